@@ -1,0 +1,1 @@
+//! The model: services, replicas, nodes, queues, the metrics pipeline.

@@ -1,0 +1,1 @@
+//! Clock, pending-event set and loop of a discrete-event simulation.

@@ -1,0 +1,1 @@
+//! Many runs: seeds, pairing, confidence intervals, sweeps; the only threads.

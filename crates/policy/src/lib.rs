@@ -1,0 +1,28 @@
+//! Autoscaling policies: what to want, given what was seen.
+//!
+//! Every policy is a value behind [`ScalingPolicy`]. Its answer depends on its parameters, its own memory and the [`Observation`]
+//! it is given, on nothing else: `seen.now` is its only clock. It does not know the engine, the cluster, files, dice or logs.
+
+pub mod hpa;
+pub mod keda;
+mod observation;
+
+pub use observation::{
+    Action, ContainerUsage, Counts, MetricError, MetricQuery, MetricReading, Observation, PodPhase, PodSample, PodUsage, PodView,
+    Proposal, RateHistory, Ready, Recommendation, Schedule, Step, Trail,
+};
+
+/// One controller: decides at its own times what it wants of the service it scales.
+pub trait ScalingPolicy: Send {
+    /// Short name for the decision log: `hpa`, `keda-operator`, `predictive`, …
+    fn name(&self) -> &str;
+
+    /// When it runs.
+    fn schedule(&self) -> Schedule;
+
+    /// The metrics it must be shown, in the order in which [`Observation::metrics`] holds the answers.
+    fn queries(&self) -> &[MetricQuery];
+
+    /// One pass.
+    fn decide(&mut self, seen: &Observation<'_>) -> Recommendation;
+}

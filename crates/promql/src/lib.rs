@@ -1,0 +1,1 @@
+//! PromQL over a bounded ring of scraped samples, and the simulated scrape.

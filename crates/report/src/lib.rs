@@ -1,0 +1,1 @@
+//! Results to tables, CSV, Parquet, plots and HTML.

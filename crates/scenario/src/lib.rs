@@ -1,0 +1,1 @@
+//! From files to validated values: the only crate that reads input files.

@@ -1,0 +1,1 @@
+//! Builders, check helpers and the tidy test.

@@ -1,0 +1,1 @@
+//! Demand and dice: arrival processes, traces in memory, distributions, random streams.
