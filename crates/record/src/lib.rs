@@ -1,1 +1,22 @@
-//! What a run leaves behind: histograms, ledger, decisions, summary.
+//! What a run leaves behind: latency histograms, the cost ledger, timeline, decisions, lives, and the summary of them.
+//!
+//! It does not know the engine, the cluster, any policy type or file format: every field is plain data that `cluster` fills, `lab`
+//! pools and `report` prints.
+
+mod comparison;
+mod decision;
+mod histogram;
+mod ledger;
+mod life;
+mod run;
+mod summary;
+mod timeline;
+
+pub use comparison::{Comparison, Verdict};
+pub use decision::{DecisionRow, MetricRow, StepRow};
+pub use histogram::Histogram;
+pub use ledger::{CostLedger, GpuUse, LedgerLine, Purchase};
+pub use life::{NodeLife, PhaseSpan, ReplicaLife};
+pub use run::{RequestRow, RequestTotals, RunRecord, ScalingTotals, ServiceTotals, TokenLatency};
+pub use summary::{Interval, PolicySummary, ReplicationSummary};
+pub use timeline::TimelineRow;

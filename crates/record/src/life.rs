@@ -1,0 +1,77 @@
+//! Lives of replicas and nodes: what every phase took and what it cost.
+
+use units::{NodeId, PodId, SimDuration, SimTime, Usd};
+
+use crate::Purchase;
+
+/// One phase of a life.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PhaseSpan {
+    /// `pending`, `image_pull`, `model_download`, `gpu_load`, `cuda_warm_up`, `readiness`, `ready`, `standby`, `draining`; for
+    /// nodes `launch`, `boot`, `device_plugin`, `up`, `draining`.
+    pub phase: &'static str,
+    /// When it began.
+    pub start: SimTime,
+    /// When it ended; the end of the run for one still going on.
+    pub end: SimTime,
+}
+
+/// One pod, from creation to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplicaLife {
+    /// The pod.
+    pub pod: PodId,
+    /// The node it ran on, if it ever got one.
+    pub node: Option<NodeId>,
+    /// Purchase option of that node.
+    pub purchase: Option<Purchase>,
+    /// Zone of that node; empty where there is none.
+    pub zone: String,
+    /// Creation.
+    pub created: SimTime,
+    /// First time it was ready to serve (for standbys: warm), if it got there.
+    pub ready: Option<SimTime>,
+    /// Deletion or loss; `None` if it outlived the run.
+    pub ended: Option<SimTime>,
+    /// Phases in order.
+    pub phases: Vec<PhaseSpan>,
+    /// Time spent serving.
+    pub busy: SimDuration,
+    /// Requests it finished.
+    pub completed: u64,
+    /// Requests lost with it.
+    pub lost: u64,
+    /// `scale_in`, `spot_reclaim`, `consolidation`, `preempted`, `cancelled`, …; `running` if it outlived the run.
+    pub ending: &'static str,
+}
+
+/// One node, from request to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeLife {
+    /// The node.
+    pub node: NodeId,
+    /// Node pool it belongs to.
+    pub pool: String,
+    /// Instance type.
+    pub instance_type: String,
+    /// Zone; empty where there is none.
+    pub zone: String,
+    /// Purchase option.
+    pub purchase: Purchase,
+    /// GPUs it has.
+    pub gpus: u32,
+    /// When it was asked for.
+    pub requested: SimTime,
+    /// When billing began; `None` if the launch failed.
+    pub launched: Option<SimTime>,
+    /// When billing ended; `None` if it outlived the run.
+    pub ended: Option<SimTime>,
+    /// Phases in order.
+    pub phases: Vec<PhaseSpan>,
+    /// Billed time, with the provider's minimum and rounding.
+    pub billed: SimDuration,
+    /// The bill.
+    pub cost: Usd,
+    /// `empty`, `underutilized`, `expired`, `spot_reclaim`, `insufficient_capacity`, …; `running` if it outlived the run.
+    pub ending: &'static str,
+}
