@@ -1,1 +1,28 @@
-//! The model: services, replicas, nodes, queues, the metrics pipeline.
+//! The model: a service of GPU replicas, the nodes they run on, the requests they serve, the metrics they expose and the controllers
+//! that scale them.
+//!
+//! It does not know YAML, paths, standard output or threads: it takes a [`spec::SimulationSpec`] and leaves a `record::RunRecord`.
+
+pub mod fleet;
+pub mod spec;
+
+/// What to keep of a run besides its totals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// Timeline, decisions, lives of replicas and nodes.
+    pub tables: bool,
+    /// One row per request.
+    pub requests: bool,
+}
+
+/// Runs policy number `policy` of `spec` once. Same spec, policy and seed: the same record, bit for bit.
+pub fn simulate(
+    spec: &spec::SimulationSpec,
+    policy: usize,
+    replication: u32,
+    seed: u64,
+    keep: Keep,
+) -> record::RunRecord {
+    let _ = (spec, policy, replication, seed, keep);
+    unimplemented!("the model is being written")
+}

@@ -1,0 +1,1 @@
+//! Nodes, pods on them, cold starts, interruptions and the bill.

@@ -1,0 +1,290 @@
+//! Where pods run: node pools, their prices, how nodes come and go, and what a pod goes through before it is ready.
+
+use std::sync::Arc;
+
+use record::Purchase;
+use units::{Bytes, Millicores, SimDuration, SimTime, UsdPerHour};
+use workload::Distribution;
+
+/// The whole infrastructure.
+#[derive(Clone, Debug)]
+pub struct FleetSpec {
+    /// Who adds and removes nodes.
+    pub manager: NodeManager,
+    /// Pools (Karpenter) or groups (Cluster Autoscaler); one with `replicas`-like bounds for fixed fleets; empty for serverless.
+    pub pools: Vec<NodePoolSpec>,
+    /// Shared timings of nodes.
+    pub timings: NodeTimings,
+    /// What a pod goes through once it has a node.
+    pub cold_start: ColdStartSpec,
+    /// Interruptions of spot nodes.
+    pub spot: SpotSpec,
+    /// PodDisruptionBudgets that select pods of the service.
+    pub budgets: Vec<PodDisruptionBudget>,
+    /// How the scheduler ranks nodes that fit.
+    pub scheduling: Scheduling,
+}
+
+/// Who adds and removes nodes.
+#[derive(Clone, Debug)]
+pub enum NodeManager {
+    /// Karpenter, per its NodePools.
+    Karpenter,
+    /// The Cluster Autoscaler.
+    ClusterAutoscaler(ClusterAutoscalerSpec),
+    /// A node as soon as a pod needs one, gone `empty_delay` after its last pod: no controller in between.
+    Simple {
+        /// How long an empty node stays.
+        empty_delay: SimDuration,
+    },
+    /// No nodes: each replica is billed while it exists.
+    Serverless {
+        /// Price of one replica.
+        price: UsdPerHour,
+    },
+}
+
+/// Cluster Autoscaler settings; defaults as in its flags.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClusterAutoscalerSpec {
+    /// `--scan-interval`.
+    pub scan_interval: SimDuration,
+    /// `--scale-down-unneeded-time`.
+    pub unneeded_time: SimDuration,
+    /// `--scale-down-delay-after-add`.
+    pub delay_after_add: SimDuration,
+    /// `--max-node-provision-time`.
+    pub provision_time_max: SimDuration,
+    /// `--scale-down-gpu-utilization-threshold`, 0..=1.
+    pub gpu_utilization_threshold: f64,
+}
+
+/// Scheduler scoring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheduling {
+    /// Spread (the default of kube-scheduler).
+    LeastAllocated,
+    /// Pack.
+    MostAllocated,
+}
+
+/// One node pool.
+#[derive(Clone, Debug)]
+pub struct NodePoolSpec {
+    /// Name.
+    pub name: String,
+    /// Higher is tried first.
+    pub weight: u32,
+    /// What may be launched.
+    pub offerings: Vec<InstanceOffering>,
+    /// GPUs at most in this pool; `None` is no limit.
+    pub gpus_max: Option<u32>,
+    /// Nodes at least (node groups and fixed fleets).
+    pub nodes_min: u32,
+    /// Nodes at most.
+    pub nodes_max: Option<u32>,
+    /// When and which nodes go.
+    pub consolidation: Consolidation,
+    /// Age at which a node is replaced.
+    pub expire_after: Option<SimDuration>,
+    /// Hard limit of a drain.
+    pub termination_grace: Option<SimDuration>,
+    /// Disruption budgets.
+    pub budgets: Vec<DisruptionBudget>,
+}
+
+/// One thing that can be launched: instance type, zone, purchase option, price.
+#[derive(Clone, Debug)]
+pub struct InstanceOffering {
+    /// Instance type.
+    pub instance_type: String,
+    /// Zone; empty where the scenario has none.
+    pub zone: String,
+    /// How it is paid for.
+    pub purchase: Purchase,
+    /// Allocatable GPUs (or slices of them).
+    pub gpus: u32,
+    /// The extended resource they are advertised as.
+    pub gpu_resource: String,
+    /// Value of the `nvidia.com/gpu.product` label; empty if unknown.
+    pub gpu_product: String,
+    /// Allocatable CPU.
+    pub cpu: Millicores,
+    /// Allocatable memory.
+    pub memory: Bytes,
+    /// Price from an instant on, ascending, the first at zero: one entry for a constant price.
+    pub prices: Arc<[(SimTime, UsdPerHour)]>,
+    /// Billing rules.
+    pub billing: Billing,
+    /// Instances of this offering that can be had at once; `None` is no limit.
+    pub capacity_max: Option<u32>,
+    /// Chance that a launch fails for want of capacity, 0..1.
+    pub insufficient_capacity: f64,
+}
+
+/// Purchase options a pool may use, in order of preference: as in `karpenter.sh/capacity-type`.
+pub type CapacityKind = Purchase;
+
+/// Billing granularity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Billing {
+    /// Shortest bill.
+    pub minimum: SimDuration,
+    /// Bills are rounded up to a multiple of this.
+    pub increment: SimDuration,
+    /// AWS: a spot instance interrupted by the provider within its first hour is free.
+    pub spot_first_hour_free: bool,
+}
+
+/// When Karpenter removes nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consolidation {
+    /// Never.
+    Never,
+    /// Empty nodes, this long after the last pod left.
+    WhenEmpty(SimDuration),
+    /// Empty and underutilized nodes, this long after the last pod event.
+    WhenEmptyOrUnderutilized(SimDuration),
+}
+
+/// One entry of `spec.disruption.budgets`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DisruptionBudget {
+    /// Nodes: absolute.
+    pub nodes: Option<u32>,
+    /// Nodes: percent of the pool's.
+    pub percent: Option<f64>,
+    /// Reasons it binds; empty: all.
+    pub reasons: Vec<String>,
+    /// Cron schedule and duration of its window; `None`: always.
+    pub window: Option<(String, SimDuration)>,
+}
+
+/// Timings of a node.
+#[derive(Clone, Debug)]
+pub struct NodeTimings {
+    /// From request to running (billing starts).
+    pub launch: Distribution,
+    /// From running to kubelet registered and Ready.
+    pub boot: Distribution,
+    /// From Ready to GPUs allocatable.
+    pub device_plugin: Distribution,
+    /// How long a failed launch takes to fail.
+    pub launch_failure: Distribution,
+}
+
+/// What a pod goes through on its node.
+#[derive(Clone, Debug)]
+pub struct ColdStartSpec {
+    /// Container image.
+    pub image_pull: PhaseSpec,
+    /// Model weights to the node.
+    pub model_download: PhaseSpec,
+    /// Weights to the GPU.
+    pub gpu_load: PhaseSpec,
+    /// First inferences.
+    pub cuda_warm_up: PhaseSpec,
+    /// Whether download and GPU load overlap (streaming loaders): the longer of both counts.
+    pub streaming_load: bool,
+    /// Image already on every node.
+    pub image_pre_pulled: bool,
+    /// Node-local cache of model weights.
+    pub model_cache: Option<CacheSpec>,
+    /// Named links that phases given in bytes share.
+    pub links: Vec<LinkSpec>,
+}
+
+/// The length of one phase.
+#[derive(Clone, Debug)]
+pub enum PhaseSpec {
+    /// A time in seconds.
+    Time(Distribution),
+    /// Bytes through shared links (max–min fair), plus a fixed time in seconds (unpacking, API calls).
+    Transfer {
+        /// How much.
+        bytes: Bytes,
+        /// Indexes into [`ColdStartSpec::links`]; the slowest share decides.
+        links: Vec<usize>,
+        /// Fixed part.
+        fixed: Distribution,
+    },
+}
+
+/// A link that concurrent transfers share.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinkSpec {
+    /// Name: `nic`, `registry`, `bucket`, `nvme`.
+    pub name: String,
+    /// Bytes per second.
+    pub bytes_per_second: f64,
+    /// True if every node has its own, false if all share one.
+    pub per_node: bool,
+}
+
+/// A node-local cache of model weights.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CacheSpec {
+    /// Size; a model larger than this is never cached.
+    pub size: Bytes,
+    /// The weights' size.
+    pub model: Bytes,
+    /// Filled by a DaemonSet that syncs this often, or (`None`) by the first pod that downloads.
+    pub sync_period: Option<SimDuration>,
+}
+
+/// Interruptions of spot nodes.
+#[derive(Clone, Debug)]
+pub struct SpotSpec {
+    /// When they come.
+    pub model: InterruptionModel,
+    /// Time between notice and kill.
+    pub notice: SimDuration,
+    /// How long the notice takes to reach the node controller.
+    pub notice_latency: SimDuration,
+    /// How long an offering stays unavailable after a reclaim.
+    pub away: SimDuration,
+}
+
+/// When spot nodes are taken back.
+#[derive(Clone, Debug)]
+pub enum InterruptionModel {
+    /// Never.
+    None,
+    /// A constant hazard per node-hour.
+    Constant {
+        /// Interruptions per node-hour.
+        per_hour: f64,
+    },
+    /// High when young and when old: hazard per hour interpolated over age in hours.
+    Bathtub {
+        /// (age in hours, interruptions per node-hour), ascending.
+        points: Vec<(f64, f64)>,
+    },
+    /// Zone-wide events that each take a share of the zone's spot nodes within minutes.
+    Clustered {
+        /// Events per zone-hour.
+        events_per_hour: f64,
+        /// Share of nodes each event takes, 0..=1.
+        share: f64,
+        /// Nodes of one event are taken within this time.
+        spread: SimDuration,
+    },
+    /// A recorded availability trace: at most this many nodes from an instant on.
+    Availability {
+        /// (zone, [(from, nodes)]) ascending.
+        zones: Vec<(String, Arc<[(SimTime, u32)]>)>,
+    },
+}
+
+/// A PodDisruptionBudget on the service's pods.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PodDisruptionBudget {
+    /// `minAvailable`, absolute.
+    AvailableMin(u32),
+    /// `minAvailable`, percent (rounded up).
+    AvailableMinPercent(f64),
+    /// `maxUnavailable`, absolute.
+    UnavailableMax(u32),
+    /// `maxUnavailable`, percent (rounded up).
+    UnavailableMaxPercent(f64),
+}

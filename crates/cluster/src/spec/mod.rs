@@ -1,0 +1,54 @@
+//! One fully resolved experiment: no paths, no options left open. Made by `scenario`, read by the model.
+
+mod fleet;
+mod metrics;
+mod policy;
+mod service;
+
+pub use fleet::{
+    Billing, CacheSpec, CapacityKind, ClusterAutoscalerSpec, ColdStartSpec, Consolidation, DisruptionBudget, FleetSpec,
+    InstanceOffering, InterruptionModel, LinkSpec, NodeManager, NodePoolSpec, NodeTimings, PhaseSpec,
+    PodDisruptionBudget, Scheduling, SpotSpec,
+};
+pub use metrics::{Exporter, MetricsSpec};
+pub use policy::{ControllerSpec, PolicySpec, PredictiveSpec, WarmPoolSpec};
+pub use service::{
+    BatchLatency, ContainerSpec, KillRule, NoReplicaRule, PodSpec, RetrySpec, Routing, ServiceModel, ServiceSpec,
+    SloSpec,
+};
+
+use std::sync::Arc;
+
+use units::{SimDuration, SimTime};
+use workload::{RateLog, Traffic};
+
+/// Everything one run needs but its seed and which of the policies it replays.
+#[derive(Clone, Debug)]
+pub struct SimulationSpec {
+    /// Name of the scenario.
+    pub name: String,
+    /// Unix time in seconds of the start of the run: schedules, cron triggers and seasonality count from it.
+    pub start_unix_seconds: i64,
+    /// IANA zone for schedules that name none.
+    pub time_zone: String,
+    /// When the run ends.
+    pub end: SimTime,
+    /// Requests that arrive before this are served but not counted, and money spent before it is not either.
+    pub warm_up: SimDuration,
+    /// Length of a step of the timeline.
+    pub timeline_step: SimDuration,
+    /// The service.
+    pub service: ServiceSpec,
+    /// Its requests.
+    pub traffic: Traffic,
+    /// Offered rates before the run, for predictors.
+    pub history: Arc<RateLog>,
+    /// What its latency is judged by.
+    pub slo: SloSpec,
+    /// Where it runs and what that costs.
+    pub fleet: FleetSpec,
+    /// How metrics travel.
+    pub metrics: MetricsSpec,
+    /// The alternatives to compare.
+    pub policies: Vec<PolicySpec>,
+}

@@ -1,0 +1,188 @@
+//! The service: how requests are routed, batched and served, and what one of its pods asks for.
+
+use std::sync::Arc;
+
+use units::{Bytes, Millicores, SimDuration};
+use workload::Distribution;
+
+/// The service that is scaled.
+#[derive(Clone, Debug)]
+pub struct ServiceSpec {
+    /// Name of the Deployment.
+    pub name: String,
+    /// Namespace.
+    pub namespace: String,
+    /// How a replica serves requests.
+    pub model: ServiceModel,
+    /// How requests find a replica.
+    pub routing: Routing,
+    /// What happens while no replica is ready.
+    pub no_replica: NoReplicaRule,
+    /// Requests that may wait (in the whole service) before arrivals are rejected; `None` is no limit.
+    pub queue_limit: Option<u32>,
+    /// Requests not answered this long after arrival are given up by the client; `None` is never.
+    pub client_timeout: Option<SimDuration>,
+    /// Client retries of failed requests.
+    pub retries: Option<RetrySpec>,
+    /// What happens to requests in service on a replica that is killed.
+    pub kill_rule: KillRule,
+    /// Replicas at the start of the run, ready at once.
+    pub replicas_initial: u32,
+    /// One pod.
+    pub pod: PodSpec,
+}
+
+/// How a replica serves.
+#[derive(Clone, Debug)]
+pub enum ServiceModel {
+    /// `concurrency` requests at once, each for its own service time.
+    Slots {
+        /// Requests served at once by one replica, at least 1.
+        concurrency: u32,
+        /// Service time in seconds, drawn when the request is created.
+        service: Distribution,
+    },
+    /// Triton-style dynamic batching: one batch at a time; a batch starts when the replica is free and either `batch_max` (or a preferred
+    /// size) requests wait or the oldest has waited `queue_delay`.
+    DynamicBatching {
+        /// Largest batch, at least 1.
+        batch_max: u32,
+        /// Preferred sizes, ascending; empty: only `batch_max`.
+        preferred: Vec<u32>,
+        /// `max_queue_delay_microseconds`.
+        queue_delay: SimDuration,
+        /// Time to execute a batch, by its size.
+        latency: BatchLatency,
+    },
+    /// LLM serving with continuous batching, one engine iteration after another.
+    ContinuousBatching {
+        /// Sequences in the running batch at most.
+        sequences_max: u32,
+        /// Tokens one iteration may carry (chunked prefill budget).
+        batched_tokens_max: u32,
+        /// KV-cache capacity in tokens.
+        kv_tokens: u64,
+        /// Shortest iteration.
+        iteration_min: SimDuration,
+        /// Iteration time with an empty KV cache and no prompt tokens.
+        iteration_base: SimDuration,
+        /// Added per token in the KV cache of the running batch, in nanoseconds.
+        ns_per_kv_token: f64,
+        /// Added per prompt token processed in the iteration, in nanoseconds.
+        ns_per_prompt_token: f64,
+        /// Added per sequence in the batch, in nanoseconds.
+        ns_per_sequence: f64,
+        /// Fixed overhead outside the engine (tokenizing, HTTP), added to every answer and first token.
+        overhead: SimDuration,
+        /// Tokens of requests that have none in the trace.
+        prompt_tokens: Distribution,
+        /// Output tokens of requests that have none in the trace; at least 1 each.
+        output_tokens: Distribution,
+    },
+}
+
+/// Execution time by batch size: `table[n - 1]` for a batch of n.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchLatency {
+    /// As long as the largest batch.
+    pub table: Arc<[SimDuration]>,
+}
+
+/// How requests find a replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Routing {
+    /// One queue for all; a free replica takes the oldest. The replica that has been free longest goes first.
+    CentralQueue,
+    /// Replicas in turn, each with its own queue.
+    RoundRobin,
+    /// A replica at random.
+    Random,
+    /// The replica with the fewest requests waiting and in service; ties: lowest id.
+    LeastRequests,
+    /// The less loaded of two replicas drawn at random.
+    PowerOfTwo,
+}
+
+/// What happens to arrivals while no replica is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoReplicaRule {
+    /// They wait.
+    Hold,
+    /// They fail at once.
+    Reject,
+}
+
+/// What happens to the requests in service on a killed replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KillRule {
+    /// They fail.
+    Fail,
+    /// They go back to the head of the queue with their original arrival times.
+    Requeue,
+}
+
+/// Client retries.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RetrySpec {
+    /// Attempts in all, the first included.
+    pub attempts_max: u32,
+    /// Wait before the first retry; doubles each time.
+    pub backoff: SimDuration,
+    /// Longest wait.
+    pub backoff_max: SimDuration,
+    /// Share of the wait drawn at random, 0..=1.
+    pub jitter: f64,
+}
+
+/// One pod of the service.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PodSpec {
+    /// Whole GPUs (or slices of them) it asks for.
+    pub gpus: u32,
+    /// The extended resource it asks them of, `nvidia.com/gpu` as a rule.
+    pub gpu_resource: String,
+    /// Containers with their requests; their sums are what a node must have.
+    pub containers: Vec<ContainerSpec>,
+    /// `terminationGracePeriodSeconds`.
+    pub grace: SimDuration,
+    /// preStop sleep, part of the grace period.
+    pub pre_stop: SimDuration,
+    /// `readinessProbe.periodSeconds`; readiness is seen at the first probe after warm-up.
+    pub probe_period: SimDuration,
+    /// `readinessProbe.initialDelaySeconds`, from container start.
+    pub probe_initial_delay: SimDuration,
+    /// Time from ready to receiving requests, and from deletion to receiving none.
+    pub endpoint_delay: SimDuration,
+    /// `nodeSelector`, sorted by key.
+    pub node_selector: Vec<(String, String)>,
+    /// Scheduling priority.
+    pub priority: i32,
+    /// Labels, sorted by key.
+    pub labels: Vec<(String, String)>,
+    /// Image reference, the key of layer caches.
+    pub image: String,
+}
+
+/// One container.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ContainerSpec {
+    /// Name.
+    pub name: String,
+    /// CPU request; `None` if not set.
+    pub cpu: Option<Millicores>,
+    /// Memory request; `None` if not set.
+    pub memory: Option<Bytes>,
+}
+
+/// What latency is judged by: an answer meets the SLO if it is within every threshold given.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SloSpec {
+    /// Arrival to answer.
+    pub latency: Option<SimDuration>,
+    /// Arrival to first token.
+    pub ttft: Option<SimDuration>,
+    /// Mean time per output token after the first.
+    pub tpot: Option<SimDuration>,
+    /// Share of requests that shall meet it, 0..1.
+    pub objective: f64,
+}
