@@ -4,6 +4,7 @@
 //! It does not know YAML, paths, standard output or threads: it takes a [`spec::SimulationSpec`] and leaves a `record::RunRecord`.
 
 pub mod fleet;
+pub mod flow;
 pub mod spec;
 
 /// What to keep of a run besides its totals.
