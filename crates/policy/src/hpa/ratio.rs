@@ -3,6 +3,7 @@
 //! Integer division truncates wherever the real controller works in integers, and nowhere else.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use units::PodId;
 
@@ -25,6 +26,13 @@ impl Tolerances {
     /// NaN and infinity never are.
     pub fn is_within(self, ratio: f64) -> bool {
         (1.0 - self.down) <= ratio && ratio <= (1.0 + self.up)
+    }
+}
+
+impl fmt::Display for Tolerances {
+    /// The range of ratios that change nothing: `0.9 to 1.1`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} to {}", 1.0 - self.down, 1.0 + self.up)
     }
 }
 

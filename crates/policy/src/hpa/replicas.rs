@@ -121,10 +121,14 @@ struct Verdict {
 
 fn direct_replicas(seen: &PerPod<'_>, ratio: f64, ready: usize) -> Verdict {
     if seen.tolerances.is_within(ratio) {
-        let note = format!("within tolerance, {} stay", seen.spec_replicas);
+        let note = format!("within {}, {} stay", seen.tolerances, seen.spec_replicas);
         return Verdict { replicas: seen.spec_replicas, ratio, note };
     }
-    Verdict { replicas: (ratio * ready as f64).ceil() as i32, ratio, note: format!("ratio x {ready} ready pods") }
+    Verdict {
+        replicas: (ratio * ready as f64).ceil() as i32,
+        ratio,
+        note: format!("outside {}: ratio x {ready} ready pods", seen.tolerances),
+    }
 }
 
 struct Unfilled<'a> {
@@ -155,7 +159,7 @@ fn filled_replicas(seen: &PerPod<'_>, measure: &Measure<'_>, unfilled: Unfilled<
         Verdict { replicas: spec, ratio, note: words.join("; ") }
     };
     if seen.tolerances.is_within(ratio) {
-        return Ok(hold("within tolerance"));
+        return Ok(hold(&format!("within {}", seen.tolerances)));
     }
     if (first < 1.0 && ratio > 1.0) || (first > 1.0 && ratio < 1.0) {
         return Ok(hold("filling in turned the direction"));
@@ -164,7 +168,7 @@ fn filled_replicas(seen: &PerPod<'_>, measure: &Measure<'_>, unfilled: Unfilled<
     if (ratio < 1.0 && replicas > spec) || (ratio > 1.0 && replicas < spec) {
         return Ok(hold(&format!("{replicas} would move against the ratio")));
     }
-    words.push(format!("ratio x {}", pods(usage_m.len())));
+    words.push(format!("outside {}: ratio x {}", seen.tolerances, pods(usage_m.len())));
     Ok(Verdict { replicas, ratio, note: words.join("; ") })
 }
 
@@ -198,13 +202,16 @@ pub fn value_replicas(seen: &Total<'_>) -> Result<Proposed, MetricError> {
         return Ok(propose(ratio.ceil() as i32, "from zero: the ratio itself".to_owned()));
     }
     if seen.tolerances.is_within(ratio) {
-        return Ok(propose(seen.spec_replicas, format!("within tolerance, {} stay", seen.spec_replicas)));
+        return Ok(propose(seen.spec_replicas, format!("within {}, {} stay", seen.tolerances, seen.spec_replicas)));
     }
     if seen.pods.is_empty() {
         return Err(failure("no pods returned by the selector"));
     }
     let ready = seen.pods.iter().filter(|pod| pod.phase == PodPhase::Running && pod.ready == Ready::True).count();
-    Ok(propose((ratio * ready as f64).ceil() as i32, format!("ratio x {ready} ready pods")))
+    Ok(propose(
+        (ratio * ready as f64).ceil() as i32,
+        format!("outside {}: ratio x {ready} ready pods", seen.tolerances),
+    ))
 }
 
 /// A total in milli-units against an `AverageValue` target (Object, External).
@@ -225,9 +232,9 @@ pub fn average_value_replicas(seen: &Share) -> Proposed {
     let (usage, target, status) = (seen.usage_m as f64, seen.target_m as f64, seen.status_replicas);
     let ratio = usage / (target * f64::from(status));
     let (replicas, note) = if seen.tolerances.is_within(ratio) {
-        (status, format!("within tolerance of {status} existing replicas"))
+        (status, format!("within {}, the {status} existing replicas stay", seen.tolerances))
     } else {
-        ((usage / target).ceil() as i32, "total / target".to_owned())
+        ((usage / target).ceil() as i32, format!("outside {}: total / target", seen.tolerances))
     };
     Proposed {
         replicas,
@@ -302,7 +309,7 @@ mod tests {
     #[test]
     fn pods_that_count_are_multiplied_not_wanted_ones() {
         assert_eq!(plain(2, &[300, 300], 100, 10).0, 6);
-        assert_eq!(plain(3, &[105, 105, 105], 100, 7), (7, "within tolerance, 7 stay".into()));
+        assert_eq!(plain(3, &[105, 105, 105], 100, 7), (7, "within 0.9 to 1.1, 7 stay".into()));
     }
 
     #[test]
@@ -315,13 +322,13 @@ mod tests {
         let (replicas, note) = plain(4, &[20, 20], 100, 4);
         assert_eq!(
             (replicas, &*note),
-            (3, "2 pods missing filled with the target; ratio 0.2 became 0.6; ratio x 4 pods")
+            (3, "2 pods missing filled with the target; ratio 0.2 became 0.6; outside 0.9 to 1.1: ratio x 4 pods")
         );
     }
 
     #[test]
     fn a_count_may_not_move_against_its_ratio() {
-        // Five pods are listed while one is wanted: 0.5 x 5 = 3 would be a scale-up on low usage.
+        // Five pods are listed while one is wanted: filled in, 0.28 x 5 rounds up to 2, a scale-up on low usage.
         let (replicas, note) = plain(5, &[10, 10, 10, 10], 100, 1);
         assert_eq!(replicas, 1, "{note}");
     }

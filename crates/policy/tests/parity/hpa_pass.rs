@@ -59,13 +59,14 @@ struct Metric {
     kind: String,
     name: Option<String>,
     container: Option<String>,
-    metric: Option<String>,
+    #[serde(rename = "metric")]
+    custom_name: Option<String>,
     target: Option<Target>,
 }
 
 impl Metric {
     fn spec(&self) -> MetricSpec {
-        let name = self.name.clone().or_else(|| self.metric.clone()).unwrap_or_default();
+        let name = self.name.clone().or_else(|| self.custom_name.clone()).unwrap_or_default();
         let target = self.target();
         let selector = Vec::new();
         match &*self.kind {

@@ -67,7 +67,8 @@ pub struct Pod {
     pub ready_transition_s_ago: Option<i64>,
     #[serde(default)]
     pub containers: Vec<Container>,
-    pub pod_level_request_m: Option<i64>,
+    #[serde(rename = "pod_level_request_m")]
+    pub whole_request_m: Option<i64>,
     #[serde(default)]
     pub init_containers: Vec<InitContainer>,
 }
@@ -105,7 +106,7 @@ impl Pod {
         let sidecars = self.init_containers.iter().filter(|container| container.restart_policy_always);
         let all = plain.chain(sidecars.map(|container| (&container.name, container.request_m)));
         PodRequests {
-            pod_level: of(self.pod_level_request_m),
+            pod_level: of(self.whole_request_m),
             containers: all
                 .map(|(name, request)| ContainerRequests { name: name.clone(), requests: of(request) })
                 .collect(),
