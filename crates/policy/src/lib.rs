@@ -8,8 +8,8 @@ pub mod keda;
 mod observation;
 
 pub use observation::{
-    Action, ContainerUsage, Counts, MetricError, MetricQuery, MetricReading, Observation, PodPhase, PodSample, PodUsage, PodView,
-    Proposal, RateHistory, Ready, Recommendation, Schedule, Step, Trail,
+    Action, ContainerUsage, Counts, MetricError, MetricQuery, MetricReading, Observation, PodPhase, PodSample,
+    PodUsage, PodView, Proposal, RateHistory, Ready, Recommendation, Schedule, Step, Trail,
 };
 
 /// One controller: decides at its own times what it wants of the service it scales.
