@@ -1,0 +1,3 @@
+//! scrape
+/// placeholder
+pub struct ScrapeTarget;
