@@ -1,11 +1,11 @@
 //! Label sets: what identifies a series or an element of a result.
 //!
-//! A set is immutable and shared: cloning is a reference count. Query nodes recognise a set they saw before by its
-//! address, which is why dropping the metric name is remembered inside the set.
+//! A set is immutable and shared: cloning is a reference count, and so is dropping the metric name, which only hides
+//! it. Query nodes recognise a set they saw before by its address.
 
 use std::cmp::Ordering;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// The label that holds the metric name.
 pub const METRIC_NAME: &str = "__name__";
@@ -14,12 +14,16 @@ type Pair = (Arc<str>, Arc<str>);
 
 /// A label set, sorted by label name. Empty values are never stored: they mean "label absent".
 #[derive(Clone)]
-pub struct Labels(Arc<LabelSet>);
+pub struct Labels {
+    set: Arc<LabelSet>,
+    /// Never set on a set without a name.
+    is_name_hidden: bool,
+}
 
 struct LabelSet {
     pairs: Box<[Pair]>,
-    /// The same set without the metric name, made on first use.
-    nameless: OnceLock<Labels>,
+    /// Index of the metric name.
+    name_at: Option<usize>,
 }
 
 impl Labels {
@@ -44,63 +48,68 @@ impl Labels {
     }
 
     fn from_sorted(pairs: Vec<Pair>) -> Self {
-        Self(Arc::new(LabelSet { pairs: pairs.into_boxed_slice(), nameless: OnceLock::new() }))
+        let name_at = pairs.iter().position(|pair| &*pair.0 == METRIC_NAME);
+        Self { set: Arc::new(LabelSet { pairs: pairs.into_boxed_slice(), name_at }), is_name_hidden: false }
     }
 
     /// The value of a label, or the empty string if it is absent.
     pub fn get(&self, name: &str) -> &str {
-        self.0.pairs.iter().find(|pair| &*pair.0 == name).map_or("", |pair| &*pair.1)
+        self.pairs().find(|pair| &*pair.0 == name).map_or("", |pair| &*pair.1)
     }
 
     /// The metric name, or the empty string.
     pub fn metric_name(&self) -> &str {
-        self.get(METRIC_NAME)
+        match self.set.name_at {
+            Some(at) if !self.is_name_hidden => &self.set.pairs[at].1,
+            _ => "",
+        }
     }
 
     /// Names and values, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.pairs.iter().map(|pair| (&*pair.0, &*pair.1))
+        self.pairs().map(|pair| (&*pair.0, &*pair.1))
     }
 
     /// Names and values, shared.
-    pub(crate) fn pairs(&self) -> &[(Arc<str>, Arc<str>)] {
-        &self.0.pairs
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = &(Arc<str>, Arc<str>)> {
+        let (before, after) = match self.set.name_at {
+            Some(at) if self.is_name_hidden => (&self.set.pairs[..at], &self.set.pairs[at + 1..]),
+            _ => (&self.set.pairs[..], &[][..]),
+        };
+        before.iter().chain(after)
     }
 
     /// Number of labels.
     pub fn len(&self) -> usize {
-        self.0.pairs.len()
+        self.set.pairs.len() - usize::from(self.is_name_hidden)
     }
 
     /// Whether there is no label.
     pub fn is_empty(&self) -> bool {
-        self.0.pairs.is_empty()
+        self.len() == 0
     }
 
     /// Whether both are the very same object: equal for sure, at the cost of one comparison of addresses.
     pub(crate) fn is_same_object(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        Arc::ptr_eq(&self.set, &other.set) && self.is_name_hidden == other.is_name_hidden
     }
 
-    /// This set without the metric name. Repeated calls return the same object.
+    /// This set without the metric name. Costs a reference count.
     #[must_use]
     pub fn without_name(&self) -> Self {
-        if self.metric_name().is_empty() {
-            return self.clone();
-        }
-        self.0.nameless.get_or_init(|| self.filtered(|name| name != METRIC_NAME)).clone()
+        Self { set: self.set.clone(), is_name_hidden: self.set.name_at.is_some() }
     }
 
     /// This set with only the labels whose name passes.
     #[must_use]
     pub fn filtered(&self, mut keep: impl FnMut(&str) -> bool) -> Self {
-        Self::from_sorted(self.0.pairs.iter().filter(|pair| keep(&pair.0)).cloned().collect())
+        Self::from_sorted(self.pairs().filter(|pair| keep(&pair.0)).cloned().collect())
     }
 
     /// This set with one label set, or removed if `value` is empty.
     #[must_use]
     pub fn with(&self, name: &str, value: &str) -> Self {
-        let mut pairs = self.0.pairs.to_vec();
+        let mut pairs: Vec<Pair> = self.pairs().cloned().collect();
         match (pairs.binary_search_by(|pair| (*pair.0).cmp(name)), value.is_empty()) {
             (Ok(at), true) => drop(pairs.remove(at)),
             (Ok(at), false) => pairs[at].1 = value.into(),
@@ -113,7 +122,7 @@ impl Labels {
 
 impl PartialEq for Labels {
     fn eq(&self, other: &Self) -> bool {
-        self.is_same_object(other) || self.0.pairs == other.0.pairs
+        self.is_same_object(other) || self.pairs().eq(other.pairs())
     }
 }
 
@@ -128,7 +137,7 @@ impl PartialOrd for Labels {
 /// Pair by pair, a shorter set before a longer one that begins with it: the order in which Prometheus visits series.
 impl Ord for Labels {
     fn cmp(&self, other: &Self) -> Ordering {
-        if self.is_same_object(other) { Ordering::Equal } else { self.0.pairs.cmp(&other.0.pairs) }
+        if self.is_same_object(other) { Ordering::Equal } else { self.pairs().cmp(other.pairs()) }
     }
 }
 
@@ -163,8 +172,10 @@ mod tests {
     #[test]
     fn dropping_the_name_twice_gives_the_same_object() {
         let labels = Labels::new([("b", "2"), (METRIC_NAME, "m")]);
-        assert!(labels.without_name().is_same_object(&labels.without_name()));
-        assert_eq!(labels.without_name(), Labels::new([("b", "2")]));
+        let nameless = labels.without_name();
+        assert!(nameless.is_same_object(&labels.without_name().without_name()));
+        assert_eq!(nameless, Labels::new([("b", "2")]));
+        assert_eq!((nameless.metric_name(), nameless.get(METRIC_NAME), nameless.len()), ("", "", 1));
     }
 
     #[test]

@@ -63,7 +63,9 @@ impl Evaluator<'_> {
             VectorNode::FromScalar(scalar) => Ok(unlabelled(self.scalar(scalar, t_ms)?)),
             VectorNode::Negate(operand) => {
                 let mut elements = self.vector(operand, t_ms)?;
-                elements.iter_mut().for_each(|element| element.value = -element.value);
+                for element in &mut elements {
+                    element.value = -element.value;
+                }
                 drop_names(elements)
             }
             VectorNode::Map { function, operand, parameters } => {
@@ -80,7 +82,9 @@ impl Evaluator<'_> {
             }
             VectorNode::ElementTime(operand) => {
                 let mut elements = self.vector(operand, t_ms)?;
-                elements.iter_mut().for_each(|element| element.value = t_ms as f64 / 1000.0);
+                for element in &mut elements {
+                    element.value = t_ms as f64 / 1000.0;
+                }
                 drop_names(elements)
             }
             VectorNode::Sort { operand, is_descending } => Ok(map::sort(self.vector(operand, t_ms)?, *is_descending)),
@@ -131,10 +135,10 @@ impl Evaluator<'_> {
             RangeNode::Subquery { range_ms, shift, .. } => (*range_ms, *shift),
         };
         let end_ms = self.reference_ms(shift, t_ms);
-        let window = over_range::Window { end_ms, range_ms, t_ms, parameter };
+        let context = over_range::Context { window: Window { end_ms, range_ms }, t_ms, parameter };
         let mut elements = Vec::new();
         let mut add = |labels: &Labels, samples: &[Sample]| {
-            if let Some(value) = over_range::apply(over.function, samples, window) {
+            if let Some(value) = over_range::apply(over.function, samples, context) {
                 elements.push(Element { labels: labels.clone(), value });
             }
         };
@@ -175,19 +179,20 @@ impl Evaluator<'_> {
             RangeNode::Subquery { operand, range_ms, step_ms, shift } => {
                 let end_ms = self.reference_ms(*shift, t_ms);
                 let step_ms = step_ms.unwrap_or(self.options.subquery_step_ms);
-                self.subquery(operand, Steps { after_ms: end_ms - *range_ms, end_ms, step_ms })
+                self.subquery(operand, Window { end_ms, range_ms: *range_ms }, step_ms)
             }
         }
     }
 
-    fn subquery(&mut self, operand: &mut VectorNode, steps: Steps) -> Result<Matrix, EvalError> {
+    /// Evaluates `operand` at multiples of the step within the window.
+    fn subquery(&mut self, operand: &mut VectorNode, window: Window, step_ms: i64) -> Result<Matrix, EvalError> {
         let mut matrix = Matrix::new();
         let mut index_of: BTreeMap<Labels, usize> = BTreeMap::new();
         // Steps are multiples since the epoch, not since the start of the range.
-        let mut step_ms = (steps.after_ms.div_euclid(steps.step_ms) + 1) * steps.step_ms;
-        while step_ms <= steps.end_ms {
-            for (position, Element { labels, value }) in self.vector(operand, step_ms)?.into_iter().enumerate() {
-                let sample = Sample { t_ms: step_ms, value };
+        let mut at_ms = ((window.end_ms - window.range_ms).div_euclid(step_ms) + 1) * step_ms;
+        while at_ms <= window.end_ms {
+            for (position, Element { labels, value }) in self.vector(operand, at_ms)?.into_iter().enumerate() {
+                let sample = Sample { t_ms: at_ms, value };
                 // Most often the same series come in the same order as in the step before.
                 match matrix.get_mut(position) {
                     Some((known, samples)) if known.is_same_object(&labels) => samples.push(sample),
@@ -200,7 +205,7 @@ impl Evaluator<'_> {
                     }
                 }
             }
-            step_ms += steps.step_ms;
+            at_ms += step_ms;
         }
         Ok(matrix)
     }
@@ -224,12 +229,11 @@ impl Evaluator<'_> {
     }
 }
 
-/// Step times of a subquery: multiples of the step in `(after, end]`.
-#[derive(Clone, Copy)]
-struct Steps {
-    after_ms: i64,
-    end_ms: i64,
-    step_ms: i64,
+/// The times `(end - range, end]`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window {
+    pub end_ms: i64,
+    pub range_ms: i64,
 }
 
 impl Selector {

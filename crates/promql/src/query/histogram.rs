@@ -119,7 +119,7 @@ fn quantile(q: f64, buckets: Vec<Bucket>) -> f64 {
     }
     let rank = q * total;
     // "Not at least" instead of "less": the difference shows when counts are NaN.
-    #[expect(clippy::nonminimal_bool, clippy::neg_cmp_op_on_partial_ord, reason = "see above")]
+    #[expect(clippy::neg_cmp_op_on_partial_ord, reason = "see above")]
     let index = buckets[..last].partition_point(|bucket| !(bucket.count >= rank));
     if index == last {
         return buckets[last - 1].upper;

@@ -183,6 +183,16 @@ impl Query {
         self.selectors.iter().any(|reached| reached.selector.is_match(labels))
     }
 
+    /// Labels of the series that the query's first selector finds and that have something stored in
+    /// `[from_ms, to_ms]`, as `/api/v1/series` answers.
+    pub(crate) fn series<'a>(&self, storage: &'a Storage, from_ms: i64, to_ms: i64) -> Vec<&'a Labels> {
+        let Some(visit::Reached { selector, .. }) = self.selectors.first() else { return Vec::new() };
+        let candidates = storage.all_series(selector.name.as_deref());
+        let found =
+            candidates.filter(|(labels, place)| selector.is_match(labels) && storage.has_any(*place, from_ms, to_ms));
+        found.map(|(labels, _)| labels).collect()
+    }
+
     /// Gives the conditions that stand for each selector's [`BOUND_MATCHER`]. Returns the number of such selectors.
     pub fn bind(&mut self, matchers: &[Matcher]) -> usize {
         visit::bind(&mut self.root, matchers)

@@ -1,14 +1,15 @@
 //! Functions of the samples of one series within a window.
 
+use super::eval::Window;
 use super::plan::RangeFunction;
 use super::sums::{self, Mean, Spread, Sum};
 use crate::storage::Sample;
 
-/// The window `(end - range, end]` that the samples come from.
+/// What a function may need besides the samples.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Window {
-    pub end_ms: i64,
-    pub range_ms: i64,
+pub(super) struct Context {
+    /// Where the samples come from.
+    pub window: Window,
     /// Time of the evaluation, which differs from the end of the window under `offset` and `@`.
     pub t_ms: i64,
     /// The scalar argument: the quantile, or the seconds to predict.
@@ -23,7 +24,8 @@ impl RangeFunction {
 }
 
 /// The function's value, or None if it needs more samples. `samples` is not empty.
-pub(super) fn apply(function: RangeFunction, samples: &[Sample], window: Window) -> Option<f64> {
+pub(super) fn apply(function: RangeFunction, samples: &[Sample], context: Context) -> Option<f64> {
+    let Context { window, t_ms, parameter } = context;
     let values = || samples.iter().map(|sample| sample.value);
     let (first, last) = (samples.first()?, samples.last()?);
     Some(match function {
@@ -34,8 +36,8 @@ pub(super) fn apply(function: RangeFunction, samples: &[Sample], window: Window)
         RangeFunction::InstantDelta => instant_delta(samples)?,
         RangeFunction::Derivative => regression(samples, first.t_ms)?.0,
         RangeFunction::PredictLinear => {
-            let (slope, intercept) = regression(samples, window.t_ms)?;
-            slope * window.parameter + intercept
+            let (slope, intercept) = regression(samples, t_ms)?;
+            slope * parameter + intercept
         }
         RangeFunction::Resets => count_steps(samples, |before, after| after < before),
         RangeFunction::Changes => {
@@ -58,7 +60,7 @@ pub(super) fn apply(function: RangeFunction, samples: &[Sample], window: Window)
         RangeFunction::First => first.value,
         RangeFunction::Last => last.value,
         RangeFunction::Present => 1.0,
-        RangeFunction::Quantile => sums::quantile(window.parameter, &mut values().collect::<Vec<f64>>()),
+        RangeFunction::Quantile => sums::quantile(parameter, &mut values().collect::<Vec<f64>>()),
         RangeFunction::Deviation => variance(samples).sqrt(),
         RangeFunction::Variance => variance(samples),
     })
@@ -110,7 +112,9 @@ fn count_steps(samples: &[Sample], is_counted: impl Fn(f64, f64) -> bool) -> f64
 
 fn variance(samples: &[Sample]) -> f64 {
     let mut spread = Spread::default();
-    samples.iter().for_each(|sample| spread.add(sample.value));
+    for sample in samples {
+        spread.add(sample.value);
+    }
     spread.variance()
 }
 

@@ -113,14 +113,18 @@ mod tests {
     #[test]
     fn a_sum_keeps_what_a_large_addend_would_swallow() {
         let mut sum = Sum::default();
-        [1.0, 1e100, 1.0, -1e100].into_iter().for_each(|value| sum.add(value));
+        for value in [1.0, 1e100, 1.0, -1e100] {
+            sum.add(value);
+        }
         assert_eq!(sum.total(), 2.0);
     }
 
     #[test]
     fn a_mean_survives_a_sum_beyond_the_largest_float() {
         let mut mean = Mean::default();
-        [f64::MAX, f64::MAX, f64::MAX].into_iter().for_each(|value| mean.add(value));
+        for value in [f64::MAX; 3] {
+            mean.add(value);
+        }
         assert!((mean.value() / f64::MAX - 1.0).abs() < 1e-9, "{}", mean.value());
     }
 
