@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use units::{SimDuration, SimTime};
-use workload::{ArrivalCursor, BLOCK, Distribution, ExponentialBlocks, Purpose, RateCurve, ServiceTimes, Stream, TraceChunk, Traffic};
+use workload::{
+    ArrivalCursor, BLOCK, Distribution, ExponentialBlocks, Purpose, RateCurve, ServiceTimes, Stream, TraceChunk,
+    Traffic,
+};
 
 const COUNT: usize = 20_000_000;
 
@@ -22,7 +25,8 @@ fn main() {
 
     let day = SimDuration::from_secs(86_400);
     let rate = COUNT as f64 / day.as_secs_f64();
-    let minutes = RateCurve::from_fn(SimDuration::from_secs(60), day, |at| rate * (1.0 + libm::sin(at.as_secs_f64() / 1e4)));
+    let minutes =
+        RateCurve::from_fn(SimDuration::from_secs(60), day, |at| rate * (1.0 + libm::sin(at.as_secs_f64() / 1e4)));
     for (name, curve) in [("Poisson, constant", RateCurve::constant(rate, day)), ("Poisson, minute steps", minutes)] {
         let traffic = Traffic::Poisson { rate: Arc::new(curve) };
         report(name, || count_of(&traffic));

@@ -91,11 +91,12 @@ mod tests {
     fn numbers(seed: u64, blocks: usize) -> Vec<f64> {
         let mut source = ExponentialBlocks::new(Stream::new(seed, Purpose::Arrivals, 0));
         let mut block = [0.0; BLOCK];
-        (0..blocks).flat_map(|_| {
-            source.fill(&mut block);
-            block
-        })
-        .collect()
+        (0..blocks)
+            .flat_map(|_| {
+                source.fill(&mut block);
+                block
+            })
+            .collect()
     }
 
     #[test]
@@ -116,9 +117,10 @@ mod tests {
         let mut sorted = numbers(7, 200);
         sorted.sort_by(f64::total_cmp);
         let n = sorted.len() as f64;
-        let distance = sorted.iter().enumerate().fold(0.0_f64, |worst, (i, x)| {
-            worst.max((1.0 - libm::exp(-x) - (i as f64 + 0.5) / n).abs())
-        });
+        let distance = sorted
+            .iter()
+            .enumerate()
+            .fold(0.0_f64, |worst, (i, x)| worst.max((1.0 - libm::exp(-x) - (i as f64 + 0.5) / n).abs()));
         // Kolmogorov's distance is below 1.95 / sqrt(n) with probability 0.999.
         assert!(distance < 1.95 / n.sqrt(), "{distance}");
     }

@@ -38,9 +38,7 @@ impl Sampler {
             Distribution::Constant(value) => Kind::Constant(*value),
             Distribution::Uniform { low, high } => Kind::Uniform { low: *low, width: high - low },
             Distribution::Exponential { mean } => Kind::Exponential { mean: *mean },
-            Distribution::LogNormal { p50, p90 } => {
-                Kind::LogNormal { p50: *p50, sigma: log_normal_sigma(*p50, *p90) }
-            }
+            Distribution::LogNormal { p50, p90 } => Kind::LogNormal { p50: *p50, sigma: log_normal_sigma(*p50, *p90) },
             Distribution::Gamma { mean, cv } if *cv == 0.0 => Kind::Constant(*mean),
             Distribution::Gamma { mean, cv } => Kind::Gamma(Arc::new(GammaTable::new(*mean, *cv))),
             Distribution::Weibull { shape, scale } => Kind::Weibull { shape_inverse: 1.0 / shape, scale: *scale },
@@ -124,8 +122,12 @@ impl Cell {
     /// The cubic through two points (value, slope), if it meets the middle.
     fn fitted(left: (f64, f64), right: (f64, f64), (width, middle): (f64, f64)) -> Self {
         let (rise, slope_left, slope_right) = (right.0 - left.0, left.1 * width, right.1 * width);
-        let cubic =
-            Self([left.0, slope_left, 3.0 * rise - 2.0 * slope_left - slope_right, slope_left + slope_right - 2.0 * rise]);
+        let cubic = Self([
+            left.0,
+            slope_left,
+            3.0 * rise - 2.0 * slope_left - slope_right,
+            slope_left + slope_right - 2.0 * rise,
+        ]);
         // The negation keeps NaN out as well.
         let fits = (cubic.at(0.5) - middle).abs() <= CELL_ERROR_MAX * middle;
         if fits { cubic } else { Self([f64::NAN; 4]) }

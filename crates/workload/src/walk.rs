@@ -97,7 +97,8 @@ impl CurveWalk {
         self.offset_ns = offset_ns;
         // Rounding must not carry an arrival over the edge.
         let last_ns = length_ns - 1.0;
-        arrival_ns.extend(self.block[first..first + walked].iter().map(|at| start_ns + nanos::round_below(*at, last_ns)));
+        arrival_ns
+            .extend(self.block[first..first + walked].iter().map(|at| start_ns + nanos::round_below(*at, last_ns)));
         walked
     }
 }

@@ -407,6 +407,11 @@ impl<D: Discipline> Flow for CentralFlow<D> {
         (0, serving.map(|work| u64::from(work.len)).sum())
     }
 
+    fn central_queue(&mut self, now: SimTime) -> u64 {
+        self.intake.ensure_until(now.as_nanos());
+        self.intake.waiting(now.as_nanos()) as u64
+    }
+
     fn load(&mut self, now: SimTime) -> Load {
         self.settle(now);
         let arrived = self.intake.arrived(now.as_nanos());

@@ -495,6 +495,10 @@ impl Flow for EventFlow {
         (waiting, serving)
     }
 
+    fn central_queue(&mut self, _now: SimTime) -> u64 {
+        if self.routing == Routing::CentralQueue { self.waiting as u64 } else { self.held.len() as u64 }
+    }
+
     fn load(&mut self, now: SimTime) -> Load {
         let in_flight = self.servers.iter().map(|server| server.batch.len() as u64).sum();
         // A request between two attempts waits, at its client.

@@ -36,6 +36,9 @@ pub struct Meter {
     /// Requests failed since the start, warm-up included.
     pub failed_ever: u64,
     step_missed: u64,
+    /// Latency of the answers to requests of the warm-up: counted nowhere, but seen by the metrics pipeline.
+    warm_up: Histogram,
+    warm_up_latency_ns: u128,
     rows: Option<Vec<RequestRow>>,
 }
 
@@ -57,6 +60,8 @@ impl Meter {
             completed_ever: 0,
             failed_ever: 0,
             step_missed: 0,
+            warm_up: Histogram::new(),
+            warm_up_latency_ns: 0,
             rows: keep_rows.then(Vec::new),
         }
     }
@@ -108,7 +113,7 @@ impl Meter {
     pub fn complete(&mut self, arrival: u64, start: u64, end: u64, replica: PodId) {
         self.completed_ever += 1;
         if arrival < self.measure_from {
-            return;
+            return self.count_warm_up(end - arrival);
         }
         self.count_answer(arrival, start, end);
         self.judge(end - arrival <= self.slo_latency);
@@ -138,6 +143,7 @@ impl Meter {
         }
         self.completed_ever += 1;
         if arrival < self.measure_from {
+            self.count_warm_up(end - arrival);
             return true;
         }
         self.count_answer(arrival, start, end);
@@ -214,6 +220,22 @@ impl Meter {
         });
     }
 
+    /// Answers so far that took at most `limit` nanoseconds, warm-up included.
+    pub fn answers_within(&self, limit: u64) -> u64 {
+        [&self.step, &self.service.latency, &self.warm_up].iter().map(|histogram| histogram.count_at_most(limit)).sum()
+    }
+
+    /// Σ latency of all answers so far in seconds, warm-up included.
+    pub fn latency_sum_seconds(&self) -> f64 {
+        (self.service.latency_ns_sum + self.warm_up_latency_ns) as f64 / 1e9
+    }
+
+    /// A meter that has measured nothing, to leave in the place of one that is taken away.
+    pub fn idle() -> Self {
+        let slo = SloSpec { latency: None, ttft: None, tpot: None, objective: 0.0 };
+        Self::new(SimTime::ZERO, u64::MAX, &slo, false)
+    }
+
     /// Closes a timeline step: its latency histogram and SLO misses. The histogram is folded into the total.
     pub fn close_step(&mut self) -> StepLatency {
         let closed = StepLatency {
@@ -244,6 +266,11 @@ impl Meter {
         self.service.latency_ns_max = self.service.latency_ns_max.max(latency);
         self.service.wait_ns_sum += u128::from(start - arrival);
         self.totals.completed += 1;
+    }
+
+    fn count_warm_up(&mut self, latency: u64) {
+        self.warm_up.record(latency);
+        self.warm_up_latency_ns += u128::from(latency);
     }
 
     fn judge(&mut self, met: bool) {

@@ -13,13 +13,15 @@ mod intake;
 mod meter;
 mod tree;
 
-pub use central::{CentralFlow, is_expressible};
+pub use central::{Batching, CentralFlow, Slots, is_expressible};
 pub use event::EventFlow;
 pub use intake::Intake;
-pub use meter::Meter;
+pub use meter::{Meter, StepLatency};
 use units::{PodId, SimTime};
+use workload::Distribution;
 
-use crate::spec::{KillRule, NoReplicaRule, ServiceSpec};
+use crate::Keep;
+use crate::spec::{KillRule, NoReplicaRule, ServiceModel, ServiceSpec, SimulationSpec};
 
 /// A replica's place in a flow; freed and reused when the replica is gone.
 pub type Slot = usize;
@@ -39,6 +41,10 @@ pub struct ReplicaStats {
     pub compute_ns: u64,
     /// Time spent serving, nanoseconds; with several slots per replica, slot-time over slots.
     pub busy_ns: u64,
+    /// Prompt tokens processed (LLM services).
+    pub prompt_tokens: u64,
+    /// Output tokens produced (LLM services).
+    pub output_tokens: u64,
 }
 
 /// Requests by where they are at one instant.
@@ -91,6 +97,15 @@ pub trait Flow: Send {
     /// and are not counted here.
     fn replica_load(&self, slot: Slot, now: SimTime) -> (u64, u64);
 
+    /// Requests waiting in a queue that belongs to no replica, at `now`. Cheap.
+    fn central_queue(&mut self, now: SimTime) -> u64;
+
+    /// Share of the KV cache in use at one replica, 0..=1; 0 for services without one.
+    fn kv_usage(&self, slot: Slot, now: SimTime) -> f64 {
+        let _ = (slot, now);
+        0.0
+    }
+
     /// Requests by place at `now`; settles first.
     fn load(&mut self, now: SimTime) -> Load;
 
@@ -102,6 +117,32 @@ pub trait Flow: Send {
 
     /// Ends the run at `now`: requests still in the system are counted as such. Returns how many arrived in the measured part.
     fn finish(&mut self, now: SimTime) -> u64;
+}
+
+/// The fastest flow that can express the service of `spec`, without any replica yet.
+pub(crate) fn build(spec: &SimulationSpec, seed: u64, keep: Keep) -> Box<dyn Flow> {
+    let service = &spec.service;
+    let rules = Rules::of(service);
+    let measure_from = SimTime::ZERO + spec.warm_up;
+    let meter = Meter::new(measure_from, rules.timeout, &spec.slo, keep.requests);
+    let intake = |service_time: Option<&Distribution>, padding: usize| {
+        Intake::new(&spec.traffic, seed, spec.end, service_time, padding).measure_from(measure_from.as_nanos())
+    };
+    match &service.model {
+        ServiceModel::Slots { service: time, .. } if is_expressible(service) => {
+            Box::new(CentralFlow::new(service, Slots::of(service), intake(Some(time), 1), meter))
+        }
+        ServiceModel::DynamicBatching { batch_max, .. } if is_expressible(service) => {
+            Box::new(CentralFlow::new(service, Batching::of(service), intake(None, *batch_max as usize), meter))
+        }
+        ServiceModel::Slots { service: time, .. } => {
+            Box::new(EventFlow::new(service, seed, intake(Some(time), 1), meter))
+        }
+        ServiceModel::DynamicBatching { batch_max, .. } => {
+            Box::new(EventFlow::new(service, seed, intake(None, *batch_max as usize), meter))
+        }
+        ServiceModel::ContinuousBatching { .. } => panic!("continuous batching is being written"),
+    }
 }
 
 /// The rules of a service that every implementation needs, in raw nanoseconds.

@@ -1,13 +1,13 @@
 //! What the metric APIs answer at one instant.
 
 use policy::{MetricError, MetricQuery, MetricReading, PodSample};
+use promql::Value;
 use promql::adapter::{AdapterError, MetricRequest, Objects, Requirement, SelectorOperator};
-use promql::{SampleAges, Value};
 use units::{PodId, SimTime};
 
 use super::{Answer, Pipeline, exposition, now_ms};
 use crate::flow::Flow;
-use crate::model::PodTable;
+use crate::model::Pods;
 
 const NANOS_PER_MILLI: i64 = 1_000_000;
 
@@ -18,27 +18,30 @@ impl Pipeline {
         queries: &[MetricQuery],
         now: SimTime,
         flow: &mut dyn Flow,
-        pods: &dyn PodTable,
+        pods: &Pods,
     ) -> Vec<Answer> {
         queries.iter().map(|query| self.answer(query, now, flow, pods)).collect()
     }
 
-    fn answer(&mut self, query: &MetricQuery, now: SimTime, flow: &mut dyn Flow, pods: &dyn PodTable) -> Answer {
+    fn answer(&mut self, query: &MetricQuery, now: SimTime, flow: &mut dyn Flow, pods: &Pods) -> Answer {
         match query {
             MetricQuery::Resource { name, .. } => match &self.resources {
                 Some(resources) => resources.answer(name, &self.service, pods),
                 None => Err(error("metrics-server is not there")),
             },
             MetricQuery::Pods { name, selector } => self.pods_metric(name, selector, now, pods),
-            MetricQuery::Object { name, kind, object, selector } => self.object_metric((name, selector), (kind, object), now),
+            MetricQuery::Object { name, kind, object, selector } => {
+                self.object_metric((name, selector), (kind, object), now)
+            }
             MetricQuery::External { name, selector } => self.external_metric(name, selector, now),
             MetricQuery::PromQl { expression } => self.promql(expression, now),
             MetricQuery::Signal { name } => signal(name, now, flow),
         }
     }
 
-    fn pods_metric(&mut self, metric: &str, selector: &[(String, String)], now: SimTime, pods: &dyn PodTable) -> Answer {
-        let names: Vec<String> = pods.selected().iter().map(|&pod| exposition::pod_name(&self.service, pod)).collect();
+    fn pods_metric(&mut self, metric: &str, selector: &[(String, String)], now: SimTime, pods: &Pods) -> Answer {
+        let names: Vec<String> =
+            pods.selected().into_iter().map(|pod| exposition::pod_name(&self.service, pod)).collect();
         let Some(adapter) = &mut self.adapter else { return Err(no_adapter(metric)) };
         let requirements = equalities(selector);
         let request = MetricRequest { metric, namespace: &self.service.namespace, selector: &requirements };
@@ -51,7 +54,12 @@ impl Pipeline {
         Ok(MetricReading::Pods(found.values.iter().filter_map(sample).collect()))
     }
 
-    fn object_metric(&mut self, (metric, selector): (&str, &[(String, String)]), (kind, name): (&str, &str), now: SimTime) -> Answer {
+    fn object_metric(
+        &mut self,
+        (metric, selector): (&str, &[(String, String)]),
+        (kind, name): (&str, &str),
+        now: SimTime,
+    ) -> Answer {
         let Some(adapter) = &mut self.adapter else { return Err(no_adapter(metric)) };
         let requirements = equalities(selector);
         let request = MetricRequest { metric, namespace: &self.service.namespace, selector: &requirements };
@@ -72,13 +80,17 @@ impl Pipeline {
 
     /// An instant query as KEDA sends it: at the present time cut to the whole second.
     fn promql(&mut self, expression: &str, now: SimTime) -> Answer {
-        let query = self.queries.iter_mut().find(|query| query.text() == expression).expect("every query was announced");
+        let query =
+            self.queries.iter_mut().find(|query| query.text() == expression).expect("every query was announced");
         let whole_second_ms = now.as_secs() as i64 * 1_000;
-        let found = query.evaluate(&self.storage, whole_second_ms, self.options).map_err(|failure| error(&failure.to_string()))?;
-        let SampleAges { .. } = found.ages;
+        let found = query
+            .evaluate(&self.storage, whole_second_ms, self.options)
+            .map_err(|failure| error(&failure.to_string()))?;
         match found.value {
             Value::Scalar(value) => Ok(MetricReading::Scalar(value)),
-            Value::Vector(elements) => Ok(MetricReading::Vector(elements.iter().map(|element| element.value).collect())),
+            Value::Vector(elements) => {
+                Ok(MetricReading::Vector(elements.iter().map(|element| element.value).collect()))
+            }
             Value::Matrix(_) | Value::Text(_) => Err(error("the query gives neither a vector nor a scalar")),
         }
     }
@@ -99,7 +111,7 @@ fn signal(name: &str, now: SimTime, flow: &mut dyn Flow) -> Answer {
 
 fn equalities(selector: &[(String, String)]) -> Vec<Requirement> {
     let equality = |(label, value): &(String, String)| Requirement {
-        label: label.clone(),
+        key: label.clone(),
         operator: SelectorOperator::Equals,
         values: vec![value.clone()],
     };

@@ -6,11 +6,10 @@
 use promql::adapter::Rules;
 use promql::labels::METRIC_NAME;
 use promql::{Labels, Query};
-use record::Histogram;
 use units::{PodId, SimTime};
 
 use crate::flow::{Flow, Load, Meter, ReplicaStats};
-use crate::model::PodTable;
+use crate::model::Pods;
 use crate::spec::{Exporter, MetricsSpec, ServiceSpec};
 
 /// Upper bounds of the gateway's `http_request_duration_seconds`, in seconds.
@@ -102,7 +101,11 @@ impl PodMetric {
         match self {
             Self::DcgmUtilization => vec![("gpu", "0")],
             Self::VllmSuccess => vec![("model_name", "model"), ("engine", "0"), ("finished_reason", "stop")],
-            Self::VllmRunning | Self::VllmWaiting | Self::VllmKvUsage | Self::VllmPromptTokens | Self::VllmGenerationTokens => {
+            Self::VllmRunning
+            | Self::VllmWaiting
+            | Self::VllmKvUsage
+            | Self::VllmPromptTokens
+            | Self::VllmGenerationTokens => {
                 vec![("model_name", "model"), ("engine", "0")]
             }
             Self::TritonRequestFailure(reason) => vec![("model", "model"), ("version", "1"), ("reason", reason)],
@@ -234,8 +237,10 @@ fn joined(target: &Labels, own: &Labels) -> Labels {
 fn is_named(rules: Option<&Rules>, name: &str) -> bool {
     let mentions = |text: &str| text.contains(name);
     rules.is_some_and(|rules| {
-        let all = rules.custom.iter().chain(&rules.external);
-        all.clone().any(|rule| mentions(&rule.series_query) || mentions(&rule.metrics_query) || rule.series_query.contains("__name__"))
+        let mut all = rules.custom.iter().chain(&rules.external);
+        all.any(|rule| {
+            mentions(&rule.series_query) || mentions(&rule.metrics_query) || rule.series_query.contains("__name__")
+        })
     })
 }
 
@@ -273,13 +278,13 @@ pub(super) fn pod_of(service: &ServiceSpec, name: &str) -> Option<PodId> {
 }
 
 /// What a pod is doing now; nothing, if it is not in the request flow.
-pub(super) fn live(pod: PodId, now: SimTime, flow: &mut dyn Flow, pods: &dyn PodTable) -> Live {
-    let Some(slot) = pods.slot_of(pod) else { return Live::default() };
+pub(super) fn live(pod: PodId, now: SimTime, flow: &mut dyn Flow, pods: &Pods) -> Live {
+    let Some(slot) = pods.slot(pod) else { return Live::default() };
     let (own, serving) = flow.replica_load(slot, now);
-    let (rank, ready) = pods.rank_among_ready(pod);
+    let (rank, ready) = pods.rank_among_ready(slot);
     let shared = flow.central_queue(now);
     // The central queue belongs to nobody: each ready replica shows an equal share, the first ones the remainder.
-    let share = if ready == 0 { 0 } else { shared / ready + u64::from(rank < shared % ready) };
+    let share = rank.map_or(0, |rank| shared / ready + u64::from(rank < shared % ready));
     Live { stats: flow.stats(slot, now), waiting: own + share, serving, kv_usage: flow.kv_usage(slot, now) }
 }
 
@@ -295,9 +300,4 @@ pub(super) fn sum(one: ReplicaStats, other: ReplicaStats) -> ReplicaStats {
         prompt_tokens: one.prompt_tokens + other.prompt_tokens,
         output_tokens: one.output_tokens + other.output_tokens,
     }
-}
-
-/// Answers within `limit` nanoseconds in two histograms.
-pub(crate) fn within(histograms: [&Histogram; 2], limit: u64) -> u64 {
-    histograms.iter().map(|histogram| histogram.count_at_most(limit)).sum()
 }

@@ -14,7 +14,7 @@ use units::{PodId, SimDuration, SimTime};
 use workload::{Purpose, Stream};
 
 use crate::flow::{Flow, ReplicaStats};
-use crate::model::PodTable;
+use crate::model::Pods;
 use crate::spec::{MetricsSpec, ServiceSpec, SimulationSpec};
 use exposition::{Exposition, GatewayMetric, PodMetric};
 pub(crate) use resource::request_table;
@@ -97,7 +97,8 @@ impl Pipeline {
         let reads_adapter = asked.iter().any(is_custom);
         let rules = metrics.adapter.as_ref().filter(|_| reads_adapter);
         let adapter = rules.map(|rules| {
-            Adapter::new(rules, millis(metrics.adapter_relist), options).expect("the scenario checked the adapter's rules")
+            Adapter::new(rules, millis(metrics.adapter_relist), options)
+                .expect("the scenario checked the adapter's rules")
         });
         let exposed = Exposition::new(&spec.service, &metrics, &queries, rules);
         let lookbehind = queries.iter().filter_map(|query| query.lookbehind_ms(options)).max().unwrap_or(0);
@@ -115,7 +116,9 @@ impl Pipeline {
             targets: Vec::new(),
             gateway: None,
             resources: reads_resources.then(resource::ResourceSamples::default),
-            is_read: asked.iter().any(|query| !matches!(query, MetricQuery::Resource { .. } | MetricQuery::Signal { .. })),
+            is_read: asked
+                .iter()
+                .any(|query| !matches!(query, MetricQuery::Resource { .. } | MetricQuery::Signal { .. })),
             values: Vec::new(),
             pending: Vec::new(),
             metrics,
@@ -151,7 +154,8 @@ impl Pipeline {
         }
         self.pending.push((next_scrape(&scrape, now), MetricsEvent::Scrape(pod)));
         if self.exposed.pod_metrics.contains(&PodMetric::DcgmUtilization) {
-            let phase = Stream::new(self.seed, Purpose::Phase, u64::from(pod.0) | 1 << 40).below(self.metrics.dcgm_interval.as_nanos());
+            let phase = Stream::new(self.seed, Purpose::Phase, u64::from(pod.0) | 1 << 40)
+                .below(self.metrics.dcgm_interval.as_nanos());
             let refresh = now + SimDuration::from_nanos(phase) + DCGM_WINDOW;
             self.pending.push((refresh.saturating_sub(DCGM_WINDOW), MetricsEvent::DcgmSample(pod)));
         }
@@ -179,7 +183,7 @@ impl Pipeline {
     }
 
     /// Handles one event; the next ones are then pending.
-    pub(crate) fn handle(&mut self, event: MetricsEvent, now: SimTime, flow: &mut dyn Flow, pods: &dyn PodTable) {
+    pub(crate) fn handle(&mut self, event: MetricsEvent, now: SimTime, flow: &mut dyn Flow, pods: &Pods) {
         match event {
             MetricsEvent::Scrape(pod) => self.scrape_pod(pod, now, flow, pods),
             MetricsEvent::ScrapeGateway => self.scrape_gateway(now, flow),
@@ -190,7 +194,7 @@ impl Pipeline {
         }
     }
 
-    fn scrape_pod(&mut self, pod: PodId, now: SimTime, flow: &mut dyn Flow, pods: &dyn PodTable) {
+    fn scrape_pod(&mut self, pod: PodId, now: SimTime, flow: &mut dyn Flow, pods: &Pods) {
         let Some(Some(target)) = self.targets.get(pod.index()) else { return };
         let live = exposition::live(pod, now, flow, pods);
         let stats = exposition::sum(target.carried, live.stats);
@@ -213,7 +217,7 @@ impl Pipeline {
         self.pending.push((now + self.metrics.scrape_interval, MetricsEvent::ScrapeGateway));
     }
 
-    fn dcgm_sample(&mut self, pod: PodId, now: SimTime, flow: &mut dyn Flow, pods: &dyn PodTable) {
+    fn dcgm_sample(&mut self, pod: PodId, now: SimTime, flow: &mut dyn Flow, pods: &Pods) {
         let busy_ns = exposition::live(pod, now, flow, pods).stats.busy_ns;
         if let Some(Some(target)) = self.targets.get_mut(pod.index()) {
             target.dcgm_busy_ns = busy_ns;
@@ -221,7 +225,7 @@ impl Pipeline {
         }
     }
 
-    fn dcgm_refresh(&mut self, pod: PodId, now: SimTime, flow: &mut dyn Flow, pods: &dyn PodTable) {
+    fn dcgm_refresh(&mut self, pod: PodId, now: SimTime, flow: &mut dyn Flow, pods: &Pods) {
         let busy_ns = exposition::live(pod, now, flow, pods).stats.busy_ns;
         if let Some(Some(target)) = self.targets.get_mut(pod.index()) {
             // A pod that joined or left the endpoints within the window has no difference to take.
@@ -239,7 +243,7 @@ impl Pipeline {
         self.pending.push((now + self.metrics.adapter_relist, MetricsEvent::Relist));
     }
 
-    fn read_resources(&mut self, now: SimTime, flow: &mut dyn Flow, pods: &dyn PodTable) {
+    fn read_resources(&mut self, now: SimTime, flow: &mut dyn Flow, pods: &Pods) {
         if let Some(resources) = &mut self.resources {
             resources.read(now, flow, pods);
             self.pending.push((now + self.metrics.resource_resolution, MetricsEvent::Resources));

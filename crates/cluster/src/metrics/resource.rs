@@ -9,7 +9,7 @@ use units::{PodId, SimTime};
 use super::Answer;
 use super::exposition;
 use crate::flow::Flow;
-use crate::model::PodTable;
+use crate::model::Pods;
 use crate::spec::ServiceSpec;
 
 /// The last two readings of each pod; a pod has a usage only between two.
@@ -26,9 +26,9 @@ struct Point {
 
 impl ResourceSamples {
     /// One reading of all pods.
-    pub(super) fn read(&mut self, now: SimTime, flow: &mut dyn Flow, pods: &dyn PodTable) {
+    pub(super) fn read(&mut self, now: SimTime, flow: &mut dyn Flow, pods: &Pods) {
         let known = std::mem::take(&mut self.points);
-        for &pod in pods.selected() {
+        for pod in pods.selected() {
             let busy_ns = exposition::live(pod, now, flow, pods).stats.busy_ns;
             let before = known.get(&pod).map(|(newest, _)| *newest);
             self.points.insert(pod, (Point { at: now, busy_ns }, before));
@@ -37,8 +37,8 @@ impl ResourceSamples {
 
     /// Usage per container: CPU is the busy share of the window times the request (a serving process keeps its cores busy while it
     /// serves), memory is the request (weights stay loaded).
-    pub(super) fn answer(&self, resource: &str, service: &ServiceSpec, pods: &dyn PodTable) -> Answer {
-        let usage = |&pod: &PodId| {
+    pub(super) fn answer(&self, resource: &str, service: &ServiceSpec, pods: &Pods) -> Answer {
+        let usage = |pod: PodId| {
             let (newest, before) = self.points.get(&pod)?;
             let before = before.as_ref()?;
             let window = newest.at - before.at;
@@ -55,7 +55,7 @@ impl ResourceSamples {
             let containers_listed = service.pod.containers.len();
             Some(PodUsage { pod, containers: containers.collect(), containers_listed, timestamp_ns, window })
         };
-        Ok(MetricReading::Resource(pods.selected().iter().filter_map(usage).collect()))
+        Ok(MetricReading::Resource(pods.selected().into_iter().filter_map(usage).collect()))
     }
 }
 

@@ -45,7 +45,9 @@ impl Controllers {
                 SimTime::from_nanos((period.as_nanos() as f64 * share) as u64)
             };
             match controller {
-                ControllerSpec::Static { replicas } => list.push(Controller::Plain(Box::new(Fixed { replicas: *replicas }))),
+                ControllerSpec::Static { replicas } => {
+                    list.push(Controller::Plain(Box::new(Fixed { replicas: *replicas })))
+                }
                 ControllerSpec::Predictive(config) => {
                     list.push(Controller::Plain(Box::new(Predictive::new(config.clone()))));
                 }
@@ -55,8 +57,12 @@ impl Controllers {
                 }
                 ControllerSpec::Keda { scaled_object, sync_period } => {
                     let polling = scaled_object.polling_interval();
-                    let setting = Setting { first_poll: phase(polling, list.len()), ..Setting::starting_at(spec.start_unix_seconds) };
-                    let keda = Keda::new(scaled_object.clone(), setting).expect("the scenario admitted this ScaledObject");
+                    let setting = Setting {
+                        first_poll: phase(polling, list.len()),
+                        ..Setting::starting_at(spec.start_unix_seconds)
+                    };
+                    let keda =
+                        Keda::new(scaled_object.clone(), setting).expect("the scenario admitted this ScaledObject");
                     let hpa = keda.hpa_spec().cloned();
                     list.push(Controller::KedaOperator(Box::new(keda)));
                     if let Some(hpa) = hpa {
@@ -183,10 +189,11 @@ impl Cluster<'_> {
         let list = &self.controllers.list;
         match (&list[index], index.checked_sub(1).map(|before| &list[before])) {
             (Controller::KedaHpa { hpa, .. }, Some(Controller::KedaOperator(keda))) => {
-                let live = keda.queries().iter().enumerate().map(|(query, raw)| match keda.needs_query(query, now, counts) {
-                    true => raw.clone(),
-                    false => MetricQuery::Signal { name: "unread".into() },
-                });
+                let live =
+                    keda.queries().iter().enumerate().map(|(query, raw)| match keda.needs_query(query, now, counts) {
+                        true => raw.clone(),
+                        false => MetricQuery::Signal { name: "unread".into() },
+                    });
                 live.chain(hpa.queries().iter().filter(|query| !is_external(query)).cloned()).collect()
             }
             (controller, _) => controller.queries().to_vec(),
@@ -214,7 +221,13 @@ fn through_keda(queries: &[MetricQuery], external: &[Answer], resource: &[Answer
     queries.iter().map(next).map(|answer| answer.expect("one answer per query").clone()).collect()
 }
 
-fn hpa_controller(spec: &HpaSpec, sync_period: SimDuration, first: SimTime, service: &ServiceSpec) -> HorizontalPodAutoscaler {
-    let config = HpaConfig { sync_period, first, requests: crate::metrics::request_table(service), ..HpaConfig::default() };
+fn hpa_controller(
+    spec: &HpaSpec,
+    sync_period: SimDuration,
+    first: SimTime,
+    service: &ServiceSpec,
+) -> HorizontalPodAutoscaler {
+    let config =
+        HpaConfig { sync_period, first, requests: crate::metrics::request_table(service), ..HpaConfig::default() };
     HorizontalPodAutoscaler::new(spec, config)
 }

@@ -21,7 +21,8 @@ use crate::metrics::Pipeline;
 use crate::spec::{PolicySpec, SimulationSpec};
 use control::Controllers;
 pub(crate) use event::Event;
-use pods::{PodState, Pods, Role};
+pub(crate) use pods::Pods;
+use pods::{PodState, Role};
 use recorder::Recorder;
 
 /// A run in progress.
@@ -43,14 +44,15 @@ pub(crate) struct Cluster<'a> {
 pub(crate) fn simulate(spec: &SimulationSpec, policy: usize, replication: u32, seed: u64, keep: Keep) -> RunRecord {
     let alternative = &spec.policies[policy];
     let mut agenda = Agenda::default();
+    let controllers = Controllers::new(spec, alternative, seed);
     let mut cluster = Cluster {
         spec,
         policy: alternative,
         fleet: Fleet::new(&spec.fleet, &spec.service.pod, seed),
         flow: flow::build(spec, seed, keep),
         pods: Pods::new(),
-        pipeline: Pipeline::new(spec, alternative, seed),
-        controllers: Controllers::new(spec, alternative, seed),
+        pipeline: Pipeline::new(spec, &controllers.queries(), seed),
+        controllers,
         recorder: Recorder::new(spec, keep),
         digest: Digest::default(),
         out: Out::default(),
@@ -107,20 +109,21 @@ impl Cluster<'_> {
             Notice::Scheduled { pod, .. } => self.pods.set_scheduled(pod, now),
             Notice::ContainerStarted { pod } => self.pods.set_started(pod, now),
             Notice::Ready { pod } => self.pod_is_ready(pod, agenda),
+            Notice::NodeInterrupted { .. } => self.recorder.interruption(now),
             Notice::Interrupted { pod, .. } => {
-                self.recorder.interruption(now);
                 self.retire(pod, "spot_reclaim", agenda);
                 self.reconcile(agenda);
             }
-            Notice::Evicted { pod } => {
-                self.retire(pod, "evicted", agenda);
+            Notice::Evicted { pod, reason } => {
+                self.retire(pod, reason, agenda);
                 self.reconcile(agenda);
             }
             Notice::Killed { pod } => {
                 self.pod_is_killed(pod, now);
                 self.reconcile(agenda);
             }
-            _ => {}
+            Notice::Loaded { .. } | Notice::Warned { .. } => {}
+            Notice::NodeUp { .. } | Notice::NodeGone { .. } | Notice::LaunchFailed { .. } => {}
         }
     }
 
@@ -136,7 +139,7 @@ impl Cluster<'_> {
     fn pod_is_killed(&mut self, pod: PodId, now: SimTime) {
         self.leave_flow(pod, now);
         self.pods.set_gone(pod);
-        self.pipeline.pod_is_gone(pod, now);
+        self.pipeline.pod_is_gone(pod);
     }
 
     /// Takes a pod out of the request flow, if it is in it. What it still serves is lost.
@@ -144,6 +147,7 @@ impl Cluster<'_> {
         if let Some(slot) = self.pods.release_slot(pod) {
             let (stats, lost) = self.flow.remove(slot, now);
             self.fleet.add_busy(pod, SimDuration::from_nanos(stats.busy_ns - self.pods.busy_told(pod)));
+            self.pipeline.pod_left_flow(pod, stats);
             self.recorder.replica_ended(pod, stats, lost);
         }
     }
@@ -153,7 +157,7 @@ impl Cluster<'_> {
         self.tell_busy(now);
         let load = self.flow.load(now);
         let latency = self.flow.meter().close_step();
-        self.recorder.step(now, load, latency, &self.pods.counts(self.controllers.desired), &self.fleet);
+        self.recorder.step(now, load, latency, self.pods.counts(self.controllers.desired), &self.fleet);
         let next = now + self.spec.timeline_step;
         agenda.schedule(next, Event::Step);
     }
@@ -181,14 +185,12 @@ impl Cluster<'_> {
         }
         self.fleet.finish(end);
         let meter = std::mem::replace(self.flow.meter(), flow::Meter::idle());
-        self.recorder.ready_changed(end, 0);
-        let remarks = self.pipeline.remarks();
+        self.recorder.ready_changed(end, self.pods.counts(self.controllers.desired));
         let mut record = self.recorder.into_record(&mut self.fleet, meter.into_totals(arrived), self.digest);
         record.policy.clone_from(&self.policy.name);
         record.replication = replication;
         record.seed = seed;
         record.measured = end.since(SimTime::ZERO + self.spec.warm_up);
-        record.remarks.extend(remarks);
         record
     }
 }
@@ -221,8 +223,10 @@ impl Model for Cluster<'_> {
             Event::MeasureFrom => self.measure_from(now),
         }
         self.take_notices(agenda);
-        let ready = self.pods.counts(self.controllers.desired).ready;
-        self.recorder.ready_changed(now, ready);
+        for (time, event) in self.pipeline.take_pending() {
+            agenda.schedule(time, Event::Metrics(event));
+        }
+        self.recorder.ready_changed(now, self.pods.counts(self.controllers.desired));
     }
 }
 
@@ -241,14 +245,12 @@ impl Cluster<'_> {
     }
 
     fn metrics(&mut self, event: crate::metrics::MetricsEvent, agenda: &mut Agenda<Event>) {
-        let next = self.pipeline.handle(event, agenda.now(), &mut *self.flow, &self.pods);
-        for (time, event) in next {
-            agenda.schedule(time, Event::Metrics(event));
-        }
+        self.pipeline.handle(event, agenda.now(), &mut *self.flow, &self.pods);
     }
 
     fn standby_size(&self) -> u32 {
-        self.policy.warm_pool.as_ref().map_or(0, |pool| pool.size)
+        let pool = self.policy.warm_pool.as_ref().map_or(0, |pool| pool.size);
+        self.controllers.standby.unwrap_or(pool)
     }
 
     /// True while `pod` counts as an active replica that is on its way.

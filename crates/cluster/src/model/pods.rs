@@ -55,6 +55,8 @@ pub(crate) struct Pods {
     slots: Vec<Option<PodId>>,
     views: Vec<PodView>,
     tally: Tally,
+    /// For each slot, how many ready pods have lower ones; `None` if its pod is not ready.
+    ranks: Vec<Option<u64>>,
 }
 
 /// Living pods by role and state; kept up to date so that counting is free.
@@ -137,8 +139,11 @@ impl Pods {
 
     pub(crate) fn set_state(&mut self, pod: PodId, state: PodState) {
         self.count(pod, -1);
-        self.all[pod.index()].state = state;
+        let before = std::mem::replace(&mut self.all[pod.index()].state, state);
         self.count(pod, 1);
+        if PodState::Ready == before && state != before {
+            self.rank();
+        }
     }
 
     pub(crate) fn set_role(&mut self, pod: PodId, role: Role) {
@@ -162,6 +167,7 @@ impl Pods {
         let entry = &mut self.all[pod.index()];
         entry.slot = Some(slot);
         entry.busy_told_ns = 0;
+        self.rank();
         slot
     }
 
@@ -177,6 +183,27 @@ impl Pods {
 
     pub(crate) fn in_slot(&self, slot: Slot) -> Option<PodId> {
         self.slots.get(slot).copied().flatten()
+    }
+
+    /// How many ready pods have lower slots than this one's pod (`None` if it is not ready), and how many are ready.
+    pub(crate) fn rank_among_ready(&self, slot: Slot) -> (Option<u64>, u64) {
+        (self.ranks.get(slot).copied().flatten(), u64::from(self.tally.ready))
+    }
+
+    fn rank(&mut self) {
+        let mut ready = 0;
+        let is_ready = |pod: &Option<PodId>| pod.is_some_and(|pod| self.state(pod) == PodState::Ready);
+        let flags: Vec<bool> = self.slots.iter().map(is_ready).collect();
+        self.ranks.clear();
+        self.ranks.extend(flags.into_iter().map(|is_ready| {
+            ready += u64::from(is_ready);
+            is_ready.then(|| ready - 1)
+        }));
+    }
+
+    /// Pods the serving Deployment's selector matches: actives, those being deleted included.
+    pub(crate) fn selected(&self) -> Vec<PodId> {
+        self.living.iter().copied().filter(|&pod| self.role(pod) == Role::Active).collect()
     }
 
     /// Pods with a place in the flow: ready, draining and demoting ones.

@@ -14,7 +14,6 @@ impl Cluster<'_> {
         let pod = self.pods.create(role, now);
         self.pods.set_ready(pod, now);
         self.fleet.create_ready_pod(pod, fleet_role(role), now, &mut self.out);
-        self.recorder.pod_created(pod, now);
         if role == Role::Standby {
             self.pods.set_state(pod, PodState::Standby);
         } else {
@@ -22,7 +21,7 @@ impl Cluster<'_> {
             let slot = self.pods.take_slot(pod);
             self.flow.add(slot, pod, now);
         }
-        self.pipeline.pod_is_running(pod, now);
+        self.pipeline.pod_is_warm(pod, now);
     }
 
     /// Brings the pods in line with the wanted count and the standby size.
@@ -61,7 +60,6 @@ impl Cluster<'_> {
 
     fn create_cold(&mut self, role: Role, now: SimTime) {
         let pod = self.pods.create(role, now);
-        self.recorder.pod_created(pod, now);
         self.fleet.create_pod(pod, fleet_role(role), now, &mut self.out);
     }
 
@@ -69,7 +67,7 @@ impl Cluster<'_> {
     /// that one becomes the standby.
     pub(super) fn take_up_duty(&mut self, pod: PodId, agenda: &mut Agenda<Event>) {
         let now = agenda.now();
-        self.pipeline.pod_is_running(pod, now);
+        self.pipeline.pod_is_warm(pod, now);
         if self.pods.role(pod) == Role::Active {
             return self.enter_flow(pod, agenda);
         }
@@ -91,14 +89,16 @@ impl Cluster<'_> {
         self.pods.set_state(pod, PodState::Ready);
         let slot = self.pods.take_slot(pod);
         self.flow.add(slot, pod, now);
-        self.pipeline.pod_serves(pod, now);
     }
 
     /// Takes `count` actives away, in the ReplicaSet's order of victims.
     fn shrink(&mut self, count: u32, agenda: &mut Agenda<Event>) {
         for _ in 0..count {
             let Some(victim) = self.victim() else { return };
-            if self.is_starting_active(victim) || self.pods.state(victim) == PodState::Promoting || !self.has_room_for_standby(agenda.now()) {
+            if self.is_starting_active(victim)
+                || self.pods.state(victim) == PodState::Promoting
+                || !self.has_room_for_standby(agenda.now())
+            {
                 self.retire(victim, "scale_in", agenda);
             } else {
                 self.demote(victim, agenda);
@@ -108,12 +108,8 @@ impl Cluster<'_> {
 
     /// Not ready before ready, then as the fleet ranks them (siblings on the node, age).
     fn victim(&self) -> Option<PodId> {
-        let starting = self.pods.with(Role::Active, PodState::Starting).next_back();
-        let promoting = || self.pods.with(Role::Active, PodState::Promoting).next_back();
-        starting.or_else(promoting).or_else(|| {
-            let ready: Vec<PodId> = self.pods.with(Role::Active, PodState::Ready).collect();
-            self.fleet.victim(&ready)
-        })
+        let in_state = |state| self.fleet.victim(self.pods.with(Role::Active, state));
+        [PodState::Starting, PodState::Promoting, PodState::Ready].into_iter().find_map(in_state)
     }
 
     /// Whether a pod taken out of service can fill the pool; cancels a refill that is still starting to make room.
@@ -126,8 +122,9 @@ impl Cluster<'_> {
         if warm >= self.standby_size() {
             return false;
         }
+        let refill = self.pods.with(Role::Standby, PodState::Starting).next_back();
         if warm + counts.standby_starting >= self.standby_size()
-            && let Some(refill) = self.pods.with(Role::Standby, PodState::Starting).next_back()
+            && let Some(refill) = refill
         {
             self.pods.set_ending(refill, "cancelled");
             self.end_pod(refill, now);
@@ -199,7 +196,7 @@ impl Cluster<'_> {
         self.leave_flow(pod, now);
         self.fleet.delete_pod(pod, self.pods.ending(pod), now, &mut self.out);
         self.pods.set_gone(pod);
-        self.pipeline.pod_is_gone(pod, now);
+        self.pipeline.pod_is_gone(pod);
     }
 
     /// Orders standbys until the pool is full again; lets surplus ones go that have not begun to load.

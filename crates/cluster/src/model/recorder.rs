@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use engine::Digest;
 use policy::{Counts, Trail};
 use record::{
-    DecisionRow, MetricRow, Purchase, ReplicaLife, RequestRow, RequestTotals, RunRecord, ScalingTotals, ServiceTotals, StepRow, TimelineRow,
+    DecisionRow, MetricRow, ReplicaLife, RequestRow, RequestTotals, RunRecord, ScalingTotals, ServiceTotals, StepRow,
+    TimelineRow,
 };
 use units::{PodId, SimDuration, SimTime};
 
@@ -91,7 +92,7 @@ impl Recorder {
         }
     }
 
-    /// One pass of a controller. Passes that say and do the same as the last of that controller are only counted.
+    /// One pass of a controller.
     pub(super) fn decision(
         &mut self,
         (time, controller): (SimTime, String),
@@ -108,15 +109,7 @@ impl Recorder {
         if !self.keep.tables {
             return;
         }
-        let row = decision_row(time, controller, (before, ready), trail, written);
-        let last = self.decisions.iter_mut().rev().find(|last| last.controller == row.controller);
-        match last {
-            Some(last) if says_the_same(last, &row) => {
-                let repeated = last.repeated + 1;
-                *last = DecisionRow { time: last.time, repeated, ..row };
-            }
-            _ => self.decisions.push(row),
-        }
+        self.decisions.push(decision_row(time, controller, (before, ready), trail, written));
     }
 
     /// A step of the timeline ends now.
@@ -128,7 +121,7 @@ impl Recorder {
         if !self.keep.tables {
             return;
         }
-        let nodes = |purchase| fleet.nodes_billed(purchase);
+        let nodes = fleet.counts();
         self.timeline.push(TimelineRow {
             start: now.saturating_sub(self.step),
             step: self.step,
@@ -143,9 +136,9 @@ impl Recorder {
             starting: counts.starting,
             standby: counts.standby + counts.standby_starting,
             draining: counts.draining,
-            nodes_on_demand: nodes(Purchase::OnDemand),
-            nodes_spot: nodes(Purchase::Spot),
-            nodes_reserved: nodes(Purchase::Reserved),
+            nodes_on_demand: nodes.on_demand,
+            nodes_spot: nodes.spot,
+            nodes_reserved: nodes.reserved,
             gpu_utilization: if ready_ns == 0 { f64::NAN } else { (busy_ns as f64 / ready_ns as f64).min(1.0) },
             latency_p50_ns: latency.p50_ns,
             latency_p99_ns: latency.p99_ns,
@@ -199,12 +192,6 @@ fn fill_served(life: &mut ReplicaLife, served: &BTreeMap<PodId, (u64, u64, u64)>
         life.completed = completed;
         life.lost = lost;
     }
-}
-
-fn says_the_same(last: &DecisionRow, row: &DecisionRow) -> bool {
-    row.written.is_none()
-        && last.written.is_none()
-        && (last.replicas_before, last.raw, &last.reason) == (row.replicas_before, row.raw, &row.reason)
 }
 
 fn decision_row(
