@@ -191,7 +191,8 @@ pub(super) fn scalers(object: &ScaledObject) -> Result<Vec<Scaler>, Violation> {
         let refused = |message| Violation::Trigger { index, kind: trigger.kind.clone(), message };
         let scaler = Scaler::of(trigger).map_err(refused)?;
         // The API server refuses a metric whose target is not positive, so no HPA would come about.
-        if !trigger.is_resource() && !(scaler.threshold() > 0.0 && scaler.threshold().is_finite()) {
+        let is_amount = scaler.threshold() > 0.0 && scaler.threshold().is_finite();
+        if !trigger.is_resource() && !is_amount {
             return Err(refused(format!("the target must be above 0, found {}", scaler.threshold())));
         }
         Ok(scaler)
@@ -283,10 +284,9 @@ pub fn check_modifiers(object: &ScaledObject) -> Result<(), Violation> {
     if modifiers.metric_type == Some(MetricType::Utilization) {
         return refused("metricType", "found Utilization, allowed are AverageValue and Value");
     }
-    if let Some(found) = modifiers.activation_target.as_deref().filter(|found| !found.is_empty()) {
-        if found.parse::<f64>().is_err() {
-            return refused("activationTarget", &format!("`{found}` is not a number"));
-        }
+    let activation_target = modifiers.activation_target.as_deref().filter(|found| !found.is_empty());
+    if let Some(found) = activation_target.filter(|found| found.parse::<f64>().is_err()) {
+        return refused("activationTarget", &format!("`{found}` is not a number"));
     }
     check_formula(object, text).or_else(|error| refused("formula", &error.to_string()))
 }

@@ -80,7 +80,7 @@ fn decide_active(object: &ScaledObject, seen: PollState) -> Verdict {
     let idle_below_min = object.replicas_idle.is_some() && seen.replicas < object.replicas_min.unwrap_or(0);
     let mut verdict = verdict(ActiveReason::ScalerActive);
     if !seen.is_active {
-        verdict.why = "activation is forced by annotation; ".to_owned();
+        verdict.why += "activation is forced by annotation; ";
     }
     if idle_below_min || seen.replicas == 0 {
         if object.annotations.is_scale_out_paused() {
@@ -105,12 +105,12 @@ fn decide_inactive(object: &ScaledObject, seen: PollState) -> Verdict {
     let replicas_min = object.replicas_min.unwrap_or(0);
     match object.fallback {
         Some(fallback) if seen.is_error && fallback.replicas != 0 => {
-            verdict.why = "triggers failed, a fallback is configured: hold".to_owned();
+            verdict.why += "triggers failed, a fallback is configured: hold";
             return verdict;
         }
         None if seen.is_error => {
             verdict.ready = Condition::False;
-            verdict.why = "triggers failed and there is no fallback: hold".to_owned();
+            verdict.why += "triggers failed and there is no fallback: hold";
             return verdict;
         }
         _ => {}
@@ -120,9 +120,9 @@ fn decide_inactive(object: &ScaledObject, seen: PollState) -> Verdict {
         deactivate(object, seen, &mut verdict);
     } else if object.replicas_idle.is_none() && seen.replicas < replicas_min {
         verdict.scale_to = Some(replicas_min);
-        verdict.why = "below minReplicaCount: repaired at once".to_owned();
+        verdict.why += "below minReplicaCount: repaired at once";
     } else {
-        verdict.why = "no trigger is active and there is nothing to take away".to_owned();
+        verdict.why += "no trigger is active and there is nothing to take away";
     }
     verdict
 }
@@ -131,7 +131,7 @@ fn decide_inactive(object: &ScaledObject, seen: PollState) -> Verdict {
 /// truncated stamp makes a poll exactly one cooldown after the last active poll late enough.
 fn deactivate(object: &ScaledObject, seen: PollState, verdict: &mut Verdict) {
     if object.annotations.is_scale_in_paused() {
-        verdict.why = "deactivation is blocked by paused-scale-in".to_owned();
+        verdict.why += "deactivation is blocked by paused-scale-in";
         return;
     }
     let (since_ns, period, clock) = match seen.last_active_ns {

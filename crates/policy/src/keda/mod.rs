@@ -18,6 +18,8 @@ mod operator;
 pub mod quantity;
 pub mod scaler;
 pub mod state;
+#[cfg(test)]
+mod tests;
 
 pub use admission::{Violation, Warning};
 pub use annotations::Annotations;

@@ -6,7 +6,7 @@ use units::{SimDuration, SimTime};
 
 use super::executor::{self, ActiveReason, Condition, PollState, Verdict};
 use super::fallback::{self, Circumstances, Served};
-use super::generated::{self, COMPOSITE_METRIC};
+use super::generated::{self, COMPOSITE_METRIC, SELECTOR_LABEL};
 use super::quantity::{milli_from_f64, milli_truncated};
 use super::scaler::{Sample, Scaler};
 use super::state::{self, Composite, ObjectState, TriggerState};
@@ -171,6 +171,13 @@ impl Keda {
         self.reads_metrics(counts) && source.is_some_and(|source| self.cached(source, now).is_none())
     }
 
+    /// Which of the answers of [`Keda::external_metrics`] is meant for this query of the HPA; `None` if it is not KEDA's to answer.
+    pub fn answer_index(&self, query: &MetricQuery) -> Option<usize> {
+        let MetricQuery::External { name, selector } = query else { return None };
+        let is_ours = selector.iter().any(|(key, value)| key == SELECTOR_LABEL && *value == self.object.name);
+        self.hpa.metrics.iter().filter_map(external_name).position(|metric| is_ours && metric == name)
+    }
+
     /// The metrics adapter: one answer per External metric of [`Keda::hpa_spec`], in that order, for an HPA sync. `seen.metrics` are
     /// the answers to the raw [`ScalingPolicy::queries`]; those that [`Keda::needs_query`] denies are not looked at. Live reads count
     /// towards the fallback just as polls do. Where the HPA would not read at all, nothing is counted.
@@ -266,16 +273,13 @@ impl Keda {
             };
         }
         let formula = self.formula.as_ref().expect("a composite metric has a formula");
-        match formula.evaluate(&values).map_err(|error| error.to_string())? {
-            Some(value) => Ok(milli_truncated(value)),
-            None => {
-                let modifiers = self.object.advanced.scaling_modifiers.as_ref();
-                let of_nil = self.object.fallback.as_ref().zip(modifiers);
-                of_nil
-                    .and_then(|(f, m)| fallback::composite_of_nil(f, m))
-                    .ok_or_else(|| "the formula gives nil".to_owned())
-            }
+        if let Some(value) = formula.evaluate(&values).map_err(|error| error.to_string())? {
+            return Ok(milli_truncated(value));
         }
+        let of_nil = self.object.fallback.as_ref().zip(self.object.advanced.scaling_modifiers.as_ref());
+        of_nil
+            .and_then(|(fallback, modifiers)| fallback::composite_of_nil(fallback, modifiers))
+            .ok_or_else(|| "the formula gives nil".to_owned())
     }
 
     fn is_resource(&self, index: usize) -> bool {

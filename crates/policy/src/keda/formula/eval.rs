@@ -95,10 +95,9 @@ impl<'a> Scope<'a> {
     }
 
     fn call(&mut self, node: &'a Node, name: &str, arguments: &'a [Node]) -> Result<Value> {
-        if let (Some(list), Some(predicate), None) = (arguments.first(), arguments.get(1), arguments.get(2)) {
-            if matches!(name, "all" | "any" | "none" | "one" | "count" | "filter" | "map" | "sum") {
-                return self.over_list(name, list, predicate);
-            }
+        let goes_over_lists = matches!(name, "all" | "any" | "none" | "one" | "count" | "filter" | "map" | "sum");
+        if let (true, [list, predicate]) = (goes_over_lists, arguments) {
+            return self.over_list(name, list, predicate);
         }
         let values = self.values(arguments)?;
         let refused = || {

@@ -1,7 +1,7 @@
 //! The formula of `scalingModifiers`: the part of the expr-lang language that works on trigger values.
 //!
 //! Known: numbers, `true`, `false`, `nil`, trigger names, `+ - * / % ** ^`, comparisons (also `in`, `..`), `&& || !` and their words,
-//! `? :`, `??`, lists, indexing, `let name = …;`, the functions in [`eval`] and predicates (`{# > 1}`). Strings, maps, pipes and
+//! `? :`, `??`, lists, indexing, `let name = …;`, the functions in `eval.rs` and predicates (`{# > 1}`). Strings, maps, pipes and
 //! dates are not: a formula that uses them is refused when it is parsed, never misread.
 
 mod eval;
@@ -176,6 +176,27 @@ mod tests {
             "#",
         ] {
             assert!(value(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_formula_too_long_or_too_deep_is_refused_before_it_exhausts_the_stack() {
+        for text in ["1".to_owned() + &"+1".repeat(50_000), "(".repeat(50_000), "-".repeat(50_000), "a[".repeat(500)] {
+            assert!(value(&text).is_err());
+        }
+        gives(&("1".to_owned() + &"+1".repeat(900)), 901.0);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_the_evaluator_panic(
+            words in proptest::collection::vec(proptest::sample::select(vec![
+                "a", "b", "lost", "1", "0", "2.5", "9223372036854775807", "nil", "true", "+", "-", "*", "/", "%", "**", "??", "?",
+                ":", "(", ")", "[", "]", "{", "}", "#", ",", "..", "<", "==", "!", "not", "in", "let", "=", ";", "sum", "count",
+                "max(", "int(", "map([a,b],", "&&", "é", ".",
+            ]), 0..14)
+        ) {
+            let _ = value(&words.join(" "));
         }
     }
 

@@ -75,10 +75,17 @@ fn precedence(operator: &str) -> Option<u32> {
     })
 }
 
+/// Chains of operators grow the tree by their length and every walk over it recurses, so length is bounded as nesting is.
+const TOKENS_MAX: usize = 2_000;
+const DEPTH_MAX: u32 = 200;
+
 const PRECEDENCE_NOT: u32 = 50;
 const PRECEDENCE_SIGN: u32 = 90;
 
 pub(super) fn parse(tokens: &[Token]) -> Result<Node, FormulaError> {
+    if let Some(beyond) = tokens.get(TOKENS_MAX) {
+        return Err(FormulaError { message: format!("the formula has more than {TOKENS_MAX} tokens"), at: beyond.at });
+    }
     let mut parser = Parser { tokens, next: 0, depth: 0, predicates: 0 };
     let root = parser.sequence()?;
     match parser.tokens.get(parser.next) {
@@ -90,7 +97,7 @@ pub(super) fn parse(tokens: &[Token]) -> Result<Node, FormulaError> {
 struct Parser<'a> {
     tokens: &'a [Token],
     next: usize,
-    /// Nesting, bounded so that a hostile formula cannot exhaust the stack.
+    /// Nesting so far.
     depth: u32,
     /// How many predicates surround this place; `#` means something only inside one.
     predicates: u32,
@@ -229,7 +236,7 @@ impl Parser<'_> {
     }
 
     fn nested(&mut self, inner: impl FnOnce(&mut Self) -> Result<Node, FormulaError>) -> Result<Node, FormulaError> {
-        if self.depth >= 200 {
+        if self.depth >= DEPTH_MAX {
             return Err(self.error("the formula is nested too deeply".to_owned()));
         }
         self.depth += 1;

@@ -1,7 +1,8 @@
 //! The cron scaler (`pkg/scalers/cron_scaler.go`) and the five-field schedules it reads.
 //!
 //! Schedules follow robfig/cron v3, whose walk through the calendar decides what happens on days with a clock change: a time that is
-//! skipped does not fire that day, a time that comes twice fires twice.
+//! skipped does not fire that day, a time that comes twice fires twice. With the rule for windows below this has a side effect on the
+//! real system too: where a clock change skips the start, the window is open from the end before it until the end of that day.
 
 use std::collections::BTreeMap;
 
@@ -158,11 +159,11 @@ impl Schedule {
                 return None;
             }
             // Each step returns false when it ran over the end of the larger unit, and the walk starts again from the top.
-            if walk.to_month(self)?
-                && walk.to_day(self)?
-                && walk.to_hour(self)?
-                && walk.to_minute(self)?
-                && walk.to_second()?
+            if walk.seek_month(self)?
+                && walk.seek_day(self)?
+                && walk.seek_hour(self)?
+                && walk.seek_minute(self)?
+                && walk.seek_second()?
             {
                 return Some(walk.now_s);
             }
@@ -210,7 +211,7 @@ impl Walk<'_> {
         Some(())
     }
 
-    fn to_month(&mut self, schedule: &Schedule) -> Option<bool> {
+    fn seek_month(&mut self, schedule: &Schedule) -> Option<bool> {
         while schedule.months >> self.civil()?.month() & 1 == 0 {
             self.align(|now| Some(now.first_of_month().start_of_day()))?;
             let now = self.civil()?;
@@ -223,7 +224,7 @@ impl Walk<'_> {
         Some(true)
     }
 
-    fn to_day(&mut self, schedule: &Schedule) -> Option<bool> {
+    fn seek_day(&mut self, schedule: &Schedule) -> Option<bool> {
         while !schedule.fires_on(self.civil()?.date()) {
             self.align(|now| Some(now.start_of_day()))?;
             let next = self.civil()?.tomorrow().ok()?;
@@ -242,7 +243,7 @@ impl Walk<'_> {
         Some(true)
     }
 
-    fn to_hour(&mut self, schedule: &Schedule) -> Option<bool> {
+    fn seek_hour(&mut self, schedule: &Schedule) -> Option<bool> {
         while schedule.hours >> self.civil()?.hour() & 1 == 0 {
             self.align(|now| now.with().minute(0).second(0).subsec_nanosecond(0).build().ok())?;
             self.now_s += 3600;
@@ -253,7 +254,7 @@ impl Walk<'_> {
         Some(true)
     }
 
-    fn to_minute(&mut self, schedule: &Schedule) -> Option<bool> {
+    fn seek_minute(&mut self, schedule: &Schedule) -> Option<bool> {
         while schedule.minutes >> self.civil()?.minute() & 1 == 0 {
             if !self.is_aligned {
                 self.is_aligned = true;
@@ -268,7 +269,7 @@ impl Walk<'_> {
     }
 
     /// Schedules fire on second 0.
-    fn to_second(&mut self) -> Option<bool> {
+    fn seek_second(&mut self) -> Option<bool> {
         let second = i64::from(self.civil()?.second());
         if second == 0 {
             return Some(true);
@@ -344,7 +345,7 @@ mod tests {
         (0..count)
             .map(|_| {
                 now = schedule.next_after(now, &zone).unwrap();
-                Timestamp::from_second(now).unwrap().to_zoned(zone.clone()).strftime("%F %H:%M%:z").to_string()
+                Timestamp::from_second(now).unwrap().to_zoned_datetime(zone.clone()).strftime("%F %H:%M%:z").to_string()
             })
             .collect()
     }

@@ -25,7 +25,7 @@ impl SignalMetadata {
     pub(super) fn parse(kind: &str, metadata: Metadata<'_>) -> Result<Self, String> {
         let signal = metadata
             .required("scalelabSignal")
-            .map_err(|missing| format!("{missing}: it names the simulated signal that feeds a `{kind}` trigger"))?
+            .map_err(|missing| format!("{missing}: it names the simulated signal that feeds the trigger"))?
             .to_owned();
         let name = match kind {
             "metrics-api" => format!("metric-api-{}", metadata.text("valueLocation").unwrap_or(&signal)),
