@@ -150,7 +150,10 @@ mod tests {
                 let x = quantile(shape, q);
                 if x > 1e-100 {
                     let (below, above) = (reference.cdf(x), reference.sf(x));
-                    assert!((below - q).abs() < 1e-9 * q && (above - (1.0 - q)).abs() < 1e-6 * (1.0 - q), "{shape} {q}: {below}");
+                    assert!(
+                        (below - q).abs() < 1e-9 * q && (above - (1.0 - q)).abs() < 1e-6 * (1.0 - q),
+                        "{shape} {q}: {below}"
+                    );
                 }
             }
         }

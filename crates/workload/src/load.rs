@@ -132,7 +132,8 @@ impl FlashCrowd {
     fn rate_at(&self, at: SimTime) -> f64 {
         let peak = self.start + self.rise + self.hold;
         self.height
-            * (flank(at.as_nanos(), self.start.as_nanos(), self.rise) - flank(at.as_nanos(), peak.as_nanos(), self.fall))
+            * (flank(at.as_nanos(), self.start.as_nanos(), self.rise)
+                - flank(at.as_nanos(), peak.as_nanos(), self.fall))
     }
 }
 
@@ -160,11 +161,8 @@ struct NoiseWalk {
 impl NoiseWalk {
     fn new(noise: RateNoise, step: SimDuration, seed: u64) -> Self {
         let mut stream = Stream::new(seed, Purpose::RateNoise, 0);
-        let kept = if noise.memory.is_zero() {
-            0.0
-        } else {
-            libm::exp(-step.as_secs_f64() / noise.memory.as_secs_f64())
-        };
+        let kept =
+            if noise.memory.is_zero() { 0.0 } else { libm::exp(-step.as_secs_f64() / noise.memory.as_secs_f64()) };
         // Starting from the stationary distribution, the first step is as noisy as every other.
         let level = standard_normal(&mut stream);
         Self { stream, sigma: noise.sigma, kept, fresh: (1.0 - kept * kept).sqrt(), level }
@@ -197,7 +195,8 @@ mod tests {
     }
 
     fn office_week() -> LoadShape {
-        let office = OfficeDay { height: 90.0, opens_at: hours(8), rise: hours(2), closes_at: hours(17), fall: hours(3) };
+        let office =
+            OfficeDay { height: 90.0, opens_at: hours(8), rise: hours(2), closes_at: hours(17), fall: hours(3) };
         LoadShape {
             base: 10.0,
             office: Some(office),

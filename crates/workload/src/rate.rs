@@ -185,9 +185,10 @@ mod tests {
     fn the_expected_count_is_the_area_under_the_curve() {
         let curve = curve(10, &[1.0, 3.0, 5.0]);
         let count = |from, to| curve.expected_count(SimTime::from_secs(from), SimTime::from_secs(to));
-        assert_eq!([count(0, 30), count(5, 15), count(12, 14), count(25, 99), count(9, 9), count(40, 50)], [
-            90.0, 20.0, 6.0, 25.0, 0.0, 0.0
-        ]);
+        assert_eq!(
+            [count(0, 30), count(5, 15), count(12, 14), count(25, 99), count(9, 9), count(40, 50)],
+            [90.0, 20.0, 6.0, 25.0, 0.0, 0.0]
+        );
         assert_eq!(RateCurve::constant(4.0, seconds(60)).expected_count(SimTime::ZERO, SimTime::MAX), 240.0);
     }
 

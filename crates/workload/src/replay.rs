@@ -111,13 +111,11 @@ impl Replay {
     /// The recorded arrival after the row just taken; after the last request, one mean gap later.
     fn next_arrival_ns(&self, arrival_ns: u64) -> u64 {
         let in_chunk = self.chunk.arrival_ns.get(self.next_row);
-        match in_chunk.or(self.following.arrival_ns.first()) {
-            Some(next_ns) => *next_ns,
-            None => {
-                let recorded_ns = arrival_ns - self.first_ns.unwrap_or(arrival_ns);
-                arrival_ns + recorded_ns / (self.rows_done - 1).max(1)
-            }
+        if let Some(next_ns) = in_chunk.or(self.following.arrival_ns.first()) {
+            return *next_ns;
         }
+        let recorded_ns = arrival_ns - self.first_ns.unwrap_or(arrival_ns);
+        arrival_ns + recorded_ns / (self.rows_done - 1).max(1)
     }
 
     fn stop(&mut self) {

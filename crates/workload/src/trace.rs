@@ -26,7 +26,9 @@ pub enum TraceError {
         row: usize,
     },
     /// A token column has another length than the arrivals.
-    #[error("{column} has {rows} rows, but there are {arrivals} arrivals; token columns are complete or empty, both alike")]
+    #[error(
+        "{column} has {rows} rows, but there are {arrivals} arrivals; token columns are complete or empty, both alike"
+    )]
     Ragged {
         /// Its name.
         column: &'static str,
