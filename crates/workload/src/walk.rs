@@ -112,7 +112,7 @@ impl Iterator for Pieces {
         while self.next_ns < self.end_ns {
             let start = self.next_ns;
             let step = start / step_ns;
-            self.next_ns = self.end_ns.min((step + 1) * step_ns).min(start + PIECE_NS_MAX);
+            self.next_ns = self.end_ns.min((step + 1).saturating_mul(step_ns)).min(start.saturating_add(PIECE_NS_MAX));
             // No arrival falls into a step without rate; the gap under way simply waits.
             let gap = NANOS_PER_SECOND / self.curve.rates[step as usize];
             if gap.is_finite() {

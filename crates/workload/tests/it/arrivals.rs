@@ -89,6 +89,25 @@ fn a_step_much_shorter_than_a_gap_loses_nothing() {
 }
 
 #[test]
+fn rounding_to_nanoseconds_carries_nothing_over_an_edge() {
+    let rates = (0..20_000).map(|i| if i % 2 == 0 { 4e8 } else { 0.0 }).collect();
+    let curve = RateCurve { step: SimDuration::from_nanos(2), rates };
+    let times = arrivals(&poisson(curve.clone()), 10, SimTime::MAX);
+    assert!(times.len() > 7_000);
+    assert!(times.iter().all(|at| curve.rate_at(SimTime::from_nanos(*at)) > 0.0));
+}
+
+#[test]
+fn a_rate_may_last_for_ever() {
+    let for_ever = poisson(RateCurve::constant(10.0, SimDuration::MAX));
+    assert!(!arrivals(&for_ever, 11, SimTime::from_secs(60)).is_empty());
+    let mut late = poisson(RateCurve::constant(1e-6, SimDuration::MAX));
+    assert!(arrivals(&late, 11, SimTime::MAX).len() > 15_000);
+    late = Traffic::Merge(vec![late]);
+    assert!(arrivals(&late, 11, SimTime::MAX).len() > 15_000);
+}
+
+#[test]
 fn a_single_step_of_years_keeps_its_rate_and_its_end() {
     let year = SimDuration::from_secs(365 * 86_400);
     let times = arrivals(&poisson(RateCurve::constant(0.01, year * 3)), 5, SimTime::MAX);

@@ -44,6 +44,19 @@ fn requests_recorded_at_or_after_the_end_are_dropped() {
 }
 
 #[test]
+fn copies_of_the_last_request_before_the_end_stay_before_it() {
+    let replayed = replay(&numbered(vec![100, 200]), 50.0, SimTime::from_nanos(104));
+    assert_eq!(replayed.len(), 50);
+    assert!(replayed.arrival_ns.iter().all(|at| (100..104).contains(at)));
+}
+
+#[test]
+fn copies_of_the_very_last_request_stay_within_a_mean_gap() {
+    let replayed = replay(&numbered(vec![100, 110, 130]), 50.0, SimTime::MAX);
+    assert!(replayed.arrival_ns[100..].iter().all(|at| (130..145).contains(at)));
+}
+
+#[test]
 fn half_a_copy_takes_every_other_request() {
     let replayed = replay(&numbered(vec![10, 20, 30, 40, 50]), 0.5, SimTime::MAX);
     assert_eq!(replayed.arrival_ns, [20, 40]);
