@@ -1,1 +1,343 @@
 //! Nodes, pods on them, cold starts, interruptions and the bill.
+//!
+//! A state machine that is driven from outside: every call is given the time, and leaves in an [`Out`] what happened and which
+//! [`FleetEvent`]s it wants back later. It does not know requests, metrics or scaling policies: it is told which pods are wanted.
+
+mod cold_start;
+mod event;
+mod karpenter;
+mod life;
+mod meter;
+mod node;
+mod placement;
+mod pod;
+mod provision;
+mod removal;
+mod serverless;
+mod spot;
+mod transfer;
+
+use std::collections::BTreeSet;
+
+use record::CostLedger;
+use units::{Cost, NodeId, PodId, SimDuration, SimTime};
+use workload::Stream;
+
+pub use event::{FleetEvent, LoadPart, Notice, Out};
+pub use pod::{PodPhase, PodRole};
+pub use transfer::TransferEpoch;
+
+use crate::spec::{FleetSpec, NodeManager, PodSpec};
+use node::{Node, Offer};
+use pod::Pod;
+
+/// A zone that offerings name.
+#[derive(Clone, Debug)]
+struct Zone {
+    name: String,
+    stream: Option<Stream>,
+    available: Option<u32>,
+}
+
+/// Nodes billed now, by purchase option.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NodeCounts {
+    /// Pay as you go.
+    pub on_demand: u32,
+    /// Interruptible.
+    pub spot: u32,
+    /// Committed and running.
+    pub reserved: u32,
+}
+
+/// The infrastructure of one run.
+#[derive(Clone, Debug)]
+pub struct Fleet {
+    spec: FleetSpec,
+    pod_spec: PodSpec,
+    seed: u64,
+    now: SimTime,
+    pods: Vec<Pod>,
+    nodes: Vec<Node>,
+    offers: Vec<Offer>,
+    zones: Vec<Zone>,
+    /// Pools in the order they are tried: weight descending, then name, the later in the alphabet first.
+    pool_order: Vec<usize>,
+    pool_offers: Vec<Vec<usize>>,
+    pool_gpus: Vec<u32>,
+    pool_nodes: Vec<u32>,
+    /// Nodes not gone.
+    live: BTreeSet<NodeId>,
+    /// Billed nodes by purchase option.
+    counts: [u32; 4],
+    /// Nodes that take pods and have room, by purchase option, in the scheduler's order.
+    open: [BTreeSet<(u32, NodeId)>; 4],
+    /// Nodes on their way with room for more nominations, by purchase option.
+    coming: [BTreeSet<NodeId>; 4],
+    /// Pods without a node: those that may go anywhere, and those that must not go on spot.
+    pending: [BTreeSet<PodId>; 2],
+    /// Those of them for which no node is on its way.
+    unplanned: [BTreeSet<PodId>; 2],
+    retry_asked: bool,
+    standbys_on_demand: bool,
+    transfers: transfer::Transfers,
+    batch: karpenter::Batch,
+    /// Something happened since the last fruitless look for nodes to remove.
+    changed: bool,
+    /// Ready active pods not being evicted, and active pods that are wanted.
+    healthy: u32,
+    expected: u32,
+    wanted: Option<u32>,
+    ledger: CostLedger,
+}
+
+impl Fleet {
+    /// The infrastructure of `spec` for pods like `pod`, at time zero and without nodes.
+    pub fn new(spec: &FleetSpec, pod: &PodSpec, seed: u64) -> Self {
+        let (offers, zones) = life::list_offers(spec, pod);
+        let mut pool_order: Vec<usize> = (0..spec.pools.len()).collect();
+        pool_order.sort_by(|&a, &b| {
+            let key = |pool: usize| (spec.pools[pool].weight, &spec.pools[pool].name);
+            key(b).cmp(&key(a))
+        });
+        let mut pool_offers = vec![Vec::new(); spec.pools.len().max(1)];
+        for (index, offer) in offers.iter().enumerate() {
+            pool_offers[offer.pool].push(index);
+        }
+        Self {
+            spec: spec.clone(),
+            pod_spec: pod.clone(),
+            seed,
+            now: SimTime::ZERO,
+            pods: Vec::new(),
+            nodes: Vec::new(),
+            pool_gpus: vec![0; pool_offers.len()],
+            pool_nodes: vec![0; pool_offers.len()],
+            offers,
+            zones,
+            pool_order,
+            pool_offers,
+            live: BTreeSet::new(),
+            counts: [0; 4],
+            open: Default::default(),
+            coming: Default::default(),
+            pending: Default::default(),
+            unplanned: Default::default(),
+            retry_asked: false,
+            standbys_on_demand: false,
+            transfers: transfer::Transfers::new(&spec.cold_start.links),
+            batch: karpenter::Batch::default(),
+            changed: true,
+            healthy: 0,
+            expected: 0,
+            wanted: None,
+            ledger: CostLedger::default(),
+        }
+    }
+
+    /// Whether standbys must not go on spot nodes. Holds for pods created and roles set from then on.
+    pub fn keep_standbys_on_demand(&mut self, on_demand: bool) {
+        self.standbys_on_demand = on_demand;
+    }
+
+    /// Starts the run: the pools' least nodes, warm, the first scans, price changes and zone-wide interruptions.
+    pub fn start(&mut self, out: &mut Out) {
+        for (index, offer) in self.offers.iter().enumerate() {
+            for (step, &(from, _)) in offer.spec.prices.iter().enumerate().skip(1) {
+                out.at(from, FleetEvent::Price(index as u32, step as u32));
+            }
+        }
+        self.start_zones(out);
+        if !self.is_serverless() {
+            self.fill_minimum(true, out);
+        }
+    }
+
+    /// A pod that is there from the start: at once warm and ready, on a node with room or one that is made for it. If the pools'
+    /// limits leave no room it is created like any other.
+    pub fn create_ready_pod(&mut self, pod: PodId, role: PodRole, now: SimTime, out: &mut Out) {
+        self.enter(now);
+        self.push_pod(pod, role);
+        if self.is_serverless() {
+            self.open_replica(pod, out);
+        } else {
+            let on_demand = self.pods[pod.index()].on_demand;
+            let Some(node) = self.best_open(on_demand).or_else(|| self.node_at_start(on_demand, out)) else {
+                self.request_capacity(out);
+                return;
+            };
+            self.forget_waiting(pod);
+            self.join(pod, node);
+            out.tell(Notice::Scheduled { pod, node });
+        }
+        self.pods[pod.index()].ready_at = Some(now);
+        self.enter_phase(pod, PodPhase::Ready);
+        out.tell(Notice::Ready { pod });
+    }
+
+    /// A new pod, which needs a node. Pods come in the order of their ids, none left out.
+    pub fn create_pod(&mut self, pod: PodId, role: PodRole, now: SimTime, out: &mut Out) {
+        self.enter(now);
+        self.push_pod(pod, role);
+        if self.is_serverless() {
+            self.open_replica(pod, out);
+            self.begin_cold_start(pod, out);
+        } else {
+            self.schedule_pending(out);
+            self.request_capacity(out);
+        }
+    }
+
+    /// Promotes or demotes a pod. One that was draining is ready again.
+    pub fn set_role(&mut self, pod: PodId, role: PodRole, now: SimTime) {
+        self.enter(now);
+        let on_demand = self.standbys_on_demand && role == PodRole::Standby;
+        let is_waiting = self.pods[pod.index()].phase == PodPhase::Pending;
+        if is_waiting && on_demand != self.pods[pod.index()].on_demand {
+            // It changes queues, and a node on its way for it may be none it can use.
+            self.forget_waiting(pod);
+            self.pods[pod.index()].on_demand = on_demand;
+            self.pending[usize::from(on_demand)].insert(pod);
+            self.unplanned[usize::from(on_demand)].insert(pod);
+        }
+        self.change_pod(pod, |state| {
+            state.role = role;
+            state.on_demand = on_demand;
+            if state.phase == PodPhase::Draining && !state.evicted {
+                state.phase = PodPhase::Ready;
+            }
+        });
+    }
+
+    /// No new requests for `pod`: from now on its GPUs count as draining.
+    pub fn begin_drain(&mut self, pod: PodId, now: SimTime) {
+        self.enter(now);
+        if self.pods[pod.index()].phase < PodPhase::Draining && self.pods[pod.index()].node.is_some() {
+            self.enter_phase(pod, PodPhase::Draining);
+        }
+    }
+
+    /// The pod is gone, its GPUs are free. Nothing happens if it is gone already.
+    pub fn delete_pod(&mut self, pod: PodId, ending: &'static str, now: SimTime, out: &mut Out) {
+        self.enter(now);
+        if self.pods[pod.index()].phase == PodPhase::Gone {
+            return;
+        }
+        self.remove_pod(pod, ending, out);
+        let Some(node) = self.pods[pod.index()].node else {
+            self.nominate_unplanned();
+            return;
+        };
+        if self.is_serverless() {
+            self.end_node(node, ending, out);
+            return;
+        }
+        self.schedule_pending(out);
+        self.on_maybe_empty(node, out);
+    }
+
+    /// Time `pod` was serving since the last call; what its node's ledger had as idle becomes busy. Call it before
+    /// [`Fleet::begin_drain`] too: time spent on the last requests counts as draining.
+    pub fn add_busy(&mut self, pod: PodId, busy: SimDuration) {
+        let state = &mut self.pods[pod.index()];
+        state.busy += busy;
+        if let (Some(node), PodPhase::Ready) = (state.node, state.phase) {
+            let gpus = u64::from(
+                self.pod_spec.gpus.max(u32::from(matches!(self.spec.manager, NodeManager::Serverless { .. }))),
+            );
+            self.nodes[node.index()].meter.add_busy(busy * gpus);
+        }
+    }
+
+    /// Handles an event the fleet asked for, at the time it asked for.
+    pub fn handle(&mut self, event: FleetEvent, now: SimTime, out: &mut Out) {
+        self.enter(now);
+        match event {
+            FleetEvent::Launch(node) => self.on_launch(node, out),
+            FleetEvent::Boot(node) => self.on_boot(node, out),
+            FleetEvent::DevicePlugin(node) => self.on_device_plugin(node, out),
+            FleetEvent::ImagePulled(node) => self.on_image_pulled(node, out),
+            FleetEvent::CacheFilled(node) => self.nodes[node.index()].model_cached = true,
+            FleetEvent::PartDone(pod, part) => self.on_part_done(pod, part, out),
+            FleetEvent::Transfer(epoch) => {
+                for owner in self.transfers.step(epoch, now, out) {
+                    self.on_transferred(owner, out);
+                }
+            }
+            FleetEvent::Probe(pod) => self.on_probe(pod, out),
+            FleetEvent::Endpoint(pod) => self.on_endpoint(pod, out),
+            FleetEvent::Empty(node, epoch) => self.on_empty(node, epoch, out),
+            FleetEvent::SpotNotice(node) => self.on_spot_notice(node, out),
+            FleetEvent::SpotHeard(node) => self.on_spot_heard(node, out),
+            FleetEvent::SpotKill(node) => self.on_spot_kill(node, out),
+            FleetEvent::SpotCluster(zone) => self.on_spot_cluster(zone, out),
+            FleetEvent::AvailabilityNotice(zone, step) => self.on_availability_notice(zone, step, out),
+            FleetEvent::Availability(zone, step) => self.on_availability(zone, step, out),
+            FleetEvent::Price(offer, step) => self.on_price(offer as usize, step as usize),
+            FleetEvent::Retry => self.on_retry(out),
+            FleetEvent::Batch => self.on_batch(out),
+            FleetEvent::Evict(node) => self.evict_pods(node, out),
+            FleetEvent::Drained(node) => self.on_drained(node, out),
+            _ => {}
+        }
+    }
+
+    /// Where in its life a pod is.
+    pub fn phase(&self, pod: PodId) -> PodPhase {
+        self.pods[pod.index()].phase
+    }
+
+    /// The node a pod is or was bound to.
+    pub fn node(&self, pod: PodId) -> Option<NodeId> {
+        self.pods[pod.index()].node
+    }
+
+    /// Nodes billed now.
+    pub fn counts(&self) -> NodeCounts {
+        let [on_demand, spot, reserved, _] = self.counts;
+        NodeCounts { on_demand, spot, reserved }
+    }
+
+    /// Pods the Deployment wants, for disruption budgets that count from it. Without it the active pods there are count.
+    pub fn want_replicas(&mut self, replicas: u32) {
+        self.wanted = Some(replicas);
+    }
+
+    /// The bill of what has ended so far; of everything after [`Fleet::finish`].
+    pub fn ledger(&self) -> &CostLedger {
+        &self.ledger
+    }
+
+    /// Money spent by `now` since the measurement began, minimum and rounding of running nodes left out.
+    pub fn cost_so_far(&self, now: SimTime) -> Cost {
+        let running = self.live.iter().map(|node| &self.nodes[node.index()]).filter(|node| node.is_billed());
+        let running: Cost = running.map(|node| node.meter.cost_so_far(now)).sum();
+        self.ledger.billed() + running + self.committed_so_far(now)
+    }
+
+    /// Every call passes here: time never goes back.
+    fn enter(&mut self, now: SimTime) {
+        assert!(now >= self.now, "the fleet is told of {now} after {}", self.now);
+        self.now = now;
+    }
+
+    fn push_pod(&mut self, pod: PodId, role: PodRole) {
+        assert_eq!(pod.index(), self.pods.len(), "pods come in the order of their ids");
+        let mut state = Pod::new(role, self.now);
+        state.on_demand = self.standbys_on_demand && role == PodRole::Standby;
+        let class = usize::from(state.on_demand);
+        self.expected += u32::from(state.is_expected());
+        self.pods.push(state);
+        self.pending[class].insert(pod);
+        self.unplanned[class].insert(pod);
+    }
+
+    /// The node of a pod that has one.
+    fn node_of(&self, pod: PodId) -> NodeId {
+        self.pods[pod.index()].node.expect("only bound pods start")
+    }
+
+    fn expected_pods(&self) -> u32 {
+        self.wanted.unwrap_or(self.expected)
+    }
+}

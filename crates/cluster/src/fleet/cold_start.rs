@@ -1,0 +1,275 @@
+//! What a pod goes through between getting a node and serving.
+//!
+//! Image and cached weights belong to the node: a second pod on it waits for the pull under way, or pulls nothing. Every pod draws the
+//! lengths of all its phases when it is bound, whether or not a cache spares it some: its draws are its own and the same under every policy.
+
+use record::GpuUse;
+use units::{NodeId, PodId, SimDuration, SimTime};
+use workload::{Distribution, Purpose, Stream};
+
+use super::Fleet;
+use super::event::{FleetEvent, LoadPart, Notice, Out};
+use super::node::ImageState;
+use super::pod::{self, PodPhase, PodRole};
+use super::transfer::Owner;
+use crate::spec::PhaseSpec;
+
+/// Entities of node-owned draws lie above all pods'.
+const NODE_ENTITY: u64 = 1 << 32;
+
+/// Positions of the phases in [`super::pod::Pod::lengths`].
+const IMAGE: usize = 0;
+const DOWNLOAD: usize = 1;
+const GPU_LOAD: usize = 2;
+const WARM_UP: usize = 3;
+
+impl Fleet {
+    /// Draws the phases of `pod`, just bound, and starts the first.
+    pub(super) fn begin_cold_start(&mut self, pod: PodId, out: &mut Out) {
+        let mut stream = Stream::new(self.seed, Purpose::ColdStart, pod::entity(pod));
+        let cold = &self.spec.cold_start;
+        let phases = [&cold.image_pull, &cold.model_download, &cold.gpu_load, &cold.cuda_warm_up];
+        self.pods[pod.index()].lengths = phases.map(|phase| draw(time_part(phase), &mut stream));
+        let node = self.node_of(pod);
+        match self.nodes[node.index()].image {
+            ImageState::Present => self.start_container(pod, out),
+            ImageState::Pulling => self.enter_phase(pod, PodPhase::ImagePull),
+            ImageState::Absent => self.pull_image(pod, node, out),
+        }
+    }
+
+    fn pull_image(&mut self, pod: PodId, node: NodeId, out: &mut Out) {
+        let fixed = self.pods[pod.index()].lengths[IMAGE];
+        self.nodes[node.index()].image = ImageState::Pulling;
+        self.enter_phase(pod, PodPhase::ImagePull);
+        let phase = self.spec.cold_start.image_pull.clone();
+        // The unpacking of a transfer waits in the length until the bytes are there.
+        self.nodes[node.index()].unpack = fixed;
+        if !self.start_transfer(&phase, Owner::Image(node), node, out) {
+            self.after(fixed, FleetEvent::ImagePulled(node), out);
+        }
+    }
+
+    /// The image is there: every pod that waited for it starts its containers.
+    pub(super) fn on_image_pulled(&mut self, node: NodeId, out: &mut Out) {
+        if self.nodes[node.index()].ended.is_some() {
+            return;
+        }
+        self.nodes[node.index()].image = ImageState::Present;
+        let waiting: Vec<PodId> = self.nodes[node.index()]
+            .pods
+            .iter()
+            .copied()
+            .filter(|pod| self.pods[pod.index()].phase == PodPhase::ImagePull)
+            .collect();
+        for pod in waiting {
+            self.start_container(pod, out);
+        }
+    }
+
+    fn start_container(&mut self, pod: PodId, out: &mut Out) {
+        self.pods[pod.index()].container_started = self.now;
+        out.tell(Notice::ContainerStarted { pod });
+        let node = self.node_of(pod);
+        if self.nodes[node.index()].model_cached {
+            self.start_gpu_load(pod, out);
+            return;
+        }
+        self.enter_phase(pod, PodPhase::ModelDownload);
+        self.start_part(pod, LoadPart::Download, out);
+        if self.spec.cold_start.streaming_load && self.pods[pod.index()].phase == PodPhase::ModelDownload {
+            self.start_part(pod, LoadPart::GpuLoad, out);
+        }
+    }
+
+    fn start_gpu_load(&mut self, pod: PodId, out: &mut Out) {
+        self.enter_phase(pod, PodPhase::GpuLoad);
+        self.start_part(pod, LoadPart::GpuLoad, out);
+    }
+
+    fn start_part(&mut self, pod: PodId, part: LoadPart, out: &mut Out) {
+        let cold = &self.spec.cold_start;
+        let (phase, index) = match part {
+            LoadPart::Download => (cold.model_download.clone(), DOWNLOAD),
+            LoadPart::GpuLoad => (cold.gpu_load.clone(), GPU_LOAD),
+            LoadPart::WarmUp => (cold.cuda_warm_up.clone(), WARM_UP),
+        };
+        let node = self.node_of(pod);
+        if !self.start_transfer(&phase, Owner::Pod(pod, part), node, out) {
+            let length = self.pods[pod.index()].lengths[index];
+            self.after(length, FleetEvent::PartDone(pod, part), out);
+        }
+    }
+
+    /// Starts the bytes of `phase`; false if it has none.
+    fn start_transfer(&mut self, phase: &PhaseSpec, owner: Owner, node: NodeId, out: &mut Out) -> bool {
+        match phase {
+            PhaseSpec::Transfer { bytes, links, .. } if bytes.0 > 0 && !links.is_empty() => {
+                self.transfers.start(owner, *bytes, (links, node), (self.now, out));
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Bytes have arrived; the fixed part of their phase follows.
+    pub(super) fn on_transferred(&mut self, owner: Owner, out: &mut Out) {
+        match owner {
+            Owner::Image(node) => self.after(self.nodes[node.index()].unpack, FleetEvent::ImagePulled(node), out),
+            Owner::Cache(node) => {
+                let fixed = self.cache_fill_length(node);
+                self.after(fixed, FleetEvent::CacheFilled(node), out);
+            }
+            Owner::Pod(pod, part) => {
+                let lengths = &self.pods[pod.index()].lengths;
+                let fixed = match part {
+                    LoadPart::Download => lengths[DOWNLOAD],
+                    LoadPart::GpuLoad => lengths[GPU_LOAD],
+                    LoadPart::WarmUp => lengths[WARM_UP],
+                };
+                self.after(fixed, FleetEvent::PartDone(pod, part), out);
+            }
+        }
+    }
+
+    /// A part is over; the next begins. Pods that were drained or deleted meanwhile are past caring.
+    pub(super) fn on_part_done(&mut self, pod: PodId, part: LoadPart, out: &mut Out) {
+        let phase = self.pods[pod.index()].phase;
+        match (part, phase) {
+            (LoadPart::Download, PodPhase::ModelDownload) => {
+                self.fill_cache_from(pod);
+                if self.pods[pod.index()].gpu_loaded {
+                    self.start_warm_up(pod, out);
+                } else if self.spec.cold_start.streaming_load {
+                    // Its loading into GPU memory began with the download and goes on.
+                    self.enter_phase(pod, PodPhase::GpuLoad);
+                } else {
+                    self.start_gpu_load(pod, out);
+                }
+            }
+            (LoadPart::GpuLoad, PodPhase::ModelDownload) => self.pods[pod.index()].gpu_loaded = true,
+            (LoadPart::GpuLoad, PodPhase::GpuLoad) => self.start_warm_up(pod, out),
+            (LoadPart::WarmUp, PodPhase::CudaWarmUp) => self.await_probe(pod, out),
+            _ => {}
+        }
+    }
+
+    fn start_warm_up(&mut self, pod: PodId, out: &mut Out) {
+        self.enter_phase(pod, PodPhase::CudaWarmUp);
+        self.start_part(pod, LoadPart::WarmUp, out);
+    }
+
+    /// Readiness is seen by the first probe after warm-up; probes run from the initial delay on, one period apart.
+    fn await_probe(&mut self, pod: PodId, out: &mut Out) {
+        out.tell(Notice::Loaded { pod });
+        self.enter_phase(pod, PodPhase::Readiness);
+        let first = self.pods[pod.index()].container_started + self.pod_spec.probe_initial_delay;
+        let late = self.now.since(first).as_nanos();
+        let period = self.pod_spec.probe_period.as_nanos();
+        let probes = if period == 0 { 0 } else { late.div_ceil(period) };
+        let probe = if period == 0 { first.max(self.now) } else { first + SimDuration::from_nanos(probes * period) };
+        self.at_or_now(probe, FleetEvent::Probe(pod), out);
+    }
+
+    /// The probe passed: an active pod waits for its endpoint, a standby is warm.
+    pub(super) fn on_probe(&mut self, pod: PodId, out: &mut Out) {
+        if self.pods[pod.index()].phase != PodPhase::Readiness {
+            return;
+        }
+        match self.pods[pod.index()].role {
+            PodRole::Active => self.after(self.pod_spec.endpoint_delay, FleetEvent::Endpoint(pod), out),
+            PodRole::Standby => self.on_endpoint(pod, out),
+        }
+    }
+
+    /// It may serve.
+    pub(super) fn on_endpoint(&mut self, pod: PodId, out: &mut Out) {
+        if self.pods[pod.index()].phase == PodPhase::Readiness {
+            self.pods[pod.index()].ready_at = Some(self.now);
+            self.enter_phase(pod, PodPhase::Ready);
+            out.tell(Notice::Ready { pod });
+        }
+    }
+
+    /// A DaemonSet starts to fill the cache of a node that has just come up.
+    pub(super) fn start_cache(&mut self, node: NodeId, out: &mut Out) {
+        let filled_by_daemon =
+            self.spec.cold_start.model_cache.as_ref().is_some_and(|cache| cache.sync_period.is_some() && fits(cache));
+        if !filled_by_daemon || self.nodes[node.index()].model_cached {
+            return;
+        }
+        let phase = self.spec.cold_start.model_download.clone();
+        if !self.start_transfer(&phase, Owner::Cache(node), node, out) {
+            let length = self.cache_fill_length(node);
+            self.after(length, FleetEvent::CacheFilled(node), out);
+        }
+    }
+
+    fn cache_fill_length(&self, node: NodeId) -> SimDuration {
+        let mut stream = Stream::new(self.seed, Purpose::ColdStart, NODE_ENTITY + super::node::entity(node));
+        draw(time_part(&self.spec.cold_start.model_download), &mut stream)
+    }
+
+    /// The first pod that downloads leaves the weights behind, where no DaemonSet does that.
+    fn fill_cache_from(&mut self, pod: PodId) {
+        if self.spec.cold_start.model_cache.as_ref().is_some_and(|cache| cache.sync_period.is_none() && fits(cache)) {
+            let node = self.node_of(pod);
+            self.nodes[node.index()].model_cached = true;
+        }
+    }
+
+    /// Closes the present phase of `pod` and moves its GPUs to the use of the next.
+    pub(super) fn enter_phase(&mut self, pod: PodId, phase: PodPhase) {
+        self.change_pod(pod, |pod| pod.phase = phase);
+    }
+
+    /// Runs `change` on the pod, keeping its node's meter, its spans and the counts of healthy pods in step.
+    pub(super) fn change_pod(&mut self, pod: PodId, change: impl FnOnce(&mut pod::Pod)) {
+        let (now, gpus) = (self.now, self.pod_spec.gpus);
+        let state = &mut self.pods[pod.index()];
+        let before = (state.gpu_use(), state.is_healthy(), state.is_expected());
+        let name = state.phase_name();
+        change(state);
+        if state.phase_name() != name {
+            state.close_span(name, now);
+        }
+        let after = (state.gpu_use(), state.is_healthy(), state.is_expected());
+        self.healthy = self.healthy + u32::from(after.1) - u32::from(before.1);
+        self.expected = self.expected + u32::from(after.2) - u32::from(before.2);
+        if let Some(node) = state.node.filter(|_| before.0 != after.0) {
+            let meter = &mut self.nodes[node.index()].meter;
+            if before.0 != GpuUse::Unallocated {
+                meter.free(before.0, gpus, now);
+            }
+            if after.0 != GpuUse::Unallocated {
+                meter.take(after.0, gpus, now);
+            }
+        }
+    }
+
+    /// Schedules `event` after `delay`.
+    pub(super) fn after(&self, delay: SimDuration, event: FleetEvent, out: &mut Out) {
+        out.at(self.now.saturating_add(delay), event);
+    }
+
+    fn at_or_now(&self, time: SimTime, event: FleetEvent, out: &mut Out) {
+        out.at(time.max(self.now), event);
+    }
+}
+
+/// A model larger than the cache is never cached; there is one model, so what fits stays (no eviction order to speak of).
+pub(super) fn fits(cache: &crate::spec::CacheSpec) -> bool {
+    cache.model <= cache.size
+}
+
+/// The part of a phase that is a plain time.
+fn time_part(phase: &PhaseSpec) -> &Distribution {
+    match phase {
+        PhaseSpec::Time(time) => time,
+        PhaseSpec::Transfer { fixed, .. } => fixed,
+    }
+}
+
+pub(super) fn draw(distribution: &Distribution, stream: &mut Stream) -> SimDuration {
+    SimDuration::from_secs_f64(distribution.sample(stream))
+}

@@ -1,0 +1,181 @@
+//! What the fleet asks to be woken for, and what it tells its caller.
+
+use units::{NodeId, PodId, SimTime};
+
+use super::transfer::TransferEpoch;
+
+/// One part of a cold start that takes time of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoadPart {
+    /// Weights to the node.
+    Download,
+    /// Weights to the GPU.
+    GpuLoad,
+    /// First inferences.
+    WarmUp,
+}
+
+/// Something the fleet wants to be told about at a later time. The caller keeps it until then and gives it to `Fleet::handle`; events of
+/// things that are gone meanwhile are ignored there, so none ever needs to be cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FleetEvent {
+    /// The answer to a launch request.
+    Launch(NodeId),
+    /// Kubelet registered and Ready.
+    Boot(NodeId),
+    /// GPUs allocatable.
+    DevicePlugin(NodeId),
+    /// The image is on the node and unpacked.
+    ImagePulled(NodeId),
+    /// The DaemonSet that fills the node's model cache is done.
+    CacheFilled(NodeId),
+    /// A part of a pod's cold start is over.
+    PartDone(PodId, LoadPart),
+    /// The next transfer over shared links completes, unless the set of transfers changed since.
+    Transfer(TransferEpoch),
+    /// The first readiness probe after warm-up.
+    Probe(PodId),
+    /// Endpoints have propagated.
+    Endpoint(PodId),
+    /// A node may have been empty for long enough; the number tells whether it was used meanwhile.
+    Empty(NodeId, u32),
+    /// The provider gives notice.
+    SpotNotice(NodeId),
+    /// The notice has reached the node controller.
+    SpotHeard(NodeId),
+    /// The provider takes the node.
+    SpotKill(NodeId),
+    /// A zone-wide reclaim of the clustered model, in the zone of that number.
+    SpotCluster(u32),
+    /// An availability trace is about to change (zone, step): notices.
+    AvailabilityNotice(u32, u32),
+    /// An availability trace changes (zone, step).
+    Availability(u32, u32),
+    /// A price changes (offering, step).
+    Price(u32, u32),
+    /// Pods wait for capacity that was not to be had: try again.
+    Retry,
+    /// The provisioning batch may close.
+    Batch,
+    /// Karpenter's disruption loop.
+    Disruption,
+    /// The validation of a disruption command.
+    Validate,
+    /// A replacement has taken too long (command number).
+    ReplaceTimeout(u32),
+    /// The oldest age a node may reach.
+    Expire(NodeId),
+    /// Retry of blocked evictions on a draining node.
+    Evict(NodeId),
+    /// A drained node may be terminated.
+    Drained(NodeId),
+    /// The hard limit of a drain; the flag is set for the last one, when what is left is killed.
+    GraceOver(NodeId, bool),
+    /// A scan of the Cluster Autoscaler.
+    Scan,
+    /// A node the Cluster Autoscaler asked for has not come in time.
+    ProvisionTimeout(NodeId),
+}
+
+/// What the caller must know, in the order it happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// The pod is bound to a node.
+    Scheduled {
+        /// The pod.
+        pod: PodId,
+        /// Its node; for serverless replicas a number of their own.
+        node: NodeId,
+    },
+    /// Its containers run: the image is there.
+    ContainerStarted {
+        /// The pod.
+        pod: PodId,
+    },
+    /// Warm-up is over; the readiness probe has not seen it yet.
+    Loaded {
+        /// The pod.
+        pod: PodId,
+    },
+    /// Probe passed and endpoints propagated: an active pod may serve from now on, a standby is warm.
+    Ready {
+        /// The pod.
+        pod: PodId,
+    },
+    /// Its node got a spot notice that has reached the cluster, whether or not the pod may be drained now.
+    Warned {
+        /// The pod.
+        pod: PodId,
+        /// When the node goes.
+        kill_at: SimTime,
+    },
+    /// Evicted because of a spot notice: drain it now, the pod dies at `kill_at` at the latest. Comes after [`Notice::Warned`], as soon as
+    /// the disruption budgets allow; not at all if they never do.
+    Interrupted {
+        /// The pod.
+        pod: PodId,
+        /// When the node goes.
+        kill_at: SimTime,
+    },
+    /// Evicted by a node controller: no new requests, then the caller deletes the pod, at the end of its grace period at the latest.
+    Evicted {
+        /// The pod.
+        pod: PodId,
+        /// `consolidation`, `expired`, `spot_reclaim`, …: the ending to give to `Fleet::delete_pod`.
+        reason: &'static str,
+    },
+    /// Gone with its node, at once. The fleet has already deleted it.
+    Killed {
+        /// The pod.
+        pod: PodId,
+    },
+    /// A node takes pods.
+    NodeUp {
+        /// The node.
+        node: NodeId,
+    },
+    /// A node is gone.
+    NodeGone {
+        /// The node.
+        node: NodeId,
+        /// Whether the provider took it.
+        reclaimed: bool,
+    },
+    /// A launch failed for want of capacity.
+    LaunchFailed {
+        /// The node that never was.
+        node: NodeId,
+    },
+    /// The provider gave notice that it will take a node.
+    NodeInterrupted {
+        /// The node.
+        node: NodeId,
+    },
+}
+
+/// What one call led to. The caller empties and reuses it.
+#[derive(Clone, Debug, Default)]
+pub struct Out {
+    /// Events to hand back at their times.
+    pub schedule: Vec<(SimTime, FleetEvent)>,
+    /// What happened, in order.
+    pub notices: Vec<Notice>,
+}
+
+impl Out {
+    /// Empties both lists and keeps their memory.
+    pub fn clear(&mut self) {
+        self.schedule.clear();
+        self.notices.clear();
+    }
+
+    /// Asks for an event.
+    pub(super) fn at(&mut self, time: SimTime, event: FleetEvent) {
+        self.schedule.push((time, event));
+    }
+
+    /// Reports.
+    pub(super) fn tell(&mut self, notice: Notice) {
+        self.notices.push(notice);
+    }
+}

@@ -1,0 +1,201 @@
+//! The two ends of a run: what can be launched, and what is left behind.
+
+use std::sync::Arc;
+
+use record::{GpuUse, NodeLife, Purchase, ReplicaLife};
+use units::{Bytes, Cost, Millicores, NodeId, PodId, SimDuration, SimTime, UsdPerHour};
+
+use super::node::{Idle, Offer};
+use super::{Fleet, Zone, meter, node};
+use crate::spec::{Billing, FleetSpec, InstanceOffering, NodeManager, PodSpec};
+
+/// All offerings of all pools in one list, and the zones they name.
+pub(super) fn list_offers(spec: &FleetSpec, pod: &PodSpec) -> (Vec<Offer>, Vec<Zone>) {
+    let mut zones: Vec<Zone> = Vec::new();
+    let mut offers = Vec::new();
+    if let NodeManager::Serverless { price } = spec.manager {
+        offers.push(offer(0, 0, replica_offering(price, pod.gpus.max(1)), 1));
+        return (offers, zones);
+    }
+    for (pool, pool_spec) in spec.pools.iter().enumerate() {
+        for offering in &pool_spec.offerings {
+            assert!(!offering.prices.is_empty(), "every offering has a price");
+            let zone = zones.iter().position(|zone| zone.name == offering.zone).unwrap_or_else(|| {
+                zones.push(Zone { name: offering.zone.clone(), stream: None, available: None });
+                zones.len() - 1
+            });
+            offers.push(offer(pool, zone, offering.clone(), node::slots(offering, &pool_spec.name, pod)));
+        }
+    }
+    (offers, zones)
+}
+
+fn offer(pool: usize, zone: usize, spec: InstanceOffering, slots: u32) -> Offer {
+    let mut offer = Offer {
+        pool,
+        spec,
+        slots,
+        in_use: 0,
+        price: 0,
+        hidden_until: SimTime::ZERO,
+        away_until: SimTime::ZERO,
+        zone,
+        idle: Idle::default(),
+    };
+    if offer.is_committed() {
+        offer.idle.count = offer.spec.capacity_max.unwrap_or(0);
+    }
+    offer
+}
+
+/// What a serverless replica stands on.
+fn replica_offering(price: UsdPerHour, gpus: u32) -> InstanceOffering {
+    InstanceOffering {
+        instance_type: "replica".into(),
+        zone: String::new(),
+        purchase: Purchase::Serverless,
+        gpus,
+        gpu_resource: String::new(),
+        gpu_product: String::new(),
+        cpu: Millicores(0),
+        memory: Bytes(0),
+        prices: Arc::from([(SimTime::ZERO, price)]),
+        billing: Billing { minimum: SimDuration::ZERO, increment: SimDuration::ZERO, spot_first_hour_free: false },
+        capacity_max: None,
+        insufficient_capacity: 0.0,
+    }
+}
+
+impl Fleet {
+    /// A price changes for nodes of `offer`, running or committed.
+    pub(super) fn on_price(&mut self, offer: usize, step: usize) {
+        self.settle_idle(offer);
+        self.offers[offer].price = step;
+        let price = self.offers[offer].price();
+        for node in &self.live {
+            let state = &mut self.nodes[node.index()];
+            if state.offer == offer && state.is_billed() {
+                state.meter.change_price(price, self.now);
+            }
+        }
+        self.changed = true;
+    }
+
+    /// Puts the time committed instances did not run into the ledger.
+    fn settle_idle(&mut self, offer: usize) {
+        let offer = &mut self.offers[offer];
+        if !offer.is_committed() {
+            return;
+        }
+        offer.idle.accrue(self.now);
+        let instance_ns = std::mem::take(&mut offer.idle.instance_ns);
+        if instance_ns > 0 {
+            let (price, time) = (offer.price(), SimDuration::from_nanos(instance_ns));
+            self.ledger.bill(price, time);
+            let gpu_ns = u128::from(instance_ns) * u128::from(offer.spec.gpus);
+            let key = (GpuUse::NodeOverhead, offer.spec.purchase, offer.spec.zone.as_str());
+            self.ledger.attribute(key, price.cost_of(time), gpu_ns);
+        }
+    }
+
+    pub(super) fn committed_so_far(&self, now: SimTime) -> Cost {
+        let cost = |offer: &Offer| {
+            let mut idle = offer.idle;
+            idle.accrue(now);
+            offer.price().cost_of(SimDuration::from_nanos(idle.instance_ns))
+        };
+        self.offers.iter().filter(|offer| offer.is_committed()).map(cost).sum()
+    }
+
+    /// The end of warm-up: money spent before `now` is forgotten, as are busy times. Lives keep their phases; their bills count from
+    /// here too, so that they add up to the ledger.
+    pub fn reset_measurement(&mut self, now: SimTime) {
+        self.enter(now);
+        for offer in &mut self.offers {
+            offer.idle.accrue(now);
+            offer.idle.instance_ns = 0;
+        }
+        for node in &mut self.nodes {
+            node.meter.restart(self.offers[node.offer].price(), now.max(node.ended.unwrap_or(now)));
+            node.billed = SimDuration::ZERO;
+            node.cost = units::Usd::ZERO;
+        }
+        for pod in &mut self.pods {
+            pod.busy = SimDuration::ZERO;
+        }
+        self.ledger = record::CostLedger::default();
+    }
+
+    /// The end of the run: bills everything that still runs up to `end`, without minimum and rounding, as it would run on.
+    pub fn finish(&mut self, end: SimTime) {
+        self.enter(end);
+        for offer in 0..self.offers.len() {
+            self.settle_idle(offer);
+        }
+        for node in &self.live {
+            let state = &mut self.nodes[node.index()];
+            if state.is_billed() {
+                let offer = &self.offers[state.offer];
+                let terms = meter::Terms {
+                    purchase: offer.spec.purchase,
+                    zone: &offer.spec.zone,
+                    surplus: SimDuration::ZERO,
+                    free: false,
+                };
+                let bill = state.meter.settle(end, terms, &mut self.ledger);
+                state.billed += bill.billed;
+                state.cost += bill.cost.to_usd();
+            }
+            state.close_span(end);
+        }
+        for pod in self.pods.iter_mut().filter(|pod| pod.ended.is_none()) {
+            pod.close_span(pod.phase_name(), end);
+        }
+    }
+
+    /// What every pod and node went through. Requests finished and lost are the caller's to fill in.
+    pub fn take_lives(&mut self) -> (Vec<ReplicaLife>, Vec<NodeLife>) {
+        let pods = std::mem::take(&mut self.pods);
+        let nodes = std::mem::take(&mut self.nodes);
+        let replicas = pods.into_iter().enumerate().map(|(index, pod)| {
+            let offer = pod.node.map(|node| &self.offers[nodes[node.index()].offer]);
+            ReplicaLife {
+                pod: PodId(index as u32),
+                node: pod.node.filter(|_| !self.is_serverless()),
+                purchase: offer.map(|offer| offer.spec.purchase),
+                zone: offer.map_or_else(String::new, |offer| offer.spec.zone.clone()),
+                created: pod.created,
+                ready: pod.ready_at,
+                ended: pod.ended,
+                phases: pod.spans,
+                busy: pod.busy,
+                completed: 0,
+                lost: 0,
+                ending: pod.ending,
+            }
+        });
+        let replicas: Vec<ReplicaLife> = replicas.collect();
+        if self.is_serverless() {
+            return (replicas, Vec::new());
+        }
+        let lives = nodes.into_iter().enumerate().map(|(index, node)| {
+            let offer = &self.offers[node.offer];
+            NodeLife {
+                node: NodeId(index as u32),
+                pool: self.spec.pools[offer.pool].name.clone(),
+                instance_type: offer.spec.instance_type.clone(),
+                zone: offer.spec.zone.clone(),
+                purchase: offer.spec.purchase,
+                gpus: offer.spec.gpus,
+                requested: node.requested,
+                launched: node.launched,
+                ended: node.ended,
+                phases: node.spans,
+                billed: node.billed,
+                cost: node.cost,
+                ending: if node.ended.is_some() { node.ending } else { "running" },
+            }
+        });
+        (replicas, lives.collect())
+    }
+}

@@ -1,0 +1,243 @@
+//! The meter of one node: what its GPUs did, at which price, and how that becomes exact money.
+//!
+//! It knows nothing of pods or schedulers: it is told how many GPUs are in which use and multiplies by time.
+
+use record::{CostLedger, GpuUse, Purchase};
+use units::{Cost, SimDuration, SimTime, UsdPerHour};
+
+const USES: usize = GpuUse::ALL.len();
+
+/// A stretch of time at one price.
+#[derive(Clone, Debug)]
+struct Segment {
+    price: UsdPerHour,
+    start: SimTime,
+    gpu_ns: [u64; USES],
+    busy_ns: u64,
+}
+
+impl Segment {
+    fn new(price: UsdPerHour, start: SimTime) -> Self {
+        Self { price, start, gpu_ns: [0; USES], busy_ns: 0 }
+    }
+}
+
+/// GPU-time by use, in price segments, from launch to end.
+#[derive(Clone, Debug)]
+pub(super) struct Meter {
+    gpus: u32,
+    /// GPUs by use now; those free are not listed, they follow from the rest.
+    in_use: [u32; USES],
+    since: SimTime,
+    open: Segment,
+    closed: Vec<(Segment, SimTime)>,
+}
+
+/// What a settlement came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Bill {
+    /// Billed time.
+    pub billed: SimDuration,
+    /// Its price.
+    pub cost: Cost,
+}
+
+/// How a settlement ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms<'a> {
+    /// Purchase option and zone, for the ledger.
+    pub purchase: Purchase,
+    /// Zone.
+    pub zone: &'a str,
+    /// Billed beyond the end by minimum and rounding.
+    pub surplus: SimDuration,
+    /// Whether none of it is paid.
+    pub free: bool,
+}
+
+impl Meter {
+    /// A meter for a node of `gpus` GPUs. It runs from `start` on.
+    pub fn new(gpus: u32, price: UsdPerHour, start: SimTime) -> Self {
+        Self { gpus, in_use: [0; USES], since: start, open: Segment::new(price, start), closed: Vec::new() }
+    }
+
+    /// Starts over at `now`, at `price`, keeping what the GPUs are doing: all before is forgotten.
+    pub fn restart(&mut self, price: UsdPerHour, now: SimTime) {
+        self.since = now;
+        self.open = Segment::new(price, now);
+        self.closed.clear();
+    }
+
+    /// From `now` on `gpus` more GPUs are in use `to`.
+    pub fn take(&mut self, to: GpuUse, gpus: u32, now: SimTime) {
+        self.accrue(now);
+        self.in_use[to as usize] += gpus;
+    }
+
+    /// From `now` on `gpus` GPUs that were in use `from` are free.
+    pub fn free(&mut self, from: GpuUse, gpus: u32, now: SimTime) {
+        self.accrue(now);
+        self.in_use[from as usize] -= gpus;
+    }
+
+    /// Counts GPU-time of [`GpuUse::ServingIdle`] as [`GpuUse::ServingBusy`] at settlement.
+    pub fn add_busy(&mut self, gpu_time: SimDuration) {
+        self.open.busy_ns += gpu_time.as_nanos();
+    }
+
+    /// From `now` on another price holds.
+    pub fn change_price(&mut self, price: UsdPerHour, now: SimTime) {
+        self.accrue(now);
+        let closed = std::mem::replace(&mut self.open, Segment::new(price, now));
+        self.closed.push((closed, now));
+    }
+
+    /// What has been spent by `now`, without minimum and rounding.
+    pub fn cost_so_far(&self, now: SimTime) -> Cost {
+        let closed: Cost = self.closed.iter().map(|(segment, end)| segment.price.cost_of(*end - segment.start)).sum();
+        closed + self.open.price.cost_of(now.since(self.open.start))
+    }
+
+    /// Writes everything up to `end` into the ledger and starts over.
+    pub fn settle(&mut self, end: SimTime, terms: Terms<'_>, ledger: &mut CostLedger) -> Bill {
+        self.accrue(end);
+        let last_price = self.open.price;
+        let mut segments = std::mem::take(&mut self.closed);
+        segments.push((std::mem::replace(&mut self.open, Segment::new(last_price, end)), end));
+        let mut bill = Bill::default();
+        let mut busy_carry = 0;
+        for (mut segment, segment_end) in segments {
+            // Busy time is reported late: what does not fit into the idle time of this segment belongs to the next.
+            segment.busy_ns += busy_carry;
+            busy_carry = split_busy(&mut segment);
+            let paid = self.attribute(&segment, segment_end, &terms, ledger);
+            bill.cost += paid.cost;
+            bill.billed += paid.billed;
+        }
+        if !terms.surplus.is_zero() && !terms.free {
+            ledger.bill(last_price, terms.surplus);
+            let gpu_ns = u128::from(terms.surplus.as_nanos()) * u128::from(self.gpus);
+            ledger.attribute(
+                (GpuUse::NodeOverhead, terms.purchase, terms.zone),
+                last_price.cost_of(terms.surplus),
+                gpu_ns,
+            );
+            bill.cost += last_price.cost_of(terms.surplus);
+            bill.billed += terms.surplus;
+        }
+        bill
+    }
+
+    fn accrue(&mut self, now: SimTime) {
+        let elapsed = (now - self.since).as_nanos();
+        self.since = now;
+        if elapsed == 0 {
+            return;
+        }
+        let mut used = 0;
+        for (total, &gpus) in self.open.gpu_ns.iter_mut().zip(&self.in_use) {
+            *total += elapsed * u64::from(gpus);
+            used += gpus;
+        }
+        let rest = if used > 0 { GpuUse::Unallocated } else { GpuUse::NodeOverhead };
+        self.open.gpu_ns[rest as usize] += elapsed * u64::from(self.gpus - used);
+    }
+
+    /// Attributes one segment: each use its share rounded down, the few raw units left over to the largest, so that it closes exactly.
+    fn attribute(&self, segment: &Segment, end: SimTime, terms: &Terms<'_>, ledger: &mut CostLedger) -> Bill {
+        let elapsed = end - segment.start;
+        let price = if terms.free { UsdPerHour::ZERO } else { segment.price };
+        let total = price.cost_of(elapsed);
+        let share = |gpu_ns: u64| {
+            // A node without GPUs has one nominal unit, all of it overhead.
+            price.cost_of(SimDuration::from_nanos(gpu_ns)).share(1, u64::from(self.gpus.max(1)))
+        };
+        let left_over = total - segment.gpu_ns.iter().map(|&gpu_ns| share(gpu_ns)).sum();
+        let largest = (0..USES).max_by_key(|&index| segment.gpu_ns[index]).expect("there are uses");
+        ledger.bill(price, elapsed);
+        for (index, gpu_use) in GpuUse::ALL.into_iter().enumerate() {
+            let gpu_ns = segment.gpu_ns[index];
+            let mut cost = share(gpu_ns);
+            if index == largest {
+                cost += left_over;
+            }
+            if gpu_ns > 0 || cost > Cost::ZERO {
+                ledger.attribute((gpu_use, terms.purchase, terms.zone), cost, u128::from(gpu_ns));
+            }
+        }
+        Bill { billed: if terms.free { SimDuration::ZERO } else { elapsed }, cost: total }
+    }
+}
+
+/// Moves busy time out of idle time and returns what did not fit.
+fn split_busy(segment: &mut Segment) -> u64 {
+    let idle = &mut segment.gpu_ns[GpuUse::ServingIdle as usize];
+    let busy = segment.busy_ns.min(*idle);
+    *idle -= busy;
+    segment.gpu_ns[GpuUse::ServingBusy as usize] += busy;
+    segment.busy_ns - busy
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn terms(surplus_secs: u64, free: bool) -> Terms<'static> {
+        Terms { purchase: Purchase::OnDemand, zone: "a", surplus: SimDuration::from_secs(surplus_secs), free }
+    }
+
+    fn amount(ledger: &CostLedger, gpu_use: GpuUse) -> String {
+        ledger
+            .lines()
+            .into_iter()
+            .find(|line| line.gpu_use == gpu_use)
+            .map_or_else(|| "-".into(), |line| line.amount.to_string())
+    }
+
+    #[test]
+    fn one_gpu_of_eight_pays_an_eighth_and_seven_are_unallocated() {
+        let mut meter = Meter::new(8, UsdPerHour::from_dollars(32.77), SimTime::ZERO);
+        meter.take(GpuUse::ServingIdle, 1, SimTime::ZERO);
+        meter.add_busy(SimDuration::from_secs(1_800));
+        let mut ledger = CostLedger::default();
+        let bill = meter.settle(SimTime::from_secs(3_600), terms(0, false), &mut ledger);
+        assert_eq!(bill.cost.to_usd().to_string(), "32.770000");
+        assert_eq!(amount(&ledger, GpuUse::ServingBusy), "2.048125");
+        assert_eq!(amount(&ledger, GpuUse::ServingIdle), "2.048125");
+        assert_eq!(amount(&ledger, GpuUse::Unallocated), "28.673750");
+        assert_eq!(ledger.total().to_string(), "32.770000");
+    }
+
+    #[test]
+    fn a_price_change_bills_each_stretch_at_its_price() {
+        let mut meter = Meter::new(1, UsdPerHour::from_dollars(1.0), SimTime::ZERO);
+        meter.change_price(UsdPerHour::from_dollars(3.0), SimTime::from_secs(3_600));
+        let mut ledger = CostLedger::default();
+        meter.settle(SimTime::from_secs(7_200), terms(0, false), &mut ledger);
+        assert_eq!(ledger.total().to_string(), "4.000000");
+    }
+
+    #[test]
+    fn the_billing_minimum_is_overhead_and_a_free_hour_costs_nothing() {
+        let mut ledger = CostLedger::default();
+        let mut meter = Meter::new(1, UsdPerHour::from_dollars(3.6), SimTime::ZERO);
+        meter.take(GpuUse::ServingIdle, 1, SimTime::ZERO);
+        let bill = meter.clone().settle(SimTime::from_secs(10), terms(50, false), &mut ledger);
+        assert_eq!(bill.billed, SimDuration::from_secs(60));
+        assert_eq!(amount(&ledger, GpuUse::NodeOverhead), "0.050000");
+        let mut free = CostLedger::default();
+        meter.settle(SimTime::from_secs(10), terms(50, true), &mut free);
+        assert_eq!(free.total().to_string(), "0.000000");
+        assert_eq!(free.gpu_ns(), 10_000_000_000);
+    }
+
+    #[test]
+    fn a_price_of_one_micro_dollar_over_three_gpus_still_closes() {
+        let mut meter = Meter::new(3, UsdPerHour::from_micros(1), SimTime::ZERO);
+        meter.take(GpuUse::GpuLoad, 1, SimTime::ZERO);
+        let mut ledger = CostLedger::default();
+        meter.settle(SimTime::from_nanos(7), terms(0, false), &mut ledger);
+        assert_eq!(ledger.attributed(), ledger.billed());
+        assert_eq!(ledger.billed().raw(), 7);
+    }
+}

@@ -1,0 +1,204 @@
+//! One node, and what can be launched.
+
+use record::{PhaseSpan, Purchase};
+use units::{NodeId, PodId, SimDuration, SimTime, Usd, UsdPerHour};
+
+use super::meter::Meter;
+use crate::spec::{InstanceOffering, PodSpec};
+
+/// Where in its life a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum NodeState {
+    /// Asked for, not billed.
+    Launching,
+    /// Billed, kubelet not yet Ready.
+    Booting,
+    /// Ready, GPUs not yet allocatable.
+    Plugging,
+    /// Takes pods.
+    Up,
+    /// Being emptied.
+    Draining,
+    /// Terminated, taken, or never launched.
+    Gone,
+}
+
+/// What a node knows of the container image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ImageState {
+    Absent,
+    Pulling,
+    Present,
+}
+
+/// State and history of one node.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub offer: usize,
+    pub state: NodeState,
+    pub phase_since: SimTime,
+    pub spans: Vec<PhaseSpan>,
+    pub pods: Vec<PodId>,
+    pub nominated: Vec<PodId>,
+    /// Key under which it is listed as having room; `None` if it is not listed.
+    pub open_key: Option<u32>,
+    pub image: ImageState,
+    /// What is left of an image pull once its bytes are there.
+    pub unpack: SimDuration,
+    pub model_cached: bool,
+    pub meter: Meter,
+    pub requested: SimTime,
+    pub launched: Option<SimTime>,
+    pub ended: Option<SimTime>,
+    /// Whether the launch succeeds, known when the answer comes.
+    pub granted: bool,
+    /// Offerings that refused this launch.
+    pub refused: Vec<usize>,
+    /// Lengths of boot and device plugin phase.
+    pub delays: [SimDuration; 2],
+    /// Grows whenever a pod comes, so that older timers of emptiness do not count.
+    pub empty_epoch: u32,
+    /// Last time a pod was bound or left.
+    pub pod_event: SimTime,
+    /// When the provider takes it, once it has given notice.
+    pub kill_at: Option<SimTime>,
+    /// Whether it is cordoned because of that notice.
+    pub warned: bool,
+    /// Why it is being drained or was ended.
+    pub ending: &'static str,
+    /// Back-off of blocked evictions.
+    pub evict_backoff: SimDuration,
+    pub drain_since: SimTime,
+    /// Standby nodes launched as replacements stay nominated until used.
+    pub reserved_until: SimTime,
+    /// When the Cluster Autoscaler first saw it as not needed.
+    pub unneeded_since: Option<SimTime>,
+    pub billed: SimDuration,
+    pub cost: Usd,
+}
+
+impl Node {
+    /// Writes the span of the present state up to `now` and enters `state`.
+    pub fn enter(&mut self, state: NodeState, now: SimTime) {
+        self.close_span(now);
+        self.state = state;
+    }
+
+    /// Writes the span of the present state up to `now`.
+    pub fn close_span(&mut self, now: SimTime) {
+        let phase = match self.state {
+            NodeState::Launching => "launch",
+            NodeState::Booting => "boot",
+            NodeState::Plugging => "device_plugin",
+            NodeState::Up => "up",
+            NodeState::Draining => "draining",
+            NodeState::Gone => return,
+        };
+        if now > self.phase_since {
+            self.spans.push(PhaseSpan { phase, start: self.phase_since, end: now });
+        }
+        self.phase_since = now;
+    }
+
+    /// True from the request until it takes pods.
+    pub fn is_coming(&self) -> bool {
+        self.state < NodeState::Up
+    }
+
+    /// True while it is billed.
+    pub fn is_billed(&self) -> bool {
+        self.launched.is_some() && self.ended.is_none()
+    }
+}
+
+/// One offering of one pool, and what is known of it at present.
+#[derive(Clone, Debug)]
+pub(super) struct Offer {
+    pub pool: usize,
+    pub spec: InstanceOffering,
+    /// Pods of the service that fit on one node.
+    pub slots: u32,
+    /// Nodes asked for and not gone.
+    pub in_use: u32,
+    /// Index of the price in force.
+    pub price: usize,
+    /// Left out of provisioning until then, after a refusal or an interruption warning.
+    pub hidden_until: SimTime,
+    /// The provider has none until then.
+    pub away_until: SimTime,
+    /// Zone number, see `Fleet::zones`.
+    pub zone: usize,
+    /// Reserved instances paid for but not running: count, since when, instance-time so far.
+    pub idle: Idle,
+}
+
+/// Committed instances that do not run.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Idle {
+    pub count: u32,
+    pub since: SimTime,
+    pub instance_ns: u64,
+}
+
+impl Idle {
+    /// Adds the time up to `now`.
+    pub fn accrue(&mut self, now: SimTime) {
+        self.instance_ns += (now - self.since).as_nanos() * u64::from(self.count);
+        self.since = now;
+    }
+}
+
+impl Offer {
+    /// The price in force.
+    pub fn price(&self) -> UsdPerHour {
+        self.spec.prices[self.price].1
+    }
+
+    /// Committed instances are paid for from start to end, whether they run or not.
+    pub fn is_committed(&self) -> bool {
+        self.spec.purchase == Purchase::Reserved && self.spec.capacity_max.is_some()
+    }
+}
+
+/// How many pods fit on one node of `offering`: zero if it does not have the resource or a label they ask for. CPU or memory of zero is
+/// taken as not stated and not checked.
+pub(super) fn slots(offering: &InstanceOffering, pool: &str, pod: &PodSpec) -> u32 {
+    if pod.gpus > 0 && offering.gpu_resource != pod.gpu_resource {
+        return 0;
+    }
+    if !pod.node_selector.iter().all(|(key, value)| has_label(offering, pool, key, value)) {
+        return 0;
+    }
+    let cpu: u64 = pod.containers.iter().filter_map(|container| container.cpu).map(|cpu| cpu.0).sum();
+    let memory: u64 = pod.containers.iter().filter_map(|container| container.memory).map(|memory| memory.0).sum();
+    let fit = |have: u64, want: u64| if have == 0 || want == 0 { u64::MAX } else { have / want };
+    let by_gpu = if pod.gpus == 0 { u64::MAX } else { u64::from(offering.gpus / pod.gpus) };
+    // 110 pods per node is the kubelet's default limit.
+    by_gpu.min(fit(offering.cpu.0, cpu)).min(fit(offering.memory.0, memory)).min(110) as u32
+}
+
+/// Whether a node of `offering` would carry the label. Labels the fleet does not model are taken as present: the manifest's reader has
+/// warned about them.
+fn has_label(offering: &InstanceOffering, pool: &str, key: &str, value: &str) -> bool {
+    let known = match key {
+        "nvidia.com/gpu.product" => &offering.gpu_product,
+        "topology.kubernetes.io/zone" | "failure-domain.beta.kubernetes.io/zone" => &offering.zone,
+        "node.kubernetes.io/instance-type" | "beta.kubernetes.io/instance-type" => &offering.instance_type,
+        "karpenter.sh/nodepool" | "karpenter.sh/provisioner-name" => return pool == value,
+        "karpenter.sh/capacity-type" => {
+            return match offering.purchase {
+                Purchase::OnDemand => value == "on-demand",
+                Purchase::Spot => value == "spot",
+                Purchase::Reserved => value == "reserved",
+                Purchase::Serverless => false,
+            };
+        }
+        _ => return true,
+    };
+    known.is_empty() || known == value
+}
+
+/// Its number as the entity of random streams.
+pub(super) fn entity(node: NodeId) -> u64 {
+    u64::from(node.0)
+}

@@ -1,0 +1,187 @@
+//! The scheduler: which waiting pod goes on which node.
+//!
+//! All pods of the service ask for the same, so a node's room is a number of slots, and nodes with room are kept sorted by how the
+//! scheduler ranks them: placing a pod costs the logarithm of the number of nodes.
+
+use record::{GpuUse, Purchase};
+use units::{NodeId, PodId};
+
+use super::Fleet;
+use super::event::{Notice, Out};
+use super::node::NodeState;
+use super::pod::PodPhase;
+use crate::spec::Scheduling;
+
+/// Score of a full node; ranks are fixed-point shares of it.
+const FULL: u32 = 1 << 16;
+
+impl Fleet {
+    /// Lists or unlists `node` according to the room it has now.
+    pub(super) fn reindex(&mut self, node: NodeId) {
+        let state = &self.nodes[node.index()];
+        let offer = &self.offers[state.offer];
+        let kind = offer.spec.purchase as usize;
+        let used = state.pods.len() as u32;
+        let has_room = state.state == NodeState::Up && !state.warned && used < offer.slots;
+        let key = has_room.then(|| {
+            let share = (u64::from(used) * u64::from(FULL) / u64::from(offer.slots)) as u32;
+            match self.spec.scheduling {
+                Scheduling::LeastAllocated => share,
+                Scheduling::MostAllocated => FULL - share,
+            }
+        });
+        let is_expecting = state.is_coming() && !state.warned && (state.nominated.len() as u32) < offer.slots;
+        if key != state.open_key {
+            if let Some(old) = state.open_key {
+                self.open[kind].remove(&(old, node));
+            }
+            if let Some(new) = key {
+                self.open[kind].insert((new, node));
+            }
+            self.nodes[node.index()].open_key = key;
+        }
+        if is_expecting {
+            self.coming[kind].insert(node);
+        } else {
+            self.coming[kind].remove(&node);
+        }
+    }
+
+    /// Binds every waiting pod that fits somewhere, the oldest first.
+    pub(super) fn schedule_pending(&mut self, out: &mut Out) {
+        loop {
+            let any = self.best_open(false).zip(self.pending[0].first().copied());
+            let on_demand = self.best_open(true).zip(self.pending[1].first().copied());
+            let next = match (any, on_demand) {
+                (Some(one), Some(other)) => Some(if one.1 < other.1 { one } else { other }),
+                (one, other) => one.or(other),
+            };
+            let Some((node, pod)) = next else { return };
+            self.bind(pod, node, out);
+        }
+    }
+
+    /// The node with room that the scheduler ranks highest.
+    pub(super) fn best_open(&self, on_demand: bool) -> Option<NodeId> {
+        let firsts = kinds(on_demand).iter().filter_map(|&kind| self.open[kind as usize].first());
+        firsts.min().map(|&(_, node)| node)
+    }
+
+    /// Puts `pod` on `node`.
+    pub(super) fn bind(&mut self, pod: PodId, node: NodeId, out: &mut Out) {
+        self.forget_waiting(pod);
+        self.join(pod, node);
+        out.tell(Notice::Scheduled { pod, node });
+        self.begin_cold_start(pod, out);
+    }
+
+    /// The bookkeeping of binding.
+    pub(super) fn join(&mut self, pod: PodId, node: NodeId) {
+        self.pods[pod.index()].node = Some(node);
+        let state = &mut self.nodes[node.index()];
+        state.pods.push(pod);
+        state.empty_epoch += 1;
+        state.pod_event = self.now;
+        state.unneeded_since = None;
+        self.reindex(node);
+        self.changed = true;
+    }
+
+    /// Takes `pod` out of every waiting list.
+    pub(super) fn forget_waiting(&mut self, pod: PodId) {
+        let class = usize::from(self.pods[pod.index()].on_demand);
+        self.pending[class].remove(&pod);
+        self.unplanned[class].remove(&pod);
+        self.withdraw(pod);
+    }
+
+    /// Counts on `node`, which is on its way, for `pod`.
+    pub(super) fn nominate(&mut self, pod: PodId, node: NodeId) {
+        let class = usize::from(self.pods[pod.index()].on_demand);
+        self.unplanned[class].remove(&pod);
+        self.pods[pod.index()].nominated = Some(node);
+        let state = &mut self.nodes[node.index()];
+        state.nominated.push(pod);
+        state.meter.take(GpuUse::Provisioning, self.pod_spec.gpus, self.now);
+        self.reindex(node);
+    }
+
+    /// Counts on no node for `pod` any more. It is not yet unplanned again: that is for the caller to say.
+    fn withdraw(&mut self, pod: PodId) {
+        if let Some(node) = self.pods[pod.index()].nominated.take() {
+            let state = &mut self.nodes[node.index()];
+            state.nominated.retain(|&other| other != pod);
+            state.meter.free(GpuUse::Provisioning, self.pod_spec.gpus, self.now);
+            self.reindex(node);
+        }
+    }
+
+    /// The pods that counted on `node` must look elsewhere.
+    pub(super) fn disappoint(&mut self, node: NodeId) {
+        for pod in self.nodes[node.index()].nominated.clone() {
+            self.withdraw(pod);
+            let class = usize::from(self.pods[pod.index()].on_demand);
+            self.unplanned[class].insert(pod);
+        }
+    }
+
+    /// Lets waiting pods count on nodes already on their way.
+    pub(super) fn nominate_unplanned(&mut self) {
+        for class in 0..2 {
+            while let Some(pod) = self.unplanned[class].first().copied() {
+                let firsts = kinds(class == 1).iter().filter_map(|&kind| self.coming[kind as usize].first());
+                let Some(&node) = firsts.min() else { break };
+                self.nominate(pod, node);
+            }
+        }
+    }
+
+    /// True if pods wait for which no node is on its way.
+    pub(super) fn has_unplanned(&self) -> bool {
+        self.unplanned.iter().any(|pods| !pods.is_empty())
+    }
+
+    /// Where ReplicaSet would start: pods in the order of nodes.md section 5 in which a scale-in deletes them.
+    ///
+    /// Unscheduled first, then not ready, then those with more siblings on their node, then the newest ready, then the newest.
+    pub fn victims(&self, candidates: impl Iterator<Item = PodId>, count: usize) -> Vec<PodId> {
+        let mut ranked: Vec<_> = candidates.map(|pod| (self.victim_rank(pod), pod)).collect();
+        // Only the first `count` need to be in order.
+        if count < ranked.len() && count > 0 {
+            ranked.select_nth_unstable(count - 1);
+        }
+        ranked.truncate(count);
+        ranked.sort_unstable();
+        ranked.into_iter().map(|(_, pod)| pod).collect()
+    }
+
+    /// The first of [`Fleet::victims`].
+    pub fn victim(&self, candidates: impl Iterator<Item = PodId>) -> Option<PodId> {
+        candidates.min_by_key(|&pod| (self.victim_rank(pod), pod))
+    }
+
+    fn victim_rank(&self, pod: PodId) -> impl Ord + use<> {
+        let state = &self.pods[pod.index()];
+        let siblings = state.node.map_or(0, |node| {
+            self.nodes[node.index()].pods.iter().filter(|other| self.pods[other.index()].is_expected()).count()
+        });
+        let newest = |time: units::SimTime| std::cmp::Reverse(time);
+        (
+            state.node.is_some(),
+            state.phase == PodPhase::Ready,
+            std::cmp::Reverse(siblings),
+            state.ready_at.map(newest),
+            newest(state.created),
+            std::cmp::Reverse(pod),
+        )
+    }
+}
+
+/// Purchase options a pod may run on, in no particular order.
+pub(super) fn kinds(on_demand: bool) -> &'static [Purchase] {
+    if on_demand {
+        &[Purchase::OnDemand, Purchase::Reserved]
+    } else {
+        &[Purchase::OnDemand, Purchase::Spot, Purchase::Reserved]
+    }
+}

@@ -1,0 +1,334 @@
+//! From pods without a node to nodes that take pods: what to launch, and the life of a node until it is up.
+
+use record::Purchase;
+use units::{NodeId, SimDuration, SimTime};
+use workload::{Purpose, Stream};
+
+use super::Fleet;
+use super::cold_start::draw;
+use super::event::{FleetEvent, Notice, Out};
+use super::meter::Meter;
+use super::node::{self, ImageState, Node, NodeState};
+use crate::spec::NodeManager;
+
+/// How long an offering that refused a launch is left out (Karpenter's unavailable-offerings cache).
+pub(super) const REFUSAL: SimDuration = SimDuration::from_secs(180);
+/// Pods that still have no node trigger provisioning again this often (Karpenter's pod controller).
+pub(super) const RETRY: SimDuration = SimDuration::from_secs(10);
+
+/// What a pass over the pools may still use of their limits: pools' GPUs and nodes.
+pub(super) struct Room {
+    gpus: Vec<u32>,
+    nodes: Vec<u32>,
+}
+
+impl Fleet {
+    /// Pods wait: has whoever adds nodes do what it does then.
+    pub(super) fn request_capacity(&mut self, out: &mut Out) {
+        self.nominate_unplanned();
+        if !self.has_unplanned() {
+            return;
+        }
+        match self.spec.manager {
+            NodeManager::Simple { .. } => {
+                self.plan(false, out);
+                self.retry_later(out);
+            }
+            NodeManager::Karpenter => self.trigger_batch(out),
+            NodeManager::ClusterAutoscaler(_) | NodeManager::Serverless { .. } => {}
+        }
+    }
+
+    /// If pods are left without a plan, looks again in ten seconds.
+    pub(super) fn retry_later(&mut self, out: &mut Out) {
+        if self.has_unplanned() && !self.retry_asked {
+            self.retry_asked = true;
+            self.after(RETRY, FleetEvent::Retry, out);
+        }
+    }
+
+    /// The retry of pods left over.
+    pub(super) fn on_retry(&mut self, out: &mut Out) {
+        self.retry_asked = false;
+        self.request_capacity(out);
+    }
+
+    /// One provisioning pass over the waiting pods. With `pack`, as Karpenter does it: a new node is chosen for as many of the
+    /// waiting pods as the largest instance type takes; else for one pod, and others use what room is left on it.
+    pub(super) fn plan(&mut self, pack: bool, out: &mut Out) {
+        let mut room = self.room();
+        for on_demand in [false, true] {
+            loop {
+                self.nominate_unplanned();
+                let waiting = self.unplanned[usize::from(on_demand)].len() as u32;
+                let wanted = if pack { waiting } else { waiting.min(1) };
+                if wanted == 0 {
+                    break;
+                }
+                let Some((candidates, takes)) = self.choose(on_demand, wanted, &mut room) else { break };
+                let node = self.launch(&candidates, out);
+                for _ in 0..takes {
+                    let pod = self.unplanned[usize::from(on_demand)].first().copied().expect("no more than wait");
+                    self.nominate(pod, node);
+                }
+            }
+        }
+    }
+
+    /// What the pools may still take.
+    pub(super) fn room(&self) -> Room {
+        let pools = self.spec.pools.iter().enumerate();
+        Room {
+            gpus: pools.clone().map(|(index, pool)| left(pool.gpus_max, self.pool_gpus[index])).collect(),
+            nodes: pools.map(|(index, pool)| left(pool.nodes_max, self.pool_nodes[index])).collect(),
+        }
+    }
+
+    /// The offerings to try for a node that takes up to `wanted` pods, cheapest first and all of one purchase option, and how many of
+    /// the pods it takes. The first pool by weight that can host a pod at all decides.
+    fn choose(&self, on_demand: bool, wanted: u32, room: &mut Room) -> Option<(Vec<usize>, u32)> {
+        for &pool in &self.pool_order {
+            if room.nodes[pool] == 0 {
+                continue;
+            }
+            let mut candidates: Vec<usize> =
+                self.pool_offers[pool].iter().copied().filter(|&offer| self.is_eligible(offer, on_demand)).collect();
+            candidates.retain(|&offer| self.offers[offer].spec.gpus <= room.gpus[pool]);
+            let Some(most) = candidates.iter().map(|&offer| self.offers[offer].slots).max() else { continue };
+            let takes = most.min(wanted);
+            candidates.retain(|&offer| self.offers[offer].slots >= takes);
+            // Any of the candidates may be launched; the pass reckons with the largest (subtractMax).
+            let largest = candidates.iter().map(|&offer| self.offers[offer].spec.gpus).max().unwrap_or(0);
+            room.gpus[pool] -= largest;
+            room.nodes[pool] -= 1;
+            return Some((self.one_purchase(candidates), takes));
+        }
+        None
+    }
+
+    /// Reserved if there is any, else spot no dearer than the cheapest on-demand, else on-demand; cheapest first.
+    pub(super) fn one_purchase(&self, mut candidates: Vec<usize>) -> Vec<usize> {
+        let of = |offer: usize| &self.offers[offer];
+        let is = |offer: usize, purchase: Purchase| of(offer).spec.purchase == purchase;
+        let on_demand_price =
+            candidates.iter().filter(|&&offer| is(offer, Purchase::OnDemand)).map(|&offer| of(offer).price()).min();
+        candidates.retain(|&offer| {
+            !is(offer, Purchase::Spot) || on_demand_price.is_none_or(|price| of(offer).price() <= price)
+        });
+        let purchase = [Purchase::Reserved, Purchase::Spot, Purchase::OnDemand]
+            .into_iter()
+            .find(|&purchase| candidates.iter().any(|&offer| is(offer, purchase)));
+        candidates.retain(|&offer| Some(of(offer).spec.purchase) == purchase);
+        candidates.sort_by_key(|&offer| (of(offer).price(), offer));
+        candidates
+    }
+
+    /// Whether provisioning considers an offering: pods fit, it is of a permitted purchase option, and it is not known to be unavailable.
+    /// That a commitment is used up is known; that other capacity is, one learns by asking.
+    pub(super) fn is_eligible(&self, offer: usize, on_demand: bool) -> bool {
+        let offer = &self.offers[offer];
+        let is_used_up =
+            offer.spec.purchase == Purchase::Reserved && offer.spec.capacity_max.is_some_and(|max| offer.in_use >= max);
+        offer.slots > 0
+            && !(on_demand && offer.spec.purchase == Purchase::Spot)
+            && offer.hidden_until <= self.now
+            && !is_used_up
+    }
+
+    /// Asks the provider for one of `candidates`, in that order.
+    pub(super) fn launch(&mut self, candidates: &[usize], out: &mut Out) -> NodeId {
+        let node = NodeId(self.nodes.len() as u32);
+        let mut stream = Stream::new(self.seed, Purpose::Provisioning, node::entity(node));
+        let timings = &self.spec.timings;
+        let lengths = [&timings.launch, &timings.boot, &timings.device_plugin, &timings.launch_failure]
+            .map(|length| draw(length, &mut stream));
+        let mut refused = Vec::new();
+        let granted = candidates.iter().copied().find(|&offer| {
+            let luck = stream.uniform();
+            let is_granted = self.has_capacity(offer) && luck >= self.offers[offer].spec.insufficient_capacity;
+            if !is_granted {
+                refused.push(offer);
+            }
+            is_granted
+        });
+        self.push_node(granted.unwrap_or(candidates[0]));
+        let state = &mut self.nodes[node.index()];
+        state.granted = granted.is_some();
+        state.refused = refused;
+        state.delays = [lengths[1], lengths[2]];
+        self.after(if granted.is_some() { lengths[0] } else { lengths[3] }, FleetEvent::Launch(node), out);
+        node
+    }
+
+    /// Whether the provider has one more of an offering right now.
+    fn has_capacity(&self, offer: usize) -> bool {
+        let state = &self.offers[offer];
+        state.spec.capacity_max.is_none_or(|max| state.in_use < max)
+            && state.away_until <= self.now
+            && self.spot_room(offer) > 0
+    }
+
+    /// A node of `offer` in the state of having been asked for.
+    pub(super) fn push_node(&mut self, offer: usize) -> NodeId {
+        let node = NodeId(self.nodes.len() as u32);
+        let of = &mut self.offers[offer];
+        of.in_use += 1;
+        let (pool, gpus) = (of.pool, of.spec.gpus);
+        let image = if self.spec.cold_start.image_pre_pulled { ImageState::Present } else { ImageState::Absent };
+        let meter = Meter::new(gpus, of.price(), self.now);
+        self.nodes.push(Node::new(offer, image, meter, self.now));
+        self.pool_gpus[pool] += gpus;
+        self.pool_nodes[pool] += 1;
+        self.live.insert(node);
+        self.reindex(node);
+        node
+    }
+
+    /// A node that is up at once, warm: image and weights are there. For the start of a run.
+    pub(super) fn push_warm_node(&mut self, offer: usize, out: &mut Out) -> NodeId {
+        let node = self.push_node(offer);
+        let has_cache = self.spec.cold_start.model_cache.as_ref().is_some_and(super::cold_start::fits);
+        let state = &mut self.nodes[node.index()];
+        state.granted = true;
+        state.image = ImageState::Present;
+        state.model_cached = has_cache;
+        self.begin_billing(node, out);
+        self.nodes[node.index()].state = NodeState::Up;
+        self.reindex(node);
+        out.tell(Notice::NodeUp { node });
+        self.on_maybe_empty(node, out);
+        self.begin_expiry(node, out);
+        node
+    }
+
+    /// The provider has answered.
+    pub(super) fn on_launch(&mut self, node: NodeId, out: &mut Out) {
+        let until = self.now + REFUSAL;
+        for offer in std::mem::take(&mut self.nodes[node.index()].refused) {
+            self.offers[offer].hidden_until = until;
+        }
+        if self.nodes[node.index()].state != NodeState::Launching {
+            return;
+        }
+        if !self.nodes[node.index()].granted {
+            out.tell(Notice::LaunchFailed { node });
+            self.back_off_group(node);
+            self.end_node(node, "insufficient_capacity", out);
+            return;
+        }
+        self.nodes[node.index()].enter(NodeState::Booting, self.now);
+        self.begin_billing(node, out);
+        self.after(self.nodes[node.index()].delays[0], FleetEvent::Boot(node), out);
+    }
+
+    fn begin_billing(&mut self, node: NodeId, out: &mut Out) {
+        let state = &mut self.nodes[node.index()];
+        state.launched = Some(self.now);
+        let offer = &mut self.offers[state.offer];
+        state.meter.restart(offer.price(), self.now);
+        self.counts[offer.spec.purchase as usize] += 1;
+        if offer.is_committed() {
+            offer.idle.accrue(self.now);
+            offer.idle.count -= 1;
+        }
+        self.begin_hazard(node, out);
+    }
+
+    /// Kubelet is Ready; GPUs are not allocatable before the device plugin has registered them.
+    pub(super) fn on_boot(&mut self, node: NodeId, out: &mut Out) {
+        if self.nodes[node.index()].state == NodeState::Booting {
+            self.nodes[node.index()].enter(NodeState::Plugging, self.now);
+            self.after(self.nodes[node.index()].delays[1], FleetEvent::DevicePlugin(node), out);
+        }
+    }
+
+    /// The node takes pods: the waiting ones in their order, not only those it was launched for.
+    pub(super) fn on_device_plugin(&mut self, node: NodeId, out: &mut Out) {
+        if self.nodes[node.index()].state != NodeState::Plugging {
+            return;
+        }
+        self.disappoint(node);
+        self.nodes[node.index()].pod_event = self.now;
+        self.nodes[node.index()].enter(NodeState::Up, self.now);
+        self.changed = true;
+        self.reindex(node);
+        out.tell(Notice::NodeUp { node });
+        self.begin_expiry(node, out);
+        if self.nodes[node.index()].warned {
+            self.begin_drain_of(node, "spot_reclaim", out);
+        } else {
+            self.start_cache(node, out);
+            self.schedule_pending(out);
+            self.on_maybe_empty(node, out);
+        }
+        self.on_replacement_up(node, out);
+        self.request_capacity(out);
+    }
+
+    /// Brings every pool to its least number of nodes: at once and warm at the start, by launching later.
+    pub(super) fn fill_minimum(&mut self, at_start: bool, out: &mut Out) {
+        for pool in 0..self.spec.pools.len() {
+            while self.pool_nodes[pool] < self.spec.pools[pool].nodes_min {
+                let offers = self.pool_offers[pool].iter().copied();
+                let usable: Vec<usize> = if at_start {
+                    offers.filter(|&offer| self.offers[offer].slots > 0 && self.has_capacity(offer)).collect()
+                } else {
+                    offers.filter(|&offer| self.is_eligible(offer, false)).collect()
+                };
+                let candidates = self.one_purchase(usable);
+                match candidates.first() {
+                    None => break,
+                    Some(&offer) if at_start => drop(self.push_warm_node(offer, out)),
+                    Some(_) => drop(self.launch(&candidates, out)),
+                }
+            }
+        }
+    }
+
+    /// A warm node for a pod that is there from the start, if the pools' limits leave room for one.
+    pub(super) fn node_at_start(&mut self, on_demand: bool, out: &mut Out) -> Option<NodeId> {
+        let mut room = self.room();
+        let (candidates, _) = self.choose(on_demand, 1, &mut room)?;
+        let offer = candidates.into_iter().find(|&offer| self.has_capacity(offer))?;
+        Some(self.push_warm_node(offer, out))
+    }
+}
+
+fn left(max: Option<u32>, used: u32) -> u32 {
+    max.map_or(u32::MAX, |max| max.saturating_sub(used))
+}
+
+impl Node {
+    fn new(offer: usize, image: ImageState, meter: Meter, now: SimTime) -> Self {
+        Self {
+            offer,
+            state: NodeState::Launching,
+            phase_since: now,
+            spans: Vec::new(),
+            pods: Vec::new(),
+            nominated: Vec::new(),
+            open_key: None,
+            image,
+            unpack: SimDuration::ZERO,
+            model_cached: false,
+            meter,
+            requested: now,
+            launched: None,
+            ended: None,
+            granted: true,
+            refused: Vec::new(),
+            delays: [SimDuration::ZERO; 2],
+            empty_epoch: 0,
+            pod_event: now,
+            kill_at: None,
+            warned: false,
+            ending: "running",
+            evict_backoff: SimDuration::ZERO,
+            drain_since: now,
+            reserved_until: now,
+            unneeded_since: None,
+            billed: SimDuration::ZERO,
+            cost: units::Usd::ZERO,
+        }
+    }
+}
