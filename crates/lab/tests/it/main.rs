@@ -1,0 +1,5 @@
+//! The lab on synthetic runners whose truth is known by formula.
+
+mod coverage;
+mod experiment;
+mod queue;
