@@ -94,6 +94,7 @@ macro_rules! column {
     };
 }
 
+#[allow(clippy::cast_lossless, reason = "one macro serves counts of 32 and of 64 bits")]
 /// Every numeric column of [`ReplicationSummary`] but `replication`, `seed` and `digest`, in the order of the tables.
 pub const COLUMNS: &[Column] = &[
     column!(requests, Count, Mean, whole),

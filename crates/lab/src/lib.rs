@@ -7,6 +7,7 @@
 
 pub mod columns;
 pub mod experiment;
+pub mod gates;
 pub mod statistics;
 mod workers;
 

@@ -16,7 +16,7 @@ const QUEUE: Queue = Queue { servers: 4, rate: 2.8, requests: 500, slo_s: 3.0, s
 fn runner(job: &Job) -> record::RunRecord {
     let stretch = [1.0, 1.2, 1.2001][job.policy];
     let servers = [4, 4, 5][job.policy];
-    Queue { stretch, servers, ..QUEUE }.simulate(["base", "slow", "dear"][job.policy], job)
+    Queue { servers, stretch, ..QUEUE }.simulate(["base", "slow", "dear"][job.policy], job)
 }
 
 fn with_jobs(jobs: usize, seed: u64) -> Results {

@@ -2,4 +2,5 @@
 
 mod coverage;
 mod experiment;
+mod gates;
 mod queue;

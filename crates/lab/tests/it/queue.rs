@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use lab::Job;
-use record::{GpuUse, Purchase, RunRecord, TimelineRow};
+use record::{CostLedger, GpuUse, Purchase, RequestTotals, RunRecord, ScalingTotals, ServiceTotals, TimelineRow};
 use units::{SimDuration, SimTime, UsdPerHour};
 use workload::{Purpose, Stream};
 
@@ -97,10 +97,10 @@ fn blank(policy: &str, job: &Job) -> RunRecord {
         seed: job.seed,
         digest: 0xcbf2_9ce4_8422_2325,
         measured: SimDuration::ZERO,
-        requests: Default::default(),
-        service: Default::default(),
-        ledger: Default::default(),
-        scaling: Default::default(),
+        requests: RequestTotals::default(),
+        service: ServiceTotals::default(),
+        ledger: CostLedger::default(),
+        scaling: ScalingTotals::default(),
         timeline: Vec::new(),
         decisions: Vec::new(),
         replicas: Vec::new(),
