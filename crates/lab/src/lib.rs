@@ -6,9 +6,11 @@
 //! one file format.
 
 pub mod columns;
+pub mod design;
 pub mod experiment;
 pub mod gates;
 pub mod statistics;
+pub mod sweep;
 mod workers;
 
 pub use experiment::{Job, simulator};

@@ -67,7 +67,7 @@ fn a_mistake_in_a_gate_is_shown_with_its_place_and_what_is_allowed() {
     insta::assert_snapshot!(message("cost_usd <= 1.2.3"), @"column 13: found `1.2.3`, expected a number");
     let gate = Gate::parse("hap: cost_usd <= 12").unwrap();
     let unknown = gate.check_policy(&["hpa", "keda"]).unwrap_err().to_string();
-    insta::assert_snapshot!(unknown, @"column 1: unknown policy `hap`; one of: hpa, keda");
+    insta::assert_snapshot!(unknown, @"column 1: unknown policy `hap`; did you mean `hpa`?; one of: hpa, keda");
 }
 
 #[test]
@@ -103,7 +103,9 @@ fn a_baseline_with_the_same_seeds_is_compared_pair_by_pair() {
     let outcomes: Vec<Outcome> = report.results.iter().map(|result| result.outcome).collect();
     assert_eq!(outcomes, [Outcome::Holds, Outcome::Fails, Outcome::Fails]);
     let mut unpaired = same.clone();
-    unpaired.iter_mut().for_each(|summary| summary.seed ^= 1);
+    for summary in &mut unpaired {
+        summary.seed ^= 1;
+    }
     let report = check(&["cost_usd <= baseline * 0.999", "cost_usd <= baseline * 1.5"], &unpaired);
     assert_eq!(report.results[0].outcome, Outcome::Undecided, "without pairs the spread hides 0.1 %");
     assert_eq!(report.results[1].outcome, Outcome::Holds);

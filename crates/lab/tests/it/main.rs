@@ -4,3 +4,4 @@ mod coverage;
 mod experiment;
 mod gates;
 mod queue;
+mod sweep;
