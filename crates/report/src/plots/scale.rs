@@ -73,7 +73,7 @@ fn symlog(value: f64) -> f64 {
 
 /// `90 %`, `99.5 %`, `99.99 %` of one minus `miss`.
 fn nines_label(miss: f64) -> String {
-    let digits = (-(miss * 100.0).log10() + 1e-9).ceil().max(0.0) as usize;
+    let digits = (-(miss * 100.0).log10() - 1e-9).ceil().max(0.0) as usize;
     format!("{:.digits$} %", (1.0 - miss) * 100.0)
 }
 
