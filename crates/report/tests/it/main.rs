@@ -1,0 +1,4 @@
+//! Tests of the crate from outside, over one made-up day.
+
+mod fixture;
+mod gallery;
