@@ -69,8 +69,10 @@ pub(super) struct Node {
     /// Back-off of blocked evictions.
     pub evict_backoff: SimDuration,
     pub drain_since: SimTime,
-    /// Standby nodes launched as replacements stay nominated until used.
-    pub reserved_until: SimTime,
+    /// Takes no new pods because a replacement for it is on its way.
+    pub tainted: bool,
+    /// Ordered for pods that are still elsewhere; until the first of them comes.
+    pub reserved: bool,
     /// When the Cluster Autoscaler first saw it as not needed.
     pub unneeded_since: Option<SimTime>,
     pub billed: SimDuration,

@@ -1,7 +1,10 @@
 //! Whatever is done to a fleet, in whatever order: the ledger closes and nothing is lost.
 
 use cluster::fleet::{PodPhase, PodRole};
-use cluster::spec::{CacheSpec, FleetSpec, InterruptionModel, NodeManager, Scheduling};
+use cluster::spec::{
+    CacheSpec, ClusterAutoscalerSpec, Consolidation, FleetSpec, InterruptionModel, NodeManager, PodDisruptionBudget,
+    Scheduling,
+};
 use proptest::prelude::*;
 use record::{NodeLife, Purchase};
 use units::{Bytes, PodId, SimDuration, SimTime, UsdPerHour};
@@ -26,7 +29,23 @@ fn spec(variant: u8) -> FleetSpec {
     spec.cold_start.streaming_load = variant & 4 == 0;
     match variant / 8 {
         0 => {}
-        1 => spec.manager = NodeManager::Karpenter,
+        1 => {
+            spec.manager = NodeManager::Karpenter;
+            spec.budgets = vec![PodDisruptionBudget::AvailableMin(2)];
+            spec.pools[0].consolidation = Consolidation::WhenEmptyOrUnderutilized(secs(20));
+            spec.pools[0].expire_after = Some(secs(1_500));
+            spec.pools[0].termination_grace = Some(secs(200));
+        }
+        2 => {
+            spec.manager = NodeManager::ClusterAutoscaler(ClusterAutoscalerSpec {
+                scan_interval: secs(10),
+                unneeded_time: secs(60),
+                delay_after_add: secs(60),
+                provision_time_max: secs(75),
+                gpu_utilization_threshold: 0.5,
+            });
+            spec.budgets = vec![PodDisruptionBudget::UnavailableMaxPercent(20.0)];
+        }
         _ => {
             spec.pools.clear();
             spec.manager = NodeManager::Serverless { price: UsdPerHour::from_dollars(1.7) };
@@ -98,7 +117,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn the_ledger_closes_whatever_happens(variant in 0u8..24, replaces: bool, seed: u64, steps in steps()) {
+    fn the_ledger_closes_whatever_happens(variant in 0u8..32, replaces: bool, seed: u64, steps in steps()) {
         let mut driver = Driver::seeded(&spec(variant), &pod(), seed);
         driver.replaces = replaces;
         for step in &steps {
@@ -121,7 +140,7 @@ proptest! {
             prop_assert_eq!(time, life.ended.unwrap_or(end).max(life.created));
         }
         // With commitments and free hours the ledger holds more GPU-time than the nodes were billed.
-        prop_assert!(variant >= 16 || ledger.gpu_ns() >= billed_gpu_ns(&nodes));
+        prop_assert!(variant >= 24 || ledger.gpu_ns() >= billed_gpu_ns(&nodes));
         for node in &nodes {
             let held = replicas.iter().filter(|life| life.node == Some(node.node));
             let most = held.clone().map(|life| {
