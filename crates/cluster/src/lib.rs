@@ -4,6 +4,9 @@
 //! It does not know YAML, paths, standard output or threads: it takes a [`spec::SimulationSpec`] and leaves a `record::RunRecord`.
 
 pub mod fleet;
+pub mod flow;
+mod metrics;
+mod model;
 pub mod spec;
 
 /// What to keep of a run besides its totals.
@@ -23,6 +26,5 @@ pub fn simulate(
     seed: u64,
     keep: Keep,
 ) -> record::RunRecord {
-    let _ = (spec, policy, replication, seed, keep);
-    unimplemented!("the model is being written")
+    model::simulate(spec, policy, replication, seed, keep)
 }

@@ -1,9 +1,18 @@
 //! PromQL over a bounded ring of scraped samples, and the simulated scrape.
+//!
+//! Times are integer milliseconds since the start of the simulated world, values are `f64`. The crate answers what a
+//! stock Prometheus 3 server, and prometheus-adapter in front of it, would answer from the samples it was given. It
+//! does not know who produces the samples, what scales on the answers, or where configuration files live.
 
-pub mod adapter {
-    //! prometheus-adapter rules (placeholder until the crate's own branch lands).
+pub mod adapter;
+pub mod labels;
+pub mod matcher;
+pub mod query;
+pub mod scrape;
+pub mod storage;
 
-    /// A prometheus-adapter configuration as written.
-    #[derive(Clone, Debug, Default)]
-    pub struct AdapterConfig {}
-}
+pub use labels::Labels;
+pub use matcher::{Matcher, MatcherError};
+pub use query::{Element, EvalError, Evaluation, Options, Query, QueryError, SampleAges, Value};
+pub use scrape::ScrapeTarget;
+pub use storage::{SeriesId, Storage, TargetId};

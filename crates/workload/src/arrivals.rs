@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use units::SimTime;
 
-use crate::{Distribution, RateCurve, TraceChunk, TraceSource};
+use crate::merge::Merge;
+use crate::replay::Replay;
+use crate::walk::CurveWalk;
+use crate::{Distribution, DistributionError, Purpose, RateCurve, RateError, Stream, TraceChunk, TraceSource};
 
 /// Where requests come from.
 #[derive(Clone, Debug)]
@@ -14,7 +17,8 @@ pub enum Traffic {
         /// The rate.
         rate: Arc<RateCurve>,
     },
-    /// Gaps of a renewal process with mean 1 and the given distribution shape, run through the curve's operational time.
+    /// Gaps of a renewal process with mean 1 and the given distribution shape, run through the curve's operational time. The first request
+    /// comes one gap after the start.
     Renewal {
         /// The rate.
         rate: Arc<RateCurve>,
@@ -25,25 +29,103 @@ pub enum Traffic {
     Replay {
         /// The trace.
         source: Arc<dyn TraceSource>,
-        /// How often each request is repeated; a fraction spreads evenly, so that exactly `floor(len * copies)` requests arrive. Copies
-        /// of a request are spread at random over the gap to the next recorded one.
+        /// How often each request is repeated; a fraction spreads evenly, so that exactly `floor(len * copies)` requests arrive. The first
+        /// copy of a request arrives when it was recorded, the others at random before the next recorded one (after the last: within
+        /// the mean gap) and before the end of the run.
         copies: f64,
     },
+    /// All of these at once; each source draws its own numbers, so that adding one leaves those before it as they were.
+    Merge(Vec<Traffic>),
+}
+
+/// Why a traffic cannot be run.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum TrafficError {
+    /// Its rate curve is broken.
+    #[error(transparent)]
+    Rate(#[from] RateError),
+    /// The distribution of gaps is broken.
+    #[error("gaps: {0}")]
+    Gaps(#[from] DistributionError),
+    /// Gaps are all zero.
+    #[error("gaps have a mean of 0; arrivals would never end")]
+    NoGaps,
+    /// The number of copies is NaN, infinite or negative.
+    #[error("copies is {copies}; it must be a finite number, not negative")]
+    Copies {
+        /// As given.
+        copies: f64,
+    },
+    /// Some merged sources have token columns and some do not.
+    #[error("some of the merged sources have tokens and some have none; all or none must")]
+    MixedTokens,
+}
+
+impl Traffic {
+    /// Whether it can be run. [`ArrivalCursor`] relies on it.
+    pub fn validate(&self) -> Result<(), TrafficError> {
+        match self {
+            Self::Poisson { rate } => Ok(rate.validate()?),
+            Self::Renewal { rate, gaps } => {
+                rate.validate()?;
+                gaps.validate()?;
+                if gaps.mean() > 0.0 { Ok(()) } else { Err(TrafficError::NoGaps) }
+            }
+            Self::Replay { copies, .. } if copies.is_finite() && *copies >= 0.0 => Ok(()),
+            Self::Replay { copies, .. } => Err(TrafficError::Copies { copies: *copies }),
+            Self::Merge(sources) => {
+                sources.iter().try_for_each(Self::validate)?;
+                let with_tokens = sources.iter().filter(|source| source.has_tokens()).count();
+                if with_tokens == 0 || with_tokens == sources.len() { Ok(()) } else { Err(TrafficError::MixedTokens) }
+            }
+        }
+    }
+
+    /// True if its requests come with tokens.
+    pub fn has_tokens(&self) -> bool {
+        match self {
+            Self::Poisson { .. } | Self::Renewal { .. } => false,
+            Self::Replay { source, .. } => source.has_tokens(),
+            Self::Merge(sources) => sources.iter().any(Self::has_tokens),
+        }
+    }
 }
 
 /// Reads the requests of a [`Traffic`] in order of arrival.
-pub struct ArrivalCursor {
-    _private: (),
+pub struct ArrivalCursor(Kind);
+
+enum Kind {
+    Walk(CurveWalk),
+    Replay(Replay),
+    Merge(Merge),
 }
 
 impl ArrivalCursor {
-    /// Starts at the beginning; nothing arrives at or after `end`.
-    pub fn new(_traffic: &Traffic, _seed: u64, _end: SimTime) -> Self {
-        Self { _private: () }
+    /// Starts at the beginning; nothing arrives at or after `end`. The traffic must be valid.
+    pub fn new(traffic: &Traffic, seed: u64, end: SimTime) -> Self {
+        Self(match traffic {
+            Traffic::Poisson { rate } => {
+                Kind::Walk(CurveWalk::new(rate, &Distribution::Exponential { mean: 1.0 }, seed, end))
+            }
+            Traffic::Renewal { rate, gaps } => Kind::Walk(CurveWalk::new(rate, gaps, seed, end)),
+            Traffic::Replay { source, copies } => Kind::Replay(Replay::new(source.as_ref(), *copies, seed, end)),
+            Traffic::Merge(sources) => {
+                let cursor = |(index, source): (usize, &Traffic)| {
+                    // Entity 0 is the arrivals of a single source; the seeds of merged ones come from the entities after it.
+                    let own_seed = Stream::new(seed, Purpose::Arrivals, index as u64 + 1).next_u64();
+                    Self::new(source, own_seed, end)
+                };
+                Kind::Merge(Merge::new(sources.iter().enumerate().map(cursor).collect()))
+            }
+        })
     }
 
-    /// Appends the next block (about a thousand requests) to `chunk`; false, and nothing appended, at the end.
-    pub fn fill(&mut self, _chunk: &mut TraceChunk) -> bool {
-        false
+    /// Appends the next block (one to a few thousand requests) to `chunk`; false, and nothing appended, at the end.
+    pub fn fill(&mut self, chunk: &mut TraceChunk) -> bool {
+        match &mut self.0 {
+            Kind::Walk(walk) => walk.fill(&mut chunk.arrival_ns),
+            Kind::Replay(replay) => replay.fill(chunk),
+            Kind::Merge(merge) => merge.fill(chunk),
+        }
     }
 }

@@ -4,15 +4,32 @@
 //! so that two policies face the very same requests and one component's draws never shift another's.
 
 mod arrivals;
+mod demand;
 mod distribution;
+mod exponential;
+mod gamma;
 mod history;
+mod load;
+mod merge;
+mod nanos;
+mod normal;
+mod quantile_table;
 mod rate;
+mod replay;
+mod sampler;
 mod stream;
+mod synthetic;
 mod trace;
+mod walk;
 
-pub use arrivals::{ArrivalCursor, Traffic};
-pub use distribution::Distribution;
+pub use arrivals::{ArrivalCursor, Traffic, TrafficError};
+pub use demand::ServiceTimes;
+pub use distribution::{Distribution, DistributionError};
+pub use exponential::{BLOCK, ExponentialBlocks};
 pub use history::RateLog;
-pub use rate::RateCurve;
+pub use load::{DailyWave, FlashCrowd, LoadShape, OfficeDay, RateNoise};
+pub use rate::{RateCurve, RateError};
+pub use sampler::Sampler;
 pub use stream::{Purpose, Stream};
-pub use trace::{Trace, TraceChunk, TraceReader, TraceSource};
+pub use synthetic::{LlmTrace, synthesize_llm};
+pub use trace::{Trace, TraceChunk, TraceError, TraceReader, TraceSource};

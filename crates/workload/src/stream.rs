@@ -27,6 +27,8 @@ pub enum Purpose {
     Resampling = 9,
     /// Design of experiments.
     Design = 10,
+    /// Noise in a generated rate curve.
+    RateNoise = 11,
 }
 
 /// One independent random stream: xoshiro256++, seeded from (seed, purpose, entity) by SplitMix64. The same numbers on every platform.

@@ -18,7 +18,7 @@ pub struct MetricsSpec {
     /// Which families of metrics the replicas expose.
     pub exporters: Vec<Exporter>,
     /// prometheus-adapter configuration, if there is one.
-    pub adapter: Option<promql::adapter::AdapterConfig>,
+    pub adapter: Option<promql::adapter::Rules>,
 }
 
 /// A family of metrics.

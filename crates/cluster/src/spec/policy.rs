@@ -1,6 +1,7 @@
 //! The alternatives a run compares.
 
 use policy::hpa::HpaSpec;
+pub use policy::predictive::PredictiveConfig as PredictiveSpec;
 use units::SimDuration;
 
 /// One named alternative: controllers that act together on one service.
@@ -40,31 +41,6 @@ pub enum ControllerSpec {
     },
     /// A floor from the traffic of past weeks.
     Predictive(PredictiveSpec),
-}
-
-/// The predictive scaler (policies.md section 9.1).
-#[derive(Clone, Debug, PartialEq)]
-pub struct PredictiveSpec {
-    /// Time between forecasts.
-    pub interval: SimDuration,
-    /// How far ahead.
-    pub lookahead: SimDuration,
-    /// Days back to look at the same time of day.
-    pub days_ago: Vec<u32>,
-    /// Percentile of the pooled past rates, 0..=100.
-    pub percentile: f64,
-    /// Width of the window of past rates around the target time.
-    pub window: SimDuration,
-    /// Safety factor.
-    pub buffer: f64,
-    /// Requests per second one replica can serve within the SLO.
-    pub replica_rps: f64,
-    /// Least answer.
-    pub replicas_min: u32,
-    /// Largest answer.
-    pub replicas_max: u32,
-    /// Writes `spec.replicas` only upwards, as the naive version does, instead of a floor for the other controllers.
-    pub direct: bool,
 }
 
 /// Warm standbys (policies.md section 9.2).

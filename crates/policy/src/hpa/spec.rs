@@ -120,6 +120,11 @@ pub enum MetricSpec {
         /// Value or AverageValue.
         target: MetricTarget,
     },
+    /// Any other `type`: the controller counts it as a metric that failed.
+    Unknown {
+        /// `type`, as written.
+        kind: String,
+    },
 }
 
 /// `target` of a metric, in milli-units or whole percents.

@@ -1,0 +1,538 @@
+//! The reference: every request event one by one. Slower, able to express every routing and retry rule, and the oracle of the fast
+//! paths.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap, VecDeque};
+
+use units::{PodId, SimTime};
+use workload::{Purpose, Stream};
+
+use super::central::{Batching, Discipline, Slots};
+use super::intake::{Intake, NEVER};
+use super::meter::{Failure, Meter};
+use super::{Drained, Flow, Load, ReplicaStats, Rules, Slot};
+use crate::spec::{RetrySpec, Routing, ServiceModel, ServiceSpec};
+
+/// One request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Request {
+    /// When its client first asked.
+    first_arrival: u64,
+    /// When this attempt arrived.
+    arrival: u64,
+    /// Service time it was created with, nanoseconds.
+    service: u64,
+    /// Attempts so far, this one included.
+    attempt: u32,
+}
+
+/// What happens next, outside the arrivals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    /// A server finishes; valid if its epoch still matches.
+    Finish { server: usize, epoch: u64 },
+    /// A retry arrives.
+    Retry(Request),
+    /// A queue's oldest request may time out or its batching delay be over.
+    Wake { queue: usize },
+}
+
+#[derive(Clone, Debug, Default)]
+struct Queue {
+    waiting: VecDeque<Request>,
+    /// Idle servers: (idle since, server).
+    idle: BTreeSet<(u64, usize)>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Server {
+    batch: Vec<Request>,
+    start: u64,
+    epoch: u64,
+    in_service: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Absent,
+    Serving,
+    Draining,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Seat {
+    stage: Stage,
+    pod: PodId,
+    stats: ReplicaStats,
+    /// Requests waiting at it and being served by it.
+    load: u64,
+}
+
+/// Every request event, one by one.
+pub struct EventFlow {
+    rules: Rules,
+    routing: Routing,
+    retries: Option<RetrySpec>,
+    discipline: Box<dyn Discipline>,
+    intake: Intake,
+    meter: Meter,
+    clock: u64,
+    begun: bool,
+    due: BinaryHeap<Reverse<(u64, Due)>>,
+    /// One for the service, or one per replica.
+    queues: Vec<Queue>,
+    servers: Vec<Server>,
+    seats: Vec<Seat>,
+    /// Slots that take requests, ascending.
+    serving: Vec<Slot>,
+    next_in_turn: usize,
+    routing_dice: Stream,
+    client_dice: Stream,
+    /// Requests held because no replica was there, for routings without a central queue.
+    held: VecDeque<Request>,
+    waiting: usize,
+    pending_retries: u64,
+    started: u64,
+    drained: Option<Slot>,
+}
+
+impl EventFlow {
+    /// A flow without any replica.
+    pub fn new(service: &ServiceSpec, seed: u64, intake: Intake, meter: Meter) -> Self {
+        let discipline: Box<dyn Discipline> = match service.model {
+            ServiceModel::Slots { .. } => Box::new(Slots::of(service)),
+            ServiceModel::DynamicBatching { .. } => Box::new(Batching::of(service)),
+            ServiceModel::ContinuousBatching { .. } => panic!("continuous batching has a flow of its own"),
+        };
+        Self {
+            rules: Rules::of(service),
+            routing: service.routing,
+            retries: service.retries.clone(),
+            discipline,
+            intake,
+            meter,
+            clock: 0,
+            begun: false,
+            due: BinaryHeap::new(),
+            queues: vec![Queue::default()],
+            servers: Vec::new(),
+            seats: Vec::new(),
+            serving: Vec::new(),
+            next_in_turn: 0,
+            routing_dice: Stream::new(seed, Purpose::Routing, 0),
+            client_dice: Stream::new(seed, Purpose::Client, 0),
+            held: VecDeque::new(),
+            waiting: 0,
+            pending_retries: 0,
+            started: 0,
+            drained: None,
+        }
+    }
+
+    fn queue_of(&self, slot: Slot) -> usize {
+        if self.routing == Routing::CentralQueue { 0 } else { slot }
+    }
+
+    fn servers_of(&self, slot: Slot) -> std::ops::Range<usize> {
+        let per_replica = self.discipline.servers_per_replica();
+        slot * per_replica..(slot + 1) * per_replica
+    }
+
+    fn seat_of(&self, server: usize) -> Slot {
+        server / self.discipline.servers_per_replica()
+    }
+
+    /// The next instant at which anything happens.
+    fn next_instant(&mut self) -> u64 {
+        self.intake.ensure(1);
+        let arrival = self.intake.arrivals[self.intake.head];
+        self.due.peek().map_or(arrival, |Reverse((time, _))| arrival.min(*time))
+    }
+
+    /// Everything that happens at `now`: answers, arrivals, time-outs, starts.
+    fn instant(&mut self, now: u64) {
+        self.clock = now;
+        let mut touched = BTreeSet::new();
+        let mut retries = Vec::new();
+        while let Some(&Reverse((time, due))) = self.due.peek() {
+            if time > now {
+                break;
+            }
+            self.due.pop();
+            match due {
+                Due::Finish { server, epoch } => touched.extend(self.finish_service(server, epoch)),
+                Due::Retry(request) => retries.push(request),
+                Due::Wake { queue } => {
+                    touched.insert(queue);
+                }
+            }
+        }
+        while self.next_arrival() == Some(now) {
+            let service = self.intake.service.get(self.intake.head).copied().unwrap_or(0);
+            self.intake.head += 1;
+            touched.extend(self.arrive(Request { first_arrival: now, arrival: now, service, attempt: 1 }));
+        }
+        for request in retries {
+            self.pending_retries -= 1;
+            touched.extend(self.arrive(request));
+        }
+        for queue in touched {
+            self.serve(queue);
+        }
+    }
+
+    fn next_arrival(&mut self) -> Option<u64> {
+        self.intake.ensure(1);
+        Some(self.intake.arrivals[self.intake.head]).filter(|&arrival| arrival != NEVER)
+    }
+
+    /// A server finishes its batch. Returns the queue it may now serve.
+    fn finish_service(&mut self, server: usize, epoch: u64) -> Option<usize> {
+        if self.servers[server].epoch != epoch || !self.servers[server].in_service {
+            return None;
+        }
+        let slot = self.seat_of(server);
+        let now = self.clock;
+        let batch = std::mem::take(&mut self.servers[server].batch);
+        let start = self.servers[server].start;
+        self.servers[server].in_service = false;
+        self.book(slot, &batch, start);
+        self.seats[slot].load -= batch.len() as u64;
+        if self.seats[slot].stage == Stage::Serving || self.routing != Routing::CentralQueue {
+            let queue = self.queue_of(slot);
+            self.queues[queue].idle.insert((now, server));
+            if self.seats[slot].stage == Stage::Draining && self.seats[slot].load == 0 {
+                self.drained = Some(slot);
+            }
+            return Some(queue);
+        }
+        None
+    }
+
+    fn book(&mut self, slot: Slot, batch: &[Request], start: u64) {
+        let now = self.clock;
+        let stats = &mut self.seats[slot].stats;
+        stats.executions += 1;
+        stats.busy_ns += (now - start) / self.discipline.servers_per_replica() as u64;
+        for request in batch {
+            let stats = &mut self.seats[slot].stats;
+            stats.wait_ns += start - request.arrival;
+            stats.compute_ns += now - start;
+            if now - request.arrival <= self.rules.timeout {
+                stats.success += 1;
+                self.meter.complete(request.first_arrival, start, now, self.seats[slot].pod);
+            } else {
+                stats.failure += 1;
+                self.fail(*request, Failure::TimedOut, Some((start, slot)));
+            }
+        }
+    }
+
+    /// A request (or a retry of one) arrives. Returns the queue it joined.
+    fn arrive(&mut self, request: Request) -> Option<usize> {
+        if self.serving.is_empty() && self.rules.reject_without_replica || self.waiting >= self.rules.queue_limit {
+            self.fail(request, Failure::Rejected, None);
+            return None;
+        }
+        self.waiting += 1;
+        if self.serving.is_empty() && self.routing != Routing::CentralQueue {
+            self.held.push_back(request);
+            return None;
+        }
+        Some(self.join(request))
+    }
+
+    /// Puts a request into the queue its routing picks.
+    fn join(&mut self, request: Request) -> usize {
+        let queue = match self.routing {
+            Routing::CentralQueue => 0,
+            Routing::RoundRobin => {
+                let slot = self.serving[self.next_in_turn % self.serving.len()];
+                self.next_in_turn = (self.next_in_turn + 1) % self.serving.len();
+                slot
+            }
+            Routing::Random => self.serving[self.routing_dice.below(self.serving.len() as u64) as usize],
+            Routing::LeastRequests => self.least_loaded(),
+            Routing::PowerOfTwo => self.better_of_two(),
+        };
+        if self.routing != Routing::CentralQueue {
+            self.seats[queue].load += 1;
+        }
+        self.queues[queue].waiting.push_back(request);
+        queue
+    }
+
+    fn least_loaded(&self) -> Slot {
+        self.serving.iter().copied().min_by_key(|&slot| (self.seats[slot].load, slot)).expect("a replica serves")
+    }
+
+    fn better_of_two(&mut self) -> Slot {
+        let count = self.serving.len() as u64;
+        let first = self.routing_dice.below(count) as usize;
+        // The second differs from the first where it can.
+        let second =
+            if count > 1 { (first + 1 + self.routing_dice.below(count - 1) as usize) % count as usize } else { first };
+        let (first, second) = (self.serving[first], self.serving[second]);
+        if self.seats[second].load < self.seats[first].load { second } else { first }
+    }
+
+    /// Time-outs and starts of service at one queue, as far as they are due now.
+    fn serve(&mut self, queue: usize) {
+        let now = self.clock;
+        while let Some(oldest) = self.queues[queue].waiting.front().copied() {
+            if oldest.arrival.saturating_add(self.rules.timeout) > now {
+                break;
+            }
+            self.queues[queue].waiting.pop_front();
+            self.waiting -= 1;
+            self.leave_replica(queue);
+            self.fail(oldest, Failure::TimedOut, None);
+        }
+        while self.start_one(queue) {}
+        let Some(oldest) = self.queues[queue].waiting.front() else { return };
+        let deadline = oldest.arrival.saturating_add(self.rules.timeout);
+        let trigger = self.discipline.trigger(&self.window(queue));
+        let wake = if self.queues[queue].idle.is_empty() { deadline } else { deadline.min(trigger) };
+        if wake != NEVER && wake > now {
+            self.due.push(Reverse((wake, Due::Wake { queue })));
+        }
+    }
+
+    /// A request that waited at a replica of its own leaves without service.
+    fn leave_replica(&mut self, queue: usize) {
+        if self.routing != Routing::CentralQueue {
+            self.seats[queue].load -= 1;
+            if self.seats[queue].stage == Stage::Draining && self.seats[queue].load == 0 {
+                self.drained = Some(queue);
+            }
+        }
+    }
+
+    /// The oldest requests of a queue as the disciplines look at them.
+    fn window(&self, queue: usize) -> Vec<u64> {
+        let waiting = self.queues[queue].waiting.iter().map(|request| request.arrival);
+        waiting.chain(std::iter::repeat(NEVER)).take(self.discipline.batch_max()).collect()
+    }
+
+    fn start_one(&mut self, queue: usize) -> bool {
+        let now = self.clock;
+        if self.queues[queue].waiting.is_empty() {
+            return false;
+        }
+        let Some(&(idle_since, server)) = self.queues[queue].idle.first() else { return false };
+        let window = self.window(queue);
+        if self.discipline.trigger(&window) > now {
+            return false;
+        }
+        let taken = self.discipline.take(&window, now);
+        self.queues[queue].idle.remove(&(idle_since, server));
+        let batch: Vec<Request> = self.queues[queue].waiting.drain(..taken).collect();
+        let end = now + self.discipline.duration(taken, batch[0].service);
+        self.waiting -= taken;
+        self.started += taken as u64;
+        if self.routing == Routing::CentralQueue {
+            let slot = self.seat_of(server);
+            self.seats[slot].load += taken as u64;
+        }
+        let work = &mut self.servers[server];
+        *work = Server { batch, start: now, epoch: work.epoch + 1, in_service: true };
+        self.due.push(Reverse((end, Due::Finish { server, epoch: work.epoch })));
+        true
+    }
+
+    /// A request fails: its client tries again, or it is over.
+    fn fail(&mut self, request: Request, failure: Failure, service: Option<(u64, Slot)>) {
+        if let Some(retries) = &self.retries
+            && request.attempt < retries.attempts_max
+        {
+            let doubled = retries.backoff.as_nanos().saturating_mul(1 << (request.attempt - 1).min(30));
+            let wait = doubled.min(retries.backoff_max.as_nanos());
+            let random = (wait as f64 * retries.jitter * self.client_dice.uniform()) as u64;
+            let fixed = (wait as f64 * (1.0 - retries.jitter)) as u64;
+            let at = self.clock + (fixed + random).max(1);
+            let next = Request { arrival: at, attempt: request.attempt + 1, ..request };
+            self.due.push(Reverse((at, Due::Retry(next))));
+            self.pending_retries += 1;
+            return;
+        }
+        let served = service.map(|(start, slot)| (start, self.seats[slot].pod));
+        self.meter.fail_served(request.first_arrival, failure, self.clock, served);
+    }
+
+    /// Requests that waited at a removed replica, or were in service on it, are lost or go back to the head of a queue.
+    fn dispose(&mut self, slot: Slot, waiting: Vec<Request>, mut serving: Vec<(Request, u64)>) -> u64 {
+        let lost = waiting.len() + serving.len();
+        serving.sort_by_key(|(request, _)| (request.arrival, request.service));
+        if self.rules.requeue_killed {
+            let all = serving.into_iter().map(|(request, _)| request).chain(waiting);
+            self.waiting += all.clone().count();
+            if self.routing == Routing::CentralQueue {
+                all.rev().for_each(|request| self.queues[0].waiting.push_front(request));
+            } else if self.serving.is_empty() {
+                all.rev().for_each(|request| self.held.push_front(request));
+            } else {
+                let touched: BTreeSet<usize> = all.map(|request| self.join(request)).collect();
+                touched.into_iter().for_each(|queue| self.wake_now(queue));
+            }
+            return 0;
+        }
+        self.seats[slot].stats.failure += lost as u64;
+        serving.into_iter().for_each(|(request, start)| self.fail(request, Failure::Lost, Some((start, slot))));
+        waiting.into_iter().for_each(|request| self.fail(request, Failure::Lost, None));
+        lost as u64
+    }
+
+    /// Has a queue looked at again at the present instant, after the control events of that instant.
+    fn wake_now(&mut self, queue: usize) {
+        self.due.push(Reverse((self.clock, Due::Wake { queue })));
+    }
+}
+
+impl Flow for EventFlow {
+    fn advance(&mut self, to: SimTime) -> Option<Drained> {
+        let to = to.as_nanos();
+        loop {
+            if let Some(slot) = self.drained.take() {
+                return Some(Drained { slot, at: SimTime::from_nanos(self.clock) });
+            }
+            let next = self.next_instant();
+            if next > to {
+                self.clock = to;
+                self.begun = true;
+                return None;
+            }
+            self.instant(next);
+        }
+    }
+
+    fn add(&mut self, slot: Slot, pod: PodId, now: SimTime) {
+        self.clock = now.as_nanos();
+        let servers = self.servers_of(slot);
+        if slot >= self.seats.len() {
+            self.seats.resize(slot + 1, Seat { stage: Stage::Absent, pod, stats: ReplicaStats::default(), load: 0 });
+            self.servers.resize(servers.end, Server::default());
+        }
+        assert!(self.seats[slot].stage == Stage::Absent, "slot {slot} is taken");
+        self.seats[slot] = Seat { stage: Stage::Serving, pod, stats: ReplicaStats::default(), load: 0 };
+        let queue = self.queue_of(slot);
+        if queue >= self.queues.len() {
+            self.queues.resize(queue + 1, Queue::default());
+        }
+        servers.for_each(|server| {
+            self.queues[queue].idle.insert((now.as_nanos(), server));
+        });
+        let place = self.serving.partition_point(|&other| other < slot);
+        self.serving.insert(place, slot);
+        while let Some(request) = self.held.pop_front() {
+            let joined = self.join(request);
+            self.wake_now(joined);
+        }
+        self.wake_now(queue);
+    }
+
+    fn drain(&mut self, slot: Slot, now: SimTime) -> Option<SimTime> {
+        self.clock = now.as_nanos();
+        assert!(self.seats[slot].stage == Stage::Serving, "only a serving replica can be drained");
+        self.seats[slot].stage = Stage::Draining;
+        self.serving.retain(|&other| other != slot);
+        if self.routing == Routing::CentralQueue {
+            let servers = self.servers_of(slot);
+            self.queues[0].idle.retain(|(_, server)| !servers.contains(server));
+            let busy = servers.filter(|&server| self.servers[server].in_service);
+            let ends = busy.map(|server| {
+                let work = &self.servers[server];
+                work.start + self.discipline.duration(work.batch.len(), work.batch[0].service)
+            });
+            return Some(SimTime::from_nanos(ends.max().unwrap_or(0)).max(now));
+        }
+        (self.seats[slot].load == 0).then_some(now)
+    }
+
+    fn remove(&mut self, slot: Slot, now: SimTime) -> (ReplicaStats, u64) {
+        self.clock = now.as_nanos();
+        if self.seats[slot].stage == Stage::Serving {
+            self.drain(slot, now);
+        }
+        let per_replica = self.discipline.servers_per_replica() as u64;
+        let mut serving = Vec::new();
+        for server in self.servers_of(slot) {
+            let work = &mut self.servers[server];
+            work.epoch += 1;
+            if std::mem::take(&mut work.in_service) {
+                let start = work.start;
+                serving.extend(std::mem::take(&mut work.batch).into_iter().map(|request| (request, start)));
+                self.seats[slot].stats.busy_ns += (now.as_nanos() - start) / per_replica;
+            }
+        }
+        if self.rules.requeue_killed {
+            self.started -= serving.len() as u64;
+        }
+        let mut waiting = Vec::new();
+        if self.routing != Routing::CentralQueue {
+            waiting = std::mem::take(&mut self.queues[slot]).waiting.into();
+            self.waiting -= waiting.len();
+        }
+        self.seats[slot].stage = Stage::Absent;
+        self.drained = self.drained.filter(|&other| other != slot);
+        let lost = self.dispose(slot, waiting, serving);
+        self.wake_now(0);
+        (self.seats[slot].stats, lost)
+    }
+
+    fn settle(&mut self, _now: SimTime) {}
+
+    fn stats(&mut self, slot: Slot, now: SimTime) -> ReplicaStats {
+        let per_replica = self.discipline.servers_per_replica() as u64;
+        let busy = self.servers_of(slot).filter(|&server| self.servers[server].in_service);
+        let under_way: u64 = busy.map(|server| (now.as_nanos() - self.servers[server].start) / per_replica).sum();
+        let stats = self.seats[slot].stats;
+        ReplicaStats { busy_ns: stats.busy_ns + under_way, ..stats }
+    }
+
+    fn replica_load(&self, slot: Slot, _now: SimTime) -> (u64, u64) {
+        let serving = self.servers_of(slot).map(|server| self.servers[server].batch.len() as u64).sum();
+        let waiting = if self.routing == Routing::CentralQueue { 0 } else { self.queues[slot].waiting.len() as u64 };
+        (waiting, serving)
+    }
+
+    fn central_queue(&mut self, _now: SimTime) -> u64 {
+        if self.routing == Routing::CentralQueue { self.waiting as u64 } else { self.held.len() as u64 }
+    }
+
+    fn load(&mut self, now: SimTime) -> Load {
+        let in_flight = self.servers.iter().map(|server| server.batch.len() as u64).sum();
+        // A request between two attempts waits, at its client.
+        let waiting = self.waiting as u64 + self.pending_retries;
+        let arrived = self.intake.arrived(now.as_nanos());
+        let load =
+            Load { arrived, completed: self.meter.completed_ever, failed: self.meter.failed_ever, waiting, in_flight };
+        assert_eq!(
+            arrived,
+            load.completed + load.failed + waiting + in_flight,
+            "a request was lost or counted twice by {now}"
+        );
+        load
+    }
+
+    fn started(&self) -> u64 {
+        self.started
+    }
+
+    fn meter(&mut self) -> &mut Meter {
+        &mut self.meter
+    }
+
+    fn finish(&mut self, now: SimTime) -> u64 {
+        self.load(now);
+        let now = now.as_nanos();
+        let waiting = self.queues.iter().flat_map(|queue| &queue.waiting).chain(&self.held);
+        let serving = self.servers.iter().flat_map(|server| &server.batch);
+        let retrying = self.due.iter().filter_map(|Reverse((_, due))| match due {
+            Due::Retry(request) => Some(request),
+            Due::Finish { .. } | Due::Wake { .. } => None,
+        });
+        let left: Vec<u64> = waiting.chain(serving).chain(retrying).map(|request| request.first_arrival).collect();
+        left.into_iter().for_each(|arrival| self.meter.leave_in_system(arrival, now));
+        self.intake.arrived_measured(now)
+    }
+}

@@ -1,0 +1,143 @@
+//! Requests on their way in: read ahead block by block, with the demand each was created with.
+
+use units::SimTime;
+use workload::{ArrivalCursor, Distribution, ServiceTimes, TraceChunk, Traffic};
+
+/// "No such arrival": later than every run.
+pub const NEVER: u64 = u64::MAX;
+
+/// A window over the requests that have been read and not yet been taken: from the oldest one waiting to some way past the present.
+///
+/// Columns, because the batch recursion scans arrivals only. Everything before `head` has been taken.
+pub struct Intake {
+    cursor: ArrivalCursor,
+    demands: Option<ServiceTimes>,
+    exhausted: bool,
+    chunk: TraceChunk,
+    /// Arrivals in nanoseconds, ascending. After the last request of the traffic come `padding` entries of [`NEVER`].
+    pub arrivals: Vec<u64>,
+    /// Service times in nanoseconds; as long as `arrivals`, or empty if the service does not use them.
+    pub service: Vec<u64>,
+    /// First request not taken.
+    pub head: usize,
+    padding: usize,
+    read: u64,
+    read_before: u64,
+    measure_from: u64,
+}
+
+impl Intake {
+    /// Reads `traffic` under `seed`; `service` draws a service time per request if given. At least `padding` entries (real ones or
+    /// [`NEVER`]) can always be looked at past the head after [`Intake::ensure`].
+    pub fn new(traffic: &Traffic, seed: u64, end: SimTime, service: Option<&Distribution>, padding: usize) -> Self {
+        Self {
+            cursor: ArrivalCursor::new(traffic, seed, end),
+            demands: service.map(|distribution| ServiceTimes::new(distribution, seed)),
+            exhausted: false,
+            chunk: TraceChunk::default(),
+            arrivals: Vec::new(),
+            service: Vec::new(),
+            head: 0,
+            padding,
+            read: 0,
+            read_before: 0,
+            measure_from: 0,
+        }
+    }
+
+    /// Requests that arrive before `from` are left out of [`Intake::arrived_measured`].
+    pub fn measure_from(mut self, from: u64) -> Self {
+        self.measure_from = from;
+        self
+    }
+
+    /// Makes `count` entries from the head on readable.
+    #[inline]
+    pub fn ensure(&mut self, count: usize) {
+        while self.head + count > self.arrivals.len() {
+            self.read_block(count);
+        }
+    }
+
+    /// Reads until every arrival up to and including `time` is in the window.
+    pub fn ensure_until(&mut self, time: u64) {
+        while !self.exhausted && self.arrivals.last().is_none_or(|&last| last <= time) {
+            self.read_block(self.padding);
+        }
+    }
+
+    /// Requests in the window that arrived up to and including `time` and have not been taken.
+    pub fn waiting(&self, time: u64) -> usize {
+        self.arrivals[self.head..].partition_point(|&arrival| arrival <= time)
+    }
+
+    /// Requests that arrived up to and including `time`, which must not be before any request taken.
+    pub fn arrived(&mut self, time: u64) -> u64 {
+        self.ensure_until(time);
+        self.read - self.later_than(time)
+    }
+
+    /// The same, without those of the warm-up.
+    pub fn arrived_measured(&mut self, time: u64) -> u64 {
+        self.arrived(time) - self.read_before
+    }
+
+    /// Puts requests back at the head, oldest first; all must be older than what waits now.
+    pub fn put_back(&mut self, arrivals: &[u64], service: &[u64]) {
+        if self.head < arrivals.len() {
+            let room = (arrivals.len() - self.head).max(1_024);
+            self.arrivals.splice(0..0, std::iter::repeat_n(0, room));
+            if self.demands.is_some() {
+                self.service.splice(0..0, std::iter::repeat_n(0, room));
+            }
+            self.head += room;
+        }
+        self.head -= arrivals.len();
+        self.arrivals[self.head..self.head + arrivals.len()].copy_from_slice(arrivals);
+        if self.demands.is_some() {
+            self.service[self.head..self.head + service.len()].copy_from_slice(service);
+        }
+    }
+
+    /// Drops the waiting requests `from..to`, counted from the head, handing each arrival to `each`.
+    pub fn drop_waiting(&mut self, from: usize, to: usize, mut each: impl FnMut(u64)) {
+        let range = self.head + from..self.head + to;
+        self.arrivals[range.clone()].iter().for_each(|&arrival| each(arrival));
+        self.arrivals.drain(range.clone());
+        if self.demands.is_some() {
+            self.service.drain(range);
+        }
+    }
+
+    fn later_than(&self, time: u64) -> u64 {
+        let real = self.arrivals.partition_point(|&arrival| arrival != NEVER);
+        (real - self.arrivals[..real].partition_point(|&arrival| arrival <= time)) as u64
+    }
+
+    #[cold]
+    fn read_block(&mut self, wanted: usize) {
+        if self.head > 4_096 && self.head > self.arrivals.len() / 2 {
+            self.arrivals.drain(..self.head);
+            if self.demands.is_some() {
+                self.service.drain(..self.head);
+            }
+            self.head = 0;
+        }
+        self.chunk.clear();
+        if self.exhausted || !self.cursor.fill(&mut self.chunk) {
+            self.exhausted = true;
+            self.arrivals.extend(std::iter::repeat_n(NEVER, wanted.max(self.padding)));
+            if self.demands.is_some() {
+                self.service.resize(self.arrivals.len(), 0);
+            }
+            return;
+        }
+        let fresh = &self.chunk.arrival_ns;
+        self.read += fresh.len() as u64;
+        self.read_before += fresh.partition_point(|&arrival| arrival < self.measure_from) as u64;
+        self.arrivals.extend_from_slice(fresh);
+        if let Some(demands) = &mut self.demands {
+            demands.fill(&mut self.service, fresh.len());
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! What is measured of the requests as they pass.
+
+use record::{Histogram, RequestRow, RequestTotals, ServiceTotals, TokenLatency};
+use units::{PodId, SimTime};
+
+use crate::spec::SloSpec;
+
+/// How a request that did not get its answer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Turned away on arrival.
+    Rejected,
+    /// Given up by the client.
+    TimedOut,
+    /// Killed with its replica.
+    Lost,
+}
+
+/// Counts and histograms of one run, per timeline step and in all. Requests that arrived before `measure_from` pass through
+/// uncounted, save in [`Meter::completed_ever`] and [`Meter::failed_ever`].
+#[derive(Debug)]
+pub struct Meter {
+    measure_from: u64,
+    timeout: u64,
+    /// Latency above this misses the SLO; `u64::MAX` without one.
+    slo_latency: u64,
+    slo_ttft: u64,
+    slo_tpot: u64,
+    totals: RequestTotals,
+    step: Histogram,
+    service: ServiceTotals,
+    missed: u64,
+    missed_in_system: u64,
+    /// Requests answered since the start, warm-up included.
+    pub completed_ever: u64,
+    /// Requests failed since the start, warm-up included.
+    pub failed_ever: u64,
+    step_missed: u64,
+    /// Latency of the answers to requests of the warm-up: counted nowhere, but seen by the metrics pipeline.
+    warm_up: Histogram,
+    warm_up_latency_ns: u128,
+    rows: Option<Vec<RequestRow>>,
+}
+
+impl Meter {
+    /// A meter for a service judged by `slo`; `timeout` is the client's, in nanoseconds (`u64::MAX`: none).
+    pub fn new(measure_from: SimTime, timeout: u64, slo: &SloSpec, keep_rows: bool) -> Self {
+        let limit = |threshold: Option<units::SimDuration>| threshold.map_or(u64::MAX, units::SimDuration::as_nanos);
+        Self {
+            measure_from: measure_from.as_nanos(),
+            timeout,
+            slo_latency: limit(slo.latency),
+            slo_ttft: limit(slo.ttft),
+            slo_tpot: limit(slo.tpot),
+            totals: RequestTotals::default(),
+            step: Histogram::new(),
+            service: ServiceTotals::default(),
+            missed: 0,
+            missed_in_system: 0,
+            completed_ever: 0,
+            failed_ever: 0,
+            step_missed: 0,
+            warm_up: Histogram::new(),
+            warm_up_latency_ns: 0,
+            rows: keep_rows.then(Vec::new),
+        }
+    }
+
+    /// Requests that arrive from here on are counted.
+    pub fn measure_from(&self) -> u64 {
+        self.measure_from
+    }
+
+    /// A batch is answered at `end`, its service having begun at `start`. `arrivals` ascend. Returns how many of them the client had
+    /// given up by then.
+    #[inline]
+    pub fn batch(&mut self, arrivals: &[u64], start: u64, end: u64, replica: PodId) -> u64 {
+        let oldest = end - arrivals[0];
+        if arrivals[0] < self.measure_from || oldest > self.timeout || self.rows.is_some() {
+            return arrivals.iter().map(|&arrival| u64::from(!self.answer(arrival, start, end, replica))).sum();
+        }
+        let count = arrivals.len() as u64;
+        let mut latency_sum = 0;
+        for &arrival in arrivals {
+            let latency = end - arrival;
+            self.step.record(latency);
+            latency_sum += latency;
+        }
+        if oldest > self.slo_latency {
+            let missed = arrivals.iter().filter(|&&arrival| end - arrival > self.slo_latency).count() as u64;
+            self.missed += missed;
+            self.step_missed += missed;
+        }
+        self.service.latency_ns_max = self.service.latency_ns_max.max(oldest);
+        self.service.latency_ns_sum += u128::from(latency_sum);
+        self.service.wait_ns_sum += u128::from(latency_sum - count * (end - start));
+        self.totals.completed += count;
+        self.completed_ever += count;
+        0
+    }
+
+    /// One request is answered. False if the client had given up by then: it counts as timed out.
+    pub fn answer(&mut self, arrival: u64, start: u64, end: u64, replica: PodId) -> bool {
+        if end - arrival > self.timeout {
+            self.fail_served(arrival, Failure::TimedOut, end, Some((start, replica)));
+            return false;
+        }
+        self.complete(arrival, start, end, replica);
+        true
+    }
+
+    /// One request is answered and its client is still there.
+    pub fn complete(&mut self, arrival: u64, start: u64, end: u64, replica: PodId) {
+        self.completed_ever += 1;
+        if arrival < self.measure_from {
+            return self.count_warm_up(end - arrival);
+        }
+        self.count_answer(arrival, start, end);
+        self.judge(end - arrival <= self.slo_latency);
+        self.keep(RequestRow {
+            arrival: SimTime::from_nanos(arrival),
+            start: Some(SimTime::from_nanos(start)),
+            first_token: None,
+            end: Some(SimTime::from_nanos(end)),
+            replica: Some(replica),
+            outcome: "completed",
+        });
+    }
+
+    /// One streamed request is answered: first token at `first_token`, last at `end`, `tokens` in all. False if the client had given up.
+    pub fn answer_streamed(
+        &mut self,
+        arrival: u64,
+        start: u64,
+        spans: (u64, u64),
+        tokens: u32,
+        replica: PodId,
+    ) -> bool {
+        let (first_token, end) = spans;
+        if end - arrival > self.timeout {
+            self.fail_served(arrival, Failure::TimedOut, end, Some((start, replica)));
+            return false;
+        }
+        self.completed_ever += 1;
+        if arrival < self.measure_from {
+            self.count_warm_up(end - arrival);
+            return true;
+        }
+        self.count_answer(arrival, start, end);
+        let ttft = first_token - arrival;
+        let tpot = if tokens > 1 { (end - first_token) / u64::from(tokens - 1) } else { 0 };
+        let log = self.service.tokens.get_or_insert_with(TokenLatency::default);
+        log.ttft.record(ttft);
+        if tokens > 1 {
+            log.tpot.record(tpot);
+        }
+        log.output_tokens += u64::from(tokens);
+        self.judge(end - arrival <= self.slo_latency && ttft <= self.slo_ttft && tpot <= self.slo_tpot);
+        self.keep(RequestRow {
+            arrival: SimTime::from_nanos(arrival),
+            start: Some(SimTime::from_nanos(start)),
+            first_token: Some(SimTime::from_nanos(first_token)),
+            end: Some(SimTime::from_nanos(end)),
+            replica: Some(replica),
+            outcome: "completed",
+        });
+        true
+    }
+
+    /// One request ends without an answer, before any service.
+    pub fn fail(&mut self, arrival: u64, failure: Failure, at: u64) {
+        self.fail_served(arrival, failure, at, None);
+    }
+
+    /// One request ends without an answer; `service` is when and where it was being served, if it was.
+    pub fn fail_served(&mut self, arrival: u64, failure: Failure, at: u64, service: Option<(u64, PodId)>) {
+        self.failed_ever += 1;
+        if arrival < self.measure_from {
+            return;
+        }
+        let outcome = match failure {
+            Failure::Rejected => {
+                self.totals.rejected += 1;
+                "rejected"
+            }
+            Failure::TimedOut => {
+                self.totals.timed_out += 1;
+                "timed_out"
+            }
+            Failure::Lost => {
+                self.totals.lost += 1;
+                "lost"
+            }
+        };
+        self.step_missed += 1;
+        self.keep(RequestRow {
+            arrival: SimTime::from_nanos(arrival),
+            start: service.map(|(start, _)| SimTime::from_nanos(start)),
+            first_token: None,
+            end: Some(SimTime::from_nanos(at)),
+            replica: service.map(|(_, replica)| replica),
+            outcome,
+        });
+    }
+
+    /// One request is still in the system when the run ends at `now`.
+    pub fn leave_in_system(&mut self, arrival: u64, now: u64) {
+        if arrival < self.measure_from {
+            return;
+        }
+        self.totals.in_system += 1;
+        self.missed_in_system += u64::from(now - arrival > self.slo_latency);
+        self.keep(RequestRow {
+            arrival: SimTime::from_nanos(arrival),
+            start: None,
+            first_token: None,
+            end: None,
+            replica: None,
+            outcome: "in_system",
+        });
+    }
+
+    /// Answers so far that took at most `limit` nanoseconds, warm-up included.
+    pub fn answers_within(&self, limit: u64) -> u64 {
+        [&self.step, &self.service.latency, &self.warm_up].iter().map(|histogram| histogram.count_at_most(limit)).sum()
+    }
+
+    /// Σ latency of all answers so far in seconds, warm-up included.
+    pub fn latency_sum_seconds(&self) -> f64 {
+        (self.service.latency_ns_sum + self.warm_up_latency_ns) as f64 / 1e9
+    }
+
+    /// A meter that has measured nothing, to leave in the place of one that is taken away.
+    pub fn idle() -> Self {
+        let slo = SloSpec { latency: None, ttft: None, tpot: None, objective: 0.0 };
+        Self::new(SimTime::ZERO, u64::MAX, &slo, false)
+    }
+
+    /// Closes a timeline step: its latency histogram and SLO misses. The histogram is folded into the total.
+    pub fn close_step(&mut self) -> StepLatency {
+        let closed = StepLatency {
+            p50_ns: self.step.quantile(0.5),
+            p99_ns: self.step.quantile(0.99),
+            missed: std::mem::take(&mut self.step_missed),
+        };
+        self.service.latency.merge(&self.step);
+        self.step.clear();
+        closed
+    }
+
+    /// The totals, with `arrived` requests of the measured part.
+    pub fn into_totals(mut self, arrived: u64) -> (RequestTotals, ServiceTotals, Vec<RequestRow>) {
+        self.close_step();
+        let totals = RequestTotals { arrived, ..self.totals };
+        self.service.slo_met = totals.completed - self.missed;
+        self.service.slo_total = totals.completed + totals.failed() + self.missed_in_system;
+        let mut rows = self.rows.unwrap_or_default();
+        rows.sort_by_key(|row| (row.arrival, row.start, row.end));
+        (totals, self.service, rows)
+    }
+
+    fn count_answer(&mut self, arrival: u64, start: u64, end: u64) {
+        let latency = end - arrival;
+        self.step.record(latency);
+        self.service.latency_ns_sum += u128::from(latency);
+        self.service.latency_ns_max = self.service.latency_ns_max.max(latency);
+        self.service.wait_ns_sum += u128::from(start - arrival);
+        self.totals.completed += 1;
+    }
+
+    fn count_warm_up(&mut self, latency: u64) {
+        self.warm_up.record(latency);
+        self.warm_up_latency_ns += u128::from(latency);
+    }
+
+    fn judge(&mut self, met: bool) {
+        self.missed += u64::from(!met);
+        self.step_missed += u64::from(!met);
+    }
+
+    fn keep(&mut self, row: RequestRow) {
+        if let Some(rows) = &mut self.rows {
+            rows.push(row);
+        }
+    }
+}
+
+/// Latency of the answers of one timeline step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StepLatency {
+    /// Median in nanoseconds.
+    pub p50_ns: Option<u64>,
+    /// 99th percentile in nanoseconds.
+    pub p99_ns: Option<u64>,
+    /// Answers and failures that missed the SLO.
+    pub missed: u64,
+}

@@ -1,0 +1,168 @@
+//! The request flow: arrivals, queues, batches, answers. Everything that happens between two control events.
+//!
+//! Several implementations answer to one trait. [`event::EventFlow`] handles every request event one by one, can express every
+//! service and routing, and is the oracle of the fast ones; [`central::CentralFlow`] advances whole batches by recursion. They agree
+//! to the last nanosecond, which `tests/it/flows.rs` checks over random scenarios.
+//!
+//! Order at one instant, in every implementation: answers, then arrivals, then time-outs, then starts of service, so that a
+//! replica freed now can serve what arrives now. Control events of that instant come after all of them.
+
+mod central;
+mod event;
+mod intake;
+mod meter;
+mod tree;
+
+pub use central::{Batching, CentralFlow, Slots, is_expressible};
+pub use event::EventFlow;
+pub use intake::Intake;
+pub use meter::{Meter, StepLatency};
+use units::{PodId, SimTime};
+use workload::Distribution;
+
+use crate::Keep;
+use crate::spec::{KillRule, NoReplicaRule, ServiceModel, ServiceSpec, SimulationSpec};
+
+/// A replica's place in a flow; freed and reused when the replica is gone.
+pub type Slot = usize;
+
+/// What one replica has done since it was added: the source of the counters it exposes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReplicaStats {
+    /// Requests answered.
+    pub success: u64,
+    /// Requests that failed on it (lost with it, or answered after the client gave up).
+    pub failure: u64,
+    /// Batches executed.
+    pub executions: u64,
+    /// Σ waiting of its answered requests, nanoseconds.
+    pub wait_ns: u64,
+    /// Σ execution time of its answered requests (a batch of 8 counts its time 8 times), nanoseconds.
+    pub compute_ns: u64,
+    /// Time spent serving, nanoseconds; with several slots per replica, slot-time over slots.
+    pub busy_ns: u64,
+    /// Prompt tokens processed (LLM services).
+    pub prompt_tokens: u64,
+    /// Output tokens produced (LLM services).
+    pub output_tokens: u64,
+}
+
+/// Requests by where they are at one instant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Arrived so far.
+    pub arrived: u64,
+    /// Answered so far.
+    pub completed: u64,
+    /// Rejected, timed out or lost so far.
+    pub failed: u64,
+    /// Waiting.
+    pub waiting: u64,
+    /// Being served.
+    pub in_flight: u64,
+}
+
+/// A replica that has finished its last request while draining.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drained {
+    /// Its slot.
+    pub slot: Slot,
+    /// When it did.
+    pub at: SimTime,
+}
+
+/// The requests of one service on its way through the replicas. Every call's time must not be before the last one's.
+pub trait Flow: Send {
+    /// Processes every request event up to and including `to`, or stops early at the first instant at which a draining replica
+    /// runs empty and reports it.
+    fn advance(&mut self, to: SimTime) -> Option<Drained>;
+
+    /// A replica starts to take requests.
+    fn add(&mut self, slot: Slot, pod: PodId, now: SimTime);
+
+    /// A replica takes no more requests. `Some(t)`: it will be empty at `t` (which may be `now`); `None`: [`Flow::advance`] will say.
+    fn drain(&mut self, slot: Slot, now: SimTime) -> Option<SimTime>;
+
+    /// A replica is gone, with what it was serving unless it was empty. Returns its final statistics and how many requests were
+    /// lost with it. Its slot may be reused.
+    fn remove(&mut self, slot: Slot, now: SimTime) -> (ReplicaStats, u64);
+
+    /// Brings the meter and the statistics of every replica up to `now`.
+    fn settle(&mut self, now: SimTime);
+
+    /// Statistics of one replica at `now`.
+    fn stats(&mut self, slot: Slot, now: SimTime) -> ReplicaStats;
+
+    /// Requests waiting at one replica, and being served by it, at `now`. With a central queue the waiting ones belong to the service
+    /// and are not counted here.
+    fn replica_load(&self, slot: Slot, now: SimTime) -> (u64, u64);
+
+    /// Requests waiting in a queue that belongs to no replica, at `now`. Cheap.
+    fn central_queue(&mut self, now: SimTime) -> u64;
+
+    /// Share of the KV cache in use at one replica, 0..=1; 0 for services without one.
+    fn kv_usage(&self, slot: Slot, now: SimTime) -> f64 {
+        let _ = (slot, now);
+        0.0
+    }
+
+    /// Requests by place at `now`; settles first.
+    fn load(&mut self, now: SimTime) -> Load;
+
+    /// Requests whose service has started so far: cheap, and equal in every implementation.
+    fn started(&self) -> u64;
+
+    /// The measurements.
+    fn meter(&mut self) -> &mut Meter;
+
+    /// Ends the run at `now`: requests still in the system are counted as such. Returns how many arrived in the measured part.
+    fn finish(&mut self, now: SimTime) -> u64;
+}
+
+/// The fastest flow that can express the service of `spec`, without any replica yet.
+pub(crate) fn build(spec: &SimulationSpec, seed: u64, keep: Keep) -> Box<dyn Flow> {
+    let service = &spec.service;
+    let rules = Rules::of(service);
+    let measure_from = SimTime::ZERO + spec.warm_up;
+    let meter = Meter::new(measure_from, rules.timeout, &spec.slo, keep.requests);
+    let intake = |service_time: Option<&Distribution>, padding: usize| {
+        Intake::new(&spec.traffic, seed, spec.end, service_time, padding).measure_from(measure_from.as_nanos())
+    };
+    match &service.model {
+        ServiceModel::Slots { service: time, .. } if is_expressible(service) => {
+            Box::new(CentralFlow::new(service, Slots::of(service), intake(Some(time), 1), meter))
+        }
+        ServiceModel::DynamicBatching { batch_max, .. } if is_expressible(service) => {
+            Box::new(CentralFlow::new(service, Batching::of(service), intake(None, *batch_max as usize), meter))
+        }
+        ServiceModel::Slots { service: time, .. } => {
+            Box::new(EventFlow::new(service, seed, intake(Some(time), 1), meter))
+        }
+        ServiceModel::DynamicBatching { batch_max, .. } => {
+            Box::new(EventFlow::new(service, seed, intake(None, *batch_max as usize), meter))
+        }
+        ServiceModel::ContinuousBatching { .. } => panic!("continuous batching is being written"),
+    }
+}
+
+/// The rules of a service that every implementation needs, in raw nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    /// Client time-out; `u64::MAX` is none.
+    timeout: u64,
+    /// Waiting room; `usize::MAX` is unlimited.
+    queue_limit: usize,
+    reject_without_replica: bool,
+    requeue_killed: bool,
+}
+
+impl Rules {
+    fn of(service: &ServiceSpec) -> Self {
+        Self {
+            timeout: service.client_timeout.map_or(u64::MAX, units::SimDuration::as_nanos),
+            queue_limit: service.queue_limit.map_or(usize::MAX, |limit| limit as usize),
+            reject_without_replica: service.no_replica == NoReplicaRule::Reject,
+            requeue_killed: service.kill_rule == KillRule::Requeue,
+        }
+    }
+}

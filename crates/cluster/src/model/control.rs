@@ -1,0 +1,233 @@
+//! Controllers: what they see, when they pass, and what their answers do.
+
+use engine::Agenda;
+use policy::fixed::Fixed;
+use policy::hpa::{HorizontalPodAutoscaler, HpaConfig, HpaSpec};
+use policy::keda::{Keda, Setting};
+use policy::predictive::Predictive;
+use policy::{Action, MetricQuery, Observation, RateHistory, Recommendation, ScalingPolicy, Schedule};
+use units::{SimDuration, SimTime};
+use workload::{Purpose, RateLog, Stream};
+
+use super::{Cluster, Event};
+use crate::metrics::Answer;
+use crate::spec::{ControllerSpec, PolicySpec, ServiceSpec, SimulationSpec};
+
+/// The controllers of one policy and the counts they write.
+pub(super) struct Controllers {
+    list: Vec<Controller>,
+    /// `spec.replicas`.
+    pub(super) desired: u32,
+    /// The lower bound set by a controller of the composition.
+    pub(super) floor: u32,
+    /// A standby size set by a controller, in place of the pool's own.
+    pub(super) standby: Option<u32>,
+    history: RateLog,
+    arrived_at_last_minute: u64,
+}
+
+/// One thing that passes at its own times.
+enum Controller {
+    /// A controller of its own.
+    Plain(Box<dyn ScalingPolicy>),
+    /// KEDA's operator loop; its HPA is the next in the list.
+    KedaOperator(Box<Keda>),
+    /// The HPA that the KEDA before it in the list generated.
+    KedaHpa { hpa: Box<HorizontalPodAutoscaler>, first: SimTime },
+}
+
+impl Controllers {
+    pub(super) fn new(spec: &SimulationSpec, policy: &PolicySpec, seed: u64) -> Self {
+        let mut list = Vec::new();
+        for controller in &policy.controllers {
+            let phase = |period: SimDuration, index: usize| {
+                let share = Stream::new(seed, Purpose::Phase, index as u64).uniform();
+                SimTime::from_nanos((period.as_nanos() as f64 * share) as u64)
+            };
+            match controller {
+                ControllerSpec::Static { replicas } => {
+                    list.push(Controller::Plain(Box::new(Fixed { replicas: *replicas })))
+                }
+                ControllerSpec::Predictive(config) => {
+                    list.push(Controller::Plain(Box::new(Predictive::new(config.clone()))));
+                }
+                ControllerSpec::Hpa { spec: hpa, sync_period } => {
+                    let first = phase(*sync_period, list.len());
+                    list.push(Controller::Plain(Box::new(hpa_controller(hpa, *sync_period, first, &spec.service))));
+                }
+                ControllerSpec::Keda { scaled_object, sync_period } => {
+                    let polling = scaled_object.polling_interval();
+                    let setting = Setting {
+                        first_poll: phase(polling, list.len()),
+                        ..Setting::starting_at(spec.start_unix_seconds)
+                    };
+                    let keda =
+                        Keda::new(scaled_object.clone(), setting).expect("the scenario admitted this ScaledObject");
+                    let hpa = keda.hpa_spec().cloned();
+                    list.push(Controller::KedaOperator(Box::new(keda)));
+                    if let Some(hpa) = hpa {
+                        let first = phase(*sync_period, list.len());
+                        let hpa = Box::new(hpa_controller(&hpa, *sync_period, first, &spec.service));
+                        list.push(Controller::KedaHpa { hpa, first });
+                    }
+                }
+            }
+        }
+        Self { list, desired: 0, floor: 0, standby: None, history: (*spec.history).clone(), arrived_at_last_minute: 0 }
+    }
+
+    /// When each controller first passes, with its index.
+    pub(super) fn schedules(&self) -> Vec<(usize, Schedule)> {
+        self.list.iter().map(Controller::schedule).enumerate().collect()
+    }
+
+    /// Every metric any controller may ask for.
+    pub(super) fn queries(&self) -> Vec<MetricQuery> {
+        self.list.iter().flat_map(|controller| controller.queries().to_vec()).collect()
+    }
+
+    /// A minute is over; `arrived` requests have arrived since the start.
+    pub(super) fn minute(&mut self, arrived: u64) {
+        self.history.push_minute((arrived - self.arrived_at_last_minute) as f64 / 60.0);
+        self.arrived_at_last_minute = arrived;
+    }
+}
+
+impl Controller {
+    fn schedule(&self) -> Schedule {
+        match self {
+            Self::Plain(policy) => policy.schedule(),
+            Self::KedaOperator(keda) => keda.schedule(),
+            Self::KedaHpa { hpa, first } => Schedule { first: *first, ..hpa.schedule() },
+        }
+    }
+
+    /// The raw metrics to fetch before a pass. The generated HPA's go through KEDA: see [`Controllers::queries_of`].
+    fn queries(&self) -> &[MetricQuery] {
+        match self {
+            Self::Plain(policy) => policy.queries(),
+            Self::KedaOperator(keda) => keda.queries(),
+            Self::KedaHpa { hpa, .. } => hpa.queries(),
+        }
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Self::Plain(policy) => policy.name().to_owned(),
+            Self::KedaOperator(keda) => keda.name().to_owned(),
+            Self::KedaHpa { .. } => "keda-hpa".to_owned(),
+        }
+    }
+}
+
+/// The offered past as policies may read it.
+struct Past<'a>(&'a RateLog);
+
+impl RateHistory for Past<'_> {
+    fn rate_at_minute(&self, minute: i64) -> Option<f64> {
+        self.0.rate_at_minute(minute)
+    }
+}
+
+impl Cluster<'_> {
+    /// One pass of controller number `index`.
+    pub(super) fn decide(&mut self, index: usize, agenda: &mut Agenda<Event>) {
+        let now = agenda.now();
+        let recommendation = self.pass(index, now);
+        let before = self.controllers.desired;
+        let ready = self.pods.counts(before).ready;
+        self.apply(&recommendation);
+        let written = match recommendation.action {
+            Action::Hold => None,
+            Action::Scale(replicas) => Some(("replicas", replicas)),
+            Action::Floor(replicas) => Some(("floor", replicas)),
+            Action::Standby(replicas) => Some(("standby", replicas)),
+        };
+        let name = self.controllers.list[index].name();
+        self.recorder.decision((now, name), (before, ready), &recommendation.trail, written);
+        self.reconcile(agenda);
+        agenda.schedule(now + self.controllers.list[index].schedule().period, Event::Decide(index));
+    }
+
+    fn pass(&mut self, index: usize, now: SimTime) -> Recommendation {
+        let load = self.flow.load(now);
+        let counts = self.pods.counts(self.controllers.desired);
+        let raw: Vec<MetricQuery> = self.raw_queries(index, now, counts);
+        let answers: Vec<Answer> = self.pipeline.answer_all(&raw, now, &mut *self.flow, &self.pods);
+        let Controllers { list, floor, history, .. } = &mut self.controllers;
+        let past = Past(history);
+        let mut seen = Observation {
+            now,
+            counts,
+            floor: *floor,
+            pods: self.pods.views(),
+            metrics: &answers,
+            arrivals: load.arrived,
+            completions: load.completed,
+            queue: load.waiting,
+            in_flight: load.in_flight,
+            history: &past,
+        };
+        let (earlier, rest) = list.split_at_mut(index);
+        match &mut rest[0] {
+            Controller::Plain(policy) => policy.decide(&seen),
+            Controller::KedaOperator(keda) => keda.decide(&seen),
+            Controller::KedaHpa { hpa, .. } => {
+                let Some(Controller::KedaOperator(keda)) = earlier.last_mut() else {
+                    panic!("a generated HPA follows its KEDA operator");
+                };
+                let external = keda.external_metrics(&seen);
+                let metrics = through_keda(hpa.queries(), &external, &answers[keda.queries().len()..]);
+                seen.metrics = &metrics;
+                hpa.decide(&seen)
+            }
+        }
+    }
+
+    /// What must be fetched for a pass: for a generated HPA, KEDA's raw queries followed by the HPA's own resource metrics.
+    fn raw_queries(&self, index: usize, now: SimTime, counts: policy::Counts) -> Vec<MetricQuery> {
+        let list = &self.controllers.list;
+        match (&list[index], index.checked_sub(1).map(|before| &list[before])) {
+            (Controller::KedaHpa { hpa, .. }, Some(Controller::KedaOperator(keda))) => {
+                let live =
+                    keda.queries().iter().enumerate().map(|(query, raw)| match keda.needs_query(query, now, counts) {
+                        true => raw.clone(),
+                        false => MetricQuery::Signal { name: "unread".into() },
+                    });
+                live.chain(hpa.queries().iter().filter(|query| !is_external(query)).cloned()).collect()
+            }
+            (controller, _) => controller.queries().to_vec(),
+        }
+    }
+
+    fn apply(&mut self, recommendation: &Recommendation) {
+        match recommendation.action {
+            Action::Hold => {}
+            Action::Scale(replicas) => self.controllers.desired = replicas,
+            Action::Floor(replicas) => self.controllers.floor = replicas,
+            Action::Standby(replicas) => self.controllers.standby = Some(replicas),
+        }
+    }
+}
+
+fn is_external(query: &MetricQuery) -> bool {
+    matches!(query, MetricQuery::External { .. })
+}
+
+/// Puts KEDA's answers in the places of the HPA's external metrics, in order, and the resource answers in the others.
+fn through_keda(queries: &[MetricQuery], external: &[Answer], resource: &[Answer]) -> Vec<Answer> {
+    let (mut external, mut resource) = (external.iter(), resource.iter());
+    let next = |query| if is_external(query) { external.next() } else { resource.next() };
+    queries.iter().map(next).map(|answer| answer.expect("one answer per query").clone()).collect()
+}
+
+fn hpa_controller(
+    spec: &HpaSpec,
+    sync_period: SimDuration,
+    first: SimTime,
+    service: &ServiceSpec,
+) -> HorizontalPodAutoscaler {
+    let config =
+        HpaConfig { sync_period, first, requests: crate::metrics::request_table(service), ..HpaConfig::default() };
+    HorizontalPodAutoscaler::new(spec, config)
+}

@@ -1,0 +1,69 @@
+//! Control events and their order at one instant.
+
+use units::PodId;
+
+use crate::fleet::FleetEvent;
+use crate::metrics::MetricsEvent;
+
+/// What happens outside the request flow.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Event {
+    /// Something in the fleet.
+    Fleet(FleetEvent),
+    /// A draining pod has answered its last request.
+    Drained(PodId),
+    /// A pod's endpoint is known to the router.
+    Endpoint(PodId),
+    /// A deleted pod's grace period is over.
+    GraceOver(PodId),
+    /// A scrape, a refresh, a relist.
+    Metrics(MetricsEvent),
+    /// A minute is over: its offered rate enters the history.
+    Minute,
+    /// A controller makes a pass.
+    Decide(usize),
+    /// A step of the timeline is over.
+    Step,
+    /// The warm-up is over.
+    MeasureFrom,
+}
+
+impl engine::Event for Event {
+    /// At one instant, after all requests of that instant:
+    fn rank(&self) -> u8 {
+        match self {
+            // What nodes and pods do comes first: it is what the rest looks at.
+            Self::Fleet(_) => 0,
+            // A pod that has just run empty ends well, even if its grace ends now.
+            Self::Drained(_) => 1,
+            Self::GraceOver(_) => 2,
+            Self::Endpoint(_) => 3,
+            // The scrape sees the pods of this instant, the controllers see the scrape.
+            Self::Metrics(_) => 4,
+            Self::Minute => 5,
+            // Decide late: the policy sees the whole instant.
+            Self::Decide(_) => 6,
+            // The timeline shows what the instant ended with.
+            Self::Step => 7,
+            Self::MeasureFrom => 8,
+        }
+    }
+}
+
+impl Event {
+    /// A word for the digest: kind and whom it concerns.
+    pub(crate) fn word(self) -> u64 {
+        let (kind, whom) = match self {
+            Self::Fleet(_) => (0, 0),
+            Self::Drained(pod) => (1, u64::from(pod.0)),
+            Self::Endpoint(pod) => (2, u64::from(pod.0)),
+            Self::GraceOver(pod) => (3, u64::from(pod.0)),
+            Self::Metrics(event) => (4, event.word()),
+            Self::Minute => (5, 0),
+            Self::Decide(index) => (6, index as u64),
+            Self::Step => (7, 0),
+            Self::MeasureFrom => (8, 0),
+        };
+        whom << 8 | kind
+    }
+}

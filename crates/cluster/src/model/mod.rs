@@ -1,0 +1,264 @@
+//! One run: the service's pods, the controllers that scale them, and what is recorded of both.
+//!
+//! The parts: [`pods`] holds every pod's state, [`reconcile`] turns a wanted count into pods made, promoted, demoted and deleted,
+//! [`control`] builds what controllers see and applies what they answer, [`recorder`] keeps the record. Requests pass through
+//! [`crate::flow`], nodes and cold starts live in [`crate::fleet`]; this module tells each what the other did.
+
+mod control;
+mod event;
+mod pods;
+mod reconcile;
+mod recorder;
+
+use engine::{Agenda, Digest, Model, run};
+use record::RunRecord;
+use units::{PodId, SimDuration, SimTime};
+
+use crate::Keep;
+use crate::fleet::{Fleet, Notice, Out};
+use crate::flow::{self, Flow};
+use crate::metrics::Pipeline;
+use crate::spec::{PolicySpec, SimulationSpec};
+use control::Controllers;
+pub(crate) use event::Event;
+pub(crate) use pods::Pods;
+use pods::{PodState, Role};
+use recorder::Recorder;
+
+/// A run in progress.
+pub(crate) struct Cluster<'a> {
+    spec: &'a SimulationSpec,
+    policy: &'a PolicySpec,
+    fleet: Fleet,
+    flow: Box<dyn Flow>,
+    pods: Pods,
+    pipeline: Pipeline,
+    controllers: Controllers,
+    recorder: Recorder,
+    digest: Digest,
+    /// What the fleet asks to have scheduled and has to say; reused.
+    out: Out,
+}
+
+/// Runs policy number `policy` of `spec` once.
+pub(crate) fn simulate(spec: &SimulationSpec, policy: usize, replication: u32, seed: u64, keep: Keep) -> RunRecord {
+    let alternative = &spec.policies[policy];
+    let mut agenda = Agenda::default();
+    let controllers = Controllers::new(spec, alternative, seed);
+    let mut cluster = Cluster {
+        spec,
+        policy: alternative,
+        fleet: Fleet::new(&spec.fleet, &spec.service.pod, seed),
+        flow: flow::build(spec, seed, keep),
+        pods: Pods::new(),
+        pipeline: Pipeline::new(spec, &controllers.queries(), seed),
+        controllers,
+        recorder: Recorder::new(spec, keep),
+        digest: Digest::default(),
+        out: Out::default(),
+    };
+    cluster.start(&mut agenda);
+    run(&mut cluster, &mut agenda, spec.end);
+    cluster.finish(replication, seed)
+}
+
+impl Cluster<'_> {
+    /// The state at time zero: initial replicas ready, standbys warm, every clock ticking.
+    fn start(&mut self, agenda: &mut Agenda<Event>) {
+        self.fleet.start(&mut self.out);
+        let actives = self.policy.replicas_initial.unwrap_or(self.spec.service.replicas_initial);
+        self.controllers.desired = actives;
+        (0..actives).for_each(|_| self.create_ready(Role::Active));
+        (0..self.standby_size()).for_each(|_| self.create_ready(Role::Standby));
+        self.take_notices(agenda);
+        self.schedule_clocks(agenda);
+    }
+
+    fn schedule_clocks(&mut self, agenda: &mut Agenda<Event>) {
+        for (index, schedule) in self.controllers.schedules() {
+            agenda.schedule(schedule.first, Event::Decide(index));
+        }
+        agenda.schedule(SimTime::from_secs(60), Event::Minute);
+        agenda.schedule(SimTime::ZERO + self.spec.timeline_step, Event::Step);
+        if self.spec.warm_up > SimDuration::ZERO {
+            agenda.schedule(SimTime::ZERO + self.spec.warm_up, Event::MeasureFrom);
+        }
+        for (time, event) in self.pipeline.first_events() {
+            agenda.schedule(time, Event::Metrics(event));
+        }
+    }
+
+    /// Passes on what the fleet asked for and said, until it has nothing more to say.
+    fn take_notices(&mut self, agenda: &mut Agenda<Event>) {
+        loop {
+            for (time, event) in self.out.schedule.drain(..) {
+                agenda.schedule(time, Event::Fleet(event));
+            }
+            if self.out.notices.is_empty() {
+                return;
+            }
+            for notice in std::mem::take(&mut self.out.notices) {
+                self.take_notice(notice, agenda);
+            }
+        }
+    }
+
+    fn take_notice(&mut self, notice: Notice, agenda: &mut Agenda<Event>) {
+        let now = agenda.now();
+        match notice {
+            Notice::Scheduled { pod, .. } => self.pods.set_scheduled(pod, now),
+            Notice::ContainerStarted { pod } => self.pods.set_started(pod, now),
+            Notice::Ready { pod } => self.pod_is_ready(pod, agenda),
+            Notice::NodeInterrupted { .. } => self.recorder.interruption(now),
+            Notice::Interrupted { pod, .. } => {
+                self.retire(pod, "spot_reclaim", agenda);
+                self.reconcile(agenda);
+            }
+            Notice::Evicted { pod, reason } => {
+                self.retire(pod, reason, agenda);
+                self.reconcile(agenda);
+            }
+            Notice::Killed { pod } => {
+                self.pod_is_killed(pod, now);
+                self.reconcile(agenda);
+            }
+            Notice::Loaded { .. } | Notice::Warned { .. } => {}
+            Notice::NodeUp { .. } | Notice::NodeGone { .. } | Notice::LaunchFailed { .. } => {}
+        }
+    }
+
+    /// A pod has passed its readiness probe and its endpoint is known.
+    fn pod_is_ready(&mut self, pod: PodId, agenda: &mut Agenda<Event>) {
+        let now = agenda.now();
+        if self.pods.state(pod) != PodState::Starting {
+            // One that was there from the start.
+            return;
+        }
+        self.recorder.cold_start(now, now - self.pods.created(pod));
+        self.pods.set_ready(pod, now);
+        self.take_up_duty(pod, agenda);
+    }
+
+    /// The pod is gone, and what it was serving with it.
+    fn pod_is_killed(&mut self, pod: PodId, now: SimTime) {
+        self.leave_flow(pod, now);
+        self.pods.set_gone(pod);
+        self.pipeline.pod_is_gone(pod);
+    }
+
+    /// Takes a pod out of the request flow, if it is in it. What it still serves is lost.
+    fn leave_flow(&mut self, pod: PodId, now: SimTime) {
+        if let Some(slot) = self.pods.release_slot(pod) {
+            let (stats, lost) = self.flow.remove(slot, now);
+            self.fleet.add_busy(pod, SimDuration::from_nanos(stats.busy_ns - self.pods.busy_told(pod)));
+            self.pipeline.pod_left_flow(pod, stats);
+            self.recorder.replica_ended(pod, stats, lost);
+        }
+    }
+
+    fn step(&mut self, agenda: &mut Agenda<Event>) {
+        let now = agenda.now();
+        self.tell_busy(now);
+        let load = self.flow.load(now);
+        let latency = self.flow.meter().close_step();
+        self.recorder.step(now, load, latency, self.pods.counts(self.controllers.desired), &self.fleet);
+        let next = now + self.spec.timeline_step;
+        agenda.schedule(next, Event::Step);
+    }
+
+    /// Tells the fleet how long each serving pod has been busy since it was last told.
+    fn tell_busy(&mut self, now: SimTime) {
+        for (pod, slot) in self.pods.in_flow() {
+            let busy = self.flow.stats(slot, now).busy_ns;
+            let fresh = busy - self.pods.busy_told(pod);
+            if fresh > 0 {
+                self.fleet.add_busy(pod, SimDuration::from_nanos(fresh));
+                self.pods.set_busy_told(pod, busy);
+                self.recorder.busy(fresh);
+            }
+        }
+    }
+
+    fn finish(mut self, replication: u32, seed: u64) -> RunRecord {
+        let end = self.spec.end;
+        self.tell_busy(end);
+        let arrived = self.flow.finish(end);
+        for (pod, slot) in self.pods.in_flow() {
+            let stats = self.flow.stats(slot, end);
+            self.recorder.replica_ended(pod, stats, 0);
+        }
+        self.fleet.finish(end);
+        let meter = std::mem::replace(self.flow.meter(), flow::Meter::idle());
+        self.recorder.ready_changed(end, self.pods.counts(self.controllers.desired));
+        let mut record = self.recorder.into_record(&mut self.fleet, meter.into_totals(arrived), self.digest);
+        record.policy.clone_from(&self.policy.name);
+        record.replication = replication;
+        record.seed = seed;
+        record.measured = end.since(SimTime::ZERO + self.spec.warm_up);
+        record
+    }
+}
+
+impl Model for Cluster<'_> {
+    type Event = Event;
+
+    fn advance(&mut self, to: SimTime, agenda: &mut Agenda<Event>) {
+        if let Some(drained) = self.flow.advance(to)
+            && let Some(pod) = self.pods.in_slot(drained.slot)
+        {
+            agenda.schedule(drained.at, Event::Drained(pod));
+        }
+    }
+
+    fn handle(&mut self, event: Event, agenda: &mut Agenda<Event>) {
+        let now = agenda.now();
+        self.digest.fold(now.as_nanos());
+        self.digest.fold(event.word());
+        self.digest.fold(self.flow.started());
+        match event {
+            Event::Fleet(event) => self.fleet.handle(event, now, &mut self.out),
+            Event::Drained(pod) => self.pod_is_drained(pod, now),
+            Event::Endpoint(pod) => self.enter_flow(pod, agenda),
+            Event::GraceOver(pod) => self.pod_grace_is_over(pod, now),
+            Event::Metrics(event) => self.metrics(event, agenda),
+            Event::Minute => self.minute(agenda),
+            Event::Decide(index) => self.decide(index, agenda),
+            Event::Step => self.step(agenda),
+            Event::MeasureFrom => self.measure_from(now),
+        }
+        self.take_notices(agenda);
+        for (time, event) in self.pipeline.take_pending() {
+            agenda.schedule(time, Event::Metrics(event));
+        }
+        self.recorder.ready_changed(now, self.pods.counts(self.controllers.desired));
+    }
+}
+
+impl Cluster<'_> {
+    /// The warm-up is over: money and counters start from here.
+    fn measure_from(&mut self, now: SimTime) {
+        self.tell_busy(now);
+        self.fleet.reset_measurement(now);
+        self.recorder.reset(now);
+    }
+
+    fn minute(&mut self, agenda: &mut Agenda<Event>) {
+        let arrived = self.flow.load(agenda.now()).arrived;
+        self.controllers.minute(arrived);
+        agenda.schedule(agenda.now() + SimDuration::from_secs(60), Event::Minute);
+    }
+
+    fn metrics(&mut self, event: crate::metrics::MetricsEvent, agenda: &mut Agenda<Event>) {
+        self.pipeline.handle(event, agenda.now(), &mut *self.flow, &self.pods);
+    }
+
+    fn standby_size(&self) -> u32 {
+        let pool = self.policy.warm_pool.as_ref().map_or(0, |pool| pool.size);
+        self.controllers.standby.unwrap_or(pool)
+    }
+
+    /// True while `pod` counts as an active replica that is on its way.
+    fn is_starting_active(&self, pod: PodId) -> bool {
+        self.pods.role(pod) == Role::Active && self.pods.state(pod) == PodState::Starting
+    }
+}

@@ -1,0 +1,280 @@
+//! Every pod of the service and what it is doing.
+
+use policy::{Counts, PodPhase, PodView, Ready};
+use units::{PodId, SimTime};
+
+use crate::flow::Slot;
+
+/// What a pod is kept for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Serves.
+    Active,
+    /// Waits warm.
+    Standby,
+}
+
+/// Where a pod is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PodState {
+    /// Waits for a node, pulls, downloads, loads, warms up.
+    Starting,
+    /// Warm, and promoted: its endpoint is on its way to the router.
+    Promoting,
+    /// In the endpoints.
+    Ready,
+    /// Warm, outside the endpoints.
+    Standby,
+    /// Being deleted, finishing its requests.
+    Draining,
+    /// Being demoted: finishing its requests, then warm at once.
+    Demoting,
+    /// Not there any more.
+    Gone,
+}
+
+#[derive(Clone, Debug)]
+struct Pod {
+    role: Role,
+    state: PodState,
+    slot: Option<Slot>,
+    created: SimTime,
+    scheduled: Option<SimTime>,
+    is_running: bool,
+    ready_transition: SimTime,
+    busy_told_ns: u64,
+    ending: &'static str,
+}
+
+/// All pods of a run by id, with the living ones at hand.
+#[derive(Debug, Default)]
+pub(crate) struct Pods {
+    all: Vec<Pod>,
+    /// Pods that are not gone, in order of creation.
+    living: Vec<PodId>,
+    slots: Vec<Option<PodId>>,
+    views: Vec<PodView>,
+    tally: Tally,
+    /// For each slot, how many ready pods have lower ones; `None` if its pod is not ready.
+    ranks: Vec<Option<u64>>,
+}
+
+/// Living pods by role and state; kept up to date so that counting is free.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    ready: u32,
+    starting: u32,
+    standby: u32,
+    standby_starting: u32,
+    draining: u32,
+}
+
+impl Pods {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// A new pod, starting.
+    pub(crate) fn create(&mut self, role: Role, now: SimTime) -> PodId {
+        let pod = PodId(self.all.len() as u32);
+        self.all.push(Pod {
+            role,
+            state: PodState::Starting,
+            slot: None,
+            created: now,
+            scheduled: None,
+            is_running: false,
+            ready_transition: now,
+            busy_told_ns: 0,
+            ending: "running",
+        });
+        self.living.push(pod);
+        self.count(pod, 1);
+        pod
+    }
+
+    pub(crate) fn state(&self, pod: PodId) -> PodState {
+        self.all[pod.index()].state
+    }
+
+    pub(crate) fn role(&self, pod: PodId) -> Role {
+        self.all[pod.index()].role
+    }
+
+    pub(crate) fn created(&self, pod: PodId) -> SimTime {
+        self.all[pod.index()].created
+    }
+
+    pub(crate) fn ending(&self, pod: PodId) -> &'static str {
+        self.all[pod.index()].ending
+    }
+
+    pub(crate) fn busy_told(&self, pod: PodId) -> u64 {
+        self.all[pod.index()].busy_told_ns
+    }
+
+    pub(crate) fn set_busy_told(&mut self, pod: PodId, busy_ns: u64) {
+        self.all[pod.index()].busy_told_ns = busy_ns;
+    }
+
+    pub(crate) fn set_ending(&mut self, pod: PodId, ending: &'static str) {
+        self.all[pod.index()].ending = ending;
+    }
+
+    pub(crate) fn set_scheduled(&mut self, pod: PodId, now: SimTime) {
+        self.all[pod.index()].scheduled = Some(now);
+    }
+
+    pub(crate) fn set_started(&mut self, pod: PodId, _now: SimTime) {
+        self.all[pod.index()].is_running = true;
+    }
+
+    /// The Ready condition turns true (or the pod was ready from the start).
+    pub(crate) fn set_ready(&mut self, pod: PodId, now: SimTime) {
+        let entry = &mut self.all[pod.index()];
+        entry.is_running = true;
+        entry.scheduled.get_or_insert(entry.created);
+        entry.ready_transition = now;
+    }
+
+    pub(crate) fn set_state(&mut self, pod: PodId, state: PodState) {
+        self.count(pod, -1);
+        let before = std::mem::replace(&mut self.all[pod.index()].state, state);
+        self.count(pod, 1);
+        if PodState::Ready == before && state != before {
+            self.rank();
+        }
+    }
+
+    pub(crate) fn set_role(&mut self, pod: PodId, role: Role) {
+        self.count(pod, -1);
+        self.all[pod.index()].role = role;
+        self.count(pod, 1);
+    }
+
+    pub(crate) fn set_gone(&mut self, pod: PodId) {
+        self.set_state(pod, PodState::Gone);
+        self.living.retain(|&other| other != pod);
+    }
+
+    /// Gives a pod the lowest free place in the flow.
+    pub(crate) fn take_slot(&mut self, pod: PodId) -> Slot {
+        let slot = self.slots.iter().position(Option::is_none).unwrap_or(self.slots.len());
+        if slot == self.slots.len() {
+            self.slots.push(None);
+        }
+        self.slots[slot] = Some(pod);
+        let entry = &mut self.all[pod.index()];
+        entry.slot = Some(slot);
+        entry.busy_told_ns = 0;
+        self.rank();
+        slot
+    }
+
+    pub(crate) fn release_slot(&mut self, pod: PodId) -> Option<Slot> {
+        let slot = self.all[pod.index()].slot.take()?;
+        self.slots[slot] = None;
+        Some(slot)
+    }
+
+    pub(crate) fn slot(&self, pod: PodId) -> Option<Slot> {
+        self.all[pod.index()].slot
+    }
+
+    pub(crate) fn in_slot(&self, slot: Slot) -> Option<PodId> {
+        self.slots.get(slot).copied().flatten()
+    }
+
+    /// How many ready pods have lower slots than this one's pod (`None` if it is not ready), and how many are ready.
+    pub(crate) fn rank_among_ready(&self, slot: Slot) -> (Option<u64>, u64) {
+        (self.ranks.get(slot).copied().flatten(), u64::from(self.tally.ready))
+    }
+
+    fn rank(&mut self) {
+        let mut ready = 0;
+        let is_ready = |pod: &Option<PodId>| pod.is_some_and(|pod| self.state(pod) == PodState::Ready);
+        let flags: Vec<bool> = self.slots.iter().map(is_ready).collect();
+        self.ranks.clear();
+        self.ranks.extend(flags.into_iter().map(|is_ready| {
+            ready += u64::from(is_ready);
+            is_ready.then(|| ready - 1)
+        }));
+    }
+
+    /// Pods the serving Deployment's selector matches: actives, those being deleted included.
+    pub(crate) fn selected(&self) -> Vec<PodId> {
+        self.living.iter().copied().filter(|&pod| self.role(pod) == Role::Active).collect()
+    }
+
+    /// Pods with a place in the flow: ready, draining and demoting ones.
+    pub(crate) fn in_flow(&self) -> Vec<(PodId, Slot)> {
+        self.slots.iter().enumerate().filter_map(|(slot, pod)| pod.map(|pod| (pod, slot))).collect()
+    }
+
+    /// Living pods, oldest first.
+    pub(crate) fn living(&self) -> &[PodId] {
+        &self.living
+    }
+
+    /// Living pods of `role` in `state`, oldest first.
+    pub(crate) fn with(&self, role: Role, state: PodState) -> impl DoubleEndedIterator<Item = PodId> + '_ {
+        self.living.iter().copied().filter(move |&pod| self.role(pod) == role && self.state(pod) == state)
+    }
+
+    /// Actives that are not being deleted: what `status.replicas` counts.
+    pub(crate) fn actives(&self) -> u32 {
+        self.tally.ready + self.tally.starting
+    }
+
+    pub(crate) fn counts(&self, spec: u32) -> Counts {
+        let tally = self.tally;
+        Counts {
+            spec,
+            status: self.actives(),
+            ready: tally.ready,
+            starting: tally.starting,
+            standby: tally.standby,
+            standby_starting: tally.standby_starting,
+            draining: tally.draining,
+        }
+    }
+
+    /// What controllers can read of the serving Deployment's pods: actives, those being deleted included.
+    pub(crate) fn views(&mut self) -> &[PodView] {
+        let mut views = std::mem::take(&mut self.views);
+        views.clear();
+        let actives = self.living.iter().filter(|&&pod| self.role(pod) == Role::Active);
+        views.extend(actives.map(|&pod| self.view(pod)));
+        self.views = views;
+        &self.views
+    }
+
+    fn view(&self, pod: PodId) -> PodView {
+        let entry = &self.all[pod.index()];
+        let ready = match entry.state {
+            PodState::Starting => Ready::False,
+            _ => Ready::True,
+        };
+        PodView {
+            pod,
+            phase: if entry.is_running { PodPhase::Running } else { PodPhase::Pending },
+            deleted: entry.state == PodState::Draining,
+            ready,
+            started_ns: entry.scheduled.map(|time| time.as_nanos() as i64),
+            ready_transition_ns: entry.ready_transition.as_nanos() as i64,
+        }
+    }
+
+    fn count(&mut self, pod: PodId, by: i32) {
+        let Pod { role, state, .. } = self.all[pod.index()];
+        let place = match (role, state) {
+            (Role::Active, PodState::Starting | PodState::Promoting) => &mut self.tally.starting,
+            (Role::Standby, PodState::Starting) => &mut self.tally.standby_starting,
+            (_, PodState::Ready) => &mut self.tally.ready,
+            (_, PodState::Standby | PodState::Promoting) => &mut self.tally.standby,
+            (_, PodState::Draining | PodState::Demoting) => &mut self.tally.draining,
+            (_, PodState::Gone) => return,
+        };
+        *place = place.checked_add_signed(by).expect("a tally never goes below zero");
+    }
+}

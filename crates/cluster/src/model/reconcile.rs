@@ -1,0 +1,224 @@
+//! From a wanted count to pods: the Deployment's and the warm pool's part.
+
+use engine::Agenda;
+use units::{PodId, SimTime};
+
+use super::pods::{PodState, Role};
+use super::{Cluster, Event};
+use crate::fleet::PodRole;
+
+impl Cluster<'_> {
+    /// A pod that is there and warm from time zero on.
+    pub(super) fn create_ready(&mut self, role: Role) {
+        let now = SimTime::ZERO;
+        let pod = self.pods.create(role, now);
+        self.pods.set_ready(pod, now);
+        self.fleet.create_ready_pod(pod, fleet_role(role), now, &mut self.out);
+        if role == Role::Standby {
+            self.pods.set_state(pod, PodState::Standby);
+        } else {
+            self.pods.set_state(pod, PodState::Ready);
+            let slot = self.pods.take_slot(pod);
+            self.flow.add(slot, pod, now);
+        }
+        self.pipeline.pod_is_warm(pod, now);
+    }
+
+    /// Brings the pods in line with the wanted count and the standby size.
+    pub(super) fn reconcile(&mut self, agenda: &mut Agenda<Event>) {
+        let desired = self.controllers.desired;
+        let actives = self.pods.actives();
+        if actives < desired {
+            self.grow(desired - actives, agenda);
+        }
+        if actives > desired {
+            self.shrink(actives - desired, agenda);
+        }
+        self.refill(agenda);
+    }
+
+    /// Standbys first, instantly; the rest cold.
+    fn grow(&mut self, count: u32, agenda: &mut Agenda<Event>) {
+        for _ in 0..count {
+            let standby = self.pods.with(Role::Standby, PodState::Standby).next();
+            match standby {
+                Some(pod) => self.promote(pod, agenda),
+                None => self.create_cold(Role::Active, agenda.now()),
+            }
+        }
+    }
+
+    /// A warm pod joins the endpoints after the label patch has propagated.
+    fn promote(&mut self, pod: PodId, agenda: &mut Agenda<Event>) {
+        let now = agenda.now();
+        self.pods.set_role(pod, Role::Active);
+        self.pods.set_state(pod, PodState::Promoting);
+        self.fleet.set_role(pod, PodRole::Active, now);
+        let delay = self.policy.warm_pool.as_ref().map(|pool| pool.promote).unwrap_or_default();
+        agenda.schedule(now + delay, Event::Endpoint(pod));
+    }
+
+    fn create_cold(&mut self, role: Role, now: SimTime) {
+        let pod = self.pods.create(role, now);
+        self.fleet.create_pod(pod, fleet_role(role), now, &mut self.out);
+    }
+
+    /// A pod is warm. What it was ordered for does not bind it: if an active is still starting, this one serves in its place and
+    /// that one becomes the standby.
+    pub(super) fn take_up_duty(&mut self, pod: PodId, agenda: &mut Agenda<Event>) {
+        let now = agenda.now();
+        self.pipeline.pod_is_warm(pod, now);
+        if self.pods.role(pod) == Role::Active {
+            return self.enter_flow(pod, agenda);
+        }
+        let still_starting = self.pods.with(Role::Active, PodState::Starting).next_back();
+        self.pods.set_state(pod, PodState::Standby);
+        if let Some(other) = still_starting {
+            self.pods.set_role(other, Role::Standby);
+            self.fleet.set_role(other, PodRole::Standby, now);
+            self.promote(pod, agenda);
+        }
+    }
+
+    /// A pod starts to receive requests.
+    pub(super) fn enter_flow(&mut self, pod: PodId, agenda: &mut Agenda<Event>) {
+        let now = agenda.now();
+        if !matches!(self.pods.state(pod), PodState::Starting | PodState::Promoting) {
+            return;
+        }
+        self.pods.set_state(pod, PodState::Ready);
+        let slot = self.pods.take_slot(pod);
+        self.flow.add(slot, pod, now);
+    }
+
+    /// Takes `count` actives away, in the ReplicaSet's order of victims.
+    fn shrink(&mut self, count: u32, agenda: &mut Agenda<Event>) {
+        for _ in 0..count {
+            let Some(victim) = self.victim() else { return };
+            if self.is_starting_active(victim)
+                || self.pods.state(victim) == PodState::Promoting
+                || !self.has_room_for_standby(agenda.now())
+            {
+                self.retire(victim, "scale_in", agenda);
+            } else {
+                self.demote(victim, agenda);
+            }
+        }
+    }
+
+    /// Not ready before ready, then as the fleet ranks them (siblings on the node, age).
+    fn victim(&self) -> Option<PodId> {
+        let in_state = |state| self.fleet.victim(self.pods.with(Role::Active, state));
+        [PodState::Starting, PodState::Promoting, PodState::Ready].into_iter().find_map(in_state)
+    }
+
+    /// Whether a pod taken out of service can fill the pool; cancels a refill that is still starting to make room.
+    fn has_room_for_standby(&mut self, now: SimTime) -> bool {
+        if !self.policy.warm_pool.as_ref().is_some_and(|pool| pool.demote) {
+            return false;
+        }
+        let counts = self.pods.counts(self.controllers.desired);
+        let warm = counts.standby + self.pods.with(Role::Standby, PodState::Demoting).count() as u32;
+        if warm >= self.standby_size() {
+            return false;
+        }
+        let refill = self.pods.with(Role::Standby, PodState::Starting).next_back();
+        if warm + counts.standby_starting >= self.standby_size()
+            && let Some(refill) = refill
+        {
+            self.pods.set_ending(refill, "cancelled");
+            self.end_pod(refill, now);
+        }
+        true
+    }
+
+    /// A serving pod becomes a standby once its requests are done.
+    fn demote(&mut self, pod: PodId, agenda: &mut Agenda<Event>) {
+        let now = agenda.now();
+        self.pods.set_state(pod, PodState::Demoting);
+        self.pods.set_role(pod, Role::Standby);
+        self.fleet.set_role(pod, PodRole::Standby, now);
+        self.wait_until_drained(pod, agenda);
+    }
+
+    /// Deletes a pod: at once if it is not serving, else after its last request or its grace period, whichever comes first.
+    pub(super) fn retire(&mut self, pod: PodId, ending: &'static str, agenda: &mut Agenda<Event>) {
+        let now = agenda.now();
+        match self.pods.state(pod) {
+            PodState::Ready => {
+                self.pods.set_state(pod, PodState::Draining);
+                self.pods.set_ending(pod, ending);
+                self.fleet.begin_drain(pod, now);
+                agenda.schedule(now + self.spec.service.pod.grace, Event::GraceOver(pod));
+                self.wait_until_drained(pod, agenda);
+            }
+            PodState::Demoting => {
+                self.pods.set_state(pod, PodState::Draining);
+                self.pods.set_ending(pod, ending);
+                self.fleet.begin_drain(pod, now);
+                agenda.schedule(now + self.spec.service.pod.grace, Event::GraceOver(pod));
+            }
+            PodState::Starting | PodState::Promoting | PodState::Standby => {
+                self.pods.set_ending(pod, ending);
+                self.end_pod(pod, now);
+            }
+            PodState::Draining | PodState::Gone => {}
+        }
+    }
+
+    fn wait_until_drained(&mut self, pod: PodId, agenda: &mut Agenda<Event>) {
+        let slot = self.pods.slot(pod).expect("a serving pod has a place in the flow");
+        if let Some(empty_at) = self.flow.drain(slot, agenda.now()) {
+            agenda.schedule(empty_at, Event::Drained(pod));
+        }
+    }
+
+    /// A pod has answered its last request.
+    pub(super) fn pod_is_drained(&mut self, pod: PodId, now: SimTime) {
+        match self.pods.state(pod) {
+            PodState::Draining => self.end_pod(pod, now),
+            PodState::Demoting => {
+                self.leave_flow(pod, now);
+                self.pods.set_state(pod, PodState::Standby);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn pod_grace_is_over(&mut self, pod: PodId, now: SimTime) {
+        if self.pods.state(pod) == PodState::Draining {
+            self.end_pod(pod, now);
+        }
+    }
+
+    /// The pod is gone; its GPU is free.
+    fn end_pod(&mut self, pod: PodId, now: SimTime) {
+        self.leave_flow(pod, now);
+        self.fleet.delete_pod(pod, self.pods.ending(pod), now, &mut self.out);
+        self.pods.set_gone(pod);
+        self.pipeline.pod_is_gone(pod);
+    }
+
+    /// Orders standbys until the pool is full again; lets surplus ones go that have not begun to load.
+    fn refill(&mut self, agenda: &mut Agenda<Event>) {
+        let size = self.standby_size();
+        let counts = self.pods.counts(self.controllers.desired);
+        let demoting = self.pods.with(Role::Standby, PodState::Demoting).count() as u32;
+        let pool = counts.standby + counts.standby_starting + demoting;
+        (pool..size).for_each(|_| self.create_cold(Role::Standby, agenda.now()));
+        for _ in size..pool {
+            let surplus = self.pods.with(Role::Standby, PodState::Starting).next_back();
+            let surplus = surplus.or_else(|| self.pods.with(Role::Standby, PodState::Standby).next_back());
+            if let Some(pod) = surplus {
+                self.retire(pod, "surplus", agenda);
+            }
+        }
+    }
+}
+
+fn fleet_role(role: Role) -> PodRole {
+    match role {
+        Role::Active => PodRole::Active,
+        Role::Standby => PodRole::Standby,
+    }
+}

@@ -1,0 +1,231 @@
+//! What is kept of a run while it goes on.
+
+use std::collections::BTreeMap;
+
+use engine::Digest;
+use policy::{Counts, Trail};
+use record::{
+    DecisionRow, MetricRow, ReplicaLife, RequestRow, RequestTotals, RunRecord, ScalingTotals, ServiceTotals, StepRow,
+    TimelineRow,
+};
+use units::{PodId, SimDuration, SimTime};
+
+use crate::Keep;
+use crate::fleet::Fleet;
+use crate::flow::{Load, ReplicaStats, StepLatency};
+use crate::spec::SimulationSpec;
+
+/// Collects totals always, tables when asked to.
+pub(super) struct Recorder {
+    keep: Keep,
+    step: SimDuration,
+    scaling: ScalingTotals,
+    timeline: Vec<TimelineRow>,
+    decisions: Vec<DecisionRow>,
+    /// Final statistics of pods that have served: (busy, completed, lost).
+    served: BTreeMap<PodId, (u64, u64, u64)>,
+    measure_from: SimTime,
+    ready_since: (SimTime, u32),
+    replicas_now: u32,
+    last_load: Load,
+    /// ∫ ready dt and ∫ busy dt of the current timeline step.
+    step_ready_ns: u128,
+    step_busy_ns: u64,
+}
+
+impl Recorder {
+    pub(super) fn new(spec: &SimulationSpec, keep: Keep) -> Self {
+        Self {
+            keep,
+            step: spec.timeline_step,
+            scaling: ScalingTotals::default(),
+            timeline: Vec::new(),
+            decisions: Vec::new(),
+            served: BTreeMap::new(),
+            measure_from: SimTime::ZERO + spec.warm_up,
+            ready_since: (SimTime::ZERO, 0),
+            replicas_now: 0,
+            last_load: Load::default(),
+            step_ready_ns: 0,
+            step_busy_ns: 0,
+        }
+    }
+
+    /// The number of ready replicas (and of all that exist) from now on.
+    pub(super) fn ready_changed(&mut self, now: SimTime, counts: Counts) {
+        let exist = counts.ready + counts.starting + counts.draining;
+        self.scaling.replicas_max = self.scaling.replicas_max.max(exist);
+        let (since, ready) = self.ready_since;
+        if now > since {
+            let span = u128::from((now - since).as_nanos()) * u128::from(ready);
+            self.step_ready_ns += span;
+            self.scaling.replica_ns += span;
+            self.ready_since.0 = now;
+        }
+        self.ready_since.1 = counts.ready;
+        self.replicas_now = exist;
+    }
+
+    /// Time spent serving, over all replicas.
+    pub(super) fn busy(&mut self, nanos: u64) {
+        self.step_busy_ns += nanos;
+        self.scaling.busy_ns += u128::from(nanos);
+    }
+
+    pub(super) fn cold_start(&mut self, now: SimTime, length: SimDuration) {
+        if now >= self.measure_from {
+            self.scaling.cold_start_ns.push(length.as_nanos());
+        }
+    }
+
+    pub(super) fn interruption(&mut self, now: SimTime) {
+        self.scaling.spot_interruptions += u64::from(now >= self.measure_from);
+    }
+
+    /// A pod has left the flow with these statistics.
+    pub(super) fn replica_ended(&mut self, pod: PodId, stats: ReplicaStats, lost: u64) {
+        if self.keep.tables {
+            let entry = self.served.entry(pod).or_default();
+            entry.0 += stats.busy_ns;
+            entry.1 += stats.success;
+            entry.2 += lost;
+        }
+    }
+
+    /// One pass of a controller.
+    pub(super) fn decision(
+        &mut self,
+        (time, controller): (SimTime, String),
+        (before, ready): (u32, u32),
+        trail: &Trail,
+        written: Option<(&'static str, u32)>,
+    ) {
+        if let Some(("replicas", replicas)) = written
+            && time >= self.measure_from
+        {
+            self.scaling.scale_ups += u64::from(replicas > before);
+            self.scaling.scale_downs += u64::from(replicas < before);
+        }
+        if !self.keep.tables {
+            return;
+        }
+        self.decisions.push(decision_row(time, controller, (before, ready), trail, written));
+    }
+
+    /// A step of the timeline ends now.
+    pub(super) fn step(&mut self, now: SimTime, load: Load, latency: StepLatency, counts: Counts, fleet: &Fleet) {
+        self.ready_changed(now, counts);
+        let ready_ns = std::mem::take(&mut self.step_ready_ns);
+        let busy_ns = std::mem::take(&mut self.step_busy_ns);
+        let last = std::mem::replace(&mut self.last_load, load);
+        if !self.keep.tables {
+            return;
+        }
+        let nodes = fleet.counts();
+        self.timeline.push(TimelineRow {
+            start: now.saturating_sub(self.step),
+            step: self.step,
+            arrivals: load.arrived - last.arrived,
+            completions: load.completed - last.completed,
+            failures: load.failed - last.failed,
+            slo_misses: latency.missed,
+            queue: load.waiting,
+            in_flight: load.in_flight,
+            desired: counts.spec,
+            ready: counts.ready,
+            starting: counts.starting,
+            standby: counts.standby + counts.standby_starting,
+            draining: counts.draining,
+            nodes_on_demand: nodes.on_demand,
+            nodes_spot: nodes.spot,
+            nodes_reserved: nodes.reserved,
+            gpu_utilization: if ready_ns == 0 { f64::NAN } else { (busy_ns as f64 / ready_ns as f64).min(1.0) },
+            latency_p50_ns: latency.p50_ns,
+            latency_p99_ns: latency.p99_ns,
+            cost_so_far: fleet.cost_so_far(now).to_usd(),
+        });
+    }
+
+    /// Forgets the totals of the warm-up; the tables keep it.
+    pub(super) fn reset(&mut self, now: SimTime) {
+        self.scaling = ScalingTotals { replicas_max: self.replicas_now, ..ScalingTotals::default() };
+        self.ready_since.0 = now;
+    }
+
+    /// The record of the run, save for what the caller knows about itself.
+    pub(super) fn into_record(
+        self,
+        fleet: &mut Fleet,
+        (requests, service, request_rows): (RequestTotals, ServiceTotals, Vec<RequestRow>),
+        mut digest: Digest,
+    ) -> RunRecord {
+        for word in [requests.arrived, requests.completed, requests.failed(), requests.in_system, service.slo_met] {
+            digest.fold(word);
+        }
+        digest.fold(service.latency.digest(0));
+        digest.fold(fleet.ledger().billed().raw() as u64);
+        let (mut replicas, nodes) = if self.keep.tables { fleet.take_lives() } else { (Vec::new(), Vec::new()) };
+        replicas.iter_mut().for_each(|life| fill_served(life, &self.served));
+        RunRecord {
+            policy: String::new(),
+            replication: 0,
+            seed: 0,
+            digest: digest.value(),
+            measured: SimDuration::ZERO,
+            requests,
+            service,
+            ledger: fleet.ledger().clone(),
+            scaling: self.scaling,
+            timeline: self.timeline,
+            decisions: self.decisions,
+            replicas,
+            nodes,
+            request_rows,
+            remarks: Vec::new(),
+        }
+    }
+}
+
+fn fill_served(life: &mut ReplicaLife, served: &BTreeMap<PodId, (u64, u64, u64)>) {
+    if let Some(&(busy_ns, completed, lost)) = served.get(&life.pod) {
+        life.busy = SimDuration::from_nanos(busy_ns);
+        life.completed = completed;
+        life.lost = lost;
+    }
+}
+
+fn decision_row(
+    time: SimTime,
+    controller: String,
+    (before, ready): (u32, u32),
+    trail: &Trail,
+    written: Option<(&'static str, u32)>,
+) -> DecisionRow {
+    let metrics = trail.proposals.iter().map(|proposal| MetricRow {
+        metric: proposal.metric.clone(),
+        value: proposal.value,
+        target: proposal.target,
+        ratio: proposal.ratio,
+        replicas: proposal.replicas,
+        note: proposal.note.clone(),
+        age: proposal.age,
+    });
+    let steps = trail.steps.iter().map(|step| StepRow {
+        name: step.name.to_owned(),
+        before: step.before,
+        after: step.after,
+        note: step.note.clone(),
+    });
+    DecisionRow {
+        time,
+        controller,
+        replicas_before: before,
+        replicas_ready: ready,
+        metrics: metrics.collect(),
+        raw: trail.raw,
+        steps: steps.collect(),
+        reason: trail.reason.to_owned(),
+        written,
+        repeated: 0,
+    }
+}

@@ -1,0 +1,118 @@
+//! Label matchers of a selector.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use regex::{Regex, RegexBuilder};
+
+use crate::labels::Labels;
+
+/// A pattern that is not a regular expression.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invalid regular expression {pattern:?}: {reason}")]
+pub struct MatcherError {
+    /// The pattern as written.
+    pub pattern: String,
+    /// What the regular expression compiler said.
+    pub reason: String,
+}
+
+/// One condition on one label. An absent label compares as the empty string.
+#[derive(Clone, Debug)]
+pub struct Matcher {
+    name: Arc<str>,
+    rule: Rule,
+    is_negated: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Rule {
+    Equal(Arc<str>),
+    /// An alternation of plain words, as generated for lists of pods.
+    OneOf(Arc<BTreeSet<Box<str>>>),
+    Pattern(Regex),
+}
+
+impl Matcher {
+    /// `name="value"`.
+    pub fn equal(name: &str, value: &str) -> Self {
+        Self { name: name.into(), rule: Rule::Equal(value.into()), is_negated: false }
+    }
+
+    /// `name=~"pattern"`: anchored at both ends, dot matches a line feed.
+    pub fn pattern(name: &str, pattern: &str) -> Result<Self, MatcherError> {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '|' | ':' | '/' | ' ');
+        let rule = if pattern.chars().all(is_plain) {
+            Rule::OneOf(Arc::new(pattern.split('|').map(Into::into).collect()))
+        } else {
+            Rule::Pattern(anchored(pattern)?)
+        };
+        Ok(Self { name: name.into(), rule, is_negated: false })
+    }
+
+    /// The opposite condition.
+    #[must_use]
+    pub fn negated(self) -> Self {
+        Self { is_negated: !self.is_negated, ..self }
+    }
+
+    /// The label looked at.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The value a label must have, if this is an equality.
+    pub fn equal_value(&self) -> Option<&str> {
+        match &self.rule {
+            Rule::Equal(value) if !self.is_negated => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Whether a series with these labels passes.
+    pub fn is_match(&self, labels: &Labels) -> bool {
+        let value = labels.get(&self.name);
+        let is_hit = match &self.rule {
+            Rule::Equal(wanted) => **wanted == *value,
+            Rule::OneOf(words) => words.contains(value),
+            Rule::Pattern(regex) => regex.is_match(value),
+        };
+        is_hit != self.is_negated
+    }
+}
+
+/// A regular expression that must cover the whole text.
+pub(crate) fn anchored(pattern: &str) -> Result<Regex, MatcherError> {
+    let whole = format!("^(?:{pattern})$");
+    let built = RegexBuilder::new(&whole).dot_matches_new_line(true).build();
+    built.map_err(|error| MatcherError { pattern: pattern.to_owned(), reason: error.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_covers_the_whole_value_and_dot_matches_a_line_feed() {
+        let labels = Labels::new([("pod", "vllm-0\nx")]);
+        assert!(Matcher::pattern("pod", "vllm.*").expect("valid").is_match(&labels));
+        assert!(!Matcher::pattern("pod", "vllm-.").expect("valid").is_match(&labels));
+    }
+
+    #[test]
+    fn an_absent_label_compares_as_empty() {
+        let none = Labels::empty();
+        assert!(Matcher::equal("x", "b").negated().is_match(&none));
+        assert!(Matcher::pattern("x", "a|").expect("valid").is_match(&none));
+        assert!(!Matcher::pattern("x", "a|b").expect("valid").is_match(&none));
+    }
+
+    #[test]
+    fn a_list_of_words_matches_like_the_pattern_it_is() {
+        for value in ["a", "b", "ab", "a|b", ""] {
+            let labels = Labels::new([("x", value)]);
+            let words = Matcher::pattern("x", "a|b").expect("valid").is_match(&labels);
+            assert_eq!(words, anchored("a|b").expect("valid").is_match(value), "{value}");
+        }
+    }
+}
