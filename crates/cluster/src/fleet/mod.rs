@@ -169,8 +169,8 @@ impl Fleet {
     }
 
     /// A pod that is there from the start: at once warm and ready, on a node with room or one that is made for it. If the pools'
-    /// limits leave no room it is created like any other.
-    pub fn create_ready_pod(&mut self, pod: PodId, role: PodRole, now: SimTime, out: &mut Out) {
+    /// limits leave no room it is created like any other, and the answer is false.
+    pub fn create_ready_pod(&mut self, pod: PodId, role: PodRole, now: SimTime, out: &mut Out) -> bool {
         self.enter(now);
         self.push_pod(pod, role);
         if self.is_serverless() {
@@ -179,7 +179,7 @@ impl Fleet {
             let on_demand = self.pods[pod.index()].on_demand;
             let Some(node) = self.best_open(on_demand).or_else(|| self.node_at_start(on_demand, out)) else {
                 self.request_capacity(out);
-                return;
+                return false;
             };
             self.forget_waiting(pod);
             self.join(pod, node);
@@ -188,6 +188,7 @@ impl Fleet {
         self.pods[pod.index()].ready_at = Some(now);
         self.enter_phase(pod, PodPhase::Ready);
         out.tell(Notice::Ready { pod });
+        true
     }
 
     /// A new pod, which needs a node. Pods come in the order of their ids, none left out.

@@ -227,7 +227,7 @@ fn age_at_hazard(points: &[(f64, f64)], target: f64) -> f64 {
     for pair in points.windows(2) {
         let [(from, low), (to, high)] = [pair[0], pair[1]];
         let (width, slope) = (to - from, (high - low) / (to - from));
-        let area = (low + high) / 2.0 * width;
+        let area = f64::midpoint(low, high) * width;
         if area >= left {
             // low x + slope x²/2 = left; written so that it stays exact for a slope of zero.
             return from + 2.0 * left / (low + (low * low + 2.0 * slope * left).max(0.0).sqrt());
