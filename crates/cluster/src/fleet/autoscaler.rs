@@ -1,5 +1,6 @@
 //! The Cluster Autoscaler: node groups, scans and timers.
 
+use record::Purchase;
 use units::{Millicores, NodeId, SimDuration, SimTime};
 
 use super::Fleet;
@@ -91,10 +92,17 @@ impl Fleet {
         if self.autoscaler.groups[pool].until > self.now {
             return None;
         }
-        let offers = self.pool_offers[pool].iter().copied().filter(|&offer| self.is_eligible(offer, on_demand));
-        let candidates = self.one_purchase(offers.collect());
-        // A group's nodes are taken to be alike: its first offering is the template.
+        let mut candidates: Vec<usize> =
+            self.pool_offers[pool].iter().copied().filter(|&offer| self.is_eligible(offer, on_demand)).collect();
+        // The group itself knows how to fall back: reserved, spot, on-demand, in one request.
+        let preference = |purchase| [Purchase::Reserved, Purchase::Spot].iter().position(|&first| first == purchase);
+        candidates.sort_by_key(|&offer| {
+            let of = &self.offers[offer];
+            (preference(of.spec.purchase).unwrap_or(2), of.price(), offer)
+        });
+        // A group's nodes are taken to be alike: the first is the template.
         let template = &self.offers[*candidates.first()?];
+        candidates.retain(|&offer| self.offers[offer].slots >= template.slots);
         let room = self.room().nodes_of(pool, template);
         let nodes = waiting.div_ceil(template.slots).min(room);
         if nodes == 0 {

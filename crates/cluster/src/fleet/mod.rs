@@ -230,10 +230,10 @@ impl Fleet {
         });
     }
 
-    /// No new requests for `pod`: from now on its GPUs count as draining.
+    /// No new requests for `pod`: from now on its GPUs count as draining. One that is not ready has nothing to drain.
     pub fn begin_drain(&mut self, pod: PodId, now: SimTime) {
         self.enter(now);
-        if self.pods[pod.index()].phase < PodPhase::Draining && self.pods[pod.index()].node.is_some() {
+        if self.pods[pod.index()].phase == PodPhase::Ready {
             self.enter_phase(pod, PodPhase::Draining);
         }
     }

@@ -167,10 +167,12 @@ impl Fleet {
         }
         let mut is_blocked = false;
         for pod in self.nodes[node.index()].pods.clone() {
-            if self.pods[pod.index()].evicted || self.pods[pod.index()].phase == PodPhase::Draining {
+            let state = &self.pods[pod.index()];
+            if state.evicted {
                 continue;
             }
-            if self.may_evict(pod) {
+            // One that its owner drains is on its way out, but may yet come back as a standby.
+            if state.phase < PodPhase::Draining && self.may_evict(pod) {
                 self.evict(pod, out);
             } else {
                 is_blocked = true;
