@@ -211,7 +211,8 @@ impl Exposition {
         let offered = metrics.exporters.iter().flat_map(|&exporter| PodMetric::of(exporter).iter().copied());
         let pod_metrics: Vec<PodMetric> = offered.filter(|&metric| is_read(&pod, &exposed(metric))).collect();
         let mut gateway_metrics = GatewayMetric::all();
-        gateway_metrics.retain(|metric| metrics.exporters.contains(&Exporter::Gateway) && is_read(&gateway, &metric.exposed()));
+        gateway_metrics
+            .retain(|metric| metrics.exporters.contains(&Exporter::Gateway) && is_read(&gateway, &metric.exposed()));
         Self {
             pod_labels: pod_metrics.iter().map(|&metric| exposed(metric)).collect(),
             pod_metrics,

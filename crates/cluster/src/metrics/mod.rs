@@ -102,7 +102,8 @@ impl Pipeline {
         });
         let exposed = Exposition::new(&spec.service, &metrics, &queries, adapter.as_ref());
         let lookbehind = queries.iter().filter_map(|query| query.lookbehind_ms(options)).max().unwrap_or(0);
-        let lookbehind = adapter.as_ref().and_then(Adapter::lookbehind_ms).map_or(lookbehind, |rules| rules.max(lookbehind));
+        let lookbehind =
+            adapter.as_ref().and_then(Adapter::lookbehind_ms).map_or(lookbehind, |rules| rules.max(lookbehind));
         let reads_resources = asked.iter().any(|query| matches!(query, MetricQuery::Resource { .. }));
         Self {
             service: spec.service.clone(),
