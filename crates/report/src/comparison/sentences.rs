@@ -3,7 +3,7 @@
 use record::{Comparison, Interval, Verdict};
 
 use crate::RunReport;
-use crate::rounding::{dollars, percent};
+use crate::rounding::{self, dollars, percent};
 
 /// Per pair a sentence about cost and one about the SLO, then who meets the objective. Differences the data cannot tell from zero say
 /// "undecided".
@@ -29,7 +29,8 @@ fn cost_sentence(pair: &Comparison) -> String {
 fn slo_sentence(pair: &Comparison) -> String {
     let (policy, baseline) = (&pair.policy, &pair.baseline);
     let size = points(pair.slo_attainment.mean.abs());
-    let range = |bounds: [f64; 2]| sure(pair, &points(bounds[0]), &points(bounds[1]));
+    // The unit once is enough: "2.11 to 2.91 points".
+    let range = |bounds: [f64; 2]| sure(pair, points(bounds[0]).trim_end_matches(" points"), &points(bounds[1]));
     let bounds = [pair.slo_attainment.low, pair.slo_attainment.high];
     match pair.slo_verdict {
         Verdict::Better => format!("{policy} meets the SLO more often than {baseline}, by {size} {}", range(bounds)),
@@ -80,5 +81,5 @@ fn objective_sentence(objective: f64, policy: &crate::PolicyOutcome<'_>) -> Stri
         (_, high) if high < objective => "misses",
         _ => "is undecided against",
     };
-    format!("{} {verdict} the objective of {} ({} met the SLO)", policy.name(), percent(objective), percent(mean))
+    format!("{} {verdict} the objective of {} ({} met the SLO)", policy.name(), rounding::objective(objective), percent(mean))
 }

@@ -6,7 +6,7 @@ use super::frame::{HEIGHT, LABEL_SIZE, MARGIN_RIGHT, Panel, WIDTH, page};
 use super::scale::{Scale, extent};
 use super::{horizon, palette, replications};
 use crate::drawing::{Anchor, Color, Drawing, Point, Stroke, TextStyle, Weight, at, text_width};
-use crate::rounding::{percent, tick};
+use crate::rounding::{objective, tick};
 use crate::{PolicyOutcome, RunReport};
 
 /// An occupied rectangle of the page: left, top, right, bottom.
@@ -35,7 +35,7 @@ pub fn cost_vs_slo(report: &RunReport<'_>) -> Drawing {
     panel.x_title(&mut drawing, &format!("cost in dollars for {}", horizon(report)));
     let scale_note = if is_nines { ", each decade of misses alike" } else { "" };
     panel.y_title(&mut drawing, 34.0, &format!("requests that met the SLO{scale_note}"));
-    panel.level(&mut drawing, report.objective, &format!("objective {}", percent(report.objective)), Color::Ink);
+    panel.level(&mut drawing, report.objective, &format!("objective {}", objective(report.objective)), Color::Ink);
     front(&mut drawing, &panel, report);
     points(&mut drawing, &panel, report);
     drawing

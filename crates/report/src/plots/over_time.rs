@@ -7,7 +7,7 @@ use super::frame::{Entry, HEIGHT, MARGIN_LEFT, MARGIN_RIGHT, Panel, Swatch, TICK
 use super::scale::{Scale, extent, time_ticks};
 use super::{horizon, palette, simplified};
 use crate::drawing::{Anchor, Color, Drawing, Point, Stroke, TextStyle, at};
-use crate::rounding::{count, dollars, milliseconds, percent};
+use crate::rounding::{count, dollars, milliseconds, objective, percent};
 use crate::{PolicyOutcome, RunReport};
 
 /// Points per line in a policy's own timeline, two pixels each.
@@ -89,7 +89,7 @@ pub fn timeline(report: &RunReport<'_>, policy: &PolicyOutcome<'_>) -> Drawing {
         "{}: {} of requests met the SLO (objective {}), {} for {}, {} cold starts. Replication {}{}",
         report.scenario,
         percent(attainment),
-        percent(report.objective),
+        objective(report.objective),
         dollars(detail.ledger.total().as_f64()),
         horizon(report),
         count(detail.scaling.cold_start_ns.len() as u64),
@@ -120,8 +120,8 @@ fn traffic_panel(drawing: &mut Drawing, stack: &Stack<'_>, rows: &[TimelineRow])
     let rate = |requests: u64, row: &TimelineRow| requests as f64 / row.step.as_secs_f64();
     let highest = extent(rows.iter().map(|row| rate(row.arrivals, row))).map_or(1.0, |range| range.1);
     let panel = stack.panel(drawing, 0, Scale::from_zero(highest), "Traffic (requests/s)");
-    filled_steps(drawing, &panel, &[rows], |row| rate(row.arrivals, row), palette::COMPANION);
-    filled_steps(drawing, &panel, &[rows], |row| rate(row.slo_misses, row), palette::ALARM);
+    filled_steps(drawing, &panel, rows, |row| rate(row.arrivals, row), palette::COMPANION);
+    filled_steps(drawing, &panel, rows, |row| rate(row.slo_misses, row), palette::ALARM);
     let entries = [
         Entry::new(Swatch::Box(palette::COMPANION), "arrivals"),
         Entry::new(Swatch::Box(palette::ALARM), "missed the SLO (late or failed)"),
@@ -144,7 +144,7 @@ fn replicas_panel(drawing: &mut Drawing, stack: &Stack<'_>, rows: &[TimelineRow]
         // Each layer is drawn from the ground up, the outermost first, so that layers meet without gaps.
         let height = |row: &TimelineRow| f64::from(states[..=index].iter().map(|state| state.0(row)).sum::<u32>());
         if rows.iter().any(|row| states[index].0(row) > 0) || index < 2 {
-            filled_steps(drawing, &panel, &[rows], height, palette::STATES[index]);
+            filled_steps(drawing, &panel, rows, height, palette::STATES[index]);
             entries.insert(0, Entry::new(Swatch::Box(palette::STATES[index]), name));
         }
     }
@@ -157,7 +157,7 @@ fn replicas_panel(drawing: &mut Drawing, stack: &Stack<'_>, rows: &[TimelineRow]
 fn queue_panel(drawing: &mut Drawing, stack: &Stack<'_>, rows: &[TimelineRow]) {
     let highest = extent(rows.iter().map(|row| row.queue.max(row.in_flight) as f64)).map_or(1.0, |range| range.1);
     let panel = stack.panel(drawing, 2, Scale::Count { high: (highest * 1.3).max(10.0) }, "Queue (requests, log scale)");
-    filled_steps(drawing, &panel, &[rows], |row| row.queue as f64, palette::ALARM);
+    filled_steps(drawing, &panel, rows, |row| row.queue as f64, palette::ALARM);
     let served = Stroke::solid(palette::MAIN, 1.6);
     drawing.line(steps(&panel, rows, |row| row.in_flight as f64), served);
     let entries =
@@ -208,7 +208,7 @@ pub fn overview(report: &RunReport<'_>) -> Drawing {
     let rate = |row: &TimelineRow| row.arrivals as f64 / row.step.as_secs_f64();
     let highest = extent(traffic.iter().map(rate)).map_or(1.0, |range| range.1);
     let panel = stack.panel(&mut drawing, 0, Scale::from_zero(highest), "Traffic (requests/s)");
-    filled_steps(&mut drawing, &panel, &[traffic], rate, palette::COMPANION);
+    filled_steps(&mut drawing, &panel, traffic, rate, palette::COMPANION);
     overview_lines(&mut drawing, &stack, &series);
     drawing.group_end();
     drawing
@@ -224,10 +224,10 @@ fn overview_lines(drawing: &mut Drawing, stack: &Stack<'_>, series: &[Vec<Timeli
     let total = extent(every().map(|row| row.cost_so_far.as_f64())).map_or(1.0, |range| range.1);
     let cost = stack.panel(drawing, 3, Scale::from_zero(total), "Cost so far");
     for (index, rows) in series.iter().enumerate() {
-        let stroke = Stroke { color: palette::policy(index), width: 2.2, dash: palette::policy_dash(index) };
+        let stroke = Stroke { color: palette::policy(index), width: 2.6, dash: palette::policy_dash(index) };
         drawing.group(vec![("class", "series".to_owned()), ("data-policy", index.to_string())]);
         drawing.line(steps(&ready, rows, |row| f64::from(row.ready)), stroke);
-        latency_line(drawing, &latency, rows, |row| row.latency_p99_ns, Stroke { width: 1.8, ..stroke });
+        latency_line(drawing, &latency, rows, |row| row.latency_p99_ns, Stroke { width: 2.0, ..stroke });
         let bill = rows.iter().map(|row| cost.place((row.start + row.step).as_secs_f64(), row.cost_so_far.as_f64()));
         drawing.line(simplified(bill.collect()), stroke);
         drawing.group_end();
@@ -263,12 +263,12 @@ fn steps(panel: &Panel, rows: &[TimelineRow], value: impl Fn(&TimelineRow) -> f6
     points
 }
 
-/// The area under a step line.
-fn filled_steps(drawing: &mut Drawing, panel: &Panel, series: &[&[TimelineRow]], value: impl Fn(&TimelineRow) -> f64, fill: Color) {
-    for rows in series {
-        let mut points = steps(panel, rows, &value);
+/// The areas under a step line, one per stretch of rows above zero.
+fn filled_steps(drawing: &mut Drawing, panel: &Panel, rows: &[TimelineRow], value: impl Fn(&TimelineRow) -> f64, fill: Color) {
+    for stretch in rows.chunk_by(|a, b| (value(a) > 0.0) == (value(b) > 0.0)) {
+        let mut points = steps(panel, stretch, &value);
         let (Some(first), Some(last)) = (points.first().copied(), points.last().copied()) else { continue };
-        if rows.iter().all(|row| value(row) <= 0.0) {
+        if value(&stretch[0]) <= 0.0 {
             continue;
         }
         points.push(at(last.x, panel.bottom));

@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn ticks_are_round_numbers_inside_the_axis() {
         assert_eq!(labels(Scale::Linear { low: 0.0, high: 22.3 }.ticks(5)), ["0", "5", "10", "15", "20"]);
-        assert_eq!(labels(Scale::Log { low: 7.0, high: 3000.0 }.ticks(5)), ["10", "100", "1000"]);
+        assert_eq!(labels(Scale::Log { low: 7.0, high: 3000.0 }.ticks(5)), ["10", "100", "1,000"]);
         assert_eq!(labels(Scale::Count { high: 20_000.0 }.ticks(4)), ["0", "1", "100", "10k"]);
         assert_eq!(labels(Scale::Nines { miss_high: 0.2, miss_low: 0.000_8 }.ticks(3)), ["90 %", "99 %", "99.9 %"]);
     }
