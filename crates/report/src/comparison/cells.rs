@@ -121,7 +121,8 @@ fn tied_with_best(
         let undecided = report.comparisons.iter().filter(|comparison| verdict(comparison) == Verdict::Undecided);
         let names = [policy.name(), winner];
         *is_best |= undecided.into_iter().any(|pair| {
-            names == [pair.policy.as_str(), pair.baseline.as_str()] || names == [pair.baseline.as_str(), pair.policy.as_str()]
+            names == [pair.policy.as_str(), pair.baseline.as_str()]
+                || names == [pair.baseline.as_str(), pair.policy.as_str()]
         });
     }
     best

@@ -77,7 +77,11 @@ fn facts(report: &RunReport<'_>) -> Vec<String> {
         facts.push(format!("SLO: {} within {}", objective(report.objective), milliseconds(threshold.as_millis_f64())));
     }
     let most = report.policies.iter().map(|policy| policy.summary.replications).max().unwrap_or(0);
-    facts.push(if most == 1 { "1 replication, so no intervals".to_owned() } else { format!("{most} replications, 95 % intervals") });
+    facts.push(if most == 1 {
+        "1 replication, so no intervals".to_owned()
+    } else {
+        format!("{most} replications, 95 % intervals")
+    });
     facts
 }
 
@@ -118,7 +122,8 @@ fn rounded_number(number: f64) -> String {
 
 fn figure(report: &RunReport<'_>, plot: &(String, Drawing)) -> Value {
     let (name, drawing) = plot;
-    let policy = (0..report.policies.len()).find(|&index| *name == format!("timeline-{}", file_name(report.policies, index)));
+    let policy =
+        (0..report.policies.len()).find(|&index| *name == format!("timeline-{}", file_name(report.policies, index)));
     context! {
         name => name.clone(),
         title => drawing.title().to_owned(),
@@ -130,7 +135,9 @@ fn figure(report: &RunReport<'_>, plot: &(String, Drawing)) -> Value {
 
 fn remarks(report: &RunReport<'_>) -> Vec<String> {
     let policies = report.policies.iter();
-    policies.flat_map(|policy| policy.detail.remarks.iter().map(|remark| format!("{}: {remark}", policy.name()))).collect()
+    policies
+        .flat_map(|policy| policy.detail.remarks.iter().map(|remark| format!("{}: {remark}", policy.name())))
+        .collect()
 }
 
 /// What the page shows where the pointer is: per policy the condensed timeline, a list per column.

@@ -183,7 +183,9 @@ fn legend_entry(drawing: &mut Drawing, entry: &Entry, start: Point) {
     }
     let middle = start.y - TICK_SIZE * 0.36;
     match entry.swatch {
-        Swatch::Box(color) => drawing.rectangle(at(start.x + 8.0, middle - 7.0), at(start.x + 28.0, middle + 7.0), color),
+        Swatch::Box(color) => {
+            drawing.rectangle(at(start.x + 8.0, middle - 7.0), at(start.x + 28.0, middle + 7.0), color)
+        }
         Swatch::Line(stroke) => drawing.segment(at(start.x, middle), at(start.x + 28.0, middle), stroke),
     }
     drawing.text(at(start.x + 36.0, start.y), &entry.text, TextStyle::new(TICK_SIZE, Color::Ink, Anchor::Start));

@@ -3,7 +3,9 @@
 use record::TimelineRow;
 
 use super::condense::condensed;
-use super::frame::{Entry, HEIGHT, MARGIN_LEFT, MARGIN_RIGHT, Panel, Swatch, TICK_SIZE, WIDTH, legend, legend_rows, page};
+use super::frame::{
+    Entry, HEIGHT, MARGIN_LEFT, MARGIN_RIGHT, Panel, Swatch, TICK_SIZE, WIDTH, legend, legend_rows, page,
+};
 use super::scale::{Scale, extent, time_ticks};
 use super::{horizon, palette, simplified};
 use crate::drawing::{Anchor, Color, Drawing, Point, Stroke, TextStyle, at};
@@ -50,7 +52,7 @@ impl<'a> Stack<'a> {
         panel.x_axis(drawing, &self.ticks, is_last);
         let is_latency = heading.starts_with("Latency") || heading.starts_with("p99");
         let is_money = heading.starts_with("Cost");
-        panel.y_axis(drawing, ((bottom - top) / 30.0) as usize, |value, text| match (is_latency, is_money) {
+        panel.y_axis(drawing, ((bottom - top) / 22.0) as usize, |value, text| match (is_latency, is_money) {
             (true, _) => milliseconds(value),
             (_, true) => format!("${text}"),
             _ => text,
@@ -96,7 +98,8 @@ pub fn timeline(report: &RunReport<'_>, policy: &PolicyOutcome<'_>) -> Drawing {
         detail.replication,
         points_note(&detail.timeline, &rows),
     );
-    let mut drawing = page(&format!("{}: replicas, queue, latency and cost as traffic changed", policy.name()), &subtitle);
+    let mut drawing =
+        page(&format!("{}: replicas, queue, latency and cost as traffic changed", policy.name()), &subtitle);
     let stack = Stack::new(report, &rows, 88.0, &[1.0, 1.35, 1.0, 1.15, 0.9]);
     drawing.group(stack.attributes());
     traffic_panel(&mut drawing, &stack, &rows);
@@ -156,7 +159,8 @@ fn replicas_panel(drawing: &mut Drawing, stack: &Stack<'_>, rows: &[TimelineRow]
 
 fn queue_panel(drawing: &mut Drawing, stack: &Stack<'_>, rows: &[TimelineRow]) {
     let highest = extent(rows.iter().map(|row| row.queue.max(row.in_flight) as f64)).map_or(1.0, |range| range.1);
-    let panel = stack.panel(drawing, 2, Scale::Count { high: (highest * 1.3).max(10.0) }, "Queue (requests, log scale)");
+    let panel =
+        stack.panel(drawing, 2, Scale::Count { high: (highest * 1.3).max(10.0) }, "Queue (requests, log scale)");
     filled_steps(drawing, &panel, rows, |row| row.queue as f64, palette::ALARM);
     let served = Stroke::solid(palette::MAIN, 1.6);
     drawing.line(steps(&panel, rows, |row| row.in_flight as f64), served);
@@ -167,7 +171,8 @@ fn queue_panel(drawing: &mut Drawing, stack: &Stack<'_>, rows: &[TimelineRow]) {
 
 fn latency_panel(drawing: &mut Drawing, stack: &Stack<'_>, rows: &[TimelineRow]) {
     let threshold = stack.report.slo_threshold.map(units::SimDuration::as_millis_f64);
-    let seen = rows.iter().flat_map(|row| [row.latency_p50_ns, row.latency_p99_ns]).flatten().map(|nanos| nanos as f64 / 1e6);
+    let seen =
+        rows.iter().flat_map(|row| [row.latency_p50_ns, row.latency_p99_ns]).flatten().map(|nanos| nanos as f64 / 1e6);
     let panel = stack.panel(drawing, 3, Scale::log_over(seen.chain(threshold)), "Latency (log scale)");
     let strokes = [Stroke::solid(palette::COMPANION, 1.8), Stroke::solid(palette::MAIN, 1.8)];
     latency_line(drawing, &panel, rows, |row| row.latency_p50_ns, strokes[0]);
@@ -199,7 +204,8 @@ pub fn overview(report: &RunReport<'_>) -> Drawing {
     let traffic = series.iter().find(|rows| !rows.is_empty()).unwrap_or(&empty);
     let note = points_note(&report.policies[0].detail.timeline, traffic);
     let replication = report.policies[0].detail.replication;
-    let subtitle = format!("{}: every policy faced the same requests. Replication {replication}{note}", report.scenario);
+    let subtitle =
+        format!("{}: every policy faced the same requests. Replication {replication}{note}", report.scenario);
     let mut drawing = page("All policies over time: replicas, p99 and cost under the same traffic", &subtitle);
     let entries = policy_entries(report);
     let below = legend_rows(&mut drawing, &entries, at(40.0, 108.0), f64::from(WIDTH) - MARGIN_RIGHT);
@@ -264,7 +270,13 @@ fn steps(panel: &Panel, rows: &[TimelineRow], value: impl Fn(&TimelineRow) -> f6
 }
 
 /// The areas under a step line, one per stretch of rows above zero.
-fn filled_steps(drawing: &mut Drawing, panel: &Panel, rows: &[TimelineRow], value: impl Fn(&TimelineRow) -> f64, fill: Color) {
+fn filled_steps(
+    drawing: &mut Drawing,
+    panel: &Panel,
+    rows: &[TimelineRow],
+    value: impl Fn(&TimelineRow) -> f64,
+    fill: Color,
+) {
     for stretch in rows.chunk_by(|a, b| (value(a) > 0.0) == (value(b) > 0.0)) {
         let mut points = steps(panel, stretch, &value);
         let (Some(first), Some(last)) = (points.first().copied(), points.last().copied()) else { continue };

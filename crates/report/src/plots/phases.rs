@@ -1,11 +1,13 @@
 //! Where the time of a cold start goes, per policy.
 
 use super::cost::{names_width, readable_on, whisker};
-use super::frame::{Entry, HEIGHT, LABEL_SIZE, MARGIN_RIGHT, Panel, Swatch, TICK_SIZE, WIDTH, legend_rows, page, shortened};
+use super::frame::{
+    Entry, HEIGHT, LABEL_SIZE, MARGIN_RIGHT, Panel, Swatch, TICK_SIZE, WIDTH, legend_rows, page, shortened,
+};
 use super::palette;
 use super::scale::{Scale, extent};
 use crate::drawing::{Anchor, Color, Drawing, TextStyle, Weight, at, text_width};
-use crate::rounding::{count, milliseconds};
+use crate::rounding::count;
 use crate::{PolicyOutcome, RunReport};
 
 /// Phases of a cold start in order, as in `ReplicaLife`, with their words.
@@ -122,8 +124,8 @@ fn bar(drawing: &mut Drawing, panel: &Panel, row: (usize, &PolicyOutcome<'_>), s
     drawing.text(at(panel.left - 14.0, middle + 6.0), &name, TextStyle::new(LABEL_SIZE, Color::Ink, Anchor::End));
     let (main, note) = match starts.quantile(0.95) {
         Some(p95) => (
-            format!("mean {}", milliseconds(so_far * 1e3)),
-            format!("p95 {}, {} cold starts", milliseconds(p95 * 1e3), count(starts.totals.len() as u64)),
+            format!("mean {so_far:.0} s"),
+            format!("p95 {p95:.0} s, {} cold starts", count(starts.totals.len() as u64)),
         ),
         None => ("no cold start".to_owned(), String::new()),
     };
