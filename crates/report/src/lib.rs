@@ -22,8 +22,8 @@ pub use html::report_html;
 pub use plots::{cold_start_phases, cost_breakdown, cost_vs_slo, latency_cdf, overview, timeline};
 pub use table::Table;
 pub use tables::{
-    comparison_table, decisions_table, latency_cdf_table, ledger_table, nodes_table, replicas_table, replications_table,
-    requests_table, summary_table, timeline_table,
+    comparison_table, decisions_table, latency_cdf_table, ledger_table, nodes_table, replicas_table,
+    replications_table, requests_table, summary_table, timeline_table,
 };
 
 use record::{Comparison, PolicySummary, ReplicationSummary, RunRecord};

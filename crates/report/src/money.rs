@@ -28,12 +28,8 @@ impl SettledCosts {
             figures.cost_draining_usd,
             figures.cost_unallocated_usd,
         ];
-        let purchases = [
-            figures.cost_on_demand_usd,
-            figures.cost_spot_usd,
-            figures.cost_reserved_usd,
-            figures.cost_serverless_usd,
-        ];
+        let purchases =
+            [figures.cost_on_demand_usd, figures.cost_spot_usd, figures.cost_reserved_usd, figures.cost_serverless_usd];
         Self { total, uses: settle(uses, total), purchases: settle(purchases, total) }
     }
 }

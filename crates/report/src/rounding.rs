@@ -24,6 +24,11 @@ pub(crate) fn percent(share: f64) -> String {
     format!("{:.*} %", percent_digits(share), share * 100.0)
 }
 
+/// A share somebody chose, with the digits they wrote: `99 %`, `99.95 %`.
+pub(crate) fn objective(share: f64) -> String {
+    format!("{} %", format!("{:.6}", share * 100.0).trim_end_matches('0').trim_end_matches('.'))
+}
+
 /// Decimals a percentage near `share` needs.
 pub(crate) fn percent_digits(share: f64) -> usize {
     match 1.0 - share {
@@ -67,7 +72,7 @@ pub(crate) fn count(number: u64) -> String {
     grouped(&number.to_string())
 }
 
-/// Tick labels: `0`, `0.5`, `20`, `1.5k`, `2M`.
+/// Tick labels: `0`, `0.5`, `1,500`, `15k`, `2M`.
 pub(crate) fn tick(value: f64) -> String {
     let size = value.abs();
     let (scaled, suffix) = match size {
@@ -77,7 +82,7 @@ pub(crate) fn tick(value: f64) -> String {
         _ => (value, ""),
     };
     let text = format!("{scaled:.6}");
-    format!("{}{suffix}", text.trim_end_matches('0').trim_end_matches('.'))
+    format!("{}{suffix}", grouped(text.trim_end_matches('0').trim_end_matches('.')))
 }
 
 /// Puts commas into the whole part of a printed number.

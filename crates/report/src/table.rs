@@ -1,6 +1,9 @@
 //! A table of named columns and its two encodings. It knows no column of any particular table.
 
-use polars::prelude::{AnyValue, Column, DataFrame, Float64Chunked, Int64Chunked, IntoColumn, NewChunkedArray, StringChunked, UInt64Chunked};
+use polars::prelude::{
+    AnyValue, Column, DataFrame, Float64Chunked, Int64Chunked, IntoColumn, NewChunkedArray, StringChunked,
+    UInt64Chunked,
+};
 use polars_io::SerWriter;
 use polars_io::csv::write::CsvWriter;
 use polars_io::parquet::write::{ParquetCompression, ParquetWriter};
@@ -87,7 +90,9 @@ impl Table {
             let value = match column.get(row).expect("the row is below the height") {
                 AnyValue::UInt64(number) => Value::from(number),
                 AnyValue::Float64(number) => Value::from(number),
-                AnyValue::Int64(micros) if self.dollars.contains(&index) => Value::from(Usd::from_micros(micros).as_f64()),
+                AnyValue::Int64(micros) if self.dollars.contains(&index) => {
+                    Value::from(Usd::from_micros(micros).as_f64())
+                }
                 AnyValue::String(text) => Value::from(text),
                 _ => Value::Null,
             };

@@ -1,6 +1,6 @@
 //! The side-by-side comparison that a run prints: as a table for terminals, Markdown, JSON or CSV, with the sentences the data support.
 
-mod cells;
+pub(crate) mod cells;
 mod sentences;
 mod terminal;
 

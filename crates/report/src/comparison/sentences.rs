@@ -3,7 +3,7 @@
 use record::{Comparison, Interval, Verdict};
 
 use crate::RunReport;
-use crate::rounding::{dollars, percent};
+use crate::rounding::{self, dollars, percent};
 
 /// Per pair a sentence about cost and one about the SLO, then who meets the objective. Differences the data cannot tell from zero say
 /// "undecided".
@@ -19,7 +19,9 @@ fn cost_sentence(pair: &Comparison) -> String {
     let range = |bounds: [f64; 2]| sure(pair, &dollars(bounds[0]), &dollars(bounds[1]));
     match pair.cost_verdict {
         Verdict::Better => format!("{policy} is cheaper than {baseline} by {size} {}", range(saved(pair.cost_usd))),
-        Verdict::Worse => format!("{policy} costs {size} more than {baseline} {}", range([pair.cost_usd.low, pair.cost_usd.high])),
+        Verdict::Worse => {
+            format!("{policy} costs {size} more than {baseline} {}", range([pair.cost_usd.low, pair.cost_usd.high]))
+        }
         Verdict::Undecided => {
             format!("{policy} against {baseline}, cost: undecided{}", unsure(pair, pair.cost_usd, dollars))
         }
@@ -29,12 +31,16 @@ fn cost_sentence(pair: &Comparison) -> String {
 fn slo_sentence(pair: &Comparison) -> String {
     let (policy, baseline) = (&pair.policy, &pair.baseline);
     let size = points(pair.slo_attainment.mean.abs());
-    let range = |bounds: [f64; 2]| sure(pair, &points(bounds[0]), &points(bounds[1]));
+    // The unit once is enough: "2.11 to 2.91 points".
+    let range = |bounds: [f64; 2]| sure(pair, points(bounds[0]).trim_end_matches(" points"), &points(bounds[1]));
     let bounds = [pair.slo_attainment.low, pair.slo_attainment.high];
     match pair.slo_verdict {
         Verdict::Better => format!("{policy} meets the SLO more often than {baseline}, by {size} {}", range(bounds)),
         Verdict::Worse => {
-            format!("{policy} meets the SLO less often than {baseline}, by {size} {}", range(saved(pair.slo_attainment)))
+            format!(
+                "{policy} meets the SLO less often than {baseline}, by {size} {}",
+                range(saved(pair.slo_attainment))
+            )
         }
         Verdict::Undecided => {
             format!("{policy} against {baseline}, SLO: undecided{}", unsure(pair, pair.slo_attainment, points))
@@ -74,11 +80,20 @@ fn objective_sentence(objective: f64, policy: &crate::PolicyOutcome<'_>) -> Stri
     let verdict = match (low, high) {
         _ if mean.is_nan() => "had no request to judge",
         (low, high) if low.is_nan() || high.is_nan() => {
-            if mean >= objective { "meets" } else { "misses" }
+            if mean >= objective {
+                "meets"
+            } else {
+                "misses"
+            }
         }
         (low, _) if low >= objective => "meets",
         (_, high) if high < objective => "misses",
         _ => "is undecided against",
     };
-    format!("{} {verdict} the objective of {} ({} met the SLO)", policy.name(), percent(objective), percent(mean))
+    format!(
+        "{} {verdict} the objective of {} ({} met the SLO)",
+        policy.name(),
+        rounding::objective(objective),
+        percent(mean)
+    )
 }

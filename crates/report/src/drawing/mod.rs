@@ -107,10 +107,25 @@ impl TextStyle {
 /// One element of a picture. Groups carry what the HTML page needs to find its way and draw nothing themselves.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Shape {
-    Line { points: Vec<Point>, stroke: Stroke },
-    Area { points: Vec<Point>, fill: Color, opacity: f64 },
-    Circle { center: Point, radius: f64, fill: Color },
-    Text { at: Point, text: String, style: TextStyle },
+    Line {
+        points: Vec<Point>,
+        stroke: Stroke,
+    },
+    Area {
+        points: Vec<Point>,
+        fill: Color,
+        opacity: f64,
+    },
+    Circle {
+        center: Point,
+        radius: f64,
+        fill: Color,
+    },
+    Text {
+        at: Point,
+        text: String,
+        style: TextStyle,
+    },
     /// Opens a group with SVG attributes (name, value).
     Group(Vec<(&'static str, String)>),
     GroupEnd,

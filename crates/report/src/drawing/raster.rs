@@ -58,7 +58,8 @@ fn draw_line(backend: &mut Backend<'_>, points: &[Point], stroke: Stroke) {
             continue;
         }
         let (nx, ny) = (-dy / length * half, dx / length * half);
-        let corners = [(from.0 + nx, from.1 + ny), (to.0 + nx, to.1 + ny), (to.0 - nx, to.1 - ny), (from.0 - nx, from.1 - ny)];
+        let corners =
+            [(from.0 + nx, from.1 + ny), (to.0 + nx, to.1 + ny), (to.0 - nx, to.1 - ny), (from.0 - nx, from.1 - ny)];
         let corners = corners.map(|(x, y)| (x.round() as i32, y.round() as i32));
         backend.fill_polygon(corners, &paint).expect(NO_ERROR);
         if stroke.dash.is_none() && half >= 1.5 {

@@ -94,7 +94,8 @@ fn text_element(at: Point, text: &str, style: TextStyle) -> String {
         Anchor::End => " text-anchor=\"end\"",
     };
     let weight = if style.weight == Weight::Bold { " font-weight=\"bold\"" } else { "" };
-    let turn = if style.rotated { format!(" transform=\"rotate(-90 {:.1} {:.1})\"", at.x, at.y) } else { String::new() };
+    let turn =
+        if style.rotated { format!(" transform=\"rotate(-90 {:.1} {:.1})\"", at.x, at.y) } else { String::new() };
     format!(
         "<text x=\"{:.1}\" y=\"{:.1}\" font-size=\"{}\"{}{anchor}{weight}{turn}>{}</text>",
         at.x,
@@ -128,7 +129,11 @@ fn fill(color: Color) -> String {
 fn stroke_attributes(stroke: Stroke) -> String {
     let class = theme_class(stroke.color).map_or(String::new(), |name| format!(" class=\"line-{name}\""));
     let dash = stroke.dash.map_or(String::new(), |[on, off]| format!(" stroke-dasharray=\"{on} {off}\""));
-    format!(" stroke=\"{}\" stroke-width=\"{}\" stroke-linejoin=\"round\"{dash}{class}", hex(stroke.color), stroke.width)
+    format!(
+        " stroke=\"{}\" stroke-width=\"{}\" stroke-linejoin=\"round\"{dash}{class}",
+        hex(stroke.color),
+        stroke.width
+    )
 }
 
 /// Text that is safe between tags and in double-quoted attributes; characters XML forbids become the replacement character.

@@ -1,6 +1,8 @@
 //! What the money was spent on, per policy.
 
-use super::frame::{Entry, HEIGHT, LABEL_SIZE, MARGIN_RIGHT, Panel, Swatch, TICK_SIZE, WIDTH, legend_rows, page, shortened};
+use super::frame::{
+    Entry, HEIGHT, LABEL_SIZE, MARGIN_RIGHT, Panel, Swatch, TICK_SIZE, WIDTH, legend_rows, page, shortened,
+};
 use super::scale::{Scale, extent};
 use super::{horizon, palette, replications};
 use crate::drawing::{Anchor, Color, Drawing, Stroke, TextStyle, Weight, at, text_width};
@@ -14,16 +16,20 @@ const PURCHASES: [&str; 4] = ["on demand", "spot", "reserved", "serverless"];
 /// One bar per policy: what the GPUs were doing while they were billed and, in a thin bar below where there is more than one, how they
 /// were bought.
 pub fn cost_breakdown(report: &RunReport<'_>) -> Drawing {
-    let costs: Vec<SettledCosts> = report.policies.iter().map(|policy| SettledCosts::of(&policy.summary.pooled)).collect();
+    let costs: Vec<SettledCosts> =
+        report.policies.iter().map(|policy| SettledCosts::of(&policy.summary.pooled)).collect();
     let subtitle = format!("{}: mean cost of {}, {}", report.scenario, horizon(report), replications(report));
     let mut drawing = page("What the money was spent on", &subtitle);
     let used: Vec<usize> = (0..6).filter(|&item| costs.iter().any(|cost| cost.uses[item].as_micros() > 0)).collect();
-    let bought: Vec<usize> = (0..4).filter(|&item| costs.iter().any(|cost| cost.purchases[item].as_micros() > 0)).collect();
+    let bought: Vec<usize> =
+        (0..4).filter(|&item| costs.iter().any(|cost| cost.purchases[item].as_micros() > 0)).collect();
     let mut entries: Vec<Entry> =
         used.iter().map(|&item| Entry::new(Swatch::Box(palette::USES[item]), USES[item])).collect();
     let has_mix = bought.len() > 1;
     if has_mix {
-        let purchase = |&item: &usize| Entry::new(Swatch::Box(palette::PURCHASES[item]), &format!("{} (thin bar)", PURCHASES[item]));
+        let purchase = |&item: &usize| {
+            Entry::new(Swatch::Box(palette::PURCHASES[item]), &format!("{} (thin bar)", PURCHASES[item]))
+        };
         entries.extend(bought.iter().map(purchase));
     }
     let right = f64::from(WIDTH) - MARGIN_RIGHT;
@@ -38,7 +44,8 @@ pub fn cost_breakdown(report: &RunReport<'_>) -> Drawing {
         x: Scale::Linear { low: 0.0, high: if largest > 0.0 { largest } else { 1.0 } },
         y: Scale::Linear { low: 0.0, high: report.policies.len() as f64 },
     };
-    let ticks: Vec<(f64, String)> = panel.x.ticks(7).into_iter().map(|(value, text)| (value, format!("${text}"))).collect();
+    let ticks: Vec<(f64, String)> =
+        panel.x.ticks(7).into_iter().map(|(value, text)| (value, format!("${text}"))).collect();
     panel.x_axis(&mut drawing, &ticks, true);
     panel.x_title(&mut drawing, &format!("cost in dollars for {}", horizon(report)));
     for (index, (policy, cost)) in report.policies.iter().zip(&costs).enumerate() {

@@ -6,7 +6,7 @@ use super::frame::{HEIGHT, LABEL_SIZE, MARGIN_RIGHT, Panel, WIDTH, page};
 use super::scale::{Scale, extent};
 use super::{horizon, palette, replications};
 use crate::drawing::{Anchor, Color, Drawing, Point, Stroke, TextStyle, Weight, at, text_width};
-use crate::rounding::{percent, tick};
+use crate::rounding::{objective, tick};
 use crate::{PolicyOutcome, RunReport};
 
 /// An occupied rectangle of the page: left, top, right, bottom.
@@ -28,14 +28,15 @@ pub fn cost_vs_slo(report: &RunReport<'_>) -> Drawing {
         x: cost_scale(report),
         y: attainment_scale(report),
     };
-    let ticks: Vec<(f64, String)> = panel.x.ticks(8).into_iter().map(|(value, text)| (value, format!("${text}"))).collect();
+    let ticks: Vec<(f64, String)> =
+        panel.x.ticks(8).into_iter().map(|(value, text)| (value, format!("${text}"))).collect();
     panel.x_axis(&mut drawing, &ticks, true);
     let is_nines = matches!(panel.y, Scale::Nines { .. });
     panel.y_axis(&mut drawing, 7, |share, text| if is_nines { text } else { format!("{} %", tick(share * 100.0)) });
     panel.x_title(&mut drawing, &format!("cost in dollars for {}", horizon(report)));
     let scale_note = if is_nines { ", each decade of misses alike" } else { "" };
     panel.y_title(&mut drawing, 34.0, &format!("requests that met the SLO{scale_note}"));
-    panel.level(&mut drawing, report.objective, &format!("objective {}", percent(report.objective)), Color::Ink);
+    panel.level(&mut drawing, report.objective, &format!("objective {}", objective(report.objective)), Color::Ink);
     front(&mut drawing, &panel, report);
     points(&mut drawing, &panel, report);
     drawing
@@ -104,19 +105,22 @@ fn front(drawing: &mut Drawing, panel: &Panel, report: &RunReport<'_>) {
 
 fn points(drawing: &mut Drawing, panel: &Panel, report: &RunReport<'_>) {
     let mut taken: Vec<Place> = Vec::new();
-    let centers: Vec<Point> = report
-        .policies
-        .iter()
-        .map(|policy| panel.place(policy.summary.cost_usd.mean, policy.summary.slo_attainment.mean))
+    // A policy without a request to judge has no place here.
+    let judged =
+        report.policies.iter().enumerate().filter(|(_, policy)| policy.summary.slo_attainment.mean.is_finite());
+    let placed: Vec<(usize, &PolicyOutcome<'_>, Point)> = judged
+        .map(|(index, policy)| {
+            (index, policy, panel.place(policy.summary.cost_usd.mean, policy.summary.slo_attainment.mean))
+        })
         .collect();
-    for (index, (policy, &center)) in report.policies.iter().zip(&centers).enumerate() {
+    for &(index, policy, center) in &placed {
         let color = palette::policy(index);
         taken.extend(error_bars(drawing, panel, policy, color));
         drawing.circle(center, 10.0, color);
         drawing.circle(center, 4.0, Color::Paper);
         taken.push([center.x - 12.0, center.y - 12.0, center.x + 12.0, center.y + 12.0]);
     }
-    for (policy, &center) in report.policies.iter().zip(&centers) {
+    for (_, policy, center) in placed {
         let place = label_place(panel, policy.name(), center, &taken);
         taken.push(place);
         let near = at(center.x.clamp(place[0], place[2]), center.y.clamp(place[1], place[3]));
@@ -158,7 +162,8 @@ fn error_bars(drawing: &mut Drawing, panel: &Panel, policy: &PolicyOutcome<'_>, 
 fn label_place(panel: &Panel, text: &str, center: Point, taken: &[Place]) -> Place {
     let width = text_width(text, LABEL_SIZE, Weight::Bold) + 4.0;
     let height = LABEL_SIZE + 6.0;
-    let directions = [(1.0, -1.0), (1.0, 1.0), (-1.0, -1.0), (-1.0, 1.0), (1.0, 0.0), (-1.0, 0.0), (0.0, -1.0), (0.0, 1.0)];
+    let directions =
+        [(1.0, -1.0), (1.0, 1.0), (-1.0, -1.0), (-1.0, 1.0), (1.0, 0.0), (-1.0, 0.0), (0.0, -1.0), (0.0, 1.0)];
     let mut best: Option<(f64, Place)> = None;
     for reach in [16.0, 30.0, 50.0, 75.0, 105.0, 140.0] {
         for (dx, dy) in directions {

@@ -63,8 +63,14 @@ impl Panel {
 
     /// Horizontal grid lines with labels to the left.
     pub fn y_axis(&self, drawing: &mut Drawing, wanted: usize, label: impl Fn(f64, String) -> String) {
+        let mut labelled = f64::INFINITY;
         for (value, text) in self.y.ticks(wanted) {
             let y = self.place_y(value);
+            // Labels that would touch the one below are left out, with their line.
+            if labelled - y < TICK_SIZE {
+                continue;
+            }
+            labelled = y;
             drawing.segment(at(self.left, y), at(self.right, y), Stroke::solid(Color::Grid, 1.0));
             let style = TextStyle::new(TICK_SIZE, Color::Muted, Anchor::End);
             drawing.text(at(self.left - 10.0, y + TICK_SIZE * 0.36), &label(value, text), style);
@@ -79,8 +85,11 @@ impl Panel {
             drawing.segment(at(x, self.top), at(x, self.bottom), Stroke::solid(Color::Grid, 1.0));
             if labelled {
                 drawing.segment(at(x, self.bottom), at(x, self.bottom + 6.0), Stroke::solid(Color::Muted, 1.0));
+                // The last label may be wide, a date: it ends 30 pixels before the page does.
+                let half = text_width(text, TICK_SIZE, Weight::Regular) / 2.0;
+                let middle = x.min(f64::from(WIDTH) - 30.0 - half);
                 let style = TextStyle::new(TICK_SIZE, Color::Muted, Anchor::Middle);
-                drawing.text(at(x, self.bottom + 10.0 + TICK_SIZE), text, style);
+                drawing.text(at(middle, self.bottom + 10.0 + TICK_SIZE), text, style);
             }
         }
     }
@@ -174,7 +183,9 @@ fn legend_entry(drawing: &mut Drawing, entry: &Entry, start: Point) {
     }
     let middle = start.y - TICK_SIZE * 0.36;
     match entry.swatch {
-        Swatch::Box(color) => drawing.rectangle(at(start.x + 8.0, middle - 7.0), at(start.x + 28.0, middle + 7.0), color),
+        Swatch::Box(color) => {
+            drawing.rectangle(at(start.x + 8.0, middle - 7.0), at(start.x + 28.0, middle + 7.0), color)
+        }
         Swatch::Line(stroke) => drawing.segment(at(start.x, middle), at(start.x + 28.0, middle), stroke),
     }
     drawing.text(at(start.x + 36.0, start.y), &entry.text, TextStyle::new(TICK_SIZE, Color::Ink, Anchor::Start));

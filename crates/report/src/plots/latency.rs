@@ -8,7 +8,7 @@ use super::scale::{Scale, extent};
 use super::{palette, simplified};
 use crate::RunReport;
 use crate::drawing::{Anchor, Color, Drawing, Stroke, TextStyle, at};
-use crate::rounding::{milliseconds, percent};
+use crate::rounding::{milliseconds, objective};
 
 /// Latency of the answered requests of all replications: left the share answered within a time, right the share that takes longer.
 pub fn latency_cdf(report: &RunReport<'_>) -> Drawing {
@@ -66,7 +66,7 @@ fn marks(drawing: &mut Drawing, report: &RunReport<'_>, panels: [&Panel; 2]) {
         let Some(threshold) = report.slo_threshold else { continue };
         let x = panel.place_x(threshold.as_millis_f64());
         drawing.segment(at(x, panel.top), at(x, panel.bottom), Stroke::dashed(Color::Ink, 1.8));
-        let text = format!("SLO: {} within {}", percent(report.objective), milliseconds(threshold.as_millis_f64()));
+        let text = format!("SLO: {} within {}", objective(report.objective), milliseconds(threshold.as_millis_f64()));
         let is_left = x < f64::midpoint(panel.left, panel.right);
         let (shift, anchor) = if is_left { (8.0, Anchor::Start) } else { (-8.0, Anchor::End) };
         // Where the curves are not: low on the rising side, high on the falling one.

@@ -44,7 +44,7 @@ pub(crate) fn all(report: &RunReport<'_>) -> Vec<(String, Drawing)> {
 }
 
 /// The policy's name with only letters, digits, `-`, `_` and `.`, told apart by its index where two would be the same.
-fn file_name(policies: &[PolicyOutcome<'_>], index: usize) -> String {
+pub(crate) fn file_name(policies: &[PolicyOutcome<'_>], index: usize) -> String {
     let plain = |name: &str| {
         let kept = name.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' });
         kept.collect::<String>().to_ascii_lowercase().trim_matches('.').to_owned()
@@ -52,6 +52,12 @@ fn file_name(policies: &[PolicyOutcome<'_>], index: usize) -> String {
     let name = plain(policies[index].name());
     let is_taken = policies.iter().enumerate().any(|(other, policy)| other != index && plain(policy.name()) == name);
     if is_taken || name.is_empty() { format!("{name}-{index}") } else { name }
+}
+
+/// The CSS color of the policy at `index`.
+pub(crate) fn color_of_policy(index: usize) -> String {
+    let [red, green, blue] = palette::policy(index).rgb();
+    format!("#{red:02x}{green:02x}{blue:02x}")
 }
 
 /// Drops points that lie within half a pixel of the last one kept; the ends stay.
@@ -71,7 +77,7 @@ fn simplified(points: Vec<Point>) -> Vec<Point> {
 }
 
 /// `24 h`, `90 min`, `7 d`: the length of the measured part.
-fn horizon(report: &RunReport<'_>) -> String {
+pub(crate) fn horizon(report: &RunReport<'_>) -> String {
     let hours = report.policies.first().map_or(0.0, |policy| policy.detail.measured.as_secs_f64() / 3_600.0);
     match hours {
         hours if hours > 72.0 => format!("{} days", crate::rounding::three_digits(hours / 24.0)),

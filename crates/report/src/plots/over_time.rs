@@ -3,11 +3,13 @@
 use record::TimelineRow;
 
 use super::condense::condensed;
-use super::frame::{Entry, HEIGHT, MARGIN_LEFT, MARGIN_RIGHT, Panel, Swatch, TICK_SIZE, WIDTH, legend, legend_rows, page};
+use super::frame::{
+    Entry, HEIGHT, MARGIN_LEFT, MARGIN_RIGHT, Panel, Swatch, TICK_SIZE, WIDTH, legend, legend_rows, page,
+};
 use super::scale::{Scale, extent, time_ticks};
 use super::{horizon, palette, simplified};
 use crate::drawing::{Anchor, Color, Drawing, Point, Stroke, TextStyle, at};
-use crate::rounding::{count, dollars, milliseconds, percent};
+use crate::rounding::{count, dollars, milliseconds, objective, percent};
 use crate::{PolicyOutcome, RunReport};
 
 /// Points per line in a policy's own timeline, two pixels each.
@@ -50,7 +52,7 @@ impl<'a> Stack<'a> {
         panel.x_axis(drawing, &self.ticks, is_last);
         let is_latency = heading.starts_with("Latency") || heading.starts_with("p99");
         let is_money = heading.starts_with("Cost");
-        panel.y_axis(drawing, ((bottom - top) / 30.0) as usize, |value, text| match (is_latency, is_money) {
+        panel.y_axis(drawing, ((bottom - top) / 22.0) as usize, |value, text| match (is_latency, is_money) {
             (true, _) => milliseconds(value),
             (_, true) => format!("${text}"),
             _ => text,
@@ -89,14 +91,15 @@ pub fn timeline(report: &RunReport<'_>, policy: &PolicyOutcome<'_>) -> Drawing {
         "{}: {} of requests met the SLO (objective {}), {} for {}, {} cold starts. Replication {}{}",
         report.scenario,
         percent(attainment),
-        percent(report.objective),
+        objective(report.objective),
         dollars(detail.ledger.total().as_f64()),
         horizon(report),
         count(detail.scaling.cold_start_ns.len() as u64),
         detail.replication,
         points_note(&detail.timeline, &rows),
     );
-    let mut drawing = page(&format!("{}: replicas, queue, latency and cost as traffic changed", policy.name()), &subtitle);
+    let mut drawing =
+        page(&format!("{}: replicas, queue, latency and cost as traffic changed", policy.name()), &subtitle);
     let stack = Stack::new(report, &rows, 88.0, &[1.0, 1.35, 1.0, 1.15, 0.9]);
     drawing.group(stack.attributes());
     traffic_panel(&mut drawing, &stack, &rows);
@@ -120,8 +123,8 @@ fn traffic_panel(drawing: &mut Drawing, stack: &Stack<'_>, rows: &[TimelineRow])
     let rate = |requests: u64, row: &TimelineRow| requests as f64 / row.step.as_secs_f64();
     let highest = extent(rows.iter().map(|row| rate(row.arrivals, row))).map_or(1.0, |range| range.1);
     let panel = stack.panel(drawing, 0, Scale::from_zero(highest), "Traffic (requests/s)");
-    filled_steps(drawing, &panel, &[rows], |row| rate(row.arrivals, row), palette::COMPANION);
-    filled_steps(drawing, &panel, &[rows], |row| rate(row.slo_misses, row), palette::ALARM);
+    filled_steps(drawing, &panel, rows, |row| rate(row.arrivals, row), palette::COMPANION);
+    filled_steps(drawing, &panel, rows, |row| rate(row.slo_misses, row), palette::ALARM);
     let entries = [
         Entry::new(Swatch::Box(palette::COMPANION), "arrivals"),
         Entry::new(Swatch::Box(palette::ALARM), "missed the SLO (late or failed)"),
@@ -144,7 +147,7 @@ fn replicas_panel(drawing: &mut Drawing, stack: &Stack<'_>, rows: &[TimelineRow]
         // Each layer is drawn from the ground up, the outermost first, so that layers meet without gaps.
         let height = |row: &TimelineRow| f64::from(states[..=index].iter().map(|state| state.0(row)).sum::<u32>());
         if rows.iter().any(|row| states[index].0(row) > 0) || index < 2 {
-            filled_steps(drawing, &panel, &[rows], height, palette::STATES[index]);
+            filled_steps(drawing, &panel, rows, height, palette::STATES[index]);
             entries.insert(0, Entry::new(Swatch::Box(palette::STATES[index]), name));
         }
     }
@@ -156,8 +159,9 @@ fn replicas_panel(drawing: &mut Drawing, stack: &Stack<'_>, rows: &[TimelineRow]
 
 fn queue_panel(drawing: &mut Drawing, stack: &Stack<'_>, rows: &[TimelineRow]) {
     let highest = extent(rows.iter().map(|row| row.queue.max(row.in_flight) as f64)).map_or(1.0, |range| range.1);
-    let panel = stack.panel(drawing, 2, Scale::Count { high: (highest * 1.3).max(10.0) }, "Queue (requests, log scale)");
-    filled_steps(drawing, &panel, &[rows], |row| row.queue as f64, palette::ALARM);
+    let panel =
+        stack.panel(drawing, 2, Scale::Count { high: (highest * 1.3).max(10.0) }, "Queue (requests, log scale)");
+    filled_steps(drawing, &panel, rows, |row| row.queue as f64, palette::ALARM);
     let served = Stroke::solid(palette::MAIN, 1.6);
     drawing.line(steps(&panel, rows, |row| row.in_flight as f64), served);
     let entries =
@@ -167,7 +171,8 @@ fn queue_panel(drawing: &mut Drawing, stack: &Stack<'_>, rows: &[TimelineRow]) {
 
 fn latency_panel(drawing: &mut Drawing, stack: &Stack<'_>, rows: &[TimelineRow]) {
     let threshold = stack.report.slo_threshold.map(units::SimDuration::as_millis_f64);
-    let seen = rows.iter().flat_map(|row| [row.latency_p50_ns, row.latency_p99_ns]).flatten().map(|nanos| nanos as f64 / 1e6);
+    let seen =
+        rows.iter().flat_map(|row| [row.latency_p50_ns, row.latency_p99_ns]).flatten().map(|nanos| nanos as f64 / 1e6);
     let panel = stack.panel(drawing, 3, Scale::log_over(seen.chain(threshold)), "Latency (log scale)");
     let strokes = [Stroke::solid(palette::COMPANION, 1.8), Stroke::solid(palette::MAIN, 1.8)];
     latency_line(drawing, &panel, rows, |row| row.latency_p50_ns, strokes[0]);
@@ -199,7 +204,8 @@ pub fn overview(report: &RunReport<'_>) -> Drawing {
     let traffic = series.iter().find(|rows| !rows.is_empty()).unwrap_or(&empty);
     let note = points_note(&report.policies[0].detail.timeline, traffic);
     let replication = report.policies[0].detail.replication;
-    let subtitle = format!("{}: every policy faced the same requests. Replication {replication}{note}", report.scenario);
+    let subtitle =
+        format!("{}: every policy faced the same requests. Replication {replication}{note}", report.scenario);
     let mut drawing = page("All policies over time: replicas, p99 and cost under the same traffic", &subtitle);
     let entries = policy_entries(report);
     let below = legend_rows(&mut drawing, &entries, at(40.0, 108.0), f64::from(WIDTH) - MARGIN_RIGHT);
@@ -208,7 +214,7 @@ pub fn overview(report: &RunReport<'_>) -> Drawing {
     let rate = |row: &TimelineRow| row.arrivals as f64 / row.step.as_secs_f64();
     let highest = extent(traffic.iter().map(rate)).map_or(1.0, |range| range.1);
     let panel = stack.panel(&mut drawing, 0, Scale::from_zero(highest), "Traffic (requests/s)");
-    filled_steps(&mut drawing, &panel, &[traffic], rate, palette::COMPANION);
+    filled_steps(&mut drawing, &panel, traffic, rate, palette::COMPANION);
     overview_lines(&mut drawing, &stack, &series);
     drawing.group_end();
     drawing
@@ -224,10 +230,10 @@ fn overview_lines(drawing: &mut Drawing, stack: &Stack<'_>, series: &[Vec<Timeli
     let total = extent(every().map(|row| row.cost_so_far.as_f64())).map_or(1.0, |range| range.1);
     let cost = stack.panel(drawing, 3, Scale::from_zero(total), "Cost so far");
     for (index, rows) in series.iter().enumerate() {
-        let stroke = Stroke { color: palette::policy(index), width: 2.2, dash: palette::policy_dash(index) };
+        let stroke = Stroke { color: palette::policy(index), width: 2.6, dash: palette::policy_dash(index) };
         drawing.group(vec![("class", "series".to_owned()), ("data-policy", index.to_string())]);
         drawing.line(steps(&ready, rows, |row| f64::from(row.ready)), stroke);
-        latency_line(drawing, &latency, rows, |row| row.latency_p99_ns, Stroke { width: 1.8, ..stroke });
+        latency_line(drawing, &latency, rows, |row| row.latency_p99_ns, Stroke { width: 2.0, ..stroke });
         let bill = rows.iter().map(|row| cost.place((row.start + row.step).as_secs_f64(), row.cost_so_far.as_f64()));
         drawing.line(simplified(bill.collect()), stroke);
         drawing.group_end();
@@ -263,12 +269,18 @@ fn steps(panel: &Panel, rows: &[TimelineRow], value: impl Fn(&TimelineRow) -> f6
     points
 }
 
-/// The area under a step line.
-fn filled_steps(drawing: &mut Drawing, panel: &Panel, series: &[&[TimelineRow]], value: impl Fn(&TimelineRow) -> f64, fill: Color) {
-    for rows in series {
-        let mut points = steps(panel, rows, &value);
+/// The areas under a step line, one per stretch of rows above zero.
+fn filled_steps(
+    drawing: &mut Drawing,
+    panel: &Panel,
+    rows: &[TimelineRow],
+    value: impl Fn(&TimelineRow) -> f64,
+    fill: Color,
+) {
+    for stretch in rows.chunk_by(|a, b| (value(a) > 0.0) == (value(b) > 0.0)) {
+        let mut points = steps(panel, stretch, &value);
         let (Some(first), Some(last)) = (points.first().copied(), points.last().copied()) else { continue };
-        if rows.iter().all(|row| value(row) <= 0.0) {
+        if value(&stretch[0]) <= 0.0 {
             continue;
         }
         points.push(at(last.x, panel.bottom));

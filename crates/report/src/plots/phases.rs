@@ -1,11 +1,13 @@
 //! Where the time of a cold start goes, per policy.
 
 use super::cost::{names_width, readable_on, whisker};
-use super::frame::{Entry, HEIGHT, LABEL_SIZE, MARGIN_RIGHT, Panel, Swatch, TICK_SIZE, WIDTH, legend_rows, page, shortened};
+use super::frame::{
+    Entry, HEIGHT, LABEL_SIZE, MARGIN_RIGHT, Panel, Swatch, TICK_SIZE, WIDTH, legend_rows, page, shortened,
+};
 use super::palette;
 use super::scale::{Scale, extent};
-use crate::drawing::{Anchor, Color, Drawing, Stroke, TextStyle, Weight, at, text_width};
-use crate::rounding::{count, milliseconds};
+use crate::drawing::{Anchor, Color, Drawing, TextStyle, Weight, at, text_width};
+use crate::rounding::count;
 use crate::{PolicyOutcome, RunReport};
 
 /// Phases of a cold start in order, as in `ReplicaLife`, with their words.
@@ -58,13 +60,13 @@ impl ColdStarts {
     }
 }
 
-/// One bar per policy: mean seconds in each phase from pod creation to ready, with a whisker from the median to the 95th percentile of the
-/// whole cold start.
+/// One bar per policy: mean seconds in each phase from pod creation to ready, with a whisker up to the 95th percentile of the whole
+/// cold start.
 pub fn cold_start_phases(report: &RunReport<'_>) -> Drawing {
     let starts: Vec<ColdStarts> = report.policies.iter().map(ColdStarts::of).collect();
     let replication = report.policies.first().map_or(0, |policy| policy.detail.replication);
     let subtitle = format!(
-        "{}: mean time by phase; whiskers run from the median to the 95th percentile of the whole cold start. Replication {replication}",
+        "{}: mean time by phase; whiskers reach to the 95th percentile of the whole cold start. Replication {replication}",
         report.scenario
     );
     let mut drawing = page("Where the time of a cold start goes", &subtitle);
@@ -113,20 +115,17 @@ fn bar(drawing: &mut Drawing, panel: &Panel, row: (usize, &PolicyOutcome<'_>), s
         }
     }
     let mut end = panel.place_x(so_far);
-    if let (Some(median), Some(p95)) = (starts.quantile(0.5), starts.quantile(0.95)) {
-        let ends = [panel.place_x(median), panel.place_x(p95)];
-        let y = middle - height * 0.14;
-        // A light line below keeps the whisker readable on dark segments.
-        drawing.segment(at(ends[0] - 1.0, y), at(ends[1] + 1.0, y), Stroke::solid(Color::Paper, 5.0));
-        whisker(drawing, y, ends);
-        end = end.max(ends[1]);
+    if let Some(p95) = starts.quantile(0.95).filter(|&p95| p95 > so_far) {
+        let ends = [end, panel.place_x(p95)];
+        whisker(drawing, middle, ends);
+        end = ends[1];
     }
     let name = shortened(policy.name(), LABEL_SIZE, Weight::Regular, panel.left - 56.0);
     drawing.text(at(panel.left - 14.0, middle + 6.0), &name, TextStyle::new(LABEL_SIZE, Color::Ink, Anchor::End));
     let (main, note) = match starts.quantile(0.95) {
         Some(p95) => (
-            format!("mean {}", milliseconds(so_far * 1e3)),
-            format!("p95 {}, {} cold starts", milliseconds(p95 * 1e3), count(starts.totals.len() as u64)),
+            format!("mean {so_far:.0} s"),
+            format!("p95 {p95:.0} s, {} cold starts", count(starts.totals.len() as u64)),
         ),
         None => ("no cold start".to_owned(), String::new()),
     };

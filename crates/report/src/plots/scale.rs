@@ -9,13 +9,24 @@ use crate::rounding;
 /// How values map to 0..=1 along an axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Scale {
-    Linear { low: f64, high: f64 },
+    Linear {
+        low: f64,
+        high: f64,
+    },
     /// Both ends above zero.
-    Log { low: f64, high: f64 },
+    Log {
+        low: f64,
+        high: f64,
+    },
     /// Linear from 0 to 1 and logarithmic from there to `high`: counts that are often zero.
-    Count { high: f64 },
+    Count {
+        high: f64,
+    },
     /// Shares near one: logarithmic in `1 - share`; `miss_low` is the smallest distance to one that is told from it.
-    Nines { miss_high: f64, miss_low: f64 },
+    Nines {
+        miss_high: f64,
+        miss_low: f64,
+    },
 }
 
 impl Scale {
@@ -116,12 +127,20 @@ fn round_step(rough: f64) -> f64 {
 
 fn nice_above(value: f64) -> f64 {
     let power = 10f64.powf(value.log10().floor());
-    [1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0].into_iter().map(|factor| factor * power).find(|nice| *nice > value * 1.02).unwrap_or(value * 2.0)
+    [1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0]
+        .into_iter()
+        .map(|factor| factor * power)
+        .find(|nice| *nice > value * 1.02)
+        .unwrap_or(value * 2.0)
 }
 
 fn nice_below(value: f64) -> f64 {
     let power = 10f64.powf(value.log10().floor());
-    [7.0, 5.0, 3.0, 2.0, 1.5, 1.0, 0.7].into_iter().map(|factor| factor * power).find(|nice| *nice < value * 0.98).unwrap_or(value / 2.0)
+    [7.0, 5.0, 3.0, 2.0, 1.5, 1.0, 0.7]
+        .into_iter()
+        .map(|factor| factor * power)
+        .find(|nice| *nice < value * 0.98)
+        .unwrap_or(value / 2.0)
 }
 
 /// Steps between time ticks in seconds.
@@ -141,7 +160,9 @@ pub(super) fn time_ticks(span: (f64, f64), start: Option<CalendarStart>, wanted:
         .map(|index| from + index * step)
         .skip_while(|&tick| ((tick - origin) as f64) < first)
         .take_while(|&tick| (tick - origin) as f64 <= last)
-        .map(|tick| ((tick - origin) as f64, if start.is_some() { clock_label(tick) } else { elapsed_label(tick, step) }))
+        .map(|tick| {
+            ((tick - origin) as f64, if start.is_some() { clock_label(tick) } else { elapsed_label(tick, step) })
+        })
         .collect()
 }
 
@@ -174,7 +195,7 @@ mod tests {
     #[test]
     fn ticks_are_round_numbers_inside_the_axis() {
         assert_eq!(labels(Scale::Linear { low: 0.0, high: 22.3 }.ticks(5)), ["0", "5", "10", "15", "20"]);
-        assert_eq!(labels(Scale::Log { low: 7.0, high: 3000.0 }.ticks(5)), ["10", "100", "1000"]);
+        assert_eq!(labels(Scale::Log { low: 7.0, high: 3000.0 }.ticks(5)), ["10", "100", "1,000"]);
         assert_eq!(labels(Scale::Count { high: 20_000.0 }.ticks(4)), ["0", "1", "100", "10k"]);
         assert_eq!(labels(Scale::Nines { miss_high: 0.2, miss_low: 0.000_8 }.ticks(3)), ["90 %", "99 %", "99.9 %"]);
     }
@@ -183,8 +204,14 @@ mod tests {
     fn time_ticks_fall_on_local_clock_times() {
         // 2026-03-02T22:30+01:00: midnight is a tick and names the day.
         let start = CalendarStart { unix_seconds: 1_772_487_000, utc_offset_seconds: 3_600 };
-        assert_eq!(labels(time_ticks((0.0, 7_200.0), Some(start), 4)), ["22:30", "23:00", "23:30", "Tue 3 Mar", "00:30"]);
-        assert_eq!(labels(time_ticks((0.0, 86_400.0), None, 8)), ["0 h", "3 h", "6 h", "9 h", "12 h", "15 h", "18 h", "21 h", "24 h"]);
+        assert_eq!(
+            labels(time_ticks((0.0, 7_200.0), Some(start), 4)),
+            ["22:30", "23:00", "23:30", "Tue 3 Mar", "00:30"]
+        );
+        assert_eq!(
+            labels(time_ticks((0.0, 86_400.0), None, 8)),
+            ["0 h", "3 h", "6 h", "9 h", "12 h", "15 h", "18 h", "21 h", "24 h"]
+        );
         assert_eq!(labels(time_ticks((0.0, 600.0), None, 4)), ["0:00", "0:05", "0:10"]);
     }
 

@@ -81,6 +81,7 @@ fn phases<'a, I: Iterator<Item = &'a [PhaseSpan]>>(table: Table, names: &[&str],
 }
 
 fn phases_text(phases: &[PhaseSpan]) -> String {
-    let spans = phases.iter().map(|span| format!("{} {}..{}", span.phase, span.start.as_secs_f64(), span.end.as_secs_f64()));
+    let spans =
+        phases.iter().map(|span| format!("{} {}..{}", span.phase, span.start.as_secs_f64(), span.end.as_secs_f64()));
     spans.collect::<Vec<_>>().join("; ")
 }

@@ -52,7 +52,10 @@ pub fn requests_table(report: &RunReport<'_>) -> Table {
         .number("start_s", each().map(|row| row.start.map(SimTime::as_secs_f64)))
         .number("first_token_s", each().map(|row| row.first_token.map(SimTime::as_secs_f64)))
         .number("end_s", each().map(|row| row.end.map(SimTime::as_secs_f64)))
-        .number("latency_ms", each().map(|row| row.end.map(|end| end.since(row.arrival)).map(SimDuration::as_millis_f64)))
+        .number(
+            "latency_ms",
+            each().map(|row| row.end.map(|end| end.since(row.arrival)).map(SimDuration::as_millis_f64)),
+        )
         .count("replica", each().map(|row| row.replica.map(|pod| u64::from(pod.0))))
         .text("outcome", each().map(|row| row.outcome))
 }

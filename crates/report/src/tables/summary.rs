@@ -75,7 +75,9 @@ fn figures(table: Table, rows: &[Row<'_>]) -> Table {
 fn cost_figures(table: Table, rows: &[Row<'_>]) -> Table {
     let table = table.dollars("cost_usd", rows.iter().map(|row| row.costs.total));
     let bounds = |pick: fn(Interval) -> f64| {
-        move |row: &Row<'_>| row.pooled.map(|pooled| pick(pooled.cost_usd)).filter(|bound| bound.is_finite()).map(rounded)
+        move |row: &Row<'_>| {
+            row.pooled.map(|pooled| pick(pooled.cost_usd)).filter(|bound| bound.is_finite()).map(rounded)
+        }
     };
     let table = if rows.iter().any(|row| row.pooled.is_some()) {
         table

@@ -1,9 +1,9 @@
 //! A made-up day with several policies: smooth traffic with a morning ramp and a spike, replicas that follow it with a lag.
 
 use record::{
-    Comparison, CostLedger, DecisionRow, GpuUse, Histogram, Interval, MetricRow, NodeLife, PhaseSpan, PolicySummary, Purchase,
-    ReplicaLife, ReplicationSummary, RequestRow, RequestTotals, RunRecord, ScalingTotals, ServiceTotals, StepRow, TimelineRow,
-    Verdict,
+    Comparison, CostLedger, DecisionRow, GpuUse, Histogram, Interval, MetricRow, NodeLife, PhaseSpan, PolicySummary,
+    Purchase, ReplicaLife, ReplicationSummary, RequestRow, RequestTotals, RunRecord, ScalingTotals, ServiceTotals,
+    StepRow, TimelineRow, Verdict,
 };
 use report::{CalendarStart, PolicyOutcome, RunReport};
 use units::{NodeId, PodId, SimDuration, SimTime, Usd, UsdPerHour};
@@ -85,7 +85,8 @@ fn rate(minute: usize) -> f64 {
 }
 
 pub fn day(behaviors: &[Behavior]) -> Day {
-    let details: Vec<RunRecord> = behaviors.iter().enumerate().map(|(index, behavior)| run(*behavior, index as u64)).collect();
+    let details: Vec<RunRecord> =
+        behaviors.iter().enumerate().map(|(index, behavior)| run(*behavior, index as u64)).collect();
     let replications: Vec<Vec<ReplicationSummary>> =
         details.iter().map(|detail| (0..20).map(|replication| figures(detail, replication)).collect()).collect();
     let summaries: Vec<PolicySummary> =
@@ -105,7 +106,12 @@ fn run(behavior: Behavior, seed: u64) -> RunRecord {
         requests: RequestTotals::default(),
         service: ServiceTotals::default(),
         ledger: CostLedger::default(),
-        scaling: ScalingTotals { scale_ups: 31, scale_downs: 28, spot_interruptions: u64::from(behavior.spot) * 3, ..ScalingTotals::default() },
+        scaling: ScalingTotals {
+            scale_ups: 31,
+            scale_downs: 28,
+            spot_interruptions: u64::from(behavior.spot) * 3,
+            ..ScalingTotals::default()
+        },
         timeline: Vec::new(),
         decisions: Vec::new(),
         replicas: Vec::new(),
@@ -123,7 +129,11 @@ fn run(behavior: Behavior, seed: u64) -> RunRecord {
 }
 
 fn wanted(behavior: Behavior, minute: usize) -> u32 {
-    if behavior.name.starts_with("static") { 18 } else { ((rate(minute) * behavior.headroom / CAPACITY).ceil() as u32).clamp(1, 16) }
+    if behavior.name.starts_with("static") {
+        18
+    } else {
+        ((rate(minute) * behavior.headroom / CAPACITY).ceil() as u32).clamp(1, 16)
+    }
 }
 
 fn step(record: &mut RunRecord, behavior: Behavior, minute: usize, queue: &mut f64, noise: &mut Noise) {
@@ -156,7 +166,11 @@ fn step(record: &mut RunRecord, behavior: Behavior, minute: usize, queue: &mut f
     let mut bill = |gpus: f64, gpu_use: GpuUse, purchase: Purchase| {
         let billed = SimDuration::from_secs_f64(60.0 * gpus);
         record.ledger.bill(price, billed);
-        record.ledger.attribute((gpu_use, purchase, "eu-west-1a"), price.cost_of(billed), u128::from(billed.as_nanos()));
+        record.ledger.attribute(
+            (gpu_use, purchase, "eu-west-1a"),
+            price.cost_of(billed),
+            u128::from(billed.as_nanos()),
+        );
     };
     bill(f64::from(ready) * load, GpuUse::ServingBusy, Purchase::OnDemand);
     bill(f64::from(ready) * (1.0 - load), GpuUse::ServingIdle, purchase);
@@ -189,8 +203,14 @@ fn step(record: &mut RunRecord, behavior: Behavior, minute: usize, queue: &mut f
 }
 
 fn lives(record: &mut RunRecord, behavior: Behavior, noise: &mut Noise) {
-    let spans: [(&str, f64); 6] =
-        [("pending", 75.0), ("image_pull", 42.0), ("model_download", 88.0), ("gpu_load", 21.0), ("cuda_warm_up", 14.0), ("readiness", 9.0)];
+    let spans: [(&str, f64); 6] = [
+        ("pending", 75.0),
+        ("image_pull", 42.0),
+        ("model_download", 88.0),
+        ("gpu_load", 21.0),
+        ("cuda_warm_up", 14.0),
+        ("readiness", 9.0),
+    ];
     let speed = if behavior.standby > 0 { 0.55 } else { 1.0 };
     for index in 0..37u32 {
         let created = SimTime::from_secs(u64::from(index) * 2_000);
@@ -264,7 +284,12 @@ fn decisions(record: &mut RunRecord) {
         raw: Some(12),
         steps: vec![
             StepRow { name: "stabilization".to_owned(), before: 12, after: 12, note: String::new() },
-            StepRow { name: "rate limit".to_owned(), before: 12, after: 11, note: "Pods 2 per 60s, oldest wins".to_owned() },
+            StepRow {
+                name: "rate limit".to_owned(),
+                before: 12,
+                after: 11,
+                note: "Pods 2 per 60s, oldest wins".to_owned(),
+            },
             StepRow { name: "bounds".to_owned(), before: 11, after: 10, note: "maxReplicas".to_owned() },
         ],
         reason: "TooManyReplicas".to_owned(),
@@ -275,7 +300,13 @@ fn decisions(record: &mut RunRecord) {
 
 fn figures(detail: &RunRecord, replication: u32) -> ReplicationSummary {
     let cost = |wanted: &[GpuUse]| -> f64 {
-        detail.ledger.lines().iter().filter(|line| wanted.contains(&line.gpu_use)).map(|line| line.amount.as_f64()).sum()
+        detail
+            .ledger
+            .lines()
+            .iter()
+            .filter(|line| wanted.contains(&line.gpu_use))
+            .map(|line| line.amount.as_f64())
+            .sum()
     };
     let bought = |purchase: Purchase| -> f64 {
         detail.ledger.lines().iter().filter(|line| line.purchase == purchase).map(|line| line.amount.as_f64()).sum()

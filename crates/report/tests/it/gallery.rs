@@ -15,7 +15,14 @@ fn every_artifact_can_be_made_and_looked_at() {
     for (name, bytes) in &files {
         println!("{name} {}", bytes.len());
     }
-    println!("{}", report::render(&report, report::Format::Table, report::TerminalStyle { color: true, unicode: true, width: Some(110) }));
+    println!(
+        "{}",
+        report::render(
+            &report,
+            report::Format::Table,
+            report::TerminalStyle { color: true, unicode: true, width: Some(110) }
+        )
+    );
     println!("{}", report::render(&report, report::Format::Markdown, report::TerminalStyle::PLAIN));
     match std::env::var("SCALELAB_GALLERY") {
         Ok(folder) => report::write_all(Path::new(&folder), &files).unwrap(),

@@ -2,3 +2,6 @@
 
 mod fixture;
 mod gallery;
+mod pictures;
+mod tables;
+mod words;
