@@ -18,7 +18,7 @@ pub use nodes::{
     DisruptionBudgetFile, InstanceTypeFile, InterruptionsFile, ManagerFile, NodesFile, OfferCapacity, PoolFile, PriceFile,
     SchedulingFile, ServerlessFile, SimpleFile, SpotFile, TimingsFile,
 };
-pub use policies::{HpaChoice, KedaChoice, PolicyFile, PredictiveFile, StaticFile, WarmPoolFile};
+pub use policies::{HpaChoice, KedaChoice, PolicyFile, PredictiveFile, Reference, StaticFile, WarmPoolFile};
 pub use run::{ExporterFile, MetricsFile, RunFile, SloFile};
 pub use service::{
     AffineLatency, BatchLatencyFile, BatchPoint, ClientFile, ContinuousBatchingFile, DynamicBatchingFile, KillFile, ModelFile,

@@ -15,11 +15,11 @@ mod scaled_object;
 pub use adapter::{
     AdapterFile, AdapterNameFile, AdapterResourceFile, AdapterResourcesFile, AdapterRuleFile, SeriesFilterFile,
 };
-pub use autoscaler::{HpaFile, HpaSpecFile};
+pub use autoscaler::{HpaFile, HpaSpecFile, ScaleTargetFile};
 pub use budget::BudgetFile;
 pub use common::{IntOrPercent, MetadataFile, Quantity};
 pub use deployment::{ContainerFile, DeploymentFile};
-pub use karpenter::{KarpenterDisruption, KarpenterPool, Requirement};
+pub use karpenter::{KarpenterDisruption, KarpenterPool, Operator, Requirement, default_budget, disruption_budget};
 pub use scaled_object::{ScaledObjectFile, ScaledObjectSpecFile};
 
 use crate::error::{Allowed, ScenarioError};

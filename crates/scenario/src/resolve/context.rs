@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use crate::error::{Allowed, At, ScenarioError};
 use crate::file::RunFile;
 use crate::manifest::{Document, Kind};
-use crate::tree::{Node, Segment, Value, parse_path};
+use crate::tree::{Node, parse_path};
 
 /// Documents, places and notes.
 pub struct Context<'a> {
@@ -27,20 +27,7 @@ impl<'a> Context<'a> {
     /// The deepest node on `path` that is written, and the whole path.
     pub fn at(&self, path: &str) -> Box<At> {
         let segments = parse_path(path).expect("paths in this crate are well-formed");
-        let mut node = self.scenario;
-        let mut place = &node.place;
-        for segment in &segments {
-            let next = match (segment, &node.value) {
-                (Segment::Key(key), Value::Map(entries)) => {
-                    entries.iter().find(|entry| &entry.key == key).map(|entry| &entry.value)
-                }
-                (Segment::Index(index), Value::List(items)) => items.get(*index),
-                _ => None,
-            };
-            let Some(next) = next else { break };
-            node = next;
-            place = &node.place;
-        }
+        let place = &self.scenario.deepest(&segments).place;
         Box::new(At { place: place.clone(), path: path.to_owned() })
     }
 

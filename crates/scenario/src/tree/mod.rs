@@ -76,6 +76,21 @@ impl Node {
         keys.iter().try_fold(self, |node, key| node.get(key))
     }
 
+    /// As far along a path as there are nodes.
+    pub fn deepest(&self, path: &[Segment]) -> &Node {
+        let mut node = self;
+        for segment in path {
+            let next = match (segment, &node.value) {
+                (Segment::Key(key), _) => node.get(key),
+                (Segment::Index(index), Value::List(items)) => items.get(*index),
+                _ => None,
+            };
+            let Some(next) = next else { break };
+            node = next;
+        }
+        node
+    }
+
     /// The entries of a mapping; none for anything else.
     pub fn entries(&self) -> &[Entry] {
         match &self.value {
