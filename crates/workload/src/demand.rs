@@ -12,7 +12,7 @@ pub struct ServiceTimes(Kind);
 #[derive(Clone, Debug)]
 enum Kind {
     Constant(u64),
-    Exponential { mean_ns: f64, source: ExponentialBlocks, block: Box<[f64; BLOCK]>, used: usize },
+    Exponential { mean_ns: f64, source: Box<ExponentialBlocks>, block: Box<[f64; BLOCK]>, used: usize },
     Drawn { sampler: Sampler, stream: Stream },
 }
 
@@ -24,7 +24,7 @@ impl ServiceTimes {
             Distribution::Constant(seconds) => Kind::Constant(nanos::round(seconds * NANOS_PER_SECOND)),
             Distribution::Exponential { mean } => Kind::Exponential {
                 mean_ns: mean * NANOS_PER_SECOND,
-                source: ExponentialBlocks::new(stream),
+                source: Box::new(ExponentialBlocks::new(stream)),
                 block: Box::new([0.0; BLOCK]),
                 used: BLOCK,
             },

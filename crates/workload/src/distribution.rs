@@ -110,7 +110,7 @@ impl Distribution {
             Self::Exponential { mean } => -mean * libm::log1p(-q),
             Self::LogNormal { p50, p90 } => log_normal_quantile(*p50, log_normal_sigma(*p50, *p90), q),
             Self::Gamma { mean, cv } => gamma_quantile(*mean, *cv, q),
-            Self::Weibull { shape, scale } => weibull_quantile(1.0 / shape, *scale, q),
+            Self::Weibull { shape, scale } => scale * libm::pow(-libm::log1p(-q), 1.0 / shape),
             Self::Empirical(values) => empirical_quantile(values, q),
         }
     }
@@ -179,27 +179,21 @@ impl Distribution {
 }
 
 /// Standard deviation of the logarithm, from the distance between median and 90th percentile.
-pub fn log_normal_sigma(p50: f64, p90: f64) -> f64 {
+fn log_normal_sigma(p50: f64, p90: f64) -> f64 {
     libm::log(p90 / p50) / normal::Z_P90
 }
 
-#[inline]
-pub fn log_normal_quantile(p50: f64, sigma: f64, q: f64) -> f64 {
+fn log_normal_quantile(p50: f64, sigma: f64, q: f64) -> f64 {
     // Without spread the product below would be 0 times infinity at q = 0.
     if sigma == 0.0 { p50 } else { p50 * libm::exp(sigma * normal::quantile(q)) }
 }
 
-pub fn gamma_quantile(mean: f64, cv: f64, q: f64) -> f64 {
+fn gamma_quantile(mean: f64, cv: f64, q: f64) -> f64 {
     if cv == 0.0 {
         return mean;
     }
     let shape = 1.0 / (cv * cv);
     mean / shape * gamma::quantile(shape, q)
-}
-
-#[inline]
-pub fn weibull_quantile(shape_inverse: f64, scale: f64, q: f64) -> f64 {
-    scale * libm::pow(-libm::log1p(-q), shape_inverse)
 }
 
 #[inline]

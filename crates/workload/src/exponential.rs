@@ -45,7 +45,7 @@ impl ExponentialBlocks {
 }
 
 /// One step of xoshiro256++ in every lane.
-#[inline(always)]
+#[inline]
 fn next_lanes(state: &mut [[u64; LANES]; 4]) -> [u64; LANES] {
     let [a, b, c, d] = state;
     let result = array::from_fn(|lane| a[lane].wrapping_add(d[lane]).rotate_left(23).wrapping_add(a[lane]));
@@ -65,7 +65,7 @@ fn next_lanes(state: &mut [[u64; LANES]; 4]) -> [u64; LANES] {
 ///
 /// With `u = 2^-k * m`, `m` in [sqrt(1/2), sqrt(2)) and `s = (m - 1) / (m + 1)`: `-ln(u) = k ln 2 - 2 artanh(s)`. Since `s^2 < 0.0295`, the
 /// series of artanh may stop after `s^17`: the next term is below 1e-15 of the sum.
-#[inline(always)]
+#[inline]
 fn minus_log_of_uniform(bits: u64) -> f64 {
     let uniform = 2.0 - f64::from_bits((bits >> 12) | 1.0_f64.to_bits());
     // Moves the seam between exponents from 1 to sqrt(1/2), so that the exponent is that of the nearest power of two.
@@ -142,5 +142,6 @@ mod tests {
         assert_eq!(bits, PINNED);
     }
 
-    const PINNED: [u64; 4] = [4607027986666361178, 4611613800032734447, 4612310415136522285, 4601206498918308334];
+    const PINNED: [u64; 4] =
+        [4_607_027_986_666_361_178, 4_611_613_800_032_734_447, 4_612_310_415_136_522_285, 4_601_206_498_918_308_334];
 }

@@ -13,6 +13,7 @@ mod load;
 mod merge;
 mod nanos;
 mod normal;
+mod quantile_table;
 mod rate;
 mod replay;
 mod sampler;

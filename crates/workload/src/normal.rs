@@ -14,7 +14,7 @@ const CENTRE: [f64; 8] = [
     3.387_132_872_796_366_5,
 ];
 const CENTRE_BELOW: [f64; 8] = [
-    5_226.495_278_852_854_5,
+    5_226.495_278_852_854,
     28_729.085_735_721_943,
     39_307.895_800_092_71,
     21_213.794_301_586_597,
@@ -88,7 +88,7 @@ pub fn quantile(q: f64) -> f64 {
 }
 
 /// Horner's rule, highest power first.
-#[inline(always)]
+#[inline]
 fn polynomial(coefficients: &[f64; 8], x: f64) -> f64 {
     coefficients[1..].iter().fold(coefficients[0], |sum, coefficient| sum * x + coefficient)
 }

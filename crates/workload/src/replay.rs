@@ -18,6 +18,8 @@ pub struct Replay {
     rows_done: u64,
     first_ns: Option<u64>,
     extra_ns: Vec<u64>,
+    /// A request beyond the end of the run has been seen: there is no need to read on.
+    is_over: bool,
 }
 
 impl Replay {
@@ -38,20 +40,21 @@ impl Replay {
             next_row: 0,
             rows_done: 0,
             extra_ns: Vec::new(),
+            is_over: false,
         }
     }
 
     /// Appends the next block of requests; false, and nothing appended, at the end.
     pub fn fill(&mut self, out: &mut TraceChunk) -> bool {
         let before = out.len();
-        while out.len() < before + BLOCK {
+        while !self.is_over && out.len() < before + BLOCK {
             if self.next_row == self.chunk.len() && !self.turn_page() {
                 break;
             }
             if self.copies == 1.0 {
                 self.copy_chunk(out);
-            } else if !self.repeat_row(out) {
-                break;
+            } else {
+                self.repeat_row(out);
             }
         }
         out.len() > before
@@ -70,18 +73,16 @@ impl Replay {
         let rows = self.chunk.arrival_ns.partition_point(|at| *at < self.end_ns).max(self.next_row);
         out.extend_rows(&self.chunk, self.next_row..rows);
         self.next_row = self.chunk.len();
-        if rows < self.chunk.len() {
-            self.stop();
-        }
+        self.is_over = rows < self.chunk.len();
     }
 
-    /// Repeats the next request; false once requests lie beyond the end of the run.
-    fn repeat_row(&mut self, out: &mut TraceChunk) -> bool {
+    /// Repeats the next request, if it was recorded before the end of the run.
+    fn repeat_row(&mut self, out: &mut TraceChunk) {
         let row = self.next_row;
         let arrival_ns = self.chunk.arrival_ns[row];
         if arrival_ns >= self.end_ns {
-            self.stop();
-            return false;
+            self.is_over = true;
+            return;
         }
         // Differences of a running total, so that any number of requests has its exact share of copies.
         let copies = total(self.rows_done + 1, self.copies) - total(self.rows_done, self.copies);
@@ -94,7 +95,6 @@ impl Replay {
                 out.push_row(&self.chunk, row, *extra_ns);
             }
         }
-        true
     }
 
     /// Places `count` copies at random between a request and the next, ascending.
@@ -111,20 +111,11 @@ impl Replay {
     /// The recorded arrival after the row just taken; after the last request, one mean gap later.
     fn next_arrival_ns(&self, arrival_ns: u64) -> u64 {
         let in_chunk = self.chunk.arrival_ns.get(self.next_row);
-        match in_chunk.or(self.following.arrival_ns.first()) {
-            Some(next_ns) => *next_ns,
-            None => {
-                let recorded_ns = arrival_ns - self.first_ns.unwrap_or(arrival_ns);
-                arrival_ns + recorded_ns / (self.rows_done - 1).max(1)
-            }
+        if let Some(next_ns) = in_chunk.or(self.following.arrival_ns.first()) {
+            return *next_ns;
         }
-    }
-
-    fn stop(&mut self) {
-        self.chunk.clear();
-        self.following.clear();
-        self.next_row = 0;
-        self.end_ns = 0;
+        let recorded_ns = arrival_ns - self.first_ns.unwrap_or(arrival_ns);
+        arrival_ns + recorded_ns / (self.rows_done - 1).max(1)
     }
 }
 

@@ -28,10 +28,12 @@ pub struct CurveWalk {
 /// A stretch of constant rate.
 #[derive(Clone, Copy)]
 struct Piece {
-    start_ns: u64,
-    length_ns: f64,
-    /// Mean gap; finite.
-    gap_ns: f64,
+    /// Nanoseconds from the start of the run.
+    start: u64,
+    /// Nanoseconds.
+    length: f64,
+    /// Mean gap in nanoseconds; finite.
+    gap: f64,
 }
 
 /// Stretches of constant, positive rate, in order.
@@ -75,15 +77,14 @@ impl CurveWalk {
 
     /// Turns gaps from index `first` on into arrivals until the piece or the block ends; how many.
     fn walk(&mut self, piece: Piece, first: usize, arrival_ns: &mut Vec<u64>) -> usize {
-        let Piece { start_ns, length_ns, gap_ns } = piece;
         let slots = &mut self.block[first..];
         let mut offset_ns = self.offset_ns;
         let mut walked = 0;
         for slot in slots.iter_mut() {
-            let next_ns = offset_ns + *slot * gap_ns;
-            if next_ns >= length_ns {
+            let next_ns = offset_ns + *slot * piece.gap;
+            if next_ns >= piece.length {
                 // The part of the gap beyond the edge, again in operational time: the next piece stretches it by its own rate.
-                *slot = (next_ns - length_ns) / gap_ns;
+                *slot = (next_ns - piece.length) / piece.gap;
                 break;
             }
             *slot = next_ns;
@@ -96,9 +97,9 @@ impl CurveWalk {
         }
         self.offset_ns = offset_ns;
         // Rounding must not carry an arrival over the edge.
-        let last_ns = length_ns - 1.0;
-        arrival_ns
-            .extend(self.block[first..first + walked].iter().map(|at| start_ns + nanos::round_below(*at, last_ns)));
+        let last_ns = piece.length - 1.0;
+        let offsets_ns = self.block[first..first + walked].iter();
+        arrival_ns.extend(offsets_ns.map(|offset_ns| piece.start + nanos::round_below(*offset_ns, last_ns)));
         walked
     }
 }
@@ -109,14 +110,13 @@ impl Iterator for Pieces {
     fn next(&mut self) -> Option<Piece> {
         let step_ns = self.curve.step.as_nanos();
         while self.next_ns < self.end_ns {
-            let start_ns = self.next_ns;
-            let step = start_ns / step_ns;
-            let edge_ns = self.end_ns.min((step + 1) * step_ns).min(start_ns + PIECE_NS_MAX);
-            self.next_ns = edge_ns;
+            let start = self.next_ns;
+            let step = start / step_ns;
+            self.next_ns = self.end_ns.min((step + 1).saturating_mul(step_ns)).min(start.saturating_add(PIECE_NS_MAX));
             // No arrival falls into a step without rate; the gap under way simply waits.
-            let gap_ns = NANOS_PER_SECOND / self.curve.rates[step as usize];
-            if gap_ns.is_finite() {
-                return Some(Piece { start_ns, length_ns: (edge_ns - start_ns) as f64, gap_ns });
+            let gap = NANOS_PER_SECOND / self.curve.rates[step as usize];
+            if gap.is_finite() {
+                return Some(Piece { start, length: (self.next_ns - start) as f64, gap });
             }
         }
         None

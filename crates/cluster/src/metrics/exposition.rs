@@ -3,7 +3,7 @@
 //! Sources per family: Triton core `metrics.cc` and its metrics guide; dcgm-exporter `default-counters.csv`; vLLM v1
 //! `metrics/loggers.py`; llm-d's inference extension. Counters start at 0 with each process.
 
-use promql::adapter::Rules;
+use promql::adapter::Adapter;
 use promql::labels::METRIC_NAME;
 use promql::{Labels, Query};
 use units::{PodId, SimTime};
@@ -197,24 +197,21 @@ pub(super) struct Exposition {
 }
 
 impl Exposition {
-    pub(super) fn new(service: &ServiceSpec, metrics: &MetricsSpec, queries: &[Query], rules: Option<&Rules>) -> Self {
-        let pod = pod_labels(service, PodId(0));
+    pub(super) fn new(
+        service: &ServiceSpec,
+        metrics: &MetricsSpec,
+        queries: &[Query],
+        adapter: Option<&Adapter>,
+    ) -> Self {
+        let is_read = |target: &Labels, own: &Labels| {
+            let labels = joined(target, own);
+            queries.iter().any(|query| query.wants(&labels)) || adapter.is_some_and(|adapter| adapter.wants(&labels))
+        };
+        let (pod, gateway) = (pod_labels(service, PodId(0)), gateway_labels(service));
         let offered = metrics.exporters.iter().flat_map(|&exporter| PodMetric::of(exporter).iter().copied());
-        let pod_metrics: Vec<PodMetric> = offered
-            .filter(|metric| {
-                let labels = joined(&pod, &exposed(*metric));
-                queries.iter().any(|query| query.wants(&labels)) || is_named(rules, metric.name())
-            })
-            .collect();
-        let gateway = gateway_labels(service);
-        let gateway_metrics: Vec<GatewayMetric> = GatewayMetric::all()
-            .into_iter()
-            .filter(|_| metrics.exporters.contains(&Exporter::Gateway))
-            .filter(|metric| {
-                let labels = joined(&gateway, &metric.exposed());
-                queries.iter().any(|query| query.wants(&labels)) || is_named(rules, metric.name())
-            })
-            .collect();
+        let pod_metrics: Vec<PodMetric> = offered.filter(|&metric| is_read(&pod, &exposed(metric))).collect();
+        let mut gateway_metrics = GatewayMetric::all();
+        gateway_metrics.retain(|metric| metrics.exporters.contains(&Exporter::Gateway) && is_read(&gateway, &metric.exposed()));
         Self {
             pod_labels: pod_metrics.iter().map(|&metric| exposed(metric)).collect(),
             pod_metrics,
@@ -231,17 +228,6 @@ fn exposed(metric: PodMetric) -> Labels {
 
 fn joined(target: &Labels, own: &Labels) -> Labels {
     Labels::new(target.iter().chain(own.iter()).map(|(name, value)| (name.to_owned(), value.to_owned())))
-}
-
-/// Whether the adapter's rules mention a metric. They are templates, so this looks at their text and keeps a little too much.
-fn is_named(rules: Option<&Rules>, name: &str) -> bool {
-    let mentions = |text: &str| text.contains(name);
-    rules.is_some_and(|rules| {
-        let mut all = rules.custom.iter().chain(&rules.external);
-        all.any(|rule| {
-            mentions(&rule.series_query) || mentions(&rule.metrics_query) || rule.series_query.contains("__name__")
-        })
-    })
 }
 
 /// Labels Prometheus gives a pod's target.

@@ -100,10 +100,9 @@ impl Pipeline {
             Adapter::new(rules, millis(metrics.adapter_relist), options)
                 .expect("the scenario checked the adapter's rules")
         });
-        let exposed = Exposition::new(&spec.service, &metrics, &queries, rules);
+        let exposed = Exposition::new(&spec.service, &metrics, &queries, adapter.as_ref());
         let lookbehind = queries.iter().filter_map(|query| query.lookbehind_ms(options)).max().unwrap_or(0);
-        // The rules' queries are compiled per request; an hour covers every range anyone scales on.
-        let lookbehind = if adapter.is_some() { lookbehind.max(3_600_000) } else { lookbehind };
+        let lookbehind = adapter.as_ref().and_then(Adapter::lookbehind_ms).map_or(lookbehind, |rules| rules.max(lookbehind));
         let reads_resources = asked.iter().any(|query| matches!(query, MetricQuery::Resource { .. }));
         Self {
             service: spec.service.clone(),

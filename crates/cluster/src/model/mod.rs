@@ -130,6 +130,10 @@ impl Cluster<'_> {
     /// A pod has passed its readiness probe and its endpoint is known.
     fn pod_is_ready(&mut self, pod: PodId, agenda: &mut Agenda<Event>) {
         let now = agenda.now();
+        if self.pods.state(pod) != PodState::Starting {
+            // One that was there from the start.
+            return;
+        }
         self.recorder.cold_start(now, now - self.pods.created(pod));
         self.pods.set_ready(pod, now);
         self.take_up_duty(pod, agenda);

@@ -95,5 +95,6 @@ fn type_name(metric: &MetricSpec) -> &'static str {
         MetricSpec::Object { .. } => "Object",
         MetricSpec::Pods { .. } => "Pods",
         MetricSpec::Resource { .. } => "Resource",
+        MetricSpec::Unknown { .. } => "Unknown",
     }
 }

@@ -1,0 +1,135 @@
+//! Whatever is done to a fleet, in whatever order: the ledger closes and nothing is lost.
+
+use cluster::fleet::{PodPhase, PodRole};
+use cluster::spec::{CacheSpec, FleetSpec, InterruptionModel, NodeManager, Scheduling};
+use proptest::prelude::*;
+use record::{NodeLife, Purchase};
+use units::{Bytes, PodId, SimDuration, SimTime, UsdPerHour};
+
+use crate::support::{Driver, at, fleet, offering, pod, secs};
+
+fn spec(variant: u8) -> FleetSpec {
+    let mut spot = offering("small", Purchase::Spot, 1, 0.303);
+    spot.capacity_max = Some(3);
+    spot.insufficient_capacity = 0.2;
+    spot.billing.spot_first_hour_free = true;
+    spot.prices =
+        [(0, 0.3), (700, 0.7), (1_900, 0.1)].map(|(time, price)| (at(time), UsdPerHour::from_dollars(price))).into();
+    let mut reserved = offering("big", Purchase::Reserved, 3, 1.1);
+    reserved.capacity_max = Some(1);
+    let large = offering("p4d.24xlarge", Purchase::OnDemand, 8, 32.77);
+    let mut spec = fleet(vec![spot, large, reserved]);
+    spec.spot.model = InterruptionModel::Constant { per_hour: 20.0 };
+    spec.scheduling = if variant & 1 == 0 { Scheduling::LeastAllocated } else { Scheduling::MostAllocated };
+    spec.cold_start.model_cache =
+        (variant & 2 == 0).then_some(CacheSpec { size: Bytes(2), model: Bytes(1), sync_period: None });
+    spec.cold_start.streaming_load = variant & 4 == 0;
+    match variant / 8 {
+        0 => {}
+        1 => spec.manager = NodeManager::Karpenter,
+        _ => {
+            spec.pools.clear();
+            spec.manager = NodeManager::Serverless { price: UsdPerHour::from_dollars(1.7) };
+        }
+    }
+    spec
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Create(bool),
+    Delete(u32),
+    Drain(u32),
+    Role(u32, bool),
+    Busy(u32, u64),
+    Wait(u64),
+    Reset,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        6 => any::<bool>().prop_map(Step::Create),
+        3 => any::<u32>().prop_map(Step::Delete),
+        1 => any::<u32>().prop_map(Step::Drain),
+        1 => (any::<u32>(), any::<bool>()).prop_map(|(pod, standby)| Step::Role(pod, standby)),
+        3 => (any::<u32>(), 0u64..200_000_000_000).prop_map(|(pod, busy)| Step::Busy(pod, busy)),
+        6 => (0u64..400_000_000_000).prop_map(Step::Wait),
+        1 => Just(Step::Reset),
+    ];
+    prop::collection::vec(step, 1..60)
+}
+
+/// Does one step; steps that name a pod take it modulo the pods there are.
+fn act(driver: &mut Driver, step: &Step) {
+    let pod = |number: u32, driver: &Driver| (driver.pods() > 0).then(|| PodId(number % driver.pods()));
+    let role = |is_standby| if is_standby { PodRole::Standby } else { PodRole::Active };
+    match *step {
+        Step::Create(is_standby) => drop(driver.create_as(role(is_standby))),
+        Step::Delete(number) => {
+            if let Some(pod) = pod(number, driver) {
+                driver.delete(pod);
+            }
+        }
+        Step::Drain(number) => {
+            if let Some(pod) = pod(number, driver) {
+                driver.fleet.begin_drain(pod, driver.now);
+            }
+        }
+        Step::Role(number, is_standby) => {
+            if let Some(pod) = pod(number, driver).filter(|&pod| driver.fleet.phase(pod) != PodPhase::Gone) {
+                driver.fleet.set_role(pod, role(is_standby), driver.now);
+            }
+        }
+        Step::Busy(number, nanos) => {
+            if let Some(pod) = pod(number, driver) {
+                driver.fleet.add_busy(pod, SimDuration::from_nanos(nanos));
+            }
+        }
+        Step::Wait(nanos) => driver.run_to(driver.now + SimDuration::from_nanos(nanos)),
+        Step::Reset => driver.fleet.reset_measurement(driver.now),
+    }
+}
+
+fn billed_gpu_ns(nodes: &[NodeLife]) -> u128 {
+    nodes.iter().map(|node| u128::from(node.billed.as_nanos()) * u128::from(node.gpus)).sum()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn the_ledger_closes_whatever_happens(variant in 0u8..24, replaces: bool, seed: u64, steps in steps()) {
+        let mut driver = Driver::seeded(&spec(variant), &pod(), seed);
+        driver.replaces = replaces;
+        for step in &steps {
+            act(&mut driver, step);
+        }
+        let end = driver.now + secs(1);
+        driver.run_to(end);
+        let running = driver.fleet.cost_so_far(end);
+        driver.fleet.finish(end);
+        let ledger = driver.fleet.ledger().clone();
+        prop_assert_eq!(ledger.attributed(), ledger.billed());
+        prop_assert_eq!(running, ledger.billed());
+        let (replicas, nodes) = driver.fleet.take_lives();
+        for life in &replicas {
+            let mut time = life.created;
+            for span in &life.phases {
+                prop_assert_eq!(span.start, time);
+                time = span.end;
+            }
+            prop_assert_eq!(time, life.ended.unwrap_or(end).max(life.created));
+        }
+        // With commitments and free hours the ledger holds more GPU-time than the nodes were billed.
+        prop_assert!(variant >= 16 || ledger.gpu_ns() >= billed_gpu_ns(&nodes));
+        for node in &nodes {
+            let held = replicas.iter().filter(|life| life.node == Some(node.node));
+            let most = held.clone().map(|life| {
+                let start = life.phases.iter().find(|span| span.phase != "pending").map_or(SimTime::MAX, |span| span.start);
+                replicas.iter().filter(|other| other.node == life.node && other.ended.is_none_or(|ended| ended > start)
+                    && other.phases.iter().any(|span| span.phase != "pending" && span.start <= start && start < span.end)).count()
+            }).max().unwrap_or(0);
+            prop_assert!(most as u32 <= node.gpus, "{} pods at once on {:?}", most, node);
+        }
+    }
+}

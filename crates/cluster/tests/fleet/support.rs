@@ -1,0 +1,227 @@
+//! Small fleets and something to drive them.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+use cluster::fleet::{Fleet, FleetEvent, Notice, Out, PodRole};
+use cluster::spec::{
+    Billing, ColdStartSpec, Consolidation, ContainerSpec, FleetSpec, InstanceOffering, InterruptionModel, NodeManager,
+    NodePoolSpec, NodeTimings, PhaseSpec, PodSpec, Scheduling, SpotSpec,
+};
+use record::Purchase;
+use units::{Bytes, Millicores, PodId, SimDuration, SimTime, UsdPerHour};
+use workload::Distribution;
+
+pub const SEED: u64 = 7;
+
+pub fn secs(seconds: u64) -> SimDuration {
+    SimDuration::from_secs(seconds)
+}
+
+pub fn at(seconds: u64) -> SimTime {
+    SimTime::from_secs(seconds)
+}
+
+pub fn constant(seconds: f64) -> PhaseSpec {
+    PhaseSpec::Time(Distribution::Constant(seconds))
+}
+
+pub fn uniform(low: f64, high: f64) -> PhaseSpec {
+    PhaseSpec::Time(Distribution::Uniform { low, high })
+}
+
+/// One GPU, nothing else, ready as soon as loaded.
+pub fn pod() -> PodSpec {
+    PodSpec {
+        gpus: 1,
+        gpu_resource: "nvidia.com/gpu".into(),
+        containers: vec![ContainerSpec { name: "server".into(), cpu: None, memory: None }],
+        grace: secs(30),
+        pre_stop: SimDuration::ZERO,
+        probe_period: SimDuration::ZERO,
+        probe_initial_delay: SimDuration::ZERO,
+        endpoint_delay: SimDuration::ZERO,
+        node_selector: Vec::new(),
+        priority: 0,
+        labels: Vec::new(),
+        image: "server:1".into(),
+    }
+}
+
+pub fn offering(instance_type: &str, purchase: Purchase, gpus: u32, dollars: f64) -> InstanceOffering {
+    InstanceOffering {
+        instance_type: instance_type.into(),
+        zone: "a".into(),
+        purchase,
+        gpus,
+        gpu_resource: "nvidia.com/gpu".into(),
+        gpu_product: String::new(),
+        cpu: Millicores(0),
+        memory: Bytes(0),
+        prices: Arc::from([(SimTime::ZERO, UsdPerHour::from_dollars(dollars))]),
+        billing: Billing { minimum: secs(60), increment: secs(1), spot_first_hour_free: false },
+        capacity_max: None,
+        insufficient_capacity: 0.0,
+    }
+}
+
+pub fn pool(offerings: Vec<InstanceOffering>) -> NodePoolSpec {
+    NodePoolSpec {
+        name: "gpu".into(),
+        weight: 0,
+        offerings,
+        gpus_max: None,
+        nodes_min: 0,
+        nodes_max: None,
+        consolidation: Consolidation::WhenEmpty(secs(300)),
+        expire_after: None,
+        termination_grace: None,
+        budgets: Vec::new(),
+    }
+}
+
+/// Nodes in 30 + 30 + 20 s, gone 300 s after their last pod; a cold start of 40 + 60 + 20 + 10 s.
+pub fn fleet(offerings: Vec<InstanceOffering>) -> FleetSpec {
+    FleetSpec {
+        manager: NodeManager::Simple { empty_delay: secs(300) },
+        pools: vec![pool(offerings)],
+        timings: NodeTimings {
+            launch: Distribution::Constant(30.0),
+            boot: Distribution::Constant(30.0),
+            device_plugin: Distribution::Constant(20.0),
+            launch_failure: Distribution::Constant(2.0),
+        },
+        cold_start: ColdStartSpec {
+            image_pull: constant(40.0),
+            model_download: constant(60.0),
+            gpu_load: constant(20.0),
+            cuda_warm_up: constant(10.0),
+            streaming_load: false,
+            image_pre_pulled: false,
+            model_cache: None,
+            links: Vec::new(),
+        },
+        spot: SpotSpec {
+            model: InterruptionModel::None,
+            notice: secs(120),
+            notice_latency: secs(5),
+            away: SimDuration::ZERO,
+        },
+        budgets: Vec::new(),
+        scheduling: Scheduling::LeastAllocated,
+    }
+}
+
+/// A fleet with its clock. Time advances only through [`Driver::run_to`].
+pub struct Driver {
+    pub fleet: Fleet,
+    pub now: SimTime,
+    pub notices: Vec<(SimTime, Notice)>,
+    /// Whether evicted and interrupted pods are deleted at once and replaced, as a Deployment would.
+    pub replaces: bool,
+    next_pod: u32,
+    events: BinaryHeap<Reverse<(SimTime, u64)>>,
+    kept: Vec<FleetEvent>,
+    out: Out,
+}
+
+impl Driver {
+    pub fn new(spec: &FleetSpec) -> Self {
+        Self::with_pod(spec, &pod())
+    }
+
+    pub fn with_pod(spec: &FleetSpec, pod: &PodSpec) -> Self {
+        Self::seeded(spec, pod, SEED)
+    }
+
+    pub fn seeded(spec: &FleetSpec, pod: &PodSpec, seed: u64) -> Self {
+        let mut driver = Self {
+            fleet: Fleet::new(spec, pod, seed),
+            now: SimTime::ZERO,
+            notices: Vec::new(),
+            replaces: false,
+            next_pod: 0,
+            events: BinaryHeap::new(),
+            kept: Vec::new(),
+            out: Out::default(),
+        };
+        driver.fleet.start(&mut driver.out);
+        driver.collect();
+        driver
+    }
+
+    pub fn create(&mut self) -> PodId {
+        self.create_as(PodRole::Active)
+    }
+
+    pub fn create_as(&mut self, role: PodRole) -> PodId {
+        let pod = PodId(self.next_pod);
+        self.next_pod += 1;
+        self.fleet.create_pod(pod, role, self.now, &mut self.out);
+        self.collect();
+        pod
+    }
+
+    pub fn create_ready(&mut self) -> PodId {
+        let pod = PodId(self.next_pod);
+        self.next_pod += 1;
+        self.fleet.create_ready_pod(pod, PodRole::Active, self.now, &mut self.out);
+        self.collect();
+        pod
+    }
+
+    pub fn delete(&mut self, pod: PodId) {
+        self.fleet.delete_pod(pod, "scale_in", self.now, &mut self.out);
+        self.collect();
+    }
+
+    /// Handles everything up to and including `end`.
+    pub fn run_to(&mut self, end: SimTime) {
+        while let Some(&Reverse((time, number))) = self.events.peek()
+            && time <= end
+        {
+            self.events.pop();
+            self.now = time;
+            self.fleet.handle(self.kept[number as usize], time, &mut self.out);
+            self.collect();
+        }
+        self.now = end;
+    }
+
+    pub fn pods(&self) -> u32 {
+        self.next_pod
+    }
+
+    /// When the notices that `pick` picks came, in seconds.
+    pub fn times(&self, pick: impl Fn(&Notice) -> bool) -> Vec<f64> {
+        self.notices.iter().filter(|(_, notice)| pick(notice)).map(|(time, _)| time.as_secs_f64()).collect()
+    }
+
+    pub fn ready_times(&self) -> Vec<f64> {
+        self.times(|notice| matches!(notice, Notice::Ready { .. }))
+    }
+
+    fn collect(&mut self) {
+        let out = std::mem::take(&mut self.out);
+        for (time, event) in out.schedule {
+            assert!(time >= self.now, "{event:?} asked for in the past");
+            self.events.push(Reverse((time, self.kept.len() as u64)));
+            self.kept.push(event);
+        }
+        for notice in out.notices {
+            self.notices.push((self.now, notice));
+            if !self.replaces {
+                continue;
+            }
+            if let Notice::Interrupted { pod, .. } | Notice::Evicted { pod, .. } = notice {
+                self.create();
+                self.fleet.delete_pod(pod, "evicted", self.now, &mut self.out);
+                self.collect();
+            }
+            if let Notice::Killed { .. } = notice {
+                self.create();
+            }
+        }
+    }
+}
