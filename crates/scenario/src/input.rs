@@ -28,7 +28,8 @@ impl Input {
     /// The built-in scenario.
     pub fn embedded_default() -> Vec<Self> {
         let files = crate::embedded_default();
-        let text = |(name, text): (&str, &str)| Self::Text { name: format!("triton-day/{name}"), text: text.to_owned() };
+        let text =
+            |(name, text): (&str, &str)| Self::Text { name: format!("triton-day/{name}"), text: text.to_owned() };
         files.into_iter().map(text).collect()
     }
 }
@@ -69,14 +70,9 @@ impl Documents {
             overrides::apply(&mut documents, self.scenario, path, value)?;
         }
         let scenario = &documents[self.scenario];
-        let file: ScenarioFile =
-            scenario.node.read("").map_err(|error| overrides::explain(error, &scenario.node, overrides))?;
-        let mut context = Context {
-            scenario: &scenario.node,
-            documents: &documents,
-            folder: self.folder.clone(),
-            notes: Vec::new(),
-        };
+        let file: ScenarioFile = scenario.node.read("").map_err(|error| overrides::explain(error, overrides))?;
+        let mut context =
+            Context { scenario: &scenario.node, documents: &documents, folder: self.folder.clone(), notes: Vec::new() };
         let spec = file.resolve(&mut context)?;
         let mut notes = context.notes;
         notes.extend(inert(&documents));
@@ -109,7 +105,11 @@ fn check_names(documents: &[Document]) -> Result<(), ScenarioError> {
 fn inert(documents: &[Document]) -> impl Iterator<Item = String> {
     let without_effect = documents.iter().filter(|document| document.kind == Kind::Inert);
     without_effect.map(|document| {
-        format!("ignored: {}: {}: manifests of this kind have no effect in the model", document.node.place.source, document.title())
+        format!(
+            "ignored: {}: {}: manifests of this kind have no effect in the model",
+            document.node.place.source,
+            document.title()
+        )
     })
 }
 

@@ -55,7 +55,9 @@ impl Change {
 
     fn value(&self, text: &str) -> Result<Node, ScenarioError> {
         parse_value(&self.source(), text).map_err(|error| match error {
-            ScenarioError::Syntax { reason, .. } => self.refused(format!("the value is not valid YAML: {reason}"), None),
+            ScenarioError::Syntax { reason, .. } => {
+                self.refused(format!("the value is not valid YAML: {reason}"), None)
+            }
             other => other,
         })
     }
@@ -80,7 +82,8 @@ impl Change {
         if rest[0] == Segment::Key("spec".to_owned()) {
             let named: Vec<&str> = REFERENCES.into_iter().filter(|key| policy.get(key).is_some()).collect();
             let [reference] = named[..] else {
-                let reason = "`spec` of a policy stands for the `spec` of its `hpa` or `keda`, of which it has none".to_owned();
+                let reason =
+                    "`spec` of a policy stands for the `spec` of its `hpa` or `keda`, of which it has none".to_owned();
                 return Err(self.refused(reason, None));
             };
             rest[0] = Segment::Key(reference.to_owned());
@@ -128,22 +131,19 @@ impl Change {
         let mut node = root;
         for (depth, segment) in path.iter().enumerate() {
             let here = path_text("", &path[..depth]);
+            // What was text or nothing becomes a mapping: the path says so, and the types have the last word.
+            if matches!((segment, &node.value), (Segment::Key(_), Value::Null | Value::Scalar { .. })) {
+                *node = Node { value: Value::Map(Vec::new()), place: place.clone() };
+            }
             node = match (segment, &mut node.value) {
                 (segment, Value::List(items)) => {
                     let position = self.position(items, segment, &here)?;
                     &mut items[position]
                 }
-                (Segment::Key(key), value) => {
-                    // What was text or nothing becomes a mapping: the path says so, and the types have the last word.
-                    if !matches!(value, Value::Map(_)) {
-                        *value = Value::Map(Vec::new());
-                        node.place = place.clone();
-                    }
-                    let Value::Map(entries) = &mut node.value else { unreachable!("just made a mapping") };
-                    entry(entries, key, &place)
-                }
-                (Segment::Index(index), _) => {
-                    let reason = format!("`{here}` is no list, `[{index}]` makes no sense there");
+                (Segment::Key(key), Value::Map(entries)) => entry(entries, key, &place),
+                _ => {
+                    let reason =
+                        format!("`{here}` is no list, `{}` makes no sense there", path_text("", &path[depth..=depth]));
                     return Err(self.refused(reason, None));
                 }
             };
@@ -164,7 +164,7 @@ fn entry<'e>(entries: &'e mut Vec<Entry>, key: &str, place: &Place) -> &'e mut N
 }
 
 /// Where an unknown key came in through an override, the nearest whole path is what its author needs.
-pub fn explain(error: ScenarioError, _scenario: &Node, overrides: &[(String, String)]) -> ScenarioError {
+pub fn explain(error: ScenarioError, overrides: &[(String, String)]) -> ScenarioError {
     let ScenarioError::UnknownKey { at, allowed } = &error else { return error };
     let Some((path, value)) =
         overrides.iter().find(|(path, value)| *at.place.source == *format!("--set {path}={value}"))

@@ -82,7 +82,7 @@ pub enum DistributionChoice<A> {
     /// Always the same.
     Constant(A),
     /// Evenly spread between two bounds.
-    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    #[serde(rename_all = "camelCase")]
     Uniform {
         /// Lower bound.
         low: A,
@@ -90,13 +90,13 @@ pub enum DistributionChoice<A> {
         high: A,
     },
     /// Exponential.
-    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    #[serde(rename_all = "camelCase")]
     Exponential {
         /// Mean.
         mean: A,
     },
     /// Lognormal, by its median and 90th percentile.
-    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    #[serde(rename_all = "camelCase")]
     LogNormal {
         /// Median.
         p50: A,
@@ -104,7 +104,7 @@ pub enum DistributionChoice<A> {
         p90: A,
     },
     /// Gamma.
-    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    #[serde(rename_all = "camelCase")]
     Gamma {
         /// Mean.
         mean: A,
@@ -112,7 +112,7 @@ pub enum DistributionChoice<A> {
         cv: f64,
     },
     /// Weibull.
-    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    #[serde(rename_all = "camelCase")]
     Weibull {
         /// Shape.
         shape: f64,

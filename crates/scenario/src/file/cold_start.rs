@@ -5,8 +5,8 @@ use serde::Deserialize;
 
 use crate::quantity::{Bandwidth, Size, Time};
 
-use super::choice::{DistributionChoice, TextOr};
 use super::Distribution;
+use super::choice::{DistributionChoice, TextOr};
 
 /// `coldStart`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -57,7 +57,7 @@ pub enum PhaseChoice {
     /// Always the same.
     Constant(Time),
     /// Evenly spread between two bounds.
-    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    #[serde(rename_all = "camelCase")]
     Uniform {
         /// Lower bound.
         low: Time,
@@ -65,13 +65,13 @@ pub enum PhaseChoice {
         high: Time,
     },
     /// Exponential.
-    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    #[serde(rename_all = "camelCase")]
     Exponential {
         /// Mean.
         mean: Time,
     },
     /// Lognormal, by its median and 90th percentile.
-    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    #[serde(rename_all = "camelCase")]
     LogNormal {
         /// Median.
         p50: Time,
@@ -79,7 +79,7 @@ pub enum PhaseChoice {
         p90: Time,
     },
     /// Gamma.
-    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    #[serde(rename_all = "camelCase")]
     Gamma {
         /// Mean.
         mean: Time,
@@ -87,7 +87,7 @@ pub enum PhaseChoice {
         cv: f64,
     },
     /// Weibull.
-    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    #[serde(rename_all = "camelCase")]
     Weibull {
         /// Shape.
         shape: f64,
@@ -97,7 +97,7 @@ pub enum PhaseChoice {
     /// Measured values, each equally likely, interpolated between.
     Empirical(Vec<Time>),
     /// Bytes over links that concurrent transfers share.
-    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    #[serde(rename_all = "camelCase")]
     Transfer {
         /// How much.
         size: Size,

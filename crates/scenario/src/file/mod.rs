@@ -15,18 +15,19 @@ pub use choice::{Distribution, DistributionChoice, TextOr};
 pub use cold_start::{CacheFile, ColdStartFile, LinkFile, PhaseChoice, PhaseFile};
 pub use nodes::{
     AvailabilityFile, BathtubFile, BathtubPoint, CapacityType, ClusterAutoscalerFile, ClusteredFile, ConsolidationFile,
-    DisruptionBudgetFile, InstanceTypeFile, InterruptionsFile, ManagerFile, NodesFile, OfferCapacity, PoolFile, PriceFile,
-    SchedulingFile, ServerlessFile, SimpleFile, SpotFile, TimingsFile,
+    DisruptionBudgetFile, InstanceTypeFile, InterruptionsFile, ManagerFile, NodesFile, OfferCapacity, PoolFile,
+    PriceFile, SchedulingFile, ServerlessFile, SimpleFile, SpotFile, TimingsFile,
 };
 pub use policies::{HpaChoice, KedaChoice, PolicyFile, PredictiveFile, Reference, StaticFile, WarmPoolFile};
 pub use run::{ExporterFile, MetricsFile, RunFile, SloFile};
 pub use service::{
-    AffineLatency, BatchLatencyFile, BatchPoint, ClientFile, ContinuousBatchingFile, DynamicBatchingFile, KillFile, ModelFile,
-    NoReplicaFile, PodFile, RetryFile, RoutingFile, ServiceFile, SlotsFile,
+    AffineLatency, BatchLatencyFile, BatchPoint, ClientFile, ContinuousBatchingFile, DynamicBatchingFile, KillFile,
+    ModelFile, NoReplicaFile, PodFile, RetryFile, RoutingFile, ServiceFile, SlotsFile,
 };
 pub use traffic::{
     BurstFile, ClipFile, ColumnsFile, GeneratorFile, HistoryFile, Level, NoiseFile, PointFile, PointsFile, ProcessFile,
-    RateSeriesFile, RateTerm, RateTermChoice, SeriesUnit, SineFile, TimeColumn, TraceFile, TraceFormat, TrafficFile, WeeklyFile,
+    RateSeriesFile, RateTerm, RateTermChoice, SeriesUnit, SineFile, TimeColumn, TraceFile, TraceFormat, TrafficFile,
+    WeeklyFile,
 };
 
 use std::collections::BTreeMap;

@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use crate::quantity::{Hazard, Price, Share, Size, Time};
 
-use super::choice::TextOr;
 use super::Distribution;
+use super::choice::TextOr;
 
 /// `nodes`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -113,7 +113,12 @@ pub struct TimingsFile {
 impl Default for TimingsFile {
     fn default() -> Self {
         let constant = |seconds| TextOr::Amount(Time(seconds));
-        Self { launch: constant(30.0), boot: constant(30.0), device_plugin: constant(20.0), launch_failure: constant(2.0) }
+        Self {
+            launch: constant(30.0),
+            boot: constant(30.0),
+            device_plugin: constant(20.0),
+            launch_failure: constant(2.0),
+        }
     }
 }
 

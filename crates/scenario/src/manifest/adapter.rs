@@ -96,9 +96,8 @@ impl AdapterFile {
 }
 
 fn is_configuration(node: &Node) -> bool {
-    node.text().is_some_and(|text| {
-        text.lines().any(|line| line.trim_end() == "rules:" || line.trim_end() == "externalRules:")
-    })
+    node.text()
+        .is_some_and(|text| text.lines().any(|line| line.trim_end() == "rules:" || line.trim_end() == "externalRules:"))
 }
 
 fn move_down(node: &mut Node, lines: u32) {

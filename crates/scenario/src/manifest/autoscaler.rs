@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use policy::hpa::{
-    Behavior, HpaSpec, MetricSpec, MetricTarget, PolicyKind, Rules, ScalingPolicyRule, SelectPolicy,
-};
+use policy::hpa::{Behavior, HpaSpec, MetricSpec, MetricTarget, PolicyKind, Rules, ScalingPolicyRule, SelectPolicy};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use units::SimDuration;
@@ -285,7 +283,10 @@ impl MetricFile {
                 let source = self.pods.as_ref().ok_or_else(|| lacking("pods"))?;
                 let target = source.target.resolve("pods")?;
                 if !matches!(target, MetricTarget::AverageValue(_)) {
-                    return Err(("pods.target.type".to_owned(), "Pods metrics have AverageValue targets only".to_owned()));
+                    return Err((
+                        "pods.target.type".to_owned(),
+                        "Pods metrics have AverageValue targets only".to_owned(),
+                    ));
                 }
                 MetricSpec::Pods { name: source.metric.name.clone(), selector: source.metric.selector(), target }
             }
@@ -321,8 +322,12 @@ impl MetricNameFile {
 impl TargetFile {
     fn resolve(&self, source: &str) -> Result<MetricTarget, (String, String)> {
         let (key, target) = match self.kind {
-            TargetKindFile::Utilization => ("averageUtilization", self.average_utilization.map(MetricTarget::Utilization)),
-            TargetKindFile::AverageValue => ("averageValue", self.average_value.map(|q| MetricTarget::AverageValue(q.0))),
+            TargetKindFile::Utilization => {
+                ("averageUtilization", self.average_utilization.map(MetricTarget::Utilization))
+            }
+            TargetKindFile::AverageValue => {
+                ("averageValue", self.average_value.map(|q| MetricTarget::AverageValue(q.0)))
+            }
             TargetKindFile::Value => ("value", self.value.map(|quantity| MetricTarget::Value(quantity.0))),
         };
         let path = format!("{source}.target.{key}");

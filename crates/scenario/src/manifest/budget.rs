@@ -33,7 +33,10 @@ pub struct BudgetSpecFile {
 impl BudgetSpecFile {
     /// True if it selects pods with these labels.
     pub fn selects(&self, labels: &[(String, String)]) -> bool {
-        self.selector.match_labels.iter().all(|(key, value)| labels.iter().any(|label| label == &(key.clone(), value.clone())))
+        self.selector
+            .match_labels
+            .iter()
+            .all(|(key, value)| labels.iter().any(|label| label == &(key.clone(), value.clone())))
     }
 
     /// The model's budget; the error says what is wrong with `spec`.

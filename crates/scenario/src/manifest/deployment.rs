@@ -167,7 +167,12 @@ impl ContainerFile {
 
     /// Names of extended resources: those with a domain.
     fn extended(&self) -> impl Iterator<Item = &str> {
-        self.resources.requests.keys().chain(self.resources.limits.keys()).map(String::as_str).filter(|key| key.contains('/'))
+        self.resources
+            .requests
+            .keys()
+            .chain(self.resources.limits.keys())
+            .map(String::as_str)
+            .filter(|key| key.contains('/'))
     }
 }
 
@@ -219,7 +224,9 @@ impl DeploymentFile {
 fn pre_stop(containers: &[ContainerFile]) -> Result<SimDuration, PodProblem> {
     let mut longest = 0;
     for (index, container) in containers.iter().enumerate() {
-        let Some(hook) = container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.pre_stop.as_ref()) else { continue };
+        let Some(hook) = container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.pre_stop.as_ref()) else {
+            continue;
+        };
         longest = longest.max(hook.seconds().ok_or_else(|| {
             let reason = "only sleeping is modelled: `sleep: {seconds: 10}` or a command that ends in `sleep 10`";
             (format!("containers[{index}].lifecycle.preStop"), reason.to_owned())

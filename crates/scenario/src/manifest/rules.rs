@@ -197,11 +197,11 @@ fn remove(node: &mut Node, key: &str, treatment: Treatment, path: &str) -> Resul
     let Value::Map(entries) = &mut node.value else { return Ok(false) };
     let Some(position) = entries.iter().position(|entry| entry.key == key) else { return Ok(false) };
     match treatment {
-        Treatment::Ignored => {
+        Ignored => {
             entries.remove(position);
             Ok(true)
         }
-        Treatment::Refused(what) => {
+        Refused(what) => {
             let at = Box::new(crate::error::At { place: entries[position].place.clone(), path: path.to_owned() });
             Err(ScenarioError::NotModelled { at, reason: what.to_owned() })
         }

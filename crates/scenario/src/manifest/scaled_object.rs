@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use units::SimDuration;
 
-use super::autoscaler::{BehaviorFile, ScaleTargetFile};
 use super::MetadataFile;
+use super::autoscaler::{BehaviorFile, ScaleTargetFile};
 
 /// The manifest.
 #[derive(Clone, Debug, Deserialize)]

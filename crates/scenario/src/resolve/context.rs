@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use jiff::Zoned;
+use jiff::ZonedDateTime;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
@@ -81,19 +81,24 @@ impl<'a> Context<'a> {
     }
 
     /// When the run starts, in the calendar.
-    pub fn start(&self, run: &RunFile) -> Result<Zoned, ScenarioError> {
+    pub fn start(&self, run: &RunFile) -> Result<ZonedDateTime, ScenarioError> {
         let wrong = |path: &str, found: &str, expected: &str| ScenarioError::WrongValue {
             at: self.at(path),
             found: format!("text `{found}`"),
             expected: expected.to_owned(),
         };
-        let zone = TimeZone::get(&run.time_zone)
-            .map_err(|_| wrong("spec.run.timeZone", &run.time_zone, "an IANA time zone such as `UTC` or `Europe/Berlin`"))?;
+        let zone = TimeZone::get(&run.time_zone).map_err(|_| {
+            wrong("spec.run.timeZone", &run.time_zone, "an IANA time zone such as `UTC` or `Europe/Berlin`")
+        })?;
         let local: DateTime = run.start.parse().map_err(|_| {
-            wrong("spec.run.start", &run.start, "a local date and time such as `2026-03-16T00:00:00` (the zone is `timeZone`)")
+            wrong(
+                "spec.run.start",
+                &run.start,
+                "a local date and time such as `2026-03-16T00:00:00` (the zone is `timeZone`)",
+            )
         })?;
         local
-            .to_zoned(zone)
+            .to_zoned_datetime(zone)
             .map_err(|_| wrong("spec.run.start", &run.start, "a date between the years 1 and 9999"))
     }
 }

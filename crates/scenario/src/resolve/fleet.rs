@@ -1,16 +1,16 @@
 //! Nodes, cold starts, spot interruptions, disruption budgets.
 
 use cluster::spec::{
-    CacheSpec, ClusterAutoscalerSpec, ColdStartSpec, Consolidation, DisruptionBudget, FleetSpec, InterruptionModel, LinkSpec,
-    NodeManager, NodePoolSpec, NodeTimings, PhaseSpec, PodDisruptionBudget, PodSpec, Scheduling, SpotSpec,
+    CacheSpec, ClusterAutoscalerSpec, ColdStartSpec, Consolidation, DisruptionBudget, FleetSpec, InterruptionModel,
+    LinkSpec, NodeManager, NodePoolSpec, NodeTimings, PhaseSpec, PodDisruptionBudget, PodSpec, Scheduling, SpotSpec,
 };
 use units::Bytes;
 use workload::Distribution as Drawn;
 
 use crate::error::{At, ScenarioError};
 use crate::file::{
-    CapacityType, ConsolidationFile, DisruptionBudgetFile, InterruptionsFile, ManagerFile, PhaseChoice, PhaseFile, PoolFile,
-    ScenarioSpec, SchedulingFile, SpotFile, TextOr,
+    CapacityType, ConsolidationFile, DisruptionBudgetFile, InterruptionsFile, ManagerFile, PhaseChoice, PhaseFile,
+    PoolFile, ScenarioSpec, SchedulingFile, SpotFile, TextOr,
 };
 use crate::manifest::{BudgetFile, Document, KarpenterPool, Kind, default_budget, disruption_budget, read};
 use crate::quantity::Time;
@@ -109,7 +109,9 @@ impl Context<'_> {
             zones: &pool.zones,
             capacity: &pool.capacity,
         };
-        if let Some(share) = pool.capacity.values().filter_map(|capacity| capacity.insufficient).find(|share| share.0 >= 1.0) {
+        if let Some(share) =
+            pool.capacity.values().filter_map(|capacity| capacity.insufficient).find(|share| share.0 >= 1.0)
+        {
             let reason = format!("`insufficient: {}%` would never launch anything", share.0 * 100.0);
             return Err(self.inconsistent(&format!("{path}.capacity"), &reason));
         }
@@ -210,7 +212,11 @@ impl Context<'_> {
         let links: Vec<LinkSpec> = file
             .links
             .iter()
-            .map(|link| LinkSpec { name: link.name.clone(), bytes_per_second: link.bandwidth.0, per_node: link.per_node })
+            .map(|link| LinkSpec {
+                name: link.name.clone(),
+                bytes_per_second: link.bandwidth.0,
+                per_node: link.per_node,
+            })
             .collect();
         let phase = |phase: &PhaseFile, key: &str| self.phase(phase, &links, &format!("spec.coldStart.{key}"));
         Ok(ColdStartSpec {
@@ -316,5 +322,6 @@ fn misfit(offering: &cluster::spec::InstanceOffering, pod: &PodSpec) -> Option<S
         return Some(format!("it asks for {cpu}m of CPU, {kind} has {}", offering.cpu));
     }
     let memory: u64 = pod.containers.iter().filter_map(|container| container.memory).map(|memory| memory.0).sum();
-    (memory > offering.memory.0).then(|| format!("it asks for {} of memory, {kind} has {}", Bytes(memory), offering.memory))
+    (memory > offering.memory.0)
+        .then(|| format!("it asks for {} of memory, {kind} has {}", Bytes(memory), offering.memory))
 }

@@ -42,10 +42,8 @@ impl Context<'_> {
                 continue;
             };
             self.note_ignored(document, &ignored);
-            let rules = resolve(file).map_err(|(path, reason)| ScenarioError::Inconsistent {
-                at: document.node.locate(path),
-                reason,
-            })?;
+            let rules = resolve(file)
+                .map_err(|(path, reason)| ScenarioError::Inconsistent { at: document.node.locate(path), reason })?;
             // The adapter itself judges patterns and templates.
             promql::adapter::Adapter::new(&rules, 60_000, promql::Options::default()).map_err(|error| {
                 ScenarioError::Inconsistent { at: document.node.locate("rules"), reason: error.to_string() }
@@ -97,6 +95,8 @@ fn rule(file: AdapterRuleFile, path: &str) -> Result<Rule, (String, String)> {
         },
         name: NameRule { matches: file.name.matches, api_name: file.name.alias },
         // What the adapter does without a template: the sum of the series by object.
-        metrics_query: file.metrics_query.unwrap_or_else(|| "sum(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)".to_owned()),
+        metrics_query: file
+            .metrics_query
+            .unwrap_or_else(|| "sum(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)".to_owned()),
     })
 }

@@ -55,9 +55,19 @@ impl Context<'_> {
         Ok(offerings)
     }
 
-    fn price<'s>(&self, spec: &'s ScenarioSpec, instance_type: &str, path: &str) -> Result<&'s PriceFile, ScenarioError> {
+    fn price<'s>(
+        &self,
+        spec: &'s ScenarioSpec,
+        instance_type: &str,
+        path: &str,
+    ) -> Result<&'s PriceFile, ScenarioError> {
         spec.prices.get(instance_type).ok_or_else(|| {
-            self.unknown_name(path, "entry under `prices` for instance type", instance_type, spec.prices.keys().cloned())
+            self.unknown_name(
+                path,
+                "entry under `prices` for instance type",
+                instance_type,
+                spec.prices.keys().cloned(),
+            )
         })
     }
 
@@ -93,11 +103,13 @@ impl Context<'_> {
                     types.retain(|name| admits(rule, name));
                 }
                 "karpenter.sh/capacity-type" => {
-                    capacity_types.retain(|kind| CAPACITY_TYPES.iter().any(|known| known.1 == *kind && admits(rule, known.0)));
+                    capacity_types
+                        .retain(|kind| CAPACITY_TYPES.iter().any(|known| known.1 == *kind && admits(rule, known.0)));
                 }
                 "topology.kubernetes.io/zone" if rule.operator == Operator::In => zones.clone_from(&rule.values),
                 key if UNIFORM_KEYS.contains(&key) => {}
-                _ => types.retain(|name| self.shape(spec, name, "spec.prices").is_ok_and(|shape| meets(rule, name, &shape))),
+                _ => types
+                    .retain(|name| self.shape(spec, name, "spec.prices").is_ok_and(|shape| meets(rule, name, &shape))),
             }
             if !is_understood(rule) {
                 return Err(format!("requirement on `{}` with operator {:?} is not modelled", rule.key, rule.operator));

@@ -61,7 +61,9 @@ impl Rate {
             Self::Constant(value) => *value,
             Self::Sum(terms) => terms.iter().map(|term| term.at(t)).sum::<Option<f64>>()?,
             Self::Product(terms) => terms.iter().map(|term| term.at(t)).product::<Option<f64>>()?,
-            Self::Points { points, every, offset } => interpolate(points, every.map_or(t, |every| (t + offset).rem_euclid(every))),
+            Self::Points { points, every, offset } => {
+                interpolate(points, every.map_or(t, |every| (t + offset).rem_euclid(every)))
+            }
             Self::Sine { mean, swing, period, peak } => {
                 mean + swing * libm::cos((t - peak) / period * std::f64::consts::TAU)
             }
@@ -69,9 +71,7 @@ impl Rate {
                 let days = ((t + calendar.second_of_day) / DAY).floor() as i64;
                 factors[(calendar.weekday as i64 + days).rem_euclid(7) as usize]
             }
-            Self::Burst { at, rise, hold, fall, height } => {
-                height * trapezium(t - at, *rise, *hold, *fall)
-            }
+            Self::Burst { at, rise, hold, fall, height } => height * trapezium(t - at, *rise, *hold, *fall),
             Self::Noise { factor, interval, seed } => {
                 let index = (t / interval).floor() as i64;
                 factor.sample(&mut Stream::new(*seed, Purpose::RateNoise, index as u64))
@@ -134,7 +134,9 @@ impl Context<'_> {
                 let path = format!("{path}.sum");
                 let (rates, dimensions) = self.terms(terms, &path, calendar)?;
                 if dimensions.windows(2).any(|pair| pair[0] != pair[1]) {
-                    return Err(self.inconsistent(&path, "adds rates (`req/s`) and factors (`%`); all terms must be alike"));
+                    return Err(
+                        self.inconsistent(&path, "adds rates (`req/s`) and factors (`%`); all terms must be alike")
+                    );
                 }
                 Ok((Rate::Sum(rates), dimensions[0]))
             }
@@ -144,7 +146,8 @@ impl Context<'_> {
                 match dimensions.iter().filter(|dimension| **dimension == Dimension::Rate).count() {
                     0 => Ok((Rate::Product(rates), Dimension::Factor)),
                     1 => Ok((Rate::Product(rates), Dimension::Rate)),
-                    _ => Err(self.inconsistent(&path, "multiplies several rates (`req/s`); all but one must be factors (`%`)")),
+                    _ => Err(self
+                        .inconsistent(&path, "multiplies several rates (`req/s`); all but one must be factors (`%`)")),
                 }
             }
             RateTermChoice::Points(file) => self.points(file, &format!("{path}.points"), calendar),
@@ -181,7 +184,9 @@ impl Context<'_> {
         let points: Vec<(f64, f64)> = file.at.iter().map(|point| (point.time.0, level_parts(point.level).0)).collect();
         let dimensions: Vec<Dimension> = file.at.iter().map(|point| level_parts(point.level).1).collect();
         if points.is_empty() || points.windows(2).any(|pair| pair[1].0 <= pair[0].0) {
-            return Err(self.inconsistent(&format!("{path}.at"), "needs at least one point, in ascending order of `time`"));
+            return Err(
+                self.inconsistent(&format!("{path}.at"), "needs at least one point, in ascending order of `time`")
+            );
         }
         if dimensions.windows(2).any(|pair| pair[0] != pair[1]) {
             return Err(self.inconsistent(&format!("{path}.at"), "mixes rates (`req/s`) and factors (`%`)"));
@@ -202,7 +207,9 @@ impl Context<'_> {
 
     fn sine(&self, file: SineFile, path: &str, calendar: Calendar) -> Result<(Rate, Dimension), ScenarioError> {
         if file.amplitude.0 > 1.0 {
-            return Err(self.inconsistent(&format!("{path}.amplitude"), "must be at most 100%: there are no negative rates"));
+            return Err(
+                self.inconsistent(&format!("{path}.amplitude"), "must be at most 100%: there are no negative rates")
+            );
         }
         if file.period.0 <= 0.0 {
             return Err(self.inconsistent(&format!("{path}.period"), "must be longer than zero"));
@@ -242,8 +249,7 @@ fn weekly(file: &WeeklyFile, calendar: Calendar) -> Rate {
 
 fn burst(file: BurstFile) -> (Rate, Dimension) {
     let (height, dimension) = level_parts(file.height);
-    let rate =
-        Rate::Burst { at: file.at.0, rise: file.rise.0, hold: file.hold.0, fall: file.fall.0, height };
+    let rate = Rate::Burst { at: file.at.0, rise: file.rise.0, hold: file.hold.0, fall: file.fall.0, height };
     (rate, dimension)
 }
 
@@ -254,7 +260,8 @@ mod tests {
     #[test]
     fn points_that_repeat_join_over_midnight_and_count_from_it() {
         let noon = Calendar { second_of_day: 43_200.0, weekday: 0 };
-        let points = vec![(18.0 * 3600.0 - DAY, 0.0), (6.0 * 3600.0, 12.0), (18.0 * 3600.0, 0.0), (6.0 * 3600.0 + DAY, 12.0)];
+        let points =
+            vec![(18.0 * 3600.0 - DAY, 0.0), (6.0 * 3600.0, 12.0), (18.0 * 3600.0, 0.0), (6.0 * 3600.0 + DAY, 12.0)];
         let rate = Rate::Points { points, every: Some(DAY), offset: noon.second_of_day };
         let seen = [0.0, 6.0, 12.0, 18.0, -24.0].map(|hour| rate.at(hour * 3600.0).unwrap());
         assert_eq!(seen, [6.0, 0.0, 6.0, 12.0, 6.0]);

@@ -10,8 +10,8 @@ use workload::Distribution as Drawn;
 
 use crate::error::{At, ScenarioError};
 use crate::file::{
-    BatchLatencyFile, BatchPoint, ContinuousBatchingFile, Distribution, DistributionChoice, DynamicBatchingFile, KillFile,
-    ModelFile, NoReplicaFile, PodFile, RoutingFile, ScenarioSpec, ServiceFile, TextOr,
+    BatchLatencyFile, BatchPoint, ContinuousBatchingFile, Distribution, DistributionChoice, DynamicBatchingFile,
+    KillFile, ModelFile, NoReplicaFile, PodFile, RoutingFile, ScenarioSpec, ServiceFile, TextOr,
 };
 use crate::manifest::{DeploymentFile, Document, Kind, Quantity, read};
 use crate::quantity::{Count, Time};
@@ -36,7 +36,7 @@ impl Plain for Count {
     }
 }
 
-impl Context<'_> {
+impl<'a> Context<'a> {
     /// `service`, with the Deployment it names.
     pub(super) fn service(&mut self, spec: &ScenarioSpec) -> Result<ServiceSpec, ScenarioError> {
         let file = &spec.service;
@@ -100,7 +100,7 @@ impl Context<'_> {
     }
 
     /// The Deployment of the service: the one named, or the only one.
-    fn deployment(&mut self, file: &ServiceFile) -> Result<Option<&Document>, ScenarioError> {
+    fn deployment(&mut self, file: &ServiceFile) -> Result<Option<&'a Document>, ScenarioError> {
         let all: Vec<&Document> = self.of_kind(Kind::Deployment).collect();
         let chosen = match (&file.deployment, all.as_slice()) {
             (Some(name), _) => self.named(Kind::Deployment, name, "spec.service.deployment")?,
@@ -108,7 +108,8 @@ impl Context<'_> {
             (None, [only]) => *only,
             (None, several) => {
                 let names: Vec<&str> = several.iter().map(|document| document.name.as_str()).collect();
-                let reason = format!("there are several Deployments ({}); name one in `service.deployment`", names.join(", "));
+                let reason =
+                    format!("there are several Deployments ({}); name one in `service.deployment`", names.join(", "));
                 return Err(self.inconsistent("spec.service", &reason));
             }
         };
@@ -138,7 +139,11 @@ impl Context<'_> {
             containers: vec![container],
             grace: pod.grace.duration(),
             pre_stop: pod.pre_stop.duration(),
-            probe_period: self.at_least(pod.probe_period, SimDuration::from_millis(1), "spec.service.pod.probePeriod")?,
+            probe_period: self.at_least(
+                pod.probe_period,
+                SimDuration::from_millis(1),
+                "spec.service.pod.probePeriod",
+            )?,
             probe_initial_delay: pod.probe_initial_delay.duration(),
             endpoint_delay,
             node_selector: pod.node_selector.clone().into_iter().collect(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cluster::spec::InterruptionModel;
-use jiff::Zoned;
+use jiff::ZonedDateTime;
 use units::{SimDuration, SimTime};
 use workload::{RateCurve, RateLog, Traffic};
 
@@ -23,7 +23,7 @@ impl Context<'_> {
     pub(super) fn traffic(
         &mut self,
         spec: &ScenarioSpec,
-        start: &Zoned,
+        start: &ZonedDateTime,
     ) -> Result<(Traffic, Arc<RateLog>), ScenarioError> {
         let file = &spec.traffic;
         let midnight = start.time().duration_since(jiff::civil::Time::midnight());

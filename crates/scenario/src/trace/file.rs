@@ -32,7 +32,8 @@ impl FileTrace {
         let mut lines = Lines { input: open_input(path)?, buffer: Vec::new() };
         let broken = |error: std::io::Error| unreadable(path, &error);
         let first = String::from_utf8_lossy(lines.next().map_err(broken)?.unwrap_or_default()).into_owned();
-        let layout = Layout::of(&first, trace).map_err(|reason| ScenarioError::BadFile { file: name.clone(), reason })?;
+        let layout =
+            Layout::of(&first, trace).map_err(|reason| ScenarioError::BadFile { file: name.clone(), reason })?;
         let mut checked = Self { path: path.to_owned(), layout, origin_ns: 0, rows: 0, last_ns: 0 };
         let mut number = 1;
         if !checked.layout.has_header() {
@@ -58,7 +59,8 @@ impl FileTrace {
         if self.rows == 0 && self.layout.starts_at_first_row() {
             self.origin_ns = row.at_ns;
         }
-        let at_ns = self.relative(row).ok_or("arrives before the start of the trace; rows must be in order of arrival")?;
+        let at_ns =
+            self.relative(row).ok_or("arrives before the start of the trace; rows must be in order of arrival")?;
         if at_ns < self.last_ns {
             return Err("arrives before the row above; rows must be in order of arrival".to_owned());
         }

@@ -145,7 +145,12 @@ fn named(names: &[&str], columns: &ColumnsFile) -> Result<Layout, String> {
         (None, None) => None,
         _ => return Err("`promptTokens` and `outputTokens` go together".to_owned()),
     };
-    Ok(Layout::Csv { arrival: find(names, &columns.arrival)?, unit: columns.arrival_unit, tokens, skips_failures: false })
+    Ok(Layout::Csv {
+        arrival: find(names, &columns.arrival)?,
+        unit: columns.arrival_unit,
+        tokens,
+        skips_failures: false,
+    })
 }
 
 /// Index of a column of the header.

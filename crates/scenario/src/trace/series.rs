@@ -100,7 +100,8 @@ fn row(
         }
     }
     let [time, value] = fields(line.as_bytes(), columns)?;
-    let at_ns = time_ns(time, file.time_unit).ok_or_else(|| format!("`{}` is not a time", String::from_utf8_lossy(time)))?;
+    let at_ns =
+        time_ns(time, file.time_unit).ok_or_else(|| format!("`{}` is not a time", String::from_utf8_lossy(time)))?;
     let value = std::str::from_utf8(value).unwrap_or_default().trim();
     if value.is_empty() || value == "NaN" {
         return Ok(Some((at_ns, None)));

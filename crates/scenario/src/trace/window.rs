@@ -51,7 +51,12 @@ impl Window {
 
 impl TraceSource for Window {
     fn open(&self) -> Box<dyn TraceReader> {
-        Box::new(WindowReader { window: self.clone(), reader: self.source.open(), played: 0, raw: TraceChunk::default() })
+        Box::new(WindowReader {
+            window: self.clone(),
+            reader: self.source.open(),
+            played: 0,
+            raw: TraceChunk::default(),
+        })
     }
 
     fn len(&self) -> u64 {

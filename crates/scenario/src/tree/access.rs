@@ -43,7 +43,10 @@ fn bracketed(inner: &str, path: &str) -> Result<Segment, String> {
     if let Some(key) = quoted('"').or_else(|| quoted('\'')) {
         return Ok(Segment::Key(key.to_owned()));
     }
-    inner.parse().map(Segment::Index).map_err(|_| format!("`[{inner}]` in path `{path}` is neither a number nor a quoted key"))
+    inner
+        .parse()
+        .map(Segment::Index)
+        .map_err(|_| format!("`[{inner}]` in path `{path}` is neither a number nor a quoted key"))
 }
 
 /// The path below `root`, as a user would write it.

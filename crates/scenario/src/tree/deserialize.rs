@@ -2,7 +2,8 @@
 
 use serde::de::value::StrDeserializer;
 use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, Error as _, IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor,
+    DeserializeSeed, Deserializer, EnumAccess, Error as _, IntoDeserializer, MapAccess, SeqAccess, VariantAccess,
+    Visitor,
 };
 use serde::forward_to_deserialize_any;
 
@@ -27,7 +28,9 @@ fn resolve(text: &str, plain: bool) -> Scalar<'_> {
         _ => {}
     }
     // Rust reads `inf`, `nan` and `infinity` as numbers; YAML does not.
-    if !text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.')) || text.ends_with(char::is_alphabetic) {
+    if !text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.'))
+        || text.ends_with(char::is_alphabetic)
+    {
         return Scalar::Text(text);
     }
     if let Ok(number) = text.parse() {
@@ -73,7 +76,11 @@ impl Node {
         visitor.visit_seq(Items { items: items.iter().enumerate() }).map_err(|error| error.or_at(&self.place))
     }
 
-    fn visit_mapping<'de, V: Visitor<'de>>(&'de self, entries: &'de [Entry], visitor: V) -> Result<V::Value, TreeError> {
+    fn visit_mapping<'de, V: Visitor<'de>>(
+        &'de self,
+        entries: &'de [Entry],
+        visitor: V,
+    ) -> Result<V::Value, TreeError> {
         let access = Entries { entries: entries.iter(), pending: None };
         visitor.visit_map(access).map_err(|error| error.or_at(&self.place))
     }
@@ -196,14 +203,15 @@ impl<'de> Deserializer<'de> for &'de Node {
         visitor: V,
     ) -> Result<V::Value, TreeError> {
         match &self.value {
-            Value::Scalar { text, .. } => {
-                visitor.visit_enum(text.as_str().into_deserializer()).map_err(|error: TreeError| error.or_at(&self.place))
-            }
+            Value::Scalar { text, .. } => visitor
+                .visit_enum(text.as_str().into_deserializer())
+                .map_err(|error: TreeError| error.or_at(&self.place)),
             Value::Map(entries) if entries.len() == 1 => visitor.visit_enum(Choice { entry: &entries[0] }),
             Value::Map(entries) if entries.len() > 1 => {
                 let keys: Vec<String> = entries.iter().map(|entry| format!("`{}`", entry.key)).collect();
                 let expected = format!("only one of: {}", choices.join(", "));
-                Err(TreeError::wrong_value(format!("{} together", keys.join(" and ")), expected).or_at(&entries[1].place))
+                Err(TreeError::wrong_value(format!("{} together", keys.join(" and ")), expected)
+                    .or_at(&entries[1].place))
             }
             _ => self.wrong(&format!("one of: {}", choices.join(", "))),
         }
@@ -248,7 +256,8 @@ impl<'de> MapAccess<'de> for Entries<'de> {
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, TreeError> {
         let entry = self.pending.take().ok_or_else(|| TreeError::custom("a value was asked for before its key"))?;
-        seed.deserialize(&entry.value).map_err(|error| error.or_at(&entry.value.place).under(Segment::Key(entry.key.clone())))
+        seed.deserialize(&entry.value)
+            .map_err(|error| error.or_at(&entry.value.place).under(Segment::Key(entry.key.clone())))
     }
 
     fn size_hint(&self) -> Option<usize> {

@@ -68,13 +68,7 @@ enum Content {
 
 impl Builder {
     fn new(source: &str) -> Self {
-        Self {
-            source: Arc::from(source),
-            open: Vec::new(),
-            anchors: BTreeMap::new(),
-            documents: Vec::new(),
-            nodes: 0,
-        }
+        Self { source: Arc::from(source), open: Vec::new(), anchors: BTreeMap::new(), documents: Vec::new(), nodes: 0 }
     }
 
     fn place(&self, span: Span) -> Place {
