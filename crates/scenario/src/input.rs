@@ -79,6 +79,7 @@ impl Documents {
         let mut context =
             Context { scenario: &scenario.node, documents: &documents, folder: self.folder.clone(), notes: Vec::new() };
         let spec = file.resolve(&mut context)?;
+        let utc_offset_seconds = context.start(&file.spec.run)?.offset().seconds();
         let mut notes = context.notes;
         notes.extend(inert(&documents));
         Ok(Loaded {
@@ -88,6 +89,7 @@ impl Documents {
             replications: file.spec.run.replications,
             gates: file.spec.gates.clone(),
             notes,
+            utc_offset_seconds,
             folder: self.folder.clone(),
             documents: documents.iter().map(|document| document.node.to_json()).collect(),
         })

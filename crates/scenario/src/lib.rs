@@ -42,6 +42,8 @@ pub struct Loaded {
     pub notes: Vec<String>,
     /// All documents as read, overrides applied; for `run.json`.
     pub documents: serde_json::Value,
+    /// Offset of the run's time zone from UTC at its start, in seconds.
+    pub utc_offset_seconds: i32,
     /// Folder that relative file names in them start from.
     pub folder: std::path::PathBuf,
 }

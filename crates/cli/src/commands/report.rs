@@ -30,7 +30,7 @@ pub fn report(args: &Report) -> Result<Outcome> {
     bar.finish();
     let page = with_report(&loaded, &results, report::report_html);
     let out = args.out.clone().unwrap_or_else(|| args.dir.join("report.html"));
-    report::write_atomically(&out, page.as_bytes()).or_environment(&format!("writing {}", out.display()))?;
+    report::write_atomically(&out, &page).or_environment(&format!("writing {}", out.display()))?;
     println!("{}", out.display());
     Ok(Outcome::Done)
 }

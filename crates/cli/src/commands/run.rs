@@ -122,7 +122,7 @@ pub fn with_report<T>(loaded: &Loaded, results: &Results, with: impl FnOnce(&Run
     let comparisons = results.comparisons();
     with(&RunReport {
         scenario: &loaded.spec.name,
-        start: Some(CalendarStart::new(loaded.spec.start_unix_seconds)),
+        start: Some(CalendarStart { unix_seconds: loaded.spec.start_unix_seconds, utc_offset_seconds: loaded.utc_offset_seconds }),
         slo_threshold: loaded.spec.slo.latency,
         objective: loaded.spec.slo.objective,
         policies: &outcomes,
@@ -151,7 +151,13 @@ fn print(
         Format::Markdown => report::Format::Markdown,
         Format::Csv => report::Format::Csv,
     };
-    let style = TerminalStyle::detect(std::io::stdout().is_terminal(), std::env::var_os("NO_COLOR").is_some());
+    let style = if std::io::stdout().is_terminal() {
+        let color = std::env::var_os("NO_COLOR").is_none();
+        let width = console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns));
+        TerminalStyle { color, unicode: true, width }
+    } else {
+        TerminalStyle::PLAIN
+    };
     print!("{}", with_report(loaded, results, |report| report::render(report, format, style)));
     if let Some(precision) = precision {
         let verdict = if precision.is_met { "met" } else { "not met" };
