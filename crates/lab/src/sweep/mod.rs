@@ -17,6 +17,7 @@ pub use expression::{Expression, ExpressionError};
 pub use file::{AxisFile, MethodFile, OneOrMany, RangeFile, SampleAxisFile, SampleFile, Scalar, SweepFile};
 pub use journal::{JOURNAL_NAME, SweepRow};
 pub use merge::{SweepResults, merge, read};
+pub(crate) use run::Slot;
 pub use run::{Estimate, Scenarios, Shard, SweepOptions, SweepOutcome, estimate, run};
 pub use table::{Cells, TableColumn};
 

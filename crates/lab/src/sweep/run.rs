@@ -159,19 +159,26 @@ struct Task<'a> {
 }
 
 /// A point's scenario, made by the first of its runs and dropped after the last, so that only points in work are in memory.
-struct Slot<P> {
+pub(crate) struct Slot<P> {
     prepared: Mutex<Option<Arc<Result<P, String>>>>,
     left: AtomicUsize,
 }
 
 impl<P> Slot<P> {
-    fn get(&self, make: impl FnOnce() -> Result<P, String>) -> Arc<Result<P, String>> {
+    /// For `left` runs.
+    pub(crate) fn new(left: usize) -> Self {
+        Self { prepared: Mutex::new(None), left: AtomicUsize::new(left) }
+    }
+
+    /// The scenario; made if this is the first run to ask.
+    pub(crate) fn get(&self, make: impl FnOnce() -> Result<P, String>) -> Arc<Result<P, String>> {
         // A poisoned lock is a run that panicked elsewhere; what it guards is whole or absent.
         let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(prepared.get_or_insert_with(|| Arc::new(make())))
     }
 
-    fn release(&self) {
+    /// Says that a run is over.
+    pub(crate) fn release(&self) {
         if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
             *self.prepared.lock().unwrap_or_else(PoisonError::into_inner) = None;
         }
@@ -238,7 +245,7 @@ fn tasks<'a, P>(
                 }
             }
         }
-        slots.push(Slot { prepared: Mutex::new(None), left: AtomicUsize::new(tasks.len() - before) });
+        slots.push(Slot::new(tasks.len() - before));
     }
     (tasks, slots)
 }
