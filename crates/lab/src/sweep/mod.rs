@@ -18,7 +18,7 @@ pub use file::{AxisFile, MethodFile, OneOrMany, RangeFile, SampleAxisFile, Sampl
 pub use journal::{JOURNAL_NAME, SweepRow};
 pub use merge::{SweepResults, merge, read};
 pub(crate) use run::Slot;
-pub use run::{Estimate, Scenarios, Shard, SweepOptions, SweepOutcome, estimate, run};
+pub use run::{Estimate, Scenarios, Shard, Simulated, SweepOptions, SweepOutcome, estimate, run};
 pub use table::{Cells, TableColumn};
 
 use crate::design::{Parameter, Setting};

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use cluster::Keep;
+use cluster::spec::SimulationSpec;
 use record::RunRecord;
 
 use super::journal::{Header, Journal, RunKey};
@@ -29,6 +30,25 @@ pub trait Scenarios: Sync {
 
     /// One run of it.
     fn run(&self, prepared: &Self::Prepared, job: &Job) -> RunRecord;
+}
+
+/// The real scenarios: a function from settings to a resolved experiment, simulated.
+pub struct Simulated<F>(pub F);
+
+impl<F: Fn(&[Setting]) -> Result<SimulationSpec, String> + Sync> Scenarios for Simulated<F> {
+    type Prepared = SimulationSpec;
+
+    fn prepare(&self, settings: &[Setting]) -> Result<SimulationSpec, String> {
+        (self.0)(settings)
+    }
+
+    fn policies(&self, prepared: &SimulationSpec) -> Vec<String> {
+        prepared.policies.iter().map(|policy| policy.name.clone()).collect()
+    }
+
+    fn run(&self, prepared: &SimulationSpec, job: &Job) -> RunRecord {
+        cluster::simulate(prepared, job.policy, job.replication, job.seed, job.keep)
+    }
 }
 
 /// One of several machines' share: every `count`-th point, beginning with `index` (from 1).
