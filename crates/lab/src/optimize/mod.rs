@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use record::Interval;
 
 use crate::columns::Column;
-use crate::design::{Dimension, Parameter, SOBOL_DIMENSIONS_MAX, Setting, latin_hypercube, sobol};
+use crate::design::{Dimension, Parameter, Sample, Setting};
 use crate::experiment::{Replication, column_interval};
 use crate::gates::{Bound, Condition, Outcome, Side, decide};
 use crate::statistics::Confidence;
@@ -208,12 +208,8 @@ impl<S: Scenarios> State<'_, S> {
     fn search(&mut self) {
         let dimensions = self.search.over.len();
         let initial = (4 * dimensions).clamp(BATCH, 32).min(self.search.runs_max);
-        let positions = if dimensions <= SOBOL_DIMENSIONS_MAX {
-            sobol(initial, dimensions, self.trials.seed)
-        } else {
-            latin_hypercube(initial, dimensions, self.trials.seed)
-        };
-        self.add(positions);
+        let sample = Sample { points: initial, dimensions, seed: self.trials.seed };
+        self.add(sample.spread());
         let mut round = 0;
         while self.found.runs < self.search.runs_max && !self.found.is_interrupted {
             if self.promote() {
@@ -225,7 +221,7 @@ impl<S: Scenarios> State<'_, S> {
             self.add(self.unseen(proposals, left));
             if self.found.runs == before {
                 // Nothing new near the good ones; a small space may be used up.
-                let anywhere = latin_hypercube(8 * BATCH, dimensions, self.trials.seed ^ round);
+                let anywhere = Sample { points: 8 * BATCH, seed: self.trials.seed ^ round, ..sample }.latin_hypercube();
                 self.add(self.unseen(anywhere, left));
             }
             if self.found.runs == before {

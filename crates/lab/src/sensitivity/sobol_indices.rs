@@ -3,7 +3,7 @@
 use record::Interval;
 use workload::{Purpose, Stream};
 
-use crate::design::{SOBOL_DIMENSIONS_MAX, latin_hypercube, sobol};
+use crate::design::Sample;
 use crate::statistics::mean;
 
 /// Resamples behind an interval: enough for 2.5 % tails.
@@ -31,11 +31,7 @@ impl SobolDesign {
     /// The points in the unit cube: base point by base point A, B, then A with each input from B in turn.
     pub fn positions(&self, inputs: usize) -> Vec<Vec<f64>> {
         // Both matrices come from one sequence of twice the dimensions, so that they are independent and each is even.
-        let rows = if 2 * inputs <= SOBOL_DIMENSIONS_MAX {
-            sobol(self.points, 2 * inputs, self.seed)
-        } else {
-            latin_hypercube(self.points, 2 * inputs, self.seed)
-        };
+        let rows = Sample { points: self.points, dimensions: 2 * inputs, seed: self.seed }.spread();
         rows.iter()
             .flat_map(|row| {
                 let (a, b) = row.split_at(inputs);
