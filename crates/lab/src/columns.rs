@@ -141,6 +141,40 @@ pub const COLUMNS: &[Column] = &[
     column!(cost_per_thousand_slo_met_usd, Dollars, Mean, real),
 ];
 
+/// A summary from the cells (column name, text) of a row of the `replications` table, as a baseline or a diff reads it back. Empty cells
+/// are missing numbers and unknown columns are left out; the error names a column whose cell is not a number.
+pub fn read_summary<'a>(
+    cells: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Result<ReplicationSummary, SummaryError> {
+    let mut summary = ReplicationSummary::default();
+    for (name, text) in cells {
+        let bad = || SummaryError { column: name.to_owned(), found: text.to_owned() };
+        match name {
+            "policy" => text.clone_into(&mut summary.policy),
+            "replication" => summary.replication = text.parse().map_err(|_| bad())?,
+            "seed" => summary.seed = text.parse().map_err(|_| bad())?,
+            "digest" => summary.digest = text.parse().map_err(|_| bad())?,
+            _ => {
+                if let Some(column) = Column::named(name) {
+                    let value = if text.is_empty() { f64::NAN } else { text.parse().map_err(|_| bad())? };
+                    column.set(&mut summary, value);
+                }
+            }
+        }
+    }
+    Ok(summary)
+}
+
+/// A cell of a table of replications that is not a number.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("column `{column}`: found `{found}`, expected a number")]
+pub struct SummaryError {
+    /// The column.
+    pub column: String,
+    /// What stands there.
+    pub found: String,
+}
+
 /// The name nearest to `wrong` by edit distance, if it is near enough to be a slip: at most a third of its letters off.
 pub fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     names
@@ -192,6 +226,22 @@ mod tests {
             column.set(&mut summary, 3.0);
             assert_eq!(column.of(&summary), 3.0, "{}", column.name);
         }
+    }
+
+    #[test]
+    fn a_row_of_the_table_reads_back() {
+        let cells = [
+            ("policy", "hpa"),
+            ("seed", "18446744073709551615"),
+            ("cost_usd", "1.5"),
+            ("ttft_ms_p50", ""),
+            ("new", "x"),
+        ];
+        let summary = read_summary(cells).unwrap();
+        assert_eq!((summary.policy.as_str(), summary.seed, summary.cost_usd), ("hpa", u64::MAX, 1.5));
+        assert_eq!(summary.ttft_ms_p50, None);
+        let error = read_summary([("cost_usd", "cheap")]).unwrap_err().to_string();
+        assert_eq!(error, "column `cost_usd`: found `cheap`, expected a number");
     }
 
     #[test]

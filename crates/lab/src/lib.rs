@@ -7,11 +7,17 @@
 
 pub mod columns;
 pub mod design;
+pub mod diff;
+pub mod error_budget;
 pub mod experiment;
 pub mod gates;
+pub mod optimize;
+pub mod sensitivity;
 pub mod statistics;
 pub mod sweep;
+mod trial;
 mod workers;
 
 pub use experiment::{Job, simulator};
+pub use trial::{TrialError, Trials};
 pub use workers::{Progress, Workers};

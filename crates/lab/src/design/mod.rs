@@ -6,7 +6,7 @@ mod dimension;
 mod sample;
 
 pub use dimension::{Dimension, DimensionError, Scale, Value, quantity};
-pub use sample::{SOBOL_DIMENSIONS_MAX, SampleMethod, latin_hypercube, sobol};
+pub use sample::{SOBOL_DIMENSIONS_MAX, Sample};
 
 /// A place in a scenario, with a short name for tables and expressions.
 #[derive(Clone, Debug, PartialEq, Eq)]

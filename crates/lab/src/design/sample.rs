@@ -2,29 +2,65 @@
 
 use workload::{Purpose, Stream};
 
-/// How points are spread.
+/// A sample to draw: how many points in how many dimensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SampleMethod {
-    /// One point in each of `n` slices of every dimension, slices paired at random.
-    LatinHypercube,
-    /// Sobol's sequence with a random digital shift: evenly in all low-dimensional projections, best at powers of two.
-    Sobol,
+pub struct Sample {
+    /// Points.
+    pub points: usize,
+    /// Coordinates of each, in [0, 1).
+    pub dimensions: usize,
+    /// The same seed gives the same points.
+    pub seed: u64,
 }
 
-/// `points` points in `dimensions` dimensions, one in each of `points` slices of every dimension.
-pub fn latin_hypercube(points: usize, dimensions: usize, seed: u64) -> Vec<Vec<f64>> {
-    let mut rows = vec![vec![0.0; dimensions]; points];
-    for dimension in 0..dimensions {
-        let mut stream = Stream::new(seed, Purpose::Design, dimension as u64);
-        let mut slices: Vec<usize> = (0..points).collect();
-        for index in (1..points).rev() {
-            slices.swap(index, stream.below(index as u64 + 1) as usize);
+impl Sample {
+    /// One point in each of `points` slices of every dimension, slices paired at random.
+    pub fn latin_hypercube(self) -> Vec<Vec<f64>> {
+        let mut rows = vec![vec![0.0; self.dimensions]; self.points];
+        for dimension in 0..self.dimensions {
+            let mut stream = Stream::new(self.seed, Purpose::Design, dimension as u64);
+            let mut slices: Vec<usize> = (0..self.points).collect();
+            for index in (1..self.points).rev() {
+                slices.swap(index, stream.below(index as u64 + 1) as usize);
+            }
+            for (row, slice) in rows.iter_mut().zip(slices) {
+                row[dimension] = (slice as f64 + stream.uniform()) / self.points as f64;
+            }
         }
-        for (row, slice) in rows.iter_mut().zip(slices) {
-            row[dimension] = (slice as f64 + stream.uniform()) / points as f64;
-        }
+        rows
     }
-    rows
+
+    /// The beginning of Sobol's sequence, shifted digitally by the seed, which keeps its evenness and moves it off the corner: even in
+    /// all low-dimensional projections, best at powers of two. Panics beyond [`SOBOL_DIMENSIONS_MAX`] dimensions.
+    pub fn sobol(self) -> Vec<Vec<f64>> {
+        assert!(self.dimensions <= SOBOL_DIMENSIONS_MAX, "at most {SOBOL_DIMENSIONS_MAX} dimensions: {self:?}");
+        let directions: Vec<[u32; BITS]> = (0..self.dimensions).map(direction_numbers).collect();
+        let shifts: Vec<u32> = (0..self.dimensions)
+            .map(|dimension| (Stream::new(self.seed, Purpose::Design, dimension as u64).next_u64() >> 32) as u32)
+            .collect();
+        let mut state = vec![0_u32; self.dimensions];
+        (0..self.points)
+            .map(|index| {
+                let row = state
+                    .iter()
+                    .zip(&shifts)
+                    // Half a unit in, so that no coordinate is exactly zero.
+                    .map(|(bits, shift)| (f64::from(bits ^ shift) + 0.5) / (1_u64 << BITS) as f64)
+                    .collect();
+                // Gray-code order: the next point differs by the direction of the lowest zero bit of the index.
+                let bit = (index.trailing_ones() as usize).min(BITS - 1);
+                for (bits, direction) in state.iter_mut().zip(&directions) {
+                    *bits ^= direction[bit];
+                }
+                row
+            })
+            .collect()
+    }
+
+    /// Sobol's sequence where it reaches, a Latin hypercube beyond.
+    pub fn spread(self) -> Vec<Vec<f64>> {
+        if self.dimensions <= SOBOL_DIMENSIONS_MAX { self.sobol() } else { self.latin_hypercube() }
+    }
 }
 
 /// Bits of a coordinate.
@@ -54,36 +90,8 @@ const DIRECTIONS: &[(usize, u32, &[u32])] = &[
     (7, 1, &[1, 3, 7, 11, 23, 15, 103]),
 ];
 
-/// Most dimensions [`sobol`] has direction numbers for.
+/// Most dimensions [`Sample::sobol`] has direction numbers for.
 pub const SOBOL_DIMENSIONS_MAX: usize = DIRECTIONS.len() + 1;
-
-/// The first `points` points of Sobol's sequence, shifted digitally by `seed`, which keeps its evenness and moves it off the corner.
-/// Panics beyond [`SOBOL_DIMENSIONS_MAX`] dimensions.
-pub fn sobol(points: usize, dimensions: usize, seed: u64) -> Vec<Vec<f64>> {
-    assert!(
-        dimensions <= SOBOL_DIMENSIONS_MAX,
-        "Sobol points of {dimensions} dimensions, {SOBOL_DIMENSIONS_MAX} at most"
-    );
-    let directions: Vec<[u32; BITS]> = (0..dimensions).map(direction_numbers).collect();
-    let shifts: Vec<u32> = (0..dimensions)
-        .map(|dimension| (Stream::new(seed, Purpose::Design, dimension as u64).next_u64() >> 32) as u32)
-        .collect();
-    let mut state = vec![0_u32; dimensions];
-    (0..points)
-        .map(|index| {
-            let row = state
-                .iter()
-                .zip(&shifts)
-                // Half a unit in, so that no coordinate is exactly zero.
-                .map(|(bits, shift)| (f64::from(bits ^ shift) + 0.5) / (1_u64 << BITS) as f64)
-                .collect();
-            // Gray-code order: the next point differs by the direction of the lowest zero bit of the index.
-            let bit = index.trailing_ones() as usize;
-            state.iter_mut().zip(&directions).for_each(|(bits, direction)| *bits ^= direction[bit.min(BITS - 1)]);
-            row
-        })
-        .collect()
-}
 
 fn direction_numbers(dimension: usize) -> [u32; BITS] {
     let mut directions = [0; BITS];
@@ -110,6 +118,14 @@ fn direction_numbers(dimension: usize) -> [u32; BITS] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn latin_hypercube(points: usize, dimensions: usize, seed: u64) -> Vec<Vec<f64>> {
+        Sample { points, dimensions, seed }.latin_hypercube()
+    }
+
+    fn sobol(points: usize, dimensions: usize, seed: u64) -> Vec<Vec<f64>> {
+        Sample { points, dimensions, seed }.sobol()
+    }
 
     /// Whether every one of `slices` equal slices of the dimension holds the same number of points.
     fn is_stratified(rows: &[Vec<f64>], dimension: usize, slices: usize) -> bool {

@@ -9,6 +9,7 @@ mod precision;
 mod summarize;
 
 pub use compare::compare;
+pub(crate) use compare::{corrected, verdict};
 pub use pool::{column_interval, pool};
 pub use precision::{Precision, PrecisionMeasure, PrecisionReport, run_to_precision};
 pub use summarize::{Replication, Tally, reduce, summarize};

@@ -136,8 +136,8 @@ fn evaluate_one(gate: &Gate, policy: &PolicyResult, baseline: &[ReplicationSumma
     result
 }
 
-/// NaN bounds compare as false both ways: undecided.
-fn decide(interval: Interval, side: Side, limit: f64) -> Outcome {
+/// What an interval says of a bound. NaN bounds compare as false both ways: undecided.
+pub(crate) fn decide(interval: Interval, side: Side, limit: f64) -> Outcome {
     let (holds, fails) = match side {
         Side::AtMost => (interval.high <= limit, interval.low > limit),
         Side::Below => (interval.high < limit, interval.low >= limit),

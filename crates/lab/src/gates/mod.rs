@@ -7,6 +7,7 @@ mod evaluate;
 mod output;
 mod parse;
 
+pub(crate) use evaluate::decide;
 pub use evaluate::{GateReport, GateResult, Outcome, WhenUndecided, evaluate};
 pub use output::sparkline;
 pub use parse::GateError;

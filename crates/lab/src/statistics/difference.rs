@@ -86,7 +86,8 @@ pub fn holm(p_values: &[f64], alpha: f64) -> Vec<HolmStep> {
     for (rank, &index) in order.iter().enumerate() {
         let left = (p_values.len() - rank) as f64;
         let level = failed_at.unwrap_or(alpha / left);
-        let is_rejected = failed_at.is_none() && p_values[index] <= level;
+        // After a failure every p is at least the one that failed, so none passes its level.
+        let is_rejected = p_values[index] <= level;
         if !is_rejected {
             failed_at = Some(level);
         }

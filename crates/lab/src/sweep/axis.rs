@@ -2,7 +2,7 @@
 
 use super::SweepError;
 use super::file::{AxisFile, MethodFile, RangeFile, SampleAxisFile, SampleFile, Scalar};
-use crate::design::{Dimension, Parameter, SOBOL_DIMENSIONS_MAX, Scale, Setting, Value, latin_hypercube, sobol};
+use crate::design::{Dimension, Parameter, SOBOL_DIMENSIONS_MAX, Sample, Scale, Setting, Value};
 
 /// The parameters of the axes, and all points of their cross product.
 pub(super) fn expand(axes: &[AxisFile], seed: u64) -> Result<(Vec<Parameter>, Vec<Vec<Setting>>), SweepError> {
@@ -136,9 +136,10 @@ fn sampled(sample: &SampleFile, key: &str, seed: u64) -> Result<Vec<Vec<Setting>
         .enumerate()
         .map(|(index, axis)| sample_axis(axis, &format!("{key}.over[{index}]")))
         .collect::<Result<Vec<_>, _>>()?;
+    let cube = Sample { points: sample.points, dimensions: dimensions.len(), seed };
     let rows = match sample.method {
-        MethodFile::LatinHypercube => latin_hypercube(sample.points, dimensions.len(), seed),
-        MethodFile::Sobol if dimensions.len() <= SOBOL_DIMENSIONS_MAX => sobol(sample.points, dimensions.len(), seed),
+        MethodFile::LatinHypercube => cube.latin_hypercube(),
+        MethodFile::Sobol if cube.dimensions <= SOBOL_DIMENSIONS_MAX => cube.sobol(),
         MethodFile::Sobol => {
             let problem =
                 format!("{} parameters, {SOBOL_DIMENSIONS_MAX} at most; `latinHypercube` takes more", dimensions.len());

@@ -6,7 +6,11 @@ use std::path::Path;
 use super::SweepError;
 use super::journal::{Header, JOURNAL_NAME, Journal, RunKey, SweepRow, key, read_journal};
 use super::table::{TableColumn, columns};
+use record::Interval;
+
+use crate::columns::{Column, Estimate};
 use crate::design::Parameter;
+use crate::statistics::{Confidence, mean_interval, share_interval};
 
 /// What a sweep's folder holds.
 #[derive(Clone, Debug)]
@@ -23,6 +27,21 @@ pub struct SweepResults {
     pub rows: Vec<SweepRow>,
 }
 
+/// One column at one point under one policy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PointEstimate {
+    /// Number of the point.
+    pub point: usize,
+    /// Its settings, in the order of the parameters.
+    pub settings: Vec<String>,
+    /// The policy.
+    pub policy: String,
+    /// Replications behind it.
+    pub replications: usize,
+    /// Estimate and interval.
+    pub estimate: Interval,
+}
+
 impl SweepResults {
     /// Runs that are not there yet.
     pub fn missing(&self) -> usize {
@@ -32,6 +51,30 @@ impl SweepResults {
     /// The rows as columns of a tidy table: `point`, a column per parameter, `policy, replication, seed, digest`, the summary's.
     pub fn table(&self) -> Vec<TableColumn> {
         columns(&self.parameters, &self.rows)
+    }
+
+    /// One column over the replications of each point and policy, with its 95 % interval, in the order of the rows: what a curve over a
+    /// parameter shows. Attainment by `statistics::share_interval`; all else, percentiles too (a journal keeps no histograms), by
+    /// Student's t over replications.
+    pub fn estimates(&self, column: &Column) -> Vec<PointEstimate> {
+        self.rows
+            .chunk_by(|a, b| a.point == b.point && a.summary.policy == b.summary.policy)
+            .map(|rows| PointEstimate {
+                point: rows[0].point,
+                settings: rows[0].settings.clone(),
+                policy: rows[0].summary.policy.clone(),
+                replications: rows.len(),
+                estimate: match column.estimate {
+                    Estimate::Share => {
+                        share_interval(&rows.iter().map(|row| row.slo).collect::<Vec<_>>(), Confidence::P95)
+                    }
+                    _ => mean_interval(
+                        &rows.iter().map(|row| column.of(&row.summary)).collect::<Vec<_>>(),
+                        Confidence::P95,
+                    ),
+                },
+            })
+            .collect()
     }
 
     fn new(header: &Header, mut rows: Vec<SweepRow>) -> Self {

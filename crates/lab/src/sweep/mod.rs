@@ -16,8 +16,9 @@ pub use error::SweepError;
 pub use expression::{Expression, ExpressionError};
 pub use file::{AxisFile, MethodFile, OneOrMany, RangeFile, SampleAxisFile, SampleFile, Scalar, SweepFile};
 pub use journal::{JOURNAL_NAME, SweepRow};
-pub use merge::{SweepResults, merge, read};
-pub use run::{Estimate, Scenarios, Shard, SweepOptions, SweepOutcome, estimate, run};
+pub use merge::{PointEstimate, SweepResults, merge, read};
+pub(crate) use run::Slot;
+pub use run::{Estimate, Scenarios, Shard, Simulated, SweepOptions, SweepOutcome, estimate, run};
 pub use table::{Cells, TableColumn};
 
 use crate::design::{Parameter, Setting};

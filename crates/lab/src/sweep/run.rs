@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use cluster::Keep;
+use cluster::spec::SimulationSpec;
 use record::RunRecord;
 
 use super::journal::{Header, Journal, RunKey};
@@ -29,6 +30,25 @@ pub trait Scenarios: Sync {
 
     /// One run of it.
     fn run(&self, prepared: &Self::Prepared, job: &Job) -> RunRecord;
+}
+
+/// The real scenarios: a function from settings to a resolved experiment, simulated.
+pub struct Simulated<F>(pub F);
+
+impl<F: Fn(&[Setting]) -> Result<SimulationSpec, String> + Sync> Scenarios for Simulated<F> {
+    type Prepared = SimulationSpec;
+
+    fn prepare(&self, settings: &[Setting]) -> Result<SimulationSpec, String> {
+        (self.0)(settings)
+    }
+
+    fn policies(&self, prepared: &SimulationSpec) -> Vec<String> {
+        prepared.policies.iter().map(|policy| policy.name.clone()).collect()
+    }
+
+    fn run(&self, prepared: &SimulationSpec, job: &Job) -> RunRecord {
+        cluster::simulate(prepared, job.policy, job.replication, job.seed, job.keep)
+    }
 }
 
 /// One of several machines' share: every `count`-th point, beginning with `index` (from 1).
@@ -159,19 +179,26 @@ struct Task<'a> {
 }
 
 /// A point's scenario, made by the first of its runs and dropped after the last, so that only points in work are in memory.
-struct Slot<P> {
+pub(crate) struct Slot<P> {
     prepared: Mutex<Option<Arc<Result<P, String>>>>,
     left: AtomicUsize,
 }
 
 impl<P> Slot<P> {
-    fn get(&self, make: impl FnOnce() -> Result<P, String>) -> Arc<Result<P, String>> {
+    /// For `left` runs.
+    pub(crate) fn new(left: usize) -> Self {
+        Self { prepared: Mutex::new(None), left: AtomicUsize::new(left) }
+    }
+
+    /// The scenario; made if this is the first run to ask.
+    pub(crate) fn get(&self, make: impl FnOnce() -> Result<P, String>) -> Arc<Result<P, String>> {
         // A poisoned lock is a run that panicked elsewhere; what it guards is whole or absent.
         let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(prepared.get_or_insert_with(|| Arc::new(make())))
     }
 
-    fn release(&self) {
+    /// Says that a run is over.
+    pub(crate) fn release(&self) {
         if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
             *self.prepared.lock().unwrap_or_else(PoisonError::into_inner) = None;
         }
@@ -238,7 +265,7 @@ fn tasks<'a, P>(
                 }
             }
         }
-        slots.push(Slot { prepared: Mutex::new(None), left: AtomicUsize::new(tasks.len() - before) });
+        slots.push(Slot::new(tasks.len() - before));
     }
     (tasks, slots)
 }

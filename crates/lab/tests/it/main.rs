@@ -4,4 +4,5 @@ mod coverage;
 mod experiment;
 mod gates;
 mod queue;
+mod search;
 mod sweep;

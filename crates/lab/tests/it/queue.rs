@@ -90,7 +90,7 @@ impl Queue {
     }
 }
 
-fn blank(policy: &str, job: &Job) -> RunRecord {
+pub fn blank(policy: &str, job: &Job) -> RunRecord {
     RunRecord {
         policy: policy.to_owned(),
         replication: job.replication,

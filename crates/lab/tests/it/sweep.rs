@@ -287,3 +287,37 @@ fn the_table_is_tidy_one_row_per_point_policy_and_replication() {
     assert_eq!(policies[..4], ["plain", "plain", "slow", "slow"]);
     assert_eq!(column("replication"), &Cells::Whole([0, 1].repeat(20)));
 }
+
+#[test]
+fn each_point_has_an_estimate_over_its_replications() {
+    let results = whole().1;
+    let column = lab::columns::Column::named("slo_attainment").unwrap();
+    let estimates = results.estimates(column);
+    assert_eq!(estimates.len(), 20);
+    for (estimate, rows) in estimates.iter().zip(results.rows.chunks(2)) {
+        assert_eq!((estimate.point, &estimate.policy), (rows[0].point, &rows[0].summary.policy));
+        assert!(estimate.estimate.low <= estimate.estimate.mean && estimate.estimate.mean <= estimate.estimate.high);
+        let mean = f64::midpoint(column.of(&rows[0].summary), column.of(&rows[1].summary));
+        assert!((estimate.estimate.mean - mean).abs() < 1e-12, "both replications have 200 requests");
+    }
+}
+
+/// Two thousand points of short runs: what the sweep itself costs beside the runs.
+#[test]
+fn two_thousand_points_are_swept_and_none_is_missing_or_twice() {
+    let directory = TempDir::new().unwrap();
+    let text =
+        with_axes("  - {path: a.servers, values: [4]}\n  - {path: rate, range: {from: 0.001, to: 2.0, step: 0.001}}");
+    let workers = Workers::new(None).unwrap();
+    let sweep = Sweep::parse(&text.replace("replications: 2", "replications: 1")).unwrap();
+    assert_eq!(sweep.points.len(), 2000);
+    let begin = std::time::Instant::now();
+    let outcome = run(&workers, &sweep, &Queues::default(), directory.path(), &options("1/1", false)).unwrap();
+    println!("{} runs of 600 requests in {:?} on {} threads", outcome.done, begin.elapsed(), workers.jobs());
+    let results = read(directory.path()).unwrap();
+    assert_eq!((results.rows.len(), results.missing()), (4000, 0));
+    assert!(results.rows.windows(2).all(|pair| {
+        let key = |row: &lab::sweep::SweepRow| (row.point, row.summary.policy.clone());
+        key(&pair[0]) < key(&pair[1])
+    }));
+}
