@@ -98,7 +98,7 @@ impl Fleet {
         let preference = |purchase| [Purchase::Reserved, Purchase::Spot].iter().position(|&first| first == purchase);
         candidates.sort_by_key(|&offer| {
             let of = &self.offers[offer];
-            (preference(of.spec.purchase).unwrap_or(2), of.price(), offer)
+            (preference(of.spec.purchase).unwrap_or(2), of.price(), of.in_use, offer)
         });
         // A group's nodes are taken to be alike: the first is the template.
         let template = &self.offers[*candidates.first()?];
@@ -125,14 +125,10 @@ impl Fleet {
     /// Starts and stops the clocks of nodes that are not needed: little used, and their pods fit elsewhere.
     fn note_unneeded(&mut self, spec: &ClusterAutoscalerSpec) {
         let live: Vec<NodeId> = self.live.iter().copied().collect();
-        let open = |fleet: &Self, node: NodeId| {
-            let state = &fleet.nodes[node.index()];
-            if state.open_key.is_some() { fleet.offers[state.offer].slots - state.pods.len() as u32 } else { 0 }
-        };
         let waiting = self.pending.iter().map(std::collections::BTreeSet::len).sum::<usize>() as u32;
-        let mut spare = live.iter().map(|&node| open(self, node)).sum::<u32>().saturating_sub(waiting);
+        let mut spare = self.slots_open.saturating_sub(waiting);
         for node in live {
-            let own = open(self, node);
+            let own = self.open_slots(node);
             let pods = self.nodes[node.index()].pods.len() as u32;
             let elsewhere = spare.saturating_sub(own);
             if self.is_removable(node, spec) && pods <= elsewhere {
@@ -170,9 +166,9 @@ impl Fleet {
         }
         let (empty, full): (Vec<NodeId>, Vec<NodeId>) =
             due.into_iter().partition(|node| self.nodes[node.index()].pods.is_empty());
-        let is_draining = self.live.iter().any(|node| {
+        let is_draining = self.draining.iter().any(|node| {
             let state = &self.nodes[node.index()];
-            state.state == NodeState::Draining && !state.pods.is_empty() && state.ending == "underutilized"
+            !state.pods.is_empty() && state.ending == "underutilized"
         });
         let mut deleted = 0;
         for node in empty {

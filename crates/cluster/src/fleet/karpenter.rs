@@ -62,8 +62,7 @@ impl Fleet {
 
     /// Pods on draining nodes that have not been evicted yet.
     pub(super) fn displaced(&self) -> u32 {
-        let draining = self.live.iter().map(|node| &self.nodes[node.index()]);
-        let draining = draining.filter(|node| node.state == NodeState::Draining);
+        let draining = self.draining.iter().map(|node| &self.nodes[node.index()]);
         let is_displaced = |pod: &units::PodId| {
             let state = &self.pods[pod.index()];
             !state.evicted && state.phase < PodPhase::Draining
@@ -73,18 +72,11 @@ impl Fleet {
 
     /// Room for pods on nodes that are up or on their way, beyond what pods without a node will take.
     fn spare_slots(&self) -> u32 {
-        let room = |node: &NodeId| {
+        let expected = |node: &NodeId| {
             let state = &self.nodes[node.index()];
-            let slots = self.offers[state.offer].slots;
-            if state.is_coming() && !state.warned {
-                slots - state.nominated.len() as u32
-            } else if state.open_key.is_some() {
-                slots - state.pods.len() as u32
-            } else {
-                0
-            }
+            self.offers[state.offer].slots - state.nominated.len() as u32
         };
-        self.live.iter().map(room).sum()
+        self.slots_open + self.coming.iter().flatten().map(expected).sum::<u32>()
     }
 
     /// A node is up: from its creation on it may reach a certain age.

@@ -70,6 +70,10 @@ pub struct Fleet {
     pool_nodes: Vec<u32>,
     /// Nodes not gone.
     live: BTreeSet<NodeId>,
+    /// Those of them that are being drained.
+    draining: BTreeSet<NodeId>,
+    /// Free slots of nodes that take pods.
+    slots_open: u32,
     /// Billed nodes by purchase option.
     counts: [u32; 4],
     /// Nodes that take pods and have room, by purchase option, in the scheduler's order.
@@ -123,6 +127,8 @@ impl Fleet {
             pool_order,
             pool_offers,
             live: BTreeSet::new(),
+            draining: BTreeSet::new(),
+            slots_open: 0,
             counts: [0; 4],
             open: Default::default(),
             coming: Default::default(),
@@ -299,7 +305,7 @@ impl Fleet {
             FleetEvent::Batch => self.on_batch(out),
             FleetEvent::Disruption => self.on_disruption(out),
             FleetEvent::Validate => self.on_validate(out),
-            FleetEvent::ReplaceTimeout(number) => self.on_replace_timeout(number, out),
+            FleetEvent::ReplaceTimeout(node) => self.on_replacement_lost(node, out),
             FleetEvent::Expire(node) => self.on_expire(node, out),
             FleetEvent::Evict(node) => self.evict_pods(node, out),
             FleetEvent::Drained(node) => self.on_drained(node, out),

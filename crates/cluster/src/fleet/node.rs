@@ -42,6 +42,8 @@ pub(super) struct Node {
     pub nominated: Vec<PodId>,
     /// Key under which it is listed as having room; `None` if it is not listed.
     pub open_key: Option<u32>,
+    /// Slots it is counted with among those free.
+    pub listed_slots: u32,
     pub image: ImageState,
     /// What is left of an image pull once its bytes are there.
     pub unpack: SimDuration,

@@ -30,6 +30,9 @@ impl Fleet {
                 Scheduling::MostAllocated => FULL - share,
             }
         });
+        let slots_open = if has_room { offer.slots - used } else { 0 };
+        self.slots_open = self.slots_open + slots_open - state.listed_slots;
+        let is_draining = state.state == NodeState::Draining;
         let is_expecting = state.is_coming() && !state.warned && (state.nominated.len() as u32) < offer.slots;
         if key != state.open_key {
             if let Some(old) = state.open_key {
@@ -39,6 +42,12 @@ impl Fleet {
                 self.open[kind].insert((new, node));
             }
             self.nodes[node.index()].open_key = key;
+        }
+        self.nodes[node.index()].listed_slots = slots_open;
+        if is_draining {
+            self.draining.insert(node);
+        } else {
+            self.draining.remove(&node);
         }
         if is_expecting {
             self.coming[kind].insert(node);

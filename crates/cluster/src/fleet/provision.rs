@@ -133,7 +133,8 @@ impl Fleet {
             .into_iter()
             .find(|&purchase| candidates.iter().any(|&offer| is(offer, purchase)));
         candidates.retain(|&offer| Some(of(offer).spec.purchase) == purchase);
-        candidates.sort_by_key(|&offer| (of(offer).price(), offer));
+        // At equal prices the offering with the fewest nodes: zones that cost the same share the load.
+        candidates.sort_by_key(|&offer| (of(offer).price(), of(offer).in_use, offer));
         candidates
     }
 
@@ -345,6 +346,7 @@ impl Node {
             pods: Vec::new(),
             nominated: Vec::new(),
             open_key: None,
+            listed_slots: 0,
             image,
             unpack: SimDuration::ZERO,
             model_cached: false,
