@@ -69,7 +69,8 @@ impl Fleet {
     /// that wastes least.
     fn scale_group_up(&mut self, on_demand: bool, spec: &ClusterAutoscalerSpec, out: &mut Out) -> bool {
         let class = usize::from(on_demand);
-        let waiting = self.unplanned[class].len() as u32;
+        let headroom = if on_demand { 0 } else { self.headroom_missing() };
+        let waiting = self.unplanned[class].len() as u32 + headroom;
         if waiting == 0 {
             return false;
         }
@@ -125,11 +126,12 @@ impl Fleet {
     /// Starts and stops the clocks of nodes that are not needed: little used, and their pods fit elsewhere.
     fn note_unneeded(&mut self, spec: &ClusterAutoscalerSpec) {
         let live: Vec<NodeId> = self.live.iter().copied().collect();
-        let waiting = self.pending.iter().map(std::collections::BTreeSet::len).sum::<usize>() as u32;
+        let waiting =
+            self.pending.iter().map(std::collections::BTreeSet::len).sum::<usize>() as u32 + self.pauses_waiting;
         let mut spare = self.slots_open.saturating_sub(waiting);
         for node in live {
             let own = self.open_slots(node);
-            let pods = self.nodes[node.index()].pods.len() as u32;
+            let pods = self.nodes[node.index()].used();
             let elsewhere = spare.saturating_sub(own);
             if self.is_removable(node, spec) && pods <= elsewhere {
                 self.nodes[node.index()].unneeded_since.get_or_insert(self.now);
@@ -145,7 +147,7 @@ impl Fleet {
     fn is_removable(&self, node: NodeId, spec: &ClusterAutoscalerSpec) -> bool {
         let state = &self.nodes[node.index()];
         let offer = &self.offers[state.offer];
-        let used = f64::from(state.pods.len() as u32 * self.pod_spec.gpus);
+        let used = f64::from(state.used() * self.pod_spec.gpus);
         state.state == NodeState::Up
             && !state.warned
             && used / f64::from(offer.spec.gpus.max(1)) < spec.gpu_utilization_threshold
@@ -165,7 +167,7 @@ impl Fleet {
             return;
         }
         let (empty, full): (Vec<NodeId>, Vec<NodeId>) =
-            due.into_iter().partition(|node| self.nodes[node.index()].pods.is_empty());
+            due.into_iter().partition(|node| self.nodes[node.index()].used() == 0);
         let is_draining = self.draining.iter().any(|node| {
             let state = &self.nodes[node.index()];
             !state.pods.is_empty() && state.ending == "underutilized"

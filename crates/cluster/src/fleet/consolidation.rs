@@ -188,7 +188,7 @@ impl Fleet {
         let mut hopeless = BTreeSet::new();
         let node = self.within_budgets_each(ranked, Reason::Underutilized).into_iter().find(|&node| {
             let state = &self.nodes[node.index()];
-            let kind = (state.offer, state.pods.len());
+            let kind = (state.offer, state.used());
             if hopeless.contains(&kind) {
                 return false;
             }
@@ -205,7 +205,7 @@ impl Fleet {
     fn ranked(&self) -> Vec<NodeId> {
         let mut nodes = self.candidates(Reason::Underutilized);
         // Stable, so that older nodes come first among equals.
-        nodes.sort_by_key(|node| self.nodes[node.index()].pods.len());
+        nodes.sort_by_key(|node| self.nodes[node.index()].used());
         nodes
     }
 
@@ -219,7 +219,7 @@ impl Fleet {
         if state.state != NodeState::Up || state.tainted || state.warned || self.is_reserved(node) {
             return false;
         }
-        if state.pods.is_empty() != (reason == Reason::Empty) || self.eligible_from(node) > self.now {
+        if (state.used() == 0) != (reason == Reason::Empty) || self.eligible_from(node) > self.now {
             return false;
         }
         let pool = &self.spec.pools[self.offers[state.offer].pool];
@@ -301,11 +301,12 @@ impl Fleet {
 
     /// Whether the pods of `nodes` fit elsewhere, or with one new node that is cheaper than all of `nodes` together.
     fn simulate(&self, nodes: &[NodeId]) -> Option<Outcome> {
-        let pods: u32 = nodes.iter().map(|node| self.nodes[node.index()].pods.len() as u32).sum();
+        let pods: u32 = nodes.iter().map(|node| self.nodes[node.index()].used()).sum();
         let own: u32 = nodes.iter().map(|&node| self.open_slots(node)).sum();
         let open = self.slots_open - own;
         // Pods that already wait, or are about to be evicted elsewhere, go first.
-        let waiting = self.pending.iter().map(BTreeSet::len).sum::<usize>() as u32 + self.displaced();
+        let waiting =
+            self.pending.iter().map(BTreeSet::len).sum::<usize>() as u32 + self.displaced() + self.pauses_waiting;
         let missing = pods.saturating_sub(open.saturating_sub(waiting));
         if missing == 0 {
             return Some(Outcome::Delete);
@@ -317,7 +318,7 @@ impl Fleet {
     /// Free slots of a node that is up and takes pods.
     pub(super) fn open_slots(&self, node: NodeId) -> u32 {
         let state = &self.nodes[node.index()];
-        if state.open_key.is_some() { self.offers[state.offer].slots - state.pods.len() as u32 } else { 0 }
+        if state.open_key.is_some() { self.offers[state.offer].slots - state.used() } else { 0 }
     }
 
     /// Offerings with `slots` slots that cost less than `nodes` do now, all of one purchase option, cheapest first.

@@ -43,21 +43,8 @@ impl Fleet {
         }
         self.batch = Batch::default();
         self.plan(true, out);
-        let is_short = self.plan_displaced(out);
-        self.retry_if(is_short || self.has_unplanned(), out);
-    }
-
-    /// Orders room for pods of draining nodes that have not been evicted yet: their replacements will need it. True if there is none.
-    fn plan_displaced(&mut self, out: &mut Out) -> bool {
-        let mut missing = self.displaced().saturating_sub(self.spare_slots());
-        let mut room = self.room();
-        while missing > 0 {
-            let Some((candidates, takes)) = self.choose(false, missing, &mut room) else { return true };
-            let node = self.launch(&candidates, out);
-            self.nodes[node.index()].reserved = true;
-            missing -= takes;
-        }
-        false
+        let is_short = self.plan_headroom(true, out);
+        self.retry_if(is_short || self.has_demand(), out);
     }
 
     /// Pods on draining nodes that have not been evicted yet.
@@ -71,7 +58,7 @@ impl Fleet {
     }
 
     /// Room for pods on nodes that are up or on their way, beyond what pods without a node will take.
-    fn spare_slots(&self) -> u32 {
+    pub(super) fn spare_slots(&self) -> u32 {
         let expected = |node: &NodeId| {
             let state = &self.nodes[node.index()];
             self.offers[state.offer].slots - state.nominated.len() as u32

@@ -12,6 +12,7 @@ mod karpenter;
 mod life;
 mod meter;
 mod node;
+mod pause;
 mod placement;
 mod pod;
 mod provision;
@@ -84,6 +85,9 @@ pub struct Fleet {
     pending: [BTreeSet<PodId>; 2],
     /// Those of them for which no node is on its way.
     unplanned: [BTreeSet<PodId>; 2],
+    /// Pause pods without a node, and the nodes that have some.
+    pauses_waiting: u32,
+    paused: BTreeSet<NodeId>,
     retry_asked: bool,
     standbys_on_demand: bool,
     transfers: transfer::Transfers,
@@ -134,6 +138,8 @@ impl Fleet {
             coming: Default::default(),
             pending: Default::default(),
             unplanned: Default::default(),
+            pauses_waiting: 0,
+            paused: BTreeSet::new(),
             retry_asked: false,
             standbys_on_demand: false,
             transfers: transfer::Transfers::new(&spec.cold_start.links),
