@@ -40,8 +40,20 @@ pub(crate) struct Cluster<'a> {
     out: Out,
 }
 
-/// Runs policy number `policy` of `spec` once.
+/// Runs policy number `policy` of `spec` once, its requests in the fastest flow that can express them.
 pub(crate) fn simulate(spec: &SimulationSpec, policy: usize, replication: u32, seed: u64, keep: Keep) -> RunRecord {
+    let flow = flow::build(spec, seed, keep);
+    RunRecord { replication, ..simulate_flow(spec, policy, seed, keep, flow) }
+}
+
+/// Runs policy number `policy` of `spec` once, its requests in `flow`.
+pub(crate) fn simulate_flow(
+    spec: &SimulationSpec,
+    policy: usize,
+    seed: u64,
+    keep: Keep,
+    flow: Box<dyn Flow>,
+) -> RunRecord {
     let alternative = &spec.policies[policy];
     let mut agenda = Agenda::default();
     let controllers = Controllers::new(spec, alternative, seed);
@@ -49,7 +61,7 @@ pub(crate) fn simulate(spec: &SimulationSpec, policy: usize, replication: u32, s
         spec,
         policy: alternative,
         fleet: Fleet::new(&spec.fleet, &spec.service.pod, seed),
-        flow: flow::build(spec, seed, keep),
+        flow,
         pods: Pods::new(),
         pipeline: Pipeline::new(spec, &controllers.queries(), seed),
         controllers,
@@ -59,7 +71,7 @@ pub(crate) fn simulate(spec: &SimulationSpec, policy: usize, replication: u32, s
     };
     cluster.start(&mut agenda);
     run(&mut cluster, &mut agenda, spec.end);
-    cluster.finish(replication, seed)
+    cluster.finish(seed)
 }
 
 impl Cluster<'_> {
@@ -179,7 +191,7 @@ impl Cluster<'_> {
         }
     }
 
-    fn finish(mut self, replication: u32, seed: u64) -> RunRecord {
+    fn finish(mut self, seed: u64) -> RunRecord {
         let end = self.spec.end;
         self.tell_busy(end);
         let arrived = self.flow.finish(end);
@@ -192,7 +204,6 @@ impl Cluster<'_> {
         self.recorder.ready_changed(end, self.pods.counts(self.controllers.desired));
         let mut record = self.recorder.into_record(&mut self.fleet, meter.into_totals(arrived), self.digest);
         record.policy.clone_from(&self.policy.name);
-        record.replication = replication;
         record.seed = seed;
         record.measured = end.since(SimTime::ZERO + self.spec.warm_up);
         record
