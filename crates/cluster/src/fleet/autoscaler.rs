@@ -69,7 +69,8 @@ impl Fleet {
     /// that wastes least.
     fn scale_group_up(&mut self, on_demand: bool, spec: &ClusterAutoscalerSpec, out: &mut Out) -> bool {
         let class = usize::from(on_demand);
-        let waiting = self.unplanned[class].len() as u32;
+        let headroom = if on_demand { 0 } else { self.headroom_missing() };
+        let waiting = self.unplanned[class].len() as u32 + headroom;
         if waiting == 0 {
             return false;
         }
@@ -98,7 +99,7 @@ impl Fleet {
         let preference = |purchase| [Purchase::Reserved, Purchase::Spot].iter().position(|&first| first == purchase);
         candidates.sort_by_key(|&offer| {
             let of = &self.offers[offer];
-            (preference(of.spec.purchase).unwrap_or(2), of.price(), offer)
+            (preference(of.spec.purchase).unwrap_or(2), of.price(), of.in_use, offer)
         });
         // A group's nodes are taken to be alike: the first is the template.
         let template = &self.offers[*candidates.first()?];
@@ -125,15 +126,12 @@ impl Fleet {
     /// Starts and stops the clocks of nodes that are not needed: little used, and their pods fit elsewhere.
     fn note_unneeded(&mut self, spec: &ClusterAutoscalerSpec) {
         let live: Vec<NodeId> = self.live.iter().copied().collect();
-        let open = |fleet: &Self, node: NodeId| {
-            let state = &fleet.nodes[node.index()];
-            if state.open_key.is_some() { fleet.offers[state.offer].slots - state.pods.len() as u32 } else { 0 }
-        };
-        let waiting = self.pending.iter().map(std::collections::BTreeSet::len).sum::<usize>() as u32;
-        let mut spare = live.iter().map(|&node| open(self, node)).sum::<u32>().saturating_sub(waiting);
+        let waiting =
+            self.pending.iter().map(std::collections::BTreeSet::len).sum::<usize>() as u32 + self.pauses_waiting;
+        let mut spare = self.slots_open.saturating_sub(waiting);
         for node in live {
-            let own = open(self, node);
-            let pods = self.nodes[node.index()].pods.len() as u32;
+            let own = self.open_slots(node);
+            let pods = self.nodes[node.index()].used();
             let elsewhere = spare.saturating_sub(own);
             if self.is_removable(node, spec) && pods <= elsewhere {
                 self.nodes[node.index()].unneeded_since.get_or_insert(self.now);
@@ -149,7 +147,7 @@ impl Fleet {
     fn is_removable(&self, node: NodeId, spec: &ClusterAutoscalerSpec) -> bool {
         let state = &self.nodes[node.index()];
         let offer = &self.offers[state.offer];
-        let used = f64::from(state.pods.len() as u32 * self.pod_spec.gpus);
+        let used = f64::from(state.used() * self.pod_spec.gpus);
         state.state == NodeState::Up
             && !state.warned
             && used / f64::from(offer.spec.gpus.max(1)) < spec.gpu_utilization_threshold
@@ -169,10 +167,10 @@ impl Fleet {
             return;
         }
         let (empty, full): (Vec<NodeId>, Vec<NodeId>) =
-            due.into_iter().partition(|node| self.nodes[node.index()].pods.is_empty());
-        let is_draining = self.live.iter().any(|node| {
+            due.into_iter().partition(|node| self.nodes[node.index()].used() == 0);
+        let is_draining = self.draining.iter().any(|node| {
             let state = &self.nodes[node.index()];
-            state.state == NodeState::Draining && !state.pods.is_empty() && state.ending == "underutilized"
+            !state.pods.is_empty() && state.ending == "underutilized"
         });
         let mut deleted = 0;
         for node in empty {

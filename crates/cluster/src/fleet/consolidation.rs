@@ -2,6 +2,8 @@
 //!
 //! All pods of the service ask for the same, so "do its pods fit elsewhere" is a comparison of numbers of slots.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use record::Purchase;
 use units::{NodeId, SimDuration, SimTime, UsdPerHour};
 
@@ -54,19 +56,12 @@ struct Command {
     nodes: Vec<NodeId>,
 }
 
-/// Nodes that go once another is up.
-#[derive(Clone, Debug)]
-struct Replacement {
-    node: NodeId,
-    replaced: Vec<NodeId>,
-    is_over: bool,
-}
-
 /// The state of the loop.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Disruption {
     validating: Option<Command>,
-    replacements: Vec<Replacement>,
+    /// Nodes that go once another is up, by that other.
+    replacements: BTreeMap<NodeId, Vec<NodeId>>,
     /// The last fruitless pass, and when time alone may make a difference to it.
     fruitless: Option<(SimTime, SimTime)>,
 }
@@ -89,7 +84,10 @@ impl Fleet {
             self.after(POLL, FleetEvent::Disruption, out);
             return;
         }
-        let command = self.find_empty().or_else(|| self.find_several()).or_else(|| self.find_one());
+        let command = self.find_empty().or_else(|| {
+            let ranked = self.ranked();
+            self.find_several(&ranked).or_else(|| self.find_one(ranked))
+        });
         if command.is_some() {
             self.disruption.validating = command;
             self.after(VALIDATION, FleetEvent::Validate, out);
@@ -136,46 +134,29 @@ impl Fleet {
                 }
                 let node = self.launch(&offers, out);
                 self.nodes[node.index()].reserved = true;
-                let number = self.disruption.replacements.len() as u32;
-                self.disruption.replacements.push(Replacement { node, replaced: nodes, is_over: false });
-                self.after(REPLACEMENT_TIMEOUT, FleetEvent::ReplaceTimeout(number), out);
+                self.disruption.replacements.insert(node, nodes);
+                self.after(REPLACEMENT_TIMEOUT, FleetEvent::ReplaceTimeout(node), out);
             }
         }
     }
 
     /// If `node` is a replacement, what it replaces may go.
     pub(super) fn on_replacement_up(&mut self, node: NodeId, out: &mut Out) {
-        let Some(number) = self.open_replacement(node) else { return };
-        self.disruption.replacements[number].is_over = true;
-        for node in std::mem::take(&mut self.disruption.replacements[number].replaced) {
-            self.nodes[node.index()].tainted = false;
-            self.begin_drain_of(node, "underutilized", out);
+        for replaced in self.disruption.replacements.remove(&node).unwrap_or_default() {
+            self.nodes[replaced.index()].tainted = false;
+            self.begin_drain_of(replaced, "underutilized", out);
         }
     }
 
-    /// If `node` was to be a replacement, it will not be: what it was to replace stays.
+    /// If `node` was to be a replacement, it will not be, or not in time: what it was to replace takes pods again.
     pub(super) fn on_replacement_lost(&mut self, node: NodeId, out: &mut Out) {
-        if let Some(number) = self.open_replacement(node) {
-            self.on_replace_timeout(number as u32, out);
-        }
-    }
-
-    /// A replacement has not come: what it was to replace takes pods again.
-    pub(super) fn on_replace_timeout(&mut self, number: u32, out: &mut Out) {
-        let replacement = &mut self.disruption.replacements[number as usize];
-        if std::mem::replace(&mut replacement.is_over, true) {
-            return;
-        }
-        for node in std::mem::take(&mut replacement.replaced) {
+        let Some(replaced) = self.disruption.replacements.remove(&node) else { return };
+        for node in replaced {
             self.nodes[node.index()].tainted = false;
             self.reindex(node);
         }
         self.changed = true;
         self.schedule_pending(out);
-    }
-
-    fn open_replacement(&self, node: NodeId) -> Option<usize> {
-        self.disruption.replacements.iter().rposition(|replacement| replacement.node == node && !replacement.is_over)
     }
 
     fn find_empty(&self) -> Option<Command> {
@@ -184,8 +165,8 @@ impl Fleet {
     }
 
     /// The largest number of the least disruptive nodes that one node or none can replace, found by bisection as Karpenter does.
-    fn find_several(&self) -> Option<Command> {
-        let mut nodes = self.within_budgets(self.ranked(), Reason::Underutilized);
+    fn find_several(&self, ranked: &[NodeId]) -> Option<Command> {
+        let mut nodes = self.within_budgets(ranked.to_vec(), Reason::Underutilized);
         nodes.truncate(NODES_MAX);
         let (mut best, mut low, mut high) = (None, 2, nodes.len());
         while low <= high {
@@ -202,20 +183,29 @@ impl Fleet {
         Some(Command { reason: Reason::Underutilized, nodes })
     }
 
-    fn find_one(&self) -> Option<Command> {
-        let ranked = self.ranked();
-        let fits = |node: &NodeId| {
-            let one = [*node];
-            self.within_budgets(one.to_vec(), Reason::Underutilized).len() == 1 && self.simulate(&one).is_some()
-        };
-        let node = ranked.into_iter().find(fits)?;
+    fn find_one(&self, ranked: Vec<NodeId>) -> Option<Command> {
+        // Nodes of one offering with equally many pods are alike: what holds for one holds for all.
+        let mut hopeless = BTreeSet::new();
+        let node = self.within_budgets_each(ranked, Reason::Underutilized).into_iter().find(|&node| {
+            let state = &self.nodes[node.index()];
+            let kind = (state.offer, state.used());
+            if hopeless.contains(&kind) {
+                return false;
+            }
+            let fits = self.simulate(&[node]).is_some();
+            if !fits {
+                hopeless.insert(kind);
+            }
+            fits
+        })?;
         Some(Command { reason: Reason::Underutilized, nodes: vec![node] })
     }
 
     /// Underutilized candidates, those with the fewest pods to move first.
     fn ranked(&self) -> Vec<NodeId> {
         let mut nodes = self.candidates(Reason::Underutilized);
-        nodes.sort_by_key(|node| (self.nodes[node.index()].pods.len(), *node));
+        // Stable, so that older nodes come first among equals.
+        nodes.sort_by_key(|node| self.nodes[node.index()].used());
         nodes
     }
 
@@ -229,7 +219,7 @@ impl Fleet {
         if state.state != NodeState::Up || state.tainted || state.warned || self.is_reserved(node) {
             return false;
         }
-        if state.pods.is_empty() != (reason == Reason::Empty) || self.eligible_from(node) > self.now {
+        if (state.used() == 0) != (reason == Reason::Empty) || self.eligible_from(node) > self.now {
             return false;
         }
         let pool = &self.spec.pools[self.offers[state.offer].pool];
@@ -243,7 +233,7 @@ impl Fleet {
 
     /// A node ordered for pods that are still on nodes to be drained is left alone until they come.
     fn is_reserved(&self, node: NodeId) -> bool {
-        self.nodes[node.index()].reserved && (self.open_replacement(node).is_some() || self.displaced() > 0)
+        self.nodes[node.index()].reserved && (self.disruption.replacements.contains_key(&node) || self.displaced() > 0)
     }
 
     /// When `consolidateAfter` has passed since the node's last pod event; never if its pool consolidates nothing.
@@ -276,6 +266,16 @@ impl Fleet {
         nodes
     }
 
+    /// Those of `nodes` that might each go alone.
+    fn within_budgets_each(&self, mut nodes: Vec<NodeId>, reason: Reason) -> Vec<NodeId> {
+        let mut allowed: Vec<Option<u32>> = vec![None; self.spec.pools.len()];
+        nodes.retain(|node| {
+            let pool = self.offers[self.nodes[node.index()].offer].pool;
+            *allowed[pool].get_or_insert_with(|| self.allowed(pool, reason)) > 0
+        });
+        nodes
+    }
+
     /// Nodes of `pool` that may be disrupted for `reason` now: the tightest budget in force, less those already going.
     fn allowed(&self, pool: usize, reason: Reason) -> u32 {
         let (mut up, mut going) = (0, 0);
@@ -301,11 +301,12 @@ impl Fleet {
 
     /// Whether the pods of `nodes` fit elsewhere, or with one new node that is cheaper than all of `nodes` together.
     fn simulate(&self, nodes: &[NodeId]) -> Option<Outcome> {
-        let pods: u32 = nodes.iter().map(|node| self.nodes[node.index()].pods.len() as u32).sum();
-        let is_going = |node: &NodeId| nodes.contains(node);
-        let open: u32 = self.live.iter().filter(|node| !is_going(node)).map(|&node| self.open_slots(node)).sum();
+        let pods: u32 = nodes.iter().map(|node| self.nodes[node.index()].used()).sum();
+        let own: u32 = nodes.iter().map(|&node| self.open_slots(node)).sum();
+        let open = self.slots_open - own;
         // Pods that already wait, or are about to be evicted elsewhere, go first.
-        let waiting = self.pending.iter().map(std::collections::BTreeSet::len).sum::<usize>() as u32 + self.displaced();
+        let waiting =
+            self.pending.iter().map(BTreeSet::len).sum::<usize>() as u32 + self.displaced() + self.pauses_waiting;
         let missing = pods.saturating_sub(open.saturating_sub(waiting));
         if missing == 0 {
             return Some(Outcome::Delete);
@@ -315,9 +316,9 @@ impl Fleet {
     }
 
     /// Free slots of a node that is up and takes pods.
-    fn open_slots(&self, node: NodeId) -> u32 {
+    pub(super) fn open_slots(&self, node: NodeId) -> u32 {
         let state = &self.nodes[node.index()];
-        if state.open_key.is_some() { self.offers[state.offer].slots - state.pods.len() as u32 } else { 0 }
+        if state.open_key.is_some() { self.offers[state.offer].slots - state.used() } else { 0 }
     }
 
     /// Offerings with `slots` slots that cost less than `nodes` do now, all of one purchase option, cheapest first.

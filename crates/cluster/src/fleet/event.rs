@@ -61,8 +61,8 @@ pub enum FleetEvent {
     Disruption,
     /// The validation of a disruption command.
     Validate,
-    /// A replacement has taken too long (command number).
-    ReplaceTimeout(u32),
+    /// A node that is to replace others has taken too long.
+    ReplaceTimeout(NodeId),
     /// The oldest age a node may reach.
     Expire(NodeId),
     /// Retry of blocked evictions on a draining node.

@@ -43,27 +43,13 @@ impl Fleet {
         }
         self.batch = Batch::default();
         self.plan(true, out);
-        let is_short = self.plan_displaced(out);
-        self.retry_if(is_short || self.has_unplanned(), out);
-    }
-
-    /// Orders room for pods of draining nodes that have not been evicted yet: their replacements will need it. True if there is none.
-    fn plan_displaced(&mut self, out: &mut Out) -> bool {
-        let mut missing = self.displaced().saturating_sub(self.spare_slots());
-        let mut room = self.room();
-        while missing > 0 {
-            let Some((candidates, takes)) = self.choose(false, missing, &mut room) else { return true };
-            let node = self.launch(&candidates, out);
-            self.nodes[node.index()].reserved = true;
-            missing -= takes;
-        }
-        false
+        let is_short = self.plan_headroom(true, out);
+        self.retry_if(is_short || self.has_demand(), out);
     }
 
     /// Pods on draining nodes that have not been evicted yet.
     pub(super) fn displaced(&self) -> u32 {
-        let draining = self.live.iter().map(|node| &self.nodes[node.index()]);
-        let draining = draining.filter(|node| node.state == NodeState::Draining);
+        let draining = self.draining.iter().map(|node| &self.nodes[node.index()]);
         let is_displaced = |pod: &units::PodId| {
             let state = &self.pods[pod.index()];
             !state.evicted && state.phase < PodPhase::Draining
@@ -72,19 +58,12 @@ impl Fleet {
     }
 
     /// Room for pods on nodes that are up or on their way, beyond what pods without a node will take.
-    fn spare_slots(&self) -> u32 {
-        let room = |node: &NodeId| {
+    pub(super) fn spare_slots(&self) -> u32 {
+        let expected = |node: &NodeId| {
             let state = &self.nodes[node.index()];
-            let slots = self.offers[state.offer].slots;
-            if state.is_coming() && !state.warned {
-                slots - state.nominated.len() as u32
-            } else if state.open_key.is_some() {
-                slots - state.pods.len() as u32
-            } else {
-                0
-            }
+            self.offers[state.offer].slots - state.nominated.len() as u32
         };
-        self.live.iter().map(room).sum()
+        self.slots_open + self.coming.iter().flatten().map(expected).sum::<u32>()
     }
 
     /// A node is up: from its creation on it may reach a certain age.

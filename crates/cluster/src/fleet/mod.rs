@@ -12,6 +12,7 @@ mod karpenter;
 mod life;
 mod meter;
 mod node;
+mod pause;
 mod placement;
 mod pod;
 mod provision;
@@ -70,6 +71,10 @@ pub struct Fleet {
     pool_nodes: Vec<u32>,
     /// Nodes not gone.
     live: BTreeSet<NodeId>,
+    /// Those of them that are being drained.
+    draining: BTreeSet<NodeId>,
+    /// Free slots of nodes that take pods.
+    slots_open: u32,
     /// Billed nodes by purchase option.
     counts: [u32; 4],
     /// Nodes that take pods and have room, by purchase option, in the scheduler's order.
@@ -80,6 +85,9 @@ pub struct Fleet {
     pending: [BTreeSet<PodId>; 2],
     /// Those of them for which no node is on its way.
     unplanned: [BTreeSet<PodId>; 2],
+    /// Pause pods without a node, and the nodes that have some.
+    pauses_waiting: u32,
+    paused: BTreeSet<NodeId>,
     retry_asked: bool,
     standbys_on_demand: bool,
     transfers: transfer::Transfers,
@@ -123,11 +131,15 @@ impl Fleet {
             pool_order,
             pool_offers,
             live: BTreeSet::new(),
+            draining: BTreeSet::new(),
+            slots_open: 0,
             counts: [0; 4],
             open: Default::default(),
             coming: Default::default(),
             pending: Default::default(),
             unplanned: Default::default(),
+            pauses_waiting: 0,
+            paused: BTreeSet::new(),
             retry_asked: false,
             standbys_on_demand: false,
             transfers: transfer::Transfers::new(&spec.cold_start.links),
@@ -299,7 +311,7 @@ impl Fleet {
             FleetEvent::Batch => self.on_batch(out),
             FleetEvent::Disruption => self.on_disruption(out),
             FleetEvent::Validate => self.on_validate(out),
-            FleetEvent::ReplaceTimeout(number) => self.on_replace_timeout(number, out),
+            FleetEvent::ReplaceTimeout(node) => self.on_replacement_lost(node, out),
             FleetEvent::Expire(node) => self.on_expire(node, out),
             FleetEvent::Evict(node) => self.evict_pods(node, out),
             FleetEvent::Drained(node) => self.on_drained(node, out),

@@ -39,9 +39,13 @@ pub(super) struct Node {
     pub phase_since: SimTime,
     pub spans: Vec<PhaseSpan>,
     pub pods: Vec<PodId>,
+    /// Pause pods on it.
+    pub pauses: u32,
     pub nominated: Vec<PodId>,
     /// Key under which it is listed as having room; `None` if it is not listed.
     pub open_key: Option<u32>,
+    /// Slots it is counted with among those free.
+    pub listed_slots: u32,
     pub image: ImageState,
     /// What is left of an image pull once its bytes are there.
     pub unpack: SimDuration,
@@ -100,6 +104,11 @@ impl Node {
             self.spans.push(PhaseSpan { phase, start: self.phase_since, end: now });
         }
         self.phase_since = now;
+    }
+
+    /// Slots taken, by pods and pause pods.
+    pub fn used(&self) -> u32 {
+        self.pods.len() as u32 + self.pauses
     }
 
     /// True from the request until it takes pods.

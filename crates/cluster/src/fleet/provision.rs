@@ -26,12 +26,13 @@ impl Fleet {
     /// Pods wait: has whoever adds nodes do what it does then.
     pub(super) fn request_capacity(&mut self, out: &mut Out) {
         self.nominate_unplanned();
-        if !self.has_unplanned() {
+        if !self.has_demand() {
             return;
         }
         match self.spec.manager {
             NodeManager::Simple { .. } => {
                 self.plan(false, out);
+                self.plan_headroom(false, out);
                 self.retry_later(out);
             }
             // New pods open the window themselves; others re-enter at their next retry.
@@ -43,7 +44,7 @@ impl Fleet {
     /// If pods are left without a plan, or a pool without its least nodes, looks again in ten seconds.
     pub(super) fn retry_later(&mut self, out: &mut Out) {
         let is_short = |pool: usize| self.pool_nodes[pool] < self.spec.pools[pool].nodes_min;
-        let is_needed = self.has_unplanned() || (0..self.spec.pools.len()).any(is_short);
+        let is_needed = self.has_demand() || (0..self.spec.pools.len()).any(is_short);
         self.retry_if(is_needed, out);
     }
 
@@ -60,7 +61,7 @@ impl Fleet {
         self.retry_asked = false;
         self.fill_minimum(false, out);
         self.nominate_unplanned();
-        if self.is_karpenter() && (self.has_unplanned() || self.displaced() > 0) {
+        if self.is_karpenter() && self.has_demand() {
             self.trigger_batch(out);
         } else {
             self.request_capacity(out);
@@ -133,7 +134,8 @@ impl Fleet {
             .into_iter()
             .find(|&purchase| candidates.iter().any(|&offer| is(offer, purchase)));
         candidates.retain(|&offer| Some(of(offer).spec.purchase) == purchase);
-        candidates.sort_by_key(|&offer| (of(offer).price(), offer));
+        // At equal prices the offering with the fewest nodes: zones that cost the same share the load.
+        candidates.sort_by_key(|&offer| (of(offer).price(), of(offer).in_use, offer));
         candidates
     }
 
@@ -343,8 +345,10 @@ impl Node {
             phase_since: now,
             spans: Vec::new(),
             pods: Vec::new(),
+            pauses: 0,
             nominated: Vec::new(),
             open_key: None,
+            listed_slots: 0,
             image,
             unpack: SimDuration::ZERO,
             model_cached: false,

@@ -21,7 +21,7 @@ impl Fleet {
     /// A pod has left `node`, or none has come yet: if it is empty, what happens then.
     pub(super) fn on_maybe_empty(&mut self, node: NodeId, out: &mut Out) {
         let state = &mut self.nodes[node.index()];
-        if !state.pods.is_empty() {
+        if state.used() > 0 {
             return;
         }
         match state.state {
@@ -64,6 +64,7 @@ impl Fleet {
         let state = &mut self.nodes[node.index()];
         assert!(state.pods.is_empty() && state.ended.is_none(), "{node} ends once, and without pods");
         state.ending = ending;
+        self.release_pauses(node);
         self.disappoint(node);
         self.transfers.abandon(
             |owner| matches!(owner, super::transfer::Owner::Image(of) | super::transfer::Owner::Cache(of) if of == node),
@@ -152,10 +153,11 @@ impl Fleet {
         state.evict_backoff = EVICT_BACKOFF.0;
         self.changed = true;
         self.reindex(node);
+        self.release_pauses(node);
         self.begin_grace(node, out);
         self.evict_pods(node, out);
         self.on_maybe_empty(node, out);
-        if self.is_karpenter() && self.displaced() > 0 {
+        if self.is_karpenter() && self.headroom_missing() > 0 {
             self.trigger_batch(out);
         }
     }

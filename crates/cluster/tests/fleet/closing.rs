@@ -63,6 +63,7 @@ enum Step {
     Busy(u32, u64),
     Wait(u64),
     Reset,
+    Pause(u32),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -74,6 +75,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => (any::<u32>(), 0u64..200_000_000_000).prop_map(|(pod, busy)| Step::Busy(pod, busy)),
         6 => (0u64..400_000_000_000).prop_map(Step::Wait),
         1 => Just(Step::Reset),
+        1 => (0u32..4).prop_map(Step::Pause),
     ];
     prop::collection::vec(step, 1..60)
 }
@@ -105,6 +107,7 @@ fn act(driver: &mut Driver, step: &Step) {
             }
         }
         Step::Wait(nanos) => driver.run_to(driver.now + SimDuration::from_nanos(nanos)),
+        Step::Pause(count) => driver.keep_pause_pods(count),
         Step::Reset => driver.fleet.reset_measurement(driver.now),
     }
 }
@@ -193,6 +196,7 @@ proptest! {
         for step in &steps {
             act(&mut driver, step);
         }
+        driver.keep_pause_pods(0);
         driver.run_to(driver.now + secs(4 * 3_600));
         for index in 0..driver.pods() {
             let phase = driver.fleet.phase(PodId(index));

@@ -320,3 +320,45 @@ fn consolidation_waits_for_replacements_to_be_ready_where_the_budget_asks_for_it
     assert!((175.0..=185.2).contains(&evicted[1]), "{evicted:?}");
     assert_eq!(gone(&driver).len(), 1);
 }
+
+#[test]
+fn the_articles_budget_of_two_forbids_consolidation_at_two_replicas_and_paces_it_at_three() {
+    for (replicas, moves) in [(2, false), (3, true)] {
+        let mut spec = underutilized(vec![on_demand("g5.12xlarge", 4, 5.672)]);
+        spec.budgets = vec![PodDisruptionBudget::AvailableMin(2)];
+        let mut driver = Driver::new(&spec);
+        let pods: Vec<PodId> = (0..8).map(|_| driver.create_ready()).collect();
+        driver.replaces = true;
+        // One replica is left on the second node, the others on the first.
+        for &pod in pods[replicas - 1..4].iter().chain(&pods[5..]) {
+            driver.delete(pod);
+        }
+        driver.run_to(at(3_000));
+        assert_eq!(!evicted(&driver).is_empty(), moves, "{replicas}");
+        assert_eq!(gone(&driver).len(), usize::from(moves));
+    }
+}
+
+#[test]
+fn the_articles_provisioner_takes_spot_first_up_to_twenty_gpus_and_lets_empty_nodes_go_after_300_s() {
+    let mut spec = karpenter(vec![
+        on_demand("p4d.24xlarge", 8, 32.77),
+        offering("p4d.24xlarge", Purchase::Spot, 8, 9.83),
+        on_demand("g5.xlarge", 1, 1.01),
+        offering("g5.xlarge", Purchase::Spot, 1, 0.30),
+    ]);
+    spec.pools[0].gpus_max = Some(20);
+    let mut driver = Driver::new(&spec);
+    let pods: Vec<PodId> = (0..30).map(|_| driver.create()).collect();
+    driver.run_to(at(1_000));
+    // Two nodes of eight, then, as a third would exceed the limit, four of one.
+    assert_eq!(driver.ready_times().len(), 20);
+    assert_eq!((driver.fleet.counts().spot, driver.fleet.counts().on_demand), (6, 0));
+    for pod in pods {
+        driver.delete(pod);
+    }
+    driver.run_to(at(1_300));
+    assert_eq!(driver.fleet.counts().spot, 6);
+    driver.run_to(at(1_330));
+    assert_eq!(driver.fleet.counts().spot, 0);
+}

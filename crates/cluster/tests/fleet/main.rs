@@ -4,6 +4,7 @@ mod autoscaler;
 mod closing;
 mod karpenter;
 mod money;
+mod pause;
 mod spot;
 mod start;
 mod support;

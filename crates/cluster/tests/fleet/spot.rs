@@ -176,3 +176,53 @@ fn capacity_stays_away_after_a_reclaim() {
     let up = driver.times(|notice| matches!(notice, Notice::NodeUp { .. }));
     assert!(up[1] > 700.0 + 80.0, "{up:?}");
 }
+
+/// Bamboo's recording of a spot group of g4dn.xlarge: nodes there from each change on. Empty if the data are not beside the repository.
+fn recorded() -> Vec<(SimTime, u32)> {
+    let folder = std::env::var("SCALELAB_DATA")
+        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data").to_owned());
+    let Ok(text) = std::fs::read_to_string(format!("{folder}/spot/bamboo/g4dn-trace.csv")) else { return Vec::new() };
+    let mut steps: Vec<(SimTime, u32)> = vec![(at(0), 0)];
+    for line in text.lines() {
+        let mut fields = line.split(',');
+        let time = at(fields.next().unwrap().parse::<u64>().unwrap() / 1_000);
+        let held = steps.last().unwrap().1;
+        let held = if fields.next() == Some("add") { held + 1 } else { held - 1 };
+        if steps.last().unwrap().0 == time {
+            steps.last_mut().unwrap().1 = held;
+        } else {
+            steps.push((time, held));
+        }
+    }
+    steps
+}
+
+#[test]
+fn a_recorded_trace_replays_and_its_losses_are_interruptions() {
+    let steps = recorded();
+    if steps.is_empty() {
+        println!("skipped: no recorded traces here");
+        return;
+    }
+    let mut spec = fleet(vec![offering("g4dn.xlarge", Purchase::Spot, 1, 0.16)]);
+    spec.spot.model = InterruptionModel::Availability { zones: vec![("a".into(), steps.clone().into())] };
+    let mut driver = Driver::new(&spec);
+    driver.replaces = true;
+    // More than there ever are, so that everything there is is held.
+    for _ in 0..100 {
+        driver.create();
+    }
+    let mut step = 0;
+    let end = steps.last().unwrap().0.as_secs() + 1_000;
+    for second in (0..end).step_by(10) {
+        driver.run_to(at(second));
+        while step + 1 < steps.len() && steps[step + 1].0 <= driver.now {
+            step += 1;
+        }
+        assert!(driver.fleet.counts().spot <= steps[step].1, "at {second}");
+    }
+    let lost: u32 = steps.windows(2).map(|pair| pair[0].1.saturating_sub(pair[1].1)).sum();
+    let interrupted = driver.times(|notice| matches!(notice, Notice::NodeInterrupted { .. })).len() as u32;
+    // What comes back is seen only when asked for again, every three minutes, so a few short visits are never held.
+    assert!(interrupted <= lost && f64::from(interrupted) > 0.8 * f64::from(lost), "{interrupted} of {lost}");
+}
