@@ -16,8 +16,7 @@ pub fn load(args: &ScenarioArgs) -> Result<Loaded> {
 
 fn inputs(args: &ScenarioArgs) -> Result<Vec<Input>> {
     if args.scenario.is_empty() {
-        let embedded = scenario::embedded_default().into_iter();
-        return Ok(embedded.map(|(name, text)| Input::Text { name: name.to_owned(), text: text.to_owned() }).collect());
+        return Ok(Input::embedded_default());
     }
     args.scenario.iter().map(|path| input(path)).collect()
 }

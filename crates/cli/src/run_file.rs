@@ -1,9 +1,9 @@
 //! `run.json`: what it takes to repeat a run, and what came of it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lab::experiment::Results;
-use scenario::{Document, Input, Loaded};
+use scenario::{Documents, Input, Loaded};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{Failure, OrEnvironment, OrInput, Result};
@@ -17,12 +17,10 @@ pub struct RunFile {
     pub scenario: String,
     /// The command line.
     pub command: Vec<String>,
-    /// Every document of the scenario as it was read.
-    pub documents: Vec<Document>,
-    /// `--set` assignments.
-    pub overrides: Vec<(String, String)>,
-    /// Folder that relative trace paths were resolved against.
-    pub base: String,
+    /// Every document of the scenario as it was read, with `--set` assignments applied.
+    pub documents: serde_json::Value,
+    /// Folder that relative file names in them start from.
+    pub folder: PathBuf,
     /// Policies run.
     pub policies: Vec<String>,
     /// Base seed.
@@ -75,9 +73,14 @@ impl RunFile {
 
     /// The scenario as it was.
     pub fn reload(&self) -> Result<Loaded> {
-        let document = |document: &Document| Input::Text { name: document.name.clone(), text: document.text.clone() };
-        let inputs: Vec<Input> = self.documents.iter().map(document).collect();
-        let mut loaded = scenario::load_from(&inputs, &self.overrides, Path::new(&self.base)).or_input()?;
+        let documents = self.documents.as_array().into_iter().flatten().enumerate();
+        let input = |(index, document): (usize, &serde_json::Value)| Input::Text {
+            name: format!("run.json: documents[{index}]"),
+            text: document.to_string(),
+        };
+        let inputs: Vec<Input> = documents.map(input).collect();
+        let documents = Documents::read(&inputs).or_input()?.in_folder(&self.folder);
+        let mut loaded = documents.load(&[]).or_input()?;
         loaded.spec.policies.retain(|policy| self.policies.contains(&policy.name));
         Ok(loaded)
     }

@@ -63,6 +63,11 @@ impl Documents {
         Ok(Self { documents, folder: folders.swap_remove(scenario), scenario })
     }
 
+    /// The same documents, with relative file names starting from `folder`: for documents that were read elsewhere before.
+    pub fn in_folder(self, folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), ..self }
+    }
+
     /// The experiment with these overrides.
     pub fn load(&self, overrides: &[(String, String)]) -> Result<Loaded, ScenarioError> {
         let mut documents = self.documents.clone();
@@ -83,6 +88,7 @@ impl Documents {
             replications: file.spec.run.replications,
             gates: file.spec.gates.clone(),
             notes,
+            folder: self.folder.clone(),
             documents: documents.iter().map(|document| document.node.to_json()).collect(),
         })
     }

@@ -42,6 +42,8 @@ pub struct Loaded {
     pub notes: Vec<String>,
     /// All documents as read, overrides applied; for `run.json`.
     pub documents: serde_json::Value,
+    /// Folder that relative file names in them start from.
+    pub folder: std::path::PathBuf,
 }
 
 /// Reads and resolves a scenario; each override is a path and a value, applied in order.

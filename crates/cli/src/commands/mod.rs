@@ -16,7 +16,7 @@ pub fn dispatch(cli: Cli) -> Result<Outcome> {
         Command::Explain(args) => explain::explain(&args),
         Command::Report(args) => report::report(&args),
         Command::Schema => {
-            println!("{}", scenario::schema());
+            println!("{:#}", scenario::schema());
             Ok(Outcome::Done)
         }
         Command::Completions { shell } => {

@@ -12,10 +12,10 @@ use scenario::Loaded;
 
 use crate::args::{Format, Run};
 use crate::failure::{Failure, OrEnvironment, Outcome, Result};
+use crate::inputs;
 use crate::interrupt::raise_on_interrupt;
 use crate::progress::Bar;
 use crate::run_file::{RunFile, digests};
-use crate::inputs;
 
 /// Runs, writes, prints.
 pub fn run(args: &Run) -> Result<Outcome> {
@@ -46,8 +46,7 @@ pub fn run(args: &Run) -> Result<Outcome> {
         scenario: loaded.spec.name.clone(),
         command: std::env::args().collect(),
         documents: loaded.documents.clone(),
-        overrides: loaded.overrides.clone(),
-        base: loaded.base.display().to_string(),
+        folder: loaded.folder.clone(),
         policies: results.policies.iter().map(|policy| policy.name().to_owned()).collect(),
         seed,
         replications: results.policies[0].summary.replications,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::tables::{comparison_table, summary_table};
 use crate::{RunReport, Table};
-use cells::{Cells, cells};
+use cells::{Cells, Column, cells};
 pub use sentences::ranking_sentences;
 
 /// What to print.
@@ -68,28 +68,18 @@ fn json_text(report: &RunReport<'_>) -> String {
 /// A GitHub table with the best values in bold, then the ranking as a list.
 fn markdown(report: &RunReport<'_>) -> String {
     let Cells { columns } = cells(report, true);
-    let mut out = String::from("|");
-    for column in &columns {
-        out += &format!(" {} |", column.header);
-    }
-    out += "\n|";
-    for column in &columns {
-        out += if column.is_text { " --- |" } else { " ---: |" };
-    }
-    out.push('\n');
-    for row in 0..report.policies.len() {
-        out.push('|');
-        for column in &columns {
+    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+    let headers = line(columns.iter().map(|column| column.header.to_owned()).collect());
+    let rule = line(columns.iter().map(|column| if column.is_text { "---" } else { "---:" }.to_owned()).collect());
+    let rows = (0..report.policies.len()).map(|row| {
+        let cell = |column: &Column| {
             let text = markdown_text(&column.values[row]);
-            out += &if column.best[row] { format!(" **{text}** |") } else { format!(" {text} |") };
-        }
-        out.push('\n');
-    }
-    out.push('\n');
-    for sentence in ranking_sentences(report) {
-        out += &format!("- {}\n", markdown_text(&sentence));
-    }
-    out
+            if column.best[row] { format!("**{text}**") } else { text }
+        };
+        line(columns.iter().map(cell).collect())
+    });
+    let sentences = ranking_sentences(report).into_iter().map(|sentence| format!("- {}\n", markdown_text(&sentence)));
+    [headers, rule].into_iter().chain(rows).chain(["\n".to_owned()]).chain(sentences).collect()
 }
 
 /// Text that Markdown shows as it is.

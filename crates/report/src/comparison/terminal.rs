@@ -19,7 +19,8 @@ pub(super) fn table(report: &RunReport<'_>, style: TerminalStyle) -> String {
     let mut out = line(headers);
     let rule = if style.unicode { "\u{2500}" } else { "-" };
     let rule = rule.repeat(widths.iter().sum::<usize>() + GAP * (widths.len() - 1));
-    out += &if style.color { format!("{FAINT}{rule}{RESET}\n") } else { format!("{rule}\n") };
+    out += &if style.color { [FAINT, &rule, RESET].concat() } else { rule };
+    out.push('\n');
     for row in 0..report.policies.len() {
         out += &line(columns.iter().zip(&widths).map(|(column, &width)| {
             let text = padded(&column.values[row], width, column.is_text);

@@ -60,7 +60,7 @@ fn json_for_html(value: &serde_json::Value) -> String {
     let mut out = String::new();
     for character in value.to_string().chars() {
         match character {
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => out += &format!("\\u{:04x}", character as u32),
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => out.extend(["\\u", &format!("{:04x}", character as u32)]),
             other => out.push(other),
         }
     }

@@ -184,7 +184,7 @@ fn legend_entry(drawing: &mut Drawing, entry: &Entry, start: Point) {
     let middle = start.y - TICK_SIZE * 0.36;
     match entry.swatch {
         Swatch::Box(color) => {
-            drawing.rectangle(at(start.x + 8.0, middle - 7.0), at(start.x + 28.0, middle + 7.0), color)
+            drawing.rectangle(at(start.x + 8.0, middle - 7.0), at(start.x + 28.0, middle + 7.0), color);
         }
         Swatch::Line(stroke) => drawing.segment(at(start.x, middle), at(start.x + 28.0, middle), stroke),
     }

@@ -132,8 +132,11 @@ fn traffic_panel(drawing: &mut Drawing, stack: &Stack<'_>, rows: &[TimelineRow])
     legend(drawing, &entries, at(panel.right, panel.top - 9.0));
 }
 
+/// How many replicas of a row are in one state.
+type StateCount = fn(&TimelineRow) -> u32;
+
 fn replicas_panel(drawing: &mut Drawing, stack: &Stack<'_>, rows: &[TimelineRow]) {
-    let states: [(fn(&TimelineRow) -> u32, &str); 4] = [
+    let states: [(StateCount, &str); 4] = [
         (|row| row.ready, "ready"),
         (|row| row.starting, "starting"),
         (|row| row.standby, "warm standby"),

@@ -113,7 +113,7 @@ fn parquet_reads_back_what_csv_says() {
         let table = timeline_table(report);
         let read = frame(table.to_parquet());
         assert_eq!(read.height(), 3 * 1_440);
-        let names: Vec<&str> = read.get_column_names().into_iter().map(|name| name.as_str()).collect();
+        let names: Vec<&str> = read.get_column_names().into_iter().map(polars::prelude::PlSmallStr::as_str).collect();
         assert_eq!(names, table.column_names());
         let rows = csv(table.to_csv());
         let cost = read.column("cost_so_far_usd").unwrap().f64().unwrap().get(1_439).unwrap();
