@@ -118,7 +118,7 @@ impl Change {
                 let names: Vec<&str> = items.iter().filter_map(|item| item.get("name").and_then(Node::text)).collect();
                 let found = items.iter().position(|item| item.get("name").and_then(Node::text) == Some(name));
                 found.ok_or_else(|| {
-                    let near = nearest(name, names.iter().copied()).map(str::to_owned);
+                    let near = nearest(name, names.iter().copied()).map(|near| format!("{list}.{near}"));
                     self.refused(format!("`{list}` has no entry `{name}` (one of: {})", names.join(", ")), near)
                 })
             }

@@ -64,9 +64,9 @@ impl Time {
         SimDuration::from_secs_f64(self.0)
     }
 
-    /// The length in nanoseconds, with its fraction.
+    /// The length in nanoseconds with its fraction, as written: rounded to femtoseconds, below which only the binary form of the seconds shows.
     pub fn nanos(self) -> f64 {
-        self.0 * 1e9
+        (self.0 * 1e15).round() / 1e6
     }
 }
 

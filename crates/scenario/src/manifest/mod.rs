@@ -136,7 +136,8 @@ fn recognise(node: Node) -> Result<Document, ScenarioError> {
     };
     let name = node.at(&["metadata", "name"]).and_then(Node::text).unwrap_or_default().to_owned();
     if name.is_empty() && *what != Kind::Inert {
-        return Err(ScenarioError::MissingKey { at: node.locate("metadata"), key: "name".to_owned() });
+        let at = node.get("metadata").unwrap_or(&node).locate("metadata");
+        return Err(ScenarioError::MissingKey { at, key: "name".to_owned() });
     }
     Ok(Document { kind: *what, name, node })
 }

@@ -14,6 +14,7 @@ use crate::file::{
 };
 use crate::manifest::{BudgetFile, Document, KarpenterPool, Kind, default_budget, disruption_budget, read};
 use crate::quantity::Time;
+use crate::tree::parse_path;
 
 use super::Context;
 use super::offerings::Wanted;
@@ -155,10 +156,15 @@ impl Context<'_> {
     fn karpenter_pool(&mut self, spec: &ScenarioSpec, document: &Document) -> Result<NodePoolSpec, ScenarioError> {
         let (pool, ignored) = KarpenterPool::read(document)?;
         self.note_ignored(document, &ignored);
-        let at = |path: &str| document.node.get("spec").unwrap_or(&document.node).locate(path);
+        let below = if document.kind == Kind::Provisioner { "spec" } else { "spec.template.spec" };
+        let at = |path: &str| {
+            let segments = parse_path(path).expect("paths in this crate are well-formed");
+            document.node.deepest(&segments).locate(path)
+        };
+        let requirements = format!("{below}.requirements");
         let (instance_types, capacity_types, zones) = self
             .karpenter_wish(spec, &pool)
-            .map_err(|reason| ScenarioError::Inconsistent { at: at("spec.requirements"), reason })?;
+            .map_err(|reason| ScenarioError::Inconsistent { at: at(&requirements), reason })?;
         let wanted = Wanted {
             path: "spec.prices",
             instance_types,
@@ -167,7 +173,7 @@ impl Context<'_> {
             capacity: &std::collections::BTreeMap::<CapacityType, _>::new(),
         };
         let offerings = self.offerings(spec, &wanted).map_err(|_| ScenarioError::Inconsistent {
-            at: at("spec.requirements"),
+            at: at(&requirements),
             reason: "no instance type with a price under `prices` of the scenario meets them".to_owned(),
         })?;
         let limit = |resource: &str| pool.limits.get(resource).map(|quantity| quantity.units());
