@@ -11,7 +11,8 @@ const TICKS_PER_SECOND: f64 = 100.0;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    let number = |place: usize, default: f64| arguments.get(place).map_or(default, |text| text.parse().expect("a number"));
+    let number =
+        |place: usize, default: f64| arguments.get(place).map_or(default, |text| text.parse().expect("a number"));
     let (rate, days) = (number(2, 500.0), number(3, 1.0));
     let spec = bench_day_of(rate, SimDuration::from_secs((days * 86_400.0) as u64));
     let name = arguments.get(1).map_or("hpa", String::as_str);
