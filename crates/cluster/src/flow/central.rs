@@ -33,6 +33,8 @@ pub trait Discipline: Send {
     fn batch_max(&self) -> usize;
     /// Servers one replica brings.
     fn servers_per_replica(&self) -> usize;
+    /// Requests in the queue from which on a free server starts at once.
+    fn fill(&self) -> usize;
     /// The instant from which a free server starts; `queue` begins with the oldest request and is at least `batch_max` long.
     fn trigger(&self, queue: &[u64]) -> u64;
     /// How many requests a server that starts at `start` takes.
@@ -60,6 +62,11 @@ impl Discipline for Batching {
     #[inline]
     fn servers_per_replica(&self) -> usize {
         1
+    }
+
+    #[inline]
+    fn fill(&self) -> usize {
+        self.preferred[0]
     }
 
     #[inline]
@@ -98,6 +105,11 @@ impl Discipline for Slots {
     #[inline]
     fn servers_per_replica(&self) -> usize {
         self.concurrency
+    }
+
+    #[inline]
+    fn fill(&self) -> usize {
+        1
     }
 
     #[inline]
@@ -285,18 +297,10 @@ impl<D: Discipline> CentralFlow<D> {
         let batch_max = self.discipline.batch_max();
         let per_replica = self.discipline.servers_per_replica();
         let work = self.work[server];
-        let count = u64::from(work.len);
         let arrivals = &self.held[server * batch_max..][..work.len as usize];
         let seat = &mut self.seats[server / per_replica];
         let abandoned = self.meter.batch(arrivals, work.start, work.end, seat.pod);
-        let length = work.end - work.start;
-        let stats = &mut seat.stats;
-        stats.success += count - abandoned;
-        stats.failure += abandoned;
-        stats.executions += 1;
-        stats.wait_ns += count * work.start - arrivals.iter().sum::<u64>();
-        stats.compute_ns += count * length;
-        stats.busy_ns += length / per_replica as u64;
+        seat.stats.answer(arrivals, (work.start, work.end), abandoned, per_replica as u64);
         self.work[server].len = 0;
     }
 

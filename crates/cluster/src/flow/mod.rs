@@ -1,7 +1,8 @@
 //! The request flow: arrivals, queues, batches, answers. Everything that happens between two control events.
 //!
 //! Several implementations answer to one trait. [`event::EventFlow`] handles every request event one by one, can express every
-//! service and routing, and is the oracle of the fast ones; [`central::CentralFlow`] advances whole batches by recursion. They agree
+//! service and routing, and is the oracle of the fast ones; [`central::CentralFlow`] and
+//! [`routed::RoutedFlow`] advance whole batches by recursion, from one queue and from one per replica. They agree
 //! to the last nanosecond, which `tests/it/flows.rs` checks over random scenarios.
 //!
 //! Order at one instant, in every implementation: answers, then arrivals, then time-outs, then starts of service, so that a
@@ -10,13 +11,17 @@
 mod central;
 mod event;
 mod intake;
+mod local;
 mod meter;
+mod routed;
 mod tree;
 
-pub use central::{Batching, CentralFlow, Slots, is_expressible};
+use central::Discipline;
+pub use central::{Batching, CentralFlow, Slots};
 pub use event::EventFlow;
 pub use intake::Intake;
 pub use meter::{Meter, StepLatency};
+pub use routed::RoutedFlow;
 use units::{PodId, SimTime};
 
 use crate::Keep;
@@ -44,6 +49,21 @@ pub struct ReplicaStats {
     pub prompt_tokens: u64,
     /// Output tokens produced (LLM services).
     pub output_tokens: u64,
+}
+
+impl ReplicaStats {
+    /// A batch of requests that arrived at `arrivals` was served over `span`, `abandoned` of them for clients that had given up.
+    #[inline]
+    fn answer(&mut self, arrivals: &[u64], span: (u64, u64), abandoned: u64, servers: u64) {
+        let count = arrivals.len() as u64;
+        let (start, end) = span;
+        self.success += count - abandoned;
+        self.failure += abandoned;
+        self.executions += 1;
+        self.wait_ns += count * start - arrivals.iter().sum::<u64>();
+        self.compute_ns += count * (end - start);
+        self.busy_ns += (end - start) / servers;
+    }
 }
 
 /// Requests by where they are at one instant.
@@ -122,16 +142,21 @@ pub trait Flow: Send {
 pub(crate) fn build(spec: &SimulationSpec, seed: u64, keep: Keep) -> Box<dyn Flow> {
     let service = &spec.service;
     match &service.model {
-        ServiceModel::Slots { .. } if is_expressible(service) => {
-            let (intake, meter) = sources(spec, seed, keep);
-            Box::new(CentralFlow::new(service, Slots::of(service), intake, meter))
-        }
-        ServiceModel::DynamicBatching { .. } if is_expressible(service) => {
-            let (intake, meter) = sources(spec, seed, keep);
-            Box::new(CentralFlow::new(service, Batching::of(service), intake, meter))
-        }
-        ServiceModel::Slots { .. } | ServiceModel::DynamicBatching { .. } => build_events(spec, seed, keep),
+        ServiceModel::Slots { .. } => build_with(Slots::of(service), spec, seed, keep),
+        ServiceModel::DynamicBatching { .. } => build_with(Batching::of(service), spec, seed, keep),
         ServiceModel::ContinuousBatching { .. } => panic!("continuous batching is being written"),
+    }
+}
+
+fn build_with<D: Discipline + 'static>(discipline: D, spec: &SimulationSpec, seed: u64, keep: Keep) -> Box<dyn Flow> {
+    let service = &spec.service;
+    let (intake, meter) = sources(spec, seed, keep);
+    if central::is_expressible(service) {
+        Box::new(CentralFlow::new(service, discipline, intake, meter))
+    } else if routed::is_expressible(service) {
+        Box::new(RoutedFlow::new(service, discipline, seed, intake, meter))
+    } else {
+        Box::new(EventFlow::new(service, seed, intake, meter))
     }
 }
 

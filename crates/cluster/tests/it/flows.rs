@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cluster::flow::{Flow, Meter, Slot};
-use cluster::spec::{KillRule, NoReplicaRule, ServiceModel, ServiceSpec};
+use cluster::spec::{KillRule, NoReplicaRule, Routing, ServiceModel, ServiceSpec};
 use proptest::prelude::*;
 use record::RequestRow;
 use units::{PodId, SimDuration, SimTime};
@@ -249,6 +249,11 @@ fn any_service() -> impl Strategy<Value = ServiceSpec> {
     })
 }
 
+fn any_routing() -> impl Strategy<Value = Routing> {
+    let all = [Routing::RoundRobin, Routing::Random, Routing::LeastRequests, Routing::PowerOfTwo];
+    prop::sample::select(all.to_vec())
+}
+
 fn any_case() -> impl Strategy<Value = Case> {
     let controls = prop::collection::vec((gap().prop_map(|gap| 3 * gap), control()), 0..30);
     let measure = (prop_oneof![Just(0), 0..100 * MILLISECOND], any::<bool>(), any::<u64>());
@@ -269,5 +274,11 @@ proptest! {
     #[test]
     fn the_batch_recursion_equals_the_event_flow(case in any_case()) {
         check(&case)?;
+    }
+
+    #[test]
+    fn the_recursion_per_replica_equals_the_event_flow(case in any_case(), routing in any_routing()) {
+        let service = ServiceSpec { routing, queue_limit: None, ..case.service };
+        check(&Case { service, ..case })?;
     }
 }

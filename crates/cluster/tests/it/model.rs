@@ -174,7 +174,13 @@ fn any_service() -> impl Strategy<Value = ServiceSpec> {
         (1u32..=16, 0u64..8).prop_map(|(size, delay)| batching(size, millis(delay), millis(20), millis(5))),
         (1u32..4).prop_map(|concurrency| slots(concurrency, Distribution::Exponential { mean: 0.015 })),
     ];
-    let routing = prop_oneof![3 => Just(Routing::CentralQueue), 1 => Just(Routing::LeastRequests)];
+    let routing = prop_oneof![
+        4 => Just(Routing::CentralQueue),
+        1 => Just(Routing::RoundRobin),
+        1 => Just(Routing::Random),
+        1 => Just(Routing::LeastRequests),
+        1 => Just(Routing::PowerOfTwo),
+    ];
     let rules = (prop::option::of(200u64..2_000), prop::option::of(20u32..200), any::<bool>(), any::<bool>());
     (model, routing, 0u32..4, rules).prop_map(|(model, routing, replicas, (timeout, limit, reject, requeue))| {
         ServiceSpec {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cluster::flow::{Batching, CentralFlow, EventFlow, Flow, Intake, Meter, Slots};
+use cluster::flow::{Batching, CentralFlow, EventFlow, Flow, Intake, Meter, RoutedFlow, Slots};
 use cluster::spec::{
     BatchLatency, ContainerSpec, KillRule, NoReplicaRule, PodSpec, Routing, ServiceModel, ServiceSpec, SloSpec,
 };
@@ -104,10 +104,17 @@ impl Demand {
     }
 
     pub fn fast_flow(&self, service: &ServiceSpec) -> Box<dyn Flow> {
-        let (intake, meter) = (self.intake(service), self.meter(service));
-        match service.model {
-            ServiceModel::Slots { .. } => Box::new(CentralFlow::new(service, Slots::of(service), intake, meter)),
-            _ => Box::new(CentralFlow::new(service, Batching::of(service), intake, meter)),
+        let (intake, meter, seed) = (self.intake(service), self.meter(service), self.seed);
+        let is_central = service.routing == Routing::CentralQueue;
+        match (&service.model, is_central) {
+            (ServiceModel::Slots { .. }, true) => {
+                Box::new(CentralFlow::new(service, Slots::of(service), intake, meter))
+            }
+            (ServiceModel::Slots { .. }, false) => {
+                Box::new(RoutedFlow::new(service, Slots::of(service), seed, intake, meter))
+            }
+            (_, true) => Box::new(CentralFlow::new(service, Batching::of(service), intake, meter)),
+            (_, false) => Box::new(RoutedFlow::new(service, Batching::of(service), seed, intake, meter)),
         }
     }
 }

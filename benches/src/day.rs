@@ -1,0 +1,218 @@
+//! The day every figure is about: 24 h at 500 requests a second on spot GPUs that batch.
+
+use std::sync::Arc;
+
+use cluster::spec::{
+    BatchLatency, Billing, ColdStartSpec, Consolidation, ContainerSpec, ControllerSpec, Exporter, FleetSpec,
+    InstanceOffering, InterruptionModel, KillRule, MetricsSpec, NoReplicaRule, NodeManager, NodePoolSpec, NodeTimings,
+    PhaseSpec, PodSpec, PolicySpec, PredictiveSpec, Routing, Scheduling, ServiceModel, ServiceSpec, SimulationSpec,
+    SloSpec, SpotSpec, WarmPoolSpec,
+};
+use policy::hpa::{HpaSpec, MetricSpec, MetricTarget};
+use promql::adapter::{GroupResource, NameRule, Resources, Rule, Rules};
+use record::Purchase;
+use units::{Bytes, Millicores, SimDuration, SimTime, UsdPerHour};
+use workload::{DailyWave, Distribution, LoadShape, RateLog, Traffic};
+
+/// Requests per second that load one replica to 70 %: full batches of 8 take 60 ms.
+const REPLICA_RPS: f64 = 93.0;
+const BATCH_MAX: u64 = 8;
+
+/// 43.2 M requests: a daily wave around 500 a second, batches of up to 8 within 5 ms that take 20 ms + 5 ms each, four-phase cold
+/// starts, spot nodes that live two hours on average. Policies: `static`, `hpa`, `warm-pool`, `predictive`.
+pub fn bench_day() -> SimulationSpec {
+    bench_day_of(500.0, SimDuration::from_secs(86_400))
+}
+
+/// The same service at `rate` requests a second on average for `length`.
+pub fn bench_day_of(rate: f64, length: SimDuration) -> SimulationSpec {
+    let day = SimDuration::from_secs(86_400);
+    let wave = DailyWave { height: rate, crest_at: SimDuration::from_secs(43_200) };
+    let shape = LoadShape { base: rate / 2.0, wave: Some(wave), ..LoadShape::default() };
+    let curve = shape.curve(SimDuration::from_secs(60), day, 0).repeated(length);
+    let seconds = SimDuration::from_secs;
+    SimulationSpec {
+        name: "bench-day".into(),
+        start_unix_seconds: 1_700_000_000,
+        time_zone: "UTC".into(),
+        end: SimTime::ZERO + length,
+        warm_up: SimDuration::ZERO,
+        timeline_step: seconds(60),
+        service: service(rate),
+        traffic: Traffic::Poisson { rate: Arc::new(curve) },
+        history: Arc::new(RateLog::default()),
+        slo: SloSpec { latency: Some(SimDuration::from_millis(100)), ttft: None, tpot: None, objective: 0.99 },
+        fleet: fleet(),
+        metrics: MetricsSpec {
+            scrape_interval: seconds(15),
+            lookback: seconds(300),
+            dcgm_interval: seconds(30),
+            adapter_relist: seconds(30),
+            resource_resolution: seconds(15),
+            exporters: vec![Exporter::Triton, Exporter::Dcgm, Exporter::Gateway],
+            adapter: Some(adapter()),
+        },
+        policies: policies(rate),
+    }
+}
+
+fn service(rate: f64) -> ServiceSpec {
+    let latency = |size: u64| SimDuration::from_millis(20 + 5 * size);
+    ServiceSpec {
+        name: "server".into(),
+        namespace: "default".into(),
+        model: ServiceModel::DynamicBatching {
+            batch_max: BATCH_MAX as u32,
+            preferred: Vec::new(),
+            queue_delay: SimDuration::from_millis(5),
+            latency: BatchLatency { table: (1..=BATCH_MAX).map(latency).collect() },
+        },
+        routing: Routing::CentralQueue,
+        no_replica: NoReplicaRule::Hold,
+        queue_limit: None,
+        client_timeout: None,
+        retries: None,
+        kill_rule: KillRule::Requeue,
+        replicas_initial: replicas_for(rate / 2.0) + 1,
+        pod: pod(),
+    }
+}
+
+fn pod() -> PodSpec {
+    PodSpec {
+        gpus: 1,
+        gpu_resource: "nvidia.com/gpu".into(),
+        containers: vec![ContainerSpec { name: "server".into(), cpu: None, memory: None }],
+        grace: SimDuration::from_secs(30),
+        pre_stop: SimDuration::ZERO,
+        probe_period: SimDuration::from_secs(5),
+        probe_initial_delay: SimDuration::ZERO,
+        endpoint_delay: SimDuration::from_secs(1),
+        node_selector: Vec::new(),
+        priority: 0,
+        labels: Vec::new(),
+        image: "server:1".into(),
+    }
+}
+
+fn replicas_for(rate: f64) -> u32 {
+    (rate / REPLICA_RPS).ceil() as u32
+}
+
+fn about(mean: f64) -> Distribution {
+    Distribution::Uniform { low: 0.5 * mean, high: 1.5 * mean }
+}
+
+fn fleet() -> FleetSpec {
+    let seconds = SimDuration::from_secs;
+    let spot = InstanceOffering {
+        instance_type: "g6.xlarge".into(),
+        zone: "a".into(),
+        purchase: Purchase::Spot,
+        gpus: 1,
+        gpu_resource: "nvidia.com/gpu".into(),
+        gpu_product: String::new(),
+        cpu: Millicores(4_000),
+        memory: Bytes(16 << 30),
+        prices: Arc::from([(SimTime::ZERO, UsdPerHour::from_dollars(0.4))]),
+        billing: Billing { minimum: seconds(60), increment: seconds(1), spot_first_hour_free: false },
+        capacity_max: None,
+        insufficient_capacity: 0.0,
+    };
+    let pool = NodePoolSpec {
+        name: "spot".into(),
+        weight: 0,
+        offerings: vec![spot],
+        gpus_max: None,
+        nodes_min: 0,
+        nodes_max: None,
+        consolidation: Consolidation::WhenEmpty(seconds(30)),
+        expire_after: None,
+        termination_grace: None,
+        budgets: Vec::new(),
+    };
+    FleetSpec {
+        manager: NodeManager::Simple { empty_delay: seconds(30) },
+        pools: vec![pool],
+        timings: NodeTimings {
+            launch: about(20.0),
+            boot: about(25.0),
+            device_plugin: about(5.0),
+            launch_failure: about(2.0),
+        },
+        cold_start: ColdStartSpec {
+            image_pull: PhaseSpec::Time(about(15.0)),
+            model_download: PhaseSpec::Time(about(20.0)),
+            gpu_load: PhaseSpec::Time(about(10.0)),
+            cuda_warm_up: PhaseSpec::Time(about(5.0)),
+            streaming_load: false,
+            image_pre_pulled: false,
+            model_cache: None,
+            links: Vec::new(),
+        },
+        spot: SpotSpec {
+            model: InterruptionModel::Constant { per_hour: 0.5 },
+            // No notice: what is in flight is killed and goes back to the queue.
+            notice: SimDuration::ZERO,
+            notice_latency: SimDuration::ZERO,
+            away: SimDuration::ZERO,
+        },
+        budgets: Vec::new(),
+        scheduling: Scheduling::LeastAllocated,
+    }
+}
+
+fn adapter() -> Rules {
+    let overrides = [("namespace", "namespace"), ("pod", "pods")];
+    let resources = Resources {
+        overrides: overrides.map(|(label, to)| (label.to_owned(), GroupResource::core(to))).into(),
+        ..Resources::default()
+    };
+    let requests = Rule {
+        series_query: "nv_inference_request_success{namespace!=\"\"}".into(),
+        resources,
+        name: NameRule { matches: String::new(), api_name: "requests_per_second".into() },
+        metrics_query: "sum(rate(<<.Series>>{<<.LabelMatchers>>}[1m])) by (<<.GroupBy>>)".into(),
+        ..Rule::default()
+    };
+    Rules { custom: vec![requests], external: Vec::new() }
+}
+
+fn policies(rate: f64) -> Vec<PolicySpec> {
+    let peak = replicas_for(1.5 * rate);
+    let hpa = || {
+        let target = MetricTarget::AverageValue((REPLICA_RPS * 1_000.0) as i64);
+        let metrics = vec![MetricSpec::Pods { name: "requests_per_second".into(), selector: Vec::new(), target }];
+        let spec = HpaSpec { name: "server".into(), replicas_min: 1, replicas_max: 2 * peak, metrics, behavior: None };
+        ControllerSpec::Hpa { spec, sync_period: SimDuration::from_secs(15) }
+    };
+    let predictive = ControllerSpec::Predictive(PredictiveSpec {
+        interval: SimDuration::from_secs(300),
+        lookahead: SimDuration::from_secs(300),
+        days_ago: vec![7, 14],
+        percentile: 95.0,
+        window: SimDuration::from_secs(1_800),
+        buffer: 1.1,
+        replica_rps: REPLICA_RPS,
+        replicas_min: 1,
+        replicas_max: 2 * peak,
+        direct: false,
+    });
+    let named = |name: &str, controllers, warm_pool| PolicySpec {
+        name: name.into(),
+        controllers,
+        warm_pool,
+        replicas_initial: None,
+    };
+    let pool = WarmPoolSpec { size: 2, promote: SimDuration::from_secs(2), demote: true, on_demand: false };
+    let fixed = PolicySpec {
+        replicas_initial: Some(peak + 1),
+        ..named("static", vec![ControllerSpec::Static { replicas: peak + 1 }], None)
+    };
+    vec![
+        fixed,
+        named("hpa", vec![hpa()], None),
+        named("warm-pool", vec![hpa()], Some(pool)),
+        named("predictive", vec![predictive, hpa()], None),
+    ]
+}
