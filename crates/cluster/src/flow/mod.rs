@@ -1,8 +1,9 @@
 //! The request flow: arrivals, queues, batches, answers. Everything that happens between two control events.
 //!
 //! Several implementations answer to one trait. [`event::EventFlow`] handles every request event one by one, can express every
-//! service and routing, and is the oracle of the fast ones; [`central::CentralFlow`] advances whole batches by recursion. They agree
-//! to the last nanosecond, which `tests/it/flows.rs` checks over random scenarios.
+//! service and routing but continuous batching, and is the oracle of the fast ones; [`central::CentralFlow`] advances whole batches by
+//! recursion. They agree to the last nanosecond, which `tests/it/flows.rs` checks over random scenarios. [`llm::LlmFlow`] serves language
+//! models.
 //!
 //! Order at one instant, in every implementation: answers, then arrivals, then time-outs, then starts of service, so that a
 //! replica freed now can serve what arrives now. Control events of that instant come after all of them.
@@ -10,13 +11,15 @@
 mod central;
 mod event;
 mod intake;
+mod llm;
 mod meter;
 mod tree;
 
 pub use central::{Batching, CentralFlow, Slots, is_expressible};
 pub use event::EventFlow;
 pub use intake::Intake;
-pub use meter::{Meter, StepLatency};
+pub use llm::{LlmFlow, TokenCounts};
+pub use meter::{Meter, StepLatency, Streamed};
 use units::{PodId, SimTime};
 use workload::Distribution;
 
@@ -141,7 +144,10 @@ pub(crate) fn build(spec: &SimulationSpec, seed: u64, keep: Keep) -> Box<dyn Flo
         ServiceModel::DynamicBatching { batch_max, .. } => {
             Box::new(EventFlow::new(service, seed, intake(None, *batch_max as usize), meter))
         }
-        ServiceModel::ContinuousBatching { .. } => panic!("continuous batching is being written"),
+        ServiceModel::ContinuousBatching { prompt_tokens, output_tokens, .. } => {
+            let tokens = TokenCounts::new(prompt_tokens, output_tokens, seed);
+            Box::new(LlmFlow::new(service, seed, intake(None, 1).with_tokens(tokens), meter))
+        }
     }
 }
 
