@@ -18,7 +18,7 @@ mod tree;
 pub use central::{Batching, CentralFlow, Slots, is_expressible};
 pub use event::EventFlow;
 pub use intake::Intake;
-pub use llm::{LlmFlow, TokenCounts};
+pub use llm::{Family, LatencyLog, LlmFlow, TokenCounts};
 pub use meter::{Meter, StepLatency, Streamed};
 use units::{PodId, SimTime};
 use workload::Distribution;
@@ -44,10 +44,12 @@ pub struct ReplicaStats {
     pub compute_ns: u64,
     /// Time spent serving, nanoseconds; with several slots per replica, slot-time over slots.
     pub busy_ns: u64,
-    /// Prompt tokens processed (LLM services).
+    /// Prompt tokens of requests whose first answer token is out (LLM services).
     pub prompt_tokens: u64,
     /// Output tokens produced (LLM services).
     pub output_tokens: u64,
+    /// Sequences that lost their KV cache to older ones (LLM services).
+    pub preemptions: u64,
 }
 
 /// Requests by where they are at one instant.
@@ -107,6 +109,15 @@ pub trait Flow: Send {
     fn kv_usage(&self, slot: Slot, now: SimTime) -> f64 {
         let _ = (slot, now);
         0.0
+    }
+
+    /// Has the replicas added from now on keep latency histograms; nothing for services without them.
+    fn watch_latency(&mut self) {}
+
+    /// The latency histograms of one replica at `now`, if it keeps them. Those of a removed one stay until its slot is reused.
+    fn latency(&mut self, slot: Slot, now: SimTime) -> Option<&LatencyLog> {
+        let _ = (slot, now);
+        None
     }
 
     /// Requests by place at `now`; settles first.

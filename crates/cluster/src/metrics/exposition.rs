@@ -299,5 +299,6 @@ pub(super) fn sum(one: ReplicaStats, other: ReplicaStats) -> ReplicaStats {
         busy_ns: one.busy_ns + other.busy_ns,
         prompt_tokens: one.prompt_tokens + other.prompt_tokens,
         output_tokens: one.output_tokens + other.output_tokens,
+        preemptions: one.preemptions + other.preemptions,
     }
 }

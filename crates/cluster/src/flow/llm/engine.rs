@@ -13,6 +13,7 @@
 use std::collections::VecDeque;
 
 use super::iteration::Curve;
+use super::latency::{Family, LatencyLog};
 use crate::flow::intake::NEVER;
 use crate::spec::ServiceModel;
 
@@ -73,12 +74,22 @@ pub struct Job {
     pub start: u64,
     /// When its first token was out; [`NEVER`] before.
     pub first_token: u64,
+    /// When it came to this engine.
+    pub arrival: u64,
+    /// If it was preempted: when its last token before that was out.
+    pub last_token: u64,
 }
 
 impl Job {
-    /// A request that has not been served.
-    pub fn new(key: u32, prompt: u32, output: u32) -> Self {
-        Self { key, prompt, output, made: 0, start: NEVER, first_token: NEVER }
+    /// A request that has not been served, brought at `arrival`.
+    pub fn new(key: u32, prompt: u32, output: u32, arrival: u64) -> Self {
+        Self { key, prompt, output, made: 0, start: NEVER, first_token: NEVER, arrival, last_token: NEVER }
+    }
+
+    /// Notes in `log` that it is finished at `now`.
+    pub(super) fn log_finish(&self, log: &mut LatencyLog, now: u64) {
+        log.record(Family::EndToEnd, now - self.arrival);
+        log.record(Family::Queue, self.start - self.arrival);
     }
 
     /// Tokens to compute before it makes its next one.
@@ -135,7 +146,11 @@ pub trait Engine: Send {
     fn running(&self) -> u64;
     /// Share of KV blocks in use.
     fn kv_usage(&self, now: u64) -> f64;
-    /// What it has done by `now`.
+    /// Keeps latency histograms from now on.
+    fn watch_latency(&mut self);
+    /// The latency histograms, if kept, as far as the engine was settled.
+    fn latency(&self) -> Option<&LatencyLog>;
+    /// What it has done by `now`; settles all it can without finishing anything.
     fn stats(&mut self, now: u64) -> EngineStats;
 }
 

@@ -62,8 +62,7 @@ impl Curve {
 
     /// One iteration as a run of its own.
     pub fn single(&self, kv: u64, sequences: u64, prompt: u64) -> Run {
-        let duration = self.iteration(kv, sequences, prompt);
-        Run { shortest: duration, start: duration, slope: 0, flat: 1, count: 1 }
+        Run::of(self.iteration(kv, sequences, prompt))
     }
 
     /// Up to `count` iterations of `sequences` decoding sequences, the first with `kv` tokens: each adds one token per sequence.
@@ -96,6 +95,11 @@ pub struct Run {
 }
 
 impl Run {
+    /// One iteration.
+    pub fn of(duration: u64) -> Self {
+        Self { shortest: duration, start: duration, slope: 0, flat: 0, count: 1 }
+    }
+
     /// Duration of iteration `index`.
     #[inline]
     pub fn duration(&self, index: u64) -> u64 {

@@ -11,6 +11,7 @@
 mod book;
 mod engine;
 mod iteration;
+mod latency;
 mod run_engine;
 #[cfg(test)]
 mod step_engine;
@@ -26,6 +27,7 @@ use workload::{Purpose, Stream};
 
 use self::book::{Entry, Place, RequestTable};
 use self::engine::{Engine, Instant, Job, Limits};
+pub use self::latency::{Family, LatencyLog};
 pub use self::run_engine::RunEngine;
 pub use self::tokens::TokenCounts;
 use super::intake::{Intake, NEVER};
@@ -94,6 +96,7 @@ pub struct LlmFlow<E = RunEngine> {
     drained: VecDeque<Slot>,
     /// Requests an engine has just finished.
     done: Vec<Job>,
+    is_watched: bool,
 }
 
 impl LlmFlow<RunEngine> {
@@ -135,6 +138,7 @@ impl<E: Engine> LlmFlow<E> {
             started: 0,
             drained: VecDeque::new(),
             done: Vec::new(),
+            is_watched: false,
         }
     }
 
@@ -276,7 +280,7 @@ impl<E: Engine> LlmFlow<E> {
     fn give(&mut self, key: u32, slot: Slot) {
         let entry = self.requests.place(key, Place::At(slot));
         let has_started = self.done_until.is_some_and(|until| until >= self.clock);
-        let job = Job::new(key, entry.prompt, entry.output);
+        let job = Job::new(key, entry.prompt, entry.output, self.clock);
         self.engines[slot].push(job, Instant { now: self.clock, has_started });
         self.seats[slot].waiting += 1;
         self.set_load(slot, self.seats[slot].load + 1);
@@ -438,6 +442,9 @@ impl<E: Engine> Flow for LlmFlow<E> {
         self.seats[slot] =
             Seat { stage: Stage::Serving, pod, stats: ReplicaStats::default(), load: 0, waiting: 0, is_touched };
         self.engines[slot] = E::new(&self.limits);
+        if self.is_watched {
+            self.engines[slot].watch_latency();
+        }
         self.events.set(slot, NEVER);
         self.set_load(slot, 0);
         let place = self.serving.partition_point(|&other| other < slot);
@@ -490,6 +497,7 @@ impl<E: Engine> Flow for LlmFlow<E> {
             busy_ns: engine.busy_ns,
             prompt_tokens: engine.prompt_tokens,
             output_tokens: engine.output_tokens,
+            preemptions: engine.preemptions,
             ..self.seats[slot].stats
         }
     }
@@ -504,6 +512,15 @@ impl<E: Engine> Flow for LlmFlow<E> {
 
     fn kv_usage(&self, slot: Slot, now: SimTime) -> f64 {
         self.engines[slot].kv_usage(now.as_nanos())
+    }
+
+    fn watch_latency(&mut self) {
+        self.is_watched = true;
+    }
+
+    fn latency(&mut self, slot: Slot, now: SimTime) -> Option<&LatencyLog> {
+        self.engines[slot].stats(now.as_nanos());
+        self.engines[slot].latency()
     }
 
     fn load(&mut self, now: SimTime) -> Load {

@@ -9,6 +9,7 @@ use std::collections::{BinaryHeap, VecDeque};
 
 use super::engine::{BLOCK_TOKENS, Engine, EngineStats, Instant, Job, Limits, blocks, take_waiting};
 use super::iteration::{FRACTION_BITS, Run};
+use super::latency::{Family, LatencyLog};
 use crate::flow::intake::NEVER;
 
 const PHASES: usize = BLOCK_TOKENS as usize;
@@ -61,6 +62,7 @@ pub struct RunEngine {
     ends_at: u64,
     busy_since: u64,
     stats: EngineStats,
+    latency: Option<Box<LatencyLog>>,
 }
 
 impl RunEngine {
@@ -124,6 +126,9 @@ impl RunEngine {
         self.blocks_used += self.blocks_taken(self.step + 1, count - u64::from(is_over));
         self.step += count;
         self.stats.iterations += count;
+        if let Some(log) = &mut self.latency {
+            log.record_run(&run, count, self.decoding);
+        }
         self.stats.output_tokens += self.decoding * count;
         self.run = (!is_over).then(|| run.after(count));
     }
@@ -156,13 +161,19 @@ impl RunEngine {
             self.prefilling.swap_remove(place);
             self.stats.output_tokens += 1;
             job.made += 1;
+            if let Some(log) = &mut self.latency {
+                match job.first_token {
+                    NEVER => log.record(Family::FirstToken, self.clock_ns - job.arrival),
+                    _ => log.record(Family::InterToken, self.clock_ns - job.last_token),
+                }
+            }
             if job.first_token == NEVER {
                 job.first_token = self.clock_ns;
                 self.stats.prompt_tokens += u64::from(job.prompt);
             }
             if job.made == job.output {
                 self.blocks_used -= blocks(computed);
-                done.push(job);
+                self.finish(job, done);
             } else {
                 self.decode(job, computed, admission);
             }
@@ -210,9 +221,16 @@ impl RunEngine {
             self.finishing.pop();
             if self.is_current(step, place) {
                 let job = self.leave(place);
-                done.push(job);
+                self.finish(job, done);
             }
         }
+    }
+
+    fn finish(&mut self, job: Job, done: &mut Vec<Job>) {
+        if let Some(log) = &mut self.latency {
+            job.log_finish(log, self.clock_ns);
+        }
+        done.push(job);
     }
 
     /// Whether an entry of `finishing` is about the sequence that has its place now.
@@ -242,7 +260,7 @@ impl RunEngine {
             let lives = |(_, sequence): &(usize, &Sequence)| sequence.lives;
             let all = self.sequences.iter().enumerate().filter(lives);
             let (place, _) = all.max_by_key(|(_, sequence)| sequence.admission).expect("somebody uses the blocks");
-            self.leave(place as u32)
+            Job { last_token: self.clock_ns, ..self.leave(place as u32) }
         };
         self.waiting.push_front(job);
     }
@@ -337,6 +355,7 @@ impl Engine for RunEngine {
             ends_at: NEVER,
             busy_since: NEVER,
             stats: EngineStats::default(),
+            latency: None,
         }
     }
 
@@ -445,6 +464,14 @@ impl Engine for RunEngine {
         let count = self.progress(now);
         let under_way = self.run.map_or(0, |run| count.min(run.count - 1));
         (self.blocks_used + self.blocks_taken(self.step + 1, under_way)) as f64 / self.limits.blocks.max(1) as f64
+    }
+
+    fn watch_latency(&mut self) {
+        self.latency = Some(Box::default());
+    }
+
+    fn latency(&self) -> Option<&LatencyLog> {
+        self.latency.as_deref()
     }
 
     fn stats(&mut self, now: u64) -> EngineStats {

@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use super::engine::{Engine, EngineStats, Instant, Job, Limits, blocks, take_waiting};
-use super::iteration::FRACTION_BITS;
+use super::iteration::{FRACTION_BITS, Run};
+use super::latency::{Family, LatencyLog};
 use crate::flow::intake::NEVER;
 
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +38,7 @@ pub struct StepEngine {
     ends_at: Option<u128>,
     busy_since: Option<u64>,
     stats: EngineStats,
+    latency: Option<LatencyLog>,
 }
 
 impl StepEngine {
@@ -58,7 +60,10 @@ impl StepEngine {
             let sequence = self.running[place];
             let needed = blocks(sequence.computed + tokens) - blocks(sequence.computed);
             if needed > self.limits.blocks - self.blocks_used() {
-                let youngest = self.running.pop().expect("at least this one runs");
+                let mut youngest = self.running.pop().expect("at least this one runs");
+                if youngest.decodes {
+                    youngest.job.last_token = Self::nanos(self.clock);
+                }
                 self.waiting.push_front(youngest.job);
                 self.stats.preemptions += 1;
                 preempted = true;
@@ -90,8 +95,10 @@ impl StepEngine {
         started
     }
 
-    fn end_iteration(&mut self, done: &mut Vec<Job>) {
+    fn end_iteration(&mut self, duration: u128, done: &mut Vec<Job>) {
         let now = Self::nanos(self.clock);
+        let mut unwatched = LatencyLog::default();
+        let log = self.latency.as_mut().unwrap_or(&mut unwatched);
         self.stats.iterations += 1;
         for sequence in &mut self.running {
             sequence.computed += sequence.scheduled;
@@ -99,6 +106,16 @@ impl StepEngine {
             let job = &mut sequence.job;
             if sequence.computed == job.prefill() {
                 job.made += 1;
+                if sequence.decodes {
+                    log.record_run(&Run::of(duration as u64), 1, 1);
+                } else if job.first_token == NEVER {
+                    log.record(Family::FirstToken, now - job.arrival);
+                } else {
+                    log.record(Family::InterToken, now - job.last_token);
+                }
+                if job.made == job.output {
+                    job.log_finish(log, now);
+                }
                 sequence.decodes = true;
                 self.stats.output_tokens += 1;
                 if job.first_token == NEVER {
@@ -122,6 +139,7 @@ impl Engine for StepEngine {
             ends_at: None,
             busy_since: None,
             stats: EngineStats::default(),
+            latency: None,
         }
     }
 
@@ -131,8 +149,9 @@ impl Engine for StepEngine {
 
     fn settle(&mut self, now: u64, done: &mut Vec<Job>) {
         assert_eq!(self.next(), now, "every iteration is an event");
+        let began = self.clock;
         self.clock = self.ends_at.take().expect("an iteration is under way");
-        self.end_iteration(done);
+        self.end_iteration(self.clock - began, done);
     }
 
     fn push(&mut self, job: Job, _at: Instant) {
@@ -186,6 +205,14 @@ impl Engine for StepEngine {
 
     fn kv_usage(&self, _now: u64) -> f64 {
         self.blocks_used() as f64 / self.limits.blocks.max(1) as f64
+    }
+
+    fn watch_latency(&mut self) {
+        self.latency = Some(LatencyLog::default());
+    }
+
+    fn latency(&self) -> Option<&LatencyLog> {
+        self.latency.as_ref()
     }
 
     fn stats(&mut self, now: u64) -> EngineStats {

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 use record::{RequestRow, RequestTotals, ServiceTotals};
 use units::{PodId, SimDuration, SimTime};
 use workload::{Distribution, Trace, TraceChunk, Traffic};
 
 use super::engine::Engine;
 use super::step_engine::StepEngine;
-use super::{LlmFlow, RunEngine, TokenCounts};
+use super::{LatencyLog, LlmFlow, RunEngine, TokenCounts};
 use crate::flow::{Flow, Intake, Load, Meter, ReplicaStats, Slot};
 use crate::spec::{KillRule, NoReplicaRule, PodSpec, RetrySpec, Routing, ServiceModel, ServiceSpec, SloSpec};
 
@@ -33,7 +35,7 @@ struct Case {
 }
 
 /// What is seen of a replica at a control event.
-type Sight = (ReplicaStats, (u64, u64), f64);
+type Sight = (ReplicaStats, (u64, u64), f64, Option<LatencyLog>);
 
 /// Everything a run shows.
 #[derive(Debug, PartialEq)]
@@ -61,11 +63,17 @@ fn intake(case: &Case) -> Intake {
     Intake::new(&traffic, SEED, nanos(case.end), None, 1).with_tokens(TokenCounts::new(&one, &one, SEED))
 }
 
+fn sight(flow: &mut dyn Flow, slot: Slot, now: SimTime) -> Sight {
+    let log = flow.latency(slot, now).cloned();
+    (flow.stats(slot, now), flow.replica_load(slot, now), flow.kv_usage(slot, now), log)
+}
+
 fn run<E: Engine>(case: &Case) -> Outcome {
     let slo = SloSpec { latency: Some(SimDuration::from_nanos(400)), ttft: None, tpot: None, objective: 0.9 };
     let timeout = case.service.client_timeout.map_or(u64::MAX, SimDuration::as_nanos);
     let meter = Meter::new(nanos(50), timeout, &slo, true);
     let mut flow = LlmFlow::<E>::on_engines(&case.service, SEED, intake(case), meter);
+    flow.watch_latency();
     let (mut looks, mut removed, mut drained) = (Vec::new(), Vec::new(), Vec::new());
     // 0 is absent, 1 serving, 2 draining.
     let mut stages = [0; 4];
@@ -93,15 +101,7 @@ fn run<E: Engine>(case: &Case) -> Outcome {
             }
             _ => {
                 let present = (0..stages.len()).filter(|&slot| stages[slot] > 0);
-                let sights = present
-                    .map(|slot| {
-                        (
-                            flow.stats(slot, nanos(at)),
-                            flow.replica_load(slot, nanos(at)),
-                            flow.kv_usage(slot, nanos(at)),
-                        )
-                    })
-                    .collect();
+                let sights = present.map(|slot| sight(&mut flow, slot, nanos(at))).collect();
                 looks.push((flow.load(nanos(at)), flow.started(), flow.central_queue(nanos(at)), sights));
             }
         }
@@ -202,6 +202,34 @@ fn cases() -> impl Strategy<Value = Case> {
         acts.sort_by_key(|(at, _)| *at);
         Case { service, requests, acts, end }
     })
+}
+
+/// Without these the comparison below would say little.
+#[test]
+fn the_random_cases_reach_every_corner() {
+    let mut runner = TestRunner::deterministic();
+    let (mut preemptions, mut drained, mut requeued) = (0, 0, 0);
+    let mut totals = RequestTotals::default();
+    let mut aborted_in_service = 0;
+    for _ in 0..500 {
+        let case = cases().new_tree(&mut runner).expect("nothing is filtered").current();
+        let outcome = run::<RunEngine>(&case);
+        preemptions += outcome.removed.iter().map(|(stats, _)| stats.preemptions).sum::<u64>();
+        drained += outcome.drained.len();
+        requeued += u64::from(case.service.kill_rule == KillRule::Requeue && !outcome.removed.is_empty());
+        let served = |row: &&RequestRow| row.outcome == "timed_out" && row.start.is_some();
+        aborted_in_service += outcome.rows.iter().filter(served).count();
+        totals.completed += outcome.totals.completed;
+        totals.rejected += outcome.totals.rejected;
+        totals.timed_out += outcome.totals.timed_out;
+        totals.lost += outcome.totals.lost;
+        totals.in_system += outcome.totals.in_system;
+    }
+    println!("{totals:?} {preemptions} {drained} {requeued} {aborted_in_service}");
+    for count in [totals.completed, totals.rejected, totals.timed_out, totals.lost, totals.in_system] {
+        assert!(count > 200, "{totals:?}");
+    }
+    assert!(preemptions > 200 && drained > 100 && requeued > 100 && aborted_in_service > 100);
 }
 
 proptest! {
