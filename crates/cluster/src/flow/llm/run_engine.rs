@@ -273,9 +273,11 @@ impl RunEngine {
     }
 
     /// Gives the running sequences their blocks for the next iteration, by preemption if it must be. Returns the prompt tokens it
-    /// will process of them, and whether any was preempted.
-    fn take_blocks(&mut self) -> (u64, bool) {
-        let mut preempted = false;
+    /// will process of them.
+    ///
+    /// That nobody is admitted after a preemption need not be said: blocks fell short by more than the last one preempted gave back, so
+    /// at the head of the queue it does not fit before another sequence leaves.
+    fn take_blocks(&mut self) -> u64 {
         loop {
             let chunk = self.next_chunk();
             let grown = self
@@ -288,10 +290,9 @@ impl RunEngine {
                 if let Some(partial) = self.prefilling.first_mut() {
                     partial.computed += chunk;
                 }
-                return (chunk, preempted);
+                return chunk;
             }
             self.preempt();
-            preempted = true;
         }
     }
 
@@ -317,13 +318,12 @@ impl RunEngine {
     }
 
     /// Begins the next run, whose first iteration processes `prompt` tokens of prompts.
-    fn begin(&mut self, prompt: u64, preempted: bool) {
+    fn begin(&mut self, prompt: u64) {
         let decoded = ((self.step + 1) * self.decoding).wrapping_add_signed(self.offsets);
         let curve = self.limits.curve;
         let run = if self.prefilling.is_empty() {
             let wanted = self.next_finish() - self.step;
-            // After a preemption nobody was admitted; that is made up for at the next iteration.
-            let count = if preempted { 1 } else { 1 + self.iterations_with_room(wanted - 1) };
+            let count = 1 + self.iterations_with_room(wanted - 1);
             curve.rising(decoded, self.decoding, count)
         } else {
             let kv = decoded + self.prefilling.iter().map(|prefill| prefill.computed).sum::<u64>();
@@ -415,14 +415,9 @@ impl Engine for RunEngine {
         if self.clock_ns < now {
             (self.clock_ns, self.clock_fraction) = (now, 0);
         }
-        let (mut prompt, preempted) = self.take_blocks();
-        let mut started = 0;
-        if !preempted {
-            let (admitted, first) = self.admit(self.limits.batched_tokens - self.decoding - prompt);
-            prompt += admitted;
-            started = first;
-        }
-        self.begin(prompt, preempted);
+        let chunk = self.take_blocks();
+        let (admitted, started) = self.admit(self.limits.batched_tokens - self.decoding - chunk);
+        self.begin(chunk + admitted);
         started
     }
 
