@@ -28,3 +28,9 @@ pub fn simulate(
 ) -> record::RunRecord {
     model::simulate(spec, policy, replication, seed, keep)
 }
+
+/// The same as [`simulate`] with every request event handled one by one: the oracle of the fast flows, for tests.
+#[doc(hidden)]
+pub fn simulate_by_events(spec: &spec::SimulationSpec, policy: usize, seed: u64, keep: Keep) -> record::RunRecord {
+    model::simulate_flow(spec, policy, seed, keep, flow::build_events(spec, seed, keep))
+}

@@ -77,6 +77,14 @@ pub enum FleetEvent {
     ProvisionTimeout(NodeId),
 }
 
+impl FleetEvent {
+    /// Whether handling it may write a bill while pods serve: tell the fleet how busy they were before (`Fleet::add_busy`), or that
+    /// time counts as idle.
+    pub const fn wants_busy(self) -> bool {
+        matches!(self, Self::SpotKill(_) | Self::Availability(..) | Self::GraceOver(_, true) | Self::Price(..))
+    }
+}
+
 /// What the caller must know, in the order it happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice {

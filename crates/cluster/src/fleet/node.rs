@@ -69,8 +69,10 @@ pub(super) struct Node {
     /// Back-off of blocked evictions.
     pub evict_backoff: SimDuration,
     pub drain_since: SimTime,
-    /// Standby nodes launched as replacements stay nominated until used.
-    pub reserved_until: SimTime,
+    /// Takes no new pods because a replacement for it is on its way.
+    pub tainted: bool,
+    /// Ordered for pods that are still elsewhere; until the first of them comes.
+    pub reserved: bool,
     /// When the Cluster Autoscaler first saw it as not needed.
     pub unneeded_since: Option<SimTime>,
     pub billed: SimDuration,
@@ -172,7 +174,7 @@ pub(super) fn slots(offering: &InstanceOffering, pool: &str, pod: &PodSpec) -> u
     let cpu: u64 = pod.containers.iter().filter_map(|container| container.cpu).map(|cpu| cpu.0).sum();
     let memory: u64 = pod.containers.iter().filter_map(|container| container.memory).map(|memory| memory.0).sum();
     let fit = |have: u64, want: u64| if have == 0 || want == 0 { u64::MAX } else { have / want };
-    let by_gpu = if pod.gpus == 0 { u64::MAX } else { u64::from(offering.gpus / pod.gpus) };
+    let by_gpu = offering.gpus.checked_div(pod.gpus).map_or(u64::MAX, u64::from);
     // 110 pods per node is the kubelet's default limit.
     by_gpu.min(fit(offering.cpu.0, cpu)).min(fit(offering.memory.0, memory)).min(110) as u32
 }

@@ -22,7 +22,7 @@ impl Fleet {
         let offer = &self.offers[state.offer];
         let kind = offer.spec.purchase as usize;
         let used = state.pods.len() as u32;
-        let has_room = state.state == NodeState::Up && !state.warned && used < offer.slots;
+        let has_room = state.state == NodeState::Up && !state.warned && !state.tainted && used < offer.slots;
         let key = has_room.then(|| {
             let share = (u64::from(used) * u64::from(FULL) / u64::from(offer.slots)) as u32;
             match self.spec.scheduling {
@@ -82,7 +82,7 @@ impl Fleet {
         state.pods.push(pod);
         state.empty_epoch += 1;
         state.pod_event = self.now;
-        state.unneeded_since = None;
+        state.reserved = false;
         self.reindex(node);
         self.changed = true;
     }

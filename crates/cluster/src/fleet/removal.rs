@@ -85,8 +85,10 @@ impl Fleet {
         self.live.remove(&node);
         self.changed = true;
         self.reindex(node);
+        self.on_replacement_lost(node, out);
         self.fill_minimum(false, out);
         self.request_capacity(out);
+        self.retry_later(out);
     }
 
     /// The final bill of a node.
@@ -153,6 +155,9 @@ impl Fleet {
         self.begin_grace(node, out);
         self.evict_pods(node, out);
         self.on_maybe_empty(node, out);
+        if self.is_karpenter() && self.displaced() > 0 {
+            self.trigger_batch(out);
+        }
     }
 
     /// Evicts what may be evicted now; the rest is tried again, waiting twice as long each time.
@@ -162,10 +167,12 @@ impl Fleet {
         }
         let mut is_blocked = false;
         for pod in self.nodes[node.index()].pods.clone() {
-            if self.pods[pod.index()].evicted || self.pods[pod.index()].phase == PodPhase::Draining {
+            let state = &self.pods[pod.index()];
+            if state.evicted {
                 continue;
             }
-            if self.may_evict(pod) {
+            // One that its owner drains is on its way out, but may yet come back as a standby.
+            if state.phase < PodPhase::Draining && self.may_evict(pod) {
                 self.evict(pod, out);
             } else {
                 is_blocked = true;

@@ -70,7 +70,7 @@ impl Discipline for Batching {
     #[inline]
     fn take(&self, queue: &[u64], start: u64) -> usize {
         let waiting = queue[..self.latency.len()].iter().filter(|&&arrival| arrival <= start).count();
-        if self.preferred.len() == 1 || start >= queue[0].saturating_add(self.delay) {
+        if self.preferred[0] == self.latency.len() || start >= queue[0].saturating_add(self.delay) {
             return waiting;
         }
         // Before the delay is over only a preferred size starts: the largest that has arrived.
@@ -252,29 +252,31 @@ impl<D: Discipline> CentralFlow<D> {
         if self.rules.queue_limit != usize::MAX {
             let limit = self.rules.queue_limit;
             self.intake.ensure(limit + 1);
-            if self.intake.arrivals[self.intake.head + limit] <= until {
-                self.intake.ensure_until(until);
-                let waiting = self.intake.waiting(until);
-                let meter = &mut self.meter;
-                self.intake.drop_waiting(limit, waiting, |arrival| meter.fail(arrival, Failure::Rejected, arrival));
+            if self.intake.arrivals[self.intake.head + limit] <= until && self.reject_beyond(limit, until) {
                 return true;
             }
         }
         if deadline <= start.min(to) {
-            self.meter.fail(oldest, Failure::TimedOut, deadline);
+            // A request that a kill has put back may have been given up while it was being served.
+            self.meter.fail(oldest, Failure::TimedOut, deadline.max(self.floor));
             self.intake.head += 1;
             return true;
         }
         false
     }
 
-    /// Rejects everything that arrives up to `to` beyond what already waited, because no replica is there to take it.
-    fn reject_arrivals(&mut self, to: u64) {
+    /// Rejects what arrives up to `to` beyond the first `room` waiting; never what has been let in before. False if that is nothing.
+    fn reject_beyond(&mut self, room: usize, to: u64) -> bool {
         self.intake.ensure_until(to);
-        let held = if self.begun { self.intake.waiting(self.floor) } else { 0 };
-        let arrived = self.intake.waiting(to);
+        let admitted = if self.begun { self.intake.waiting(self.floor) } else { 0 };
+        let kept = room.max(admitted);
+        let waiting = self.intake.waiting(to);
+        if waiting <= kept {
+            return false;
+        }
         let meter = &mut self.meter;
-        self.intake.drop_waiting(held, arrived, |arrival| meter.fail(arrival, Failure::Rejected, arrival));
+        self.intake.drop_waiting(kept, waiting, |arrival| meter.fail(arrival, Failure::Rejected, arrival));
+        true
     }
 
     /// Books the finished batch of `server`.
@@ -337,8 +339,7 @@ impl<D: Discipline> CentralFlow<D> {
             }
         }
         back.sort_unstable();
-        let (arrivals, service): (Vec<u64>, Vec<u64>) = back.into_iter().unzip();
-        self.intake.put_back(&arrivals, &service);
+        self.intake.put_back(&back);
         lost
     }
 }
@@ -347,7 +348,7 @@ impl<D: Discipline> Flow for CentralFlow<D> {
     fn advance(&mut self, to: SimTime) -> Option<Drained> {
         let to = to.as_nanos();
         if self.serving == 0 && self.rules.reject_without_replica {
-            self.reject_arrivals(to);
+            self.reject_beyond(0, to);
         }
         self.start_batches(to);
         self.floor = to;

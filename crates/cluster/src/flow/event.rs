@@ -77,7 +77,6 @@ pub struct EventFlow {
     intake: Intake,
     meter: Meter,
     clock: u64,
-    begun: bool,
     due: BinaryHeap<Reverse<(u64, Due)>>,
     /// One for the service, or one per replica.
     queues: Vec<Queue>,
@@ -93,8 +92,12 @@ pub struct EventFlow {
     waiting: usize,
     pending_retries: u64,
     started: u64,
-    drained: Option<Slot>,
+    /// Draining replicas that have run empty and have not been reported.
+    drained: BTreeSet<Slot>,
 }
+
+/// In place of a queue's number: the requests held while no replica serves.
+const HELD: usize = usize::MAX;
 
 impl EventFlow {
     /// A flow without any replica.
@@ -112,7 +115,6 @@ impl EventFlow {
             intake,
             meter,
             clock: 0,
-            begun: false,
             due: BinaryHeap::new(),
             queues: vec![Queue::default()],
             servers: Vec::new(),
@@ -125,7 +127,7 @@ impl EventFlow {
             waiting: 0,
             pending_retries: 0,
             started: 0,
-            drained: None,
+            drained: BTreeSet::new(),
         }
     }
 
@@ -177,7 +179,7 @@ impl EventFlow {
             touched.extend(self.arrive(request));
         }
         for queue in touched {
-            self.serve(queue);
+            if queue == HELD { self.expire_held() } else { self.serve(queue) }
         }
     }
 
@@ -202,7 +204,7 @@ impl EventFlow {
             let queue = self.queue_of(slot);
             self.queues[queue].idle.insert((now, server));
             if self.seats[slot].stage == Stage::Draining && self.seats[slot].load == 0 {
-                self.drained = Some(slot);
+                self.drained.insert(slot);
             }
             return Some(queue);
         }
@@ -236,10 +238,30 @@ impl EventFlow {
         }
         self.waiting += 1;
         if self.serving.is_empty() && self.routing != Routing::CentralQueue {
-            self.held.push_back(request);
+            self.hold(request);
             return None;
         }
         Some(self.join(request))
+    }
+
+    /// Keeps a request until a replica serves, or its client gives up.
+    fn hold(&mut self, request: Request) {
+        let deadline = request.arrival.saturating_add(self.rules.timeout);
+        if deadline != NEVER {
+            self.due.push(Reverse((deadline.max(self.clock), Due::Wake { queue: HELD })));
+        }
+        let place = self.held.partition_point(|other| other.arrival <= request.arrival);
+        self.held.insert(place, request);
+    }
+
+    fn expire_held(&mut self) {
+        while let Some(&oldest) = self.held.front()
+            && oldest.arrival.saturating_add(self.rules.timeout) <= self.clock
+        {
+            self.held.pop_front();
+            self.waiting -= 1;
+            self.fail(oldest, Failure::TimedOut, None);
+        }
     }
 
     /// Puts a request into the queue its routing picks.
@@ -258,7 +280,10 @@ impl EventFlow {
         if self.routing != Routing::CentralQueue {
             self.seats[queue].load += 1;
         }
-        self.queues[queue].waiting.push_back(request);
+        // Its place by arrival: the end, unless a kill has sent it to another replica.
+        let waiting = &mut self.queues[queue].waiting;
+        let place = waiting.partition_point(|other| other.arrival <= request.arrival);
+        waiting.insert(place, request);
         queue
     }
 
@@ -303,7 +328,7 @@ impl EventFlow {
         if self.routing != Routing::CentralQueue {
             self.seats[queue].load -= 1;
             if self.seats[queue].stage == Stage::Draining && self.seats[queue].load == 0 {
-                self.drained = Some(queue);
+                self.drained.insert(queue);
             }
         }
     }
@@ -336,7 +361,13 @@ impl EventFlow {
         }
         let work = &mut self.servers[server];
         *work = Server { batch, start: now, epoch: work.epoch + 1, in_service: true };
-        self.due.push(Reverse((end, Due::Finish { server, epoch: work.epoch })));
+        let epoch = work.epoch;
+        if end == now {
+            // A service without length is over before the next one starts.
+            self.finish_service(server, epoch);
+        } else {
+            self.due.push(Reverse((end, Due::Finish { server, epoch })));
+        }
         true
     }
 
@@ -359,7 +390,7 @@ impl EventFlow {
         self.meter.fail_served(request.first_arrival, failure, self.clock, served);
     }
 
-    /// Requests that waited at a removed replica, or were in service on it, are lost or go back to the head of a queue.
+    /// Requests that waited at a removed replica, or were in service on it, are lost or go back to where they stood.
     fn dispose(&mut self, slot: Slot, waiting: Vec<Request>, mut serving: Vec<(Request, u64)>) -> u64 {
         let lost = waiting.len() + serving.len();
         serving.sort_by_key(|(request, _)| (request.arrival, request.service));
@@ -367,9 +398,13 @@ impl EventFlow {
             let all = serving.into_iter().map(|(request, _)| request).chain(waiting);
             self.waiting += all.clone().count();
             if self.routing == Routing::CentralQueue {
-                all.rev().for_each(|request| self.queues[0].waiting.push_front(request));
+                let waiting = &mut self.queues[0].waiting;
+                all.rev().for_each(|request| {
+                    let place = waiting.partition_point(|other| other.arrival < request.arrival);
+                    waiting.insert(place, request);
+                });
             } else if self.serving.is_empty() {
-                all.rev().for_each(|request| self.held.push_front(request));
+                all.for_each(|request| self.hold(request));
             } else {
                 let touched: BTreeSet<usize> = all.map(|request| self.join(request)).collect();
                 touched.into_iter().for_each(|queue| self.wake_now(queue));
@@ -392,13 +427,12 @@ impl Flow for EventFlow {
     fn advance(&mut self, to: SimTime) -> Option<Drained> {
         let to = to.as_nanos();
         loop {
-            if let Some(slot) = self.drained.take() {
+            if let Some(slot) = self.drained.pop_first() {
                 return Some(Drained { slot, at: SimTime::from_nanos(self.clock) });
             }
             let next = self.next_instant();
             if next > to {
                 self.clock = to;
-                self.begun = true;
                 return None;
             }
             self.instant(next);
@@ -473,7 +507,7 @@ impl Flow for EventFlow {
             self.waiting -= waiting.len();
         }
         self.seats[slot].stage = Stage::Absent;
-        self.drained = self.drained.filter(|&other| other != slot);
+        self.drained.remove(&slot);
         let lost = self.dispose(slot, waiting, serving);
         self.wake_now(0);
         (self.seats[slot].stats, lost)

@@ -100,20 +100,35 @@ impl Intake {
         self.arrived(time) - self.read_before
     }
 
-    /// Puts requests back at the head, oldest first; all must be older than what waits now.
-    pub fn put_back(&mut self, arrivals: &[u64], service: &[u64]) {
-        if self.head < arrivals.len() {
-            let room = (arrivals.len() - self.head).max(1_024);
+    /// Puts requests (arrival, service time), oldest first, back to where they stood: before what arrived with them or later, after
+    /// what arrived earlier and has itself been put back.
+    pub fn put_back(&mut self, requests: &[(u64, u64)]) {
+        let count = requests.len();
+        if self.head < count {
+            let room = (count - self.head).max(1_024);
             self.arrivals.splice(0..0, std::iter::repeat_n(0, room));
             if self.demands.is_some() {
                 self.service.splice(0..0, std::iter::repeat_n(0, room));
             }
             self.head += room;
         }
-        self.head -= arrivals.len();
-        self.arrivals[self.head..self.head + arrivals.len()].copy_from_slice(arrivals);
-        if self.demands.is_some() {
-            self.service[self.head..self.head + service.len()].copy_from_slice(service);
+        self.head -= count;
+        // A merge in place: what is written never overtakes what has yet to be read.
+        let (mut place, mut older) = (self.head, self.head + count);
+        for &(arrival, service) in requests {
+            while self.arrivals.get(older).is_some_and(|&other| other < arrival) {
+                self.arrivals[place] = self.arrivals[older];
+                if self.demands.is_some() {
+                    self.service[place] = self.service[older];
+                }
+                place += 1;
+                older += 1;
+            }
+            self.arrivals[place] = arrival;
+            if self.demands.is_some() {
+                self.service[place] = service;
+            }
+            place += 1;
         }
     }
 

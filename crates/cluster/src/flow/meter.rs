@@ -257,7 +257,7 @@ impl Meter {
         self.service.slo_met = totals.completed - self.missed;
         self.service.slo_total = totals.completed + totals.failed() + self.missed_in_system;
         let mut rows = self.rows.unwrap_or_default();
-        rows.sort_by_key(|row| (row.arrival, row.start, row.end));
+        rows.sort_by_key(|row| (row.arrival, row.start, row.end, row.replica));
         (totals, self.service, rows)
     }
 

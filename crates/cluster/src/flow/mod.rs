@@ -21,7 +21,6 @@ pub use intake::Intake;
 pub use llm::{Family, LatencyLog, LlmFlow, TokenCounts};
 pub use meter::{Meter, StepLatency, Streamed};
 use units::{PodId, SimTime};
-use workload::Distribution;
 
 use crate::Keep;
 use crate::spec::{KillRule, NoReplicaRule, ServiceModel, ServiceSpec, SimulationSpec};
@@ -136,30 +135,41 @@ pub trait Flow: Send {
 /// The fastest flow that can express the service of `spec`, without any replica yet.
 pub(crate) fn build(spec: &SimulationSpec, seed: u64, keep: Keep) -> Box<dyn Flow> {
     let service = &spec.service;
-    let rules = Rules::of(service);
-    let measure_from = SimTime::ZERO + spec.warm_up;
-    let meter = Meter::new(measure_from, rules.timeout, &spec.slo, keep.requests);
-    let intake = |service_time: Option<&Distribution>, padding: usize| {
-        Intake::new(&spec.traffic, seed, spec.end, service_time, padding).measure_from(measure_from.as_nanos())
-    };
     match &service.model {
-        ServiceModel::Slots { service: time, .. } if is_expressible(service) => {
-            Box::new(CentralFlow::new(service, Slots::of(service), intake(Some(time), 1), meter))
+        ServiceModel::Slots { .. } if is_expressible(service) => {
+            let (intake, meter) = sources(spec, seed, keep);
+            Box::new(CentralFlow::new(service, Slots::of(service), intake, meter))
         }
-        ServiceModel::DynamicBatching { batch_max, .. } if is_expressible(service) => {
-            Box::new(CentralFlow::new(service, Batching::of(service), intake(None, *batch_max as usize), meter))
+        ServiceModel::DynamicBatching { .. } if is_expressible(service) => {
+            let (intake, meter) = sources(spec, seed, keep);
+            Box::new(CentralFlow::new(service, Batching::of(service), intake, meter))
         }
-        ServiceModel::Slots { service: time, .. } => {
-            Box::new(EventFlow::new(service, seed, intake(Some(time), 1), meter))
-        }
-        ServiceModel::DynamicBatching { batch_max, .. } => {
-            Box::new(EventFlow::new(service, seed, intake(None, *batch_max as usize), meter))
-        }
+        ServiceModel::Slots { .. } | ServiceModel::DynamicBatching { .. } => build_events(spec, seed, keep),
         ServiceModel::ContinuousBatching { prompt_tokens, output_tokens, .. } => {
-            let tokens = TokenCounts::new(prompt_tokens, output_tokens, seed);
-            Box::new(LlmFlow::new(service, seed, intake(None, 1).with_tokens(tokens), meter))
+            let (intake, meter) = sources(spec, seed, keep);
+            let intake = intake.with_tokens(TokenCounts::new(prompt_tokens, output_tokens, seed));
+            Box::new(LlmFlow::new(service, seed, intake, meter))
         }
     }
+}
+
+/// The event flow for the service of `spec`.
+pub(crate) fn build_events(spec: &SimulationSpec, seed: u64, keep: Keep) -> Box<dyn Flow> {
+    let (intake, meter) = sources(spec, seed, keep);
+    Box::new(EventFlow::new(&spec.service, seed, intake, meter))
+}
+
+/// Where the requests of `spec` come from, and where what happens to them is counted.
+fn sources(spec: &SimulationSpec, seed: u64, keep: Keep) -> (Intake, Meter) {
+    let measure_from = SimTime::ZERO + spec.warm_up;
+    let meter = Meter::new(measure_from, Rules::of(&spec.service).timeout, &spec.slo, keep.requests);
+    let (service_time, padding) = match &spec.service.model {
+        ServiceModel::Slots { service, .. } => (Some(service), 1),
+        ServiceModel::DynamicBatching { batch_max, .. } => (None, *batch_max as usize),
+        ServiceModel::ContinuousBatching { .. } => (None, 1),
+    };
+    let intake = Intake::new(&spec.traffic, seed, spec.end, service_time, padding);
+    (intake.measure_from(measure_from.as_nanos()), meter)
 }
 
 /// The rules of a service that every implementation needs, in raw nanoseconds.

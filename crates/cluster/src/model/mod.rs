@@ -40,8 +40,20 @@ pub(crate) struct Cluster<'a> {
     out: Out,
 }
 
-/// Runs policy number `policy` of `spec` once.
+/// Runs policy number `policy` of `spec` once, its requests in the fastest flow that can express them.
 pub(crate) fn simulate(spec: &SimulationSpec, policy: usize, replication: u32, seed: u64, keep: Keep) -> RunRecord {
+    let flow = flow::build(spec, seed, keep);
+    RunRecord { replication, ..simulate_flow(spec, policy, seed, keep, flow) }
+}
+
+/// Runs policy number `policy` of `spec` once, its requests in `flow`.
+pub(crate) fn simulate_flow(
+    spec: &SimulationSpec,
+    policy: usize,
+    seed: u64,
+    keep: Keep,
+    flow: Box<dyn Flow>,
+) -> RunRecord {
     let alternative = &spec.policies[policy];
     let mut agenda = Agenda::default();
     let controllers = Controllers::new(spec, alternative, seed);
@@ -49,7 +61,7 @@ pub(crate) fn simulate(spec: &SimulationSpec, policy: usize, replication: u32, s
         spec,
         policy: alternative,
         fleet: Fleet::new(&spec.fleet, &spec.service.pod, seed),
-        flow: flow::build(spec, seed, keep),
+        flow,
         pods: Pods::new(),
         pipeline: Pipeline::new(spec, &controllers.queries(), seed),
         controllers,
@@ -57,9 +69,12 @@ pub(crate) fn simulate(spec: &SimulationSpec, policy: usize, replication: u32, s
         digest: Digest::default(),
         out: Out::default(),
     };
+    if cluster.pipeline.reads_latency() {
+        cluster.flow.watch_latency();
+    }
     cluster.start(&mut agenda);
     run(&mut cluster, &mut agenda, spec.end);
-    cluster.finish(replication, seed)
+    cluster.finish(seed)
 }
 
 impl Cluster<'_> {
@@ -130,6 +145,10 @@ impl Cluster<'_> {
     /// A pod has passed its readiness probe and its endpoint is known.
     fn pod_is_ready(&mut self, pod: PodId, agenda: &mut Agenda<Event>) {
         let now = agenda.now();
+        if self.pods.state(pod) != PodState::Starting {
+            // One that was there from the start.
+            return;
+        }
         self.recorder.cold_start(now, now - self.pods.created(pod));
         self.pods.set_ready(pod, now);
         self.take_up_duty(pod, agenda);
@@ -147,7 +166,7 @@ impl Cluster<'_> {
         if let Some(slot) = self.pods.release_slot(pod) {
             let (stats, lost) = self.flow.remove(slot, now);
             self.fleet.add_busy(pod, SimDuration::from_nanos(stats.busy_ns - self.pods.busy_told(pod)));
-            self.pipeline.pod_left_flow(pod, stats);
+            self.pipeline.pod_left_flow(pod, stats, self.flow.latency(slot, now));
             self.recorder.replica_ended(pod, stats, lost);
         }
     }
@@ -175,7 +194,7 @@ impl Cluster<'_> {
         }
     }
 
-    fn finish(mut self, replication: u32, seed: u64) -> RunRecord {
+    fn finish(mut self, seed: u64) -> RunRecord {
         let end = self.spec.end;
         self.tell_busy(end);
         let arrived = self.flow.finish(end);
@@ -188,7 +207,6 @@ impl Cluster<'_> {
         self.recorder.ready_changed(end, self.pods.counts(self.controllers.desired));
         let mut record = self.recorder.into_record(&mut self.fleet, meter.into_totals(arrived), self.digest);
         record.policy.clone_from(&self.policy.name);
-        record.replication = replication;
         record.seed = seed;
         record.measured = end.since(SimTime::ZERO + self.spec.warm_up);
         record

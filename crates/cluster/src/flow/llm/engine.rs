@@ -76,14 +76,16 @@ pub struct Job {
     pub first_token: u64,
     /// When it came to this engine.
     pub arrival: u64,
+    /// When it came to the service: its rank among those that wait.
+    pub rank: u64,
     /// If it was preempted: when its last token before that was out.
     pub last_token: u64,
 }
 
 impl Job {
     /// A request that has not been served, brought at `arrival`.
-    pub fn new(key: u32, prompt: u32, output: u32, arrival: u64) -> Self {
-        Self { key, prompt, output, made: 0, start: NEVER, first_token: NEVER, arrival, last_token: NEVER }
+    pub fn new(key: u32, (prompt, output): (u32, u32), arrival: u64, rank: u64) -> Self {
+        Self { key, prompt, output, made: 0, start: NEVER, first_token: NEVER, arrival, rank, last_token: NEVER }
     }
 
     /// Notes in `log` that it is finished at `now`.
@@ -130,7 +132,7 @@ pub trait Engine: Send {
     fn next(&self) -> u64;
     /// Completes every iteration that is over by `now`, handing finished requests (all at `now`, if it is not called late) to `done`.
     fn settle(&mut self, now: u64, done: &mut Vec<Job>);
-    /// A request joins the end of the waiting queue.
+    /// A request joins the waiting queue, see [`enqueue`].
     fn push(&mut self, job: Job, at: Instant);
     /// Takes request `key` out. An iteration under way takes as long as it would have; the cache is free at once.
     fn abort(&mut self, key: u32, at: Instant) -> Job;
@@ -152,6 +154,15 @@ pub trait Engine: Send {
     fn latency(&self) -> Option<&LatencyLog>;
     /// What it has done by `now`; settles all it can without finishing anything.
     fn stats(&mut self, now: u64) -> EngineStats;
+}
+
+/// Puts a request into a waiting queue: at the end, unless a kill has sent it here and it ranks before some that have not been served
+/// yet. Returns whether it is the first.
+pub(super) fn enqueue(waiting: &mut VecDeque<Job>, job: Job) -> bool {
+    let ranks_after = |other: &&Job| other.start == NEVER && other.rank > job.rank;
+    let place = waiting.len() - waiting.iter().rev().take_while(ranks_after).count();
+    waiting.insert(place, job);
+    place == 0
 }
 
 /// Takes request `key` out of a waiting queue. It is looked for from the front, where the ones to time out are.

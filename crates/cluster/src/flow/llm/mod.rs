@@ -20,7 +20,7 @@ mod tests;
 mod tokens;
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 
 use units::{PodId, SimTime};
 use workload::{Purpose, Stream};
@@ -93,7 +93,7 @@ pub struct LlmFlow<E = RunEngine> {
     /// Waiting anywhere but at their clients.
     waiting: u64,
     started: u64,
-    drained: VecDeque<Slot>,
+    drained: BTreeSet<Slot>,
     /// Requests an engine has just finished.
     done: Vec<Job>,
     is_watched: bool,
@@ -136,7 +136,7 @@ impl<E: Engine> LlmFlow<E> {
             client_dice: Stream::new(seed, Purpose::Client, 0),
             waiting: 0,
             started: 0,
-            drained: VecDeque::new(),
+            drained: BTreeSet::new(),
             done: Vec::new(),
             is_watched: false,
         }
@@ -280,7 +280,7 @@ impl<E: Engine> LlmFlow<E> {
     fn give(&mut self, key: u32, slot: Slot) {
         let entry = self.requests.place(key, Place::At(slot));
         let has_started = self.done_until.is_some_and(|until| until >= self.clock);
-        let job = Job::new(key, entry.prompt, entry.output, self.clock);
+        let job = Job::new(key, (entry.prompt, entry.output), self.clock, entry.arrival);
         self.engines[slot].push(job, Instant { now: self.clock, has_started });
         self.seats[slot].waiting += 1;
         self.set_load(slot, self.seats[slot].load + 1);
@@ -295,7 +295,9 @@ impl<E: Engine> LlmFlow<E> {
                 let is_full = self.routing == Routing::CentralQueue && load >= self.limits.sequences as u64;
                 self.loads.set(slot, if is_full { NEVER } else { load });
             }
-            Stage::Draining if load == 0 => self.drained.push_back(slot),
+            Stage::Draining if load == 0 => {
+                self.drained.insert(slot);
+            }
             Stage::Draining | Stage::Absent => {}
         }
     }
@@ -385,7 +387,7 @@ impl<E: Engine> LlmFlow<E> {
         self.meter.fail_served(entry.first_arrival, failure, at, served);
     }
 
-    /// Requests of a removed replica are lost, or go back to the head of the queue without what they had. Returns how many were lost.
+    /// Requests of a removed replica are lost, or go back to where they stood, without what they had. Returns how many were lost.
     fn dispose(&mut self, slot: Slot, mut jobs: Vec<Job>) -> u64 {
         if !self.rules.requeue_killed {
             self.seats[slot].stats.failure += jobs.len() as u64;
@@ -398,12 +400,13 @@ impl<E: Engine> LlmFlow<E> {
         }
         self.started -= jobs.iter().filter(|job| job.start != NEVER).count() as u64;
         self.waiting += jobs.len() as u64;
-        jobs.sort_by_key(|job| self.requests.arrival(job.key));
+        jobs.sort_by_key(|job| job.rank);
         let stays = self.serving.is_empty() || self.routing == Routing::CentralQueue;
         if stays {
             for job in jobs.iter().rev() {
                 self.requests.place(job.key, Place::Queue);
-                self.queue.push_front(job.key);
+                let place = self.queue.partition_point(|&other| self.requests.arrival(other) < job.rank);
+                self.queue.insert(place, job.key);
             }
         } else {
             jobs.iter().for_each(|job| self.route(job.key));
@@ -416,7 +419,7 @@ impl<E: Engine> Flow for LlmFlow<E> {
     fn advance(&mut self, to: SimTime) -> Option<Drained> {
         let to = to.as_nanos();
         loop {
-            if let Some(slot) = self.drained.pop_front() {
+            if let Some(slot) = self.drained.pop_first() {
                 return Some(Drained { slot, at: SimTime::from_nanos(self.clock) });
             }
             let next = self.next_instant();
@@ -475,7 +478,7 @@ impl<E: Engine> Flow for LlmFlow<E> {
         self.count_waiting(slot);
         self.seats[slot].load = 0;
         self.events.set(slot, NEVER);
-        self.drained.retain(|&other| other != slot);
+        self.drained.remove(&slot);
         let lost = self.dispose(slot, jobs);
         let stats = self.stats(slot, now);
         self.seats[slot].stage = Stage::Absent;

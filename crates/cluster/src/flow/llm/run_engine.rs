@@ -7,7 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-use super::engine::{BLOCK_TOKENS, Engine, EngineStats, Instant, Job, Limits, blocks, take_waiting};
+use super::engine::{BLOCK_TOKENS, Engine, EngineStats, Instant, Job, Limits, blocks, enqueue, take_waiting};
 use super::iteration::{FRACTION_BITS, Run};
 use super::latency::{Family, LatencyLog};
 use crate::flow::intake::NEVER;
@@ -377,9 +377,9 @@ impl Engine for RunEngine {
 
     fn push(&mut self, job: Job, at: Instant) {
         // Who waits behind others, or for a place, waits for the end of the run in any case.
-        let may_enter = self.waiting.is_empty() && (self.decoding as usize) < self.limits.sequences;
-        self.waiting.push_back(job);
-        if may_enter && self.run.is_some_and(|run| run.count > 1) {
+        let is_first = enqueue(&mut self.waiting, job);
+        let has_place = (self.decoding as usize) < self.limits.sequences;
+        if is_first && has_place && self.run.is_some_and(|run| run.count > 1) {
             self.interrupt(at);
         }
     }

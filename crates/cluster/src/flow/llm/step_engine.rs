@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::engine::{Engine, EngineStats, Instant, Job, Limits, blocks, take_waiting};
+use super::engine::{Engine, EngineStats, Instant, Job, Limits, blocks, enqueue, take_waiting};
 use super::iteration::{FRACTION_BITS, Run};
 use super::latency::{Family, LatencyLog};
 use crate::flow::intake::NEVER;
@@ -155,7 +155,7 @@ impl Engine for StepEngine {
     }
 
     fn push(&mut self, job: Job, _at: Instant) {
-        self.waiting.push_back(job);
+        enqueue(&mut self.waiting, job);
     }
 
     fn abort(&mut self, key: u32, _at: Instant) -> Job {

@@ -1,0 +1,6 @@
+//! The model against its own slower twin, and against queueing theory.
+
+mod flows;
+mod model;
+mod support;
+mod theory;

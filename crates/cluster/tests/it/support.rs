@@ -1,0 +1,113 @@
+//! Services and traffic to try the flows on.
+
+use std::sync::Arc;
+
+use cluster::flow::{Batching, CentralFlow, EventFlow, Flow, Intake, Meter, Slots};
+use cluster::spec::{
+    BatchLatency, ContainerSpec, KillRule, NoReplicaRule, PodSpec, Routing, ServiceModel, ServiceSpec, SloSpec,
+};
+use units::{SimDuration, SimTime};
+use workload::{Distribution, Trace, TraceChunk, Traffic};
+
+pub const MILLISECOND: u64 = 1_000_000;
+
+pub fn millis(count: u64) -> SimDuration {
+    SimDuration::from_nanos(count * MILLISECOND)
+}
+
+pub fn pod() -> PodSpec {
+    PodSpec {
+        gpus: 1,
+        gpu_resource: "nvidia.com/gpu".into(),
+        containers: vec![ContainerSpec { name: "server".into(), cpu: None, memory: None }],
+        grace: SimDuration::from_secs(30),
+        pre_stop: SimDuration::ZERO,
+        probe_period: SimDuration::ZERO,
+        probe_initial_delay: SimDuration::ZERO,
+        endpoint_delay: SimDuration::ZERO,
+        node_selector: Vec::new(),
+        priority: 0,
+        labels: Vec::new(),
+        image: "server:1".into(),
+    }
+}
+
+/// A service with a central queue in which nothing is ever refused.
+pub fn service(model: ServiceModel) -> ServiceSpec {
+    ServiceSpec {
+        name: "server".into(),
+        namespace: "default".into(),
+        model,
+        routing: Routing::CentralQueue,
+        no_replica: NoReplicaRule::Hold,
+        queue_limit: None,
+        client_timeout: None,
+        retries: None,
+        kill_rule: KillRule::Requeue,
+        replicas_initial: 1,
+        pod: pod(),
+    }
+}
+
+pub fn slots(concurrency: u32, service: Distribution) -> ServiceModel {
+    ServiceModel::Slots { concurrency, service }
+}
+
+/// Batches of up to `batch_max` that wait `delay` at most and take `base + per_request` x size.
+pub fn batching(batch_max: u32, delay: SimDuration, base: SimDuration, per_request: SimDuration) -> ServiceModel {
+    let table: Arc<[SimDuration]> = (1..=u64::from(batch_max)).map(|size| base + per_request * size).collect();
+    ServiceModel::DynamicBatching {
+        batch_max,
+        preferred: Vec::new(),
+        queue_delay: delay,
+        latency: BatchLatency { table },
+    }
+}
+
+pub fn replay(arrival_ns: Vec<u64>) -> Traffic {
+    let trace = Trace::new(TraceChunk { arrival_ns, ..TraceChunk::default() }).unwrap();
+    Traffic::Replay { source: Arc::new(trace), copies: 1.0 }
+}
+
+/// What a flow is made of besides the service.
+#[derive(Clone)]
+pub struct Demand {
+    pub traffic: Traffic,
+    pub seed: u64,
+    pub end: SimTime,
+    pub measure_from: SimTime,
+    pub keep_rows: bool,
+}
+
+impl Demand {
+    pub fn of(traffic: Traffic, seed: u64, end: SimTime) -> Self {
+        Self { traffic, seed, end, measure_from: SimTime::ZERO, keep_rows: false }
+    }
+
+    fn intake(&self, service: &ServiceSpec) -> Intake {
+        let (time, padding) = match &service.model {
+            ServiceModel::Slots { service: time, .. } => (Some(time), 1),
+            ServiceModel::DynamicBatching { batch_max, .. } => (None, *batch_max as usize),
+            ServiceModel::ContinuousBatching { .. } => panic!("not a service of these tests"),
+        };
+        Intake::new(&self.traffic, self.seed, self.end, time, padding).measure_from(self.measure_from.as_nanos())
+    }
+
+    fn meter(&self, service: &ServiceSpec) -> Meter {
+        let slo = SloSpec { latency: Some(millis(20)), ttft: None, tpot: None, objective: 0.99 };
+        let timeout = service.client_timeout.map_or(u64::MAX, SimDuration::as_nanos);
+        Meter::new(self.measure_from, timeout, &slo, self.keep_rows)
+    }
+
+    pub fn event_flow(&self, service: &ServiceSpec) -> Box<dyn Flow> {
+        Box::new(EventFlow::new(service, self.seed, self.intake(service), self.meter(service)))
+    }
+
+    pub fn fast_flow(&self, service: &ServiceSpec) -> Box<dyn Flow> {
+        let (intake, meter) = (self.intake(service), self.meter(service));
+        match service.model {
+            ServiceModel::Slots { .. } => Box::new(CentralFlow::new(service, Slots::of(service), intake, meter)),
+            _ => Box::new(CentralFlow::new(service, Batching::of(service), intake, meter)),
+        }
+    }
+}

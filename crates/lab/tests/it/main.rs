@@ -1,0 +1,7 @@
+//! The lab on synthetic runners whose truth is known by formula.
+
+mod coverage;
+mod experiment;
+mod gates;
+mod queue;
+mod sweep;
