@@ -8,7 +8,7 @@ use promql::labels::METRIC_NAME;
 use promql::{Labels, Query};
 use units::{PodId, SimTime};
 
-use crate::flow::{Flow, Load, Meter, ReplicaStats};
+use crate::flow::{Family, Flow, LatencyLog, Load, Meter, ReplicaStats};
 use crate::model::Pods;
 use crate::spec::{Exporter, MetricsSpec, ServiceSpec};
 
@@ -40,9 +40,16 @@ pub(super) enum PodMetric {
     VllmRunning,
     VllmWaiting,
     VllmKvUsage,
+    /// The older name of the same.
+    VllmGpuCacheUsage,
     VllmSuccess,
     VllmPromptTokens,
     VllmGenerationTokens,
+    VllmPreemptions,
+    /// A bucket of a histogram, by number.
+    VllmBucket(Family, usize),
+    VllmSum(Family),
+    VllmCount(Family),
 }
 
 impl PodMetric {
@@ -59,22 +66,34 @@ impl PodMetric {
         Self::TritonComputeInferDuration,
         Self::TritonPending,
     ];
-    const VLLM: [Self; 6] = [
+    const VLLM: [Self; 8] = [
         Self::VllmRunning,
         Self::VllmWaiting,
         Self::VllmKvUsage,
+        Self::VllmGpuCacheUsage,
         Self::VllmSuccess,
         Self::VllmPromptTokens,
         Self::VllmGenerationTokens,
+        Self::VllmPreemptions,
     ];
 
-    fn of(exporter: Exporter) -> &'static [Self] {
+    fn of(exporter: Exporter) -> Vec<Self> {
         match exporter {
-            Exporter::Triton => &Self::TRITON,
-            Exporter::Dcgm => &[Self::DcgmUtilization],
-            Exporter::Vllm => &Self::VLLM,
-            Exporter::Gateway => &[],
+            Exporter::Triton => Self::TRITON.to_vec(),
+            Exporter::Dcgm => vec![Self::DcgmUtilization],
+            Exporter::Vllm => Self::VLLM.into_iter().chain(Family::ALL.into_iter().flat_map(Self::histogram)).collect(),
+            Exporter::Gateway => Vec::new(),
         }
+    }
+
+    fn histogram(family: Family) -> impl Iterator<Item = Self> {
+        let buckets = (0..family.bounds().len()).map(move |bucket| Self::VllmBucket(family, bucket));
+        buckets.chain([Self::VllmSum(family), Self::VllmCount(family)])
+    }
+
+    /// Whether it is made of the latency histograms of an engine.
+    pub(super) fn is_latency(self) -> bool {
+        matches!(self, Self::VllmBucket(..) | Self::VllmSum(_) | Self::VllmCount(_))
     }
 
     fn name(self) -> &'static str {
@@ -91,9 +110,23 @@ impl PodMetric {
             Self::VllmRunning => "vllm:num_requests_running",
             Self::VllmWaiting => "vllm:num_requests_waiting",
             Self::VllmKvUsage => "vllm:kv_cache_usage_perc",
+            Self::VllmGpuCacheUsage => "vllm:gpu_cache_usage_perc",
             Self::VllmSuccess => "vllm:request_success_total",
             Self::VllmPromptTokens => "vllm:prompt_tokens_total",
             Self::VllmGenerationTokens => "vllm:generation_tokens_total",
+            Self::VllmPreemptions => "vllm:num_preemptions_total",
+            Self::VllmBucket(Family::FirstToken, _) => "vllm:time_to_first_token_seconds_bucket",
+            Self::VllmSum(Family::FirstToken) => "vllm:time_to_first_token_seconds_sum",
+            Self::VllmCount(Family::FirstToken) => "vllm:time_to_first_token_seconds_count",
+            Self::VllmBucket(Family::InterToken, _) => "vllm:inter_token_latency_seconds_bucket",
+            Self::VllmSum(Family::InterToken) => "vllm:inter_token_latency_seconds_sum",
+            Self::VllmCount(Family::InterToken) => "vllm:inter_token_latency_seconds_count",
+            Self::VllmBucket(Family::EndToEnd, _) => "vllm:e2e_request_latency_seconds_bucket",
+            Self::VllmSum(Family::EndToEnd) => "vllm:e2e_request_latency_seconds_sum",
+            Self::VllmCount(Family::EndToEnd) => "vllm:e2e_request_latency_seconds_count",
+            Self::VllmBucket(Family::Queue, _) => "vllm:request_queue_time_seconds_bucket",
+            Self::VllmSum(Family::Queue) => "vllm:request_queue_time_seconds_sum",
+            Self::VllmCount(Family::Queue) => "vllm:request_queue_time_seconds_count",
         }
     }
 
@@ -101,19 +134,34 @@ impl PodMetric {
         match self {
             Self::DcgmUtilization => vec![("gpu", "0")],
             Self::VllmSuccess => vec![("model_name", "model"), ("engine", "0"), ("finished_reason", "stop")],
+            Self::VllmBucket(family, bucket) => {
+                vec![("model_name", "model"), ("engine", "0"), ("le", family.bounds()[bucket])]
+            }
             Self::VllmRunning
             | Self::VllmWaiting
             | Self::VllmKvUsage
+            | Self::VllmGpuCacheUsage
             | Self::VllmPromptTokens
-            | Self::VllmGenerationTokens => {
-                vec![("model_name", "model"), ("engine", "0")]
-            }
+            | Self::VllmGenerationTokens
+            | Self::VllmPreemptions
+            | Self::VllmSum(_)
+            | Self::VllmCount(_) => vec![("model_name", "model"), ("engine", "0")],
             Self::TritonRequestFailure(reason) => vec![("model", "model"), ("version", "1"), ("reason", reason)],
             _ => vec![("model", "model"), ("version", "1")],
         }
     }
 
-    /// The value at a scrape. Triton counts microseconds, truncated.
+    /// The value of a metric made of `log`.
+    pub(super) fn latency_value(self, log: &LatencyLog) -> f64 {
+        match self {
+            Self::VllmBucket(family, bucket) => log.at_most(family, bucket) as f64,
+            Self::VllmSum(family) => log.sum_seconds(family),
+            Self::VllmCount(family) => log.count(family) as f64,
+            _ => panic!("{} is not made of latency histograms", self.name()),
+        }
+    }
+
+    /// The value of any other metric at a scrape. Triton counts microseconds, truncated.
     pub(super) fn value(self, stats: ReplicaStats, live: Live, dcgm_percent: f64) -> f64 {
         let whole = match self {
             Self::TritonRequestSuccess | Self::TritonInferenceCount | Self::VllmSuccess => stats.success,
@@ -128,8 +176,12 @@ impl PodMetric {
             Self::VllmRunning => live.serving,
             Self::VllmPromptTokens => stats.prompt_tokens,
             Self::VllmGenerationTokens => stats.output_tokens,
+            Self::VllmPreemptions => stats.preemptions,
+            Self::VllmBucket(..) | Self::VllmSum(_) | Self::VllmCount(_) => {
+                panic!("{} is made of latency histograms", self.name())
+            }
             Self::DcgmUtilization => return dcgm_percent,
-            Self::VllmKvUsage => return live.kv_usage,
+            Self::VllmKvUsage | Self::VllmGpuCacheUsage => return live.kv_usage,
         };
         whole as f64
     }
@@ -208,7 +260,7 @@ impl Exposition {
             queries.iter().any(|query| query.wants(&labels)) || adapter.is_some_and(|adapter| adapter.wants(&labels))
         };
         let (pod, gateway) = (pod_labels(service, PodId(0)), gateway_labels(service));
-        let offered = metrics.exporters.iter().flat_map(|&exporter| PodMetric::of(exporter).iter().copied());
+        let offered = metrics.exporters.iter().flat_map(|&exporter| PodMetric::of(exporter));
         let pod_metrics: Vec<PodMetric> = offered.filter(|&metric| is_read(&pod, &exposed(metric))).collect();
         let mut gateway_metrics = GatewayMetric::all();
         gateway_metrics
@@ -286,5 +338,6 @@ pub(super) fn sum(one: ReplicaStats, other: ReplicaStats) -> ReplicaStats {
         busy_ns: one.busy_ns + other.busy_ns,
         prompt_tokens: one.prompt_tokens + other.prompt_tokens,
         output_tokens: one.output_tokens + other.output_tokens,
+        preemptions: one.preemptions + other.preemptions,
     }
 }

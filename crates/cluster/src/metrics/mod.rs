@@ -13,7 +13,7 @@ use promql::{Labels, Options, Query, ScrapeTarget, Storage, TargetId};
 use units::{PodId, SimDuration, SimTime};
 use workload::{Purpose, Stream};
 
-use crate::flow::{Flow, ReplicaStats};
+use crate::flow::{Flow, LatencyLog, ReplicaStats};
 use crate::model::Pods;
 use crate::spec::{MetricsSpec, ServiceSpec, SimulationSpec};
 use exposition::{Exposition, GatewayMetric, PodMetric};
@@ -65,6 +65,7 @@ struct PodTarget {
     scrape: ScrapeTarget,
     /// What it did before it last joined the endpoints: counters of a process do not start anew with a label patch.
     carried: ReplicaStats,
+    carried_latency: Option<LatencyLog>,
     dcgm_busy_ns: u64,
     dcgm_percent: f64,
 }
@@ -159,14 +160,28 @@ impl Pipeline {
             let refresh = now + SimDuration::from_nanos(phase) + DCGM_WINDOW;
             self.pending.push((refresh.saturating_sub(DCGM_WINDOW), MetricsEvent::DcgmSample(pod)));
         }
-        self.targets[pod.index()] =
-            Some(PodTarget { target, scrape, carried: ReplicaStats::default(), dcgm_busy_ns: 0, dcgm_percent: 0.0 });
+        self.targets[pod.index()] = Some(PodTarget {
+            target,
+            scrape,
+            carried: ReplicaStats::default(),
+            carried_latency: None,
+            dcgm_busy_ns: 0,
+            dcgm_percent: 0.0,
+        });
+    }
+
+    /// Whether latency histograms of the replicas are exposed.
+    pub(crate) fn reads_latency(&self) -> bool {
+        self.exposed.pod_metrics.iter().any(|metric| metric.is_latency())
     }
 
     /// A pod left the request flow with these statistics; its process lives on.
-    pub(crate) fn pod_left_flow(&mut self, pod: PodId, stats: ReplicaStats) {
+    pub(crate) fn pod_left_flow(&mut self, pod: PodId, stats: ReplicaStats, latency: Option<&LatencyLog>) {
         if let Some(Some(target)) = self.targets.get_mut(pod.index()) {
             target.carried = exposition::sum(target.carried, stats);
+            if let Some(latency) = latency {
+                target.carried_latency.get_or_insert_default().merge(latency);
+            }
         }
     }
 
@@ -198,9 +213,19 @@ impl Pipeline {
         let Some(Some(target)) = self.targets.get(pod.index()) else { return };
         let live = exposition::live(pod, now, flow, pods);
         let stats = exposition::sum(target.carried, live.stats);
+        let latency = self.reads_latency().then(|| {
+            let mut all = target.carried_latency.clone().unwrap_or_default();
+            if let Some(log) = pods.slot(pod).and_then(|slot| flow.latency(slot, now)) {
+                all.merge(log);
+            }
+            all
+        });
         let values = &mut self.values;
         values.clear();
-        values.extend(self.exposed.pod_metrics.iter().map(|metric| metric.value(stats, live, target.dcgm_percent)));
+        values.extend(self.exposed.pod_metrics.iter().map(|metric| match &latency {
+            Some(log) if metric.is_latency() => metric.latency_value(log),
+            _ => metric.value(stats, live, target.dcgm_percent),
+        }));
         self.storage.scrape(target.target, now_ms(now), values);
         self.pending.push((now + self.metrics.scrape_interval, MetricsEvent::Scrape(pod)));
     }

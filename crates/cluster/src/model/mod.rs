@@ -69,6 +69,9 @@ pub(crate) fn simulate_flow(
         digest: Digest::default(),
         out: Out::default(),
     };
+    if cluster.pipeline.reads_latency() {
+        cluster.flow.watch_latency();
+    }
     cluster.start(&mut agenda);
     run(&mut cluster, &mut agenda, spec.end);
     cluster.finish(seed)
@@ -163,7 +166,7 @@ impl Cluster<'_> {
         if let Some(slot) = self.pods.release_slot(pod) {
             let (stats, lost) = self.flow.remove(slot, now);
             self.fleet.add_busy(pod, SimDuration::from_nanos(stats.busy_ns - self.pods.busy_told(pod)));
-            self.pipeline.pod_left_flow(pod, stats);
+            self.pipeline.pod_left_flow(pod, stats, self.flow.latency(slot, now));
             self.recorder.replica_ended(pod, stats, lost);
         }
     }

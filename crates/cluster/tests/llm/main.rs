@@ -1,0 +1,6 @@
+//! Continuous batching against its formula, queueing theory and published runs.
+
+mod published;
+mod rules;
+mod support;
+mod theory;
