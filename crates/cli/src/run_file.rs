@@ -66,8 +66,9 @@ impl RunFile {
     /// Reads the run.json at `path`, or in the folder `path`.
     pub fn read(path: &Path) -> Result<Self> {
         let path = if path.is_dir() { path.join("run.json") } else { path.to_owned() };
-        let text = std::fs::read_to_string(&path)
-            .map_err(|error| Failure::input(format!("{}: {error}; a folder written by `scalelab run` has one", path.display())))?;
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            Failure::input(format!("{}: {error}; a folder written by `scalelab run` has one", path.display()))
+        })?;
         serde_json::from_str(&text).map_err(|error| Failure::input(format!("{}: {error}", path.display())))
     }
 

@@ -22,8 +22,13 @@ const LAYERS: &[(&str, &[&str])] = &[
 ];
 
 /// Library crates may not use these: polars is for the leaves, printing and exiting is for the command line.
-const ONLY_IN: &[(&str, &[&str])] =
-    &[("polars", &["report", "lab"]), ("anyhow", &["cli"]), ("rayon", &["lab"]), ("clap", &["cli"]), ("plotters", &["report"])];
+const ONLY_IN: &[(&str, &[&str])] = &[
+    ("polars", &["report", "lab"]),
+    ("anyhow", &["cli"]),
+    ("rayon", &["lab"]),
+    ("clap", &["cli"]),
+    ("plotters", &["report"]),
+];
 
 const BANNED: &[(&str, &str)] = &[
     ("todo!(", "finish it"),
@@ -70,7 +75,11 @@ fn sources() -> Vec<(PathBuf, String)> {
 fn dependencies(manifest: &str) -> BTreeSet<String> {
     let table = manifest.split("\n[").find(|part| part.starts_with("dependencies]")).unwrap_or_default();
     let lines = table.lines().skip(1).filter(|line| !line.trim_start().starts_with('#'));
-    lines.filter_map(|line| line.split(['.', ' ', '=']).next()).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    lines
+        .filter_map(|line| line.split(['.', ' ', '=']).next())
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn manifests() -> BTreeMap<String, BTreeSet<String>> {
@@ -90,12 +99,16 @@ fn every_crate_uses_only_what_its_layer_may() {
     let layers: BTreeMap<&str, &[&str]> = LAYERS.iter().copied().collect();
     let ours: BTreeSet<&str> = layers.keys().copied().collect();
     for (name, uses) in manifests() {
-        let allowed = layers.get(name.as_str()).unwrap_or_else(|| panic!("crate {name} has no line in the layer table"));
+        let allowed =
+            layers.get(name.as_str()).unwrap_or_else(|| panic!("crate {name} has no line in the layer table"));
         for used in uses.iter().filter(|used| ours.contains(used.as_str())) {
             assert!(allowed.contains(&used.as_str()), "crate {name} may not use {used}");
         }
         for (dependency, homes) in ONLY_IN {
-            assert!(!uses.contains(*dependency) || homes.contains(&name.as_str()), "crate {name} may not use {dependency}");
+            assert!(
+                !uses.contains(*dependency) || homes.contains(&name.as_str()),
+                "crate {name} may not use {dependency}"
+            );
         }
     }
 }

@@ -15,8 +15,9 @@ pub fn explain(args: &Explain) -> Result<Outcome> {
     let loaded = file.reload()?;
     let known = || file.policies.join(", ");
     let policy = loaded.spec.policies.iter().position(|policy| policy.name == args.policy);
-    let policy = policy
-        .ok_or_else(|| Failure::input(format!("--policy {}: the run has no such policy (one of: {})", args.policy, known())))?;
+    let policy = policy.ok_or_else(|| {
+        Failure::input(format!("--policy {}: the run has no such policy (one of: {})", args.policy, known()))
+    })?;
     let seed = replication_seed(file.seed, 0);
     let record = cluster::simulate(&loaded.spec, policy, 0, seed, Keep { tables: true, requests: false });
     if record.decisions.is_empty() {
@@ -51,7 +52,11 @@ fn controllers(decisions: &[DecisionRow]) -> Vec<&str> {
 
 /// `HH:MM`, `HH:MM:SS`, either after `Nd `, or `Ns`.
 fn parse_time(text: &str) -> Result<SimTime> {
-    let wrong = || Failure::input(format!("--at {text}: expected a time such as 09:14, 09:14:30, 1d 02:00 or 33240s from the start"));
+    let wrong = || {
+        Failure::input(format!(
+            "--at {text}: expected a time such as 09:14, 09:14:30, 1d 02:00 or 33240s from the start"
+        ))
+    };
     if let Some(seconds) = text.strip_suffix('s').and_then(|number| number.parse::<f64>().ok()) {
         return Ok(SimTime::ZERO + SimDuration::from_secs_f64(seconds));
     }
@@ -59,7 +64,8 @@ fn parse_time(text: &str) -> Result<SimTime> {
         Some((days, clock)) => (days.trim().parse().map_err(|_| wrong())?, clock),
         None => (0, text),
     };
-    let parts: Vec<u64> = clock.split(':').map(|part| part.trim().parse().map_err(|_| wrong())).collect::<Result<_>>()?;
+    let parts: Vec<u64> =
+        clock.split(':').map(|part| part.trim().parse().map_err(|_| wrong())).collect::<Result<_>>()?;
     match parts[..] {
         [hours, minutes] if minutes < 60 => Ok(SimTime::from_secs(days * 86_400 + hours * 3_600 + minutes * 60)),
         [hours, minutes, seconds] if minutes < 60 && seconds < 60 => {
@@ -82,7 +88,11 @@ fn in_words(row: &DecisionRow) -> String {
         text += &format!("  together the metrics ask for {raw}\n");
     }
     for step in &row.steps {
-        let change = if step.before == step.after { format!("{} stays", step.before) } else { format!("{} -> {}", step.before, step.after) };
+        let change = if step.before == step.after {
+            format!("{} stays", step.before)
+        } else {
+            format!("{} -> {}", step.before, step.after)
+        };
         text += &format!("  {}: {change} ({})\n", step.name, step.note);
     }
     text += &match row.written {
@@ -97,7 +107,12 @@ fn metric_in_words(metric: &MetricRow) -> String {
     let age = metric.age.map(|age| format!(", {:.1} s old", age.as_secs_f64())).unwrap_or_default();
     let ratio = metric.ratio.map(|ratio| format!(", ratio {ratio:.4}")).unwrap_or_default();
     let wish = metric.replicas.map_or("no proposal".to_owned(), |replicas| format!("asks for {replicas}"));
-    format!("{} {value} against a target of {}{ratio}{age}: {wish} ({})", metric.metric, rounded(metric.target), metric.note)
+    format!(
+        "{} {value} against a target of {}{ratio}{age}: {wish} ({})",
+        metric.metric,
+        rounded(metric.target),
+        metric.note
+    )
 }
 
 fn rounded(value: f64) -> String {
@@ -110,7 +125,11 @@ fn watch(decisions: &[DecisionRow], metric: &str) -> Result<()> {
     let mut last = None;
     let mut seen = false;
     for row in decisions {
-        let Some(found) = row.metrics.iter().find(|found| found.metric == metric || found.metric.starts_with(&format!("{metric} "))) else { continue };
+        let Some(found) =
+            row.metrics.iter().find(|found| found.metric == metric || found.metric.starts_with(&format!("{metric} ")))
+        else {
+            continue;
+        };
         seen = true;
         let now = (&row.controller, found.replicas);
         if last != Some(now) {
@@ -121,7 +140,8 @@ fn watch(decisions: &[DecisionRow], metric: &str) -> Result<()> {
     if seen {
         return Ok(());
     }
-    let mut names: Vec<&str> = decisions.iter().flat_map(|row| &row.metrics).map(|metric| metric.metric.as_str()).collect();
+    let mut names: Vec<&str> =
+        decisions.iter().flat_map(|row| &row.metrics).map(|metric| metric.metric.as_str()).collect();
     names.sort_unstable();
     names.dedup();
     Err(Failure::input(format!("--watch {metric}: no controller reads it (they read: {})", names.join(", "))))

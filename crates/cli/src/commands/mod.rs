@@ -24,7 +24,9 @@ pub fn dispatch(cli: Cli) -> Result<Outcome> {
             Ok(Outcome::Done)
         }
         Command::Man => {
-            clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout()).or_environment("printing the manual page")?;
+            clap_mangen::Man::new(Cli::command())
+                .render(&mut std::io::stdout())
+                .or_environment("printing the manual page")?;
             Ok(Outcome::Done)
         }
     }

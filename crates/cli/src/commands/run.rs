@@ -39,7 +39,9 @@ pub fn run(args: &Run) -> Result<Outcome> {
     raise_on_interrupt(workers.stop_flag()).or_environment("listening for interrupts")?;
     let (results, precision) = simulate(args, &loaded, &workers, (seed, replications))?;
     if results.policies.is_empty() {
-        return Err(Failure::Environment(anyhow::anyhow!("interrupted before any policy was done; nothing was written")));
+        return Err(Failure::Environment(anyhow::anyhow!(
+            "interrupted before any policy was done; nothing was written"
+        )));
     }
     let file = RunFile {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -78,7 +80,9 @@ fn simulate(
     let runner = experiment::simulator(&loaded.spec);
     let found = match args.precision {
         Some(relative) if !(relative > 0.0 && relative < 1.0) => {
-            return Err(Failure::input(format!("--precision {relative}: must be between 0 and 1, such as 0.02 for 2 %")));
+            return Err(Failure::input(format!(
+                "--precision {relative}: must be between 0 and 1, such as 0.02 for 2 %"
+            )));
         }
         Some(relative) => {
             let miss_floor = 1.0 - loaded.spec.slo.objective;
@@ -122,7 +126,10 @@ pub fn with_report<T>(loaded: &Loaded, results: &Results, with: impl FnOnce(&Run
     let comparisons = results.comparisons();
     with(&RunReport {
         scenario: &loaded.spec.name,
-        start: Some(CalendarStart { unix_seconds: loaded.spec.start_unix_seconds, utc_offset_seconds: loaded.utc_offset_seconds }),
+        start: Some(CalendarStart {
+            unix_seconds: loaded.spec.start_unix_seconds,
+            utc_offset_seconds: loaded.utc_offset_seconds,
+        }),
         slo_threshold: loaded.spec.slo.latency,
         objective: loaded.spec.slo.objective,
         policies: &outcomes,

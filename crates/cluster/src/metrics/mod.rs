@@ -62,7 +62,6 @@ impl MetricsEvent {
 /// A pod as a source of metrics: from warm to gone.
 struct PodTarget {
     target: TargetId,
-    scrape: ScrapeTarget,
     /// What it did before it last joined the endpoints: counters of a process do not start anew with a label patch.
     carried: ReplicaStats,
     carried_latency: Option<LatencyLog>,
@@ -162,7 +161,6 @@ impl Pipeline {
         }
         self.targets[pod.index()] = Some(PodTarget {
             target,
-            scrape,
             carried: ReplicaStats::default(),
             carried_latency: None,
             dcgm_busy_ns: 0,
