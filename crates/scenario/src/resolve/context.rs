@@ -25,6 +25,7 @@ pub struct Context<'a> {
 
 impl<'a> Context<'a> {
     /// The deepest node on `path` that is written, and the whole path.
+    #[allow(clippy::unnecessary_box_returns, reason = "errors hold it boxed, to stay small")]
     pub fn at(&self, path: &str) -> Box<At> {
         let segments = parse_path(path).expect("paths in this crate are well-formed");
         let place = &self.scenario.deepest(&segments).place;
