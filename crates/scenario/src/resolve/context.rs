@@ -75,10 +75,10 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// A data file beside the scenario.
+    /// A data file: beside the scenario, or from the current folder, which is what a path on the command line means.
     pub fn file(&self, name: &str) -> PathBuf {
-        let path = Path::new(name);
-        if path.is_absolute() { path.to_owned() } else { self.folder.join(path) }
+        let beside = self.folder.join(name);
+        if !beside.exists() && Path::new(name).exists() { PathBuf::from(name) } else { beside }
     }
 
     /// When the run starts, in the calendar.
