@@ -37,7 +37,7 @@ impl Input {
 /// All documents of some inputs, read and recognised but not resolved: sweeps resolve them many times.
 #[derive(Clone, Debug)]
 pub struct Documents {
-    documents: Vec<Document>,
+    all: Vec<Document>,
     /// Folder of the file that holds the Scenario.
     folder: PathBuf,
     scenario: usize,
@@ -60,7 +60,7 @@ impl Documents {
         let [scenario] = scenarios[..] else {
             return Err(ScenarioError::ScenarioCount { found: scenarios.len(), inputs: list(inputs) });
         };
-        Ok(Self { documents, folder: folders.swap_remove(scenario), scenario })
+        Ok(Self { all: documents, folder: folders.swap_remove(scenario), scenario })
     }
 
     /// The same documents, with relative file names starting from `folder`: for documents that were read elsewhere before.
@@ -70,7 +70,7 @@ impl Documents {
 
     /// The experiment with these overrides.
     pub fn load(&self, overrides: &[(String, String)]) -> Result<Loaded, ScenarioError> {
-        let mut documents = self.documents.clone();
+        let mut documents = self.all.clone();
         for (path, value) in overrides {
             overrides::apply(&mut documents, self.scenario, path, value)?;
         }

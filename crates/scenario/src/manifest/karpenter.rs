@@ -112,6 +112,7 @@ struct Disruption {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[allow(clippy::enum_variant_names, reason = "names of the API")]
 enum ConsolidationPolicy {
     WhenEmpty,
     WhenEmptyOrUnderutilized,

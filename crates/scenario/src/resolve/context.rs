@@ -25,6 +25,7 @@ pub struct Context<'a> {
 
 impl<'a> Context<'a> {
     /// The deepest node on `path` that is written, and the whole path.
+    #[allow(clippy::unnecessary_box_returns, reason = "errors hold it boxed, to stay small")]
     pub fn at(&self, path: &str) -> Box<At> {
         let segments = parse_path(path).expect("paths in this crate are well-formed");
         let place = &self.scenario.deepest(&segments).place;
@@ -74,10 +75,10 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// A data file beside the scenario.
+    /// A data file: beside the scenario, or from the current folder, which is what a path on the command line means.
     pub fn file(&self, name: &str) -> PathBuf {
-        let path = Path::new(name);
-        if path.is_absolute() { path.to_owned() } else { self.folder.join(path) }
+        let beside = self.folder.join(name);
+        if !beside.exists() && Path::new(name).exists() { PathBuf::from(name) } else { beside }
     }
 
     /// When the run starts, in the calendar.

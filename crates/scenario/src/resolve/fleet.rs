@@ -162,14 +162,14 @@ impl Context<'_> {
             document.node.deepest(&segments).locate(path)
         };
         let requirements = format!("{below}.requirements");
-        let (instance_types, capacity_types, zones) = self
+        let wish = self
             .karpenter_wish(spec, &pool)
             .map_err(|reason| ScenarioError::Inconsistent { at: at(&requirements), reason })?;
         let wanted = Wanted {
             path: "spec.prices",
-            instance_types,
-            capacity_types: &capacity_types,
-            zones: &zones,
+            instance_types: wish.instance_types,
+            capacity_types: &wish.capacity_types,
+            zones: &wish.zones,
             capacity: &std::collections::BTreeMap::<CapacityType, _>::new(),
         };
         let offerings = self.offerings(spec, &wanted).map_err(|_| ScenarioError::Inconsistent {

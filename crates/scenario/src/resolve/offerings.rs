@@ -85,11 +85,7 @@ impl Context<'_> {
     }
 
     /// Types, purchase options and zones that meet a Karpenter pool's requirements, among the types that have a price.
-    pub(super) fn karpenter_wish(
-        &self,
-        spec: &ScenarioSpec,
-        pool: &KarpenterPool,
-    ) -> Result<(Vec<String>, Vec<CapacityType>, Vec<String>), String> {
+    pub(super) fn karpenter_wish(&self, spec: &ScenarioSpec, pool: &KarpenterPool) -> Result<Wish, String> {
         let mut types: Vec<String> = spec.prices.keys().cloned().collect();
         let mut capacity_types: Vec<CapacityType> = CAPACITY_TYPES.iter().map(|known| known.1).collect();
         if pool.on_demand_by_default && pool.requirements.iter().all(|rule| rule.key != "karpenter.sh/capacity-type") {
@@ -115,8 +111,18 @@ impl Context<'_> {
                 return Err(format!("requirement on `{}` with operator {:?} is not modelled", rule.key, rule.operator));
             }
         }
-        Ok((types, capacity_types, zones))
+        Ok(Wish { instance_types: types, capacity_types, zones })
     }
+}
+
+/// What a Karpenter pool's requirements leave.
+pub struct Wish {
+    /// Instance types.
+    pub instance_types: Vec<String>,
+    /// Purchase options.
+    pub capacity_types: Vec<CapacityType>,
+    /// Zones.
+    pub zones: Vec<String>,
 }
 
 /// What a pool asks for.

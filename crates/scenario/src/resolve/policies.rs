@@ -52,6 +52,11 @@ impl Context<'_> {
             let scaled_object = self.keda(choice, &file.name, &format!("{path}.keda"), service)?;
             controllers.push(ControllerSpec::Keda { scaled_object, sync_period });
         }
+        if controllers.len() == 1 && file.predictive.as_ref().is_some_and(|predictive| !predictive.direct) {
+            let reason =
+                "a predicted floor needs a controller that heeds it: add `hpa` or `keda`, or set `direct: true`";
+            return Err(self.inconsistent(&format!("{path}.predictive"), reason));
+        }
         if controllers.is_empty() {
             return Err(self.inconsistent(path, "needs at least one of `static`, `hpa`, `keda` and `predictive`"));
         }

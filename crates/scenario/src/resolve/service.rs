@@ -181,11 +181,11 @@ impl<'a> Context<'a> {
             BatchLatencyFile::Affine(affine) => affine.base.0 + affine.per_request.0 * f64::from(size),
             BatchLatencyFile::Points(points) => interpolated(points, size),
         };
-        if let BatchLatencyFile::Points(points) = &file.latency {
-            if points.is_empty() || points.windows(2).any(|pair| pair[1].batch <= pair[0].batch) {
-                let reason = "at least one point is needed, in ascending order of `batch`";
-                return Err(self.inconsistent(&format!("{path}.latency.points"), reason));
-            }
+        if let BatchLatencyFile::Points(points) = &file.latency
+            && (points.is_empty() || points.windows(2).any(|pair| pair[1].batch <= pair[0].batch))
+        {
+            let reason = "at least one point is needed, in ascending order of `batch`";
+            return Err(self.inconsistent(&format!("{path}.latency.points"), reason));
         }
         let table: Arc<[SimDuration]> =
             (1..=file.batch_max).map(|size| SimDuration::from_secs_f64(latency(size))).collect();

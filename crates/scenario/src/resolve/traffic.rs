@@ -57,10 +57,10 @@ impl Context<'_> {
         }
         let source = FileTrace::load(&path, trace)?;
         let clip = file.clip.map(|clip| (clip.from.duration(), clip.to.map(Time::duration)));
-        if let Some((from, Some(to))) = clip {
-            if to <= from {
-                return Err(self.inconsistent("spec.traffic.clip.to", "must be later than `from`"));
-            }
+        if let Some((from, Some(to))) = clip
+            && to <= from
+        {
+            return Err(self.inconsistent("spec.traffic.clip.to", "must be later than `from`"));
         }
         let window = Window::new(source, clip, file.repeat, file.shift.duration());
         Ok(Traffic::Replay { source: Arc::new(window), copies: file.scale.0 })

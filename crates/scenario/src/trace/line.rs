@@ -50,7 +50,7 @@ impl Layout {
         let names: Vec<&str> = header.split(',').map(|name| name.trim().trim_matches('"')).collect();
         let column = |name: &str| find(&names, name);
         match trace.format {
-            TraceFormat::Auto if is_json => Ok(json(header)),
+            TraceFormat::Auto | TraceFormat::Mooncake if is_json => Ok(json(header)),
             TraceFormat::Auto if names.contains(&"ContextTokens") => azure(&names),
             TraceFormat::Auto if names.contains(&"Request tokens") => burst_gpt(&names),
             TraceFormat::Auto if names.contains(&"arrival") => {
@@ -64,7 +64,6 @@ impl Layout {
             )),
             TraceFormat::AzureLlm => azure(&names),
             TraceFormat::BurstGpt => burst_gpt(&names),
-            TraceFormat::Mooncake if is_json => Ok(json(header)),
             TraceFormat::Mooncake => Err("the first line is no JSON object".to_owned()),
             TraceFormat::Columns => match &trace.columns {
                 Some(columns) => named(&names, columns),

@@ -33,9 +33,9 @@ fn resolve(text: &str, plain: bool) -> Scalar<'_> {
     {
         return Scalar::Text(text);
     }
-    if let Ok(number) = text.parse() {
+    if let Ok(number) = text.parse::<u64>() {
         Scalar::Unsigned(number)
-    } else if let Ok(number) = text.parse() {
+    } else if let Ok(number) = text.parse::<i64>() {
         Scalar::Signed(number)
     } else {
         text.parse().map_or(Scalar::Text(text), Scalar::Float)

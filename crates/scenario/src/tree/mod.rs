@@ -116,6 +116,7 @@ impl Node {
     }
 
     /// This place under a path.
+    #[allow(clippy::unnecessary_box_returns, reason = "errors hold it boxed, to stay small")]
     pub fn locate(&self, path: impl Into<String>) -> Box<At> {
         Box::new(At { place: self.place.clone(), path: path.into() })
     }

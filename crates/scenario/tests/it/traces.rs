@@ -148,7 +148,8 @@ fn write_trace(path: &Path, trace: &TraceChunk) {
         let millis = at_ns / 1_000_000;
         let (minute, second) = (millis / 60_000, millis / 1_000 % 60);
         let tokens = (trace.prompt_tokens[row], trace.output_tokens[row]);
-        text += &format!("2026-03-16 09:{minute:02}:{second:02}.{:03},{},{}\n", millis % 1_000, tokens.0, tokens.1);
+        let row = format!("2026-03-16 09:{minute:02}:{second:02}.{:03},{},{}\n", millis % 1_000, tokens.0, tokens.1);
+        text.push_str(&row);
     }
     let mut packer = GzEncoder::new(Vec::new(), Compression::best());
     packer.write_all(text.as_bytes()).unwrap();
