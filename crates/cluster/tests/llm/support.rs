@@ -44,7 +44,7 @@ pub fn service(model: ServiceModel) -> ServiceSpec {
             gpus: 1,
             gpu_resource: "nvidia.com/gpu".into(),
             containers: Vec::new(),
-            grace: SimDuration::ZERO,
+            grace: SimDuration::from_secs(30),
             pre_stop: SimDuration::ZERO,
             probe_period: SimDuration::ZERO,
             probe_initial_delay: SimDuration::ZERO,

@@ -185,7 +185,9 @@ impl<E: Engine> LlmFlow<E> {
             self.arrive(Entry::new(now, prompt, output));
             self.intake.ensure(1);
         }
-        returning.into_iter().for_each(|entry| self.arrive(entry));
+        for entry in returning {
+            self.arrive(entry);
+        }
         self.time_out();
         self.dispatch();
         self.start_engines();
@@ -409,7 +411,9 @@ impl<E: Engine> LlmFlow<E> {
                 self.queue.insert(place, job.key);
             }
         } else {
-            jobs.iter().for_each(|job| self.route(job.key));
+            for job in &jobs {
+                self.route(job.key);
+            }
         }
         0
     }
