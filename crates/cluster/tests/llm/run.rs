@@ -179,6 +179,25 @@ fn queries_read_what_the_requests_went_through() {
 }
 
 #[test]
+fn the_gateway_counts_what_waits_in_an_engine_as_dispatched() {
+    let read = |series: &str| format!("sum(avg_over_time({series}[5m]))");
+    let names = ["inference_objective_running_requests", "inference_extension_flow_control_queue_size"];
+    let own = ["vllm:num_requests_running", "vllm:num_requests_waiting"];
+    let rules = names.iter().chain(&own).map(|series| rule(&series.replace(':', "_"), series, &read(series))).collect();
+    let metrics: Vec<(String, i64)> = names.iter().chain(&own).map(|name| (name.replace(':', "_"), 1_000)).collect();
+    let metrics: Vec<(&str, i64)> = metrics.iter().map(|(name, target)| (name.as_str(), *target)).collect();
+    // More than one replica can serve: its batch is full and requests wait in the engine.
+    let record = run(service(model(1_000.0, 250.0)), 25.0, rules, hpa(&metrics, (1, 1)));
+    let [dispatched, held, running, waiting] = [0, 1, 2, 3].map(|index| seen(&record, index));
+    for at in 0..dispatched.len() {
+        assert_eq!((held[at], running[at]), (0.0, 256.0));
+        // The two scrapes are up to 15 s apart.
+        let engine = running[at] + waiting[at];
+        assert!((dispatched[at] / engine - 1.0).abs() < 0.1 && waiting[at] > 500.0, "{} {engine}", dispatched[at]);
+    }
+}
+
+#[test]
 fn an_hpa_on_requests_running_brings_the_replicas_the_load_needs() {
     let rules = vec![rule("running", "vllm:num_requests_running", "sum(<<.Series>>{<<.LabelMatchers>>})")];
     let record = run(service(model(1_000.0, 250.0)), 16.0, rules, hpa(&[("running", 16_000)], (1, 10)));
