@@ -19,7 +19,9 @@ const DURATION_BOUNDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Live {
     pub(super) stats: ReplicaStats,
-    /// Requests waiting for it: its own, or its share of the central queue.
+    /// Requests waiting at it.
+    pub(super) own_waiting: u64,
+    /// Requests waiting for it: its own and its share of the central queue.
     pub(super) waiting: u64,
     pub(super) serving: u64,
     pub(super) kv_usage: f64,
@@ -172,7 +174,9 @@ impl PodMetric {
             Self::TritonRequestDuration => (stats.wait_ns + stats.compute_ns) / 1_000,
             Self::TritonQueueDuration => stats.wait_ns / 1_000,
             Self::TritonComputeInferDuration => stats.compute_ns / 1_000,
-            Self::TritonPending | Self::VllmWaiting => live.waiting,
+            Self::TritonPending => live.waiting,
+            // An engine does not know what the gateway holds.
+            Self::VllmWaiting => live.own_waiting,
             Self::VllmRunning => live.serving,
             Self::VllmPromptTokens => stats.prompt_tokens,
             Self::VllmGenerationTokens => stats.output_tokens,
@@ -185,6 +189,16 @@ impl PodMetric {
         };
         whole as f64
     }
+}
+
+/// What the gateway knows at a scrape.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AtGateway {
+    pub(super) load: Load,
+    /// Requests it has not given to a replica yet.
+    pub(super) held: u64,
+    /// Requests it has given to a replica, waiting there or in service.
+    pub(super) dispatched: u64,
 }
 
 /// A metric of the gateway in front of the service.
@@ -227,11 +241,12 @@ impl GatewayMetric {
     }
 
     /// The value at a scrape.
-    pub(super) fn value(self, load: Load, meter: &Meter) -> f64 {
+    pub(super) fn value(self, seen: AtGateway, meter: &Meter) -> f64 {
+        let AtGateway { load, held, dispatched } = seen;
         match self {
             Self::RequestsTotal => load.arrived as f64,
-            Self::Queue => load.waiting as f64,
-            Self::InFlight => load.in_flight as f64,
+            Self::Queue => held as f64,
+            Self::InFlight => dispatched as f64,
             Self::DurationBucket(bound) if bound.is_infinite() => load.completed as f64,
             Self::DurationBucket(bound) => meter.answers_within((bound * 1e9) as u64) as f64,
             Self::DurationSum => meter.latency_sum_seconds(),
@@ -324,7 +339,8 @@ pub(super) fn live(pod: PodId, now: SimTime, flow: &mut dyn Flow, pods: &Pods) -
     let shared = flow.central_queue(now);
     // The central queue belongs to nobody: each ready replica shows an equal share, the first ones the remainder.
     let share = rank.map_or(0, |rank| shared / ready + u64::from(rank < shared % ready));
-    Live { stats: flow.stats(slot, now), waiting: own + share, serving, kv_usage: flow.kv_usage(slot, now) }
+    let kv_usage = flow.kv_usage(slot, now);
+    Live { stats: flow.stats(slot, now), own_waiting: own, waiting: own + share, serving, kv_usage }
 }
 
 /// Statistics of two stretches of one process.

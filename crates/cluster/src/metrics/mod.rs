@@ -16,7 +16,7 @@ use workload::{Purpose, Stream};
 use crate::flow::{Flow, LatencyLog, ReplicaStats};
 use crate::model::Pods;
 use crate::spec::{MetricsSpec, ServiceSpec, SimulationSpec};
-use exposition::{Exposition, GatewayMetric, PodMetric};
+use exposition::{AtGateway, Exposition, GatewayMetric, PodMetric};
 pub(crate) use resource::request_table;
 
 /// What a controller is answered.
@@ -199,7 +199,7 @@ impl Pipeline {
     pub(crate) fn handle(&mut self, event: MetricsEvent, now: SimTime, flow: &mut dyn Flow, pods: &Pods) {
         match event {
             MetricsEvent::Scrape(pod) => self.scrape_pod(pod, now, flow, pods),
-            MetricsEvent::ScrapeGateway => self.scrape_gateway(now, flow),
+            MetricsEvent::ScrapeGateway => self.scrape_gateway(now, flow, pods),
             MetricsEvent::DcgmSample(pod) => self.dcgm_sample(pod, now, flow, pods),
             MetricsEvent::DcgmRefresh(pod) => self.dcgm_refresh(pod, now, flow, pods),
             MetricsEvent::Relist => self.relist(now),
@@ -228,11 +228,13 @@ impl Pipeline {
         self.pending.push((now + self.metrics.scrape_interval, MetricsEvent::Scrape(pod)));
     }
 
-    fn scrape_gateway(&mut self, now: SimTime, flow: &mut dyn Flow) {
-        let load = flow.load(now);
+    fn scrape_gateway(&mut self, now: SimTime, flow: &mut dyn Flow, pods: &Pods) {
+        let at_replicas = pods.in_flow().into_iter().map(|(_, slot)| flow.replica_load(slot, now));
+        let dispatched = at_replicas.map(|(waiting, serving)| waiting + serving).sum();
+        let seen = AtGateway { load: flow.load(now), held: flow.central_queue(now), dispatched };
         let meter = flow.meter();
         self.values.clear();
-        self.values.extend(self.exposed.gateway_metrics.iter().map(|metric: &GatewayMetric| metric.value(load, meter)));
+        self.values.extend(self.exposed.gateway_metrics.iter().map(|metric: &GatewayMetric| metric.value(seen, meter)));
         if let Some((target, _)) = &self.gateway {
             self.storage.scrape(*target, now_ms(now), &self.values);
         }

@@ -2,5 +2,6 @@
 
 mod published;
 mod rules;
+mod run;
 mod support;
 mod theory;

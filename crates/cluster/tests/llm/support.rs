@@ -44,7 +44,7 @@ pub fn service(model: ServiceModel) -> ServiceSpec {
             gpus: 1,
             gpu_resource: "nvidia.com/gpu".into(),
             containers: Vec::new(),
-            grace: SimDuration::ZERO,
+            grace: SimDuration::from_secs(30),
             pre_stop: SimDuration::ZERO,
             probe_period: SimDuration::ZERO,
             probe_initial_delay: SimDuration::ZERO,
@@ -64,7 +64,9 @@ pub fn poisson(rate: f64, length: SimDuration) -> Traffic {
 /// Requests of (arrival, prompt, output).
 pub fn trace(requests: &[(u64, u32, u32)]) -> Traffic {
     let mut columns = TraceChunk::default();
-    requests.iter().for_each(|&(arrival, prompt, output)| columns.push_with_tokens(arrival, (prompt, output)));
+    for &(arrival, prompt, output) in requests {
+        columns.push_with_tokens(arrival, (prompt, output));
+    }
     Traffic::Replay { source: Arc::new(Trace::new(columns).expect("arrivals ascend")), copies: 1.0 }
 }
 

@@ -159,15 +159,23 @@ impl<E: Engine> LlmFlow<E> {
         self.events.first().0.min(arrival).min(deadline).min(retry)
     }
 
-    /// Everything that happens at `now`: answers, arrivals, time-outs, starts.
+    /// Everything that happens at `now`, which [`LlmFlow::next_instant`] gave: answers, arrivals, time-outs, starts.
     fn instant(&mut self, now: u64) {
         self.clock = now;
-        loop {
-            let (time, slot) = self.events.first();
-            if time > now {
-                break;
-            }
+        let is_quiet = self.is_quiet(now);
+        while self.events.first().0 <= now {
+            let slot = self.events.first().1;
             self.settle_engine(slot);
+            if is_quiet {
+                self.start_engine(slot);
+            } else {
+                self.events.set(slot, NEVER);
+                self.touch(slot);
+            }
+        }
+        if is_quiet {
+            self.done_until = Some(now);
+            return;
         }
         // Retries that fall due were decided on earlier than those this instant may still bring; those come later.
         let mut returning = Vec::new();
@@ -185,19 +193,28 @@ impl<E: Engine> LlmFlow<E> {
             self.arrive(Entry::new(now, prompt, output));
             self.intake.ensure(1);
         }
-        returning.into_iter().for_each(|entry| self.arrive(entry));
+        for entry in returning {
+            self.arrive(entry);
+        }
         self.time_out();
         self.dispatch();
         self.start_engines();
         self.done_until = Some(now);
     }
 
+    /// Whether nothing but engines has anything to do at `now`: each can then go on as soon as it is settled.
+    fn is_quiet(&self, now: u64) -> bool {
+        self.touched.is_empty()
+            && (self.queue.is_empty() || self.routing != Routing::CentralQueue)
+            && self.intake.arrivals[self.intake.head] > now
+            && self.deadlines.front().is_none_or(|deadline| deadline.0 > now)
+            && self.retrying.peek().is_none_or(|Reverse(retry)| retry.0 > now)
+    }
+
     /// An engine's iterations up to now are completed, its finished requests booked.
     fn settle_engine(&mut self, slot: Slot) {
         let mut done = std::mem::take(&mut self.done);
         self.engines[slot].settle(self.clock, &mut done);
-        self.events.set(slot, NEVER);
-        self.touch(slot);
         if !done.is_empty() {
             let finished = done.len() as u64;
             // Engines may keep them in any order.
@@ -355,10 +372,14 @@ impl<E: Engine> LlmFlow<E> {
             if self.seats[slot].stage == Stage::Absent {
                 continue;
             }
-            self.started += self.engines[slot].start(self.clock);
-            self.count_waiting(slot);
-            self.events.set(slot, self.engines[slot].next());
+            self.start_engine(slot);
         }
+    }
+
+    fn start_engine(&mut self, slot: Slot) {
+        self.started += self.engines[slot].start(self.clock);
+        self.count_waiting(slot);
+        self.events.set(slot, self.engines[slot].next());
     }
 
     /// Counts anew how many wait at a replica.
@@ -409,7 +430,9 @@ impl<E: Engine> LlmFlow<E> {
                 self.queue.insert(place, job.key);
             }
         } else {
-            jobs.iter().for_each(|job| self.route(job.key));
+            for job in &jobs {
+                self.route(job.key);
+            }
         }
         0
     }

@@ -12,7 +12,7 @@ use workload::{Distribution, Trace, TraceChunk, Traffic};
 use super::engine::Engine;
 use super::step_engine::StepEngine;
 use super::{LatencyLog, LlmFlow, RunEngine, TokenCounts};
-use crate::flow::{Flow, Intake, Load, Meter, ReplicaStats, Slot};
+use crate::flow::{EventFlow, Flow, Intake, Load, Meter, ReplicaStats, Slot};
 use crate::spec::{KillRule, NoReplicaRule, PodSpec, RetrySpec, Routing, ServiceModel, ServiceSpec, SloSpec};
 
 const SEED: u64 = 11;
@@ -52,15 +52,18 @@ fn nanos(nanos: u64) -> SimTime {
     SimTime::from_nanos(nanos)
 }
 
-fn intake(case: &Case) -> Intake {
+fn traffic(case: &Case) -> Traffic {
     let mut columns = TraceChunk::default();
     for &(arrival, prompt, output) in &case.requests {
         columns.push_with_tokens(arrival, (prompt, output));
     }
     let trace = Trace::new(columns).expect("requests are sorted");
-    let traffic = Traffic::Replay { source: Arc::new(trace), copies: 1.0 };
+    Traffic::Replay { source: Arc::new(trace), copies: 1.0 }
+}
+
+fn intake(case: &Case) -> Intake {
     let one = Distribution::Constant(1.0);
-    Intake::new(&traffic, SEED, nanos(case.end), None, 1).with_tokens(TokenCounts::new(&one, &one, SEED))
+    Intake::new(&traffic(case), SEED, nanos(case.end), None, 1).with_tokens(TokenCounts::new(&one, &one, SEED))
 }
 
 fn sight(flow: &mut dyn Flow, slot: Slot, now: SimTime) -> Sight {
@@ -68,11 +71,17 @@ fn sight(flow: &mut dyn Flow, slot: Slot, now: SimTime) -> Sight {
     (flow.stats(slot, now), flow.replica_load(slot, now), flow.kv_usage(slot, now), log)
 }
 
-fn run<E: Engine>(case: &Case) -> Outcome {
+fn meter(case: &Case) -> Meter {
     let slo = SloSpec { latency: Some(SimDuration::from_nanos(400)), ttft: None, tpot: None, objective: 0.9 };
     let timeout = case.service.client_timeout.map_or(u64::MAX, SimDuration::as_nanos);
-    let meter = Meter::new(nanos(50), timeout, &slo, true);
-    let mut flow = LlmFlow::<E>::on_engines(&case.service, SEED, intake(case), meter);
+    Meter::new(nanos(50), timeout, &slo, true)
+}
+
+fn run<E: Engine>(case: &Case) -> Outcome {
+    drive(case, &mut LlmFlow::<E>::on_engines(&case.service, SEED, intake(case), meter(case)))
+}
+
+fn drive(case: &Case, flow: &mut dyn Flow) -> Outcome {
     flow.watch_latency();
     let (mut looks, mut removed, mut drained) = (Vec::new(), Vec::new(), Vec::new());
     // 0 is absent, 1 serving, 2 draining.
@@ -101,7 +110,7 @@ fn run<E: Engine>(case: &Case) -> Outcome {
             }
             _ => {
                 let present = (0..stages.len()).filter(|&slot| stages[slot] > 0);
-                let sights = present.map(|slot| sight(&mut flow, slot, nanos(at))).collect();
+                let sights = present.map(|slot| sight(flow, slot, nanos(at))).collect();
                 looks.push((flow.load(nanos(at)), flow.started(), flow.central_queue(nanos(at)), sights));
             }
         }
@@ -237,5 +246,65 @@ proptest! {
     #[test]
     fn iterations_advanced_at_once_leave_what_one_by_one_leave(case in cases()) {
         prop_assert_eq!(run::<RunEngine>(&case), run::<StepEngine>(&case));
+    }
+}
+
+/// One sequence at a time, with iterations of one length, is a queue of one slot: the flow between the engines against the event flow.
+fn one_by_one() -> impl Strategy<Value = Case> {
+    cases().prop_map(|mut case| {
+        let routings = [Routing::RoundRobin, Routing::Random, Routing::LeastRequests, Routing::PowerOfTwo];
+        if case.service.routing == Routing::CentralQueue {
+            case.service.routing = routings[case.requests.len() % 4];
+        }
+        // The event flow does not abort what is in service.
+        case.service.client_timeout = None;
+        case.service.model = ServiceModel::ContinuousBatching {
+            sequences_max: 1,
+            batched_tokens_max: 64,
+            kv_tokens: 1_000,
+            iteration_min: SimDuration::from_nanos(7),
+            iteration_base: SimDuration::ZERO,
+            ns_per_kv_token: 0.0,
+            ns_per_prompt_token: 0.0,
+            ns_per_sequence: 0.0,
+            overhead: SimDuration::ZERO,
+            prompt_tokens: Distribution::Constant(1.0),
+            output_tokens: Distribution::Constant(1.0),
+        };
+        case.requests.iter_mut().for_each(|request| request.2 = 20);
+        case
+    })
+}
+
+fn run_events(case: &Case) -> Outcome {
+    let time = Distribution::Constant(140e-9);
+    let model = ServiceModel::Slots { concurrency: 1, service: time.clone() };
+    let service = ServiceSpec { model, ..case.service.clone() };
+    let intake = Intake::new(&traffic(case), SEED, nanos(case.end), Some(&time), 1);
+    drive(case, &mut EventFlow::new(&service, SEED, intake, meter(case)))
+}
+
+/// What both have: no tokens, no executions.
+fn without_tokens(mut outcome: Outcome) -> Outcome {
+    let plain = |stats: &mut ReplicaStats| {
+        (stats.executions, stats.prompt_tokens, stats.output_tokens) = (0, 0, 0);
+    };
+    outcome.service.tokens = None;
+    outcome.rows.iter_mut().for_each(|row| row.first_token = None);
+    outcome.removed.iter_mut().for_each(|(stats, _)| plain(stats));
+    for (_, _, _, sights) in &mut outcome.looks {
+        for (stats, _, kv_usage, latency) in sights {
+            plain(stats);
+            (*kv_usage, *latency) = (0.0, None);
+        }
+    }
+    outcome
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #[test]
+    fn one_sequence_at_a_time_is_a_queue_of_one_slot(case in one_by_one()) {
+        prop_assert_eq!(without_tokens(run::<RunEngine>(&case)), without_tokens(run_events(&case)));
     }
 }
