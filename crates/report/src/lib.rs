@@ -15,7 +15,7 @@ mod table;
 mod tables;
 
 pub use calendar::CalendarStart;
-pub use comparison::{Format, TerminalStyle, ranking_sentences, render};
+pub use comparison::{Format, TerminalStyle, headline_sentences, ranking_sentences, render};
 pub use drawing::Drawing;
 pub use file::{write_all, write_atomically};
 pub use html::report_html;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::tables::{comparison_table, summary_table};
 use crate::{RunReport, Table};
 use cells::{Cells, Column, cells};
-pub use sentences::ranking_sentences;
+pub use sentences::{headline_sentences, ranking_sentences};
 
 /// What to print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +78,7 @@ fn markdown(report: &RunReport<'_>) -> String {
         };
         line(columns.iter().map(cell).collect())
     });
-    let sentences = ranking_sentences(report).into_iter().map(|sentence| format!("- {}\n", markdown_text(&sentence)));
+    let sentences = headline_sentences(report).into_iter().map(|sentence| format!("- {}\n", markdown_text(&sentence)));
     [headers, rule].into_iter().chain(rows).chain(["\n".to_owned()]).chain(sentences).collect()
 }
 

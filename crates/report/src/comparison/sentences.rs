@@ -97,3 +97,25 @@ fn objective_sentence(objective: f64, policy: &crate::PolicyOutcome<'_>) -> Stri
         percent(mean)
     )
 }
+
+/// The few sentences a terminal or a comment has room for: who meets the objective, and which of those is cheapest by how much. Every
+/// pair is in the `comparison` table and in the report.
+pub fn headline_sentences(report: &RunReport<'_>) -> Vec<String> {
+    let mut sentences: Vec<String> =
+        report.policies.iter().map(|policy| objective_sentence(report.objective, policy)).collect();
+    let cost = |policy: &&crate::PolicyOutcome<'_>| policy.summary.cost_usd.mean;
+    let holds = |policy: &&crate::PolicyOutcome<'_>| policy.summary.slo_attainment.mean >= report.objective;
+    let cheapest = report.policies.iter().filter(holds).min_by(|one, other| cost(one).total_cmp(&cost(other)));
+    let Some(cheapest) = cheapest else { return sentences };
+    let is_holding = |name: &str| report.policies.iter().filter(holds).any(|policy| policy.name() == name);
+    let rivals = report.comparisons.iter().filter(|pair| {
+        let is_about_cheapest = [&pair.policy, &pair.baseline].contains(&&cheapest.name().to_owned());
+        is_about_cheapest && is_holding(&pair.policy) && is_holding(&pair.baseline)
+    });
+    sentences.push(format!("cheapest with the objective met: {} at {}", cheapest.name(), dollars(cost(&cheapest))));
+    sentences.extend(rivals.map(cost_sentence));
+    if report.policies.iter().any(|policy| policy.summary.replications == 1) {
+        sentences.push("1 replication gives no intervals for costs and differences: add --replications 3".to_owned());
+    }
+    sentences
+}
