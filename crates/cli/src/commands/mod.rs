@@ -1,8 +1,14 @@
 //! One module per command.
 
+mod check;
+mod diff;
 mod explain;
+mod merge;
+mod optimize;
 mod report;
 mod run;
+mod sensitivity;
+mod sweep;
 
 use clap::CommandFactory;
 
@@ -13,6 +19,12 @@ use crate::failure::{OrEnvironment, Outcome, Result};
 pub fn dispatch(cli: Cli) -> Result<Outcome> {
     match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Check(args) => check::check(&args),
+        Command::Diff(args) => diff::diff(&args),
+        Command::Sweep(args) => sweep::sweep(&args),
+        Command::Merge(args) => merge::merge(&args),
+        Command::Optimize(args) => optimize::optimize(&args),
+        Command::Sensitivity(args) => sensitivity::sensitivity(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Report(args) => report::report(&args),
         Command::Schema => {
