@@ -45,9 +45,11 @@ impl Grid {
                 .iter()
                 .zip(&widths)
                 .enumerate()
-                .map(|(column, (cell, &width))| {
-                    if column < self.words { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
-                })
+                .map(
+                    |(column, (cell, &width))| {
+                        if column < self.words { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+                    },
+                )
                 .collect();
             text += cells.join("  ").trim_end();
             text += "\n";

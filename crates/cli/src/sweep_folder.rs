@@ -54,7 +54,8 @@ impl SweepFile {
 /// Writes `results.csv`, `results.parquet`, plots and `sweep.json`.
 pub fn write(folder: &Path, results: &SweepResults, file: &SweepFile) -> Result<()> {
     let table = table(results);
-    let mut files = vec![("results.csv".to_owned(), table.to_csv()), ("results.parquet".to_owned(), table.to_parquet())];
+    let mut files =
+        vec![("results.csv".to_owned(), table.to_csv()), ("results.parquet".to_owned(), table.to_parquet())];
     files.extend(plots(results, file.objective));
     report::write_all(folder, &files).or_environment(&format!("writing {}", folder.display()))?;
     file.write(folder)
@@ -63,7 +64,9 @@ pub fn write(folder: &Path, results: &SweepResults, file: &SweepFile) -> Result<
 /// One row per point, policy and replication. Digests in hexadecimal, as everywhere.
 fn table(results: &SweepResults) -> Table {
     results.table().into_iter().fold(Table::default(), |table, column| match (column.name.as_str(), column.cells) {
-        ("digest", Cells::Whole(digests)) => table.text("digest", digests.iter().map(|digest| format!("{digest:016x}"))),
+        ("digest", Cells::Whole(digests)) => {
+            table.text("digest", digests.iter().map(|digest| format!("{digest:016x}")))
+        }
         (name, Cells::Whole(numbers)) => table.count(name, numbers.into_iter()),
         (name, Cells::Number(numbers)) => table.number(name, numbers.into_iter()),
         (name, Cells::Text(texts)) => table.text(name, texts.iter()),
@@ -115,7 +118,8 @@ pub fn front(results: &SweepResults) -> String {
         is_better
     });
     let names = results.parameters.iter().map(|parameter| parameter.name.as_str());
-    let head: Vec<&str> = ["policy"].into_iter().chain(names).chain(["cost_usd", "slo_attainment", "interval"]).collect();
+    let head: Vec<&str> =
+        ["policy"].into_iter().chain(names).chain(["cost_usd", "slo_attainment", "interval"]).collect();
     let mut grid = Grid::new(&head, 1);
     let (dollars, share) = (lab::columns::Unit::Dollars, lab::columns::Unit::Share);
     for (cost, attainment) in points.iter().take(FRONT_MAX) {

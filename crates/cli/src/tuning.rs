@@ -80,9 +80,8 @@ impl Tuned {
     /// Both ends of every range, one range at a time, must make a scenario at one end at least: a path that never works is a slip.
     pub fn check_ranges(&self, ranges: &[Range]) -> Result<()> {
         for (parameter, dimension) in ranges {
-            let try_at = |position: f64| {
-                self.with(&[Setting { parameter: parameter.clone(), value: dimension.at(position) }])
-            };
+            let try_at =
+                |position: f64| self.with(&[Setting { parameter: parameter.clone(), value: dimension.at(position) }]);
             if let (Err(problem), Err(_)) = (try_at(0.0), try_at(1.0)) {
                 return Err(Failure::input(problem));
             }
@@ -105,8 +104,8 @@ pub fn ranges(option: &str, texts: &[String]) -> Result<Vec<Range>> {
                 "{option} {text}: expected PATH=RANGE, such as policies.hpa.spec.maxReplicas=4..20 (the scenario is named before {option})"
             )));
         };
-        let dimension = Dimension::parse(range.trim())
-            .map_err(|error| Failure::input(format!("{option} {text}: {error}")))?;
+        let dimension =
+            Dimension::parse(range.trim()).map_err(|error| Failure::input(format!("{option} {text}: {error}")))?;
         let parameter = Parameter::at(path.trim());
         if ranges.iter().any(|(other, _)| other.path == parameter.path) {
             return Err(Failure::input(format!("{option} {text}: the path is there twice")));

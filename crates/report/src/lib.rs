@@ -20,8 +20,8 @@ pub use drawing::Drawing;
 pub use file::{write_all, write_atomically};
 pub use html::report_html;
 pub use plots::{
-    SweepPoint, SweepReport, SweepValue, cold_start_phases, cost_breakdown, cost_vs_slo, latency_cdf, overview, sweep_plots,
-    timeline,
+    SweepPoint, SweepReport, SweepValue, cold_start_phases, cost_breakdown, cost_vs_slo, latency_cdf, overview,
+    sweep_plots, timeline,
 };
 pub use table::Table;
 pub use tables::{

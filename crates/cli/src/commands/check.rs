@@ -34,7 +34,9 @@ pub fn check(args: &Check) -> Result<Outcome> {
     };
     let (found, _) = simulate(&effort, &loaded, &workers)?;
     if found.is_interrupted {
-        return Err(Failure::Environment(anyhow::anyhow!("interrupted before all runs were done; nothing was decided")));
+        return Err(Failure::Environment(anyhow::anyhow!(
+            "interrupted before all runs were done; nothing was decided"
+        )));
     }
     let when_undecided = match args.undecided {
         Undecided::Fail => WhenUndecided::Fail,
@@ -86,11 +88,7 @@ fn baseline(args: &Check, gates: &[Gate]) -> Result<Vec<ReplicationSummary>> {
 
 fn write(args: &Check, report: &GateReport, markdown: &str) -> Result<()> {
     let json = || format!("{:#}\n", report.to_json());
-    let files = [
-        (&args.junit, report.to_junit()),
-        (&args.markdown, markdown.to_owned()),
-        (&args.json, json()),
-    ];
+    let files = [(&args.junit, report.to_junit()), (&args.markdown, markdown.to_owned()), (&args.json, json())];
     for (path, text) in files {
         if let Some(path) = path {
             report::write_atomically(path, text.as_bytes()).or_environment(&format!("writing {}", path.display()))?;

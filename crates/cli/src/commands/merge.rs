@@ -18,14 +18,20 @@ pub fn merge(args: &Merge) -> Result<Outcome> {
     print!("{}", sweep_folder::front(&results));
     eprintln!("{} rows are in {}", results.rows.len(), args.out.join("results.csv").display());
     if results.missing() > 0 {
-        eprintln!("{} of {} runs are missing: another shard, or one that was not finished", results.missing(), results.total);
+        eprintln!(
+            "{} of {} runs are missing: another shard, or one that was not finished",
+            results.missing(),
+            results.total
+        );
     }
     Ok(Outcome::Done)
 }
 
 fn failure(error: SweepError, out: &Path) -> Failure {
     match error {
-        SweepError::Exists(_) => Failure::input(format!("{} holds a sweep already; choose another folder", out.display())),
+        SweepError::Exists(_) => {
+            Failure::input(format!("{} holds a sweep already; choose another folder", out.display()))
+        }
         error if error.is_environment() => Failure::Environment(anyhow::Error::new(error)),
         error => Failure::Input(anyhow::Error::new(error)),
     }

@@ -37,13 +37,8 @@ pub fn run(args: &Run) -> Result<Outcome> {
     let begun = Instant::now();
     let workers = Workers::new(args.jobs).or_environment("starting threads")?;
     raise_on_interrupt(workers.stop_flag()).or_environment("listening for interrupts")?;
-    let effort = Effort {
-        seed,
-        replications,
-        precision: args.precision,
-        save_requests: args.save_requests,
-        quiet: args.quiet,
-    };
+    let effort =
+        Effort { seed, replications, precision: args.precision, save_requests: args.save_requests, quiet: args.quiet };
     let (results, precision) = simulate(&effort, &loaded, &workers)?;
     if results.policies.is_empty() {
         return Err(Failure::Environment(anyhow::anyhow!(
@@ -84,11 +79,7 @@ pub struct Effort {
 }
 
 /// All policies of a scenario, as many times as it takes.
-pub fn simulate(
-    effort: &Effort,
-    loaded: &Loaded,
-    workers: &Workers,
-) -> Result<(Results, Option<PrecisionReport>)> {
+pub fn simulate(effort: &Effort, loaded: &Loaded, workers: &Workers) -> Result<(Results, Option<PrecisionReport>)> {
     let bar = Bar::new(&loaded.spec.name, effort.quiet);
     let progress = |progress| bar.show(progress);
     let plan = Plan {

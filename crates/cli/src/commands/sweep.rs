@@ -77,8 +77,8 @@ fn read(path: &Path) -> Result<(Sweep, String)> {
         std::io::stdin().read_to_string(&mut text).or_environment("reading standard input")?;
         ("(standard input)".to_owned(), text)
     } else {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| Failure::input(format!("{}: {error}", path.display())))?;
+        let text =
+            std::fs::read_to_string(path).map_err(|error| Failure::input(format!("{}: {error}", path.display())))?;
         (path.display().to_string(), text)
     };
     let mut sweep = Sweep::parse(&text).map_err(|error| Failure::input(format!("{name}: {error}")))?;
@@ -136,7 +136,8 @@ fn failure(error: SweepError) -> Failure {
 
 fn plan(sweep: &Sweep, estimate: &Estimate, workers: &Workers) -> String {
     let axes: Vec<String> = sweep.parameters.iter().map(|parameter| format!("  {}\n", parameter.path)).collect();
-    let skipped = if sweep.skipped > 0 { format!(" ({} more skipped by constraints)", sweep.skipped) } else { String::new() };
+    let skipped =
+        if sweep.skipped > 0 { format!(" ({} more skipped by constraints)", sweep.skipped) } else { String::new() };
     format!(
         "{}: {} points{skipped}, {} policies ({}), {} replications: {} runs\n{}about {:.3} s a run, {} in all with {} jobs\n",
         sweep.name,

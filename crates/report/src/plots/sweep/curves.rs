@@ -42,15 +42,16 @@ fn draw(report: &SweepReport<'_>, axis: &Axis, lines: &[Line<'_>], title: &str) 
         top: 166.0,
         bottom: 462.0,
         x,
-        y: attainment_scale(&shown.iter().copied().filter(|point| is_judged(point)).collect::<Vec<_>>(), report.objective),
+        y: attainment_scale(
+            &shown.iter().copied().filter(|point| is_judged(point)).collect::<Vec<_>>(),
+            report.objective,
+        ),
     };
-    let (_, dearest) = extent(shown.iter().flat_map(|point| [point.cost_usd.mean, point.cost_usd.high])).unwrap_or((0.0, 1.0));
+    let (_, dearest) =
+        extent(shown.iter().flat_map(|point| [point.cost_usd.mean, point.cost_usd.high])).unwrap_or((0.0, 1.0));
     let lower = Panel { top: 516.0, bottom: f64::from(HEIGHT) - 84.0, y: Scale::from_zero(dearest), ..upper };
-    let entries: Vec<Entry> = lines
-        .iter()
-        .enumerate()
-        .map(|(index, (name, _))| Entry::new(Swatch::Line(stroke(index)), name))
-        .collect();
+    let entries: Vec<Entry> =
+        lines.iter().enumerate().map(|(index, (name, _))| Entry::new(Swatch::Line(stroke(index)), name)).collect();
     legend_rows(&mut drawing, &entries, at(upper.left, 112.0), upper.right);
     let ticks = axis.ticks(x);
     let is_nines = matches!(upper.y, Scale::Nines { .. });

@@ -23,11 +23,13 @@ struct Map<'a> {
 /// One policy: attainment to the left, cost to the right. Cells that miss the objective are red on the left and struck through on the right.
 pub(super) fn heat_map(report: &SweepReport<'_>, policy: usize, axes: [&Axis; 2]) -> Drawing {
     let title = format!("{}: {} over {} and {}", report.name, report.policies[policy], axes[0].name, axes[1].name);
-    let subtitle = format!("means of {}; red misses the objective of {}", replications(report), objective(report.objective));
+    let subtitle =
+        format!("means of {}; red misses the objective of {}", replications(report), objective(report.objective));
     let mut drawing = page(&title, &subtitle);
     let points: Vec<&SweepPoint> =
         report.points.iter().filter(|point| point.policy == policy && is_judged(point)).collect();
-    let widest = axes[1].values.iter().map(|value| text_width(&value.text, TICK_SIZE, Weight::Regular)).fold(0.0, f64::max);
+    let widest =
+        axes[1].values.iter().map(|value| text_width(&value.text, TICK_SIZE, Weight::Regular)).fold(0.0, f64::max);
     let left = 78.0 + widest;
     let middle = f64::midpoint(left, f64::from(WIDTH) - 40.0);
     let share = Map { left, right: middle - 24.0, axes };
@@ -61,7 +63,8 @@ fn mixed(ramp: &[[f64; 3]], position: f64) -> Color {
     let scaled = position.clamp(0.0, 1.0) * (ramp.len() - 1) as f64;
     let index = (scaled as usize).min(ramp.len() - 2);
     let share = scaled - index as f64;
-    let channel = |channel: usize| (ramp[index][channel] * (1.0 - share) + ramp[index + 1][channel] * share).round() as u8;
+    let channel =
+        |channel: usize| (ramp[index][channel] * (1.0 - share) + ramp[index + 1][channel] * share).round() as u8;
     Color::Fixed(channel(0), channel(1), channel(2))
 }
 
@@ -104,7 +107,8 @@ impl Map<'_> {
     fn labels(&self, drawing: &mut Drawing, with_rows: bool) {
         let (width, height) = self.cell_size();
         let [across, up] = self.axes;
-        let widest = across.values.iter().map(|value| text_width(&value.text, TICK_SIZE, Weight::Regular)).fold(1.0, f64::max);
+        let widest =
+            across.values.iter().map(|value| text_width(&value.text, TICK_SIZE, Weight::Regular)).fold(1.0, f64::max);
         let stride = ((widest + 10.0) / width).ceil().max(1.0) as usize;
         for (index, value) in across.values.iter().enumerate().step_by(stride) {
             let x = self.left + (index as f64 + 0.5) * width;

@@ -82,7 +82,8 @@ fn drawings(report: &SweepReport<'_>) -> Vec<(String, Drawing)> {
             for policy in 0..report.policies.len() {
                 let suffix = file_name(report, policy);
                 drawings.push((format!("heat_map-{suffix}"), heat_map::heat_map(report, policy, [first, second])));
-                let (along, lines) = if first.values.len() >= second.values.len() { (first, second) } else { (second, first) };
+                let (along, lines) =
+                    if first.values.len() >= second.values.len() { (first, second) } else { (second, first) };
                 if lines.values.len() <= LINES_MAX {
                     drawings.push((format!("curve-{suffix}"), curves::of_policy(report, policy, [along, lines])));
                 }
@@ -99,10 +100,12 @@ fn is_judged(point: &SweepPoint) -> bool {
 }
 
 fn file_name(report: &SweepReport<'_>, policy: usize) -> String {
-    let kept = report.policies[policy].chars().map(|c| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '-' });
+    let kept =
+        report.policies[policy].chars().map(|c| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '-' });
     let name: String = kept.collect::<String>().to_ascii_lowercase();
     // Two names that differ only in what a file name cannot hold stay two files.
-    let is_taken = report.policies.iter().filter(|other| other.eq_ignore_ascii_case(&report.policies[policy])).count() > 1;
+    let is_taken =
+        report.policies.iter().filter(|other| other.eq_ignore_ascii_case(&report.policies[policy])).count() > 1;
     if is_taken || name.is_empty() { format!("{name}-{policy}") } else { name }
 }
 

@@ -9,7 +9,11 @@ use crate::rounding::{objective, tick};
 
 /// All points in the colors of their policies, and the front that no point is beyond.
 pub(super) fn scatter(report: &SweepReport<'_>) -> Drawing {
-    let subtitle = format!("{}: {} points. Up and left is better; the line is what nothing beats", report.name, report.points.len());
+    let subtitle = format!(
+        "{}: {} points. Up and left is better; the line is what nothing beats",
+        report.name,
+        report.points.len()
+    );
     let mut drawing = page("What SLO attainment costs, point by point", &subtitle);
     let points: Vec<&SweepPoint> = report.points.iter().filter(|point| is_judged(point)).collect();
     let panel = Panel {
@@ -27,7 +31,8 @@ pub(super) fn scatter(report: &SweepReport<'_>) -> Drawing {
         .map(|(index, name)| Entry::new(Swatch::Box(palette::policy(index)), name))
         .collect();
     legend_rows(&mut drawing, &entries, at(panel.left, 112.0), panel.right);
-    let ticks: Vec<(f64, String)> = panel.x.ticks(8).into_iter().map(|(value, text)| (value, format!("${text}"))).collect();
+    let ticks: Vec<(f64, String)> =
+        panel.x.ticks(8).into_iter().map(|(value, text)| (value, format!("${text}"))).collect();
     panel.x_axis(&mut drawing, &ticks, true);
     let is_nines = matches!(panel.y, Scale::Nines { .. });
     panel.y_axis(&mut drawing, 7, |share, text| if is_nines { text } else { format!("{} %", tick(share * 100.0)) });
