@@ -1,19 +1,62 @@
 //! Do real files run through? They are not part of the repository: `SCALELAB_SHARED` names their folder, by default `../shared` beside it.
 
 use std::fs;
+use std::io::Read;
 use std::path::PathBuf;
 
-use calibrate::{Phase, batching, cold_start, genai_perf, inference_perf, llm, triton_perf_analyzer, vllm_bench};
+use calibrate::{
+    Phase, SpotHistory, ZoneSteps, batching, cold_start, genai_perf, inference_perf, llm, spot, triton_perf_analyzer,
+    vllm_bench,
+};
 use workload::Distribution;
 
-fn sample(name: &str) -> Option<String> {
+fn shared(path: &str) -> Option<Vec<u8>> {
     let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
-    let file = std::env::var_os("SCALELAB_SHARED").map_or_else(beside, PathBuf::from).join("data/samples").join(name);
-    let text = fs::read_to_string(&file);
-    if text.is_err() {
+    let file = std::env::var_os("SCALELAB_SHARED").map_or_else(beside, PathBuf::from).join(path);
+    let bytes = fs::read(&file);
+    if bytes.is_err() {
         println!("skipped: {} is not here", file.display());
     }
-    text.ok()
+    bytes.ok()
+}
+
+fn sample(name: &str) -> Option<String> {
+    shared(&format!("data/samples/{name}")).map(|bytes| String::from_utf8(bytes).unwrap())
+}
+
+/// A SkyPilot trace as the steps of one zone.
+fn trace(path: &str, zone: &str) -> Option<ZoneSteps> {
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&shared(path)?[..]).read_to_string(&mut text).unwrap();
+    let trace = prices::availability_skypilot(zone, &text).unwrap();
+    Some(ZoneSteps { zone: trace.zone, steps: trace.steps, end: trace.end })
+}
+
+#[test]
+fn one_held_node_gives_the_loss_rates_counted_by_hand() {
+    for (zone, losses_per_hour) in
+        [("us-west-2b", 0.31), ("us-west-2c", 0.44), ("us-east-1f", 0.57), ("us-east-1c", 0.74)]
+    {
+        let path = format!("data/spot/skypilot/preemption/1-node/aws-04-22-2023/{zone}_v100_1.json.gz");
+        let Some(trace) = trace(&path, zone) else { return };
+        let fit = spot(&SpotHistory::Held(vec![trace])).unwrap();
+        assert!((fit.hazard_per_hour.value - losses_per_hour).abs() < 0.006, "{zone}: {:?}", fit.hazard_per_hour);
+    }
+}
+
+#[test]
+fn sixteen_nodes_are_lost_several_at_a_time() {
+    let zones = ["us-east-2b", "us-west-2a", "us-west-2c"];
+    let traces: Option<Vec<ZoneSteps>> = zones
+        .into_iter()
+        .map(|zone| {
+            trace(&format!("data/spot/skypilot/availability/16-node/aws-08-27-2023/{zone}_v100_1.json.gz"), zone)
+        })
+        .collect();
+    let Some(traces) = traces else { return };
+    let fit = spot(&SpotHistory::Available(traces)).unwrap();
+    println!("{}\n{}", fit.report(), fit.yaml());
+    assert!(fit.clustering.unwrap().losses_per_event > 1.5 && fit.yaml().contains("clustered"), "{fit:?}");
 }
 
 #[test]
