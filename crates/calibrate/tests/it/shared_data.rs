@@ -5,8 +5,8 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use calibrate::{
-    Phase, SpotHistory, ZoneSteps, batching, cold_start, genai_perf, inference_perf, llm, spot, triton_perf_analyzer,
-    vllm_bench,
+    LlmRun, Phase, SpotHistory, ZoneSteps, batching, cold_start, genai_perf, inference_perf, llm, spot,
+    triton_perf_analyzer, vllm_bench,
 };
 use workload::Distribution;
 
@@ -91,4 +91,31 @@ fn sample_load_tests_read() {
         println!("{name}: {run:?}\n{}", fit.yaml());
         assert!(fit.iteration_base_s > 0.0, "{fit:?}");
     }
+}
+
+#[test]
+fn a_real_load_sweep_is_explained_up_to_saturation() {
+    let Some(bytes) = shared("data/profiles/inference_perf_llama31_8b_load_sweep.csv") else { return };
+    let mut reader = csv::Reader::from_reader(&bytes[..]);
+    let runs: Vec<LlmRun> = reader
+        .records()
+        .map(Result::unwrap)
+        .filter(|record| &record[0] == "vllm")
+        .map(|record| {
+            let number = |index: usize| record[index].parse::<f64>().unwrap();
+            LlmRun {
+                requests_per_second: number(3),
+                prompt_tokens: number(6),
+                output_tokens: number(7),
+                ttft_s: number(8),
+                tpot_s: number(11),
+                failed_share: 0.0,
+            }
+        })
+        .collect();
+    let fit = llm(&runs).unwrap();
+    println!("{fit:?}");
+    // At one request per second the engine does little but decode one sequence: 3.47 ms a token.
+    assert!((fit.iteration_base_s / 0.003_47 - 1.0).abs() < 0.15, "{fit:?}");
+    assert!(fit.error_max < 0.15, "{fit:?}");
 }
