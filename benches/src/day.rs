@@ -56,7 +56,8 @@ pub fn bench_day_of(rate: f64, length: SimDuration) -> SimulationSpec {
     }
 }
 
-fn service(rate: f64) -> ServiceSpec {
+/// The service of the bench day, with replicas for `rate` requests a second.
+pub(crate) fn service(rate: f64) -> ServiceSpec {
     let latency = |size: u64| SimDuration::from_millis(20 + 5 * size);
     ServiceSpec {
         name: "server".into(),

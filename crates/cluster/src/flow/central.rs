@@ -11,7 +11,7 @@ use units::{PodId, SimTime};
 use super::intake::{Intake, NEVER};
 use super::meter::{Failure, Meter};
 use super::tree::WinnerTree;
-use super::{Drained, Flow, Load, ReplicaStats, Rules, Slot};
+use super::{Drained, Flow, Load, ReplicaStats, Rules, Slot, share};
 use crate::spec::{Routing, ServiceModel, ServiceSpec};
 
 /// Can the recursion express `service`? What it cannot (other routings, client retries, a waiting room smaller than a batch) is
@@ -298,7 +298,7 @@ impl<D: Discipline> CentralFlow<D> {
         let per_replica = self.discipline.servers_per_replica();
         let work = self.work[server];
         let arrivals = &self.held[server * batch_max..][..work.len as usize];
-        let seat = &mut self.seats[server / per_replica];
+        let seat = &mut self.seats[share(server as u64, per_replica as u64) as usize];
         let abandoned = self.meter.batch(arrivals, work.start, work.end, seat.pod);
         seat.stats.answer(arrivals, (work.start, work.end), abandoned, per_replica as u64);
         self.work[server].len = 0;
