@@ -74,7 +74,7 @@ fn measure(criterion: &mut Criterion, id: &str, policy: &mut dyn ScalingPolicy, 
 
 fn decide(criterion: &mut Criterion) {
     let few = Seen::new(10);
-    measure(criterion, "static/10", &mut Fixed { replicas: 10 }, (&few, Action::Scale(10)));
+    measure(criterion, "static/10", &mut Fixed { replicas: 10 }, (&few, Action::Hold));
     for replicas in [10, 1_000] {
         let target = MetricTarget::AverageValue(90_000);
         let metrics = vec![MetricSpec::Pods { name: "requests_per_second".into(), selector: Vec::new(), target }];

@@ -11,6 +11,7 @@
 mod central;
 mod event;
 mod intake;
+mod loads;
 mod local;
 mod meter;
 mod routed;

@@ -2,13 +2,14 @@
 //!
 //! Once a request is routed its replica's future depends on nothing else, so a replica is looked at only when its next start of service
 //! (or time-out) is due; a winner tree says whose is next. Round robin and random routing look at no replica at all, power of two at the
-//! two drawn; least requests keeps a second winner tree over the loads, which answers must reach in time.
+//! two drawn; least requests keeps an index of the loads, which answers must reach in time.
 
 use units::{PodId, SimTime};
 use workload::{Purpose, Stream};
 
 use super::central::Discipline;
 use super::intake::{Intake, NEVER};
+use super::loads::LoadIndex;
 use super::local::LocalQueue;
 use super::meter::{Failure, Meter};
 use super::tree::WinnerTree;
@@ -96,7 +97,7 @@ pub struct RoutedFlow<D> {
     /// Replicas whose due time the tree has not been told.
     touched: Vec<Slot>,
     /// Loads of the serving replicas, for routing by least requests.
-    loads: WinnerTree,
+    loads: LoadIndex,
     /// Slots that take requests, ascending.
     serving: Vec<Slot>,
     next_in_turn: usize,
@@ -127,7 +128,7 @@ impl<D: Discipline> RoutedFlow<D> {
             batches: Vec::new(),
             dues: WinnerTree::new(),
             touched: Vec::new(),
-            loads: WinnerTree::new(),
+            loads: LoadIndex::default(),
             serving: Vec::new(),
             next_in_turn: 0,
             dice: Stream::new(seed, Purpose::Routing, 0),
@@ -195,7 +196,7 @@ impl<D: Discipline> RoutedFlow<D> {
         let now = self.intake.arrivals[self.intake.head];
         self.look(answer_due(now));
         while let Some((arrival, service)) = self.next_arrival(now.min(to)) {
-            let slot = self.loads.first().1;
+            let slot = self.least_loaded();
             self.join(slot, arrival, service);
         }
     }
@@ -227,9 +228,13 @@ impl<D: Discipline> RoutedFlow<D> {
             }
             Routing::Random => self.serving[self.dice.below(self.serving.len() as u64) as usize],
             Routing::PowerOfTwo => self.better_of_two(now),
-            Routing::LeastRequests => self.loads.first().1,
+            Routing::LeastRequests => self.least_loaded(),
             Routing::CentralQueue => panic!("a central queue routes nothing"),
         }
+    }
+
+    fn least_loaded(&mut self) -> Slot {
+        self.loads.first().expect("a replica serves")
     }
 
     fn better_of_two(&mut self, now: u64) -> Slot {
@@ -290,7 +295,7 @@ impl<D: Discipline> RoutedFlow<D> {
         let station = &mut self.stations[slot];
         station.load = station.load.checked_add_signed(by).expect("a load never falls below zero");
         if station.stage == Stage::Serving {
-            self.loads.set(slot, station.load);
+            self.loads.set(slot, Some(station.load));
         }
     }
 
@@ -463,7 +468,7 @@ impl<D: Discipline> RoutedFlow<D> {
     fn leave_serving(&mut self, slot: Slot, stage: Stage) {
         self.stations[slot].stage = stage;
         self.serving.retain(|&other| other != slot);
-        self.loads.set(slot, NEVER);
+        self.loads.set(slot, None);
     }
 
     /// When a replica that gets no more requests has done with those it has.
@@ -546,7 +551,7 @@ impl<D: Discipline> Flow for RoutedFlow<D> {
         let place = self.serving.partition_point(|&other| other < slot);
         self.serving.insert(place, slot);
         if self.watches_loads() {
-            self.loads.set(slot, 0);
+            self.loads.set(slot, Some(0));
         }
         let held = std::mem::replace(&mut self.held, LocalQueue::new(1));
         self.waiting -= held.len() as u64;
