@@ -66,7 +66,7 @@ fn measure(criterion: &mut Criterion, id: &str, policy: &mut dyn ScalingPolicy, 
     policy.decide(&seen.at(now));
     criterion.bench_function(&format!("policy/decide/{id}"), |bencher| {
         bencher.iter(|| {
-            now = now + SimDuration::from_secs(15);
+            now += SimDuration::from_secs(15);
             assert_eq!(policy.decide(&seen.at(now)).action, action);
         });
     });

@@ -1,4 +1,4 @@
-//! Runs the bench day once and prints what it cost the whole process: `day POLICY [RATE] [DAYS]`.
+//! Runs the bench day once and prints what it cost the whole process: `day POLICY [RATE] [DAYS] [totals]`. With `totals` no tables are kept.
 //!
 //! CPU seconds, nanoseconds per request, peak memory, and the digest.
 
@@ -14,7 +14,7 @@ fn main() {
     let spec = bench_day_of(rate, SimDuration::from_secs((days * 86_400.0) as u64));
     let name = arguments.get(1).map_or("hpa", String::as_str);
     let policy = spec.policies.iter().position(|policy| policy.name == name).expect("a policy of the bench day");
-    let record = simulate(&spec, policy, 0, 1, Keep { tables: true, requests: false });
+    let record = simulate(&spec, policy, 0, 1, Keep { tables: arguments.len() < 5, requests: false });
 
     let (user, peak) = (cpu_seconds(), peak_kib());
     let requests = record.requests.arrived;

@@ -601,7 +601,9 @@ impl<D: Discipline> Flow for RoutedFlow<D> {
         } else {
             lost = (serving.len() + waiting.len()) as u64;
             self.stations[slot].stats.failure += lost;
-            waiting.into_iter().for_each(|(arrival, _)| self.meter.fail(arrival, Failure::Lost, now));
+            for (arrival, _) in waiting {
+                self.meter.fail(arrival, Failure::Lost, now);
+            }
         }
         (self.stations[slot].stats, lost)
     }
@@ -655,7 +657,9 @@ impl<D: Discipline> Flow for RoutedFlow<D> {
         }
         for (server, work) in self.work.iter().enumerate() {
             let batch = &self.batches[server * batch_max..][..work.len as usize];
-            batch.iter().for_each(|&arrival| self.meter.leave_in_system(arrival, now));
+            for &arrival in batch {
+                self.meter.leave_in_system(arrival, now);
+            }
         }
         self.intake.arrived_measured(now)
     }
