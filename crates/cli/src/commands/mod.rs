@@ -1,5 +1,11 @@
 //! One module per command.
 
+mod calibrate;
+mod data_files;
+mod init;
+mod prices;
+mod trace;
+
 mod explain;
 mod report;
 mod run;
@@ -15,6 +21,10 @@ pub fn dispatch(cli: Cli) -> Result<Outcome> {
         Command::Run(args) => run::run(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Report(args) => report::report(&args),
+        Command::Trace(args) => trace::trace(&args),
+        Command::Prices(args) => prices::prices(&args),
+        Command::Calibrate(args) => calibrate::calibrate(&args),
+        Command::Init(args) => init::init(&args),
         Command::Schema => {
             println!("{:#}", scenario::schema());
             Ok(Outcome::Done)

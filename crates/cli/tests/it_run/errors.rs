@@ -15,12 +15,20 @@ fn check(text: &str, args: &[&str], parts: &[&str]) {
 
 #[test]
 fn an_unknown_key_names_its_place_and_the_nearest_key() {
-    check(&SCENARIO.replace("queueDelay", "queueDelai"), &[], &["small/scenario.yaml:15:", "queueDelai", "`queueDelay`"]);
+    check(
+        &SCENARIO.replace("queueDelay", "queueDelai"),
+        &[],
+        &["small/scenario.yaml:15:", "queueDelai", "`queueDelay`"],
+    );
 }
 
 #[test]
 fn a_bare_number_where_a_unit_is_needed_is_refused() {
-    check(&SCENARIO.replace("imagePull: {constant: 10s}", "imagePull: {constant: 10}"), &[], &["scenario.yaml:21:", "10"]);
+    check(
+        &SCENARIO.replace("imagePull: {constant: 10s}", "imagePull: {constant: 10}"),
+        &[],
+        &["scenario.yaml:21:", "10"],
+    );
 }
 
 #[test]

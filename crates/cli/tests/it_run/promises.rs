@@ -37,7 +37,8 @@ fn another_seed_is_another_history_and_the_policies_of_one_seed_face_the_same_re
     let folder = folder_with(SCENARIO);
     run(folder.path(), &["-o", "seven"]);
     run(folder.path(), &["--seed", "8", "-o", "eight"]);
-    let (seven, eight) = (table(&folder.path().join("seven/replications.csv")), table(&folder.path().join("eight/replications.csv")));
+    let (seven, eight) =
+        (table(&folder.path().join("seven/replications.csv")), table(&folder.path().join("eight/replications.csv")));
     assert_ne!(seven[0]["digest"], eight[0]["digest"]);
     for replication in ["0", "1"] {
         let arrivals: Vec<&String> =
@@ -69,7 +70,10 @@ fn static_replicas_cost_billed_seconds_times_price() {
     run(folder.path(), &["--policy", "static", "-o", "out"]);
     let summary = table(&folder.path().join("out/summary.csv"));
     assert_eq!(summary[0]["cost_usd"], "1.500000");
-    let billed: f64 = table(&folder.path().join("out/nodes.csv")).iter().map(|row| row["billed_s"].parse::<f64>().expect("seconds")).sum();
+    let billed: f64 = table(&folder.path().join("out/nodes.csv"))
+        .iter()
+        .map(|row| row["billed_s"].parse::<f64>().expect("seconds"))
+        .sum();
     assert_eq!(billed, 1_800.0);
 }
 
@@ -94,7 +98,9 @@ fn explain_tells_each_step_of_a_decision() {
     let output = scalelab(folder.path(), &["explain", "out", "--policy", "hpa", "--at", "00:05"]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    for part in ["hpa at 00:0", "metric cpu", "against a target of 60", "stabilization", "rate limit", "bounds", "written"] {
+    for part in
+        ["hpa at 00:0", "metric cpu", "against a target of 60", "stabilization", "rate limit", "bounds", "written"]
+    {
         assert!(text.contains(part), "no `{part}` in:\n{text}");
     }
 }

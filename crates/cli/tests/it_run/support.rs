@@ -87,7 +87,9 @@ pub fn table(path: &Path) -> Vec<BTreeMap<String, String>> {
     let mut lines = text.lines();
     let names: Vec<&str> = lines.next().expect("a header").split(',').collect();
     lines
-        .map(|line| names.iter().zip(line.split(',')).map(|(name, cell)| ((*name).to_owned(), cell.to_owned())).collect())
+        .map(|line| {
+            names.iter().zip(line.split(',')).map(|(name, cell)| ((*name).to_owned(), cell.to_owned())).collect()
+        })
         .collect()
 }
 
