@@ -220,6 +220,9 @@ pub struct CalibrateSpot {
     /// The nodes counted could have been had, instead of were held
     #[arg(long)]
     pub available: bool,
+    /// For price histories of several instance types: which
+    #[arg(long, value_name = "TYPE")]
+    pub instance_type: Option<String>,
     /// For price histories: a node is lost when the price rises above this, such as '$12/h' [default: the on-demand price]
     #[arg(long, value_name = "PRICE")]
     pub price_max: Option<String>,

@@ -36,8 +36,8 @@ pub fn spot(args: &CalibrateSpot) -> Result<()> {
 }
 
 fn counts_history(args: &CalibrateSpot, texts: &[String], notes: &mut Vec<String>) -> Result<SpotHistory> {
-    if args.price_max.is_some() {
-        return Err(Failure::input("--price-max is for price histories"));
+    if args.price_max.is_some() || args.instance_type.is_some() {
+        return Err(Failure::input("--price-max and --instance-type are for price histories"));
     }
     let mut zones = Vec::new();
     for (path, text) in args.history.iter().zip(texts) {
@@ -68,17 +68,20 @@ fn prices_history(args: &CalibrateSpot, texts: &[String], notes: &mut Vec<String
     let pages: Vec<&str> = texts.iter().map(String::as_str).collect();
     let history = SpotPriceHistory::parse(&pages).map_err(|error| wrong(&args.history[0], error))?;
     notes.extend(history.warnings.iter().cloned());
-    let series: Vec<&SpotPriceSeries> =
-        history.series.iter().filter(|series| series.product.starts_with("Linux/UNIX")).collect();
+    let is_wanted = |series: &&SpotPriceSeries| {
+        series.product.starts_with("Linux/UNIX")
+            && args.instance_type.as_ref().is_none_or(|wanted| *wanted == series.instance_type)
+    };
+    let series: Vec<&SpotPriceSeries> = history.series.iter().filter(is_wanted).collect();
     let mut types: Vec<&str> = series.iter().map(|series| series.instance_type.as_str()).collect();
     types.dedup();
     types.sort_unstable();
     types.dedup();
     let [instance_type] = types[..] else {
         let reason = if types.is_empty() {
-            "no prices of Linux/UNIX".to_owned()
+            format!("no Linux/UNIX prices of {}", args.instance_type.as_deref().unwrap_or("any instance type"))
         } else {
-            format!("prices of {}; calibrate one instance type at a time", types.join(", "))
+            format!("prices of {}; choose one with --instance-type", types.join(", "))
         };
         return Err(wrong(&args.history[0], reason));
     };

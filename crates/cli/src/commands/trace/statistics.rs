@@ -9,7 +9,7 @@ const NANOS: f64 = 1e9;
 const NORMAL_P90: f64 = 1.281_551_565_544_600_4;
 
 /// Figures of one column of token counts.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Tokens {
     /// Mean.
     pub mean: f64,
@@ -25,7 +25,14 @@ pub struct Tokens {
     pub fitted: (f64, f64),
     /// 99th percentile of that distribution.
     pub fitted_p99: f64,
+    /// Greatest distance between the distribution functions of the column and of the lognormal, 0 to 1.
+    pub distance: f64,
+    /// The column at evenly spread shares: a distribution without a formula.
+    pub quantiles: Vec<u32>,
 }
+
+/// Values of an empirical distribution.
+const QUANTILES: u32 = 25;
 
 impl Tokens {
     /// The figures of a column; `None` if it is empty. Counts of zero enter the fit as one token: a logarithm needs it.
@@ -39,6 +46,17 @@ impl Tokens {
         let mean_log = logs.iter().sum::<f64>() / count;
         let variance = logs.iter().map(|log| (log - mean_log) * (log - mean_log)).sum::<f64>() / count;
         let deviation = libm::sqrt(variance);
+        let share_below = |tokens: f64| {
+            let z = (libm::log(tokens) - mean_log) / deviation.max(1e-9);
+            0.5 * libm::erfc(-z / std::f64::consts::SQRT_2)
+        };
+        // Counts are whole: those up to n are what the lognormal puts below n + 1/2.
+        let distance_at = |(index, tokens): (usize, &u32)| {
+            let is_last_of_its_kind = sorted.get(index + 1).is_none_or(|next| next != tokens);
+            let seen = (index + 1) as f64 / count;
+            if is_last_of_its_kind { (share_below(f64::from(*tokens) + 0.5) - seen).abs() } else { 0.0 }
+        };
+        let distance = sorted.iter().enumerate().map(distance_at).fold(0.0, f64::max);
         let fitted = |z: f64| libm::exp(mean_log + z * deviation);
         Some(Self {
             mean: column.iter().map(|tokens| f64::from(*tokens)).sum::<f64>() / count,
@@ -48,6 +66,8 @@ impl Tokens {
             max,
             fitted: (fitted(0.0), fitted(NORMAL_P90)),
             fitted_p99: fitted(2.326_347_874_040_841),
+            distance,
+            quantiles: (0..QUANTILES).map(|i| at((f64::from(i) + 0.5) / f64::from(QUANTILES))).collect(),
         })
     }
 }
