@@ -1,1 +1,26 @@
-fn main() {}
+//! The `scalelab` command line: flags in, `lab` called, `report` out. No logic of its own.
+
+mod args;
+mod commands;
+mod failure;
+mod inputs;
+mod interrupt;
+mod progress;
+mod run_file;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::Cli;
+
+// The system allocator returns freed pages late and locks between threads; a sweep allocates per run on every core.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    match commands::dispatch(Cli::parse()) {
+        Ok(outcome) => outcome.exit_code(),
+        Err(failure) => failure.report(),
+    }
+}

@@ -1,1 +1,100 @@
-//! Results to tables, CSV, Parquet, plots and HTML.
+//! Results to bytes: tables (CSV, Parquet), a comparison for the terminal, plots (SVG, PNG) and one self-contained HTML page.
+//!
+//! Every function here maps values of `record` to bytes and is deterministic: equal input, equal bytes. The crate does not know the
+//! engine, the cluster, policies or scenarios; only [`write_atomically`] touches a disk.
+
+mod calendar;
+mod comparison;
+mod drawing;
+mod file;
+mod html;
+mod money;
+mod plots;
+mod rounding;
+mod table;
+mod tables;
+
+pub use calendar::CalendarStart;
+pub use comparison::{Format, TerminalStyle, headline_sentences, ranking_sentences, render};
+pub use drawing::Drawing;
+pub use file::{write_all, write_atomically};
+pub use html::report_html;
+pub use plots::{cold_start_phases, cost_breakdown, cost_vs_slo, latency_cdf, overview, timeline};
+pub use table::Table;
+pub use tables::{
+    comparison_table, decisions_table, latency_cdf_table, ledger_table, nodes_table, replicas_table,
+    replications_table, requests_table, summary_table, timeline_table,
+};
+
+use record::{Comparison, PolicySummary, ReplicationSummary, RunRecord};
+use units::SimDuration;
+
+/// Everything a report is made of: several policies that faced the same requests.
+#[derive(Clone, Copy, Debug)]
+pub struct RunReport<'a> {
+    /// Name of the scenario, for titles.
+    pub scenario: &'a str,
+    /// Calendar time of the run's first instant; without it times are shown as elapsed.
+    pub start: Option<CalendarStart>,
+    /// Latency threshold of the SLO, for the lines in plots.
+    pub slo_threshold: Option<SimDuration>,
+    /// SLO objective: the share of requests that must meet it, 0..=1.
+    pub objective: f64,
+    /// The policies, in the order of the scenario.
+    pub policies: &'a [PolicyOutcome<'a>],
+    /// Pairs of policies.
+    pub comparisons: &'a [Comparison],
+}
+
+/// One policy: its figures over all replications and one replication in detail.
+#[derive(Clone, Copy, Debug)]
+pub struct PolicyOutcome<'a> {
+    /// Figures over all replications.
+    pub summary: &'a PolicySummary,
+    /// Figures of each replication.
+    pub replications: &'a [ReplicationSummary],
+    /// The replication whose timeline, decisions, lives and ledger are shown.
+    pub detail: &'a RunRecord,
+}
+
+impl PolicyOutcome<'_> {
+    /// Name of the policy.
+    pub fn name(&self) -> &str {
+        &self.summary.pooled.policy
+    }
+}
+
+/// Every artifact of a run as (path relative to the result folder, bytes), in a fixed order: tables, plots, `report.html`.
+pub fn files(report: &RunReport<'_>) -> Vec<(String, Vec<u8>)> {
+    let mut files = table_files(report);
+    let plots = plots::all(report);
+    for (name, drawing) in &plots {
+        files.push((format!("plots/{name}.svg"), drawing.to_svg().into_bytes()));
+        files.push((format!("plots/{name}.png"), drawing.to_png()));
+    }
+    files.push(("report.html".to_owned(), html::page(report, &plots).into_bytes()));
+    files
+}
+
+/// The tables of product.md section 4 as CSV, the long ones as Parquet too. `requests` is there only if requests were saved.
+pub fn table_files(report: &RunReport<'_>) -> Vec<(String, Vec<u8>)> {
+    let tables = [
+        ("summary", summary_table(report)),
+        ("replications", replications_table(report)),
+        ("comparison", comparison_table(report)),
+        ("timeline", timeline_table(report)),
+        ("decisions", decisions_table(report)),
+        ("replicas", replicas_table(report)),
+        ("nodes", nodes_table(report)),
+        ("ledger", ledger_table(report)),
+        ("latency_cdf", latency_cdf_table(report)),
+    ];
+    let mut files: Vec<_> = tables.iter().map(|(name, table)| (format!("{name}.csv"), table.to_csv())).collect();
+    files.push(("timeline.parquet".to_owned(), tables[3].1.to_parquet()));
+    if report.policies.iter().any(|policy| !policy.detail.request_rows.is_empty()) {
+        let requests = requests_table(report);
+        files.push(("requests.csv".to_owned(), requests.to_csv()));
+        files.push(("requests.parquet".to_owned(), requests.to_parquet()));
+    }
+    files
+}

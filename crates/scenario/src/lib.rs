@@ -1,1 +1,59 @@
 //! From files to validated values: the only crate that reads input files.
+//!
+//! [`load`] takes files, folders and text as `kubectl -f` does, one `kind: Scenario` beside any manifests, and returns an experiment in
+//! which no path and no option is left open. It neither runs nor reports anything.
+
+mod embedded;
+mod error;
+pub mod file;
+mod input;
+pub mod manifest;
+mod nearest;
+mod overrides;
+mod quantity;
+mod resolve;
+mod trace;
+mod tree;
+
+pub use embedded::embedded_default;
+pub use error::{Allowed, At, Place, ScenarioError};
+pub use input::{Documents, Input};
+pub use nearest::nearest;
+pub use quantity::{Amount, Bandwidth, Count, Hazard, Price, RequestRate, Share, Size, Time};
+
+use cluster::spec::SimulationSpec;
+
+use crate::file::ScenarioFile;
+
+/// Everything a scenario says.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The experiment.
+    pub spec: SimulationSpec,
+    /// One or two sentences about it; may be empty.
+    pub description: String,
+    /// `run.seed`.
+    pub seed: u64,
+    /// `run.replications`.
+    pub replications: u32,
+    /// Conditions for `check`, as written.
+    pub gates: Vec<String>,
+    /// What a user should know: ignored fields, manifests without effect.
+    pub notes: Vec<String>,
+    /// All documents as read, overrides applied; for `run.json`.
+    pub documents: serde_json::Value,
+    /// Offset of the run's time zone from UTC at its start, in seconds.
+    pub utc_offset_seconds: i32,
+    /// Folder that relative file names in them start from.
+    pub folder: std::path::PathBuf,
+}
+
+/// Reads and resolves a scenario; each override is a path and a value, applied in order.
+pub fn load(inputs: &[Input], overrides: &[(String, String)]) -> Result<Loaded, ScenarioError> {
+    Documents::read(inputs)?.load(overrides)
+}
+
+/// JSON schema of the Scenario document.
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(ScenarioFile).to_value()
+}

@@ -61,8 +61,8 @@ pub enum FleetEvent {
     Disruption,
     /// The validation of a disruption command.
     Validate,
-    /// A replacement has taken too long (command number).
-    ReplaceTimeout(u32),
+    /// A node that is to replace others has taken too long.
+    ReplaceTimeout(NodeId),
     /// The oldest age a node may reach.
     Expire(NodeId),
     /// Retry of blocked evictions on a draining node.
@@ -75,6 +75,14 @@ pub enum FleetEvent {
     Scan,
     /// A node the Cluster Autoscaler asked for has not come in time.
     ProvisionTimeout(NodeId),
+}
+
+impl FleetEvent {
+    /// Whether handling it may write a bill while pods serve: tell the fleet how busy they were before (`Fleet::add_busy`), or that
+    /// time counts as idle.
+    pub const fn wants_busy(self) -> bool {
+        matches!(self, Self::SpotKill(_) | Self::Availability(..) | Self::GraceOver(_, true) | Self::Price(..))
+    }
 }
 
 /// What the caller must know, in the order it happened.

@@ -1,11 +1,14 @@
-//! Karpenter: batched provisioning and the removal of nodes.
+//! Karpenter's provisioning window, expiry, and the hard limit of a drain.
 
 use units::{NodeId, SimDuration, SimTime};
 
 use super::Fleet;
-use super::event::{FleetEvent, Out};
+use super::event::{FleetEvent, Notice, Out};
+use super::node::NodeState;
+use super::pod::PodPhase;
+use crate::spec::NodeManager;
 
-/// The provisioning window closes this long after the last new pod, (second) and at the latest this long after the first.
+/// The provisioning window closes this long after the last new pod, and at the latest this long (second) after the first.
 const BATCH: (SimDuration, SimDuration) = (SimDuration::from_secs(1), SimDuration::from_secs(10));
 
 /// The provisioning window.
@@ -17,7 +20,12 @@ pub(super) struct Batch {
 }
 
 impl Fleet {
-    /// A pod without a plan opens the window, or keeps it open.
+    /// True under Karpenter.
+    pub(super) fn is_karpenter(&self) -> bool {
+        matches!(self.spec.manager, NodeManager::Karpenter)
+    }
+
+    /// A new pod without a plan opens the window, or keeps it open.
     pub(super) fn trigger_batch(&mut self, out: &mut Out) {
         let opened = *self.batch.opened.get_or_insert(self.now);
         self.batch.closes = (self.now + BATCH.0).min(opened + BATCH.1);
@@ -35,11 +43,78 @@ impl Fleet {
         }
         self.batch = Batch::default();
         self.plan(true, out);
-        self.retry_later(out);
+        let is_short = self.plan_headroom(true, out);
+        self.retry_if(is_short || self.has_demand(), out);
     }
 
-    pub(super) fn begin_expiry(&mut self, _node: NodeId, _out: &mut Out) {}
-    pub(super) fn on_replacement_up(&mut self, _node: NodeId, _out: &mut Out) {}
-    pub(super) fn begin_grace(&mut self, _node: NodeId, _out: &mut Out) {}
-    pub(super) fn back_off_group(&mut self, _node: NodeId) {}
+    /// Pods on draining nodes that have not been evicted yet.
+    pub(super) fn displaced(&self) -> u32 {
+        let draining = self.draining.iter().map(|node| &self.nodes[node.index()]);
+        let is_displaced = |pod: &units::PodId| {
+            let state = &self.pods[pod.index()];
+            !state.evicted && state.phase < PodPhase::Draining
+        };
+        draining.map(|node| node.pods.iter().filter(|pod| is_displaced(pod)).count() as u32).sum()
+    }
+
+    /// Room for pods on nodes that are up or on their way, beyond what pods without a node will take.
+    pub(super) fn spare_slots(&self) -> u32 {
+        let expected = |node: &NodeId| {
+            let state = &self.nodes[node.index()];
+            self.offers[state.offer].slots - state.nominated.len() as u32
+        };
+        self.slots_open + self.coming.iter().flatten().map(expected).sum::<u32>()
+    }
+
+    /// A node is up: from its creation on it may reach a certain age.
+    pub(super) fn begin_expiry(&mut self, node: NodeId, out: &mut Out) {
+        let state = &self.nodes[node.index()];
+        let pool = self.offers[state.offer].pool;
+        if let (true, Some(age)) = (self.is_karpenter(), self.spec.pools[pool].expire_after) {
+            out.at((state.requested + age).max(self.now), FleetEvent::Expire(node));
+        }
+    }
+
+    /// The node is too old: drained at once, with no budget and no replacement ordered beforehand.
+    pub(super) fn on_expire(&mut self, node: NodeId, out: &mut Out) {
+        self.begin_drain_of(node, "expired", out);
+    }
+
+    /// A drain begins: where it has a hard limit, that is counted from here.
+    pub(super) fn begin_grace(&mut self, node: NodeId, out: &mut Out) {
+        match &self.spec.manager {
+            NodeManager::Karpenter => {
+                let pool = self.offers[self.nodes[node.index()].offer].pool;
+                let Some(limit) = self.spec.pools[pool].termination_grace else { return };
+                // A pod is deleted early enough for its own grace period to end with the node's; if that is longer, at once.
+                self.after(limit.saturating_sub(self.pod_spec.grace), FleetEvent::GraceOver(node, false), out);
+                self.after(limit, FleetEvent::GraceOver(node, true), out);
+            }
+            NodeManager::ClusterAutoscaler(_) => self.begin_eviction_limit(node, out),
+            _ => {}
+        }
+    }
+
+    /// The hard limit nears: everything is evicted whatever the budgets say; at the limit itself, killed.
+    pub(super) fn on_grace_over(&mut self, node: NodeId, is_last: bool, out: &mut Out) {
+        if self.nodes[node.index()].state != NodeState::Draining {
+            return;
+        }
+        if !self.is_karpenter() {
+            self.abandon_drain(node, out);
+            return;
+        }
+        let (pods, ending) = (self.nodes[node.index()].pods.clone(), self.nodes[node.index()].ending);
+        for pod in pods {
+            if is_last {
+                self.remove_pod(pod, ending, out);
+                out.tell(Notice::Killed { pod });
+            } else if !self.pods[pod.index()].evicted {
+                self.evict(pod, out);
+            }
+        }
+        if is_last {
+            self.on_maybe_empty(node, out);
+        }
+    }
 }

@@ -21,7 +21,7 @@ pub(super) fn list_offers(spec: &FleetSpec, pod: &PodSpec) -> (Vec<Offer>, Vec<Z
         for offering in &pool_spec.offerings {
             assert!(!offering.prices.is_empty(), "every offering has a price");
             let zone = zones.iter().position(|zone| zone.name == offering.zone).unwrap_or_else(|| {
-                zones.push(Zone { name: offering.zone.clone(), stream: None, available: None });
+                zones.push(Zone { name: offering.zone.clone(), stream: None });
                 zones.len() - 1
             });
             offers.push(offer(pool, zone, offering.clone(), node::slots(offering, &pool_spec.name, pod)));

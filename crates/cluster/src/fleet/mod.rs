@@ -3,12 +3,16 @@
 //! A state machine that is driven from outside: every call is given the time, and leaves in an [`Out`] what happened and which
 //! [`FleetEvent`]s it wants back later. It does not know requests, metrics or scaling policies: it is told which pods are wanted.
 
+mod autoscaler;
+mod calendar;
 mod cold_start;
+mod consolidation;
 mod event;
 mod karpenter;
 mod life;
 mod meter;
 mod node;
+mod pause;
 mod placement;
 mod pod;
 mod provision;
@@ -36,7 +40,6 @@ use pod::Pod;
 struct Zone {
     name: String,
     stream: Option<Stream>,
-    available: Option<u32>,
 }
 
 /// Nodes billed now, by purchase option.
@@ -68,6 +71,10 @@ pub struct Fleet {
     pool_nodes: Vec<u32>,
     /// Nodes not gone.
     live: BTreeSet<NodeId>,
+    /// Those of them that are being drained.
+    draining: BTreeSet<NodeId>,
+    /// Free slots of nodes that take pods.
+    slots_open: u32,
     /// Billed nodes by purchase option.
     counts: [u32; 4],
     /// Nodes that take pods and have room, by purchase option, in the scheduler's order.
@@ -78,10 +85,16 @@ pub struct Fleet {
     pending: [BTreeSet<PodId>; 2],
     /// Those of them for which no node is on its way.
     unplanned: [BTreeSet<PodId>; 2],
+    /// Pause pods without a node, and the nodes that have some.
+    pauses_waiting: u32,
+    paused: BTreeSet<NodeId>,
     retry_asked: bool,
     standbys_on_demand: bool,
     transfers: transfer::Transfers,
     batch: karpenter::Batch,
+    disruption: consolidation::Disruption,
+    autoscaler: autoscaler::Autoscaler,
+    start_unix_seconds: i64,
     /// Something happened since the last fruitless look for nodes to remove.
     changed: bool,
     /// Ready active pods not being evicted, and active pods that are wanted.
@@ -118,15 +131,22 @@ impl Fleet {
             pool_order,
             pool_offers,
             live: BTreeSet::new(),
+            draining: BTreeSet::new(),
+            slots_open: 0,
             counts: [0; 4],
             open: Default::default(),
             coming: Default::default(),
             pending: Default::default(),
             unplanned: Default::default(),
+            pauses_waiting: 0,
+            paused: BTreeSet::new(),
             retry_asked: false,
             standbys_on_demand: false,
             transfers: transfer::Transfers::new(&spec.cold_start.links),
             batch: karpenter::Batch::default(),
+            disruption: consolidation::Disruption::default(),
+            autoscaler: autoscaler::Autoscaler::new(spec.pools.len()),
+            start_unix_seconds: 0,
             changed: true,
             healthy: 0,
             expected: 0,
@@ -140,6 +160,11 @@ impl Fleet {
         self.standbys_on_demand = on_demand;
     }
 
+    /// Unix time of time zero, for the windows of disruption budgets.
+    pub fn start_calendar_at(&mut self, unix_seconds: i64) {
+        self.start_unix_seconds = unix_seconds;
+    }
+
     /// Starts the run: the pools' least nodes, warm, the first scans, price changes and zone-wide interruptions.
     pub fn start(&mut self, out: &mut Out) {
         for (index, offer) in self.offers.iter().enumerate() {
@@ -150,12 +175,14 @@ impl Fleet {
         self.start_zones(out);
         if !self.is_serverless() {
             self.fill_minimum(true, out);
+            self.start_disruption(out);
+            self.start_scans(out);
         }
     }
 
     /// A pod that is there from the start: at once warm and ready, on a node with room or one that is made for it. If the pools'
-    /// limits leave no room it is created like any other.
-    pub fn create_ready_pod(&mut self, pod: PodId, role: PodRole, now: SimTime, out: &mut Out) {
+    /// limits leave no room it is created like any other, and the answer is false.
+    pub fn create_ready_pod(&mut self, pod: PodId, role: PodRole, now: SimTime, out: &mut Out) -> bool {
         self.enter(now);
         self.push_pod(pod, role);
         if self.is_serverless() {
@@ -164,7 +191,7 @@ impl Fleet {
             let on_demand = self.pods[pod.index()].on_demand;
             let Some(node) = self.best_open(on_demand).or_else(|| self.node_at_start(on_demand, out)) else {
                 self.request_capacity(out);
-                return;
+                return false;
             };
             self.forget_waiting(pod);
             self.join(pod, node);
@@ -173,6 +200,7 @@ impl Fleet {
         self.pods[pod.index()].ready_at = Some(now);
         self.enter_phase(pod, PodPhase::Ready);
         out.tell(Notice::Ready { pod });
+        true
     }
 
     /// A new pod, which needs a node. Pods come in the order of their ids, none left out.
@@ -184,7 +212,12 @@ impl Fleet {
             self.begin_cold_start(pod, out);
         } else {
             self.schedule_pending(out);
-            self.request_capacity(out);
+            self.nominate_unplanned();
+            if self.is_karpenter() && self.pods[pod.index()].is_unplanned() {
+                self.trigger_batch(out);
+            } else {
+                self.request_capacity(out);
+            }
         }
     }
 
@@ -209,10 +242,10 @@ impl Fleet {
         });
     }
 
-    /// No new requests for `pod`: from now on its GPUs count as draining.
+    /// No new requests for `pod`: from now on its GPUs count as draining. One that is not ready has nothing to drain.
     pub fn begin_drain(&mut self, pod: PodId, now: SimTime) {
         self.enter(now);
-        if self.pods[pod.index()].phase < PodPhase::Draining && self.pods[pod.index()].node.is_some() {
+        if self.pods[pod.index()].phase == PodPhase::Ready {
             self.enter_phase(pod, PodPhase::Draining);
         }
     }
@@ -276,9 +309,15 @@ impl Fleet {
             FleetEvent::Price(offer, step) => self.on_price(offer as usize, step as usize),
             FleetEvent::Retry => self.on_retry(out),
             FleetEvent::Batch => self.on_batch(out),
+            FleetEvent::Disruption => self.on_disruption(out),
+            FleetEvent::Validate => self.on_validate(out),
+            FleetEvent::ReplaceTimeout(node) => self.on_replacement_lost(node, out),
+            FleetEvent::Expire(node) => self.on_expire(node, out),
             FleetEvent::Evict(node) => self.evict_pods(node, out),
             FleetEvent::Drained(node) => self.on_drained(node, out),
-            _ => {}
+            FleetEvent::GraceOver(node, is_last) => self.on_grace_over(node, is_last, out),
+            FleetEvent::Scan => self.on_scan(out),
+            FleetEvent::ProvisionTimeout(node) => self.on_provision_timeout(node, out),
         }
     }
 

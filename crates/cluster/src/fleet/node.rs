@@ -39,9 +39,13 @@ pub(super) struct Node {
     pub phase_since: SimTime,
     pub spans: Vec<PhaseSpan>,
     pub pods: Vec<PodId>,
+    /// Pause pods on it.
+    pub pauses: u32,
     pub nominated: Vec<PodId>,
     /// Key under which it is listed as having room; `None` if it is not listed.
     pub open_key: Option<u32>,
+    /// Slots it is counted with among those free.
+    pub listed_slots: u32,
     pub image: ImageState,
     /// What is left of an image pull once its bytes are there.
     pub unpack: SimDuration,
@@ -69,8 +73,10 @@ pub(super) struct Node {
     /// Back-off of blocked evictions.
     pub evict_backoff: SimDuration,
     pub drain_since: SimTime,
-    /// Standby nodes launched as replacements stay nominated until used.
-    pub reserved_until: SimTime,
+    /// Takes no new pods because a replacement for it is on its way.
+    pub tainted: bool,
+    /// Ordered for pods that are still elsewhere; until the first of them comes.
+    pub reserved: bool,
     /// When the Cluster Autoscaler first saw it as not needed.
     pub unneeded_since: Option<SimTime>,
     pub billed: SimDuration,
@@ -98,6 +104,11 @@ impl Node {
             self.spans.push(PhaseSpan { phase, start: self.phase_since, end: now });
         }
         self.phase_since = now;
+    }
+
+    /// Slots taken, by pods and pause pods.
+    pub fn used(&self) -> u32 {
+        self.pods.len() as u32 + self.pauses
     }
 
     /// True from the request until it takes pods.
@@ -172,7 +183,7 @@ pub(super) fn slots(offering: &InstanceOffering, pool: &str, pod: &PodSpec) -> u
     let cpu: u64 = pod.containers.iter().filter_map(|container| container.cpu).map(|cpu| cpu.0).sum();
     let memory: u64 = pod.containers.iter().filter_map(|container| container.memory).map(|memory| memory.0).sum();
     let fit = |have: u64, want: u64| if have == 0 || want == 0 { u64::MAX } else { have / want };
-    let by_gpu = if pod.gpus == 0 { u64::MAX } else { u64::from(offering.gpus / pod.gpus) };
+    let by_gpu = offering.gpus.checked_div(pod.gpus).map_or(u64::MAX, u64::from);
     // 110 pods per node is the kubelet's default limit.
     by_gpu.min(fit(offering.cpu.0, cpu)).min(fit(offering.memory.0, memory)).min(110) as u32
 }

@@ -21,8 +21,8 @@ impl Fleet {
         let state = &self.nodes[node.index()];
         let offer = &self.offers[state.offer];
         let kind = offer.spec.purchase as usize;
-        let used = state.pods.len() as u32;
-        let has_room = state.state == NodeState::Up && !state.warned && used < offer.slots;
+        let used = state.used();
+        let has_room = state.state == NodeState::Up && !state.warned && !state.tainted && used < offer.slots;
         let key = has_room.then(|| {
             let share = (u64::from(used) * u64::from(FULL) / u64::from(offer.slots)) as u32;
             match self.spec.scheduling {
@@ -30,6 +30,9 @@ impl Fleet {
                 Scheduling::MostAllocated => FULL - share,
             }
         });
+        let slots_open = if has_room { offer.slots - used } else { 0 };
+        self.slots_open = self.slots_open + slots_open - state.listed_slots;
+        let is_draining = state.state == NodeState::Draining;
         let is_expecting = state.is_coming() && !state.warned && (state.nominated.len() as u32) < offer.slots;
         if key != state.open_key {
             if let Some(old) = state.open_key {
@@ -39,6 +42,12 @@ impl Fleet {
                 self.open[kind].insert((new, node));
             }
             self.nodes[node.index()].open_key = key;
+        }
+        self.nodes[node.index()].listed_slots = slots_open;
+        if is_draining {
+            self.draining.insert(node);
+        } else {
+            self.draining.remove(&node);
         }
         if is_expecting {
             self.coming[kind].insert(node);
@@ -56,9 +65,17 @@ impl Fleet {
                 (Some(one), Some(other)) => Some(if one.1 < other.1 { one } else { other }),
                 (one, other) => one.or(other),
             };
-            let Some((node, pod)) = next else { return };
+            let Some((node, pod)) = next else { break };
             self.bind(pod, node, out);
         }
+        for class in 0..2 {
+            while let Some(pod) = self.pending[class].first().copied().filter(|_| !self.paused.is_empty())
+                && let Some(node) = self.preempt(pod, out)
+            {
+                self.bind(pod, node, out);
+            }
+        }
+        self.place_pauses();
     }
 
     /// The node with room that the scheduler ranks highest.
@@ -82,7 +99,7 @@ impl Fleet {
         state.pods.push(pod);
         state.empty_epoch += 1;
         state.pod_event = self.now;
-        state.unneeded_since = None;
+        state.reserved = false;
         self.reindex(node);
         self.changed = true;
     }
@@ -136,9 +153,9 @@ impl Fleet {
         }
     }
 
-    /// True if pods wait for which no node is on its way.
-    pub(super) fn has_unplanned(&self) -> bool {
-        self.unplanned.iter().any(|pods| !pods.is_empty())
+    /// True if pods wait for which no node is on its way, or room lacks that is to be kept.
+    pub(super) fn has_demand(&self) -> bool {
+        self.unplanned.iter().any(|pods| !pods.is_empty()) || self.headroom_missing() > 0
     }
 
     /// Where ReplicaSet would start: pods in the order of nodes.md section 5 in which a scale-in deletes them.

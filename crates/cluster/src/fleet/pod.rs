@@ -123,6 +123,11 @@ impl Pod {
         self.phase_since = now;
     }
 
+    /// True for pods without a node and without one on its way.
+    pub fn is_unplanned(&self) -> bool {
+        self.phase == PodPhase::Pending && self.nominated.is_none()
+    }
+
     /// True for pods that count as healthy under a PodDisruptionBudget.
     pub fn is_healthy(&self) -> bool {
         self.phase == PodPhase::Ready && self.role == PodRole::Active && !self.evicted

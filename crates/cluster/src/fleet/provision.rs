@@ -8,7 +8,7 @@ use super::Fleet;
 use super::cold_start::draw;
 use super::event::{FleetEvent, Notice, Out};
 use super::meter::Meter;
-use super::node::{self, ImageState, Node, NodeState};
+use super::node::{self, ImageState, Node, NodeState, Offer};
 use crate::spec::NodeManager;
 
 /// How long an offering that refused a launch is left out (Karpenter's unavailable-offerings cache).
@@ -26,22 +26,31 @@ impl Fleet {
     /// Pods wait: has whoever adds nodes do what it does then.
     pub(super) fn request_capacity(&mut self, out: &mut Out) {
         self.nominate_unplanned();
-        if !self.has_unplanned() {
+        if !self.has_demand() {
             return;
         }
         match self.spec.manager {
             NodeManager::Simple { .. } => {
                 self.plan(false, out);
+                self.plan_headroom(false, out);
                 self.retry_later(out);
             }
-            NodeManager::Karpenter => self.trigger_batch(out),
+            // New pods open the window themselves; others re-enter at their next retry.
+            NodeManager::Karpenter => self.retry_later(out),
             NodeManager::ClusterAutoscaler(_) | NodeManager::Serverless { .. } => {}
         }
     }
 
-    /// If pods are left without a plan, looks again in ten seconds.
+    /// If pods are left without a plan, or a pool without its least nodes, looks again in ten seconds.
     pub(super) fn retry_later(&mut self, out: &mut Out) {
-        if self.has_unplanned() && !self.retry_asked {
+        let is_short = |pool: usize| self.pool_nodes[pool] < self.spec.pools[pool].nodes_min;
+        let is_needed = self.has_demand() || (0..self.spec.pools.len()).any(is_short);
+        self.retry_if(is_needed, out);
+    }
+
+    /// Asks for a retry if there is reason for one and none is asked for.
+    pub(super) fn retry_if(&mut self, is_needed: bool, out: &mut Out) {
+        if is_needed && !self.retry_asked {
             self.retry_asked = true;
             self.after(RETRY, FleetEvent::Retry, out);
         }
@@ -50,7 +59,13 @@ impl Fleet {
     /// The retry of pods left over.
     pub(super) fn on_retry(&mut self, out: &mut Out) {
         self.retry_asked = false;
-        self.request_capacity(out);
+        self.fill_minimum(false, out);
+        self.nominate_unplanned();
+        if self.is_karpenter() && self.has_demand() {
+            self.trigger_batch(out);
+        } else {
+            self.request_capacity(out);
+        }
     }
 
     /// One provisioning pass over the waiting pods. With `pack`, as Karpenter does it: a new node is chosen for as many of the
@@ -86,7 +101,7 @@ impl Fleet {
 
     /// The offerings to try for a node that takes up to `wanted` pods, cheapest first and all of one purchase option, and how many of
     /// the pods it takes. The first pool by weight that can host a pod at all decides.
-    fn choose(&self, on_demand: bool, wanted: u32, room: &mut Room) -> Option<(Vec<usize>, u32)> {
+    pub(super) fn choose(&self, on_demand: bool, wanted: u32, room: &mut Room) -> Option<(Vec<usize>, u32)> {
         for &pool in &self.pool_order {
             if room.nodes[pool] == 0 {
                 continue;
@@ -119,7 +134,8 @@ impl Fleet {
             .into_iter()
             .find(|&purchase| candidates.iter().any(|&offer| is(offer, purchase)));
         candidates.retain(|&offer| Some(of(offer).spec.purchase) == purchase);
-        candidates.sort_by_key(|&offer| (of(offer).price(), offer));
+        // At equal prices the offering with the fewest nodes: zones that cost the same share the load.
+        candidates.sort_by_key(|&offer| (of(offer).price(), of(offer).in_use, offer));
         candidates
     }
 
@@ -158,6 +174,17 @@ impl Fleet {
         state.delays = [lengths[1], lengths[2]];
         self.after(if granted.is_some() { lengths[0] } else { lengths[3] }, FleetEvent::Launch(node), out);
         node
+    }
+
+    /// Leaves out what was refused, in every pool that offers it.
+    pub(super) fn hide(&mut self, offer: usize, until: SimTime) {
+        let spec = &self.offers[offer].spec;
+        let key = (spec.purchase, spec.instance_type.clone(), spec.zone.clone());
+        for other in &mut self.offers {
+            if (other.spec.purchase, &other.spec.instance_type, &other.spec.zone) == (key.0, &key.1, &key.2) {
+                other.hidden_until = other.hidden_until.max(until);
+            }
+        }
     }
 
     /// Whether the provider has one more of an offering right now.
@@ -205,7 +232,7 @@ impl Fleet {
     pub(super) fn on_launch(&mut self, node: NodeId, out: &mut Out) {
         let until = self.now + REFUSAL;
         for offer in std::mem::take(&mut self.nodes[node.index()].refused) {
-            self.offers[offer].hidden_until = until;
+            self.hide(offer, until);
         }
         if self.nodes[node.index()].state != NodeState::Launching {
             return;
@@ -294,6 +321,18 @@ impl Fleet {
     }
 }
 
+impl Room {
+    /// Whether one more node of `offer` is within the limits of `pool`.
+    pub(super) fn has(&self, pool: usize, offer: &Offer) -> bool {
+        self.nodes_of(pool, offer) > 0
+    }
+
+    /// How many nodes of `offer` are within the limits of `pool`.
+    pub(super) fn nodes_of(&self, pool: usize, offer: &Offer) -> u32 {
+        self.nodes[pool].min(self.gpus[pool] / offer.spec.gpus.max(1))
+    }
+}
+
 fn left(max: Option<u32>, used: u32) -> u32 {
     max.map_or(u32::MAX, |max| max.saturating_sub(used))
 }
@@ -306,8 +345,10 @@ impl Node {
             phase_since: now,
             spans: Vec::new(),
             pods: Vec::new(),
+            pauses: 0,
             nominated: Vec::new(),
             open_key: None,
+            listed_slots: 0,
             image,
             unpack: SimDuration::ZERO,
             model_cached: false,
@@ -325,7 +366,8 @@ impl Node {
             ending: "running",
             evict_backoff: SimDuration::ZERO,
             drain_since: now,
-            reserved_until: now,
+            tainted: false,
+            reserved: false,
             unneeded_since: None,
             billed: SimDuration::ZERO,
             cost: units::Usd::ZERO,

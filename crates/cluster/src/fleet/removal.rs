@@ -21,7 +21,7 @@ impl Fleet {
     /// A pod has left `node`, or none has come yet: if it is empty, what happens then.
     pub(super) fn on_maybe_empty(&mut self, node: NodeId, out: &mut Out) {
         let state = &mut self.nodes[node.index()];
-        if !state.pods.is_empty() {
+        if state.used() > 0 {
             return;
         }
         match state.state {
@@ -64,6 +64,7 @@ impl Fleet {
         let state = &mut self.nodes[node.index()];
         assert!(state.pods.is_empty() && state.ended.is_none(), "{node} ends once, and without pods");
         state.ending = ending;
+        self.release_pauses(node);
         self.disappoint(node);
         self.transfers.abandon(
             |owner| matches!(owner, super::transfer::Owner::Image(of) | super::transfer::Owner::Cache(of) if of == node),
@@ -85,8 +86,10 @@ impl Fleet {
         self.live.remove(&node);
         self.changed = true;
         self.reindex(node);
+        self.on_replacement_lost(node, out);
         self.fill_minimum(false, out);
         self.request_capacity(out);
+        self.retry_later(out);
     }
 
     /// The final bill of a node.
@@ -150,9 +153,13 @@ impl Fleet {
         state.evict_backoff = EVICT_BACKOFF.0;
         self.changed = true;
         self.reindex(node);
+        self.release_pauses(node);
         self.begin_grace(node, out);
         self.evict_pods(node, out);
         self.on_maybe_empty(node, out);
+        if self.is_karpenter() && self.headroom_missing() > 0 {
+            self.trigger_batch(out);
+        }
     }
 
     /// Evicts what may be evicted now; the rest is tried again, waiting twice as long each time.
@@ -162,10 +169,12 @@ impl Fleet {
         }
         let mut is_blocked = false;
         for pod in self.nodes[node.index()].pods.clone() {
-            if self.pods[pod.index()].evicted || self.pods[pod.index()].phase == PodPhase::Draining {
+            let state = &self.pods[pod.index()];
+            if state.evicted {
                 continue;
             }
-            if self.may_evict(pod) {
+            // One that its owner drains is on its way out, but may yet come back as a standby.
+            if state.phase < PodPhase::Draining && self.may_evict(pod) {
                 self.evict(pod, out);
             } else {
                 is_blocked = true;

@@ -67,8 +67,7 @@ impl Fleet {
         self.reindex(node);
         self.disappoint(node);
         if matches!(self.spec.manager, NodeManager::Karpenter) {
-            let hidden = &mut self.offers[offer].hidden_until;
-            *hidden = (*hidden).max(self.now + REFUSAL);
+            self.hide(offer, self.now + REFUSAL);
         }
         match self.nodes[node.index()].state {
             // Karpenter deletes the claim of a node that is not even up.
@@ -109,13 +108,8 @@ impl Fleet {
                 }
             }
             InterruptionModel::Availability { zones } => {
-                for (index, (_, steps)) in zones.iter().enumerate() {
-                    for (step, &(from, _)) in steps.iter().enumerate() {
-                        // The trace knows the future; the provider gives notice as long before as it can.
-                        let notice = from.saturating_sub(self.spec.spot.notice);
-                        out.at(notice, FleetEvent::AvailabilityNotice(index as u32, step as u32));
-                        out.at(from, FleetEvent::Availability(index as u32, step as u32));
-                    }
+                for zone in 0..zones.len() {
+                    self.await_availability(zone as u32, 0, out);
                 }
             }
             _ => {}
@@ -147,11 +141,22 @@ impl Fleet {
         self.await_cluster(zone, out);
     }
 
+    /// Asks for notice and change of one step of a trace. The trace knows the future; the provider gives notice as long before as it can.
+    fn await_availability(&self, index: u32, step: u32, out: &mut Out) {
+        let InterruptionModel::Availability { zones } = &self.spec.spot.model else { return };
+        if let Some(&(from, _)) = zones[index as usize].1.get(step as usize) {
+            let notice = from.saturating_sub(self.spec.spot.notice).max(self.now);
+            out.at(notice, FleetEvent::AvailabilityNotice(index, step));
+        }
+    }
+
     /// Notice before a step of the availability trace of zone `index` of the trace, to nodes that will be too many then.
     pub(super) fn on_availability_notice(&mut self, index: u32, step: u32, out: &mut Out) {
         let InterruptionModel::Availability { zones } = &self.spec.spot.model else { return };
         let (name, steps) = &zones[index as usize];
         let (from, available) = steps[step as usize];
+        out.at(from, FleetEvent::Availability(index, step));
+        self.await_availability(index, step + 1, out);
         let Some(zone) = self.zones.iter().position(|zone| zone.name == *name) else { return };
         let held = self.spot_nodes(zone);
         let staying = held.iter().filter(|node| self.nodes[node.index()].kill_at.is_none()).count();
@@ -170,7 +175,6 @@ impl Fleet {
         let (name, steps) = &zones[index as usize];
         let available = steps[step as usize].1 as usize;
         let Some(zone) = self.zones.iter().position(|zone| zone.name == *name) else { return };
-        self.zones[zone].available = Some(available as u32);
         let mut held = self.spot_nodes(zone);
         // Those under notice go first; their time has come.
         held.sort_by_key(|node| (self.nodes[node.index()].kill_at.is_none(), std::cmp::Reverse(*node)));
@@ -223,7 +227,7 @@ fn age_at_hazard(points: &[(f64, f64)], target: f64) -> f64 {
     for pair in points.windows(2) {
         let [(from, low), (to, high)] = [pair[0], pair[1]];
         let (width, slope) = (to - from, (high - low) / (to - from));
-        let area = (low + high) / 2.0 * width;
+        let area = f64::midpoint(low, high) * width;
         if area >= left {
             // low x + slope x²/2 = left; written so that it stays exact for a slope of zero.
             return from + 2.0 * left / (low + (low * low + 2.0 * slope * left).max(0.0).sqrt());

@@ -3,6 +3,8 @@
 use units::SimTime;
 use workload::{ArrivalCursor, Distribution, ServiceTimes, TraceChunk, Traffic};
 
+use super::llm::TokenCounts;
+
 /// "No such arrival": later than every run.
 pub const NEVER: u64 = u64::MAX;
 
@@ -18,6 +20,12 @@ pub struct Intake {
     pub arrivals: Vec<u64>,
     /// Service times in nanoseconds; as long as `arrivals`, or empty if the service does not use them.
     pub service: Vec<u64>,
+    /// Prompt tokens; as long as `arrivals`, or empty if the service does not use them.
+    pub prompt_tokens: Vec<u32>,
+    /// Output tokens, likewise.
+    pub output_tokens: Vec<u32>,
+    /// Tokens of requests that come without.
+    tokens: Option<TokenCounts>,
     /// First request not taken.
     pub head: usize,
     padding: usize,
@@ -37,6 +45,9 @@ impl Intake {
             chunk: TraceChunk::default(),
             arrivals: Vec::new(),
             service: Vec::new(),
+            prompt_tokens: Vec::new(),
+            output_tokens: Vec::new(),
+            tokens: None,
             head: 0,
             padding,
             read: 0,
@@ -48,6 +59,13 @@ impl Intake {
     /// Requests that arrive before `from` are left out of [`Intake::arrived_measured`].
     pub fn measure_from(mut self, from: u64) -> Self {
         self.measure_from = from;
+        self
+    }
+
+    /// Keeps the tokens of requests: the traffic's own, or `tokens` where it has none. Requests must then be taken one by one, and not
+    /// be put back.
+    pub fn with_tokens(mut self, tokens: TokenCounts) -> Self {
+        self.tokens = Some(tokens);
         self
     }
 
@@ -136,6 +154,10 @@ impl Intake {
             if self.demands.is_some() {
                 self.service.drain(..self.head);
             }
+            if self.tokens.is_some() {
+                self.prompt_tokens.drain(..self.head);
+                self.output_tokens.drain(..self.head);
+            }
             self.head = 0;
         }
         self.chunk.clear();
@@ -145,6 +167,10 @@ impl Intake {
             if self.demands.is_some() {
                 self.service.resize(self.arrivals.len(), 0);
             }
+            if self.tokens.is_some() {
+                self.prompt_tokens.resize(self.arrivals.len(), 0);
+                self.output_tokens.resize(self.arrivals.len(), 0);
+            }
             return;
         }
         let fresh = &self.chunk.arrival_ns;
@@ -153,6 +179,14 @@ impl Intake {
         self.arrivals.extend_from_slice(fresh);
         if let Some(demands) = &mut self.demands {
             demands.fill(&mut self.service, fresh.len());
+        }
+        if let Some(tokens) = &mut self.tokens {
+            if self.chunk.has_tokens() {
+                self.prompt_tokens.extend_from_slice(&self.chunk.prompt_tokens);
+                self.output_tokens.extend_from_slice(&self.chunk.output_tokens);
+            } else {
+                tokens.fill(&mut self.prompt_tokens, &mut self.output_tokens, fresh.len());
+            }
         }
     }
 }

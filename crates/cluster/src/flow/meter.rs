@@ -16,6 +16,21 @@ pub enum Failure {
     Lost,
 }
 
+/// The course of a request whose answer came token by token, nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Streamed {
+    /// When its client first asked.
+    pub arrival: u64,
+    /// When its service began.
+    pub start: u64,
+    /// When its first token came.
+    pub first_token: u64,
+    /// When its last token came.
+    pub end: u64,
+    /// Tokens of the answer.
+    pub tokens: u32,
+}
+
 /// Counts and histograms of one run, per timeline step and in all. Requests that arrived before `measure_from` pass through
 /// uncounted, save in [`Meter::completed_ever`] and [`Meter::failed_ever`].
 #[derive(Debug)]
@@ -127,24 +142,12 @@ impl Meter {
         });
     }
 
-    /// One streamed request is answered: first token at `first_token`, last at `end`, `tokens` in all. False if the client had given up.
-    pub fn answer_streamed(
-        &mut self,
-        arrival: u64,
-        start: u64,
-        spans: (u64, u64),
-        tokens: u32,
-        replica: PodId,
-    ) -> bool {
-        let (first_token, end) = spans;
-        if end - arrival > self.timeout {
-            self.fail_served(arrival, Failure::TimedOut, end, Some((start, replica)));
-            return false;
-        }
+    /// One streamed request is answered and its client is still there.
+    pub fn answer_streamed(&mut self, answer: &Streamed, replica: PodId) {
+        let Streamed { arrival, start, first_token, end, tokens } = *answer;
         self.completed_ever += 1;
         if arrival < self.measure_from {
-            self.count_warm_up(end - arrival);
-            return true;
+            return self.count_warm_up(end - arrival);
         }
         self.count_answer(arrival, start, end);
         let ttft = first_token - arrival;
@@ -164,7 +167,6 @@ impl Meter {
             replica: Some(replica),
             outcome: "completed",
         });
-        true
     }
 
     /// One request ends without an answer, before any service.

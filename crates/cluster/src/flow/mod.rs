@@ -1,9 +1,9 @@
 //! The request flow: arrivals, queues, batches, answers. Everything that happens between two control events.
 //!
 //! Several implementations answer to one trait. [`event::EventFlow`] handles every request event one by one, can express every
-//! service and routing, and is the oracle of the fast ones; [`central::CentralFlow`] and
-//! [`routed::RoutedFlow`] advance whole batches by recursion, from one queue and from one per replica. They agree
-//! to the last nanosecond, which `tests/it/flows.rs` checks over random scenarios.
+//! service and routing but continuous batching, and is the oracle of the fast ones; [`central::CentralFlow`] and
+//! [`routed::RoutedFlow`] advance whole batches by recursion, from one queue and from one per replica. They agree to the last
+//! nanosecond, which `tests/it/flows.rs` checks over random scenarios. [`llm::LlmFlow`] serves language models.
 //!
 //! Order at one instant, in every implementation: answers, then arrivals, then time-outs, then starts of service, so that a
 //! replica freed now can serve what arrives now. Control events of that instant come after all of them.
@@ -11,6 +11,7 @@
 mod central;
 mod event;
 mod intake;
+mod llm;
 mod loads;
 mod local;
 mod meter;
@@ -21,7 +22,8 @@ use central::Discipline;
 pub use central::{Batching, CentralFlow, Slots};
 pub use event::EventFlow;
 pub use intake::Intake;
-pub use meter::{Meter, StepLatency};
+pub use llm::{Family, LatencyLog, LlmFlow, TokenCounts};
+pub use meter::{Meter, StepLatency, Streamed};
 pub use routed::RoutedFlow;
 use units::{PodId, SimTime};
 
@@ -46,10 +48,12 @@ pub struct ReplicaStats {
     pub compute_ns: u64,
     /// Time spent serving, nanoseconds; with several slots per replica, slot-time over slots.
     pub busy_ns: u64,
-    /// Prompt tokens processed (LLM services).
+    /// Prompt tokens of requests whose first answer token is out (LLM services).
     pub prompt_tokens: u64,
     /// Output tokens produced (LLM services).
     pub output_tokens: u64,
+    /// Sequences that lost their KV cache to older ones (LLM services).
+    pub preemptions: u64,
 }
 
 impl ReplicaStats {
@@ -132,6 +136,15 @@ pub trait Flow: Send {
         0.0
     }
 
+    /// Has the replicas added from now on keep latency histograms; nothing for services without them.
+    fn watch_latency(&mut self) {}
+
+    /// The latency histograms of one replica at `now`, if it keeps them. Those of a removed one stay until its slot is reused.
+    fn latency(&mut self, slot: Slot, now: SimTime) -> Option<&LatencyLog> {
+        let _ = (slot, now);
+        None
+    }
+
     /// Requests by place at `now`; settles first.
     fn load(&mut self, now: SimTime) -> Load;
 
@@ -151,7 +164,11 @@ pub(crate) fn build(spec: &SimulationSpec, seed: u64, keep: Keep) -> Box<dyn Flo
     match &service.model {
         ServiceModel::Slots { .. } => build_with(Slots::of(service), spec, seed, keep),
         ServiceModel::DynamicBatching { .. } => build_with(Batching::of(service), spec, seed, keep),
-        ServiceModel::ContinuousBatching { .. } => panic!("continuous batching is being written"),
+        ServiceModel::ContinuousBatching { prompt_tokens, output_tokens, .. } => {
+            let (intake, meter) = sources(spec, seed, keep);
+            let intake = intake.with_tokens(TokenCounts::new(prompt_tokens, output_tokens, seed));
+            Box::new(LlmFlow::new(service, seed, intake, meter))
+        }
     }
 }
 

@@ -3,12 +3,12 @@
 //! Sources per family: Triton core `metrics.cc` and its metrics guide; dcgm-exporter `default-counters.csv`; vLLM v1
 //! `metrics/loggers.py`; llm-d's inference extension. Counters start at 0 with each process.
 
-use promql::adapter::Rules;
+use promql::adapter::Adapter;
 use promql::labels::METRIC_NAME;
 use promql::{Labels, Query};
 use units::{PodId, SimTime};
 
-use crate::flow::{Flow, Load, Meter, ReplicaStats};
+use crate::flow::{Family, Flow, LatencyLog, Load, Meter, ReplicaStats};
 use crate::model::Pods;
 use crate::spec::{Exporter, MetricsSpec, ServiceSpec};
 
@@ -19,7 +19,9 @@ const DURATION_BOUNDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Live {
     pub(super) stats: ReplicaStats,
-    /// Requests waiting for it: its own, or its share of the central queue.
+    /// Requests waiting at it.
+    pub(super) own_waiting: u64,
+    /// Requests waiting for it: its own and its share of the central queue.
     pub(super) waiting: u64,
     pub(super) serving: u64,
     pub(super) kv_usage: f64,
@@ -40,9 +42,16 @@ pub(super) enum PodMetric {
     VllmRunning,
     VllmWaiting,
     VllmKvUsage,
+    /// The older name of the same.
+    VllmGpuCacheUsage,
     VllmSuccess,
     VllmPromptTokens,
     VllmGenerationTokens,
+    VllmPreemptions,
+    /// A bucket of a histogram, by number.
+    VllmBucket(Family, usize),
+    VllmSum(Family),
+    VllmCount(Family),
 }
 
 impl PodMetric {
@@ -59,22 +68,34 @@ impl PodMetric {
         Self::TritonComputeInferDuration,
         Self::TritonPending,
     ];
-    const VLLM: [Self; 6] = [
+    const VLLM: [Self; 8] = [
         Self::VllmRunning,
         Self::VllmWaiting,
         Self::VllmKvUsage,
+        Self::VllmGpuCacheUsage,
         Self::VllmSuccess,
         Self::VllmPromptTokens,
         Self::VllmGenerationTokens,
+        Self::VllmPreemptions,
     ];
 
-    fn of(exporter: Exporter) -> &'static [Self] {
+    fn of(exporter: Exporter) -> Vec<Self> {
         match exporter {
-            Exporter::Triton => &Self::TRITON,
-            Exporter::Dcgm => &[Self::DcgmUtilization],
-            Exporter::Vllm => &Self::VLLM,
-            Exporter::Gateway => &[],
+            Exporter::Triton => Self::TRITON.to_vec(),
+            Exporter::Dcgm => vec![Self::DcgmUtilization],
+            Exporter::Vllm => Self::VLLM.into_iter().chain(Family::ALL.into_iter().flat_map(Self::histogram)).collect(),
+            Exporter::Gateway => Vec::new(),
         }
+    }
+
+    fn histogram(family: Family) -> impl Iterator<Item = Self> {
+        let buckets = (0..family.bounds().len()).map(move |bucket| Self::VllmBucket(family, bucket));
+        buckets.chain([Self::VllmSum(family), Self::VllmCount(family)])
+    }
+
+    /// Whether it is made of the latency histograms of an engine.
+    pub(super) fn is_latency(self) -> bool {
+        matches!(self, Self::VllmBucket(..) | Self::VllmSum(_) | Self::VllmCount(_))
     }
 
     fn name(self) -> &'static str {
@@ -91,9 +112,23 @@ impl PodMetric {
             Self::VllmRunning => "vllm:num_requests_running",
             Self::VllmWaiting => "vllm:num_requests_waiting",
             Self::VllmKvUsage => "vllm:kv_cache_usage_perc",
+            Self::VllmGpuCacheUsage => "vllm:gpu_cache_usage_perc",
             Self::VllmSuccess => "vllm:request_success_total",
             Self::VllmPromptTokens => "vllm:prompt_tokens_total",
             Self::VllmGenerationTokens => "vllm:generation_tokens_total",
+            Self::VllmPreemptions => "vllm:num_preemptions_total",
+            Self::VllmBucket(Family::FirstToken, _) => "vllm:time_to_first_token_seconds_bucket",
+            Self::VllmSum(Family::FirstToken) => "vllm:time_to_first_token_seconds_sum",
+            Self::VllmCount(Family::FirstToken) => "vllm:time_to_first_token_seconds_count",
+            Self::VllmBucket(Family::InterToken, _) => "vllm:inter_token_latency_seconds_bucket",
+            Self::VllmSum(Family::InterToken) => "vllm:inter_token_latency_seconds_sum",
+            Self::VllmCount(Family::InterToken) => "vllm:inter_token_latency_seconds_count",
+            Self::VllmBucket(Family::EndToEnd, _) => "vllm:e2e_request_latency_seconds_bucket",
+            Self::VllmSum(Family::EndToEnd) => "vllm:e2e_request_latency_seconds_sum",
+            Self::VllmCount(Family::EndToEnd) => "vllm:e2e_request_latency_seconds_count",
+            Self::VllmBucket(Family::Queue, _) => "vllm:request_queue_time_seconds_bucket",
+            Self::VllmSum(Family::Queue) => "vllm:request_queue_time_seconds_sum",
+            Self::VllmCount(Family::Queue) => "vllm:request_queue_time_seconds_count",
         }
     }
 
@@ -101,19 +136,34 @@ impl PodMetric {
         match self {
             Self::DcgmUtilization => vec![("gpu", "0")],
             Self::VllmSuccess => vec![("model_name", "model"), ("engine", "0"), ("finished_reason", "stop")],
+            Self::VllmBucket(family, bucket) => {
+                vec![("model_name", "model"), ("engine", "0"), ("le", family.bounds()[bucket])]
+            }
             Self::VllmRunning
             | Self::VllmWaiting
             | Self::VllmKvUsage
+            | Self::VllmGpuCacheUsage
             | Self::VllmPromptTokens
-            | Self::VllmGenerationTokens => {
-                vec![("model_name", "model"), ("engine", "0")]
-            }
+            | Self::VllmGenerationTokens
+            | Self::VllmPreemptions
+            | Self::VllmSum(_)
+            | Self::VllmCount(_) => vec![("model_name", "model"), ("engine", "0")],
             Self::TritonRequestFailure(reason) => vec![("model", "model"), ("version", "1"), ("reason", reason)],
             _ => vec![("model", "model"), ("version", "1")],
         }
     }
 
-    /// The value at a scrape. Triton counts microseconds, truncated.
+    /// The value of a metric made of `log`.
+    pub(super) fn latency_value(self, log: &LatencyLog) -> f64 {
+        match self {
+            Self::VllmBucket(family, bucket) => log.at_most(family, bucket) as f64,
+            Self::VllmSum(family) => log.sum_seconds(family),
+            Self::VllmCount(family) => log.count(family) as f64,
+            _ => panic!("{} is not made of latency histograms", self.name()),
+        }
+    }
+
+    /// The value of any other metric at a scrape. Triton counts microseconds, truncated.
     pub(super) fn value(self, stats: ReplicaStats, live: Live, dcgm_percent: f64) -> f64 {
         let whole = match self {
             Self::TritonRequestSuccess | Self::TritonInferenceCount | Self::VllmSuccess => stats.success,
@@ -124,15 +174,31 @@ impl PodMetric {
             Self::TritonRequestDuration => (stats.wait_ns + stats.compute_ns) / 1_000,
             Self::TritonQueueDuration => stats.wait_ns / 1_000,
             Self::TritonComputeInferDuration => stats.compute_ns / 1_000,
-            Self::TritonPending | Self::VllmWaiting => live.waiting,
+            Self::TritonPending => live.waiting,
+            // An engine does not know what the gateway holds.
+            Self::VllmWaiting => live.own_waiting,
             Self::VllmRunning => live.serving,
             Self::VllmPromptTokens => stats.prompt_tokens,
             Self::VllmGenerationTokens => stats.output_tokens,
+            Self::VllmPreemptions => stats.preemptions,
+            Self::VllmBucket(..) | Self::VllmSum(_) | Self::VllmCount(_) => {
+                panic!("{} is made of latency histograms", self.name())
+            }
             Self::DcgmUtilization => return dcgm_percent,
-            Self::VllmKvUsage => return live.kv_usage,
+            Self::VllmKvUsage | Self::VllmGpuCacheUsage => return live.kv_usage,
         };
         whole as f64
     }
+}
+
+/// What the gateway knows at a scrape.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AtGateway {
+    pub(super) load: Load,
+    /// Requests it has not given to a replica yet.
+    pub(super) held: u64,
+    /// Requests it has given to a replica, waiting there or in service.
+    pub(super) dispatched: u64,
 }
 
 /// A metric of the gateway in front of the service.
@@ -175,11 +241,12 @@ impl GatewayMetric {
     }
 
     /// The value at a scrape.
-    pub(super) fn value(self, load: Load, meter: &Meter) -> f64 {
+    pub(super) fn value(self, seen: AtGateway, meter: &Meter) -> f64 {
+        let AtGateway { load, held, dispatched } = seen;
         match self {
             Self::RequestsTotal => load.arrived as f64,
-            Self::Queue => load.waiting as f64,
-            Self::InFlight => load.in_flight as f64,
+            Self::Queue => held as f64,
+            Self::InFlight => dispatched as f64,
             Self::DurationBucket(bound) if bound.is_infinite() => load.completed as f64,
             Self::DurationBucket(bound) => meter.answers_within((bound * 1e9) as u64) as f64,
             Self::DurationSum => meter.latency_sum_seconds(),
@@ -197,24 +264,22 @@ pub(super) struct Exposition {
 }
 
 impl Exposition {
-    pub(super) fn new(service: &ServiceSpec, metrics: &MetricsSpec, queries: &[Query], rules: Option<&Rules>) -> Self {
-        let pod = pod_labels(service, PodId(0));
-        let offered = metrics.exporters.iter().flat_map(|&exporter| PodMetric::of(exporter).iter().copied());
-        let pod_metrics: Vec<PodMetric> = offered
-            .filter(|metric| {
-                let labels = joined(&pod, &exposed(*metric));
-                queries.iter().any(|query| query.wants(&labels)) || is_named(rules, metric.name())
-            })
-            .collect();
-        let gateway = gateway_labels(service);
-        let gateway_metrics: Vec<GatewayMetric> = GatewayMetric::all()
-            .into_iter()
-            .filter(|_| metrics.exporters.contains(&Exporter::Gateway))
-            .filter(|metric| {
-                let labels = joined(&gateway, &metric.exposed());
-                queries.iter().any(|query| query.wants(&labels)) || is_named(rules, metric.name())
-            })
-            .collect();
+    pub(super) fn new(
+        service: &ServiceSpec,
+        metrics: &MetricsSpec,
+        queries: &[Query],
+        adapter: Option<&Adapter>,
+    ) -> Self {
+        let is_read = |target: &Labels, own: &Labels| {
+            let labels = joined(target, own);
+            queries.iter().any(|query| query.wants(&labels)) || adapter.is_some_and(|adapter| adapter.wants(&labels))
+        };
+        let (pod, gateway) = (pod_labels(service, PodId(0)), gateway_labels(service));
+        let offered = metrics.exporters.iter().flat_map(|&exporter| PodMetric::of(exporter));
+        let pod_metrics: Vec<PodMetric> = offered.filter(|&metric| is_read(&pod, &exposed(metric))).collect();
+        let mut gateway_metrics = GatewayMetric::all();
+        gateway_metrics
+            .retain(|metric| metrics.exporters.contains(&Exporter::Gateway) && is_read(&gateway, &metric.exposed()));
         Self {
             pod_labels: pod_metrics.iter().map(|&metric| exposed(metric)).collect(),
             pod_metrics,
@@ -231,17 +296,6 @@ fn exposed(metric: PodMetric) -> Labels {
 
 fn joined(target: &Labels, own: &Labels) -> Labels {
     Labels::new(target.iter().chain(own.iter()).map(|(name, value)| (name.to_owned(), value.to_owned())))
-}
-
-/// Whether the adapter's rules mention a metric. They are templates, so this looks at their text and keeps a little too much.
-fn is_named(rules: Option<&Rules>, name: &str) -> bool {
-    let mentions = |text: &str| text.contains(name);
-    rules.is_some_and(|rules| {
-        let mut all = rules.custom.iter().chain(&rules.external);
-        all.any(|rule| {
-            mentions(&rule.series_query) || mentions(&rule.metrics_query) || rule.series_query.contains("__name__")
-        })
-    })
 }
 
 /// Labels Prometheus gives a pod's target.
@@ -285,7 +339,8 @@ pub(super) fn live(pod: PodId, now: SimTime, flow: &mut dyn Flow, pods: &Pods) -
     let shared = flow.central_queue(now);
     // The central queue belongs to nobody: each ready replica shows an equal share, the first ones the remainder.
     let share = rank.map_or(0, |rank| shared / ready + u64::from(rank < shared % ready));
-    Live { stats: flow.stats(slot, now), waiting: own + share, serving, kv_usage: flow.kv_usage(slot, now) }
+    let kv_usage = flow.kv_usage(slot, now);
+    Live { stats: flow.stats(slot, now), own_waiting: own, waiting: own + share, serving, kv_usage }
 }
 
 /// Statistics of two stretches of one process.
@@ -299,5 +354,6 @@ pub(super) fn sum(one: ReplicaStats, other: ReplicaStats) -> ReplicaStats {
         busy_ns: one.busy_ns + other.busy_ns,
         prompt_tokens: one.prompt_tokens + other.prompt_tokens,
         output_tokens: one.output_tokens + other.output_tokens,
+        preemptions: one.preemptions + other.preemptions,
     }
 }

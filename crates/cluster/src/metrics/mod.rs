@@ -13,10 +13,10 @@ use promql::{Labels, Options, Query, ScrapeTarget, Storage, TargetId};
 use units::{PodId, SimDuration, SimTime};
 use workload::{Purpose, Stream};
 
-use crate::flow::{Flow, ReplicaStats};
+use crate::flow::{Flow, LatencyLog, ReplicaStats};
 use crate::model::Pods;
 use crate::spec::{MetricsSpec, ServiceSpec, SimulationSpec};
-use exposition::{Exposition, GatewayMetric, PodMetric};
+use exposition::{AtGateway, Exposition, GatewayMetric, PodMetric};
 pub(crate) use resource::request_table;
 
 /// What a controller is answered.
@@ -62,9 +62,9 @@ impl MetricsEvent {
 /// A pod as a source of metrics: from warm to gone.
 struct PodTarget {
     target: TargetId,
-    scrape: ScrapeTarget,
     /// What it did before it last joined the endpoints: counters of a process do not start anew with a label patch.
     carried: ReplicaStats,
+    carried_latency: Option<LatencyLog>,
     dcgm_busy_ns: u64,
     dcgm_percent: f64,
 }
@@ -100,10 +100,10 @@ impl Pipeline {
             Adapter::new(rules, millis(metrics.adapter_relist), options)
                 .expect("the scenario checked the adapter's rules")
         });
-        let exposed = Exposition::new(&spec.service, &metrics, &queries, rules);
+        let exposed = Exposition::new(&spec.service, &metrics, &queries, adapter.as_ref());
         let lookbehind = queries.iter().filter_map(|query| query.lookbehind_ms(options)).max().unwrap_or(0);
-        // The rules' queries are compiled per request; an hour covers every range anyone scales on.
-        let lookbehind = if adapter.is_some() { lookbehind.max(3_600_000) } else { lookbehind };
+        let lookbehind =
+            adapter.as_ref().and_then(Adapter::lookbehind_ms).map_or(lookbehind, |rules| rules.max(lookbehind));
         let reads_resources = asked.iter().any(|query| matches!(query, MetricQuery::Resource { .. }));
         Self {
             service: spec.service.clone(),
@@ -159,14 +159,27 @@ impl Pipeline {
             let refresh = now + SimDuration::from_nanos(phase) + DCGM_WINDOW;
             self.pending.push((refresh.saturating_sub(DCGM_WINDOW), MetricsEvent::DcgmSample(pod)));
         }
-        self.targets[pod.index()] =
-            Some(PodTarget { target, scrape, carried: ReplicaStats::default(), dcgm_busy_ns: 0, dcgm_percent: 0.0 });
+        self.targets[pod.index()] = Some(PodTarget {
+            target,
+            carried: ReplicaStats::default(),
+            carried_latency: None,
+            dcgm_busy_ns: 0,
+            dcgm_percent: 0.0,
+        });
+    }
+
+    /// Whether latency histograms of the replicas are exposed.
+    pub(crate) fn reads_latency(&self) -> bool {
+        self.exposed.pod_metrics.iter().any(|metric| metric.is_latency())
     }
 
     /// A pod left the request flow with these statistics; its process lives on.
-    pub(crate) fn pod_left_flow(&mut self, pod: PodId, stats: ReplicaStats) {
+    pub(crate) fn pod_left_flow(&mut self, pod: PodId, stats: ReplicaStats, latency: Option<&LatencyLog>) {
         if let Some(Some(target)) = self.targets.get_mut(pod.index()) {
             target.carried = exposition::sum(target.carried, stats);
+            if let Some(latency) = latency {
+                target.carried_latency.get_or_insert_default().merge(latency);
+            }
         }
     }
 
@@ -186,7 +199,7 @@ impl Pipeline {
     pub(crate) fn handle(&mut self, event: MetricsEvent, now: SimTime, flow: &mut dyn Flow, pods: &Pods) {
         match event {
             MetricsEvent::Scrape(pod) => self.scrape_pod(pod, now, flow, pods),
-            MetricsEvent::ScrapeGateway => self.scrape_gateway(now, flow),
+            MetricsEvent::ScrapeGateway => self.scrape_gateway(now, flow, pods),
             MetricsEvent::DcgmSample(pod) => self.dcgm_sample(pod, now, flow, pods),
             MetricsEvent::DcgmRefresh(pod) => self.dcgm_refresh(pod, now, flow, pods),
             MetricsEvent::Relist => self.relist(now),
@@ -198,18 +211,30 @@ impl Pipeline {
         let Some(Some(target)) = self.targets.get(pod.index()) else { return };
         let live = exposition::live(pod, now, flow, pods);
         let stats = exposition::sum(target.carried, live.stats);
+        let latency = self.reads_latency().then(|| {
+            let mut all = target.carried_latency.clone().unwrap_or_default();
+            if let Some(log) = pods.slot(pod).and_then(|slot| flow.latency(slot, now)) {
+                all.merge(log);
+            }
+            all
+        });
         let values = &mut self.values;
         values.clear();
-        values.extend(self.exposed.pod_metrics.iter().map(|metric| metric.value(stats, live, target.dcgm_percent)));
+        values.extend(self.exposed.pod_metrics.iter().map(|metric| match &latency {
+            Some(log) if metric.is_latency() => metric.latency_value(log),
+            _ => metric.value(stats, live, target.dcgm_percent),
+        }));
         self.storage.scrape(target.target, now_ms(now), values);
         self.pending.push((now + self.metrics.scrape_interval, MetricsEvent::Scrape(pod)));
     }
 
-    fn scrape_gateway(&mut self, now: SimTime, flow: &mut dyn Flow) {
-        let load = flow.load(now);
+    fn scrape_gateway(&mut self, now: SimTime, flow: &mut dyn Flow, pods: &Pods) {
+        let at_replicas = pods.in_flow().into_iter().map(|(_, slot)| flow.replica_load(slot, now));
+        let dispatched = at_replicas.map(|(waiting, serving)| waiting + serving).sum();
+        let seen = AtGateway { load: flow.load(now), held: flow.central_queue(now), dispatched };
         let meter = flow.meter();
         self.values.clear();
-        self.values.extend(self.exposed.gateway_metrics.iter().map(|metric: &GatewayMetric| metric.value(load, meter)));
+        self.values.extend(self.exposed.gateway_metrics.iter().map(|metric: &GatewayMetric| metric.value(seen, meter)));
         if let Some((target, _)) = &self.gateway {
             self.storage.scrape(*target, now_ms(now), &self.values);
         }

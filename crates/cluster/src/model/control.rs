@@ -203,7 +203,10 @@ impl Cluster<'_> {
     fn apply(&mut self, recommendation: &Recommendation) {
         match recommendation.action {
             Action::Hold => {}
-            Action::Scale(replicas) => self.controllers.desired = replicas,
+            Action::Scale(replicas) => {
+                self.controllers.desired = replicas;
+                self.fleet.want_replicas(replicas);
+            }
             Action::Floor(replicas) => self.controllers.floor = replicas,
             Action::Standby(replicas) => self.controllers.standby = Some(replicas),
         }

@@ -15,7 +15,7 @@ use record::RunRecord;
 use units::{PodId, SimDuration, SimTime};
 
 use crate::Keep;
-use crate::fleet::{Fleet, Notice, Out};
+use crate::fleet::{Fleet, FleetEvent, Notice, Out};
 use crate::flow::{self, Flow};
 use crate::metrics::Pipeline;
 use crate::spec::{PolicySpec, SimulationSpec};
@@ -69,6 +69,9 @@ pub(crate) fn simulate_flow(
         digest: Digest::default(),
         out: Out::default(),
     };
+    if cluster.pipeline.reads_latency() {
+        cluster.flow.watch_latency();
+    }
     cluster.start(&mut agenda);
     run(&mut cluster, &mut agenda, spec.end);
     cluster.finish(seed)
@@ -77,9 +80,12 @@ pub(crate) fn simulate_flow(
 impl Cluster<'_> {
     /// The state at time zero: initial replicas ready, standbys warm, every clock ticking.
     fn start(&mut self, agenda: &mut Agenda<Event>) {
+        self.fleet.start_calendar_at(self.spec.start_unix_seconds);
+        self.fleet.keep_standbys_on_demand(self.policy.warm_pool.as_ref().is_some_and(|pool| pool.on_demand));
         self.fleet.start(&mut self.out);
         let actives = self.policy.replicas_initial.unwrap_or(self.spec.service.replicas_initial);
         self.controllers.desired = actives;
+        self.fleet.want_replicas(actives);
         (0..actives).for_each(|_| self.create_ready(Role::Active));
         (0..self.standby_size()).for_each(|_| self.create_ready(Role::Standby));
         self.take_notices(agenda);
@@ -142,6 +148,10 @@ impl Cluster<'_> {
     /// A pod has passed its readiness probe and its endpoint is known.
     fn pod_is_ready(&mut self, pod: PodId, agenda: &mut Agenda<Event>) {
         let now = agenda.now();
+        if self.pods.state(pod) != PodState::Starting {
+            // One that was there from the start.
+            return;
+        }
         self.recorder.cold_start(now, now - self.pods.created(pod));
         self.pods.set_ready(pod, now);
         self.take_up_duty(pod, agenda);
@@ -158,8 +168,10 @@ impl Cluster<'_> {
     fn leave_flow(&mut self, pod: PodId, now: SimTime) {
         if let Some(slot) = self.pods.release_slot(pod) {
             let (stats, lost) = self.flow.remove(slot, now);
-            self.fleet.add_busy(pod, SimDuration::from_nanos(stats.busy_ns - self.pods.busy_told(pod)));
-            self.pipeline.pod_left_flow(pod, stats);
+            let fresh = stats.busy_ns - self.pods.busy_told(pod);
+            self.fleet.add_busy(pod, SimDuration::from_nanos(fresh));
+            self.recorder.busy(fresh);
+            self.pipeline.pod_left_flow(pod, stats, self.flow.latency(slot, now));
             self.recorder.replica_ended(pod, stats, lost);
         }
     }
@@ -177,13 +189,17 @@ impl Cluster<'_> {
     /// Tells the fleet how long each serving pod has been busy since it was last told.
     fn tell_busy(&mut self, now: SimTime) {
         for (pod, slot) in self.pods.in_flow() {
-            let busy = self.flow.stats(slot, now).busy_ns;
-            let fresh = busy - self.pods.busy_told(pod);
-            if fresh > 0 {
-                self.fleet.add_busy(pod, SimDuration::from_nanos(fresh));
-                self.pods.set_busy_told(pod, busy);
-                self.recorder.busy(fresh);
-            }
+            self.tell_busy_of(pod, slot, now);
+        }
+    }
+
+    fn tell_busy_of(&mut self, pod: PodId, slot: flow::Slot, now: SimTime) {
+        let busy = self.flow.stats(slot, now).busy_ns;
+        let fresh = busy - self.pods.busy_told(pod);
+        if fresh > 0 {
+            self.fleet.add_busy(pod, SimDuration::from_nanos(fresh));
+            self.pods.set_busy_told(pod, busy);
+            self.recorder.busy(fresh);
         }
     }
 
@@ -223,7 +239,7 @@ impl Model for Cluster<'_> {
         self.digest.fold(event.word());
         self.digest.fold(self.flow.started());
         match event {
-            Event::Fleet(event) => self.fleet.handle(event, now, &mut self.out),
+            Event::Fleet(event) => self.fleet_event(event, now),
             Event::Drained(pod) => self.pod_is_drained(pod, now),
             Event::Endpoint(pod) => self.enter_flow(pod, agenda),
             Event::GraceOver(pod) => self.pod_grace_is_over(pod, now),
@@ -242,6 +258,14 @@ impl Model for Cluster<'_> {
 }
 
 impl Cluster<'_> {
+    fn fleet_event(&mut self, event: FleetEvent, now: SimTime) {
+        if event.wants_busy() {
+            // A bill is written: what was busy until now must be on it.
+            self.tell_busy(now);
+        }
+        self.fleet.handle(event, now, &mut self.out);
+    }
+
     /// The warm-up is over: money and counters start from here.
     fn measure_from(&mut self, now: SimTime) {
         self.tell_busy(now);

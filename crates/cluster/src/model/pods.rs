@@ -211,11 +211,6 @@ impl Pods {
         self.slots.iter().enumerate().filter_map(|(slot, pod)| pod.map(|pod| (pod, slot))).collect()
     }
 
-    /// Living pods, oldest first.
-    pub(crate) fn living(&self) -> &[PodId] {
-        &self.living
-    }
-
     /// Living pods of `role` in `state`, oldest first.
     pub(crate) fn with(&self, role: Role, state: PodState) -> impl DoubleEndedIterator<Item = PodId> + '_ {
         self.living.iter().copied().filter(move |&pod| self.role(pod) == role && self.state(pod) == state)

@@ -12,8 +12,11 @@ impl Cluster<'_> {
     pub(super) fn create_ready(&mut self, role: Role) {
         let now = SimTime::ZERO;
         let pod = self.pods.create(role, now);
+        if !self.fleet.create_ready_pod(pod, fleet_role(role), now, &mut self.out) {
+            // The pools' limits leave no room: it is pending, as it would be in a cluster.
+            return;
+        }
         self.pods.set_ready(pod, now);
-        self.fleet.create_ready_pod(pod, fleet_role(role), now, &mut self.out);
         if role == Role::Standby {
             self.pods.set_state(pod, PodState::Standby);
         } else {
@@ -134,11 +137,18 @@ impl Cluster<'_> {
 
     /// A serving pod becomes a standby once its requests are done.
     fn demote(&mut self, pod: PodId, agenda: &mut Agenda<Event>) {
-        let now = agenda.now();
         self.pods.set_state(pod, PodState::Demoting);
         self.pods.set_role(pod, Role::Standby);
-        self.fleet.set_role(pod, PodRole::Standby, now);
+        self.begin_fleet_drain(pod, agenda.now());
         self.wait_until_drained(pod, agenda);
+    }
+
+    /// The fleet's view of a drain, with the pod's busy time up to now told first.
+    fn begin_fleet_drain(&mut self, pod: PodId, now: SimTime) {
+        if let Some(slot) = self.pods.slot(pod) {
+            self.tell_busy_of(pod, slot, now);
+        }
+        self.fleet.begin_drain(pod, now);
     }
 
     /// Deletes a pod: at once if it is not serving, else after its last request or its grace period, whichever comes first.
@@ -148,14 +158,13 @@ impl Cluster<'_> {
             PodState::Ready => {
                 self.pods.set_state(pod, PodState::Draining);
                 self.pods.set_ending(pod, ending);
-                self.fleet.begin_drain(pod, now);
+                self.begin_fleet_drain(pod, now);
                 agenda.schedule(now + self.spec.service.pod.grace, Event::GraceOver(pod));
                 self.wait_until_drained(pod, agenda);
             }
             PodState::Demoting => {
                 self.pods.set_state(pod, PodState::Draining);
                 self.pods.set_ending(pod, ending);
-                self.fleet.begin_drain(pod, now);
                 agenda.schedule(now + self.spec.service.pod.grace, Event::GraceOver(pod));
             }
             PodState::Starting | PodState::Promoting | PodState::Standby => {
@@ -180,6 +189,7 @@ impl Cluster<'_> {
             PodState::Demoting => {
                 self.leave_flow(pod, now);
                 self.pods.set_state(pod, PodState::Standby);
+                self.fleet.set_role(pod, PodRole::Standby, now);
             }
             _ => {}
         }

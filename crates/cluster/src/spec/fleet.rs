@@ -245,6 +245,9 @@ pub struct SpotSpec {
     pub away: SimDuration,
 }
 
+/// How many nodes can be had from each instant on, ascending.
+pub type AvailabilityTrace = Arc<[(SimTime, u32)]>;
+
 /// When spot nodes are taken back.
 #[derive(Clone, Debug)]
 pub enum InterruptionModel {
@@ -272,7 +275,7 @@ pub enum InterruptionModel {
     /// A recorded availability trace: at most this many nodes from an instant on.
     Availability {
         /// (zone, [(from, nodes)]) ascending.
-        zones: Vec<(String, Arc<[(SimTime, u32)]>)>,
+        zones: Vec<(String, AvailabilityTrace)>,
     },
 }
 

@@ -54,15 +54,18 @@ pub enum ServiceModel {
         /// Time to execute a batch, by its size.
         latency: BatchLatency,
     },
-    /// LLM serving with continuous batching, one engine iteration after another.
+    /// LLM serving with continuous batching, one engine iteration after another. With K tokens in the KV cache of its b sequences when it
+    /// is over, p of them prompt tokens it processed, an iteration takes `max(iteration_min, iteration_base + ns_per_kv_token K +
+    /// ns_per_sequence b + ns_per_prompt_token p)`, with coefficients rounded to 2^-20 ns. Scheduling is that of vLLM v1, see
+    /// `flow::llm`.
     ContinuousBatching {
-        /// Sequences in the running batch at most.
+        /// Sequences in the running batch at most; no more than `batched_tokens_max` count.
         sequences_max: u32,
         /// Tokens one iteration may carry (chunked prefill budget).
         batched_tokens_max: u32,
-        /// KV-cache capacity in tokens.
+        /// KV-cache capacity in tokens, in whole blocks of 16. A request that could never fit is rejected.
         kv_tokens: u64,
-        /// Shortest iteration.
+        /// Shortest iteration; at least a nanosecond counts.
         iteration_min: SimDuration,
         /// Iteration time with an empty KV cache and no prompt tokens.
         iteration_base: SimDuration,
@@ -72,7 +75,8 @@ pub enum ServiceModel {
         ns_per_prompt_token: f64,
         /// Added per sequence in the batch, in nanoseconds.
         ns_per_sequence: f64,
-        /// Fixed overhead outside the engine (tokenizing, HTTP), added to every answer and first token.
+        /// Fixed overhead outside the engine (tokenizing, HTTP), added to every answer and first token; not seen by the engine's own
+        /// metrics.
         overhead: SimDuration,
         /// Tokens of requests that have none in the trace.
         prompt_tokens: Distribution,

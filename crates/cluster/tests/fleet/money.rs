@@ -117,6 +117,25 @@ fn cheapest_spot_first_then_on_demand_when_there_is_none() {
 }
 
 #[test]
+fn zones_of_equal_price_share_the_nodes() {
+    let in_zone = |zone: &str| {
+        let mut offering = offering("x", Purchase::Spot, 1, 0.3);
+        offering.zone = zone.into();
+        offering
+    };
+    let mut driver = Driver::new(&fleet(vec![in_zone("a"), in_zone("b"), in_zone("c")]));
+    for _ in 0..9 {
+        driver.create();
+    }
+    driver.run_to(at(1_000));
+    driver.fleet.finish(at(1_000));
+    let (_, nodes) = driver.fleet.take_lives();
+    for zone in ["a", "b", "c"] {
+        assert_eq!(nodes.iter().filter(|node| node.zone == zone).count(), 3);
+    }
+}
+
+#[test]
 fn a_pools_gpu_limit_counts_whole_nodes() {
     let mut spec = fleet(vec![offering("p4d.24xlarge", Purchase::OnDemand, 8, 32.77)]);
     spec.pools[0].gpus_max = Some(20);

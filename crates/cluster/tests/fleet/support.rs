@@ -171,6 +171,11 @@ impl Driver {
         pod
     }
 
+    pub fn keep_pause_pods(&mut self, count: u32) {
+        self.fleet.keep_pause_pods(count, self.now, &mut self.out);
+        self.collect();
+    }
+
     pub fn delete(&mut self, pod: PodId) {
         self.fleet.delete_pod(pod, "scale_in", self.now, &mut self.out);
         self.collect();

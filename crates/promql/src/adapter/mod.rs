@@ -180,6 +180,18 @@ impl Adapter {
         })
     }
 
+    /// How far before the present samples can matter, in milliseconds; None if a query looks at a fixed time.
+    pub fn lookbehind_ms(&self) -> Option<i64> {
+        let examples = self.custom.iter().chain(&self.external).map(|rule| &rule.example);
+        let needed = examples.map(|example| example.lookbehind_ms(self.options));
+        needed.into_iter().try_fold(self.max_age_ms, |far, needed| Some(far.max(needed?)))
+    }
+
+    /// Whether any rule may look at a series with these labels.
+    pub fn wants(&self, labels: &Labels) -> bool {
+        self.custom.iter().chain(&self.external).any(|rule| rule.wants(labels))
+    }
+
     /// Asks which series there are. Metrics whose series had no sample within the maximum age disappear.
     pub fn relist(&mut self, storage: &Storage, now_ms: i64) {
         self.listed_custom.clear();

@@ -8,7 +8,7 @@ use super::AdapterError;
 use super::config::{GroupResource, Rule, SeriesFilter};
 use super::template::{Fields, Template};
 use crate::labels::Labels;
-use crate::query::Query;
+use crate::query::{BOUND_MATCHER, Query};
 
 /// Kubernetes resources that labels may name: singular, plural, group.
 const RESOURCES: &[(&str, &str, &str)] = &[
@@ -46,6 +46,8 @@ pub(super) struct CheckedRule {
     matches: Regex,
     api_name: String,
     pub query: Template,
+    /// The query for a series, label and objects that do not exist. It shows mistakes before the first request.
+    pub example: Query,
 }
 
 impl CheckedRule {
@@ -65,6 +67,10 @@ impl CheckedRule {
             (given, _) => given,
         };
         let overrides = &rule.resources.overrides;
+        let query = Template::parse(&rule.metrics_query)?;
+        let (series, group_by) = ("example", "example");
+        let fields = Fields { series, label_matchers: BOUND_MATCHER, group_by, ..Fields::default() };
+        let example = Query::compile(&query.expand(&fields))?;
         Ok(Self {
             series: Query::compile(&rule.series_query)?,
             filters,
@@ -73,8 +79,14 @@ impl CheckedRule {
             is_namespaced: rule.resources.namespaced.unwrap_or(true),
             api_name: api_name.to_owned(),
             matches,
-            query: Template::parse(&rule.metrics_query)?,
+            query,
+            example,
         })
+    }
+
+    /// Whether the rule may look at a series, to list it or to compute a value.
+    pub fn wants(&self, labels: &Labels) -> bool {
+        self.series.wants_name(labels.metric_name()) || self.example.wants(labels)
     }
 
     /// The name under which the API shows a series, or None if the rule leaves it out.

@@ -186,3 +186,18 @@ fn what_a_template_cannot_say_is_refused_with_what_it_can() {
     let error = Adapter::new(&rules, MINUTE_MS, Options::default()).expect_err("unsupported").to_string();
     assert!(error.contains("cannot use <<range .GroupBySlice>>; supported are .Series"), "{error}");
 }
+
+#[test]
+fn a_query_that_cannot_work_is_refused_when_rules_are_read() {
+    let rules = Rules { custom: vec![rule("x", "sum(<<.Series>>{<<.LabelMatchers>>}")], external: Vec::new() };
+    assert!(matches!(Adapter::new(&rules, MINUTE_MS, Options::default()), Err(AdapterError::Query(_))));
+}
+
+#[test]
+fn the_rules_tell_which_series_and_how_much_history_they_need() {
+    let query = "rate(<<.Series>>{<<.LabelMatchers>>}[10m]) / on (pod) group_left () weight";
+    let adapter = adapter(vec![rule(r#"{__name__=~"^re.*_total",namespace!=""}"#, query)], Vec::new());
+    assert_eq!(adapter.lookbehind_ms(), Some(10 * MINUTE_MS));
+    let wants = |name: &str| adapter.wants(&Labels::new([(METRIC_NAME, name)]));
+    assert_eq!(["requests_total", "weight", "other"].map(wants), [true, true, false]);
+}

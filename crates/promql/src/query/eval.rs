@@ -7,7 +7,7 @@ use super::plan::{
     At, Node, OverRange, RangeNode, Relabel, ScalarNode, Selection, Selector, Shift, VectorNode, WithScalar,
 };
 use super::{Element, EvalError, Evaluation, Options, SampleAges, Value, binary, map, over_range, relabel};
-use crate::labels::Labels;
+use crate::labels::{Labels, METRIC_NAME};
 use crate::storage::{Sample, Storage};
 
 /// Everything an evaluation needs besides the query.
@@ -241,6 +241,14 @@ impl Selector {
     pub fn is_match(&self, labels: &Labels) -> bool {
         self.name.as_ref().is_none_or(|name| **name == *labels.metric_name())
             && self.matchers.iter().chain(&self.bound).all(|matcher| matcher.is_match(labels))
+    }
+
+    /// Whether a series of this name could be selected.
+    pub fn is_name_match(&self, name: &str) -> bool {
+        let named = Labels::new([(METRIC_NAME, name)]);
+        let conditions = self.matchers.iter().filter(|matcher| matcher.name() == METRIC_NAME);
+        self.name.as_ref().is_none_or(|wanted| **wanted == *name)
+            && conditions.into_iter().all(|matcher| matcher.is_match(&named))
     }
 
     /// The selected series, sorted by labels. Looked up again only when series of that metric came or went.

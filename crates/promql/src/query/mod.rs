@@ -183,6 +183,11 @@ impl Query {
         self.selectors.iter().any(|reached| reached.selector.is_match(labels))
     }
 
+    /// Whether a selector of the query could select a series of this name.
+    pub(crate) fn wants_name(&self, name: &str) -> bool {
+        self.selectors.iter().any(|reached| reached.selector.is_name_match(name))
+    }
+
     /// Labels of the series that the query's first selector finds and that have something stored in
     /// `[from_ms, to_ms]`, as `/api/v1/series` answers.
     pub(crate) fn series<'a>(&self, storage: &'a Storage, from_ms: i64, to_ms: i64) -> Vec<&'a Labels> {

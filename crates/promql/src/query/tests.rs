@@ -1,9 +1,11 @@
 //! Is a query refused, remembered and measured as it should be? Values are the business of the parity test.
 
+use proptest::prelude::{any, prop, prop_assert_eq, proptest};
+
 use super::{Options, Query, QueryError, SampleAges, Value};
 use crate::labels::{Labels, METRIC_NAME};
 use crate::matcher::Matcher;
-use crate::storage::Storage;
+use crate::storage::{MISSING, Storage, TargetId};
 
 fn named(name: &str, pod: &str) -> Labels {
     Labels::new([(METRIC_NAME, name), ("pod", pod)])
@@ -120,4 +122,49 @@ fn conditions_bound_later_apply_to_every_selector_that_asks_for_them() {
     assert_eq!(sum(&mut query, &storage, 1_000), 12.0);
     query.bind(&[Matcher::equal("pod", "b")]);
     assert_eq!(sum(&mut query, &storage, 1_000), 9.0);
+}
+
+/// What can happen to a fleet of pods between two evaluations.
+fn change(storage: &mut Storage, pods: &mut [Option<TargetId>], what: u8, t_ms: i64) {
+    let slot = usize::from(what >> 3) % pods.len();
+    let pod = format!("p{slot}");
+    match (what & 7, pods[slot]) {
+        (0..=2, None) => {
+            pods[slot] = Some(storage.add_target(named("up", &pod), vec![named("x", &pod), named("y", &pod)]));
+        }
+        (0, Some(id)) => {
+            storage.end_target(id, 15_000);
+            pods[slot] = None;
+        }
+        (1, Some(id)) => drop(storage.scrape_failed(id, t_ms)),
+        (2, Some(id)) => drop(storage.scrape(id, t_ms, &[MISSING, f64::from(what)])),
+        (3, _) => storage.collect(t_ms),
+        (_, Some(id)) => drop(storage.scrape(id, t_ms, &[f64::from(what), t_ms as f64 / 1000.0])),
+        (_, None) => {}
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_long_lived_query_answers_as_one_compiled_just_now(changes in prop::collection::vec(any::<u8>(), 1..120)) {
+        let texts = [
+            "sum(x)", "avg by (pod) (x)", "rate(y[1m])", "x + on (pod) group_left () y", "x and y > 30",
+            "topk(2, x) or y", "max_over_time(sum(x)[1m:15s])", r#"label_join(x, "z", "", "pod")"#, "-{pod=~\"p[01]\"}",
+        ];
+        let compile = |text: &&str| Query::compile(text).expect("a valid query");
+        let mut old: Vec<Query> = texts.iter().map(compile).collect();
+        let mut storage = Storage::new(300_000);
+        let mut pods = [None; 4];
+        for (step, what) in changes.into_iter().enumerate() {
+            let t_ms = step as i64 * 5_000;
+            change(&mut storage, &mut pods, what, t_ms);
+            for (text, query) in texts.iter().zip(&mut old) {
+                let (old, new) = (
+                    query.evaluate(&storage, t_ms, Options::default()),
+                    compile(text).evaluate(&storage, t_ms, Options::default()),
+                );
+                prop_assert_eq!(format!("{old:?}"), format!("{new:?}"), "{} at {}", text, t_ms);
+            }
+        }
+    }
 }

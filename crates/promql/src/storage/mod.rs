@@ -143,9 +143,14 @@ impl Storage {
     pub fn end_target(&mut self, id: TargetId, interval_ms: i64) {
         let block = &mut self.target_mut(id.0).block;
         let last_ms = block.last_ms().unwrap_or(i64::MIN / 2);
-        block.end =
-            Some(EndOfRun { stamp_ms: last_ms + interval_ms, visible_from_ms: last_ms + interval_ms * 21 / 10 });
-        self.ended.push(id.0);
+        // A target that was resumed but not scraped since keeps its first end.
+        block.end.get_or_insert(EndOfRun {
+            stamp_ms: last_ms + interval_ms,
+            visible_from_ms: last_ms + interval_ms * 21 / 10,
+        });
+        if !self.ended.contains(&id.0) {
+            self.ended.push(id.0);
+        }
     }
 
     /// Forgets ended targets whose samples are all out of reach at `now_ms`. Cost: the number of ended targets; call
@@ -177,7 +182,9 @@ impl Storage {
                 block.push_end(end.stamp_ms);
             }
             block.end = None;
+            self.ended.retain(|&ended| ended != index);
         }
+        let block = &mut self.target_mut(index).block;
         let is_stored = block.push(t_ms, first, rest);
         block.forget(t_ms.saturating_sub(retention_ms));
         is_stored

@@ -1,0 +1,24 @@
+//! From measurements to scenario parameters: cold-start phases from Kubernetes objects, interruption rates from spot histories, service
+//! times from load-test results. Each fit comes with intervals, with what it could not use and why, and with YAML to paste.
+//!
+//! Text and plain values in, plain values out. The crate knows no paths, clusters, prices or scenario types; it only writes the keys that
+//! scenarios read.
+
+mod cold_start;
+mod error;
+mod fit;
+mod presets;
+mod service;
+mod spot;
+mod yaml;
+
+pub use cold_start::{ColdStartFit, Phase, PhaseFit, Unused, cold_start};
+pub use error::CalibrateError;
+pub use fit::{
+    Candidate, DistributionFit, Family, Interval, Observation, QuantilePair, fit_distribution, quantile_plot,
+};
+pub use presets::{ColdStartPreset, PresetPhase, nearest_preset, preset, presets};
+pub use service::{
+    BatchRun, BatchingFit, LlmFit, LlmRun, batching, genai_perf, inference_perf, llm, triton_perf_analyzer, vllm_bench,
+};
+pub use spot::{Clustering, SpotFit, SpotHistory, ZonePrices, ZoneSteps, spot};

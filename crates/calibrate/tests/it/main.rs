@@ -1,0 +1,8 @@
+//! Do fits recover what measurements were made from?
+
+mod cold_start;
+mod presets;
+mod service;
+mod shared_data;
+mod spot;
+mod synthetic;

@@ -1,0 +1,37 @@
+//! Are the presets usable as they are?
+
+use calibrate::{nearest_preset, preset, presets};
+
+#[test]
+fn every_preset_has_a_phase_a_source_and_its_own_name() {
+    for one in presets() {
+        assert!(one.phases().iter().any(|(_, phase)| phase.is_some()), "{}", one.name);
+        for phase in one.phases().iter().filter_map(|(_, phase)| *phase) {
+            assert!(phase.distribution().validate().is_ok() && !phase.source.is_empty(), "{}: {phase:?}", one.name);
+        }
+        assert_eq!(presets().iter().filter(|other| other.name == one.name).count(), 1, "{}", one.name);
+    }
+}
+
+#[test]
+fn a_preset_is_written_with_its_sources() {
+    let yaml = preset("vllm-8b-h100").unwrap().yaml();
+    let values: Vec<&str> = yaml.lines().map(|line| line.split(" #").next().unwrap()).collect();
+    assert_eq!(
+        values,
+        [
+            "coldStart:",
+            "  imagePull: 130.8s",
+            "  modelDownload: 0s",
+            "  gpuLoad: {logNormal: {p50: 4.507s, p90: 5.295s}}",
+            "  cudaWarmUp: 39.34s"
+        ]
+    );
+}
+
+#[test]
+fn an_unknown_preset_is_told_a_similar_one() {
+    assert_eq!(preset("vllm-8b"), None);
+    assert_eq!(nearest_preset("vllm-8b"), Some("vllm-8b-h100"));
+    assert_eq!(nearest_preset("x"), None);
+}

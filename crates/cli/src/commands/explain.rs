@@ -1,0 +1,148 @@
+//! `scalelab explain`: why a controller did, or did not, scale.
+
+use cluster::Keep;
+use lab::experiment::replication_seed;
+use record::{DecisionRow, MetricRow};
+use units::{SimDuration, SimTime};
+
+use crate::args::Explain;
+use crate::failure::{Failure, Outcome, Result};
+use crate::run_file::RunFile;
+
+/// Repeats replication 0 of the policy and tells its reasoning.
+pub fn explain(args: &Explain) -> Result<Outcome> {
+    let file = RunFile::read(&args.dir)?;
+    let loaded = file.reload()?;
+    let known = || file.policies.join(", ");
+    let policy = loaded.spec.policies.iter().position(|policy| policy.name == args.policy);
+    let policy = policy.ok_or_else(|| {
+        Failure::input(format!("--policy {}: the run has no such policy (one of: {})", args.policy, known()))
+    })?;
+    let seed = replication_seed(file.seed, 0);
+    let record = cluster::simulate(&loaded.spec, policy, 0, seed, Keep { tables: true, requests: false });
+    if record.decisions.is_empty() {
+        println!("{} never decides anything: it keeps what it was given", args.policy);
+        return Ok(Outcome::Done);
+    }
+    if let Some(metric) = &args.watch {
+        watch(&record.decisions, metric)?;
+    }
+    if let Some(at) = &args.at {
+        let at = parse_time(at)?;
+        for controller in controllers(&record.decisions) {
+            let passes = record.decisions.iter().filter(|row| row.controller == controller);
+            match passes.take_while(|row| row.time <= at).last() {
+                Some(row) => print!("{}", in_words(row)),
+                None => println!("{controller} has made no pass by {at}\n"),
+            }
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+fn controllers(decisions: &[DecisionRow]) -> Vec<&str> {
+    let mut names: Vec<&str> = Vec::new();
+    for row in decisions {
+        if !names.contains(&row.controller.as_str()) {
+            names.push(&row.controller);
+        }
+    }
+    names
+}
+
+/// `HH:MM`, `HH:MM:SS`, either after `Nd `, or `Ns`.
+fn parse_time(text: &str) -> Result<SimTime> {
+    let wrong = || {
+        Failure::input(format!(
+            "--at {text}: expected a time such as 09:14, 09:14:30, 1d 02:00 or 33240s from the start"
+        ))
+    };
+    if let Some(seconds) = text.strip_suffix('s').and_then(|number| number.parse::<f64>().ok()) {
+        return Ok(SimTime::ZERO + SimDuration::from_secs_f64(seconds));
+    }
+    let (days, clock) = match text.split_once("d ") {
+        Some((days, clock)) => (days.trim().parse().map_err(|_| wrong())?, clock),
+        None => (0, text),
+    };
+    let parts: Vec<u64> =
+        clock.split(':').map(|part| part.trim().parse().map_err(|_| wrong())).collect::<Result<_>>()?;
+    match parts[..] {
+        [hours, minutes] if minutes < 60 => Ok(SimTime::from_secs(days * 86_400 + hours * 3_600 + minutes * 60)),
+        [hours, minutes, seconds] if minutes < 60 && seconds < 60 => {
+            Ok(SimTime::from_secs(days * 86_400 + hours * 3_600 + minutes * 60 + seconds))
+        }
+        _ => Err(wrong()),
+    }
+}
+
+/// One pass, as one would tell it to a colleague.
+fn in_words(row: &DecisionRow) -> String {
+    let mut text = format!(
+        "{} at {}: {} wanted before, {} ready\n",
+        row.controller, row.time, row.replicas_before, row.replicas_ready
+    );
+    for metric in &row.metrics {
+        text += &format!("  metric {}\n", metric_in_words(metric));
+    }
+    if let Some(raw) = row.raw {
+        text += &format!("  together the metrics ask for {raw}\n");
+    }
+    for step in &row.steps {
+        let change = if step.before == step.after {
+            format!("{} stays", step.before)
+        } else {
+            format!("{} -> {}", step.before, step.after)
+        };
+        text += &format!("  {}: {change} ({})\n", step.name, step.note);
+    }
+    text += &match row.written {
+        Some((what, value)) => format!("  written: {what} = {value} ({})\n\n", row.reason),
+        None => format!("  nothing written ({})\n\n", row.reason),
+    };
+    text
+}
+
+fn metric_in_words(metric: &MetricRow) -> String {
+    let value = metric.value.map_or("could not be read".to_owned(), |value| format!("is {}", rounded(value)));
+    let age = metric.age.map(|age| format!(", {:.1} s old", age.as_secs_f64())).unwrap_or_default();
+    let ratio = metric.ratio.map(|ratio| format!(", ratio {ratio:.4}")).unwrap_or_default();
+    let wish = metric.replicas.map_or("no proposal".to_owned(), |replicas| format!("asks for {replicas}"));
+    format!(
+        "{} {value} against a target of {}{ratio}{age}: {wish} ({})",
+        metric.metric,
+        rounded(metric.target),
+        metric.note
+    )
+}
+
+fn rounded(value: f64) -> String {
+    let text = format!("{value:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// When the replicas asked for by a metric changed.
+fn watch(decisions: &[DecisionRow], metric: &str) -> Result<()> {
+    let mut last = None;
+    let mut seen = false;
+    for row in decisions {
+        let Some(found) =
+            row.metrics.iter().find(|found| found.metric == metric || found.metric.starts_with(&format!("{metric} ")))
+        else {
+            continue;
+        };
+        seen = true;
+        let now = (&row.controller, found.replicas);
+        if last != Some(now) {
+            println!("{} {}: {}", row.time, row.controller, metric_in_words(found));
+            last = Some(now);
+        }
+    }
+    if seen {
+        return Ok(());
+    }
+    let mut names: Vec<&str> =
+        decisions.iter().flat_map(|row| &row.metrics).map(|metric| metric.metric.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    Err(Failure::input(format!("--watch {metric}: no controller reads it (they read: {})", names.join(", "))))
+}

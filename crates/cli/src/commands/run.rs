@@ -1,0 +1,178 @@
+//! `scalelab run`: every policy over the same requests, compared.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use cluster::Keep;
+use lab::Workers;
+use lab::experiment::{self, Plan, Precision, PrecisionReport, Results};
+use report::{CalendarStart, PolicyOutcome, RunReport, TerminalStyle};
+use scenario::Loaded;
+
+use crate::args::{Format, Run};
+use crate::failure::{Failure, OrEnvironment, Outcome, Result};
+use crate::inputs;
+use crate::interrupt::raise_on_interrupt;
+use crate::progress::Bar;
+use crate::run_file::{RunFile, digests};
+
+/// Runs, writes, prints.
+pub fn run(args: &Run) -> Result<Outcome> {
+    let (mut loaded, recorded) = match &args.from {
+        Some(path) => {
+            let file = RunFile::read(path)?;
+            (file.reload()?, Some(file))
+        }
+        None => (inputs::load(&args.scenario)?, None),
+    };
+    inputs::choose_policies(&mut loaded, &args.policy)?;
+    if !args.quiet {
+        loaded.notes.iter().for_each(|note| eprintln!("note: {note}"));
+    }
+    let seed = args.seed.or(recorded.as_ref().map(|file| file.seed)).unwrap_or(loaded.seed);
+    let asked = args.replications.map(std::num::NonZeroU32::get);
+    let replications = asked.or(recorded.as_ref().map(|file| file.replications)).unwrap_or(loaded.replications);
+    let folder = args.out.clone().unwrap_or_else(|| Path::new("results").join(&loaded.spec.name));
+    let begun = Instant::now();
+    let workers = Workers::new(args.jobs).or_environment("starting threads")?;
+    raise_on_interrupt(workers.stop_flag()).or_environment("listening for interrupts")?;
+    let (results, precision) = simulate(args, &loaded, &workers, (seed, replications))?;
+    if results.policies.is_empty() {
+        return Err(Failure::Environment(anyhow::anyhow!(
+            "interrupted before any policy was done; nothing was written"
+        )));
+    }
+    let file = RunFile {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        scenario: loaded.spec.name.clone(),
+        command: std::env::args().collect(),
+        documents: loaded.documents.clone(),
+        folder: loaded.folder.clone(),
+        policies: results.policies.iter().map(|policy| policy.name().to_owned()).collect(),
+        seed,
+        replications: results.policies[0].summary.replications,
+        digests: digests(&results),
+        notes: loaded.notes.clone(),
+        wall_time_s: begun.elapsed().as_secs_f64(),
+        jobs: workers.jobs(),
+    };
+    check_repetition(recorded.as_ref(), &file)?;
+    write(&loaded, &results, &file, &folder)?;
+    print(args, &loaded, &results, (&folder, precision.as_ref()))
+}
+
+fn simulate(
+    args: &Run,
+    loaded: &Loaded,
+    workers: &Workers,
+    (seed, replications): (u64, u32),
+) -> Result<(Results, Option<PrecisionReport>)> {
+    let bar = Bar::new(&loaded.spec.name, args.quiet);
+    let progress = |progress| bar.show(progress);
+    let plan = Plan {
+        policies: loaded.spec.policies.len(),
+        replications,
+        seed,
+        keep: Keep { tables: true, requests: args.save_requests },
+        progress: &progress,
+    };
+    let runner = experiment::simulator(&loaded.spec);
+    let found = match args.precision {
+        Some(relative) if !(relative > 0.0 && relative < 1.0) => {
+            return Err(Failure::input(format!(
+                "--precision {relative}: must be between 0 and 1, such as 0.02 for 2 %"
+            )));
+        }
+        Some(relative) => {
+            let miss_floor = 1.0 - loaded.spec.slo.objective;
+            let precision = Precision { relative, miss_floor, ..Precision::default() };
+            let (results, report) = experiment::run_to_precision(workers, &plan, precision, &runner);
+            (results, Some(report))
+        }
+        None => (experiment::run(workers, &plan, &runner), None),
+    };
+    bar.finish();
+    Ok(found)
+}
+
+/// A repetition must come out as the run it repeats.
+fn check_repetition(recorded: Option<&RunFile>, now: &RunFile) -> Result<()> {
+    let Some(recorded) = recorded else { return Ok(()) };
+    let differing = now.digests.iter().find(|digest| {
+        let same_run = |old: &&crate::run_file::RunDigest| {
+            (&old.policy, old.replication, old.seed) == (&digest.policy, digest.replication, digest.seed)
+        };
+        recorded.digests.iter().find(same_run).is_some_and(|old| old.digest != digest.digest)
+    });
+    match differing {
+        Some(digest) => Err(Failure::input(format!(
+            "policy {}, replication {}: digest {} differs from the recorded one; run.json is of scalelab {}, this is {}",
+            digest.policy, digest.replication, digest.digest, recorded.version, now.version
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// The report over what was found; `with` gets it because it borrows from here.
+pub fn with_report<T>(loaded: &Loaded, results: &Results, with: impl FnOnce(&RunReport<'_>) -> T) -> T {
+    let summaries: Vec<_> = results.policies.iter().map(experiment::PolicyResult::summaries).collect();
+    let outcomes: Vec<PolicyOutcome<'_>> = results
+        .policies
+        .iter()
+        .zip(&summaries)
+        .map(|(policy, replications)| PolicyOutcome { summary: &policy.summary, replications, detail: &policy.first })
+        .collect();
+    let comparisons = results.comparisons();
+    with(&RunReport {
+        scenario: &loaded.spec.name,
+        start: Some(CalendarStart {
+            unix_seconds: loaded.spec.start_unix_seconds,
+            utc_offset_seconds: loaded.utc_offset_seconds,
+        }),
+        slo_threshold: loaded.spec.slo.latency,
+        objective: loaded.spec.slo.objective,
+        policies: &outcomes,
+        comparisons: &comparisons,
+    })
+}
+
+fn write(loaded: &Loaded, results: &Results, file: &RunFile, folder: &Path) -> Result<()> {
+    let mut files = with_report(loaded, results, report::files);
+    files.push(("run.json".to_owned(), file.to_json()?.into_bytes()));
+    report::write_all(folder, &files).or_environment(&format!("writing {}", folder.display()))
+}
+
+fn print(
+    args: &Run,
+    loaded: &Loaded,
+    results: &Results,
+    (folder, precision): (&PathBuf, Option<&PrecisionReport>),
+) -> Result<Outcome> {
+    if args.quiet {
+        return Ok(Outcome::Done);
+    }
+    let format = match args.format {
+        Format::Table => report::Format::Table,
+        Format::Json => report::Format::Json,
+        Format::Markdown => report::Format::Markdown,
+        Format::Csv => report::Format::Csv,
+    };
+    let style = if std::io::stdout().is_terminal() {
+        let color = std::env::var_os("NO_COLOR").is_none();
+        let width = console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns));
+        TerminalStyle { color, unicode: true, width }
+    } else {
+        TerminalStyle::PLAIN
+    };
+    print!("{}", with_report(loaded, results, |report| report::render(report, format, style)));
+    if let Some(precision) = precision {
+        let verdict = if precision.is_met { "met" } else { "not met" };
+        eprintln!("precision {verdict} with {} replications per policy", precision.replications);
+    }
+    if results.is_interrupted {
+        eprintln!("interrupted: the tables hold the replications that every policy finished");
+    }
+    eprintln!("tables, plots and report.html are in {}", folder.display());
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,52 @@
+//! From arguments to a resolved scenario.
+
+use std::io::Read;
+use std::path::Path;
+
+use scenario::{Input, Loaded};
+
+use crate::args::ScenarioArgs;
+use crate::failure::{Failure, OrEnvironment, OrInput, Result};
+
+/// Loads what the arguments name: files, folders, `-`, or the built-in scenario if they name nothing.
+pub fn load(args: &ScenarioArgs) -> Result<Loaded> {
+    let overrides = args.set.iter().map(|assignment| parse_override(assignment)).collect::<Result<Vec<_>>>()?;
+    scenario::load(&inputs(args)?, &overrides).or_input()
+}
+
+fn inputs(args: &ScenarioArgs) -> Result<Vec<Input>> {
+    if args.scenario.is_empty() {
+        return Ok(Input::embedded_default());
+    }
+    args.scenario.iter().map(|path| input(path)).collect()
+}
+
+fn input(path: &Path) -> Result<Input> {
+    if path != Path::new("-") {
+        return Ok(Input::Path(path.to_owned()));
+    }
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text).or_environment("reading standard input")?;
+    Ok(Input::Text { name: "(standard input)".to_owned(), text })
+}
+
+fn parse_override(assignment: &str) -> Result<(String, String)> {
+    let (path, value) = assignment
+        .split_once('=')
+        .ok_or_else(|| Failure::input(format!("--set {assignment}: expected PATH=VALUE, such as run.duration=2h")))?;
+    Ok((path.trim().to_owned(), value.trim().to_owned()))
+}
+
+/// Keeps the policies named, in the scenario's order; all if none is named.
+pub fn choose_policies(loaded: &mut Loaded, names: &[String]) -> Result<()> {
+    let known: Vec<String> = loaded.spec.policies.iter().map(|policy| policy.name.clone()).collect();
+    if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
+        let hint = scenario::nearest(unknown, known.iter().map(String::as_str));
+        let hint = hint.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
+        return Err(Failure::input(format!("--policy {unknown}: no such policy{hint} (one of: {})", known.join(", "))));
+    }
+    if !names.is_empty() {
+        loaded.spec.policies.retain(|policy| names.contains(&policy.name));
+    }
+    Ok(())
+}

@@ -1,0 +1,5 @@
+//! Does the user understand, and do the promises hold: `run`, `explain`, `report` as commands, on small scenarios.
+
+mod errors;
+mod promises;
+mod support;

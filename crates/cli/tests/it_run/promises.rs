@@ -1,0 +1,109 @@
+//! The promises a run makes.
+
+use std::path::Path;
+
+use crate::support::{SCENARIO, folder_with, micros, scalelab, table};
+
+const TABLES: [&str; 8] =
+    ["summary", "replications", "comparison", "timeline", "decisions", "replicas", "nodes", "ledger"];
+
+fn run(folder: &Path, args: &[&str]) {
+    let output = scalelab(folder, &[&["run", "small", "--quiet"], args].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn read(folder: &Path, file: &str) -> Vec<u8> {
+    std::fs::read(folder.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+#[test]
+fn one_and_two_threads_and_a_repetition_leave_the_same_bytes() {
+    let folder = folder_with(SCENARIO);
+    run(folder.path(), &["--jobs", "1", "-o", "one"]);
+    run(folder.path(), &["--jobs", "2", "-o", "two"]);
+    let again = scalelab(folder.path(), &["run", "--from", "one/run.json", "--quiet", "-o", "again"]);
+    assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
+    for table in TABLES {
+        let file = format!("{table}.csv");
+        let one = read(folder.path(), &format!("one/{file}"));
+        assert!(one == read(folder.path(), &format!("two/{file}")), "{file} differs between 1 and 2 threads");
+        assert!(one == read(folder.path(), &format!("again/{file}")), "{file} differs in the repetition");
+    }
+    assert_eq!(read(folder.path(), "one/timeline.parquet"), read(folder.path(), "two/timeline.parquet"));
+}
+
+#[test]
+fn another_seed_is_another_history_and_the_policies_of_one_seed_face_the_same_requests() {
+    let folder = folder_with(SCENARIO);
+    run(folder.path(), &["-o", "seven"]);
+    run(folder.path(), &["--seed", "8", "-o", "eight"]);
+    let (seven, eight) = (table(&folder.path().join("seven/replications.csv")), table(&folder.path().join("eight/replications.csv")));
+    assert_ne!(seven[0]["digest"], eight[0]["digest"]);
+    for replication in ["0", "1"] {
+        let arrivals: Vec<&String> =
+            seven.iter().filter(|row| row["replication"] == replication).map(|row| &row["requests"]).collect();
+        assert_eq!(arrivals.len(), 2);
+        assert_eq!(arrivals[0], arrivals[1]);
+    }
+}
+
+#[test]
+fn the_ledger_closes_and_no_request_is_lost() {
+    let folder = folder_with(SCENARIO);
+    run(folder.path(), &["-o", "out"]);
+    for row in table(&folder.path().join("out/replications.csv")) {
+        let uses = ["serving", "idle", "cold_start", "standby", "draining", "unallocated"];
+        let purchases = ["on_demand", "spot", "reserved", "serverless"];
+        let sum = |names: &[&str]| names.iter().map(|name| micros(&row[&format!("cost_{name}_usd")])).sum::<i64>();
+        assert_eq!(sum(&uses), micros(&row["cost_usd"]), "uses of {}", row["policy"]);
+        assert_eq!(sum(&purchases), micros(&row["cost_usd"]), "purchase options of {}", row["policy"]);
+        let count = |name: &str| row[name].parse::<u64>().expect("a count");
+        assert_eq!(count("requests"), count("completed") + count("failed") + count("in_system"), "{}", row["policy"]);
+    }
+}
+
+/// Three replicas on three $3 nodes for ten minutes: 3 x 600 s x $3/3600 s = $1.50, worked out by hand.
+#[test]
+fn static_replicas_cost_billed_seconds_times_price() {
+    let folder = folder_with(SCENARIO);
+    run(folder.path(), &["--policy", "static", "-o", "out"]);
+    let summary = table(&folder.path().join("out/summary.csv"));
+    assert_eq!(summary[0]["cost_usd"], "1.500000");
+    let billed: f64 = table(&folder.path().join("out/nodes.csv")).iter().map(|row| row["billed_s"].parse::<f64>().expect("seconds")).sum();
+    assert_eq!(billed, 1_800.0);
+}
+
+#[test]
+fn a_run_leaves_every_file_it_promises() {
+    let folder = folder_with(SCENARIO);
+    run(folder.path(), &["--save-requests", "--replications", "1", "-o", "out"]);
+    let out = folder.path().join("out");
+    let tables = TABLES.iter().map(|table| format!("{table}.csv"));
+    let plots = ["overview", "latency_cdf", "cost_vs_slo", "cost_breakdown", "timeline-hpa"];
+    let plots = plots.iter().flat_map(|plot| [format!("plots/{plot}.svg"), format!("plots/{plot}.png")]);
+    let others = ["timeline.parquet", "run.json", "report.html", "requests.parquet"].map(str::to_owned);
+    for file in tables.chain(plots).chain(others) {
+        assert!(out.join(&file).metadata().is_ok_and(|data| data.len() > 0), "{file} is missing or empty");
+    }
+}
+
+#[test]
+fn explain_tells_each_step_of_a_decision() {
+    let folder = folder_with(SCENARIO);
+    run(folder.path(), &["-o", "out"]);
+    let output = scalelab(folder.path(), &["explain", "out", "--policy", "hpa", "--at", "00:05"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for part in ["hpa at 00:0", "metric cpu", "against a target of 60", "stabilization", "rate limit", "bounds", "written"] {
+        assert!(text.contains(part), "no `{part}` in:\n{text}");
+    }
+}
+
+#[test]
+fn policies_are_chosen_by_name_and_values_are_set_by_path() {
+    let folder = folder_with(SCENARIO);
+    run(folder.path(), &["--policy", "static", "--set", "run.duration=5m", "--replications", "1", "-o", "out"]);
+    let summary = table(&folder.path().join("out/summary.csv"));
+    assert_eq!(summary.len(), 1);
+    assert_eq!(summary[0]["cost_usd"], "0.750000");
+}

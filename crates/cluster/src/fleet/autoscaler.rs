@@ -1,0 +1,256 @@
+//! The Cluster Autoscaler: node groups, scans and timers.
+
+use record::Purchase;
+use units::{Millicores, NodeId, SimDuration, SimTime};
+
+use super::Fleet;
+use super::event::{FleetEvent, Out};
+use super::node::{Node, NodeState};
+use super::pod::PodRole;
+use crate::spec::{ClusterAutoscalerSpec, NodeManager};
+
+/// A group that failed is left alone this long, twice as long each time up to the second; the third without a failure forgets.
+const BACKOFF: (SimDuration, SimDuration, SimDuration) =
+    (SimDuration::from_secs(300), SimDuration::from_secs(1_800), SimDuration::from_secs(10_800));
+/// Blocked evictions are retried for this long, then the node is left alone (`--max-pod-eviction-time`).
+const EVICTION_MAX: SimDuration = SimDuration::from_secs(120);
+/// Empty nodes deleted in one scan at most.
+const EMPTY_MAX: usize = 10;
+
+/// A node group that failed lately.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct GroupBackoff {
+    until: SimTime,
+    length: SimDuration,
+}
+
+/// What the autoscaler remembers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Autoscaler {
+    last_scale_up: Option<SimTime>,
+    groups: Vec<GroupBackoff>,
+}
+
+impl Autoscaler {
+    pub fn new(groups: usize) -> Self {
+        Self { last_scale_up: None, groups: vec![GroupBackoff::default(); groups] }
+    }
+}
+
+impl Fleet {
+    fn autoscaler_spec(&self) -> Option<ClusterAutoscalerSpec> {
+        match &self.spec.manager {
+            NodeManager::ClusterAutoscaler(spec) => Some(spec.clone()),
+            _ => None,
+        }
+    }
+
+    /// Schedules the first scan.
+    pub(super) fn start_scans(&mut self, out: &mut Out) {
+        if let Some(spec) = self.autoscaler_spec() {
+            self.after(spec.scan_interval, FleetEvent::Scan, out);
+        }
+    }
+
+    /// One scan: up if pods wait, else down.
+    pub(super) fn on_scan(&mut self, out: &mut Out) {
+        let Some(spec) = self.autoscaler_spec() else { return };
+        self.fill_minimum(false, out);
+        self.nominate_unplanned();
+        let has_scaled_up = (0..2).any(|class| self.scale_group_up(class == 1, &spec, out));
+        self.note_unneeded(&spec);
+        if !has_scaled_up {
+            self.scale_down(&spec, out);
+        }
+        self.after(spec.scan_interval, FleetEvent::Scan, out);
+    }
+
+    /// Raises the size of one group by what the waiting pods need. Groups are tried by priority (their weight); among equals the one
+    /// that wastes least.
+    fn scale_group_up(&mut self, on_demand: bool, spec: &ClusterAutoscalerSpec, out: &mut Out) -> bool {
+        let class = usize::from(on_demand);
+        let headroom = if on_demand { 0 } else { self.headroom_missing() };
+        let waiting = self.unplanned[class].len() as u32 + headroom;
+        if waiting == 0 {
+            return false;
+        }
+        let options = self.pool_order.iter().filter_map(|&pool| self.group_option(pool, on_demand, waiting));
+        let Some(best) = options.min_by(GroupOption::compare) else { return false };
+        self.autoscaler.last_scale_up = Some(self.now);
+        for _ in 0..best.nodes {
+            let node = self.launch(&best.candidates, out);
+            self.after(spec.provision_time_max, FleetEvent::ProvisionTimeout(node), out);
+            for _ in 0..best.slots {
+                let Some(pod) = self.unplanned[class].first().copied() else { break };
+                self.nominate(pod, node);
+            }
+        }
+        true
+    }
+
+    /// What growing one group would do for `waiting` pods.
+    fn group_option(&self, pool: usize, on_demand: bool, waiting: u32) -> Option<GroupOption> {
+        if self.autoscaler.groups[pool].until > self.now {
+            return None;
+        }
+        let mut candidates: Vec<usize> =
+            self.pool_offers[pool].iter().copied().filter(|&offer| self.is_eligible(offer, on_demand)).collect();
+        // The group itself knows how to fall back: reserved, spot, on-demand, in one request.
+        let preference = |purchase| [Purchase::Reserved, Purchase::Spot].iter().position(|&first| first == purchase);
+        candidates.sort_by_key(|&offer| {
+            let of = &self.offers[offer];
+            (preference(of.spec.purchase).unwrap_or(2), of.price(), of.in_use, offer)
+        });
+        // A group's nodes are taken to be alike: the first is the template.
+        let template = &self.offers[*candidates.first()?];
+        candidates.retain(|&offer| self.offers[offer].slots >= template.slots);
+        let room = self.room().nodes_of(pool, template);
+        let nodes = waiting.div_ceil(template.slots).min(room);
+        if nodes == 0 {
+            return None;
+        }
+        let served = waiting.min(nodes * template.slots);
+        let cpu: u64 =
+            self.pod_spec.containers.iter().map(|container| container.cpu.unwrap_or(Millicores(0)).0).sum::<u64>();
+        let offered = u64::from(nodes) * template.spec.cpu.0;
+        let waste = if cpu > 0 && offered > 0 {
+            // Least-waste looks at CPU and memory only: it is blind to GPUs.
+            1.0 - (u64::from(served) * cpu) as f64 / offered as f64
+        } else {
+            1.0 - f64::from(served) / f64::from(nodes * template.slots)
+        };
+        let priority = self.spec.pools[pool].weight;
+        Some(GroupOption { priority, waste, slots: template.slots, candidates, nodes })
+    }
+
+    /// Starts and stops the clocks of nodes that are not needed: little used, and their pods fit elsewhere.
+    fn note_unneeded(&mut self, spec: &ClusterAutoscalerSpec) {
+        let live: Vec<NodeId> = self.live.iter().copied().collect();
+        let waiting =
+            self.pending.iter().map(std::collections::BTreeSet::len).sum::<usize>() as u32 + self.pauses_waiting;
+        let mut spare = self.slots_open.saturating_sub(waiting);
+        for node in live {
+            let own = self.open_slots(node);
+            let pods = self.nodes[node.index()].used();
+            let elsewhere = spare.saturating_sub(own);
+            if self.is_removable(node, spec) && pods <= elsewhere {
+                self.nodes[node.index()].unneeded_since.get_or_insert(self.now);
+                // Its pods will take room elsewhere, and its own room goes.
+                spare = elsewhere - pods;
+            } else {
+                self.nodes[node.index()].unneeded_since = None;
+            }
+        }
+    }
+
+    /// Utilization below the threshold (GPUs only, as on any GPU group), and nothing that pins the node.
+    fn is_removable(&self, node: NodeId, spec: &ClusterAutoscalerSpec) -> bool {
+        let state = &self.nodes[node.index()];
+        let offer = &self.offers[state.offer];
+        let used = f64::from(state.used() * self.pod_spec.gpus);
+        state.state == NodeState::Up
+            && !state.warned
+            && used / f64::from(offer.spec.gpus.max(1)) < spec.gpu_utilization_threshold
+            && self.pool_nodes[offer.pool] > self.spec.pools[offer.pool].nodes_min
+            && state.pods.iter().all(|&pod| self.pods[pod.index()].role == PodRole::Active && self.may_evict(pod))
+    }
+
+    /// Deletes nodes that have been unneeded for long enough: empty ones in bulk, else one that must be drained.
+    fn scale_down(&mut self, spec: &ClusterAutoscalerSpec, out: &mut Out) {
+        let has_rested = self.autoscaler.last_scale_up.is_none_or(|time| self.now.since(time) > spec.delay_after_add);
+        let is_due = |node: &NodeId, fleet: &Self| {
+            let since = fleet.nodes[node.index()].unneeded_since;
+            since.is_some_and(|since| fleet.now.since(since) >= spec.unneeded_time)
+        };
+        let due: Vec<NodeId> = self.live.iter().copied().filter(|node| is_due(node, self)).collect();
+        if !has_rested || due.is_empty() {
+            return;
+        }
+        let (empty, full): (Vec<NodeId>, Vec<NodeId>) =
+            due.into_iter().partition(|node| self.nodes[node.index()].used() == 0);
+        let is_draining = self.draining.iter().any(|node| {
+            let state = &self.nodes[node.index()];
+            !state.pods.is_empty() && state.ending == "underutilized"
+        });
+        let mut deleted = 0;
+        for node in empty {
+            if deleted < EMPTY_MAX && self.may_shrink(node) {
+                deleted += 1;
+                self.begin_drain_of(node, "empty", out);
+            }
+        }
+        if let (0, false, Some(&node)) = (deleted, is_draining, full.first())
+            && self.may_shrink(node)
+        {
+            self.begin_drain_of(node, "underutilized", out);
+        }
+    }
+
+    /// Whether the group of `node` stays at or above its minimum without it and those already going.
+    fn may_shrink(&self, node: NodeId) -> bool {
+        let pool = self.offers[self.nodes[node.index()].offer].pool;
+        let draining = self.live.iter().map(|node| &self.nodes[node.index()]);
+        let draining =
+            draining.filter(|node| node.state == NodeState::Draining && self.offers[node.offer].pool == pool);
+        self.pool_nodes[pool] - draining.count() as u32 > self.spec.pools[pool].nodes_min
+    }
+
+    /// Evictions are retried for a limited time only, unless the provider takes the node anyway.
+    pub(super) fn begin_eviction_limit(&mut self, node: NodeId, out: &mut Out) {
+        if self.nodes[node.index()].ending == "underutilized" {
+            self.after(EVICTION_MAX, FleetEvent::GraceOver(node, true), out);
+        }
+    }
+
+    /// Pods could not be evicted in time: the node takes pods again. Those that could are on their way out.
+    pub(super) fn abandon_drain(&mut self, node: NodeId, out: &mut Out) {
+        let state: &mut Node = &mut self.nodes[node.index()];
+        let is_blocked = state.pods.iter().any(|pod| !self.pods[pod.index()].evicted);
+        if !is_blocked || state.warned {
+            return;
+        }
+        state.enter(NodeState::Up, self.now);
+        state.ending = "running";
+        state.unneeded_since = None;
+        self.reindex(node);
+        self.schedule_pending(out);
+    }
+
+    /// A launch failed or never came up: the node's group is left alone for a while.
+    pub(super) fn back_off_group(&mut self, node: NodeId) {
+        let pool = self.offers[self.nodes[node.index()].offer].pool;
+        let now = self.now;
+        let Some(group) = self.autoscaler.groups.get_mut(pool) else { return };
+        let is_fresh = group.until.saturating_add(BACKOFF.2) < now || group.length.is_zero();
+        // Failures of one scale-up come together and count once.
+        if group.until > now {
+            return;
+        }
+        group.length = if is_fresh { BACKOFF.0 } else { (group.length * 2).min(BACKOFF.1) };
+        group.until = now + group.length;
+    }
+
+    /// A node the autoscaler asked for is not there: it is given up, and its group with it.
+    pub(super) fn on_provision_timeout(&mut self, node: NodeId, out: &mut Out) {
+        if self.nodes[node.index()].is_coming() {
+            self.back_off_group(node);
+            self.end_node(node, "provision_timeout", out);
+        }
+    }
+}
+
+/// A group that could grow.
+struct GroupOption {
+    priority: u32,
+    waste: f64,
+    slots: u32,
+    candidates: Vec<usize>,
+    nodes: u32,
+}
+
+impl GroupOption {
+    /// Better options first: higher priority, then less waste.
+    fn compare(one: &Self, other: &Self) -> std::cmp::Ordering {
+        other.priority.cmp(&one.priority).then(one.waste.total_cmp(&other.waste))
+    }
+}

@@ -1,0 +1,365 @@
+//! Karpenter's disruption loop: empty nodes go, and nodes whose pods fit elsewhere or on something cheaper.
+//!
+//! All pods of the service ask for the same, so "do its pods fit elsewhere" is a comparison of numbers of slots.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use record::Purchase;
+use units::{NodeId, SimDuration, SimTime, UsdPerHour};
+
+use super::Fleet;
+use super::event::{FleetEvent, Out};
+use super::node::NodeState;
+use super::pod::PodRole;
+use crate::spec::{Consolidation, DisruptionBudget};
+
+/// Pause of the loop when there was nothing to do.
+const POLL: SimDuration = SimDuration::from_secs(10);
+/// Between finding something to do and doing it, if it still holds then.
+const VALIDATION: SimDuration = SimDuration::from_secs(15);
+/// A replacement that has not come up by then is given up.
+const REPLACEMENT_TIMEOUT: SimDuration = SimDuration::from_secs(600);
+/// Without changes the loop looks again after this long.
+const RECHECK: SimDuration = SimDuration::from_secs(300);
+/// Nodes one multi-node consolidation considers at most.
+const NODES_MAX: usize = 100;
+
+/// Why nodes are removed; the names are those of disruption budgets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reason {
+    Empty,
+    Underutilized,
+}
+
+impl Reason {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Empty => "Empty",
+            Self::Underutilized => "Underutilized",
+        }
+    }
+}
+
+/// What to do with the pods of nodes that go.
+#[derive(Clone, Debug, PartialEq)]
+enum Outcome {
+    /// They fit elsewhere.
+    Delete,
+    /// They need one new node, from one of these offerings.
+    Replace(Vec<usize>),
+}
+
+/// Nodes that are to go.
+#[derive(Clone, Debug)]
+struct Command {
+    reason: Reason,
+    nodes: Vec<NodeId>,
+}
+
+/// The state of the loop.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Disruption {
+    validating: Option<Command>,
+    /// Nodes that go once another is up, by that other.
+    replacements: BTreeMap<NodeId, Vec<NodeId>>,
+    /// The last fruitless pass, and when time alone may make a difference to it.
+    fruitless: Option<(SimTime, SimTime)>,
+}
+
+impl Fleet {
+    /// Starts the loop where some pool wants nodes removed.
+    pub(super) fn start_disruption(&mut self, out: &mut Out) {
+        let is_wanted = self.spec.pools.iter().any(|pool| pool.consolidation != Consolidation::Never);
+        if self.is_karpenter() && is_wanted {
+            self.after(POLL, FleetEvent::Disruption, out);
+        }
+    }
+
+    /// One pass: empty nodes first, then several at once, then one.
+    pub(super) fn on_disruption(&mut self, out: &mut Out) {
+        if let Some((since, next)) = self.disruption.fruitless
+            && !self.changed
+            && self.now < next.min(since + RECHECK)
+        {
+            self.after(POLL, FleetEvent::Disruption, out);
+            return;
+        }
+        let command = self.find_empty().or_else(|| {
+            let ranked = self.ranked();
+            self.find_several(&ranked).or_else(|| self.find_one(ranked))
+        });
+        if command.is_some() {
+            self.disruption.validating = command;
+            self.after(VALIDATION, FleetEvent::Validate, out);
+        } else {
+            self.changed = false;
+            self.disruption.fruitless = Some((self.now, self.next_eligible()));
+            self.after(POLL, FleetEvent::Disruption, out);
+        }
+    }
+
+    /// The validation delay is over: what still holds is done.
+    pub(super) fn on_validate(&mut self, out: &mut Out) {
+        let Some(command) = self.disruption.validating.take() else { return };
+        match command.reason {
+            Reason::Empty => {
+                for node in command.nodes {
+                    if self.is_candidate(node, Reason::Empty) {
+                        self.begin_drain_of(node, "empty", out);
+                    }
+                }
+            }
+            Reason::Underutilized => {
+                if command.nodes.iter().all(|&node| self.is_candidate(node, Reason::Underutilized))
+                    && let Some(outcome) = self.simulate(&command.nodes)
+                {
+                    self.carry_out(command.nodes, outcome, out);
+                }
+            }
+        }
+        self.after(SimDuration::ZERO, FleetEvent::Disruption, out);
+    }
+
+    fn carry_out(&mut self, nodes: Vec<NodeId>, outcome: Outcome, out: &mut Out) {
+        match outcome {
+            Outcome::Delete => {
+                for node in nodes {
+                    self.begin_drain_of(node, "underutilized", out);
+                }
+            }
+            Outcome::Replace(offers) => {
+                for &node in &nodes {
+                    self.nodes[node.index()].tainted = true;
+                    self.reindex(node);
+                }
+                let node = self.launch(&offers, out);
+                self.nodes[node.index()].reserved = true;
+                self.disruption.replacements.insert(node, nodes);
+                self.after(REPLACEMENT_TIMEOUT, FleetEvent::ReplaceTimeout(node), out);
+            }
+        }
+    }
+
+    /// If `node` is a replacement, what it replaces may go.
+    pub(super) fn on_replacement_up(&mut self, node: NodeId, out: &mut Out) {
+        for replaced in self.disruption.replacements.remove(&node).unwrap_or_default() {
+            self.nodes[replaced.index()].tainted = false;
+            self.begin_drain_of(replaced, "underutilized", out);
+        }
+    }
+
+    /// If `node` was to be a replacement, it will not be, or not in time: what it was to replace takes pods again.
+    pub(super) fn on_replacement_lost(&mut self, node: NodeId, out: &mut Out) {
+        let Some(replaced) = self.disruption.replacements.remove(&node) else { return };
+        for node in replaced {
+            self.nodes[node.index()].tainted = false;
+            self.reindex(node);
+        }
+        self.changed = true;
+        self.schedule_pending(out);
+    }
+
+    fn find_empty(&self) -> Option<Command> {
+        let nodes = self.within_budgets(self.candidates(Reason::Empty), Reason::Empty);
+        (!nodes.is_empty()).then_some(Command { reason: Reason::Empty, nodes })
+    }
+
+    /// The largest number of the least disruptive nodes that one node or none can replace, found by bisection as Karpenter does.
+    fn find_several(&self, ranked: &[NodeId]) -> Option<Command> {
+        let mut nodes = self.within_budgets(ranked.to_vec(), Reason::Underutilized);
+        nodes.truncate(NODES_MAX);
+        let (mut best, mut low, mut high) = (None, 2, nodes.len());
+        while low <= high {
+            let middle = usize::midpoint(low, high);
+            if self.simulate(&nodes[..middle]).is_some() {
+                best = Some(middle);
+                low = middle + 1;
+            } else {
+                high = middle - 1;
+            }
+        }
+        let count = best?;
+        nodes.truncate(count);
+        Some(Command { reason: Reason::Underutilized, nodes })
+    }
+
+    fn find_one(&self, ranked: Vec<NodeId>) -> Option<Command> {
+        // Nodes of one offering with equally many pods are alike: what holds for one holds for all.
+        let mut hopeless = BTreeSet::new();
+        let node = self.within_budgets_each(ranked, Reason::Underutilized).into_iter().find(|&node| {
+            let state = &self.nodes[node.index()];
+            let kind = (state.offer, state.used());
+            if hopeless.contains(&kind) {
+                return false;
+            }
+            let fits = self.simulate(&[node]).is_some();
+            if !fits {
+                hopeless.insert(kind);
+            }
+            fits
+        })?;
+        Some(Command { reason: Reason::Underutilized, nodes: vec![node] })
+    }
+
+    /// Underutilized candidates, those with the fewest pods to move first.
+    fn ranked(&self) -> Vec<NodeId> {
+        let mut nodes = self.candidates(Reason::Underutilized);
+        // Stable, so that older nodes come first among equals.
+        nodes.sort_by_key(|node| self.nodes[node.index()].used());
+        nodes
+    }
+
+    fn candidates(&self, reason: Reason) -> Vec<NodeId> {
+        self.live.iter().copied().filter(|&node| self.is_candidate(node, reason)).collect()
+    }
+
+    /// Whether the loop may remove `node` for `reason`, budgets aside.
+    fn is_candidate(&self, node: NodeId, reason: Reason) -> bool {
+        let state = &self.nodes[node.index()];
+        if state.state != NodeState::Up || state.tainted || state.warned || self.is_reserved(node) {
+            return false;
+        }
+        if (state.used() == 0) != (reason == Reason::Empty) || self.eligible_from(node) > self.now {
+            return false;
+        }
+        let pool = &self.spec.pools[self.offers[state.offer].pool];
+        if reason == Reason::Underutilized && !matches!(pool.consolidation, Consolidation::WhenEmptyOrUnderutilized(_))
+        {
+            return false;
+        }
+        self.pool_nodes[self.offers[state.offer].pool] > pool.nodes_min
+            && state.pods.iter().all(|&pod| self.pods[pod.index()].role == PodRole::Active && self.may_evict(pod))
+    }
+
+    /// A node ordered for pods that are still on nodes to be drained is left alone until they come.
+    fn is_reserved(&self, node: NodeId) -> bool {
+        self.nodes[node.index()].reserved && (self.disruption.replacements.contains_key(&node) || self.displaced() > 0)
+    }
+
+    /// When `consolidateAfter` has passed since the node's last pod event; never if its pool consolidates nothing.
+    fn eligible_from(&self, node: NodeId) -> SimTime {
+        let state = &self.nodes[node.index()];
+        match self.spec.pools[self.offers[state.offer].pool].consolidation {
+            Consolidation::Never => SimTime::MAX,
+            Consolidation::WhenEmpty(after) | Consolidation::WhenEmptyOrUnderutilized(after) => {
+                state.pod_event.saturating_add(after)
+            }
+        }
+    }
+
+    /// When time alone will next make a node eligible.
+    fn next_eligible(&self) -> SimTime {
+        let up = self.live.iter().copied().filter(|node| self.nodes[node.index()].state == NodeState::Up);
+        up.map(|node| self.eligible_from(node)).filter(|&time| time > self.now).min().unwrap_or(SimTime::MAX)
+    }
+
+    /// As many of `nodes`, in order, as the budgets of their pools allow.
+    fn within_budgets(&self, mut nodes: Vec<NodeId>, reason: Reason) -> Vec<NodeId> {
+        let mut allowed: Vec<Option<u32>> = vec![None; self.spec.pools.len()];
+        nodes.retain(|node| {
+            let pool = self.offers[self.nodes[node.index()].offer].pool;
+            let left = allowed[pool].get_or_insert_with(|| self.allowed(pool, reason));
+            let is_allowed = *left > 0;
+            *left = left.saturating_sub(1);
+            is_allowed
+        });
+        nodes
+    }
+
+    /// Those of `nodes` that might each go alone.
+    fn within_budgets_each(&self, mut nodes: Vec<NodeId>, reason: Reason) -> Vec<NodeId> {
+        let mut allowed: Vec<Option<u32>> = vec![None; self.spec.pools.len()];
+        nodes.retain(|node| {
+            let pool = self.offers[self.nodes[node.index()].offer].pool;
+            *allowed[pool].get_or_insert_with(|| self.allowed(pool, reason)) > 0
+        });
+        nodes
+    }
+
+    /// Nodes of `pool` that may be disrupted for `reason` now: the tightest budget in force, less those already going.
+    fn allowed(&self, pool: usize, reason: Reason) -> u32 {
+        let (mut up, mut going) = (0, 0);
+        for node in &self.live {
+            let state = &self.nodes[node.index()];
+            if self.offers[state.offer].pool == pool && state.state >= NodeState::Up {
+                up += 1;
+                going += u32::from(state.state == NodeState::Draining || state.tainted);
+            }
+        }
+        let budgets = self.spec.pools[pool].budgets.iter();
+        let in_force = budgets.filter(|budget| {
+            (budget.reasons.is_empty() || budget.reasons.iter().any(|name| name == reason.name()))
+                && self.is_in_window(budget)
+        });
+        in_force.map(|budget| budget_nodes(budget, up).saturating_sub(going)).min().unwrap_or(u32::MAX)
+    }
+
+    fn is_in_window(&self, budget: &DisruptionBudget) -> bool {
+        let Some((schedule, duration)) = &budget.window else { return true };
+        super::calendar::is_within(schedule, *duration, self.start_unix_seconds + self.now.as_secs() as i64)
+    }
+
+    /// Whether the pods of `nodes` fit elsewhere, or with one new node that is cheaper than all of `nodes` together.
+    fn simulate(&self, nodes: &[NodeId]) -> Option<Outcome> {
+        let pods: u32 = nodes.iter().map(|node| self.nodes[node.index()].used()).sum();
+        let own: u32 = nodes.iter().map(|&node| self.open_slots(node)).sum();
+        let open = self.slots_open - own;
+        // Pods that already wait, or are about to be evicted elsewhere, go first.
+        let waiting =
+            self.pending.iter().map(BTreeSet::len).sum::<usize>() as u32 + self.displaced() + self.pauses_waiting;
+        let missing = pods.saturating_sub(open.saturating_sub(waiting));
+        if missing == 0 {
+            return Some(Outcome::Delete);
+        }
+        let offers = self.cheaper(nodes, missing);
+        (!offers.is_empty()).then_some(Outcome::Replace(offers))
+    }
+
+    /// Free slots of a node that is up and takes pods.
+    pub(super) fn open_slots(&self, node: NodeId) -> u32 {
+        let state = &self.nodes[node.index()];
+        if state.open_key.is_some() { self.offers[state.offer].slots - state.used() } else { 0 }
+    }
+
+    /// Offerings with `slots` slots that cost less than `nodes` do now, all of one purchase option, cheapest first.
+    fn cheaper(&self, nodes: &[NodeId], slots: u32) -> Vec<usize> {
+        let offer_of = |node: &NodeId| &self.offers[self.nodes[node.index()].offer];
+        let total: u64 = nodes.iter().map(|node| offer_of(node).price().as_micros()).sum();
+        let room = self.room();
+        for &pool in &self.pool_order {
+            let fits = |&offer: &usize| {
+                self.is_eligible(offer, false)
+                    && self.offers[offer].slots >= slots
+                    && room.has(pool, &self.offers[offer])
+            };
+            let hosts: Vec<usize> = self.pool_offers[pool].iter().copied().filter(fits).collect();
+            if hosts.is_empty() {
+                continue;
+            }
+            // Several nodes become one of a type they have already only by deleting the others: that would be found as such.
+            let same_type = |node: &&NodeId| {
+                let kind = &offer_of(node).spec.instance_type;
+                hosts.iter().any(|&offer| self.offers[offer].spec.instance_type == *kind)
+            };
+            let cap = nodes.iter().filter(same_type).map(|node| offer_of(node).price()).min();
+            let limit = if nodes.len() > 1 { cap } else { None };
+            let is_cheaper = |price: UsdPerHour| price.as_micros() < total && limit.is_none_or(|limit| price < limit);
+            let mut cheaper: Vec<usize> =
+                hosts.into_iter().filter(|&offer| is_cheaper(self.offers[offer].price())).collect();
+            // From spot to spot is behind a feature gate that is off.
+            let is_spot = |offer: &usize| self.offers[*offer].spec.purchase == Purchase::Spot;
+            if nodes.iter().all(|node| offer_of(node).spec.purchase == Purchase::Spot) && cheaper.iter().any(is_spot) {
+                return Vec::new();
+            }
+            cheaper = self.one_purchase(cheaper);
+            return cheaper;
+        }
+        Vec::new()
+    }
+}
+
+/// Nodes a budget permits of `up`; percentages are rounded up.
+fn budget_nodes(budget: &DisruptionBudget, up: u32) -> u32 {
+    let by_percent = budget.percent.map(|percent| (f64::from(up) * percent / 100.0).ceil() as u32);
+    by_percent.unwrap_or(u32::MAX).min(budget.nodes.unwrap_or(u32::MAX))
+}

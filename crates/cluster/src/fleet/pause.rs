@@ -1,0 +1,109 @@
+//! Pause pods: low-priority placeholders, each as large as a replica, that keep room and give it up the moment a replica needs it.
+//!
+//! They are alike and have no life of their own, so they are numbers: how many stand on each node and how many wait. Preemption takes
+//! no time here (a real scheduler needs a few seconds), and their grace period is zero.
+
+use record::GpuUse;
+use units::{NodeId, PodId, SimTime};
+
+use super::Fleet;
+use super::event::Out;
+use super::placement::kinds;
+
+impl Fleet {
+    /// Keeps `count` pause pods from now on. Their GPUs count as [`GpuUse::Standby`]. Without nodes there is nothing to keep.
+    pub fn keep_pause_pods(&mut self, count: u32, now: SimTime, out: &mut Out) {
+        self.enter(now);
+        if self.is_serverless() {
+            return;
+        }
+        let placed: u32 = self.paused.iter().map(|node| self.nodes[node.index()].pauses).sum();
+        self.pauses_waiting = count.saturating_sub(placed);
+        for _ in count..placed {
+            let node = *self.paused.last().expect("more are placed than wanted");
+            self.unplace_pause(node);
+            self.on_maybe_empty(node, out);
+        }
+        self.schedule_pending(out);
+        if self.is_karpenter() && self.pauses_waiting > 0 {
+            self.trigger_batch(out);
+        } else {
+            self.request_capacity(out);
+        }
+    }
+
+    /// Places pause pods on whatever room replicas have left.
+    pub(super) fn place_pauses(&mut self) {
+        while self.pauses_waiting > 0
+            && let Some(node) = self.best_open(false)
+        {
+            self.pauses_waiting -= 1;
+            let state = &mut self.nodes[node.index()];
+            state.pauses += 1;
+            state.reserved = false;
+            state.empty_epoch += 1;
+            state.pod_event = self.now;
+            state.meter.take(GpuUse::Standby, self.pod_spec.gpus, self.now);
+            self.paused.insert(node);
+            self.reindex(node);
+        }
+    }
+
+    /// A node where `pod` can take the place of a pause pod, which then waits itself.
+    pub(super) fn preempt(&mut self, pod: PodId, out: &mut Out) -> Option<NodeId> {
+        let allowed = kinds(self.pods[pod.index()].on_demand);
+        let fits = |node: &&NodeId| {
+            let state = &self.nodes[node.index()];
+            !state.tainted && allowed.contains(&self.offers[state.offer].spec.purchase)
+        };
+        let node = *self.paused.iter().find(fits)?;
+        self.unplace_pause(node);
+        self.pauses_waiting += 1;
+        if self.is_karpenter() {
+            self.trigger_batch(out);
+        }
+        Some(node)
+    }
+
+    /// The pause pods of a node that is going wait again.
+    pub(super) fn release_pauses(&mut self, node: NodeId) {
+        while self.nodes[node.index()].pauses > 0 {
+            self.unplace_pause(node);
+            self.pauses_waiting += 1;
+        }
+    }
+
+    fn unplace_pause(&mut self, node: NodeId) {
+        let state = &mut self.nodes[node.index()];
+        state.pauses -= 1;
+        state.pod_event = self.now;
+        state.meter.free(GpuUse::Standby, self.pod_spec.gpus, self.now);
+        if state.pauses == 0 {
+            self.paused.remove(&node);
+        }
+        self.reindex(node);
+    }
+
+    /// Slots that pause pods and (under Karpenter) pods about to be evicted lack, beyond what is free or on its way.
+    pub(super) fn headroom_missing(&self) -> u32 {
+        let displaced = if self.is_karpenter() { self.displaced() } else { 0 };
+        match displaced + self.pauses_waiting {
+            0 => 0,
+            wanted => wanted.saturating_sub(self.spare_slots()),
+        }
+    }
+
+    /// Orders that room. True if some of it is not to be had.
+    pub(super) fn plan_headroom(&mut self, pack: bool, out: &mut Out) -> bool {
+        let mut missing = self.headroom_missing();
+        let mut room = self.room();
+        while missing > 0 {
+            let wanted = if pack { missing } else { 1 };
+            let Some((candidates, _)) = self.choose(false, wanted, &mut room) else { return true };
+            let node = self.launch(&candidates, out);
+            self.nodes[node.index()].reserved = true;
+            missing = missing.saturating_sub(self.offers[self.nodes[node.index()].offer].slots);
+        }
+        false
+    }
+}

@@ -1,0 +1,89 @@
+//! The requests in the system, by key.
+
+use crate::flow::Slot;
+
+/// Where a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// With no replica.
+    Queue,
+    /// At the replica of a slot.
+    At(Slot),
+}
+
+/// One attempt of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    /// When its client first asked.
+    pub first_arrival: u64,
+    /// When this attempt arrived.
+    pub arrival: u64,
+    /// Prompt tokens.
+    pub prompt: u32,
+    /// Output tokens.
+    pub output: u32,
+    /// Attempts so far, this one included.
+    pub attempt: u32,
+    /// Where it is.
+    pub place: Place,
+}
+
+impl Entry {
+    /// A request that arrives for the first time.
+    pub fn new(arrival: u64, prompt: u32, output: u32) -> Self {
+        Self { first_arrival: arrival, arrival, prompt, output, attempt: 1, place: Place::Queue }
+    }
+}
+
+/// All requests that have arrived and have neither been answered nor failed. Keys are reused; a generation tells their users apart.
+#[derive(Clone, Debug, Default)]
+pub struct RequestTable {
+    entries: Vec<Entry>,
+    /// Odd while the key is in use.
+    generations: Vec<u32>,
+    vacant: Vec<u32>,
+}
+
+impl RequestTable {
+    /// Takes a request in. Returns its key and generation.
+    pub fn insert(&mut self, entry: Entry) -> (u32, u32) {
+        let key = self.vacant.pop().unwrap_or_else(|| {
+            self.entries.push(entry);
+            self.generations.push(0);
+            self.entries.len() as u32 - 1
+        });
+        let index = key as usize;
+        self.entries[index] = entry;
+        self.generations[index] = self.generations[index].wrapping_add(1);
+        (key, self.generations[index])
+    }
+
+    /// Whether the request that got `key` in `generation` is still in the system.
+    pub fn is_alive(&self, key: u32, generation: u32) -> bool {
+        self.generations[key as usize] == generation
+    }
+
+    /// Takes a request out.
+    pub fn remove(&mut self, key: u32) -> Entry {
+        let index = key as usize;
+        self.generations[index] = self.generations[index].wrapping_add(1);
+        self.vacant.push(key);
+        self.entries[index]
+    }
+
+    /// Notes where a request is now, and returns it.
+    pub fn place(&mut self, key: u32, place: Place) -> Entry {
+        self.entries[key as usize].place = place;
+        self.entries[key as usize]
+    }
+
+    /// When the present attempt of a request arrived.
+    pub fn arrival(&self, key: u32) -> u64 {
+        self.entries[key as usize].arrival
+    }
+
+    /// When the client of a request first asked.
+    pub fn first_arrival(&self, key: u32) -> u64 {
+        self.entries[key as usize].first_arrival
+    }
+}

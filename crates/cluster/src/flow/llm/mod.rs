@@ -1,0 +1,588 @@
+//! Language-model serving: requests carry tokens, replicas batch continuously.
+//!
+//! This module brings requests to the engines and books what comes out; how an engine batches is in [`engine`], how long it takes in
+//! [`iteration`]. [`LlmFlow`] runs on either engine: [`RunEngine`], which advances many iterations at once, or the plain one its tests
+//! compare it with.
+//!
+//! With a central queue the gateway holds requests and hands the oldest to the replica with the fewest requests that has a free
+//! sequence slot; with other routings each request goes to a replica when it arrives and waits in that engine's queue. The overhead outside
+//! the engine comes on top of a request's first token and answer: it is booked when the engine is done with it.
+
+mod book;
+mod engine;
+mod iteration;
+mod latency;
+mod run_engine;
+#[cfg(test)]
+mod step_engine;
+#[cfg(test)]
+mod tests;
+mod tokens;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap, VecDeque};
+
+use units::{PodId, SimTime};
+use workload::{Purpose, Stream};
+
+use self::book::{Entry, Place, RequestTable};
+use self::engine::{Engine, Instant, Job, Limits};
+pub use self::latency::{Family, LatencyLog};
+pub use self::run_engine::RunEngine;
+pub use self::tokens::TokenCounts;
+use super::intake::{Intake, NEVER};
+use super::meter::{Failure, Meter, Streamed};
+use super::tree::WinnerTree;
+use super::{Drained, Flow, Load, ReplicaStats, Rules, Slot};
+use crate::spec::{RetrySpec, Routing, ServiceModel, ServiceSpec};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Absent,
+    Serving,
+    Draining,
+}
+
+/// A replica as the gateway knows it.
+#[derive(Clone, Copy, Debug)]
+struct Seat {
+    stage: Stage,
+    pod: PodId,
+    stats: ReplicaStats,
+    /// Requests waiting at it and being served by it.
+    load: u64,
+    /// Of these, waiting: as last looked at.
+    waiting: u64,
+    is_touched: bool,
+}
+
+/// A retry on its way: (when it arrives, entry).
+type Retry = (u64, Entry);
+
+/// Continuous batching on the replicas of one service.
+pub struct LlmFlow<E = RunEngine> {
+    rules: Rules,
+    routing: Routing,
+    retries: Option<RetrySpec>,
+    limits: Limits,
+    overhead: u64,
+    intake: Intake,
+    meter: Meter,
+    clock: u64,
+    /// Every instant up to here is over, starts of iterations included.
+    done_until: Option<u64>,
+    requests: RequestTable,
+    /// Deadlines of attempts in order of arrival; those of requests that are gone stay until they come up.
+    deadlines: VecDeque<(u64, u32, u32)>,
+    retrying: BinaryHeap<Reverse<Retry>>,
+    /// Requests no replica has: the central queue, or those held because no replica was there.
+    queue: VecDeque<u32>,
+    engines: Vec<E>,
+    seats: Vec<Seat>,
+    /// When each engine has to be looked at next.
+    events: WinnerTree,
+    /// Requests at each replica that takes any; NEVER for the others, and with a central queue for those without a free slot.
+    loads: WinnerTree,
+    /// Slots that take requests, ascending.
+    serving: Vec<Slot>,
+    /// Replicas something happened to at this instant.
+    touched: Vec<Slot>,
+    next_in_turn: usize,
+    routing_dice: Stream,
+    client_dice: Stream,
+    /// Waiting anywhere but at their clients.
+    waiting: u64,
+    started: u64,
+    drained: BTreeSet<Slot>,
+    /// Requests an engine has just finished.
+    done: Vec<Job>,
+    is_watched: bool,
+}
+
+impl LlmFlow<RunEngine> {
+    /// A flow without any replica, on fast engines. `intake` must have tokens.
+    pub fn new(service: &ServiceSpec, seed: u64, intake: Intake, meter: Meter) -> Self {
+        Self::on_engines(service, seed, intake, meter)
+    }
+}
+
+impl<E: Engine> LlmFlow<E> {
+    fn on_engines(service: &ServiceSpec, seed: u64, intake: Intake, meter: Meter) -> Self {
+        let ServiceModel::ContinuousBatching { overhead, .. } = service.model else {
+            panic!("only a continuousBatching service serves tokens");
+        };
+        Self {
+            rules: Rules::of(service),
+            routing: service.routing,
+            retries: service.retries.clone(),
+            limits: Limits::of(&service.model),
+            overhead: overhead.as_nanos(),
+            intake,
+            meter,
+            clock: 0,
+            done_until: None,
+            requests: RequestTable::default(),
+            deadlines: VecDeque::new(),
+            retrying: BinaryHeap::new(),
+            queue: VecDeque::new(),
+            engines: Vec::new(),
+            seats: Vec::new(),
+            events: WinnerTree::new(),
+            loads: WinnerTree::new(),
+            serving: Vec::new(),
+            touched: Vec::new(),
+            next_in_turn: 0,
+            routing_dice: Stream::new(seed, Purpose::Routing, 0),
+            client_dice: Stream::new(seed, Purpose::Client, 0),
+            waiting: 0,
+            started: 0,
+            drained: BTreeSet::new(),
+            done: Vec::new(),
+            is_watched: false,
+        }
+    }
+
+    /// The next instant at which anything happens.
+    fn next_instant(&mut self) -> u64 {
+        if !self.touched.is_empty() {
+            return self.clock;
+        }
+        while let Some(&(_, key, generation)) = self.deadlines.front()
+            && !self.requests.is_alive(key, generation)
+        {
+            self.deadlines.pop_front();
+        }
+        self.intake.ensure(1);
+        let arrival = self.intake.arrivals[self.intake.head];
+        let deadline = self.deadlines.front().map_or(NEVER, |deadline| deadline.0);
+        let retry = self.retrying.peek().map_or(NEVER, |Reverse(retry)| retry.0);
+        self.events.first().0.min(arrival).min(deadline).min(retry)
+    }
+
+    /// Everything that happens at `now`, which [`LlmFlow::next_instant`] gave: answers, arrivals, time-outs, starts.
+    fn instant(&mut self, now: u64) {
+        self.clock = now;
+        let is_quiet = self.is_quiet(now);
+        while self.events.first().0 <= now {
+            let slot = self.events.first().1;
+            self.settle_engine(slot);
+            if is_quiet {
+                self.start_engine(slot);
+            } else {
+                self.events.set(slot, NEVER);
+                self.touch(slot);
+            }
+        }
+        if is_quiet {
+            self.done_until = Some(now);
+            return;
+        }
+        // Retries that fall due were decided on earlier than those this instant may still bring; those come later.
+        let mut returning = Vec::new();
+        while let Some(Reverse((at, entry))) = self.retrying.peek().copied()
+            && at <= now
+        {
+            self.retrying.pop();
+            returning.push(entry);
+        }
+        self.intake.ensure(1);
+        while self.intake.arrivals[self.intake.head] == now {
+            let head = self.intake.head;
+            let (prompt, output) = (self.intake.prompt_tokens[head].max(1), self.intake.output_tokens[head].max(1));
+            self.intake.head += 1;
+            self.arrive(Entry::new(now, prompt, output));
+            self.intake.ensure(1);
+        }
+        for entry in returning {
+            self.arrive(entry);
+        }
+        self.time_out();
+        self.dispatch();
+        self.start_engines();
+        self.done_until = Some(now);
+    }
+
+    /// Whether nothing but engines has anything to do at `now`: each can then go on as soon as it is settled.
+    fn is_quiet(&self, now: u64) -> bool {
+        self.touched.is_empty()
+            && (self.queue.is_empty() || self.routing != Routing::CentralQueue)
+            && self.intake.arrivals[self.intake.head] > now
+            && self.deadlines.front().is_none_or(|deadline| deadline.0 > now)
+            && self.retrying.peek().is_none_or(|Reverse(retry)| retry.0 > now)
+    }
+
+    /// An engine's iterations up to now are completed, its finished requests booked.
+    fn settle_engine(&mut self, slot: Slot) {
+        let mut done = std::mem::take(&mut self.done);
+        self.engines[slot].settle(self.clock, &mut done);
+        if !done.is_empty() {
+            let finished = done.len() as u64;
+            // Engines may keep them in any order.
+            done.sort_unstable_by_key(|job| job.key);
+            done.drain(..).for_each(|job| self.book(slot, &job));
+            self.set_load(slot, self.seats[slot].load - finished);
+        }
+        self.done = done;
+    }
+
+    /// A request is finished by the engine now.
+    fn book(&mut self, slot: Slot, job: &Job) {
+        let entry = self.requests.remove(job.key);
+        let end = self.clock + self.overhead;
+        let seat = &mut self.seats[slot];
+        seat.stats.wait_ns += job.start - entry.arrival;
+        seat.stats.compute_ns += self.clock - job.start;
+        if end - entry.arrival > self.rules.timeout {
+            seat.stats.failure += 1;
+            self.fail(entry, Failure::TimedOut, end, Some((job.start, slot)));
+            return;
+        }
+        seat.stats.success += 1;
+        let answer = Streamed {
+            arrival: entry.first_arrival,
+            start: job.start,
+            first_token: job.first_token + self.overhead,
+            end,
+            tokens: job.output,
+        };
+        self.meter.answer_streamed(&answer, seat.pod);
+    }
+
+    /// A request, or a retry of one, arrives.
+    fn arrive(&mut self, entry: Entry) {
+        let is_turned_away = self.serving.is_empty() && self.rules.reject_without_replica
+            || self.waiting >= self.rules.queue_limit as u64
+            || !self.limits.can_ever_serve(entry.prompt, entry.output);
+        if is_turned_away {
+            return self.fail(entry, Failure::Rejected, self.clock, None);
+        }
+        let (key, generation) = self.requests.insert(entry);
+        if self.rules.timeout != NEVER {
+            self.deadlines.push_back((entry.arrival.saturating_add(self.rules.timeout), key, generation));
+        }
+        self.waiting += 1;
+        if self.serving.is_empty() || self.routing == Routing::CentralQueue {
+            self.queue.push_back(key);
+        } else {
+            self.route(key);
+        }
+    }
+
+    /// Brings a waiting request to the replica its routing picks.
+    fn route(&mut self, key: u32) {
+        let slot = match self.routing {
+            Routing::RoundRobin => {
+                let slot = self.serving[self.next_in_turn % self.serving.len()];
+                self.next_in_turn = (self.next_in_turn + 1) % self.serving.len();
+                slot
+            }
+            Routing::Random => self.serving[self.routing_dice.below(self.serving.len() as u64) as usize],
+            Routing::LeastRequests | Routing::CentralQueue => self.loads.first().1,
+            Routing::PowerOfTwo => self.better_of_two(),
+        };
+        self.give(key, slot);
+    }
+
+    fn better_of_two(&mut self) -> Slot {
+        let count = self.serving.len() as u64;
+        let first = self.routing_dice.below(count) as usize;
+        // The second differs from the first where it can.
+        let second =
+            if count > 1 { (first + 1 + self.routing_dice.below(count - 1) as usize) % count as usize } else { first };
+        let (first, second) = (self.serving[first], self.serving[second]);
+        if self.seats[second].load < self.seats[first].load { second } else { first }
+    }
+
+    /// Gives a waiting request to the engine at `slot`.
+    fn give(&mut self, key: u32, slot: Slot) {
+        let entry = self.requests.place(key, Place::At(slot));
+        let has_started = self.done_until.is_some_and(|until| until >= self.clock);
+        let job = Job::new(key, (entry.prompt, entry.output), self.clock, entry.arrival);
+        self.engines[slot].push(job, Instant { now: self.clock, has_started });
+        self.seats[slot].waiting += 1;
+        self.set_load(slot, self.seats[slot].load + 1);
+        self.touch(slot);
+    }
+
+    fn set_load(&mut self, slot: Slot, load: u64) {
+        let seat = &mut self.seats[slot];
+        seat.load = load;
+        match seat.stage {
+            Stage::Serving => {
+                let is_full = self.routing == Routing::CentralQueue && load >= self.limits.sequences as u64;
+                self.loads.set(slot, if is_full { NEVER } else { load });
+            }
+            Stage::Draining if load == 0 => {
+                self.drained.insert(slot);
+            }
+            Stage::Draining | Stage::Absent => {}
+        }
+    }
+
+    fn touch(&mut self, slot: Slot) {
+        if !std::mem::replace(&mut self.seats[slot].is_touched, true) {
+            self.touched.push(slot);
+        }
+    }
+
+    /// Attempts whose client gives up now.
+    fn time_out(&mut self) {
+        while let Some(&(deadline, key, generation)) = self.deadlines.front()
+            && deadline <= self.clock
+        {
+            self.deadlines.pop_front();
+            if self.requests.is_alive(key, generation) {
+                self.abandon(key);
+            }
+        }
+    }
+
+    fn abandon(&mut self, key: u32) {
+        let entry = self.requests.remove(key);
+        let Place::At(slot) = entry.place else {
+            let place = self.queue.iter().position(|&other| other == key).expect("it waits in the queue");
+            self.queue.remove(place);
+            self.waiting -= 1;
+            return self.fail(entry, Failure::TimedOut, self.clock, None);
+        };
+        let has_started = self.done_until.is_some_and(|until| until >= self.clock);
+        let job = self.engines[slot].abort(key, Instant { now: self.clock, has_started });
+        let served = (job.start != NEVER).then_some((job.start, slot));
+        self.seats[slot].stats.failure += u64::from(served.is_some());
+        self.count_waiting(slot);
+        self.set_load(slot, self.seats[slot].load - 1);
+        self.touch(slot);
+        self.fail(entry, Failure::TimedOut, self.clock, served);
+    }
+
+    /// Hands the requests of the central queue to replicas with a free sequence slot.
+    fn dispatch(&mut self) {
+        if self.routing != Routing::CentralQueue {
+            return;
+        }
+        while !self.queue.is_empty() && self.loads.first().0 != NEVER {
+            let key = self.queue.pop_front().expect("the queue is not empty");
+            self.route(key);
+        }
+    }
+
+    fn start_engines(&mut self) {
+        while let Some(slot) = self.touched.pop() {
+            self.seats[slot].is_touched = false;
+            if self.seats[slot].stage == Stage::Absent {
+                continue;
+            }
+            self.start_engine(slot);
+        }
+    }
+
+    fn start_engine(&mut self, slot: Slot) {
+        self.started += self.engines[slot].start(self.clock);
+        self.count_waiting(slot);
+        self.events.set(slot, self.engines[slot].next());
+    }
+
+    /// Counts anew how many wait at a replica.
+    fn count_waiting(&mut self, slot: Slot) {
+        let waiting = self.engines[slot].waiting();
+        let seat = &mut self.seats[slot];
+        self.waiting = self.waiting + waiting - seat.waiting;
+        seat.waiting = waiting;
+    }
+
+    /// A request fails at `at`: its client tries again, or it is over.
+    fn fail(&mut self, entry: Entry, failure: Failure, at: u64, service: Option<(u64, Slot)>) {
+        if let Some(retries) = &self.retries
+            && entry.attempt < retries.attempts_max
+        {
+            let doubled = retries.backoff.as_nanos().saturating_mul(1 << (entry.attempt - 1).min(30));
+            let wait = doubled.min(retries.backoff_max.as_nanos());
+            let random = (wait as f64 * retries.jitter * self.client_dice.uniform()) as u64;
+            let fixed = (wait as f64 * (1.0 - retries.jitter)) as u64;
+            let again = at + (fixed + random).max(1);
+            let next = Entry { arrival: again, attempt: entry.attempt + 1, place: Place::Queue, ..entry };
+            self.retrying.push(Reverse((again, next)));
+            return;
+        }
+        let served = service.map(|(start, slot)| (start, self.seats[slot].pod));
+        self.meter.fail_served(entry.first_arrival, failure, at, served);
+    }
+
+    /// Requests of a removed replica are lost, or go back to where they stood, without what they had. Returns how many were lost.
+    fn dispose(&mut self, slot: Slot, mut jobs: Vec<Job>) -> u64 {
+        if !self.rules.requeue_killed {
+            self.seats[slot].stats.failure += jobs.len() as u64;
+            for job in &jobs {
+                let entry = self.requests.remove(job.key);
+                let served = (job.start != NEVER).then_some((job.start, slot));
+                self.fail(entry, Failure::Lost, self.clock, served);
+            }
+            return jobs.len() as u64;
+        }
+        self.started -= jobs.iter().filter(|job| job.start != NEVER).count() as u64;
+        self.waiting += jobs.len() as u64;
+        jobs.sort_by_key(|job| job.rank);
+        let stays = self.serving.is_empty() || self.routing == Routing::CentralQueue;
+        if stays {
+            for job in jobs.iter().rev() {
+                self.requests.place(job.key, Place::Queue);
+                let place = self.queue.partition_point(|&other| self.requests.arrival(other) < job.rank);
+                self.queue.insert(place, job.key);
+            }
+        } else {
+            for job in &jobs {
+                self.route(job.key);
+            }
+        }
+        0
+    }
+}
+
+impl<E: Engine> Flow for LlmFlow<E> {
+    fn advance(&mut self, to: SimTime) -> Option<Drained> {
+        let to = to.as_nanos();
+        loop {
+            if let Some(slot) = self.drained.pop_first() {
+                return Some(Drained { slot, at: SimTime::from_nanos(self.clock) });
+            }
+            let next = self.next_instant();
+            if next > to {
+                self.clock = to;
+                self.done_until = Some(to);
+                return None;
+            }
+            self.instant(next);
+        }
+    }
+
+    fn add(&mut self, slot: Slot, pod: PodId, now: SimTime) {
+        self.clock = now.as_nanos();
+        if slot >= self.seats.len() {
+            let stage = Stage::Absent;
+            let seat = Seat { stage, pod, stats: ReplicaStats::default(), load: 0, waiting: 0, is_touched: false };
+            self.seats.resize(slot + 1, seat);
+            self.engines.resize_with(slot + 1, || E::new(&self.limits));
+        }
+        assert!(self.seats[slot].stage == Stage::Absent, "slot {slot} is taken");
+        let is_touched = self.seats[slot].is_touched;
+        self.seats[slot] =
+            Seat { stage: Stage::Serving, pod, stats: ReplicaStats::default(), load: 0, waiting: 0, is_touched };
+        self.engines[slot] = E::new(&self.limits);
+        if self.is_watched {
+            self.engines[slot].watch_latency();
+        }
+        self.events.set(slot, NEVER);
+        self.set_load(slot, 0);
+        let place = self.serving.partition_point(|&other| other < slot);
+        self.serving.insert(place, slot);
+        if self.routing != Routing::CentralQueue {
+            while let Some(key) = self.queue.pop_front() {
+                self.route(key);
+            }
+        }
+        self.touch(slot);
+    }
+
+    fn drain(&mut self, slot: Slot, now: SimTime) -> Option<SimTime> {
+        self.clock = now.as_nanos();
+        assert!(self.seats[slot].stage == Stage::Serving, "only a serving replica can be drained");
+        self.seats[slot].stage = Stage::Draining;
+        self.serving.retain(|&other| other != slot);
+        self.loads.set(slot, NEVER);
+        (self.seats[slot].load == 0).then_some(now)
+    }
+
+    fn remove(&mut self, slot: Slot, now: SimTime) -> (ReplicaStats, u64) {
+        self.clock = now.as_nanos();
+        if self.seats[slot].stage == Stage::Serving {
+            self.drain(slot, now);
+        }
+        let jobs = self.engines[slot].clear(self.clock);
+        self.count_waiting(slot);
+        self.seats[slot].load = 0;
+        self.events.set(slot, NEVER);
+        self.drained.remove(&slot);
+        let lost = self.dispose(slot, jobs);
+        let stats = self.stats(slot, now);
+        self.seats[slot].stage = Stage::Absent;
+        // Requests that are back in the central queue may find another replica at once.
+        if let Some(&other) = self.serving.first()
+            && !self.queue.is_empty()
+        {
+            self.touch(other);
+        }
+        (stats, lost)
+    }
+
+    fn settle(&mut self, _now: SimTime) {}
+
+    fn stats(&mut self, slot: Slot, now: SimTime) -> ReplicaStats {
+        let engine = self.engines[slot].stats(now.as_nanos());
+        ReplicaStats {
+            executions: engine.iterations,
+            busy_ns: engine.busy_ns,
+            prompt_tokens: engine.prompt_tokens,
+            output_tokens: engine.output_tokens,
+            preemptions: engine.preemptions,
+            ..self.seats[slot].stats
+        }
+    }
+
+    fn replica_load(&self, slot: Slot, _now: SimTime) -> (u64, u64) {
+        (self.engines[slot].waiting(), self.engines[slot].running())
+    }
+
+    fn central_queue(&mut self, _now: SimTime) -> u64 {
+        self.queue.len() as u64
+    }
+
+    fn kv_usage(&self, slot: Slot, now: SimTime) -> f64 {
+        self.engines[slot].kv_usage(now.as_nanos())
+    }
+
+    fn watch_latency(&mut self) {
+        self.is_watched = true;
+    }
+
+    fn latency(&mut self, slot: Slot, now: SimTime) -> Option<&LatencyLog> {
+        self.engines[slot].stats(now.as_nanos());
+        self.engines[slot].latency()
+    }
+
+    fn load(&mut self, now: SimTime) -> Load {
+        let in_flight = self.engines.iter().map(Engine::running).sum();
+        // A request between two attempts waits, at its client.
+        let waiting = self.waiting + self.retrying.len() as u64;
+        let arrived = self.intake.arrived(now.as_nanos());
+        let load =
+            Load { arrived, completed: self.meter.completed_ever, failed: self.meter.failed_ever, waiting, in_flight };
+        assert_eq!(
+            arrived,
+            load.completed + load.failed + waiting + in_flight,
+            "a request was lost or counted twice by {now}"
+        );
+        load
+    }
+
+    fn started(&self) -> u64 {
+        self.started
+    }
+
+    fn meter(&mut self) -> &mut Meter {
+        &mut self.meter
+    }
+
+    fn finish(&mut self, now: SimTime) -> u64 {
+        self.load(now);
+        let now = now.as_nanos();
+        let at_replicas = self.engines.iter().flat_map(Engine::keys);
+        let keys: Vec<u32> = at_replicas.chain(self.queue.iter().copied()).collect();
+        for key in keys {
+            self.meter.leave_in_system(self.requests.first_arrival(key), now);
+        }
+        for Reverse((_, entry)) in &self.retrying {
+            self.meter.leave_in_system(entry.first_arrival, now);
+        }
+        self.intake.arrived_measured(now)
+    }
+}

@@ -1,0 +1,480 @@
+//! The fast engine: between two changes of the batch, iterations are advanced all at once.
+//!
+//! While sequences only decode, each iteration adds one token per sequence, so durations rise by a constant and any number of
+//! iterations has a closed form ([`Run`]). Nothing is kept per sequence and iteration: a decoding sequence is its finishing step and
+//! its `offset`, the computed tokens less the steps of the engine, which never changes while it decodes.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+
+use super::engine::{BLOCK_TOKENS, Engine, EngineStats, Instant, Job, Limits, blocks, enqueue, take_waiting};
+use super::iteration::{FRACTION_BITS, Run};
+use super::latency::{Family, LatencyLog};
+use crate::flow::intake::NEVER;
+
+const PHASES: usize = BLOCK_TOKENS as usize;
+
+/// A decoding sequence.
+#[derive(Clone, Copy, Debug)]
+struct Sequence {
+    job: Job,
+    /// The step at the end of which its last token is out.
+    finish_step: u64,
+    /// Tokens in the cache at the end of step n, less n.
+    offset: i64,
+    /// Number of its admission.
+    admission: u64,
+    lives: bool,
+}
+
+/// A sequence some of whose prompt is processed in this iteration, or will be in the next.
+#[derive(Clone, Copy, Debug)]
+struct Prefill {
+    job: Job,
+    /// Tokens in the cache at the end of this iteration.
+    computed: u64,
+    admission: u64,
+}
+
+/// An engine that advances many iterations at once.
+pub struct RunEngine {
+    limits: Limits,
+    waiting: VecDeque<Job>,
+    sequences: Vec<Sequence>,
+    vacant: Vec<u32>,
+    /// Decoding sequences by finishing step; entries of sequences that left early stay until their step.
+    finishing: BinaryHeap<Reverse<(u64, u32)>>,
+    /// Between two iterations: none, or the one that is partly prefilled.
+    prefilling: Vec<Prefill>,
+    decoding: u64,
+    /// Σ offset of the decoding sequences.
+    offsets: i64,
+    /// Decoding sequences by offset modulo block size: which of them need a block at which step.
+    phases: [u32; PHASES],
+    blocks_used: u64,
+    admissions: u64,
+    /// Iterations completed.
+    step: u64,
+    /// Where the clock stands: the start of what is left of the run.
+    clock_ns: u64,
+    clock_fraction: u64,
+    run: Option<Run>,
+    ends_at: u64,
+    busy_since: u64,
+    stats: EngineStats,
+    latency: Option<Box<LatencyLog>>,
+}
+
+impl RunEngine {
+    /// The index into `phases` of the sequences that need a block for the iteration after `step`.
+    #[inline]
+    fn phase_at(step: u64) -> usize {
+        (step.wrapping_neg() % BLOCK_TOKENS) as usize
+    }
+
+    #[inline]
+    fn phase_of(offset: i64) -> usize {
+        offset.rem_euclid(BLOCK_TOKENS as i64) as usize
+    }
+
+    /// Blocks taken by `count` iterations of the decoding sequences, the first of them after `step`.
+    fn blocks_taken(&self, step: u64, count: u64) -> u64 {
+        let whole = count / BLOCK_TOKENS * self.decoding;
+        (step..step + count % BLOCK_TOKENS).map(|step| u64::from(self.phases[Self::phase_at(step)])).sum::<u64>()
+            + whole
+    }
+
+    /// How many iterations can start after the one after the present step before blocks run out, counted to at most `wanted`.
+    fn iterations_with_room(&self, wanted: u64) -> u64 {
+        let free = self.limits.blocks - self.blocks_used;
+        if (wanted / BLOCK_TOKENS + 1) * self.decoding <= free {
+            return wanted;
+        }
+        let mut left = free % self.decoding;
+        let mut count = free / self.decoding * BLOCK_TOKENS;
+        while count < wanted {
+            let needed = u64::from(self.phases[Self::phase_at(self.step + 1 + count)]);
+            if needed > left {
+                return count;
+            }
+            left -= needed;
+            count += 1;
+        }
+        wanted
+    }
+
+    /// How many iterations of the run are over by `now`.
+    #[inline]
+    fn progress(&self, now: u64) -> u64 {
+        let Some(run) = &self.run else { return 0 };
+        if now >= self.ends_at {
+            return run.count;
+        }
+        // Over means: the clock, rounded down, has reached `now` at most.
+        let span = ((now + 1 - self.clock_ns) << FRACTION_BITS) - 1 - self.clock_fraction;
+        run.ended_within(span)
+    }
+
+    /// Completes the first `count` iterations of the run.
+    fn complete(&mut self, count: u64) {
+        let run = self.run.expect("iterations are completed of a run");
+        let clock = self.clock_fraction + run.span(count);
+        self.clock_ns += clock >> FRACTION_BITS;
+        self.clock_fraction = clock & ((1 << FRACTION_BITS) - 1);
+        let is_over = count == run.count;
+        // The first iteration took its blocks when the run began; one that is under way has taken its own.
+        self.blocks_used += self.blocks_taken(self.step + 1, count - u64::from(is_over));
+        self.step += count;
+        self.stats.iterations += count;
+        if let Some(log) = &mut self.latency {
+            log.record_run(&run, count, self.decoding);
+        }
+        self.stats.output_tokens += self.decoding * count;
+        self.run = (!is_over).then(|| run.after(count));
+    }
+
+    /// Brings the engine to the instant, and has the run end with the iteration under way, or with the one that ends now.
+    fn interrupt(&mut self, at: Instant) {
+        let count = self.progress(at.now);
+        if let Some(run) = &mut self.run
+            && count > 0
+        {
+            let clock_ns = self.clock_ns + ((self.clock_fraction + run.span(count)) >> FRACTION_BITS);
+            if clock_ns == at.now && !at.has_started {
+                *run = run.first(count);
+            }
+            self.complete(count);
+        }
+        if let Some(run) = &mut self.run {
+            *run = run.first(1);
+            self.ends_at = self.clock_ns + ((self.clock_fraction + run.span(1)) >> FRACTION_BITS);
+        }
+    }
+
+    /// Prompts that this iteration finished: each has its next token.
+    fn finish_prefills(&mut self, done: &mut Vec<Job>) {
+        for place in (0..self.prefilling.len()).rev() {
+            let Prefill { mut job, computed, admission } = self.prefilling[place];
+            if computed < job.prefill() {
+                continue;
+            }
+            self.prefilling.swap_remove(place);
+            self.stats.output_tokens += 1;
+            job.made += 1;
+            if let Some(log) = &mut self.latency {
+                match job.first_token {
+                    NEVER => log.record(Family::FirstToken, self.clock_ns - job.arrival),
+                    _ => log.record(Family::InterToken, self.clock_ns - job.last_token),
+                }
+            }
+            if job.first_token == NEVER {
+                job.first_token = self.clock_ns;
+                self.stats.prompt_tokens += u64::from(job.prompt);
+            }
+            if job.made == job.output {
+                self.blocks_used -= blocks(computed);
+                self.finish(job, done);
+            } else {
+                self.decode(job, computed, admission);
+            }
+        }
+    }
+
+    fn decode(&mut self, job: Job, computed: u64, admission: u64) {
+        let offset = computed as i64 - self.step as i64;
+        let finish_step = self.step + u64::from(job.output - job.made);
+        let sequence = Sequence { job, finish_step, offset, admission, lives: true };
+        let place = if let Some(place) = self.vacant.pop() {
+            self.sequences[place as usize] = sequence;
+            place
+        } else {
+            self.sequences.push(sequence);
+            self.sequences.len() as u32 - 1
+        };
+        self.finishing.push(Reverse((finish_step, place)));
+        self.decoding += 1;
+        self.offsets += offset;
+        self.phases[Self::phase_of(offset)] += 1;
+    }
+
+    /// Takes a decoding sequence out, with what it has made by now, and frees its blocks.
+    fn leave(&mut self, place: u32) -> Job {
+        let sequence = &mut self.sequences[place as usize];
+        sequence.lives = false;
+        let Sequence { mut job, finish_step, offset, .. } = *sequence;
+        job.made = job.output - (finish_step - self.step) as u32;
+        // An iteration under way has already taken the block of the token it makes.
+        let computed = (self.step as i64 + offset) as u64 + u64::from(self.run.is_some());
+        self.blocks_used -= blocks(computed);
+        self.vacant.push(place);
+        self.decoding -= 1;
+        self.offsets -= offset;
+        self.phases[Self::phase_of(offset)] -= 1;
+        job
+    }
+
+    fn finish_sequences(&mut self, done: &mut Vec<Job>) {
+        while let Some(&Reverse((step, place))) = self.finishing.peek() {
+            if step > self.step {
+                break;
+            }
+            self.finishing.pop();
+            if self.is_current(step, place) {
+                let job = self.leave(place);
+                self.finish(job, done);
+            }
+        }
+    }
+
+    fn finish(&mut self, job: Job, done: &mut Vec<Job>) {
+        if let Some(log) = &mut self.latency {
+            job.log_finish(log, self.clock_ns);
+        }
+        done.push(job);
+    }
+
+    /// Whether an entry of `finishing` is about the sequence that has its place now.
+    fn is_current(&self, step: u64, place: u32) -> bool {
+        let sequence = &self.sequences[place as usize];
+        sequence.lives && sequence.finish_step == step
+    }
+
+    /// The next step at which a sequence finishes.
+    fn next_finish(&mut self) -> u64 {
+        while let Some(&Reverse((step, place))) = self.finishing.peek() {
+            if self.is_current(step, place) {
+                return step;
+            }
+            self.finishing.pop();
+        }
+        NEVER
+    }
+
+    /// Preempts the youngest sequence.
+    fn preempt(&mut self) {
+        self.stats.preemptions += 1;
+        let job = if let Some(partial) = self.prefilling.pop() {
+            self.blocks_used -= blocks(partial.computed);
+            partial.job
+        } else {
+            let lives = |(_, sequence): &(usize, &Sequence)| sequence.lives;
+            let all = self.sequences.iter().enumerate().filter(lives);
+            let (place, _) = all.max_by_key(|(_, sequence)| sequence.admission).expect("somebody uses the blocks");
+            Job { last_token: self.clock_ns, ..self.leave(place as u32) }
+        };
+        self.waiting.push_front(job);
+    }
+
+    /// Tokens of the partly prefilled sequence in the next iteration, if there is one.
+    fn next_chunk(&self) -> u64 {
+        self.prefilling.first().map_or(0, |partial| {
+            (partial.job.prefill() - partial.computed).min(self.limits.batched_tokens - self.decoding)
+        })
+    }
+
+    /// Gives the running sequences their blocks for the next iteration, by preemption if it must be. Returns the prompt tokens it
+    /// will process of them.
+    ///
+    /// That nobody is admitted after a preemption need not be said: blocks fell short by more than the last one preempted gave back, so
+    /// at the head of the queue it does not fit before another sequence leaves.
+    fn take_blocks(&mut self) -> u64 {
+        loop {
+            let chunk = self.next_chunk();
+            let grown = self
+                .prefilling
+                .first()
+                .map_or(0, |partial| blocks(partial.computed + chunk) - blocks(partial.computed));
+            let needed = u64::from(self.phases[Self::phase_at(self.step)]) + grown;
+            if needed <= self.limits.blocks - self.blocks_used {
+                self.blocks_used += needed;
+                if let Some(partial) = self.prefilling.first_mut() {
+                    partial.computed += chunk;
+                }
+                return chunk;
+            }
+            self.preempt();
+        }
+    }
+
+    /// Admits waiting requests. Returns their prompt tokens in the next iteration and how many start for the first time.
+    fn admit(&mut self, mut budget: u64) -> (u64, u64) {
+        let (mut prompt, mut started) = (0, 0);
+        while let Some(&job) = self.waiting.front() {
+            let is_full = self.decoding as usize + self.prefilling.len() >= self.limits.sequences;
+            if is_full || budget == 0 || blocks(job.prefill()) > self.limits.blocks - self.blocks_used {
+                break;
+            }
+            self.waiting.pop_front();
+            let chunk = job.prefill().min(budget);
+            budget -= chunk;
+            prompt += chunk;
+            self.blocks_used += blocks(chunk);
+            started += u64::from(job.start == NEVER);
+            let job = Job { start: job.start.min(self.clock_ns), ..job };
+            self.prefilling.push(Prefill { job, computed: chunk, admission: self.admissions });
+            self.admissions += 1;
+        }
+        (prompt, started)
+    }
+
+    /// Begins the next run, whose first iteration processes `prompt` tokens of prompts.
+    fn begin(&mut self, prompt: u64) {
+        let decoded = ((self.step + 1) * self.decoding).wrapping_add_signed(self.offsets);
+        let curve = self.limits.curve;
+        let run = if self.prefilling.is_empty() {
+            let wanted = self.next_finish() - self.step;
+            let count = 1 + self.iterations_with_room(wanted - 1);
+            curve.rising(decoded, self.decoding, count)
+        } else {
+            let kv = decoded + self.prefilling.iter().map(|prefill| prefill.computed).sum::<u64>();
+            curve.single(kv, self.decoding + self.prefilling.len() as u64, prompt)
+        };
+        self.ends_at = self.clock_ns + ((self.clock_fraction + run.span(run.count)) >> FRACTION_BITS);
+        self.run = Some(run);
+    }
+}
+
+impl Engine for RunEngine {
+    fn new(limits: &Limits) -> Self {
+        Self {
+            limits: *limits,
+            waiting: VecDeque::new(),
+            sequences: Vec::new(),
+            vacant: Vec::new(),
+            finishing: BinaryHeap::new(),
+            prefilling: Vec::new(),
+            decoding: 0,
+            offsets: 0,
+            phases: [0; PHASES],
+            blocks_used: 0,
+            admissions: 0,
+            step: 0,
+            clock_ns: 0,
+            clock_fraction: 0,
+            run: None,
+            ends_at: NEVER,
+            busy_since: NEVER,
+            stats: EngineStats::default(),
+            latency: None,
+        }
+    }
+
+    fn next(&self) -> u64 {
+        if self.run.is_some() { self.ends_at } else { NEVER }
+    }
+
+    fn settle(&mut self, now: u64, done: &mut Vec<Job>) {
+        let count = self.progress(now);
+        if count == 0 {
+            return;
+        }
+        self.complete(count);
+        if self.run.is_none() {
+            self.finish_sequences(done);
+            self.finish_prefills(done);
+        }
+    }
+
+    fn push(&mut self, job: Job, at: Instant) {
+        // Who waits behind others, or for a place, waits for the end of the run in any case.
+        let is_first = enqueue(&mut self.waiting, job);
+        let has_place = (self.decoding as usize) < self.limits.sequences;
+        if is_first && has_place && self.run.is_some_and(|run| run.count > 1) {
+            self.interrupt(at);
+        }
+    }
+
+    fn abort(&mut self, key: u32, at: Instant) -> Job {
+        self.interrupt(at);
+        if let Some(job) = take_waiting(&mut self.waiting, key) {
+            return job;
+        }
+        if let Some(place) = self.prefilling.iter().position(|prefill| prefill.job.key == key) {
+            let prefill = self.prefilling.remove(place);
+            self.blocks_used -= blocks(prefill.computed);
+            return prefill.job;
+        }
+        let place = self.sequences.iter().position(|sequence| sequence.lives && sequence.job.key == key);
+        self.leave(place.expect("a request to abort is in its engine") as u32)
+    }
+
+    fn start(&mut self, now: u64) -> u64 {
+        if self.run.is_some() {
+            return 0;
+        }
+        if self.decoding == 0 && self.prefilling.is_empty() && self.waiting.is_empty() {
+            if self.busy_since != NEVER {
+                self.stats.busy_ns += now - self.busy_since;
+                self.busy_since = NEVER;
+            }
+            return 0;
+        }
+        if self.busy_since == NEVER {
+            self.busy_since = now;
+        }
+        if self.clock_ns < now {
+            (self.clock_ns, self.clock_fraction) = (now, 0);
+        }
+        let chunk = self.take_blocks();
+        let (admitted, started) = self.admit(self.limits.batched_tokens - self.decoding - chunk);
+        self.begin(chunk + admitted);
+        started
+    }
+
+    fn clear(&mut self, now: u64) -> Vec<Job> {
+        self.interrupt(Instant { now, has_started: true });
+        let mut running: Vec<(u64, Job)> = Vec::new();
+        for place in 0..self.sequences.len() {
+            if self.sequences[place].lives {
+                running.push((self.sequences[place].admission, self.leave(place as u32)));
+            }
+        }
+        running.extend(self.prefilling.drain(..).map(|prefill| (prefill.admission, prefill.job)));
+        running.sort_unstable_by_key(|(admission, _)| *admission);
+        if self.busy_since != NEVER {
+            self.stats.busy_ns += now - self.busy_since;
+            self.busy_since = NEVER;
+        }
+        self.run = None;
+        self.blocks_used = 0;
+        self.finishing.clear();
+        running.into_iter().map(|(_, job)| job).chain(self.waiting.drain(..)).collect()
+    }
+
+    fn keys(&self) -> Vec<u32> {
+        let decoding = self.sequences.iter().filter(|sequence| sequence.lives).map(|sequence| sequence.job.key);
+        let prefilling = self.prefilling.iter().map(|prefill| prefill.job.key);
+        decoding.chain(prefilling).chain(self.waiting.iter().map(|job| job.key)).collect()
+    }
+
+    fn waiting(&self) -> u64 {
+        self.waiting.len() as u64
+    }
+
+    fn running(&self) -> u64 {
+        self.decoding + self.prefilling.len() as u64
+    }
+
+    fn kv_usage(&self, now: u64) -> f64 {
+        let count = self.progress(now);
+        let under_way = self.run.map_or(0, |run| count.min(run.count - 1));
+        (self.blocks_used + self.blocks_taken(self.step + 1, under_way)) as f64 / self.limits.blocks.max(1) as f64
+    }
+
+    fn watch_latency(&mut self) {
+        self.latency = Some(Box::default());
+    }
+
+    fn latency(&self) -> Option<&LatencyLog> {
+        self.latency.as_deref()
+    }
+
+    fn stats(&mut self, now: u64) -> EngineStats {
+        let count = self.progress(now);
+        if count > 0 && self.run.is_some_and(|run| count < run.count) {
+            self.complete(count);
+        }
+        let busy = if self.busy_since == NEVER { 0 } else { now - self.busy_since };
+        EngineStats { busy_ns: self.stats.busy_ns + busy, ..self.stats }
+    }
+}

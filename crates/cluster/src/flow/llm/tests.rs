@@ -1,0 +1,310 @@
+//! Do many iterations at once leave what one by one leaves?
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use record::{RequestRow, RequestTotals, ServiceTotals};
+use units::{PodId, SimDuration, SimTime};
+use workload::{Distribution, Trace, TraceChunk, Traffic};
+
+use super::engine::Engine;
+use super::step_engine::StepEngine;
+use super::{LatencyLog, LlmFlow, RunEngine, TokenCounts};
+use crate::flow::{EventFlow, Flow, Intake, Load, Meter, ReplicaStats, Slot};
+use crate::spec::{KillRule, NoReplicaRule, PodSpec, RetrySpec, Routing, ServiceModel, ServiceSpec, SloSpec};
+
+const SEED: u64 = 11;
+
+/// A control event.
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    Add(Slot),
+    Drain(Slot),
+    Remove(Slot),
+    Look,
+}
+
+#[derive(Clone, Debug)]
+struct Case {
+    service: ServiceSpec,
+    requests: Vec<(u64, u32, u32)>,
+    acts: Vec<(u64, Act)>,
+    end: u64,
+}
+
+/// What is seen of a replica at a control event.
+type Sight = (ReplicaStats, (u64, u64), f64, Option<LatencyLog>);
+
+/// Everything a run shows.
+#[derive(Debug, PartialEq)]
+struct Outcome {
+    totals: RequestTotals,
+    service: ServiceTotals,
+    rows: Vec<RequestRow>,
+    looks: Vec<(Load, u64, u64, Vec<Sight>)>,
+    removed: Vec<(ReplicaStats, u64)>,
+    drained: Vec<(Slot, SimTime)>,
+}
+
+fn nanos(nanos: u64) -> SimTime {
+    SimTime::from_nanos(nanos)
+}
+
+fn traffic(case: &Case) -> Traffic {
+    let mut columns = TraceChunk::default();
+    for &(arrival, prompt, output) in &case.requests {
+        columns.push_with_tokens(arrival, (prompt, output));
+    }
+    let trace = Trace::new(columns).expect("requests are sorted");
+    Traffic::Replay { source: Arc::new(trace), copies: 1.0 }
+}
+
+fn intake(case: &Case) -> Intake {
+    let one = Distribution::Constant(1.0);
+    Intake::new(&traffic(case), SEED, nanos(case.end), None, 1).with_tokens(TokenCounts::new(&one, &one, SEED))
+}
+
+fn sight(flow: &mut dyn Flow, slot: Slot, now: SimTime) -> Sight {
+    let log = flow.latency(slot, now).cloned();
+    (flow.stats(slot, now), flow.replica_load(slot, now), flow.kv_usage(slot, now), log)
+}
+
+fn meter(case: &Case) -> Meter {
+    let slo = SloSpec { latency: Some(SimDuration::from_nanos(400)), ttft: None, tpot: None, objective: 0.9 };
+    let timeout = case.service.client_timeout.map_or(u64::MAX, SimDuration::as_nanos);
+    Meter::new(nanos(50), timeout, &slo, true)
+}
+
+fn run<E: Engine>(case: &Case) -> Outcome {
+    drive(case, &mut LlmFlow::<E>::on_engines(&case.service, SEED, intake(case), meter(case)))
+}
+
+fn drive(case: &Case, flow: &mut dyn Flow) -> Outcome {
+    flow.watch_latency();
+    let (mut looks, mut removed, mut drained) = (Vec::new(), Vec::new(), Vec::new());
+    // 0 is absent, 1 serving, 2 draining.
+    let mut stages = [0; 4];
+    for &(at, act) in case.acts.iter().chain(&[(case.end, Act::Look)]) {
+        while let Some(empty) = flow.advance(nanos(at)) {
+            drained.push((empty.slot, empty.at));
+            removed.push(flow.remove(empty.slot, empty.at));
+            stages[empty.slot] = 0;
+        }
+        match act {
+            Act::Add(slot) if stages[slot] == 0 => {
+                flow.add(slot, PodId(slot as u32), nanos(at));
+                stages[slot] = 1;
+            }
+            Act::Drain(slot) if stages[slot] == 1 => {
+                stages[slot] = 2;
+                if flow.drain(slot, nanos(at)).is_some() {
+                    removed.push(flow.remove(slot, nanos(at)));
+                    stages[slot] = 0;
+                }
+            }
+            Act::Remove(slot) if stages[slot] > 0 => {
+                removed.push(flow.remove(slot, nanos(at)));
+                stages[slot] = 0;
+            }
+            _ => {
+                let present = (0..stages.len()).filter(|&slot| stages[slot] > 0);
+                let sights = present.map(|slot| sight(flow, slot, nanos(at))).collect();
+                looks.push((flow.load(nanos(at)), flow.started(), flow.central_queue(nanos(at)), sights));
+            }
+        }
+    }
+    let arrived = flow.finish(nanos(case.end));
+    let meter = std::mem::replace(flow.meter(), Meter::idle());
+    let (totals, service, rows) = meter.into_totals(arrived);
+    Outcome { totals, service, rows, looks, removed, drained }
+}
+
+fn pod() -> PodSpec {
+    PodSpec {
+        gpus: 1,
+        gpu_resource: "nvidia.com/gpu".into(),
+        containers: Vec::new(),
+        grace: SimDuration::ZERO,
+        pre_stop: SimDuration::ZERO,
+        probe_period: SimDuration::ZERO,
+        probe_initial_delay: SimDuration::ZERO,
+        endpoint_delay: SimDuration::ZERO,
+        node_selector: Vec::new(),
+        priority: 0,
+        labels: Vec::new(),
+        image: "server:1".into(),
+    }
+}
+
+fn models() -> impl Strategy<Value = ServiceModel> {
+    let bounds = (1u32..8, 1u32..48, 3u64..20);
+    let times =
+        (0u64..40, 1u64..20, prop_oneof![Just(0.0), 0.0..0.4], prop_oneof![Just(1.0), 0.0..2.0], 0.0..3.0, 0u64..5);
+    (bounds, times).prop_map(|((sequences_max, batched_tokens_max, blocks), times)| {
+        let (iteration_min, iteration_base, ns_per_kv_token, ns_per_prompt_token, ns_per_sequence, overhead) = times;
+        ServiceModel::ContinuousBatching {
+            sequences_max,
+            batched_tokens_max,
+            kv_tokens: blocks * 16,
+            iteration_min: SimDuration::from_nanos(iteration_min),
+            iteration_base: SimDuration::from_nanos(iteration_base),
+            ns_per_kv_token,
+            ns_per_prompt_token,
+            ns_per_sequence,
+            overhead: SimDuration::from_nanos(overhead),
+            prompt_tokens: Distribution::Constant(1.0),
+            output_tokens: Distribution::Constant(1.0),
+        }
+    })
+}
+
+fn services() -> impl Strategy<Value = ServiceSpec> {
+    let routing = prop_oneof![
+        Just(Routing::CentralQueue),
+        Just(Routing::RoundRobin),
+        Just(Routing::Random),
+        Just(Routing::LeastRequests),
+        Just(Routing::PowerOfTwo)
+    ];
+    let no_replica = prop_oneof![Just(NoReplicaRule::Hold), Just(NoReplicaRule::Reject)];
+    let kill_rule = prop_oneof![Just(KillRule::Fail), Just(KillRule::Requeue)];
+    let retry = RetrySpec {
+        attempts_max: 3,
+        backoff: SimDuration::from_nanos(40),
+        backoff_max: SimDuration::from_nanos(100),
+        jitter: 0.5,
+    };
+    let clients =
+        (prop::option::of(0u32..12), prop::option::of(1u64..1_500), prop_oneof![Just(None), Just(Some(retry))]);
+    (models(), routing, no_replica, kill_rule, clients).prop_map(
+        |(model, routing, no_replica, kill_rule, (queue_limit, timeout, retries))| ServiceSpec {
+            name: "llm".into(),
+            namespace: "default".into(),
+            model,
+            routing,
+            no_replica,
+            queue_limit,
+            client_timeout: timeout.map(SimDuration::from_nanos),
+            retries,
+            kill_rule,
+            replicas_initial: 0,
+            pod: pod(),
+        },
+    )
+}
+
+fn cases() -> impl Strategy<Value = Case> {
+    let end = 4_000u64;
+    let request = (0..end, 1u32..60, 1u32..90);
+    let act = prop_oneof![
+        4 => (0usize..4).prop_map(Act::Add),
+        1 => (0usize..4).prop_map(Act::Drain),
+        1 => (0usize..4).prop_map(Act::Remove),
+        2 => Just(Act::Look),
+    ];
+    let acts = prop::collection::vec((0..end, act), 1..40);
+    (services(), prop::collection::vec(request, 0..80), acts).prop_map(move |(service, mut requests, mut acts)| {
+        requests.sort_unstable();
+        acts.push((0, Act::Add(0)));
+        acts.sort_by_key(|(at, _)| *at);
+        Case { service, requests, acts, end }
+    })
+}
+
+/// Without these the comparison below would say little.
+#[test]
+fn the_random_cases_reach_every_corner() {
+    let mut runner = TestRunner::deterministic();
+    let (mut preemptions, mut drained, mut requeued) = (0, 0, 0);
+    let mut totals = RequestTotals::default();
+    let mut aborted_in_service = 0;
+    for _ in 0..500 {
+        let case = cases().new_tree(&mut runner).expect("nothing is filtered").current();
+        let outcome = run::<RunEngine>(&case);
+        preemptions += outcome.removed.iter().map(|(stats, _)| stats.preemptions).sum::<u64>();
+        drained += outcome.drained.len();
+        requeued += u64::from(case.service.kill_rule == KillRule::Requeue && !outcome.removed.is_empty());
+        let served = |row: &&RequestRow| row.outcome == "timed_out" && row.start.is_some();
+        aborted_in_service += outcome.rows.iter().filter(served).count();
+        totals.completed += outcome.totals.completed;
+        totals.rejected += outcome.totals.rejected;
+        totals.timed_out += outcome.totals.timed_out;
+        totals.lost += outcome.totals.lost;
+        totals.in_system += outcome.totals.in_system;
+    }
+    println!("{totals:?} {preemptions} {drained} {requeued} {aborted_in_service}");
+    for count in [totals.completed, totals.rejected, totals.timed_out, totals.lost, totals.in_system] {
+        assert!(count > 200, "{totals:?}");
+    }
+    assert!(preemptions > 200 && drained > 100 && requeued > 100 && aborted_in_service > 100);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #[test]
+    fn iterations_advanced_at_once_leave_what_one_by_one_leave(case in cases()) {
+        prop_assert_eq!(run::<RunEngine>(&case), run::<StepEngine>(&case));
+    }
+}
+
+/// One sequence at a time, with iterations of one length, is a queue of one slot: the flow between the engines against the event flow.
+fn one_by_one() -> impl Strategy<Value = Case> {
+    cases().prop_map(|mut case| {
+        let routings = [Routing::RoundRobin, Routing::Random, Routing::LeastRequests, Routing::PowerOfTwo];
+        if case.service.routing == Routing::CentralQueue {
+            case.service.routing = routings[case.requests.len() % 4];
+        }
+        // The event flow does not abort what is in service.
+        case.service.client_timeout = None;
+        case.service.model = ServiceModel::ContinuousBatching {
+            sequences_max: 1,
+            batched_tokens_max: 64,
+            kv_tokens: 1_000,
+            iteration_min: SimDuration::from_nanos(7),
+            iteration_base: SimDuration::ZERO,
+            ns_per_kv_token: 0.0,
+            ns_per_prompt_token: 0.0,
+            ns_per_sequence: 0.0,
+            overhead: SimDuration::ZERO,
+            prompt_tokens: Distribution::Constant(1.0),
+            output_tokens: Distribution::Constant(1.0),
+        };
+        case.requests.iter_mut().for_each(|request| request.2 = 20);
+        case
+    })
+}
+
+fn run_events(case: &Case) -> Outcome {
+    let time = Distribution::Constant(140e-9);
+    let model = ServiceModel::Slots { concurrency: 1, service: time.clone() };
+    let service = ServiceSpec { model, ..case.service.clone() };
+    let intake = Intake::new(&traffic(case), SEED, nanos(case.end), Some(&time), 1);
+    drive(case, &mut EventFlow::new(&service, SEED, intake, meter(case)))
+}
+
+/// What both have: no tokens, no executions.
+fn without_tokens(mut outcome: Outcome) -> Outcome {
+    let plain = |stats: &mut ReplicaStats| {
+        (stats.executions, stats.prompt_tokens, stats.output_tokens) = (0, 0, 0);
+    };
+    outcome.service.tokens = None;
+    outcome.rows.iter_mut().for_each(|row| row.first_token = None);
+    outcome.removed.iter_mut().for_each(|(stats, _)| plain(stats));
+    for (_, _, _, sights) in &mut outcome.looks {
+        for (stats, _, kv_usage, latency) in sights {
+            plain(stats);
+            (*kv_usage, *latency) = (0.0, None);
+        }
+    }
+    outcome
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #[test]
+    fn one_sequence_at_a_time_is_a_queue_of_one_slot(case in one_by_one()) {
+        prop_assert_eq!(without_tokens(run::<RunEngine>(&case)), without_tokens(run_events(&case)));
+    }
+}

@@ -1,0 +1,7 @@
+//! Continuous batching against its formula, queueing theory and published runs.
+
+mod published;
+mod rules;
+mod run;
+mod support;
+mod theory;

@@ -1,0 +1,131 @@
+//! Replications of one policy to its row with intervals.
+
+use record::{Histogram, Interval, PolicySummary, ReplicationSummary};
+
+use super::Replication;
+use super::summarize::{put_cold_starts, put_cost_rates, put_latency_quantiles, put_token_quantiles};
+use crate::columns::{COLUMNS, Column, Estimate, Unit};
+use crate::statistics::{Confidence, Counts, mean, mean_interval, ratio_interval, section_interval, share_interval};
+
+/// Pools replications of one policy; see `record::PolicySummary` for what is summed, pooled and averaged. Panics without any.
+///
+/// Intervals at 95 %: SLO attainment and mean latency by ratio estimators with linearization, attainment on the logit scale; cost by
+/// Student's t; p99 by sectioning. A lone replication gives an interval for attainment only, from batch means over its timeline,
+/// which hold where the load is steady and are wide where it is not; the other bounds are NaN.
+pub fn pool(replications: &[Replication]) -> PolicySummary {
+    assert!(!replications.is_empty(), "a policy without replications");
+    let latency = merged(replications.iter().map(|replication| &replication.latency));
+    let pooled = pooled_row(replications, &latency);
+    let interval = |name: &str| {
+        let column = Column::named(name).expect("these names are in the list of columns");
+        interval_of(column, replications, &pooled, Confidence::P95)
+    };
+    PolicySummary {
+        replications: replications.len() as u32,
+        slo_attainment: interval("slo_attainment"),
+        cost_usd: interval("cost_usd"),
+        latency_ms_mean: interval("latency_ms_mean"),
+        latency_ms_p99: interval("latency_ms_p99"),
+        latency,
+        pooled,
+    }
+}
+
+/// The estimate and interval of any column over replications. Where replications are summed in the pooled row (counts), this is of
+/// one replication.
+pub fn column_interval(column: &Column, replications: &[Replication], confidence: Confidence) -> Interval {
+    let latency = merged(replications.iter().map(|replication| &replication.latency));
+    interval_of(column, replications, &pooled_row(replications, &latency), confidence)
+}
+
+fn interval_of(
+    column: &Column,
+    replications: &[Replication],
+    pooled: &ReplicationSummary,
+    confidence: Confidence,
+) -> Interval {
+    let values: Vec<f64> = replications.iter().map(|replication| column.of(&replication.summary)).collect();
+    match column.estimate {
+        Estimate::Share => {
+            let counts: Vec<Counts> = replications.iter().map(|replication| replication.slo).collect();
+            match counts.as_slice() {
+                [only] => lone_share(*only, &replications[0].slo_batches, confidence),
+                several => share_interval(several, confidence),
+            }
+        }
+        // Each replication's mean times its number of answers is its sum.
+        Estimate::RequestMean => {
+            let pairs: Vec<(f64, f64)> = values
+                .iter()
+                .zip(replications)
+                .filter(|(_, replication)| replication.summary.completed > 0)
+                .map(|(value, replication)| {
+                    (value * replication.summary.completed as f64, replication.summary.completed as f64)
+                })
+                .collect();
+            Interval { mean: column.of(pooled), ..ratio_interval(&pairs, confidence) }
+        }
+        Estimate::Quantile => section_interval(column.of(pooled), &values, confidence),
+        Estimate::Mean => mean_interval(&values, confidence),
+    }
+}
+
+/// Batch means of a lone run; the estimate stays that of the whole run.
+fn lone_share(whole: Counts, batches: &[Counts], confidence: Confidence) -> Interval {
+    let share = whole.share();
+    let interval = share_interval(batches, confidence);
+    // Requests still in the system count in the whole and in no batch; the bounds must enclose the estimate all the same.
+    // Comparisons and not `min` and `max`, which would hide a NaN bound.
+    let low = if interval.low > share { share } else { interval.low };
+    let high = if interval.high < share { share } else { interval.high };
+    Interval { mean: share, low, high }
+}
+
+fn merged<'a>(tallies: impl Iterator<Item = &'a super::Tally>) -> Histogram {
+    let mut histogram = Histogram::new();
+    tallies.for_each(|tally| tally.add_to(&mut histogram));
+    histogram
+}
+
+fn pooled_row(replications: &[Replication], latency: &Histogram) -> ReplicationSummary {
+    let first = &replications[0].summary;
+    let mut pooled = ReplicationSummary {
+        policy: first.policy.clone(),
+        seed: first.seed,
+        digest: first.digest,
+        ..ReplicationSummary::default()
+    };
+    for column in COLUMNS {
+        let values: Vec<f64> = replications.iter().map(|replication| column.of(&replication.summary)).collect();
+        let value = match (column.unit, column.name) {
+            (_, "replicas_max" | "latency_ms_max") => values.iter().copied().fold(f64::NAN, f64::max),
+            (Unit::Count, name) if name != "replicas_mean" => values.iter().sum(),
+            _ => mean(&values),
+        };
+        column.set(&mut pooled, value);
+    }
+    put_latency_quantiles(&mut pooled, latency);
+    let all: Counts = replications.iter().map(|replication| replication.slo).sum();
+    pooled.slo_attainment = all.share();
+    let answered_ms = pooled.completed as f64 * 1e6;
+    pooled.latency_ms_mean = replications.iter().map(|one| one.latency_ns_sum).sum::<u128>() as f64 / answered_ms;
+    pooled.queue_wait_ms_mean = replications.iter().map(|one| one.wait_ns_sum).sum::<u128>() as f64 / answered_ms;
+    put_pooled_rates(&mut pooled, all, replications.len() as f64);
+    if replications.iter().any(|replication| replication.ttft.is_some()) {
+        let ttft = merged(replications.iter().filter_map(|replication| replication.ttft.as_ref()));
+        let tpot = merged(replications.iter().filter_map(|replication| replication.tpot.as_ref()));
+        put_token_quantiles(&mut pooled, &ttft, &tpot);
+    }
+    let mut cold_starts: Vec<u64> = replications.iter().flat_map(|one| one.cold_start_ns.iter().copied()).collect();
+    cold_starts.sort_unstable();
+    put_cold_starts(&mut pooled, &cold_starts);
+    pooled
+}
+
+/// Rates of the sums: requests are summed over replications and money is not, so money is multiplied up for the quotient.
+fn put_pooled_rates(pooled: &mut ReplicationSummary, slo: Counts, replications: f64) {
+    let cost_usd = pooled.cost_usd;
+    pooled.cost_usd *= replications;
+    put_cost_rates(pooled, slo.met);
+    pooled.cost_usd = cost_usd;
+}

@@ -1,0 +1,208 @@
+//! One run to one row, and to what pooling needs of it.
+
+use record::{CostLedger, GpuUse, Histogram, Purchase, ReplicationSummary, RunRecord, TimelineRow};
+use units::{SimDuration, Usd};
+
+use crate::statistics::Counts;
+
+/// Nanoseconds in a millisecond, a second, an hour.
+const NANOS_PER_MS: f64 = 1e6;
+const NANOS_PER_S: f64 = 1e9;
+const NANOS_PER_HOUR: f64 = 3.6e12;
+/// Batches a lone run is cut into: enough for a t interval, long enough to be nearly independent (Schmeiser 1982 finds 10 to 30).
+const BATCHES: usize = 20;
+
+/// A histogram as its non-empty buckets: a hundredth to a tenth of its memory, nothing lost.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally(Vec<(u64, u64)>);
+
+impl Tally {
+    /// The buckets of `histogram`.
+    pub fn of(histogram: &Histogram) -> Self {
+        Self(histogram.buckets().collect())
+    }
+
+    /// Counts everything into `histogram`; a bucket's middle lies in that very bucket.
+    pub fn add_to(&self, histogram: &mut Histogram) {
+        for &(value, count) in &self.0 {
+            histogram.record_many(value, count);
+        }
+    }
+}
+
+/// What stays of one replication: its row, and sums and counts from which any set of replications can be pooled exactly.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Replication {
+    /// Its row.
+    pub summary: ReplicationSummary,
+    /// Requests that met the SLO, of those it is judged on.
+    pub slo: Counts,
+    /// The same cut into batches of time; empty unless the run kept its timeline.
+    pub slo_batches: Vec<Counts>,
+    /// Σ latency of the answered requests in nanoseconds.
+    pub latency_ns_sum: u128,
+    /// Σ waiting of the answered requests in nanoseconds.
+    pub wait_ns_sum: u128,
+    /// Latencies in nanoseconds.
+    pub latency: Tally,
+    /// Times to first token in nanoseconds, of an LLM service.
+    pub ttft: Option<Tally>,
+    /// Times per output token in nanoseconds, of an LLM service.
+    pub tpot: Option<Tally>,
+    /// Cold starts in nanoseconds, ascending.
+    pub cold_start_ns: Vec<u64>,
+}
+
+/// Reduces a run to its row and what pooling needs.
+pub fn reduce(record: &RunRecord) -> Replication {
+    let mut cold_start_ns = record.scaling.cold_start_ns.clone();
+    cold_start_ns.sort_unstable();
+    let tokens = record.service.tokens.as_ref();
+    Replication {
+        summary: summarize(record),
+        slo: Counts { met: record.service.slo_met, total: record.service.slo_total },
+        slo_batches: slo_batches(&record.timeline, record.measured),
+        latency_ns_sum: record.service.latency_ns_sum,
+        wait_ns_sum: record.service.wait_ns_sum,
+        latency: Tally::of(&record.service.latency),
+        ttft: tokens.map(|tokens| Tally::of(&tokens.ttft)),
+        tpot: tokens.map(|tokens| Tally::of(&tokens.tpot)),
+        cold_start_ns,
+    }
+}
+
+/// The row of one run. Shares and means of nothing are NaN.
+pub fn summarize(record: &RunRecord) -> ReplicationSummary {
+    let mut summary = ReplicationSummary {
+        policy: record.policy.clone(),
+        replication: record.replication,
+        seed: record.seed,
+        digest: record.digest,
+        requests: record.requests.arrived,
+        completed: record.requests.completed,
+        failed: record.requests.failed(),
+        in_system: record.requests.in_system,
+        rejected: record.requests.rejected,
+        timed_out: record.requests.timed_out,
+        requests_lost: record.requests.lost,
+        slo_attainment: record.service.slo_met as f64 / record.service.slo_total as f64,
+        ..ReplicationSummary::default()
+    };
+    put_service(&mut summary, record);
+    put_costs(&mut summary, &record.ledger);
+    put_cost_rates(&mut summary, record.service.slo_met);
+    put_scaling(&mut summary, record);
+    summary
+}
+
+fn put_service(summary: &mut ReplicationSummary, record: &RunRecord) {
+    let service = &record.service;
+    put_latency_quantiles(summary, &service.latency);
+    summary.latency_ms_mean = service.latency_ns_sum as f64 / NANOS_PER_MS / summary.completed as f64;
+    summary.queue_wait_ms_mean = service.wait_ns_sum as f64 / NANOS_PER_MS / summary.completed as f64;
+    summary.latency_ms_max =
+        if summary.completed > 0 { service.latency_ns_max as f64 / NANOS_PER_MS } else { f64::NAN };
+    if let Some(tokens) = &service.tokens {
+        put_token_quantiles(summary, &tokens.ttft, &tokens.tpot);
+    }
+}
+
+/// A quantile of nanoseconds in milliseconds; NaN of nothing.
+fn quantile_ms(histogram: &Histogram, q: f64) -> f64 {
+    histogram.quantile(q).map_or(f64::NAN, |nanos| nanos as f64 / NANOS_PER_MS)
+}
+
+pub(super) fn put_latency_quantiles(summary: &mut ReplicationSummary, latency: &Histogram) {
+    summary.latency_ms_p50 = quantile_ms(latency, 0.5);
+    summary.latency_ms_p90 = quantile_ms(latency, 0.9);
+    summary.latency_ms_p95 = quantile_ms(latency, 0.95);
+    summary.latency_ms_p99 = quantile_ms(latency, 0.99);
+    summary.latency_ms_p999 = quantile_ms(latency, 0.999);
+}
+
+pub(super) fn put_token_quantiles(summary: &mut ReplicationSummary, ttft: &Histogram, tpot: &Histogram) {
+    let quantile = |histogram: &Histogram, q| Some(quantile_ms(histogram, q)).filter(|value| !value.is_nan());
+    summary.ttft_ms_p50 = quantile(ttft, 0.5);
+    summary.ttft_ms_p99 = quantile(ttft, 0.99);
+    summary.tpot_ms_p50 = quantile(tpot, 0.5);
+    summary.tpot_ms_p99 = quantile(tpot, 0.99);
+}
+
+/// Every column is a sum of whole ledger lines in micro-dollars, so that columns add up to the total as the lines do.
+fn put_costs(summary: &mut ReplicationSummary, ledger: &CostLedger) {
+    let lines = ledger.lines();
+    let by_use = |uses: &[GpuUse]| -> f64 {
+        lines.iter().filter(|line| uses.contains(&line.gpu_use)).map(|line| line.amount).sum::<Usd>().as_f64()
+    };
+    let by_purchase = |purchase: Purchase| -> f64 {
+        lines.iter().filter(|line| line.purchase == purchase).map(|line| line.amount).sum::<Usd>().as_f64()
+    };
+    summary.cost_usd = ledger.total().as_f64();
+    summary.cost_serving_usd = by_use(&[GpuUse::ServingBusy]);
+    summary.cost_idle_usd = by_use(&[GpuUse::ServingIdle]);
+    summary.cost_cold_start_usd = by_use(&[
+        GpuUse::Provisioning,
+        GpuUse::ImagePull,
+        GpuUse::ModelDownload,
+        GpuUse::GpuLoad,
+        GpuUse::CudaWarmUp,
+        GpuUse::Readiness,
+    ]);
+    summary.cost_standby_usd = by_use(&[GpuUse::Standby]);
+    summary.cost_draining_usd = by_use(&[GpuUse::Draining]);
+    summary.cost_unallocated_usd = by_use(&[GpuUse::Unallocated, GpuUse::NodeOverhead]);
+    summary.cost_on_demand_usd = by_purchase(Purchase::OnDemand);
+    summary.cost_spot_usd = by_purchase(Purchase::Spot);
+    summary.cost_reserved_usd = by_purchase(Purchase::Reserved);
+    summary.cost_serverless_usd = by_purchase(Purchase::Serverless);
+    summary.gpu_hours = ledger.gpu_ns() as f64 / NANOS_PER_HOUR;
+}
+
+/// Dollars per million *answered* requests, and per thousand that met the SLO: a policy does not get cheaper by failing requests.
+pub(super) fn put_cost_rates(summary: &mut ReplicationSummary, slo_met: u64) {
+    summary.cost_per_million_requests_usd = summary.cost_usd / summary.completed as f64 * 1e6;
+    summary.cost_per_thousand_slo_met_usd = summary.cost_usd / slo_met as f64 * 1e3;
+}
+
+fn put_scaling(summary: &mut ReplicationSummary, record: &RunRecord) {
+    let scaling = &record.scaling;
+    summary.replicas_mean = scaling.replica_ns as f64 / record.measured.as_nanos() as f64;
+    summary.replicas_max = scaling.replicas_max;
+    summary.spot_interruptions = scaling.spot_interruptions;
+    summary.scale_ups = scaling.scale_ups;
+    summary.scale_downs = scaling.scale_downs;
+    let mut cold_starts = scaling.cold_start_ns.clone();
+    cold_starts.sort_unstable();
+    put_cold_starts(summary, &cold_starts);
+}
+
+/// `cold_start_ns` ascending. The 95th percentile is the order statistic of rank ceil(0.95 n).
+pub(super) fn put_cold_starts(summary: &mut ReplicationSummary, cold_start_ns: &[u64]) {
+    let count = cold_start_ns.len();
+    let total: u128 = cold_start_ns.iter().copied().map(u128::from).sum();
+    summary.cold_starts = count as u64;
+    summary.cold_start_s_mean = total as f64 / NANOS_PER_S / count as f64;
+    // 95 n / 100 in integers: 0.95 * 20 must stay rank 19.
+    let rank = (95 * count).div_ceil(100);
+    summary.cold_start_s_p95 = rank.checked_sub(1).map_or(f64::NAN, |index| cold_start_ns[index] as f64 / NANOS_PER_S);
+}
+
+/// The timeline's measured end, cut into batches of equal time. Steps of the warm-up come first and are left out.
+fn slo_batches(timeline: &[TimelineRow], measured: SimDuration) -> Vec<Counts> {
+    let Some(last) = timeline.last() else { return Vec::new() };
+    let measured_from = (last.start + last.step).saturating_sub(measured);
+    let steps: Vec<Counts> = timeline
+        .iter()
+        .filter(|row| row.start >= measured_from)
+        .map(|row| {
+            let total = row.completions + row.failures;
+            Counts { met: total.saturating_sub(row.slo_misses), total }
+        })
+        .collect();
+    if steps.len() < BATCHES {
+        return Vec::new();
+    }
+    (0..BATCHES)
+        .map(|batch| steps[batch * steps.len() / BATCHES..(batch + 1) * steps.len() / BATCHES].iter().copied().sum())
+        .collect()
+}

@@ -1,0 +1,384 @@
+//! Search: the least of one column such that conditions hold, over a space of settings.
+//!
+//! Two ideas share the work. *Sequential halving*: every candidate is tried with one replication, the better half of those tried with
+//! `r` go on to `2 r`, so most runs are spent where the answer is. *A tree-structured Parzen estimator*: new candidates are drawn
+//! where good ones lie densely and bad ones do not. It was chosen over Gaussian processes because it ranks rather than regresses: it
+//! takes whole numbers, words and infeasible points as they come, does not mind that noise differs from point to point, needs no
+//! matrix algebra, and its few lines can be checked. All candidates meet the same requests, and every step depends on results alone:
+//! the same seed finds the same winner with any number of threads.
+
+mod cliff;
+mod parzen;
+
+pub use cliff::{Cliff, CliffStep, find_cliff};
+
+use std::collections::BTreeSet;
+
+use record::Interval;
+
+use crate::columns::Column;
+use crate::design::{Dimension, Parameter, Sample, Setting};
+use crate::experiment::{Replication, column_interval};
+use crate::gates::{Bound, Condition, Outcome, Side, decide};
+use crate::statistics::Confidence;
+use crate::sweep::Scenarios;
+use crate::trial::{TrialError, Trials};
+
+/// New candidates per round: enough to keep threads busy, few enough that each round learns from the one before.
+const BATCH: usize = 8;
+/// Fresh seeds lie this many replications beyond any the search uses.
+const FRESH_FROM: u32 = 1 << 20;
+/// How many of the best are confirmed before giving up.
+const CONFIRMATIONS_MAX: usize = 5;
+
+/// What to search.
+#[derive(Clone, Debug)]
+pub struct Search {
+    /// The column to make small.
+    pub minimize: &'static Column,
+    /// What must hold; bounds are figures, a baseline has no place here.
+    pub subject_to: Vec<Condition>,
+    /// The space.
+    pub over: Vec<(Parameter, Dimension)>,
+    /// Runs the search may take, confirmation not counted.
+    pub runs_max: usize,
+    /// Replications of a candidate that goes all the way, and of a confirmation.
+    pub replications: u32,
+}
+
+/// A point that was tried.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// Its place in the unit cube.
+    position: Vec<f64>,
+    /// Its settings.
+    pub settings: Vec<Setting>,
+    /// Its replications so far.
+    pub replications: Vec<Replication>,
+    /// The column to be made small.
+    pub objective: Interval,
+    /// Each condition's column.
+    pub measures: Vec<Interval>,
+    /// What the intervals say of each condition.
+    pub outcomes: Vec<Outcome>,
+    /// By how much the estimates miss the conditions, relative to the bounds; 0 if they meet all.
+    pub violation: f64,
+}
+
+impl Candidate {
+    fn new(search: &Search, position: Vec<f64>, settings: Vec<Setting>) -> Self {
+        let none = Interval { mean: f64::NAN, low: f64::NAN, high: f64::NAN };
+        Self {
+            position,
+            settings,
+            replications: Vec::new(),
+            objective: none,
+            measures: vec![none; search.subject_to.len()],
+            outcomes: vec![Outcome::Undecided; search.subject_to.len()],
+            violation: f64::INFINITY,
+        }
+    }
+
+    fn judge(&mut self, search: &Search) {
+        self.objective = column_interval(search.minimize, &self.replications, Confidence::P95);
+        self.violation = 0.0;
+        for (index, condition) in search.subject_to.iter().enumerate() {
+            let measure = column_interval(condition.column, &self.replications, condition.confidence);
+            let limit = limit(condition);
+            self.measures[index] = measure;
+            self.outcomes[index] = decide(measure, condition.side, limit);
+            self.violation += violation(condition, measure.mean);
+        }
+    }
+
+    /// Whether the estimates meet all conditions.
+    pub fn is_feasible(&self) -> bool {
+        self.violation == 0.0
+    }
+
+    /// Whether the intervals, and not just the estimates, say that all conditions hold.
+    pub fn is_certain(&self) -> bool {
+        self.outcomes.iter().all(|outcome| *outcome == Outcome::Holds)
+    }
+
+    /// Feasible before infeasible, cheaper before dearer, less infeasible before more.
+    fn rank(&self, other: &Self) -> std::cmp::Ordering {
+        self.violation.total_cmp(&other.violation).then(self.objective.mean.total_cmp(&other.objective.mean))
+    }
+}
+
+fn limit(condition: &Condition) -> f64 {
+    match condition.bound {
+        Bound::Value(limit) => limit,
+        Bound::Baseline { .. } => f64::NAN,
+    }
+}
+
+fn violation(condition: &Condition, mean: f64) -> f64 {
+    let limit = limit(condition);
+    // A share close to one is judged by its misses: 98 % instead of 99 % is twice as many, not one percent less.
+    let scale = if condition.column.unit == crate::columns::Unit::Share { 1.0 - limit } else { limit.abs() };
+    let over = match condition.side {
+        Side::AtMost | Side::Below => mean - limit,
+        Side::AtLeast | Side::Above => limit - mean,
+    };
+    if over.is_nan() { f64::INFINITY } else { over.max(0.0) / scale.max(1e-9) }
+}
+
+/// What was found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The best candidate whose conditions hold for certain with fresh seeds; `None` if none was confirmed.
+    pub winner: Option<Candidate>,
+    /// The same settings with the fresh seeds; of the last candidate tried if none was confirmed.
+    pub confirmation: Option<Candidate>,
+    /// Candidates that fell at the confirmation, best first.
+    pub refused: Vec<Candidate>,
+    /// All candidates tried, best first.
+    pub tried: Vec<Candidate>,
+    /// Runs taken, confirmation included.
+    pub runs: usize,
+    /// Settings that make no scenario, with what is wrong.
+    pub failures: Vec<TrialError>,
+    /// Whether the stop flag cut it short.
+    pub is_interrupted: bool,
+}
+
+impl Found {
+    /// The candidates that no other beats in both the objective and the first condition's column: cheapest first.
+    pub fn front(&self, search: &Search) -> Vec<&Candidate> {
+        let Some(condition) = search.subject_to.first() else {
+            return self.tried.first().into_iter().collect();
+        };
+        let sign = if matches!(condition.side, Side::AtLeast | Side::Above) { -1.0 } else { 1.0 };
+        let mut candidates: Vec<&Candidate> =
+            self.tried.iter().filter(|candidate| !candidate.objective.mean.is_nan()).collect();
+        let key = |candidate: &Candidate| (candidate.objective.mean, sign * candidate.measures[0].mean);
+        candidates.sort_by(|a, b| {
+            let (a, b) = (key(a), key(b));
+            a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1))
+        });
+        let mut best = f64::INFINITY;
+        candidates.retain(|candidate| {
+            let measure = key(candidate).1;
+            let is_better = measure < best;
+            best = best.min(measure);
+            is_better
+        });
+        candidates
+    }
+}
+
+/// Searches, and confirms the winner with seeds that the search has not seen: the best of many noisy candidates looks better than it is.
+pub fn optimize<S: Scenarios>(search: &Search, trials: &Trials<'_, S>) -> Found {
+    assert!(!search.over.is_empty(), "a search over nothing");
+    let mut state = State { search, trials, candidates: Vec::new(), seen: BTreeSet::new(), found: Found::nothing() };
+    state.search();
+    state.confirm();
+    let State { mut candidates, mut found, .. } = state;
+    candidates.sort_by(Candidate::rank);
+    found.tried = candidates;
+    found
+}
+
+impl Found {
+    fn nothing() -> Self {
+        Self {
+            winner: None,
+            confirmation: None,
+            refused: Vec::new(),
+            tried: Vec::new(),
+            runs: 0,
+            failures: Vec::new(),
+            is_interrupted: false,
+        }
+    }
+}
+
+struct State<'a, S> {
+    search: &'a Search,
+    trials: &'a Trials<'a, S>,
+    candidates: Vec<Candidate>,
+    /// Settings tried, as text: whole numbers repeat, and a repeat with the same seeds tells nothing.
+    seen: BTreeSet<Vec<String>>,
+    found: Found,
+}
+
+impl<S: Scenarios> State<'_, S> {
+    fn search(&mut self) {
+        let dimensions = self.search.over.len();
+        let initial = (4 * dimensions).clamp(BATCH, 32).min(self.search.runs_max);
+        let sample = Sample { points: initial, dimensions, seed: self.trials.seed };
+        self.add(sample.spread());
+        let mut round = 0;
+        while self.found.runs < self.search.runs_max && !self.found.is_interrupted {
+            if self.promote() {
+                continue;
+            }
+            let left = BATCH.min(self.search.runs_max - self.found.runs);
+            let proposals = parzen::propose(&self.ranked_positions(), 8 * BATCH, self.trials.seed ^ round);
+            let before = self.found.runs;
+            self.add(self.unseen(proposals, left));
+            if self.found.runs == before {
+                // Nothing new near the good ones; a small space may be used up.
+                let anywhere = Sample { points: 8 * BATCH, seed: self.trials.seed ^ round, ..sample }.latin_hypercube();
+                self.add(self.unseen(anywhere, left));
+            }
+            if self.found.runs == before {
+                break;
+            }
+            round += 1;
+        }
+    }
+
+    fn unseen(&self, positions: Vec<Vec<f64>>, count: usize) -> Vec<Vec<f64>> {
+        let mut batch = BTreeSet::new();
+        positions
+            .into_iter()
+            .filter(|position| {
+                let texts = self.texts(position);
+                !self.seen.contains(&texts) && batch.insert(texts)
+            })
+            .take(count)
+            .collect()
+    }
+
+    fn settings(&self, position: &[f64]) -> Vec<Setting> {
+        let over = self.search.over.iter().zip(position);
+        over.map(|((parameter, dimension), at)| Setting { parameter: parameter.clone(), value: dimension.at(*at) })
+            .collect()
+    }
+
+    fn texts(&self, position: &[f64]) -> Vec<String> {
+        self.settings(position).into_iter().map(|setting| setting.value.text).collect()
+    }
+
+    /// Positions of all candidates, best first.
+    fn ranked_positions(&self) -> Vec<Vec<f64>> {
+        let mut ranked: Vec<&Candidate> = self.candidates.iter().collect();
+        ranked.sort_by(|a, b| a.rank(b));
+        ranked.into_iter().map(|candidate| candidate.position.clone()).collect()
+    }
+
+    /// Tries new candidates with one replication each.
+    fn add(&mut self, positions: Vec<Vec<f64>>) {
+        let from = self.candidates.len();
+        for position in positions {
+            if self.seen.insert(self.texts(&position)) {
+                let settings = self.settings(&position);
+                self.candidates.push(Candidate::new(self.search, position, settings));
+            }
+        }
+        let targets: Vec<(usize, u32)> = (from..self.candidates.len()).map(|index| (index, 1)).collect();
+        self.extend(&targets);
+    }
+
+    /// Gives the better half of those tried with `r` replications `2 r`, from the most tried down; whether anything was run.
+    ///
+    /// A level is only looked at with four candidates on or beyond it: the better half of less is luck.
+    fn promote(&mut self) -> bool {
+        let levels = std::iter::successors(Some(1_u32), |level| Some((level * 2).min(self.search.replications)))
+            .take_while(|&level| level < self.search.replications);
+        let mut targets = Vec::new();
+        for level in levels {
+            let reached = |candidate: &Candidate| candidate.replications.len() as u32 >= level;
+            let mut ranked: Vec<usize> =
+                (0..self.candidates.len()).filter(|&index| reached(&self.candidates[index])).collect();
+            if ranked.len() < 4 {
+                break;
+            }
+            ranked.sort_by(|&a, &b| self.candidates[a].rank(&self.candidates[b]).then(a.cmp(&b)));
+            let next = (level * 2).min(self.search.replications);
+            for &index in &ranked[..ranked.len() / 2] {
+                if self.candidates[index].replications.len() as u32 == level {
+                    targets.push((index, next));
+                }
+            }
+        }
+        // What there are no runs left for is not begun; the best come first within a level.
+        let mut left = self.search.runs_max - self.found.runs;
+        targets.retain(|&(index, next)| {
+            let runs = next as usize - self.candidates[index].replications.len();
+            let fits = runs <= left;
+            left -= if fits { runs } else { 0 };
+            fits
+        });
+        self.extend(&targets);
+        !targets.is_empty()
+    }
+
+    /// Brings each candidate to its number of replications.
+    fn extend(&mut self, targets: &[(usize, u32)]) {
+        let requests: Vec<_> = targets
+            .iter()
+            .map(|&(index, replications)| {
+                let candidate = &self.candidates[index];
+                (candidate.settings.clone(), candidate.replications.len() as u32..replications)
+            })
+            .collect();
+        self.found.runs += requests.iter().map(|(_, replications)| replications.len()).sum::<usize>();
+        for (answer, &(index, _)) in self.trials.run(&requests).into_iter().zip(targets) {
+            match answer {
+                Ok(more) => {
+                    self.candidates[index].replications.extend(more);
+                    self.candidates[index].judge(self.search);
+                }
+                Err(TrialError::Stopped) => self.found.is_interrupted = true,
+                Err(error) => self.found.failures.push(error),
+            }
+        }
+        self.candidates.retain(|candidate| !candidate.replications.is_empty());
+    }
+
+    /// Tries the best with fresh seeds, those first whose conditions already hold for certain.
+    ///
+    /// The seeds of the search may have been kind to all candidates alike. What a refused one falls short by, the next must have in
+    /// reserve: candidates that would fail the same way are not tried.
+    fn confirm(&mut self) {
+        let mut ranked: Vec<&Candidate> = self.candidates.iter().filter(|candidate| candidate.is_feasible()).collect();
+        ranked.sort_by(|a, b| b.is_certain().cmp(&a.is_certain()).then(a.rank(b)));
+        let mut needed = vec![f64::NEG_INFINITY; self.search.subject_to.len()];
+        for candidate in ranked {
+            let margins = self.margins(candidate, |measure, _| measure.mean);
+            if self.found.refused.len() == CONFIRMATIONS_MAX
+                || margins.iter().zip(&needed).any(|(has, needs)| has < needs)
+            {
+                continue;
+            }
+            let fresh = FRESH_FROM..FRESH_FROM + self.search.replications.max(2);
+            self.found.runs += fresh.len();
+            let Ok(replications) = self.trials.run_one(candidate.settings.clone(), fresh) else {
+                self.found.is_interrupted = true;
+                return;
+            };
+            let mut confirmation = Candidate { replications, ..candidate.clone() };
+            confirmation.judge(self.search);
+            let worst =
+                self.margins(&confirmation, |measure, is_least| if is_least { measure.low } else { measure.high });
+            for ((needs, has), worst) in needed.iter_mut().zip(margins).zip(worst) {
+                if worst < 0.0 {
+                    *needs = has - worst;
+                }
+            }
+            let is_certain = confirmation.is_certain();
+            self.found.confirmation = Some(confirmation);
+            if is_certain {
+                self.found.winner = Some(candidate.clone());
+                return;
+            }
+            self.found.refused.push(candidate.clone());
+        }
+    }
+
+    /// How far inside each condition's bound a figure of its interval lies; `figure` is told whether the bound is a lower one.
+    fn margins(&self, candidate: &Candidate, figure: impl Fn(&Interval, bool) -> f64) -> Vec<f64> {
+        let conditions = self.search.subject_to.iter().zip(&candidate.measures);
+        conditions
+            .map(|(condition, measure)| {
+                let is_least = matches!(condition.side, Side::AtLeast | Side::Above);
+                let distance = figure(measure, is_least) - limit(condition);
+                if is_least { distance } else { -distance }
+            })
+            .collect()
+    }
+}

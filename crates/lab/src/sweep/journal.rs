@@ -1,0 +1,232 @@
+//! The journal: a header line and one line per finished run, appended.
+//!
+//! A line is written in one call before its run is counted, so a killed process loses nothing that was counted and leaves at most one
+//! torn line, which is cut off when the journal is opened again. The disk is told to write through at most once a second and at the
+//! end: a power cut may cost the last second's runs, never the journal.
+
+use std::collections::BTreeSet;
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use record::ReplicationSummary;
+use serde::{Deserialize, Serialize};
+
+use super::{Point, Sweep, SweepError};
+use crate::columns::{COLUMNS, Column};
+use crate::statistics::Counts;
+
+/// Name of the journal in its folder.
+pub const JOURNAL_NAME: &str = "journal.jsonl";
+/// Time between write-throughs.
+const SYNC_INTERVAL: Duration = Duration::from_secs(1);
+
+/// One finished run: a point, a policy, a replication.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SweepRow {
+    /// Number of the point.
+    pub point: usize,
+    /// Its settings as text, in the order of the parameters.
+    pub settings: Vec<String>,
+    /// Requests that met the SLO, of those it is judged on.
+    pub slo: Counts,
+    /// The run's figures.
+    pub summary: ReplicationSummary,
+}
+
+/// First line: whose journal this is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Header {
+    /// Version of this format.
+    pub scalelab_sweep: u32,
+    pub name: String,
+    pub fingerprint: u64,
+    pub points: usize,
+    pub policies: Vec<String>,
+    pub replications: u32,
+    /// (name, path) of each parameter.
+    pub parameters: Vec<(String, String)>,
+    /// Columns of each line's values.
+    pub columns: Vec<String>,
+}
+
+impl Header {
+    pub fn new(sweep: &Sweep, policies: &[String]) -> Self {
+        Self {
+            scalelab_sweep: 1,
+            name: sweep.name.clone(),
+            fingerprint: sweep.fingerprint(policies),
+            points: sweep.points.len(),
+            policies: policies.to_vec(),
+            replications: sweep.replications,
+            parameters: sweep.parameters.iter().map(|one| (one.name.clone(), one.path.clone())).collect(),
+            columns: COLUMNS.iter().map(|column| column.name.to_owned()).collect(),
+        }
+    }
+}
+
+/// A run as its line says it; NaN is `null`.
+#[derive(Serialize, Deserialize)]
+struct Line {
+    point: usize,
+    settings: Vec<String>,
+    policy: String,
+    replication: u32,
+    seed: u64,
+    digest: u64,
+    slo_met: u64,
+    slo_total: u64,
+    values: Vec<Option<f64>>,
+}
+
+impl SweepRow {
+    pub(super) fn of(point: &Point, slo: Counts, summary: ReplicationSummary) -> Self {
+        let settings = point.settings.iter().map(|setting| setting.value.text.clone()).collect();
+        Self { point: point.index, settings, slo, summary }
+    }
+
+    fn to_line(&self) -> String {
+        let line = Line {
+            point: self.point,
+            settings: self.settings.clone(),
+            policy: self.summary.policy.clone(),
+            replication: self.summary.replication,
+            seed: self.summary.seed,
+            digest: self.summary.digest,
+            slo_met: self.slo.met,
+            slo_total: self.slo.total,
+            values: COLUMNS
+                .iter()
+                .map(|column| Some(column.of(&self.summary)).filter(|value| value.is_finite()))
+                .collect(),
+        };
+        serde_json::to_string(&line).expect("strings and numbers are always JSON") + "\n"
+    }
+
+    fn from_line(text: &str, columns: &[String]) -> Result<Self, String> {
+        let line: Line = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let mut summary = ReplicationSummary {
+            policy: line.policy,
+            replication: line.replication,
+            seed: line.seed,
+            digest: line.digest,
+            ..ReplicationSummary::default()
+        };
+        // By name and not by place: a journal of an earlier version may have other columns.
+        for (name, value) in columns.iter().zip(line.values) {
+            if let Some(column) = Column::named(name) {
+                column.set(&mut summary, value.unwrap_or(f64::NAN));
+            }
+        }
+        let slo = Counts { met: line.slo_met, total: line.slo_total };
+        Ok(Self { point: line.point, settings: line.settings, slo, summary })
+    }
+}
+
+/// An open journal.
+#[derive(Debug)]
+pub(super) struct Journal {
+    path: PathBuf,
+    file: File,
+    synced: Instant,
+}
+
+/// What a run is known by.
+pub(super) type RunKey = (usize, String, u32);
+
+pub(super) fn key(row: &SweepRow) -> RunKey {
+    (row.point, row.summary.policy.clone(), row.summary.replication)
+}
+
+impl Journal {
+    /// Opens the journal of `directory`, and says which runs it has. A new one is begun if there is none; one that is there must be of
+    /// the same sweep, and is only touched on `resume`.
+    pub fn open(directory: &Path, header: &Header, resume: bool) -> Result<(Self, BTreeSet<RunKey>), SweepError> {
+        let path = directory.join(JOURNAL_NAME);
+        let disk = |source| SweepError::Disk { path: path.clone(), source };
+        std::fs::create_dir_all(directory).map_err(disk)?;
+        let whole = read_whole_lines(&path)?;
+        let mut done = BTreeSet::new();
+        let Some(whole) = whole else {
+            return Ok((Self::create(&path, header)?, done));
+        };
+        if !resume {
+            return Err(SweepError::Exists(directory.to_owned()));
+        }
+        let (found, rows) = parse(&path, &whole)?;
+        if found != *header {
+            return Err(SweepError::Other(directory.to_owned()));
+        }
+        done.extend(rows.iter().map(key));
+        let file = OpenOptions::new().write(true).open(&path).map_err(disk)?;
+        // Cuts off a line the last process was killed in.
+        file.set_len(whole.len() as u64).map_err(disk)?;
+        drop(file);
+        let file = OpenOptions::new().append(true).open(&path).map_err(disk)?;
+        Ok((Self { path, file, synced: Instant::now() }, done))
+    }
+
+    /// Begins a journal, replacing what is there.
+    pub fn create(path: &Path, header: &Header) -> Result<Self, SweepError> {
+        let disk = |source| SweepError::Disk { path: path.to_owned(), source };
+        let mut file = File::create(path).map_err(disk)?;
+        let line = serde_json::to_string(header).expect("strings and numbers are always JSON") + "\n";
+        file.write_all(line.as_bytes()).map_err(disk)?;
+        file.sync_all().map_err(disk)?;
+        Ok(Self { path: path.to_owned(), file, synced: Instant::now() })
+    }
+
+    pub fn append(&mut self, row: &SweepRow) -> Result<(), SweepError> {
+        let line = row.to_line();
+        self.file.write_all(line.as_bytes()).map_err(|source| self.disk(source))?;
+        if self.synced.elapsed() >= SYNC_INTERVAL {
+            self.sync()?;
+        }
+        Ok(())
+    }
+
+    pub fn sync(&mut self) -> Result<(), SweepError> {
+        self.file.sync_data().map_err(|source| self.disk(source))?;
+        self.synced = Instant::now();
+        Ok(())
+    }
+
+    fn disk(&self, source: std::io::Error) -> SweepError {
+        SweepError::Disk { path: self.path.clone(), source }
+    }
+}
+
+/// Reads the journal of `directory`; a torn last line is as if it were not there.
+pub(super) fn read_journal(directory: &Path) -> Result<(Header, Vec<SweepRow>), SweepError> {
+    let path = directory.join(JOURNAL_NAME);
+    let whole = read_whole_lines(&path)?.ok_or_else(|| SweepError::Missing(directory.to_owned()))?;
+    parse(&path, &whole)
+}
+
+/// The file up to its last line break; `None` if there is no file, or not even a whole header in it.
+fn read_whole_lines(path: &Path) -> Result<Option<String>, SweepError> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(SweepError::Disk { path: path.to_owned(), source }),
+    };
+    let Some(end) = bytes.iter().rposition(|&byte| byte == b'\n') else { return Ok(None) };
+    String::from_utf8(bytes[..=end].to_vec()).map(Some).map_err(|error| SweepError::Damaged {
+        path: path.to_owned(),
+        line: bytes[..error.utf8_error().valid_up_to()].split(|&byte| byte == b'\n').count(),
+        problem: "not UTF-8".to_owned(),
+    })
+}
+
+fn parse(path: &Path, whole: &str) -> Result<(Header, Vec<SweepRow>), SweepError> {
+    let damaged = |line: usize, problem: String| SweepError::Damaged { path: path.to_owned(), line, problem };
+    let mut lines = whole.lines();
+    let header: Header =
+        serde_json::from_str(lines.next().unwrap_or_default()).map_err(|error| damaged(1, error.to_string()))?;
+    let rows = lines
+        .enumerate()
+        .map(|(index, line)| SweepRow::from_line(line, &header.columns).map_err(|problem| damaged(index + 2, problem)))
+        .collect::<Result<_, _>>()?;
+    Ok((header, rows))
+}

@@ -1,0 +1,56 @@
+//! Rows of a sweep as columns, ready for CSV, Parquet or a data frame.
+
+use super::SweepRow;
+use crate::columns::{COLUMNS, Unit};
+use crate::design::{Parameter, Value};
+
+/// The cells of a column.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cells {
+    /// Words.
+    Text(Vec<String>),
+    /// Numbers; NaN where there is none.
+    Number(Vec<f64>),
+    /// Whole numbers.
+    Whole(Vec<u64>),
+}
+
+/// One column.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TableColumn {
+    /// Name.
+    pub name: String,
+    /// Cells, one per row.
+    pub cells: Cells,
+}
+
+pub(super) fn columns(parameters: &[Parameter], rows: &[SweepRow]) -> Vec<TableColumn> {
+    let column = |name: &str, cells: Cells| TableColumn { name: name.to_owned(), cells };
+    let whole = |value: fn(&SweepRow) -> u64| Cells::Whole(rows.iter().map(value).collect());
+    let mut columns = vec![column("point", whole(|row| row.point as u64))];
+    for (index, parameter) in parameters.iter().enumerate() {
+        let texts = rows.iter().map(|row| row.settings[index].clone()).collect();
+        columns.push(column(&parameter.name, parameter_cells(texts)));
+    }
+    columns.push(column("policy", Cells::Text(rows.iter().map(|row| row.summary.policy.clone()).collect())));
+    columns.push(column("replication", whole(|row| u64::from(row.summary.replication))));
+    columns.push(column("seed", whole(|row| row.summary.seed)));
+    columns.push(column("digest", whole(|row| row.summary.digest)));
+    for one in COLUMNS {
+        let values = rows.iter().map(|row| one.of(&row.summary));
+        let is_whole = one.unit == Unit::Count && one.name != "replicas_mean";
+        let cells = if is_whole {
+            Cells::Whole(values.map(|value| value as u64).collect())
+        } else {
+            Cells::Number(values.collect())
+        };
+        columns.push(column(one.name, cells));
+    }
+    columns
+}
+
+/// Numbers if every text is one; times in seconds and sizes in bytes, so that `90s` and `2m` can be plotted on one axis.
+fn parameter_cells(texts: Vec<String>) -> Cells {
+    let numbers: Vec<f64> = texts.iter().map(|text| Value::new(text.clone()).number).collect();
+    if numbers.iter().any(|number| number.is_nan()) { Cells::Text(texts) } else { Cells::Number(numbers) }
+}

@@ -1,0 +1,7 @@
+//! Can prices be read, found and trusted?
+
+mod catalog;
+mod errors;
+mod histories;
+mod lookup;
+mod shared_data;

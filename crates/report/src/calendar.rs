@@ -1,0 +1,97 @@
+//! Calendar times of simulated instants. It knows one offset from UTC per run: a run across a clock change keeps the first offset.
+
+use units::SimTime;
+
+const SECONDS_PER_DAY: i64 = 86_400;
+const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// When the run's first instant is, on the wall clock of the scenario's time zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CalendarStart {
+    /// Seconds since 1970-01-01T00:00:00Z.
+    pub unix_seconds: i64,
+    /// What local time is ahead of UTC at that instant, in seconds.
+    pub utc_offset_seconds: i32,
+}
+
+impl CalendarStart {
+    /// `2026-03-02T09:14:00+01:00`, with a fraction of a second where the instant has one.
+    pub fn iso(self, time: SimTime) -> String {
+        let local = self.local_seconds(time);
+        let (year, month, day) = civil(local.div_euclid(SECONDS_PER_DAY));
+        let second_of_day = local.rem_euclid(SECONDS_PER_DAY);
+        let nanos = time.as_nanos() % 1_000_000_000;
+        let fraction = if nanos == 0 { String::new() } else { format!(".{nanos:09}").trim_end_matches('0').to_owned() };
+        let (hour, minute, second) = (second_of_day / 3_600, second_of_day / 60 % 60, second_of_day % 60);
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}{}", self.offset())
+    }
+
+    /// Local seconds since 1970-01-01T00:00:00 local time, whole.
+    pub(crate) fn local_seconds(self, time: SimTime) -> i64 {
+        self.unix_seconds + i64::from(self.utc_offset_seconds) + time.as_secs() as i64
+    }
+
+    /// `UTC`, `UTC+1`, `UTC-3:30`: for axis titles.
+    pub(crate) fn zone_label(self) -> String {
+        let minutes = self.utc_offset_seconds.unsigned_abs() / 60;
+        let sign = if self.utc_offset_seconds < 0 { '-' } else { '+' };
+        match (minutes / 60, minutes % 60) {
+            (0, 0) => "UTC".to_owned(),
+            (hours, 0) => format!("UTC{sign}{hours}"),
+            (hours, rest) => format!("UTC{sign}{hours}:{rest:02}"),
+        }
+    }
+
+    fn offset(self) -> String {
+        let minutes = self.utc_offset_seconds.unsigned_abs() / 60;
+        let sign = if self.utc_offset_seconds < 0 { '-' } else { '+' };
+        if minutes == 0 { "Z".to_owned() } else { format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60) }
+    }
+}
+
+/// `Mon 2 Mar` of a local second.
+pub(crate) fn day_label(local_seconds: i64) -> String {
+    let days = local_seconds.div_euclid(SECONDS_PER_DAY);
+    let (_, month, day) = civil(days);
+    // 1970-01-01 was a Thursday.
+    let weekday = WEEKDAYS[(days + 3).rem_euclid(7) as usize];
+    format!("{weekday} {day} {}", MONTHS[month as usize - 1])
+}
+
+/// Year, month 1..=12 and day 1..=31 of a day count since 1970-01-01 in the Gregorian calendar.
+///
+/// Counts in years that begin on 1 March, so that the leap day is the last of its year and every 400 years have 146,097 days.
+fn civil(days: i64) -> (i64, i64, i64) {
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_are_dated_in_the_scenarios_zone() {
+        let start = CalendarStart { unix_seconds: 1_772_406_000, utc_offset_seconds: 3_600 };
+        assert_eq!(start.iso(SimTime::ZERO), "2026-03-02T00:00:00+01:00");
+        assert_eq!(start.iso(SimTime::from_nanos(33_240_250_000_000)), "2026-03-02T09:14:00.25+01:00");
+        assert_eq!(day_label(start.local_seconds(SimTime::ZERO)), "Mon 2 Mar");
+        assert_eq!(start.zone_label(), "UTC+1");
+    }
+
+    #[test]
+    fn leap_days_and_years_before_1970_are_dated_rightly() {
+        let date = |unix_seconds| CalendarStart { unix_seconds, utc_offset_seconds: 0 }.iso(SimTime::ZERO);
+        assert_eq!(date(951_782_400), "2000-02-29T00:00:00Z");
+        assert_eq!(date(4_107_542_400), "2100-03-01T00:00:00Z");
+        assert_eq!(date(-1), "1969-12-31T23:59:59Z");
+    }
+}

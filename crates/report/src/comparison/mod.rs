@@ -1,0 +1,98 @@
+//! The side-by-side comparison that a run prints: as a table for terminals, Markdown, JSON or CSV, with the sentences the data support.
+
+pub(crate) mod cells;
+mod sentences;
+mod terminal;
+
+use serde_json::{Value, json};
+
+use crate::tables::{comparison_table, summary_table};
+use crate::{RunReport, Table};
+use cells::{Cells, Column, cells};
+pub use sentences::{headline_sentences, ranking_sentences};
+
+/// What to print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Aligned columns for a terminal.
+    Table,
+    /// One JSON object: summary rows, comparison rows, ranking sentences.
+    Json,
+    /// A GitHub table and a list.
+    Markdown,
+    /// The `summary` table.
+    Csv,
+}
+
+/// What the terminal can show. The caller knows `NO_COLOR`, the width and the locale; this crate does not look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TerminalStyle {
+    /// Highlight the best values with ANSI escapes.
+    pub color: bool,
+    /// Use `±`, `–` and box-drawing lines; otherwise ASCII only.
+    pub unicode: bool,
+    /// Columns available; less important columns are left out to fit. `None`: no limit.
+    pub width: Option<usize>,
+}
+
+impl TerminalStyle {
+    /// For a pipe or file: no escapes, no limit.
+    pub const PLAIN: Self = Self { color: false, unicode: false, width: None };
+}
+
+/// The comparison of all policies in `format`, ending in a line break. `style` matters for [`Format::Table`] only.
+pub fn render(report: &RunReport<'_>, format: Format, style: TerminalStyle) -> String {
+    match format {
+        Format::Table => terminal::table(report, style),
+        Format::Json => json_text(report),
+        Format::Markdown => markdown(report),
+        Format::Csv => String::from_utf8(summary_table(report).to_csv()).expect("tables are made of valid text"),
+    }
+}
+
+fn json_text(report: &RunReport<'_>) -> String {
+    let rows = |table: &Table| Value::Array(table.to_json_rows());
+    let value = json!({
+        "scenario": report.scenario,
+        "slo_objective": report.objective,
+        "slo_threshold_ms": report.slo_threshold.map(units::SimDuration::as_millis_f64),
+        "summary": rows(&summary_table(report)),
+        "comparison": rows(&comparison_table(report)),
+        "ranking": ranking_sentences(report),
+    });
+    let mut text = serde_json::to_string_pretty(&value).expect("maps with text keys are valid JSON");
+    text.push('\n');
+    text
+}
+
+/// A GitHub table with the best values in bold, then the ranking as a list.
+fn markdown(report: &RunReport<'_>) -> String {
+    let Cells { columns } = cells(report, true);
+    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+    let headers = line(columns.iter().map(|column| column.header.to_owned()).collect());
+    let rule = line(columns.iter().map(|column| if column.is_text { "---" } else { "---:" }.to_owned()).collect());
+    let rows = (0..report.policies.len()).map(|row| {
+        let cell = |column: &Column| {
+            let text = markdown_text(&column.values[row]);
+            if column.best[row] { format!("**{text}**") } else { text }
+        };
+        line(columns.iter().map(cell).collect())
+    });
+    let sentences = headline_sentences(report).into_iter().map(|sentence| format!("- {}\n", markdown_text(&sentence)));
+    [headers, rule].into_iter().chain(rows).chain(["\n".to_owned()]).chain(sentences).collect()
+}
+
+/// Text that Markdown shows as it is.
+fn markdown_text(text: &str) -> String {
+    let mut out = String::new();
+    for character in text.chars() {
+        match character {
+            '<' => out += "&lt;",
+            '&' => out += "&amp;",
+            '|' | '*' | '_' | '`' | '[' | ']' | '\\' => out.extend(['\\', character]),
+            control if control.is_control() => out.push(' '),
+            other => out.push(other),
+        }
+    }
+    out
+}

@@ -1,0 +1,121 @@
+//! What the data allow to say about pairs of policies, in words.
+
+use record::{Comparison, Interval, Verdict};
+
+use crate::RunReport;
+use crate::rounding::{self, dollars, percent};
+
+/// Per pair a sentence about cost and one about the SLO, then who meets the objective. Differences the data cannot tell from zero say
+/// "undecided".
+pub fn ranking_sentences(report: &RunReport<'_>) -> Vec<String> {
+    let mut sentences: Vec<String> =
+        report.comparisons.iter().flat_map(|pair| [cost_sentence(pair), slo_sentence(pair)]).collect();
+    sentences.extend(report.policies.iter().map(|policy| objective_sentence(report.objective, policy)));
+    sentences
+}
+
+fn cost_sentence(pair: &Comparison) -> String {
+    let (policy, baseline, size) = (&pair.policy, &pair.baseline, dollars(pair.cost_usd.mean.abs()));
+    let range = |bounds: [f64; 2]| sure(pair, &dollars(bounds[0]), &dollars(bounds[1]));
+    match pair.cost_verdict {
+        Verdict::Better => format!("{policy} is cheaper than {baseline} by {size} {}", range(saved(pair.cost_usd))),
+        Verdict::Worse => {
+            format!("{policy} costs {size} more than {baseline} {}", range([pair.cost_usd.low, pair.cost_usd.high]))
+        }
+        Verdict::Undecided => {
+            format!("{policy} against {baseline}, cost: undecided{}", unsure(pair, pair.cost_usd, dollars))
+        }
+    }
+}
+
+fn slo_sentence(pair: &Comparison) -> String {
+    let (policy, baseline) = (&pair.policy, &pair.baseline);
+    let size = points(pair.slo_attainment.mean.abs());
+    // The unit once is enough: "2.11 to 2.91 points".
+    let range = |bounds: [f64; 2]| sure(pair, points(bounds[0]).trim_end_matches(" points"), &points(bounds[1]));
+    let bounds = [pair.slo_attainment.low, pair.slo_attainment.high];
+    match pair.slo_verdict {
+        Verdict::Better => format!("{policy} meets the SLO more often than {baseline}, by {size} {}", range(bounds)),
+        Verdict::Worse => {
+            format!(
+                "{policy} meets the SLO less often than {baseline}, by {size} {}",
+                range(saved(pair.slo_attainment))
+            )
+        }
+        Verdict::Undecided => {
+            format!("{policy} against {baseline}, SLO: undecided{}", unsure(pair, pair.slo_attainment, points))
+        }
+    }
+}
+
+/// The interval of a negative difference, told as a positive amount: smaller bound first.
+fn saved(interval: Interval) -> [f64; 2] {
+    [-interval.high, -interval.low]
+}
+
+fn sure(pair: &Comparison, low: &str, high: &str) -> String {
+    format!("(95 % CI {low} to {high}, {} replications)", pair.replications)
+}
+
+fn unsure(pair: &Comparison, interval: Interval, print: impl Fn(f64) -> String) -> String {
+    if interval.low.is_finite() && interval.high.is_finite() {
+        let signed = |amount: f64| print(amount).replace('-', "\u{2212}");
+        let (mean, low, high) = (signed(interval.mean), signed(interval.low), signed(interval.high));
+        return format!(" (difference {mean}, 95 % CI {low} to {high}, {} replications)", pair.replications);
+    }
+    let replications = if pair.replications == 1 { "1 replication gives" } else { "these replications give" };
+    format!(" ({replications} no interval)")
+}
+
+/// A difference of shares in percentage points.
+fn points(difference: f64) -> String {
+    let size = (difference * 100.0).abs();
+    let digits = if size >= 0.1 || size == 0.0 { 2 } else { 4 };
+    let sign = if difference < 0.0 { "-" } else { "" };
+    format!("{sign}{size:.digits$} points")
+}
+
+fn objective_sentence(objective: f64, policy: &crate::PolicyOutcome<'_>) -> String {
+    let Interval { mean, low, high } = policy.summary.slo_attainment;
+    let verdict = match (low, high) {
+        _ if mean.is_nan() => "had no request to judge",
+        (low, high) if low.is_nan() || high.is_nan() => {
+            if mean >= objective {
+                "meets"
+            } else {
+                "misses"
+            }
+        }
+        (low, _) if low >= objective => "meets",
+        (_, high) if high < objective => "misses",
+        _ => "is undecided against",
+    };
+    format!(
+        "{} {verdict} the objective of {} ({} met the SLO)",
+        policy.name(),
+        rounding::objective(objective),
+        percent(mean)
+    )
+}
+
+/// The few sentences a terminal or a comment has room for: who meets the objective, and which of those is cheapest by how much. Every
+/// pair is in the `comparison` table and in the report.
+pub fn headline_sentences(report: &RunReport<'_>) -> Vec<String> {
+    let mut sentences: Vec<String> =
+        report.policies.iter().map(|policy| objective_sentence(report.objective, policy)).collect();
+    let cost = |policy: &&crate::PolicyOutcome<'_>| policy.summary.cost_usd.mean;
+    let holds = |policy: &&crate::PolicyOutcome<'_>| policy.summary.slo_attainment.mean >= report.objective;
+    let cheapest = report.policies.iter().filter(holds).min_by(|one, other| cost(one).total_cmp(&cost(other)));
+    let Some(cheapest) = cheapest else { return sentences };
+    let is_holding = |name: &str| report.policies.iter().filter(holds).any(|policy| policy.name() == name);
+    let rivals = report.comparisons.iter().filter(|pair| {
+        let is_about_cheapest = [&pair.policy, &pair.baseline].contains(&&cheapest.name().to_owned());
+        is_about_cheapest && is_holding(&pair.policy) && is_holding(&pair.baseline)
+    });
+    sentences.push(format!("cheapest with the objective met: {} at {}", cheapest.name(), dollars(cost(&cheapest))));
+    sentences.extend(rivals.map(cost_sentence));
+    if report.policies.iter().any(|policy| policy.summary.replications == 1) {
+        sentences.push("1 replication gives no intervals for costs and differences: add --replications 3".to_owned());
+    }
+    sentences
+}

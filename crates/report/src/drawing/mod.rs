@@ -1,0 +1,211 @@
+//! A picture as a list of shapes, so that SVG and PNG show the same thing. It knows pixels and colors, no data.
+
+mod font;
+mod png;
+mod raster;
+mod svg;
+
+pub(crate) use font::{Weight, text_width};
+
+/// A point in pixels from the top left corner.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Point {
+    pub x: f64,
+    pub y: f64,
+}
+
+/// Shorthand for a [`Point`].
+pub(crate) const fn at(x: f64, y: f64) -> Point {
+    Point { x, y }
+}
+
+/// A color. The first four follow the theme of the HTML page; as files they are those of a white page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Color {
+    /// Text and strong lines.
+    Ink,
+    /// Secondary text.
+    Muted,
+    /// Grid lines and frames.
+    Grid,
+    /// Background.
+    Paper,
+    /// Red, green, blue.
+    Fixed(u8, u8, u8),
+}
+
+impl Color {
+    /// Red, green, blue on a white page.
+    pub(crate) const fn rgb(self) -> [u8; 3] {
+        match self {
+            Self::Ink => [0x1f, 0x24, 0x2b],
+            Self::Muted => [0x5c, 0x66, 0x70],
+            Self::Grid => [0xdd, 0xe1, 0xe6],
+            Self::Paper => [0xff, 0xff, 0xff],
+            Self::Fixed(red, green, blue) => [red, green, blue],
+        }
+    }
+}
+
+/// How a line looks. Widths in pixels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Stroke {
+    pub color: Color,
+    pub width: f64,
+    /// Lengths of dash and gap; `None` for a solid line.
+    pub dash: Option<[f64; 2]>,
+}
+
+impl Stroke {
+    /// A solid line.
+    pub const fn solid(color: Color, width: f64) -> Self {
+        Self { color, width, dash: None }
+    }
+
+    /// A dashed line.
+    pub const fn dashed(color: Color, width: f64) -> Self {
+        Self { color, width, dash: Some([8.0, 5.0]) }
+    }
+}
+
+/// Where the text lies relative to its point. The point is always on the baseline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Anchor {
+    Start,
+    Middle,
+    End,
+}
+
+/// How text looks. Size in pixels per em.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct TextStyle {
+    pub size: f64,
+    pub color: Color,
+    pub anchor: Anchor,
+    pub weight: Weight,
+    /// A quarter turn counterclockwise about the point.
+    pub rotated: bool,
+}
+
+impl TextStyle {
+    /// Upright regular text.
+    pub const fn new(size: f64, color: Color, anchor: Anchor) -> Self {
+        Self { size, color, anchor, weight: Weight::Regular, rotated: false }
+    }
+
+    /// The same in bold.
+    pub const fn bold(self) -> Self {
+        Self { weight: Weight::Bold, ..self }
+    }
+
+    /// The same turned.
+    pub const fn rotated(self) -> Self {
+        Self { rotated: true, ..self }
+    }
+}
+
+/// One element of a picture. Groups carry what the HTML page needs to find its way and draw nothing themselves.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Shape {
+    Line {
+        points: Vec<Point>,
+        stroke: Stroke,
+    },
+    Area {
+        points: Vec<Point>,
+        fill: Color,
+        opacity: f64,
+    },
+    Circle {
+        center: Point,
+        radius: f64,
+        fill: Color,
+    },
+    Text {
+        at: Point,
+        text: String,
+        style: TextStyle,
+    },
+    /// Opens a group with SVG attributes (name, value).
+    Group(Vec<(&'static str, String)>),
+    GroupEnd,
+}
+
+/// A finished picture: the same shapes as SVG and as PNG.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Drawing {
+    width: u32,
+    height: u32,
+    title: String,
+    shapes: Vec<Shape>,
+}
+
+impl Drawing {
+    /// An empty picture; `title` is what a screen reader says.
+    pub(crate) fn new(width: u32, height: u32, title: &str) -> Self {
+        Self { width, height, title: title.to_owned(), shapes: Vec::new() }
+    }
+
+    /// Width and height in pixels.
+    pub fn size(&self) -> (u32, u32) {
+        (self.width, self.height)
+    }
+
+    /// What the picture is about.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    pub(crate) fn line(&mut self, points: Vec<Point>, stroke: Stroke) {
+        if points.len() > 1 {
+            self.shapes.push(Shape::Line { points, stroke });
+        }
+    }
+
+    pub(crate) fn segment(&mut self, from: Point, to: Point, stroke: Stroke) {
+        self.line(vec![from, to], stroke);
+    }
+
+    pub(crate) fn area(&mut self, points: Vec<Point>, fill: Color, opacity: f64) {
+        if points.len() > 2 {
+            self.shapes.push(Shape::Area { points, fill, opacity });
+        }
+    }
+
+    /// A filled rectangle between two opposite corners.
+    pub(crate) fn rectangle(&mut self, from: Point, to: Point, fill: Color) {
+        self.area(vec![from, at(to.x, from.y), to, at(from.x, to.y)], fill, 1.0);
+    }
+
+    pub(crate) fn circle(&mut self, center: Point, radius: f64, fill: Color) {
+        self.shapes.push(Shape::Circle { center, radius, fill });
+    }
+
+    pub(crate) fn text(&mut self, at: Point, text: &str, style: TextStyle) {
+        self.shapes.push(Shape::Text { at, text: text.to_owned(), style });
+    }
+
+    pub(crate) fn group(&mut self, attributes: Vec<(&'static str, String)>) {
+        self.shapes.push(Shape::Group(attributes));
+    }
+
+    pub(crate) fn group_end(&mut self) {
+        self.shapes.push(Shape::GroupEnd);
+    }
+
+    /// The picture as a standalone SVG document.
+    pub fn to_svg(&self) -> String {
+        svg::document(self)
+    }
+
+    /// The picture as an `<svg>` element for an HTML page, without width and height.
+    pub(crate) fn to_inline_svg(&self) -> String {
+        svg::inline(self)
+    }
+
+    /// The picture as a PNG file.
+    pub fn to_png(&self) -> Vec<u8> {
+        let pixels = raster::pixels(self);
+        png::encode(self.width, &pixels)
+    }
+}

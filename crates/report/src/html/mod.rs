@@ -1,0 +1,169 @@
+//! One self-contained HTML page: tables, verdicts, every plot as inline SVG, and a little script. It loads nothing from anywhere.
+//!
+//! Text of the scenario reaches the page only escaped, by the template engine or by [`json_for_html`]. The content security policy lets
+//! exactly the page's own style and script run, by their hashes.
+
+mod sha256;
+
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment, Value, context};
+use serde_json::json;
+
+use crate::comparison::cells::cells;
+use crate::drawing::Drawing;
+use crate::plots::{color_of_policy, condensed, file_name, horizon};
+use crate::rounding::{milliseconds, objective};
+use crate::tables::summary_table;
+use crate::{RunReport, ranking_sentences};
+
+const TEMPLATE: &str = include_str!("../../assets/report.html");
+const STYLE: &str = include_str!("../../assets/report.css");
+const SCRIPT: &str = include_str!("../../assets/report.js");
+/// Rows of hover data over all policies, so that the page stays small with many of them.
+const HOVER_ROWS: usize = 3_600;
+
+/// The whole page of a run.
+pub fn report_html(report: &RunReport<'_>) -> Vec<u8> {
+    page(report, &crate::plots::all(report)).into_bytes()
+}
+
+/// The page with plots that are already drawn.
+pub(crate) fn page(report: &RunReport<'_>, plots: &[(String, Drawing)]) -> String {
+    let mut environment = Environment::new();
+    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.add_template("report", TEMPLATE).expect("the template of this crate parses");
+    let template = environment.get_template("report").expect("it was just added");
+    let policy = format!(
+        "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; style-src 'sha256-{}'; script-src 'sha256-{}'",
+        sha256::base64_digest(STYLE.as_bytes()),
+        sha256::base64_digest(SCRIPT.as_bytes())
+    );
+    let page = context! {
+        scenario => report.scenario.to_owned(),
+        content_security_policy => policy,
+        style => Value::from_safe_string(STYLE.to_owned()),
+        script => Value::from_safe_string(SCRIPT.to_owned()),
+        data => Value::from_safe_string(json_for_html(&hover_data(report))),
+        facts => facts(report),
+        columns => Value::from(Serde(comparison_columns(report))),
+        policies => report.policies.iter().map(|policy| policy.name().to_owned()).collect::<Vec<_>>(),
+        ranking => ranking_sentences(report),
+        figures => Value::from(Serde(all_figures(report))),
+        plots => plots.iter().map(|plot| figure(report, plot)).collect::<Vec<_>>(),
+        remarks => remarks(report),
+    };
+    template.render(page).expect("every name of the template is in the context")
+}
+
+/// JSON that may stand inside a script element: `<`, `>` and `&` are written as escapes, and so are the line separators of old scripts.
+fn json_for_html(value: &serde_json::Value) -> String {
+    let mut out = String::new();
+    for character in value.to_string().chars() {
+        match character {
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => out.extend(["\\u", &format!("{:04x}", character as u32)]),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// The line under the page's title.
+fn facts(report: &RunReport<'_>) -> Vec<String> {
+    let mut facts = vec![format!("{} simulated", horizon(report))];
+    if let Some(start) = report.start {
+        facts.push(format!("from {}", start.iso(units::SimTime::ZERO)));
+    }
+    if let Some(threshold) = report.slo_threshold {
+        facts.push(format!("SLO: {} within {}", objective(report.objective), milliseconds(threshold.as_millis_f64())));
+    }
+    let most = report.policies.iter().map(|policy| policy.summary.replications).max().unwrap_or(0);
+    facts.push(if most == 1 {
+        "1 replication, so no intervals".to_owned()
+    } else {
+        format!("{most} replications, 95 % intervals")
+    });
+    facts
+}
+
+/// The comparison's columns: header, and a cell per policy with its text, sort key and whether it is among the best.
+fn comparison_columns(report: &RunReport<'_>) -> serde_json::Value {
+    let columns = cells(report, true).columns.into_iter().map(|column| {
+        let cells = column.values.iter().enumerate().map(|(row, text)| {
+            let key = column.keys.get(row).map_or_else(|| json!(text), |key| json!(key));
+            json!({ "text": text, "key": key, "best": column.best[row] })
+        });
+        json!({ "header": column.header, "is_text": column.is_text, "cells": cells.collect::<Vec<_>>() })
+    });
+    columns.collect()
+}
+
+/// Every column of the `summary` table as a row of its own: name, then a value per policy.
+fn all_figures(report: &RunReport<'_>) -> serde_json::Value {
+    let table = summary_table(report);
+    let rows = table.to_json_rows();
+    let names = table.column_names().into_iter().skip(1);
+    let row = |name: &str| {
+        let values = rows.iter().map(|policy| match &policy[name] {
+            serde_json::Value::Null => String::new(),
+            serde_json::Value::Number(number) if name.ends_with("_usd") || name.contains("_usd_ci") => {
+                crate::rounding::dollars(number.as_f64().unwrap_or(f64::NAN))
+            }
+            serde_json::Value::Number(number) if number.is_f64() => rounded_number(number.as_f64().unwrap_or(f64::NAN)),
+            other => other.to_string(),
+        });
+        json!({ "name": name, "values": values.collect::<Vec<_>>() })
+    };
+    names.map(row).collect()
+}
+
+fn rounded_number(number: f64) -> String {
+    format!("{number:.6}").trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+fn figure(report: &RunReport<'_>, plot: &(String, Drawing)) -> Value {
+    let (name, drawing) = plot;
+    let policy =
+        (0..report.policies.len()).find(|&index| *name == format!("timeline-{}", file_name(report.policies, index)));
+    context! {
+        name => name.clone(),
+        title => drawing.title().to_owned(),
+        svg => Value::from_safe_string(drawing.to_inline_svg()),
+        policy => policy.map_or("all".to_owned(), |index| index.to_string()),
+        is_timeline => policy.is_some(),
+    }
+}
+
+fn remarks(report: &RunReport<'_>) -> Vec<String> {
+    let policies = report.policies.iter();
+    policies
+        .flat_map(|policy| policy.detail.remarks.iter().map(|remark| format!("{}: {remark}", policy.name())))
+        .collect()
+}
+
+/// What the page shows where the pointer is: per policy the condensed timeline, a list per column.
+fn hover_data(report: &RunReport<'_>) -> serde_json::Value {
+    let limit = (HOVER_ROWS / report.policies.len().max(1)).clamp(60, 720);
+    let hundredths = |number: f64| (number * 100.0).round() / 100.0;
+    let policies = report.policies.iter().enumerate().map(|(index, policy)| {
+        let rows = condensed(&policy.detail.timeline, limit);
+        let milliseconds = |nanos: Option<u64>| nanos.map(|nanos| hundredths(nanos as f64 / 1e6));
+        json!({
+            "name": policy.name(),
+            "color": color_of_policy(index),
+            "end": rows.iter().map(|row| (row.start + row.step).as_secs_f64()).collect::<Vec<_>>(),
+            "rate": rows.iter().map(|row| hundredths(row.arrivals as f64 / row.step.as_secs_f64())).collect::<Vec<_>>(),
+            "missed": rows.iter().map(|row| row.slo_misses).collect::<Vec<_>>(),
+            "queue": rows.iter().map(|row| row.queue).collect::<Vec<_>>(),
+            "desired": rows.iter().map(|row| row.desired).collect::<Vec<_>>(),
+            "ready": rows.iter().map(|row| row.ready).collect::<Vec<_>>(),
+            "starting": rows.iter().map(|row| row.starting).collect::<Vec<_>>(),
+            "p50": rows.iter().map(|row| milliseconds(row.latency_p50_ns)).collect::<Vec<_>>(),
+            "p99": rows.iter().map(|row| milliseconds(row.latency_p99_ns)).collect::<Vec<_>>(),
+            "cost": rows.iter().map(|row| hundredths(row.cost_so_far.as_f64())).collect::<Vec<_>>(),
+        })
+    });
+    json!({
+        "start": report.start.map(|start| start.local_seconds(units::SimTime::ZERO)),
+        "policies": policies.collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,191 @@
+//! Cost against SLO attainment: which policies are worth a look, and how sure that is.
+
+use record::Interval;
+
+use super::frame::{HEIGHT, LABEL_SIZE, MARGIN_RIGHT, Panel, WIDTH, page};
+use super::scale::{Scale, extent};
+use super::{horizon, palette, replications};
+use crate::drawing::{Anchor, Color, Drawing, Point, Stroke, TextStyle, Weight, at, text_width};
+use crate::rounding::{objective, tick};
+use crate::{PolicyOutcome, RunReport};
+
+/// An occupied rectangle of the page: left, top, right, bottom.
+type Place = [f64; 4];
+
+/// One point per policy with its 95 % intervals, the Pareto front, and the objective. Up and to the left is better.
+pub fn cost_vs_slo(report: &RunReport<'_>) -> Drawing {
+    let subtitle = format!(
+        "{}: {}. Up and left is better; nothing beats a policy on the line at both",
+        report.scenario,
+        replications(report)
+    );
+    let mut drawing = page("What SLO attainment costs", &subtitle);
+    let panel = Panel {
+        left: 132.0,
+        right: f64::from(WIDTH) - MARGIN_RIGHT,
+        top: 112.0,
+        bottom: f64::from(HEIGHT) - 84.0,
+        x: cost_scale(report),
+        y: attainment_scale(report),
+    };
+    let ticks: Vec<(f64, String)> =
+        panel.x.ticks(8).into_iter().map(|(value, text)| (value, format!("${text}"))).collect();
+    panel.x_axis(&mut drawing, &ticks, true);
+    let is_nines = matches!(panel.y, Scale::Nines { .. });
+    panel.y_axis(&mut drawing, 7, |share, text| if is_nines { text } else { format!("{} %", tick(share * 100.0)) });
+    panel.x_title(&mut drawing, &format!("cost in dollars for {}", horizon(report)));
+    let scale_note = if is_nines { ", each decade of misses alike" } else { "" };
+    panel.y_title(&mut drawing, 34.0, &format!("requests that met the SLO{scale_note}"));
+    panel.level(&mut drawing, report.objective, &format!("objective {}", objective(report.objective)), Color::Ink);
+    front(&mut drawing, &panel, report);
+    points(&mut drawing, &panel, report);
+    drawing
+}
+
+fn cost_scale(report: &RunReport<'_>) -> Scale {
+    let seen = report.policies.iter().flat_map(|policy| {
+        let interval = policy.summary.cost_usd;
+        [interval.mean, interval.low, interval.high]
+    });
+    let (low, high) = extent(seen).unwrap_or((0.0, 1.0));
+    let pad = ((high - low) * 0.12).max(high * 0.02).max(1e-6);
+    // A cost axis that starts near zero starts at zero.
+    let low = if low - pad < high * 0.25 { 0.0 } else { low - pad };
+    Scale::Linear { low, high: high + pad }
+}
+
+/// Linear while attainments are alike; logarithmic in the share of misses once they are orders of magnitude apart.
+fn attainment_scale(report: &RunReport<'_>) -> Scale {
+    let seen = report.policies.iter().flat_map(|policy| {
+        let interval = policy.summary.slo_attainment;
+        [interval.mean, interval.low, interval.high.min(1.0)]
+    });
+    let (low, high) = extent(seen.chain([report.objective])).unwrap_or((0.0, 1.0));
+    let means = report.policies.iter().map(|policy| 1.0 - policy.summary.slo_attainment.mean);
+    let misses = extent(means.chain([1.0 - report.objective]).filter(|&miss| miss > 0.0));
+    match misses {
+        Some((fewest, most)) if most / fewest > 30.0 && fewest >= 1e-7 => {
+            let miss_high = ((1.0 - low).max(most) * 1.6).min(1.0);
+            Scale::Nines { miss_high, miss_low: fewest / 2.5 }
+        }
+        _ => {
+            let pad = ((high - low) * 0.12).max(0.000_5);
+            Scale::Linear { low: (low - pad).max(0.0), high: (high + pad).min(1.0 + pad * 0.4) }
+        }
+    }
+}
+
+/// The policies no other one beats in cost and attainment at once, by cost.
+fn pareto<'a>(report: &RunReport<'a>) -> Vec<&'a PolicyOutcome<'a>> {
+    let mut by_cost: Vec<&PolicyOutcome<'_>> = report.policies.iter().collect();
+    let key = |policy: &PolicyOutcome<'_>| (policy.summary.cost_usd.mean, -policy.summary.slo_attainment.mean);
+    by_cost.sort_by(|a, b| key(a).0.total_cmp(&key(b).0).then(key(a).1.total_cmp(&key(b).1)));
+    let mut best = f64::NEG_INFINITY;
+    by_cost.retain(|policy| {
+        let attainment = policy.summary.slo_attainment.mean;
+        let is_better = attainment > best;
+        best = best.max(attainment);
+        is_better
+    });
+    by_cost
+}
+
+fn front(drawing: &mut Drawing, panel: &Panel, report: &RunReport<'_>) {
+    let mut corners: Vec<Point> = Vec::new();
+    for policy in pareto(report) {
+        let point = panel.place(policy.summary.cost_usd.mean, policy.summary.slo_attainment.mean);
+        // Between two policies only the cheaper one's attainment can be had.
+        if let Some(last) = corners.last().copied() {
+            corners.push(at(point.x, last.y));
+        }
+        corners.push(point);
+    }
+    drawing.line(corners, Stroke::dashed(Color::Muted, 2.0));
+}
+
+fn points(drawing: &mut Drawing, panel: &Panel, report: &RunReport<'_>) {
+    let mut taken: Vec<Place> = Vec::new();
+    // A policy without a request to judge has no place here.
+    let judged =
+        report.policies.iter().enumerate().filter(|(_, policy)| policy.summary.slo_attainment.mean.is_finite());
+    let placed: Vec<(usize, &PolicyOutcome<'_>, Point)> = judged
+        .map(|(index, policy)| {
+            (index, policy, panel.place(policy.summary.cost_usd.mean, policy.summary.slo_attainment.mean))
+        })
+        .collect();
+    for &(index, policy, center) in &placed {
+        let color = palette::policy(index);
+        taken.extend(error_bars(drawing, panel, policy, color));
+        drawing.circle(center, 10.0, color);
+        drawing.circle(center, 4.0, Color::Paper);
+        taken.push([center.x - 12.0, center.y - 12.0, center.x + 12.0, center.y + 12.0]);
+    }
+    for (_, policy, center) in placed {
+        let place = label_place(panel, policy.name(), center, &taken);
+        taken.push(place);
+        let near = at(center.x.clamp(place[0], place[2]), center.y.clamp(place[1], place[3]));
+        if (near.x - center.x).hypot(near.y - center.y) > 30.0 {
+            drawing.segment(center, near, Stroke::solid(Color::Muted, 1.2));
+        }
+        let baseline = at(place[0] + 2.0, place[3] - 5.0);
+        drawing.text(baseline, policy.name(), TextStyle::new(LABEL_SIZE, Color::Ink, Anchor::Start).bold());
+    }
+}
+
+/// Draws both intervals and says which places they take.
+fn error_bars(drawing: &mut Drawing, panel: &Panel, policy: &PolicyOutcome<'_>, color: Color) -> Vec<Place> {
+    let (cost, slo) = (policy.summary.cost_usd, policy.summary.slo_attainment);
+    let is_known = |interval: Interval| interval.low.is_finite() && interval.high.is_finite();
+    let center = panel.place(cost.mean, slo.mean);
+    let stroke = Stroke::solid(color, 2.4);
+    let mut taken = Vec::new();
+    if is_known(cost) {
+        let (left, right) = (panel.place_x(cost.low), panel.place_x(cost.high));
+        drawing.segment(at(left, center.y), at(right, center.y), stroke);
+        for x in [left, right] {
+            drawing.segment(at(x, center.y - 7.0), at(x, center.y + 7.0), stroke);
+        }
+        taken.push([left, center.y - 7.0, right, center.y + 7.0]);
+    }
+    if is_known(slo) {
+        let (bottom, top) = (panel.place_y(slo.low), panel.place_y(slo.high));
+        drawing.segment(at(center.x, bottom), at(center.x, top), stroke);
+        for y in [bottom, top] {
+            drawing.segment(at(center.x - 7.0, y), at(center.x + 7.0, y), stroke);
+        }
+        taken.push([center.x - 7.0, top, center.x + 7.0, bottom]);
+    }
+    taken
+}
+
+/// The nearest free place for a label around its point: eight directions, then further out. If nothing is free, the least bad.
+fn label_place(panel: &Panel, text: &str, center: Point, taken: &[Place]) -> Place {
+    let width = text_width(text, LABEL_SIZE, Weight::Bold) + 4.0;
+    let height = LABEL_SIZE + 6.0;
+    let directions =
+        [(1.0, -1.0), (1.0, 1.0), (-1.0, -1.0), (-1.0, 1.0), (1.0, 0.0), (-1.0, 0.0), (0.0, -1.0), (0.0, 1.0)];
+    let mut best: Option<(f64, Place)> = None;
+    for reach in [16.0, 30.0, 50.0, 75.0, 105.0, 140.0] {
+        for (dx, dy) in directions {
+            let x = center.x + dx * (reach + width / 2.0);
+            let y = center.y + dy * (reach * 0.7 + height / 2.0);
+            let place = [x - width / 2.0, y - height / 2.0, x + width / 2.0, y + height / 2.0];
+            let outside = (panel.left - place[0]).max(0.0) + (place[2] - panel.right).max(0.0);
+            let outside = outside + (panel.top - place[1]).max(0.0) + (place[3] - panel.bottom).max(0.0);
+            let overlap: f64 = taken.iter().map(|other| shared_area(&place, other)).sum::<f64>() + outside * 1_000.0;
+            if overlap == 0.0 {
+                return place;
+            }
+            if best.is_none_or(|(least, _)| overlap < least) {
+                best = Some((overlap, place));
+            }
+        }
+    }
+    best.map_or([center.x, center.y, center.x + width, center.y + height], |(_, place)| place)
+}
+
+fn shared_area(a: &Place, b: &Place) -> f64 {
+    let width = (a[2].min(b[2]) - a[0].max(b[0])).max(0.0);
+    let height = (a[3].min(b[3]) - a[1].max(b[1])).max(0.0);
+    width * height
+}

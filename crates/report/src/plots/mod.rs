@@ -1,0 +1,95 @@
+//! The plots of a run, each a [`Drawing`] that becomes SVG and PNG. Titles carry the subject, axes their units.
+
+mod condense;
+mod cost;
+mod cost_vs_slo;
+mod frame;
+mod latency;
+mod over_time;
+mod palette;
+mod phases;
+mod scale;
+
+pub(crate) use condense::condensed;
+pub use cost::cost_breakdown;
+pub use cost_vs_slo::cost_vs_slo;
+pub use latency::latency_cdf;
+pub use over_time::{overview, timeline};
+pub use phases::cold_start_phases;
+
+use crate::drawing::{Drawing, Point};
+use crate::{PolicyOutcome, RunReport};
+
+/// Every plot the data allow, as (file name without ending, picture): the overview, comparisons, then one timeline per policy.
+pub(crate) fn all(report: &RunReport<'_>) -> Vec<(String, Drawing)> {
+    let mut plots = Vec::new();
+    if report.policies.is_empty() {
+        return plots;
+    }
+    if report.policies.iter().any(|policy| !policy.detail.timeline.is_empty()) {
+        plots.push(("overview".to_owned(), overview(report)));
+    }
+    plots.push(("cost_vs_slo".to_owned(), cost_vs_slo(report)));
+    plots.push(("cost_breakdown".to_owned(), cost_breakdown(report)));
+    plots.push(("latency_cdf".to_owned(), latency_cdf(report)));
+    if report.policies.iter().any(|policy| !phases::finished_cold_starts(policy).is_empty()) {
+        plots.push(("cold_start_phases".to_owned(), cold_start_phases(report)));
+    }
+    for (index, policy) in report.policies.iter().enumerate() {
+        if !policy.detail.timeline.is_empty() {
+            plots.push((format!("timeline-{}", file_name(report.policies, index)), timeline(report, policy)));
+        }
+    }
+    plots
+}
+
+/// The policy's name with only letters, digits, `-`, `_` and `.`, told apart by its index where two would be the same.
+pub(crate) fn file_name(policies: &[PolicyOutcome<'_>], index: usize) -> String {
+    let plain = |name: &str| {
+        let kept = name.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' });
+        kept.collect::<String>().to_ascii_lowercase().trim_matches('.').to_owned()
+    };
+    let name = plain(policies[index].name());
+    let is_taken = policies.iter().enumerate().any(|(other, policy)| other != index && plain(policy.name()) == name);
+    if is_taken || name.is_empty() { format!("{name}-{index}") } else { name }
+}
+
+/// The CSS color of the policy at `index`.
+pub(crate) fn color_of_policy(index: usize) -> String {
+    let [red, green, blue] = palette::policy(index).rgb();
+    format!("#{red:02x}{green:02x}{blue:02x}")
+}
+
+/// Drops points that lie within half a pixel of the last one kept; the ends stay.
+fn simplified(points: Vec<Point>) -> Vec<Point> {
+    let mut kept: Vec<Point> = Vec::with_capacity(points.len());
+    let last = points.last().copied();
+    for point in points {
+        let is_far = kept.last().is_none_or(|kept| (kept.x - point.x).abs() >= 0.5 || (kept.y - point.y).abs() >= 0.5);
+        if is_far {
+            kept.push(point);
+        }
+    }
+    if let Some(last) = last.filter(|last| kept.last() != Some(last)) {
+        kept.push(last);
+    }
+    kept
+}
+
+/// `24 h`, `90 min`, `7 d`: the length of the measured part.
+pub(crate) fn horizon(report: &RunReport<'_>) -> String {
+    let hours = report.policies.first().map_or(0.0, |policy| policy.detail.measured.as_secs_f64() / 3_600.0);
+    match hours {
+        hours if hours > 72.0 => format!("{} days", crate::rounding::three_digits(hours / 24.0)),
+        hours if hours >= 2.0 => format!("{} h", crate::rounding::three_digits(hours)),
+        hours => format!("{} min", crate::rounding::three_digits(hours * 60.0)),
+    }
+}
+
+/// `1 replication`, `20 replications`, of the policy with most.
+fn replications(report: &RunReport<'_>) -> String {
+    match report.policies.iter().map(|policy| policy.summary.replications).max().unwrap_or(0) {
+        1 => "1 replication, no interval".to_owned(),
+        many => format!("{many} replications, 95 % intervals"),
+    }
+}

@@ -1,0 +1,87 @@
+//! `replicas` and `nodes`: one row per life, with every phase.
+
+use record::{NodeLife, PhaseSpan, ReplicaLife};
+use units::SimTime;
+
+use crate::{RunReport, Table};
+
+const REPLICA_PHASES: [&str; 9] = [
+    "pending",
+    "image_pull",
+    "model_download",
+    "gpu_load",
+    "cuda_warm_up",
+    "readiness",
+    "standby",
+    "ready",
+    "draining",
+];
+const NODE_PHASES: [&str; 5] = ["launch", "boot", "device_plugin", "up", "draining"];
+
+/// One row per pod of the detailed replication, times in seconds since the start of the run.
+pub fn replicas_table(report: &RunReport<'_>) -> Table {
+    let rows: Vec<(&str, &ReplicaLife)> = report
+        .policies
+        .iter()
+        .flat_map(|policy| policy.detail.replicas.iter().map(|life| (policy.name(), life)))
+        .collect();
+    let each = || rows.iter().map(|&(_, life)| life);
+    let table = Table::default()
+        .text("policy", rows.iter().map(|&(policy, _)| policy))
+        .text("pod", each().map(|life| life.pod.to_string()))
+        .text("node", each().map(|life| life.node.map_or(String::new(), |node| node.to_string())))
+        .text("purchase", each().map(|life| life.purchase.map_or("", record::Purchase::name)))
+        .text("zone", each().map(|life| &life.zone))
+        .number("created_s", each().map(|life| life.created.as_secs_f64()))
+        .number("ready_s", each().map(|life| life.ready.map(SimTime::as_secs_f64)))
+        .number("ended_s", each().map(|life| life.ended.map(SimTime::as_secs_f64)))
+        .number("cold_start_s", each().map(|life| life.ready.map(|ready| ready.since(life.created).as_secs_f64())));
+    phases(table, &REPLICA_PHASES, || each().map(|life| life.phases.as_slice()))
+        .number("busy_s", each().map(|life| life.busy.as_secs_f64()))
+        .count("completed", each().map(|life| life.completed))
+        .count("lost", each().map(|life| life.lost))
+        .text("ending", each().map(|life| life.ending))
+}
+
+/// One row per node of the detailed replication, times in seconds since the start of the run.
+pub fn nodes_table(report: &RunReport<'_>) -> Table {
+    let rows: Vec<(&str, &NodeLife)> = report
+        .policies
+        .iter()
+        .flat_map(|policy| policy.detail.nodes.iter().map(|life| (policy.name(), life)))
+        .collect();
+    let each = || rows.iter().map(|&(_, life)| life);
+    let table = Table::default()
+        .text("policy", rows.iter().map(|&(policy, _)| policy))
+        .text("node", each().map(|life| life.node.to_string()))
+        .text("pool", each().map(|life| &life.pool))
+        .text("instance_type", each().map(|life| &life.instance_type))
+        .text("zone", each().map(|life| &life.zone))
+        .text("purchase", each().map(|life| life.purchase.name()))
+        .count("gpus", each().map(|life| u64::from(life.gpus)))
+        .number("requested_s", each().map(|life| life.requested.as_secs_f64()))
+        .number("launched_s", each().map(|life| life.launched.map(SimTime::as_secs_f64)))
+        .number("ended_s", each().map(|life| life.ended.map(SimTime::as_secs_f64)));
+    phases(table, &NODE_PHASES, || each().map(|life| life.phases.as_slice()))
+        .number("billed_s", each().map(|life| life.billed.as_secs_f64()))
+        .dollars("cost_usd", each().map(|life| life.cost))
+        .text("ending", each().map(|life| life.ending))
+}
+
+/// Adds `<phase>_start_s` and `<phase>_end_s` of the first time each phase was entered, and `phases` with all of them in order.
+fn phases<'a, I: Iterator<Item = &'a [PhaseSpan]>>(table: Table, names: &[&str], lives: impl Fn() -> I) -> Table {
+    let mut table = table;
+    for &name in names {
+        let first = move |phases: &'a [PhaseSpan]| phases.iter().find(|span| span.phase == name);
+        let start = lives().map(|phases| first(phases).map(|span| span.start.as_secs_f64()));
+        let end = lives().map(|phases| first(phases).map(|span| span.end.as_secs_f64()));
+        table = table.number(&format!("{name}_start_s"), start).number(&format!("{name}_end_s"), end);
+    }
+    table.text("phases", lives().map(phases_text))
+}
+
+fn phases_text(phases: &[PhaseSpan]) -> String {
+    let spans =
+        phases.iter().map(|span| format!("{} {}..{}", span.phase, span.start.as_secs_f64(), span.end.as_secs_f64()));
+    spans.collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,24 @@
+//! The tables of product.md section 4: which columns, from which fields. Encodings are in `table`.
+
+mod decisions;
+mod lives;
+mod series;
+mod summary;
+
+pub use decisions::decisions_table;
+pub use lives::{nodes_table, replicas_table};
+pub use series::{latency_cdf_table, ledger_table, requests_table, timeline_table};
+pub use summary::{comparison_table, replications_table, summary_table};
+
+use units::SimTime;
+
+use crate::{CalendarStart, Table};
+
+/// Adds `time_s`, seconds since the start of the run, and `time` in ISO 8601 where the calendar is known.
+fn with_time(table: Table, start: Option<CalendarStart>, times: impl Iterator<Item = SimTime> + Clone) -> Table {
+    let table = table.number("time_s", times.clone().map(SimTime::as_secs_f64));
+    match start {
+        Some(start) => table.text("time", times.map(|time| start.iso(time))),
+        None => table,
+    }
+}

@@ -1,0 +1,99 @@
+//! `timeline`, `requests`, `ledger` and `latency_cdf`: the long tables of the detailed replication.
+
+use record::{LedgerLine, RequestRow, TimelineRow};
+use units::{SimDuration, SimTime};
+
+use super::with_time;
+use crate::{RunReport, Table};
+
+/// One row per policy and time step. Counts of requests are of the step, counts of things are at its end.
+pub fn timeline_table(report: &RunReport<'_>) -> Table {
+    let rows: Vec<(&str, &TimelineRow)> = report
+        .policies
+        .iter()
+        .flat_map(|policy| policy.detail.timeline.iter().map(|row| (policy.name(), row)))
+        .collect();
+    let each = || rows.iter().map(|&(_, row)| row);
+    let milliseconds = |nanos: u64| nanos as f64 / 1e6;
+    let table = Table::default().text("policy", rows.iter().map(|&(policy, _)| policy));
+    with_time(table, report.start, each().map(|row| row.start))
+        .number("step_s", each().map(|row| row.step.as_secs_f64()))
+        .count("arrivals", each().map(|row| row.arrivals))
+        .count("completions", each().map(|row| row.completions))
+        .count("failures", each().map(|row| row.failures))
+        .count("slo_misses", each().map(|row| row.slo_misses))
+        .count("queue", each().map(|row| row.queue))
+        .count("in_flight", each().map(|row| row.in_flight))
+        .count("desired", each().map(|row| u64::from(row.desired)))
+        .count("ready", each().map(|row| u64::from(row.ready)))
+        .count("starting", each().map(|row| u64::from(row.starting)))
+        .count("standby", each().map(|row| u64::from(row.standby)))
+        .count("draining", each().map(|row| u64::from(row.draining)))
+        .count("nodes_on_demand", each().map(|row| u64::from(row.nodes_on_demand)))
+        .count("nodes_spot", each().map(|row| u64::from(row.nodes_spot)))
+        .count("nodes_reserved", each().map(|row| u64::from(row.nodes_reserved)))
+        .number("gpu_utilization", each().map(|row| row.gpu_utilization))
+        .number("latency_ms_p50", each().map(|row| row.latency_p50_ns.map(milliseconds)))
+        .number("latency_ms_p99", each().map(|row| row.latency_p99_ns.map(milliseconds)))
+        .dollars("cost_so_far_usd", each().map(|row| row.cost_so_far))
+}
+
+/// One row per request, where they were saved. `time_s` is the arrival.
+pub fn requests_table(report: &RunReport<'_>) -> Table {
+    let rows: Vec<(&str, &RequestRow)> = report
+        .policies
+        .iter()
+        .flat_map(|policy| policy.detail.request_rows.iter().map(|row| (policy.name(), row)))
+        .collect();
+    let each = || rows.iter().map(|&(_, row)| row);
+    let table = Table::default().text("policy", rows.iter().map(|&(policy, _)| policy));
+    // Without calendar times: a column of text per request would be half the file.
+    with_time(table, None, each().map(|row| row.arrival))
+        .number("start_s", each().map(|row| row.start.map(SimTime::as_secs_f64)))
+        .number("first_token_s", each().map(|row| row.first_token.map(SimTime::as_secs_f64)))
+        .number("end_s", each().map(|row| row.end.map(SimTime::as_secs_f64)))
+        .number(
+            "latency_ms",
+            each().map(|row| row.end.map(|end| end.since(row.arrival)).map(SimDuration::as_millis_f64)),
+        )
+        .count("replica", each().map(|row| row.replica.map(|pod| u64::from(pod.0))))
+        .text("outcome", each().map(|row| row.outcome))
+}
+
+/// One row per policy and cell of the ledger of the detailed replication. `usd` adds up to that replication's cost exactly.
+pub fn ledger_table(report: &RunReport<'_>) -> Table {
+    let rows: Vec<(&str, LedgerLine)> = report
+        .policies
+        .iter()
+        .flat_map(|policy| policy.detail.ledger.lines().into_iter().map(|line| (policy.name(), line)))
+        .collect();
+    let each = || rows.iter().map(|(_, line)| line);
+    Table::default()
+        .text("policy", rows.iter().map(|&(policy, _)| policy))
+        .text("use", each().map(|line| line.gpu_use.name()))
+        .text("purchase", each().map(|line| line.purchase.name()))
+        .text("zone", each().map(|line| &line.zone))
+        .number("gpu_hours", each().map(|line| line.gpu_ns as f64 / 3.6e12))
+        .dollars("usd", each().map(|line| line.amount))
+}
+
+/// One row per policy and non-empty bucket of its pooled latency histogram: the bucket's middle, how many requests it holds, the share of
+/// answers at most that slow, and the share that took longer.
+pub fn latency_cdf_table(report: &RunReport<'_>) -> Table {
+    let mut rows: Vec<(&str, f64, u64, [f64; 2])> = Vec::new();
+    for policy in report.policies {
+        let total = policy.summary.latency.count();
+        let mut seen = 0;
+        for (nanos, count) in policy.summary.latency.buckets() {
+            seen += count;
+            let shares = [seen as f64 / total as f64, (total - seen) as f64 / total as f64];
+            rows.push((policy.name(), nanos as f64 / 1e6, count, shares));
+        }
+    }
+    Table::default()
+        .text("policy", rows.iter().map(|row| row.0))
+        .number("latency_ms", rows.iter().map(|row| row.1))
+        .count("count", rows.iter().map(|row| row.2))
+        .number("share_at_most", rows.iter().map(|row| row.3[0]))
+        .number("share_slower", rows.iter().map(|row| row.3[1]))
+}

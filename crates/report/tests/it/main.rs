@@ -1,0 +1,7 @@
+//! Tests of the crate from outside, over one made-up day.
+
+mod fixture;
+mod gallery;
+mod pictures;
+mod tables;
+mod words;

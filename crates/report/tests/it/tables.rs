@@ -1,0 +1,158 @@
+//! What the tables hold, read back from their bytes.
+
+use polars::prelude::DataFrame;
+use polars_io::SerReader;
+use polars_io::parquet::read::ParquetReader;
+use report::{
+    comparison_table, decisions_table, files, ledger_table, replications_table, summary_table, timeline_table,
+};
+
+use crate::fixture::{Day, THREE, day};
+
+/// The fixed columns of `summary`, in order.
+const SUMMARY: &str = "policy, replications, requests, completed, failed, slo_attainment, slo_attainment_ci_low, \
+    slo_attainment_ci_high, latency_ms_mean, latency_ms_p50, latency_ms_p90, latency_ms_p95, latency_ms_p99, latency_ms_p999, \
+    latency_ms_max, queue_wait_ms_mean, cost_usd, cost_usd_ci_low, cost_usd_ci_high, cost_per_million_requests_usd, \
+    cost_serving_usd, cost_idle_usd, cost_cold_start_usd, cost_standby_usd, cost_draining_usd, cost_unallocated_usd, \
+    cost_on_demand_usd, cost_spot_usd, gpu_hours, replicas_mean, replicas_max, cold_starts, cold_start_s_mean, cold_start_s_p95, \
+    spot_interruptions, requests_lost, scale_ups, scale_downs";
+
+fn csv(bytes: Vec<u8>) -> Vec<Vec<String>> {
+    let text = String::from_utf8(bytes).unwrap();
+    text.lines().map(|line| line.split(',').map(str::to_owned).collect()).collect()
+}
+
+fn column<'a>(rows: &'a [Vec<String>], name: &str) -> Vec<&'a str> {
+    let index = rows[0].iter().position(|header| header == name).unwrap_or_else(|| panic!("no column {name}"));
+    rows[1..].iter().map(|row| row[index].as_str()).collect()
+}
+
+/// Micro-dollars of a printed amount with exactly six decimals.
+fn micros(printed: &str) -> i64 {
+    let (whole, fraction) = printed.split_once('.').unwrap();
+    assert_eq!(fraction.len(), 6, "{printed}");
+    format!("{whole}{fraction}").parse().unwrap()
+}
+
+fn with_report<T>(day: &Day, check: impl FnOnce(&report::RunReport<'_>) -> T) -> T {
+    let policies = day.outcomes();
+    check(&day.report(&policies))
+}
+
+#[test]
+fn summary_has_the_promised_columns_in_order() {
+    let wanted: Vec<&str> = SUMMARY.split(", ").collect();
+    with_report(&day(&THREE), |report| {
+        assert_eq!(summary_table(report).column_names()[..wanted.len()], wanted);
+        let without_intervals: Vec<&str> = wanted.iter().copied().filter(|name| !name.contains("_ci_")).collect();
+        let replications = replications_table(report);
+        let names = replications.column_names();
+        assert_eq!((names[0], names[1]), ("policy", "replication"));
+        assert_eq!(names[2..without_intervals.len()], without_intervals[2..]);
+        assert_eq!(names[names.len() - 2..], ["seed", "digest"]);
+    });
+}
+
+#[test]
+fn printed_cost_items_add_up_to_the_printed_cost_to_the_last_digit() {
+    with_report(&day(&THREE), |report| {
+        for table in [summary_table(report), replications_table(report)] {
+            let rows = csv(table.to_csv());
+            let sum =
+                |names: &[&str], row: usize| -> i64 { names.iter().map(|name| micros(column(&rows, name)[row])).sum() };
+            for (row, total) in column(&rows, "cost_usd").into_iter().enumerate() {
+                let uses = ["serving", "idle", "cold_start", "standby", "draining", "unallocated"]
+                    .map(|item| format!("cost_{item}_usd"));
+                let bought = ["on_demand", "spot", "reserved", "serverless"].map(|item| format!("cost_{item}_usd"));
+                assert_eq!(sum(&uses.each_ref().map(String::as_str), row), micros(total));
+                assert_eq!(sum(&bought.each_ref().map(String::as_str), row), micros(total));
+            }
+        }
+    });
+}
+
+#[test]
+fn the_ledger_table_adds_up_to_the_ledger() {
+    let day = day(&THREE);
+    with_report(&day, |report| {
+        let rows = csv(ledger_table(report).to_csv());
+        let total: i64 = column(&rows, "usd").into_iter().map(micros).sum();
+        assert_eq!(total, day.details.iter().map(|detail| detail.ledger.total().as_micros()).sum::<i64>());
+    });
+}
+
+#[test]
+fn what_is_not_known_is_an_empty_field() {
+    let mut day = day(&THREE);
+    day.summaries[0].cost_usd.low = f64::NAN;
+    with_report(&day, |report| {
+        let rows = csv(summary_table(report).to_csv());
+        assert_eq!(column(&rows, "queue_wait_ms_mean"), ["", "", ""]);
+        assert_eq!(column(&rows, "cost_usd_ci_low")[0], "");
+        assert_eq!(column(&rows, "ttft_ms_p50"), ["", "", ""]);
+        let text = String::from_utf8(comparison_table(report).to_csv()).unwrap();
+        assert!(!text.contains("NaN"));
+    });
+}
+
+#[test]
+fn a_decision_can_be_read_without_a_manual() {
+    with_report(&day(&THREE[..1]), |report| {
+        let text = String::from_utf8(decisions_table(report).to_csv()).unwrap();
+        insta::assert_snapshot!(text, @r##"
+        time_s,time,policy,controller,replicas_before,ready,metrics,metric_age_s_max,raw,stabilized,rate_limited,bounded,after_steps,steps,reason,written_to,written,repeated
+        33240.0,2026-03-02T09:14:00+01:00,hpa-cpu-70,hpa,9,9,cpu=0.91/0.7->12,45.0,12,12,11,10,10,"stabilization 12->12; rate limit 12->11 (Pods 2 per 60s, oldest wins); bounds 11->10 (maxReplicas)",TooManyReplicas,replicas,10,0
+        "##);
+    });
+}
+
+#[test]
+fn parquet_reads_back_what_csv_says() {
+    let frame = |bytes: Vec<u8>| -> DataFrame { ParquetReader::new(std::io::Cursor::new(bytes)).finish().unwrap() };
+    with_report(&day(&THREE), |report| {
+        let table = timeline_table(report);
+        let read = frame(table.to_parquet());
+        assert_eq!(read.height(), 3 * 1_440);
+        let names: Vec<&str> = read.get_column_names().into_iter().map(polars::prelude::PlSmallStr::as_str).collect();
+        assert_eq!(names, table.column_names());
+        let rows = csv(table.to_csv());
+        let cost = read.column("cost_so_far_usd").unwrap().f64().unwrap().get(1_439).unwrap();
+        assert_eq!(format!("{cost:.6}"), column(&rows, "cost_so_far_usd")[1_439]);
+        let p99 = read.column("latency_ms_p99").unwrap().f64().unwrap().clone();
+        assert_eq!((p99.get(3), column(&rows, "latency_ms_p99")[3]), (None, ""));
+        assert_eq!(column(&rows, "time")[554], "2026-03-02T09:14:00+01:00");
+        assert_eq!(column(&rows, "time_s")[554], "33240.0");
+        assert_eq!(frame(report::requests_table(report).to_parquet()).height(), 3);
+    });
+}
+
+#[test]
+fn a_name_with_commas_and_quotes_stays_one_field() {
+    let mut day = day(&THREE);
+    day.summaries[0].pooled.policy = "hpa, \"fast\"".to_owned();
+    with_report(&day, |report| {
+        let text = String::from_utf8(summary_table(report).to_csv()).unwrap();
+        assert!(text.contains("\n\"hpa, \"\"fast\"\"\",20,"), "{text}");
+    });
+}
+
+#[test]
+fn the_same_results_make_the_same_bytes() {
+    let (first, second) = (day(&THREE), day(&THREE));
+    let all = |day: &Day| with_report(day, files);
+    assert!(all(&first) == all(&second));
+}
+
+#[test]
+fn a_run_without_details_still_makes_every_table() {
+    let mut day = day(&THREE);
+    for detail in &mut day.details {
+        (detail.timeline, detail.decisions) = (Vec::new(), Vec::new());
+        (detail.replicas, detail.nodes, detail.request_rows) = (Vec::new(), Vec::new(), Vec::new());
+    }
+    with_report(&day, |report| {
+        let names: Vec<String> = files(report).into_iter().map(|file| file.0).collect();
+        assert!(names.contains(&"timeline.csv".to_owned()) && names.contains(&"report.html".to_owned()));
+        assert!(!names.iter().any(|name| name.starts_with("requests") || name.contains("plots/timeline")));
+    });
+}

@@ -1,0 +1,152 @@
+//! What a new pod goes through on its node.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::quantity::{Bandwidth, Size, Time};
+
+use super::Distribution;
+use super::choice::{DistributionChoice, TextOr};
+
+/// `coldStart`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct ColdStartFile {
+    /// Container image to the node.
+    pub image_pull: PhaseFile,
+    /// Model weights to the node.
+    pub model_download: PhaseFile,
+    /// Weights to the GPU.
+    pub gpu_load: PhaseFile,
+    /// First inferences.
+    pub cuda_warm_up: PhaseFile,
+    /// Download and GPU load overlap: the longer of the two counts.
+    pub streaming_load: bool,
+    /// The image is on every node from the start.
+    pub image_pre_pulled: bool,
+    /// Node-local cache of model weights. None by default.
+    pub model_cache: Option<CacheFile>,
+    /// Links that transfers share.
+    pub links: Vec<LinkFile>,
+}
+
+/// The ranges the article gives for a 2–5 minute cold start.
+impl Default for ColdStartFile {
+    fn default() -> Self {
+        let uniform = |low: f64, high: f64| TextOr::Choice(PhaseChoice::Uniform { low: Time(low), high: Time(high) });
+        Self {
+            image_pull: uniform(30.0, 60.0),
+            model_download: uniform(60.0, 180.0),
+            gpu_load: uniform(10.0, 30.0),
+            cuda_warm_up: uniform(5.0, 15.0),
+            streaming_load: false,
+            image_pre_pulled: false,
+            model_cache: None,
+            links: Vec::new(),
+        }
+    }
+}
+
+/// The length of a phase: a time, a distribution of times, or bytes over links.
+pub type PhaseFile = TextOr<Time, PhaseChoice>;
+
+/// The ways to give the length of a phase.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub enum PhaseChoice {
+    /// Always the same.
+    Constant(Time),
+    /// Evenly spread between two bounds.
+    #[serde(rename_all = "camelCase")]
+    Uniform {
+        /// Lower bound.
+        low: Time,
+        /// Upper bound.
+        high: Time,
+    },
+    /// Exponential.
+    #[serde(rename_all = "camelCase")]
+    Exponential {
+        /// Mean.
+        mean: Time,
+    },
+    /// Lognormal, by its median and 90th percentile.
+    #[serde(rename_all = "camelCase")]
+    LogNormal {
+        /// Median.
+        p50: Time,
+        /// 90th percentile.
+        p90: Time,
+    },
+    /// Gamma.
+    #[serde(rename_all = "camelCase")]
+    Gamma {
+        /// Mean.
+        mean: Time,
+        /// Standard deviation over mean.
+        cv: f64,
+    },
+    /// Weibull.
+    #[serde(rename_all = "camelCase")]
+    Weibull {
+        /// Shape.
+        shape: f64,
+        /// Scale.
+        scale: Time,
+    },
+    /// Measured values, each equally likely, interpolated between.
+    Empirical(Vec<Time>),
+    /// Bytes over links that concurrent transfers share.
+    #[serde(rename_all = "camelCase")]
+    Transfer {
+        /// How much.
+        size: Size,
+        /// Names of the links it crosses.
+        links: Vec<String>,
+        /// Added whatever the bandwidth: unpacking, API calls.
+        #[serde(default)]
+        fixed: Option<Distribution<Time>>,
+    },
+}
+
+impl PhaseChoice {
+    /// The distribution this is; `None` for a transfer.
+    pub fn distribution(&self) -> Option<DistributionChoice<Time>> {
+        Some(match self.clone() {
+            Self::Constant(value) => DistributionChoice::Constant(value),
+            Self::Uniform { low, high } => DistributionChoice::Uniform { low, high },
+            Self::Exponential { mean } => DistributionChoice::Exponential { mean },
+            Self::LogNormal { p50, p90 } => DistributionChoice::LogNormal { p50, p90 },
+            Self::Gamma { mean, cv } => DistributionChoice::Gamma { mean, cv },
+            Self::Weibull { shape, scale } => DistributionChoice::Weibull { shape, scale },
+            Self::Empirical(values) => DistributionChoice::Empirical(values),
+            Self::Transfer { .. } => return None,
+        })
+    }
+}
+
+/// A node-local cache of model weights.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct CacheFile {
+    /// Size of the cache.
+    pub size: Size,
+    /// Size of the weights; weights larger than the cache are never cached.
+    pub model: Size,
+    /// A DaemonSet fills it this often; without it the first pod that downloads does.
+    #[serde(default)]
+    pub sync_period: Option<Time>,
+}
+
+/// A link that concurrent transfers share.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct LinkFile {
+    /// Name by which phases refer to it.
+    pub name: String,
+    /// Its bandwidth.
+    pub bandwidth: Bandwidth,
+    /// Every node has its own, instead of all sharing one.
+    #[serde(default)]
+    pub per_node: bool,
+}

@@ -1,0 +1,97 @@
+//! The Scenario document as it is written: one declaration per setting, from which reading, the JSON schema and the documentation derive.
+//!
+//! Nothing here is resolved: names refer to nothing yet, files are not open, defaults are filled only where they do not depend on
+//! anything else.
+
+mod choice;
+mod cold_start;
+mod nodes;
+mod policies;
+mod run;
+mod service;
+mod traffic;
+
+pub use choice::{Distribution, DistributionChoice, TextOr};
+pub use cold_start::{CacheFile, ColdStartFile, LinkFile, PhaseChoice, PhaseFile};
+pub use nodes::{
+    AvailabilityFile, BathtubFile, BathtubPoint, CapacityType, ClusterAutoscalerFile, ClusteredFile, ConsolidationFile,
+    DisruptionBudgetFile, InstanceTypeFile, InterruptionsFile, ManagerFile, NodesFile, OfferCapacity, PoolFile,
+    PriceFile, SchedulingFile, ServerlessFile, SimpleFile, SpotFile, TimingsFile,
+};
+pub use policies::{HpaChoice, KedaChoice, PolicyFile, PredictiveFile, Reference, StaticFile, WarmPoolFile};
+pub use run::{ExporterFile, MetricsFile, RunFile, SloFile};
+pub use service::{
+    AffineLatency, BatchLatencyFile, BatchPoint, ClientFile, ContinuousBatchingFile, DynamicBatchingFile, KillFile,
+    ModelFile, NoReplicaFile, PodFile, RetryFile, RoutingFile, ServiceFile, SlotsFile,
+};
+pub use traffic::{
+    BurstFile, ClipFile, ColumnsFile, GeneratorFile, HistoryFile, Level, NoiseFile, PointFile, PointsFile, ProcessFile,
+    RateSeriesFile, RateTerm, RateTermChoice, SeriesUnit, SineFile, TimeColumn, TraceFile, TraceFormat, TrafficFile,
+    WeeklyFile,
+};
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// A Scenario document.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ScenarioFile {
+    /// Always `scalelab.dev/v1`.
+    pub api_version: String,
+    /// Always `Scenario`.
+    pub kind: String,
+    /// Name and labels.
+    pub metadata: Metadata,
+    /// The experiment.
+    pub spec: ScenarioSpec,
+}
+
+/// `metadata` of a Scenario.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Metadata {
+    /// Name of the scenario, shown in every table and plot.
+    pub name: String,
+    /// One or two sentences for readers; shown in reports.
+    #[serde(default)]
+    pub description: String,
+}
+
+/// `spec` of a Scenario.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ScenarioSpec {
+    /// Calendar, length, seed and replications.
+    #[serde(default)]
+    pub run: RunFile,
+    /// What arrives.
+    pub traffic: TrafficFile,
+    /// What serves it.
+    pub service: ServiceFile,
+    /// What a new pod goes through before it serves.
+    #[serde(default)]
+    pub cold_start: ColdStartFile,
+    /// Where pods run.
+    #[serde(default)]
+    pub nodes: NodesFile,
+    /// Price of each instance type.
+    #[serde(default)]
+    pub prices: BTreeMap<String, PriceFile>,
+    /// Interruptions of spot nodes.
+    #[serde(default)]
+    pub spot: SpotFile,
+    /// How metrics reach the controllers.
+    #[serde(default)]
+    pub metrics: MetricsFile,
+    /// The alternatives to compare.
+    pub policies: Vec<PolicyFile>,
+    /// What an answer is judged by.
+    #[serde(default)]
+    pub slo: SloFile,
+    /// Conditions for `scalelab check`, such as `slo_attainment >= 0.99`.
+    #[serde(default)]
+    pub gates: Vec<String>,
+}

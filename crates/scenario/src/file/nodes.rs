@@ -1,0 +1,358 @@
+//! Where pods run and what that costs.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::quantity::{Hazard, Price, Share, Size, Time};
+
+use super::Distribution;
+use super::choice::TextOr;
+
+/// `nodes`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct NodesFile {
+    /// Who adds and removes nodes. Karpenter by default.
+    pub manager: ManagerFile,
+    /// How the scheduler ranks nodes that fit.
+    pub scheduling: SchedulingFile,
+    /// Timings all nodes share.
+    pub timings: TimingsFile,
+    /// Shapes of instance types that are not built in, or that differ.
+    pub instance_types: BTreeMap<String, InstanceTypeFile>,
+    /// Pools, beside those of the NodePool and Provisioner manifests.
+    pub pools: Vec<PoolFile>,
+}
+
+/// Who adds and removes nodes.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ManagerFile {
+    /// Karpenter.
+    #[default]
+    Karpenter,
+    /// The Cluster Autoscaler.
+    ClusterAutoscaler(ClusterAutoscalerFile),
+    /// A node as soon as a pod needs one.
+    Simple(SimpleFile),
+    /// No nodes: replicas are billed while they exist.
+    Serverless(ServerlessFile),
+}
+
+/// `clusterAutoscaler`, with the defaults of its flags.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct ClusterAutoscalerFile {
+    /// `--scan-interval`.
+    pub scan_interval: Time,
+    /// `--scale-down-unneeded-time`.
+    pub unneeded_time: Time,
+    /// `--scale-down-delay-after-add`.
+    pub delay_after_add: Time,
+    /// `--max-node-provision-time`.
+    pub provision_time_max: Time,
+    /// `--scale-down-gpu-utilization-threshold`.
+    pub gpu_utilization_threshold: Share,
+}
+
+impl Default for ClusterAutoscalerFile {
+    fn default() -> Self {
+        Self {
+            scan_interval: Time(10.0),
+            unneeded_time: Time(600.0),
+            delay_after_add: Time(600.0),
+            provision_time_max: Time(900.0),
+            gpu_utilization_threshold: Share(0.5),
+        }
+    }
+}
+
+/// `simple`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct SimpleFile {
+    /// How long an empty node stays.
+    pub empty_delay: Time,
+}
+
+/// `serverless`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ServerlessFile {
+    /// Price of one replica.
+    pub price: Price,
+}
+
+/// Scheduler scoring.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum SchedulingFile {
+    /// Spread, as kube-scheduler does by default.
+    #[default]
+    LeastAllocated,
+    /// Pack.
+    MostAllocated,
+}
+
+/// `timings`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct TimingsFile {
+    /// From request to running; billing starts at its end.
+    pub launch: Distribution<Time>,
+    /// From running to Ready.
+    pub boot: Distribution<Time>,
+    /// From Ready to GPUs that pods can use.
+    pub device_plugin: Distribution<Time>,
+    /// How long a launch without capacity takes to fail.
+    pub launch_failure: Distribution<Time>,
+}
+
+impl Default for TimingsFile {
+    fn default() -> Self {
+        let constant = |seconds| TextOr::Amount(Time(seconds));
+        Self {
+            launch: constant(30.0),
+            boot: constant(30.0),
+            device_plugin: constant(20.0),
+            launch_failure: constant(2.0),
+        }
+    }
+}
+
+/// The shape of an instance type.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct InstanceTypeFile {
+    /// GPUs (or slices of them) pods can use.
+    pub gpus: u32,
+    /// The extended resource they are advertised as.
+    #[serde(default = "gpu_resource")]
+    pub gpu_resource: String,
+    /// Value of the node label `nvidia.com/gpu.product`.
+    #[serde(default)]
+    pub gpu_product: String,
+    /// Allocatable CPU, as in a manifest: `11`, `11500m`.
+    pub cpu: String,
+    /// Allocatable memory.
+    pub memory: Size,
+}
+
+fn gpu_resource() -> String {
+    "nvidia.com/gpu".to_owned()
+}
+
+/// A pool written in the scenario itself.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct PoolFile {
+    /// Name.
+    pub name: String,
+    /// Higher is tried first.
+    #[serde(default)]
+    pub weight: u32,
+    /// Instance types it may launch.
+    pub instance_types: Vec<String>,
+    /// Purchase options it may use.
+    #[serde(default = "on_demand")]
+    pub capacity_types: Vec<CapacityType>,
+    /// Zones; none by default.
+    #[serde(default)]
+    pub zones: Vec<String>,
+    /// GPUs at most.
+    #[serde(default)]
+    pub gpus_max: Option<u32>,
+    /// Nodes at least; paid for whether used or not.
+    #[serde(default)]
+    pub nodes_min: u32,
+    /// Nodes at most.
+    #[serde(default)]
+    pub nodes_max: Option<u32>,
+    /// When and which nodes go.
+    #[serde(default = "default_consolidation")]
+    pub consolidation: ConsolidationFile,
+    /// Age at which a node is replaced. Never by default.
+    #[serde(default)]
+    pub expire_after: Option<Time>,
+    /// Hard limit of a drain. None by default.
+    #[serde(default)]
+    pub termination_grace: Option<Time>,
+    /// Disruption budgets; 10 % of the nodes by default.
+    #[serde(default)]
+    pub budgets: Option<Vec<DisruptionBudgetFile>>,
+    /// How much there is to be had, per purchase option.
+    #[serde(default)]
+    pub capacity: BTreeMap<CapacityType, OfferCapacity>,
+}
+
+fn on_demand() -> Vec<CapacityType> {
+    vec![CapacityType::OnDemand]
+}
+
+fn default_consolidation() -> ConsolidationFile {
+    ConsolidationFile::WhenEmpty(Time(300.0))
+}
+
+/// Purchase options, as `karpenter.sh/capacity-type` spells them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CapacityType {
+    /// Pay as you go.
+    OnDemand,
+    /// Interruptible.
+    Spot,
+    /// Committed.
+    Reserved,
+}
+
+/// How much of an offering there is.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct OfferCapacity {
+    /// Instances that can be had at once, per type and zone.
+    pub instances_max: Option<u32>,
+    /// Chance that a launch fails for want of capacity.
+    pub insufficient: Option<Share>,
+}
+
+/// When nodes go.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ConsolidationFile {
+    /// Never.
+    Never,
+    /// Empty nodes, this long after the last pod left.
+    WhenEmpty(Time),
+    /// Empty and underutilized nodes, this long after the last pod event.
+    WhenEmptyOrUnderutilized(Time),
+}
+
+/// One disruption budget.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct DisruptionBudgetFile {
+    /// Nodes that may be disrupted at once: `"3"` or `"10%"`.
+    pub nodes: String,
+    /// Reasons it binds; all by default.
+    #[serde(default)]
+    pub reasons: Vec<String>,
+    /// Cron expression in UTC at which its window opens; needs `duration`.
+    #[serde(default)]
+    pub schedule: Option<String>,
+    /// Length of the window.
+    #[serde(default)]
+    pub duration: Option<Time>,
+}
+
+/// Price of one instance type.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct PriceFile {
+    /// On demand.
+    #[serde(default)]
+    pub on_demand: Option<Price>,
+    /// Spot.
+    #[serde(default)]
+    pub spot: Option<Price>,
+    /// Reserved or committed.
+    #[serde(default)]
+    pub reserved: Option<Price>,
+    /// Shortest bill of an instance.
+    #[serde(default = "minute")]
+    pub billing_minimum: Time,
+    /// Bills are rounded up to a multiple of this.
+    #[serde(default = "second")]
+    pub billing_increment: Time,
+    /// A spot instance the provider takes back within its first hour is free.
+    #[serde(default)]
+    pub spot_first_hour_free: bool,
+}
+
+fn minute() -> Time {
+    Time(60.0)
+}
+
+fn second() -> Time {
+    Time(1.0)
+}
+
+/// `spot`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct SpotFile {
+    /// When nodes are taken back.
+    pub interruptions: InterruptionsFile,
+    /// From notice to kill.
+    pub notice: Time,
+    /// Until the notice has reached the node controller.
+    pub notice_latency: Time,
+    /// How long an offering is unavailable after it was taken back.
+    pub away: Time,
+}
+
+impl Default for SpotFile {
+    fn default() -> Self {
+        Self {
+            interruptions: InterruptionsFile::None,
+            notice: Time(120.0),
+            notice_latency: Time(5.0),
+            away: Time(180.0),
+        }
+    }
+}
+
+/// When spot nodes are taken back.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum InterruptionsFile {
+    /// Never.
+    None,
+    /// At a constant rate.
+    Constant(Hazard),
+    /// More often when young and when old.
+    Bathtub(BathtubFile),
+    /// Many of a zone at once.
+    Clustered(ClusteredFile),
+    /// As recorded.
+    Availability(AvailabilityFile),
+}
+
+/// `bathtub`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct BathtubFile {
+    /// Rate by age, interpolated between.
+    pub points: Vec<BathtubPoint>,
+}
+
+/// One point of a bathtub curve.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct BathtubPoint {
+    /// Age of the node.
+    pub age: Time,
+    /// Interruptions at that age.
+    pub rate: Hazard,
+}
+
+/// `clustered`.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ClusteredFile {
+    /// Events per zone.
+    pub events: Hazard,
+    /// Share of the zone's spot nodes each takes.
+    pub share: Share,
+    /// The nodes of one event are taken within this time.
+    pub spread: Time,
+}
+
+/// `availability`: a recorded availability trace, JSON as `{"metadata": {"gap_seconds": G}, "data": [nodes, …]}`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct AvailabilityFile {
+    /// File per zone.
+    pub zones: BTreeMap<String, String>,
+}

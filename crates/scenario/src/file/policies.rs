@@ -1,0 +1,172 @@
+//! The alternatives a scenario compares.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
+
+use crate::manifest::{HpaSpecFile, ScaledObjectSpecFile};
+use crate::quantity::{RequestRate, Share, Time};
+
+/// One alternative: the controllers that act together.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct PolicyFile {
+    /// Name, unique in the scenario.
+    pub name: String,
+    /// A fixed number of replicas.
+    #[serde(default, rename = "static")]
+    pub fixed: Option<StaticFile>,
+    /// A HorizontalPodAutoscaler: name of the manifest, or its `spec` written here.
+    #[serde(default)]
+    pub hpa: Option<HpaChoice>,
+    /// A ScaledObject: name of the manifest, or its `spec` written here.
+    #[serde(default)]
+    pub keda: Option<KedaChoice>,
+    /// A floor from the traffic of past weeks.
+    #[serde(default)]
+    pub predictive: Option<PredictiveFile>,
+    /// Warm standbys.
+    #[serde(default)]
+    pub warm_pool: Option<WarmPoolFile>,
+    /// Replicas at the start, if not the service's.
+    #[serde(default)]
+    pub replicas: Option<u32>,
+    /// `--horizontal-pod-autoscaler-sync-period`.
+    #[serde(default = "sync_period")]
+    pub sync_period: Time,
+}
+
+fn sync_period() -> Time {
+    Time(15.0)
+}
+
+/// `static`.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct StaticFile {
+    /// The number.
+    pub replicas: u32,
+}
+
+/// A manifest by name, or its `spec` written in place.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reference<T> {
+    /// Name of the manifest.
+    Name(String),
+    /// Its `spec`.
+    Inline(Box<T>),
+}
+
+/// Reference to a HorizontalPodAutoscaler.
+pub type HpaChoice = Reference<HpaSpecFile>;
+
+/// Reference to a ScaledObject.
+pub type KedaChoice = Reference<ScaledObjectSpecFile>;
+
+struct ReferenceVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ReferenceVisitor<T> {
+    type Value = Reference<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a manifest, or its `spec` as a mapping")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(Reference::Name(name.to_owned()))
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<Self::Value, M::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(|spec| Reference::Inline(Box::new(spec)))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Reference<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ReferenceVisitor(PhantomData))
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Reference<T> {
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Owned(format!("NameOr{}", T::schema_name()))
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let spec = generator.subschema_for::<T>();
+        json_schema!({"anyOf": [{"type": "string"}, spec]})
+    }
+}
+
+/// `predictive`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct PredictiveFile {
+    /// Time between forecasts.
+    pub interval: Time,
+    /// How far ahead.
+    pub lookahead: Time,
+    /// Days back to look at the same time of day.
+    pub days_ago: Vec<u32>,
+    /// Percentile of the past rates, 0–100.
+    pub percentile: f64,
+    /// Width of the window of past rates around the time looked at.
+    pub window: Time,
+    /// Safety factor: `120%` adds a fifth.
+    pub buffer: Share,
+    /// Requests per second one replica serves within the SLO.
+    pub replica_rate: RequestRate,
+    /// Least answer.
+    pub replicas_min: u32,
+    /// Largest answer.
+    pub replicas_max: u32,
+    /// Writes the replica count itself, only upwards, instead of a floor for the other controllers.
+    pub direct: bool,
+}
+
+impl Default for PredictiveFile {
+    fn default() -> Self {
+        Self {
+            interval: Time(300.0),
+            lookahead: Time(900.0),
+            days_ago: vec![7, 14],
+            percentile: 90.0,
+            window: Time(1_800.0),
+            buffer: Share(1.2),
+            replica_rate: RequestRate(500.0),
+            replicas_min: 2,
+            replicas_max: 100,
+            direct: false,
+        }
+    }
+}
+
+/// `warmPool`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct WarmPoolFile {
+    /// Standbys to keep.
+    pub size: u32,
+    /// From promotion to receiving requests.
+    #[serde(default = "promotion")]
+    pub promote: Time,
+    /// Scale-in refills the pool before it deletes.
+    #[serde(default = "yes")]
+    pub demote: bool,
+    /// Standbys go on on-demand nodes only.
+    #[serde(default = "yes")]
+    pub on_demand: bool,
+}
+
+fn promotion() -> Time {
+    Time(2.0)
+}
+
+fn yes() -> bool {
+    true
+}

@@ -1,0 +1,294 @@
+//! The service: how a replica serves, how requests find it, what its clients do.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::quantity::{Count, Share, Size, Time};
+
+use super::Distribution;
+
+/// `service`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ServiceFile {
+    /// Name of the Deployment manifest; needed only if there are several.
+    #[serde(default)]
+    pub deployment: Option<String>,
+    /// The pod, where there is no Deployment manifest.
+    #[serde(default)]
+    pub pod: Option<PodFile>,
+    /// Replicas ready at the start; by default the Deployment's.
+    #[serde(default)]
+    pub replicas: Option<u32>,
+    /// How a replica serves requests.
+    pub model: ModelFile,
+    /// How requests find a replica.
+    #[serde(default = "default_routing")]
+    pub routing: RoutingFile,
+    /// What happens to arrivals while no replica is ready.
+    #[serde(default = "default_no_replica")]
+    pub while_no_replica: NoReplicaFile,
+    /// Requests that may wait in the whole service; more are rejected. No limit by default.
+    #[serde(default)]
+    pub queue_limit: Option<u32>,
+    /// What happens to requests in service on a replica that is killed.
+    #[serde(default = "default_kill")]
+    pub on_kill: KillFile,
+    /// What clients do.
+    #[serde(default)]
+    pub client: ClientFile,
+    /// From ready to receiving requests, and from deletion to receiving none.
+    #[serde(default = "default_endpoint_delay")]
+    pub endpoint_delay: Time,
+}
+
+fn default_routing() -> RoutingFile {
+    RoutingFile::LeastRequests
+}
+
+fn default_no_replica() -> NoReplicaFile {
+    NoReplicaFile::Hold
+}
+
+fn default_kill() -> KillFile {
+    KillFile::Fail
+}
+
+fn default_endpoint_delay() -> Time {
+    Time(1.0)
+}
+
+/// A pod written in the scenario itself.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct PodFile {
+    /// Name of the service.
+    pub name: String,
+    /// Namespace.
+    pub namespace: String,
+    /// Whole GPUs (or slices of them) it asks for.
+    pub gpus: u32,
+    /// The extended resource it asks them of.
+    pub gpu_resource: String,
+    /// CPU request, as in a manifest.
+    pub cpu: Option<String>,
+    /// Memory request.
+    pub memory: Option<Size>,
+    /// `terminationGracePeriodSeconds`.
+    pub grace: Time,
+    /// preStop sleep, part of the grace period.
+    pub pre_stop: Time,
+    /// Period of the readiness probe.
+    pub probe_period: Time,
+    /// Initial delay of the readiness probe.
+    pub probe_initial_delay: Time,
+    /// `nodeSelector`.
+    pub node_selector: BTreeMap<String, String>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Image reference.
+    pub image: String,
+}
+
+impl Default for PodFile {
+    fn default() -> Self {
+        Self {
+            name: "inference".to_owned(),
+            namespace: "default".to_owned(),
+            gpus: 1,
+            gpu_resource: "nvidia.com/gpu".to_owned(),
+            cpu: None,
+            memory: None,
+            grace: Time(30.0),
+            pre_stop: Time(0.0),
+            probe_period: Time(10.0),
+            probe_initial_delay: Time(0.0),
+            node_selector: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            image: String::new(),
+        }
+    }
+}
+
+/// How a replica serves.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ModelFile {
+    /// A number of requests at once, each for its own time.
+    Slots(SlotsFile),
+    /// Triton-style dynamic batching.
+    DynamicBatching(DynamicBatchingFile),
+    /// LLM serving with continuous batching.
+    ContinuousBatching(ContinuousBatchingFile),
+}
+
+/// `slots`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct SlotsFile {
+    /// Requests served at once by one replica.
+    #[serde(default = "one")]
+    pub concurrency: u32,
+    /// Service time of a request.
+    pub service_time: Distribution<Time>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// `dynamicBatching`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct DynamicBatchingFile {
+    /// `max_batch_size`.
+    pub batch_max: u32,
+    /// `preferred_batch_size`.
+    #[serde(default)]
+    pub preferred: Vec<u32>,
+    /// `max_queue_delay_microseconds`.
+    #[serde(default = "no_time")]
+    pub queue_delay: Time,
+    /// Time to execute a batch, by its size.
+    pub latency: BatchLatencyFile,
+}
+
+fn no_time() -> Time {
+    Time(0.0)
+}
+
+/// Execution time of a batch by its size.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum BatchLatencyFile {
+    /// A fixed part and a part per request.
+    Affine(AffineLatency),
+    /// Measured sizes; interpolated between, and beyond the last by its slope.
+    Points(Vec<BatchPoint>),
+}
+
+/// `affine`.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct AffineLatency {
+    /// Fixed part.
+    pub base: Time,
+    /// Per request in the batch.
+    pub per_request: Time,
+}
+
+/// One measured batch size.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct BatchPoint {
+    /// Requests in the batch.
+    pub batch: u32,
+    /// Time to execute it.
+    pub latency: Time,
+}
+
+/// `continuousBatching`: one engine iteration after another. With the running batch holding K tokens in its KV cache, an iteration lasts
+/// max(`iterationMin`, `iterationBase` + K · `perKvToken`) plus `perSequence` per sequence and `perPromptToken` per prompt token it
+/// carries.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ContinuousBatchingFile {
+    /// `--max-num-seqs`.
+    pub sequences_max: u32,
+    /// `--max-num-batched-tokens`.
+    pub batched_tokens_max: u32,
+    /// KV-cache capacity in tokens.
+    pub kv_tokens: u64,
+    /// Shortest iteration.
+    pub iteration_min: Time,
+    /// Iteration with an empty cache and no prompt tokens.
+    pub iteration_base: Time,
+    /// Added per token in the KV cache of the running batch.
+    pub per_kv_token: Time,
+    /// Added per prompt token.
+    pub per_prompt_token: Time,
+    /// Added per sequence in the batch.
+    #[serde(default = "no_time")]
+    pub per_sequence: Time,
+    /// Outside the engine: tokenizing, HTTP.
+    #[serde(default = "no_time")]
+    pub overhead: Time,
+    /// Prompt tokens of requests that have none in the trace.
+    #[serde(default = "default_tokens")]
+    pub prompt_tokens: Distribution<Count>,
+    /// Output tokens of requests that have none in the trace.
+    #[serde(default = "default_tokens")]
+    pub output_tokens: Distribution<Count>,
+}
+
+fn default_tokens() -> Distribution<Count> {
+    Distribution::Amount(Count(256.0))
+}
+
+/// How requests find a replica.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum RoutingFile {
+    /// One queue for all.
+    CentralQueue,
+    /// In turn.
+    RoundRobin,
+    /// At random.
+    Random,
+    /// The replica with the fewest requests.
+    LeastRequests,
+    /// The less loaded of two drawn at random.
+    PowerOfTwo,
+}
+
+/// While no replica is ready.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum NoReplicaFile {
+    /// Requests wait.
+    Hold,
+    /// Requests fail.
+    Reject,
+}
+
+/// Requests in service on a replica that is killed.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum KillFile {
+    /// They fail.
+    Fail,
+    /// They go back to the head of the queue.
+    Requeue,
+}
+
+/// `client`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct ClientFile {
+    /// Requests not answered by then are given up. Never by default.
+    pub timeout: Option<Time>,
+    /// Retries of failed requests. None by default.
+    pub retries: Option<RetryFile>,
+}
+
+/// `retries`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct RetryFile {
+    /// Attempts in all, the first included.
+    pub attempts_max: u32,
+    /// Wait before the first retry; doubles each time.
+    pub backoff: Time,
+    /// Longest wait.
+    pub backoff_max: Time,
+    /// Share of the wait drawn at random.
+    pub jitter: Share,
+}
+
+impl Default for RetryFile {
+    fn default() -> Self {
+        Self { attempts_max: 3, backoff: Time(0.1), backoff_max: Time(10.0), jitter: Share(0.5) }
+    }
+}

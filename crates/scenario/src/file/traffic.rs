@@ -1,0 +1,340 @@
+//! What arrives: recorded requests, or a process whose rate is put together from terms.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::quantity::{Amount, Count, RequestRate, Share, Time};
+
+use super::choice::{DistributionChoice, TextOr};
+
+/// `traffic`: exactly one of `trace` and `generator`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct TrafficFile {
+    /// Recorded requests.
+    #[serde(default)]
+    pub trace: Option<TraceFile>,
+    /// A process with a rate.
+    #[serde(default)]
+    pub generator: Option<GeneratorFile>,
+    /// Multiplies the number of requests; `250%` sends each of them twice and every other one a third time.
+    #[serde(default = "whole")]
+    pub scale: Share,
+    /// How often a trace is played, one after another.
+    #[serde(default = "once")]
+    pub repeat: u32,
+    /// Everything arrives this much later.
+    #[serde(default = "no_shift")]
+    pub shift: Time,
+    /// Only this part of a trace, moved to the start.
+    #[serde(default)]
+    pub clip: Option<ClipFile>,
+    /// The past that predictors look at.
+    #[serde(default)]
+    pub history: Option<HistoryFile>,
+}
+
+fn whole() -> Share {
+    Share(1.0)
+}
+
+fn once() -> u32 {
+    1
+}
+
+fn no_shift() -> Time {
+    Time(0.0)
+}
+
+/// `clip`.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ClipFile {
+    /// From here on.
+    #[serde(default = "no_shift")]
+    pub from: Time,
+    /// Up to here, not included; to the end by default.
+    #[serde(default)]
+    pub to: Option<Time>,
+}
+
+/// `history`: offered rates before the start of the run.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct HistoryFile {
+    /// Days of it.
+    pub days: u32,
+    /// The rate in those days; by default the generator's, continued backwards.
+    #[serde(default)]
+    pub rate: Option<RateTerm>,
+}
+
+/// `trace`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct TraceFile {
+    /// CSV or JSON lines, plain or `.gz`; relative to the scenario's own folder.
+    pub file: String,
+    /// Its format; by default recognised from the first line.
+    #[serde(default)]
+    pub format: TraceFormat,
+    /// Which columns hold what, for `format: columns`.
+    #[serde(default)]
+    pub columns: Option<ColumnsFile>,
+}
+
+/// Formats of request traces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum TraceFormat {
+    /// Recognised from the first line.
+    #[default]
+    Auto,
+    /// Azure LLM inference traces: `TIMESTAMP,ContextTokens,GeneratedTokens`.
+    AzureLlm,
+    /// Mooncake JSON lines: `timestamp` in milliseconds, `input_length`, `output_length`.
+    Mooncake,
+    /// BurstGPT: `Timestamp` in seconds, `Request tokens`, `Response tokens`.
+    BurstGpt,
+    /// CSV with the columns named under `columns`.
+    Columns,
+}
+
+/// Column names of a CSV trace.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ColumnsFile {
+    /// Arrival.
+    pub arrival: String,
+    /// What the arrival column holds.
+    #[serde(default)]
+    pub arrival_unit: TimeColumn,
+    /// Prompt tokens.
+    #[serde(default)]
+    pub prompt_tokens: Option<String>,
+    /// Output tokens.
+    #[serde(default)]
+    pub output_tokens: Option<String>,
+}
+
+/// What a column of times holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum TimeColumn {
+    /// Numbers, in seconds.
+    #[default]
+    Seconds,
+    /// Numbers, in milliseconds.
+    Milliseconds,
+    /// Numbers, in microseconds.
+    Microseconds,
+    /// Numbers, in nanoseconds.
+    Nanoseconds,
+    /// Dates and times, `2023-11-16 18:15:46.68` or RFC 3339.
+    Timestamp,
+}
+
+/// `generator`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct GeneratorFile {
+    /// The rate.
+    pub rate: RateTerm,
+    /// How requests are placed under it.
+    #[serde(default)]
+    pub process: ProcessFile,
+    /// The rate is constant over steps of this length.
+    #[serde(default = "default_step")]
+    pub step: Time,
+}
+
+fn default_step() -> Time {
+    Time(10.0)
+}
+
+/// How requests are placed.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ProcessFile {
+    /// A Poisson process.
+    #[default]
+    Poisson,
+    /// Independent gaps of this distribution, scaled to the rate: burstier than Poisson with a coefficient of variation above 1.
+    Renewal(TextOr<Count, DistributionChoice<Count>>),
+}
+
+/// A rate (`12req/s`) or a factor (`70%`).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Level {
+    /// Requests per second.
+    Rate(f64),
+    /// A factor without dimension.
+    Factor(f64),
+}
+
+impl Amount for Level {
+    const NAME: &'static str = "Level";
+    const EXPECTED: &'static str = "a rate such as `12req/s` or a factor such as `70%`";
+
+    fn parse(text: &str) -> Option<Self> {
+        RequestRate::parse(text)
+            .map(|rate| Self::Rate(rate.0))
+            .or_else(|| Share::parse(text).map(|share| Self::Factor(share.0)))
+    }
+}
+
+/// A rate put together from terms.
+pub type RateTerm = TextOr<Level, RateTermChoice>;
+
+/// The terms of a rate.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum RateTermChoice {
+    /// The sum of terms: all rates, or all factors.
+    Sum(Vec<RateTerm>),
+    /// The product of terms: at most one rate, any number of factors.
+    Product(Vec<RateTerm>),
+    /// Straight lines between points, repeated every `every`.
+    Points(PointsFile),
+    /// A sine wave.
+    Sine(SineFile),
+    /// A factor per weekday.
+    Weekly(WeeklyFile),
+    /// A passing crowd: up, hold, down.
+    Burst(BurstFile),
+    /// Random ups and downs around 1, the same in every replication.
+    Noise(NoiseFile),
+    /// A recorded rate.
+    Series(RateSeriesFile),
+}
+
+/// `points`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct PointsFile {
+    /// Period after which the points repeat, counted from local midnight of the first day; without it they happen once, counted from
+    /// the start of the run, the first and the last level holding before and after.
+    #[serde(default)]
+    pub every: Option<Time>,
+    /// Times and levels, ascending.
+    pub at: Vec<PointFile>,
+}
+
+/// One point.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct PointFile {
+    /// When.
+    pub time: Time,
+    /// How much.
+    pub level: Level,
+}
+
+/// `sine`.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct SineFile {
+    /// Middle.
+    pub mean: Level,
+    /// Swing, as a share of the middle; at most 100 %.
+    pub amplitude: Share,
+    /// Length of a wave.
+    pub period: Time,
+    /// Time of the highest point, counted from local midnight of the first day.
+    pub peak: Time,
+}
+
+/// `weekly`.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct WeeklyFile {
+    /// Monday.
+    pub monday: Share,
+    /// Tuesday.
+    pub tuesday: Share,
+    /// Wednesday.
+    pub wednesday: Share,
+    /// Thursday.
+    pub thursday: Share,
+    /// Friday.
+    pub friday: Share,
+    /// Saturday.
+    pub saturday: Share,
+    /// Sunday.
+    pub sunday: Share,
+}
+
+impl Default for WeeklyFile {
+    fn default() -> Self {
+        let day = Share(1.0);
+        Self { monday: day, tuesday: day, wednesday: day, thursday: day, friday: day, saturday: day, sunday: day }
+    }
+}
+
+/// `burst`.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct BurstFile {
+    /// Start, counted from the start of the run.
+    pub at: Time,
+    /// Time to climb.
+    #[serde(default = "no_shift")]
+    pub rise: Time,
+    /// Time on top.
+    pub hold: Time,
+    /// Time to fall.
+    #[serde(default = "no_shift")]
+    pub fall: Time,
+    /// Height; zero outside.
+    pub height: Level,
+}
+
+/// `noise`: a factor with mean 1, lognormal, redrawn every `interval` and held.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct NoiseFile {
+    /// Standard deviation over mean.
+    pub cv: Share,
+    /// How long each value holds.
+    pub interval: Time,
+    /// Seed of its dice.
+    #[serde(default)]
+    pub seed: u64,
+}
+
+/// `series`: a CSV of times and values.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct RateSeriesFile {
+    /// CSV, plain or `.gz`; relative to the scenario's own folder.
+    pub file: String,
+    /// Column of times; the first by default.
+    #[serde(default)]
+    pub time: Option<String>,
+    /// What it holds.
+    #[serde(default)]
+    pub time_unit: TimeColumn,
+    /// Column of values; the second by default. An empty cell is a gap: no traffic in the run, unknown in the history.
+    #[serde(default)]
+    pub value: Option<String>,
+    /// What the values count.
+    pub value_unit: SeriesUnit,
+    /// Where in the series the run starts; what lies before is history.
+    #[serde(default = "no_shift")]
+    pub start_at: Time,
+    /// Only rows with these values, column by column.
+    #[serde(default, rename = "where")]
+    pub filter: BTreeMap<String, String>,
+}
+
+/// What the values of a series count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum SeriesUnit {
+    /// Requests per second.
+    PerSecond,
+    /// Requests in the interval up to the next row.
+    PerInterval,
+}

@@ -1,0 +1,253 @@
+//! Deployment, `apps/v1`.
+
+use std::collections::BTreeMap;
+
+use cluster::spec::{ContainerSpec, PodSpec};
+use serde::Deserialize;
+use units::{Bytes, Millicores, SimDuration};
+
+use super::{MetadataFile, Quantity};
+
+/// The manifest.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct DeploymentFile {
+    /// `metadata`.
+    pub metadata: MetadataFile,
+    /// `spec`.
+    pub spec: DeploymentSpecFile,
+}
+
+/// `spec` of a Deployment.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct DeploymentSpecFile {
+    /// Replicas, 1 unless set.
+    #[serde(default)]
+    pub replicas: Option<u32>,
+    /// Its pods.
+    pub template: TemplateFile,
+}
+
+/// `template`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct TemplateFile {
+    /// Labels of the pods.
+    #[serde(default)]
+    pub metadata: TemplateMetadataFile,
+    /// The pod.
+    pub spec: PodSpecFile,
+}
+
+/// `template.metadata`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct TemplateMetadataFile {
+    /// Labels of the pods.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// `template.spec`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct PodSpecFile {
+    /// Labels a node must have.
+    #[serde(default)]
+    pub node_selector: BTreeMap<String, String>,
+    /// Containers.
+    pub containers: Vec<ContainerFile>,
+    /// 30 unless set.
+    #[serde(default)]
+    pub termination_grace_period_seconds: Option<u64>,
+    /// Scheduling priority.
+    #[serde(default)]
+    pub priority: Option<i32>,
+}
+
+/// One container.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ContainerFile {
+    /// Name.
+    pub name: String,
+    /// Image.
+    #[serde(default)]
+    pub image: String,
+    /// Requests and limits.
+    #[serde(default)]
+    pub resources: ResourcesFile,
+    /// Readiness probe.
+    #[serde(default)]
+    pub readiness_probe: Option<ProbeFile>,
+    /// Hooks.
+    #[serde(default)]
+    pub lifecycle: Option<LifecycleFile>,
+}
+
+/// `resources`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct ResourcesFile {
+    /// Requests; where one is missing the limit stands for it.
+    pub requests: BTreeMap<String, Quantity>,
+    /// Limits.
+    pub limits: BTreeMap<String, Quantity>,
+}
+
+/// `readinessProbe`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ProbeFile {
+    /// 0 unless set.
+    #[serde(default)]
+    pub initial_delay_seconds: u64,
+    /// 10 unless set.
+    #[serde(default = "probe_period")]
+    pub period_seconds: u64,
+    /// 1 unless set; more is not modelled.
+    #[serde(default)]
+    pub success_threshold: Option<u32>,
+}
+
+fn probe_period() -> u64 {
+    10
+}
+
+/// `lifecycle`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct LifecycleFile {
+    /// Before the container is told to stop.
+    pub pre_stop: Option<HookFile>,
+}
+
+/// `preStop`: only sleeping is modelled.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct HookFile {
+    /// Sleeps.
+    pub sleep: Option<SleepFile>,
+    /// Runs a command.
+    pub exec: Option<ExecFile>,
+}
+
+/// `sleep`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct SleepFile {
+    /// How long.
+    pub seconds: u64,
+}
+
+/// `exec`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ExecFile {
+    /// The command.
+    pub command: Vec<String>,
+}
+
+/// A problem below `spec.template.spec`: path and reason.
+pub type PodProblem = (String, String);
+
+impl ContainerFile {
+    /// The request of a resource, or the limit that stands for it.
+    fn request(&self, resource: &str) -> Option<Quantity> {
+        self.resources.requests.get(resource).or_else(|| self.resources.limits.get(resource)).copied()
+    }
+
+    fn resolve(&self) -> ContainerSpec {
+        ContainerSpec {
+            name: self.name.clone(),
+            cpu: self.request("cpu").map(|cpu| Millicores(u64::try_from(cpu.0).unwrap_or(0))),
+            memory: self.request("memory").map(|memory| Bytes(memory.units())),
+        }
+    }
+
+    /// Names of extended resources: those with a domain.
+    fn extended(&self) -> impl Iterator<Item = &str> {
+        self.resources
+            .requests
+            .keys()
+            .chain(self.resources.limits.keys())
+            .map(String::as_str)
+            .filter(|key| key.contains('/'))
+    }
+}
+
+impl HookFile {
+    /// How long the hook takes, if that can be told.
+    fn seconds(&self) -> Option<u64> {
+        if let Some(sleep) = self.sleep {
+            return Some(sleep.seconds);
+        }
+        let command = self.exec.as_ref()?.command.join(" ");
+        let (_, argument) = command.rsplit_once("sleep ")?;
+        argument.trim().trim_end_matches('s').parse().ok()
+    }
+}
+
+impl DeploymentFile {
+    /// The pod as the model has it; `endpoint_delay` is the scenario's.
+    pub fn pod(&self, endpoint_delay: SimDuration) -> Result<PodSpec, PodProblem> {
+        let spec = &self.spec.template.spec;
+        if spec.containers.is_empty() {
+            return Err(("containers".to_owned(), "at least one container is needed".to_owned()));
+        }
+        let (gpu_resource, gpus) = gpus(&spec.containers)?;
+        let probe = spec.containers.iter().find_map(|container| container.readiness_probe.as_ref());
+        if probe.and_then(|probe| probe.success_threshold).is_some_and(|threshold| threshold != 1) {
+            let reason = "successThreshold above 1 delays readiness and is not modelled".to_owned();
+            return Err(("containers[0].readinessProbe.successThreshold".to_owned(), reason));
+        }
+        Ok(PodSpec {
+            gpus,
+            gpu_resource,
+            containers: spec.containers.iter().map(ContainerFile::resolve).collect(),
+            grace: SimDuration::from_secs(spec.termination_grace_period_seconds.unwrap_or(30)),
+            pre_stop: pre_stop(&spec.containers)?,
+            // Without a probe a pod is ready as soon as its container runs; a millisecond is as good as at once.
+            probe_period: probe
+                .map_or(SimDuration::from_millis(1), |probe| SimDuration::from_secs(probe.period_seconds.max(1))),
+            probe_initial_delay: SimDuration::from_secs(probe.map_or(0, |probe| probe.initial_delay_seconds)),
+            endpoint_delay,
+            node_selector: spec.node_selector.clone().into_iter().collect(),
+            priority: spec.priority.unwrap_or(0),
+            labels: self.spec.template.metadata.labels.clone().into_iter().collect(),
+            image: spec.containers[0].image.clone(),
+        })
+    }
+}
+
+/// The longest preStop sleep of the pod's containers: they run side by side.
+fn pre_stop(containers: &[ContainerFile]) -> Result<SimDuration, PodProblem> {
+    let mut longest = 0;
+    for (index, container) in containers.iter().enumerate() {
+        let Some(hook) = container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.pre_stop.as_ref()) else {
+            continue;
+        };
+        longest = longest.max(hook.seconds().ok_or_else(|| {
+            let reason = "only sleeping is modelled: `sleep: {seconds: 10}` or a command that ends in `sleep 10`";
+            (format!("containers[{index}].lifecycle.preStop"), reason.to_owned())
+        })?);
+    }
+    Ok(SimDuration::from_secs(longest))
+}
+
+/// The one extended resource the containers ask for, and how many of it.
+fn gpus(containers: &[ContainerFile]) -> Result<(String, u32), PodProblem> {
+    let mut names: Vec<&str> = containers.iter().flat_map(ContainerFile::extended).collect();
+    names.sort_unstable();
+    names.dedup();
+    let [name] = names[..] else {
+        return if names.is_empty() {
+            Ok(("nvidia.com/gpu".to_owned(), 0))
+        } else {
+            Err(("containers".to_owned(), format!("asks for several extended resources: {}", names.join(", "))))
+        };
+    };
+    let total: u64 = containers.iter().filter_map(|container| container.request(name)).map(Quantity::units).sum();
+    let total = u32::try_from(total).map_err(|_| ("containers".to_owned(), format!("asks for {total} of {name}")))?;
+    Ok((name.to_owned(), total))
+}

@@ -1,0 +1,342 @@
+//! Karpenter's NodePool (`karpenter.sh/v1`, `v1beta1`) and Provisioner (`karpenter.sh/v1alpha5`), as one type with each API's defaults.
+
+use std::collections::BTreeMap;
+
+use cluster::spec::{Consolidation, DisruptionBudget};
+use serde::Deserialize;
+use units::SimDuration;
+
+use crate::error::ScenarioError;
+use crate::quantity::{Amount, Time};
+
+use super::{Document, Kind, MetadataFile, Quantity, read};
+
+/// What the three APIs say, in one form.
+#[derive(Clone, Debug)]
+pub struct KarpenterPool {
+    /// Name.
+    pub name: String,
+    /// Higher is tried first.
+    pub weight: u32,
+    /// What nodes must be like.
+    pub requirements: Vec<Requirement>,
+    /// On-demand only where no capacity type is required: the rule of v1alpha5.
+    pub on_demand_by_default: bool,
+    /// Resources at most.
+    pub limits: BTreeMap<String, Quantity>,
+    /// When nodes go.
+    pub disruption: KarpenterDisruption,
+}
+
+/// When nodes go.
+#[derive(Clone, Debug)]
+pub struct KarpenterDisruption {
+    /// Which and when.
+    pub consolidation: Consolidation,
+    /// Age at which they are replaced.
+    pub expire_after: Option<SimDuration>,
+    /// Hard limit of a drain.
+    pub termination_grace: Option<SimDuration>,
+    /// Budgets.
+    pub budgets: Vec<DisruptionBudget>,
+}
+
+/// One requirement.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Requirement {
+    /// Label of a node.
+    pub key: String,
+    /// How its value relates to `values`.
+    pub operator: Operator,
+    /// Values.
+    #[serde(default)]
+    pub values: Vec<String>,
+}
+
+/// `operator` of a requirement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[allow(missing_docs, reason = "names of the API")]
+pub enum Operator {
+    In,
+    NotIn,
+    Exists,
+    DoesNotExist,
+    Gt,
+    Lt,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct PoolManifest {
+    metadata: MetadataFile,
+    spec: PoolSpec,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct PoolSpec {
+    template: PoolTemplate,
+    #[serde(default)]
+    disruption: Disruption,
+    #[serde(default)]
+    limits: BTreeMap<String, Quantity>,
+    #[serde(default)]
+    weight: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct PoolTemplate {
+    spec: TemplateSpec,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct TemplateSpec {
+    #[serde(default)]
+    requirements: Vec<Requirement>,
+    #[serde(default)]
+    expire_after: Option<GoDuration>,
+    #[serde(default)]
+    termination_grace_period: Option<GoDuration>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+struct Disruption {
+    consolidation_policy: Option<ConsolidationPolicy>,
+    consolidate_after: Option<GoDuration>,
+    expire_after: Option<GoDuration>,
+    budgets: Option<Vec<BudgetEntry>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[allow(clippy::enum_variant_names, reason = "names of the API")]
+enum ConsolidationPolicy {
+    WhenEmpty,
+    WhenEmptyOrUnderutilized,
+    WhenUnderutilized,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct BudgetEntry {
+    #[serde(default)]
+    nodes: Option<String>,
+    #[serde(default)]
+    reasons: Vec<String>,
+    #[serde(default)]
+    schedule: Option<String>,
+    #[serde(default)]
+    duration: Option<GoDuration>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct ProvisionerManifest {
+    metadata: MetadataFile,
+    spec: ProvisionerSpec,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+struct ProvisionerSpec {
+    requirements: Vec<Requirement>,
+    limits: ProvisionerLimits,
+    ttl_seconds_after_empty: Option<u64>,
+    ttl_seconds_until_expired: Option<u64>,
+    consolidation: Option<ProvisionerConsolidation>,
+    weight: u32,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+struct ProvisionerLimits {
+    resources: BTreeMap<String, Quantity>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct ProvisionerConsolidation {
+    #[serde(default)]
+    enabled: bool,
+}
+
+/// `720h`, `1h30m` or `Never`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum GoDuration {
+    Never,
+    After(SimDuration),
+}
+
+impl<'de> Deserialize<'de> for GoDuration {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text == "Never" {
+            return Ok(Self::Never);
+        }
+        let found = format!("text `{text}`");
+        Time::parse(&text).map(|time| Self::After(time.duration())).ok_or_else(|| {
+            let expected = "a duration such as `720h` or `Never`";
+            serde::de::Error::invalid_value(serde::de::Unexpected::Other(&found), &expected)
+        })
+    }
+}
+
+impl GoDuration {
+    fn finite(self) -> Option<SimDuration> {
+        match self {
+            Self::Never => None,
+            Self::After(duration) => Some(duration),
+        }
+    }
+}
+
+impl KarpenterPool {
+    /// Reads a pool manifest of any of the three versions, and what was ignored in it.
+    pub fn read(document: &Document) -> Result<(Self, Vec<String>), ScenarioError> {
+        if document.kind == Kind::Provisioner {
+            let (manifest, ignored) = read::<ProvisionerManifest>(document)?;
+            return Ok((manifest.resolve(document)?, ignored));
+        }
+        let (manifest, ignored) = read::<PoolManifest>(document)?;
+        Ok((manifest.resolve(document)?, ignored))
+    }
+}
+
+/// 30 days: the `expireAfter` that NodePools of both versions get from the API server.
+const EXPIRE_AFTER: SimDuration = SimDuration::from_secs(720 * 3_600);
+
+impl PoolManifest {
+    fn resolve(self, document: &Document) -> Result<KarpenterPool, ScenarioError> {
+        let PoolSpec { template: PoolTemplate { spec }, disruption, limits, weight } = self.spec;
+        let is_beta = document.kind == Kind::NodePoolBeta;
+        let wrong = |path: &str, reason: &str| ScenarioError::Inconsistent {
+            at: document.node.at(&["spec", "disruption"]).unwrap_or(&document.node).locate(path),
+            reason: reason.to_owned(),
+        };
+        if is_beta && spec.expire_after.is_some() {
+            return Err(wrong("spec.template.spec.expireAfter", "v1beta1 has `expireAfter` under `spec.disruption`"));
+        }
+        if !is_beta && disruption.expire_after.is_some() {
+            return Err(wrong("spec.disruption.expireAfter", "v1 has `expireAfter` under `spec.template.spec`"));
+        }
+        let expire_after = spec.expire_after.or(disruption.expire_after);
+        let consolidation = consolidation(&disruption, is_beta).map_err(|reason| wrong("spec.disruption", reason))?;
+        Ok(KarpenterPool {
+            name: self.metadata.name,
+            weight,
+            requirements: spec.requirements,
+            on_demand_by_default: false,
+            limits,
+            disruption: KarpenterDisruption {
+                consolidation,
+                expire_after: expire_after.map_or(Some(EXPIRE_AFTER), GoDuration::finite),
+                termination_grace: spec.termination_grace_period.and_then(GoDuration::finite),
+                budgets: budgets(disruption.budgets).map_err(|reason| wrong("spec.disruption.budgets", &reason))?,
+            },
+        })
+    }
+}
+
+impl ProvisionerManifest {
+    fn resolve(self, document: &Document) -> Result<KarpenterPool, ScenarioError> {
+        let spec = self.spec;
+        let is_consolidated = spec.consolidation.is_some_and(|consolidation| consolidation.enabled);
+        let consolidation = match (spec.ttl_seconds_after_empty, is_consolidated) {
+            (Some(_), true) => {
+                return Err(ScenarioError::Inconsistent {
+                    at: document.node.locate("spec"),
+                    reason: "`ttlSecondsAfterEmpty` and `consolidation.enabled` exclude each other".to_owned(),
+                });
+            }
+            (Some(seconds), false) => Consolidation::WhenEmpty(SimDuration::from_secs(seconds)),
+            (None, true) => Consolidation::WhenEmptyOrUnderutilized(SimDuration::from_secs(15)),
+            (None, false) => Consolidation::Never,
+        };
+        Ok(KarpenterPool {
+            name: self.metadata.name,
+            weight: spec.weight,
+            requirements: spec.requirements,
+            on_demand_by_default: true,
+            limits: spec.limits.resources,
+            disruption: KarpenterDisruption {
+                consolidation,
+                expire_after: spec.ttl_seconds_until_expired.map(SimDuration::from_secs),
+                termination_grace: None,
+                budgets: Vec::new(),
+            },
+        })
+    }
+}
+
+/// Policy and delay with each version's defaults.
+fn consolidation(disruption: &Disruption, is_beta: bool) -> Result<Consolidation, &'static str> {
+    let fallback =
+        if is_beta { ConsolidationPolicy::WhenUnderutilized } else { ConsolidationPolicy::WhenEmptyOrUnderutilized };
+    let policy = disruption.consolidation_policy.unwrap_or(fallback);
+    let after = disruption.consolidate_after;
+    match (policy, is_beta) {
+        (ConsolidationPolicy::WhenUnderutilized, false) => {
+            return Err("v1 calls `WhenUnderutilized` `WhenEmptyOrUnderutilized`");
+        }
+        (ConsolidationPolicy::WhenEmptyOrUnderutilized, true) => {
+            return Err("v1beta1 calls `WhenEmptyOrUnderutilized` `WhenUnderutilized`");
+        }
+        (ConsolidationPolicy::WhenUnderutilized, true) if matches!(after, Some(GoDuration::After(_))) => {
+            return Err("v1beta1 refuses `consolidateAfter` with `WhenUnderutilized`");
+        }
+        (ConsolidationPolicy::WhenEmpty, true) if after.is_none() => {
+            return Err("v1beta1 needs `consolidateAfter` with `WhenEmpty`");
+        }
+        _ => {}
+    }
+    let default = SimDuration::from_secs(if is_beta { 15 } else { 0 });
+    Ok(match after.unwrap_or(GoDuration::After(default)) {
+        GoDuration::Never => Consolidation::Never,
+        GoDuration::After(delay) if policy == ConsolidationPolicy::WhenEmpty => Consolidation::WhenEmpty(delay),
+        GoDuration::After(delay) => Consolidation::WhenEmptyOrUnderutilized(delay),
+    })
+}
+
+fn budgets(entries: Option<Vec<BudgetEntry>>) -> Result<Vec<DisruptionBudget>, String> {
+    let Some(entries) = entries else { return Ok(vec![default_budget()]) };
+    entries
+        .into_iter()
+        .map(|entry| {
+            let duration = entry.duration.and_then(GoDuration::finite);
+            disruption_budget(entry.nodes.as_deref().unwrap_or("10%"), entry.reasons, entry.schedule, duration)
+        })
+        .collect()
+}
+
+/// What the API server gives a NodePool without budgets.
+pub fn default_budget() -> DisruptionBudget {
+    DisruptionBudget { nodes: None, percent: Some(10.0), reasons: Vec::new(), window: None }
+}
+
+/// One budget from its written parts.
+pub fn disruption_budget(
+    nodes: &str,
+    reasons: Vec<String>,
+    schedule: Option<String>,
+    duration: Option<SimDuration>,
+) -> Result<DisruptionBudget, String> {
+    let known = ["Empty", "Underutilized", "Drifted"];
+    if let Some(unknown) = reasons.iter().find(|reason| !known.contains(&reason.as_str())) {
+        return Err(format!("unknown reason `{unknown}` (one of: {})", known.join(", ")));
+    }
+    let window = match (schedule, duration) {
+        (Some(schedule), Some(duration)) => Some((schedule, duration)),
+        (None, None) => None,
+        _ => return Err("`schedule` and `duration` go together".to_owned()),
+    };
+    let percent = nodes.strip_suffix('%').map(str::parse::<u32>);
+    let (nodes, percent) = match (percent, nodes.parse::<u32>()) {
+        (Some(Ok(percent)), _) if percent <= 100 => (None, Some(f64::from(percent))),
+        (None, Ok(nodes)) => (Some(nodes), None),
+        _ => return Err(format!("nodes: `{nodes}` is neither a number nor a percentage")),
+    };
+    Ok(DisruptionBudget { nodes, percent, reasons, window })
+}

@@ -1,0 +1,105 @@
+//! What resolving needs besides the Scenario document itself.
+
+use std::path::{Path, PathBuf};
+
+use jiff::ZonedDateTime;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
+use crate::error::{Allowed, At, ScenarioError};
+use crate::file::RunFile;
+use crate::manifest::{Document, Kind};
+use crate::tree::{Node, parse_path};
+
+/// Documents, places and notes.
+pub struct Context<'a> {
+    /// The Scenario document, for places.
+    pub scenario: &'a Node,
+    /// All documents.
+    pub documents: &'a [Document],
+    /// Folder that relative file names start from.
+    pub folder: PathBuf,
+    /// What a user should know and need not act on.
+    pub notes: Vec<String>,
+}
+
+impl<'a> Context<'a> {
+    /// The deepest node on `path` that is written, and the whole path.
+    #[allow(clippy::unnecessary_box_returns, reason = "errors hold it boxed, to stay small")]
+    pub fn at(&self, path: &str) -> Box<At> {
+        let segments = parse_path(path).expect("paths in this crate are well-formed");
+        let place = &self.scenario.deepest(&segments).place;
+        Box::new(At { place: place.clone(), path: path.to_owned() })
+    }
+
+    /// Values that do not go together.
+    pub fn inconsistent(&self, path: &str, reason: &str) -> ScenarioError {
+        ScenarioError::Inconsistent { at: self.at(path), reason: reason.to_owned() }
+    }
+
+    /// A name that refers to nothing.
+    pub fn unknown_name<S: Into<String>>(
+        &self,
+        path: &str,
+        what: &'static str,
+        found: &str,
+        names: impl IntoIterator<Item = S>,
+    ) -> ScenarioError {
+        ScenarioError::UnknownName { at: self.at(path), what, allowed: Allowed::new(found, names) }
+    }
+
+    /// Documents of one kind.
+    pub fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &'a Document> + use<'a> {
+        self.documents.iter().filter(move |document| document.kind == kind)
+    }
+
+    /// The document of this kind and name that `path` refers to.
+    pub fn named(&self, kind: Kind, name: &str, path: &str) -> Result<&'a Document, ScenarioError> {
+        let what = match kind {
+            Kind::Deployment => "Deployment",
+            Kind::HorizontalPodAutoscaler => "HorizontalPodAutoscaler",
+            _ => "ScaledObject",
+        };
+        self.of_kind(kind).find(|document| document.name == name).ok_or_else(|| {
+            self.unknown_name(path, what, name, self.of_kind(kind).map(|document| document.name.as_str()))
+        })
+    }
+
+    /// Notes which fields of a manifest have no effect.
+    pub fn note_ignored(&mut self, document: &Document, paths: &[String]) {
+        if !paths.is_empty() {
+            let note = format!("ignored: {}: {}: {}", document.node.place.source, document.title(), paths.join(", "));
+            if !self.notes.contains(&note) {
+                self.notes.push(note);
+            }
+        }
+    }
+
+    /// A data file: beside the scenario, or from the current folder, which is what a path on the command line means.
+    pub fn file(&self, name: &str) -> PathBuf {
+        let beside = self.folder.join(name);
+        if !beside.exists() && Path::new(name).exists() { PathBuf::from(name) } else { beside }
+    }
+
+    /// When the run starts, in the calendar.
+    pub fn start(&self, run: &RunFile) -> Result<ZonedDateTime, ScenarioError> {
+        let wrong = |path: &str, found: &str, expected: &str| ScenarioError::WrongValue {
+            at: self.at(path),
+            found: format!("text `{found}`"),
+            expected: expected.to_owned(),
+        };
+        let zone = TimeZone::get(&run.time_zone).map_err(|_| {
+            wrong("spec.run.timeZone", &run.time_zone, "an IANA time zone such as `UTC` or `Europe/Berlin`")
+        })?;
+        let local: DateTime = run.start.parse().map_err(|_| {
+            wrong(
+                "spec.run.start",
+                &run.start,
+                "a local date and time such as `2026-03-16T00:00:00` (the zone is `timeZone`)",
+            )
+        })?;
+        local
+            .to_zoned_datetime(zone)
+            .map_err(|_| wrong("spec.run.start", &run.start, "a date between the years 1 and 9999"))
+    }
+}

@@ -1,0 +1,333 @@
+//! Nodes, cold starts, spot interruptions, disruption budgets.
+
+use cluster::spec::{
+    CacheSpec, ClusterAutoscalerSpec, ColdStartSpec, Consolidation, DisruptionBudget, FleetSpec, InterruptionModel,
+    LinkSpec, NodeManager, NodePoolSpec, NodeTimings, PhaseSpec, PodDisruptionBudget, PodSpec, Scheduling, SpotSpec,
+};
+use units::Bytes;
+use workload::Distribution as Drawn;
+
+use crate::error::{At, ScenarioError};
+use crate::file::{
+    CapacityType, ConsolidationFile, DisruptionBudgetFile, InterruptionsFile, ManagerFile, PhaseChoice, PhaseFile,
+    PoolFile, ScenarioSpec, SchedulingFile, SpotFile, TextOr,
+};
+use crate::manifest::{BudgetFile, Document, KarpenterPool, Kind, default_budget, disruption_budget, read};
+use crate::quantity::Time;
+use crate::tree::parse_path;
+
+use super::Context;
+use super::offerings::Wanted;
+
+impl Context<'_> {
+    /// Everything that runs pods.
+    pub(super) fn fleet(&mut self, spec: &ScenarioSpec, pod: &PodSpec) -> Result<FleetSpec, ScenarioError> {
+        let timings = &spec.nodes.timings;
+        let manager = self.manager(&spec.nodes.manager)?;
+        let pools = if matches!(manager, NodeManager::Serverless { .. }) { Vec::new() } else { self.pools(spec, pod)? };
+        Ok(FleetSpec {
+            manager,
+            pools,
+            timings: NodeTimings {
+                launch: self.distribution(&timings.launch, "spec.nodes.timings.launch")?,
+                boot: self.distribution(&timings.boot, "spec.nodes.timings.boot")?,
+                device_plugin: self.distribution(&timings.device_plugin, "spec.nodes.timings.devicePlugin")?,
+                launch_failure: self.distribution(&timings.launch_failure, "spec.nodes.timings.launchFailure")?,
+            },
+            cold_start: self.cold_start(spec)?,
+            spot: self.spot(&spec.spot)?,
+            budgets: self.pod_budgets(&pod.labels)?,
+            scheduling: match spec.nodes.scheduling {
+                SchedulingFile::LeastAllocated => Scheduling::LeastAllocated,
+                SchedulingFile::MostAllocated => Scheduling::MostAllocated,
+            },
+        })
+    }
+
+    fn manager(&self, file: &ManagerFile) -> Result<NodeManager, ScenarioError> {
+        Ok(match file {
+            ManagerFile::Karpenter => NodeManager::Karpenter,
+            ManagerFile::ClusterAutoscaler(settings) => {
+                let least = units::SimDuration::from_secs(1);
+                let path = "spec.nodes.manager.clusterAutoscaler.scanInterval";
+                NodeManager::ClusterAutoscaler(ClusterAutoscalerSpec {
+                    scan_interval: self.at_least(settings.scan_interval, least, path)?,
+                    unneeded_time: settings.unneeded_time.duration(),
+                    delay_after_add: settings.delay_after_add.duration(),
+                    provision_time_max: settings.provision_time_max.duration(),
+                    gpu_utilization_threshold: settings.gpu_utilization_threshold.0,
+                })
+            }
+            ManagerFile::Simple(simple) => NodeManager::Simple { empty_delay: simple.empty_delay.duration() },
+            ManagerFile::Serverless(serverless) => NodeManager::Serverless { price: serverless.price.0 },
+        })
+    }
+
+    fn pools(&mut self, spec: &ScenarioSpec, pod: &PodSpec) -> Result<Vec<NodePoolSpec>, ScenarioError> {
+        let mut pools = Vec::new();
+        for (index, pool) in spec.nodes.pools.iter().enumerate() {
+            pools.push(self.written_pool(spec, pool, &format!("spec.nodes.pools[{index}]"))?);
+        }
+        for kind in [Kind::NodePool, Kind::NodePoolBeta, Kind::Provisioner] {
+            for document in self.of_kind(kind) {
+                pools.push(self.karpenter_pool(spec, document)?);
+            }
+        }
+        if pools.is_empty() {
+            let reason = "there is no pool: add one under `nodes.pools`, or a NodePool manifest";
+            return Err(self.inconsistent("spec.nodes", reason));
+        }
+        for (index, pool) in pools.iter().enumerate() {
+            if pools[..index].iter().any(|earlier| earlier.name == pool.name) {
+                return Err(self.inconsistent("spec.nodes.pools", &format!("two pools are called `{}`", pool.name)));
+            }
+        }
+        self.check_fit(&pools, pod)?;
+        Ok(pools)
+    }
+
+    /// A pool none of whose nodes can hold the pod is worth a note; if none can, nothing would ever run.
+    fn check_fit(&mut self, pools: &[NodePoolSpec], pod: &PodSpec) -> Result<(), ScenarioError> {
+        let mut misfits = Vec::new();
+        for pool in pools {
+            let reasons: Vec<String> = pool.offerings.iter().filter_map(|offering| misfit(offering, pod)).collect();
+            if reasons.len() == pool.offerings.len() {
+                misfits.push(format!("pool `{}` can never hold the pod: {}", pool.name, reasons[0]));
+            }
+        }
+        if misfits.len() == pools.len() {
+            return Err(self.inconsistent("spec.nodes", &misfits.join("; ")));
+        }
+        self.notes.extend(misfits);
+        Ok(())
+    }
+
+    fn written_pool(&self, spec: &ScenarioSpec, pool: &PoolFile, path: &str) -> Result<NodePoolSpec, ScenarioError> {
+        let wanted = Wanted {
+            path: &format!("{path}.instanceTypes"),
+            instance_types: pool.instance_types.clone(),
+            capacity_types: &pool.capacity_types,
+            zones: &pool.zones,
+            capacity: &pool.capacity,
+        };
+        if let Some(share) =
+            pool.capacity.values().filter_map(|capacity| capacity.insufficient).find(|share| share.0 >= 1.0)
+        {
+            let reason = format!("`insufficient: {}%` would never launch anything", share.0 * 100.0);
+            return Err(self.inconsistent(&format!("{path}.capacity"), &reason));
+        }
+        if pool.nodes_max.is_some_and(|most| most < pool.nodes_min) {
+            return Err(self.inconsistent(&format!("{path}.nodesMax"), "is below `nodesMin`"));
+        }
+        Ok(NodePoolSpec {
+            name: pool.name.clone(),
+            weight: pool.weight,
+            offerings: self.offerings(spec, &wanted)?,
+            gpus_max: pool.gpus_max,
+            nodes_min: pool.nodes_min,
+            nodes_max: pool.nodes_max,
+            consolidation: match pool.consolidation {
+                ConsolidationFile::Never => Consolidation::Never,
+                ConsolidationFile::WhenEmpty(after) => Consolidation::WhenEmpty(after.duration()),
+                ConsolidationFile::WhenEmptyOrUnderutilized(after) => {
+                    Consolidation::WhenEmptyOrUnderutilized(after.duration())
+                }
+            },
+            expire_after: pool.expire_after.map(Time::duration),
+            termination_grace: pool.termination_grace.map(Time::duration),
+            budgets: self.written_budgets(pool.budgets.as_deref(), &format!("{path}.budgets"))?,
+        })
+    }
+
+    fn written_budgets(
+        &self,
+        budgets: Option<&[DisruptionBudgetFile]>,
+        path: &str,
+    ) -> Result<Vec<DisruptionBudget>, ScenarioError> {
+        let Some(budgets) = budgets else { return Ok(vec![default_budget()]) };
+        let resolve = |budget: &DisruptionBudgetFile| {
+            let duration = budget.duration.map(Time::duration);
+            disruption_budget(&budget.nodes, budget.reasons.clone(), budget.schedule.clone(), duration)
+                .map_err(|reason| self.inconsistent(path, &reason))
+        };
+        budgets.iter().map(resolve).collect()
+    }
+
+    fn karpenter_pool(&mut self, spec: &ScenarioSpec, document: &Document) -> Result<NodePoolSpec, ScenarioError> {
+        let (pool, ignored) = KarpenterPool::read(document)?;
+        self.note_ignored(document, &ignored);
+        let below = if document.kind == Kind::Provisioner { "spec" } else { "spec.template.spec" };
+        let at = |path: &str| {
+            let segments = parse_path(path).expect("paths in this crate are well-formed");
+            document.node.deepest(&segments).locate(path)
+        };
+        let requirements = format!("{below}.requirements");
+        let wish = self
+            .karpenter_wish(spec, &pool)
+            .map_err(|reason| ScenarioError::Inconsistent { at: at(&requirements), reason })?;
+        let wanted = Wanted {
+            path: "spec.prices",
+            instance_types: wish.instance_types,
+            capacity_types: &wish.capacity_types,
+            zones: &wish.zones,
+            capacity: &std::collections::BTreeMap::<CapacityType, _>::new(),
+        };
+        let offerings = self.offerings(spec, &wanted).map_err(|_| ScenarioError::Inconsistent {
+            at: at(&requirements),
+            reason: "no instance type with a price under `prices` of the scenario meets them".to_owned(),
+        })?;
+        let limit = |resource: &str| pool.limits.get(resource).map(|quantity| quantity.units());
+        if let Some(other) = pool.limits.keys().find(|key| !key.contains('/')) {
+            let reason = format!("a limit on `{other}` caps the pool by something else than GPUs");
+            return Err(ScenarioError::NotModelled { at: at("spec.limits"), reason });
+        }
+        Ok(NodePoolSpec {
+            name: pool.name.clone(),
+            weight: pool.weight,
+            gpus_max: limit(&offerings[0].gpu_resource).map(|gpus| u32::try_from(gpus).unwrap_or(u32::MAX)),
+            offerings,
+            nodes_min: 0,
+            nodes_max: None,
+            consolidation: pool.disruption.consolidation,
+            expire_after: pool.disruption.expire_after,
+            termination_grace: pool.disruption.termination_grace,
+            budgets: pool.disruption.budgets,
+        })
+    }
+
+    fn pod_budgets(&mut self, labels: &[(String, String)]) -> Result<Vec<PodDisruptionBudget>, ScenarioError> {
+        let mut budgets = Vec::new();
+        for document in self.of_kind(Kind::PodDisruptionBudget) {
+            let (budget, ignored) = read::<BudgetFile>(document)?;
+            self.note_ignored(document, &ignored);
+            if budget.spec.selects(labels) {
+                budgets.push(budget.spec.resolve().map_err(|reason| {
+                    let place = document.node.get("spec").unwrap_or(&document.node).place.clone();
+                    ScenarioError::Inconsistent { at: Box::new(At { place, path: "spec".to_owned() }), reason }
+                })?);
+            } else {
+                let source = &document.node.place.source;
+                self.notes.push(format!("ignored: {source}: {}: selects no pod of the service", document.title()));
+            }
+        }
+        Ok(budgets)
+    }
+
+    fn cold_start(&self, spec: &ScenarioSpec) -> Result<ColdStartSpec, ScenarioError> {
+        let file = &spec.cold_start;
+        let links: Vec<LinkSpec> = file
+            .links
+            .iter()
+            .map(|link| LinkSpec {
+                name: link.name.clone(),
+                bytes_per_second: link.bandwidth.0,
+                per_node: link.per_node,
+            })
+            .collect();
+        let phase = |phase: &PhaseFile, key: &str| self.phase(phase, &links, &format!("spec.coldStart.{key}"));
+        Ok(ColdStartSpec {
+            image_pull: phase(&file.image_pull, "imagePull")?,
+            model_download: phase(&file.model_download, "modelDownload")?,
+            gpu_load: phase(&file.gpu_load, "gpuLoad")?,
+            cuda_warm_up: phase(&file.cuda_warm_up, "cudaWarmUp")?,
+            streaming_load: file.streaming_load,
+            image_pre_pulled: file.image_pre_pulled,
+            model_cache: file.model_cache.as_ref().map(|cache| CacheSpec {
+                size: Bytes(cache.size.0),
+                model: Bytes(cache.model.0),
+                sync_period: cache.sync_period.map(Time::duration),
+            }),
+            links,
+        })
+    }
+
+    fn phase(&self, phase: &PhaseFile, links: &[LinkSpec], path: &str) -> Result<PhaseSpec, ScenarioError> {
+        match phase {
+            TextOr::Amount(time) => Ok(PhaseSpec::Time(Drawn::Constant(time.0))),
+            TextOr::Choice(PhaseChoice::Transfer { size, links: names, fixed }) => {
+                let path = format!("{path}.transfer.links");
+                if names.is_empty() {
+                    return Err(self.inconsistent(&path, "at least one link is needed"));
+                }
+                let index = |name: &String| {
+                    links.iter().position(|link| &link.name == name).ok_or_else(|| {
+                        let known = links.iter().map(|link| link.name.as_str());
+                        self.unknown_name(&path, "link under `coldStart.links`", name, known)
+                    })
+                };
+                Ok(PhaseSpec::Transfer {
+                    bytes: Bytes(size.0),
+                    links: names.iter().map(index).collect::<Result<_, _>>()?,
+                    fixed: match fixed {
+                        Some(fixed) => self.distribution(fixed, &path)?,
+                        None => Drawn::Constant(0.0),
+                    },
+                })
+            }
+            TextOr::Choice(choice) => {
+                let choice = choice.distribution().expect("all choices but a transfer are distributions");
+                self.distribution(&TextOr::Choice(choice), path).map(PhaseSpec::Time)
+            }
+        }
+    }
+
+    fn spot(&self, file: &SpotFile) -> Result<SpotSpec, ScenarioError> {
+        let model = match &file.interruptions {
+            InterruptionsFile::None => InterruptionModel::None,
+            InterruptionsFile::Constant(hazard) => InterruptionModel::Constant { per_hour: hazard.0 },
+            InterruptionsFile::Bathtub(bathtub) => {
+                let points: Vec<(f64, f64)> =
+                    bathtub.points.iter().map(|point| (point.age.0 / 3_600.0, point.rate.0)).collect();
+                if points.is_empty() || points.windows(2).any(|pair| pair[1].0 <= pair[0].0) {
+                    let reason = "at least one point is needed, in ascending order of `age`";
+                    return Err(self.inconsistent("spec.spot.interruptions.bathtub.points", reason));
+                }
+                InterruptionModel::Bathtub { points }
+            }
+            InterruptionsFile::Clustered(clustered) => {
+                if clustered.share.0 > 1.0 {
+                    let path = "spec.spot.interruptions.clustered.share";
+                    return Err(self.inconsistent(path, "must be at most 100%"));
+                }
+                InterruptionModel::Clustered {
+                    events_per_hour: clustered.events.0,
+                    share: clustered.share.0,
+                    spread: clustered.spread.duration(),
+                }
+            }
+            InterruptionsFile::Availability(traces) => self.availability(traces)?,
+        };
+        Ok(SpotSpec {
+            model,
+            notice: file.notice.duration(),
+            notice_latency: file.notice_latency.duration(),
+            away: file.away.duration(),
+        })
+    }
+}
+
+/// Why a pod cannot run on a node of this offering; `None` if it can.
+fn misfit(offering: &cluster::spec::InstanceOffering, pod: &PodSpec) -> Option<String> {
+    let kind = &offering.instance_type;
+    if let Some((key, value)) = pod.node_selector.iter().find(|(key, value)| match key.as_str() {
+        "nvidia.com/gpu.product" => *value != offering.gpu_product,
+        "node.kubernetes.io/instance-type" => value != kind,
+        _ => false,
+    }) {
+        let product = &offering.gpu_product;
+        return Some(format!("it selects nodes with `{key}: {value}`, {kind} has `{product}`"));
+    }
+    if pod.gpus > 0 && pod.gpu_resource != offering.gpu_resource {
+        return Some(format!("it asks for `{}`, {kind} has `{}`", pod.gpu_resource, offering.gpu_resource));
+    }
+    if pod.gpus > offering.gpus {
+        return Some(format!("it asks for {} GPUs, {kind} has {}", pod.gpus, offering.gpus));
+    }
+    let cpu: u64 = pod.containers.iter().filter_map(|container| container.cpu).map(|cpu| cpu.0).sum();
+    if cpu > offering.cpu.0 {
+        return Some(format!("it asks for {cpu}m of CPU, {kind} has {}", offering.cpu));
+    }
+    let memory: u64 = pod.containers.iter().filter_map(|container| container.memory).map(|memory| memory.0).sum();
+    (memory > offering.memory.0)
+        .then(|| format!("it asks for {} of memory, {kind} has {}", Bytes(memory), offering.memory))
+}

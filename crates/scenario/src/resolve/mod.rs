@@ -1,0 +1,89 @@
+//! From documents to an experiment: names become references, files become traces, defaults are filled.
+
+mod context;
+mod fleet;
+mod metrics;
+mod offerings;
+mod policies;
+mod rates;
+mod service;
+mod shapes;
+mod traffic;
+
+pub use context::Context;
+
+use cluster::spec::{SimulationSpec, SloSpec};
+use units::{SimDuration, SimTime};
+
+use crate::error::ScenarioError;
+use crate::file::ScenarioFile;
+use crate::quantity::Time;
+
+impl ScenarioFile {
+    /// The experiment this document describes together with the manifests and files beside it.
+    pub fn resolve(&self, context: &mut Context<'_>) -> Result<SimulationSpec, ScenarioError> {
+        if self.spec.policies.is_empty() {
+            return Err(context.inconsistent("spec.policies", "at least one policy is needed"));
+        }
+        let run = &self.spec.run;
+        let duration = run.duration.duration();
+        if duration.is_zero() {
+            return Err(context.inconsistent("spec.run.duration", "must be longer than zero"));
+        }
+        if run.warm_up.duration() >= duration {
+            return Err(context.inconsistent("spec.run.warmUp", "must be shorter than `run.duration`"));
+        }
+        if run.replications == 0 {
+            return Err(context.inconsistent("spec.run.replications", "must be at least 1"));
+        }
+        let start = context.start(run)?;
+        let service = context.service(&self.spec)?;
+        let fleet = context.fleet(&self.spec, &service.pod)?;
+        let (traffic, history) = context.traffic(&self.spec, &start)?;
+        Ok(SimulationSpec {
+            name: self.metadata.name.clone(),
+            start_unix_seconds: start.timestamp().as_second(),
+            time_zone: run.time_zone.clone(),
+            end: SimTime::ZERO + duration,
+            warm_up: run.warm_up.duration(),
+            timeline_step: context.at_least(run.timeline_step, SimDuration::from_secs(1), "spec.run.timelineStep")?,
+            slo: context.slo(&self.spec)?,
+            metrics: context.metrics(&self.spec)?,
+            policies: context.policies(&self.spec, &service)?,
+            service,
+            traffic,
+            history,
+            fleet,
+        })
+    }
+}
+
+impl Context<'_> {
+    /// A length that must not be shorter than `least`.
+    fn at_least(&self, time: Time, least: SimDuration, path: &str) -> Result<SimDuration, ScenarioError> {
+        let duration = time.duration();
+        if duration < least {
+            return Err(self.inconsistent(path, &format!("must be at least {least}")));
+        }
+        Ok(duration)
+    }
+
+    fn slo(&self, spec: &crate::file::ScenarioSpec) -> Result<SloSpec, ScenarioError> {
+        let slo = &spec.slo;
+        let objective = slo.objective.0;
+        if !(objective > 0.0 && objective <= 1.0) {
+            return Err(self.inconsistent("spec.slo.objective", "must be above 0% and at most 100%"));
+        }
+        let is_tokenwise = slo.ttft.is_some() || slo.tpot.is_some();
+        if is_tokenwise && !matches!(spec.service.model, crate::file::ModelFile::ContinuousBatching(_)) {
+            let reason = "`ttft` and `tpot` need a service that makes tokens: `service.model.continuousBatching`";
+            return Err(self.inconsistent("spec.slo", reason));
+        }
+        Ok(SloSpec {
+            latency: slo.latency.map(Time::duration),
+            ttft: slo.ttft.map(Time::duration),
+            tpot: slo.tpot.map(Time::duration),
+            objective,
+        })
+    }
+}

@@ -1,0 +1,271 @@
+//! The service and its pod.
+
+use std::sync::Arc;
+
+use cluster::spec::{
+    BatchLatency, ContainerSpec, KillRule, NoReplicaRule, PodSpec, RetrySpec, Routing, ServiceModel, ServiceSpec,
+};
+use units::{Bytes, Millicores, SimDuration};
+use workload::Distribution as Drawn;
+
+use crate::error::{At, ScenarioError};
+use crate::file::{
+    BatchLatencyFile, BatchPoint, ContinuousBatchingFile, Distribution, DistributionChoice, DynamicBatchingFile,
+    KillFile, ModelFile, NoReplicaFile, PodFile, RoutingFile, ScenarioSpec, ServiceFile, TextOr,
+};
+use crate::manifest::{DeploymentFile, Document, Kind, Quantity, read};
+use crate::quantity::{Count, Time};
+
+use super::Context;
+
+/// Amounts that distributions can be made of, as plain numbers.
+pub trait Plain: Copy {
+    /// Seconds, tokens, …
+    fn plain(self) -> f64;
+}
+
+impl Plain for Time {
+    fn plain(self) -> f64 {
+        self.0
+    }
+}
+
+impl Plain for Count {
+    fn plain(self) -> f64 {
+        self.0
+    }
+}
+
+impl<'a> Context<'a> {
+    /// `service`, with the Deployment it names.
+    pub(super) fn service(&mut self, spec: &ScenarioSpec) -> Result<ServiceSpec, ScenarioError> {
+        let file = &spec.service;
+        let endpoint_delay = file.endpoint_delay.duration();
+        let (name, namespace, replicas, pod) = match (&file.pod, self.deployment(file)?) {
+            (Some(_), Some(_)) => {
+                return Err(self.inconsistent("spec.service.pod", "there is a Deployment too; leave one of them out"));
+            }
+            (Some(pod), None) => (pod.name.clone(), pod.namespace.clone(), 1, self.written_pod(pod, endpoint_delay)?),
+            (None, Some(document)) => {
+                let (deployment, ignored) = read::<DeploymentFile>(document)?;
+                self.note_ignored(document, &ignored);
+                let pod = deployment.pod(endpoint_delay).map_err(|(path, reason)| {
+                    let place = document.node.at(&["spec", "template", "spec"]).unwrap_or(&document.node).place.clone();
+                    let at = Box::new(At { place, path: format!("spec.template.spec.{path}") });
+                    ScenarioError::Inconsistent { at, reason }
+                })?;
+                let namespace = deployment.metadata.namespace.unwrap_or_else(|| "default".to_owned());
+                (document.name.clone(), namespace, deployment.spec.replicas.unwrap_or(1), pod)
+            }
+            (None, None) => {
+                let reason = "there is no Deployment manifest; add one, or describe the pod under `service.pod`";
+                return Err(self.inconsistent("spec.service", reason));
+            }
+        };
+        Ok(ServiceSpec {
+            name,
+            namespace,
+            model: self.model(&file.model)?,
+            routing: routing(file.routing),
+            no_replica: match file.while_no_replica {
+                NoReplicaFile::Hold => NoReplicaRule::Hold,
+                NoReplicaFile::Reject => NoReplicaRule::Reject,
+            },
+            queue_limit: file.queue_limit,
+            client_timeout: file.client.timeout.map(Time::duration),
+            retries: self.retries(file)?,
+            kill_rule: match file.on_kill {
+                KillFile::Fail => KillRule::Fail,
+                KillFile::Requeue => KillRule::Requeue,
+            },
+            replicas_initial: file.replicas.unwrap_or(replicas),
+            pod,
+        })
+    }
+
+    fn retries(&self, file: &ServiceFile) -> Result<Option<RetrySpec>, ScenarioError> {
+        let Some(retries) = &file.client.retries else { return Ok(None) };
+        if retries.attempts_max == 0 {
+            return Err(self.inconsistent("spec.service.client.retries.attemptsMax", "must be at least 1"));
+        }
+        if retries.jitter.0 > 1.0 {
+            return Err(self.inconsistent("spec.service.client.retries.jitter", "must be at most 100%"));
+        }
+        Ok(Some(RetrySpec {
+            attempts_max: retries.attempts_max,
+            backoff: retries.backoff.duration(),
+            backoff_max: retries.backoff_max.duration(),
+            jitter: retries.jitter.0,
+        }))
+    }
+
+    /// The Deployment of the service: the one named, or the only one.
+    fn deployment(&mut self, file: &ServiceFile) -> Result<Option<&'a Document>, ScenarioError> {
+        let all: Vec<&Document> = self.of_kind(Kind::Deployment).collect();
+        let chosen = match (&file.deployment, all.as_slice()) {
+            (Some(name), _) => self.named(Kind::Deployment, name, "spec.service.deployment")?,
+            (None, []) => return Ok(None),
+            (None, [only]) => *only,
+            (None, several) => {
+                let names: Vec<&str> = several.iter().map(|document| document.name.as_str()).collect();
+                let reason =
+                    format!("there are several Deployments ({}); name one in `service.deployment`", names.join(", "));
+                return Err(self.inconsistent("spec.service", &reason));
+            }
+        };
+        for other in all.iter().filter(|document| document.name != chosen.name) {
+            let title = other.title();
+            self.notes.push(format!("ignored: {}: {title}: not the service of this scenario", other.node.place.source));
+        }
+        Ok(Some(chosen))
+    }
+
+    fn written_pod(&self, pod: &PodFile, endpoint_delay: SimDuration) -> Result<PodSpec, ScenarioError> {
+        let cpu = pod.cpu.as_ref().map(|text| {
+            policy::keda::quantity::milli_from_text(text).map(Quantity).ok_or_else(|| ScenarioError::WrongValue {
+                at: self.at("spec.service.pod.cpu"),
+                found: format!("text `{text}`"),
+                expected: "a CPU quantity such as `4` or `500m`".to_owned(),
+            })
+        });
+        let container = ContainerSpec {
+            name: pod.name.clone(),
+            cpu: cpu.transpose()?.map(|cpu| Millicores(u64::try_from(cpu.0).unwrap_or(0))),
+            memory: pod.memory.map(|memory| Bytes(memory.0)),
+        };
+        Ok(PodSpec {
+            gpus: pod.gpus,
+            gpu_resource: pod.gpu_resource.clone(),
+            containers: vec![container],
+            grace: pod.grace.duration(),
+            pre_stop: pod.pre_stop.duration(),
+            probe_period: self.at_least(
+                pod.probe_period,
+                SimDuration::from_millis(1),
+                "spec.service.pod.probePeriod",
+            )?,
+            probe_initial_delay: pod.probe_initial_delay.duration(),
+            endpoint_delay,
+            node_selector: pod.node_selector.clone().into_iter().collect(),
+            priority: 0,
+            labels: pod.labels.clone().into_iter().collect(),
+            image: pod.image.clone(),
+        })
+    }
+
+    fn model(&self, model: &ModelFile) -> Result<ServiceModel, ScenarioError> {
+        match model {
+            ModelFile::Slots(slots) => {
+                if slots.concurrency == 0 {
+                    return Err(self.inconsistent("spec.service.model.slots.concurrency", "must be at least 1"));
+                }
+                let service = self.distribution(&slots.service_time, "spec.service.model.slots.serviceTime")?;
+                Ok(ServiceModel::Slots { concurrency: slots.concurrency, service })
+            }
+            ModelFile::DynamicBatching(batching) => self.dynamic_batching(batching),
+            ModelFile::ContinuousBatching(batching) => self.continuous_batching(batching),
+        }
+    }
+
+    fn dynamic_batching(&self, file: &DynamicBatchingFile) -> Result<ServiceModel, ScenarioError> {
+        let path = "spec.service.model.dynamicBatching";
+        if file.batch_max == 0 || file.batch_max > 65_536 {
+            return Err(self.inconsistent(&format!("{path}.batchMax"), "must be 1 to 65536"));
+        }
+        let mut preferred = file.preferred.clone();
+        preferred.sort_unstable();
+        if preferred.first() == Some(&0) || preferred.last().is_some_and(|size| *size > file.batch_max) {
+            return Err(self.inconsistent(&format!("{path}.preferred"), "sizes must be 1 to `batchMax`"));
+        }
+        let latency = |size: u32| match &file.latency {
+            BatchLatencyFile::Affine(affine) => affine.base.0 + affine.per_request.0 * f64::from(size),
+            BatchLatencyFile::Points(points) => interpolated(points, size),
+        };
+        if let BatchLatencyFile::Points(points) = &file.latency
+            && (points.is_empty() || points.windows(2).any(|pair| pair[1].batch <= pair[0].batch))
+        {
+            let reason = "at least one point is needed, in ascending order of `batch`";
+            return Err(self.inconsistent(&format!("{path}.latency.points"), reason));
+        }
+        let table: Arc<[SimDuration]> =
+            (1..=file.batch_max).map(|size| SimDuration::from_secs_f64(latency(size))).collect();
+        if table.iter().any(|duration| duration.is_zero()) {
+            return Err(self.inconsistent(&format!("{path}.latency"), "every batch must take longer than zero"));
+        }
+        Ok(ServiceModel::DynamicBatching {
+            batch_max: file.batch_max,
+            preferred,
+            queue_delay: file.queue_delay.duration(),
+            latency: BatchLatency { table },
+        })
+    }
+
+    fn continuous_batching(&self, file: &ContinuousBatchingFile) -> Result<ServiceModel, ScenarioError> {
+        let path = "spec.service.model.continuousBatching";
+        if file.sequences_max == 0 || file.batched_tokens_max == 0 || file.kv_tokens == 0 {
+            let reason = "`sequencesMax`, `batchedTokensMax` and `kvTokens` must be at least 1";
+            return Err(self.inconsistent(path, reason));
+        }
+        if file.iteration_min.duration().is_zero() && file.iteration_base.duration().is_zero() {
+            let reason = "an iteration must take time: `iterationMin` or `iterationBase` above zero";
+            return Err(self.inconsistent(path, reason));
+        }
+        Ok(ServiceModel::ContinuousBatching {
+            sequences_max: file.sequences_max,
+            batched_tokens_max: file.batched_tokens_max,
+            kv_tokens: file.kv_tokens,
+            iteration_min: file.iteration_min.duration(),
+            iteration_base: file.iteration_base.duration(),
+            ns_per_kv_token: file.per_kv_token.nanos(),
+            ns_per_prompt_token: file.per_prompt_token.nanos(),
+            ns_per_sequence: file.per_sequence.nanos(),
+            overhead: file.overhead.duration(),
+            prompt_tokens: self.distribution(&file.prompt_tokens, &format!("{path}.promptTokens"))?,
+            output_tokens: self.distribution(&file.output_tokens, &format!("{path}.outputTokens"))?,
+        })
+    }
+
+    /// A distribution, checked.
+    pub(super) fn distribution<A: Plain>(&self, file: &Distribution<A>, path: &str) -> Result<Drawn, ScenarioError> {
+        let drawn = match file {
+            TextOr::Amount(amount) => Drawn::Constant(amount.plain()),
+            TextOr::Choice(choice) => match choice {
+                DistributionChoice::Constant(value) => Drawn::Constant(value.plain()),
+                DistributionChoice::Uniform { low, high } => Drawn::Uniform { low: low.plain(), high: high.plain() },
+                DistributionChoice::Exponential { mean } => Drawn::Exponential { mean: mean.plain() },
+                DistributionChoice::LogNormal { p50, p90 } => Drawn::LogNormal { p50: p50.plain(), p90: p90.plain() },
+                DistributionChoice::Gamma { mean, cv } => Drawn::Gamma { mean: mean.plain(), cv: *cv },
+                DistributionChoice::Weibull { shape, scale } => Drawn::Weibull { shape: *shape, scale: scale.plain() },
+                DistributionChoice::Empirical(values) => {
+                    let mut sorted: Vec<f64> = values.iter().copied().map(Plain::plain).collect();
+                    sorted.sort_by(f64::total_cmp);
+                    Drawn::Empirical(sorted.into())
+                }
+            },
+        };
+        drawn.validate().map_err(|error| self.inconsistent(path, &error.to_string()))?;
+        Ok(drawn)
+    }
+}
+
+fn routing(routing: RoutingFile) -> Routing {
+    match routing {
+        RoutingFile::CentralQueue => Routing::CentralQueue,
+        RoutingFile::RoundRobin => Routing::RoundRobin,
+        RoutingFile::Random => Routing::Random,
+        RoutingFile::LeastRequests => Routing::LeastRequests,
+        RoutingFile::PowerOfTwo => Routing::PowerOfTwo,
+    }
+}
+
+/// Seconds for a batch of `size` between measured points; below the first as the first, beyond the last by the last slope.
+fn interpolated(points: &[BatchPoint], size: u32) -> f64 {
+    let first = points[0];
+    if size <= first.batch || points.len() == 1 {
+        return first.latency.0;
+    }
+    let end = points.iter().position(|point| point.batch >= size).unwrap_or(points.len() - 1);
+    let (low, high) = (points[end - 1], points[end]);
+    let slope = (high.latency.0 - low.latency.0) / f64::from(high.batch - low.batch);
+    low.latency.0 + slope * f64::from(size - low.batch)
+}

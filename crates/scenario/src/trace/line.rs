@@ -1,0 +1,220 @@
+//! One line of a trace: formats and their fields.
+
+use crate::file::{ColumnsFile, TimeColumn, TraceFile, TraceFormat};
+use crate::nearest::nearest;
+
+use super::time::{decimal_ns, timestamp_ns, whole};
+
+/// One request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Arrival in the file's own time.
+    pub at_ns: i64,
+    /// Prompt and output tokens.
+    pub tokens: Option<(u32, u32)>,
+}
+
+/// How lines are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// Comma-separated values, the first line a header.
+    Csv {
+        /// Index of the arrival column.
+        arrival: usize,
+        /// What it holds.
+        unit: TimeColumn,
+        /// Indexes of prompt and output tokens.
+        tokens: Option<(usize, usize)>,
+        /// Rows without output tokens are failed requests and left out (BurstGPT).
+        skips_failures: bool,
+    },
+    /// One JSON object per line; Mooncake counts milliseconds, Qwen-Bailian seconds.
+    Json {
+        /// Nanoseconds in one unit of `timestamp`.
+        unit_ns: i64,
+    },
+}
+
+#[derive(serde::Deserialize)]
+struct JsonRow {
+    timestamp: f64,
+    input_length: u32,
+    output_length: u32,
+}
+
+impl Layout {
+    /// The layout of a file with this first line; the error says what is wrong with it.
+    pub fn of(first_line: &str, trace: &TraceFile) -> Result<Self, String> {
+        let header = first_line.trim_end().trim_start_matches('\u{feff}');
+        let is_json = header.starts_with('{');
+        let names: Vec<&str> = header.split(',').map(|name| name.trim().trim_matches('"')).collect();
+        let column = |name: &str| find(&names, name);
+        match trace.format {
+            TraceFormat::Auto | TraceFormat::Mooncake if is_json => Ok(json(header)),
+            TraceFormat::Auto if names.contains(&"ContextTokens") => azure(&names),
+            TraceFormat::Auto if names.contains(&"Request tokens") => burst_gpt(&names),
+            TraceFormat::Auto if names.contains(&"arrival") => {
+                let tokens = (column("prompt_tokens"), column("output_tokens"));
+                let tokens = if let (Ok(prompt), Ok(output)) = tokens { Some((prompt, output)) } else { None };
+                Ok(Self::Csv { arrival: column("arrival")?, unit: TimeColumn::Seconds, tokens, skips_failures: false })
+            }
+            TraceFormat::Auto => Err(format!(
+                "format not recognised from the first line `{}`; name the columns under `columns` with `format: columns`",
+                header.chars().take(80).collect::<String>()
+            )),
+            TraceFormat::AzureLlm => azure(&names),
+            TraceFormat::BurstGpt => burst_gpt(&names),
+            TraceFormat::Mooncake => Err("the first line is no JSON object".to_owned()),
+            TraceFormat::Columns => match &trace.columns {
+                Some(columns) => named(&names, columns),
+                None => Err("`format: columns` needs `columns`".to_owned()),
+            },
+        }
+    }
+
+    /// True if the first line is a header.
+    pub fn has_header(&self) -> bool {
+        matches!(self, Self::Csv { .. })
+    }
+
+    /// True if rows have tokens.
+    pub fn has_tokens(&self) -> bool {
+        match self {
+            Self::Csv { tokens, .. } => tokens.is_some(),
+            Self::Json { .. } => true,
+        }
+    }
+
+    /// True if the file's zero is arbitrary, so that the first request counts as the start.
+    pub fn starts_at_first_row(&self) -> bool {
+        matches!(self, Self::Csv { unit: TimeColumn::Timestamp, .. })
+    }
+
+    /// One request; `None` for a line that holds none. The error says what is wrong.
+    pub fn row(&self, line: &[u8]) -> Result<Option<Row>, String> {
+        let line = line.trim_ascii_end();
+        if line.is_empty() {
+            return Ok(None);
+        }
+        match self {
+            Self::Csv { arrival, unit, tokens, skips_failures } => {
+                let wanted = [*arrival, tokens.map_or(*arrival, |t| t.0), tokens.map_or(*arrival, |t| t.1)];
+                let [time, prompt, output] = fields(line, wanted)?;
+                let at_ns = time_ns(time, *unit).ok_or_else(|| bad("arrival", time, "a time"))?;
+                if tokens.is_none() {
+                    return Ok(Some(Row { at_ns, tokens: None }));
+                }
+                let prompt = whole(prompt).ok_or_else(|| bad("prompt tokens", prompt, "a whole number"))?;
+                let output = whole(output).ok_or_else(|| bad("output tokens", output, "a whole number"))?;
+                if *skips_failures && output == 0 {
+                    return Ok(None);
+                }
+                Ok(Some(Row { at_ns, tokens: Some((prompt, output)) }))
+            }
+            Self::Json { unit_ns } => {
+                let row: JsonRow = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+                // Whole milliseconds are exact in a double; rounding makes the product exact too.
+                let at_ns = (row.timestamp * *unit_ns as f64).round() as i64;
+                Ok(Some(Row { at_ns, tokens: Some((row.input_length, row.output_length)) }))
+            }
+        }
+    }
+}
+
+fn json(first_line: &str) -> Layout {
+    let unit_ns = if first_line.contains("\"chat_id\"") { 1_000_000_000 } else { 1_000_000 };
+    Layout::Json { unit_ns }
+}
+
+fn azure(names: &[&str]) -> Result<Layout, String> {
+    let tokens = Some((find(names, "ContextTokens")?, find(names, "GeneratedTokens")?));
+    let arrival = find(names, "TIMESTAMP")?;
+    Ok(Layout::Csv { arrival, unit: TimeColumn::Timestamp, tokens, skips_failures: false })
+}
+
+fn burst_gpt(names: &[&str]) -> Result<Layout, String> {
+    let tokens = Some((find(names, "Request tokens")?, find(names, "Response tokens")?));
+    let arrival = find(names, "Timestamp")?;
+    Ok(Layout::Csv { arrival, unit: TimeColumn::Seconds, tokens, skips_failures: true })
+}
+
+fn named(names: &[&str], columns: &ColumnsFile) -> Result<Layout, String> {
+    let tokens = match (&columns.prompt_tokens, &columns.output_tokens) {
+        (Some(prompt), Some(output)) => Some((find(names, prompt)?, find(names, output)?)),
+        (None, None) => None,
+        _ => return Err("`promptTokens` and `outputTokens` go together".to_owned()),
+    };
+    Ok(Layout::Csv {
+        arrival: find(names, &columns.arrival)?,
+        unit: columns.arrival_unit,
+        tokens,
+        skips_failures: false,
+    })
+}
+
+/// Index of a column of the header.
+pub fn find(names: &[&str], name: &str) -> Result<usize, String> {
+    names.iter().position(|known| *known == name).ok_or_else(|| {
+        let near = nearest(name, names.iter().copied()).map(|near| format!("; did you mean `{near}`?"));
+        format!("no column `{name}`{} (columns: {})", near.unwrap_or_default(), names.join(", "))
+    })
+}
+
+/// An instant or amount of time as the column has it.
+pub fn time_ns(text: &[u8], unit: TimeColumn) -> Option<i64> {
+    match unit {
+        TimeColumn::Seconds => decimal_ns(text, 1_000_000_000),
+        TimeColumn::Milliseconds => decimal_ns(text, 1_000_000),
+        TimeColumn::Microseconds => decimal_ns(text, 1_000),
+        TimeColumn::Nanoseconds => decimal_ns(text, 1),
+        TimeColumn::Timestamp => timestamp_ns(text),
+    }
+}
+
+fn bad(what: &str, found: &[u8], expected: &str) -> String {
+    format!("{what} `{}` is not {expected}", String::from_utf8_lossy(found))
+}
+
+/// The fields with these indexes, quotes taken off.
+pub fn fields<const N: usize>(line: &[u8], wanted: [usize; N]) -> Result<[&[u8]; N], String> {
+    let mut found = [&[][..]; N];
+    let last = wanted.iter().copied().max().unwrap_or(0);
+    let mut rest = line;
+    for index in 0..=last {
+        let (field, after) = split_field(rest);
+        for (place, wanted) in found.iter_mut().zip(wanted) {
+            if wanted == index {
+                *place = field;
+            }
+        }
+        match after {
+            Some(after) => rest = after,
+            None if index < last => return Err(format!("only {} columns, {} are needed", index + 1, last + 1)),
+            None => {}
+        }
+    }
+    Ok(found)
+}
+
+/// The first field and what follows its comma. Doubled quotes inside a quoted field stay doubled: no number has any.
+fn split_field(line: &[u8]) -> (&[u8], Option<&[u8]>) {
+    if let Some(inner) = line.strip_prefix(b"\"") {
+        let mut at = 0;
+        while at < inner.len() {
+            if inner[at] == b'"' {
+                if inner.get(at + 1) != Some(&b'"') {
+                    break;
+                }
+                at += 1;
+            }
+            at += 1;
+        }
+        let field = &inner[..at.min(inner.len())];
+        let after = inner.get(at + 1..).and_then(|rest| rest.strip_prefix(b","));
+        return (field, after);
+    }
+    match line.iter().position(|byte| *byte == b',') {
+        Some(comma) => (&line[..comma], Some(&line[comma + 1..])),
+        None => (line, None),
+    }
+}

@@ -1,0 +1,113 @@
+//! A recorded rate.
+
+use std::path::Path;
+
+use crate::error::ScenarioError;
+use crate::file::{RateSeriesFile, SeriesUnit};
+
+use super::line::{fields, find, time_ns};
+use super::read_text;
+
+/// Rates by time, each holding until the next.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    /// Seconds from the first row, ascending.
+    times: Vec<f64>,
+    /// Requests per second from that time on; `None` is a gap.
+    rates: Vec<Option<f64>>,
+    /// Where the last row ends: one usual interval after its time.
+    end: f64,
+}
+
+impl Series {
+    /// Reads a CSV of times and values. Quoted, empty and filtered rows are understood; rows must be in order of time.
+    pub fn load(path: &Path, file: &RateSeriesFile) -> Result<Self, ScenarioError> {
+        let name = path.display().to_string();
+        let text = read_text(path)?;
+        let bad_file = |reason: String| ScenarioError::BadFile { file: name.clone(), reason };
+        let mut lines = text.lines().enumerate();
+        let header = lines.next().map(|(_, line)| line.trim_start_matches('\u{feff}')).unwrap_or_default();
+        let names: Vec<&str> = header.split(',').map(|column| column.trim().trim_matches('"')).collect();
+        let column = |wanted: &Option<String>, default: usize| match wanted {
+            Some(wanted) => find(&names, wanted),
+            None if default < names.len() => Ok(default),
+            None => Err(format!("only {} columns; a time and a value are needed", names.len())),
+        };
+        let columns = [column(&file.time, 0).map_err(bad_file)?, column(&file.value, 1).map_err(bad_file)?];
+        let mut filters = Vec::new();
+        for (wanted, value) in &file.filter {
+            filters.push((find(&names, wanted).map_err(bad_file)?, value.as_str()));
+        }
+        let mut rows: Vec<(i64, Option<f64>)> = Vec::new();
+        for (index, line) in lines {
+            let row = row(line.trim_end(), columns, &filters, file)
+                .and_then(|row| match (&row, rows.last()) {
+                    (Some(row), Some(last)) if row.0 <= last.0 => {
+                        Err("is not later than the row above; rows must be in order of time".to_owned())
+                    }
+                    _ => Ok(row),
+                })
+                .map_err(|reason| ScenarioError::BadRow { file: name.clone(), row: index as u64 + 1, reason })?;
+            rows.extend(row);
+        }
+        if rows.len() < 2 {
+            return Err(bad_file("needs at least two rows of values".to_owned()));
+        }
+        Ok(Self::from_rows(&rows, file.value_unit))
+    }
+
+    fn from_rows(rows: &[(i64, Option<f64>)], unit: SeriesUnit) -> Self {
+        let origin_ns = rows[0].0;
+        let times: Vec<f64> = rows.iter().map(|row| (row.0 - origin_ns) as f64 / 1e9).collect();
+        let mut gaps: Vec<f64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        let middle = gaps.len() / 2;
+        let (_, usual, _) = gaps.select_nth_unstable_by(middle, f64::total_cmp);
+        let end = times[times.len() - 1] + *usual;
+        let rates = rows.iter().enumerate().map(|(index, (_, value))| {
+            let until = times.get(index + 1).copied().unwrap_or(end);
+            value.map(|value| match unit {
+                SeriesUnit::PerSecond => value,
+                SeriesUnit::PerInterval => value / (until - times[index]),
+            })
+        });
+        Self { rates: rates.collect(), end, times }
+    }
+
+    /// Requests per second at `t` seconds from the first row; `None` in gaps and outside.
+    pub fn rate_at(&self, t: f64) -> Option<f64> {
+        if t >= self.end {
+            return None;
+        }
+        let next = self.times.partition_point(|time| *time <= t);
+        self.rates[next.checked_sub(1)?]
+    }
+}
+
+/// Time and value of a row; `None` for rows that are empty or filtered out.
+fn row(
+    line: &str,
+    columns: [usize; 2],
+    filters: &[(usize, &str)],
+    file: &RateSeriesFile,
+) -> Result<Option<(i64, Option<f64>)>, String> {
+    if line.is_empty() {
+        return Ok(None);
+    }
+    for (column, wanted) in filters {
+        let [found] = fields(line.as_bytes(), [*column])?;
+        if found != wanted.as_bytes() {
+            return Ok(None);
+        }
+    }
+    let [time, value] = fields(line.as_bytes(), columns)?;
+    let at_ns =
+        time_ns(time, file.time_unit).ok_or_else(|| format!("`{}` is not a time", String::from_utf8_lossy(time)))?;
+    let value = std::str::from_utf8(value).unwrap_or_default().trim();
+    if value.is_empty() || value == "NaN" {
+        return Ok(Some((at_ns, None)));
+    }
+    match value.parse::<f64>() {
+        Ok(number) if number.is_finite() && number >= 0.0 => Ok(Some((at_ns, Some(number)))),
+        _ => Err(format!("`{value}` is not a number of 0 or more")),
+    }
+}

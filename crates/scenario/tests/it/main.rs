@@ -1,0 +1,9 @@
+//! Does the user understand? Loading, error messages, overrides, shipped scenarios, traces.
+
+mod article;
+mod errors;
+mod manifests;
+mod overrides;
+mod shipped;
+mod support;
+mod traces;

@@ -1,0 +1,55 @@
+//! What ships must load, from the folder and from inside the program.
+
+use scenario::{Input, load, schema};
+
+use crate::support::repository;
+
+#[test]
+fn every_shipped_scenario_loads() {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(repository("scenarios")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            let loaded = load(&[Input::Path(path.clone())], &[]).unwrap_or_else(|error| panic!("{error}"));
+            assert!(!loaded.spec.policies.is_empty() && !loaded.description.is_empty(), "{}", path.display());
+            names.push(loaded.spec.name);
+        }
+    }
+    names.sort();
+    assert_eq!(names, ["llm-hour", "triton-day"]);
+}
+
+#[test]
+fn the_built_in_scenario_is_the_shipped_one() {
+    let built_in = load(&Input::embedded_default(), &[]).unwrap();
+    let folder = load(&[Input::Path(repository("scenarios/triton-day"))], &[]).unwrap();
+    assert_eq!(built_in.spec.policies.len(), folder.spec.policies.len());
+    assert_eq!(
+        std::fs::read_dir(repository("scenarios/triton-day")).unwrap().count(),
+        scenario::embedded_default().len()
+    );
+    assert!(built_in.spec.policies.len() >= 5);
+}
+
+#[test]
+fn triton_day_has_an_idle_night_a_thousand_requests_a_second_and_two_weeks_of_past() {
+    let loaded = load(&Input::embedded_default(), &[]).unwrap();
+    let workload::Traffic::Poisson { rate } = &loaded.spec.traffic else { panic!("not Poisson") };
+    assert!((900.0..1_100.0).contains(&rate.mean()), "{}", rate.mean());
+    assert_eq!(rate.rate_at(units::SimTime::from_secs(3 * 3_600)), 0.0);
+    assert!(rate.peak() > 3_500.0, "{}", rate.peak());
+    assert_eq!(loaded.spec.history.before.len(), 14 * 1_440);
+    // The crowd is news: the same minute a week ago was quiet.
+    let week_ago = loaded.spec.history.rate_at_minute(14 * 60 + 40 - 7 * 1_440).unwrap();
+    assert!(week_ago < 2_200.0, "{week_ago}");
+}
+
+#[test]
+fn the_schema_knows_the_keys_and_their_documentation() {
+    let schema = schema().to_string();
+    for part in
+        ["timelineStep", "Length of one row of the timeline", "dynamicBatching", "\"additionalProperties\":false"]
+    {
+        assert!(schema.contains(part), "{part}");
+    }
+}
