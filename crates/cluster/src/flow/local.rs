@@ -40,6 +40,12 @@ impl LocalQueue {
         &self.arrivals[self.head..self.head + self.padding]
     }
 
+    /// Reads what the next [`LocalQueue::push`] will write next to, so that it is in the cache by then.
+    #[inline]
+    pub fn touch(&self) -> u64 {
+        self.arrivals[(self.arrivals.len() - self.padding).saturating_sub(1)]
+    }
+
     /// Service time the oldest request was created with.
     #[inline]
     pub fn service(&self) -> u64 {

