@@ -196,7 +196,8 @@ pub struct Diff {
 #[derive(Debug, Args)]
 pub struct Sweep {
     /// A file with a Sweep document; `-` is standard input
-    pub sweep: PathBuf,
+    #[arg(value_name = "SWEEP")]
+    pub file: PathBuf,
     /// Change a value of the scenario at every point; may be given several times
     #[arg(long = "set", value_name = "PATH=VALUE")]
     pub set: Vec<String>,
