@@ -1,5 +1,9 @@
 //! Every option, once.
 
+mod data;
+
+pub use data::*;
+
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
@@ -35,6 +39,17 @@ pub enum Command {
     Explain(Explain),
     /// Write a run's HTML report anew
     Report(Report),
+    /// Look at request traces, convert them, make one up, describe one by a generator
+    #[command(subcommand)]
+    Trace(Trace),
+    /// What GPU instances cost: a dated catalog with its sources
+    #[command(subcommand)]
+    Prices(Prices),
+    /// Turn measurements into settings: cold starts, spot interruptions, service times
+    #[command(subcommand)]
+    Calibrate(Calibrate),
+    /// Make a scenario to start from, around your manifests and traffic
+    Init(Init),
     /// Print the JSON schema of a Scenario document
     Schema,
     /// Print a completion script
@@ -181,7 +196,8 @@ pub struct Diff {
 #[derive(Debug, Args)]
 pub struct Sweep {
     /// A file with a Sweep document; `-` is standard input
-    pub sweep: PathBuf,
+    #[arg(value_name = "SWEEP")]
+    pub file: PathBuf,
     /// Change a value of the scenario at every point; may be given several times
     #[arg(long = "set", value_name = "PATH=VALUE")]
     pub set: Vec<String>,

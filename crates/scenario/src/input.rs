@@ -96,6 +96,36 @@ impl Documents {
     }
 }
 
+/// One document of some input, for those who look at manifests without running them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Manifest {
+    /// File it stands in.
+    pub source: String,
+    /// `kind`; empty for bare prometheus-adapter rules.
+    pub kind: String,
+    /// `metadata.name`; may be empty.
+    pub name: String,
+    /// The document as JSON has it.
+    pub content: serde_json::Value,
+}
+
+/// The documents of some inputs, recognised but neither validated nor resolved, a `List` taken apart.
+pub fn manifests(inputs: &[Input]) -> Result<Vec<Manifest>, ScenarioError> {
+    let mut found = Vec::new();
+    for input in inputs {
+        for (source, text, _) in sources(input)? {
+            let documents = classify(parse_documents(&source, &text)?)?;
+            found.extend(documents.into_iter().map(|document| Manifest {
+                source: source.clone(),
+                kind: document.node.get("kind").and_then(crate::tree::Node::text).unwrap_or_default().to_owned(),
+                name: document.name,
+                content: document.node.to_json(),
+            }));
+        }
+    }
+    Ok(found)
+}
+
 /// Two manifests of one kind and name would make every reference to them a matter of luck.
 fn check_names(documents: &[Document]) -> Result<(), ScenarioError> {
     for (index, document) in documents.iter().enumerate() {

@@ -17,9 +17,11 @@ mod tree;
 
 pub use embedded::embedded_default;
 pub use error::{Allowed, At, Place, ScenarioError};
-pub use input::{Documents, Input};
+pub use input::{Documents, Input, Manifest, manifests};
 pub use nearest::nearest;
 pub use quantity::{Amount, Bandwidth, Count, Hazard, Price, RequestRate, Share, Size, Time};
+
+pub use trace::FileTrace;
 
 use cluster::spec::SimulationSpec;
 

@@ -1,14 +1,19 @@
 //! One module per command.
 
+mod calibrate;
 mod check;
+mod data_files;
 mod diff;
 mod explain;
+mod init;
 mod merge;
 mod optimize;
+mod prices;
 mod report;
 mod run;
 mod sensitivity;
 mod sweep;
+mod trace;
 
 use clap::CommandFactory;
 
@@ -27,6 +32,10 @@ pub fn dispatch(cli: Cli) -> Result<Outcome> {
         Command::Sensitivity(args) => sensitivity::sensitivity(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Report(args) => report::report(&args),
+        Command::Trace(args) => trace::trace(&args),
+        Command::Prices(args) => prices::prices(&args),
+        Command::Calibrate(args) => calibrate::calibrate(&args),
+        Command::Init(args) => init::init(&args),
         Command::Schema => {
             println!("{:#}", scenario::schema());
             Ok(Outcome::Done)

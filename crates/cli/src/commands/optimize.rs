@@ -85,7 +85,7 @@ fn conditions(args: &Optimize, tuned: &Tuned, policy: &str) -> Result<Vec<Condit
 fn failure(error: TrialError) -> Failure {
     match error {
         TrialError::Stopped => Failure::Environment(anyhow::anyhow!("interrupted before there was an answer")),
-        error => Failure::input(error),
+        error @ TrialError::Scenario { .. } => Failure::input(error),
     }
 }
 

@@ -61,7 +61,8 @@ pub fn run(args: &Run) -> Result<Outcome> {
     };
     check_repetition(recorded.as_ref(), &file)?;
     write(&loaded, &results, &file, &folder)?;
-    print(args, &loaded, &results, (&folder, precision.as_ref()))
+    print(args, &loaded, &results, (&folder, precision.as_ref()));
+    Ok(Outcome::Done)
 }
 
 /// How much to simulate.
@@ -155,14 +156,9 @@ fn write(loaded: &Loaded, results: &Results, file: &RunFile, folder: &Path) -> R
     report::write_all(folder, &files).or_environment(&format!("writing {}", folder.display()))
 }
 
-fn print(
-    args: &Run,
-    loaded: &Loaded,
-    results: &Results,
-    (folder, precision): (&PathBuf, Option<&PrecisionReport>),
-) -> Result<Outcome> {
+fn print(args: &Run, loaded: &Loaded, results: &Results, (folder, precision): (&PathBuf, Option<&PrecisionReport>)) {
     if args.quiet {
-        return Ok(Outcome::Done);
+        return;
     }
     let format = match args.format {
         Format::Table => report::Format::Table,
@@ -186,5 +182,4 @@ fn print(
         eprintln!("interrupted: the tables hold the replications that every policy finished");
     }
     eprintln!("tables, plots and report.html are in {}", folder.display());
-    Ok(Outcome::Done)
 }

@@ -34,7 +34,7 @@ pub fn sensitivity(args: &Sensitivity) -> Result<Outcome> {
     let replications = tuned.replications(args.replications, 1);
     let failure = |error: TrialError| match error {
         TrialError::Stopped => Failure::Environment(anyhow::anyhow!("interrupted before there was an answer")),
-        error => Failure::input(error),
+        error @ TrialError::Scenario { .. } => Failure::input(error),
     };
     let (words, grid, name) = if args.sobol {
         let design = SobolDesign { points: args.points, seed };

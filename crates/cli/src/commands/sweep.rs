@@ -22,7 +22,7 @@ const CHECKED_MAX: usize = 256;
 
 /// Says what it will take, runs, writes tables and plots.
 pub fn sweep(args: &args::Sweep) -> Result<Outcome> {
-    let (sweep, text) = read(&args.sweep)?;
+    let (sweep, text) = read(&args.file)?;
     let shard = args.shard.as_deref().map_or(Ok(Shard::WHOLE), Shard::parse).or_input()?;
     if !args.resume && !args.dry_run && args.out.join(JOURNAL_NAME).exists() {
         return Err(failure(SweepError::Exists(args.out.clone())));
@@ -90,7 +90,7 @@ fn read(path: &Path) -> Result<(Sweep, String)> {
 
 /// The scenario a sweep names; its files are beside the sweep's.
 fn scenario_of(sweep: &Sweep, args: &args::Sweep) -> Result<Tuned> {
-    let folder = args.sweep.parent().map(Path::to_owned).unwrap_or_default();
+    let folder = args.file.parent().map(Path::to_owned).unwrap_or_default();
     let beside = |file: &String| Input::Path(tidy(&folder, file));
     let files: Vec<Input> = sweep.scenario.iter().map(beside).collect();
     Tuned::new(Documents::read(&files).or_input()?, inputs::overrides(&args.set)?)

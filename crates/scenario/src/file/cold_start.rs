@@ -9,17 +9,19 @@ use super::Distribution;
 use super::choice::{DistributionChoice, TextOr};
 
 /// `coldStart`.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct ColdStartFile {
-    /// Container image to the node.
-    pub image_pull: PhaseFile,
-    /// Model weights to the node.
-    pub model_download: PhaseFile,
-    /// Weights to the GPU.
-    pub gpu_load: PhaseFile,
-    /// First inferences.
-    pub cuda_warm_up: PhaseFile,
+    /// A measured cold start by its name, such as `vllm-8b-h100`: the phases that are not written come from it.
+    pub preset: Option<String>,
+    /// Container image to the node. Without preset 30–60 s.
+    pub image_pull: Option<PhaseFile>,
+    /// Model weights to the node. Without preset 60–180 s.
+    pub model_download: Option<PhaseFile>,
+    /// Weights to the GPU. Without preset 10–30 s.
+    pub gpu_load: Option<PhaseFile>,
+    /// First inferences. Without preset 5–15 s.
+    pub cuda_warm_up: Option<PhaseFile>,
     /// Download and GPU load overlap: the longer of the two counts.
     pub streaming_load: bool,
     /// The image is on every node from the start.
@@ -28,23 +30,6 @@ pub struct ColdStartFile {
     pub model_cache: Option<CacheFile>,
     /// Links that transfers share.
     pub links: Vec<LinkFile>,
-}
-
-/// The ranges the article gives for a 2–5 minute cold start.
-impl Default for ColdStartFile {
-    fn default() -> Self {
-        let uniform = |low: f64, high: f64| TextOr::Choice(PhaseChoice::Uniform { low: Time(low), high: Time(high) });
-        Self {
-            image_pull: uniform(30.0, 60.0),
-            model_download: uniform(60.0, 180.0),
-            gpu_load: uniform(10.0, 30.0),
-            cuda_warm_up: uniform(5.0, 15.0),
-            streaming_load: false,
-            image_pre_pulled: false,
-            model_cache: None,
-            links: Vec::new(),
-        }
-    }
 }
 
 /// The length of a phase: a time, a distribution of times, or bytes over links.

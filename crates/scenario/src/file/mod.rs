@@ -7,6 +7,7 @@ mod choice;
 mod cold_start;
 mod nodes;
 mod policies;
+mod prices;
 mod run;
 mod service;
 mod traffic;
@@ -19,6 +20,7 @@ pub use nodes::{
     PriceFile, SchedulingFile, ServerlessFile, SimpleFile, SpotFile, TimingsFile,
 };
 pub use policies::{HpaChoice, KedaChoice, PolicyFile, PredictiveFile, Reference, StaticFile, WarmPoolFile};
+pub use prices::PricesFile;
 pub use run::{ExporterFile, MetricsFile, RunFile, SloFile};
 pub use service::{
     AffineLatency, BatchLatencyFile, BatchPoint, ClientFile, ContinuousBatchingFile, DynamicBatchingFile, KillFile,
@@ -29,8 +31,6 @@ pub use traffic::{
     RateSeriesFile, RateTerm, RateTermChoice, SeriesUnit, SineFile, TimeColumn, TraceFile, TraceFormat, TrafficFile,
     WeeklyFile,
 };
-
-use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -77,9 +77,9 @@ pub struct ScenarioSpec {
     /// Where pods run.
     #[serde(default)]
     pub nodes: NodesFile,
-    /// Price of each instance type.
+    /// Price of each instance type, and the catalog that knows the rest.
     #[serde(default)]
-    pub prices: BTreeMap<String, PriceFile>,
+    pub prices: PricesFile,
     /// Interruptions of spot nodes.
     #[serde(default)]
     pub spot: SpotFile,

@@ -1,5 +1,6 @@
 //! Nodes, cold starts, spot interruptions, disruption budgets.
 
+use calibrate::ColdStartPreset;
 use cluster::spec::{
     CacheSpec, ClusterAutoscalerSpec, ColdStartSpec, Consolidation, DisruptionBudget, FleetSpec, InterruptionModel,
     LinkSpec, NodeManager, NodePoolSpec, NodeTimings, PhaseSpec, PodDisruptionBudget, PodSpec, Scheduling, SpotSpec,
@@ -17,14 +18,20 @@ use crate::quantity::Time;
 use crate::tree::parse_path;
 
 use super::Context;
-use super::offerings::Wanted;
+use super::offerings::{Market, Wanted};
 
 impl Context<'_> {
     /// Everything that runs pods.
-    pub(super) fn fleet(&mut self, spec: &ScenarioSpec, pod: &PodSpec) -> Result<FleetSpec, ScenarioError> {
+    pub(super) fn fleet(
+        &mut self,
+        spec: &ScenarioSpec,
+        pod: &PodSpec,
+        start: jiff::civil::Date,
+    ) -> Result<FleetSpec, ScenarioError> {
         let timings = &spec.nodes.timings;
         let manager = self.manager(&spec.nodes.manager)?;
-        let pools = if matches!(manager, NodeManager::Serverless { .. }) { Vec::new() } else { self.pools(spec, pod)? };
+        let pools =
+            if matches!(manager, NodeManager::Serverless { .. }) { Vec::new() } else { self.pools(spec, pod, start)? };
         Ok(FleetSpec {
             manager,
             pools,
@@ -63,14 +70,21 @@ impl Context<'_> {
         })
     }
 
-    fn pools(&mut self, spec: &ScenarioSpec, pod: &PodSpec) -> Result<Vec<NodePoolSpec>, ScenarioError> {
+    fn pools(
+        &mut self,
+        spec: &ScenarioSpec,
+        pod: &PodSpec,
+        start: jiff::civil::Date,
+    ) -> Result<Vec<NodePoolSpec>, ScenarioError> {
+        let book = self.price_book(spec)?;
+        let market = Market { spec, book: &book };
         let mut pools = Vec::new();
         for (index, pool) in spec.nodes.pools.iter().enumerate() {
-            pools.push(self.written_pool(spec, pool, &format!("spec.nodes.pools[{index}]"))?);
+            pools.push(self.written_pool(&market, pool, &format!("spec.nodes.pools[{index}]"))?);
         }
         for kind in [Kind::NodePool, Kind::NodePoolBeta, Kind::Provisioner] {
             for document in self.of_kind(kind) {
-                pools.push(self.karpenter_pool(spec, document)?);
+                pools.push(self.karpenter_pool(&market, document)?);
             }
         }
         if pools.is_empty() {
@@ -83,6 +97,7 @@ impl Context<'_> {
             }
         }
         self.check_fit(&pools, pod)?;
+        self.note_catalog_prices(&book, &pools, start);
         Ok(pools)
     }
 
@@ -102,7 +117,7 @@ impl Context<'_> {
         Ok(())
     }
 
-    fn written_pool(&self, spec: &ScenarioSpec, pool: &PoolFile, path: &str) -> Result<NodePoolSpec, ScenarioError> {
+    fn written_pool(&self, market: &Market<'_>, pool: &PoolFile, path: &str) -> Result<NodePoolSpec, ScenarioError> {
         let wanted = Wanted {
             path: &format!("{path}.instanceTypes"),
             instance_types: pool.instance_types.clone(),
@@ -122,7 +137,7 @@ impl Context<'_> {
         Ok(NodePoolSpec {
             name: pool.name.clone(),
             weight: pool.weight,
-            offerings: self.offerings(spec, &wanted)?,
+            offerings: self.offerings(market, &wanted)?,
             gpus_max: pool.gpus_max,
             nodes_min: pool.nodes_min,
             nodes_max: pool.nodes_max,
@@ -153,7 +168,7 @@ impl Context<'_> {
         budgets.iter().map(resolve).collect()
     }
 
-    fn karpenter_pool(&mut self, spec: &ScenarioSpec, document: &Document) -> Result<NodePoolSpec, ScenarioError> {
+    fn karpenter_pool(&mut self, market: &Market<'_>, document: &Document) -> Result<NodePoolSpec, ScenarioError> {
         let (pool, ignored) = KarpenterPool::read(document)?;
         self.note_ignored(document, &ignored);
         let below = if document.kind == Kind::Provisioner { "spec" } else { "spec.template.spec" };
@@ -163,7 +178,7 @@ impl Context<'_> {
         };
         let requirements = format!("{below}.requirements");
         let wish = self
-            .karpenter_wish(spec, &pool)
+            .karpenter_wish(market, &pool)
             .map_err(|reason| ScenarioError::Inconsistent { at: at(&requirements), reason })?;
         let wanted = Wanted {
             path: "spec.prices",
@@ -172,7 +187,7 @@ impl Context<'_> {
             zones: &wish.zones,
             capacity: &std::collections::BTreeMap::<CapacityType, _>::new(),
         };
-        let offerings = self.offerings(spec, &wanted).map_err(|_| ScenarioError::Inconsistent {
+        let offerings = self.offerings(market, &wanted).map_err(|_| ScenarioError::Inconsistent {
             at: at(&requirements),
             reason: "no instance type with a price under `prices` of the scenario meets them".to_owned(),
         })?;
@@ -213,7 +228,7 @@ impl Context<'_> {
         Ok(budgets)
     }
 
-    fn cold_start(&self, spec: &ScenarioSpec) -> Result<ColdStartSpec, ScenarioError> {
+    fn cold_start(&mut self, spec: &ScenarioSpec) -> Result<ColdStartSpec, ScenarioError> {
         let file = &spec.cold_start;
         let links: Vec<LinkSpec> = file
             .links
@@ -224,8 +239,12 @@ impl Context<'_> {
                 per_node: link.per_node,
             })
             .collect();
-        let phase = |phase: &PhaseFile, key: &str| self.phase(phase, &links, &format!("spec.coldStart.{key}"));
-        Ok(ColdStartSpec {
+        let preset = file.preset.as_deref().map(|name| self.preset(name)).transpose()?;
+        let phase = |phase: &Option<PhaseFile>, key: &str| match phase {
+            Some(phase) => self.phase(phase, &links, &format!("spec.coldStart.{key}")),
+            None => Ok(PhaseSpec::Time(usual(preset, key))),
+        };
+        let cold_start = ColdStartSpec {
             image_pull: phase(&file.image_pull, "imagePull")?,
             model_download: phase(&file.model_download, "modelDownload")?,
             gpu_load: phase(&file.gpu_load, "gpuLoad")?,
@@ -237,7 +256,16 @@ impl Context<'_> {
                 model: Bytes(cache.model.0),
                 sync_period: cache.sync_period.map(Time::duration),
             }),
-            links,
+            links: links.clone(),
+        };
+        self.notes.extend(preset.map(preset_note));
+        Ok(cold_start)
+    }
+
+    fn preset(&self, name: &str) -> Result<&'static ColdStartPreset, ScenarioError> {
+        calibrate::preset(name).ok_or_else(|| {
+            let known = calibrate::presets().iter().map(|preset| preset.name);
+            self.unknown_name("spec.coldStart.preset", "preset", name, known)
         })
     }
 
@@ -304,6 +332,29 @@ impl Context<'_> {
             away: file.away.duration(),
         })
     }
+}
+
+/// How long a phase takes that nobody wrote: as the preset says, where there is one (a phase it leaves out takes no time), else within the
+/// ranges the article gives for a 2–5 minute cold start.
+fn usual(preset: Option<&ColdStartPreset>, key: &str) -> Drawn {
+    if let Some(preset) = preset {
+        let phase = preset.phases().into_iter().find(|phase| phase.0 == key).and_then(|phase| phase.1);
+        return phase.map_or(Drawn::Constant(0.0), calibrate::PresetPhase::distribution);
+    }
+    let (low, high) = match key {
+        "imagePull" => (30.0, 60.0),
+        "modelDownload" => (60.0, 180.0),
+        "gpuLoad" => (10.0, 30.0),
+        _ => (5.0, 15.0),
+    };
+    Drawn::Uniform { low, high }
+}
+
+fn preset_note(preset: &ColdStartPreset) -> String {
+    format!(
+        "cold start `{}`: {}; sources with `scalelab calibrate preset {}`",
+        preset.name, preset.description, preset.name
+    )
 }
 
 /// Why a pod cannot run on a node of this offering; `None` if it can.

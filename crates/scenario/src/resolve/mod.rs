@@ -5,6 +5,7 @@ mod fleet;
 mod metrics;
 mod offerings;
 mod policies;
+mod price_book;
 mod rates;
 mod service;
 mod shapes;
@@ -38,7 +39,7 @@ impl ScenarioFile {
         }
         let start = context.start(run)?;
         let service = context.service(&self.spec)?;
-        let fleet = context.fleet(&self.spec, &service.pod)?;
+        let fleet = context.fleet(&self.spec, &service.pod, start.date())?;
         let (traffic, history) = context.traffic(&self.spec, &start)?;
         Ok(SimulationSpec {
             name: self.metadata.name.clone(),

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use cluster::spec::{Billing, InstanceOffering};
+use prices::PriceError;
 use record::Purchase;
 use units::{Bytes, Millicores, SimTime, UsdPerHour};
 
 use crate::error::ScenarioError;
-use crate::file::{CapacityType, OfferCapacity, PriceFile, ScenarioSpec};
+use crate::file::{CapacityType, OfferCapacity, ScenarioSpec};
 use crate::manifest::{KarpenterPool, Operator, Requirement};
 
 use super::Context;
+use super::price_book::PriceBook;
 use super::shapes::{Shape, built_in, built_in_names};
 
 /// Purchase options and their names in `karpenter.sh/capacity-type`.
@@ -31,20 +33,22 @@ impl Context<'_> {
     /// One offering per instance type, purchase option and zone.
     pub(super) fn offerings(
         &self,
-        spec: &ScenarioSpec,
+        market: &Market<'_>,
         wanted: &Wanted<'_>,
     ) -> Result<Vec<InstanceOffering>, ScenarioError> {
         let no_zone = [String::new()];
         let zones = if wanted.zones.is_empty() { &no_zone[..] } else { wanted.zones };
         let mut offerings = Vec::new();
         for instance_type in &wanted.instance_types {
-            let price = self.price(spec, instance_type, wanted.path)?;
-            let shape = self.shape(spec, instance_type, wanted.path)?;
+            self.check_priced(market.book, instance_type, wanted.path)?;
+            let shape = self.shape(market, instance_type, wanted.path)?;
             for capacity_type in wanted.capacity_types {
-                let Some(dollars) = price_of(price, *capacity_type) else { continue };
                 let capacity = wanted.capacity.get(capacity_type).copied().unwrap_or_default();
                 for zone in zones {
-                    offerings.push(offering((instance_type, zone), *capacity_type, dollars, capacity, (price, &shape)));
+                    let Some(dollars) = market.book.price(instance_type, *capacity_type, zone) else { continue };
+                    let billing = market.book.billing(instance_type, *capacity_type);
+                    let bill = (dollars, billing);
+                    offerings.push(offering((instance_type, zone), *capacity_type, bill, capacity, &shape));
                 }
             }
         }
@@ -55,38 +59,33 @@ impl Context<'_> {
         Ok(offerings)
     }
 
-    fn price<'s>(
-        &self,
-        spec: &'s ScenarioSpec,
-        instance_type: &str,
-        path: &str,
-    ) -> Result<&'s PriceFile, ScenarioError> {
-        spec.prices.get(instance_type).ok_or_else(|| {
-            self.unknown_name(
-                path,
-                "entry under `prices` for instance type",
-                instance_type,
-                spec.prices.keys().cloned(),
-            )
+    /// An instance type asked for by name must have a price.
+    fn check_priced(&self, book: &PriceBook, instance_type: &str, path: &str) -> Result<(), ScenarioError> {
+        book.check(instance_type).map_err(|reason| match reason {
+            Some(error @ (PriceError::AmbiguousProvider { .. } | PriceError::UnknownRegion { .. })) => {
+                self.inconsistent(path, &format!("{error} (`prices.provider` and `prices.region` choose)"))
+            }
+            _ => self.unknown_name(path, "entry under `prices` for instance type", instance_type, book.names()),
         })
     }
 
-    fn shape(&self, spec: &ScenarioSpec, instance_type: &str, path: &str) -> Result<Shape, ScenarioError> {
-        if let Some(file) = spec.nodes.instance_types.get(instance_type) {
+    fn shape(&self, market: &Market<'_>, instance_type: &str, path: &str) -> Result<Shape, ScenarioError> {
+        if let Some(file) = market.spec.nodes.instance_types.get(instance_type) {
             return Shape::written(file).ok_or_else(|| {
                 let path = format!("spec.nodes.instanceTypes[\"{instance_type}\"].cpu");
                 self.inconsistent(&path, "must be a CPU quantity such as `11` or `11500m`")
             });
         }
-        built_in(instance_type).ok_or_else(|| {
-            let known = built_in_names().map(str::to_owned).chain(spec.nodes.instance_types.keys().cloned());
+        let in_catalog = || market.book.shape(instance_type).and_then(Shape::sold);
+        built_in(instance_type).or_else(in_catalog).ok_or_else(|| {
+            let known = built_in_names().map(str::to_owned).chain(market.spec.nodes.instance_types.keys().cloned());
             self.unknown_name(path, "built-in shape or `nodes.instanceTypes` entry for", instance_type, known)
         })
     }
 
     /// Types, purchase options and zones that meet a Karpenter pool's requirements, among the types that have a price.
-    pub(super) fn karpenter_wish(&self, spec: &ScenarioSpec, pool: &KarpenterPool) -> Result<Wish, String> {
-        let mut types: Vec<String> = spec.prices.keys().cloned().collect();
+    pub(super) fn karpenter_wish(&self, market: &Market<'_>, pool: &KarpenterPool) -> Result<Wish, String> {
+        let mut types: Vec<String> = market.book.names();
         let mut capacity_types: Vec<CapacityType> = CAPACITY_TYPES.iter().map(|known| known.1).collect();
         if pool.on_demand_by_default && pool.requirements.iter().all(|rule| rule.key != "karpenter.sh/capacity-type") {
             capacity_types = vec![CapacityType::OnDemand];
@@ -104,8 +103,9 @@ impl Context<'_> {
                 }
                 "topology.kubernetes.io/zone" if rule.operator == Operator::In => zones.clone_from(&rule.values),
                 key if UNIFORM_KEYS.contains(&key) => {}
-                _ => types
-                    .retain(|name| self.shape(spec, name, "spec.prices").is_ok_and(|shape| meets(rule, name, &shape))),
+                _ => types.retain(|name| {
+                    self.shape(market, name, "spec.prices").is_ok_and(|shape| meets(rule, name, &shape))
+                }),
             }
             if !is_understood(rule) {
                 return Err(format!("requirement on `{}` with operator {:?} is not modelled", rule.key, rule.operator));
@@ -123,6 +123,14 @@ pub struct Wish {
     pub capacity_types: Vec<CapacityType>,
     /// Zones.
     pub zones: Vec<String>,
+}
+
+/// What there is to be had: shapes and prices.
+pub struct Market<'a> {
+    /// The scenario, for shapes.
+    pub spec: &'a ScenarioSpec,
+    /// Prices.
+    pub book: &'a PriceBook,
 }
 
 /// What a pool asks for.
@@ -193,21 +201,12 @@ fn is_understood(rule: &Requirement) -> bool {
         || (key == "topology.kubernetes.io/zone" && rule.operator == Operator::In)
 }
 
-fn price_of(price: &PriceFile, capacity_type: CapacityType) -> Option<UsdPerHour> {
-    match capacity_type {
-        CapacityType::OnDemand => price.on_demand,
-        CapacityType::Spot => price.spot,
-        CapacityType::Reserved => price.reserved,
-    }
-    .map(|price| price.0)
-}
-
 fn offering(
     (instance_type, zone): (&str, &str),
     capacity_type: CapacityType,
-    dollars: UsdPerHour,
+    (dollars, billing): (UsdPerHour, Billing),
     capacity: OfferCapacity,
-    (price, shape): (&PriceFile, &Shape),
+    shape: &Shape,
 ) -> InstanceOffering {
     let mut offering = InstanceOffering {
         instance_type: instance_type.to_owned(),
@@ -223,11 +222,7 @@ fn offering(
         cpu: Millicores(0),
         memory: Bytes(0),
         prices: Arc::from(vec![(SimTime::ZERO, dollars)]),
-        billing: Billing {
-            minimum: price.billing_minimum.duration(),
-            increment: price.billing_increment.duration(),
-            spot_first_hour_free: price.spot_first_hour_free && capacity_type == CapacityType::Spot,
-        },
+        billing,
         capacity_max: capacity.instances_max,
         insufficient_capacity: capacity.insufficient.map_or(0.0, |share| share.0),
     };

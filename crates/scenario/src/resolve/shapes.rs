@@ -61,6 +61,14 @@ pub fn built_in_names() -> impl Iterator<Item = &'static str> {
     SHAPES.iter().map(|shape| shape.0)
 }
 
+/// CPU that kubelet and system keep for themselves.
+const RESERVED_MILLICORES: u64 = 200;
+
+/// A twelfth of the memory is kept back too.
+fn allocatable(bytes: u64) -> Bytes {
+    Bytes(bytes / 12 * 11)
+}
+
 /// A built-in shape. Kubelet and system keep 0.2 CPUs and a twelfth of the memory for themselves, about what EKS and GKE reserve.
 pub fn built_in(name: &str) -> Option<Shape> {
     let (_, gpus, product, cpus, gib) = *SHAPES.iter().find(|shape| shape.0 == name)?;
@@ -68,12 +76,24 @@ pub fn built_in(name: &str) -> Option<Shape> {
         gpus,
         gpu_resource: "nvidia.com/gpu".to_owned(),
         gpu_product: product.to_owned(),
-        cpu: Millicores(cpus * 1000 - 200),
-        memory: Bytes((gib << 30) / 12 * 11),
+        cpu: Millicores(cpus * 1000 - RESERVED_MILLICORES),
+        memory: allocatable(gib << 30),
     })
 }
 
 impl Shape {
+    /// A shape as the price catalog has it; `None` where it names GPUs without a machine around them.
+    pub fn sold(shape: &prices::Shape) -> Option<Self> {
+        let (vcpus, gib) = (shape.vcpus?, shape.memory_gib?);
+        Some(Self {
+            gpus: shape.gpus,
+            gpu_resource: "nvidia.com/gpu".to_owned(),
+            gpu_product: shape.gpu_product().unwrap_or_default().to_owned(),
+            cpu: Millicores((u64::from(vcpus) * 1000).saturating_sub(RESERVED_MILLICORES)),
+            memory: allocatable((gib * f64::from(1u32 << 30)) as u64),
+        })
+    }
+
     /// A shape from the scenario; `None` if its CPU is no quantity.
     pub fn written(file: &InstanceTypeFile) -> Option<Self> {
         let cpu = policy::keda::quantity::milli_from_text(&file.cpu).map(Quantity)?;

@@ -49,7 +49,12 @@ impl FileTrace {
         Ok(checked)
     }
 
-    /// Arrival of the last request.
+    /// What the file's format is called.
+    pub fn format_name(&self) -> &'static str {
+        self.layout.name()
+    }
+
+    /// Arrival of the last request, in nanoseconds from the start of the trace.
     pub fn last_ns(&self) -> u64 {
         self.last_ns
     }

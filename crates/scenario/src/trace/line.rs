@@ -53,10 +53,11 @@ impl Layout {
             TraceFormat::Auto | TraceFormat::Mooncake if is_json => Ok(json(header)),
             TraceFormat::Auto if names.contains(&"ContextTokens") => azure(&names),
             TraceFormat::Auto if names.contains(&"Request tokens") => burst_gpt(&names),
-            TraceFormat::Auto if names.contains(&"arrival") => {
+            TraceFormat::Auto if names.contains(&"arrival") || names.contains(&"arrival_s") => {
                 let tokens = (column("prompt_tokens"), column("output_tokens"));
                 let tokens = if let (Ok(prompt), Ok(output)) = tokens { Some((prompt, output)) } else { None };
-                Ok(Self::Csv { arrival: column("arrival")?, unit: TimeColumn::Seconds, tokens, skips_failures: false })
+                let arrival = column("arrival_s").or_else(|_| column("arrival"))?;
+                Ok(Self::Csv { arrival, unit: TimeColumn::Seconds, tokens, skips_failures: false })
             }
             TraceFormat::Auto => Err(format!(
                 "format not recognised from the first line `{}`; name the columns under `columns` with `format: columns`",
@@ -69,6 +70,19 @@ impl Layout {
                 Some(columns) => named(&names, columns),
                 None => Err("`format: columns` needs `columns`".to_owned()),
             },
+        }
+    }
+
+    /// What the format is called.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Json { unit_ns: 1_000_000 } => "Mooncake JSON lines, times in milliseconds",
+            Self::Json { .. } => "Qwen-Bailian JSON lines, times in seconds",
+            Self::Csv { skips_failures: true, .. } => "BurstGPT CSV, failed requests left out",
+            Self::Csv { unit: TimeColumn::Timestamp, tokens: Some(_), .. } => "CSV with dates and tokens, as Azure's",
+            Self::Csv { unit: TimeColumn::Timestamp, .. } => "CSV with dates",
+            Self::Csv { tokens: Some(_), .. } => "CSV with arrivals and tokens",
+            Self::Csv { .. } => "CSV with arrivals",
         }
     }
 

@@ -46,7 +46,7 @@ fn unreadable(path: &Path, error: &std::io::Error) -> ScenarioError {
 }
 
 /// A whole small file as text.
-fn read_text(path: &Path) -> Result<String, ScenarioError> {
+pub fn read_text(path: &Path) -> Result<String, ScenarioError> {
     let mut text = String::new();
     open_input(path)?.read_to_string(&mut text).map_err(|error| unreadable(path, &error))?;
     Ok(text)

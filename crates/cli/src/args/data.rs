@@ -1,0 +1,276 @@
+//! Options of the commands that look at data: `trace`, `prices`, `calibrate`, `init`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+/// `scalelab trace`.
+#[derive(Debug, Subcommand)]
+pub enum Trace {
+    /// Say what is in a trace: rows, span, rates, tokens
+    Inspect(TraceFile),
+    /// Write a trace as CSV with the columns arrival_s, prompt_tokens, output_tokens
+    Convert {
+        /// The trace.
+        #[command(flatten)]
+        input: TraceFile,
+        /// Where to write it; packed if the name ends in .gz
+        output: PathBuf,
+    },
+    /// Make a trace up: Poisson arrivals, lognormal token counts
+    Synthesize(Synthesize),
+    /// Print a generator that resembles a trace, as YAML for a scenario
+    Fit(Fit),
+}
+
+/// A trace and how to read it.
+#[derive(Debug, Args)]
+pub struct TraceFile {
+    /// CSV or JSON lines, plain or .gz; known formats are recognised
+    pub file: PathBuf,
+    /// Column of arrivals, for a CSV of no known format
+    #[arg(long, value_name = "COLUMN")]
+    pub arrival: Option<String>,
+    /// What that column holds
+    #[arg(long, value_enum, default_value_t = ArrivalUnit::Seconds, requires = "arrival")]
+    pub arrival_unit: ArrivalUnit,
+    /// Column of prompt tokens
+    #[arg(long, value_name = "COLUMN", requires_all = ["arrival", "output_tokens"])]
+    pub prompt_tokens: Option<String>,
+    /// Column of output tokens
+    #[arg(long, value_name = "COLUMN", requires_all = ["arrival", "prompt_tokens"])]
+    pub output_tokens: Option<String>,
+}
+
+/// What a column of arrivals holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ArrivalUnit {
+    /// Numbers, in seconds
+    Seconds,
+    /// Numbers, in milliseconds
+    Milliseconds,
+    /// Numbers, in microseconds
+    Microseconds,
+    /// Numbers, in nanoseconds
+    Nanoseconds,
+    /// Dates and times; the first request is the start
+    Timestamp,
+}
+
+/// `scalelab trace synthesize`.
+#[derive(Debug, Args)]
+pub struct Synthesize {
+    /// Mean rate, such as 5req/s
+    #[arg(long)]
+    pub rate: String,
+    /// Length, such as 10m
+    #[arg(long)]
+    pub duration: String,
+    /// Seed: the same seed makes the same file
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Median and 90th percentile of the prompt's length in tokens
+    #[arg(long, value_name = "P50,P90", default_value = "1000,2700")]
+    pub prompt_tokens: String,
+    /// Median and 90th percentile of the answer's length in tokens
+    #[arg(long, value_name = "P50,P90", default_value = "130,420")]
+    pub output_tokens: String,
+    /// Longest prompt and longest answer in tokens
+    #[arg(long, value_name = "TOKENS", default_value_t = 8192)]
+    pub tokens_max: u32,
+    /// Where to write it; packed if the name ends in .gz; `-` is standard output
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    pub out: PathBuf,
+}
+
+/// `scalelab trace fit`.
+#[derive(Debug, Args)]
+pub struct Fit {
+    /// The trace.
+    #[command(flatten)]
+    pub input: TraceFile,
+    /// Length over which the rate is averaged, such as 5m [default: a 48th of the trace or more, at least 1 s]
+    #[arg(long)]
+    pub interval: Option<String>,
+}
+
+/// `scalelab prices`.
+#[derive(Debug, Subcommand)]
+pub enum Prices {
+    /// List prices, cheapest GPU first
+    List(PricesList),
+    /// Show an instance type: shape, billing rules, every price with its day and source
+    Show(PricesShow),
+    /// Make a catalog out of somebody else's price file
+    Import(PricesImport),
+}
+
+/// `scalelab prices list`.
+#[derive(Debug, Args)]
+pub struct PricesList {
+    /// Only this GPU model, such as H100
+    #[arg(long, value_name = "MODEL")]
+    pub gpu: Option<String>,
+    /// Only this provider
+    #[arg(long)]
+    pub provider: Option<String>,
+    /// Only this region
+    #[arg(long)]
+    pub region: Option<String>,
+    /// Another catalog than the built-in one, as `prices import` writes it
+    #[arg(long, value_name = "FILE")]
+    pub catalog: Option<PathBuf>,
+}
+
+/// `scalelab prices show`.
+#[derive(Debug, Args)]
+pub struct PricesShow {
+    /// Instance type, such as p5.48xlarge
+    pub instance: String,
+    /// Only this region
+    #[arg(long)]
+    pub region: Option<String>,
+    /// Only this provider
+    #[arg(long)]
+    pub provider: Option<String>,
+    /// Another catalog than the built-in one, as `prices import` writes it
+    #[arg(long, value_name = "FILE")]
+    pub catalog: Option<PathBuf>,
+}
+
+/// `scalelab prices import`.
+#[derive(Debug, Args)]
+pub struct PricesImport {
+    /// What the files are
+    #[arg(long, value_enum)]
+    pub format: PriceFormat,
+    /// The files, plain or .gz; `-` is standard input
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// Catalog to write; use it with `prices: {catalog: [embedded, FILE]}`
+    #[arg(short, long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Whose prices a SkyPilot file holds: the name of its folder
+    #[arg(long, default_value = "aws")]
+    pub provider: String,
+    /// Day the file was fetched; price histories have their own dates [default: the file's modification date]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub date: Option<jiff::civil::Date>,
+    /// Who says so, for each row [default: the format and the file's name]
+    #[arg(long)]
+    pub source: Option<String>,
+}
+
+/// Formats of price files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PriceFormat {
+    /// `vms.csv` of the SkyPilot catalog
+    Skypilot,
+    /// JSON of `aws ec2 describe-spot-price-history`, one file per page
+    AwsSpotHistory,
+    /// `spot-advisor-data.json` of the AWS Spot Advisor
+    SpotAdvisor,
+}
+
+/// `scalelab calibrate`.
+#[derive(Debug, Subcommand)]
+pub enum Calibrate {
+    /// Cold-start phases from what `kubectl get pods,events,nodes -o json` prints
+    ColdStart(CalibrateColdStart),
+    /// Interruptions from a recorded availability or price history
+    Spot(CalibrateSpot),
+    /// Service times from load tests
+    Service(CalibrateService),
+    /// Print a cold-start preset with its sources, or list all
+    Preset {
+        /// Name, as in `coldStart: {preset: NAME}`.
+        name: Option<String>,
+    },
+}
+
+/// `scalelab calibrate cold-start`.
+#[derive(Debug, Args)]
+pub struct CalibrateColdStart {
+    /// Output of `kubectl get pods -o json`; may be given several times, and may hold events and nodes too
+    #[arg(long, value_name = "FILE", required = true)]
+    pub pods: Vec<PathBuf>,
+    /// Output of `kubectl get events -o json`: image pulls and node phases
+    #[arg(long, value_name = "FILE")]
+    pub events: Vec<PathBuf>,
+    /// Output of `kubectl get nodes -o json`: how long nodes take to boot
+    #[arg(long, value_name = "FILE")]
+    pub nodes: Vec<PathBuf>,
+    /// Write the YAML snippet here instead of printing it
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Draw observed against fitted quantiles
+    #[arg(long, value_name = "FILE.svg")]
+    pub plot: Option<PathBuf>,
+    /// Seed of the bootstrap behind the intervals
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// `scalelab calibrate spot`.
+#[derive(Debug, Args)]
+pub struct CalibrateSpot {
+    /// History of one zone per file, plain or .gz: SkyPilot or Bamboo trace, or AWS spot price history
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    pub history: Vec<PathBuf>,
+    /// The nodes counted could have been had, instead of were held
+    #[arg(long)]
+    pub available: bool,
+    /// For price histories of several instance types: which
+    #[arg(long, value_name = "TYPE")]
+    pub instance_type: Option<String>,
+    /// For price histories: a node is lost when the price rises above this, such as '$12/h' [default: the on-demand price]
+    #[arg(long, value_name = "PRICE")]
+    pub price_max: Option<String>,
+    /// Write the YAML snippet here instead of printing it
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// `scalelab calibrate service`.
+#[derive(Debug, Args)]
+pub struct CalibrateService {
+    /// What the files are
+    #[arg(long, value_enum)]
+    pub format: ServiceFormat,
+    /// Results: one load per file, or for perf-analyzer one batch size per file
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// Batch size of each perf-analyzer file (its -b), in their order [default: 1]
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    pub batch: Vec<u32>,
+    /// Write the YAML snippet here instead of printing it
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// Formats of load-test results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ServiceFormat {
+    /// CSV of Triton's perf_analyzer (`-f`)
+    PerfAnalyzer,
+    /// JSON of `vllm bench serve --save-result`
+    VllmBench,
+    /// JSON of genai-perf or AIPerf
+    GenaiPerf,
+    /// A stage report of inference-perf
+    InferencePerf,
+}
+
+/// `scalelab init`.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Your manifests, a file or a folder; may be given several times. Without any, the scenario describes a pod itself
+    #[arg(long, value_name = "PATH")]
+    pub manifests: Vec<PathBuf>,
+    /// Your traffic: a trace in a known format, or a CSV of times and rates or counts
+    #[arg(long, value_name = "FILE")]
+    pub traffic: Option<PathBuf>,
+    /// Folder to make; it must not exist yet
+    #[arg(short, long, value_name = "SCENARIO")]
+    pub out: PathBuf,
+}

@@ -1,0 +1,111 @@
+//! `scalelab init`: a scenario to start from, around the user's own manifests and traffic, that runs as it is.
+
+mod manifests;
+mod starter;
+mod traffic;
+
+use std::path::{Path, PathBuf};
+
+use prices::Catalog;
+use scenario::{Documents, Input, ScenarioError};
+
+use crate::args::Init;
+use crate::failure::{Failure, OrEnvironment, OrInput, Outcome, Result};
+use manifests::Found;
+use starter::{NodesChoice, Starter};
+use traffic::TrafficChoice;
+
+/// Writes the folder, whole or not at all.
+pub fn init(args: &Init) -> Result<Outcome> {
+    if args.out.exists() {
+        let reason = "exists already; `init` never overwrites: name a folder that does not exist";
+        return Err(Failure::input(format!("{}: {reason}", args.out.display())));
+    }
+    let name = args.out.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = name.ok_or_else(|| Failure::input(format!("{}: has no name", args.out.display())))?;
+    let found = Found::read(&args.manifests)?;
+    let traffic = args.traffic.as_deref().map(TrafficChoice::of).transpose()?;
+    let mut starter = Starter::new(name, &found, traffic);
+    starter.nodes = choose_nodes(&starter, &found)?;
+
+    let staging = staging(&args.out);
+    let written = stage(&staging, &starter, &found, args.traffic.as_deref());
+    let placed = written.and_then(|()| {
+        let notes = verify(&starter, &found, &staging)?;
+        std::fs::rename(&staging, &args.out).or_environment(&format!("writing {}", args.out.display()))?;
+        Ok(notes)
+    });
+    if placed.is_err() {
+        // The error that matters is the first one.
+        let _ = std::fs::remove_dir_all(&staging);
+    }
+    for note in found.notes.iter().chain(&placed?) {
+        eprintln!("note: {note}");
+    }
+    println!("{} is ready: scalelab run {}", args.out.join("scenario.yaml").display(), args.out.display());
+    Ok(Outcome::Done)
+}
+
+/// A folder beside the one to make, so that it can be moved there in one step.
+fn staging(out: &Path) -> PathBuf {
+    let name = out.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    out.with_file_name(format!(".{name}.{}.tmp", std::process::id()))
+}
+
+fn stage(staging: &Path, starter: &Starter, found: &Found, traffic: Option<&Path>) -> Result<()> {
+    let doing = || format!("writing {}", staging.display());
+    std::fs::create_dir_all(staging).or_environment(&doing())?;
+    std::fs::write(staging.join("scenario.yaml"), starter.text()).or_environment(&doing())?;
+    for (name, path) in &found.files {
+        std::fs::copy(path, staging.join(name)).or_environment(&doing())?;
+    }
+    if let (Some(path), Some(choice)) = (traffic, &starter.traffic) {
+        let copy = staging.join(&choice.file);
+        std::fs::create_dir_all(copy.parent().unwrap_or(staging)).or_environment(&doing())?;
+        std::fs::copy(path, copy).or_environment(&doing())?;
+    }
+    Ok(())
+}
+
+/// What `scalelab run` will say to it. Manifests are read where the user has them, so that messages name those files.
+fn verify(starter: &Starter, found: &Found, folder: &Path) -> Result<Vec<String>> {
+    Ok(load(starter.text(), found, folder).or_input()?.notes)
+}
+
+fn load(text: String, found: &Found, folder: &Path) -> std::result::Result<scenario::Loaded, ScenarioError> {
+    let mut inputs: Vec<Input> = found.files.iter().map(|(_, path)| Input::Path(path.clone())).collect();
+    inputs.push(Input::Text { name: "scenario.yaml".to_owned(), text });
+    Documents::read(&inputs)?.in_folder(folder).load(&[])
+}
+
+/// The pools of the manifests where they can hold the pod; otherwise the cheapest machine of the catalog that can.
+fn choose_nodes(starter: &Starter, found: &Found) -> Result<NodesChoice> {
+    let works = |nodes: &NodesChoice| load(starter.probe(nodes), found, Path::new(""));
+    // Without nodes every remaining mistake is one in the manifests, and theirs is the message that helps.
+    works(&NodesChoice::Serverless).or_input()?;
+    if found.has_pools && works(&NodesChoice::Manifests).is_ok() {
+        return Ok(NodesChoice::Manifests);
+    }
+    let catalog = Catalog::embedded();
+    let mut offers: Vec<(u64, &str, &str)> = catalog
+        .rows()
+        .iter()
+        .filter(|row| row.shape.vcpus.is_some() && ["aws", "gcp"].contains(&row.provider.as_str()))
+        .filter_map(|row| Some((row.on_demand?.as_micros(), row.provider.as_str(), row.instance_type.as_str())))
+        .collect();
+    offers.sort_unstable();
+    offers.dedup_by_key(|offer| offer.2);
+    let mut refusal = None;
+    for (_, provider, instance_type) in offers {
+        let choice = NodesChoice::Pool { provider: provider.to_owned(), instance_type: instance_type.to_owned() };
+        match works(&choice) {
+            Ok(_) => return Ok(choice),
+            Err(error) => refusal = Some(error),
+        }
+    }
+    let refusal = refusal.map(|error| error.to_string()).unwrap_or_default();
+    Err(Failure::input(format!(
+        "no machine of the price catalog can hold the pod ({refusal}); start from scenarios/triton-day and describe yours under \
+         `nodes.instanceTypes` and `prices`"
+    )))
+}

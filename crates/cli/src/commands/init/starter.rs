@@ -1,0 +1,253 @@
+//! The text of a starter scenario. Every value that is a guess says so.
+
+use super::manifests::Found;
+use super::traffic::{TrafficChoice, TrafficKind};
+
+/// Longest run a starter proposes: a day is what most daily shapes need.
+const LENGTH_MAX_S: u64 = 86_400;
+
+/// Where pods run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NodesChoice {
+    /// Nowhere: for trying out everything else.
+    Serverless,
+    /// On the pools of the manifests.
+    Manifests,
+    /// On a pool of this instance type.
+    Pool {
+        /// Provider.
+        provider: String,
+        /// Instance type.
+        instance_type: String,
+    },
+}
+
+/// How a replica serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Engine {
+    Tokens,
+    Batches,
+    Slots,
+}
+
+/// All that goes into the text.
+#[derive(Debug)]
+pub struct Starter {
+    name: String,
+    service: String,
+    deployment: Option<String>,
+    names_deployment: bool,
+    replicas: u64,
+    hpas: Vec<String>,
+    scaled_objects: Vec<String>,
+    engine: Engine,
+    /// Traffic file, if there is one.
+    pub traffic: Option<TrafficChoice>,
+    /// Where pods run.
+    pub nodes: NodesChoice,
+}
+
+impl Starter {
+    /// A starter for what was found; nodes are chosen later.
+    pub fn new(name: String, found: &Found, traffic: Option<TrafficChoice>) -> Self {
+        let has_tokens =
+            traffic.as_ref().is_some_and(|traffic| traffic.kind == TrafficKind::Trace { has_tokens: true });
+        let image = found.image.to_lowercase();
+        let makes_tokens =
+            ["vllm", "sglang", "text-generation-inference", "llm"].iter().any(|word| image.contains(word));
+        let engine = match () {
+            () if has_tokens || makes_tokens => Engine::Tokens,
+            () if image.contains("triton") => Engine::Batches,
+            () => Engine::Slots,
+        };
+        Self {
+            name,
+            service: found.service.clone(),
+            deployment: found.deployment.clone(),
+            names_deployment: found.has_several,
+            replicas: found.replicas,
+            hpas: found.hpas.clone(),
+            scaled_objects: found.scaled_objects.clone(),
+            engine,
+            traffic,
+            nodes: NodesChoice::Serverless,
+        }
+    }
+
+    /// The scenario.
+    pub fn text(&self) -> String {
+        self.compose(&self.traffic_text(), &self.nodes)
+    }
+
+    /// The scenario with made-up traffic and other nodes, to see whether it loads.
+    pub fn probe(&self, nodes: &NodesChoice) -> String {
+        self.compose("  traffic:\n    generator: {rate: 1req/s}\n", nodes)
+    }
+
+    fn compose(&self, traffic: &str, nodes: &NodesChoice) -> String {
+        let length = self.traffic.as_ref().map_or(LENGTH_MAX_S, |traffic| traffic.length_s.min(LENGTH_MAX_S));
+        let head = format!(
+            "# Made by `scalelab init`. Lines marked GUESS are placeholders: replace them by what you know or have measured.\n\
+             #\n#   scalelab run FOLDER\n#   scalelab schema        every key, for your editor\n\
+             apiVersion: scalelab.dev/v1\nkind: Scenario\nmetadata:\n  name: {}\nspec:\n  run:\n    \
+             start: \"2026-01-05T00:00:00\" # local time; weekdays and schedules count from it\n    timeZone: UTC\n    \
+             duration: {length}s\n    seed: 1\n    replications: 3 # intervals need several\n\n",
+            quoted(&self.name)
+        );
+        let parts =
+            [traffic, &self.service_text(), &self.slo_text(), COLD_START, &nodes_text(nodes), &self.policies_text()];
+        head + &parts.map(str::to_owned).join("\n")
+    }
+
+    fn traffic_text(&self) -> String {
+        let Some(choice) = &self.traffic else {
+            let mean = if self.engine == Engine::Tokens { 5 } else { 20 };
+            return format!(
+                "  # GUESS: a day with its peak at 14:00. `trace: {{file: …}}` replays recorded requests instead, and `scalelab trace fit`\n  \
+                 # describes them by a generator.\n  traffic:\n    generator:\n      process: poisson\n      rate:\n        \
+                 sine: {{mean: {mean}req/s, amplitude: 70%, period: 24h, peak: 14h}}\n    history: {{days: 14}} # what predictors look at\n"
+            );
+        };
+        let file = quoted(&choice.file);
+        let cut = if choice.length_s > LENGTH_MAX_S { " It is longer than the run above." } else { "" };
+        match &choice.kind {
+            TrafficKind::Trace { .. } => format!(
+                "  # Your requests, every policy facing the very same ones.{cut}\n  traffic:\n    trace: {{file: {file}}}\n    \
+                 scale: 100% # 250% sends two and a half times as many\n"
+            ),
+            TrafficKind::Series { is_dated, value, is_count } => {
+                let (unit, read_as) = if *is_count {
+                    ("perInterval", "requests in each interval")
+                } else {
+                    ("perSecond", "requests per second")
+                };
+                let times = if *is_dated { "timestamp" } else { "seconds" };
+                format!(
+                    "  # GUESS: the column {value:?} is read as {read_as}; the other reading is `valueUnit: {}`.{cut}\n  traffic:\n    \
+                     generator:\n      process: poisson\n      rate:\n        series: {{file: {file}, timeUnit: {times}, value: {}, \
+                     valueUnit: {unit}}}\n",
+                    if *is_count { "perSecond" } else { "perInterval" },
+                    quoted(value)
+                )
+            }
+        }
+    }
+
+    fn service_text(&self) -> String {
+        let who = match &self.deployment {
+            Some(name) if self.names_deployment => format!("    deployment: {}\n", quoted(name)),
+            Some(_) => String::new(),
+            None => format!(
+                "    pod: # stands for a Deployment manifest; put yours into this folder and take this out\n      name: {}\n      gpus: 1\n",
+                quoted(&self.service)
+            ),
+        };
+        let model = match self.engine {
+            Engine::Tokens => TOKENS,
+            Engine::Batches => BATCHES,
+            Engine::Slots => SLOTS,
+        };
+        format!(
+            "  service:\n{who}{model}    routing: leastRequests\n    whileNoReplica: hold # or reject\n    client: {{timeout: 60s}}\n"
+        )
+    }
+
+    fn slo_text(&self) -> String {
+        let thresholds = if self.engine == Engine::Tokens {
+            "ttft: 1s, tpot: 50ms, objective: 95%"
+        } else {
+            "latency: 500ms, objective: 99%"
+        };
+        format!("  slo: {{{thresholds}}} # GUESS\n")
+    }
+
+    fn policies_text(&self) -> String {
+        let replicas = self.replicas.max(1);
+        let mut text = format!(
+            "  # Alternatives to compare, all over the same requests.\n  policies:\n  - name: static\n    static: {{replicas: {replicas}}}\n"
+        );
+        let mut names = vec!["static".to_owned()];
+        let manifests =
+            self.hpas.iter().map(|name| ("hpa", name)).chain(self.scaled_objects.iter().map(|name| ("keda", name)));
+        for (key, manifest) in manifests {
+            let policy = if names.contains(manifest) { format!("{manifest}-{key}") } else { manifest.clone() };
+            text += &format!("  - name: {}\n    {key}: {}\n", quoted(&policy), quoted(manifest));
+            names.push(policy);
+        }
+        let (key, base) = match (self.hpas.first(), self.scaled_objects.first()) {
+            (Some(name), _) => ("hpa", quoted(name)),
+            (None, Some(name)) => ("keda", quoted(name)),
+            (None, None) => {
+                text += "  # An autoscaler is a manifest in this folder, named here: `hpa: NAME` or `keda: NAME`.\n";
+                return text;
+            }
+        };
+        text += &format!(
+            "  - name: {key}-with-warm-pool # two standbys with the model loaded\n    {key}: {base}\n    warmPool: {{size: 2}}\n"
+        );
+        text
+    }
+}
+
+const TOKENS: &str = "    # GUESS: Llama-3.1-8B on one H100 with vLLM. `scalelab calibrate service --format vllm-bench FILE…` fits yours.
+    model:
+      continuousBatching:
+        sequencesMax: 256
+        batchedTokensMax: 8192
+        kvTokens: 411264
+        iterationMin: 9.54ms
+        iterationBase: 6.64ms
+        perKvToken: 62.7ns
+        perPromptToken: 20.04us
+        promptTokens: {logNormal: {p50: 1000, p90: 2700}} # of requests without tokens of their own
+        outputTokens: {logNormal: {p50: 130, p90: 420}}
+";
+
+const BATCHES: &str =
+    "    # GUESS. `scalelab calibrate service --format perf-analyzer --batch 1,8,32 FILE…` fits yours.
+    model:
+      dynamicBatching:
+        batchMax: 32
+        queueDelay: 2ms
+        latency: {affine: {base: 10ms, perRequest: 1.5ms}}
+";
+
+const SLOTS: &str =
+    "    # GUESS: one request at a time. `dynamicBatching` and `continuousBatching` model Triton and LLM engines.
+    model:
+      slots: {concurrency: 1, serviceTime: {logNormal: {p50: 80ms, p90: 150ms}}}
+";
+
+const COLD_START: &str = "  # GUESS. `scalelab calibrate cold-start --pods … --events … --nodes …` fits yours; `coldStart: {preset: NAME}` takes a published one
+  # (`scalelab calibrate preset` lists them).
+  coldStart:
+    imagePull: {uniform: {low: 30s, high: 60s}}
+    modelDownload: {uniform: {low: 60s, high: 180s}}
+    gpuLoad: {uniform: {low: 10s, high: 30s}}
+    cudaWarmUp: {uniform: {low: 5s, high: 15s}}
+";
+
+fn nodes_text(nodes: &NodesChoice) -> String {
+    match nodes {
+        NodesChoice::Serverless => "  nodes: {manager: {serverless: {price: $1/h}}}\n".to_owned(),
+        NodesChoice::Manifests => {
+            "  # Nodes come from the NodePool or Provisioner beside this file. Prices written here take precedence:\n  \
+             # `g5.xlarge: {onDemand: $1.01/h, spot: $0.45/h}`.\n  prices: {catalog: embedded}\n"
+                .to_owned()
+        }
+        NodesChoice::Pool { provider, instance_type } => format!(
+            "  # GUESS: the cheapest machine of the price catalog that can hold the pod. Prices written here take precedence:\n  \
+             # `{instance_type}: {{onDemand: $1.01/h}}`; `scalelab prices show {instance_type}` says where the catalog's are from.\n  nodes:\n    \
+             pools:\n    - name: gpu\n      instanceTypes: [{instance_type}]\n      capacityTypes: [on-demand]\n  prices: {{catalog: embedded, \
+             provider: {provider}}}\n"
+        ),
+    }
+}
+
+/// Text as YAML takes it whatever it looks like.
+fn quoted(text: &str) -> String {
+    let is_plain = text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_./".contains(letter))
+        && !["true", "false", "null", "yes", "no", "on", "off"].contains(&text.to_lowercase().as_str());
+    if is_plain { text.to_owned() } else { serde_json::Value::from(text).to_string() }
+}

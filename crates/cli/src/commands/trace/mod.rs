@@ -1,0 +1,252 @@
+//! `scalelab trace`: look at a trace, normalise it, make one up, describe one by a few numbers.
+
+mod statistics;
+
+use std::fmt::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use scenario::file::{ColumnsFile, TimeColumn, TraceFile as TraceKey, TraceFormat};
+use scenario::{Amount, FileTrace, RequestRate, Time};
+use units::SimDuration;
+use workload::{Distribution, LlmTrace, RateCurve, TraceChunk, TraceSource};
+
+use super::data_files::{say, write};
+use crate::args::{ArrivalUnit, Fit, Synthesize, Trace, TraceFile};
+use crate::failure::{Failure, OrInput, Outcome, Result};
+use statistics::{Arrivals, Tokens, append, burstiness, rate_curve};
+
+/// A made-up trace is held in memory; more than this many requests is no small trace.
+const REQUESTS_MAX: f64 = 50_000_000.0;
+
+/// Points of a fitted rate, about.
+const POINTS: u64 = 48;
+
+/// Points of a fitted rate at most: more would be a copy, not a description.
+const POINTS_MAX: usize = 2_000;
+
+/// Runs the command given.
+pub fn trace(args: &Trace) -> Result<Outcome> {
+    match args {
+        Trace::Inspect(input) => inspect(input)?,
+        Trace::Convert { input, output } => {
+            let (_, trace) = read(input)?;
+            write(output, &csv(&trace))?;
+            if output != Path::new("-") {
+                eprintln!("{} requests are in {}", trace.len(), output.display());
+            }
+        }
+        Trace::Synthesize(args) => synthesize(args)?,
+        Trace::Fit(args) => fit(args)?,
+    }
+    Ok(Outcome::Done)
+}
+
+fn read(input: &TraceFile) -> Result<(FileTrace, TraceChunk)> {
+    let columns = input.arrival.as_ref().map(|arrival| ColumnsFile {
+        arrival: arrival.clone(),
+        arrival_unit: match input.arrival_unit {
+            ArrivalUnit::Seconds => TimeColumn::Seconds,
+            ArrivalUnit::Milliseconds => TimeColumn::Milliseconds,
+            ArrivalUnit::Microseconds => TimeColumn::Microseconds,
+            ArrivalUnit::Nanoseconds => TimeColumn::Nanoseconds,
+            ArrivalUnit::Timestamp => TimeColumn::Timestamp,
+        },
+        prompt_tokens: input.prompt_tokens.clone(),
+        output_tokens: input.output_tokens.clone(),
+    });
+    let key = TraceKey {
+        file: input.file.display().to_string(),
+        format: if columns.is_some() { TraceFormat::Columns } else { TraceFormat::Auto },
+        columns,
+    };
+    let file = FileTrace::load(&input.file, &key).map_err(|error| {
+        let text = error.to_string();
+        // The reader speaks of scenario keys; here the same choice is an option.
+        let said = "name the columns under `columns` with `format: columns`";
+        Failure::input(text.replace(said, "name its column of arrivals with --arrival"))
+    })?;
+    let (mut reader, mut chunk, mut all) = (file.open(), TraceChunk::default(), TraceChunk::default());
+    while reader.next_chunk(&mut chunk) {
+        append(&mut all, &chunk);
+    }
+    Ok((file, all))
+}
+
+fn inspect(input: &TraceFile) -> Result<()> {
+    let (file, trace) = read(input)?;
+    let arrivals = Arrivals::of(&trace.arrival_ns);
+    let mut text = String::new();
+    let mut line = |name: &str, value: &str| {
+        // Writing into a `String` cannot fail.
+        let _ = writeln!(text, "{name:<14} {value}");
+    };
+    line("file", &input.file.display().to_string());
+    line("format", file.format_name());
+    line("requests", &arrivals.requests.to_string());
+    let (first, last) = arrivals.span_s;
+    line("span", &format!("{:.3} s, from {first:.3} s to {last:.3} s", last - first));
+    line("rate", &format!("{:.4} req/s on average", arrivals.rate_mean));
+    for (name, seconds) in [("busiest second", 1), ("busiest minute", 60), ("busiest hour", 3_600)] {
+        if last - first >= seconds as f64 {
+            let peak = rate_curve(&trace.arrival_ns, SimDuration::from_secs(seconds)).peak();
+            line(name, &format!("{peak:.4} req/s"));
+        }
+    }
+    line("gaps", &format!("coefficient of variation {:.3} (a constant Poisson process has 1)", arrivals.gap_cv));
+    if arrivals.together > 0.0 {
+        line("", &format!("{:.1} % of requests arrive together with the one before", arrivals.together * 100.0));
+    }
+    for (name, column) in [("prompt tokens", &trace.prompt_tokens), ("output tokens", &trace.output_tokens)] {
+        match Tokens::of(column) {
+            Some(found) => line(name, &tokens_text(&found)),
+            None => line(name, "none"),
+        }
+    }
+    say(&text)
+}
+
+fn tokens_text(tokens: &Tokens) -> String {
+    format!("mean {:.1}, p50 {}, p90 {}, p99 {}, max {}", tokens.mean, tokens.p50, tokens.p90, tokens.p99, tokens.max)
+}
+
+/// The normal form: seconds from the start with as many decimals as they need, exact to the nanosecond.
+fn csv(trace: &TraceChunk) -> String {
+    let has_tokens = trace.has_tokens();
+    let mut text = String::with_capacity(trace.len() * 24);
+    text.push_str(if has_tokens { "arrival_s,prompt_tokens,output_tokens\n" } else { "arrival_s\n" });
+    for (row, at) in trace.arrival_ns.iter().enumerate() {
+        let seconds = format!("{}.{:09}", at / 1_000_000_000, at % 1_000_000_000);
+        text.push_str(seconds.trim_end_matches('0').trim_end_matches('.'));
+        if has_tokens {
+            let _ = write!(text, ",{},{}", trace.prompt_tokens[row], trace.output_tokens[row]);
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn synthesize(args: &Synthesize) -> Result<()> {
+    let rate = amount::<RequestRate>("--rate", &args.rate)?.0;
+    let duration = amount::<Time>("--duration", &args.duration)?;
+    if rate <= 0.0 || duration.duration().is_zero() {
+        return Err(Failure::input("--rate and --duration must be above zero"));
+    }
+    if rate * duration.0 > REQUESTS_MAX {
+        let reason = format!("{:.0} requests are too many; at most {REQUESTS_MAX:.0}", rate * duration.0);
+        return Err(Failure::input(format!("--rate {} over {}: {reason}", args.rate, args.duration)));
+    }
+    let spec = LlmTrace {
+        rate: Arc::new(RateCurve::constant(rate, duration.duration())),
+        prompt_tokens: lognormal("--prompt-tokens", &args.prompt_tokens)?,
+        output_tokens: lognormal("--output-tokens", &args.output_tokens)?,
+        tokens_max: args.tokens_max,
+        requests_max: None,
+    };
+    let trace = workload::synthesize_llm(&spec, args.seed);
+    if trace.is_empty() {
+        return Err(Failure::input("not one request falls into this time; raise --rate or --duration"));
+    }
+    write(&args.out, &csv(&trace))?;
+    if args.out != Path::new("-") {
+        eprintln!("{} requests are in {}", trace.len(), args.out.display());
+    }
+    Ok(())
+}
+
+/// An amount with its unit.
+pub fn amount<A: Amount>(option: &str, text: &str) -> Result<A> {
+    A::parse(text).ok_or_else(|| Failure::input(format!("{option} {text}: expected {}", A::EXPECTED)))
+}
+
+fn lognormal(option: &str, text: &str) -> Result<Distribution> {
+    let wrong =
+        || Failure::input(format!("{option} {text}: expected median and 90th percentile in tokens, such as 1000,2700"));
+    let (p50, p90) = text.split_once(',').ok_or_else(wrong)?;
+    let number = |text: &str| text.trim().parse::<f64>().map_err(|_| wrong());
+    let (p50, p90) = (number(p50)?, number(p90)?);
+    let law = if p50 == p90 { Distribution::Constant(p50) } else { Distribution::LogNormal { p50, p90 } };
+    law.validate().or_input()?;
+    Ok(law)
+}
+
+fn fit(args: &Fit) -> Result<()> {
+    let (file, trace) = read(&args.input)?;
+    let arrivals = Arrivals::of(&trace.arrival_ns);
+    if trace.len() < 10 {
+        let reason = format!("{} requests are too few to describe", trace.len());
+        return Err(Failure::input(format!("{}: {reason}", args.input.file.display())));
+    }
+    let interval = match &args.interval {
+        Some(text) => amount::<Time>("--interval", text)?.duration(),
+        None => usual_interval(file.last_ns()),
+    };
+    if interval.is_zero() {
+        return Err(Failure::input("--interval must be above zero"));
+    }
+    if file.last_ns() / interval.as_nanos() > POINTS_MAX as u64 {
+        let reason = format!("makes more than {POINTS_MAX} points; a longer interval describes, this one copies");
+        return Err(Failure::input(format!("--interval {interval} {reason}")));
+    }
+    let curve = rate_curve(&trace.arrival_ns, interval);
+    let cv = burstiness(&trace.arrival_ns, &curve);
+    let mut text = format!(
+        "# {} requests over {:.0} s of {}.\ntraffic:\n  generator:\n    step: {interval}\n",
+        arrivals.requests,
+        arrivals.span_s.1,
+        super::data_files::file_name(&args.input.file)
+    );
+    text +=
+        &format!("    # Gaps vary by {cv:.2} of their mean on the clock of the rate below; a Poisson process has 1.\n");
+    if arrivals.together > 0.05 {
+        let percent = arrivals.together * 100.0;
+        text += &format!(
+            "    # {percent:.0} % of requests arrive together with another: the file's clock may be coarse.\n"
+        );
+    }
+    // Within a tenth of 1 the simpler process is the better description.
+    if (0.9..=1.1).contains(&cv) {
+        text += "    process: poisson\n";
+    } else {
+        text += &format!("    process: {{renewal: {{gamma: {{mean: 1, cv: {cv:.2}}}}}}}\n");
+    }
+    text += &rate_yaml(&curve);
+    if let (Some(prompt), Some(output)) = (Tokens::of(&trace.prompt_tokens), Tokens::of(&trace.output_tokens)) {
+        text += "service:\n  model:\n    continuousBatching: # the rest of it is the engine's; see `scalelab calibrate service`\n";
+        text += &tokens_yaml("promptTokens", &prompt);
+        text += &tokens_yaml("outputTokens", &output);
+    }
+    say(&text)
+}
+
+/// About fifty intervals, a round number of seconds each.
+fn usual_interval(last_ns: u64) -> SimDuration {
+    let least = last_ns / POINTS / 1_000_000_000;
+    let round = [1, 5, 10, 30, 60, 300, 600, 1_800, 3_600, 21_600, 86_400];
+    SimDuration::from_secs(round.into_iter().find(|seconds| *seconds >= least).unwrap_or(86_400))
+}
+
+/// The rate as straight lines between the middles of its intervals.
+fn rate_yaml(curve: &RateCurve) -> String {
+    let level = |rate: f64| {
+        let text = format!("{rate:.4}");
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    };
+    if let [rate] = curve.rates[..] {
+        return format!("    rate: {}req/s\n", level(rate));
+    }
+    let mut text = "    rate:\n      points:\n        at:\n".to_owned();
+    let seconds = curve.step.as_secs_f64();
+    for (index, rate) in curve.rates.iter().enumerate() {
+        let middle = (index as f64 + 0.5) * seconds;
+        text += &format!("        - {{time: {middle}s, level: {}req/s}}\n", level(*rate));
+    }
+    text
+}
+
+fn tokens_yaml(key: &str, tokens: &Tokens) -> String {
+    let (p50, p90) = tokens.fitted;
+    let value =
+        if p90 - p50 < 0.5 { format!("{p50:.0}") } else { format!("{{logNormal: {{p50: {p50:.1}, p90: {p90:.1}}}}}") };
+    format!("      {key}: {value} # seen: {}; the lognormal's p99 is {:.0}\n", tokens_text(tokens), tokens.fitted_p99)
+}
