@@ -30,7 +30,7 @@ def inputs(tmp_path_factory):
     """A run and a sweep of triton-day."""
     folder = tmp_path_factory.mktemp("review")
     scalelab("run", "scenarios/triton-day", *SMALLER, "--replications", "3", "--quiet", "-o", folder / "run")
-    sweep = ROOT / "scenarios" / "triton-day" / "sweeps" / "threshold.yaml"
+    sweep = ROOT / "scenarios" / "sweeps" / "triton-threshold.yaml"
     scalelab("sweep", sweep, *SMALLER, "--quiet", "-o", folder / "sweep")
     return folder
 
@@ -45,6 +45,7 @@ def executed(inputs):
     if FULL:
         for cell in notebook.cells:
             cell.metadata.pop("execution", None)
+        notebook.metadata.pop("language_info", None)
         nbformat.write(notebook, NOTEBOOK)
     return notebook
 

@@ -101,7 +101,7 @@ fn the_axes_of_the_guide_are_axes() {
     let page = page("sweep.md");
     let (first, more) = (block(&page, "## The file"), block(&page, "Other kinds of axis:"));
     let head = first.split("axes:").next().expect("a sweep has a head");
-    assert_eq!(lab::sweep::Sweep::parse(&first).expect("the guide's sweep").points.len(), 3 * 5 * 5 - 3 * 1 * 2);
+    assert_eq!(lab::sweep::Sweep::parse(&first).expect("the guide's sweep").points.len(), 3 * (5 * 5 - 2));
     let sweep = format!("{head}axes:\n{more}");
     assert_eq!(lab::sweep::Sweep::parse(&sweep).expect("the guide's other axes").points.len(), 3 * 64);
 }

@@ -1,6 +1,7 @@
 //! `sweep` and `merge`: nothing twice, nothing lost.
 
 use std::fs;
+use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,17 @@ use crate::support::Desk;
 fn timeless(transcript: &str) -> String {
     let kept = |line: &&str| !line.starts_with("about ");
     transcript.lines().filter(kept).map(|line| format!("{line}\n")).collect()
+}
+
+/// A command in the background, when the journal it writes has 20 lines.
+fn started(desk: &Desk, args: &str, journal: &str) -> Child {
+    let child = desk.command(args).stderr(Stdio::piped()).spawn().expect("the binary runs");
+    let begun = Instant::now();
+    let lines = || fs::read_to_string(desk.path(journal)).map_or(0, |text| text.lines().count());
+    while lines() < 20 && begun.elapsed() < Duration::from_secs(30) {
+        sleep(Duration::from_millis(2));
+    }
+    child
 }
 
 #[test]
@@ -51,17 +63,11 @@ fn a_sweep_killed_in_the_middle_and_resumed_has_the_same_rows() {
     let desk = Desk::new();
     desk.change("sweep.yaml", "replications: 2", "replications: 40");
     desk.run("sweep sweep.yaml -o whole --quiet");
-    let mut killed = desk.command("sweep sweep.yaml -o killed --quiet").spawn().expect("the binary runs");
-    let journal = desk.path("killed/journal.jsonl");
-    let begun = Instant::now();
-    let lines = || fs::read_to_string(&journal).map_or(0, |text| text.lines().count());
-    while lines() < 20 && begun.elapsed() < Duration::from_secs(30) {
-        sleep(Duration::from_millis(2));
-    }
+    let mut killed = started(&desk, "sweep sweep.yaml -o killed --quiet", "killed/journal.jsonl");
     // SIGKILL: nothing can be tidied up.
     killed.kill().expect("the process is there");
     killed.wait().expect("the process ends");
-    let done = lines();
+    let done = desk.read("killed/journal.jsonl").lines().count();
     assert!((20..1 + 8 * 40).contains(&done), "{done} lines: not killed in the middle");
     assert!(!desk.path("killed/results.csv").exists());
     let resumed = desk.run("sweep sweep.yaml -o killed --resume --quiet");
@@ -69,6 +75,24 @@ fn a_sweep_killed_in_the_middle_and_resumed_has_the_same_rows() {
     assert_eq!(desk.read("killed/results.csv"), desk.read("whole/results.csv"));
     let parquet = |folder: &str| fs::read(desk.path(&format!("{folder}/results.parquet"))).expect("it is there");
     assert_eq!(parquet("killed"), parquet("whole"));
+}
+
+#[test]
+fn an_interrupt_keeps_what_is_finished_and_its_tables_and_resumes() {
+    let desk = Desk::new();
+    desk.change("sweep.yaml", "replications: 2", "replications: 40");
+    let child = started(&desk, "sweep sweep.yaml -o out --quiet", "out/journal.jsonl");
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("there is a `kill`");
+    assert!(sent.success());
+    let output = child.wait_with_output().expect("the process ends");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert!(told.contains("of 320 runs are in out; go on with --resume"), "{told}");
+    let rows = desk.read("out/results.csv").lines().count();
+    assert_eq!(rows, desk.read("out/journal.jsonl").lines().count());
+    assert!(rows < 1 + 320, "not interrupted in the middle");
+    desk.run("sweep sweep.yaml -o out --resume --quiet");
+    assert_eq!(desk.read("out/results.csv").lines().count(), 1 + 320);
 }
 
 #[test]

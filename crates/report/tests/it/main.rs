@@ -3,5 +3,6 @@
 mod fixture;
 mod gallery;
 mod pictures;
+mod sweep;
 mod tables;
 mod words;

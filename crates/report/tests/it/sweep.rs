@@ -1,0 +1,79 @@
+//! The plots of a sweep.
+
+use record::Interval;
+use report::{SweepPoint, SweepReport, SweepValue, sweep_plots};
+
+fn value(text: &str) -> SweepValue {
+    SweepValue { text: text.to_owned(), number: text.parse().unwrap_or(f64::NAN) }
+}
+
+fn exactly(mean: f64) -> Interval {
+    Interval { mean, low: f64::NAN, high: f64::NAN }
+}
+
+/// Two policies at every pair of values.
+fn points(first: &[&str], second: &[&str]) -> Vec<SweepPoint> {
+    let pairs = first.iter().flat_map(|a| second.iter().map(move |b| [*a, *b]));
+    pairs
+        .enumerate()
+        .flat_map(|(index, pair)| {
+            let settings: Vec<SweepValue> = pair.into_iter().filter(|text| !text.is_empty()).map(value).collect();
+            (0..2).map(move |policy| SweepPoint {
+                settings: settings.clone(),
+                policy,
+                cost_usd: exactly(1.0 + index as f64),
+                slo_attainment: exactly(0.9 + 0.01 * index as f64),
+            })
+        })
+        .collect()
+}
+
+fn plots(parameters: &[&str], points: &[SweepPoint]) -> Vec<(String, Vec<u8>)> {
+    let parameters: Vec<String> = parameters.iter().map(|&name| name.to_owned()).collect();
+    let policies = ["hpa".to_owned(), "HPA".to_owned()];
+    sweep_plots(&SweepReport {
+        name: "sweep",
+        parameters: &parameters,
+        policies: &policies,
+        points,
+        replications: 1,
+        objective: 0.95,
+    })
+}
+
+fn names(plots: &[(String, Vec<u8>)]) -> Vec<&str> {
+    plots.iter().filter_map(|(name, _)| name.strip_prefix("plots/")?.strip_suffix(".svg")).collect()
+}
+
+#[test]
+fn one_parameter_gives_a_curve_and_two_give_a_heat_map_per_policy() {
+    let one = plots(&["target"], &points(&["10", "9", "20"], &[""]));
+    assert_eq!(names(&one), ["cost_vs_slo", "curve"]);
+    let two = plots(&["target", "routing"], &points(&["10", "9", "20"], &["random", "leastRequests"]));
+    assert_eq!(names(&two), ["cost_vs_slo", "heat_map-hpa-0", "curve-hpa-0", "heat_map-hpa-1", "curve-hpa-1"]);
+    for (name, bytes) in &two {
+        let beginning: &[u8] = if name.ends_with("png") { b"\x89PNG" } else { b"<" };
+        assert!(bytes.starts_with(beginning), "{name}");
+    }
+}
+
+#[test]
+fn numbers_are_in_order_and_words_as_they_came() {
+    let two = plots(&["target", "routing"], &points(&["10", "9", "20"], &["random", "leastRequests"]));
+    let map = &two.iter().find(|(name, _)| name == "plots/heat_map-hpa-0.svg").expect("there is a map").1;
+    let svg = String::from_utf8_lossy(map);
+    let place = |label: &str| svg.find(&format!(">{label}<")).unwrap_or_else(|| panic!("no label {label}"));
+    assert!(place("9") < place("10") && place("10") < place("20"));
+    assert!(place("random") < place("leastRequests"));
+}
+
+#[test]
+fn points_without_requests_are_left_out_and_nothing_but_them_gives_no_plot() {
+    let mut points = points(&["1", "2"], &[""]);
+    points[0].slo_attainment = exactly(f64::NAN);
+    assert_eq!(names(&plots(&["target"], &points)), ["cost_vs_slo", "curve"]);
+    for point in &mut points {
+        point.slo_attainment = exactly(f64::NAN);
+    }
+    assert!(plots(&["target"], &points).is_empty());
+}
