@@ -1,3 +1,5 @@
+//! Measurements in, snippets out that a scenario takes as they are.
+
 use super::support::{Lab, SERVICE, TRAFFIC, scenario};
 
 #[test]

@@ -1,3 +1,5 @@
+//! Starters run, copy word for word, and overwrite nothing.
+
 use super::support::Lab;
 
 #[test]

@@ -1,3 +1,5 @@
+//! Prices: listed, imported, and on the bill of a run.
+
 use super::support::{Lab, POOL, SERVICE, TRAFFIC, scenario};
 
 #[test]

@@ -1,3 +1,5 @@
+//! Traces: inspected, converted, made up, described.
+
 use super::support::{Lab, scenario};
 
 #[test]
