@@ -1,13 +1,10 @@
-//! Runs the bench day once and prints what it cost the whole process: `day POLICY [RATE] [DAYS]`.
+//! Runs the bench day once and prints what it cost the whole process: `day POLICY [RATE] [DAYS] [totals]`. With `totals` no tables are kept.
 //!
-//! User CPU seconds, nanoseconds per request, peak memory, and the digest.
+//! CPU seconds, nanoseconds per request, peak memory, and the digest.
 
-use benches::bench_day_of;
+use benches::{bench_day_of, cpu_seconds, peak_kib};
 use cluster::{Keep, simulate};
 use units::SimDuration;
-
-/// Clock ticks per second in /proc, the same on every Linux.
-const TICKS_PER_SECOND: f64 = 100.0;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -17,9 +14,9 @@ fn main() {
     let spec = bench_day_of(rate, SimDuration::from_secs((days * 86_400.0) as u64));
     let name = arguments.get(1).map_or("hpa", String::as_str);
     let policy = spec.policies.iter().position(|policy| policy.name == name).expect("a policy of the bench day");
-    let record = simulate(&spec, policy, 0, 1, Keep { tables: true, requests: false });
+    let record = simulate(&spec, policy, 0, 1, Keep { tables: arguments.len() < 5, requests: false });
 
-    let (user, peak) = (user_seconds(), peak_kib());
+    let (user, peak) = (cpu_seconds(), peak_kib());
     let requests = record.requests.arrived;
     let p99 = record.service.latency.quantile(0.99).map_or(f64::NAN, |nanos| nanos as f64 / 1e6);
     println!(
@@ -32,17 +29,4 @@ fn main() {
         record.ledger.billed().to_usd(),
         record.digest
     );
-}
-
-fn user_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux has /proc");
-    let after_name = stat.rsplit(')').next().expect("the name is in parentheses");
-    let ticks: f64 = after_name.split_whitespace().nth(11).and_then(|text| text.parse().ok()).expect("utime");
-    ticks / TICKS_PER_SECOND
-}
-
-fn peak_kib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("Linux has /proc");
-    let line = status.lines().find(|line| line.starts_with("VmHWM")).expect("peak memory");
-    line.split_whitespace().nth(1).and_then(|text| text.parse().ok()).expect("a number of KiB")
 }

@@ -9,6 +9,7 @@ use cluster::spec::{
     SloSpec, SpotSpec, WarmPoolSpec,
 };
 use policy::hpa::{HpaSpec, MetricSpec, MetricTarget};
+use policy::keda::{ScaledObject, Trigger};
 use promql::adapter::{GroupResource, NameRule, Resources, Rule, Rules};
 use record::Purchase;
 use units::{Bytes, Millicores, SimDuration, SimTime, UsdPerHour};
@@ -19,7 +20,8 @@ const REPLICA_RPS: f64 = 93.0;
 const BATCH_MAX: u64 = 8;
 
 /// 43.2 M requests: a daily wave around 500 a second, batches of up to 8 within 5 ms that take 20 ms + 5 ms each, four-phase cold
-/// starts, spot nodes that live two hours on average. Policies: `static`, `hpa`, `warm-pool`, `predictive`.
+/// starts, spot nodes that live two hours on average. Policies: `static`, `hpa`, `keda`,
+/// `warm-pool`, `predictive`.
 pub fn bench_day() -> SimulationSpec {
     bench_day_of(500.0, SimDuration::from_secs(86_400))
 }
@@ -56,7 +58,8 @@ pub fn bench_day_of(rate: f64, length: SimDuration) -> SimulationSpec {
     }
 }
 
-fn service(rate: f64) -> ServiceSpec {
+/// The service of the bench day, with replicas for `rate` requests a second.
+pub(crate) fn service(rate: f64) -> ServiceSpec {
     let latency = |size: u64| SimDuration::from_millis(20 + 5 * size);
     ServiceSpec {
         name: "server".into(),
@@ -212,7 +215,30 @@ fn policies(rate: f64) -> Vec<PolicySpec> {
     vec![
         fixed,
         named("hpa", vec![hpa()], None),
+        named("keda", vec![keda(2 * peak)], None),
         named("warm-pool", vec![hpa()], Some(pool)),
         named("predictive", vec![predictive, hpa()], None),
     ]
+}
+
+fn keda(replicas_max: u32) -> ControllerSpec {
+    let metadata = [
+        ("serverAddress", "http://prometheus:9090".to_owned()),
+        ("query", "sum(rate(nv_inference_request_success[1m]))".to_owned()),
+        ("threshold", REPLICA_RPS.to_string()),
+    ];
+    let trigger = Trigger {
+        kind: "prometheus".into(),
+        metadata: metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+        ..Trigger::default()
+    };
+    let scaled_object = ScaledObject {
+        name: "server".into(),
+        scale_target: "server".into(),
+        replicas_min: Some(1),
+        replicas_max: Some(replicas_max),
+        triggers: vec![trigger],
+        ..ScaledObject::default()
+    };
+    ControllerSpec::Keda { scaled_object, sync_period: SimDuration::from_secs(15) }
 }

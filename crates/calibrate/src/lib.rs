@@ -21,4 +21,4 @@ pub use presets::{ColdStartPreset, PresetPhase, nearest_preset, preset, presets}
 pub use service::{
     BatchRun, BatchingFit, LlmFit, LlmRun, batching, genai_perf, inference_perf, llm, triton_perf_analyzer, vllm_bench,
 };
-pub use spot::{Clustering, SpotFit, SpotHistory, ZoneSteps, spot};
+pub use spot::{Clustering, SpotFit, SpotHistory, ZonePrices, ZoneSteps, spot};

@@ -52,96 +52,96 @@ const ANYSCALE: &str = "Ray Serve logs of 2025-10; anyscale/ray-serve-llm-perf-e
 const VLLM_11005: &str = "Llama-3-8B profiling, KV cache and warm-up; vllm-project/vllm pull request 11005";
 const GENTD26: &str = "production diffusion serving over 22 h; alibaba/clusterdata cluster-trace-v2026-GenAI";
 
-const fn measured(p50_s: f64, p90_s: f64, count: u32, source: &'static str) -> Option<PresetPhase> {
-    Some(PresetPhase { p50_s, p90_s: Some(p90_s), count, source })
+const fn measured(p50_s: f64, p90_s: f64, count: u32, source: &'static str) -> PresetPhase {
+    PresetPhase { p50_s, p90_s: Some(p90_s), count, source }
 }
 
-const fn single(p50_s: f64, count: u32, source: &'static str) -> Option<PresetPhase> {
-    Some(PresetPhase { p50_s, p90_s: None, count, source })
+const fn single(p50_s: f64, count: u32, source: &'static str) -> PresetPhase {
+    PresetPhase { p50_s, p90_s: None, count, source }
 }
 
-const DEFAULT_PULL: Option<PresetPhase> = single(130.813, 1, KARPENTER_BLUEPRINTS);
-const PARALLEL_PULL: Option<PresetPhase> = single(39.553, 1, KARPENTER_BLUEPRINTS);
+const DEFAULT_PULL: PresetPhase = single(130.813, 1, KARPENTER_BLUEPRINTS);
+const PARALLEL_PULL: PresetPhase = single(39.553, 1, KARPENTER_BLUEPRINTS);
 
 const PRESETS: [ColdStartPreset; 12] = [
     ColdStartPreset {
         name: "vllm-8b-h100",
         description: "vLLM, 8B model on the node's NVMe, H100, containerd's default pull, torch.compile from scratch",
-        image_pull: DEFAULT_PULL,
+        image_pull: Some(DEFAULT_PULL),
         model_download: None,
-        gpu_load: measured(4.507, 5.295, 30, SERVERLESS_LLM),
-        cuda_warm_up: single(39.34, 1, VLLM_11005),
+        gpu_load: Some(measured(4.507, 5.295, 30, SERVERLESS_LLM)),
+        cuda_warm_up: Some(single(39.34, 1, VLLM_11005)),
     },
     ColdStartPreset {
         name: "vllm-8b-h100-parallel-pull",
         description: "as vllm-8b-h100, with SOCI's parallel pull and unpack",
-        image_pull: PARALLEL_PULL,
+        image_pull: Some(PARALLEL_PULL),
         model_download: None,
-        gpu_load: measured(4.507, 5.295, 30, SERVERLESS_LLM),
-        cuda_warm_up: single(39.34, 1, VLLM_11005),
+        gpu_load: Some(measured(4.507, 5.295, 30, SERVERLESS_LLM)),
+        cuda_warm_up: Some(single(39.34, 1, VLLM_11005)),
     },
     ColdStartPreset {
         name: "vllm-8b-h100-fast-load",
         description: "as vllm-8b-h100-parallel-pull, with ServerlessLLM's store and no compilation",
-        image_pull: PARALLEL_PULL,
+        image_pull: Some(PARALLEL_PULL),
         model_download: None,
-        gpu_load: measured(0.674, 0.694, 30, SERVERLESS_LLM),
-        cuda_warm_up: single(14.18, 1, VLLM_11005),
+        gpu_load: Some(measured(0.674, 0.694, 30, SERVERLESS_LLM)),
+        cuda_warm_up: Some(single(14.18, 1, VLLM_11005)),
     },
     ColdStartPreset {
         name: "vllm-32b-h100",
         description: "vLLM, 32B model on the node's NVMe, H100; warm-up of an 8B model, for want of a measurement",
-        image_pull: DEFAULT_PULL,
+        image_pull: Some(DEFAULT_PULL),
         model_download: None,
-        gpu_load: measured(20.008, 23.310, 30, SERVERLESS_LLM),
-        cuda_warm_up: single(39.34, 1, VLLM_11005),
+        gpu_load: Some(measured(20.008, 23.310, 30, SERVERLESS_LLM)),
+        cuda_warm_up: Some(single(39.34, 1, VLLM_11005)),
     },
     ColdStartPreset {
         name: "vllm-8b-a10g-disk",
         description: "vLLM, 8B model on a gp3 volume of 1000 MiB/s, A10G, safetensors",
-        image_pull: DEFAULT_PULL,
+        image_pull: Some(DEFAULT_PULL),
         model_download: None,
-        gpu_load: single(47.99, 1, RUN_AI),
-        cuda_warm_up: single(14.18, 1, VLLM_11005),
+        gpu_load: Some(single(47.99, 1, RUN_AI)),
+        cuda_warm_up: Some(single(14.18, 1, VLLM_11005)),
     },
     ColdStartPreset {
         name: "vllm-8b-a10g-s3-stream",
         description: "vLLM, 8B model streamed from S3 to the GPU with 32 readers, A10G; download and load are one",
-        image_pull: DEFAULT_PULL,
+        image_pull: Some(DEFAULT_PULL),
         model_download: None,
-        gpu_load: single(4.88, 1, RUN_AI),
-        cuda_warm_up: single(14.18, 1, VLLM_11005),
+        gpu_load: Some(single(4.88, 1, RUN_AI)),
+        cuda_warm_up: Some(single(14.18, 1, VLLM_11005)),
     },
     ColdStartPreset {
         name: "vllm-70b-tp4",
         description: "vLLM, Llama-3-70B over 4 GPUs, weights from the Hugging Face hub, nothing cached",
-        image_pull: DEFAULT_PULL,
-        model_download: single(206.45, 2, ANYSCALE),
-        gpu_load: single(16.14, 8, ANYSCALE),
-        cuda_warm_up: single(91.8, 4, ANYSCALE),
+        image_pull: Some(DEFAULT_PULL),
+        model_download: Some(single(206.45, 2, ANYSCALE)),
+        gpu_load: Some(single(16.14, 8, ANYSCALE)),
+        cuda_warm_up: Some(single(91.8, 4, ANYSCALE)),
     },
     ColdStartPreset {
         name: "vllm-70b-tp4-s3-stream",
         description: "vLLM, Llama-3-70B over 4 GPUs, sharded weights streamed from S3, compilation cached",
-        image_pull: DEFAULT_PULL,
+        image_pull: Some(DEFAULT_PULL),
         model_download: None,
-        gpu_load: single(25.94, 8, ANYSCALE),
-        cuda_warm_up: single(38.11, 1, ANYSCALE),
+        gpu_load: Some(single(25.94, 8, ANYSCALE)),
+        cuda_warm_up: Some(single(38.11, 1, ANYSCALE)),
     },
     ColdStartPreset {
         name: "vllm-235b-tp8",
         description: "vLLM, Qwen3-235B over 8 GPUs, weights from the Hugging Face hub, nothing cached",
-        image_pull: DEFAULT_PULL,
-        model_download: single(703.13, 2, ANYSCALE),
-        gpu_load: single(32.4, 8, ANYSCALE),
-        cuda_warm_up: single(170.5, 1, ANYSCALE),
+        image_pull: Some(DEFAULT_PULL),
+        model_download: Some(single(703.13, 2, ANYSCALE)),
+        gpu_load: Some(single(32.4, 8, ANYSCALE)),
+        cuda_warm_up: Some(single(170.5, 1, ANYSCALE)),
     },
     ColdStartPreset {
         name: "diffusion-base-model",
         description: "diffusion service on a running node: another base model is loaded",
         image_pull: None,
         model_download: None,
-        gpu_load: measured(22.718, 41.988, 7_531, GENTD26),
+        gpu_load: Some(measured(22.718, 41.988, 7_531, GENTD26)),
         cuda_warm_up: None,
     },
     ColdStartPreset {
@@ -149,7 +149,7 @@ const PRESETS: [ColdStartPreset; 12] = [
         description: "diffusion service on a running node: a LoRA adapter is loaded",
         image_pull: None,
         model_download: None,
-        gpu_load: measured(4.378, 6.143, 27_415, GENTD26),
+        gpu_load: Some(measured(4.378, 6.143, 27_415, GENTD26)),
         cuda_warm_up: None,
     },
     ColdStartPreset {
@@ -157,7 +157,7 @@ const PRESETS: [ColdStartPreset; 12] = [
         description: "vLLM on H100, woken from sleep instead of started",
         image_pull: None,
         model_download: None,
-        gpu_load: single(13.0, 3, "mean of 9 to 18 s; llm-d-incubation/llm-d-fast-model-actuation benchmark"),
+        gpu_load: Some(single(13.0, 3, "mean of 9 to 18 s; llm-d-incubation/llm-d-fast-model-actuation benchmark")),
         cuda_warm_up: None,
     },
 ];

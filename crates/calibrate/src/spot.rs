@@ -23,6 +23,17 @@ pub struct ZoneSteps {
     pub end: SimTime,
 }
 
+/// Prices of one zone over time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZonePrices {
+    /// Zone.
+    pub zone: String,
+    /// (from, price), ascending by instant.
+    pub points: Vec<(SimTime, UsdPerHour)>,
+    /// End of the recording.
+    pub end: SimTime,
+}
+
 /// What was recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SpotHistory {
@@ -33,8 +44,8 @@ pub enum SpotHistory {
     /// Prices, with the most one would pay: a node is lost when the price rises above that. Since 2017 AWS no longer reclaims by price, so
     /// this says when one would have left, not when one was sent away.
     Prices {
-        /// (zone, [(from, price)] ascending, end).
-        zones: Vec<(String, Vec<(SimTime, UsdPerHour)>, SimTime)>,
+        /// Prices by zone.
+        zones: Vec<ZonePrices>,
         /// The most one would pay.
         price_max: UsdPerHour,
     },
@@ -123,10 +134,10 @@ fn held(history: &SpotHistory) -> (Vec<ZoneSteps>, Vec<String>) {
             let steps = |points: &[(SimTime, UsdPerHour)]| {
                 points.iter().map(|(at, price)| (*at, u32::from(price <= price_max))).collect()
             };
-            let zones = zones.iter().map(|(zone, points, end)| ZoneSteps {
-                zone: zone.clone(),
-                steps: steps(points),
-                end: *end,
+            let zones = zones.iter().map(|zone| ZoneSteps {
+                zone: zone.zone.clone(),
+                steps: steps(&zone.points),
+                end: zone.end,
             });
             let note = format!("a loss is a price above ${:.4}/h; AWS does not reclaim by price", price_max.as_f64());
             (zones.collect(), vec![note])
@@ -209,45 +220,41 @@ impl SpotFit {
     /// The `spot` section of a scenario: clustered if events take more than one and a half nodes on average, else a constant rate.
     pub fn yaml(&self) -> String {
         let hazard = self.hazard_per_hour;
-        let mut text = format!(
-            "spot: # {} losses in {:.1} node-hours; 95 %: {}..{}/h per node\n  interruptions:\n",
-            self.losses,
-            self.node_hours,
-            yaml::significant(hazard.low),
-            yaml::significant(hazard.high)
-        );
-        text += &match self.clustering.filter(|clustering| clustering.losses_per_event >= CLUSTERED_FROM) {
+        let (low, high) = (yaml::significant(hazard.low), yaml::significant(hazard.high));
+        let clustered = self.clustering.filter(|clustering| clustering.losses_per_event >= CLUSTERED_FROM);
+        let interruptions = match clustered {
             Some(clustering) => format!(
-                "    clustered: {{events: {}/h, share: {}%, spread: {}}}\n",
+                "clustered: {{events: {}/h, share: {}%, spread: {}}}",
                 yaml::significant(clustering.events_per_zone_hour),
                 yaml::significant(clustering.share.min(1.0) * 100.0),
                 yaml::time(clustering.spread_s)
             ),
-            None => format!("    constant: {}/h\n", yaml::significant(hazard.value)),
+            None => format!("constant: {}/h", yaml::significant(hazard.value)),
         };
-        if let Some(away) = self.away_s {
-            text += &format!("  away: {}\n", yaml::time(away));
-        }
-        text
+        let away = self.away_s.map_or_else(String::new, |away| format!("  away: {}\n", yaml::time(away)));
+        format!(
+            "spot: # {} losses in {:.1} node-hours; 95 %: {low}..{high}/h per node\n  interruptions:\n    {interruptions}\n{away}",
+            self.losses, self.node_hours
+        )
     }
 
     /// The fit for people.
     pub fn report(&self) -> String {
         let hazard = self.hazard_per_hour;
-        let mut text = format!(
+        let head = format!(
             "{} losses in {:.1} node-hours: {:.4} per node-hour ({:.4} to {:.4})\n",
             self.losses, self.node_hours, hazard.value, hazard.low, hazard.high
         );
-        if let Some(clustering) = self.clustering {
-            text += &format!(
+        let bunching = self.clustering.map_or_else(String::new, |clustering| {
+            format!(
                 "{} events, {:.2} nodes each on average ({:.0} % of the zone's); {:.0} % with one in another zone within 5 minutes\n",
                 clustering.events,
                 clustering.losses_per_event,
                 clustering.share * 100.0,
                 clustering.share_across_zones * 100.0
-            );
-        }
-        text.extend(self.notes.iter().map(|note| format!("note: {note}\n")));
-        text
+            )
+        });
+        let notes = self.notes.iter().flat_map(|note| ["note: ", note, "\n"]);
+        [head.as_str(), &bunching].into_iter().chain(notes).collect()
     }
 }

@@ -23,6 +23,18 @@ pub struct Cli {
 pub enum Command {
     /// Run every policy of a scenario over the same requests and compare them
     Run(Run),
+    /// Hold a scenario against its gates: exit code 0 if all hold, 1 if one does not
+    Check(Check),
+    /// Compare two result folders and say which differences are more than chance
+    Diff(Diff),
+    /// Run a scenario at every point of a sweep
+    Sweep(Sweep),
+    /// Put the shards of a sweep together
+    Merge(Merge),
+    /// Find the cheapest settings that meet the SLO, or the value at which it breaks
+    Optimize(Optimize),
+    /// Say which inputs matter for a figure
+    Sensitivity(Sensitivity),
     /// Say why a controller did, or did not, scale
     Explain(Explain),
     /// Write a run's HTML report anew
@@ -109,6 +121,194 @@ pub enum Format {
     Markdown,
     /// For spreadsheets.
     Csv,
+}
+
+/// `scalelab check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The scenario.
+    #[command(flatten)]
+    pub scenario: ScenarioArgs,
+    /// Only this policy; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub policy: Vec<String>,
+    /// A gate besides the scenario's, such as `slo_attainment >= 0.99 at 95 %` or `hpa: cost_usd <= baseline * 1.05`; may be given
+    /// several times
+    #[arg(long, value_name = "EXPR")]
+    pub gate: Vec<String>,
+    /// A folder written by `scalelab run` that gates with `baseline` compare with
+    #[arg(long, value_name = "DIR")]
+    pub baseline: Option<PathBuf>,
+    /// Write JUnit XML, for the CI server's test report
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Write Markdown, for a comment on the pull request
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<PathBuf>,
+    /// Write JSON
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// What an interval that contains the bound does to the check
+    #[arg(long, value_enum, default_value_t = Undecided::Fail)]
+    pub undecided: Undecided,
+    /// Replications per policy [default: the scenario's]
+    #[arg(long, value_name = "N", conflicts_with = "precision")]
+    pub replications: Option<NonZeroU32>,
+    /// Add replications until 95 % intervals of cost and SLO misses are this narrow, relative to their estimates
+    #[arg(long, value_name = "REL")]
+    pub precision: Option<f64>,
+    /// Seed [default: the scenario's]
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Threads [default: all cores]
+    #[arg(long)]
+    pub jobs: Option<NonZeroUsize>,
+    /// Print nothing but errors
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// What an undecided gate does to the check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Undecided {
+    /// It fails it.
+    Fail,
+    /// It is reported and passes.
+    Pass,
+}
+
+/// `scalelab diff`.
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// The folder of the run before
+    pub before: PathBuf,
+    /// The folder of the run after
+    pub after: PathBuf,
+    /// Compare this column of the summary instead of the usual ones; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub column: Vec<String>,
+    /// How to print the differences
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+/// `scalelab sweep`.
+#[derive(Debug, Args)]
+pub struct Sweep {
+    /// A file with a Sweep document; `-` is standard input
+    #[arg(value_name = "SWEEP")]
+    pub file: PathBuf,
+    /// Change a value of the scenario at every point; may be given several times
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    pub set: Vec<String>,
+    /// Folder for journal, tables and plots
+    #[arg(short, long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Only every N-th point, beginning with the I-th: one machine's share
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<String>,
+    /// Go on with what the folder has
+    #[arg(long)]
+    pub resume: bool,
+    /// Print the plan and how long it will take, and stop
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Threads [default: all cores]
+    #[arg(long)]
+    pub jobs: Option<NonZeroUsize>,
+    /// Print nothing but errors
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// `scalelab merge`.
+#[derive(Debug, Args)]
+pub struct Merge {
+    /// Folders written by `scalelab sweep --shard`
+    #[arg(required = true, value_name = "DIR")]
+    pub folders: Vec<PathBuf>,
+    /// Folder for the whole sweep
+    #[arg(short, long, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+/// `scalelab optimize`.
+#[derive(Debug, Args)]
+pub struct Optimize {
+    /// The scenario.
+    #[command(flatten)]
+    pub scenario: ScenarioArgs,
+    /// The column of the summary to make small
+    #[arg(long, value_name = "COLUMN", default_value = "cost_usd")]
+    pub minimize: String,
+    /// A condition that must hold, such as `slo_attainment >= 0.99`; may be given several times [default: the scenario's gates]
+    #[arg(long, value_name = "CONDITION")]
+    pub subject_to: Vec<String>,
+    /// What may change and how far: `PATH=FROM..TO`, `PATH=log:FROM..TO` or `PATH=WORD|WORD`; may be given several times
+    #[arg(long, value_name = "PATH=RANGE", num_args = 1.., required_unless_present = "cliff")]
+    pub over: Vec<String>,
+    /// Find the largest value in this range at which the conditions still hold, instead
+    #[arg(long, value_name = "PATH=RANGE", conflicts_with_all = ["over", "runs"])]
+    pub cliff: Option<String>,
+    /// The policy to tune [default: the one that the paths name, or the only one]
+    #[arg(long, value_name = "NAME")]
+    pub policy: Option<String>,
+    /// Runs the search may take, confirmation not counted
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub runs: usize,
+    /// Replications of a candidate that goes all the way, and of the confirmation [default: the scenario's, at least 5]
+    #[arg(long, value_name = "N")]
+    pub replications: Option<NonZeroU32>,
+    /// Seed [default: the scenario's]
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Threads [default: all cores]
+    #[arg(long)]
+    pub jobs: Option<NonZeroUsize>,
+    /// Folder for the table of everything tried and its plot
+    #[arg(short, long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Print nothing but errors
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// `scalelab sensitivity`.
+#[derive(Debug, Args)]
+pub struct Sensitivity {
+    /// The scenario.
+    #[command(flatten)]
+    pub scenario: ScenarioArgs,
+    /// An input and its range: `PATH=FROM..TO`, `PATH=log:FROM..TO` or `PATH=WORD|WORD`; may be given several times
+    #[arg(long, value_name = "PATH=RANGE", num_args = 1.., required = true)]
+    pub over: Vec<String>,
+    /// The column of the summary that is looked at
+    #[arg(long, value_name = "COLUMN", default_value = "cost_usd")]
+    pub of: String,
+    /// Sobol indices over all inputs at once instead of one input at a time
+    #[arg(long)]
+    pub sobol: bool,
+    /// Base points of the Sobol design; it takes POINTS (inputs + 2) runs per replication
+    #[arg(long, value_name = "POINTS", default_value_t = 64, requires = "sobol")]
+    pub points: usize,
+    /// The policy to look at [default: the one that the paths name, or the only one]
+    #[arg(long, value_name = "NAME")]
+    pub policy: Option<String>,
+    /// Replications of each point [default: the scenario's]
+    #[arg(long, value_name = "N")]
+    pub replications: Option<NonZeroU32>,
+    /// Seed [default: the scenario's]
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Threads [default: all cores]
+    #[arg(long)]
+    pub jobs: Option<NonZeroUsize>,
+    /// Folder for the table
+    #[arg(short, long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Print nothing but errors
+    #[arg(long)]
+    pub quiet: bool,
 }
 
 /// `scalelab explain`.

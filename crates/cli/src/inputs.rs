@@ -3,15 +3,24 @@
 use std::io::Read;
 use std::path::Path;
 
-use scenario::{Input, Loaded};
+use scenario::{Documents, Input, Loaded};
 
 use crate::args::ScenarioArgs;
 use crate::failure::{Failure, OrEnvironment, OrInput, Result};
 
 /// Loads what the arguments name: files, folders, `-`, or the built-in scenario if they name nothing.
 pub fn load(args: &ScenarioArgs) -> Result<Loaded> {
-    let overrides = args.set.iter().map(|assignment| parse_override(assignment)).collect::<Result<Vec<_>>>()?;
-    scenario::load(&inputs(args)?, &overrides).or_input()
+    scenario::load(&inputs(args)?, &overrides(&args.set)?).or_input()
+}
+
+/// The documents the arguments name, not yet resolved, and the assignments of `--set`: for commands that resolve them many times.
+pub fn documents(args: &ScenarioArgs) -> Result<(Documents, Vec<(String, String)>)> {
+    Ok((Documents::read(&inputs(args)?).or_input()?, overrides(&args.set)?))
+}
+
+/// Assignments of `--set` as pairs.
+pub fn overrides(assignments: &[String]) -> Result<Vec<(String, String)>> {
+    assignments.iter().map(|assignment| parse_override(assignment)).collect()
 }
 
 fn inputs(args: &ScenarioArgs) -> Result<Vec<Input>> {

@@ -3,10 +3,14 @@
 mod args;
 mod commands;
 mod failure;
+mod grid;
 mod inputs;
 mod interrupt;
 mod progress;
+mod results;
 mod run_file;
+mod sweep_folder;
+mod tuning;
 
 use std::process::ExitCode;
 

@@ -52,7 +52,7 @@ pub struct RunDigest {
 
 /// The digests of all runs, in order.
 pub fn digests(results: &Results) -> Vec<RunDigest> {
-    let runs = results.policies.iter().flat_map(|policy| policy.summaries());
+    let runs = results.policies.iter().flat_map(lab::experiment::PolicyResult::summaries);
     runs.map(|run| RunDigest {
         digest: format!("{:016x}", run.digest),
         policy: run.policy,

@@ -20,7 +20,7 @@ pub use import::{
     Advisor, AdvisorEntry, Availability, HOURS_PER_MONTH, Imported, SkyPilotSource, SpotPriceHistory, SpotPriceSeries,
     availability_bamboo, availability_skypilot, skypilot_catalog,
 };
-pub use lookup::{Basis, Price, Query, Staleness};
+pub use lookup::{Basis, Price, Query, STALE_AFTER_MONTHS, Staleness};
 pub use nearest::nearest;
 pub use shape::Shape;
 pub use table::{ListFilter, list_table, show_table};

@@ -15,6 +15,9 @@ const DEFAULT_REGIONS: [(&str, &str); 3] = [("aws", "us-east-1"), ("gcp", "us-ce
 /// The catalog's name for the prices of the article; they answer only those who ask for them by name.
 const ARTICLE: &str = "article";
 
+/// Age in months from which a price is called stale, unless the user says otherwise.
+pub const STALE_AFTER_MONTHS: u32 = 6;
+
 /// What a price is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Query<'a> {

@@ -69,7 +69,7 @@ pub struct ReplicationSummary {
 /// One policy over all its replications.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PolicySummary {
-    /// Pooled figures: counts summed over replications where they count requests or events, percentiles of the pooled
+    /// Pooled figures, of one run: counts and money as means over replications (counts to the nearest whole), percentiles of the pooled
     /// histogram, means over replications for money and replicas. `seed` and `digest` are those of the first replication.
     pub pooled: ReplicationSummary,
     /// How many replications.

@@ -19,7 +19,10 @@ pub use comparison::{Format, TerminalStyle, headline_sentences, ranking_sentence
 pub use drawing::Drawing;
 pub use file::{write_all, write_atomically};
 pub use html::report_html;
-pub use plots::{cold_start_phases, cost_breakdown, cost_vs_slo, latency_cdf, overview, timeline};
+pub use plots::{
+    SweepPoint, SweepReport, SweepValue, cold_start_phases, cost_breakdown, cost_vs_slo, latency_cdf, overview,
+    sweep_plots, timeline,
+};
 pub use table::Table;
 pub use tables::{
     comparison_table, decisions_table, latency_cdf_table, ledger_table, nodes_table, replicas_table,

@@ -4,7 +4,7 @@ mod objects;
 mod pulls;
 mod samples;
 
-use crate::fit::{DistributionFit, Observation, fit_distribution, quantile_plot};
+use crate::fit::{DistributionFit, Interval, Observation, fit_distribution, quantile_plot};
 use crate::{CalibrateError, yaml};
 
 use objects::Objects;
@@ -152,7 +152,7 @@ impl ColdStartFit {
         let timings: String =
             timings.into_iter().filter_map(|(key, phase)| Some(line(4, key, self.phase(phase)?))).collect();
         if !timings.is_empty() {
-            text += &format!("nodes:\n  timings:\n{timings}");
+            text.extend(["nodes:\n  timings:\n", &timings]);
         }
         let pull = self.phase(Phase::ImagePull).map(|fit| line(2, "imagePull", fit));
         let download = self.phase(Phase::ModelDownload).map(|fit| line(2, "modelDownload", fit));
@@ -166,7 +166,7 @@ impl ColdStartFit {
         });
         let phases: String = [pull, download, load].into_iter().flatten().collect();
         if !phases.is_empty() {
-            text += &format!("coldStart:\n{phases}");
+            text.extend(["coldStart:\n", &phases]);
         }
         text
     }
@@ -188,44 +188,42 @@ impl ColdStartFit {
 
 fn line(indent: usize, key: &str, fit: &DistributionFit) -> String {
     let (p50, p90) = (fit.p50, fit.p90);
-    format!(
-        "{:indent$}{key}: {} # n={}{}; 95 %: p50 {}..{}, p90 {}..{}\n",
-        "",
-        yaml::distribution(&fit.distribution),
-        fit.complete,
-        if fit.censored > 0 { format!(" and {} unfinished", fit.censored) } else { String::new() },
-        yaml::time(p50.low),
-        yaml::time(p50.high),
-        yaml::time(p90.low),
-        yaml::time(p90.high),
-    )
+    let unfinished = if fit.censored > 0 { format!(" and {} unfinished", fit.censored) } else { String::new() };
+    let range = |interval: Interval| format!("{}..{}", yaml::time(interval.low), yaml::time(interval.high));
+    let certainty = if p50.is_known() {
+        format!("95 %: p50 {}, p90 {}", range(p50), range(p90))
+    } else {
+        "too few for an interval".to_owned()
+    };
+    let distribution = yaml::distribution(&fit.distribution);
+    format!("{:indent$}{key}: {distribution} # n={}{unfinished}; {certainty}\n", "", fit.complete)
 }
 
 fn phase_report(phase: &PhaseFit) -> String {
+    let name = phase.phase.name();
     let Some(fit) = &phase.fit else {
-        return format!("{}: {} measurements, none finished\n\n", phase.phase.name(), phase.sample.len());
+        return format!("{name}: {} measurements, none finished\n\n", phase.sample.len());
     };
-    let mut text = format!(
-        "{}: {} from {} measurements and {} unfinished\n  p50 {} ({} to {}), p90 {} ({} to {})\n",
-        phase.phase.name(),
+    let shown = |interval: Interval| {
+        let value = yaml::time(interval.value);
+        if !interval.is_known() {
+            return format!("{value} (too few for an interval)");
+        }
+        format!("{value} ({} to {})", yaml::time(interval.low), yaml::time(interval.high))
+    };
+    let head = format!(
+        "{name}: {} from {} measurements and {} unfinished\n  p50 {}, p90 {}\n",
         fit.family.name(),
         fit.complete,
         fit.censored,
-        yaml::time(fit.p50.value),
-        yaml::time(fit.p50.low),
-        yaml::time(fit.p50.high),
-        yaml::time(fit.p90.value),
-        yaml::time(fit.p90.low),
-        yaml::time(fit.p90.high),
+        shown(fit.p50),
+        shown(fit.p90),
     );
     if fit.candidates.is_empty() {
-        text.push_str("  too few different values to choose a family: the values themselves\n");
-    } else {
-        let tried: Vec<String> =
-            fit.candidates.iter().map(|tried| format!("{} {:.1}", tried.family.name(), tried.aic)).collect();
-        text += &format!("  AIC: {}; greatest distance {:.3}\n", tried.join(", "), fit.distance);
-        text += &quantile_plot(&fit.quantile_pairs, 60, 16);
+        return head + "  too few different values to choose a family: the values themselves\n\n";
     }
-    text.push('\n');
-    text
+    let tried: Vec<String> =
+        fit.candidates.iter().map(|tried| format!("{} {:.1}", tried.family.name(), tried.aic)).collect();
+    let tried = format!("  AIC: {}; greatest distance {:.3}\n", tried.join(", "), fit.distance);
+    [head, tried, quantile_plot(&fit.quantile_pairs, 60, 16), "\n".to_owned()].concat()
 }

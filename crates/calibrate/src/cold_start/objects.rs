@@ -132,7 +132,8 @@ pub struct Event {
     #[serde(alias = "note")]
     pub message: String,
     first_timestamp: Option<Timestamp>,
-    event_time: Option<Timestamp>,
+    #[serde(rename = "eventTime")]
+    exact_time: Option<Timestamp>,
 }
 
 #[derive(Default, Deserialize)]
@@ -146,7 +147,7 @@ pub struct Reference {
 impl Event {
     /// When it first happened. New events have only `eventTime`, old ones only `firstTimestamp`.
     pub fn at(&self) -> Option<Timestamp> {
-        self.first_timestamp.or(self.event_time).or(self.metadata.creation_timestamp)
+        self.first_timestamp.or(self.exact_time).or(self.metadata.creation_timestamp)
     }
 }
 

@@ -128,7 +128,7 @@ impl<'a> Timeline<'a> {
             .any(|reason| first(self.events, reason).is_some());
         match self.pod.since("PodScheduled") {
             Some(scheduled) if waited_for_node => {
-                samples.add(Phase::Provision, Observation::Rounded(between(created, scheduled)))
+                samples.add(Phase::Provision, Observation::Rounded(between(created, scheduled)));
             }
             // Scheduled within seconds on a node that was there; a wait without events may have been one for a node or not.
             Some(scheduled) if between(created, scheduled) > 5.0 => {
@@ -191,7 +191,7 @@ impl<'a> Timeline<'a> {
             Some(spans) if spans.is_empty() => {}
             Some(spans) => samples.add(Phase::ModelDownload, Observation::Rounded(spans.into_iter().sum())),
             None => {
-                samples.leave(self.name, Phase::ModelDownload, "has init containers that restarted or have not ended")
+                samples.leave(self.name, Phase::ModelDownload, "has init containers that restarted or have not ended");
             }
         }
     }
@@ -275,7 +275,7 @@ fn node(
     samples.add(Phase::NodeBoot, Observation::Rounded(between(launched, ready)));
     match at("Initialized") {
         Some(initialized) => {
-            samples.add(Phase::DevicePlugin, Observation::Rounded(between(ready, initialized).max(0.0)))
+            samples.add(Phase::DevicePlugin, Observation::Rounded(between(ready, initialized).max(0.0)));
         }
         None => samples.leave(&name, Phase::DevicePlugin, "has no Initialized event"),
     }

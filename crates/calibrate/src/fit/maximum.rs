@@ -40,7 +40,7 @@ fn log_likelihood(family: Family, parameters: Parameters, tally: &Tally) -> f64 
         *count as f64 * libm::log(seen.max(PROBABILITY_MIN))
     };
     // Beyond these the special functions lose their digits and no cold start has ever been.
-    if parameters.iter().any(|parameter| !(parameter.abs() < 25.0)) {
+    if !parameters.iter().all(|parameter| parameter.abs() < 25.0) {
         return f64::NEG_INFINITY;
     }
     tally.counts.iter().map(one).sum()

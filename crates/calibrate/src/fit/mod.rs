@@ -23,10 +23,22 @@ pub const VALUES_MIN: usize = 5;
 pub struct Interval {
     /// Best value.
     pub value: f64,
-    /// Lower end.
+    /// Lower end; 0 if too few values were measured for an interval.
     pub low: f64,
-    /// Upper end.
+    /// Upper end; infinite if too few values were measured for an interval.
     pub high: f64,
+}
+
+impl Interval {
+    /// A value of which no more is known.
+    fn unknown(value: f64) -> Self {
+        Self { value, low: 0.0, high: f64::INFINITY }
+    }
+
+    /// Whether enough was measured for an interval.
+    pub fn is_known(&self) -> bool {
+        self.high.is_finite()
+    }
 }
 
 /// One family that was tried.
@@ -91,7 +103,11 @@ pub fn fit_distribution(sample: &[Observation], seed: u64) -> Option<Distributio
         Some((family, parameters)) => family.distribution(parameters),
         None => curve.empirical(),
     };
-    let (p50, p90) = bootstrap::intervals(sample, chosen, &distribution, seed);
+    let (p50, p90) = if tally.complete() < VALUES_MIN {
+        (Interval::unknown(distribution.p50()), Interval::unknown(distribution.p90()))
+    } else {
+        bootstrap::intervals(sample, chosen, &distribution, seed)
+    };
     Some(DistributionFit {
         family: chosen.map_or(Family::Empirical, |(family, _)| family),
         distance: chosen.map_or(0.0, |(family, parameters)| curve.distance(|x| family.cdf(parameters, x))),

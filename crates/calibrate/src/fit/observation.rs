@@ -33,8 +33,8 @@ impl Observation {
 
     /// The probability of seeing this, given the distribution function `cdf` and density `pdf` of true lengths.
     ///
-    /// Start and end fall anywhere within their seconds, so the clocks' difference D is the true length plus a triangular error from −1 to
-    /// 1. With F the distribution function that makes P(D) = ∫ F over [D, D+1] − ∫ F over [D−1, D] (integrate by parts). A probe adds the
+    /// Start and end fall anywhere within their seconds, so the clocks' difference D is the true length plus a triangular error within
+    /// ±1. With F the distribution function that makes P(D) = ∫ F over [D, D+1] − ∫ F over [D−1, D] (integrate by parts). A probe adds the
     /// error of its period, spread evenly: P = H(D) − H(D − period) with H the distribution function blurred by the triangle.
     pub fn probability(self, cdf: impl Fn(f64) -> f64, pdf: impl Fn(f64) -> f64) -> f64 {
         match self {

@@ -123,7 +123,7 @@ impl BatchingFit {
                 .collect();
             format!("{{points: [{}]}}", points.join(", "))
         };
-        let notes: String = self.notes.iter().map(|note| format!("# {note}\n")).collect();
+        let notes: String = self.notes.iter().flat_map(|note| ["# ", note, "\n"]).collect();
         format!(
             "{notes}service:\n  model:\n    dynamicBatching:\n      batchMax: {batch_max}\n      latency: {latency}\n"
         )

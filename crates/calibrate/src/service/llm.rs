@@ -75,7 +75,9 @@ pub fn llm(runs: &[LlmRun]) -> Result<LlmFit, CalibrateError> {
     let most = PROMPT_SHARE_MAX / prompts_per_second;
     let per_prompt_token_s = seen.min(most);
     if seen > most {
-        notes.push("prompts queued, so times to first token do not tell what a prompt costs: half of the busiest run's time is taken for prompts, a guess; measure a light load".to_owned());
+        let note = "times to first token hold more than prompts cost (waiting, network, tokenizing): half of the busiest run's time is \
+                    taken for prompts, a guess; measure a light load";
+        notes.push(note.to_owned());
     }
     let rows: Vec<Vec<f64>> = usable.iter().map(|run| vec![1.0 / run.tpot_s, run.kv_tokens() / run.tpot_s]).collect();
     let prompt_work = |run: &LlmRun| per_prompt_token_s * run.prompt_tokens_per_iteration();
@@ -111,7 +113,7 @@ impl LlmFit {
     /// The `service.model` section of a scenario. What a load test does not show (`sequencesMax`, `batchedTokensMax`, `kvTokens`) stands
     /// as a comment to fill in.
     pub fn yaml(&self) -> String {
-        let notes: String = self.notes.iter().map(|note| format!("# {note}\n")).collect();
+        let notes: String = self.notes.iter().flat_map(|note| ["# ", note, "\n"]).collect();
         let base = yaml::time(self.iteration_base_s);
         format!(
             "{notes}service:\n  model:\n    continuousBatching:\n      # sequencesMax, batchedTokensMax and kvTokens are settings of the \

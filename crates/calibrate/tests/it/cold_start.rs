@@ -49,7 +49,8 @@ fn each_family_is_recovered_as_the_load_phase() {
         Distribution::Gamma { mean: 60.0, cv: 0.5 },
         Distribution::Weibull { shape: 3.0, scale: 45.0 },
     ] {
-        let cluster = Cluster { load: load.clone(), probe_period_s: 10.0, ..Cluster::default() };
+        // Wider than the default: three standard errors need four times the pods.
+        let cluster = Cluster { load: load.clone(), probe_period_s: 10.0, pods: 4_000, ..Cluster::default() };
         check(fit(&cluster).phase(Phase::Load).unwrap(), &load);
     }
 }
@@ -92,6 +93,12 @@ fn two_kinds_of_start_in_one_sample_are_kept_as_measured() {
     let fit = fit_distribution(&sample, 1).unwrap();
     assert_eq!(fit.family, Family::Empirical);
     assert!((fit.p90.value - 100.8).abs() < 1.0, "{:?}", fit.p90);
+}
+
+#[test]
+fn too_few_values_have_no_interval_instead_of_a_narrow_one() {
+    let fit = fit_distribution(&[Observation::Exact(3.0)], 0).unwrap();
+    assert_eq!((fit.p50.value, fit.p50.is_known()), (3.0, false));
 }
 
 #[test]

@@ -1,19 +1,62 @@
 //! Do real files run through? They are not part of the repository: `SCALELAB_SHARED` names their folder, by default `../shared` beside it.
 
 use std::fs;
+use std::io::Read;
 use std::path::PathBuf;
 
-use calibrate::{Phase, batching, cold_start, genai_perf, inference_perf, llm, triton_perf_analyzer, vllm_bench};
+use calibrate::{
+    LlmRun, Phase, SpotHistory, ZoneSteps, batching, cold_start, genai_perf, inference_perf, llm, spot,
+    triton_perf_analyzer, vllm_bench,
+};
 use workload::Distribution;
 
-fn sample(name: &str) -> Option<String> {
+fn shared(path: &str) -> Option<Vec<u8>> {
     let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
-    let file = std::env::var_os("SCALELAB_SHARED").map_or_else(beside, PathBuf::from).join("data/samples").join(name);
-    let text = fs::read_to_string(&file);
-    if text.is_err() {
+    let file = std::env::var_os("SCALELAB_SHARED").map_or_else(beside, PathBuf::from).join(path);
+    let bytes = fs::read(&file);
+    if bytes.is_err() {
         println!("skipped: {} is not here", file.display());
     }
-    text.ok()
+    bytes.ok()
+}
+
+fn sample(name: &str) -> Option<String> {
+    shared(&format!("data/samples/{name}")).map(|bytes| String::from_utf8(bytes).unwrap())
+}
+
+/// A SkyPilot trace as the steps of one zone.
+fn trace(path: &str, zone: &str) -> Option<ZoneSteps> {
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&shared(path)?[..]).read_to_string(&mut text).unwrap();
+    let trace = prices::availability_skypilot(zone, &text).unwrap();
+    Some(ZoneSteps { zone: trace.zone, steps: trace.steps, end: trace.end })
+}
+
+#[test]
+fn one_held_node_gives_the_loss_rates_counted_by_hand() {
+    for (zone, losses_per_hour) in
+        [("us-west-2b", 0.31), ("us-west-2c", 0.44), ("us-east-1f", 0.57), ("us-east-1c", 0.74)]
+    {
+        let path = format!("data/spot/skypilot/preemption/1-node/aws-04-22-2023/{zone}_v100_1.json.gz");
+        let Some(trace) = trace(&path, zone) else { return };
+        let fit = spot(&SpotHistory::Held(vec![trace])).unwrap();
+        assert!((fit.hazard_per_hour.value - losses_per_hour).abs() < 0.006, "{zone}: {:?}", fit.hazard_per_hour);
+    }
+}
+
+#[test]
+fn sixteen_nodes_are_lost_several_at_a_time() {
+    let zones = ["us-east-2b", "us-west-2a", "us-west-2c"];
+    let traces: Option<Vec<ZoneSteps>> = zones
+        .into_iter()
+        .map(|zone| {
+            trace(&format!("data/spot/skypilot/availability/16-node/aws-08-27-2023/{zone}_v100_1.json.gz"), zone)
+        })
+        .collect();
+    let Some(traces) = traces else { return };
+    let fit = spot(&SpotHistory::Available(traces)).unwrap();
+    println!("{}\n{}", fit.report(), fit.yaml());
+    assert!(fit.clustering.unwrap().losses_per_event > 1.5 && fit.yaml().contains("clustered"), "{fit:?}");
 }
 
 #[test]
@@ -48,4 +91,31 @@ fn sample_load_tests_read() {
         println!("{name}: {run:?}\n{}", fit.yaml());
         assert!(fit.iteration_base_s > 0.0, "{fit:?}");
     }
+}
+
+#[test]
+fn a_real_load_sweep_is_explained_up_to_saturation() {
+    let Some(bytes) = shared("data/profiles/inference_perf_llama31_8b_load_sweep.csv") else { return };
+    let mut reader = csv::Reader::from_reader(&bytes[..]);
+    let runs: Vec<LlmRun> = reader
+        .records()
+        .map(Result::unwrap)
+        .filter(|record| &record[0] == "vllm")
+        .map(|record| {
+            let number = |index: usize| record[index].parse::<f64>().unwrap();
+            LlmRun {
+                requests_per_second: number(3),
+                prompt_tokens: number(6),
+                output_tokens: number(7),
+                ttft_s: number(8),
+                tpot_s: number(11),
+                failed_share: 0.0,
+            }
+        })
+        .collect();
+    let fit = llm(&runs).unwrap();
+    println!("{fit:?}");
+    // At one request per second the engine does little but decode one sequence: 3.47 ms a token.
+    assert!((fit.iteration_base_s / 0.003_47 - 1.0).abs() < 0.15, "{fit:?}");
+    assert!(fit.error_max < 0.15, "{fit:?}");
 }

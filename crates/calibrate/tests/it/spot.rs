@@ -1,6 +1,6 @@
 //! Do spot fits recover the rate and the bunching that a history was made with?
 
-use calibrate::{SpotHistory, ZoneSteps, spot};
+use calibrate::{SpotHistory, ZonePrices, ZoneSteps, spot};
 use units::{SimTime, UsdPerHour};
 use workload::{Distribution, Purpose, Stream};
 
@@ -62,8 +62,8 @@ fn a_price_above_the_most_one_would_pay_is_a_loss_and_the_fit_says_what_that_mea
     let price = UsdPerHour::from_dollars;
     let at = SimTime::from_secs;
     let points = vec![(at(0), price(1.0)), (at(3_600), price(3.0)), (at(7_200), price(1.0)), (at(10_800), price(2.5))];
-    let fit = spot(&SpotHistory::Prices { zones: vec![("a".to_owned(), points, at(14_400))], price_max: price(2.0) })
-        .unwrap();
+    let zones = vec![ZonePrices { zone: "a".to_owned(), points, end: at(14_400) }];
+    let fit = spot(&SpotHistory::Prices { zones, price_max: price(2.0) }).unwrap();
     assert_eq!((fit.losses, fit.node_hours), (2, 2.0));
     assert!(fit.notes[0].ends_with("AWS does not reclaim by price"), "{:?}", fit.notes);
 }

@@ -1,14 +1,19 @@
 //! One module per command.
 
 mod calibrate;
+mod check;
 mod data_files;
-mod init;
-mod prices;
-mod trace;
-
+mod diff;
 mod explain;
+mod init;
+mod merge;
+mod optimize;
+mod prices;
 mod report;
 mod run;
+mod sensitivity;
+mod sweep;
+mod trace;
 
 use clap::CommandFactory;
 
@@ -19,6 +24,12 @@ use crate::failure::{OrEnvironment, Outcome, Result};
 pub fn dispatch(cli: Cli) -> Result<Outcome> {
     match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Check(args) => check::check(&args),
+        Command::Diff(args) => diff::diff(&args),
+        Command::Sweep(args) => sweep::sweep(&args),
+        Command::Merge(args) => merge::merge(&args),
+        Command::Optimize(args) => optimize::optimize(&args),
+        Command::Sensitivity(args) => sensitivity::sensitivity(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Report(args) => report::report(&args),
         Command::Trace(args) => trace::trace(&args),

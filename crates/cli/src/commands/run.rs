@@ -37,7 +37,9 @@ pub fn run(args: &Run) -> Result<Outcome> {
     let begun = Instant::now();
     let workers = Workers::new(args.jobs).or_environment("starting threads")?;
     raise_on_interrupt(workers.stop_flag()).or_environment("listening for interrupts")?;
-    let (results, precision) = simulate(args, &loaded, &workers, (seed, replications))?;
+    let effort =
+        Effort { seed, replications, precision: args.precision, save_requests: args.save_requests, quiet: args.quiet };
+    let (results, precision) = simulate(&effort, &loaded, &workers)?;
     if results.policies.is_empty() {
         return Err(Failure::Environment(anyhow::anyhow!(
             "interrupted before any policy was done; nothing was written"
@@ -59,26 +61,37 @@ pub fn run(args: &Run) -> Result<Outcome> {
     };
     check_repetition(recorded.as_ref(), &file)?;
     write(&loaded, &results, &file, &folder)?;
-    print(args, &loaded, &results, (&folder, precision.as_ref()))
+    print(args, &loaded, &results, (&folder, precision.as_ref()));
+    Ok(Outcome::Done)
 }
 
-fn simulate(
-    args: &Run,
-    loaded: &Loaded,
-    workers: &Workers,
-    (seed, replications): (u64, u32),
-) -> Result<(Results, Option<PrecisionReport>)> {
-    let bar = Bar::new(&loaded.spec.name, args.quiet);
+/// How much to simulate.
+pub struct Effort {
+    /// Base seed.
+    pub seed: u64,
+    /// Replications of each policy, unless there is a precision.
+    pub replications: u32,
+    /// Relative half-width of intervals to reach.
+    pub precision: Option<f64>,
+    /// Whether to keep a row per request.
+    pub save_requests: bool,
+    /// Whether to show no progress.
+    pub quiet: bool,
+}
+
+/// All policies of a scenario, as many times as it takes.
+pub fn simulate(effort: &Effort, loaded: &Loaded, workers: &Workers) -> Result<(Results, Option<PrecisionReport>)> {
+    let bar = Bar::new(&loaded.spec.name, effort.quiet);
     let progress = |progress| bar.show(progress);
     let plan = Plan {
         policies: loaded.spec.policies.len(),
-        replications,
-        seed,
-        keep: Keep { tables: true, requests: args.save_requests },
+        replications: effort.replications,
+        seed: effort.seed,
+        keep: Keep { tables: true, requests: effort.save_requests },
         progress: &progress,
     };
     let runner = experiment::simulator(&loaded.spec);
-    let found = match args.precision {
+    let found = match effort.precision {
         Some(relative) if !(relative > 0.0 && relative < 1.0) => {
             return Err(Failure::input(format!(
                 "--precision {relative}: must be between 0 and 1, such as 0.02 for 2 %"
@@ -143,14 +156,9 @@ fn write(loaded: &Loaded, results: &Results, file: &RunFile, folder: &Path) -> R
     report::write_all(folder, &files).or_environment(&format!("writing {}", folder.display()))
 }
 
-fn print(
-    args: &Run,
-    loaded: &Loaded,
-    results: &Results,
-    (folder, precision): (&PathBuf, Option<&PrecisionReport>),
-) -> Result<Outcome> {
+fn print(args: &Run, loaded: &Loaded, results: &Results, (folder, precision): (&PathBuf, Option<&PrecisionReport>)) {
     if args.quiet {
-        return Ok(Outcome::Done);
+        return;
     }
     let format = match args.format {
         Format::Table => report::Format::Table,
@@ -174,5 +182,4 @@ fn print(
         eprintln!("interrupted: the tables hold the replications that every policy finished");
     }
     eprintln!("tables, plots and report.html are in {}", folder.display());
-    Ok(Outcome::Done)
 }

@@ -38,7 +38,7 @@ fn a_wrong_unit_is_refused() {
 
 #[test]
 fn a_missing_trace_is_named() {
-    let text = SCENARIO.replace("    generator:\n      rate: {constant: 300req/s}", "    trace: {file: nowhere.csv}");
+    let text = SCENARIO.replace("    generator:\n      rate: 300req/s", "    trace: {file: nowhere.csv}");
     check(&text, &[], &["nowhere.csv"]);
 }
 

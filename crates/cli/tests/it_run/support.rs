@@ -15,7 +15,7 @@ spec:
   run: {duration: 10m, replications: 2, seed: 7}
   traffic:
     generator:
-      rate: {constant: 300req/s}
+      rate: 300req/s
   service:
     model:
       dynamicBatching:

@@ -11,7 +11,7 @@ use units::{PodId, SimTime};
 use super::intake::{Intake, NEVER};
 use super::meter::{Failure, Meter};
 use super::tree::WinnerTree;
-use super::{Drained, Flow, Load, ReplicaStats, Rules, Slot};
+use super::{Drained, Flow, Load, ReplicaStats, Rules, Slot, share};
 use crate::spec::{Routing, ServiceModel, ServiceSpec};
 
 /// Can the recursion express `service`? What it cannot (other routings, client retries, a waiting room smaller than a batch) is
@@ -224,10 +224,9 @@ impl<D: Discipline> CentralFlow<D> {
             let queue = &self.intake.arrivals[self.intake.head..self.intake.head + batch_max];
             let (free, server) = self.tree.first();
             let start = free.max(self.discipline.trigger(queue)).max(self.floor);
-            if self.rules.timeout != NEVER || self.rules.queue_limit != usize::MAX {
-                if self.give_up_before(start, to) {
-                    continue;
-                }
+            let may_leave = self.rules.timeout != NEVER || self.rules.queue_limit != usize::MAX;
+            if may_leave && self.give_up_before(start, to) {
+                continue;
             }
             if start > to {
                 return;
@@ -298,7 +297,7 @@ impl<D: Discipline> CentralFlow<D> {
         let per_replica = self.discipline.servers_per_replica();
         let work = self.work[server];
         let arrivals = &self.held[server * batch_max..][..work.len as usize];
-        let seat = &mut self.seats[server / per_replica];
+        let seat = &mut self.seats[share(server as u64, per_replica as u64) as usize];
         let abandoned = self.meter.batch(arrivals, work.start, work.end, seat.pod);
         seat.stats.answer(arrivals, (work.start, work.end), abandoned, per_replica as u64);
         self.work[server].len = 0;
@@ -317,7 +316,7 @@ impl<D: Discipline> CentralFlow<D> {
         }
     }
 
-    /// Takes back what `slot` was serving at `now`: the requests are lost, or go back to the head of the queue. Returns how many were lost.
+    /// Takes back what `slot` was serving at `now`: the requests are lost, or go back to where they stood. Returns how many were lost.
     fn take_back(&mut self, slot: Slot, now: u64) -> u64 {
         let batch_max = self.discipline.batch_max();
         let per_replica = self.discipline.servers_per_replica() as u64;
@@ -335,9 +334,9 @@ impl<D: Discipline> CentralFlow<D> {
                 self.started -= u64::from(work.len);
             } else {
                 let pod = self.seats[slot].pod;
-                arrivals
-                    .iter()
-                    .for_each(|&arrival| self.meter.fail_served(arrival, Failure::Lost, now, Some((work.start, pod))));
+                for &arrival in arrivals {
+                    self.meter.fail_served(arrival, Failure::Lost, now, Some((work.start, pod)));
+                }
                 lost += u64::from(work.len);
                 self.seats[slot].stats.failure += u64::from(work.len);
             }

@@ -404,16 +404,24 @@ impl EventFlow {
                     waiting.insert(place, request);
                 });
             } else if self.serving.is_empty() {
-                all.for_each(|request| self.hold(request));
+                for request in all {
+                    self.hold(request);
+                }
             } else {
                 let touched: BTreeSet<usize> = all.map(|request| self.join(request)).collect();
-                touched.into_iter().for_each(|queue| self.wake_now(queue));
+                for queue in touched {
+                    self.wake_now(queue);
+                }
             }
             return 0;
         }
         self.seats[slot].stats.failure += lost as u64;
-        serving.into_iter().for_each(|(request, start)| self.fail(request, Failure::Lost, Some((start, slot))));
-        waiting.into_iter().for_each(|request| self.fail(request, Failure::Lost, None));
+        for (request, start) in serving {
+            self.fail(request, Failure::Lost, Some((start, slot)));
+        }
+        for request in waiting {
+            self.fail(request, Failure::Lost, None);
+        }
         lost as u64
     }
 
@@ -566,7 +574,9 @@ impl Flow for EventFlow {
             Due::Finish { .. } | Due::Wake { .. } => None,
         });
         let left: Vec<u64> = waiting.chain(serving).chain(retrying).map(|request| request.first_arrival).collect();
-        left.into_iter().for_each(|arrival| self.meter.leave_in_system(arrival, now));
+        for arrival in left {
+            self.meter.leave_in_system(arrival, now);
+        }
         self.intake.arrived_measured(now)
     }
 }

@@ -77,6 +77,14 @@ impl Intake {
         }
     }
 
+    /// Takes the first request, which must be readable: its arrival and its service time (0 without one).
+    #[inline]
+    pub fn take(&mut self) -> (u64, u64) {
+        let head = self.head;
+        self.head += 1;
+        (self.arrivals[head], self.service.get(head).copied().unwrap_or(0))
+    }
+
     /// Reads until every arrival up to and including `time` is in the window.
     pub fn ensure_until(&mut self, time: u64) {
         while !self.exhausted && self.arrivals.last().is_none_or(|&last| last <= time) {

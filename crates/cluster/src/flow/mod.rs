@@ -12,6 +12,7 @@ mod central;
 mod event;
 mod intake;
 mod llm;
+mod loads;
 mod local;
 mod meter;
 mod routed;
@@ -66,8 +67,14 @@ impl ReplicaStats {
         self.executions += 1;
         self.wait_ns += count * start - arrivals.iter().sum::<u64>();
         self.compute_ns += count * (end - start);
-        self.busy_ns += (end - start) / servers;
+        self.busy_ns += share(end - start, servers);
     }
+}
+
+/// `time / servers`, without the division where there is nothing to divide: it would cost as much as all else a request does.
+#[inline]
+fn share(time: u64, servers: u64) -> u64 {
+    if servers == 1 { time } else { time / servers }
 }
 
 /// Requests by where they are at one instant.

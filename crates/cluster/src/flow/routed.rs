@@ -2,21 +2,26 @@
 //!
 //! Once a request is routed its replica's future depends on nothing else, so a replica is looked at only when its next start of service
 //! (or time-out) is due; a winner tree says whose is next. Round robin and random routing look at no replica at all, power of two at the
-//! two drawn; least requests keeps a second winner tree over the loads, which answers must reach in time.
+//! two drawn; least requests keeps an index of the loads, which answers must reach in time.
 
 use units::{PodId, SimTime};
 use workload::{Purpose, Stream};
 
 use super::central::Discipline;
 use super::intake::{Intake, NEVER};
+use super::loads::LoadIndex;
 use super::local::LocalQueue;
 use super::meter::{Failure, Meter};
 use super::tree::WinnerTree;
 use super::{Drained, Flow, Load, ReplicaStats, Rules, Slot};
 use crate::spec::{Routing, ServiceModel, ServiceSpec};
 
-/// Arrivals routed before the replicas are looked at: few enough to stay in the cache, enough to forget the cost of a round.
-const ROUND: usize = 1_024;
+/// Arrivals routed before the replicas are looked at, per replica and at least: a replica that is looked at once for many requests costs
+/// its cache misses once.
+const ROUND_PER_REPLICA: usize = 16;
+const ROUND_MIN: usize = 1_024;
+/// Arrivals routed in one go.
+const BLOCK: usize = 32;
 
 /// Can this flow express `service`? A waiting room shared by all replicas and client retries are left to the event loop.
 pub fn is_expressible(service: &ServiceSpec) -> bool {
@@ -44,15 +49,25 @@ enum Stage {
     Draining,
 }
 
+/// What is read of a replica for every request.
+#[derive(Clone, Copy, Debug)]
+struct Watch {
+    /// When it must be looked at next.
+    due: u64,
+    /// Nothing starts here before this: when it was added, or a kill elsewhere sent requests to it.
+    floor: u64,
+    /// Requests waiting at it.
+    waiting: u64,
+    /// Whether `due` has changed since the tree of dues was told.
+    is_new: bool,
+}
+
 /// One replica.
 #[derive(Clone, Debug)]
 struct Station {
     stage: Stage,
     pod: PodId,
     stats: ReplicaStats,
-    queue: LocalQueue,
-    /// Nothing starts here before this: when it was added, or a kill elsewhere sent requests to it.
-    floor: u64,
     /// Waiting at it and being served by it; kept for routing by least requests only.
     load: u64,
 }
@@ -74,13 +89,17 @@ pub struct RoutedFlow<D> {
     intake: Intake,
     meter: Meter,
     stations: Vec<Station>,
+    watches: Vec<Watch>,
+    queues: Vec<LocalQueue>,
     work: Vec<Work>,
     /// Arrivals of each server's batch, `batch_max` places per server.
     batches: Vec<u64>,
-    /// When each replica must be looked at next.
+    /// When each replica must be looked at next, as far as it has been told.
     dues: WinnerTree,
+    /// Replicas whose due time the tree has not been told.
+    touched: Vec<Slot>,
     /// Loads of the serving replicas, for routing by least requests.
-    loads: WinnerTree,
+    loads: LoadIndex,
     /// Slots that take requests, ascending.
     serving: Vec<Slot>,
     next_in_turn: usize,
@@ -105,10 +124,13 @@ impl<D: Discipline> RoutedFlow<D> {
             intake,
             meter,
             stations: Vec::new(),
+            watches: Vec::new(),
+            queues: Vec::new(),
             work: Vec::new(),
             batches: Vec::new(),
             dues: WinnerTree::new(),
-            loads: WinnerTree::new(),
+            touched: Vec::new(),
+            loads: LoadIndex::default(),
             serving: Vec::new(),
             next_in_turn: 0,
             dice: Stream::new(seed, Purpose::Routing, 0),
@@ -161,14 +183,64 @@ impl<D: Discipline> RoutedFlow<D> {
     /// Routes a round of arrivals up to `to` by a rule that needs no answers, then looks at whoever is due.
     fn route_round(&mut self, to: u64) {
         let mut last = 0;
-        for _ in 0..ROUND {
-            let Some((arrival, service)) = self.next_arrival(to) else { break };
-            let slot = self.pick(arrival);
-            self.join(slot, arrival, service);
-            last = arrival;
+        let blocks = ROUND_MIN.max(ROUND_PER_REPLICA * self.serving.len()) / BLOCK;
+        for _ in 0..blocks {
+            self.intake.ensure(BLOCK);
+            let head = self.intake.head;
+            let count = self.intake.arrivals[head..head + BLOCK].partition_point(|&arrival| arrival <= to);
+            let Some(place) = count.checked_sub(1) else { break };
+            last = self.intake.arrivals[head + place];
+            match self.routing {
+                Routing::Random => self.route_random(count),
+                Routing::PowerOfTwo => self.route_to_better(count),
+                _ => self.route_block(count),
+            }
         }
         // More may arrive at the instant of the last one.
         self.look(answer_due(last));
+    }
+
+    fn route_block(&mut self, count: usize) {
+        for _ in 0..count {
+            let (arrival, service) = self.intake.take();
+            let slot = self.pick(arrival);
+            self.join(slot, arrival, service);
+        }
+    }
+
+    /// The same at random: all slots first, so that the cache misses of a block overlap instead of waiting for each other (28 ns a request
+    /// instead of 41 with 10,000 replicas).
+    fn route_random(&mut self, count: usize) {
+        let mut slots = [0; BLOCK];
+        let mut touched = 0;
+        for slot in &mut slots[..count] {
+            *slot = self.serving[self.dice.below(self.serving.len() as u64) as usize];
+            touched ^= self.watches[*slot].waiting ^ self.queues[*slot].touch();
+        }
+        std::hint::black_box(touched);
+        for &slot in &slots[..count] {
+            let (arrival, service) = self.intake.take();
+            self.join(slot, arrival, service);
+        }
+    }
+
+    /// The same for pairs of replicas of which the less loaded is taken.
+    fn route_to_better(&mut self, count: usize) {
+        let mut pairs = [(0, 0); BLOCK];
+        let mut touched = 0;
+        for pair in &mut pairs[..count] {
+            *pair = self.draw_two();
+            for slot in [pair.0, pair.1] {
+                let server = self.servers_of(slot).start;
+                touched ^= self.watches[slot].waiting ^ self.work[server].end ^ self.queues[slot].touch();
+            }
+        }
+        std::hint::black_box(touched);
+        for &pair in &pairs[..count] {
+            let (arrival, service) = self.intake.take();
+            let slot = self.better(pair, arrival);
+            self.join(slot, arrival, service);
+        }
     }
 
     /// Routes the arrivals of one instant, having seen every answer up to it.
@@ -176,7 +248,7 @@ impl<D: Discipline> RoutedFlow<D> {
         let now = self.intake.arrivals[self.intake.head];
         self.look(answer_due(now));
         while let Some((arrival, service)) = self.next_arrival(now.min(to)) {
-            let slot = self.loads.first().1;
+            let slot = self.least_loaded();
             self.join(slot, arrival, service);
         }
     }
@@ -189,8 +261,7 @@ impl<D: Discipline> RoutedFlow<D> {
         if arrival > to {
             return None;
         }
-        self.intake.head += 1;
-        Some((arrival, self.intake.service.get(head).copied().unwrap_or(0)))
+        Some(self.intake.take())
     }
 
     /// The replica for a request that is routed at `now`.
@@ -207,13 +278,21 @@ impl<D: Discipline> RoutedFlow<D> {
                 self.serving[turn]
             }
             Routing::Random => self.serving[self.dice.below(self.serving.len() as u64) as usize],
-            Routing::PowerOfTwo => self.better_of_two(now),
-            Routing::LeastRequests => self.loads.first().1,
+            Routing::PowerOfTwo => {
+                let pair = self.draw_two();
+                self.better(pair, now)
+            }
+            Routing::LeastRequests => self.least_loaded(),
             Routing::CentralQueue => panic!("a central queue routes nothing"),
         }
     }
 
-    fn better_of_two(&mut self, now: u64) -> Slot {
+    fn least_loaded(&mut self) -> Slot {
+        self.loads.first().expect("a replica serves")
+    }
+
+    /// Two replicas at random, different ones if there are.
+    fn draw_two(&mut self) -> (Slot, Slot) {
         let count = self.serving.len();
         let first = self.dice.below(count as u64) as usize;
         let mut second = first;
@@ -221,14 +300,21 @@ impl<D: Discipline> RoutedFlow<D> {
             second += 1 + self.dice.below(count as u64 - 1) as usize;
             second -= if second >= count { count } else { 0 };
         }
-        let (first, second) = (self.serving[first], self.serving[second]);
+        (self.serving[first], self.serving[second])
+    }
+
+    /// The less loaded of two replicas, the first one at equal loads.
+    fn better(&mut self, (first, second): (Slot, Slot), now: u64) -> Slot {
         if self.load_at(second, now) < self.load_at(first, now) { second } else { first }
     }
 
     /// Requests waiting at a replica and being served by it as an arrival at `now` finds them.
     fn load_at(&mut self, slot: Slot, now: u64) -> u64 {
-        self.advance_station(slot, answer_due(now));
-        self.stations[slot].queue.len() as u64 + self.in_service(slot, now)
+        if self.watches[slot].due <= answer_due(now) {
+            self.advance_station(slot, answer_due(now));
+            self.schedule(slot);
+        }
+        self.watches[slot].waiting + self.in_service(slot, now)
     }
 
     fn in_service(&self, slot: Slot, now: u64) -> u64 {
@@ -240,9 +326,9 @@ impl<D: Discipline> RoutedFlow<D> {
     #[inline]
     fn join(&mut self, slot: Slot, arrival: u64, service: u64) {
         self.waiting += 1;
-        let station = &mut self.stations[slot];
-        station.queue.push(arrival, service);
-        let waiting = station.queue.len();
+        self.queues[slot].push(arrival, service);
+        self.watches[slot].waiting += 1;
+        let waiting = self.watches[slot].waiting as usize;
         if self.watches_loads() {
             self.change_load(slot, 1);
         }
@@ -255,9 +341,9 @@ impl<D: Discipline> RoutedFlow<D> {
     /// A request joins the queue of a replica at `now`, having arrived earlier.
     fn join_late(&mut self, slot: Slot, (arrival, service): (u64, u64), now: u64) {
         self.waiting += 1;
-        let station = &mut self.stations[slot];
-        station.queue.insert(arrival, service);
-        station.floor = now;
+        self.queues[slot].insert(arrival, service);
+        self.watches[slot].waiting += 1;
+        self.watches[slot].floor = now;
         if self.watches_loads() {
             self.change_load(slot, 1);
         }
@@ -268,19 +354,44 @@ impl<D: Discipline> RoutedFlow<D> {
         let station = &mut self.stations[slot];
         station.load = station.load.checked_add_signed(by).expect("a load never falls below zero");
         if station.stage == Stage::Serving {
-            self.loads.set(slot, station.load);
+            self.loads.set(slot, Some(station.load));
         }
     }
 
     /// Looks at every replica that is due up to and including `bound`.
     fn look(&mut self, bound: u64) {
+        while let Some(slot) = self.touched.pop() {
+            if self.watches[slot].due <= bound {
+                self.advance_station(slot, bound);
+            }
+            self.tell(slot);
+        }
         loop {
             let (due, slot) = self.dues.first();
             if due > bound || due == NEVER {
                 return;
             }
             self.advance_station(slot, bound);
-            self.schedule(slot);
+            self.tell(slot);
+        }
+    }
+
+    /// Tells the tree when a replica is due.
+    fn tell(&mut self, slot: Slot) {
+        let due = self.next_due(slot);
+        let watch = &mut self.watches[slot];
+        watch.due = due;
+        watch.is_new = false;
+        self.dues.set(slot, due);
+    }
+
+    /// Notes when a replica is due.
+    fn schedule(&mut self, slot: Slot) {
+        let due = self.next_due(slot);
+        let watch = &mut self.watches[slot];
+        watch.due = due;
+        if !std::mem::replace(&mut watch.is_new, true) {
+            self.touched.push(slot);
         }
     }
 
@@ -305,8 +416,8 @@ impl<D: Discipline> RoutedFlow<D> {
     /// The next start (or, if false, time-out) at a replica as far as its queue knows, and the server it concerns.
     #[inline]
     fn next_at(&self, slot: Slot) -> Option<(u64, usize, bool)> {
-        let station = &self.stations[slot];
-        if station.queue.is_empty() {
+        let watch = self.watches[slot];
+        if watch.waiting == 0 {
             return None;
         }
         let servers = self.servers_of(slot);
@@ -316,13 +427,13 @@ impl<D: Discipline> RoutedFlow<D> {
                 server = other;
             }
         }
-        let window = station.queue.window();
-        let start = self.work[server].end.max(self.discipline.trigger(window)).max(station.floor);
+        let window = self.queues[slot].window();
+        let start = self.work[server].end.max(self.discipline.trigger(window)).max(watch.floor);
         let deadline = window[0].saturating_add(self.rules.timeout);
-        if deadline <= start { Some((deadline.max(station.floor), server, false)) } else { Some((start, server, true)) }
+        if deadline <= start { Some((deadline.max(watch.floor), server, false)) } else { Some((start, server, true)) }
     }
 
-    fn schedule(&mut self, slot: Slot) {
+    fn next_due(&self, slot: Slot) -> u64 {
         let start = self.next_at(slot).map_or(NEVER, |(next, _, _)| start_due(next));
         let answer = if self.watches_loads() {
             let counted = self.work[self.servers_of(slot)].iter().filter(|work| work.counted);
@@ -330,7 +441,7 @@ impl<D: Discipline> RoutedFlow<D> {
         } else {
             NEVER
         };
-        self.dues.set(slot, start.min(answer));
+        start.min(answer)
     }
 
     #[inline]
@@ -340,20 +451,22 @@ impl<D: Discipline> RoutedFlow<D> {
             self.report(slot, server);
         }
         let batch_max = self.discipline.batch_max();
-        let queue = &mut self.stations[slot].queue;
+        let queue = &mut self.queues[slot];
         let window = queue.window();
         let taken = self.discipline.take(window, start);
         self.batches[server * batch_max..][..batch_max].copy_from_slice(window);
         let end = start + self.discipline.duration(taken, queue.service());
         queue.take(taken);
+        self.watches[slot].waiting -= taken as u64;
         self.work[server] = Work { start, end, len: taken as u32, counted: self.watches_loads() };
         self.waiting -= taken as u64;
         self.started += taken as u64;
     }
 
     fn time_out(&mut self, slot: Slot, at: u64) {
-        let oldest = self.stations[slot].queue.window()[0];
-        self.stations[slot].queue.take(1);
+        let oldest = self.queues[slot].window()[0];
+        self.queues[slot].take(1);
+        self.watches[slot].waiting -= 1;
         self.waiting -= 1;
         if self.watches_loads() {
             self.change_load(slot, -1);
@@ -414,19 +527,19 @@ impl<D: Discipline> RoutedFlow<D> {
     fn leave_serving(&mut self, slot: Slot, stage: Stage) {
         self.stations[slot].stage = stage;
         self.serving.retain(|&other| other != slot);
-        self.loads.set(slot, NEVER);
+        self.loads.set(slot, None);
     }
 
     /// When a replica that gets no more requests has done with those it has.
     fn empty_at(&self, slot: Slot, now: u64) -> u64 {
-        let station = &self.stations[slot];
-        let mut queue = station.queue.clone();
+        let floor = self.watches[slot].floor;
+        let mut queue = self.queues[slot].clone();
         let mut ends: Vec<u64> = self.work[self.servers_of(slot)].iter().map(|work| work.end).collect();
         let mut empty_at = ends.iter().copied().max().unwrap_or(0).max(now);
         while !queue.is_empty() {
             let server = (0..ends.len()).min_by_key(|&server| ends[server]).expect("a replica has a server");
             let window = queue.window();
-            let start = ends[server].max(self.discipline.trigger(window)).max(station.floor);
+            let start = ends[server].max(self.discipline.trigger(window)).max(floor);
             let deadline = window[0].saturating_add(self.rules.timeout);
             if deadline <= start {
                 empty_at = empty_at.max(deadline);
@@ -482,26 +595,22 @@ impl<D: Discipline> Flow for RoutedFlow<D> {
         let batch_max = self.discipline.batch_max();
         let servers = self.servers_of(slot);
         let now = now.as_nanos();
-        let station = Station {
-            stage: Stage::Serving,
-            pod,
-            stats: ReplicaStats::default(),
-            queue: LocalQueue::new(batch_max),
-            floor: now,
-            load: 0,
-        };
+        let station = Station { stage: Stage::Serving, pod, stats: ReplicaStats::default(), load: 0 };
         if slot >= self.stations.len() {
+            self.watches.resize(slot + 1, Watch { due: NEVER, floor: now, waiting: 0, is_new: false });
+            self.queues.resize(slot + 1, LocalQueue::new(batch_max));
             self.stations.resize(slot + 1, Station { stage: Stage::Absent, ..station.clone() });
             self.work.resize(servers.end, Work::default());
             self.batches.resize(servers.end * batch_max, 0);
         }
         assert!(self.stations[slot].stage == Stage::Absent, "slot {slot} is taken");
         self.stations[slot] = station;
+        self.watches[slot].floor = now;
         self.work[servers].fill(Work { start: now, end: now, len: 0, counted: false });
         let place = self.serving.partition_point(|&other| other < slot);
         self.serving.insert(place, slot);
         if self.watches_loads() {
-            self.loads.set(slot, 0);
+            self.loads.set(slot, Some(0));
         }
         let held = std::mem::replace(&mut self.held, LocalQueue::new(1));
         self.waiting -= held.len() as u64;
@@ -516,7 +625,7 @@ impl<D: Discipline> Flow for RoutedFlow<D> {
         self.leave_serving(slot, Stage::Draining);
         let now = now.as_nanos();
         let empty_at = self.empty_at(slot, now);
-        if self.stations[slot].queue.is_empty() && empty_at == now {
+        if self.watches[slot].waiting == 0 && empty_at == now {
             return Some(SimTime::from_nanos(now));
         }
         let place = self.draining.partition_point(|&other| other < (empty_at, slot));
@@ -529,12 +638,13 @@ impl<D: Discipline> Flow for RoutedFlow<D> {
         self.settle_station(slot, now);
         self.leave_serving(slot, Stage::Absent);
         self.draining.retain(|&(_, other)| other != slot);
-        let waiting: Vec<(u64, u64)> = self.stations[slot].queue.iter().collect();
+        let waiting: Vec<(u64, u64)> = self.queues[slot].iter().collect();
         self.waiting -= waiting.len() as u64;
         let serving = self.take_back(slot, now);
         let batch_max = self.discipline.batch_max();
-        self.stations[slot].queue = LocalQueue::new(batch_max);
-        self.dues.set(slot, NEVER);
+        self.queues[slot] = LocalQueue::new(batch_max);
+        self.watches[slot].waiting = 0;
+        self.tell(slot);
         let mut lost = 0;
         if self.rules.requeue_killed {
             for request in serving.into_iter().chain(waiting) {
@@ -550,7 +660,9 @@ impl<D: Discipline> Flow for RoutedFlow<D> {
         } else {
             lost = (serving.len() + waiting.len()) as u64;
             self.stations[slot].stats.failure += lost;
-            waiting.into_iter().for_each(|(arrival, _)| self.meter.fail(arrival, Failure::Lost, now));
+            for (arrival, _) in waiting {
+                self.meter.fail(arrival, Failure::Lost, now);
+            }
         }
         (self.stations[slot].stats, lost)
     }
@@ -569,7 +681,7 @@ impl<D: Discipline> Flow for RoutedFlow<D> {
     }
 
     fn replica_load(&self, slot: Slot, now: SimTime) -> (u64, u64) {
-        (self.stations[slot].queue.len() as u64, self.in_service(slot, now.as_nanos()))
+        (self.watches[slot].waiting, self.in_service(slot, now.as_nanos()))
     }
 
     fn central_queue(&mut self, _now: SimTime) -> u64 {
@@ -599,12 +711,14 @@ impl<D: Discipline> Flow for RoutedFlow<D> {
         self.load(now);
         let now = now.as_nanos();
         let batch_max = self.discipline.batch_max();
-        for queue in self.stations.iter().map(|station| &station.queue).chain([&self.held]) {
+        for queue in self.queues.iter().chain([&self.held]) {
             queue.iter().for_each(|(arrival, _)| self.meter.leave_in_system(arrival, now));
         }
         for (server, work) in self.work.iter().enumerate() {
             let batch = &self.batches[server * batch_max..][..work.len as usize];
-            batch.iter().for_each(|&arrival| self.meter.leave_in_system(arrival, now));
+            for &arrival in batch {
+                self.meter.leave_in_system(arrival, now);
+            }
         }
         self.intake.arrived_measured(now)
     }

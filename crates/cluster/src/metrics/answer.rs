@@ -26,7 +26,7 @@ impl Pipeline {
     fn answer(&mut self, query: &MetricQuery, now: SimTime, flow: &mut dyn Flow, pods: &Pods) -> Answer {
         match query {
             MetricQuery::Resource { name, .. } => match &self.resources {
-                Some(resources) => resources.answer(name, &self.service, pods),
+                Some(resources) => Ok(resources.answer(name, &self.service, pods)),
                 None => Err(error("metrics-server is not there")),
             },
             MetricQuery::Pods { name, selector } => self.pods_metric(name, selector, now, pods),
@@ -45,7 +45,8 @@ impl Pipeline {
         let Some(adapter) = &mut self.adapter else { return Err(no_adapter(metric)) };
         let requirements = equalities(selector);
         let request = MetricRequest { metric, namespace: &self.service.namespace, selector: &requirements };
-        let found = adapter.pods_metric(&self.storage, now_ms(now), request, &names).map_err(refused)?;
+        let found =
+            adapter.pods_metric(&self.storage, now_ms(now), request, &names).map_err(|failure| refused(&failure))?;
         let timestamp_ns = found.ages.stalest_ms.unwrap_or(found.t_ms) * NANOS_PER_MILLI;
         let sample = |(name, value_m): &(String, i64)| {
             let pod: PodId = exposition::pod_of(&self.service, name)?;
@@ -65,7 +66,9 @@ impl Pipeline {
         let request = MetricRequest { metric, namespace: &self.service.namespace, selector: &requirements };
         let resource = kind.to_lowercase();
         let objects = Objects { resource: &resource, names: &[name] };
-        let found = adapter.objects_metric(&self.storage, now_ms(now), request, &objects).map_err(refused)?;
+        let found = adapter
+            .objects_metric(&self.storage, now_ms(now), request, &objects)
+            .map_err(|failure| refused(&failure))?;
         let value = found.values.first().ok_or_else(|| error(&format!("no value of {metric} for {kind} {name}")))?;
         Ok(MetricReading::Object(value.1))
     }
@@ -74,7 +77,8 @@ impl Pipeline {
         let Some(adapter) = &mut self.adapter else { return Err(no_adapter(metric)) };
         let requirements = equalities(selector);
         let request = MetricRequest { metric, namespace: &self.service.namespace, selector: &requirements };
-        let found = adapter.external_metric(&self.storage, now_ms(now), request).map_err(refused)?;
+        let found =
+            adapter.external_metric(&self.storage, now_ms(now), request).map_err(|failure| refused(&failure))?;
         Ok(MetricReading::External(found.values.iter().map(|(_, value_m)| *value_m).collect()))
     }
 
@@ -126,6 +130,6 @@ fn no_adapter(metric: &str) -> MetricError {
     error(&format!("the metrics API has no metric {metric}: no prometheus-adapter rules were given"))
 }
 
-fn refused(failure: AdapterError) -> MetricError {
+fn refused(failure: &AdapterError) -> MetricError {
     error(&failure.to_string())
 }

@@ -6,7 +6,6 @@ use policy::hpa::{ContainerRequests, PodRequests, RequestTable};
 use policy::{ContainerUsage, MetricReading, PodUsage};
 use units::{PodId, SimTime};
 
-use super::Answer;
 use super::exposition;
 use crate::flow::Flow;
 use crate::model::Pods;
@@ -37,7 +36,7 @@ impl ResourceSamples {
 
     /// Usage per container: CPU is the busy share of the window times the request (a serving process keeps its cores busy while it
     /// serves), memory is the request (weights stay loaded).
-    pub(super) fn answer(&self, resource: &str, service: &ServiceSpec, pods: &Pods) -> Answer {
+    pub(super) fn answer(&self, resource: &str, service: &ServiceSpec, pods: &Pods) -> MetricReading {
         let usage = |pod: PodId| {
             let (newest, before) = self.points.get(&pod)?;
             let before = before.as_ref()?;
@@ -55,7 +54,7 @@ impl ResourceSamples {
             let containers_listed = service.pod.containers.len();
             Some(PodUsage { pod, containers: containers.collect(), containers_listed, timestamp_ns, window })
         };
-        Ok(MetricReading::Resource(pods.selected().into_iter().filter_map(usage).collect()))
+        MetricReading::Resource(pods.selected().into_iter().filter_map(usage).collect())
     }
 }
 

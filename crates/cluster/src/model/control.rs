@@ -46,7 +46,7 @@ impl Controllers {
             };
             match controller {
                 ControllerSpec::Static { replicas } => {
-                    list.push(Controller::Plain(Box::new(Fixed { replicas: *replicas })))
+                    list.push(Controller::Plain(Box::new(Fixed { replicas: *replicas })));
                 }
                 ControllerSpec::Predictive(config) => {
                     list.push(Controller::Plain(Box::new(Predictive::new(config.clone()))));
@@ -189,11 +189,10 @@ impl Cluster<'_> {
         let list = &self.controllers.list;
         match (&list[index], index.checked_sub(1).map(|before| &list[before])) {
             (Controller::KedaHpa { hpa, .. }, Some(Controller::KedaOperator(keda))) => {
-                let live =
-                    keda.queries().iter().enumerate().map(|(query, raw)| match keda.needs_query(query, now, counts) {
-                        true => raw.clone(),
-                        false => MetricQuery::Signal { name: "unread".into() },
-                    });
+                let live = keda.queries().iter().enumerate().map(|(query, raw)| {
+                    let is_needed = keda.needs_query(query, now, counts);
+                    if is_needed { raw.clone() } else { MetricQuery::Signal { name: "unread".into() } }
+                });
                 live.chain(hpa.queries().iter().filter(|query| !is_external(query)).cloned()).collect()
             }
             (controller, _) => controller.queries().to_vec(),

@@ -140,8 +140,11 @@ impl Cluster<'_> {
                 self.pod_is_killed(pod, now);
                 self.reconcile(agenda);
             }
-            Notice::Loaded { .. } | Notice::Warned { .. } => {}
-            Notice::NodeUp { .. } | Notice::NodeGone { .. } | Notice::LaunchFailed { .. } => {}
+            Notice::Loaded { .. }
+            | Notice::Warned { .. }
+            | Notice::NodeUp { .. }
+            | Notice::NodeGone { .. }
+            | Notice::LaunchFailed { .. } => {}
         }
     }
 
@@ -181,7 +184,7 @@ impl Cluster<'_> {
         self.tell_busy(now);
         let load = self.flow.load(now);
         let latency = self.flow.meter().close_step();
-        self.recorder.step(now, load, latency, self.pods.counts(self.controllers.desired), &self.fleet);
+        self.recorder.step(now, (load, latency), self.pods.counts(self.controllers.desired), &self.fleet);
         let next = now + self.spec.timeline_step;
         agenda.schedule(next, Event::Step);
     }

@@ -113,7 +113,7 @@ impl Recorder {
     }
 
     /// A step of the timeline ends now.
-    pub(super) fn step(&mut self, now: SimTime, load: Load, latency: StepLatency, counts: Counts, fleet: &Fleet) {
+    pub(super) fn step(&mut self, now: SimTime, (load, latency): (Load, StepLatency), counts: Counts, fleet: &Fleet) {
         self.ready_changed(now, counts);
         let ready_ns = std::mem::take(&mut self.step_ready_ns);
         let busy_ns = std::mem::take(&mut self.step_busy_ns);

@@ -19,6 +19,7 @@ pub struct PolicySpec {
 
 /// One controller.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a scenario has a handful of them")]
 pub enum ControllerSpec {
     /// Keeps a fixed count.
     Static {

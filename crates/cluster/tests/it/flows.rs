@@ -94,7 +94,11 @@ impl Pair {
                 self.schedule(drained.at.as_nanos(), Control::Drained(drained.slot));
                 continue;
             }
-            let due = self.agenda.first_entry().filter(|entry| entry.key().0 <= end).map(|entry| entry.remove());
+            let due = self
+                .agenda
+                .first_entry()
+                .filter(|entry| entry.key().0 <= end)
+                .map(std::collections::btree_map::OccupiedEntry::remove);
             match due {
                 Some(control) => self.control(to, control)?,
                 None => return self.look(to),

@@ -156,7 +156,7 @@ fn littles_law_holds_between_what_is_seen_and_what_is_measured() {
     let mut run = Run::new(slots(1, Distribution::Exponential { mean: 0.01 }), 7, rate);
     let (mut now, mut seen, mut looks) = (SimTime::ZERO, 0u64, 0u64);
     while now < run.end {
-        now = now + step;
+        now += step;
         run.flow.advance(now);
         let load = run.flow.load(now);
         seen += load.waiting + load.in_flight;

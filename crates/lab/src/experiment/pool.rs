@@ -119,7 +119,20 @@ fn pooled_row(replications: &[Replication], latency: &Histogram) -> ReplicationS
     let mut cold_starts: Vec<u64> = replications.iter().flat_map(|one| one.cold_start_ns.iter().copied()).collect();
     cold_starts.sort_unstable();
     put_cold_starts(&mut pooled, &cold_starts);
+    put_counts_per_replication(&mut pooled, replications.len() as u64);
     pooled
+}
+
+/// Sums of counts to means per replication, to the nearest whole one: a row then tells of one run, as its money does. Requests
+/// still add up: completed is what is left of arrived.
+fn put_counts_per_replication(pooled: &mut ReplicationSummary, replications: u64) {
+    let is_mean_already = |name: &str| matches!(name, "replicas_max" | "replicas_mean");
+    for column in COLUMNS.iter().filter(|column| column.unit == Unit::Count && !is_mean_already(column.name)) {
+        let mean = (column.of(pooled) / replications as f64).round();
+        column.set(pooled, mean);
+    }
+    pooled.failed = pooled.rejected + pooled.timed_out + pooled.requests_lost;
+    pooled.completed = pooled.requests - pooled.failed - pooled.in_system;
 }
 
 /// Rates of the sums: requests are summed over replications and money is not, so money is multiplied up for the quotient.

@@ -98,15 +98,24 @@ fn objective_sentence(objective: f64, policy: &crate::PolicyOutcome<'_>) -> Stri
     )
 }
 
-/// The few sentences a terminal or a comment has room for: who meets the objective, and which of those is cheapest by how much. Every
-/// pair is in the `comparison` table and in the report.
+/// Pairs up to which a terminal has room for all that can be said.
+const PAIRS_IN_FULL: usize = 3;
+
+/// The sentences a terminal or a comment has room for: all of them for few policies; for more who meets the objective, and which of
+/// those is cheapest by how much. Every pair is in the `comparison` table and in the report.
 pub fn headline_sentences(report: &RunReport<'_>) -> Vec<String> {
+    if report.comparisons.len() <= PAIRS_IN_FULL {
+        return ranking_sentences(report);
+    }
     let mut sentences: Vec<String> =
         report.policies.iter().map(|policy| objective_sentence(report.objective, policy)).collect();
     let cost = |policy: &&crate::PolicyOutcome<'_>| policy.summary.cost_usd.mean;
     let holds = |policy: &&crate::PolicyOutcome<'_>| policy.summary.slo_attainment.mean >= report.objective;
     let cheapest = report.policies.iter().filter(holds).min_by(|one, other| cost(one).total_cmp(&cost(other)));
-    let Some(cheapest) = cheapest else { return sentences };
+    let Some(cheapest) = cheapest else {
+        sentences.push("no policy meets the objective".to_owned());
+        return sentences;
+    };
     let is_holding = |name: &str| report.policies.iter().filter(holds).any(|policy| policy.name() == name);
     let rivals = report.comparisons.iter().filter(|pair| {
         let is_about_cheapest = [&pair.policy, &pair.baseline].contains(&&cheapest.name().to_owned());

@@ -9,6 +9,7 @@ mod over_time;
 mod palette;
 mod phases;
 mod scale;
+mod sweep;
 
 pub(crate) use condense::condensed;
 pub use cost::cost_breakdown;
@@ -16,6 +17,7 @@ pub use cost_vs_slo::cost_vs_slo;
 pub use latency::latency_cdf;
 pub use over_time::{overview, timeline};
 pub use phases::cold_start_phases;
+pub use sweep::{SweepPoint, SweepReport, SweepValue, sweep_plots};
 
 use crate::drawing::{Drawing, Point};
 use crate::{PolicyOutcome, RunReport};

@@ -79,7 +79,7 @@ impl Context<'_> {
             if !told.insert((name, offering.purchase.name())) {
                 continue;
             }
-            let Some(Ok(price)) = book.from_catalog(name, offering.purchase, Some(&offering.zone)) else { continue };
+            let Some(Ok(price)) = book.catalog_price(name, offering.purchase, Some(&offering.zone)) else { continue };
             sources.push(format!(
                 "price of `{name}`, {}: ${}/h by the catalog ({} {}, {}; {})",
                 offering.purchase.name(),
@@ -123,7 +123,7 @@ impl PriceBook {
     fn is_priced(&self, name: &str) -> bool {
         [Purchase::OnDemand, Purchase::Spot, Purchase::Reserved]
             .into_iter()
-            .any(|purchase| matches!(self.from_catalog(name, purchase, None), Some(Ok(_))))
+            .any(|purchase| matches!(self.catalog_price(name, purchase, None), Some(Ok(_))))
     }
 
     /// Whether there is any price of an instance type; if not, why the catalog has none, `None` without a catalog.
@@ -131,14 +131,14 @@ impl PriceBook {
         if self.written.contains_key(name) || self.is_priced(name) {
             return Ok(());
         }
-        Err(self.from_catalog(name, Purchase::OnDemand, None).and_then(Result::err))
+        Err(self.catalog_price(name, Purchase::OnDemand, None).and_then(Result::err))
     }
 
     /// The price of an instance type bought some way in a zone, written or from the catalog; `None` if nobody states one.
     pub fn price(&self, name: &str, capacity_type: CapacityType, zone: &str) -> Option<UsdPerHour> {
         let purchase = purchase(capacity_type);
         self.written_price(name, purchase)
-            .or_else(|| self.from_catalog(name, purchase, Some(zone))?.ok().map(|found| found.price))
+            .or_else(|| self.catalog_price(name, purchase, Some(zone))?.ok().map(|found| found.price))
     }
 
     fn written_price(&self, name: &str, purchase: Purchase) -> Option<UsdPerHour> {
@@ -152,7 +152,7 @@ impl PriceBook {
     }
 
     /// The catalog's price where the scenario writes none; `None` without a catalog.
-    fn from_catalog(
+    fn catalog_price(
         &self,
         name: &str,
         purchase: Purchase,

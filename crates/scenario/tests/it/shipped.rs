@@ -1,22 +1,29 @@
 //! What ships must load, from the folder and from inside the program.
 
+use std::path::{Path, PathBuf};
+
 use scenario::{Input, load, schema};
 
 use crate::support::repository;
 
+/// Folders below `folder` that hold a scenario.
+fn scenario_folders(folder: &Path) -> Vec<PathBuf> {
+    let below = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
+    below
+        .flat_map(|path| if path.join("scenario.yaml").exists() { vec![path] } else { scenario_folders(&path) })
+        .collect()
+}
+
 #[test]
 fn every_shipped_scenario_loads() {
     let mut names = Vec::new();
-    for entry in std::fs::read_dir(repository("scenarios")).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            let loaded = load(&[Input::Path(path.clone())], &[]).unwrap_or_else(|error| panic!("{error}"));
-            assert!(!loaded.spec.policies.is_empty() && !loaded.description.is_empty(), "{}", path.display());
-            names.push(loaded.spec.name);
-        }
+    for path in scenario_folders(&repository("scenarios")) {
+        let loaded = load(&[Input::Path(path.clone())], &[]).unwrap_or_else(|error| panic!("{error}"));
+        assert!(!loaded.spec.policies.is_empty() && !loaded.description.is_empty(), "{}", path.display());
+        names.push(loaded.spec.name);
     }
     names.sort();
-    assert_eq!(names, ["llm-hour", "triton-day"]);
+    assert_eq!(names, ["bench-day", "llm-hour", "md8", "mm8", "triton-day"]);
 }
 
 #[test]

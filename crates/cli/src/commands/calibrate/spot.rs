@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use calibrate::{SpotHistory, ZoneSteps};
+use calibrate::{SpotHistory, ZonePrices, ZoneSteps};
 use prices::{Availability, Catalog, Query, SpotPriceHistory, SpotPriceSeries};
 use record::Purchase;
 use scenario::Price;
@@ -96,7 +96,11 @@ fn prices_history(args: &CalibrateSpot, texts: &[String], notes: &mut Vec<String
     if length.is_zero() {
         return Err(wrong(&args.history[0], "all prices are of one instant; a history is longer"));
     }
-    let zones = series.iter().map(|series| (series.zone.clone(), series.since(start), SimTime::ZERO + length));
+    let zones = series.iter().map(|series| ZonePrices {
+        zone: series.zone.clone(),
+        points: series.since(start),
+        end: SimTime::ZERO + length,
+    });
     Ok(SpotHistory::Prices { zones: zones.collect(), price_max })
 }
 

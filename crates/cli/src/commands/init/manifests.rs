@@ -63,7 +63,9 @@ impl Found {
             let plain = super::super::data_files::file_name(&path);
             let is_taken = |name: &str| name == "scenario.yaml" || self.files.iter().any(|(known, _)| known == name);
             let name = if is_taken(&plain) {
-                (2..).map(|number| format!("{number}-{plain}")).find(|name| !is_taken(name)).unwrap_or(plain)
+                // One more name than there are files: one of them is free.
+                let numbered = (2..=self.files.len() + 3).map(|number| format!("{number}-{plain}"));
+                numbered.into_iter().find(|name| !is_taken(name)).unwrap_or(plain)
             } else {
                 plain
             };

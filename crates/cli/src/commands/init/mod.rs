@@ -80,10 +80,10 @@ fn load(text: String, found: &Found, folder: &Path) -> std::result::Result<scena
 
 /// The pools of the manifests where they can hold the pod; otherwise the cheapest machine of the catalog that can.
 fn choose_nodes(starter: &Starter, found: &Found) -> Result<NodesChoice> {
-    let works = |nodes: NodesChoice| load(starter.probe(nodes), found, Path::new(""));
+    let works = |nodes: &NodesChoice| load(starter.probe(nodes), found, Path::new(""));
     // Without nodes every remaining mistake is one in the manifests, and theirs is the message that helps.
-    works(NodesChoice::Serverless).or_input()?;
-    if found.has_pools && works(NodesChoice::Manifests).is_ok() {
+    works(&NodesChoice::Serverless).or_input()?;
+    if found.has_pools && works(&NodesChoice::Manifests).is_ok() {
         return Ok(NodesChoice::Manifests);
     }
     let catalog = Catalog::embedded();
@@ -98,7 +98,7 @@ fn choose_nodes(starter: &Starter, found: &Found) -> Result<NodesChoice> {
     let mut refusal = None;
     for (_, provider, instance_type) in offers {
         let choice = NodesChoice::Pool { provider: provider.to_owned(), instance_type: instance_type.to_owned() };
-        match works(choice.clone()) {
+        match works(&choice) {
             Ok(_) => return Ok(choice),
             Err(error) => refusal = Some(error),
         }

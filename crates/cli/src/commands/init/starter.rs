@@ -80,8 +80,8 @@ impl Starter {
     }
 
     /// The scenario with made-up traffic and other nodes, to see whether it loads.
-    pub fn probe(&self, nodes: NodesChoice) -> String {
-        self.compose("  traffic:\n    generator: {rate: 1req/s}\n", &nodes)
+    pub fn probe(&self, nodes: &NodesChoice) -> String {
+        self.compose("  traffic:\n    generator: {rate: 1req/s}\n", nodes)
     }
 
     fn compose(&self, traffic: &str, nodes: &NodesChoice) -> String {

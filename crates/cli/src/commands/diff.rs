@@ -1,0 +1,117 @@
+//! `scalelab diff`: two result folders, and which differences are more than chance.
+
+use lab::columns::Column;
+use lab::diff::{self, COLUMNS_COMPARED, DiffRow};
+use lab::gates::figure;
+use record::Verdict;
+use serde_json::json;
+
+use crate::args::{Diff, Format};
+use crate::failure::{Outcome, Result};
+use crate::grid::Grid;
+use crate::results;
+
+/// Reads both, compares, prints. Differences are news, not failures: the exit code is 0.
+pub fn diff(args: &Diff) -> Result<Outcome> {
+    let before = results::replications(&args.before)?;
+    let after = results::replications(&args.after)?;
+    let columns: Vec<&'static Column> = if args.column.is_empty() {
+        COLUMNS_COMPARED.iter().filter_map(|name| Column::named(name)).collect()
+    } else {
+        results::columns("--column", &args.column)?
+    };
+    let found = diff::diff(&before, &after, &columns);
+    match args.format {
+        Format::Json => println!("{:#}", to_json(&found)),
+        Format::Csv => print!("{}", grid(&found).render(Format::Csv)),
+        format => {
+            print!("{}", grid(&found).render(format));
+            println!();
+            sentences(args, &found).iter().for_each(|sentence| println!("{sentence}"));
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+fn grid(found: &diff::Diff) -> Grid {
+    let mut grid = Grid::new(&["policy", "column", "before", "after", "difference", "interval", "verdict"], 2);
+    for row in &found.rows {
+        let shown = |value: f64| figure(row.column.unit, value);
+        let interval = if row.difference.low.is_nan() {
+            "none".to_owned()
+        } else {
+            format!("{} to {}", shown(row.difference.low), shown(row.difference.high))
+        };
+        grid.row(vec![
+            row.policy.clone(),
+            row.column.name.to_owned(),
+            shown(row.before),
+            shown(row.after),
+            shown(row.difference.mean),
+            interval,
+            word(row).to_owned(),
+        ]);
+    }
+    grid
+}
+
+/// No difference at all is neither good nor bad nor open.
+fn word(row: &DiffRow) -> &'static str {
+    let is_same = row.before == row.after || (row.before.is_nan() && row.after.is_nan());
+    if row.verdict == Verdict::Undecided && is_same { "same" } else { row.verdict.name() }
+}
+
+fn sentences(args: &Diff, found: &diff::Diff) -> Vec<String> {
+    let count = |verdict: &str| found.rows.iter().filter(|row| word(row) == verdict).count();
+    let mut sentences = vec![format!(
+        "{} against {}: {} better, {} worse, {} undecided, {} the same",
+        args.after.display(),
+        args.before.display(),
+        count("better"),
+        count("worse"),
+        count("undecided"),
+        count("same"),
+    )];
+    if found.is_identical {
+        sentences.push("nothing changed: every run has the same digest".to_owned());
+    }
+    for (folder, names) in [(&args.before, &found.only_before), (&args.after, &found.only_after)] {
+        if !names.is_empty() {
+            sentences.push(format!("only in {}: {}", folder.display(), names.join(", ")));
+        }
+    }
+    let paired = found.rows.iter().filter(|row| row.is_paired).count();
+    sentences.push(match paired {
+        all if all == found.rows.len() => {
+            "differences are paired by seed; intervals are wide enough for all rows together (Holm)".to_owned()
+        }
+        0 => "the seeds differ, so differences are between independent runs (Welch); intervals are wide enough for all rows together (Holm)".to_owned(),
+        _ => "differences are paired by seed where both have the same seeds; intervals are wide enough for all rows together (Holm)".to_owned(),
+    });
+    sentences
+}
+
+fn to_json(found: &diff::Diff) -> serde_json::Value {
+    let rows: Vec<_> = found
+        .rows
+        .iter()
+        .map(|row| {
+            let difference = row.difference;
+            json!({
+                "policy": row.policy,
+                "column": row.column.name,
+                "before": row.before,
+                "after": row.after,
+                "difference": { "mean": difference.mean, "low": difference.low, "high": difference.high },
+                "paired": row.is_paired,
+                "verdict": word(row),
+            })
+        })
+        .collect();
+    json!({
+        "identical": found.is_identical,
+        "onlyBefore": found.only_before,
+        "onlyAfter": found.only_after,
+        "rows": rows,
+    })
+}

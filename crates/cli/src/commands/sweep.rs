@@ -1,0 +1,186 @@
+//! `scalelab sweep`: a scenario at many points, each finished run on disk before the next is counted.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use lab::Workers;
+use lab::design::Setting;
+use lab::sweep::{self, Estimate, JOURNAL_NAME, Point, Shard, Sweep, SweepError, SweepOptions, SweepOutcome};
+use scenario::{Documents, Input};
+
+use crate::args;
+use crate::failure::{Failure, OrEnvironment, OrInput, Outcome, Result};
+use crate::inputs;
+use crate::interrupt::raise_on_interrupt;
+use crate::progress::Bar;
+use crate::sweep_folder::{self, SweepFile};
+use crate::tuning::Tuned;
+
+/// Most points that are resolved before the first run, to find slips early.
+const CHECKED_MAX: usize = 256;
+
+/// Says what it will take, runs, writes tables and plots.
+pub fn sweep(args: &args::Sweep) -> Result<Outcome> {
+    let (sweep, text) = read(&args.file)?;
+    let shard = args.shard.as_deref().map_or(Ok(Shard::WHOLE), Shard::parse).or_input()?;
+    if !args.resume && !args.dry_run && args.out.join(JOURNAL_NAME).exists() {
+        return Err(failure(SweepError::Exists(args.out.clone())));
+    }
+    let tuned = scenario_of(&sweep, args)?;
+    let workers = Workers::new(args.jobs).or_environment("starting threads")?;
+    raise_on_interrupt(workers.stop_flag()).or_environment("listening for interrupts")?;
+    check_points(&sweep, &tuned, &workers)?;
+    let scenarios = tuned.scenarios();
+    if !args.quiet || args.dry_run {
+        if !args.quiet {
+            tuned.loaded.notes.iter().for_each(|note| eprintln!("note: {note}"));
+        }
+        let estimate = sweep::estimate(&workers, &sweep, &scenarios, shard).map_err(failure)?;
+        eprint!("{}", plan(&sweep, &estimate, &workers));
+    }
+    if args.dry_run {
+        return Ok(Outcome::Done);
+    }
+    let begun = Instant::now();
+    let bar = Bar::new(&sweep.name, args.quiet);
+    let progress = |progress| bar.show(progress);
+    let options = SweepOptions { shard, resume: args.resume, progress: &progress };
+    let mut file = SweepFile {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        command: std::env::args().collect(),
+        sweep: text,
+        objective: tuned.loaded.spec.slo.objective,
+        wall_time_s: 0.0,
+        jobs: workers.jobs(),
+    };
+    if !args.out.join(JOURNAL_NAME).exists() {
+        // From the beginning, so that what a killed process leaves can be merged.
+        file.write(&args.out)?;
+    }
+    let outcome = sweep::run(&workers, &sweep, &scenarios, &args.out, &options).map_err(failure)?;
+    bar.finish();
+    file.wall_time_s = begun.elapsed().as_secs_f64();
+    let results = sweep::read(&args.out).map_err(failure)?;
+    sweep_folder::write(&args.out, &results, &file)?;
+    if !args.quiet {
+        print!("{}", sweep_folder::front(&results));
+        eprintln!("{} rows are in {}", results.rows.len(), args.out.join("results.csv").display());
+    }
+    finish(&sweep, &outcome, &args.out)
+}
+
+/// The sweep and its text.
+fn read(path: &Path) -> Result<(Sweep, String)> {
+    let (name, text) = if path == Path::new("-") {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).or_environment("reading standard input")?;
+        ("(standard input)".to_owned(), text)
+    } else {
+        let text =
+            std::fs::read_to_string(path).map_err(|error| Failure::input(format!("{}: {error}", path.display())))?;
+        (path.display().to_string(), text)
+    };
+    let mut sweep = Sweep::parse(&text).map_err(|error| Failure::input(format!("{name}: {error}")))?;
+    if sweep.name.is_empty() {
+        sweep.name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    }
+    Ok((sweep, text))
+}
+
+/// The scenario a sweep names; its files are beside the sweep's.
+fn scenario_of(sweep: &Sweep, args: &args::Sweep) -> Result<Tuned> {
+    let folder = args.file.parent().map(Path::to_owned).unwrap_or_default();
+    let beside = |file: &String| Input::Path(tidy(&folder, file));
+    let files: Vec<Input> = sweep.scenario.iter().map(beside).collect();
+    Tuned::new(Documents::read(&files).or_input()?, inputs::overrides(&args.set)?)
+}
+
+/// `file` seen from `folder`; a `.` in between would only lengthen messages.
+fn tidy(folder: &Path, file: &str) -> PathBuf {
+    if file == "." && !folder.as_os_str().is_empty() { folder.to_owned() } else { folder.join(file) }
+}
+
+/// Resolves the first point of every value of every parameter: what is wrong shows before the first run and not after a night.
+fn check_points(sweep: &Sweep, tuned: &Tuned, workers: &Workers) -> Result<()> {
+    let mut seen = std::collections::BTreeSet::new();
+    let mut is_new = |setting: &Setting| seen.insert((setting.parameter.path.clone(), setting.value.text.clone()));
+    let mut chosen: Vec<&Point> = Vec::new();
+    for point in &sweep.points {
+        // Not `any`: every setting of the point is seen with it.
+        let new = point.settings.iter().filter(|setting| is_new(setting)).count();
+        if new > 0 {
+            chosen.push(point);
+        }
+    }
+    let stride = chosen.len().div_ceil(CHECKED_MAX).max(1);
+    let chosen: Vec<&Point> = chosen.into_iter().step_by(stride).collect();
+    let problems = workers.map(&chosen, |point| tuned.with(&point.settings).err());
+    for (point, problem) in chosen.iter().zip(problems) {
+        if let Some(problem) = problem.flatten() {
+            return Err(Failure::input(problem_at(point.index, &point.to_overrides(), &problem)));
+        }
+    }
+    Ok(())
+}
+
+fn problem_at(point: usize, overrides: &[String], problem: &str) -> String {
+    format!("point {point} ({}): {problem}", overrides.join(", "))
+}
+
+fn failure(error: SweepError) -> Failure {
+    let is_environment = error.is_environment();
+    let error = anyhow::Error::new(error);
+    if is_environment { Failure::Environment(error) } else { Failure::Input(error) }
+}
+
+fn plan(sweep: &Sweep, estimate: &Estimate, workers: &Workers) -> String {
+    let axes: Vec<String> = sweep.parameters.iter().map(|parameter| format!("  {}\n", parameter.path)).collect();
+    let skipped =
+        if sweep.skipped > 0 { format!(" ({} more skipped by constraints)", sweep.skipped) } else { String::new() };
+    format!(
+        "{}: {} points{skipped}, {} policies ({}), {} replications: {} runs\n{}about {:.3} s a run, {} in all with {} jobs\n",
+        sweep.name,
+        estimate.points,
+        estimate.policies.len(),
+        estimate.policies.join(", "),
+        sweep.replications,
+        estimate.runs,
+        axes.concat(),
+        estimate.seconds_per_run,
+        duration(estimate.total.as_secs_f64()),
+        workers.jobs(),
+    )
+}
+
+fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 120.0 => format!("{s:.0} s"),
+        s if s < 7200.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
+    }
+}
+
+/// What is not there is said, and how to get it.
+fn finish(sweep: &Sweep, outcome: &SweepOutcome, out: &Path) -> Result<Outcome> {
+    if outcome.is_interrupted {
+        return Err(Failure::Environment(anyhow::anyhow!(
+            "interrupted: {} of {} runs are in {}; go on with --resume",
+            outcome.before + outcome.done,
+            outcome.total,
+            out.display()
+        )));
+    }
+    for (point, problem) in outcome.failures.iter().skip(1).take(9) {
+        eprintln!("error: {}", problem_at(*point, &sweep.points[*point].to_overrides(), problem));
+    }
+    match outcome.failures.first() {
+        None => Ok(Outcome::Done),
+        Some((point, problem)) => Err(Failure::input(format!(
+            "{}; {} points could not be run, all others are in {}",
+            problem_at(*point, &sweep.points[*point].to_overrides(), problem),
+            outcome.failures.len(),
+            out.display()
+        ))),
+    }
+}

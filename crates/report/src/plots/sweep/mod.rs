@@ -1,0 +1,187 @@
+//! The plots of a sweep: every point as cost against SLO attainment, curves over a parameter, heat maps over two.
+//!
+//! It knows points as settings and two figures; where they come from and what else was measured there it does not.
+
+mod curves;
+mod heat_map;
+mod scatter;
+
+use std::collections::BTreeMap;
+
+use record::Interval;
+
+use super::scale::{Scale, extent};
+use crate::drawing::Drawing;
+
+/// A value of a parameter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SweepValue {
+    /// As written.
+    pub text: String,
+    /// As a number in base units; NaN for words.
+    pub number: f64,
+}
+
+/// One policy at one point, over its replications.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SweepPoint {
+    /// A value per parameter.
+    pub settings: Vec<SweepValue>,
+    /// Index of the policy.
+    pub policy: usize,
+    /// Cost of a run in dollars.
+    pub cost_usd: Interval,
+    /// SLO attainment.
+    pub slo_attainment: Interval,
+}
+
+/// Everything the plots of a sweep are made of.
+#[derive(Clone, Copy, Debug)]
+pub struct SweepReport<'a> {
+    /// Name of the sweep, for titles.
+    pub name: &'a str,
+    /// Names of the parameters.
+    pub parameters: &'a [String],
+    /// Names of the policies.
+    pub policies: &'a [String],
+    /// The points.
+    pub points: &'a [SweepPoint],
+    /// Replications behind each point.
+    pub replications: usize,
+    /// SLO objective, 0..=1.
+    pub objective: f64,
+}
+
+/// Most values of a second parameter that become lines of one plot.
+const LINES_MAX: usize = 7;
+
+/// Every plot the data allow as (path relative to the folder, bytes): SVG and PNG of the scatter, of curves for one or two parameters,
+/// and of a heat map per policy for two.
+pub fn sweep_plots(report: &SweepReport<'_>) -> Vec<(String, Vec<u8>)> {
+    let drawings = drawings(report);
+    drawings
+        .iter()
+        .flat_map(|(name, drawing)| {
+            [
+                (format!("plots/{name}.svg"), drawing.to_svg().into_bytes()),
+                (format!("plots/{name}.png"), drawing.to_png()),
+            ]
+        })
+        .collect()
+}
+
+fn drawings(report: &SweepReport<'_>) -> Vec<(String, Drawing)> {
+    if !report.points.iter().any(is_judged) {
+        return Vec::new();
+    }
+    let mut drawings = vec![("cost_vs_slo".to_owned(), scatter::scatter(report))];
+    let axes: Vec<Axis> = (0..report.parameters.len()).map(|index| Axis::of(report, index)).collect();
+    match axes.as_slice() {
+        [only] if only.values.len() > 1 => drawings.push(("curve".to_owned(), curves::by_policy(report, only))),
+        [first, second] if first.values.len() > 1 && second.values.len() > 1 => {
+            for policy in 0..report.policies.len() {
+                let suffix = file_name(report, policy);
+                drawings.push((format!("heat_map-{suffix}"), heat_map::heat_map(report, policy, [first, second])));
+                let (along, lines) =
+                    if first.values.len() >= second.values.len() { (first, second) } else { (second, first) };
+                if lines.values.len() <= LINES_MAX {
+                    drawings.push((format!("curve-{suffix}"), curves::of_policy(report, policy, [along, lines])));
+                }
+            }
+        }
+        _ => {}
+    }
+    drawings
+}
+
+/// A point without a request to judge has no place in a plot.
+fn is_judged(point: &SweepPoint) -> bool {
+    point.slo_attainment.mean.is_finite() && point.cost_usd.mean.is_finite()
+}
+
+fn file_name(report: &SweepReport<'_>, policy: usize) -> String {
+    let kept =
+        report.policies[policy].chars().map(|c| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '-' });
+    let name: String = kept.collect::<String>().to_ascii_lowercase();
+    // Two names that differ only in what a file name cannot hold stay two files.
+    let is_taken =
+        report.policies.iter().filter(|other| other.eq_ignore_ascii_case(&report.policies[policy])).count() > 1;
+    if is_taken || name.is_empty() { format!("{name}-{policy}") } else { name }
+}
+
+/// One parameter: its values in order, numbers by size and words as they came.
+pub(super) struct Axis {
+    index: usize,
+    name: String,
+    values: Vec<SweepValue>,
+    is_numeric: bool,
+}
+
+impl Axis {
+    fn of(report: &SweepReport<'_>, index: usize) -> Self {
+        let mut values: Vec<SweepValue> = Vec::new();
+        for point in report.points {
+            let value = &point.settings[index];
+            if values.iter().all(|known| known.text != value.text) {
+                values.push(value.clone());
+            }
+        }
+        let is_numeric = values.iter().all(|value| value.number.is_finite());
+        if is_numeric {
+            values.sort_by(|a, b| a.number.total_cmp(&b.number));
+        }
+        Self { index, name: report.parameters[index].clone(), values, is_numeric }
+    }
+
+    /// Place of a value: the number, or for words their place in the list.
+    fn at(&self, value: &SweepValue) -> f64 {
+        if self.is_numeric { value.number } else { self.place(value) as f64 }
+    }
+
+    fn place(&self, value: &SweepValue) -> usize {
+        self.values.iter().position(|known| known.text == value.text).unwrap_or_default()
+    }
+
+    fn scale(&self) -> Scale {
+        let (low, high) = extent(self.values.iter().map(|value| self.at(value))).unwrap_or((0.0, 1.0));
+        let is_even_in_log = self.is_numeric && low > 0.0 && high / low >= 50.0;
+        if is_even_in_log {
+            return Scale::Log { low: low / 1.15, high: high * 1.15 };
+        }
+        let pad = ((high - low) * 0.04).max(1e-9);
+        Scale::Linear { low: low - pad, high: high + pad }
+    }
+
+    /// The values themselves while they are few, round numbers otherwise.
+    fn ticks(&self, scale: Scale) -> Vec<(f64, String)> {
+        if self.values.len() <= 12 || !self.is_numeric {
+            let stride = self.values.len().div_ceil(16);
+            return self.values.iter().step_by(stride).map(|value| (self.at(value), value.text.clone())).collect();
+        }
+        scale.ticks(10)
+    }
+}
+
+/// Points by a key, each group in order of the axis.
+fn grouped<'a, K: Ord>(
+    points: impl Iterator<Item = &'a SweepPoint>,
+    axis: &Axis,
+    key: impl Fn(&SweepPoint) -> K,
+) -> BTreeMap<K, Vec<&'a SweepPoint>> {
+    let mut groups: BTreeMap<K, Vec<&SweepPoint>> = BTreeMap::new();
+    for point in points.filter(|point| is_judged(point)) {
+        groups.entry(key(point)).or_default().push(point);
+    }
+    for group in groups.values_mut() {
+        group.sort_by(|a, b| axis.at(&a.settings[axis.index]).total_cmp(&axis.at(&b.settings[axis.index])));
+    }
+    groups
+}
+
+/// `3 replications, 95 % intervals`.
+fn replications(report: &SweepReport<'_>) -> String {
+    match report.replications {
+        0 | 1 => "1 replication a point, no intervals".to_owned(),
+        many => format!("{many} replications a point, 95 % intervals"),
+    }
+}

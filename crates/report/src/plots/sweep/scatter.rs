@@ -1,0 +1,94 @@
+//! Every point of a sweep as cost against SLO attainment.
+
+use super::super::frame::{Entry, HEIGHT, MARGIN_RIGHT, Panel, Swatch, WIDTH, legend_rows, page};
+use super::super::palette;
+use super::super::scale::{Scale, extent};
+use super::{SweepPoint, SweepReport, is_judged};
+use crate::drawing::{Color, Drawing, Point, Stroke, at};
+use crate::rounding::{objective, tick};
+
+/// All points in the colors of their policies, and the front that no point is beyond.
+pub(super) fn scatter(report: &SweepReport<'_>) -> Drawing {
+    let subtitle = format!(
+        "{}: {} points. Up and left is better; the line is what nothing beats",
+        report.name,
+        report.points.len()
+    );
+    let mut drawing = page("What SLO attainment costs, point by point", &subtitle);
+    let points: Vec<&SweepPoint> = report.points.iter().filter(|point| is_judged(point)).collect();
+    let panel = Panel {
+        left: 132.0,
+        right: f64::from(WIDTH) - MARGIN_RIGHT,
+        top: 140.0,
+        bottom: f64::from(HEIGHT) - 84.0,
+        x: cost_scale(&points),
+        y: attainment_scale(&points, report.objective),
+    };
+    let entries: Vec<Entry> = report
+        .policies
+        .iter()
+        .enumerate()
+        .map(|(index, name)| Entry::new(Swatch::Box(palette::policy(index)), name))
+        .collect();
+    legend_rows(&mut drawing, &entries, at(panel.left, 112.0), panel.right);
+    let ticks: Vec<(f64, String)> =
+        panel.x.ticks(8).into_iter().map(|(value, text)| (value, format!("${text}"))).collect();
+    panel.x_axis(&mut drawing, &ticks, true);
+    let is_nines = matches!(panel.y, Scale::Nines { .. });
+    panel.y_axis(&mut drawing, 7, |share, text| if is_nines { text } else { format!("{} %", tick(share * 100.0)) });
+    panel.x_title(&mut drawing, "cost of a run in dollars");
+    panel.y_title(&mut drawing, 34.0, "requests that met the SLO");
+    panel.level(&mut drawing, report.objective, &format!("objective {}", objective(report.objective)), Color::Ink);
+    drawing.line(front(&points, &panel), Stroke::dashed(Color::Muted, 2.0));
+    // Thousands of points stay a cloud and not a blot.
+    let radius = if points.len() > 400 { 3.5 } else { 6.5 };
+    for point in &points {
+        let center = panel.place(point.cost_usd.mean, point.slo_attainment.mean);
+        drawing.circle(center, radius, palette::policy(point.policy));
+    }
+    drawing
+}
+
+fn cost_scale(points: &[&SweepPoint]) -> Scale {
+    let (low, high) = extent(points.iter().map(|point| point.cost_usd.mean)).unwrap_or((0.0, 1.0));
+    let pad = ((high - low) * 0.06).max(high * 0.02).max(1e-6);
+    let low = if low - pad < high * 0.25 { 0.0 } else { low - pad };
+    Scale::Linear { low, high: high + pad }
+}
+
+/// Logarithmic in the share of misses once that is what tells points apart.
+pub(super) fn attainment_scale(points: &[&SweepPoint], objective: f64) -> Scale {
+    let shares = || points.iter().map(|point| point.slo_attainment.mean).chain([objective]);
+    let (low, high) = extent(shares()).unwrap_or((0.0, 1.0));
+    match extent(shares().map(|share| 1.0 - share).filter(|&miss| miss > 0.0)) {
+        Some((fewest, most)) if most / fewest > 30.0 && fewest >= 1e-7 => {
+            Scale::Nines { miss_high: (most * 1.6).min(1.0), miss_low: fewest / 2.5 }
+        }
+        _ => {
+            let pad = ((high - low) * 0.08).max(0.000_5);
+            Scale::Linear { low: (low - pad).max(0.0), high: (high + pad).min(1.0 + pad * 0.4) }
+        }
+    }
+}
+
+/// The corners of the front: between two of its points only the cheaper one's attainment can be had.
+fn front(points: &[&SweepPoint], panel: &Panel) -> Vec<Point> {
+    let mut by_cost: Vec<&SweepPoint> = points.to_vec();
+    by_cost.sort_by(|a, b| {
+        let by_share = b.slo_attainment.mean.total_cmp(&a.slo_attainment.mean);
+        a.cost_usd.mean.total_cmp(&b.cost_usd.mean).then(by_share)
+    });
+    let mut best = f64::NEG_INFINITY;
+    let mut corners: Vec<Point> = Vec::new();
+    for point in by_cost {
+        if point.slo_attainment.mean > best {
+            best = point.slo_attainment.mean;
+            let place = panel.place(point.cost_usd.mean, best);
+            if let Some(last) = corners.last().copied() {
+                corners.push(at(place.x, last.y));
+            }
+            corners.push(place);
+        }
+    }
+    corners
+}
