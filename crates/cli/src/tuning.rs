@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 
 use cluster::spec::SimulationSpec;
+use lab::columns::Column;
 use lab::design::{Dimension, Parameter, Setting};
 use lab::sweep::{Scenarios, Simulated};
 use scenario::{Documents, Loaded};
@@ -112,10 +113,11 @@ pub fn ranges(option: &str, texts: &[String]) -> Result<Vec<Range>> {
         }
         ranges.push((parameter, dimension));
     }
-    // Two paths with the same last word are told apart by the whole path.
+    // Two paths with the same last word, or one that is a column of the tables, are told apart by the whole path.
     let names: Vec<String> = ranges.iter().map(|(parameter, _)| parameter.name.clone()).collect();
+    let is_column = |name: &str| name == "replications" || name == "conditions" || Column::named(name).is_some();
     for (parameter, _) in &mut ranges {
-        if names.iter().filter(|name| **name == parameter.name).count() > 1 {
+        if is_column(&parameter.name) || names.iter().filter(|name| **name == parameter.name).count() > 1 {
             parameter.name.clone_from(&parameter.path);
         }
     }

@@ -19,7 +19,7 @@ use crate::results::column;
 use crate::tuning::{Range, Tuned, assignments, ranges};
 
 /// Most values a cliff is bisected to.
-const CLIFF_STEPS_MAX: usize = 16;
+const CLIFF_STEPS_MAX: usize = 12;
 /// Replications below which an interval says little.
 const REPLICATIONS_LEAST: u32 = 5;
 

@@ -75,7 +75,7 @@ fn tornado_grid(tornado: &Tornado, column: &Column) -> Grid {
 }
 
 fn sobol_grid(indices: &[(lab::design::Parameter, sensitivity::SobolIndex)]) -> Grid {
-    let mut grid = Grid::new(&["input", "alone", "interval", "with all others", "interval"], 1);
+    let mut grid = Grid::new(&["input", "alone", "interval alone", "with all others", "interval with all others"], 1);
     let mut indices: Vec<_> = indices.iter().collect();
     indices.sort_by(|a, b| b.1.total.mean.total_cmp(&a.1.total.mean));
     let bounds = |interval: Interval| format!("{:.3} to {:.3}", interval.low, interval.high);

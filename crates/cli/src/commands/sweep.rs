@@ -139,22 +139,31 @@ fn plan(sweep: &Sweep, estimate: &Estimate, workers: &Workers) -> String {
     let skipped =
         if sweep.skipped > 0 { format!(" ({} more skipped by constraints)", sweep.skipped) } else { String::new() };
     format!(
-        "{}: {} points{skipped}, {} policies ({}), {} replications: {} runs\n{}about {:.3} s a run, {} in all with {} jobs\n",
+        "{}: {}{skipped}, {} ({}), {}: {}\n{}about {:.3} s a run, {} in all with {}\n",
         sweep.name,
-        estimate.points,
-        estimate.policies.len(),
+        counted(estimate.points, "point"),
+        if estimate.policies.len() == 1 {
+            "1 policy".to_owned()
+        } else {
+            format!("{} policies", estimate.policies.len())
+        },
         estimate.policies.join(", "),
-        sweep.replications,
-        estimate.runs,
+        counted(sweep.replications as usize, "replication"),
+        counted(estimate.runs, "run"),
         axes.concat(),
         estimate.seconds_per_run,
         duration(estimate.total.as_secs_f64()),
-        workers.jobs(),
+        counted(workers.jobs(), "job"),
     )
+}
+
+fn counted(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
 fn duration(seconds: f64) -> String {
     match seconds {
+        s if s < 1.0 => "less than a second".to_owned(),
         s if s < 120.0 => format!("{s:.0} s"),
         s if s < 7200.0 => format!("{:.0} min", s / 60.0),
         s => format!("{:.1} h", s / 3600.0),

@@ -2,7 +2,11 @@
 
 use super::SweepError;
 use super::file::{AxisFile, MethodFile, RangeFile, SampleAxisFile, SampleFile, Scalar};
+use crate::columns::Column;
 use crate::design::{Dimension, Parameter, SOBOL_DIMENSIONS_MAX, Sample, Scale, Setting, Value};
+
+/// Columns of the table of results besides the summary's.
+const RESERVED: [&str; 5] = ["point", "policy", "replication", "seed", "digest"];
 
 /// The parameters of the axes, and all points of their cross product.
 pub(super) fn expand(axes: &[AxisFile], seed: u64) -> Result<(Vec<Parameter>, Vec<Vec<Setting>>), SweepError> {
@@ -25,6 +29,13 @@ pub(super) fn expand(axes: &[AxisFile], seed: u64) -> Result<(Vec<Parameter>, Ve
         if parameters[..index].iter().any(is_taken) {
             let problem =
                 format!("`{}` ({}) is there twice; give the axes different names", parameter.name, parameter.path);
+            return Err(SweepError::at("axes", problem));
+        }
+        if RESERVED.contains(&parameter.name.as_str()) || Column::named(&parameter.name).is_some() {
+            let problem = format!(
+                "the table of results has a column `{}` already; give the axis of {} another `name`",
+                parameter.name, parameter.path
+            );
             return Err(SweepError::at("axes", problem));
         }
     }

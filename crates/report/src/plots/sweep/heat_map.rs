@@ -2,7 +2,7 @@
 
 use super::super::frame::{HEIGHT, LABEL_SIZE, TICK_SIZE, WIDTH, page};
 use super::super::scale::extent;
-use super::{Axis, SweepPoint, SweepReport, is_judged, replications};
+use super::{Axis, SweepPoint, SweepReport, is_judged};
 use crate::drawing::{Anchor, Color, Drawing, Stroke, TextStyle, Weight, at, text_width};
 use crate::rounding::{dollars, objective, percent};
 
@@ -23,8 +23,10 @@ struct Map<'a> {
 /// One policy: attainment to the left, cost to the right. Cells that miss the objective are red on the left and struck through on the right.
 pub(super) fn heat_map(report: &SweepReport<'_>, policy: usize, axes: [&Axis; 2]) -> Drawing {
     let title = format!("{}: {} over {} and {}", report.name, report.policies[policy], axes[0].name, axes[1].name);
-    let subtitle =
-        format!("means of {}; red misses the objective of {}", replications(report), objective(report.objective));
+    let subtitle = match report.replications {
+        0 | 1 => format!("1 replication a point; red misses the objective of {}", objective(report.objective)),
+        many => format!("means of {many} replications; red misses the objective of {}", objective(report.objective)),
+    };
     let mut drawing = page(&title, &subtitle);
     let points: Vec<&SweepPoint> =
         report.points.iter().filter(|point| point.policy == policy && is_judged(point)).collect();

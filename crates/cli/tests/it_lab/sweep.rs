@@ -1,0 +1,108 @@
+//! `sweep` and `merge`: nothing twice, nothing lost.
+
+use std::fs;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use insta::assert_snapshot;
+
+use crate::support::Desk;
+
+/// The transcript without how long it took.
+fn timeless(transcript: &str) -> String {
+    let kept = |line: &&str| !line.starts_with("about ");
+    transcript.lines().filter(kept).map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn a_sweep_leaves_tables_and_plots_and_says_what_nothing_beats() {
+    let desk = Desk::new();
+    assert_snapshot!(timeless(&desk.run("sweep sweep.yaml -o out")));
+    let table = desk.read("out/results.csv");
+    assert_eq!(table.lines().count(), 1 + 8 * 2, "{table}");
+    assert!(table.starts_with("point,target,most,policy,replication,seed,digest,requests,"));
+    for file in
+        ["results.parquet", "sweep.json", "plots/cost_vs_slo.svg", "plots/heat_map-hpa.png", "plots/curve-hpa.svg"]
+    {
+        assert!(desk.path(&format!("out/{file}")).exists(), "{file} is missing");
+    }
+}
+
+#[test]
+fn a_dry_run_prints_the_plan_and_writes_nothing() {
+    let desk = Desk::new();
+    assert_snapshot!(timeless(&desk.run("sweep sweep.yaml -o out --dry-run")));
+    assert!(!desk.path("out").exists());
+}
+
+#[test]
+fn a_folder_with_a_sweep_is_not_overwritten() {
+    let desk = Desk::new();
+    desk.run("sweep sweep.yaml -o out --quiet");
+    let before = desk.read("out/journal.jsonl");
+    assert_snapshot!(desk.run("sweep sweep.yaml -o out"));
+    desk.change("sweep.yaml", "seed: 3", "seed: 4");
+    assert_snapshot!("another-sweep", desk.run("sweep sweep.yaml -o out --resume --quiet"));
+    assert_eq!(desk.read("out/journal.jsonl"), before);
+}
+
+#[test]
+fn a_sweep_killed_in_the_middle_and_resumed_has_the_same_rows() {
+    let desk = Desk::new();
+    desk.change("sweep.yaml", "replications: 2", "replications: 40");
+    desk.run("sweep sweep.yaml -o whole --quiet");
+    let mut killed = desk.command("sweep sweep.yaml -o killed --quiet").spawn().expect("the binary runs");
+    let journal = desk.path("killed/journal.jsonl");
+    let begun = Instant::now();
+    let lines = || fs::read_to_string(&journal).map_or(0, |text| text.lines().count());
+    while lines() < 20 && begun.elapsed() < Duration::from_secs(30) {
+        sleep(Duration::from_millis(2));
+    }
+    // SIGKILL: nothing can be tidied up.
+    killed.kill().expect("the process is there");
+    killed.wait().expect("the process ends");
+    let done = lines();
+    assert!((20..1 + 8 * 40).contains(&done), "{done} lines: not killed in the middle");
+    assert!(!desk.path("killed/results.csv").exists());
+    let resumed = desk.run("sweep sweep.yaml -o killed --resume --quiet");
+    assert!(resumed.starts_with("exit code 0\n"), "{resumed}");
+    assert_eq!(desk.read("killed/results.csv"), desk.read("whole/results.csv"));
+    let parquet = |folder: &str| fs::read(desk.path(&format!("{folder}/results.parquet"))).expect("it is there");
+    assert_eq!(parquet("killed"), parquet("whole"));
+}
+
+#[test]
+fn two_shards_merged_equal_one_run() {
+    let desk = Desk::new();
+    desk.run("sweep sweep.yaml -o whole --quiet");
+    desk.run("sweep sweep.yaml -o one --shard 1/2 --quiet");
+    let half = desk.run("merge one -o half");
+    assert!(half.contains("8 of 16 runs are missing"), "{half}");
+    desk.run("sweep sweep.yaml -o two --shard 2/2 --jobs 1 --quiet");
+    let merged = desk.run("merge two one -o merged");
+    assert!(merged.starts_with("exit code 0\n"), "{merged}");
+    assert_eq!(desk.read("merged/results.csv"), desk.read("whole/results.csv"));
+    assert_snapshot!(desk.run("merge one two -o merged"));
+}
+
+#[test]
+fn a_wrong_sweep_is_refused_before_anything_is_written() {
+    let changes = [
+        ("kind: Sweep", "kind: Swep"),
+        ("maxReplicas", "maxReplicaz"),
+        ("values: [40, 60, 80]", "values: [40, sixty]"),
+        ("name: most", "name: replicas_max"),
+        ("scenario: [service, hpa]", "scenario: [service]"),
+    ];
+    let told: Vec<String> = changes
+        .iter()
+        .map(|(old, new)| {
+            let desk = Desk::new();
+            desk.change("sweep.yaml", old, new);
+            let told = format!("{new}\n{}", desk.run("sweep sweep.yaml -o out"));
+            assert!(!desk.path("out").exists(), "{told}");
+            told
+        })
+        .collect();
+    assert_snapshot!(told.join("\n"));
+}
