@@ -18,10 +18,6 @@ use clap::Parser;
 
 use args::Cli;
 
-// The system allocator returns freed pages late and locks between threads; a sweep allocates per run on every core.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     match commands::dispatch(Cli::parse()) {
         Ok(outcome) => outcome.exit_code(),

@@ -16,7 +16,7 @@ use super::PriceFile;
 #[derive(Clone, Debug, Default)]
 pub struct PricesFile {
     /// Catalogs to take missing prices and shapes from: `embedded`, or files as `scalelab prices import` writes them. Of several, the
-    /// most recent price counts. None by default.
+    /// last that states a price counts. None by default.
     pub catalog: Vec<String>,
     /// Only this provider's rows of the catalog; needed where several sell a type of the same name.
     pub provider: Option<String>,

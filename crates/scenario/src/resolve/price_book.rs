@@ -26,7 +26,8 @@ const EMBEDDED: &str = "embedded";
 /// Where prices come from.
 pub struct PriceBook {
     written: BTreeMap<String, PriceFile>,
-    catalog: Option<Catalog>,
+    /// In the order of the scenario: a later one takes precedence.
+    catalogs: Vec<Catalog>,
     provider: Option<String>,
     region: Option<String>,
 }
@@ -35,32 +36,25 @@ impl Context<'_> {
     /// The prices of a scenario, catalogs read.
     pub(super) fn price_book(&self, spec: &ScenarioSpec) -> Result<PriceBook, ScenarioError> {
         let file = &spec.prices;
-        let mut catalog = None;
-        for name in &file.catalog {
-            let rows = self.catalog(name)?;
-            match &mut catalog {
-                None => catalog = Some(rows),
-                Some(all) => Catalog::merge(all, rows),
-            }
-        }
+        let catalogs = file.catalog.iter().map(|name| self.catalog(name)).collect::<Result<Vec<_>, _>>()?;
         let book = PriceBook {
             written: file.types.clone(),
-            catalog,
+            catalogs,
             provider: file.provider.clone(),
             region: file.region.clone(),
         };
-        let Some(catalog) = &book.catalog else {
+        if book.catalogs.is_empty() {
             if file.provider.is_some() || file.region.is_some() {
                 let reason = "`provider` and `region` choose among the prices of a catalog: add `catalog: embedded`";
                 return Err(self.inconsistent("spec.prices", reason));
             }
             return Ok(book);
-        };
-        let providers: BTreeSet<&str> = catalog.rows().iter().map(|row| row.provider.as_str()).collect();
+        }
+        let providers: BTreeSet<&str> = book.rows().map(|row| row.provider.as_str()).collect();
         if let Some(name) = file.provider.as_deref().filter(|name| !providers.contains(name)) {
             return Err(self.unknown_name("spec.prices.provider", "provider in the catalog", name, providers));
         }
-        let regions: BTreeSet<&str> = catalog.rows().iter().map(|row| row.region.as_str()).collect();
+        let regions: BTreeSet<&str> = book.rows().map(|row| row.region.as_str()).collect();
         if let Some(name) = file.region.as_deref().filter(|name| !regions.contains(name)) {
             return Err(self.unknown_name("spec.prices.region", "region in the catalog", name, regions));
         }
@@ -111,10 +105,14 @@ impl Context<'_> {
 }
 
 impl PriceBook {
+    fn rows(&self) -> impl Iterator<Item = &prices::Row> {
+        self.catalogs.iter().flat_map(Catalog::rows)
+    }
+
     /// Instance types with a price, written ones and those of the catalog that need no further word to be found.
     pub fn names(&self) -> Vec<String> {
         let mut names: BTreeSet<String> = self.written.keys().cloned().collect();
-        for row in self.catalog.iter().flat_map(Catalog::rows).filter(|row| row.shape.vcpus.is_some()) {
+        for row in self.rows().filter(|row| row.shape.vcpus.is_some()) {
             if !names.contains(&row.instance_type) && self.is_priced(&row.instance_type) {
                 names.insert(row.instance_type.clone());
             }
@@ -170,7 +168,17 @@ impl PriceBook {
             zone: zone.filter(|zone| !zone.is_empty()),
             purchase,
         };
-        Some(self.catalog.as_ref()?.price(query))
+        let mut refusal = None;
+        for catalog in self.catalogs.iter().rev() {
+            match catalog.price(query) {
+                Ok(price) => return Some(Ok(price)),
+                // A catalog that has never heard of the type says less than one that has it elsewhere.
+                Err(PriceError::UnknownInstanceType { .. } | PriceError::UnknownProvider { .. })
+                    if refusal.is_some() => {}
+                Err(error) => refusal = Some(error),
+            }
+        }
+        refusal.map(Err)
     }
 
     /// How an instance is billed: as written, else by its provider's rules.
@@ -183,10 +191,8 @@ impl PriceBook {
                 spot_first_hour_free: file.spot_first_hour_free && is_spot,
             };
         }
-        let provider = self.catalog.as_ref().and_then(|catalog| {
-            catalog.find(name, self.provider.as_deref(), None).first().map(|row| row.provider.clone())
-        });
-        let rules = prices::BillingRules::of(provider.as_deref().unwrap_or_default());
+        let provider = self.latest(name).map(|row| row.provider.as_str());
+        let rules = prices::BillingRules::of(provider.unwrap_or_default());
         let hour = units::SimDuration::from_secs(3_600);
         Billing {
             minimum: rules.minimum,
@@ -195,9 +201,17 @@ impl PriceBook {
         }
     }
 
-    /// What the catalog says is in an instance.
+    /// What the catalogs say is in an instance.
     pub fn shape(&self, name: &str) -> Option<&prices::Shape> {
-        self.catalog.as_ref()?.shape(name, self.provider.as_deref()).ok()
+        self.latest(name).map(|row| &row.shape)
+    }
+
+    /// The latest row of the last catalog that has the type.
+    fn latest(&self, name: &str) -> Option<&prices::Row> {
+        self.catalogs
+            .iter()
+            .rev()
+            .find_map(|catalog| catalog.find(name, self.provider.as_deref(), None).first().copied())
     }
 }
 

@@ -91,8 +91,9 @@ impl Starter {
              #\n#   scalelab run FOLDER\n#   scalelab schema        every key, for your editor\n\
              apiVersion: scalelab.dev/v1\nkind: Scenario\nmetadata:\n  name: {}\nspec:\n  run:\n    \
              start: \"2026-01-05T00:00:00\" # local time; weekdays and schedules count from it\n    timeZone: UTC\n    \
-             duration: {length}s\n    seed: 1\n    replications: 3 # intervals need several\n\n",
-            quoted(&self.name)
+             duration: {}\n    seed: 1\n    replications: 3 # intervals need several\n\n",
+            quoted(&self.name),
+            if length.is_multiple_of(3_600) { format!("{}h", length / 3_600) } else { format!("{length}s") }
         );
         let parts =
             [traffic, &self.service_text(), &self.slo_text(), COLD_START, &nodes_text(nodes), &self.policies_text()];

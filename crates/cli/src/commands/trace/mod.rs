@@ -14,7 +14,7 @@ use workload::{Distribution, LlmTrace, RateCurve, TraceChunk, TraceSource};
 use super::data_files::{say, write};
 use crate::args::{ArrivalUnit, Fit, Synthesize, Trace, TraceFile};
 use crate::failure::{Failure, OrInput, Outcome, Result};
-use statistics::{Arrivals, Tokens, append, burstiness, rate_curve};
+use statistics::{Arrivals, Tokens, append, burstiness, busiest, rate_curve};
 
 /// A made-up trace is held in memory; more than this many requests is no small trace.
 const REQUESTS_MAX: f64 = 50_000_000.0;
@@ -24,6 +24,9 @@ const POINTS: u64 = 48;
 
 /// Points of a fitted rate at most: more would be a copy, not a description.
 const POINTS_MAX: usize = 2_000;
+
+/// A lognormal further than this from the counts is named with its alternative.
+const DISTANCE_MAX: f64 = 0.05;
 
 /// Runs the command given.
 pub fn trace(args: &Trace) -> Result<Outcome> {
@@ -89,7 +92,7 @@ fn inspect(input: &TraceFile) -> Result<()> {
     line("rate", &format!("{:.4} req/s on average", arrivals.rate_mean));
     for (name, seconds) in [("busiest second", 1), ("busiest minute", 60), ("busiest hour", 3_600)] {
         if last - first >= seconds as f64 {
-            let peak = rate_curve(&trace.arrival_ns, SimDuration::from_secs(seconds)).peak();
+            let peak = busiest(&trace.arrival_ns, SimDuration::from_secs(seconds));
             line(name, &format!("{peak:.4} req/s"));
         }
     }
@@ -246,7 +249,18 @@ fn rate_yaml(curve: &RateCurve) -> String {
 
 fn tokens_yaml(key: &str, tokens: &Tokens) -> String {
     let (p50, p90) = tokens.fitted;
+    let is_constant = p90 - p50 < 0.5;
     let value =
-        if p90 - p50 < 0.5 { format!("{p50:.0}") } else { format!("{{logNormal: {{p50: {p50:.1}, p90: {p90:.1}}}}}") };
-    format!("      {key}: {value} # seen: {}; the lognormal's p99 is {:.0}\n", tokens_text(tokens), tokens.fitted_p99)
+        if is_constant { format!("{p50:.0}") } else { format!("{{logNormal: {{p50: {p50:.1}, p90: {p90:.1}}}}}") };
+    let mut text = format!(
+        "      {key}: {value} # seen: {}; the lognormal's p99 is {:.0}, its greatest distance {:.3}\n",
+        tokens_text(tokens),
+        tokens.fitted_p99,
+        tokens.distance
+    );
+    if tokens.distance > DISTANCE_MAX && !is_constant {
+        let values: Vec<String> = tokens.quantiles.iter().map(u32::to_string).collect();
+        text += &format!("      # closer: {key}: {{empirical: [{}]}}\n", values.join(", "));
+    }
+    text
 }

@@ -104,6 +104,13 @@ impl Arrivals {
     }
 }
 
+/// Requests per second in the busiest of the intervals of `interval` counted from the start.
+pub fn busiest(arrival_ns: &[u64], interval: SimDuration) -> f64 {
+    let step = interval.as_nanos();
+    let counts = arrival_ns.chunk_by(|one, next| one / step == next / step).map(<[u64]>::len);
+    counts.max().unwrap_or(0) as f64 / interval.as_secs_f64()
+}
+
 /// Requests per second in intervals of `interval` up to the last arrival. The last interval is cut at that arrival, if that leaves half of it.
 pub fn rate_curve(arrival_ns: &[u64], interval: SimDuration) -> RateCurve {
     let step = interval.as_nanos();

@@ -421,12 +421,19 @@ impl<E: Engine> LlmFlow<E> {
         }
         self.started -= jobs.iter().filter(|job| job.start != NEVER).count() as u64;
         self.waiting += jobs.len() as u64;
-        jobs.sort_by_key(|job| job.rank);
-        let stays = self.serving.is_empty() || self.routing == Routing::CentralQueue;
-        if stays {
+        // Those in service first, as in the event flow: the order in which they are routed anew decides who draws which number.
+        jobs.sort_by_key(|job| (job.start == NEVER, job.rank));
+        if self.routing == Routing::CentralQueue {
             for job in jobs.iter().rev() {
                 self.requests.place(job.key, Place::Queue);
                 let place = self.queue.partition_point(|&other| self.requests.arrival(other) < job.rank);
+                self.queue.insert(place, job.key);
+            }
+        } else if self.serving.is_empty() {
+            // Held behind those of the same instant that an earlier kill has sent here.
+            for job in &jobs {
+                self.requests.place(job.key, Place::Queue);
+                let place = self.queue.partition_point(|&other| self.requests.arrival(other) <= job.rank);
                 self.queue.insert(place, job.key);
             }
         } else {

@@ -1,0 +1,76 @@
+//! Measurements in, snippets out that a scenario takes as they are.
+
+use super::support::{Lab, SERVICE, TRAFFIC, scenario};
+
+#[test]
+fn a_cold_start_snippet_goes_under_spec_as_it_is() {
+    let lab = Lab::new();
+    let report =
+        lab.out("calibrate cold-start --pods @pods.json --events @events.json -o snippet.yaml --plot plot.svg");
+    assert!(report.contains("image pull") && report.contains("load and warm-up"), "{report}");
+    assert!(lab.read("plot.svg").starts_with("<svg ") && lab.read("plot.svg").contains("image pull: empirical"));
+    let snippet = lab.read("snippet.yaml");
+    assert!(snippet.contains("imagePull: 41.5s"), "{snippet}");
+    let indented: String = snippet.lines().map(|line| format!("  {line}\n")).collect();
+    let nodes = "  nodes: {manager: {serverless: {price: $1/h}}}\n";
+    lab.write("tiny.yaml", &scenario(&format!("{TRAFFIC}{SERVICE}{nodes}{indented}")));
+    lab.out("run tiny.yaml -o out --quiet");
+}
+
+#[test]
+fn losses_of_a_held_history_become_interruptions_of_a_scenario() {
+    let lab = Lab::new();
+    let text = lab.out("calibrate spot --history @held.json");
+    assert!(text.contains("5 losses in") && text.contains("taken as nodes that were held"), "{text}");
+    let snippet = text.split("# Interruptions").nth(1).unwrap();
+    let indented: String = snippet.lines().skip(1).map(|line| format!("  {line}\n")).collect();
+    let nodes = "  nodes: {manager: {serverless: {price: $1/h}}}\n";
+    lab.write("tiny.yaml", &scenario(&format!("{TRAFFIC}{SERVICE}{nodes}{indented}")));
+    lab.out("run tiny.yaml -o out --quiet");
+    assert!(!lab.out("calibrate spot --available --history @held.json").contains("that were held;"));
+}
+
+#[test]
+fn a_price_history_counts_the_times_it_rose_above_the_most_one_would_pay() {
+    let lab = Lab::new();
+    // 0.40, 1.20, 0.45 against 1.006 on demand: one loss in 30 hours below.
+    let text = lab.out("calibrate spot --history @spot-history.json");
+    assert!(text.contains("1 losses in 30.0 node-hours") && text.contains("on-demand price, $1.006/h"), "{text}");
+    assert!(lab.out("calibrate spot --history @spot-history.json --price-max $2/h").contains("0 losses"));
+    assert!(lab.refused("calibrate spot --history @spot-history.json --price-max 2").contains("$3.06/h"));
+    assert!(lab.refused("calibrate spot --history @held.json --price-max $2/h").contains("price histories"));
+}
+
+#[test]
+fn two_batch_sizes_give_the_line_between_them() {
+    let lab = Lab::new();
+    let text = lab.out("calibrate service --format perf-analyzer --batch 1,8 @perf-b1.csv @perf-b8.csv");
+    // 11.0 ms for one, 22.0 ms for eight.
+    assert!(text.contains("base: 9.429ms, perRequest: 1.571ms"), "{text}");
+    insta::assert_snapshot!(lab.refused("calibrate service --format perf-analyzer --batch 1 @perf-b1.csv @perf-b8.csv"), @"error: --batch: 1 sizes for 2 files; one for each is needed");
+}
+
+#[test]
+fn a_load_test_gives_iteration_times_and_the_wrong_format_says_what_is_missing() {
+    let lab = Lab::new();
+    let text = lab.out("calibrate service --format vllm-bench @vllm.json");
+    assert!(text.contains("perPromptToken: 40us") && text.contains("promptTokens: 500"), "{text}");
+    let wrong = lab.refused("calibrate service --format genai-perf @vllm.json");
+    assert!(wrong.contains("vllm.json") && wrong.contains("`request_throughput.avg` is missing"), "{wrong}");
+}
+
+#[test]
+fn a_preset_is_a_cold_start_of_a_scenario_and_a_misspelt_one_finds_its_neighbour() {
+    let lab = Lab::new();
+    assert!(lab.out("calibrate preset").lines().count() >= 10);
+    assert!(lab.out("calibrate preset vllm-8b-h100").contains("imagePull: 130.8s"));
+    let with = |preset: &str| {
+        let nodes = "  nodes: {manager: {serverless: {price: $1/h}}}\n";
+        scenario(&format!("{TRAFFIC}{SERVICE}{nodes}  coldStart: {{preset: {preset}}}\n"))
+    };
+    lab.write("good.yaml", &with("vllm-8b-h100, gpuLoad: 3s"));
+    let ran = lab.run("run good.yaml -o out");
+    assert!(ran.code == 0 && ran.stderr.contains("cold start `vllm-8b-h100`"), "{}", ran.stderr);
+    lab.write("bad.yaml", &with("vllm-8b-h10"));
+    assert!(lab.refused("run bad.yaml -o out").contains("did you mean `vllm-8b-h100`?"));
+}
