@@ -96,7 +96,7 @@ pub struct Run {
     /// Threads [default: all cores]
     #[arg(long)]
     pub jobs: Option<NonZeroUsize>,
-    /// Folder for tables and plots [default: results/<scenario>]
+    /// Folder for tables and plots [default: results/SCENARIO]
     #[arg(short, long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Also write one row per request (large)

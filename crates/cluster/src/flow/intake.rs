@@ -16,7 +16,7 @@ pub struct Intake {
     demands: Option<ServiceTimes>,
     exhausted: bool,
     chunk: TraceChunk,
-    /// Arrivals in nanoseconds, ascending. After the last request of the traffic come `padding` entries of [`NEVER`].
+    /// Arrivals in nanoseconds, ascending. After the last request of the traffic come `padding` entries of `NEVER`.
     pub arrivals: Vec<u64>,
     /// Service times in nanoseconds; as long as `arrivals`, or empty if the service does not use them.
     pub service: Vec<u64>,
@@ -36,7 +36,7 @@ pub struct Intake {
 
 impl Intake {
     /// Reads `traffic` under `seed`; `service` draws a service time per request if given. At least `padding` entries (real ones or
-    /// [`NEVER`]) can always be looked at past the head after [`Intake::ensure`].
+    /// `NEVER`) can always be looked at past the head after [`Intake::ensure`].
     pub fn new(traffic: &Traffic, seed: u64, end: SimTime, service: Option<&Distribution>, padding: usize) -> Self {
         Self {
             cursor: ArrivalCursor::new(traffic, seed, end),
