@@ -113,3 +113,28 @@ fn policies_are_chosen_by_name_and_values_are_set_by_path() {
     assert_eq!(summary.len(), 1);
     assert_eq!(summary[0]["cost_usd"], "0.750000");
 }
+
+/// The lesson's claim for two standbys: no cold start before the first scale event is served. With an instant label patch the ready
+/// count follows the written one within the same second, while replacements load for half a minute.
+#[test]
+fn the_first_scale_event_from_a_warm_pool_costs_no_time() {
+    let warm = SCENARIO.replace(
+        "  - {name: hpa, hpa: server}",
+        "  - {name: warm, hpa: server, warmPool: {size: 2, promote: 0s}}\n  - {name: cold, hpa: server}",
+    );
+    let folder = folder_with(&warm);
+    run(folder.path(), &["--replications", "1", "--set", "run.timelineStep=1s", "-o", "out"]);
+    let seconds_until_ready = |policy: &str| {
+        let of_policy = |row: &&std::collections::BTreeMap<String, String>| row["policy"] == policy;
+        let timeline = table(&folder.path().join("out/timeline.csv"));
+        let steps: Vec<_> = timeline.iter().filter(of_policy).collect();
+        let count =
+            |row: &std::collections::BTreeMap<String, String>, name: &str| row[name].parse::<u32>().expect("a count");
+        let asked = steps.iter().position(|row| count(row, "desired") > 1).expect("the HPA scales up");
+        let wanted = count(steps[asked], "desired");
+        steps[asked..].iter().position(|row| count(row, "ready") >= wanted).expect("they become ready")
+    };
+    assert_eq!(seconds_until_ready("warm"), 0);
+    // Ten, twenty, five and two seconds of cold start at least.
+    assert!(seconds_until_ready("cold") >= 37);
+}

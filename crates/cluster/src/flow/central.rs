@@ -421,14 +421,7 @@ impl<D: Discipline> Flow for CentralFlow<D> {
         let arrived = self.intake.arrived(now.as_nanos());
         let in_flight = self.work.iter().map(|work| u64::from(work.len)).sum();
         let waiting = self.intake.waiting(now.as_nanos()) as u64;
-        let load =
-            Load { arrived, completed: self.meter.completed_ever, failed: self.meter.failed_ever, waiting, in_flight };
-        assert_eq!(
-            arrived,
-            load.completed + load.failed + waiting + in_flight,
-            "a request was lost or counted twice by {now}"
-        );
-        load
+        Load::conserved(&self.meter, arrived, (waiting, in_flight), now)
     }
 
     fn started(&self) -> u64 {

@@ -546,14 +546,7 @@ impl Flow for EventFlow {
         // A request between two attempts waits, at its client.
         let waiting = self.waiting as u64 + self.pending_retries;
         let arrived = self.intake.arrived(now.as_nanos());
-        let load =
-            Load { arrived, completed: self.meter.completed_ever, failed: self.meter.failed_ever, waiting, in_flight };
-        assert_eq!(
-            arrived,
-            load.completed + load.failed + waiting + in_flight,
-            "a request was lost or counted twice by {now}"
-        );
-        load
+        Load::conserved(&self.meter, arrived, (waiting, in_flight), now)
     }
 
     fn started(&self) -> u64 {

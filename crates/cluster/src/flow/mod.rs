@@ -92,6 +92,16 @@ pub struct Load {
     pub in_flight: u64,
 }
 
+impl Load {
+    /// The load at `now`, checked: every request that arrived is answered, failed, waiting or being served.
+    fn conserved(meter: &Meter, arrived: u64, (waiting, in_flight): (u64, u64), now: SimTime) -> Self {
+        let (completed, failed) = (meter.completed_ever, meter.failed_ever);
+        let known = completed + failed + waiting + in_flight;
+        assert_eq!(arrived, known, "a request was lost or counted twice by {now}");
+        Self { arrived, completed, failed, waiting, in_flight }
+    }
+}
+
 /// A replica that has finished its last request while draining.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drained {

@@ -692,11 +692,7 @@ impl<D: Discipline> Flow for RoutedFlow<D> {
         self.settle(now);
         let arrived = self.intake.arrived(now.as_nanos());
         let in_flight = self.work.iter().map(|work| u64::from(work.len)).sum();
-        let (completed, failed) = (self.meter.completed_ever, self.meter.failed_ever);
-        let load = Load { arrived, completed, failed, waiting: self.waiting, in_flight };
-        let known = completed + failed + load.waiting + in_flight;
-        assert_eq!(arrived, known, "a request was lost or counted twice by {now}");
-        load
+        Load::conserved(&self.meter, arrived, (self.waiting, in_flight), now)
     }
 
     fn started(&self) -> u64 {
