@@ -23,8 +23,6 @@ pub struct DecisionRow {
     pub reason: String,
     /// What was written and where (`replicas`, `floor`, `standby`); `None` if nothing was.
     pub written: Option<(&'static str, u32)>,
-    /// How many identical passes directly before this one were folded into it (same values, nothing written).
-    pub repeated: u32,
 }
 
 /// One metric as a controller saw it.

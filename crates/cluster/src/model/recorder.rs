@@ -226,6 +226,5 @@ fn decision_row(
         steps: steps.collect(),
         reason: trail.reason.to_owned(),
         written,
-        repeated: 0,
     }
 }

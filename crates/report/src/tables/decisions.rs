@@ -34,7 +34,6 @@ pub fn decisions_table(report: &RunReport<'_>) -> Table {
         .text("reason", each().map(|row| &row.reason))
         .text("written_to", each().map(|row| row.written.map_or("", |written| written.0)))
         .count("written", each().map(|row| row.written.map(|written| u64::from(written.1))))
-        .count("repeated", each().map(|row| u64::from(row.repeated)))
 }
 
 fn value_after(row: &DecisionRow, step: &str) -> Option<u64> {

@@ -294,7 +294,6 @@ fn decisions(record: &mut RunRecord) {
         ],
         reason: "TooManyReplicas".to_owned(),
         written: Some(("replicas", 10)),
-        repeated: 0,
     });
 }
 

@@ -100,8 +100,8 @@ fn a_decision_can_be_read_without_a_manual() {
     with_report(&day(&THREE[..1]), |report| {
         let text = String::from_utf8(decisions_table(report).to_csv()).unwrap();
         insta::assert_snapshot!(text, @r##"
-        time_s,time,policy,controller,replicas_before,ready,metrics,metric_age_s_max,raw,stabilized,rate_limited,bounded,after_steps,steps,reason,written_to,written,repeated
-        33240.0,2026-03-02T09:14:00+01:00,hpa-cpu-70,hpa,9,9,cpu=0.91/0.7->12,45.0,12,12,11,10,10,"stabilization 12->12; rate limit 12->11 (Pods 2 per 60s, oldest wins); bounds 11->10 (maxReplicas)",TooManyReplicas,replicas,10,0
+        time_s,time,policy,controller,replicas_before,ready,metrics,metric_age_s_max,raw,stabilized,rate_limited,bounded,after_steps,steps,reason,written_to,written
+        33240.0,2026-03-02T09:14:00+01:00,hpa-cpu-70,hpa,9,9,cpu=0.91/0.7->12,45.0,12,12,11,10,10,"stabilization 12->12; rate limit 12->11 (Pods 2 per 60s, oldest wins); bounds 11->10 (maxReplicas)",TooManyReplicas,replicas,10
         "##);
     });
 }
