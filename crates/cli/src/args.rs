@@ -8,14 +8,32 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use scenario::TraceCache;
 
 /// Replay HPA, KEDA, warm-pool and predictive autoscaling over the same GPU-inference traffic; compare SLO misses with dollars.
 #[derive(Debug, Parser)]
 #[command(name = "scalelab", version, propagate_version = true, max_term_width = 120)]
 pub struct Cli {
+    /// Parse traces anew and leave no parsed copy of them
+    #[arg(long, global = true)]
+    pub no_cache: bool,
+    /// Keep parsed copies of traces in this folder instead of beside each trace
+    #[arg(long, global = true, value_name = "FOLDER", env = "SCALELAB_CACHE_DIR", hide_env_values = true)]
+    pub cache_dir: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// Where parsed copies of traces are kept.
+    pub fn trace_cache(&self) -> TraceCache {
+        match &self.cache_dir {
+            _ if self.no_cache => TraceCache::Off,
+            Some(folder) if !folder.as_os_str().is_empty() => TraceCache::Folder(folder.clone()),
+            _ => TraceCache::Beside,
+        }
+    }
 }
 
 /// The commands.

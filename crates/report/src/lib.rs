@@ -9,7 +9,9 @@ mod drawing;
 mod file;
 mod html;
 mod money;
+mod parquet;
 mod plots;
+mod requests;
 mod rounding;
 mod table;
 mod tables;
@@ -17,12 +19,14 @@ mod tables;
 pub use calendar::CalendarStart;
 pub use comparison::{Format, TerminalStyle, headline_sentences, ranking_sentences, render};
 pub use drawing::Drawing;
-pub use file::{write_all, write_atomically};
+pub use file::{WholeFile, write_all, write_atomically};
 pub use html::report_html;
+pub use parquet::ParquetFile;
 pub use plots::{
     SweepPoint, SweepReport, SweepValue, cold_start_phases, cost_breakdown, cost_vs_slo, latency_cdf, overview,
     sweep_plots, timeline,
 };
+pub use requests::{FinishedPart, RequestsPart, write_requests};
 pub use table::Table;
 pub use tables::{
     comparison_table, decisions_table, latency_cdf_table, ledger_table, nodes_table, replicas_table,
@@ -79,7 +83,7 @@ pub fn files(report: &RunReport<'_>) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// The tables of product.md section 4 as CSV, the long ones as Parquet too. `requests` is there only if requests were saved.
+/// The tables of product.md section 4 as CSV, the long ones as Parquet too, save `requests`: [`RequestsPart`] writes that one.
 pub fn table_files(report: &RunReport<'_>) -> Vec<(String, Vec<u8>)> {
     let tables = [
         ("summary", summary_table(report)),
@@ -94,10 +98,5 @@ pub fn table_files(report: &RunReport<'_>) -> Vec<(String, Vec<u8>)> {
     ];
     let mut files: Vec<_> = tables.iter().map(|(name, table)| (format!("{name}.csv"), table.to_csv())).collect();
     files.push(("timeline.parquet".to_owned(), tables[3].1.to_parquet()));
-    if report.policies.iter().any(|policy| !policy.detail.request_rows.is_empty()) {
-        let requests = requests_table(report);
-        files.push(("requests.csv".to_owned(), requests.to_csv()));
-        files.push(("requests.parquet".to_owned(), requests.to_parquet()));
-    }
     files
 }

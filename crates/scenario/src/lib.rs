@@ -21,7 +21,7 @@ pub use input::{Documents, Input, Manifest, manifests};
 pub use nearest::nearest;
 pub use quantity::{Amount, Bandwidth, Count, Hazard, Price, RequestRate, Share, Size, Time};
 
-pub use trace::FileTrace;
+pub use trace::{FileTrace, TraceCache};
 
 use cluster::spec::SimulationSpec;
 

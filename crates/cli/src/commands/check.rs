@@ -29,10 +29,9 @@ pub fn check(args: &Check) -> Result<Outcome> {
         seed: args.seed.unwrap_or(loaded.seed),
         replications: args.replications.map_or(loaded.replications, NonZeroU32::get),
         precision: args.precision,
-        save_requests: false,
         quiet: args.quiet,
     };
-    let (found, _) = simulate(&effort, &loaded, &workers)?;
+    let (found, _) = simulate(&effort, &loaded, &workers, None)?;
     if found.is_interrupted {
         return Err(Failure::Environment(anyhow::anyhow!(
             "interrupted before all runs were done; nothing was decided"

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use cluster::Keep;
 use lab::Workers;
-use lab::experiment::{self, Plan, Precision, PrecisionReport, Results};
+use lab::experiment::{self, Job, Plan, Precision, PrecisionReport, Results};
 use report::{CalendarStart, PolicyOutcome, RunReport, TerminalStyle};
 use scenario::Loaded;
 
@@ -16,6 +16,7 @@ use crate::inputs;
 use crate::interrupt::raise_on_interrupt;
 use crate::progress::Bar;
 use crate::run_file::{RunFile, digests};
+use crate::saved_requests::SavedRequests;
 
 /// Runs, writes, prints.
 pub fn run(args: &Run) -> Result<Outcome> {
@@ -37,9 +38,10 @@ pub fn run(args: &Run) -> Result<Outcome> {
     let begun = Instant::now();
     let workers = Workers::new(args.jobs).or_environment("starting threads")?;
     raise_on_interrupt(workers.stop_flag()).or_environment("listening for interrupts")?;
-    let effort =
-        Effort { seed, replications, precision: args.precision, save_requests: args.save_requests, quiet: args.quiet };
-    let (results, precision) = simulate(&effort, &loaded, &workers)?;
+    let effort = Effort { seed, replications, precision: args.precision, quiet: args.quiet };
+    let names = loaded.spec.policies.iter().map(|policy| policy.name.as_str());
+    let saved = args.save_requests.then(|| SavedRequests::create(&folder, names)).transpose()?;
+    let (results, precision) = simulate(&effort, &loaded, &workers, saved.as_ref())?;
     if results.policies.is_empty() {
         return Err(Failure::Environment(anyhow::anyhow!(
             "interrupted before any policy was done; nothing was written"
@@ -61,6 +63,7 @@ pub fn run(args: &Run) -> Result<Outcome> {
     };
     check_repetition(recorded.as_ref(), &file)?;
     write(&loaded, &results, &file, &folder)?;
+    saved.map_or(Ok(()), SavedRequests::write)?;
     print(args, &loaded, &results, (&folder, precision.as_ref()));
     Ok(Outcome::Done)
 }
@@ -73,24 +76,33 @@ pub struct Effort {
     pub replications: u32,
     /// Relative half-width of intervals to reach.
     pub precision: Option<f64>,
-    /// Whether to keep a row per request.
-    pub save_requests: bool,
     /// Whether to show no progress.
     pub quiet: bool,
 }
 
-/// All policies of a scenario, as many times as it takes.
-pub fn simulate(effort: &Effort, loaded: &Loaded, workers: &Workers) -> Result<(Results, Option<PrecisionReport>)> {
+/// All policies of a scenario, as many times as it takes. The requests of each policy's first replication go to `saved`.
+pub fn simulate(
+    effort: &Effort,
+    loaded: &Loaded,
+    workers: &Workers,
+    saved: Option<&SavedRequests>,
+) -> Result<(Results, Option<PrecisionReport>)> {
     let bar = Bar::new(&loaded.spec.name, effort.quiet);
     let progress = |progress| bar.show(progress);
     let plan = Plan {
         policies: loaded.spec.policies.len(),
         replications: effort.replications,
         seed: effort.seed,
-        keep: Keep { tables: true, requests: effort.save_requests },
+        keep: Keep { tables: true, requests: false },
         progress: &progress,
     };
-    let runner = experiment::simulator(&loaded.spec);
+    let runner = |job: &Job| match saved {
+        Some(saved) if job.replication == 0 => {
+            let run = (job.policy, job.replication);
+            cluster::simulate_to(&loaded.spec, run, job.seed, job.keep, saved.sink(job.policy))
+        }
+        _ => cluster::simulate(&loaded.spec, job.policy, job.replication, job.seed, job.keep),
+    };
     let found = match effort.precision {
         Some(relative) if !(relative > 0.0 && relative < 1.0) => {
             return Err(Failure::input(format!(

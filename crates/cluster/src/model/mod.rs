@@ -18,6 +18,7 @@ use crate::Keep;
 use crate::fleet::{Fleet, FleetEvent, Notice, Out};
 use crate::flow::{self, Flow};
 use crate::metrics::Pipeline;
+use crate::requests::{InOrder, RequestSink};
 use crate::spec::{PolicySpec, SimulationSpec};
 use control::Controllers;
 pub(crate) use event::Event;
@@ -43,6 +44,19 @@ pub(crate) struct Cluster<'a> {
 /// Runs policy number `policy` of `spec` once, its requests in the fastest flow that can express them.
 pub(crate) fn simulate(spec: &SimulationSpec, policy: usize, replication: u32, seed: u64, keep: Keep) -> RunRecord {
     let flow = flow::build(spec, seed, keep);
+    RunRecord { replication, ..simulate_flow(spec, policy, seed, keep, flow) }
+}
+
+/// The same, with a row per request for `requests`.
+pub(crate) fn simulate_to(
+    spec: &SimulationSpec,
+    (policy, replication): (usize, u32),
+    seed: u64,
+    keep: Keep,
+    requests: Box<dyn RequestSink>,
+) -> RunRecord {
+    let mut flow = flow::build(spec, seed, keep);
+    flow.meter().pass_rows_to(Box::new(InOrder::new(spec, seed, requests)));
     RunRecord { replication, ..simulate_flow(spec, policy, seed, keep, flow) }
 }
 

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use cluster::spec::{
     Billing, ColdStartSpec, Consolidation, ControllerSpec, Exporter, FleetSpec, InstanceOffering, InterruptionModel,
-    KillRule, MetricsSpec, NoReplicaRule, NodeManager, NodePoolSpec, NodeTimings, PhaseSpec, PolicySpec, Routing,
-    Scheduling, ServiceSpec, SimulationSpec, SloSpec, SpotSpec, WarmPoolSpec,
+    KillRule, MetricsSpec, NoReplicaRule, NodeManager, NodePoolSpec, NodeTimings, PhaseSpec, PolicySpec, RetrySpec,
+    Routing, Scheduling, ServiceSpec, SimulationSpec, SloSpec, SpotSpec, WarmPoolSpec,
 };
-use cluster::{Keep, simulate, simulate_by_events};
+use cluster::{Keep, RequestSink, simulate, simulate_by_events, simulate_to};
 use policy::hpa::{HpaSpec, MetricSpec, MetricTarget};
 use promql::adapter::{GroupResource, NameRule, Resources, Rule, Rules};
 use proptest::prelude::*;
-use record::{Purchase, RunRecord};
+use record::{Purchase, RequestRow, RunRecord};
 use units::{Bytes, Millicores, SimDuration, SimTime, UsdPerHour};
-use workload::{Distribution, RateCurve, RateLog, Traffic};
+use workload::{Distribution, RateCurve, RateLog, Trace, TraceChunk, Traffic};
 
 use crate::support::{batching, millis, service, slots};
 
@@ -253,6 +253,53 @@ fn seeds_make_different_histories_and_repeat_their_own() {
     let digest = |seed| simulate(&spec, 1, 0, seed, Keep::default()).digest;
     assert_eq!(digest(1), digest(1));
     assert_ne!(digest(1), digest(2));
+}
+
+/// Rows as a run hands them over.
+#[derive(Clone, Default)]
+struct Collected(Arc<std::sync::Mutex<(Vec<RequestRow>, bool)>>);
+
+impl RequestSink for Collected {
+    fn take(&mut self, rows: &[RequestRow]) {
+        self.0.lock().unwrap().0.extend_from_slice(rows);
+    }
+
+    fn close(&mut self) {
+        self.0.lock().unwrap().1 = true;
+    }
+}
+
+/// Rows handed over, in their order, against those a record keeps and sorts at its end.
+fn rows_are_equal(spec: &SimulationSpec, policy: usize, seed: u64) -> bool {
+    let kept = simulate(spec, policy, 0, seed, EVERYTHING);
+    let collected = Collected::default();
+    let tables_only = Keep { requests: false, ..EVERYTHING };
+    let handed = simulate_to(spec, (policy, 0), seed, tables_only, Box::new(collected.clone()));
+    let (rows, is_closed) = std::mem::take(&mut *collected.0.lock().unwrap());
+    assert!(is_closed && handed.request_rows.is_empty() && handed.digest == kept.digest);
+    rows == kept.request_rows
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 30, ..ProptestConfig::default() })]
+
+    #[test]
+    fn rows_are_handed_over_in_the_order_in_which_a_record_keeps_them(
+        spec in any_scenario(), policy in 0usize..3, seed in any::<u64>()
+    ) {
+        prop_assert!(rows_are_equal(&spec, policy, seed));
+    }
+}
+
+#[test]
+fn rows_keep_their_order_with_retries_and_requests_that_arrive_together() {
+    let mut spec = eventful();
+    spec.service.retries =
+        Some(RetrySpec { attempts_max: 3, backoff: millis(200), backoff_max: seconds(2), jitter: 0.5 });
+    let mut columns = TraceChunk::default();
+    (0..60_000u64).for_each(|request| columns.push(request / 4 * 20_000_000));
+    spec.traffic = Traffic::Replay { source: Arc::new(Trace::new(columns).unwrap()), copies: 1.0 };
+    assert!(rows_are_equal(&spec, 1, 3));
 }
 
 #[test]

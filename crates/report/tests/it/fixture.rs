@@ -2,8 +2,8 @@
 
 use record::{
     Comparison, CostLedger, DecisionRow, GpuUse, Histogram, Interval, MetricRow, NodeLife, PhaseSpan, PolicySummary,
-    Purchase, ReplicaLife, ReplicationSummary, RequestRow, RequestTotals, RunRecord, ScalingTotals, ServiceTotals,
-    StepRow, TimelineRow, Verdict,
+    Purchase, ReplicaLife, ReplicationSummary, RequestTotals, RunRecord, ScalingTotals, ServiceTotals, StepRow,
+    TimelineRow, Verdict,
 };
 use report::{CalendarStart, PolicyOutcome, RunReport};
 use units::{NodeId, PodId, SimDuration, SimTime, Usd, UsdPerHour};
@@ -255,14 +255,6 @@ fn lives(record: &mut RunRecord, behavior: Behavior, noise: &mut Noise) {
         billed: SimDuration::from_secs(86_345),
         cost: Usd::from_micros(24_131_234),
         ending: "running",
-    });
-    record.request_rows.push(RequestRow {
-        arrival: SimTime::from_nanos(1_500_000_000),
-        start: Some(SimTime::from_nanos(1_600_000_000)),
-        first_token: None,
-        end: Some(SimTime::from_nanos(1_750_000_000)),
-        replica: Some(PodId(3)),
-        outcome: "completed",
     });
 }
 
