@@ -9,7 +9,6 @@ mod catalog;
 mod error;
 mod import;
 mod lookup;
-mod nearest;
 mod shape;
 mod table;
 
@@ -21,6 +20,5 @@ pub use import::{
     availability_bamboo, availability_skypilot, skypilot_catalog,
 };
 pub use lookup::{Basis, Price, Query, STALE_AFTER_MONTHS, Staleness};
-pub use nearest::nearest;
 pub use shape::Shape;
 pub use table::{ListFilter, list_table, show_table};
