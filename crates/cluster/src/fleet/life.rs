@@ -60,7 +60,11 @@ fn replica_offering(price: UsdPerHour, gpus: u32) -> InstanceOffering {
         cpu: Millicores(0),
         memory: Bytes(0),
         prices: Arc::from([(SimTime::ZERO, price)]),
-        billing: Billing { minimum: SimDuration::ZERO, increment: SimDuration::ZERO, spot_first_hour_free: false },
+        billing: Billing {
+            minimum: SimDuration::ZERO,
+            increment: SimDuration::ZERO,
+            spot_free_until: SimDuration::ZERO,
+        },
         capacity_max: None,
         insufficient_capacity: 0.0,
     }

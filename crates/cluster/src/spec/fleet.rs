@@ -132,8 +132,8 @@ pub struct Billing {
     pub minimum: SimDuration,
     /// Bills are rounded up to a multiple of this.
     pub increment: SimDuration,
-    /// AWS: a spot instance interrupted by the provider within its first hour is free.
-    pub spot_first_hour_free: bool,
+    /// A spot instance that the provider takes back younger than this is free (AWS: an hour, GCP: a minute); zero is never.
+    pub spot_free_until: SimDuration,
 }
 
 /// When Karpenter removes nodes.

@@ -108,7 +108,7 @@ fn a_blocked_eviction_leaves_the_pod_serving_until_the_kill() {
 fn a_node_karpenter_has_drained_is_paid_and_one_taken_in_its_first_hour_is_not() {
     for (replaces, cents) in [(true, 0.590), (false, 0.0)] {
         let mut spot = offering("x", Purchase::Spot, 1, 3.6);
-        spot.billing.spot_first_hour_free = true;
+        spot.billing.spot_free_until = secs(3_600);
         let mut spec = fleet(vec![spot]);
         spec.manager = NodeManager::Karpenter;
         spec.spot.model = availability(&[(0, 1), (700, 0)]);

@@ -60,7 +60,7 @@ pub fn offering(instance_type: &str, purchase: Purchase, gpus: u32, dollars: f64
         cpu: Millicores(0),
         memory: Bytes(0),
         prices: Arc::from([(SimTime::ZERO, UsdPerHour::from_dollars(dollars))]),
-        billing: Billing { minimum: secs(60), increment: secs(1), spot_first_hour_free: false },
+        billing: Billing { minimum: secs(60), increment: secs(1), spot_free_until: SimDuration::ZERO },
         capacity_max: None,
         insufficient_capacity: 0.0,
     }

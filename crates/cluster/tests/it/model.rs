@@ -39,7 +39,7 @@ fn fleet(interruptions_per_hour: f64, notice: SimDuration) -> FleetSpec {
         cpu: Millicores(4_000),
         memory: Bytes(16 << 30),
         prices: Arc::from([(SimTime::ZERO, UsdPerHour::from_dollars(0.4))]),
-        billing: Billing { minimum: seconds(60), increment: seconds(1), spot_first_hour_free: false },
+        billing: Billing { minimum: seconds(60), increment: seconds(1), spot_free_until: seconds(0) },
         capacity_max: None,
         insufficient_capacity: 0.1,
     };

@@ -32,7 +32,7 @@ fn fleet() -> FleetSpec {
         cpu: Millicores(16_000),
         memory: Bytes(256 << 30),
         prices: Arc::from([(SimTime::ZERO, UsdPerHour::from_dollars(4.0))]),
-        billing: Billing { minimum: seconds(60), increment: seconds(1), spot_first_hour_free: false },
+        billing: Billing { minimum: seconds(60), increment: seconds(1), spot_free_until: seconds(0) },
         capacity_max: None,
         insufficient_capacity: 0.0,
     };

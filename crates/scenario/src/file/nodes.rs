@@ -246,38 +246,6 @@ pub struct DisruptionBudgetFile {
     pub duration: Option<Time>,
 }
 
-/// Price of one instance type.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct PriceFile {
-    /// On demand.
-    #[serde(default)]
-    pub on_demand: Option<Price>,
-    /// Spot.
-    #[serde(default)]
-    pub spot: Option<Price>,
-    /// Reserved or committed.
-    #[serde(default)]
-    pub reserved: Option<Price>,
-    /// Shortest bill of an instance.
-    #[serde(default = "minute")]
-    pub billing_minimum: Time,
-    /// Bills are rounded up to a multiple of this.
-    #[serde(default = "second")]
-    pub billing_increment: Time,
-    /// A spot instance the provider takes back within its first hour is free.
-    #[serde(default)]
-    pub spot_first_hour_free: bool,
-}
-
-fn minute() -> Time {
-    Time(60.0)
-}
-
-fn second() -> Time {
-    Time(1.0)
-}
-
 /// `spot`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]

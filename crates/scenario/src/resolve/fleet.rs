@@ -17,8 +17,8 @@ use crate::manifest::{BudgetFile, Document, KarpenterPool, Kind, default_budget,
 use crate::quantity::Time;
 use crate::tree::parse_path;
 
-use super::Context;
 use super::offerings::{Market, Wanted};
+use super::{Context, RunWindow};
 
 impl Context<'_> {
     /// Everything that runs pods.
@@ -26,12 +26,12 @@ impl Context<'_> {
         &mut self,
         spec: &ScenarioSpec,
         pod: &PodSpec,
-        start: jiff::civil::Date,
+        window: &RunWindow,
     ) -> Result<FleetSpec, ScenarioError> {
         let timings = &spec.nodes.timings;
         let manager = self.manager(&spec.nodes.manager)?;
         let pools =
-            if matches!(manager, NodeManager::Serverless { .. }) { Vec::new() } else { self.pools(spec, pod, start)? };
+            if matches!(manager, NodeManager::Serverless { .. }) { Vec::new() } else { self.pools(spec, pod, window)? };
         Ok(FleetSpec {
             manager,
             pools,
@@ -74,9 +74,9 @@ impl Context<'_> {
         &mut self,
         spec: &ScenarioSpec,
         pod: &PodSpec,
-        start: jiff::civil::Date,
+        window: &RunWindow,
     ) -> Result<Vec<NodePoolSpec>, ScenarioError> {
-        let book = self.price_book(spec)?;
+        let book = self.price_book(spec, window)?;
         let market = Market { spec, book: &book };
         let mut pools = Vec::new();
         for (index, pool) in spec.nodes.pools.iter().enumerate() {
@@ -97,7 +97,8 @@ impl Context<'_> {
             }
         }
         self.check_fit(&pools, pod)?;
-        self.note_catalog_prices(&book, &pools, start);
+        self.note_recorded_prices(&book, &pools);
+        self.note_catalog_prices(&book, &pools, window.date);
         Ok(pools)
     }
 
@@ -117,11 +118,17 @@ impl Context<'_> {
         Ok(())
     }
 
-    fn written_pool(&self, market: &Market<'_>, pool: &PoolFile, path: &str) -> Result<NodePoolSpec, ScenarioError> {
+    fn written_pool(
+        &mut self,
+        market: &Market<'_>,
+        pool: &PoolFile,
+        path: &str,
+    ) -> Result<NodePoolSpec, ScenarioError> {
         let wanted = Wanted {
             path: &format!("{path}.instanceTypes"),
             instance_types: pool.instance_types.clone(),
             capacity_types: &pool.capacity_types,
+            capacity_path: Some(&format!("{path}.capacityTypes")),
             zones: &pool.zones,
             capacity: &pool.capacity,
         };
@@ -184,12 +191,16 @@ impl Context<'_> {
             path: "spec.prices",
             instance_types: wish.instance_types,
             capacity_types: &wish.capacity_types,
+            capacity_path: None,
             zones: &wish.zones,
             capacity: &std::collections::BTreeMap::<CapacityType, _>::new(),
         };
-        let offerings = self.offerings(market, &wanted).map_err(|_| ScenarioError::Inconsistent {
+        let offerings = self.offerings(market, &wanted).map_err(|error| ScenarioError::Inconsistent {
             at: at(&requirements),
-            reason: "no instance type with a price under `prices` of the scenario meets them".to_owned(),
+            reason: match error {
+                ScenarioError::Inconsistent { reason, .. } => reason,
+                _ => "no instance type with a price under `prices` of the scenario meets them".to_owned(),
+            },
         })?;
         let limit = |resource: &str| pool.limits.get(resource).map(|quantity| quantity.units());
         if let Some(other) = pool.limits.keys().find(|key| !key.contains('/')) {
