@@ -274,9 +274,29 @@ pub enum InterruptionModel {
     },
     /// A recorded availability trace: at most this many nodes from an instant on.
     Availability {
-        /// (zone, [(from, nodes)]) ascending.
-        zones: Vec<(String, AvailabilityTrace)>,
+        /// The traces; no two limit the same offering.
+        zones: Vec<ZoneTrace>,
     },
+}
+
+/// How many spot nodes a zone has to give over time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZoneTrace {
+    /// Zone.
+    pub zone: String,
+    /// Instance type it is of; empty for all together.
+    pub instance_type: String,
+    /// (from, nodes) ascending.
+    pub steps: AvailabilityTrace,
+}
+
+impl ZoneTrace {
+    /// Whether nodes of `offering` count towards it.
+    pub fn limits(&self, offering: &InstanceOffering) -> bool {
+        offering.purchase == Purchase::Spot
+            && offering.zone == self.zone
+            && (self.instance_type.is_empty() || offering.instance_type == self.instance_type)
+    }
 }
 
 /// A PodDisruptionBudget on the service's pods.

@@ -17,7 +17,7 @@ pub use cold_start::{CacheFile, ColdStartFile, LinkFile, PhaseChoice, PhaseFile}
 pub use nodes::{
     AvailabilityFile, BathtubFile, BathtubPoint, CapacityType, ClusterAutoscalerFile, ClusteredFile, ConsolidationFile,
     DisruptionBudgetFile, InstanceTypeFile, InterruptionsFile, ManagerFile, NodesFile, OfferCapacity, PoolFile,
-    SchedulingFile, ServerlessFile, SimpleFile, SpotFile, TimingsFile,
+    SchedulingFile, ServerlessFile, SimpleFile, SpotFile, TimingsFile, ZoneTraceFile,
 };
 pub use policies::{HpaChoice, KedaChoice, PolicyFile, PredictiveFile, Reference, StaticFile, WarmPoolFile};
 pub use prices::{CommitmentFile, OneOrMany, PriceFile, PricesFile, SpotHistoryFile};

@@ -1,9 +1,13 @@
 //! Where pods run and what that costs.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
 use crate::quantity::{Hazard, Price, Share, Size, Time};
 
@@ -317,10 +321,58 @@ pub struct ClusteredFile {
     pub spread: Time,
 }
 
-/// `availability`: a recorded availability trace, JSON as `{"metadata": {"gap_seconds": G}, "data": [nodes, …]}`.
+/// `availability`: recorded traces of the nodes that could be had, in the formats of SkyPilot (JSON) and Bamboo (CSV).
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct AvailabilityFile {
-    /// File per zone.
-    pub zones: BTreeMap<String, String>,
+    /// File per zone, for all instance types together; or per zone and instance type.
+    pub zones: BTreeMap<String, ZoneTraceFile>,
+    /// Where in the recordings the run starts. At their start by default.
+    #[serde(default = "at_start")]
+    pub start_at: Time,
+    /// Whether a recording that is over starts again. By default its last count stays.
+    #[serde(default)]
+    pub repeat: bool,
+}
+
+fn at_start() -> Time {
+    Time(0.0)
+}
+
+/// The traces of a zone: files by instance type, the empty name standing for all types together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZoneTraceFile(pub BTreeMap<String, String>);
+
+struct ZoneTraceVisitor;
+
+impl<'de> Visitor<'de> for ZoneTraceVisitor {
+    type Value = ZoneTraceFile;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a file, or a mapping of instance types to files")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<ZoneTraceFile, E> {
+        Ok(ZoneTraceFile(BTreeMap::from([(String::new(), text.to_owned())])))
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<ZoneTraceFile, M::Error> {
+        BTreeMap::deserialize(MapAccessDeserializer::new(map)).map(ZoneTraceFile)
+    }
+}
+
+impl<'de> Deserialize<'de> for ZoneTraceFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ZoneTraceVisitor)
+    }
+}
+
+impl JsonSchema for ZoneTraceFile {
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("ZoneTrace")
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"anyOf": [{"type": "string"}, {"type": "object", "additionalProperties": {"type": "string"}}]})
+    }
 }

@@ -32,6 +32,7 @@ impl Context<'_> {
         let manager = self.manager(&spec.nodes.manager)?;
         let pools =
             if matches!(manager, NodeManager::Serverless { .. }) { Vec::new() } else { self.pools(spec, pod, window)? };
+        let spot = self.spot(&spec.spot, &pools, window)?;
         Ok(FleetSpec {
             manager,
             pools,
@@ -42,7 +43,7 @@ impl Context<'_> {
                 launch_failure: self.distribution(&timings.launch_failure, "spec.nodes.timings.launchFailure")?,
             },
             cold_start: self.cold_start(spec)?,
-            spot: self.spot(&spec.spot)?,
+            spot,
             budgets: self.pod_budgets(&pod.labels)?,
             scheduling: match spec.nodes.scheduling {
                 SchedulingFile::LeastAllocated => Scheduling::LeastAllocated,
@@ -310,7 +311,7 @@ impl Context<'_> {
         }
     }
 
-    fn spot(&self, file: &SpotFile) -> Result<SpotSpec, ScenarioError> {
+    fn spot(&mut self, file: &SpotFile, pools: &[NodePoolSpec], window: &RunWindow) -> Result<SpotSpec, ScenarioError> {
         let model = match &file.interruptions {
             InterruptionsFile::None => InterruptionModel::None,
             InterruptionsFile::Constant(hazard) => InterruptionModel::Constant { per_hour: hazard.0 },
@@ -334,7 +335,7 @@ impl Context<'_> {
                     spread: clustered.spread.duration(),
                 }
             }
-            InterruptionsFile::Availability(traces) => self.availability(traces)?,
+            InterruptionsFile::Availability(traces) => self.availability(traces, pools, window)?,
         };
         Ok(SpotSpec {
             model,

@@ -1,5 +1,6 @@
 //! From documents to an experiment: names become references, files become traces, defaults are filled.
 
+mod availability;
 mod context;
 mod fleet;
 mod metrics;
