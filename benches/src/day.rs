@@ -161,6 +161,7 @@ fn fleet() -> FleetSpec {
             away: SimDuration::ZERO,
         },
         budgets: Vec::new(),
+        commitments: Vec::new(),
         scheduling: Scheduling::LeastAllocated,
     }
 }

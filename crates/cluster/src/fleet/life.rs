@@ -75,11 +75,11 @@ impl Fleet {
     pub(super) fn on_price(&mut self, offer: usize, step: usize) {
         self.settle_idle(offer);
         self.offers[offer].price = step;
-        let price = self.offers[offer].price();
+        let tariff = self.tariff(offer);
         for node in &self.live {
             let state = &mut self.nodes[node.index()];
             if state.offer == offer && state.is_billed() {
-                state.meter.change_price(price, self.now);
+                state.meter.change_tariff(tariff, self.now);
             }
         }
         self.changed = true;
@@ -108,7 +108,8 @@ impl Fleet {
             idle.accrue(now);
             offer.price().cost_of(SimDuration::from_nanos(idle.instance_ns))
         };
-        self.offers.iter().filter(|offer| offer.is_committed()).map(cost).sum()
+        let reserved: Cost = self.offers.iter().filter(|offer| offer.is_committed()).map(cost).sum();
+        reserved + self.unused_so_far(now)
     }
 
     /// The end of warm-up: money spent before `now` is forgotten, as are busy times. Lives keep their phases; their bills count from
@@ -119,8 +120,10 @@ impl Fleet {
             offer.idle.accrue(now);
             offer.idle.instance_ns = 0;
         }
+        self.restart_commitments();
+        let tariffs: Vec<_> = (0..self.offers.len()).map(|offer| self.tariff(offer)).collect();
         for node in &mut self.nodes {
-            node.meter.restart(self.offers[node.offer].price(), now.max(node.ended.unwrap_or(now)));
+            node.meter.restart(tariffs[node.offer], now.max(node.ended.unwrap_or(now)));
             node.billed = SimDuration::ZERO;
             node.cost = units::Usd::ZERO;
         }
@@ -136,16 +139,12 @@ impl Fleet {
         for offer in 0..self.offers.len() {
             self.settle_idle(offer);
         }
+        self.pay_unused();
         for node in &self.live {
             let state = &mut self.nodes[node.index()];
             if state.is_billed() {
                 let offer = &self.offers[state.offer];
-                let terms = meter::Terms {
-                    purchase: offer.spec.purchase,
-                    zone: &offer.spec.zone,
-                    surplus: SimDuration::ZERO,
-                    free: false,
-                };
+                let terms = meter::Terms { zone: &offer.spec.zone, surplus: SimDuration::ZERO, free: false };
                 let bill = state.meter.settle(end, terms, &mut self.ledger);
                 state.billed += bill.billed;
                 state.cost += bill.cost.to_usd();

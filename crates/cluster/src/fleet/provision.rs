@@ -202,7 +202,7 @@ impl Fleet {
         of.in_use += 1;
         let (pool, gpus) = (of.pool, of.spec.gpus);
         let image = if self.spec.cold_start.image_pre_pulled { ImageState::Present } else { ImageState::Absent };
-        let meter = Meter::new(gpus, of.price(), self.now);
+        let meter = Meter::new(gpus, self.tariff(offer), self.now);
         self.nodes.push(Node::new(offer, image, meter, self.now));
         self.pool_gpus[pool] += gpus;
         self.pool_nodes[pool] += 1;
@@ -251,13 +251,16 @@ impl Fleet {
     fn begin_billing(&mut self, node: NodeId, out: &mut Out) {
         let state = &mut self.nodes[node.index()];
         state.launched = Some(self.now);
+        let tariff = self.tariff(self.nodes[node.index()].offer);
+        let state = &mut self.nodes[node.index()];
         let offer = &mut self.offers[state.offer];
-        state.meter.restart(offer.price(), self.now);
+        state.meter.restart(tariff, self.now);
         self.counts[offer.spec.purchase as usize] += 1;
         if offer.is_committed() {
             offer.idle.accrue(self.now);
             offer.idle.count -= 1;
         }
+        self.apply_commitments(out);
         self.begin_hazard(node, out);
     }
 

@@ -82,6 +82,7 @@ impl Fleet {
         self.pool_gpus[offer.pool] -= offer.spec.gpus;
         self.pool_nodes[offer.pool] -= 1;
         self.live.remove(&node);
+        self.apply_commitments(out);
         self.changed = true;
         self.reindex(node);
         self.on_replacement_lost(node, out);
@@ -98,7 +99,7 @@ impl Fleet {
         let elapsed = self.now - state.launched.expect("only launched nodes are billed");
         let is_free = is_reclaim && offer.spec.purchase == Purchase::Spot && elapsed < billing.spot_free_until;
         let surplus = if offer.is_committed() { SimDuration::ZERO } else { round_up(elapsed, billing) - elapsed };
-        let terms = Terms { purchase: offer.spec.purchase, zone: &offer.spec.zone, surplus, free: is_free };
+        let terms = Terms { zone: &offer.spec.zone, surplus, free: is_free };
         let bill = state.meter.settle(self.now, terms, &mut self.ledger);
         state.billed = bill.billed;
         state.cost = bill.cost.to_usd();

@@ -19,6 +19,8 @@ pub struct FleetSpec {
     pub cold_start: ColdStartSpec,
     /// Interruptions of spot nodes.
     pub spot: SpotSpec,
+    /// What is paid for whether it is used or not; the first that covers an instance and has money left is drawn on.
+    pub commitments: Vec<CommitmentSpec>,
     /// PodDisruptionBudgets that select pods of the service.
     pub budgets: Vec<PodDisruptionBudget>,
     /// How the scheduler ranks nodes that fit.
@@ -124,6 +126,15 @@ pub struct InstanceOffering {
 
 /// Purchase options a pool may use, in order of preference: as in `karpenter.sh/capacity-type`.
 pub type CapacityKind = Purchase;
+
+/// A savings plan, or reserved instances as so many times their price: applied by the clock hour to on-demand instances.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommitmentSpec {
+    /// Committed per hour.
+    pub per_hour: UsdPerHour,
+    /// Instance types it covers, with their prices under it.
+    pub rates: Vec<(String, UsdPerHour)>,
+}
 
 /// Billing granularity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -109,6 +109,7 @@ pub fn fleet(offerings: Vec<InstanceOffering>) -> FleetSpec {
             away: SimDuration::ZERO,
         },
         budgets: Vec::new(),
+        commitments: Vec::new(),
         scheduling: Scheduling::LeastAllocated,
     }
 }

@@ -80,6 +80,7 @@ fn fleet(interruptions_per_hour: f64, notice: SimDuration) -> FleetSpec {
             away: seconds(10),
         },
         budgets: Vec::new(),
+        commitments: Vec::new(),
         scheduling: Scheduling::LeastAllocated,
     }
 }

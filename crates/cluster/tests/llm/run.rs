@@ -74,6 +74,7 @@ fn fleet() -> FleetSpec {
             away: seconds(0),
         },
         budgets: Vec::new(),
+        commitments: Vec::new(),
         scheduling: Scheduling::LeastAllocated,
     }
 }

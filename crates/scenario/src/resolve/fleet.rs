@@ -35,7 +35,6 @@ impl Context<'_> {
         let spot = self.spot(&spec.spot, &pools, window)?;
         Ok(FleetSpec {
             manager,
-            pools,
             timings: NodeTimings {
                 launch: self.distribution(&timings.launch, "spec.nodes.timings.launch")?,
                 boot: self.distribution(&timings.boot, "spec.nodes.timings.boot")?,
@@ -44,6 +43,8 @@ impl Context<'_> {
             },
             cold_start: self.cold_start(spec)?,
             spot,
+            commitments: self.commitments(spec, &pools)?,
+            pools,
             budgets: self.pod_budgets(&pod.labels)?,
             scheduling: match spec.nodes.scheduling {
                 SchedulingFile::LeastAllocated => Scheduling::LeastAllocated,

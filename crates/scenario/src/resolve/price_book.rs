@@ -7,10 +7,10 @@ use prices::{BillingRules, Catalog, PriceError, Query};
 use record::Purchase;
 use units::{SimDuration, SimTime, UsdPerHour};
 
-use cluster::spec::{Billing, NodePoolSpec};
+use cluster::spec::{Billing, CommitmentSpec, NodePoolSpec};
 
 use crate::error::ScenarioError;
-use crate::file::{CapacityType, PriceFile, ScenarioSpec};
+use crate::file::{CapacityType, CommitmentFile, PriceFile, ScenarioSpec};
 use crate::quantity::Time;
 
 use super::shapes::built_in;
@@ -93,6 +93,42 @@ impl Context<'_> {
         let path = self.file(name);
         Catalog::parse(&crate::trace::read_text(&path)?)
             .map_err(|error| ScenarioError::BadFile { file: path.display().to_string(), reason: error.to_string() })
+    }
+
+    /// What is paid for whether it is used or not. A type it covers and no pool offers on demand is a slip: the money would buy nothing.
+    pub(super) fn commitments(
+        &self,
+        spec: &ScenarioSpec,
+        pools: &[NodePoolSpec],
+    ) -> Result<Vec<CommitmentSpec>, ScenarioError> {
+        let offerings = pools.iter().flat_map(|pool| &pool.offerings);
+        let on_demand: BTreeSet<&str> = offerings
+            .filter(|offering| offering.purchase == Purchase::OnDemand)
+            .map(|offering| offering.instance_type.as_str())
+            .collect();
+        let resolve = |(index, file): (usize, &CommitmentFile)| {
+            let path = format!("spec.prices.commitments[{index}]");
+            if let Some(name) = file.rates.keys().find(|name| !on_demand.contains(name.as_str())) {
+                let what = "instance type that a pool offers on demand";
+                return Err(self.unknown_name(&format!("{path}.rates"), what, name, on_demand.iter().copied()));
+            }
+            let mut rates = file.rates.iter().map(|(name, price)| (name.clone(), price.0));
+            let per_hour = match (file.per_hour, file.instances, &file.rates.len()) {
+                (_, _, 0) => return Err(self.inconsistent(&format!("{path}.rates"), "at least one rate is needed")),
+                (Some(per_hour), None, _) => per_hour.0,
+                (None, Some(instances), 1) => {
+                    let (_, rate) = rates.clone().next().expect("there is one rate");
+                    UsdPerHour::from_micros(rate.as_micros() * u64::from(instances))
+                }
+                (None, Some(_), _) => {
+                    let reason = "`instances` are of one type: give one rate, or `perHour` for several";
+                    return Err(self.inconsistent(&path, reason));
+                }
+                _ => return Err(self.inconsistent(&path, "needs `perHour` or `instances`, one of them")),
+            };
+            Ok(CommitmentSpec { per_hour, rates: rates.by_ref().collect() })
+        };
+        spec.prices.commitments.iter().enumerate().map(resolve).collect()
     }
 
     /// Says which spot prices are recorded ones.
