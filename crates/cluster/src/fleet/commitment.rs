@@ -156,8 +156,8 @@ impl Fleet {
 
     /// What an instance of `offer` is billed now, and as what.
     pub(super) fn tariff(&self, offer: usize) -> Tariff {
-        let covered = self.commitments.iter().filter(|commitment| !commitment.spent);
-        match covered.filter_map(|commitment| commitment.rates[offer]).next() {
+        let mut covered = self.commitments.iter().filter(|commitment| !commitment.spent);
+        match covered.find_map(|commitment| commitment.rates[offer]) {
             Some(price) => Tariff { price, purchase: Purchase::Reserved },
             None => Tariff { price: self.offers[offer].price(), purchase: self.offers[offer].spec.purchase },
         }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use record::{GpuUse, NodeLife, Purchase, ReplicaLife};
-use units::{Bytes, Cost, Millicores, NodeId, PodId, SimDuration, SimTime, UsdPerHour};
+use units::{Bytes, Cost, Millicores, NodeId, PodId, SimDuration, SimTime, Usd, UsdPerHour};
 
-use super::node::{Idle, Offer};
+use super::node::{Idle, Node, Offer};
+use super::pod::Pod;
 use super::{Fleet, Zone, meter, node};
 use crate::spec::{Billing, FleetSpec, InstanceOffering, NodeManager, PodSpec};
 
@@ -70,6 +71,44 @@ fn replica_offering(price: UsdPerHour, gpus: u32) -> InstanceOffering {
     }
 }
 
+/// The bills of nodes, shared among the pods they held.
+struct Shares {
+    /// By pod.
+    pods: Vec<Usd>,
+    /// What is left of each node's bill.
+    rest: Vec<Usd>,
+}
+
+/// Shares each node's bill by GPU-time: every pod its part rounded down to micro-dollars, what is left over by that to the largest
+/// remainders, so that parts and rest add up to the bill exactly. `gpus` of a pod, and the end of the run.
+fn share_bills(pods: &[Pod], nodes: &[Node], (gpus, end): (u32, SimTime)) -> Shares {
+    let mut shares = Shares { pods: vec![Usd::ZERO; pods.len()], rest: nodes.iter().map(|node| node.cost).collect() };
+    let mut held: Vec<Vec<(usize, Cost)>> = vec![Vec::new(); nodes.len()];
+    for (index, pod) in pods.iter().enumerate() {
+        let bound = pod.spans.iter().find(|span| span.phase != "pending").map(|span| span.start);
+        if let (Some(node), Some(bound)) = (pod.node, bound) {
+            let cost = nodes[node.index()].meter.cost_between(bound, pod.ended.unwrap_or(end), gpus);
+            held[node.index()].push((index, cost));
+        }
+    }
+    for (node, mut held) in held.into_iter().enumerate() {
+        held.sort_by_key(|&(index, cost)| (std::cmp::Reverse(cost.raw() % Cost::PER_MICRO_USD), index));
+        let micros = |cost: Cost| (cost.raw() / Cost::PER_MICRO_USD) as i64;
+        let whole: i64 = held.iter().map(|&(_, cost)| micros(cost)).sum();
+        let parts: Cost = held.iter().map(|&(_, cost)| cost).sum();
+        // Of the micro-dollars lost to rounding the pods get as many as their parts hold together.
+        let mut left_over = micros(parts) - whole;
+        for (index, cost) in held {
+            let share = micros(cost) + i64::from(left_over > 0);
+            left_over -= 1;
+            let share = Usd::from_micros(share.min(shares.rest[node].as_micros()));
+            shares.pods[index] = share;
+            shares.rest[node] = shares.rest[node] - share;
+        }
+    }
+    shares
+}
+
 impl Fleet {
     /// A price changes for nodes of `offer`, running or committed.
     pub(super) fn on_price(&mut self, offer: usize, step: usize) {
@@ -125,7 +164,7 @@ impl Fleet {
         for node in &mut self.nodes {
             node.meter.restart(tariffs[node.offer], now.max(node.ended.unwrap_or(now)));
             node.billed = SimDuration::ZERO;
-            node.cost = units::Usd::ZERO;
+            node.cost = Usd::ZERO;
         }
         for pod in &mut self.pods {
             pod.busy = SimDuration::ZERO;
@@ -160,6 +199,7 @@ impl Fleet {
     pub fn take_lives(&mut self) -> (Vec<ReplicaLife>, Vec<NodeLife>) {
         let pods = std::mem::take(&mut self.pods);
         let nodes = std::mem::take(&mut self.nodes);
+        let shares = share_bills(&pods, &nodes, (self.pod_spec.gpus, self.now));
         let replicas = pods.into_iter().enumerate().map(|(index, pod)| {
             let offer = pod.node.map(|node| &self.offers[nodes[node.index()].offer]);
             ReplicaLife {
@@ -172,6 +212,7 @@ impl Fleet {
                 ended: pod.ended,
                 phases: pod.spans,
                 busy: pod.busy,
+                cost: shares.pods[index],
                 completed: 0,
                 lost: 0,
                 ending: pod.ending,
@@ -196,6 +237,7 @@ impl Fleet {
                 phases: node.spans,
                 billed: node.billed,
                 cost: node.cost,
+                cost_without_replica: shares.rest[index],
                 ending: if node.ended.is_some() { node.ending } else { "running" },
             }
         });

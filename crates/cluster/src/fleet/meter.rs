@@ -40,6 +40,8 @@ pub(super) struct Meter {
     since: SimTime,
     open: Segment,
     closed: Vec<(Segment, SimTime)>,
+    /// Stretches that are billed, with the price that was paid, to share a bill among pods.
+    settled: Vec<(SimTime, SimTime, UsdPerHour)>,
 }
 
 /// What a settlement came to.
@@ -65,7 +67,14 @@ pub(super) struct Terms<'a> {
 impl Meter {
     /// A meter for a node of `gpus` GPUs. It runs from `start` on.
     pub fn new(gpus: u32, tariff: Tariff, start: SimTime) -> Self {
-        Self { gpus, in_use: [0; USES], since: start, open: Segment::new(tariff, start), closed: Vec::new() }
+        Self {
+            gpus,
+            in_use: [0; USES],
+            since: start,
+            open: Segment::new(tariff, start),
+            closed: Vec::new(),
+            settled: Vec::new(),
+        }
     }
 
     /// Starts over at `now`, at `tariff`, keeping what the GPUs are doing: all before is forgotten.
@@ -73,6 +82,7 @@ impl Meter {
         self.since = now;
         self.open = Segment::new(tariff, now);
         self.closed.clear();
+        self.settled.clear();
     }
 
     /// From `now` on `gpus` more GPUs are in use `to`.
@@ -121,6 +131,8 @@ impl Meter {
             // Busy time is reported late: what does not fit into the idle time of this segment belongs to the next.
             segment.busy_ns += busy_carry;
             busy_carry = split_busy(&mut segment);
+            let price = if terms.free { UsdPerHour::ZERO } else { segment.tariff.price };
+            self.settled.push((segment.start, segment_end, price));
             let paid = self.attribute(&segment, segment_end, &terms, ledger);
             bill.cost += paid.cost;
             bill.billed += paid.billed;
@@ -137,6 +149,16 @@ impl Meter {
             bill.billed += terms.surplus;
         }
         bill
+    }
+
+    /// What `gpus` of the node's GPUs cost from `from` to `to`, of what is settled; rounded down.
+    pub fn cost_between(&self, from: SimTime, to: SimTime, gpus: u32) -> Cost {
+        let stretch = |&(start, end, price): &(SimTime, SimTime, UsdPerHour)| {
+            let (start, end) = (start.max(from), end.min(to));
+            if end > start { price.cost_of(end - start) } else { Cost::ZERO }
+        };
+        let whole: Cost = self.settled.iter().map(stretch).sum();
+        whole.share(u64::from(gpus), u64::from(self.gpus.max(1)))
     }
 
     fn accrue(&mut self, now: SimTime) {

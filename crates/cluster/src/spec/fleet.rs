@@ -85,6 +85,8 @@ pub struct NodePoolSpec {
     pub nodes_min: u32,
     /// Nodes at most.
     pub nodes_max: Option<u32>,
+    /// How many nodes are kept on demand; `None`: spot whenever there is any.
+    pub on_demand: Option<OnDemandShare>,
     /// When and which nodes go.
     pub consolidation: Consolidation,
     /// Age at which a node is replaced.
@@ -93,6 +95,23 @@ pub struct NodePoolSpec {
     pub termination_grace: Option<SimDuration>,
     /// Disruption budgets.
     pub budgets: Vec<DisruptionBudget>,
+}
+
+/// The on-demand part of a pool that also has spot, as in an EC2 Auto Scaling group's mixed instances policy.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OnDemandShare {
+    /// The first so many nodes are on demand.
+    pub base: u32,
+    /// Of those above the base this share is, 0..=1, rounded up.
+    pub above: f64,
+}
+
+impl OnDemandShare {
+    /// On-demand nodes among `nodes`.
+    pub fn of(self, nodes: u32) -> u32 {
+        let above = nodes.saturating_sub(self.base);
+        nodes.min(self.base) + (f64::from(above) * self.above).ceil() as u32
+    }
 }
 
 /// One thing that can be launched: instance type, zone, purchase option, price.

@@ -74,6 +74,7 @@ pub fn pool(offerings: Vec<InstanceOffering>) -> NodePoolSpec {
         gpus_max: None,
         nodes_min: 0,
         nodes_max: None,
+        on_demand: None,
         consolidation: Consolidation::WhenEmpty(secs(300)),
         expire_after: None,
         termination_grace: None,

@@ -52,6 +52,7 @@ fn fleet(interruptions_per_hour: f64, notice: SimDuration) -> FleetSpec {
             gpus_max: None,
             nodes_min: 0,
             nodes_max: None,
+            on_demand: None,
             consolidation: Consolidation::WhenEmpty(seconds(60)),
             expire_after: None,
             termination_grace: None,

@@ -46,6 +46,7 @@ fn fleet() -> FleetSpec {
             gpus_max: None,
             nodes_min: 0,
             nodes_max: None,
+            on_demand: None,
             consolidation: Consolidation::WhenEmpty(seconds(60)),
             expire_after: None,
             termination_grace: None,

@@ -174,6 +174,12 @@ pub struct PoolFile {
     /// Nodes at most.
     #[serde(default)]
     pub nodes_max: Option<u32>,
+    /// The first so many nodes are on demand, the others spot where there is any. 0 unless said.
+    #[serde(default)]
+    pub on_demand_base: Option<u32>,
+    /// Of the nodes above the base this share is on demand, rounded up. None unless said.
+    #[serde(default)]
+    pub on_demand_share: Option<Share>,
     /// When and which nodes go.
     #[serde(default = "default_consolidation")]
     pub consolidation: ConsolidationFile,

@@ -70,7 +70,7 @@ impl Context<'_> {
                 .filter(|(_, offering)| offering.zone == trace.zone)
                 .map(|(_, offering)| offering.instance_type.as_str())
                 .collect();
-            if !types.iter().any(|name| is_here(name)) {
+            if !types.iter().any(is_here) {
                 let what = "instance type on spot in this zone";
                 return Err(self.unknown_name(&path, what, &trace.instance_type, types));
             }

@@ -3,7 +3,8 @@
 use calibrate::ColdStartPreset;
 use cluster::spec::{
     CacheSpec, ClusterAutoscalerSpec, ColdStartSpec, Consolidation, DisruptionBudget, FleetSpec, InterruptionModel,
-    LinkSpec, NodeManager, NodePoolSpec, NodeTimings, PhaseSpec, PodDisruptionBudget, PodSpec, Scheduling, SpotSpec,
+    LinkSpec, NodeManager, NodePoolSpec, NodeTimings, OnDemandShare, PhaseSpec, PodDisruptionBudget, PodSpec,
+    Scheduling, SpotSpec,
 };
 use units::Bytes;
 use workload::Distribution as Drawn;
@@ -150,6 +151,7 @@ impl Context<'_> {
             gpus_max: pool.gpus_max,
             nodes_min: pool.nodes_min,
             nodes_max: pool.nodes_max,
+            on_demand: self.on_demand_share(pool, path)?,
             consolidation: match pool.consolidation {
                 ConsolidationFile::Never => Consolidation::Never,
                 ConsolidationFile::WhenEmpty(after) => Consolidation::WhenEmpty(after.duration()),
@@ -161,6 +163,23 @@ impl Context<'_> {
             termination_grace: pool.termination_grace.map(Time::duration),
             budgets: self.written_budgets(pool.budgets.as_deref(), &format!("{path}.budgets"))?,
         })
+    }
+
+    /// How much of a pool is kept on demand. It needs both options, or there would be nothing to share.
+    fn on_demand_share(&self, pool: &PoolFile, path: &str) -> Result<Option<OnDemandShare>, ScenarioError> {
+        if pool.on_demand_base.is_none() && pool.on_demand_share.is_none() {
+            return Ok(None);
+        }
+        let has = |kind| pool.capacity_types.contains(&kind);
+        if !(has(CapacityType::Spot) && has(CapacityType::OnDemand)) {
+            let reason = "`onDemandBase` and `onDemandShare` need `capacityTypes: [spot, on-demand]`";
+            return Err(self.inconsistent(path, reason));
+        }
+        let above = pool.on_demand_share.map_or(0.0, |share| share.0);
+        if above > 1.0 {
+            return Err(self.inconsistent(&format!("{path}.onDemandShare"), "must be at most 100%"));
+        }
+        Ok(Some(OnDemandShare { base: pool.on_demand_base.unwrap_or(0), above }))
     }
 
     fn written_budgets(
@@ -216,6 +235,7 @@ impl Context<'_> {
             offerings,
             nodes_min: 0,
             nodes_max: None,
+            on_demand: None,
             consolidation: pool.disruption.consolidation,
             expire_after: pool.disruption.expire_after,
             termination_grace: pool.disruption.termination_grace,
