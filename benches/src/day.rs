@@ -118,7 +118,7 @@ fn fleet() -> FleetSpec {
         cpu: Millicores(4_000),
         memory: Bytes(16 << 30),
         prices: Arc::from([(SimTime::ZERO, UsdPerHour::from_dollars(0.4))]),
-        billing: Billing { minimum: seconds(60), increment: seconds(1), spot_first_hour_free: false },
+        billing: Billing { minimum: seconds(60), increment: seconds(1), spot_free_until: SimDuration::ZERO },
         capacity_max: None,
         insufficient_capacity: 0.0,
     };
@@ -129,6 +129,7 @@ fn fleet() -> FleetSpec {
         gpus_max: None,
         nodes_min: 0,
         nodes_max: None,
+        on_demand: None,
         consolidation: Consolidation::WhenEmpty(seconds(30)),
         expire_after: None,
         termination_grace: None,
@@ -161,6 +162,7 @@ fn fleet() -> FleetSpec {
             away: SimDuration::ZERO,
         },
         budgets: Vec::new(),
+        commitments: Vec::new(),
         scheduling: Scheduling::LeastAllocated,
     }
 }

@@ -172,19 +172,6 @@ pub fn preset(name: &str) -> Option<&'static ColdStartPreset> {
     PRESETS.iter().find(|preset| preset.name == name)
 }
 
-/// The name of the preset that shares the longest beginning with `name`, for error messages; `None` if not even three letters agree.
-pub fn nearest_preset(name: &str) -> Option<&'static str> {
-    let shared = |preset: &ColdStartPreset| {
-        preset.name.chars().zip(name.chars()).take_while(|(a, b)| a.eq_ignore_ascii_case(b)).count()
-    };
-    PRESETS
-        .iter()
-        .rev()
-        .max_by_key(|preset| shared(preset))
-        .filter(|preset| shared(preset) >= 3)
-        .map(|preset| preset.name)
-}
-
 impl ColdStartPreset {
     /// The phases in order, with their keys in a scenario.
     pub fn phases(&self) -> [(&'static str, Option<&PresetPhase>); 4] {

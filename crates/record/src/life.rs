@@ -37,6 +37,8 @@ pub struct ReplicaLife {
     pub phases: Vec<PhaseSpan>,
     /// Time spent serving.
     pub busy: SimDuration,
+    /// What its GPUs cost from the moment it was bound to its node to its end: their share of the node's bill.
+    pub cost: Usd,
     /// Requests it finished.
     pub completed: u64,
     /// Requests lost with it.
@@ -72,6 +74,9 @@ pub struct NodeLife {
     pub billed: SimDuration,
     /// The bill.
     pub cost: Usd,
+    /// What of the bill no pod held: GPUs without a pod, the time before the first and after the last, the billing minimum. With the costs
+    /// of its pods it adds up to the bill exactly.
+    pub cost_without_replica: Usd,
     /// `empty`, `underutilized`, `expired`, `spot_reclaim`, `insufficient_capacity`, …; `running` if it outlived the run.
     pub ending: &'static str,
 }

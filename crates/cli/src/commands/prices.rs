@@ -50,7 +50,7 @@ fn known<'a>(option: &str, wanted: Option<&str>, names: impl Iterator<Item = &'a
     if names.iter().any(|name| name.eq_ignore_ascii_case(wanted)) {
         return Ok(());
     }
-    let hint = prices::nearest(wanted, names.iter().copied());
+    let hint = names::nearest(wanted, names.iter().copied());
     let hint = hint.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
     Err(Failure::input(format!("{option} {wanted}: not in the catalog{hint} (one of: {})", names.join(", "))))
 }

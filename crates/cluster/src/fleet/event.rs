@@ -53,6 +53,10 @@ pub enum FleetEvent {
     Availability(u32, u32),
     /// A price changes (offering, step).
     Price(u32, u32),
+    /// A clock hour of the commitments ends.
+    CommitmentHour,
+    /// What a commitment (number) has for this hour is spent, unless its use changed since.
+    CommitmentSpent(u32, u32),
     /// Pods wait for capacity that was not to be had: try again.
     Retry,
     /// The provisioning batch may close.
@@ -81,7 +85,15 @@ impl FleetEvent {
     /// Whether handling it may write a bill while pods serve: tell the fleet how busy they were before (`Fleet::add_busy`), or that
     /// time counts as idle.
     pub const fn wants_busy(self) -> bool {
-        matches!(self, Self::SpotKill(_) | Self::Availability(..) | Self::GraceOver(_, true) | Self::Price(..))
+        matches!(
+            self,
+            Self::SpotKill(_)
+                | Self::Availability(..)
+                | Self::GraceOver(_, true)
+                | Self::Price(..)
+                | Self::CommitmentHour
+                | Self::CommitmentSpent(..)
+        )
     }
 }
 

@@ -7,18 +7,27 @@ use units::{Cost, SimDuration, SimTime, UsdPerHour};
 
 const USES: usize = GpuUse::ALL.len();
 
-/// A stretch of time at one price.
+/// What an instance is billed, and as what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tariff {
+    /// Price.
+    pub price: UsdPerHour,
+    /// Purchase option in the ledger: that of the instance, or committed for what a commitment covers.
+    pub purchase: Purchase,
+}
+
+/// A stretch of time at one tariff.
 #[derive(Clone, Debug)]
 struct Segment {
-    price: UsdPerHour,
+    tariff: Tariff,
     start: SimTime,
     gpu_ns: [u64; USES],
     busy_ns: u64,
 }
 
 impl Segment {
-    fn new(price: UsdPerHour, start: SimTime) -> Self {
-        Self { price, start, gpu_ns: [0; USES], busy_ns: 0 }
+    fn new(tariff: Tariff, start: SimTime) -> Self {
+        Self { tariff, start, gpu_ns: [0; USES], busy_ns: 0 }
     }
 }
 
@@ -31,6 +40,8 @@ pub(super) struct Meter {
     since: SimTime,
     open: Segment,
     closed: Vec<(Segment, SimTime)>,
+    /// Stretches that are billed, with the price that was paid, to share a bill among pods.
+    settled: Vec<(SimTime, SimTime, UsdPerHour)>,
 }
 
 /// What a settlement came to.
@@ -45,9 +56,7 @@ pub(super) struct Bill {
 /// How a settlement ends.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terms<'a> {
-    /// Purchase option and zone, for the ledger.
-    pub purchase: Purchase,
-    /// Zone.
+    /// Zone, for the ledger.
     pub zone: &'a str,
     /// Billed beyond the end by minimum and rounding.
     pub surplus: SimDuration,
@@ -57,15 +66,23 @@ pub(super) struct Terms<'a> {
 
 impl Meter {
     /// A meter for a node of `gpus` GPUs. It runs from `start` on.
-    pub fn new(gpus: u32, price: UsdPerHour, start: SimTime) -> Self {
-        Self { gpus, in_use: [0; USES], since: start, open: Segment::new(price, start), closed: Vec::new() }
+    pub fn new(gpus: u32, tariff: Tariff, start: SimTime) -> Self {
+        Self {
+            gpus,
+            in_use: [0; USES],
+            since: start,
+            open: Segment::new(tariff, start),
+            closed: Vec::new(),
+            settled: Vec::new(),
+        }
     }
 
-    /// Starts over at `now`, at `price`, keeping what the GPUs are doing: all before is forgotten.
-    pub fn restart(&mut self, price: UsdPerHour, now: SimTime) {
+    /// Starts over at `now`, at `tariff`, keeping what the GPUs are doing: all before is forgotten.
+    pub fn restart(&mut self, tariff: Tariff, now: SimTime) {
         self.since = now;
-        self.open = Segment::new(price, now);
+        self.open = Segment::new(tariff, now);
         self.closed.clear();
+        self.settled.clear();
     }
 
     /// From `now` on `gpus` more GPUs are in use `to`.
@@ -85,47 +102,63 @@ impl Meter {
         self.open.busy_ns += gpu_time.as_nanos();
     }
 
-    /// From `now` on another price holds.
-    pub fn change_price(&mut self, price: UsdPerHour, now: SimTime) {
+    /// From `now` on this tariff holds. Nothing happens if it does already.
+    pub fn change_tariff(&mut self, tariff: Tariff, now: SimTime) {
+        if tariff == self.open.tariff {
+            return;
+        }
         self.accrue(now);
-        let closed = std::mem::replace(&mut self.open, Segment::new(price, now));
+        let closed = std::mem::replace(&mut self.open, Segment::new(tariff, now));
         self.closed.push((closed, now));
     }
 
     /// What has been spent by `now`, without minimum and rounding.
     pub fn cost_so_far(&self, now: SimTime) -> Cost {
-        let closed: Cost = self.closed.iter().map(|(segment, end)| segment.price.cost_of(*end - segment.start)).sum();
-        closed + self.open.price.cost_of(now.since(self.open.start))
+        let closed: Cost =
+            self.closed.iter().map(|(segment, end)| segment.tariff.price.cost_of(*end - segment.start)).sum();
+        closed + self.open.tariff.price.cost_of(now.since(self.open.start))
     }
 
     /// Writes everything up to `end` into the ledger and starts over.
     pub fn settle(&mut self, end: SimTime, terms: Terms<'_>, ledger: &mut CostLedger) -> Bill {
         self.accrue(end);
-        let last_price = self.open.price;
+        let last = self.open.tariff;
         let mut segments = std::mem::take(&mut self.closed);
-        segments.push((std::mem::replace(&mut self.open, Segment::new(last_price, end)), end));
+        segments.push((std::mem::replace(&mut self.open, Segment::new(last, end)), end));
         let mut bill = Bill::default();
         let mut busy_carry = 0;
         for (mut segment, segment_end) in segments {
             // Busy time is reported late: what does not fit into the idle time of this segment belongs to the next.
             segment.busy_ns += busy_carry;
             busy_carry = split_busy(&mut segment);
+            let price = if terms.free { UsdPerHour::ZERO } else { segment.tariff.price };
+            self.settled.push((segment.start, segment_end, price));
             let paid = self.attribute(&segment, segment_end, &terms, ledger);
             bill.cost += paid.cost;
             bill.billed += paid.billed;
         }
         if !terms.surplus.is_zero() && !terms.free {
-            ledger.bill(last_price, terms.surplus);
+            ledger.bill(last.price, terms.surplus);
             let gpu_ns = u128::from(terms.surplus.as_nanos()) * u128::from(self.gpus);
             ledger.attribute(
-                (GpuUse::NodeOverhead, terms.purchase, terms.zone),
-                last_price.cost_of(terms.surplus),
+                (GpuUse::NodeOverhead, last.purchase, terms.zone),
+                last.price.cost_of(terms.surplus),
                 gpu_ns,
             );
-            bill.cost += last_price.cost_of(terms.surplus);
+            bill.cost += last.price.cost_of(terms.surplus);
             bill.billed += terms.surplus;
         }
         bill
+    }
+
+    /// What `gpus` of the node's GPUs cost from `from` to `to`, of what is settled; rounded down.
+    pub fn cost_between(&self, from: SimTime, to: SimTime, gpus: u32) -> Cost {
+        let stretch = |&(start, end, price): &(SimTime, SimTime, UsdPerHour)| {
+            let (start, end) = (start.max(from), end.min(to));
+            if end > start { price.cost_of(end - start) } else { Cost::ZERO }
+        };
+        let whole: Cost = self.settled.iter().map(stretch).sum();
+        whole.share(u64::from(gpus), u64::from(self.gpus.max(1)))
     }
 
     fn accrue(&mut self, now: SimTime) {
@@ -146,7 +179,7 @@ impl Meter {
     /// Attributes one segment: each use its share rounded down, the few raw units left over to the largest, so that it closes exactly.
     fn attribute(&self, segment: &Segment, end: SimTime, terms: &Terms<'_>, ledger: &mut CostLedger) -> Bill {
         let elapsed = end - segment.start;
-        let price = if terms.free { UsdPerHour::ZERO } else { segment.price };
+        let price = if terms.free { UsdPerHour::ZERO } else { segment.tariff.price };
         let total = price.cost_of(elapsed);
         let share = |gpu_ns: u64| {
             // A node without GPUs has one nominal unit, all of it overhead.
@@ -162,7 +195,7 @@ impl Meter {
                 cost += left_over;
             }
             if gpu_ns > 0 || cost > Cost::ZERO {
-                ledger.attribute((gpu_use, terms.purchase, terms.zone), cost, u128::from(gpu_ns));
+                ledger.attribute((gpu_use, segment.tariff.purchase, terms.zone), cost, u128::from(gpu_ns));
             }
         }
         Bill { billed: if terms.free { SimDuration::ZERO } else { elapsed }, cost: total }
@@ -183,7 +216,11 @@ mod tests {
     use super::*;
 
     fn terms(surplus_secs: u64, free: bool) -> Terms<'static> {
-        Terms { purchase: Purchase::OnDemand, zone: "a", surplus: SimDuration::from_secs(surplus_secs), free }
+        Terms { zone: "a", surplus: SimDuration::from_secs(surplus_secs), free }
+    }
+
+    fn at(price: UsdPerHour) -> Tariff {
+        Tariff { price, purchase: Purchase::OnDemand }
     }
 
     fn amount(ledger: &CostLedger, gpu_use: GpuUse) -> String {
@@ -196,7 +233,7 @@ mod tests {
 
     #[test]
     fn one_gpu_of_eight_pays_an_eighth_and_seven_are_unallocated() {
-        let mut meter = Meter::new(8, UsdPerHour::from_dollars(32.77), SimTime::ZERO);
+        let mut meter = Meter::new(8, at(UsdPerHour::from_dollars(32.77)), SimTime::ZERO);
         meter.take(GpuUse::ServingIdle, 1, SimTime::ZERO);
         meter.add_busy(SimDuration::from_secs(1_800));
         let mut ledger = CostLedger::default();
@@ -210,8 +247,8 @@ mod tests {
 
     #[test]
     fn a_price_change_bills_each_stretch_at_its_price() {
-        let mut meter = Meter::new(1, UsdPerHour::from_dollars(1.0), SimTime::ZERO);
-        meter.change_price(UsdPerHour::from_dollars(3.0), SimTime::from_secs(3_600));
+        let mut meter = Meter::new(1, at(UsdPerHour::from_dollars(1.0)), SimTime::ZERO);
+        meter.change_tariff(at(UsdPerHour::from_dollars(3.0)), SimTime::from_secs(3_600));
         let mut ledger = CostLedger::default();
         meter.settle(SimTime::from_secs(7_200), terms(0, false), &mut ledger);
         assert_eq!(ledger.total().to_string(), "4.000000");
@@ -220,7 +257,7 @@ mod tests {
     #[test]
     fn the_billing_minimum_is_overhead_and_a_free_hour_costs_nothing() {
         let mut ledger = CostLedger::default();
-        let mut meter = Meter::new(1, UsdPerHour::from_dollars(3.6), SimTime::ZERO);
+        let mut meter = Meter::new(1, at(UsdPerHour::from_dollars(3.6)), SimTime::ZERO);
         meter.take(GpuUse::ServingIdle, 1, SimTime::ZERO);
         let bill = meter.clone().settle(SimTime::from_secs(10), terms(50, false), &mut ledger);
         assert_eq!(bill.billed, SimDuration::from_secs(60));
@@ -233,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_price_of_one_micro_dollar_over_three_gpus_still_closes() {
-        let mut meter = Meter::new(3, UsdPerHour::from_micros(1), SimTime::ZERO);
+        let mut meter = Meter::new(3, at(UsdPerHour::from_micros(1)), SimTime::ZERO);
         meter.take(GpuUse::GpuLoad, 1, SimTime::ZERO);
         let mut ledger = CostLedger::default();
         meter.settle(SimTime::from_nanos(7), terms(0, false), &mut ledger);

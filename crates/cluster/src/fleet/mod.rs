@@ -6,6 +6,7 @@
 mod autoscaler;
 mod calendar;
 mod cold_start;
+mod commitment;
 mod consolidation;
 mod event;
 mod karpenter;
@@ -102,6 +103,7 @@ pub struct Fleet {
     expected: u32,
     wanted: Option<u32>,
     ledger: CostLedger,
+    commitments: Vec<commitment::Commitment>,
 }
 
 impl Fleet {
@@ -152,6 +154,7 @@ impl Fleet {
             expected: 0,
             wanted: None,
             ledger: CostLedger::default(),
+            commitments: Vec::new(),
         }
     }
 
@@ -173,6 +176,7 @@ impl Fleet {
             }
         }
         self.start_zones(out);
+        self.start_commitments(out);
         if !self.is_serverless() {
             self.fill_minimum(true, out);
             self.start_disruption(out);
@@ -307,6 +311,8 @@ impl Fleet {
             FleetEvent::AvailabilityNotice(zone, step) => self.on_availability_notice(zone, step, out),
             FleetEvent::Availability(zone, step) => self.on_availability(zone, step, out),
             FleetEvent::Price(offer, step) => self.on_price(offer as usize, step as usize),
+            FleetEvent::CommitmentHour => self.on_commitment_hour(out),
+            FleetEvent::CommitmentSpent(index, epoch) => self.on_commitment_spent(index, epoch, out),
             FleetEvent::Retry => self.on_retry(out),
             FleetEvent::Batch => self.on_batch(out),
             FleetEvent::Disruption => self.on_disruption(out),

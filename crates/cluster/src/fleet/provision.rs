@@ -109,6 +109,7 @@ impl Fleet {
             let mut candidates: Vec<usize> =
                 self.pool_offers[pool].iter().copied().filter(|&offer| self.is_eligible(offer, on_demand)).collect();
             candidates.retain(|&offer| self.offers[offer].spec.gpus <= room.gpus[pool]);
+            self.keep_mix(pool, &mut candidates);
             let Some(most) = candidates.iter().map(|&offer| self.offers[offer].slots).max() else { continue };
             let takes = most.min(wanted);
             candidates.retain(|&offer| self.offers[offer].slots >= takes);
@@ -119,6 +120,26 @@ impl Fleet {
             return Some((self.one_purchase(candidates), takes));
         }
         None
+    }
+
+    /// Leaves on-demand offerings while the pool is short of them, and the others while it is not; all of them if that leaves none. Spot
+    /// dearer than on demand is no choice in either case.
+    fn keep_mix(&self, pool: usize, candidates: &mut Vec<usize>) {
+        let Some(share) = self.spec.pools[pool].on_demand else { return };
+        let is_on_demand = |offer: usize| self.offers[offer].spec.purchase == Purchase::OnDemand;
+        let running = |offer: &usize| self.offers[*offer].in_use;
+        let nodes: u32 = self.pool_offers[pool].iter().map(running).sum();
+        let on_demand: u32 = self.pool_offers[pool].iter().filter(|offer| is_on_demand(**offer)).map(running).sum();
+        let is_short = on_demand < share.of(nodes + 1);
+        let dearest = candidates.iter().filter(|offer| is_on_demand(**offer)).map(|&offer| self.offers[offer].price());
+        let dearest = dearest.min();
+        let fits = |offer: usize| {
+            let price = self.offers[offer].price();
+            is_on_demand(offer) == is_short && (is_short || dearest.is_none_or(|limit| price <= limit))
+        };
+        if candidates.iter().any(|&offer| fits(offer)) {
+            candidates.retain(|&offer| fits(offer));
+        }
     }
 
     /// Reserved if there is any, else spot no dearer than the cheapest on-demand, else on-demand; cheapest first.
@@ -202,7 +223,7 @@ impl Fleet {
         of.in_use += 1;
         let (pool, gpus) = (of.pool, of.spec.gpus);
         let image = if self.spec.cold_start.image_pre_pulled { ImageState::Present } else { ImageState::Absent };
-        let meter = Meter::new(gpus, of.price(), self.now);
+        let meter = Meter::new(gpus, self.tariff(offer), self.now);
         self.nodes.push(Node::new(offer, image, meter, self.now));
         self.pool_gpus[pool] += gpus;
         self.pool_nodes[pool] += 1;
@@ -251,13 +272,16 @@ impl Fleet {
     fn begin_billing(&mut self, node: NodeId, out: &mut Out) {
         let state = &mut self.nodes[node.index()];
         state.launched = Some(self.now);
+        let tariff = self.tariff(self.nodes[node.index()].offer);
+        let state = &mut self.nodes[node.index()];
         let offer = &mut self.offers[state.offer];
-        state.meter.restart(offer.price(), self.now);
+        state.meter.restart(tariff, self.now);
         self.counts[offer.spec.purchase as usize] += 1;
         if offer.is_committed() {
             offer.idle.accrue(self.now);
             offer.idle.count -= 1;
         }
+        self.apply_commitments(out);
         self.begin_hazard(node, out);
     }
 

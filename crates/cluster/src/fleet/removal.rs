@@ -14,8 +14,6 @@ use crate::spec::{NodeManager, PodDisruptionBudget};
 const DRAIN_MIN: SimDuration = SimDuration::from_secs(5);
 /// First and longest wait before a blocked eviction is tried again.
 const EVICT_BACKOFF: (SimDuration, SimDuration) = (SimDuration::from_millis(100), SimDuration::from_secs(10));
-/// AWS: a spot instance it takes back within this time costs nothing.
-const FREE_SPOT: SimDuration = SimDuration::from_secs(3_600);
 
 impl Fleet {
     /// A pod has left `node`, or none has come yet: if it is empty, what happens then.
@@ -84,6 +82,7 @@ impl Fleet {
         self.pool_gpus[offer.pool] -= offer.spec.gpus;
         self.pool_nodes[offer.pool] -= 1;
         self.live.remove(&node);
+        self.apply_commitments(out);
         self.changed = true;
         self.reindex(node);
         self.on_replacement_lost(node, out);
@@ -98,10 +97,9 @@ impl Fleet {
         let offer = &mut self.offers[state.offer];
         let billing = offer.spec.billing;
         let elapsed = self.now - state.launched.expect("only launched nodes are billed");
-        let is_free =
-            is_reclaim && billing.spot_first_hour_free && offer.spec.purchase == Purchase::Spot && elapsed < FREE_SPOT;
+        let is_free = is_reclaim && offer.spec.purchase == Purchase::Spot && elapsed < billing.spot_free_until;
         let surplus = if offer.is_committed() { SimDuration::ZERO } else { round_up(elapsed, billing) - elapsed };
-        let terms = Terms { purchase: offer.spec.purchase, zone: &offer.spec.zone, surplus, free: is_free };
+        let terms = Terms { zone: &offer.spec.zone, surplus, free: is_free };
         let bill = state.meter.settle(self.now, terms, &mut self.ledger);
         state.billed = bill.billed;
         state.cost = bill.cost.to_usd();

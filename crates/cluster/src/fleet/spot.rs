@@ -144,7 +144,7 @@ impl Fleet {
     /// Asks for notice and change of one step of a trace. The trace knows the future; the provider gives notice as long before as it can.
     fn await_availability(&self, index: u32, step: u32, out: &mut Out) {
         let InterruptionModel::Availability { zones } = &self.spec.spot.model else { return };
-        if let Some(&(from, _)) = zones[index as usize].1.get(step as usize) {
+        if let Some(&(from, _)) = zones[index as usize].steps.get(step as usize) {
             let notice = from.saturating_sub(self.spec.spot.notice).max(self.now);
             out.at(notice, FleetEvent::AvailabilityNotice(index, step));
         }
@@ -153,12 +153,10 @@ impl Fleet {
     /// Notice before a step of the availability trace of zone `index` of the trace, to nodes that will be too many then.
     pub(super) fn on_availability_notice(&mut self, index: u32, step: u32, out: &mut Out) {
         let InterruptionModel::Availability { zones } = &self.spec.spot.model else { return };
-        let (name, steps) = &zones[index as usize];
-        let (from, available) = steps[step as usize];
+        let (from, available) = zones[index as usize].steps[step as usize];
         out.at(from, FleetEvent::Availability(index, step));
         self.await_availability(index, step + 1, out);
-        let Some(zone) = self.zones.iter().position(|zone| zone.name == *name) else { return };
-        let held = self.spot_nodes(zone);
+        let held = self.nodes_of_trace(index);
         let staying = held.iter().filter(|node| self.nodes[node.index()].kill_at.is_none()).count();
         let lost = staying.saturating_sub(available as usize);
         // The trace says how many, not which: the latest comers go first.
@@ -172,10 +170,8 @@ impl Fleet {
     /// A step of the availability trace: what is still too many goes without notice.
     pub(super) fn on_availability(&mut self, index: u32, step: u32, out: &mut Out) {
         let InterruptionModel::Availability { zones } = &self.spec.spot.model else { return };
-        let (name, steps) = &zones[index as usize];
-        let available = steps[step as usize].1 as usize;
-        let Some(zone) = self.zones.iter().position(|zone| zone.name == *name) else { return };
-        let mut held = self.spot_nodes(zone);
+        let available = zones[index as usize].steps[step as usize].1 as usize;
+        let mut held = self.nodes_of_trace(index);
         // Those under notice go first; their time has come.
         held.sort_by_key(|node| (self.nodes[node.index()].kill_at.is_none(), std::cmp::Reverse(*node)));
         let lost = held.len().saturating_sub(available);
@@ -198,17 +194,27 @@ impl Fleet {
         self.live.iter().copied().filter(is_spot_here).collect()
     }
 
+    /// Spot nodes the provider has granted that count towards a trace, and not taken back.
+    fn nodes_of_trace(&self, index: u32) -> Vec<NodeId> {
+        let InterruptionModel::Availability { zones } = &self.spec.spot.model else { return Vec::new() };
+        let counts = |node: &NodeId| {
+            let state = &self.nodes[node.index()];
+            state.granted && zones[index as usize].limits(&self.offers[state.offer].spec)
+        };
+        self.live.iter().copied().filter(counts).collect()
+    }
+
     /// How many more nodes of a spot offering its zone's trace permits, now and until a notice given now would end.
     pub(super) fn spot_room(&self, offer: usize) -> u32 {
         let offer = &self.offers[offer];
         let InterruptionModel::Availability { zones } = &self.spec.spot.model else { return u32::MAX };
-        let steps = zones.iter().find(|(name, _)| *name == offer.spec.zone).map(|(_, steps)| steps);
-        let (Some(steps), Purchase::Spot) = (steps, offer.spec.purchase) else { return u32::MAX };
+        let Some(index) = zones.iter().position(|trace| trace.limits(&offer.spec)) else { return u32::MAX };
+        let steps = &zones[index].steps;
         let until = self.now.saturating_add(self.spec.spot.notice);
         let current = steps.partition_point(|&(from, _)| from <= self.now).saturating_sub(1);
         let coming = steps[current..].iter().take_while(|&&(from, _)| from <= until);
         let least = coming.map(|&(_, nodes)| nodes).min().unwrap_or(u32::MAX);
-        least.saturating_sub(self.spot_nodes(offer.zone).len() as u32)
+        least.saturating_sub(self.nodes_of_trace(index as u32).len() as u32)
     }
 }
 

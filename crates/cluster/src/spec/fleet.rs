@@ -19,6 +19,8 @@ pub struct FleetSpec {
     pub cold_start: ColdStartSpec,
     /// Interruptions of spot nodes.
     pub spot: SpotSpec,
+    /// What is paid for whether it is used or not; the first that covers an instance and has money left is drawn on.
+    pub commitments: Vec<CommitmentSpec>,
     /// PodDisruptionBudgets that select pods of the service.
     pub budgets: Vec<PodDisruptionBudget>,
     /// How the scheduler ranks nodes that fit.
@@ -83,6 +85,8 @@ pub struct NodePoolSpec {
     pub nodes_min: u32,
     /// Nodes at most.
     pub nodes_max: Option<u32>,
+    /// How many nodes are kept on demand; `None`: spot whenever there is any.
+    pub on_demand: Option<OnDemandShare>,
     /// When and which nodes go.
     pub consolidation: Consolidation,
     /// Age at which a node is replaced.
@@ -91,6 +95,23 @@ pub struct NodePoolSpec {
     pub termination_grace: Option<SimDuration>,
     /// Disruption budgets.
     pub budgets: Vec<DisruptionBudget>,
+}
+
+/// The on-demand part of a pool that also has spot, as in an EC2 Auto Scaling group's mixed instances policy.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OnDemandShare {
+    /// The first so many nodes are on demand.
+    pub base: u32,
+    /// Of those above the base this share is, 0..=1, rounded up.
+    pub above: f64,
+}
+
+impl OnDemandShare {
+    /// On-demand nodes among `nodes`.
+    pub fn of(self, nodes: u32) -> u32 {
+        let above = nodes.saturating_sub(self.base);
+        nodes.min(self.base) + (f64::from(above) * self.above).ceil() as u32
+    }
 }
 
 /// One thing that can be launched: instance type, zone, purchase option, price.
@@ -125,6 +146,15 @@ pub struct InstanceOffering {
 /// Purchase options a pool may use, in order of preference: as in `karpenter.sh/capacity-type`.
 pub type CapacityKind = Purchase;
 
+/// A savings plan, or reserved instances as so many times their price: applied by the clock hour to on-demand instances.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommitmentSpec {
+    /// Committed per hour.
+    pub per_hour: UsdPerHour,
+    /// Instance types it covers, with their prices under it.
+    pub rates: Vec<(String, UsdPerHour)>,
+}
+
 /// Billing granularity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Billing {
@@ -132,8 +162,8 @@ pub struct Billing {
     pub minimum: SimDuration,
     /// Bills are rounded up to a multiple of this.
     pub increment: SimDuration,
-    /// AWS: a spot instance interrupted by the provider within its first hour is free.
-    pub spot_first_hour_free: bool,
+    /// A spot instance that the provider takes back younger than this is free (AWS: an hour, GCP: a minute); zero is never.
+    pub spot_free_until: SimDuration,
 }
 
 /// When Karpenter removes nodes.
@@ -274,9 +304,29 @@ pub enum InterruptionModel {
     },
     /// A recorded availability trace: at most this many nodes from an instant on.
     Availability {
-        /// (zone, [(from, nodes)]) ascending.
-        zones: Vec<(String, AvailabilityTrace)>,
+        /// The traces; no two limit the same offering.
+        zones: Vec<ZoneTrace>,
     },
+}
+
+/// How many spot nodes a zone has to give over time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZoneTrace {
+    /// Zone.
+    pub zone: String,
+    /// Instance type it is of; empty for all together.
+    pub instance_type: String,
+    /// (from, nodes) ascending.
+    pub steps: AvailabilityTrace,
+}
+
+impl ZoneTrace {
+    /// Whether nodes of `offering` count towards it.
+    pub fn limits(&self, offering: &InstanceOffering) -> bool {
+        offering.purchase == Purchase::Spot
+            && offering.zone == self.zone
+            && (self.instance_type.is_empty() || offering.instance_type == self.instance_type)
+    }
 }
 
 /// A PodDisruptionBudget on the service's pods.

@@ -6,9 +6,9 @@ mod policy;
 mod service;
 
 pub use fleet::{
-    AvailabilityTrace, Billing, CacheSpec, CapacityKind, ClusterAutoscalerSpec, ColdStartSpec, Consolidation,
-    DisruptionBudget, FleetSpec, InstanceOffering, InterruptionModel, LinkSpec, NodeManager, NodePoolSpec, NodeTimings,
-    PhaseSpec, PodDisruptionBudget, Scheduling, SpotSpec,
+    AvailabilityTrace, Billing, CacheSpec, CapacityKind, ClusterAutoscalerSpec, ColdStartSpec, CommitmentSpec,
+    Consolidation, DisruptionBudget, FleetSpec, InstanceOffering, InterruptionModel, LinkSpec, NodeManager,
+    NodePoolSpec, NodeTimings, OnDemandShare, PhaseSpec, PodDisruptionBudget, Scheduling, SpotSpec, ZoneTrace,
 };
 pub use metrics::{Exporter, MetricsSpec};
 pub use policy::{ControllerSpec, PolicySpec, PredictiveSpec, WarmPoolSpec};

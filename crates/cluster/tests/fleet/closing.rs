@@ -15,7 +15,7 @@ fn spec(variant: u8) -> FleetSpec {
     let mut spot = offering("small", Purchase::Spot, 1, 0.303);
     spot.capacity_max = Some(3);
     spot.insufficient_capacity = 0.2;
-    spot.billing.spot_first_hour_free = true;
+    spot.billing.spot_free_until = secs(3_600);
     spot.prices =
         [(0, 0.3), (700, 0.7), (1_900, 0.1)].map(|(time, price)| (at(time), UsdPerHour::from_dollars(price))).into();
     let mut reserved = offering("big", Purchase::Reserved, 3, 1.1);

@@ -150,7 +150,7 @@ fn a_pools_gpu_limit_counts_whole_nodes() {
 
 fn reclaimed(first_hour_free: bool) -> (Driver, SimTime) {
     let mut offering = offering("x", Purchase::Spot, 1, 3.6);
-    offering.billing.spot_first_hour_free = first_hour_free;
+    offering.billing.spot_free_until = secs(if first_hour_free { 3_600 } else { 0 });
     let mut spec = fleet(vec![offering]);
     spec.spot.model = InterruptionModel::Constant { per_hour: 100.0 };
     let mut driver = Driver::new(&spec);

@@ -1,15 +1,19 @@
 //! Interruptions, and what budgets can and cannot do about them.
 
 use cluster::fleet::Notice;
-use cluster::spec::{Consolidation, InterruptionModel, NodeManager, PodDisruptionBudget};
+use cluster::spec::{Consolidation, InterruptionModel, NodeManager, PodDisruptionBudget, ZoneTrace};
 use record::Purchase;
 use units::SimTime;
 
 use crate::support::{Driver, at, fleet, offering, secs};
 
+fn trace(zone: &str, steps: Vec<(SimTime, u32)>) -> ZoneTrace {
+    ZoneTrace { zone: zone.into(), instance_type: String::new(), steps: steps.into() }
+}
+
 fn availability(steps: &[(u64, u32)]) -> InterruptionModel {
     let steps: Vec<(SimTime, u32)> = steps.iter().map(|&(from, nodes)| (at(from), nodes)).collect();
-    InterruptionModel::Availability { zones: vec![("a".into(), steps.into())] }
+    InterruptionModel::Availability { zones: vec![trace("a", steps)] }
 }
 
 const TRACE: [(u64, u32); 7] = [(0, 4), (1_000, 2), (3_000, 0), (5_000, 3), (7_000, 8), (9_000, 1), (9_300, 5)];
@@ -108,7 +112,7 @@ fn a_blocked_eviction_leaves_the_pod_serving_until_the_kill() {
 fn a_node_karpenter_has_drained_is_paid_and_one_taken_in_its_first_hour_is_not() {
     for (replaces, cents) in [(true, 0.590), (false, 0.0)] {
         let mut spot = offering("x", Purchase::Spot, 1, 3.6);
-        spot.billing.spot_first_hour_free = true;
+        spot.billing.spot_free_until = secs(3_600);
         let mut spec = fleet(vec![spot]);
         spec.manager = NodeManager::Karpenter;
         spec.spot.model = availability(&[(0, 1), (700, 0)]);
@@ -205,7 +209,7 @@ fn a_recorded_trace_replays_and_its_losses_are_interruptions() {
         return;
     }
     let mut spec = fleet(vec![offering("g4dn.xlarge", Purchase::Spot, 1, 0.16)]);
-    spec.spot.model = InterruptionModel::Availability { zones: vec![("a".into(), steps.clone().into())] };
+    spec.spot.model = InterruptionModel::Availability { zones: vec![trace("a", steps.clone())] };
     let mut driver = Driver::new(&spec);
     driver.replaces = true;
     // More than there ever are, so that everything there is is held.

@@ -60,7 +60,7 @@ pub fn offering(instance_type: &str, purchase: Purchase, gpus: u32, dollars: f64
         cpu: Millicores(0),
         memory: Bytes(0),
         prices: Arc::from([(SimTime::ZERO, UsdPerHour::from_dollars(dollars))]),
-        billing: Billing { minimum: secs(60), increment: secs(1), spot_first_hour_free: false },
+        billing: Billing { minimum: secs(60), increment: secs(1), spot_free_until: SimDuration::ZERO },
         capacity_max: None,
         insufficient_capacity: 0.0,
     }
@@ -74,6 +74,7 @@ pub fn pool(offerings: Vec<InstanceOffering>) -> NodePoolSpec {
         gpus_max: None,
         nodes_min: 0,
         nodes_max: None,
+        on_demand: None,
         consolidation: Consolidation::WhenEmpty(secs(300)),
         expire_after: None,
         termination_grace: None,
@@ -109,6 +110,7 @@ pub fn fleet(offerings: Vec<InstanceOffering>) -> FleetSpec {
             away: SimDuration::ZERO,
         },
         budgets: Vec::new(),
+        commitments: Vec::new(),
         scheduling: Scheduling::LeastAllocated,
     }
 }

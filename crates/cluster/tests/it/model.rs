@@ -39,7 +39,7 @@ fn fleet(interruptions_per_hour: f64, notice: SimDuration) -> FleetSpec {
         cpu: Millicores(4_000),
         memory: Bytes(16 << 30),
         prices: Arc::from([(SimTime::ZERO, UsdPerHour::from_dollars(0.4))]),
-        billing: Billing { minimum: seconds(60), increment: seconds(1), spot_first_hour_free: false },
+        billing: Billing { minimum: seconds(60), increment: seconds(1), spot_free_until: seconds(0) },
         capacity_max: None,
         insufficient_capacity: 0.1,
     };
@@ -52,6 +52,7 @@ fn fleet(interruptions_per_hour: f64, notice: SimDuration) -> FleetSpec {
             gpus_max: None,
             nodes_min: 0,
             nodes_max: None,
+            on_demand: None,
             consolidation: Consolidation::WhenEmpty(seconds(60)),
             expire_after: None,
             termination_grace: None,
@@ -80,6 +81,7 @@ fn fleet(interruptions_per_hour: f64, notice: SimDuration) -> FleetSpec {
             away: seconds(10),
         },
         budgets: Vec::new(),
+        commitments: Vec::new(),
         scheduling: Scheduling::LeastAllocated,
     }
 }

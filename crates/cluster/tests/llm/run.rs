@@ -32,7 +32,7 @@ fn fleet() -> FleetSpec {
         cpu: Millicores(16_000),
         memory: Bytes(256 << 30),
         prices: Arc::from([(SimTime::ZERO, UsdPerHour::from_dollars(4.0))]),
-        billing: Billing { minimum: seconds(60), increment: seconds(1), spot_first_hour_free: false },
+        billing: Billing { minimum: seconds(60), increment: seconds(1), spot_free_until: seconds(0) },
         capacity_max: None,
         insufficient_capacity: 0.0,
     };
@@ -46,6 +46,7 @@ fn fleet() -> FleetSpec {
             gpus_max: None,
             nodes_min: 0,
             nodes_max: None,
+            on_demand: None,
             consolidation: Consolidation::WhenEmpty(seconds(60)),
             expire_after: None,
             termination_grace: None,
@@ -74,6 +75,7 @@ fn fleet() -> FleetSpec {
             away: seconds(0),
         },
         budgets: Vec::new(),
+        commitments: Vec::new(),
         scheduling: Scheduling::LeastAllocated,
     }
 }

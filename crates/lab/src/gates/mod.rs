@@ -14,8 +14,9 @@ pub use parse::GateError;
 
 use std::fmt;
 
-use crate::columns::{Column, Unit, nearest};
+use crate::columns::{Column, Unit};
 use crate::statistics::Confidence;
+use names::nearest;
 
 /// Which side of the bound is the right one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -38,6 +38,7 @@ pub fn replicas_table(report: &RunReport<'_>) -> Table {
         .number("cold_start_s", each().map(|life| life.ready.map(|ready| ready.since(life.created).as_secs_f64())));
     phases(table, &REPLICA_PHASES, || each().map(|life| life.phases.as_slice()))
         .number("busy_s", each().map(|life| life.busy.as_secs_f64()))
+        .dollars("cost_usd", each().map(|life| life.cost))
         .count("completed", each().map(|life| life.completed))
         .count("lost", each().map(|life| life.lost))
         .text("ending", each().map(|life| life.ending))
@@ -65,6 +66,7 @@ pub fn nodes_table(report: &RunReport<'_>) -> Table {
     phases(table, &NODE_PHASES, || each().map(|life| life.phases.as_slice()))
         .number("billed_s", each().map(|life| life.billed.as_secs_f64()))
         .dollars("cost_usd", each().map(|life| life.cost))
+        .dollars("cost_without_replica_usd", each().map(|life| life.cost_without_replica))
         .text("ending", each().map(|life| life.ending))
 }
 

@@ -236,6 +236,7 @@ fn lives(record: &mut RunRecord, behavior: Behavior, noise: &mut Noise) {
             ended: Some(now + SimDuration::from_secs(900)),
             phases,
             busy: SimDuration::from_secs(500),
+            cost: Usd::from_micros(100_000),
             completed: 20_000,
             lost: 0,
             ending: "scale_in",
@@ -254,6 +255,7 @@ fn lives(record: &mut RunRecord, behavior: Behavior, noise: &mut Noise) {
         phases: vec![PhaseSpan { phase: "launch", start: SimTime::from_secs(10), end: SimTime::from_secs(55) }],
         billed: SimDuration::from_secs(86_345),
         cost: Usd::from_micros(24_131_234),
+        cost_without_replica: Usd::from_micros(12_345),
         ending: "running",
     });
 }

@@ -17,10 +17,10 @@ pub use cold_start::{CacheFile, ColdStartFile, LinkFile, PhaseChoice, PhaseFile}
 pub use nodes::{
     AvailabilityFile, BathtubFile, BathtubPoint, CapacityType, ClusterAutoscalerFile, ClusteredFile, ConsolidationFile,
     DisruptionBudgetFile, InstanceTypeFile, InterruptionsFile, ManagerFile, NodesFile, OfferCapacity, PoolFile,
-    PriceFile, SchedulingFile, ServerlessFile, SimpleFile, SpotFile, TimingsFile,
+    SchedulingFile, ServerlessFile, SimpleFile, SpotFile, TimingsFile, ZoneTraceFile,
 };
 pub use policies::{HpaChoice, KedaChoice, PolicyFile, PredictiveFile, Reference, StaticFile, WarmPoolFile};
-pub use prices::PricesFile;
+pub use prices::{CommitmentFile, OneOrMany, PriceFile, PricesFile, SpotHistoryFile};
 pub use run::{ExporterFile, MetricsFile, RunFile, SloFile};
 pub use service::{
     AffineLatency, BatchLatencyFile, BatchPoint, ClientFile, ContinuousBatchingFile, DynamicBatchingFile, KillFile,

@@ -1,9 +1,13 @@
 //! Where pods run and what that costs.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
 use crate::quantity::{Hazard, Price, Share, Size, Time};
 
@@ -170,6 +174,12 @@ pub struct PoolFile {
     /// Nodes at most.
     #[serde(default)]
     pub nodes_max: Option<u32>,
+    /// The first so many nodes are on demand, the others spot where there is any. 0 unless said.
+    #[serde(default)]
+    pub on_demand_base: Option<u32>,
+    /// Of the nodes above the base this share is on demand, rounded up. None unless said.
+    #[serde(default)]
+    pub on_demand_share: Option<Share>,
     /// When and which nodes go.
     #[serde(default = "default_consolidation")]
     pub consolidation: ConsolidationFile,
@@ -246,38 +256,6 @@ pub struct DisruptionBudgetFile {
     pub duration: Option<Time>,
 }
 
-/// Price of one instance type.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct PriceFile {
-    /// On demand.
-    #[serde(default)]
-    pub on_demand: Option<Price>,
-    /// Spot.
-    #[serde(default)]
-    pub spot: Option<Price>,
-    /// Reserved or committed.
-    #[serde(default)]
-    pub reserved: Option<Price>,
-    /// Shortest bill of an instance.
-    #[serde(default = "minute")]
-    pub billing_minimum: Time,
-    /// Bills are rounded up to a multiple of this.
-    #[serde(default = "second")]
-    pub billing_increment: Time,
-    /// A spot instance the provider takes back within its first hour is free.
-    #[serde(default)]
-    pub spot_first_hour_free: bool,
-}
-
-fn minute() -> Time {
-    Time(60.0)
-}
-
-fn second() -> Time {
-    Time(1.0)
-}
-
 /// `spot`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
@@ -349,10 +327,58 @@ pub struct ClusteredFile {
     pub spread: Time,
 }
 
-/// `availability`: a recorded availability trace, JSON as `{"metadata": {"gap_seconds": G}, "data": [nodes, …]}`.
+/// `availability`: recorded traces of the nodes that could be had, in the formats of SkyPilot (JSON) and Bamboo (CSV).
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct AvailabilityFile {
-    /// File per zone.
-    pub zones: BTreeMap<String, String>,
+    /// File per zone, for all instance types together; or per zone and instance type.
+    pub zones: BTreeMap<String, ZoneTraceFile>,
+    /// Where in the recordings the run starts. At their start by default.
+    #[serde(default = "at_start")]
+    pub start_at: Time,
+    /// Whether a recording that is over starts again. By default its last count stays.
+    #[serde(default)]
+    pub repeat: bool,
+}
+
+fn at_start() -> Time {
+    Time(0.0)
+}
+
+/// The traces of a zone: files by instance type, the empty name standing for all types together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZoneTraceFile(pub BTreeMap<String, String>);
+
+struct ZoneTraceVisitor;
+
+impl<'de> Visitor<'de> for ZoneTraceVisitor {
+    type Value = ZoneTraceFile;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a file, or a mapping of instance types to files")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<ZoneTraceFile, E> {
+        Ok(ZoneTraceFile(BTreeMap::from([(String::new(), text.to_owned())])))
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<ZoneTraceFile, M::Error> {
+        BTreeMap::deserialize(MapAccessDeserializer::new(map)).map(ZoneTraceFile)
+    }
+}
+
+impl<'de> Deserialize<'de> for ZoneTraceFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ZoneTraceVisitor)
+    }
+}
+
+impl JsonSchema for ZoneTraceFile {
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("ZoneTrace")
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"anyOf": [{"type": "string"}, {"type": "object", "additionalProperties": {"type": "string"}}]})
+    }
 }

@@ -3,7 +3,8 @@
 use calibrate::ColdStartPreset;
 use cluster::spec::{
     CacheSpec, ClusterAutoscalerSpec, ColdStartSpec, Consolidation, DisruptionBudget, FleetSpec, InterruptionModel,
-    LinkSpec, NodeManager, NodePoolSpec, NodeTimings, PhaseSpec, PodDisruptionBudget, PodSpec, Scheduling, SpotSpec,
+    LinkSpec, NodeManager, NodePoolSpec, NodeTimings, OnDemandShare, PhaseSpec, PodDisruptionBudget, PodSpec,
+    Scheduling, SpotSpec,
 };
 use units::Bytes;
 use workload::Distribution as Drawn;
@@ -17,8 +18,8 @@ use crate::manifest::{BudgetFile, Document, KarpenterPool, Kind, default_budget,
 use crate::quantity::Time;
 use crate::tree::parse_path;
 
-use super::Context;
 use super::offerings::{Market, Wanted};
+use super::{Context, RunWindow};
 
 impl Context<'_> {
     /// Everything that runs pods.
@@ -26,15 +27,15 @@ impl Context<'_> {
         &mut self,
         spec: &ScenarioSpec,
         pod: &PodSpec,
-        start: jiff::civil::Date,
+        window: &RunWindow,
     ) -> Result<FleetSpec, ScenarioError> {
         let timings = &spec.nodes.timings;
         let manager = self.manager(&spec.nodes.manager)?;
         let pools =
-            if matches!(manager, NodeManager::Serverless { .. }) { Vec::new() } else { self.pools(spec, pod, start)? };
+            if matches!(manager, NodeManager::Serverless { .. }) { Vec::new() } else { self.pools(spec, pod, window)? };
+        let spot = self.spot(&spec.spot, &pools, window)?;
         Ok(FleetSpec {
             manager,
-            pools,
             timings: NodeTimings {
                 launch: self.distribution(&timings.launch, "spec.nodes.timings.launch")?,
                 boot: self.distribution(&timings.boot, "spec.nodes.timings.boot")?,
@@ -42,7 +43,9 @@ impl Context<'_> {
                 launch_failure: self.distribution(&timings.launch_failure, "spec.nodes.timings.launchFailure")?,
             },
             cold_start: self.cold_start(spec)?,
-            spot: self.spot(&spec.spot)?,
+            spot,
+            commitments: self.commitments(spec, &pools)?,
+            pools,
             budgets: self.pod_budgets(&pod.labels)?,
             scheduling: match spec.nodes.scheduling {
                 SchedulingFile::LeastAllocated => Scheduling::LeastAllocated,
@@ -74,9 +77,9 @@ impl Context<'_> {
         &mut self,
         spec: &ScenarioSpec,
         pod: &PodSpec,
-        start: jiff::civil::Date,
+        window: &RunWindow,
     ) -> Result<Vec<NodePoolSpec>, ScenarioError> {
-        let book = self.price_book(spec)?;
+        let book = self.price_book(spec, window)?;
         let market = Market { spec, book: &book };
         let mut pools = Vec::new();
         for (index, pool) in spec.nodes.pools.iter().enumerate() {
@@ -97,7 +100,8 @@ impl Context<'_> {
             }
         }
         self.check_fit(&pools, pod)?;
-        self.note_catalog_prices(&book, &pools, start);
+        self.note_recorded_prices(&book, &pools);
+        self.note_catalog_prices(&book, &pools, window.date);
         Ok(pools)
     }
 
@@ -117,11 +121,17 @@ impl Context<'_> {
         Ok(())
     }
 
-    fn written_pool(&self, market: &Market<'_>, pool: &PoolFile, path: &str) -> Result<NodePoolSpec, ScenarioError> {
+    fn written_pool(
+        &mut self,
+        market: &Market<'_>,
+        pool: &PoolFile,
+        path: &str,
+    ) -> Result<NodePoolSpec, ScenarioError> {
         let wanted = Wanted {
             path: &format!("{path}.instanceTypes"),
             instance_types: pool.instance_types.clone(),
             capacity_types: &pool.capacity_types,
+            capacity_path: Some(&format!("{path}.capacityTypes")),
             zones: &pool.zones,
             capacity: &pool.capacity,
         };
@@ -141,6 +151,7 @@ impl Context<'_> {
             gpus_max: pool.gpus_max,
             nodes_min: pool.nodes_min,
             nodes_max: pool.nodes_max,
+            on_demand: self.on_demand_share(pool, path)?,
             consolidation: match pool.consolidation {
                 ConsolidationFile::Never => Consolidation::Never,
                 ConsolidationFile::WhenEmpty(after) => Consolidation::WhenEmpty(after.duration()),
@@ -152,6 +163,23 @@ impl Context<'_> {
             termination_grace: pool.termination_grace.map(Time::duration),
             budgets: self.written_budgets(pool.budgets.as_deref(), &format!("{path}.budgets"))?,
         })
+    }
+
+    /// How much of a pool is kept on demand. It needs both options, or there would be nothing to share.
+    fn on_demand_share(&self, pool: &PoolFile, path: &str) -> Result<Option<OnDemandShare>, ScenarioError> {
+        if pool.on_demand_base.is_none() && pool.on_demand_share.is_none() {
+            return Ok(None);
+        }
+        let has = |kind| pool.capacity_types.contains(&kind);
+        if !(has(CapacityType::Spot) && has(CapacityType::OnDemand)) {
+            let reason = "`onDemandBase` and `onDemandShare` need `capacityTypes: [spot, on-demand]`";
+            return Err(self.inconsistent(path, reason));
+        }
+        let above = pool.on_demand_share.map_or(0.0, |share| share.0);
+        if above > 1.0 {
+            return Err(self.inconsistent(&format!("{path}.onDemandShare"), "must be at most 100%"));
+        }
+        Ok(Some(OnDemandShare { base: pool.on_demand_base.unwrap_or(0), above }))
     }
 
     fn written_budgets(
@@ -184,12 +212,16 @@ impl Context<'_> {
             path: "spec.prices",
             instance_types: wish.instance_types,
             capacity_types: &wish.capacity_types,
+            capacity_path: None,
             zones: &wish.zones,
             capacity: &std::collections::BTreeMap::<CapacityType, _>::new(),
         };
-        let offerings = self.offerings(market, &wanted).map_err(|_| ScenarioError::Inconsistent {
+        let offerings = self.offerings(market, &wanted).map_err(|error| ScenarioError::Inconsistent {
             at: at(&requirements),
-            reason: "no instance type with a price under `prices` of the scenario meets them".to_owned(),
+            reason: match error {
+                ScenarioError::Inconsistent { reason, .. } => reason,
+                _ => "no instance type with a price under `prices` of the scenario meets them".to_owned(),
+            },
         })?;
         let limit = |resource: &str| pool.limits.get(resource).map(|quantity| quantity.units());
         if let Some(other) = pool.limits.keys().find(|key| !key.contains('/')) {
@@ -203,6 +235,7 @@ impl Context<'_> {
             offerings,
             nodes_min: 0,
             nodes_max: None,
+            on_demand: None,
             consolidation: pool.disruption.consolidation,
             expire_after: pool.disruption.expire_after,
             termination_grace: pool.disruption.termination_grace,
@@ -299,7 +332,7 @@ impl Context<'_> {
         }
     }
 
-    fn spot(&self, file: &SpotFile) -> Result<SpotSpec, ScenarioError> {
+    fn spot(&mut self, file: &SpotFile, pools: &[NodePoolSpec], window: &RunWindow) -> Result<SpotSpec, ScenarioError> {
         let model = match &file.interruptions {
             InterruptionsFile::None => InterruptionModel::None,
             InterruptionsFile::Constant(hazard) => InterruptionModel::Constant { per_hour: hazard.0 },
@@ -323,7 +356,7 @@ impl Context<'_> {
                     spread: clustered.spread.duration(),
                 }
             }
-            InterruptionsFile::Availability(traces) => self.availability(traces)?,
+            InterruptionsFile::Availability(traces) => self.availability(traces, pools, window)?,
         };
         Ok(SpotSpec {
             model,

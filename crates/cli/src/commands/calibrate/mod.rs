@@ -107,7 +107,9 @@ fn preset(name: Option<&str>) -> Result<()> {
         return say(&lines.concat());
     };
     let preset = calibrate::preset(name).ok_or_else(|| {
-        let hint = calibrate::nearest_preset(name).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        let hint = names::nearest(name, presets().iter().map(|preset| preset.name))
+            .map(|near| format!("; did you mean `{near}`?"))
+            .unwrap_or_default();
         let known: Vec<&str> = presets().iter().map(|preset| preset.name).collect();
         Failure::input(format!("{name}: no such preset{hint} (one of: {})", known.join(", ")))
     })?;

@@ -8,8 +8,8 @@ use flate2::write::GzEncoder;
 use report::{ParquetFile, Table, WholeFile};
 use workload::TraceChunk;
 
-use super::statistics::append;
 use crate::failure::{OrEnvironment, Result};
+use calibrate::traffic::append;
 
 /// Rows of a Parquet row group: a megabyte of each column at most.
 const ROWS_PER_GROUP: usize = 1 << 16;
