@@ -201,12 +201,30 @@ impl Fleet {
         Some(Command { reason: Reason::Underutilized, nodes: vec![node] })
     }
 
-    /// Underutilized candidates, those with the fewest pods to move first.
+    /// Underutilized candidates, those that cost most for the disruption their going would be first. A node that will expire soon disrupts
+    /// little: its pods would have to move anyway.
     fn ranked(&self) -> Vec<NodeId> {
+        let worth = |node: &NodeId| {
+            let offer = &self.offers[self.nodes[node.index()].offer];
+            let disruption = self.disruption_cost(*node) * self.life_remaining(*node);
+            offer.price().as_micros() as f64 / disruption
+        };
         let mut nodes = self.candidates(Reason::Underutilized);
         // Stable, so that older nodes come first among equals.
-        nodes.sort_by_key(|node| self.nodes[node.index()].used());
+        nodes.sort_by(|one, other| worth(other).total_cmp(&worth(one)));
         nodes
+    }
+
+    /// The share of its permitted age that a node still has; 1 where there is no limit.
+    fn life_remaining(&self, node: NodeId) -> f64 {
+        let state = &self.nodes[node.index()];
+        match self.spec.pools[self.offers[state.offer].pool].expire_after {
+            Some(age) if !age.is_zero() => {
+                let lived = self.now.since(state.requested).as_secs_f64() / age.as_secs_f64();
+                (1.0 - lived).clamp(0.0, 1.0)
+            }
+            _ => 1.0,
+        }
     }
 
     fn candidates(&self, reason: Reason) -> Vec<NodeId> {

@@ -402,3 +402,26 @@ fn a_balanced_pool_weighs_a_node_against_all_its_nodes() {
     driver.run_to(at(400));
     assert_eq!(driver.fleet.counts().on_demand, 2);
 }
+
+#[test]
+fn the_node_that_costs_most_for_its_disruption_goes_first() {
+    // Large nodes at ten dollars with one pod and with three, a small one at a dollar with one: 10 / 2, 10 / 4 and 1 / 2. The first one's
+    // pod takes the last free place of the other large one, so the small one stays.
+    let mut spec = karpenter(vec![on_demand("small", 1, 1.0), on_demand("large", 4, 10.0)]);
+    spec.pools[0].consolidation = Consolidation::WhenEmptyOrUnderutilized(secs(0));
+    spec.pools[0].offerings[0].capacity_max = Some(1);
+    let mut driver = Driver::new(&spec);
+    let pods: Vec<PodId> = (0..9).map(|_| driver.create_ready()).collect();
+    driver.run_to(at(5));
+    for pod in [2, 3, 4, 8] {
+        driver.delete(pods[pod]);
+    }
+    driver.replaces = true;
+    driver.run_to(at(60));
+    let left: Vec<String> = {
+        driver.fleet.finish(at(60));
+        let (_, nodes) = driver.fleet.take_lives();
+        nodes.into_iter().filter(|node| node.ended.is_none()).map(|node| node.instance_type).collect()
+    };
+    assert_eq!(left, ["small", "large"]);
+}
