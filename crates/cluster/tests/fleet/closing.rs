@@ -24,8 +24,13 @@ fn spec(variant: u8) -> FleetSpec {
     let mut spec = fleet(vec![spot, large, reserved]);
     spec.spot.model = InterruptionModel::Constant { per_hour: 20.0 };
     spec.scheduling = if variant & 1 == 0 { Scheduling::LeastAllocated } else { Scheduling::MostAllocated };
-    spec.cold_start.model_cache =
-        (variant & 2 == 0).then_some(CacheSpec { size: Bytes(2), model: Bytes(1), sync_period: None });
+    spec.cold_start.model_cache = (variant & 2 == 0).then_some(CacheSpec {
+        size: Bytes(2),
+        model: Bytes(1),
+        sync_period: None,
+        others: Vec::new(),
+        releases: Vec::new(),
+    });
     spec.cold_start.streaming_load = variant & 4 == 0;
     match variant / 8 {
         0 => {}

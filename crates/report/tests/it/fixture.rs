@@ -249,6 +249,8 @@ fn lives(record: &mut RunRecord, behavior: Behavior, noise: &mut Noise) {
         zone: "eu-west-1a".to_owned(),
         purchase: Purchase::Spot,
         gpus: 1,
+        recommended: None,
+        noticed: None,
         requested: SimTime::from_secs(10),
         launched: Some(SimTime::from_secs(55)),
         ended: None,

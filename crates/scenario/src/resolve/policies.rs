@@ -1,6 +1,6 @@
 //! The alternatives, with the manifests they name.
 
-use cluster::spec::{ControllerSpec, PolicySpec, PredictiveSpec, ServiceSpec, WarmPoolSpec};
+use cluster::spec::{ControllerSpec, PausePodsSpec, PolicySpec, PredictiveSpec, ServiceSpec, WarmPoolSpec};
 use policy::keda::{ScaledObject, Warning, admission};
 use units::SimDuration;
 
@@ -68,7 +68,11 @@ impl Context<'_> {
                 promote: pool.promote.duration(),
                 demote: pool.demote,
                 on_demand: pool.on_demand,
+                cover_notices: pool.cover_notices,
             }),
+            pause_pods: file
+                .pause_pods
+                .map(|pause| PausePodsSpec { count: pause.count, preemption: pause.preemption.duration() }),
             replicas_initial: file.replicas,
         })
     }
