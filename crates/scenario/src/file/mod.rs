@@ -31,9 +31,9 @@ pub use service::{
     ModelFile, NoReplicaFile, PodFile, RetryFile, RoutingFile, ServiceFile, SlotsFile, SpreadFile,
 };
 pub use traffic::{
-    BurstFile, ClipFile, ColumnsFile, GeneratorFile, HistoryFile, Level, NoiseFile, PointFile, PointsFile, ProcessFile,
-    RateSeriesFile, RateTerm, RateTermChoice, SeriesUnit, SineFile, TimeColumn, TraceFile, TraceFormat, TrafficFile,
-    WeeklyFile,
+    BurstFile, ClipFile, ColumnsFile, GeneratorFile, HistoryFile, Level, NoiseFile, PartFile, PointFile, PointsFile,
+    ProcessFile, RateSeriesFile, RateTerm, RateTermChoice, SeriesUnit, SineFile, TimeColumn, TraceFile, TraceFormat,
+    TrafficFile, WeeklyFile,
 };
 
 use schemars::JsonSchema;
