@@ -346,3 +346,39 @@ fn a_pod_pays_for_its_gpus_and_the_node_for_the_rest() {
     assert_eq!(replicas.iter().map(|life| life.cost.to_string()).collect::<Vec<_>>(), ["4.500000", "2.250000"]);
     assert_eq!(nodes[0].cost_without_replica.to_string(), "29.250000");
 }
+
+#[test]
+fn consolidation_leaves_a_pool_its_base_on_demand() {
+    let mut spec = fleet(vec![offering("x", Purchase::Spot, 1, 0.3), offering("x", Purchase::OnDemand, 1, 1.0)]);
+    spec.manager = cluster::spec::NodeManager::Karpenter;
+    spec.pools[0].consolidation = cluster::spec::Consolidation::WhenEmptyOrUnderutilized(secs(60));
+    spec.pools[0].budgets =
+        vec![cluster::spec::DisruptionBudget { nodes: Some(3), percent: None, reasons: Vec::new(), window: None }];
+    for (base, on_demand) in [(2, 2), (0, 0)] {
+        spec.pools[0].on_demand = Some(OnDemandShare { base, above: 0.0 });
+        let mut driver = Driver::new(&spec);
+        driver.replaces = true;
+        for _ in 0..3 {
+            driver.create();
+        }
+        driver.run_to(at(7_200));
+        assert_eq!(driver.fleet.counts().on_demand, on_demand);
+    }
+}
+
+#[test]
+fn micro_dollars_that_rounding_leaves_over_go_to_pods() {
+    let mut driver = Driver::new(&fleet(vec![offering("x", Purchase::OnDemand, 3, 1.0)]));
+    for _ in 0..3 {
+        driver.create_ready();
+    }
+    driver.run_to(at(3_600));
+    driver.fleet.finish(at(3_600));
+    let (replicas, nodes) = driver.fleet.take_lives();
+    let costs: Vec<String> = replicas.iter().map(|life| life.cost.to_string()).collect();
+    // A third of a dollar each: the whole dollar is theirs but for what a third of it loses in raw units.
+    assert_eq!(
+        (costs.join(" "), nodes[0].cost_without_replica.to_string()),
+        ("0.333334 0.333333 0.333333".into(), "0.000000".into())
+    );
+}
