@@ -51,6 +51,11 @@ impl Lab {
         ran.stderr
     }
 
+    /// A file or folder in the folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
     pub fn write(&self, name: &str, text: &str) {
         std::fs::write(self.folder.path().join(name), text).expect("a writable folder");
     }

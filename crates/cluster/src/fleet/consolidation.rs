@@ -409,6 +409,9 @@ impl Fleet {
             let is_cheaper = |price: UsdPerHour| price.as_micros() < total && limit.is_none_or(|limit| price < limit);
             let mut cheaper: Vec<usize> =
                 hosts.into_iter().filter(|&offer| is_cheaper(self.offers[offer].price())).collect();
+            if self.is_short_on_demand(pool, nodes) {
+                cheaper.retain(|&offer| self.offers[offer].spec.purchase == Purchase::OnDemand);
+            }
             // From spot to spot is behind a feature gate that is off.
             let is_spot = |offer: &usize| self.offers[*offer].spec.purchase == Purchase::Spot;
             if nodes.iter().all(|node| offer_of(node).spec.purchase == Purchase::Spot) && cheaper.iter().any(is_spot) {

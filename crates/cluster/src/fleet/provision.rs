@@ -139,12 +139,11 @@ impl Fleet {
     /// Leaves on-demand offerings while the pool is short of them, and the others while it is not; all of them if that leaves none. Spot
     /// dearer than on demand is no choice in either case.
     fn keep_mix(&self, pool: usize, candidates: &mut Vec<usize>) {
-        let Some(share) = self.spec.pools[pool].on_demand else { return };
+        if self.spec.pools[pool].on_demand.is_none() {
+            return;
+        }
         let is_on_demand = |offer: usize| self.offers[offer].spec.purchase == Purchase::OnDemand;
-        let running = |offer: &usize| self.offers[*offer].in_use;
-        let nodes: u32 = self.pool_offers[pool].iter().map(running).sum();
-        let on_demand: u32 = self.pool_offers[pool].iter().filter(|offer| is_on_demand(**offer)).map(running).sum();
-        let is_short = on_demand < share.of(nodes + 1);
+        let is_short = self.is_short_on_demand(pool, &[]);
         let dearest = candidates.iter().filter(|offer| is_on_demand(**offer)).map(|&offer| self.offers[offer].price());
         let dearest = dearest.min();
         let fits = |offer: usize| {
@@ -154,6 +153,19 @@ impl Fleet {
         if candidates.iter().any(|&offer| fits(offer)) {
             candidates.retain(|&offer| fits(offer));
         }
+    }
+
+    /// Whether the next node of a pool must be on demand to keep its share, once the `leaving` are gone.
+    pub(super) fn is_short_on_demand(&self, pool: usize, leaving: &[NodeId]) -> bool {
+        let Some(share) = self.spec.pools[pool].on_demand else { return false };
+        let (mut nodes, mut on_demand) = (0, 0);
+        for &offer in &self.pool_offers[pool] {
+            let gone = leaving.iter().filter(|node| self.nodes[node.index()].offer == offer).count() as u32;
+            let staying = self.offers[offer].in_use - gone;
+            nodes += staying;
+            on_demand += if self.offers[offer].spec.purchase == Purchase::OnDemand { staying } else { 0 };
+        }
+        on_demand < share.of(nodes + 1)
     }
 
     /// Reserved if there is any, else spot no dearer than the cheapest on-demand, else on-demand; cheapest first.

@@ -2,12 +2,12 @@
 
 use cluster::fleet::{PodPhase, PodRole};
 use cluster::spec::{
-    CacheSpec, ClusterAutoscalerSpec, Consolidation, FleetSpec, InterruptionModel, NodeManager, PodDisruptionBudget,
-    Scheduling,
+    CacheSpec, ClusterAutoscalerSpec, CommitmentSpec, Consolidation, FleetSpec, InterruptionModel, NodeManager,
+    PodDisruptionBudget, Scheduling,
 };
 use proptest::prelude::*;
 use record::{NodeLife, Purchase, ReplicaLife};
-use units::{Bytes, PodId, SimDuration, SimTime, UsdPerHour};
+use units::{Bytes, PodId, SimDuration, SimTime, Usd, UsdPerHour};
 
 use crate::support::{Driver, at, fleet, offering, pod, secs};
 
@@ -20,9 +20,14 @@ fn spec(variant: u8) -> FleetSpec {
         [(0, 0.3), (700, 0.7), (1_900, 0.1)].map(|(time, price)| (at(time), UsdPerHour::from_dollars(price))).into();
     let mut reserved = offering("big", Purchase::Reserved, 3, 1.1);
     reserved.capacity_max = Some(1);
+    let committed = UsdPerHour::from_dollars(21.9);
     let large = offering("p4d.24xlarge", Purchase::OnDemand, 8, 32.77);
     let mut spec = fleet(vec![spot, large, reserved]);
     spec.spot.model = InterruptionModel::Constant { per_hour: 20.0 };
+    if variant & 1 == 0 {
+        let rates = vec![("p4d.24xlarge".to_owned(), committed)];
+        spec.commitments = vec![CommitmentSpec { per_hour: UsdPerHour::from_dollars(30.123_457), rates }];
+    }
     spec.scheduling = if variant & 1 == 0 { Scheduling::LeastAllocated } else { Scheduling::MostAllocated };
     spec.cold_start.model_cache = (variant & 2 == 0).then_some(CacheSpec {
         size: Bytes(2),
@@ -150,6 +155,8 @@ proptest! {
         // With commitments and free hours the ledger holds more GPU-time than the nodes were billed.
         prop_assert!(variant >= 24 || ledger.gpu_ns() >= billed_gpu_ns(&nodes));
         for node in &nodes {
+            let shares: Usd = replicas.iter().filter(|life| life.node == Some(node.node)).map(|life| life.cost).sum();
+            prop_assert_eq!(shares + node.cost_without_replica, node.cost);
             let held = replicas.iter().filter(|life| life.node == Some(node.node));
             let most = held.clone().map(|life| {
                 let on_node = |life: &ReplicaLife| life.phases.iter().find(|span| span.phase != "pending").map(|span| span.start);

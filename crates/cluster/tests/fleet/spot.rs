@@ -2,6 +2,7 @@
 
 use cluster::fleet::Notice;
 use cluster::spec::{Consolidation, InterruptionModel, NodeLostSpec, NodeManager, PodDisruptionBudget, ZoneTrace};
+use proptest::prelude::*;
 use record::Purchase;
 use units::SimTime;
 use workload::Distribution;
@@ -265,4 +266,75 @@ fn a_rebalance_recommendation_is_written_down_and_moves_nothing() {
     driver.fleet.finish(at(1_000));
     let (_, nodes) = driver.fleet.take_lives();
     assert_eq!((nodes[0].recommended, nodes[0].noticed), (Some(at(180)), Some(at(580))));
+}
+
+/// A trace of steps `gap` seconds apart.
+fn counted(zone: &str, gap: u64, counts: &[u32]) -> ZoneTrace {
+    trace(zone, (0..).map(|step| at(step * gap)).zip(counts.iter().copied()).collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn in_every_zone_nodes_held_never_exceed_the_trace(
+        (gap, notice) in (20u64..900, 0u64..300),
+        first in prop::collection::vec(0u32..8, 2..20),
+        second in prop::collection::vec(0u32..8, 2..20),
+        manager in 0u8..2,
+        wanted in 1u32..16,
+    ) {
+        let mut other = offering("v100", Purchase::Spot, 1, 1.0);
+        other.zone = "b".into();
+        let mut spec = fleet(vec![offering("v100", Purchase::Spot, 1, 1.0), other]);
+        spec.manager = if manager == 0 { NodeManager::Karpenter } else { NodeManager::Simple { empty_delay: secs(60) } };
+        let traces = vec![counted("a", gap, &first), counted("b", gap, &second)];
+        spec.spot.model = InterruptionModel::Availability { zones: traces.clone() };
+        spec.spot.notice = secs(notice);
+        let mut driver = Driver::new(&spec);
+        driver.replaces = true;
+        for _ in 0..wanted {
+            driver.create();
+        }
+        let end = at(gap * 20 + 1_000);
+        driver.run_to(end);
+        let interrupted = driver.times(|notice| matches!(notice, Notice::NodeInterrupted { .. })).len();
+        driver.fleet.finish(end);
+        let (_, nodes) = driver.fleet.take_lives();
+        let launched: Vec<_> = nodes.iter().filter(|node| node.launched.is_some()).collect();
+        for trace in &traces {
+            let instants = trace.steps.iter().map(|step| step.0).chain(launched.iter().filter_map(|node| node.launched));
+            for instant in instants {
+                let available = trace.steps.iter().rev().find(|step| step.0 <= instant).map_or(0, |step| step.1);
+                let is_held = |node: &&&record::NodeLife| {
+                    node.zone == trace.zone && node.launched <= Some(instant) && node.ended.is_none_or(|ended| ended > instant)
+                };
+                let held = launched.iter().filter(is_held).count();
+                prop_assert!(held as u32 <= available, "{} of {} in {} at {}", held, available, trace.zone, instant);
+            }
+        }
+        let taken = nodes.iter().filter(|node| node.ending == "spot_reclaim").count();
+        // A notice that is still pending at the end has taken nothing yet.
+        prop_assert!(taken <= interrupted, "{taken} {interrupted}");
+    }
+}
+
+#[test]
+fn a_trace_of_one_type_leaves_the_others_alone() {
+    let mut spec = fleet(vec![offering("v100", Purchase::Spot, 1, 1.0), offering("k80", Purchase::Spot, 1, 2.0)]);
+    let of_v100 = ZoneTrace { instance_type: "v100".into(), ..counted("a", 1_000, &[2, 0]) };
+    let of_k80 = ZoneTrace { instance_type: "k80".into(), ..counted("a", 1_000, &[1, 4]) };
+    spec.spot.model = InterruptionModel::Availability { zones: vec![of_v100, of_k80] };
+    let mut driver = Driver::new(&spec);
+    driver.replaces = true;
+    for _ in 0..3 {
+        driver.create_ready();
+    }
+    driver.run_to(at(5_000));
+    driver.fleet.finish(at(5_000));
+    let (_, nodes) = driver.fleet.take_lives();
+    let running: Vec<&str> =
+        nodes.iter().filter(|node| node.ended.is_none()).map(|node| node.instance_type.as_str()).collect();
+    assert_eq!(running, ["k80", "k80", "k80"]);
+    assert_eq!(driver.times(|notice| matches!(notice, Notice::NodeInterrupted { .. })).len(), 2);
 }

@@ -152,8 +152,19 @@ impl Driver {
     }
 
     pub fn seeded(spec: &FleetSpec, pod: &PodSpec, seed: u64) -> Self {
+        Self::of(Fleet::new(spec, pod, seed))
+    }
+
+    /// With time zero so many seconds past a full hour.
+    pub fn past_the_hour(spec: &FleetSpec, seconds: i64) -> Self {
+        let mut fleet = Fleet::new(spec, &pod(), SEED);
+        fleet.start_calendar_at(1_767_571_200 + seconds);
+        Self::of(fleet)
+    }
+
+    fn of(fleet: Fleet) -> Self {
         let mut driver = Self {
-            fleet: Fleet::new(spec, pod, seed),
+            fleet,
             now: SimTime::ZERO,
             notices: Vec::new(),
             replaces: false,

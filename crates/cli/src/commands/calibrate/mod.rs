@@ -53,7 +53,7 @@ fn cold_start(args: &CalibrateColdStart) -> Result<()> {
         return Err(Failure::input("no phase could be fitted; nothing was written"));
     }
     if let Some(path) = &args.plot {
-        let drawing = plot::svg(&fit).ok_or_else(|| Failure::input("no phase has a fit to draw"))?;
+        let drawing = plot::cold_start(&fit).ok_or_else(|| Failure::input("no phase has a fit to draw"))?;
         write(path, &drawing)?;
     }
     let head = "# Cold-start phases fitted by `scalelab calibrate cold-start`; goes under `spec` of a Scenario.\n";
