@@ -15,7 +15,7 @@ mod table;
 mod tables;
 
 pub use calendar::CalendarStart;
-pub use comparison::{Format, TerminalStyle, headline_sentences, ranking_sentences, render};
+pub use comparison::{Format, TerminalStyle, budget_sentences, headline_sentences, ranking_sentences, render};
 pub use drawing::Drawing;
 pub use file::{write_all, write_atomically};
 pub use html::report_html;
@@ -25,11 +25,11 @@ pub use plots::{
 };
 pub use table::Table;
 pub use tables::{
-    comparison_table, decisions_table, latency_cdf_table, ledger_table, nodes_table, replicas_table,
-    replications_table, requests_table, summary_table, timeline_table,
+    burn_rate_table, comparison_table, decisions_table, error_budget_table, latency_cdf_table, ledger_table,
+    nodes_table, replicas_table, replications_table, requests_table, summary_table, timeline_table,
 };
 
-use record::{Comparison, PolicySummary, ReplicationSummary, RunRecord};
+use record::{Comparison, ErrorBudget, PolicySummary, ReplicationSummary, RunRecord};
 use units::SimDuration;
 
 /// Everything a report is made of: several policies that faced the same requests.
@@ -58,6 +58,8 @@ pub struct PolicyOutcome<'a> {
     pub replications: &'a [ReplicationSummary],
     /// The replication whose timeline, decisions, lives and ledger are shown.
     pub detail: &'a RunRecord,
+    /// How it spends its error budget.
+    pub budget: &'a ErrorBudget,
 }
 
 impl PolicyOutcome<'_> {
@@ -91,6 +93,8 @@ pub fn table_files(report: &RunReport<'_>) -> Vec<(String, Vec<u8>)> {
         ("nodes", nodes_table(report)),
         ("ledger", ledger_table(report)),
         ("latency_cdf", latency_cdf_table(report)),
+        ("error_budget", error_budget_table(report)),
+        ("burn_rate", burn_rate_table(report)),
     ];
     let mut files: Vec<_> = tables.iter().map(|(name, table)| (format!("{name}.csv"), table.to_csv())).collect();
     files.push(("timeline.parquet".to_owned(), tables[3].1.to_parquet()));

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use cluster::Keep;
 use lab::Workers;
+use lab::error_budget::error_budget;
 use lab::experiment::{self, Plan, Precision, PrecisionReport, Results};
 use report::{CalendarStart, PolicyOutcome, RunReport, TerminalStyle};
 use scenario::Loaded;
@@ -130,11 +131,19 @@ fn check_repetition(recorded: Option<&RunFile>, now: &RunFile) -> Result<()> {
 /// The report over what was found; `with` gets it because it borrows from here.
 pub fn with_report<T>(loaded: &Loaded, results: &Results, with: impl FnOnce(&RunReport<'_>) -> T) -> T {
     let summaries: Vec<_> = results.policies.iter().map(experiment::PolicyResult::summaries).collect();
+    let objective = loaded.spec.slo.objective;
+    let budgets: Vec<_> = results.policies.iter().map(|policy| error_budget(policy, objective)).collect();
     let outcomes: Vec<PolicyOutcome<'_>> = results
         .policies
         .iter()
         .zip(&summaries)
-        .map(|(policy, replications)| PolicyOutcome { summary: &policy.summary, replications, detail: &policy.first })
+        .zip(&budgets)
+        .map(|((policy, replications), budget)| PolicyOutcome {
+            summary: &policy.summary,
+            replications,
+            detail: &policy.first,
+            budget,
+        })
         .collect();
     let comparisons = results.comparisons();
     with(&RunReport {
@@ -144,7 +153,7 @@ pub fn with_report<T>(loaded: &Loaded, results: &Results, with: impl FnOnce(&Run
             utc_offset_seconds: loaded.utc_offset_seconds,
         }),
         slo_threshold: loaded.spec.slo.latency,
-        objective: loaded.spec.slo.objective,
+        objective,
         policies: &outcomes,
         comparisons: &comparisons,
     })

@@ -12,6 +12,7 @@ pub use compare::compare;
 pub(crate) use compare::{corrected, verdict};
 pub use pool::{column_interval, pool};
 pub use precision::{Precision, PrecisionMeasure, PrecisionReport, run_to_precision};
+pub(crate) use summarize::measured_rows;
 pub use summarize::{Replication, Tally, reduce, summarize};
 
 use cluster::Keep;

@@ -10,7 +10,8 @@ mod warm_up;
 pub use difference::{Difference, HolmStep, holm};
 pub(crate) use interval::ratio_influences;
 pub use interval::{
-    Confidence, Counts, mean_interval, ratio_interval, section_interval, share_interval, wilson_interval,
+    Confidence, Counts, mean_interval, ratio_interval, section_interval, share_forecast, share_interval,
+    wilson_interval,
 };
 pub use warm_up::mser5;
 

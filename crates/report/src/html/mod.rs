@@ -48,6 +48,7 @@ pub(crate) fn page(report: &RunReport<'_>, plots: &[(String, Drawing)]) -> Strin
         columns => Value::from(Serde(comparison_columns(report))),
         policies => report.policies.iter().map(|policy| policy.name().to_owned()).collect::<Vec<_>>(),
         ranking => ranking_sentences(report),
+        budget => Value::from(Serde(budget(report))),
         figures => Value::from(Serde(all_figures(report))),
         plots => plots.iter().map(|plot| figure(report, plot)).collect::<Vec<_>>(),
         remarks => remarks(report),
@@ -95,6 +96,37 @@ fn comparison_columns(report: &RunReport<'_>) -> serde_json::Value {
         json!({ "header": column.header, "is_text": column.is_text, "cells": cells.collect::<Vec<_>>() })
     });
     columns.collect()
+}
+
+/// The error budgets: sentences, and per policy the worst place of every window that fits into the run.
+fn budget(report: &RunReport<'_>) -> serde_json::Value {
+    let number = crate::rounding::three_digits;
+    let length = |duration: units::SimDuration| milliseconds(duration.as_millis_f64());
+    let place = |time: units::SimTime| report.start.map_or_else(|| time.to_string(), |start| start.clock(time));
+    let rows = report.policies.iter().filter_map(|policy| Some((policy, policy.budget.detail.as_ref()?)));
+    let rows = rows.flat_map(|(policy, detail)| {
+        detail.windows.iter().filter_map(move |window| {
+            let worst = window.worst.as_ref()?;
+            Some(json!([
+                policy.name(),
+                length(window.length),
+                place(worst.start),
+                crate::rounding::count(worst.slo_misses),
+                number(worst.burn_rate),
+                format!("{} %", number(worst.spent * 100.0)),
+                window.alert_burn_rate.map_or_else(String::new, number),
+                window.alert_burn_rate.map_or_else(String::new, |_| length(window.alerting)),
+            ]))
+        })
+    });
+    let violation = report.policies.iter().filter_map(|policy| {
+        let detail = policy.budget.detail.as_ref()?;
+        Some(format!("{}: {} below the objective", policy.name(), length(detail.in_violation)))
+    });
+    json!({
+        "sentences": crate::budget_sentences(report).into_iter().chain(violation).collect::<Vec<_>>(),
+        "rows": rows.collect::<Vec<_>>(),
+    })
 }
 
 /// Every column of the `summary` table as a row of its own: name, then a value per policy.
