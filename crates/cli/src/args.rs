@@ -37,7 +37,7 @@ pub enum Command {
     Sensitivity(Sensitivity),
     /// Say why a controller did, or did not, scale
     Explain(Explain),
-    /// Write a run's HTML report anew
+    /// Write a run's or a sweep's HTML report anew
     Report(Report),
     /// Look at request traces, convert them, make one up, describe one by a generator
     #[command(subcommand)]
@@ -265,7 +265,7 @@ pub struct Optimize {
     /// Threads [default: all cores]
     #[arg(long)]
     pub jobs: Option<NonZeroUsize>,
-    /// Folder for the table of everything tried and its plot
+    /// Folder for the table of everything tried (`tried.csv`) and its plot (`front.svg`, `front.png`)
     #[arg(short, long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Print nothing but errors
@@ -330,7 +330,7 @@ pub struct Explain {
 /// `scalelab report`.
 #[derive(Debug, Args)]
 pub struct Report {
-    /// A folder written by `scalelab run`
+    /// A folder written by `scalelab run` or `scalelab sweep`
     pub dir: PathBuf,
     /// Where to write it [default: DIR/report.html]
     #[arg(short, long, value_name = "FILE.html")]

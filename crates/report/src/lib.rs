@@ -20,8 +20,8 @@ pub use drawing::Drawing;
 pub use file::{write_all, write_atomically};
 pub use html::report_html;
 pub use plots::{
-    SweepPoint, SweepReport, SweepValue, cold_start_phases, cost_breakdown, cost_vs_slo, latency_cdf, overview,
-    sweep_plots, timeline,
+    AxisUnit, SearchAxis, SearchPoint, SearchReport, Standing, SweepPoint, SweepReport, SweepValue, cold_start_phases,
+    cost_breakdown, cost_vs_slo, latency_cdf, overview, search_front, sweep_files, sweep_html, timeline,
 };
 pub use table::Table;
 pub use tables::{

@@ -11,7 +11,7 @@ pub use fleet::{
     PhaseSpec, PodDisruptionBudget, Scheduling, SpotSpec,
 };
 pub use metrics::{Exporter, MetricsSpec};
-pub use policy::{ControllerSpec, PolicySpec, PredictiveSpec, WarmPoolSpec};
+pub use policy::{ControllerSpec, PolicySpec, PredictiveRole, PredictiveSpec, WarmPoolSpec};
 pub use service::{
     BatchLatency, ContainerSpec, KillRule, NoReplicaRule, PodSpec, RetrySpec, Routing, ServiceModel, ServiceSpec,
     SloSpec,

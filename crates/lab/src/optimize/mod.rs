@@ -107,7 +107,8 @@ impl Candidate {
     }
 }
 
-fn limit(condition: &Condition) -> f64 {
+/// What a condition is held against; NaN for a baseline, which has no place in a search.
+pub fn limit(condition: &Condition) -> f64 {
     match condition.bound {
         Bound::Value(limit) => limit,
         Bound::Baseline { .. } => f64::NAN,

@@ -7,7 +7,7 @@ mod difference;
 mod interval;
 mod warm_up;
 
-pub use difference::{Difference, HolmStep, holm};
+pub use difference::{Difference, HolmStep, holm, ratio_of_means};
 pub(crate) use interval::ratio_influences;
 pub use interval::{
     Confidence, Counts, mean_interval, ratio_interval, section_interval, share_forecast, share_interval,
