@@ -148,6 +148,9 @@ pub struct Check {
     /// Write JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Narrow intervals by what is known of the number of requests (Poisson traffic, five replications or more)
+    #[arg(long)]
+    pub control_variates: bool,
     /// What an interval that contains the bound does to the check
     #[arg(long, value_enum, default_value_t = Undecided::Fail)]
     pub undecided: Undecided,

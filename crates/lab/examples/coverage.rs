@@ -81,6 +81,12 @@ fn measures() -> Vec<Measure> {
         ("slo_attainment difference", "paired ratio estimators", difference, |found| {
             found.comparisons()[0].slo_attainment
         }),
+        ("latency_ms_mean", "ratio estimator, requests as control", eight.latency_ms_mean(), |found| {
+            controlled(found, "latency_ms_mean")
+        }),
+        ("slo_attainment", "logit scale, requests as control", eight.within(0.05), |found| {
+            controlled(found, "slo_attainment")
+        }),
         ("latency_ms_p50", "sectioning", eight.latency_ms_quantile(0.5), |found| column(found, "latency_ms_p50")),
         ("latency_ms_p99", "sectioning", eight.latency_ms_quantile(0.99), |found| {
             found.policies[0].summary.latency_ms_p99
@@ -91,6 +97,14 @@ fn measures() -> Vec<Measure> {
 fn column(found: &Results, name: &str) -> Interval {
     let column = lab::columns::Column::named(name).expect("it is a column of the summary");
     lab::experiment::column_interval(column, &found.policies[0].replications, Confidence::P95)
+}
+
+/// The measured minute's requests are expected to be 640 × 60.
+fn controlled(found: &Results, name: &str) -> Interval {
+    let column = lab::columns::Column::named(name).expect("it is a column of the summary");
+    let replications = &found.policies[0].replications;
+    let found = lab::experiment::controlled_column(column, replications, 38_400.0, Confidence::P95);
+    found.expect("ten replications are enough").controlled.interval
 }
 
 fn main() {

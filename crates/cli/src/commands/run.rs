@@ -7,8 +7,9 @@ use std::time::Instant;
 use cluster::Keep;
 use lab::Workers;
 use lab::error_budget::error_budget;
-use lab::experiment::{self, Plan, Precision, PrecisionReport, Results};
-use report::{CalendarStart, PolicyOutcome, RunReport, TerminalStyle};
+use lab::experiment::{self, ControlledColumn, Plan, Precision, PrecisionReport, Results};
+use record::Interval;
+use report::{CalendarStart, PolicyOutcome, RunReport, Table, TerminalStyle};
 use scenario::Loaded;
 
 use crate::args::{Format, Run};
@@ -161,8 +162,36 @@ pub fn with_report<T>(loaded: &Loaded, results: &Results, with: impl FnOnce(&Run
 
 fn write(loaded: &Loaded, results: &Results, file: &RunFile, folder: &Path) -> Result<()> {
     let mut files = with_report(loaded, results, report::files);
+    files.extend(control_variates(loaded, results).map(|table| ("control_variates.csv".to_owned(), table.to_csv())));
     files.push(("run.json".to_owned(), file.to_json()?.into_bytes()));
     report::write_all(folder, &files).or_environment(&format!("writing {}", folder.display()))
+}
+
+/// What the number of requests, whose mean is known of Poisson traffic, does for the intervals; `None` with too few replications.
+fn control_variates(loaded: &Loaded, results: &Results) -> Option<Table> {
+    let expected = experiment::expected_requests(&loaded.spec)?;
+    let rows: Vec<(&str, ControlledColumn)> = results
+        .policies
+        .iter()
+        .flat_map(|policy| {
+            let found = experiment::controlled_columns(&policy.replications, expected);
+            found.into_iter().map(|one| (policy.name(), one))
+        })
+        .collect();
+    let each = || rows.iter().map(|(_, one)| one);
+    let bounds = |table: Table, name: &str, pick: fn(&ControlledColumn) -> Interval| {
+        table
+            .number(name, each().map(|one| pick(one).mean))
+            .number(&format!("{name}_ci_low"), each().map(|one| pick(one).low))
+            .number(&format!("{name}_ci_high"), each().map(|one| pick(one).high))
+    };
+    let table = Table::default()
+        .text("policy", rows.iter().map(|(policy, _)| policy))
+        .text("column", each().map(|one| one.column.name))
+        .number("requests_expected", each().map(|_| expected));
+    let table = bounds(bounds(table, "plain", |one| one.plain), "controlled", |one| one.controlled.interval)
+        .number("variance_ratio", each().map(|one| one.controlled.variance_ratio));
+    (!rows.is_empty()).then_some(table)
 }
 
 fn print(args: &Run, loaded: &Loaded, results: &Results, (folder, precision): (&PathBuf, Option<&PrecisionReport>)) {

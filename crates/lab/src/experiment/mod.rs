@@ -4,12 +4,14 @@
 //! are ordered by policy and replication, whatever the number of threads.
 
 mod compare;
+mod control;
 mod pool;
 mod precision;
 mod summarize;
 
 pub use compare::compare;
 pub(crate) use compare::{corrected, verdict};
+pub use control::{CONTROLLED_COLUMNS, ControlledColumn, controlled_column, controlled_columns, expected_requests};
 pub use pool::{column_interval, pool};
 pub use precision::{Precision, PrecisionMeasure, PrecisionReport, run_to_precision};
 pub(crate) use summarize::measured_rows;

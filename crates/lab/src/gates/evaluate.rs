@@ -4,7 +4,7 @@ use record::{Interval, ReplicationSummary};
 
 use super::{Bound, Condition, Gate, Side, figure};
 use crate::columns::Column;
-use crate::experiment::{PolicyResult, column_interval};
+use crate::experiment::{PolicyResult, column_interval, controlled_column};
 use crate::statistics::{Difference, mean, ratio_of_means};
 
 /// What the data say of a gate.
@@ -54,6 +54,8 @@ pub struct GateResult {
     pub difference: Option<Interval>,
     /// The baseline and how far this run is from it, where the gate is about one that there is.
     pub baseline: Option<Against>,
+    /// Whether the number of requests was a control variate of the estimate.
+    pub is_controlled: bool,
     /// What came out.
     pub outcome: Outcome,
     /// In words, with the numbers.
@@ -104,11 +106,13 @@ impl GateReport {
 
 /// Holds every gate against the policies it is about. `baseline` is the replications of an earlier run, all its policies.
 ///
-/// A gate against a baseline is decided by the difference from it: paired where both have the same seeds, Welch's otherwise.
+/// A gate against a baseline is decided by the difference from it: paired where both have the same seeds, Welch's otherwise. With
+/// `expected_requests` a gate against a figure uses the number of requests as a control variate where it can.
 pub fn evaluate(
     gates: &[Gate],
     policies: &[PolicyResult],
     baseline: &[ReplicationSummary],
+    expected_requests: Option<f64>,
     when_undecided: WhenUndecided,
 ) -> GateReport {
     let results = gates
@@ -117,15 +121,26 @@ pub fn evaluate(
             policies
                 .iter()
                 .filter(|policy| gate.policy.as_deref().is_none_or(|name| name == policy.name()))
-                .map(|policy| evaluate_one(gate, policy, baseline))
+                .map(|policy| evaluate_one(gate, policy, baseline, expected_requests))
         })
         .collect();
     GateReport { results, when_undecided }
 }
 
-fn evaluate_one(gate: &Gate, policy: &PolicyResult, baseline: &[ReplicationSummary]) -> GateResult {
+fn evaluate_one(
+    gate: &Gate,
+    policy: &PolicyResult,
+    baseline: &[ReplicationSummary],
+    expected_requests: Option<f64>,
+) -> GateResult {
     let condition = gate.condition;
-    let estimate = column_interval(condition.column, &policy.replications, condition.confidence);
+    let controlled = expected_requests
+        .filter(|_| !gate.needs_baseline())
+        .and_then(|expected| controlled_column(condition.column, &policy.replications, expected, condition.confidence));
+    let estimate = controlled.map_or_else(
+        || column_interval(condition.column, &policy.replications, condition.confidence),
+        |controlled| controlled.controlled.interval,
+    );
     let (limit, baseline, outcome) = match condition.bound {
         Bound::Value(limit) => (limit, None, decide(estimate, condition.side, limit)),
         Bound::Baseline { factor, offset } => {
@@ -143,6 +158,7 @@ fn evaluate_one(gate: &Gate, policy: &PolicyResult, baseline: &[ReplicationSumma
         limit,
         difference: baseline.map(|against| shifted(against.excess, -offset)),
         baseline: baseline.filter(|against| !against.mean.is_nan()),
+        is_controlled: controlled.is_some(),
         outcome,
         reason: String::new(),
     };
@@ -197,6 +213,7 @@ fn reason(condition: &Condition, result: &GateResult, replications: usize) -> St
     let shown = |value: f64| figure(condition.column.unit, value);
     let estimate = result.estimate;
     let count = if replications == 1 { "1 replication".to_owned() } else { format!("{replications} replications") };
+    let count = if result.is_controlled { format!("{count}, requests as control") } else { count };
     let judged = match result.outcome {
         Outcome::Holds => "is within",
         Outcome::Fails => "breaks",

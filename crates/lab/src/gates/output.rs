@@ -129,6 +129,7 @@ impl GateReport {
                     "metric": result.gate.condition.column.name,
                     "confidence": result.gate.condition.confidence.level(),
                     "estimate": interval_json(result.estimate),
+                    "controlled": result.is_controlled,
                     "limit": result.limit,
                     "difference": result.difference.map(interval_json),
                     "baseline": result.baseline.map(|against| against.mean),

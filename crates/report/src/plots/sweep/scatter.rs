@@ -58,9 +58,9 @@ fn cost_scale(points: &[&SweepPoint]) -> Scale {
 
 /// For these shares and the objective: logarithmic in the share of misses once that is what tells them apart. Bounds that are NaN are left out.
 pub(super) fn attainment_scale(shares: impl Iterator<Item = f64> + Clone, objective: f64) -> Scale {
-    let shares = || shares.clone().filter(|share| !share.is_nan()).map(|share| share.min(1.0)).chain([objective]);
-    let (low, high) = extent(shares()).unwrap_or((0.0, 1.0));
-    match extent(shares().map(|share| 1.0 - share).filter(|&miss| miss > 0.0)) {
+    let shares = shares.filter(|share| !share.is_nan()).map(|share| share.min(1.0)).chain([objective]);
+    let (low, high) = extent(shares.clone()).unwrap_or((0.0, 1.0));
+    match extent(shares.map(|share| 1.0 - share).filter(|&miss| miss > 0.0)) {
         Some((fewest, most)) if most / fewest > 30.0 && fewest >= 1e-7 => {
             Scale::Nines { miss_high: (most * 1.6).min(1.0), miss_low: fewest / 2.5 }
         }
