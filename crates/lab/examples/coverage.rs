@@ -81,10 +81,10 @@ fn measures() -> Vec<Measure> {
         ("slo_attainment difference", "paired ratio estimators", difference, |found| {
             found.comparisons()[0].slo_attainment
         }),
-        ("latency_ms_mean", "ratio estimator, requests as control", eight.latency_ms_mean(), |found| {
+        ("latency_ms_mean", "ratio estimator with requests as control", eight.latency_ms_mean(), |found| {
             controlled(found, "latency_ms_mean")
         }),
-        ("slo_attainment", "logit scale, requests as control", eight.within(0.05), |found| {
+        ("slo_attainment", "logit scale with requests as control", eight.within(0.05), |found| {
             controlled(found, "slo_attainment")
         }),
         ("latency_ms_p50", "sectioning", eight.latency_ms_quantile(0.5), |found| column(found, "latency_ms_p50")),
