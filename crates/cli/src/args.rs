@@ -96,6 +96,10 @@ pub struct Run {
     /// Threads [default: all cores]
     #[arg(long)]
     pub jobs: Option<NonZeroUsize>,
+    /// Leave the beginning out of the statistics: a time such as `10m`, or `auto`: what MSER-5 finds in a pilot run, for loads that
+    /// become steady [default: the scenario's]
+    #[arg(long, value_name = "TIME|auto", conflicts_with = "from")]
+    pub warm_up: Option<String>,
     /// Folder for tables and plots [default: results/SCENARIO]
     #[arg(short, long, value_name = "DIR")]
     pub out: Option<PathBuf>,

@@ -13,7 +13,7 @@ use report::{CalendarStart, PolicyOutcome, RunReport, Table, TerminalStyle};
 use scenario::Loaded;
 
 use crate::args::{Format, Run};
-use crate::failure::{Failure, OrEnvironment, Outcome, Result};
+use crate::failure::{Failure, OrEnvironment, OrInput, Outcome, Result};
 use crate::inputs;
 use crate::interrupt::raise_on_interrupt;
 use crate::progress::Bar;
@@ -26,7 +26,7 @@ pub fn run(args: &Run) -> Result<Outcome> {
             let file = RunFile::read(path)?;
             (file.reload()?, Some(file))
         }
-        None => (inputs::load(&args.scenario)?, None),
+        None => (load(args)?, None),
     };
     inputs::choose_policies(&mut loaded, &args.policy)?;
     if !args.quiet {
@@ -65,6 +65,42 @@ pub fn run(args: &Run) -> Result<Outcome> {
     write(&loaded, &results, &file, &folder)?;
     print(args, &loaded, &results, (&folder, precision.as_ref()));
     Ok(Outcome::Done)
+}
+
+/// The scenario, with the warm-up asked for.
+fn load(args: &Run) -> Result<Loaded> {
+    let Some(warm_up) = &args.warm_up else { return inputs::load(&args.scenario) };
+    let (documents, overrides) = inputs::documents(&args.scenario)?;
+    let with = |time: &str| {
+        let warm_up = ("run.warmUp".to_owned(), time.to_owned());
+        documents.load(&overrides.iter().cloned().chain([warm_up]).collect::<Vec<_>>()).or_input()
+    };
+    if warm_up != "auto" {
+        return with(warm_up);
+    }
+    let mut pilot = with("0s")?;
+    inputs::choose_policies(&mut pilot, &args.policy)?;
+    let workers = Workers::new(args.jobs).or_environment("starting threads")?;
+    let effort = Effort {
+        seed: args.seed.unwrap_or(pilot.seed),
+        replications: 1,
+        precision: None,
+        save_requests: false,
+        quiet: args.quiet,
+    };
+    let (results, _) = simulate(&effort, &pilot, &workers)?;
+    let found = results.policies.iter().map(|policy| (policy.name(), experiment::pilot_warm_up(&policy.first)));
+    // All policies leave out the same, so that they are judged on the same requests.
+    let Some((name, longest)) = found.max_by_key(|(_, warm_up)| warm_up.length) else { return with("0s") };
+    if !args.quiet {
+        let doubt = if longest.is_half {
+            "; that is half of the run: it is too short, or its load never becomes steady"
+        } else {
+            ""
+        };
+        eprintln!("note: warm-up {} by MSER-5 in a pilot run of {name}{doubt}", longest.length);
+    }
+    with(&format!("{}ms", longest.length.as_nanos() / 1_000_000))
 }
 
 /// How much to simulate.

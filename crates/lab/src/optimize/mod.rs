@@ -108,11 +108,6 @@ impl Candidate {
     pub fn is_certain(&self) -> bool {
         self.outcomes.iter().all(|outcome| *outcome == Outcome::Holds)
     }
-
-    /// Feasible before infeasible, cheaper before dearer, less infeasible before more.
-    fn rank(&self, other: &Self) -> std::cmp::Ordering {
-        self.violation.total_cmp(&other.violation).then(self.objective.mean.total_cmp(&other.objective.mean))
-    }
 }
 
 /// What a condition is held against; NaN for a baseline, which has no place in a search.
@@ -192,9 +187,8 @@ pub fn optimize<S: Scenarios>(search: &Search, trials: &Trials<'_, S>) -> Found 
     };
     state.search();
     state.confirm();
-    let State { mut candidates, mut found, .. } = state;
-    candidates.sort_by(Candidate::rank);
-    found.tried = candidates;
+    let State { candidates, mut found, .. } = state;
+    found.tried = order::ranked(search, &candidates).into_iter().map(|index| candidates[index].clone()).collect();
     found
 }
 
@@ -407,8 +401,10 @@ impl<S: Scenarios> State<'_, S> {
     /// The seeds of the search may have been kind to all candidates alike. What a refused one falls short by, the next must have in
     /// reserve: candidates that would fail the same way are not tried.
     fn confirm(&mut self) {
-        let mut ranked: Vec<&Candidate> = self.candidates.iter().filter(|candidate| candidate.is_feasible()).collect();
-        ranked.sort_by(|a, b| b.is_certain().cmp(&a.is_certain()).then(a.rank(b)));
+        let order = order::ranked(self.search, &self.candidates).into_iter().map(|index| &self.candidates[index]);
+        let mut ranked: Vec<&Candidate> = order.filter(|candidate| candidate.is_feasible()).collect();
+        // The sort is stable: within each half they stay in order.
+        ranked.sort_by_key(|candidate| !candidate.is_certain());
         let mut needed = vec![f64::NEG_INFINITY; self.search.subject_to.len()];
         for candidate in ranked {
             let margins = self.margins(candidate, |measure, _| measure.mean);
