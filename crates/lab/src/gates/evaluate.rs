@@ -5,7 +5,7 @@ use record::{Interval, ReplicationSummary};
 use super::{Bound, Condition, Gate, Side, figure};
 use crate::columns::Column;
 use crate::experiment::{PolicyResult, column_interval, controlled_column};
-use crate::statistics::{Difference, mean, ratio_of_means};
+use crate::statistics::{Difference, mean, mean_interval, ratio_of_means};
 
 /// What the data say of a gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,10 +137,14 @@ fn evaluate_one(
     let controlled = expected_requests
         .filter(|_| !gate.needs_baseline())
         .and_then(|expected| controlled_column(condition.column, &policy.replications, expected, condition.confidence));
-    let estimate = controlled.map_or_else(
-        || column_interval(condition.column, &policy.replications, condition.confidence),
-        |controlled| controlled.controlled.interval,
-    );
+    let estimate = match controlled {
+        Some(controlled) => controlled.controlled.interval,
+        // Of each replication one figure, as the difference has it: a percentile of all requests together is another number.
+        None if gate.needs_baseline() => {
+            mean_interval(&values(condition.column, policy.summaries().iter()), condition.confidence)
+        }
+        None => column_interval(condition.column, &policy.replications, condition.confidence),
+    };
     let (limit, baseline, outcome) = match condition.bound {
         Bound::Value(limit) => (limit, None, decide(estimate, condition.side, limit)),
         Bound::Baseline { factor, offset } => {
@@ -222,7 +226,7 @@ fn reason(condition: &Condition, result: &GateResult, replications: usize) -> St
     if let Some(against) = &result.baseline {
         let how = if against.is_paired { "paired by seed" } else { "against other seeds, so independent" };
         let measured = format!("{} {}", shown(estimate.mean), distance(condition, against, &format!("{count} {how}")));
-        return format!("{measured} {judged} the limit {}", result.limit_text());
+        return format!("{measured}, which {judged} the limit {}", result.limit_text());
     }
     let measured = if estimate.low.is_nan() {
         format!("{} from {count}, which gives no interval", shown(estimate.mean))
