@@ -5,8 +5,8 @@ use std::sync::Arc;
 use cluster::spec::{
     BatchLatency, Billing, ColdStartSpec, Consolidation, ContainerSpec, ControllerSpec, Exporter, FleetSpec,
     InstanceOffering, InterruptionModel, KillRule, MetricsSpec, NoReplicaRule, NodeManager, NodePoolSpec, NodeTimings,
-    PhaseSpec, PodSpec, PolicySpec, PredictiveSpec, Routing, Scheduling, ServiceModel, ServiceSpec, SimulationSpec,
-    SloSpec, SpotSpec, WarmPoolSpec,
+    PhaseSpec, PodSpec, PolicySpec, PredictiveRole, PredictiveSpec, Routing, Scheduling, ServiceModel, ServiceSpec,
+    SimulationSpec, SloSpec, SpotSpec, WarmPoolSpec,
 };
 use policy::hpa::{HpaSpec, MetricSpec, MetricTarget};
 use policy::keda::{ScaledObject, Trigger};
@@ -215,7 +215,7 @@ fn policies(rate: f64) -> Vec<PolicySpec> {
         replica_rps: REPLICA_RPS,
         replicas_min: 1,
         replicas_max: 2 * peak,
-        direct: false,
+        role: PredictiveRole::Floor,
     });
     let named = |name: &str, controllers, warm_pool| PolicySpec {
         name: name.into(),

@@ -1,7 +1,7 @@
 //! The alternatives a run compares.
 
 use policy::hpa::HpaSpec;
-pub use policy::predictive::PredictiveConfig as PredictiveSpec;
+pub use policy::predictive::{PredictiveConfig as PredictiveSpec, Role as PredictiveRole};
 use units::SimDuration;
 
 /// One named alternative: controllers that act together on one service.

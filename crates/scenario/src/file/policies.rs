@@ -128,7 +128,7 @@ pub struct PredictiveFile {
     pub replicas_min: u32,
     /// Largest answer.
     pub replicas_max: u32,
-    /// Writes the replica count itself, only upwards, instead of a floor for the other controllers.
+    /// Writes the replica count only upwards instead of setting a floor for `hpa` or `keda`, or of writing it up and down where it is alone.
     pub direct: bool,
 }
 
