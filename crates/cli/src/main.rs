@@ -9,6 +9,7 @@ mod interrupt;
 mod progress;
 mod results;
 mod run_file;
+mod saved_requests;
 mod sweep_folder;
 mod tuning;
 
@@ -19,7 +20,9 @@ use clap::Parser;
 use args::Cli;
 
 fn main() -> ExitCode {
-    match commands::dispatch(Cli::parse()) {
+    let cli = Cli::parse();
+    cli.trace_cache().choose();
+    match commands::dispatch(cli) {
         Ok(outcome) => outcome.exit_code(),
         Err(failure) => failure.report(),
     }

@@ -7,14 +7,17 @@ pub mod fleet;
 pub mod flow;
 mod metrics;
 mod model;
+mod requests;
 pub mod spec;
+
+pub use requests::RequestSink;
 
 /// What to keep of a run besides its totals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Keep {
     /// Timeline, decisions, lives of replicas and nodes.
     pub tables: bool,
-    /// One row per request.
+    /// One row per request, in the record. It grows with the requests; [`simulate_to`] hands the rows on instead.
     pub requests: bool,
 }
 
@@ -27,6 +30,18 @@ pub fn simulate(
     keep: Keep,
 ) -> record::RunRecord {
     model::simulate(spec, policy, replication, seed, keep)
+}
+
+/// The same as [`simulate`], with one row per request handed to `requests` in order of arrival while the run goes on, and none in the
+/// record. Memory is that of the run, and of the requests that were answered while an older one was not.
+pub fn simulate_to(
+    spec: &spec::SimulationSpec,
+    (policy, replication): (usize, u32),
+    seed: u64,
+    keep: Keep,
+    requests: Box<dyn RequestSink>,
+) -> record::RunRecord {
+    model::simulate_to(spec, (policy, replication), seed, keep, requests)
 }
 
 /// The same as [`simulate`] with every request event handled one by one: the oracle of the fast flows, for tests.

@@ -7,7 +7,7 @@ use crate::Purchase;
 /// One phase of a life.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PhaseSpan {
-    /// `pending`, `image_pull`, `model_download`, `gpu_load`, `cuda_warm_up`, `readiness`, `ready`, `standby`, `draining`; for
+    /// `pending`, `image_pull`, `model_download`, `gpu_load`, `cuda_warm_up`, `restore`, `readiness`, `ready`, `standby`, `draining`; for
     /// nodes `launch`, `boot`, `device_plugin`, `up`, `draining`.
     pub phase: &'static str,
     /// When it began.
@@ -64,6 +64,10 @@ pub struct NodeLife {
     pub gpus: u32,
     /// When it was asked for.
     pub requested: SimTime,
+    /// When the provider recommended to leave it, if it did and took it later; nobody acts on that.
+    pub recommended: Option<SimTime>,
+    /// When the provider gave notice that it would take it.
+    pub noticed: Option<SimTime>,
     /// When billing began; `None` if the launch failed.
     pub launched: Option<SimTime>,
     /// When billing ended; `None` if it outlived the run.

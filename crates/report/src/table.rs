@@ -10,6 +10,11 @@ use polars_io::parquet::write::{ParquetCompression, ParquetWriter};
 use serde_json::Value;
 use units::Usd;
 
+/// How Parquet is written here: Snappy, so that every reader opens it, on the calling thread, so that bytes never depend on the machine.
+pub(crate) fn parquet_writer<W: std::io::Write>(output: W) -> ParquetWriter<W> {
+    ParquetWriter::new(output).with_compression(ParquetCompression::Snappy).set_parallel(false)
+}
+
 /// Columns of equal length, added from left to right. An absent value is an empty field in CSV and a null in Parquet.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
@@ -70,17 +75,17 @@ impl Table {
 
     /// The table as Parquet, Snappy-compressed so that every reader opens it.
     pub fn to_parquet(&self) -> Vec<u8> {
-        let mut frame = self.frame(|name, micros| {
+        let mut bytes = Vec::new();
+        parquet_writer(&mut bytes).finish(&mut self.parquet_frame()).expect("memory takes every flat column");
+        bytes
+    }
+
+    /// The table as a frame for Parquet, money in dollars.
+    pub(crate) fn parquet_frame(&self) -> DataFrame {
+        self.frame(|name, micros| {
             let dollars = micros.iter().map(|cell| cell.map(|micros| Usd::from_micros(micros).as_f64()));
             Float64Chunked::from_iter_options(name.into(), dollars).into_column()
-        });
-        let mut bytes = Vec::new();
-        ParquetWriter::new(&mut bytes)
-            .with_compression(ParquetCompression::Snappy)
-            .set_parallel(false)
-            .finish(&mut frame)
-            .expect("memory takes every flat column");
-        bytes
+        })
     }
 
     /// One object per row with the columns as keys; absent values are null, dollars are numbers.

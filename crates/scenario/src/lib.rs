@@ -19,7 +19,7 @@ pub use error::{Allowed, At, Place, ScenarioError};
 pub use input::{Documents, Input, Manifest, manifests};
 pub use quantity::{Amount, Bandwidth, Count, Hazard, Price, RequestRate, Share, Size, Time};
 
-pub use trace::FileTrace;
+pub use trace::{FileTrace, TraceCache};
 
 use cluster::spec::SimulationSpec;
 

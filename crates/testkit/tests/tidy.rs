@@ -25,6 +25,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 /// Library crates may not use these: polars is for the leaves, printing and exiting is for the command line.
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("polars", &["report", "lab"]),
+    ("polars-parquet", &["report", "scenario"]),
     ("anyhow", &["cli"]),
     ("rayon", &["lab"]),
     ("clap", &["cli"]),

@@ -6,6 +6,8 @@ use units::SimTime;
 
 use crate::merge::Merge;
 use crate::replay::Replay;
+use crate::thin::Thin;
+use crate::tokens::WithTokens;
 use crate::walk::CurveWalk;
 use crate::{Distribution, DistributionError, Purpose, RateCurve, RateError, Stream, TraceChunk, TraceSource};
 
@@ -36,6 +38,24 @@ pub enum Traffic {
     },
     /// All of these at once; each source draws its own numbers, so that adding one leaves those before it as they were.
     Merge(Vec<Traffic>),
+    /// A source times a factor over time: a request at `t` comes ⌊f(t)⌋ times, and once more with the probability that is left of f(t),
+    /// independent of all others. The first copy comes when the request came, the others at random before the next one of the source and the end of the curve's step. Thinned
+    /// so, a Poisson process stays one. Where the curve has ended nothing passes.
+    Thinned {
+        /// What is thinned.
+        source: Box<Traffic>,
+        /// The factor, as a curve of numbers without unit.
+        factor: Arc<RateCurve>,
+    },
+    /// A source without tokens, with tokens drawn for each request.
+    WithTokens {
+        /// What has none.
+        source: Box<Traffic>,
+        /// Prompt tokens.
+        prompt: Distribution,
+        /// Output tokens.
+        output: Distribution,
+    },
 }
 
 /// Why a traffic cannot be run.
@@ -50,6 +70,12 @@ pub enum TrafficError {
     /// Gaps are all zero.
     #[error("gaps have a mean of 0; arrivals would never end")]
     NoGaps,
+    /// A distribution of tokens is broken.
+    #[error("tokens: {0}")]
+    Tokens(DistributionError),
+    /// Tokens are drawn for a source that has its own.
+    #[error("tokens are drawn for requests that have tokens of their own")]
+    TokensTwice,
     /// The number of copies is NaN, infinite or negative.
     #[error("copies is {copies}; it must be a finite number, not negative")]
     Copies {
@@ -78,6 +104,17 @@ impl Traffic {
                 let with_tokens = sources.iter().filter(|source| source.has_tokens()).count();
                 if with_tokens == 0 || with_tokens == sources.len() { Ok(()) } else { Err(TrafficError::MixedTokens) }
             }
+            Self::Thinned { source, factor } => {
+                factor.validate()?;
+                source.validate()
+            }
+            Self::WithTokens { source, prompt, output } => {
+                source.validate()?;
+                if source.has_tokens() {
+                    return Err(TrafficError::TokensTwice);
+                }
+                prompt.validate().and_then(|()| output.validate()).map_err(TrafficError::Tokens)
+            }
         }
     }
 
@@ -87,6 +124,8 @@ impl Traffic {
             Self::Poisson { .. } | Self::Renewal { .. } => false,
             Self::Replay { source, .. } => source.has_tokens(),
             Self::Merge(sources) => sources.iter().any(Self::has_tokens),
+            Self::Thinned { source, .. } => source.has_tokens(),
+            Self::WithTokens { .. } => true,
         }
     }
 }
@@ -98,6 +137,8 @@ enum Kind {
     Walk(CurveWalk),
     Replay(Replay),
     Merge(Merge),
+    Thin(Box<Thin>),
+    WithTokens(WithTokens),
 }
 
 impl ArrivalCursor {
@@ -117,6 +158,12 @@ impl ArrivalCursor {
                 };
                 Kind::Merge(Merge::new(sources.iter().enumerate().map(cursor).collect()))
             }
+            Traffic::Thinned { source, factor } => {
+                Kind::Thin(Box::new(Thin::new(Self::new(source, seed, end), factor, seed, end)))
+            }
+            Traffic::WithTokens { source, prompt, output } => {
+                Kind::WithTokens(WithTokens::new(Self::new(source, seed, end), prompt, output, seed))
+            }
         })
     }
 
@@ -126,6 +173,8 @@ impl ArrivalCursor {
             Kind::Walk(walk) => walk.fill(&mut chunk.arrival_ns),
             Kind::Replay(replay) => replay.fill(chunk),
             Kind::Merge(merge) => merge.fill(chunk),
+            Kind::Thin(thin) => thin.fill(chunk),
+            Kind::WithTokens(with_tokens) => with_tokens.fill(chunk),
         }
     }
 }

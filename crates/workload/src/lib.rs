@@ -19,6 +19,8 @@ mod replay;
 mod sampler;
 mod stream;
 mod synthetic;
+mod thin;
+mod tokens;
 mod trace;
 mod walk;
 

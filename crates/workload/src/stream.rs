@@ -29,6 +29,8 @@ pub enum Purpose {
     Design = 10,
     /// Noise in a generated rate curve.
     RateNoise = 11,
+    /// Which requests of a source a factor lets through.
+    Thinning = 12,
 }
 
 /// One independent random stream: xoshiro256++, seeded from (seed, purpose, entity) by SplitMix64. The same numbers on every platform.

@@ -9,12 +9,12 @@ use clap::{Args, Subcommand, ValueEnum};
 pub enum Trace {
     /// Say what is in a trace: rows, span, rates, tokens
     Inspect(TraceFile),
-    /// Write a trace as CSV with the columns arrival_s, prompt_tokens, output_tokens
+    /// Write a trace with the columns arrival_s, prompt_tokens, output_tokens, as CSV or Parquet
     Convert {
         /// The trace.
         #[command(flatten)]
         input: TraceFile,
-        /// Where to write it; packed if the name ends in .gz
+        /// Where to write it; Parquet if the name ends in .parquet, packed CSV if it ends in .gz
         output: PathBuf,
     },
     /// Make a trace up: Poisson arrivals, lognormal token counts
@@ -26,9 +26,9 @@ pub enum Trace {
 /// A trace and how to read it.
 #[derive(Debug, Args)]
 pub struct TraceFile {
-    /// CSV or JSON lines, plain or .gz; known formats are recognised
+    /// CSV or JSON lines, plain, .gz or .zst, or Parquet; known formats are recognised
     pub file: PathBuf,
-    /// Column of arrivals, for a CSV of no known format
+    /// Column of arrivals, for a table of no known format
     #[arg(long, value_name = "COLUMN")]
     pub arrival: Option<String>,
     /// What that column holds
@@ -78,7 +78,7 @@ pub struct Synthesize {
     /// Longest prompt and longest answer in tokens
     #[arg(long, value_name = "TOKENS", default_value_t = 8192)]
     pub tokens_max: u32,
-    /// Where to write it; packed if the name ends in .gz; `-` is standard output
+    /// Where to write it; Parquet if the name ends in .parquet, packed if it ends in .gz; `-` is standard output
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     pub out: PathBuf,
 }

@@ -92,6 +92,31 @@ fn a_run_leaves_every_file_it_promises() {
 }
 
 #[test]
+fn saved_requests_are_the_same_bytes_with_any_number_of_threads_and_all_of_them() {
+    let folder = folder_with(SCENARIO);
+    for jobs in ["1", "2"] {
+        run(folder.path(), &["--save-requests", "--jobs", jobs, "-o", jobs]);
+    }
+    for file in ["requests.csv", "requests.parquet"] {
+        let read = |jobs: &str| std::fs::read(folder.path().join(jobs).join(file)).expect("the file is there");
+        assert!(read("1") == read("2"), "{file} differs");
+    }
+    let rows = table(&folder.path().join("1/requests.csv"));
+    for summary in table(&folder.path().join("1/replications.csv")) {
+        let of_policy = rows.iter().filter(|row| row["policy"] == summary["policy"]).count();
+        if summary["replication"] == "0" {
+            assert_eq!(of_policy.to_string(), summary["requests"], "{}", summary["policy"]);
+        }
+    }
+    let parts = ["static", "hpa"].map(|policy| rows.iter().position(|row| row["policy"] == policy));
+    assert!(parts[0] < parts[1], "in the order of the policies");
+    let left_over = std::fs::read_dir(folder.path().join("1")).expect("the folder is there").filter(|entry| {
+        entry.as_ref().expect("a readable folder").path().extension().is_some_and(|extension| extension == "tmp")
+    });
+    assert_eq!(left_over.count(), 0);
+}
+
+#[test]
 fn explain_tells_each_step_of_a_decision() {
     let folder = folder_with(SCENARIO);
     run(folder.path(), &["-o", "out"]);

@@ -13,6 +13,8 @@ pub enum LoadPart {
     GpuLoad,
     /// First inferences.
     WarmUp,
+    /// A snapshot, in place of all these.
+    Restore,
 }
 
 /// Something the fleet wants to be told about at a later time. The caller keeps it until then and gives it to `Fleet::handle`; events of
@@ -29,6 +31,10 @@ pub enum FleetEvent {
     ImagePulled(NodeId),
     /// The DaemonSet that fills the node's model cache is done.
     CacheFilled(NodeId),
+    /// That DaemonSet looks again what is missing.
+    CacheSync(NodeId),
+    /// A pause pod has made way for a pod on a node.
+    Preempted(NodeId, PodId),
     /// A part of a pod's cold start is over.
     PartDone(PodId, LoadPart),
     /// The next transfer over shared links completes, unless the set of transfers changed since.
@@ -79,6 +85,8 @@ pub enum FleetEvent {
     Scan,
     /// A node the Cluster Autoscaler asked for has not come in time.
     ProvisionTimeout(NodeId),
+    /// A claim of Karpenter has not been launched, or its node not registered, in time.
+    ClaimTimeout(NodeId),
 }
 
 impl FleetEvent {
@@ -148,6 +156,13 @@ pub enum Notice {
     Killed {
         /// The pod.
         pod: PodId,
+    },
+    /// Gone with its node, and nobody in the cluster knows: it serves no more, but it is replaced only once it is evicted.
+    Lost {
+        /// The pod.
+        pod: PodId,
+        /// When it is evicted.
+        evicted_at: SimTime,
     },
     /// A node takes pods.
     NodeUp {

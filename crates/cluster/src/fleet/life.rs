@@ -1,5 +1,6 @@
 //! The two ends of a run: what can be launched, and what is left behind.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use record::{GpuUse, NodeLife, Purchase, ReplicaLife};
@@ -18,6 +19,7 @@ pub(super) fn list_offers(spec: &FleetSpec, pod: &PodSpec) -> (Vec<Offer>, Vec<Z
         offers.push(offer(0, 0, replica_offering(price, pod.gpus.max(1)), 1));
         return (offers, zones);
     }
+    let named: BTreeSet<&str> = spec.pools.iter().flat_map(|pool| &pool.labels).map(|(key, _)| key.as_str()).collect();
     for (pool, pool_spec) in spec.pools.iter().enumerate() {
         for offering in &pool_spec.offerings {
             assert!(!offering.prices.is_empty(), "every offering has a price");
@@ -25,7 +27,7 @@ pub(super) fn list_offers(spec: &FleetSpec, pod: &PodSpec) -> (Vec<Offer>, Vec<Z
                 zones.push(Zone { name: offering.zone.clone(), stream: None });
                 zones.len() - 1
             });
-            offers.push(offer(pool, zone, offering.clone(), node::slots(offering, &pool_spec.name, pod)));
+            offers.push(offer(pool, zone, offering.clone(), node::slots(offering, (pool_spec, &named), pod)));
         }
     }
     (offers, zones)
@@ -56,10 +58,13 @@ fn replica_offering(price: UsdPerHour, gpus: u32) -> InstanceOffering {
         zone: String::new(),
         purchase: Purchase::Serverless,
         gpus,
+        slice: crate::spec::GpuSlice::whole(gpus),
         gpu_resource: String::new(),
         gpu_product: String::new(),
         cpu: Millicores(0),
         memory: Bytes(0),
+        machine_cpu: Millicores(0),
+        machine_memory: Bytes(0),
         prices: Arc::from([(SimTime::ZERO, price)]),
         billing: Billing {
             minimum: SimDuration::ZERO,
@@ -135,7 +140,7 @@ impl Fleet {
         if instance_ns > 0 {
             let (price, time) = (offer.price(), SimDuration::from_nanos(instance_ns));
             self.ledger.bill(price, time);
-            let gpu_ns = u128::from(instance_ns) * u128::from(offer.spec.gpus);
+            let gpu_ns = u128::from(instance_ns) * u128::from(offer.spec.slice.devices);
             let key = (GpuUse::NodeOverhead, offer.spec.purchase, offer.spec.zone.as_str());
             self.ledger.attribute(key, price.cost_of(time), gpu_ns);
         }
@@ -230,8 +235,10 @@ impl Fleet {
                 instance_type: offer.spec.instance_type.clone(),
                 zone: offer.spec.zone.clone(),
                 purchase: offer.spec.purchase,
-                gpus: offer.spec.gpus,
+                gpus: offer.spec.slice.devices,
                 requested: node.requested,
+                recommended: node.recommended,
+                noticed: node.noticed,
                 launched: node.launched,
                 ended: node.ended,
                 phases: node.spans,

@@ -5,6 +5,8 @@
 use record::{CostLedger, GpuUse, Purchase};
 use units::{Cost, SimDuration, SimTime, UsdPerHour};
 
+use crate::spec::GpuSlice;
+
 const USES: usize = GpuUse::ALL.len();
 
 /// What an instance is billed, and as what.
@@ -34,8 +36,9 @@ impl Segment {
 /// GPU-time by use, in price segments, from launch to end.
 #[derive(Clone, Debug)]
 pub(super) struct Meter {
-    gpus: u32,
-    /// GPUs by use now; those free are not listed, they follow from the rest.
+    /// GPUs, and the shares they are counted in: all below are shares, and times are share-times.
+    slice: GpuSlice,
+    /// Shares by use now; those free are not listed, they follow from the rest.
     in_use: [u32; USES],
     since: SimTime,
     open: Segment,
@@ -65,10 +68,10 @@ pub(super) struct Terms<'a> {
 }
 
 impl Meter {
-    /// A meter for a node of `gpus` GPUs. It runs from `start` on.
-    pub fn new(gpus: u32, tariff: Tariff, start: SimTime) -> Self {
+    /// A meter for a node with the GPUs of `slice`. It runs from `start` on.
+    pub fn new(slice: GpuSlice, tariff: Tariff, start: SimTime) -> Self {
         Self {
-            gpus,
+            slice,
             in_use: [0; USES],
             since: start,
             open: Segment::new(tariff, start),
@@ -85,21 +88,21 @@ impl Meter {
         self.settled.clear();
     }
 
-    /// From `now` on `gpus` more GPUs are in use `to`.
-    pub fn take(&mut self, to: GpuUse, gpus: u32, now: SimTime) {
+    /// From `now` on `units` more allocatable units are in use `to`.
+    pub fn take(&mut self, to: GpuUse, units: u32, now: SimTime) {
         self.accrue(now);
-        self.in_use[to as usize] += gpus;
+        self.in_use[to as usize] += units * self.slice.of_unit;
     }
 
-    /// From `now` on `gpus` GPUs that were in use `from` are free.
-    pub fn free(&mut self, from: GpuUse, gpus: u32, now: SimTime) {
+    /// From `now` on `units` allocatable units that were in use `from` are free.
+    pub fn free(&mut self, from: GpuUse, units: u32, now: SimTime) {
         self.accrue(now);
-        self.in_use[from as usize] -= gpus;
+        self.in_use[from as usize] -= units * self.slice.of_unit;
     }
 
-    /// Counts GPU-time of [`GpuUse::ServingIdle`] as [`GpuUse::ServingBusy`] at settlement.
-    pub fn add_busy(&mut self, gpu_time: SimDuration) {
-        self.open.busy_ns += gpu_time.as_nanos();
+    /// Counts time of [`GpuUse::ServingIdle`] as [`GpuUse::ServingBusy`] at settlement.
+    pub fn add_busy(&mut self, unit_time: SimDuration) {
+        self.open.busy_ns += unit_time.as_nanos() * u64::from(self.slice.of_unit);
     }
 
     /// From `now` on this tariff holds. Nothing happens if it does already.
@@ -139,7 +142,7 @@ impl Meter {
         }
         if !terms.surplus.is_zero() && !terms.free {
             ledger.bill(last.price, terms.surplus);
-            let gpu_ns = u128::from(terms.surplus.as_nanos()) * u128::from(self.gpus);
+            let gpu_ns = u128::from(terms.surplus.as_nanos()) * u128::from(self.slice.devices);
             ledger.attribute(
                 (GpuUse::NodeOverhead, last.purchase, terms.zone),
                 last.price.cost_of(terms.surplus),
@@ -151,14 +154,14 @@ impl Meter {
         bill
     }
 
-    /// What `gpus` of the node's GPUs cost from `from` to `to`, of what is settled; rounded down.
-    pub fn cost_between(&self, from: SimTime, to: SimTime, gpus: u32) -> Cost {
+    /// What `units` of the node's allocatable units cost from `from` to `to`, of what is settled; rounded down.
+    pub fn cost_between(&self, from: SimTime, to: SimTime, units: u32) -> Cost {
         let stretch = |&(start, end, price): &(SimTime, SimTime, UsdPerHour)| {
             let (start, end) = (start.max(from), end.min(to));
             if end > start { price.cost_of(end - start) } else { Cost::ZERO }
         };
         let whole: Cost = self.settled.iter().map(stretch).sum();
-        whole.share(u64::from(gpus), u64::from(self.gpus.max(1)))
+        whole.share(u64::from(units * self.slice.of_unit), u64::from(self.slice.shares.max(1)))
     }
 
     fn accrue(&mut self, now: SimTime) {
@@ -173,7 +176,7 @@ impl Meter {
             used += gpus;
         }
         let rest = if used > 0 { GpuUse::Unallocated } else { GpuUse::NodeOverhead };
-        self.open.gpu_ns[rest as usize] += elapsed * u64::from(self.gpus - used);
+        self.open.gpu_ns[rest as usize] += elapsed * u64::from(self.slice.shares - used);
     }
 
     /// Attributes one segment: each use its share rounded down, the few raw units left over to the largest, so that it closes exactly.
@@ -183,19 +186,25 @@ impl Meter {
         let total = price.cost_of(elapsed);
         let share = |gpu_ns: u64| {
             // A node without GPUs has one nominal unit, all of it overhead.
-            price.cost_of(SimDuration::from_nanos(gpu_ns)).share(1, u64::from(self.gpus.max(1)))
+            price.cost_of(SimDuration::from_nanos(gpu_ns)).share(1, u64::from(self.slice.shares.max(1)))
         };
         let left_over = total - segment.gpu_ns.iter().map(|&gpu_ns| share(gpu_ns)).sum();
+        // Shares of a GPU as GPU-time, in the same way.
+        let (devices, shares) = (u128::from(self.slice.devices), u128::from(self.slice.shares.max(1)));
+        let of_gpus = |share_ns: u64| u128::from(share_ns) * devices / shares;
+        let all_ns = u128::from(elapsed.as_nanos()) * devices;
+        let left_over_ns = all_ns - segment.gpu_ns.iter().map(|&share_ns| of_gpus(share_ns)).sum::<u128>();
         let largest = (0..USES).max_by_key(|&index| segment.gpu_ns[index]).expect("there are uses");
         ledger.bill(price, elapsed);
         for (index, gpu_use) in GpuUse::ALL.into_iter().enumerate() {
-            let gpu_ns = segment.gpu_ns[index];
-            let mut cost = share(gpu_ns);
+            let share_ns = segment.gpu_ns[index];
+            let (mut cost, mut gpu_ns) = (share(share_ns), of_gpus(share_ns));
             if index == largest {
                 cost += left_over;
+                gpu_ns += left_over_ns;
             }
-            if gpu_ns > 0 || cost > Cost::ZERO {
-                ledger.attribute((gpu_use, segment.tariff.purchase, terms.zone), cost, u128::from(gpu_ns));
+            if share_ns > 0 || cost > Cost::ZERO {
+                ledger.attribute((gpu_use, segment.tariff.purchase, terms.zone), cost, gpu_ns);
             }
         }
         Bill { billed: if terms.free { SimDuration::ZERO } else { elapsed }, cost: total }
@@ -233,7 +242,7 @@ mod tests {
 
     #[test]
     fn one_gpu_of_eight_pays_an_eighth_and_seven_are_unallocated() {
-        let mut meter = Meter::new(8, at(UsdPerHour::from_dollars(32.77)), SimTime::ZERO);
+        let mut meter = Meter::new(GpuSlice::whole(8), at(UsdPerHour::from_dollars(32.77)), SimTime::ZERO);
         meter.take(GpuUse::ServingIdle, 1, SimTime::ZERO);
         meter.add_busy(SimDuration::from_secs(1_800));
         let mut ledger = CostLedger::default();
@@ -246,8 +255,26 @@ mod tests {
     }
 
     #[test]
+    fn a_seventh_of_a_gpu_pays_a_seventh_and_the_slices_nobody_asked_for_are_unallocated() {
+        // An A100 cut into two 3g instances and a 1g one, which nobody here asks for; one 3g is in use.
+        let mut meter = Meter::new(
+            GpuSlice { devices: 1, shares: 7, of_unit: 3 },
+            at(UsdPerHour::from_dollars(7.0)),
+            SimTime::ZERO,
+        );
+        meter.take(GpuUse::ServingIdle, 1, SimTime::ZERO);
+        meter.add_busy(SimDuration::from_secs(1_200));
+        let mut ledger = CostLedger::default();
+        meter.settle(SimTime::from_secs(3_600), terms(0, false), &mut ledger);
+        assert_eq!(amount(&ledger, GpuUse::ServingBusy), "1.000000");
+        assert_eq!(amount(&ledger, GpuUse::ServingIdle), "2.000000");
+        assert_eq!(amount(&ledger, GpuUse::Unallocated), "4.000000");
+        assert_eq!(ledger.gpu_ns(), 3_600_000_000_000);
+    }
+
+    #[test]
     fn a_price_change_bills_each_stretch_at_its_price() {
-        let mut meter = Meter::new(1, at(UsdPerHour::from_dollars(1.0)), SimTime::ZERO);
+        let mut meter = Meter::new(GpuSlice::whole(1), at(UsdPerHour::from_dollars(1.0)), SimTime::ZERO);
         meter.change_tariff(at(UsdPerHour::from_dollars(3.0)), SimTime::from_secs(3_600));
         let mut ledger = CostLedger::default();
         meter.settle(SimTime::from_secs(7_200), terms(0, false), &mut ledger);
@@ -257,7 +284,7 @@ mod tests {
     #[test]
     fn the_billing_minimum_is_overhead_and_a_free_hour_costs_nothing() {
         let mut ledger = CostLedger::default();
-        let mut meter = Meter::new(1, at(UsdPerHour::from_dollars(3.6)), SimTime::ZERO);
+        let mut meter = Meter::new(GpuSlice::whole(1), at(UsdPerHour::from_dollars(3.6)), SimTime::ZERO);
         meter.take(GpuUse::ServingIdle, 1, SimTime::ZERO);
         let bill = meter.clone().settle(SimTime::from_secs(10), terms(50, false), &mut ledger);
         assert_eq!(bill.billed, SimDuration::from_secs(60));
@@ -270,7 +297,7 @@ mod tests {
 
     #[test]
     fn a_price_of_one_micro_dollar_over_three_gpus_still_closes() {
-        let mut meter = Meter::new(3, at(UsdPerHour::from_micros(1)), SimTime::ZERO);
+        let mut meter = Meter::new(GpuSlice::whole(3), at(UsdPerHour::from_micros(1)), SimTime::ZERO);
         meter.take(GpuUse::GpuLoad, 1, SimTime::ZERO);
         let mut ledger = CostLedger::default();
         meter.settle(SimTime::from_nanos(7), terms(0, false), &mut ledger);

@@ -80,6 +80,8 @@ impl Fleet {
         let offer = &mut self.offers[state.offer];
         offer.in_use -= 1;
         self.pool_gpus[offer.pool] -= offer.spec.gpus;
+        self.pool_machines[offer.pool].0 -= offer.spec.machine_cpu.0;
+        self.pool_machines[offer.pool].1 -= offer.spec.machine_memory.0;
         self.pool_nodes[offer.pool] -= 1;
         self.live.remove(&node);
         self.apply_commitments(out);
@@ -112,9 +114,13 @@ impl Fleet {
 
     /// Takes a node with everything on it, at once.
     pub(super) fn kill_node(&mut self, node: NodeId, ending: &'static str, out: &mut Out) {
+        let lost = self.found_lost_at(node);
         for pod in self.nodes[node.index()].pods.clone() {
             self.remove_pod(pod, ending, out);
-            out.tell(Notice::Killed { pod });
+            out.tell(match lost {
+                Some(evicted_at) => Notice::Lost { pod, evicted_at },
+                None => Notice::Killed { pod },
+            });
         }
         self.end_node(node, ending, out);
     }

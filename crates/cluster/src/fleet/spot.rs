@@ -4,10 +4,11 @@
 //! changes when the nodes it has in common with another policy are taken.
 
 use record::Purchase;
-use units::{NodeId, SimDuration};
+use units::{NodeId, SimDuration, SimTime};
 use workload::{Purpose, Stream};
 
 use super::Fleet;
+use super::cold_start::draw;
 use super::event::{FleetEvent, Notice, Out};
 use super::node::{self, NodeState};
 use super::provision::REFUSAL;
@@ -15,6 +16,9 @@ use crate::spec::{InterruptionModel, NodeManager};
 
 /// Entities of zone-wide draws lie above all nodes'.
 const ZONE_ENTITY: u64 = 1 << 32;
+/// So do those of how early a recommendation comes, and of how late a loss is seen.
+const LEAD_ENTITY: u64 = 1 << 33;
+const LOST_ENTITY: u64 = 1 << 34;
 const SECONDS_PER_HOUR: f64 = 3_600.0;
 
 impl Fleet {
@@ -41,18 +45,36 @@ impl Fleet {
 
     /// Notice of `notice` for `node`, unless it has had one.
     fn give_notice(&mut self, node: NodeId, notice: SimDuration, out: &mut Out) {
-        let state = &mut self.nodes[node.index()];
+        let state = &self.nodes[node.index()];
         if state.ended.is_some() || state.kill_at.is_some() {
             return;
         }
-        let kill_at = self.now + notice;
+        let (kill_at, recommended) = (self.now + notice, self.recommended_at(node));
+        let state = &mut self.nodes[node.index()];
         state.kill_at = Some(kill_at);
+        state.noticed = Some(self.now);
+        state.recommended = recommended;
         out.tell(Notice::NodeInterrupted { node });
         out.at(kill_at, FleetEvent::SpotKill(node));
         let latency = self.spec.spot.notice_latency;
-        if latency < notice {
+        if latency < notice && self.spec.spot.node_lost.is_none() {
             self.after(latency, FleetEvent::SpotHeard(node), out);
         }
+    }
+
+    /// When the provider recommended to leave `node`, whose notice comes now. Karpenter only records it (`interruption/utils.go`).
+    fn recommended_at(&self, node: NodeId) -> Option<SimTime> {
+        let lead = self.spec.spot.rebalance.as_ref()?;
+        let mut stream = Stream::new(self.seed, Purpose::Spot, LEAD_ENTITY + node::entity(node));
+        let launched = self.nodes[node.index()].launched.unwrap_or(self.now);
+        Some(self.now.saturating_sub(draw(lead, &mut stream)).max(launched))
+    }
+
+    /// When pods of a node that has gone unannounced are evicted; `None` if the cluster hears of its end at once.
+    pub(super) fn found_lost_at(&self, node: NodeId) -> Option<SimTime> {
+        let lost = self.spec.spot.node_lost.as_ref()?;
+        let mut stream = Stream::new(self.seed, Purpose::Spot, LOST_ENTITY + node::entity(node));
+        Some(self.now + draw(&lost.not_ready, &mut stream) + lost.eviction)
     }
 
     /// The notice has reached the cluster: no new pods here, and those it has are drained.

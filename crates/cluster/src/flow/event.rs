@@ -56,6 +56,8 @@ struct Server {
 enum Stage {
     Absent,
     Serving,
+    /// Turns new requests away; the router does not know.
+    Refusing,
     Draining,
 }
 
@@ -264,7 +266,7 @@ impl EventFlow {
         }
     }
 
-    /// Puts a request into the queue its routing picks.
+    /// Puts a request into the queue its routing picks. If that is one of a replica that is shutting down, the request fails.
     fn join(&mut self, request: Request) -> usize {
         let queue = match self.routing {
             Routing::CentralQueue => 0,
@@ -278,6 +280,11 @@ impl EventFlow {
             Routing::PowerOfTwo => self.better_of_two(),
         };
         if self.routing != Routing::CentralQueue {
+            if self.seats[queue].stage == Stage::Refusing {
+                self.waiting -= 1;
+                self.fail(request, Failure::Lost, None);
+                return queue;
+            }
             self.seats[queue].load += 1;
         }
         // Its place by arrival: the end, unless a kill has sent it to another replica.
@@ -474,7 +481,8 @@ impl Flow for EventFlow {
 
     fn drain(&mut self, slot: Slot, now: SimTime) -> Option<SimTime> {
         self.clock = now.as_nanos();
-        assert!(self.seats[slot].stage == Stage::Serving, "only a serving replica can be drained");
+        let stage = self.seats[slot].stage;
+        assert!(matches!(stage, Stage::Serving | Stage::Refusing), "only a serving replica can be drained");
         self.seats[slot].stage = Stage::Draining;
         self.serving.retain(|&other| other != slot);
         if self.routing == Routing::CentralQueue {
@@ -490,9 +498,15 @@ impl Flow for EventFlow {
         (self.seats[slot].load == 0).then_some(now)
     }
 
+    fn refuse(&mut self, slot: Slot, now: SimTime) {
+        self.clock = now.as_nanos();
+        assert!(self.seats[slot].stage == Stage::Serving, "only a serving replica can begin to refuse");
+        self.seats[slot].stage = Stage::Refusing;
+    }
+
     fn remove(&mut self, slot: Slot, now: SimTime) -> (ReplicaStats, u64) {
         self.clock = now.as_nanos();
-        if self.seats[slot].stage == Stage::Serving {
+        if matches!(self.seats[slot].stage, Stage::Serving | Stage::Refusing) {
             self.drain(slot, now);
         }
         let per_replica = self.discipline.servers_per_replica() as u64;

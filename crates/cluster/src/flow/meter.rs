@@ -3,7 +3,11 @@
 use record::{Histogram, RequestRow, RequestTotals, ServiceTotals, TokenLatency};
 use units::{PodId, SimTime};
 
+use crate::RequestSink;
 use crate::spec::SloSpec;
+
+/// Rows handed to a [`RequestSink`] at once: a third of a megabyte.
+const ROWS_PER_HAND_OVER: usize = 4_096;
 
 /// How a request that did not get its answer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +37,6 @@ pub struct Streamed {
 
 /// Counts and histograms of one run, per timeline step and in all. Requests that arrived before `measure_from` pass through
 /// uncounted, save in [`Meter::completed_ever`] and [`Meter::failed_ever`].
-#[derive(Debug)]
 pub struct Meter {
     measure_from: u64,
     timeout: u64,
@@ -55,6 +58,8 @@ pub struct Meter {
     warm_up: Histogram,
     warm_up_latency_ns: u128,
     rows: Option<Vec<RequestRow>>,
+    /// Takes the rows while the run goes on; without it they stay until the end.
+    sink: Option<Box<dyn RequestSink>>,
 }
 
 impl Meter {
@@ -78,7 +83,14 @@ impl Meter {
             warm_up: Histogram::new(),
             warm_up_latency_ns: 0,
             rows: keep_rows.then(Vec::new),
+            sink: None,
         }
+    }
+
+    /// Hands every row to `sink` instead of keeping it, some thousands at a time and the rest with the totals.
+    pub fn pass_rows_to(&mut self, sink: Box<dyn RequestSink>) {
+        self.rows = Some(Vec::with_capacity(ROWS_PER_HAND_OVER));
+        self.sink = Some(sink);
     }
 
     /// Requests that arrive from here on are counted.
@@ -250,13 +262,18 @@ impl Meter {
         closed
     }
 
-    /// The totals, with `arrived` requests of the measured part.
+    /// The totals, with `arrived` requests of the measured part, and the rows in order of arrival if they were kept.
     pub fn into_totals(mut self, arrived: u64) -> (RequestTotals, ServiceTotals, Vec<RequestRow>) {
         self.close_step();
         let totals = RequestTotals { arrived, ..self.totals };
         self.service.slo_met = totals.completed - self.missed;
         self.service.slo_total = totals.completed + totals.failed() + self.missed_in_system;
         let mut rows = self.rows.unwrap_or_default();
+        if let Some(mut sink) = self.sink {
+            sink.take(&rows);
+            sink.close();
+            rows.clear();
+        }
         rows.sort_by_key(|row| (row.arrival, row.start, row.end, row.replica));
         (totals, self.service, rows)
     }
@@ -283,6 +300,12 @@ impl Meter {
     fn keep(&mut self, row: RequestRow) {
         if let Some(rows) = &mut self.rows {
             rows.push(row);
+            if let Some(sink) = &mut self.sink
+                && rows.len() == ROWS_PER_HAND_OVER
+            {
+                sink.take(rows);
+                rows.clear();
+            }
         }
     }
 }

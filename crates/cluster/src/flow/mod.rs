@@ -28,7 +28,7 @@ pub use routed::RoutedFlow;
 use units::{PodId, SimTime};
 
 use crate::Keep;
-use crate::spec::{KillRule, NoReplicaRule, ServiceModel, ServiceSpec, SimulationSpec};
+use crate::spec::{KillRule, NoReplicaRule, Routing, ServiceModel, ServiceSpec, SimulationSpec};
 
 /// A replica's place in a flow; freed and reused when the replica is gone.
 pub type Slot = usize;
@@ -123,6 +123,12 @@ pub trait Flow: Send {
     /// A replica takes no more requests. `Some(t)`: it will be empty at `t` (which may be `now`); `None`: [`Flow::advance`] will say.
     fn drain(&mut self, slot: Slot, now: SimTime) -> Option<SimTime>;
 
+    /// A replica turns new requests away, though the router still sends it some: they fail, or their clients try again. It finishes what
+    /// it has. Only [`EventFlow`] can do this; [`build`] chooses it for services that need it.
+    fn refuse(&mut self, slot: Slot, now: SimTime) {
+        panic!("slot {slot} cannot refuse requests at {now} in this flow");
+    }
+
     /// A replica is gone, with what it was serving unless it was empty. Returns its final statistics and how many requests were
     /// lost with it. Its slot may be reused.
     fn remove(&mut self, slot: Slot, now: SimTime) -> (ReplicaStats, u64);
@@ -185,13 +191,19 @@ pub(crate) fn build(spec: &SimulationSpec, seed: u64, keep: Keep) -> Box<dyn Flo
 fn build_with<D: Discipline + 'static>(discipline: D, spec: &SimulationSpec, seed: u64, keep: Keep) -> Box<dyn Flow> {
     let service = &spec.service;
     let (intake, meter) = sources(spec, seed, keep);
-    if central::is_expressible(service) {
+    if central::is_expressible(service) && !may_refuse(service) {
         Box::new(CentralFlow::new(service, discipline, intake, meter))
-    } else if routed::is_expressible(service) {
+    } else if routed::is_expressible(service) && !may_refuse(service) {
         Box::new(RoutedFlow::new(service, discipline, seed, intake, meter))
     } else {
         Box::new(EventFlow::new(service, seed, intake, meter))
     }
+}
+
+/// Whether a replica may be told to stop before the router knows that it will.
+fn may_refuse(service: &ServiceSpec) -> bool {
+    service.routing != Routing::CentralQueue
+        && service.pod.drain_delay.is_some_and(|delay| delay > service.pod.pre_stop)
 }
 
 /// The event flow for the service of `spec`.

@@ -29,8 +29,13 @@ fn spec(variant: u8) -> FleetSpec {
         spec.commitments = vec![CommitmentSpec { per_hour: UsdPerHour::from_dollars(30.123_457), rates }];
     }
     spec.scheduling = if variant & 1 == 0 { Scheduling::LeastAllocated } else { Scheduling::MostAllocated };
-    spec.cold_start.model_cache =
-        (variant & 2 == 0).then_some(CacheSpec { size: Bytes(2), model: Bytes(1), sync_period: None });
+    spec.cold_start.model_cache = (variant & 2 == 0).then_some(CacheSpec {
+        size: Bytes(2),
+        model: Bytes(1),
+        sync_period: None,
+        others: Vec::new(),
+        releases: Vec::new(),
+    });
     spec.cold_start.streaming_load = variant & 4 == 0;
     match variant / 8 {
         0 => {}

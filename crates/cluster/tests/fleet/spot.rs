@@ -1,10 +1,11 @@
 //! Interruptions, and what budgets can and cannot do about them.
 
 use cluster::fleet::Notice;
-use cluster::spec::{Consolidation, InterruptionModel, NodeManager, PodDisruptionBudget, ZoneTrace};
+use cluster::spec::{Consolidation, InterruptionModel, NodeLostSpec, NodeManager, PodDisruptionBudget, ZoneTrace};
 use proptest::prelude::*;
 use record::Purchase;
 use units::SimTime;
+use workload::Distribution;
 
 use crate::support::{Driver, at, fleet, offering, secs};
 
@@ -230,6 +231,41 @@ fn a_recorded_trace_replays_and_its_losses_are_interruptions() {
     let interrupted = driver.times(|notice| matches!(notice, Notice::NodeInterrupted { .. })).len() as u32;
     // What comes back is seen only when asked for again, every three minutes, so a few short visits are never held.
     assert!(interrupted <= lost && f64::from(interrupted) > 0.8 * f64::from(lost), "{interrupted} of {lost}");
+}
+
+#[test]
+fn without_a_queue_nobody_hears_the_notice_and_pods_are_replaced_when_they_are_evicted() {
+    let mut spec = fleet(vec![offering("x", Purchase::Spot, 1, 1.0)]);
+    spec.manager = NodeManager::Karpenter;
+    spec.spot.model = availability(&[(0, 1), (700, 0), (710, 1)]);
+    spec.spot.node_lost =
+        Some(NodeLostSpec { not_ready: Distribution::Uniform { low: 40.0, high: 50.0 }, eviction: secs(300) });
+    let mut driver = Driver::new(&spec);
+    driver.create_ready();
+    driver.run_to(at(2_000));
+    assert!(driver.times(|notice| matches!(notice, Notice::Warned { .. } | Notice::Killed { .. })).is_empty());
+    let lost = driver.notices.iter().filter_map(|(time, notice)| match notice {
+        Notice::Lost { evicted_at, .. } => Some((*time, evicted_at.as_secs_f64())),
+        _ => None,
+    });
+    let lost: Vec<(SimTime, f64)> = lost.collect();
+    assert_eq!((lost.len(), lost[0].0), (1, at(700)));
+    assert!((1_040.0..1_050.0).contains(&lost[0].1), "{lost:?}");
+}
+
+#[test]
+fn a_rebalance_recommendation_is_written_down_and_moves_nothing() {
+    let mut spec = fleet(vec![offering("x", Purchase::Spot, 1, 1.0)]);
+    spec.manager = NodeManager::Karpenter;
+    spec.spot.model = availability(&[(0, 1), (700, 0)]);
+    spec.spot.rebalance = Some(Distribution::Constant(400.0));
+    let mut driver = Driver::new(&spec);
+    driver.create_ready();
+    driver.run_to(at(1_000));
+    assert_eq!(driver.times(|notice| matches!(notice, Notice::Interrupted { .. })), [585.0]);
+    driver.fleet.finish(at(1_000));
+    let (_, nodes) = driver.fleet.take_lives();
+    assert_eq!((nodes[0].recommended, nodes[0].noticed), (Some(at(180)), Some(at(580))));
 }
 
 /// A trace of steps `gap` seconds apart.

@@ -4,40 +4,43 @@ use std::sync::Arc;
 
 use cluster::spec::{
     Billing, ColdStartSpec, Consolidation, ControllerSpec, Exporter, FleetSpec, InstanceOffering, InterruptionModel,
-    KillRule, MetricsSpec, NoReplicaRule, NodeManager, NodePoolSpec, NodeTimings, PhaseSpec, PolicySpec, Routing,
-    Scheduling, ServiceSpec, SimulationSpec, SloSpec, SpotSpec, WarmPoolSpec,
+    KillRule, MetricsSpec, NoReplicaRule, NodeManager, NodePoolSpec, NodeTimings, PhaseSpec, PolicySpec, RetrySpec,
+    Routing, Scheduling, ServiceSpec, SimulationSpec, SloSpec, SpotSpec, WarmPoolSpec,
 };
-use cluster::{Keep, simulate, simulate_by_events};
+use cluster::{Keep, RequestSink, simulate, simulate_by_events, simulate_to};
 use policy::hpa::{HpaSpec, MetricSpec, MetricTarget};
 use promql::adapter::{GroupResource, NameRule, Resources, Rule, Rules};
 use proptest::prelude::*;
-use record::{Purchase, RunRecord};
+use record::{Purchase, RequestRow, RunRecord};
 use units::{Bytes, Millicores, SimDuration, SimTime, UsdPerHour};
-use workload::{Distribution, RateCurve, RateLog, Traffic};
+use workload::{Distribution, RateCurve, RateLog, Trace, TraceChunk, Traffic};
 
 use crate::support::{batching, millis, service, slots};
 
-const EVERYTHING: Keep = Keep { tables: true, requests: true };
+pub const EVERYTHING: Keep = Keep { tables: true, requests: true };
 
-fn seconds(count: u64) -> SimDuration {
+pub fn seconds(count: u64) -> SimDuration {
     SimDuration::from_secs(count)
 }
 
-fn about(mean: f64) -> Distribution {
+pub fn about(mean: f64) -> Distribution {
     Distribution::Uniform { low: 0.5 * mean, high: 1.5 * mean }
 }
 
 /// Spot nodes with one GPU each that live for minutes only.
-fn fleet(interruptions_per_hour: f64, notice: SimDuration) -> FleetSpec {
+pub fn fleet(interruptions_per_hour: f64, notice: SimDuration) -> FleetSpec {
     let spot = InstanceOffering {
         instance_type: "g6.xlarge".into(),
         zone: "a".into(),
         purchase: Purchase::Spot,
         gpus: 1,
+        slice: cluster::spec::GpuSlice::whole(1),
         gpu_resource: "nvidia.com/gpu".into(),
         gpu_product: String::new(),
         cpu: Millicores(4_000),
         memory: Bytes(16 << 30),
+        machine_cpu: Millicores(0),
+        machine_memory: Bytes(0),
         prices: Arc::from([(SimTime::ZERO, UsdPerHour::from_dollars(0.4))]),
         billing: Billing { minimum: seconds(60), increment: seconds(1), spot_free_until: seconds(0) },
         capacity_max: None,
@@ -49,7 +52,10 @@ fn fleet(interruptions_per_hour: f64, notice: SimDuration) -> FleetSpec {
             name: "spot".into(),
             weight: 0,
             offerings: vec![spot],
+            labels: Vec::new(),
             gpus_max: None,
+            cpu_max: None,
+            memory_max: None,
             nodes_min: 0,
             nodes_max: None,
             on_demand: None,
@@ -63,6 +69,9 @@ fn fleet(interruptions_per_hour: f64, notice: SimDuration) -> FleetSpec {
             boot: about(10.0),
             device_plugin: about(5.0),
             launch_failure: about(2.0),
+
+            launch_stuck: 0.0,
+            registration_stuck: 0.0,
         },
         cold_start: ColdStartSpec {
             image_pull: PhaseSpec::Time(about(5.0)),
@@ -72,12 +81,15 @@ fn fleet(interruptions_per_hour: f64, notice: SimDuration) -> FleetSpec {
             streaming_load: false,
             image_pre_pulled: false,
             model_cache: None,
+            restore: None,
             links: Vec::new(),
         },
         spot: SpotSpec {
             model: InterruptionModel::Constant { per_hour: interruptions_per_hour },
             notice,
             notice_latency: seconds(1),
+            node_lost: None,
+            rebalance: None,
             away: seconds(10),
         },
         budgets: Vec::new(),
@@ -132,9 +144,10 @@ fn policies() -> Vec<PolicySpec> {
         name: name.into(),
         controllers: vec![controller],
         warm_pool,
+        pause_pods: None,
         replicas_initial: None,
     };
-    let pool = WarmPoolSpec { size: 1, promote: seconds(2), demote: true, on_demand: false };
+    let pool = WarmPoolSpec { size: 1, promote: seconds(2), demote: true, on_demand: false, cover_notices: true };
     vec![
         named("static", ControllerSpec::Static { replicas: 3 }, None),
         named("hpa", hpa(60), None),
@@ -143,7 +156,7 @@ fn policies() -> Vec<PolicySpec> {
 }
 
 /// Waves of requests for `length`.
-fn scenario(service: ServiceSpec, rate: f64, length: SimDuration, fleet: FleetSpec) -> SimulationSpec {
+pub fn scenario(service: ServiceSpec, rate: f64, length: SimDuration, fleet: FleetSpec) -> SimulationSpec {
     let curve =
         RateCurve::from_fn(seconds(10), length, |at| (rate * (0.9 - libm::cos(at.as_secs_f64() / 47.0))).max(0.0));
     SimulationSpec {
@@ -202,6 +215,9 @@ fn any_scenario() -> impl Strategy<Value = SimulationSpec> {
     (any_service(), 20.0..250.0, 120u64..420, nodes).prop_map(|(mut service, rate, length, (hazard, notice, grace))| {
         service.pod.grace = seconds(grace);
         service.pod.endpoint_delay = seconds(grace);
+        // With a hook that is long enough, too short, and none.
+        service.pod.drain_delay = (length % 3 > 0).then_some(millis(400));
+        service.pod.pre_stop = millis([0, 700, 200][length as usize % 3]);
         scenario(service, rate, seconds(length), fleet(hazard, notice))
     })
 }
@@ -255,6 +271,53 @@ fn seeds_make_different_histories_and_repeat_their_own() {
     let digest = |seed| simulate(&spec, 1, 0, seed, Keep::default()).digest;
     assert_eq!(digest(1), digest(1));
     assert_ne!(digest(1), digest(2));
+}
+
+/// Rows as a run hands them over.
+#[derive(Clone, Default)]
+struct Collected(Arc<std::sync::Mutex<(Vec<RequestRow>, bool)>>);
+
+impl RequestSink for Collected {
+    fn take(&mut self, rows: &[RequestRow]) {
+        self.0.lock().unwrap().0.extend_from_slice(rows);
+    }
+
+    fn close(&mut self) {
+        self.0.lock().unwrap().1 = true;
+    }
+}
+
+/// Rows handed over, in their order, against those a record keeps and sorts at its end.
+fn rows_are_equal(spec: &SimulationSpec, policy: usize, seed: u64) -> bool {
+    let kept = simulate(spec, policy, 0, seed, EVERYTHING);
+    let collected = Collected::default();
+    let tables_only = Keep { requests: false, ..EVERYTHING };
+    let handed = simulate_to(spec, (policy, 0), seed, tables_only, Box::new(collected.clone()));
+    let (rows, is_closed) = std::mem::take(&mut *collected.0.lock().unwrap());
+    assert!(is_closed && handed.request_rows.is_empty() && handed.digest == kept.digest);
+    rows == kept.request_rows
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 30, ..ProptestConfig::default() })]
+
+    #[test]
+    fn rows_are_handed_over_in_the_order_in_which_a_record_keeps_them(
+        spec in any_scenario(), policy in 0usize..3, seed in any::<u64>()
+    ) {
+        prop_assert!(rows_are_equal(&spec, policy, seed));
+    }
+}
+
+#[test]
+fn rows_keep_their_order_with_retries_and_requests_that_arrive_together() {
+    let mut spec = eventful();
+    spec.service.retries =
+        Some(RetrySpec { attempts_max: 3, backoff: millis(200), backoff_max: seconds(2), jitter: 0.5 });
+    let mut columns = TraceChunk::default();
+    (0..60_000u64).for_each(|request| columns.push(request / 4 * 20_000_000));
+    spec.traffic = Traffic::Replay { source: Arc::new(Trace::new(columns).unwrap()), copies: 1.0 };
+    assert!(rows_are_equal(&spec, 1, 3));
 }
 
 #[test]

@@ -8,7 +8,7 @@ mod output;
 mod parse;
 
 pub(crate) use evaluate::decide;
-pub use evaluate::{GateReport, GateResult, Outcome, WhenUndecided, evaluate};
+pub use evaluate::{Against, GateReport, GateResult, Outcome, WhenUndecided, evaluate};
 pub use output::sparkline;
 pub use parse::GateError;
 

@@ -5,12 +5,13 @@ use units::SimTime;
 
 use crate::{RunReport, Table};
 
-const REPLICA_PHASES: [&str; 9] = [
+const REPLICA_PHASES: [&str; 10] = [
     "pending",
     "image_pull",
     "model_download",
     "gpu_load",
     "cuda_warm_up",
+    "restore",
     "readiness",
     "standby",
     "ready",
@@ -67,6 +68,8 @@ pub fn nodes_table(report: &RunReport<'_>) -> Table {
         .number("billed_s", each().map(|life| life.billed.as_secs_f64()))
         .dollars("cost_usd", each().map(|life| life.cost))
         .dollars("cost_without_replica_usd", each().map(|life| life.cost_without_replica))
+        .number("rebalance_s", each().map(|life| life.recommended.map(SimTime::as_secs_f64)))
+        .number("notice_s", each().map(|life| life.noticed.map(SimTime::as_secs_f64)))
         .text("ending", each().map(|life| life.ending))
 }
 

@@ -1,4 +1,5 @@
-//! `timeline`, `requests`, `ledger` and `latency_cdf`: the long tables of the detailed replication.
+//! `timeline`, `requests`, `ledger` and `latency_cdf`: the long tables of the detailed replication. `requests` is written while the run
+//! goes on, a stretch at a time ([`crate::RequestsPart`]); the others are made of its record.
 
 use record::{LedgerLine, RequestRow, TimelineRow};
 use units::{SimDuration, SimTime};
@@ -38,15 +39,10 @@ pub fn timeline_table(report: &RunReport<'_>) -> Table {
         .dollars("cost_so_far_usd", each().map(|row| row.cost_so_far))
 }
 
-/// One row per request, where they were saved. `time_s` is the arrival.
-pub fn requests_table(report: &RunReport<'_>) -> Table {
-    let rows: Vec<(&str, &RequestRow)> = report
-        .policies
-        .iter()
-        .flat_map(|policy| policy.detail.request_rows.iter().map(|row| (policy.name(), row)))
-        .collect();
-    let each = || rows.iter().map(|&(_, row)| row);
-    let table = Table::default().text("policy", rows.iter().map(|&(policy, _)| policy));
+/// One row per request of one policy. `time_s` is the arrival.
+pub fn requests_table(policy: &str, rows: &[RequestRow]) -> Table {
+    let each = || rows.iter();
+    let table = Table::default().text("policy", rows.iter().map(|_| policy));
     // Without calendar times: a column of text per request would be half the file.
     with_time(table, None, each().map(|row| row.arrival))
         .number("start_s", each().map(|row| row.start.map(SimTime::as_secs_f64)))

@@ -1,11 +1,17 @@
 //! What the tables hold, read back from their bytes.
 
+use std::path::Path;
+
 use polars::prelude::DataFrame;
 use polars_io::SerReader;
+use polars_io::SerWriter;
 use polars_io::parquet::read::ParquetReader;
+use record::{Interval, RequestRow};
 use report::{
-    comparison_table, decisions_table, files, ledger_table, replications_table, summary_table, timeline_table,
+    FinishedPart, RequestsPart, burn_rate_table, comparison_table, decisions_table, error_budget_table, files,
+    ledger_table, replications_table, requests_table, summary_table, timeline_table, write_requests,
 };
+use units::{SimDuration, SimTime};
 
 use crate::fixture::{Day, THREE, day};
 
@@ -82,6 +88,23 @@ fn the_ledger_table_adds_up_to_the_ledger() {
 }
 
 #[test]
+fn a_budget_says_how_long_it_lasts_and_where_it_went() {
+    let mut day = day(&THREE);
+    day.budgets[1].burn_rate = Interval { mean: 4.0, low: f64::NAN, high: f64::NAN };
+    day.budgets[2].burn_rate = Interval { mean: 0.0, low: 0.0, high: 0.1 };
+    with_report(&day, |report| {
+        let rows = csv(error_budget_table(report).to_csv());
+        assert_eq!(column(&rows, "budget_lasts_days")[1..], ["7.0", ""]);
+        assert_eq!(column(&rows, "burn_rate_ci_low")[1], "");
+        assert_eq!(column(&rows, "worst_5m_start")[0], "2026-03-02T14:15:00+01:00");
+        assert_eq!(column(&rows, "in_violation_s"), ["5400.0"; 3]);
+        let rows = csv(burn_rate_table(report).to_csv());
+        assert_eq!(column(&rows, "window_s"), ["300.0", "3600.0", "300.0", "3600.0", "300.0", "3600.0"]);
+        assert_eq!(column(&rows, "alerting_s")[..2], ["", "1260.0"]);
+    });
+}
+
+#[test]
 fn what_is_not_known_is_an_empty_field() {
     let mut day = day(&THREE);
     day.summaries[0].cost_usd.low = f64::NAN;
@@ -122,8 +145,76 @@ fn parquet_reads_back_what_csv_says() {
         assert_eq!((p99.get(3), column(&rows, "latency_ms_p99")[3]), (None, ""));
         assert_eq!(column(&rows, "time")[554], "2026-03-02T09:14:00+01:00");
         assert_eq!(column(&rows, "time_s")[554], "33240.0");
-        assert_eq!(frame(report::requests_table(report).to_parquet()).height(), 3);
     });
+}
+
+/// Rows of a policy, one every millisecond, all answered after 250 ms by replica 3 save every seventh, which is turned away.
+fn request_rows(count: u64) -> Vec<RequestRow> {
+    let row = |index: u64| {
+        let arrival = SimTime::from_nanos(index * 1_000_000);
+        let is_answered = !index.is_multiple_of(7);
+        let end = if is_answered { arrival + SimDuration::from_millis(250) } else { arrival };
+        RequestRow {
+            arrival,
+            start: is_answered.then_some(arrival),
+            first_token: None,
+            end: Some(end),
+            replica: is_answered.then_some(units::PodId(3)),
+            outcome: if is_answered { "completed" } else { "rejected" },
+        }
+    };
+    (0..count).map(row).collect()
+}
+
+fn part(folder: &Path, policy: &str, rows: &[RequestRow], at_once: usize) -> FinishedPart {
+    let mut part = RequestsPart::create(folder, policy).unwrap();
+    rows.chunks(at_once).for_each(|rows| part.push(rows).unwrap());
+    part.finish().unwrap()
+}
+
+fn read_parquet(path: &Path) -> DataFrame {
+    ParquetReader::new(std::fs::File::open(path).unwrap()).finish().unwrap()
+}
+
+#[test]
+fn requests_written_in_parts_read_back_as_one_table_in_the_order_of_policies() {
+    let folder = tempfile::tempdir().unwrap();
+    // The first is longer than a row group.
+    let rows = [request_rows(300_001), request_rows(5), request_rows(0), request_rows(140_000)];
+    let parts = rows.iter().zip(["a", "b", "none", "d"]).map(|(rows, policy)| part(folder.path(), policy, rows, 4_096));
+    write_requests(folder.path(), parts.collect()).unwrap();
+    let read = read_parquet(&folder.path().join("requests.parquet"));
+    let whole = [(0, "a"), (1, "b"), (3, "d")].map(|(index, policy)| requests_table(policy, &rows[index]).to_csv());
+    let header = requests_table("", &[]).to_csv();
+    let mut expected = header.clone();
+    whole.iter().for_each(|csv| expected.extend_from_slice(&csv[header.len()..]));
+    assert!(std::fs::read(folder.path().join("requests.csv")).unwrap() == expected, "requests.csv");
+    let mut printed = Vec::new();
+    polars_io::csv::write::CsvWriter::new(&mut printed).finish(&mut read.clone()).unwrap();
+    assert!(printed == expected, "requests.parquet");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing else is left");
+}
+
+#[test]
+fn how_rows_are_handed_over_does_not_change_the_bytes() {
+    let rows = request_rows(200_000);
+    let bytes = |at_once: usize, policies: &[&str]| {
+        let folder = tempfile::tempdir().unwrap();
+        let parts = policies.iter().map(|policy| part(folder.path(), policy, &rows, at_once));
+        write_requests(folder.path(), parts.collect()).unwrap();
+        std::fs::read(folder.path().join("requests.parquet")).unwrap()
+    };
+    assert!(bytes(1_000, &["a"]) == bytes(200_000, &["a"]));
+    assert!(bytes(1_000, &["a", "b"]) == bytes(70_001, &["a", "b"]));
+}
+
+#[test]
+fn a_part_that_is_given_up_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut part = RequestsPart::create(folder.path(), "a").unwrap();
+    part.push(&request_rows(200_000)).unwrap();
+    drop(part);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[test]
@@ -148,7 +239,7 @@ fn a_run_without_details_still_makes_every_table() {
     let mut day = day(&THREE);
     for detail in &mut day.details {
         (detail.timeline, detail.decisions) = (Vec::new(), Vec::new());
-        (detail.replicas, detail.nodes, detail.request_rows) = (Vec::new(), Vec::new(), Vec::new());
+        (detail.replicas, detail.nodes) = (Vec::new(), Vec::new());
     }
     with_report(&day, |report| {
         let names: Vec<String> = files(report).into_iter().map(|file| file.0).collect();

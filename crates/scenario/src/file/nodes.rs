@@ -12,7 +12,7 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use crate::quantity::{Hazard, Price, Share, Size, Time};
 
 use super::Distribution;
-use super::choice::TextOr;
+use super::choice::{DistributionChoice, TextOr};
 
 /// `nodes`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -112,6 +112,10 @@ pub struct TimingsFile {
     pub device_plugin: Distribution<Time>,
     /// How long a launch without capacity takes to fail.
     pub launch_failure: Distribution<Time>,
+    /// Chance that a launch is never answered.
+    pub launch_stuck: Share,
+    /// Chance that a launched node never registers; it is billed until it is given up.
+    pub registration_stuck: Share,
 }
 
 impl Default for TimingsFile {
@@ -122,6 +126,8 @@ impl Default for TimingsFile {
             boot: constant(30.0),
             device_plugin: constant(20.0),
             launch_failure: constant(2.0),
+            launch_stuck: Share(0.0),
+            registration_stuck: Share(0.0),
         }
     }
 }
@@ -130,11 +136,15 @@ impl Default for TimingsFile {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct InstanceTypeFile {
-    /// GPUs (or slices of them) pods can use.
+    /// GPUs (or slices of them) pods can use. With `resources`: GPUs in the machine.
     pub gpus: u32,
     /// The extended resource they are advertised as.
     #[serde(default = "gpu_resource")]
     pub gpu_resource: String,
+    /// What the device plugin advertises instead, for machines with MIG or time-slicing: `nvidia.com/mig-1g.10gb: 7`,
+    /// `nvidia.com/gpu.shared: 4`. In place of `gpuResource`.
+    #[serde(default)]
+    pub resources: BTreeMap<String, u32>,
     /// Value of the node label `nvidia.com/gpu.product`.
     #[serde(default)]
     pub gpu_product: String,
@@ -165,9 +175,18 @@ pub struct PoolFile {
     /// Zones; none by default.
     #[serde(default)]
     pub zones: Vec<String>,
+    /// Labels of its nodes, for pods' `nodeSelector`.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
     /// GPUs at most.
     #[serde(default)]
     pub gpus_max: Option<u32>,
+    /// CPUs at most, of whole machines.
+    #[serde(default)]
+    pub cpus_max: Option<u32>,
+    /// Memory at most, of whole machines.
+    #[serde(default)]
+    pub memory_max: Option<Size>,
     /// Nodes at least; paid for whether used or not.
     #[serde(default)]
     pub nodes_min: u32,
@@ -237,6 +256,23 @@ pub enum ConsolidationFile {
     WhenEmpty(Time),
     /// Empty and underutilized nodes, this long after the last pod event.
     WhenEmptyOrUnderutilized(Time),
+    /// As before, where what is saved is worth the disruption.
+    Balanced(BalancedFile),
+}
+
+/// `balanced`.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct BalancedFile {
+    /// Since the last pod event.
+    pub after: Time,
+    /// A move passes when its share of the pool's cost saved, over its share of the pool's disruption, is at least one over this.
+    #[serde(default = "balanced_threshold")]
+    pub threshold: u32,
+}
+
+fn balanced_threshold() -> u32 {
+    2
 }
 
 /// One disruption budget.
@@ -266,6 +302,12 @@ pub struct SpotFile {
     pub notice: Time,
     /// Until the notice has reached the node controller.
     pub notice_latency: Time,
+    /// Whether notices reach it at all. Without a queue pods die with their node and are replaced once it is found lost.
+    pub interruption_queue: bool,
+    /// How a lost node is found without a queue.
+    pub node_lost: NodeLostFile,
+    /// How long before the notice a rebalance recommendation comes; nobody acts on it. None by default.
+    pub rebalance: Option<Distribution<Time>>,
     /// How long an offering is unavailable after it was taken back.
     pub away: Time,
 }
@@ -276,7 +318,29 @@ impl Default for SpotFile {
             interruptions: InterruptionsFile::None,
             notice: Time(120.0),
             notice_latency: Time(5.0),
+            interruption_queue: true,
+            node_lost: NodeLostFile::default(),
+            rebalance: None,
             away: Time(180.0),
+        }
+    }
+}
+
+/// `nodeLost`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct NodeLostFile {
+    /// From its end until it is NotReady.
+    pub not_ready: Distribution<Time>,
+    /// From NotReady until its pods are evicted; `0s` where the cloud's controller removes the Node at once.
+    pub eviction: Time,
+}
+
+impl Default for NodeLostFile {
+    fn default() -> Self {
+        Self {
+            not_ready: TextOr::Choice(DistributionChoice::Uniform { low: Time(40.0), high: Time(50.0) }),
+            eviction: Time(300.0),
         }
     }
 }

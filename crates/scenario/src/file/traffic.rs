@@ -9,7 +9,7 @@ use crate::quantity::{Amount, Count, RequestRate, Share, Time};
 
 use super::choice::{DistributionChoice, TextOr};
 
-/// `traffic`: exactly one of `trace` and `generator`.
+/// `traffic`: exactly one of `trace`, `generator` and `sum`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct TrafficFile {
@@ -19,9 +19,16 @@ pub struct TrafficFile {
     /// A process with a rate.
     #[serde(default)]
     pub generator: Option<GeneratorFile>,
+    /// The requests of several sources at once.
+    #[serde(default)]
+    pub sum: Option<Vec<PartFile>>,
     /// Multiplies the number of requests; `250%` sends each of them twice and every other one a third time.
     #[serde(default = "whole")]
     pub scale: Share,
+    /// A factor over time: the rate of a generator is multiplied by it, requests of a trace are left out or repeated at random so that their
+    /// rate is. Times are those of the run, not shifted.
+    #[serde(default)]
+    pub factor: Option<RateTerm>,
     /// How often a trace is played, one after another.
     #[serde(default = "once")]
     pub repeat: u32,
@@ -34,6 +41,48 @@ pub struct TrafficFile {
     /// The past that predictors look at.
     #[serde(default)]
     pub history: Option<HistoryFile>,
+}
+
+impl TrafficFile {
+    /// The source, without what is said of the past; of a `sum` only what holds for all of its parts.
+    pub fn part(&self) -> PartFile {
+        PartFile {
+            trace: self.trace.clone(),
+            generator: self.generator.clone(),
+            scale: self.scale,
+            factor: self.factor.clone(),
+            repeat: self.repeat,
+            shift: self.shift,
+            clip: self.clip,
+        }
+    }
+}
+
+/// One part of a `sum`: exactly one of `trace` and `generator`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct PartFile {
+    /// Recorded requests.
+    #[serde(default)]
+    pub trace: Option<TraceFile>,
+    /// A process with a rate.
+    #[serde(default)]
+    pub generator: Option<GeneratorFile>,
+    /// Multiplies the number of requests, on top of the sum's own `scale`.
+    #[serde(default = "whole")]
+    pub scale: Share,
+    /// A factor over time, on top of the sum's own `factor`.
+    #[serde(default)]
+    pub factor: Option<RateTerm>,
+    /// How often a trace is played, one after another.
+    #[serde(default = "once")]
+    pub repeat: u32,
+    /// Everything arrives this much later, on top of the sum's own `shift`.
+    #[serde(default = "no_shift")]
+    pub shift: Time,
+    /// Only this part of a trace, moved to the start.
+    #[serde(default)]
+    pub clip: Option<ClipFile>,
 }
 
 fn whole() -> Share {
@@ -75,9 +124,9 @@ pub struct HistoryFile {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct TraceFile {
-    /// CSV or JSON lines, plain or `.gz`; relative to the scenario's own folder.
+    /// CSV or JSON lines, plain, `.gz` or `.zst`, or Parquet; relative to the scenario's own folder.
     pub file: String,
-    /// Its format; by default recognised from the first line.
+    /// Its format; by default recognised from the first line or the names of its columns.
     #[serde(default)]
     pub format: TraceFormat,
     /// Which columns hold what, for `format: columns`.
@@ -98,11 +147,11 @@ pub enum TraceFormat {
     Mooncake,
     /// BurstGPT: `Timestamp` in seconds, `Request tokens`, `Response tokens`.
     BurstGpt,
-    /// CSV with the columns named under `columns`.
+    /// CSV or Parquet with the columns named under `columns`.
     Columns,
 }
 
-/// Column names of a CSV trace.
+/// Column names of a CSV or Parquet trace.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ColumnsFile {
@@ -304,11 +353,11 @@ pub struct NoiseFile {
     pub seed: u64,
 }
 
-/// `series`: a CSV of times and values.
+/// `series`: a CSV or Parquet file of times and values.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RateSeriesFile {
-    /// CSV, plain or `.gz`; relative to the scenario's own folder.
+    /// CSV, plain, `.gz` or `.zst`, or Parquet; relative to the scenario's own folder.
     pub file: String,
     /// Column of times; the first by default.
     #[serde(default)]

@@ -2,17 +2,17 @@
 
 use calibrate::ColdStartPreset;
 use cluster::spec::{
-    CacheSpec, ClusterAutoscalerSpec, ColdStartSpec, Consolidation, DisruptionBudget, FleetSpec, InstanceOffering,
-    InterruptionModel, LinkSpec, NodeManager, NodePoolSpec, NodeTimings, OnDemandShare, PhaseSpec, PodDisruptionBudget,
-    PodSpec, Scheduling, SpotSpec,
+    ArtifactSpec, CacheSpec, ClusterAutoscalerSpec, ColdStartSpec, Consolidation, DisruptionBudget, FleetSpec,
+    InstanceOffering, InterruptionModel, LinkSpec, NodeLostSpec, NodeManager, NodePoolSpec, NodeTimings, OnDemandShare,
+    PhaseSpec, PodDisruptionBudget, PodSpec, RestoreSpec, Scheduling, SpotSpec,
 };
-use units::Bytes;
+use units::{Bytes, Millicores, SimDuration, SimTime};
 use workload::Distribution as Drawn;
 
 use crate::error::{At, ScenarioError};
 use crate::file::{
-    CapacityType, ConsolidationFile, DisruptionBudgetFile, InterruptionsFile, ManagerFile, PhaseChoice, PhaseFile,
-    PoolFile, ScenarioSpec, SchedulingFile, SpotFile, TextOr,
+    ArtifactFile, CacheFile, CapacityType, ColdStartFile, ConsolidationFile, DisruptionBudgetFile, InterruptionsFile,
+    ManagerFile, PhaseChoice, PhaseFile, PoolFile, RestorePlace, ScenarioSpec, SchedulingFile, SpotFile, TextOr,
 };
 use crate::manifest::{BudgetFile, Document, KarpenterPool, Kind, default_budget, disruption_budget, read};
 use crate::quantity::Time;
@@ -22,6 +22,8 @@ use super::offerings::{Market, Wanted};
 use super::price_book::purchase;
 use super::{Context, RunWindow};
 
+const SECOND: SimDuration = SimDuration::from_secs(1);
+
 impl Context<'_> {
     /// Everything that runs pods.
     pub(super) fn fleet(
@@ -30,19 +32,13 @@ impl Context<'_> {
         pod: &PodSpec,
         window: &RunWindow,
     ) -> Result<FleetSpec, ScenarioError> {
-        let timings = &spec.nodes.timings;
         let manager = self.manager(&spec.nodes.manager)?;
         let pools =
             if matches!(manager, NodeManager::Serverless { .. }) { Vec::new() } else { self.pools(spec, pod, window)? };
         let spot = self.spot(&spec.spot, &pools, window)?;
         Ok(FleetSpec {
             manager,
-            timings: NodeTimings {
-                launch: self.distribution(&timings.launch, "spec.nodes.timings.launch")?,
-                boot: self.distribution(&timings.boot, "spec.nodes.timings.boot")?,
-                device_plugin: self.distribution(&timings.device_plugin, "spec.nodes.timings.devicePlugin")?,
-                launch_failure: self.distribution(&timings.launch_failure, "spec.nodes.timings.launchFailure")?,
-            },
+            timings: self.timings(spec)?,
             cold_start: self.cold_start(spec)?,
             spot,
             commitments: self.commitments(spec, &pools)?,
@@ -55,11 +51,36 @@ impl Context<'_> {
         })
     }
 
+    fn timings(&self, spec: &ScenarioSpec) -> Result<NodeTimings, ScenarioError> {
+        let timings = &spec.nodes.timings;
+        let has_timeouts = matches!(spec.nodes.manager, ManagerFile::Karpenter | ManagerFile::ClusterAutoscaler(_));
+        for (key, share) in [("launchStuck", timings.launch_stuck), ("registrationStuck", timings.registration_stuck)] {
+            let path = format!("spec.nodes.timings.{key}");
+            if share.0 >= 1.0 {
+                return Err(self.inconsistent(&path, "must be below 100%: no node would ever come"));
+            }
+            if share.0 > 0.0 && !has_timeouts {
+                return Err(self.inconsistent(
+                    &path,
+                    "only `karpenter` and `clusterAutoscaler` give up a node that does not come",
+                ));
+            }
+        }
+        Ok(NodeTimings {
+            launch: self.distribution(&timings.launch, "spec.nodes.timings.launch")?,
+            boot: self.distribution(&timings.boot, "spec.nodes.timings.boot")?,
+            device_plugin: self.distribution(&timings.device_plugin, "spec.nodes.timings.devicePlugin")?,
+            launch_failure: self.distribution(&timings.launch_failure, "spec.nodes.timings.launchFailure")?,
+            launch_stuck: timings.launch_stuck.0,
+            registration_stuck: timings.registration_stuck.0,
+        })
+    }
+
     fn manager(&self, file: &ManagerFile) -> Result<NodeManager, ScenarioError> {
         Ok(match file {
             ManagerFile::Karpenter => NodeManager::Karpenter,
             ManagerFile::ClusterAutoscaler(settings) => {
-                let least = units::SimDuration::from_secs(1);
+                let least = SECOND;
                 let path = "spec.nodes.manager.clusterAutoscaler.scanInterval";
                 NodeManager::ClusterAutoscaler(ClusterAutoscalerSpec {
                     scan_interval: self.at_least(settings.scan_interval, least, path)?,
@@ -81,7 +102,7 @@ impl Context<'_> {
         window: &RunWindow,
     ) -> Result<Vec<NodePoolSpec>, ScenarioError> {
         let book = self.price_book(spec, window)?;
-        let market = Market { spec, book: &book };
+        let market = Market { spec, book: &book, resource: &pod.gpu_resource };
         let mut pools = Vec::new();
         for (index, pool) in spec.nodes.pools.iter().enumerate() {
             pools.push(self.written_pool(&market, pool, &format!("spec.nodes.pools[{index}]"))?);
@@ -101,6 +122,13 @@ impl Context<'_> {
             }
         }
         self.check_fit(&pools, pod)?;
+        if matches!(spec.nodes.manager, ManagerFile::Karpenter) && pod.gpus > 0 && pod.gpu_resource != "nvidia.com/gpu"
+        {
+            let resource = &pod.gpu_resource;
+            self.notes.push(format!(
+                "Karpenter launches nothing for `{resource}` before a node has reported it; the model takes it as known"
+            ));
+        }
         self.note_recorded_prices(&book, &pools);
         self.note_catalog_prices(&book, &pools, window.date);
         Ok(pools)
@@ -149,7 +177,10 @@ impl Context<'_> {
             name: pool.name.clone(),
             weight: pool.weight,
             offerings: self.offerings(market, &wanted)?,
+            labels: pool.labels.clone().into_iter().collect(),
             gpus_max: pool.gpus_max,
+            cpu_max: pool.cpus_max.map(|cpus| Millicores(u64::from(cpus) * 1_000)),
+            memory_max: pool.memory_max.map(|memory| Bytes(memory.0)),
             nodes_min: pool.nodes_min,
             nodes_max: pool.nodes_max,
             on_demand: self.on_demand_share(pool, path)?,
@@ -158,6 +189,13 @@ impl Context<'_> {
                 ConsolidationFile::WhenEmpty(after) => Consolidation::WhenEmpty(after.duration()),
                 ConsolidationFile::WhenEmptyOrUnderutilized(after) => {
                     Consolidation::WhenEmptyOrUnderutilized(after.duration())
+                }
+                ConsolidationFile::Balanced(balanced) if balanced.threshold == 0 => {
+                    let path = format!("{path}.consolidation.balanced.threshold");
+                    return Err(self.inconsistent(&path, "must be at least 1"));
+                }
+                ConsolidationFile::Balanced(balanced) => {
+                    Consolidation::Balanced { after: balanced.after.duration(), threshold: balanced.threshold }
                 }
             },
             expire_after: pool.expire_after.map(Time::duration),
@@ -228,17 +266,21 @@ impl Context<'_> {
             self.note_unoffered(&document.title(), &wish.capacity_types, &offerings);
         }
         let limit = |resource: &str| pool.limits.get(resource).map(|quantity| quantity.units());
-        if let Some(other) = pool.limits.keys().find(|key| !key.contains('/')) {
-            let reason = format!("a limit on `{other}` caps the pool by something else than GPUs");
+        let known = ["cpu", "memory", "nodes"];
+        if let Some(other) = pool.limits.keys().find(|key| !key.contains('/') && !known.contains(&key.as_str())) {
+            let reason = format!("a limit on `{other}` caps the pool by something the model does not have");
             return Err(ScenarioError::NotModelled { at: at("spec.limits"), reason });
         }
         Ok(NodePoolSpec {
             name: pool.name.clone(),
             weight: pool.weight,
+            labels: pool.labels.into_iter().collect(),
             gpus_max: limit(&offerings[0].gpu_resource).map(|gpus| u32::try_from(gpus).unwrap_or(u32::MAX)),
+            cpu_max: pool.limits.get("cpu").map(|cpu| Millicores(u64::try_from(cpu.0).unwrap_or(0))),
+            memory_max: limit("memory").map(Bytes),
             offerings,
             nodes_min: 0,
-            nodes_max: None,
+            nodes_max: limit("nodes").map(|nodes| u32::try_from(nodes).unwrap_or(u32::MAX)),
             on_demand: None,
             consolidation: pool.disruption.consolidation,
             expire_after: pool.disruption.expire_after,
@@ -297,15 +339,56 @@ impl Context<'_> {
             cuda_warm_up: phase(&file.cuda_warm_up, "cudaWarmUp")?,
             streaming_load: file.streaming_load,
             image_pre_pulled: file.image_pre_pulled,
-            model_cache: file.model_cache.as_ref().map(|cache| CacheSpec {
-                size: Bytes(cache.size.0),
-                model: Bytes(cache.model.0),
-                sync_period: cache.sync_period.map(Time::duration),
-            }),
+            model_cache: file.model_cache.as_ref().map(|cache| self.cache(cache)).transpose()?,
+            restore: self.restore(file, preset, &links)?,
             links: links.clone(),
         };
         self.notes.extend(preset.map(preset_note));
         Ok(cold_start)
+    }
+
+    fn cache(&self, file: &CacheFile) -> Result<CacheSpec, ScenarioError> {
+        let path = "spec.coldStart.modelCache";
+        let other = |(index, artifact): (usize, &ArtifactFile)| {
+            if file.others[..index].iter().any(|earlier| earlier.name == artifact.name) {
+                let reason = format!("two artifacts are called `{}`", artifact.name);
+                return Err(self.inconsistent(&format!("{path}.others[{index}].name"), &reason));
+            }
+            let gap = self.distribution(&artifact.every, &format!("{path}.others[{index}].every"))?;
+            Ok(ArtifactSpec { name: artifact.name.clone(), bytes: Bytes(artifact.size.0), gap })
+        };
+        if file.releases.windows(2).any(|pair| pair[1].0 <= pair[0].0) {
+            return Err(self.inconsistent(&format!("{path}.releases"), "times must ascend"));
+        }
+        Ok(CacheSpec {
+            size: Bytes(file.size.0),
+            model: Bytes(file.model.0),
+            sync_period: file
+                .sync_period
+                .map(|period| self.at_least(period, SECOND, &format!("{path}.syncPeriod")))
+                .transpose()?,
+            others: file.others.iter().enumerate().map(other).collect::<Result<_, _>>()?,
+            releases: file.releases.iter().map(|time| SimTime::ZERO + time.duration()).collect(),
+        })
+    }
+
+    /// As written, else as the preset has it: on nodes where a pod has been warm.
+    fn restore(
+        &self,
+        file: &ColdStartFile,
+        preset: Option<&ColdStartPreset>,
+        links: &[LinkSpec],
+    ) -> Result<Option<RestoreSpec>, ScenarioError> {
+        let Some(restore) = &file.restore else {
+            let measured = preset.and_then(|preset| preset.restore.as_ref());
+            return Ok(
+                measured.map(|phase| RestoreSpec { length: PhaseSpec::Time(phase.distribution()), everywhere: false })
+            );
+        };
+        Ok(Some(RestoreSpec {
+            length: self.phase(&restore.length, links, "spec.coldStart.restore.length")?,
+            everywhere: restore.on == RestorePlace::EveryNode,
+        }))
     }
 
     fn preset(&self, name: &str) -> Result<&'static ColdStartPreset, ScenarioError> {
@@ -375,6 +458,17 @@ impl Context<'_> {
             model,
             notice: file.notice.duration(),
             notice_latency: file.notice_latency.duration(),
+            node_lost: (!file.interruption_queue)
+                .then(|| {
+                    let not_ready = self.distribution(&file.node_lost.not_ready, "spec.spot.nodeLost.notReady")?;
+                    Ok(NodeLostSpec { not_ready, eviction: file.node_lost.eviction.duration() })
+                })
+                .transpose()?,
+            rebalance: file
+                .rebalance
+                .as_ref()
+                .map(|lead| self.distribution(lead, "spec.spot.rebalance"))
+                .transpose()?,
             away: file.away.duration(),
         })
     }

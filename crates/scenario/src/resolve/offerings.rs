@@ -1,6 +1,6 @@
 //! What a pool can launch: instance types that meet its requirements, with shape and price.
 
-use cluster::spec::{Billing, InstanceOffering};
+use cluster::spec::{Billing, GpuSlice, InstanceOffering};
 use prices::PriceError;
 use record::Purchase;
 use units::{Bytes, Millicores};
@@ -50,7 +50,8 @@ impl Context<'_> {
                         continue;
                     };
                     let bill = (prices, market.book.billing(instance_type, *capacity_type));
-                    offerings.push(offering((instance_type, zone), *capacity_type, bill, capacity, &shape));
+                    let shape = (&shape, market.resource);
+                    offerings.push(offering((instance_type, zone), *capacity_type, bill, capacity, shape));
                 }
             }
         }
@@ -104,10 +105,14 @@ impl Context<'_> {
 
     fn shape(&self, market: &Market<'_>, instance_type: &str, path: &str) -> Result<Shape, ScenarioError> {
         if let Some(file) = market.spec.nodes.instance_types.get(instance_type) {
-            return Shape::written(file).ok_or_else(|| {
-                let path = format!("spec.nodes.instanceTypes[\"{instance_type}\"].cpu");
-                self.inconsistent(&path, "must be a CPU quantity such as `11` or `11500m`")
-            });
+            let below = format!("spec.nodes.instanceTypes[\"{instance_type}\"]");
+            let shape = Shape::written(file).ok_or_else(|| {
+                self.inconsistent(&format!("{below}.cpu"), "must be a CPU quantity such as `11` or `11500m`")
+            })?;
+            return match shape.overcommitted() {
+                Some(reason) => Err(self.inconsistent(&format!("{below}.resources"), &reason)),
+                None => Ok(shape),
+            };
         }
         let in_catalog = || market.book.shape(instance_type).and_then(Shape::sold);
         built_in(instance_type).or_else(in_catalog).ok_or_else(|| {
@@ -164,6 +169,8 @@ pub struct Market<'a> {
     pub spec: &'a ScenarioSpec,
     /// Prices.
     pub book: &'a PriceBook,
+    /// The extended resource the pod asks for.
+    pub resource: &'a str,
 }
 
 /// What a pool asks for.
@@ -250,7 +257,7 @@ fn offering(
     capacity_type: CapacityType,
     (prices, billing): (PriceSteps, Billing),
     capacity: OfferCapacity,
-    shape: &Shape,
+    (shape, resource): (&Shape, &str),
 ) -> InstanceOffering {
     let mut offering = InstanceOffering {
         instance_type: instance_type.to_owned(),
@@ -261,15 +268,18 @@ fn offering(
             CapacityType::Reserved => Purchase::Reserved,
         },
         gpus: 0,
+        slice: GpuSlice::whole(0),
         gpu_resource: String::new(),
         gpu_product: String::new(),
         cpu: Millicores(0),
         memory: Bytes(0),
+        machine_cpu: Millicores(0),
+        machine_memory: Bytes(0),
         prices,
         billing,
         capacity_max: capacity.instances_max,
         insufficient_capacity: capacity.insufficient.map_or(0.0, |share| share.0),
     };
-    shape.fill(&mut offering);
+    shape.fill(&mut offering, resource);
     offering
 }

@@ -41,6 +41,8 @@ pub enum Rate {
     Burst { at: f64, rise: f64, hold: f64, fall: f64, height: f64 },
     /// A lognormal factor with mean 1, redrawn every interval.
     Noise { factor: Distribution, interval: f64, seed: u64 },
+    /// The same later, in seconds.
+    Shifted { rate: Box<Rate>, by: f64 },
     /// Recorded.
     Series { series: Arc<Series>, start_at: f64 },
 }
@@ -76,6 +78,7 @@ impl Rate {
                 let index = (t / interval).floor() as i64;
                 factor.sample(&mut Stream::new(*seed, Purpose::RateNoise, index as u64))
             }
+            Self::Shifted { rate, by } => rate.at(t - by)?,
             Self::Series { series, start_at } => series.rate_at(t + start_at)?,
         })
     }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use jiff::ZonedDateTime;
 use units::SimDuration;
-use workload::{RateCurve, RateLog, Traffic};
+use workload::{Distribution, RateCurve, RateLog, Traffic};
 
 use crate::error::ScenarioError;
-use crate::file::{GeneratorFile, ProcessFile, ScenarioSpec, TraceFile, TrafficFile};
-use crate::quantity::Time;
+use crate::file::{GeneratorFile, ModelFile, PartFile, ProcessFile, RateTerm, ScenarioSpec, TraceFile, TrafficFile};
+use crate::quantity::{Share, Time};
 use crate::trace::{FileTrace, Window};
 
 use super::Context;
@@ -16,6 +16,9 @@ use super::rates::{Calendar, Dimension, Rate};
 
 /// Steps of a generated curve at most: a month of ten-second steps is a quarter of a million.
 const STEPS_MAX: u64 = 20_000_000;
+
+/// Steps in which a trace's factor changes: those of a generator that says nothing else.
+const DEFAULT_STEP: SimDuration = SimDuration::from_secs(10);
 
 impl Context<'_> {
     /// Arrivals of the run and the rates before it.
@@ -28,14 +31,9 @@ impl Context<'_> {
         let midnight = start.time().duration_since(jiff::civil::Time::midnight());
         let weekday = start.weekday().to_monday_zero_offset();
         let calendar = Calendar { second_of_day: midnight.as_secs_f64(), weekday: weekday.unsigned_abs().into() };
-        let (traffic, rate) = match (&file.trace, &file.generator) {
-            (Some(trace), None) => (self.replay(file, trace)?, None),
-            (None, Some(generator)) => {
-                let (traffic, rate) = self.generated(spec, generator, calendar)?;
-                (traffic, Some(rate))
-            }
-            (Some(_), Some(_)) => return Err(self.inconsistent("spec.traffic", "only one of `trace` and `generator`")),
-            (None, None) => return Err(self.inconsistent("spec.traffic", "needs `trace` or `generator`")),
+        let (traffic, rate) = match &file.sum {
+            None => self.source(spec, &file.part(), "spec.traffic", calendar)?,
+            Some(parts) => self.sum(spec, parts, calendar)?,
         };
         traffic.validate().map_err(|error| self.inconsistent("spec.traffic", &error.to_string()))?;
         let history = self.history(file, rate, calendar)?;
@@ -45,67 +43,166 @@ impl Context<'_> {
         Ok((traffic, Arc::new(history)))
     }
 
-    fn replay(&self, file: &TrafficFile, trace: &TraceFile) -> Result<Traffic, ScenarioError> {
-        let path = self.file(&trace.file);
+    /// The requests of all parts. Its rate is known if that of every part is.
+    fn sum(
+        &self,
+        spec: &ScenarioSpec,
+        parts: &[PartFile],
+        calendar: Calendar,
+    ) -> Result<(Traffic, Option<Rate>), ScenarioError> {
+        let file = &spec.traffic;
+        if file.trace.is_some() || file.generator.is_some() {
+            return Err(self.inconsistent("spec.traffic", "only one of `trace`, `generator` and `sum`"));
+        }
+        if file.clip.is_some() || file.repeat != 1 {
+            return Err(self.inconsistent("spec.traffic", "`clip` and `repeat` go to the traces in `sum`"));
+        }
+        if parts.is_empty() {
+            return Err(self.inconsistent("spec.traffic.sum", "needs at least one part"));
+        }
+        let (mut sources, mut rates) = (Vec::new(), Vec::new());
+        for (index, part) in parts.iter().enumerate() {
+            let (scale, shift) = (Share(part.scale.0 * file.scale.0), Time(part.shift.0 + file.shift.0));
+            let part = PartFile { scale, shift, ..part.clone() };
+            let (source, rate) = self.source(spec, &part, &format!("spec.traffic.sum[{index}]"), calendar)?;
+            sources.push(source);
+            rates.push(rate);
+        }
+        let with_tokens = sources.iter().filter(|source| source.has_tokens()).count();
+        if with_tokens > 0 {
+            sources = sources.into_iter().map(|source| self.with_tokens(spec, source)).collect::<Result<_, _>>()?;
+        }
+        Ok((Traffic::Merge(sources), rates.into_iter().collect::<Option<Vec<_>>>().map(Rate::Sum)))
+    }
+
+    /// Tokens for a source that has none and is added to one that has: those of the service.
+    fn with_tokens(&self, spec: &ScenarioSpec, source: Traffic) -> Result<Traffic, ScenarioError> {
+        if source.has_tokens() {
+            return Ok(source);
+        }
+        let (prompt, output) = match &spec.service.model {
+            ModelFile::ContinuousBatching(model) => {
+                let path = "spec.service.model.continuousBatching";
+                let law = |tokens, key: &str| self.distribution(tokens, &format!("{path}.{key}"));
+                (law(&model.prompt_tokens, "promptTokens")?, law(&model.output_tokens, "outputTokens")?)
+            }
+            // Nobody looks at them.
+            _ => (Distribution::Constant(1.0), Distribution::Constant(1.0)),
+        };
+        Ok(Traffic::WithTokens { source: Box::new(source), prompt, output })
+    }
+
+    /// A trace or a generator, times its factor and that of the whole, with its rate if that is known.
+    fn source(
+        &self,
+        spec: &ScenarioSpec,
+        part: &PartFile,
+        path: &str,
+        calendar: Calendar,
+    ) -> Result<(Traffic, Option<Rate>), ScenarioError> {
+        let mut factors = Vec::new();
+        let is_part = path != "spec.traffic";
+        if let Some(term) = spec.traffic.factor.as_ref().filter(|_| is_part) {
+            factors.push(self.factor(term, "spec.traffic.factor", calendar)?);
+        }
+        if let Some(term) = &part.factor {
+            factors.push(self.factor(term, &format!("{path}.factor"), calendar)?);
+        }
+        match (&part.trace, &part.generator) {
+            (Some(trace), None) => {
+                let traffic = self.replay(part, trace, path)?;
+                if factors.is_empty() {
+                    return Ok((traffic, None));
+                }
+                let curve = self.curve(&Rate::Product(factors), DEFAULT_STEP, spec, &format!("{path}.factor"))?;
+                Ok((Traffic::Thinned { source: Box::new(traffic), factor: curve }, None))
+            }
+            (None, Some(generator)) => {
+                let (traffic, rate) = self.generated(spec, (part, generator), &factors, (path, calendar))?;
+                Ok((traffic, Some(rate)))
+            }
+            (Some(_), Some(_)) => Err(self.inconsistent(path, "only one of `trace` and `generator`")),
+            (None, None) if is_part => Err(self.inconsistent(path, "needs `trace` or `generator`")),
+            (None, None) => Err(self.inconsistent(path, "needs `trace`, `generator` or `sum`")),
+        }
+    }
+
+    fn factor(&self, term: &RateTerm, path: &str, calendar: Calendar) -> Result<Rate, ScenarioError> {
+        let (rate, dimension) = self.rate(term, path, calendar)?;
+        if dimension == Dimension::Rate {
+            let reason = "is a rate (`req/s`); a factor such as `70%` is needed. Rates are added as parts of a `sum`";
+            return Err(self.inconsistent(path, reason));
+        }
+        Ok(rate)
+    }
+
+    fn replay(&self, part: &PartFile, trace: &TraceFile, path: &str) -> Result<Traffic, ScenarioError> {
         if trace.columns.is_some() != (trace.format == crate::file::TraceFormat::Columns) {
             let reason = "`columns` and `format: columns` go together";
-            return Err(self.inconsistent("spec.traffic.trace", reason));
+            return Err(self.inconsistent(&format!("{path}.trace"), reason));
         }
-        if file.repeat == 0 {
-            return Err(self.inconsistent("spec.traffic.repeat", "must be at least 1"));
+        if part.repeat == 0 {
+            return Err(self.inconsistent(&format!("{path}.repeat"), "must be at least 1"));
         }
-        let source = FileTrace::load(&path, trace)?;
-        let clip = file.clip.map(|clip| (clip.from.duration(), clip.to.map(Time::duration)));
+        let source = FileTrace::load(&self.file(&trace.file), trace)?;
+        let clip = part.clip.map(|clip| (clip.from.duration(), clip.to.map(Time::duration)));
         if let Some((from, Some(to))) = clip
             && to <= from
         {
-            return Err(self.inconsistent("spec.traffic.clip.to", "must be later than `from`"));
+            return Err(self.inconsistent(&format!("{path}.clip.to"), "must be later than `from`"));
         }
-        let window = Window::new(source, clip, file.repeat, file.shift.duration());
-        Ok(Traffic::Replay { source: Arc::new(window), copies: file.scale.0 })
+        let window = Window::new(source, clip, part.repeat, part.shift.duration());
+        Ok(Traffic::Replay { source: Arc::new(window), copies: part.scale.0 })
     }
 
     fn generated(
         &self,
         spec: &ScenarioSpec,
-        generator: &GeneratorFile,
-        calendar: Calendar,
+        (part, generator): (&PartFile, &GeneratorFile),
+        factors: &[Rate],
+        (path, calendar): (&str, Calendar),
     ) -> Result<(Traffic, Rate), ScenarioError> {
-        let file = &spec.traffic;
-        if file.clip.is_some() || file.repeat != 1 {
-            return Err(self.inconsistent("spec.traffic", "`clip` and `repeat` are for traces"));
+        if part.clip.is_some() || part.repeat != 1 {
+            return Err(self.inconsistent(path, "`clip` and `repeat` are for traces"));
         }
-        let path = "spec.traffic.generator.rate";
-        let rate = self.request_rate(&generator.rate, path, calendar)?;
-        let rate = Rate::Product(vec![rate, Rate::Constant(file.scale.0)]);
-        let least = SimDuration::from_millis(1);
-        let step = self.at_least(generator.step, least, "spec.traffic.generator.step")?;
-        let length = spec.run.duration.duration();
-        if length.as_nanos() / step.as_nanos() > STEPS_MAX {
-            return Err(self.inconsistent("spec.traffic.generator.step", "is too short for a run of this length"));
-        }
-        let shift = file.shift.0;
-        let curve = RateCurve::from_fn(step, length, |at| rate.at(at.as_secs_f64() - shift).unwrap_or(0.0));
+        let rate_path = format!("{path}.generator.rate");
+        let own = self.request_rate(&generator.rate, &rate_path, calendar)?;
+        let own = Rate::Product(vec![own, Rate::Constant(part.scale.0)]);
+        let shifted = Rate::Shifted { rate: Box::new(own.clone()), by: part.shift.0 };
+        let times_factors = |rate| Rate::Product(std::iter::once(rate).chain(factors.iter().cloned()).collect());
+        let step_path = format!("{path}.generator.step");
+        let step = self.at_least(generator.step, SimDuration::from_millis(1), &step_path)?;
+        let curve = self.curve(&times_factors(shifted), step, spec, &step_path)?;
         if curve.peak() <= 0.0 {
-            return Err(self.inconsistent(path, "is zero all through the run"));
+            return Err(self.inconsistent(&rate_path, "is zero all through the run"));
         }
-        let curve = Arc::new(curve);
         let traffic = match &generator.process {
             ProcessFile::Poisson => Traffic::Poisson { rate: curve },
             ProcessFile::Renewal(gaps) => {
-                let gaps = self.distribution(gaps, "spec.traffic.generator.process.renewal")?;
+                let gaps = self.distribution(gaps, &format!("{path}.generator.process.renewal"))?;
                 Traffic::Renewal { rate: curve, gaps }
             }
         };
-        Ok((traffic, rate))
+        // The past is that of the generator as it stands: `shift` moves the run against it, not the past.
+        Ok((traffic, times_factors(own)))
     }
 
-    fn request_rate(
+    /// A rate in steps over the run; gaps are zero.
+    fn curve(
         &self,
-        term: &crate::file::RateTerm,
+        rate: &Rate,
+        step: SimDuration,
+        spec: &ScenarioSpec,
         path: &str,
-        calendar: Calendar,
-    ) -> Result<Rate, ScenarioError> {
+    ) -> Result<Arc<RateCurve>, ScenarioError> {
+        let length = spec.run.duration.duration();
+        if length.as_nanos() / step.as_nanos() > STEPS_MAX {
+            return Err(self.inconsistent(path, "is too short for a run of this length"));
+        }
+        Ok(Arc::new(RateCurve::from_fn(step, length, |at| rate.at(at.as_secs_f64()).unwrap_or(0.0))))
+    }
+
+    fn request_rate(&self, term: &RateTerm, path: &str, calendar: Calendar) -> Result<Rate, ScenarioError> {
         let (rate, dimension) = self.rate(term, path, calendar)?;
         if dimension == Dimension::Factor {
             return Err(self.inconsistent(path, "is a factor (`%`); a rate such as `12req/s` must be in it"));

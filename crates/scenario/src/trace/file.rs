@@ -1,160 +1,169 @@
-//! A recorded trace in a file.
+//! A recorded trace in a file, whatever its format.
 
-use std::io::BufRead;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
-use workload::{TraceChunk, TraceReader, TraceSource};
+use workload::{TraceReader, TraceSource};
 
 use crate::error::ScenarioError;
 use crate::file::TraceFile;
 
-use super::line::{Layout, Row};
-use super::{open, open_input, unreadable};
-
-/// Rows handed out at once: 64 KiB of columns, which stay in the second-level cache.
-const ROWS_PER_CHUNK: usize = 4_096;
+use super::cache::{CacheFile, CacheWriter, Facts, Key, TraceCache};
+use super::lines::LinesTrace;
+use super::parquet::is_parquet;
+use super::parquet_trace::ParquetTrace;
 
 /// A trace file that has been read through once and found good.
 #[derive(Clone, Debug)]
 pub struct FileTrace {
-    path: PathBuf,
-    layout: Layout,
-    /// The file's own time of the start.
-    origin_ns: i64,
-    rows: u64,
-    last_ns: u64,
+    content: Content,
+    facts: Facts,
+    format_name: &'static str,
+}
+
+/// What readers read.
+#[derive(Clone, Debug)]
+enum Content {
+    Lines(Arc<LinesTrace>),
+    Parquet(Arc<ParquetTrace>),
+    /// What the lines were parsed to; the lines themselves should the cache go away during the run.
+    Cached(CacheFile, Arc<LinesTrace>),
 }
 
 impl FileTrace {
-    /// Reads the file through: every row must be readable, and none earlier than the one above it.
+    /// Reads the file through: every row must be readable, and none earlier than the one above it. A file of lines that was read before is
+    /// recognised by its content and not parsed again, where the process has chosen a [`TraceCache`].
     pub fn load(path: &Path, trace: &TraceFile) -> Result<Self, ScenarioError> {
-        let name = path.display().to_string();
-        let mut lines = Lines { input: open_input(path)?, buffer: Vec::new() };
-        let broken = |error: std::io::Error| unreadable(path, &error);
-        let first = String::from_utf8_lossy(lines.next().map_err(broken)?.unwrap_or_default()).into_owned();
-        let layout =
-            Layout::of(&first, trace).map_err(|reason| ScenarioError::BadFile { file: name.clone(), reason })?;
-        let mut checked = Self { path: path.to_owned(), layout, origin_ns: 0, rows: 0, last_ns: 0 };
-        let mut number = 1;
-        if !checked.layout.has_header() {
-            checked.check(first.as_bytes()).map_err(|reason| bad_row(&name, number, reason))?;
+        Self::load_with(path, trace, TraceCache::chosen())
+    }
+
+    /// The same with caches where `cache` says.
+    pub fn load_with(path: &Path, trace: &TraceFile, cache: &TraceCache) -> Result<Self, ScenarioError> {
+        if is_parquet(path)? {
+            let (parquet, clock) = ParquetTrace::load(path, trace)?;
+            let facts = clock.facts(path, parquet.has_tokens())?;
+            return Ok(Self {
+                format_name: parquet.format_name(),
+                content: Content::Parquet(Arc::new(parquet)),
+                facts,
+            });
         }
-        while let Some(line) = lines.next().map_err(broken)? {
-            number += 1;
-            checked.check(line).map_err(|reason| bad_row(&name, number, reason))?;
+        let mut lines = LinesTrace::of(path, trace)?;
+        let format_name = lines.layout.name();
+        let before = state(path);
+        let key = if *cache == TraceCache::Off { None } else { Key::of(path, trace).ok() };
+        let places = key.map(|key| cache.places(path, key)).unwrap_or_default();
+        let found = key.and_then(|key| places.iter().find_map(|place| CacheFile::find(place, key)));
+        if let Some(found) = found {
+            lines.origin_ns = found.facts.origin_ns;
+            return Ok(Self { facts: found.facts, content: Content::Cached(found, Arc::new(lines)), format_name });
         }
-        if checked.rows == 0 {
-            return Err(ScenarioError::BadFile { file: name, reason: "holds no request".to_owned() });
-        }
-        Ok(checked)
+        let has_tokens = lines.layout.has_tokens();
+        let mut writer = CacheWriter::create(&places, has_tokens);
+        let facts = lines.check(&mut writer)?.facts(path, has_tokens)?;
+        let lines = Arc::new(lines);
+        // The rows are those of the hash only if nobody wrote to the file in between.
+        let is_unchanged = before.is_some() && before == state(path);
+        let cached = match (writer, key) {
+            (Some(writer), Some(key)) if is_unchanged => writer.finish(key, facts).ok().flatten(),
+            _ => None,
+        };
+        let content = match cached {
+            Some(cached) => Content::Cached(cached, lines),
+            None => Content::Lines(lines),
+        };
+        Ok(Self { content, facts, format_name })
     }
 
     /// What the file's format is called.
     pub fn format_name(&self) -> &'static str {
-        self.layout.name()
+        self.format_name
+    }
+
+    /// True if its rows come out of a cache and not out of the file itself.
+    pub fn is_cached(&self) -> bool {
+        matches!(self.content, Content::Cached(..))
     }
 
     /// Arrival of the last request, in nanoseconds from the start of the trace.
     pub fn last_ns(&self) -> u64 {
-        self.last_ns
-    }
-
-    fn check(&mut self, line: &[u8]) -> Result<(), String> {
-        let Some(row) = self.layout.row(line)? else { return Ok(()) };
-        if self.rows == 0 && self.layout.starts_at_first_row() {
-            self.origin_ns = row.at_ns;
-        }
-        let at_ns =
-            self.relative(row).ok_or("arrives before the start of the trace; rows must be in order of arrival")?;
-        if at_ns < self.last_ns {
-            return Err("arrives before the row above; rows must be in order of arrival".to_owned());
-        }
-        self.last_ns = at_ns;
-        self.rows += 1;
-        Ok(())
-    }
-
-    fn relative(&self, row: Row) -> Option<u64> {
-        u64::try_from(row.at_ns.checked_sub(self.origin_ns)?).ok()
+        self.facts.last_ns
     }
 
     /// A reader at the first request.
-    pub fn reader(&self) -> FileReader {
-        let changed = |error: std::io::Error| panic!("{} changed during the run: {error}", self.path.display());
-        let mut lines = Lines { input: open(&self.path).unwrap_or_else(changed), buffer: Vec::new() };
-        if self.layout.has_header() {
-            lines.next().unwrap_or_else(|error| panic!("{} changed during the run: {error}", self.path.display()));
+    pub fn reader(&self) -> Box<dyn TraceReader> {
+        match &self.content {
+            Content::Lines(lines) => Box::new(lines.reader()),
+            Content::Parquet(parquet) => Box::new(parquet.reader()),
+            Content::Cached(cache, lines) => match cache.reader() {
+                Some(reader) => Box::new(reader),
+                None => Box::new(lines.reader()),
+            },
         }
-        FileReader { trace: self.clone(), lines }
     }
 }
 
 impl TraceSource for FileTrace {
     fn open(&self) -> Box<dyn TraceReader> {
-        Box::new(self.reader())
+        self.reader()
     }
 
     fn len(&self) -> u64 {
-        self.rows
+        self.facts.rows
     }
 
     fn has_tokens(&self) -> bool {
-        self.layout.has_tokens()
+        self.facts.has_tokens
     }
 }
 
-fn bad_row(file: &str, row: u64, reason: String) -> ScenarioError {
+/// Length and time of a file: equal before and after, nobody wrote to it.
+fn state(path: &Path) -> Option<(u64, std::time::SystemTime)> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.len(), metadata.modified().ok()?))
+}
+
+pub(super) fn bad_row(file: &str, row: u64, reason: String) -> ScenarioError {
     ScenarioError::BadRow { file: file.to_owned(), row, reason }
 }
 
-/// Lines of a file, one buffer for all of them.
-struct Lines {
-    input: Box<dyn BufRead + Send>,
-    buffer: Vec<u8>,
+/// Turns the file's own times into times from its start, and sees to their order.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    /// The file's own time of the start, in nanoseconds.
+    pub origin_ns: i64,
+    starts_at_first_row: bool,
+    rows: u64,
+    last_ns: u64,
 }
 
-impl Lines {
-    fn next(&mut self) -> std::io::Result<Option<&[u8]>> {
-        self.buffer.clear();
-        let length = self.input.read_until(b'\n', &mut self.buffer)?;
-        Ok((length > 0).then_some(&self.buffer))
+impl Clock {
+    /// Before the first row, whose time is the start if `starts_at_first_row`; else the start is the file's zero.
+    pub fn new(starts_at_first_row: bool) -> Self {
+        Self { origin_ns: 0, starts_at_first_row, rows: 0, last_ns: 0 }
     }
-}
 
-/// Reads a [`FileTrace`] forward.
-pub struct FileReader {
-    trace: FileTrace,
-    lines: Lines,
-}
-
-impl FileReader {
-    fn next_row(&mut self) -> Option<(u64, Option<(u32, u32)>)> {
-        loop {
-            let read = self.lines.next().map_err(|error| error.to_string());
-            let row = read.and_then(|line| line.map(|line| self.trace.layout.row(line)).transpose());
-            match row {
-                Ok(None) => return None,
-                Ok(Some(None)) => {}
-                Ok(Some(Some(row))) => match self.trace.relative(row) {
-                    Some(at_ns) => return Some((at_ns, row.tokens)),
-                    None => panic!("{} changed during the run: a row before its start", self.trace.path.display()),
-                },
-                Err(reason) => panic!("{} changed during the run: {reason}", self.trace.path.display()),
-            }
+    /// The next row's arrival from the start, in nanoseconds.
+    pub fn admit(&mut self, at_ns: i64) -> Result<u64, String> {
+        if self.rows == 0 && self.starts_at_first_row {
+            self.origin_ns = at_ns;
         }
+        let since_start = at_ns.checked_sub(self.origin_ns).and_then(|ns| u64::try_from(ns).ok());
+        let since_start =
+            since_start.ok_or("arrives before the start of the trace; rows must be in order of arrival")?;
+        if since_start < self.last_ns {
+            return Err("arrives before the row above; rows must be in order of arrival".to_owned());
+        }
+        self.last_ns = since_start;
+        self.rows += 1;
+        Ok(since_start)
     }
-}
 
-impl TraceReader for FileReader {
-    fn next_chunk(&mut self, chunk: &mut TraceChunk) -> bool {
-        chunk.clear();
-        while chunk.len() < ROWS_PER_CHUNK {
-            match self.next_row() {
-                None => break,
-                Some((at_ns, Some(tokens))) => chunk.push_with_tokens(at_ns, tokens),
-                Some((at_ns, None)) => chunk.push(at_ns),
-            }
+    fn facts(self, path: &Path, has_tokens: bool) -> Result<Facts, ScenarioError> {
+        if self.rows == 0 {
+            let file = path.display().to_string();
+            return Err(ScenarioError::BadFile { file, reason: "holds no request".to_owned() });
         }
-        !chunk.is_empty()
+        Ok(Facts { rows: self.rows, last_ns: self.last_ns, origin_ns: self.origin_ns, has_tokens })
     }
 }

@@ -46,13 +46,19 @@ impl Layout {
     /// The layout of a file with this first line; the error says what is wrong with it.
     pub fn of(first_line: &str, trace: &TraceFile) -> Result<Self, String> {
         let header = first_line.trim_end().trim_start_matches('\u{feff}');
-        let is_json = header.starts_with('{');
+        if header.starts_with('{') && matches!(trace.format, TraceFormat::Auto | TraceFormat::Mooncake) {
+            return Ok(json(header));
+        }
         let names: Vec<&str> = header.split(',').map(|name| name.trim().trim_matches('"')).collect();
-        let column = |name: &str| find(&names, name);
+        Self::of_columns(&names, trace)
+    }
+
+    /// The layout of a table with these columns; the error says what is wrong with them.
+    pub fn of_columns(names: &[&str], trace: &TraceFile) -> Result<Self, String> {
+        let column = |name: &str| find(names, name);
         match trace.format {
-            TraceFormat::Auto | TraceFormat::Mooncake if is_json => Ok(json(header)),
-            TraceFormat::Auto if names.contains(&"ContextTokens") => azure(&names),
-            TraceFormat::Auto if names.contains(&"Request tokens") => burst_gpt(&names),
+            TraceFormat::Auto if names.contains(&"ContextTokens") => azure(names),
+            TraceFormat::Auto if names.contains(&"Request tokens") => burst_gpt(names),
             TraceFormat::Auto if names.contains(&"arrival") || names.contains(&"arrival_s") => {
                 let tokens = (column("prompt_tokens"), column("output_tokens"));
                 let tokens = if let (Ok(prompt), Ok(output)) = tokens { Some((prompt, output)) } else { None };
@@ -61,13 +67,13 @@ impl Layout {
             }
             TraceFormat::Auto => Err(format!(
                 "format not recognised from the first line `{}`; name the columns under `columns` with `format: columns`",
-                header.chars().take(80).collect::<String>()
+                names.join(",").chars().take(80).collect::<String>()
             )),
-            TraceFormat::AzureLlm => azure(&names),
-            TraceFormat::BurstGpt => burst_gpt(&names),
+            TraceFormat::AzureLlm => azure(names),
+            TraceFormat::BurstGpt => burst_gpt(names),
             TraceFormat::Mooncake => Err("the first line is no JSON object".to_owned()),
             TraceFormat::Columns => match &trace.columns {
-                Some(columns) => named(&names, columns),
+                Some(columns) => named(names, columns),
                 None => Err("`format: columns` needs `columns`".to_owned()),
             },
         }

@@ -1,16 +1,22 @@
 //! Data files: recorded requests and rates, read forward in constant memory.
 //!
 //! A file is read through once when the scenario is loaded: every row is checked there, with its number in the message. During runs it is
-//! opened again by each reader.
+//! opened again by each reader: as it is if it is Parquet, and what it was parsed to if it is text and a [`TraceCache`] was chosen.
 
 mod availability;
+mod cache;
 mod file;
 mod line;
+mod lines;
+mod parquet;
+mod parquet_trace;
 mod series;
+mod table;
 mod time;
 mod window;
 
 pub use availability::availability;
+pub use cache::TraceCache;
 pub use file::FileTrace;
 pub use series::Series;
 pub use window::Window;
@@ -26,12 +32,15 @@ use crate::error::ScenarioError;
 /// Large enough that the system is asked rarely, small enough for many readers at once.
 const BUFFER: usize = 1 << 18;
 
-/// Opens a file; what starts with gzip's magic number is unpacked, whatever its name.
+/// Opens a file; what starts with the magic number of gzip or Zstandard is unpacked, whatever its name.
 fn open(path: &Path) -> std::io::Result<Box<dyn BufRead + Send>> {
     let mut file = BufReader::with_capacity(BUFFER, File::open(path)?);
-    let is_packed = file.fill_buf()?.starts_with(&[0x1f, 0x8b]);
-    if is_packed {
+    let start = file.fill_buf()?;
+    if start.starts_with(&[0x1f, 0x8b]) {
         return Ok(Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(file))));
+    }
+    if start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        return Ok(Box::new(BufReader::with_capacity(BUFFER, zstd::Decoder::with_buffer(file)?)));
     }
     Ok(Box::new(file))
 }

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use crate::error::ScenarioError;
-use crate::file::{RateSeriesFile, SeriesUnit};
+use crate::file::{RateSeriesFile, SeriesUnit, TimeColumn};
 
-use super::line::{fields, find, time_ns};
-use super::read_text;
+use super::line::{find, time_ns};
+use super::table::Table;
 
 /// Rates by time, each holding until the next.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,14 +20,12 @@ pub struct Series {
 }
 
 impl Series {
-    /// Reads a CSV of times and values. Quoted, empty and filtered rows are understood; rows must be in order of time.
+    /// Reads a CSV or Parquet file of times and values. Quoted, empty and filtered rows are understood; rows must be in order of time.
     pub fn load(path: &Path, file: &RateSeriesFile) -> Result<Self, ScenarioError> {
+        let table = Table::read(path)?;
         let name = path.display().to_string();
-        let text = read_text(path)?;
         let bad_file = |reason: String| ScenarioError::BadFile { file: name.clone(), reason };
-        let mut lines = text.lines().enumerate();
-        let header = lines.next().map(|(_, line)| line.trim_start_matches('\u{feff}')).unwrap_or_default();
-        let names: Vec<&str> = header.split(',').map(|column| column.trim().trim_matches('"')).collect();
+        let names: Vec<&str> = table.names.iter().map(String::as_str).collect();
         let column = |wanted: &Option<String>, default: usize| match wanted {
             Some(wanted) => find(&names, wanted),
             None if default < names.len() => Ok(default),
@@ -39,17 +37,18 @@ impl Series {
             filters.push((find(&names, wanted).map_err(bad_file)?, value.as_str()));
         }
         let mut rows: Vec<(i64, Option<f64>)> = Vec::new();
-        for (index, line) in lines {
-            let row = row(line.trim_end(), columns, &filters, file)
-                .and_then(|row| match (&row, rows.last()) {
-                    (Some(row), Some(last)) if row.0 <= last.0 => {
-                        Err("is not later than the row above; rows must be in order of time".to_owned())
-                    }
-                    _ => Ok(row),
-                })
-                .map_err(|reason| ScenarioError::BadRow { file: name.clone(), row: index as u64 + 1, reason })?;
-            rows.extend(row);
-        }
+        let mut take = |number: u64, [time, value]: [&str; 2], unit| {
+            let row = row([time, value], unit).and_then(|row| match rows.last() {
+                Some(last) if row.0 <= last.0 => {
+                    Err("is not later than the row above; rows must be in order of time".to_owned())
+                }
+                _ => Ok(row),
+            });
+            let row = row.map_err(|reason| ScenarioError::BadRow { file: name.clone(), row: number, reason })?;
+            rows.push(row);
+            Ok(())
+        };
+        table.each_row(columns, &filters, file.time_unit, &mut take)?;
         if rows.len() < 2 {
             return Err(bad_file("needs at least two rows of values".to_owned()));
         }
@@ -83,31 +82,15 @@ impl Series {
     }
 }
 
-/// Time and value of a row; `None` for rows that are empty or filtered out.
-fn row(
-    line: &str,
-    columns: [usize; 2],
-    filters: &[(usize, &str)],
-    file: &RateSeriesFile,
-) -> Result<Option<(i64, Option<f64>)>, String> {
-    if line.is_empty() {
-        return Ok(None);
-    }
-    for (column, wanted) in filters {
-        let [found] = fields(line.as_bytes(), [*column])?;
-        if found != wanted.as_bytes() {
-            return Ok(None);
-        }
-    }
-    let [time, value] = fields(line.as_bytes(), columns)?;
-    let at_ns =
-        time_ns(time, file.time_unit).ok_or_else(|| format!("`{}` is not a time", String::from_utf8_lossy(time)))?;
-    let value = std::str::from_utf8(value).unwrap_or_default().trim();
+/// Time and value of a row.
+fn row([time, value]: [&str; 2], unit: TimeColumn) -> Result<(i64, Option<f64>), String> {
+    let at_ns = time_ns(time.as_bytes(), unit).ok_or_else(|| format!("`{time}` is not a time"))?;
+    let value = value.trim();
     if value.is_empty() || value == "NaN" {
-        return Ok(Some((at_ns, None)));
+        return Ok((at_ns, None));
     }
     match value.parse::<f64>() {
-        Ok(number) if number.is_finite() && number >= 0.0 => Ok(Some((at_ns, Some(number)))),
+        Ok(number) if number.is_finite() && number >= 0.0 => Ok((at_ns, Some(number))),
         _ => Err(format!("`{value}` is not a number of 0 or more")),
     }
 }

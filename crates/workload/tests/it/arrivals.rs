@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use units::{SimDuration, SimTime};
-use workload::{ArrivalCursor, Distribution, RateCurve, TraceChunk, Traffic, TrafficError};
+use workload::{ArrivalCursor, Distribution, RateCurve, Trace, TraceChunk, Traffic, TrafficError};
 
 use crate::statistics::{chi_square_deviations, ks_distance, ks_limit};
 
@@ -218,4 +218,77 @@ proptest! {
         prop_assert_eq!(&times, &arrivals(&traffic, seed, SimTime::MAX));
         prop_assert_ne!(times, arrivals(&traffic, seed ^ 1, SimTime::MAX));
     }
+}
+
+fn thinned(source: Traffic, factor: RateCurve) -> Traffic {
+    Traffic::Thinned { source: Box::new(source), factor: Arc::new(factor) }
+}
+
+#[test]
+fn a_poisson_process_times_a_curve_is_the_poisson_process_of_the_product() {
+    let rate = RateCurve::constant(40.0, MINUTE * 600);
+    // From nothing to three and a half times, step by step.
+    let factor = RateCurve { step: MINUTE, rates: (0..600).map(|step| f64::from(step % 8) * 0.5).collect() };
+    let product = rate.times(&factor);
+    let times = arrivals(&thinned(poisson(rate), factor), 11, SimTime::MAX);
+    let (mut seen, mut means) = (0.0, 0.0);
+    for (count, rate) in counts_per_step(&times, &product).iter().zip(&product.rates) {
+        assert!(*rate > 0.0 || *count == 0, "a request where the factor is zero");
+        (seen, means) = (seen + *count as f64, means + rate * 60.0);
+    }
+    // Copies come in groups of at most four: the variance is at most four times that of a Poisson process.
+    assert!((seen - means).abs() < 4.0 * (4.0 * means).sqrt(), "{seen} of {means}");
+
+    // Below one nothing is copied, and gaps along the product are exponential again.
+    let below = RateCurve { step: MINUTE, rates: (0..600).map(|step| 0.1 + f64::from(step % 8) * 0.1).collect() };
+    let rate = RateCurve::constant(40.0, MINUTE * 600);
+    let product = rate.times(&below);
+    let times = arrivals(&thinned(poisson(rate), below), 12, SimTime::MAX);
+    let (seen, means): (Vec<u64>, Vec<f64>) =
+        (counts_per_step(&times, &product), product.rates.iter().map(|rate| rate * 60.0).collect());
+    assert!(chi_square_deviations(&seen, &means).abs() < 4.0);
+    let area: Vec<f64> = times
+        .windows(2)
+        .map(|pair| product.expected_count(SimTime::from_nanos(pair[0]), SimTime::from_nanos(pair[1])))
+        .collect();
+    let n = area.len();
+    assert!(ks_distance(area, |x| 1.0 - libm::exp(-x)) < ks_limit(n));
+}
+
+#[test]
+fn a_factor_of_one_changes_nothing_and_one_of_three_plays_each_request_three_times() {
+    let source = || poisson(RateCurve::constant(5.0, MINUTE * 60));
+    let plain = arrivals(&source(), 4, SimTime::MAX);
+    let times_factor = |factor| arrivals(&thinned(source(), RateCurve::constant(factor, MINUTE * 61)), 4, SimTime::MAX);
+    assert_eq!(times_factor(1.0), plain);
+    let thrice = times_factor(3.0);
+    assert_eq!(thrice.len(), plain.len() * 3);
+    assert!(plain.iter().enumerate().all(|(index, at)| thrice[index * 3] == *at), "first copies keep their instants");
+    let end = SimTime::from_secs(1_800);
+    assert!(
+        arrivals(&thinned(source(), RateCurve::constant(3.0, MINUTE * 61)), 4, end)
+            .iter()
+            .all(|at| *at < end.as_nanos())
+    );
+}
+
+#[test]
+fn a_sum_holds_the_requests_of_every_part_and_drawn_tokens_go_beside_recorded_ones() {
+    let mut columns = TraceChunk::default();
+    (0..5_000u64).for_each(|row| columns.push_with_tokens(row * 300_000_000, (row as u32 + 1_000_000, 7)));
+    let trace = Traffic::Replay { source: Arc::new(Trace::new(columns).unwrap()), copies: 1.0 };
+    let bare = poisson(RateCurve::constant(10.0, MINUTE * 25));
+    assert_eq!(Traffic::Merge(vec![trace.clone(), bare.clone()]).validate(), Err(TrafficError::MixedTokens));
+    let prompt = Distribution::LogNormal { p50: 400.0, p90: 900.0 };
+    let drawn = Traffic::WithTokens { source: Box::new(bare), prompt, output: Distribution::Constant(3.0) };
+    let sum = Traffic::Merge(vec![trace, drawn]);
+    sum.validate().unwrap();
+    let (mut cursor, mut chunk) = (ArrivalCursor::new(&sum, 9, SimTime::MAX), TraceChunk::default());
+    while cursor.fill(&mut chunk) {}
+    chunk.validate().unwrap();
+    let recorded: Vec<u32> = chunk.prompt_tokens.iter().copied().filter(|tokens| *tokens >= 1_000_000).collect();
+    assert!(recorded.iter().copied().eq(1_000_000..1_005_000), "recorded requests keep their tokens and order");
+    let drawn = chunk.output_tokens.iter().filter(|tokens| **tokens == 3).count() as f64;
+    // 10 req/s over 25 minutes, four standard deviations.
+    assert!((drawn - 15_000.0).abs() < 4.0 * 15_000_f64.sqrt(), "{drawn}");
 }

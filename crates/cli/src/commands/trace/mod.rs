@@ -1,5 +1,7 @@
 //! `scalelab trace`: look at a trace, normalise it, make one up, describe one by a few numbers.
 
+mod output;
+
 use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,9 +12,10 @@ use scenario::{Amount, FileTrace, RequestRate, Time};
 use units::SimDuration;
 use workload::{Distribution, LlmTrace, RateCurve, TraceChunk, TraceSource};
 
-use super::data_files::{say, write};
+use super::data_files::say;
 use crate::args::{ArrivalUnit, Fit, Synthesize, Trace, TraceFile};
 use crate::failure::{Failure, OrInput, Outcome, Result};
+use output::TraceOutput;
 
 /// A made-up trace is held in memory; more than this many requests is no small trace.
 const REQUESTS_MAX: f64 = 50_000_000.0;
@@ -31,10 +34,15 @@ pub fn trace(args: &Trace) -> Result<Outcome> {
     match args {
         Trace::Inspect(input) => inspect(input)?,
         Trace::Convert { input, output } => {
-            let (_, trace) = read(input)?;
-            write(output, &csv(&trace))?;
+            let file = open(input)?;
+            let (mut reader, mut chunk) = (file.open(), TraceChunk::default());
+            let mut written = TraceOutput::create(output, file.has_tokens())?;
+            while reader.next_chunk(&mut chunk) {
+                written.push(&chunk)?;
+            }
+            written.finish()?;
             if output != Path::new("-") {
-                eprintln!("{} requests are in {}", trace.len(), output.display());
+                eprintln!("{} requests are in {}", file.len(), output.display());
             }
         }
         Trace::Synthesize(args) => synthesize(args)?,
@@ -43,7 +51,8 @@ pub fn trace(args: &Trace) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-fn read(input: &TraceFile) -> Result<(FileTrace, TraceChunk)> {
+/// Reads a trace through and finds it good.
+fn open(input: &TraceFile) -> Result<FileTrace> {
     let columns = input.arrival.as_ref().map(|arrival| ColumnsFile {
         arrival: arrival.clone(),
         arrival_unit: match input.arrival_unit {
@@ -61,12 +70,17 @@ fn read(input: &TraceFile) -> Result<(FileTrace, TraceChunk)> {
         format: if columns.is_some() { TraceFormat::Columns } else { TraceFormat::Auto },
         columns,
     };
-    let file = FileTrace::load(&input.file, &key).map_err(|error| {
+    FileTrace::load(&input.file, &key).map_err(|error| {
         let text = error.to_string();
         // The reader speaks of scenario keys; here the same choice is an option.
         let said = "name the columns under `columns` with `format: columns`";
         Failure::input(text.replace(said, "name its column of arrivals with --arrival"))
-    })?;
+    })
+}
+
+/// A trace in memory.
+fn read(input: &TraceFile) -> Result<(FileTrace, TraceChunk)> {
+    let file = open(input)?;
     let (mut reader, mut chunk, mut all) = (file.open(), TraceChunk::default(), TraceChunk::default());
     while reader.next_chunk(&mut chunk) {
         append(&mut all, &chunk);
@@ -111,22 +125,6 @@ fn tokens_text(tokens: &Tokens) -> String {
     format!("mean {:.1}, p50 {}, p90 {}, p99 {}, max {}", tokens.mean, tokens.p50, tokens.p90, tokens.p99, tokens.max)
 }
 
-/// The normal form: seconds from the start with as many decimals as they need, exact to the nanosecond.
-fn csv(trace: &TraceChunk) -> String {
-    let has_tokens = trace.has_tokens();
-    let mut text = String::with_capacity(trace.len() * 24);
-    text.push_str(if has_tokens { "arrival_s,prompt_tokens,output_tokens\n" } else { "arrival_s\n" });
-    for (row, at) in trace.arrival_ns.iter().enumerate() {
-        let seconds = format!("{}.{:09}", at / 1_000_000_000, at % 1_000_000_000);
-        text.push_str(seconds.trim_end_matches('0').trim_end_matches('.'));
-        if has_tokens {
-            let _ = write!(text, ",{},{}", trace.prompt_tokens[row], trace.output_tokens[row]);
-        }
-        text.push('\n');
-    }
-    text
-}
-
 fn synthesize(args: &Synthesize) -> Result<()> {
     let rate = amount::<RequestRate>("--rate", &args.rate)?.0;
     let duration = amount::<Time>("--duration", &args.duration)?;
@@ -148,7 +146,9 @@ fn synthesize(args: &Synthesize) -> Result<()> {
     if trace.is_empty() {
         return Err(Failure::input("not one request falls into this time; raise --rate or --duration"));
     }
-    write(&args.out, &csv(&trace))?;
+    let mut written = TraceOutput::create(&args.out, trace.has_tokens())?;
+    written.push(&trace)?;
+    written.finish()?;
     if args.out != Path::new("-") {
         eprintln!("{} requests are in {}", trace.len(), args.out.display());
     }

@@ -36,16 +36,15 @@ fn draw(report: &SweepReport<'_>, axis: &Axis, lines: &[Line<'_>], title: &str) 
     let mut drawing = page(title, &format!("{}; all points face the same requests", replications(report)));
     let shown: Vec<&SweepPoint> = lines.iter().flat_map(|(_, points)| points.iter().copied()).collect();
     let x = axis.scale();
+    let shares = shown.iter().filter(|point| is_judged(point)).map(|point| point.slo_attainment);
+    let shares = shares.flat_map(|share| [share.mean, share.low, share.high]);
     let upper = Panel {
         left: MARGIN_LEFT + 28.0,
         right: f64::from(WIDTH) - MARGIN_RIGHT,
         top: 166.0,
         bottom: 462.0,
         x,
-        y: attainment_scale(
-            &shown.iter().copied().filter(|point| is_judged(point)).collect::<Vec<_>>(),
-            report.objective,
-        ),
+        y: attainment_scale(shares, report.objective),
     };
     let (_, dearest) =
         extent(shown.iter().flat_map(|point| [point.cost_usd.mean, point.cost_usd.high])).unwrap_or((0.0, 1.0));

@@ -1,0 +1,123 @@
+//! A trace of lines, CSV or JSON: parsed as it is read, with one line in memory.
+
+use std::io::BufRead;
+use std::path::{Path, PathBuf};
+
+use workload::{TraceChunk, TraceReader};
+
+use crate::error::ScenarioError;
+use crate::file::TraceFile;
+
+use super::cache::CacheWriter;
+use super::file::{Clock, bad_row};
+use super::line::Layout;
+use super::{open, open_input, unreadable};
+
+/// Rows handed out at once: 64 KiB of columns, which stay in the second-level cache.
+const ROWS_PER_CHUNK: usize = 4_096;
+
+/// A file of lines and how they are read.
+#[derive(Clone, Debug)]
+pub struct LinesTrace {
+    path: PathBuf,
+    /// What stands in a line.
+    pub layout: Layout,
+    /// The file's own time of the start, in nanoseconds; known once the file was read through.
+    pub origin_ns: i64,
+}
+
+impl LinesTrace {
+    /// Reads the first line, which says what the others hold.
+    pub fn of(path: &Path, trace: &TraceFile) -> Result<Self, ScenarioError> {
+        let mut lines = Lines { input: open_input(path)?, buffer: Vec::new() };
+        let first = lines.next().map_err(|error| unreadable(path, &error))?.unwrap_or_default();
+        let layout = Layout::of(&String::from_utf8_lossy(first), trace)
+            .map_err(|reason| ScenarioError::BadFile { file: path.display().to_string(), reason })?;
+        Ok(Self { path: path.to_owned(), layout, origin_ns: 0 })
+    }
+
+    /// Reads the file through: every row must be readable, and none earlier than the one above it. Rows also go to `cache`, which is given
+    /// up when it cannot be written.
+    pub fn check(&mut self, cache: &mut Option<CacheWriter>) -> Result<Clock, ScenarioError> {
+        let name = self.path.display().to_string();
+        let mut lines = Lines { input: open_input(&self.path)?, buffer: Vec::new() };
+        let mut clock = Clock::new(self.layout.starts_at_first_row());
+        let mut number = 0;
+        while let Some(line) = lines.next().map_err(|error| unreadable(&self.path, &error))? {
+            number += 1;
+            if number == 1 && self.layout.has_header() {
+                continue;
+            }
+            let broken = |reason| bad_row(&name, number, reason);
+            let Some(row) = self.layout.row(line).map_err(broken)? else { continue };
+            let at_ns = clock.admit(row.at_ns).map_err(broken)?;
+            if cache.as_mut().is_some_and(|cache| cache.push(at_ns, row.tokens).is_err()) {
+                *cache = None;
+            }
+        }
+        self.origin_ns = clock.origin_ns;
+        Ok(clock)
+    }
+
+    /// A reader at the first request.
+    pub fn reader(&self) -> LinesReader {
+        let changed = |error: std::io::Error| panic!("{} changed during the run: {error}", self.path.display());
+        let mut lines = Lines { input: open(&self.path).unwrap_or_else(changed), buffer: Vec::new() };
+        if self.layout.has_header() {
+            lines.next().unwrap_or_else(|error| panic!("{} changed during the run: {error}", self.path.display()));
+        }
+        LinesReader { trace: self.clone(), lines }
+    }
+}
+
+/// Lines of a file, one buffer for all of them.
+struct Lines {
+    input: Box<dyn BufRead + Send>,
+    buffer: Vec<u8>,
+}
+
+impl Lines {
+    fn next(&mut self) -> std::io::Result<Option<&[u8]>> {
+        self.buffer.clear();
+        let length = self.input.read_until(b'\n', &mut self.buffer)?;
+        Ok((length > 0).then_some(&self.buffer))
+    }
+}
+
+/// Reads a [`LinesTrace`] forward.
+pub struct LinesReader {
+    trace: LinesTrace,
+    lines: Lines,
+}
+
+impl LinesReader {
+    fn next_row(&mut self) -> Option<(u64, Option<(u32, u32)>)> {
+        loop {
+            let read = self.lines.next().map_err(|error| error.to_string());
+            let row = read.and_then(|line| line.map(|line| self.trace.layout.row(line)).transpose());
+            match row {
+                Ok(None) => return None,
+                Ok(Some(None)) => {}
+                Ok(Some(Some(row))) => match row.at_ns.checked_sub(self.trace.origin_ns).map(u64::try_from) {
+                    Some(Ok(at_ns)) => return Some((at_ns, row.tokens)),
+                    _ => panic!("{} changed during the run: a row before its start", self.trace.path.display()),
+                },
+                Err(reason) => panic!("{} changed during the run: {reason}", self.trace.path.display()),
+            }
+        }
+    }
+}
+
+impl TraceReader for LinesReader {
+    fn next_chunk(&mut self, chunk: &mut TraceChunk) -> bool {
+        chunk.clear();
+        while chunk.len() < ROWS_PER_CHUNK {
+            match self.next_row() {
+                None => break,
+                Some((at_ns, Some(tokens))) => chunk.push_with_tokens(at_ns, tokens),
+                Some((at_ns, None)) => chunk.push(at_ns),
+            }
+        }
+        !chunk.is_empty()
+    }
+}

@@ -1,0 +1,219 @@
+//! A request trace in Parquet: the columns of the CSV formats, one row group in memory at a time.
+
+use std::fs::File;
+use std::path::Path;
+
+use workload::{TraceChunk, TraceReader};
+
+use crate::error::ScenarioError;
+use crate::file::{TimeColumn, TraceFile};
+
+use super::file::{Clock, bad_row};
+use super::line::{Layout, time_ns};
+use super::parquet::{Cells, ParquetInput, Values};
+use super::time::whole;
+use super::unreadable;
+
+/// Rows handed out at once.
+const ROWS_PER_CHUNK: usize = 8_192;
+
+/// A Parquet file and which of its columns are read how.
+#[derive(Clone, Debug)]
+pub struct ParquetTrace {
+    input: ParquetInput,
+    arrival: usize,
+    unit: TimeColumn,
+    tokens: Option<(usize, usize)>,
+    skips_failures: bool,
+    /// The file's own time of the start, in nanoseconds; known once the file was read through.
+    origin_ns: i64,
+}
+
+/// The requests of one row group, in the file's own time.
+#[derive(Default)]
+struct Group {
+    at_ns: Vec<i64>,
+    tokens: Option<(Vec<u32>, Vec<u32>)>,
+    /// Row in the group of each request; empty if it is that of the request.
+    rows: Vec<usize>,
+}
+
+/// What is wrong with a row of a group; without a row it is the column.
+type Complaint = (Option<usize>, String);
+
+impl ParquetTrace {
+    /// Reads the file through: every row must be readable, and none earlier than the one above it.
+    pub fn load(path: &Path, trace: &TraceFile) -> Result<(Self, Clock), ScenarioError> {
+        let input = ParquetInput::open(path)?;
+        let name = path.display().to_string();
+        let bad_file = |reason: String| ScenarioError::BadFile { file: name.clone(), reason };
+        let layout = Layout::of_columns(&input.names(), trace).map_err(bad_file)?;
+        let Layout::Csv { arrival, unit, tokens, skips_failures } = layout else {
+            return Err(bad_file("has no columns".to_owned()));
+        };
+        let unit = if input.holds_instants(arrival) { TimeColumn::Timestamp } else { unit };
+        let mut parquet = Self { input, arrival, unit, tokens, skips_failures, origin_ns: 0 };
+        let mut clock = Clock::new(unit == TimeColumn::Timestamp);
+        let mut file = File::open(path).map_err(|error| unreadable(path, &error))?;
+        let mut rows_before = 0;
+        for group in 0..parquet.input.groups() {
+            let complain = |(row, reason): Complaint| match row {
+                Some(row) => bad_row(&name, rows_before + row as u64 + 1, reason),
+                None => ScenarioError::BadFile { file: name.clone(), reason },
+            };
+            let (group, rows) = parquet.group(&mut file, group).map_err(complain)?;
+            for (index, at_ns) in group.at_ns.iter().enumerate() {
+                let row = group.rows.get(index).copied().unwrap_or(index);
+                clock.admit(*at_ns).map_err(|reason| complain((Some(row), reason)))?;
+            }
+            rows_before += rows as u64;
+        }
+        parquet.origin_ns = clock.origin_ns;
+        Ok((parquet, clock))
+    }
+
+    /// True if requests have tokens.
+    pub fn has_tokens(&self) -> bool {
+        self.tokens.is_some()
+    }
+
+    /// What the format is called.
+    pub fn format_name(&self) -> &'static str {
+        match (self.tokens.is_some(), self.unit == TimeColumn::Timestamp) {
+            (true, true) => "Parquet with dates and tokens",
+            (true, false) => "Parquet with arrivals and tokens",
+            (false, true) => "Parquet with dates",
+            (false, false) => "Parquet with arrivals",
+        }
+    }
+
+    /// A reader at the first request.
+    pub fn reader(&self) -> ParquetReader {
+        let path = self.input.path();
+        let file =
+            File::open(path).unwrap_or_else(|error| panic!("{} changed during the run: {error}", path.display()));
+        ParquetReader { trace: self.clone(), file, next_group: 0, group: Group::default(), next_row: 0 }
+    }
+
+    /// The requests of a row group, and how many rows it has.
+    fn group(&self, file: &mut File, group: usize) -> Result<(Group, usize), Complaint> {
+        let mut column = |index: usize| {
+            let cells = self.input.cells(file, group, index).map_err(|reason| (None, reason))?;
+            match cells.first_missing() {
+                Some(row) => Err((Some(row), format!("column `{}` is empty", self.input.names()[index]))),
+                None => Ok(cells),
+            }
+        };
+        let mut found = Group { at_ns: times(column(self.arrival)?, self.unit)?, ..Group::default() };
+        let rows = found.at_ns.len();
+        if let Some((prompt, output)) = self.tokens {
+            found.tokens =
+                Some((counts(&column(prompt)?, "prompt tokens")?, counts(&column(output)?, "output tokens")?));
+        }
+        if let (true, Some((prompt, output))) = (self.skips_failures, &mut found.tokens) {
+            found.rows = (0..rows).filter(|row| output[*row] > 0).collect();
+            found.at_ns = found.rows.iter().map(|row| found.at_ns[*row]).collect();
+            *prompt = found.rows.iter().map(|row| prompt[*row]).collect();
+            *output = found.rows.iter().map(|row| output[*row]).collect();
+        }
+        Ok((found, rows))
+    }
+}
+
+/// A column of times, in nanoseconds of the file's own time.
+fn times(cells: Cells, unit: TimeColumn) -> Result<Vec<i64>, Complaint> {
+    let unit_ns = match unit {
+        TimeColumn::Seconds => 1_000_000_000,
+        TimeColumn::Milliseconds => 1_000_000,
+        TimeColumn::Microseconds => 1_000,
+        TimeColumn::Nanoseconds | TimeColumn::Timestamp => 1,
+    };
+    let bad = |row: usize, found: String| (Some(row), format!("arrival `{found}` is not a time"));
+    match cells.values {
+        Values::Instants(instants) => Ok(instants),
+        Values::Text(texts) => texts
+            .values_iter()
+            .enumerate()
+            .map(|(row, text)| time_ns(text.as_bytes(), unit).ok_or_else(|| bad(row, text.to_owned())))
+            .collect(),
+        _ if unit == TimeColumn::Timestamp => {
+            Err((None, "the column of arrivals holds numbers where dates and times are expected".to_owned()))
+        }
+        Values::Whole(values) => values
+            .iter()
+            .enumerate()
+            .map(|(row, value)| value.checked_mul(unit_ns).ok_or_else(|| bad(row, value.to_string())))
+            .collect(),
+        Values::Numbers(values) => values
+            .iter()
+            .enumerate()
+            .map(|(row, value)| {
+                let ns = value * unit_ns as f64;
+                let is_time = ns.is_finite() && ns.abs() < 9e18;
+                if is_time { Ok(ns.round() as i64) } else { Err(bad(row, value.to_string())) }
+            })
+            .collect(),
+    }
+}
+
+/// A column of token counts.
+fn counts(cells: &Cells, what: &str) -> Result<Vec<u32>, Complaint> {
+    let count = |row: usize| match &cells.values {
+        Values::Whole(values) => u32::try_from(values[row]).ok(),
+        // Whole numbers are often doubles: pandas makes them so where a value is missing.
+        Values::Numbers(values) if values[row].fract() == 0.0 && (0.0..4e9).contains(&values[row]) => {
+            Some(values[row] as u32)
+        }
+        Values::Text(texts) => whole(texts.value(row).as_bytes()),
+        Values::Numbers(_) | Values::Instants(_) => None,
+    };
+    let bad = |row: usize| (Some(row), format!("{what} `{}` is not a whole number", cells.text(row)));
+    (0..cells.len()).map(|row| count(row).ok_or_else(|| bad(row))).collect()
+}
+
+/// Reads a [`ParquetTrace`] forward.
+pub struct ParquetReader {
+    trace: ParquetTrace,
+    file: File,
+    next_group: usize,
+    group: Group,
+    next_row: usize,
+}
+
+impl ParquetReader {
+    fn changed(&self, reason: &str) -> ! {
+        panic!("{} changed during the run: {reason}", self.trace.input.path().display())
+    }
+}
+
+impl TraceReader for ParquetReader {
+    fn next_chunk(&mut self, chunk: &mut TraceChunk) -> bool {
+        chunk.clear();
+        while self.next_row == self.group.at_ns.len() {
+            if self.next_group == self.trace.input.groups() {
+                return false;
+            }
+            // The old group goes before the new one comes.
+            self.group = Group::default();
+            match self.trace.group(&mut self.file, self.next_group) {
+                Ok((group, _)) => self.group = group,
+                Err((_, reason)) => self.changed(&reason),
+            }
+            self.next_group += 1;
+            self.next_row = 0;
+        }
+        let rows = self.next_row..self.group.at_ns.len().min(self.next_row + ROWS_PER_CHUNK);
+        for at_ns in &self.group.at_ns[rows.clone()] {
+            match at_ns.checked_sub(self.trace.origin_ns).map(u64::try_from) {
+                Some(Ok(at_ns)) => chunk.push(at_ns),
+                _ => self.changed("a row before its start"),
+            }
+        }
+        if let Some((prompt, output)) = &self.group.tokens {
+            chunk.prompt_tokens.extend_from_slice(&prompt[rows.clone()]);
+            chunk.output_tokens.extend_from_slice(&output[rows.clone()]);
+        }
+        self.next_row = rows.end;
+        true
+    }
+}
