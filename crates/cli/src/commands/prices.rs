@@ -38,7 +38,12 @@ fn list(args: &PricesList) -> Result<()> {
         region: args.region.as_deref(),
         gpu_model: args.gpu.as_deref(),
     };
-    say(&prices::list_table(&catalog, filter))
+    say(&prices::list_table(&catalog, filter, today()))
+}
+
+/// The day prices are looked at.
+fn today() -> Date {
+    TimeZone::UTC.to_datetime(Timestamp::now()).date()
 }
 
 /// A name that occurs nowhere is a slip of the pen, not an empty list.
@@ -61,7 +66,7 @@ fn show(args: &PricesShow) -> Result<()> {
     let everywhere = catalog.find(&args.instance, args.provider.as_deref(), None);
     known("--region", args.region.as_deref(), everywhere.iter().map(|row| row.region.as_str()))?;
     let rows = catalog.find(&args.instance, args.provider.as_deref(), args.region.as_deref());
-    say(&prices::show_table(&rows))
+    say(&prices::show_table(&rows, today()))
 }
 
 fn import(args: &PricesImport) -> Result<()> {

@@ -3,8 +3,8 @@
 use calibrate::ColdStartPreset;
 use cluster::spec::{
     ArtifactSpec, CacheSpec, ClusterAutoscalerSpec, ColdStartSpec, Consolidation, DisruptionBudget, FleetSpec,
-    InterruptionModel, LinkSpec, NodeLostSpec, NodeManager, NodePoolSpec, NodeTimings, OnDemandShare, PhaseSpec,
-    PodDisruptionBudget, PodSpec, RestoreSpec, Scheduling, SpotSpec,
+    InstanceOffering, InterruptionModel, LinkSpec, NodeLostSpec, NodeManager, NodePoolSpec, NodeTimings, OnDemandShare,
+    PhaseSpec, PodDisruptionBudget, PodSpec, RestoreSpec, Scheduling, SpotSpec,
 };
 use units::{Bytes, Millicores, SimDuration, SimTime};
 use workload::Distribution as Drawn;
@@ -19,6 +19,7 @@ use crate::quantity::Time;
 use crate::tree::parse_path;
 
 use super::offerings::{Market, Wanted};
+use super::price_book::purchase;
 use super::{Context, RunWindow};
 
 const SECOND: SimDuration = SimDuration::from_secs(1);
@@ -261,6 +262,9 @@ impl Context<'_> {
                 _ => "no instance type with a price under `prices` of the scenario meets them".to_owned(),
             },
         })?;
+        if pool.requirements.iter().any(|rule| rule.key == "karpenter.sh/capacity-type") {
+            self.note_unoffered(&document.title(), &wish.capacity_types, &offerings);
+        }
         let limit = |resource: &str| pool.limits.get(resource).map(|quantity| quantity.units());
         let known = ["cpu", "memory", "nodes"];
         if let Some(other) = pool.limits.keys().find(|key| !key.contains('/') && !known.contains(&key.as_str())) {
@@ -283,6 +287,15 @@ impl Context<'_> {
             termination_grace: pool.disruption.termination_grace,
             budgets: pool.disruption.budgets,
         })
+    }
+
+    /// A manifest may name capacity types that the scenario has no prices of; that is no mistake, but makes the pool smaller than it looks.
+    fn note_unoffered(&mut self, title: &str, capacity_types: &[CapacityType], offerings: &[InstanceOffering]) {
+        for kind in capacity_types.iter().map(|kind| purchase(*kind)) {
+            if offerings.iter().all(|offering| offering.purchase != kind) {
+                self.notes.push(format!("not offered for want of a price: {} capacity of {title}", kind.name()));
+            }
+        }
     }
 
     fn pod_budgets(&mut self, labels: &[(String, String)]) -> Result<Vec<PodDisruptionBudget>, ScenarioError> {
@@ -485,7 +498,7 @@ fn preset_note(preset: &ColdStartPreset) -> String {
 }
 
 /// Why a pod cannot run on a node of this offering; `None` if it can.
-fn misfit(offering: &cluster::spec::InstanceOffering, pod: &PodSpec) -> Option<String> {
+fn misfit(offering: &InstanceOffering, pod: &PodSpec) -> Option<String> {
     let kind = &offering.instance_type;
     if let Some((key, value)) = pod.node_selector.iter().find(|(key, value)| match key.as_str() {
         "nvidia.com/gpu.product" => *value != offering.gpu_product,

@@ -331,7 +331,8 @@ impl PriceBook {
     }
 }
 
-fn purchase(capacity_type: CapacityType) -> Purchase {
+/// The purchase option a capacity type is.
+pub(super) fn purchase(capacity_type: CapacityType) -> Purchase {
     match capacity_type {
         CapacityType::OnDemand => Purchase::OnDemand,
         CapacityType::Spot => Purchase::Spot,

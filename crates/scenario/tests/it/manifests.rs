@@ -110,6 +110,9 @@ fn node_pool(version: &str, disruption: &str) -> String {
 fn node_pools_of_each_version_have_their_own_defaults() {
     let pool = |manifest: &str| load_text(&deployed(manifest)).unwrap().spec.fleet.pools[1].clone();
     let v1 = pool(&node_pool("v1", "{}"));
+    let notes = load_text(&deployed(&node_pool("v1", "{}"))).unwrap().notes;
+    let unoffered = "not offered for want of a price: spot capacity of NodePool/gpu-pool";
+    assert!(notes.iter().any(|note| note == unoffered), "{notes:?}");
     assert_eq!((v1.weight, v1.gpus_max, v1.offerings.len()), (5, Some(8), 1));
     assert_eq!(v1.consolidation, Consolidation::WhenEmptyOrUnderutilized(SimDuration::ZERO));
     assert_eq!(v1.expire_after, Some(SimDuration::from_secs(720 * 3_600)));
