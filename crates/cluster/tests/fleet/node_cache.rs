@@ -60,6 +60,16 @@ fn a_new_version_is_downloaded_until_the_daemon_set_has_synced_it() {
 }
 
 #[test]
+fn a_node_that_is_warm_from_the_start_is_synced_too() {
+    let mut spec = one_node();
+    spec.pools[0].nodes_min = 1;
+    spec.cold_start.model_cache =
+        Some(CacheSpec { sync_period: Some(secs(300)), releases: vec![at(1_000)], ..cache(100) });
+    // Warm at 0 s: syncs at 300, 600, 900 and 1200 s. Image and weights are there, then the weights are old until 1260 s.
+    assert_eq!(ready(&spec, &[100, 1_010, 1_300]), [130.0, 1_100.0, 1_330.0]);
+}
+
+#[test]
 fn the_first_sync_of_a_node_brings_everything_over_its_links() {
     let mut spec = one_node();
     spec.cold_start.links = vec![LinkSpec { name: "bucket".into(), bytes_per_second: 1.0, per_node: false }];
