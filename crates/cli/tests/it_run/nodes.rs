@@ -101,6 +101,25 @@ fn the_articles_provisioner_and_budget_hold_off_an_expiry_and_not_a_reclaim() {
     assert!(least_ready(&article(1, "{clustered: {events: 1/d, share: 100%, spread: 1m}}")) < 2);
 }
 
+#[test]
+fn explain_tells_what_the_provider_said_of_nodes() {
+    let text = SCENARIO
+        .replace("DAYS", "1")
+        .replace("INTERRUPTIONS", "{clustered: {events: 1/d, share: 100%, spread: 1m}}\n    rebalance: 5m");
+    let folder = folder_with(&format!("{text}{ARTICLE}"));
+    let run = scalelab(folder.path(), &["run", "small", "--quiet", "-o", "out"]);
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let nodes = table(&folder.path().join("out/nodes.csv"));
+    let taken = nodes.iter().find(|node| !node["notice_s"].is_empty()).expect("one is taken");
+    assert!((seconds(taken, "notice_s") - seconds(taken, "rebalance_s") - 300.0).abs() < 1e-6);
+    let at = format!("{}s", seconds(taken, "ended_s") + 1.0);
+    let told = scalelab(folder.path(), &["explain", "out", "--policy", "three", "--at", &at]);
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    for what in ["the provider recommends to leave it", "the provider gives notice", "ended (spot_reclaim)"] {
+        assert!(told.contains(&format!("{} (g5.xlarge, spot): {what}", taken["node"])), "{told}");
+    }
+}
+
 const SCENARIO: &str = "\
 apiVersion: scalelab.dev/v1
 kind: Scenario

@@ -144,7 +144,7 @@ impl Fleet {
         }
     }
 
-    /// The DaemonSet has brought in what was missing when it began.
+    /// The DaemonSet has brought in what was missing when it began, or long ago on a node that is warm from the start.
     pub(super) fn on_cache_filled(&mut self, node: NodeId, out: &mut Out) {
         if self.nodes[node.index()].ended.is_some() {
             return;

@@ -161,6 +161,8 @@ pub enum Notice {
     Lost {
         /// The pod.
         pod: PodId,
+        /// When its node is seen as NotReady.
+        not_ready_at: SimTime,
         /// When it is evicted.
         evicted_at: SimTime,
     },

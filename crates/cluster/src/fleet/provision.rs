@@ -310,8 +310,12 @@ impl Fleet {
         let state = &mut self.nodes[node.index()];
         state.granted = true;
         state.image = ImageState::Present;
-        self.keep_weights(node, self.now);
         self.begin_cache_uses(node);
+        if self.spec.cold_start.model_cache.as_ref().is_some_and(|cache| cache.sync_period.is_some()) {
+            self.on_cache_filled(node, out);
+        } else {
+            self.keep_weights(node, self.now);
+        }
         self.begin_billing(node, out);
         self.nodes[node.index()].state = NodeState::Up;
         self.reindex(node);

@@ -118,7 +118,7 @@ impl Fleet {
         for pod in self.nodes[node.index()].pods.clone() {
             self.remove_pod(pod, ending, out);
             out.tell(match lost {
-                Some(evicted_at) => Notice::Lost { pod, evicted_at },
+                Some((not_ready_at, evicted_at)) => Notice::Lost { pod, not_ready_at, evicted_at },
                 None => Notice::Killed { pod },
             });
         }

@@ -70,11 +70,12 @@ impl Fleet {
         Some(self.now.saturating_sub(draw(lead, &mut stream)).max(launched))
     }
 
-    /// When pods of a node that has gone unannounced are evicted; `None` if the cluster hears of its end at once.
-    pub(super) fn found_lost_at(&self, node: NodeId) -> Option<SimTime> {
+    /// When a node that has gone unannounced is seen as NotReady, and its pods evicted; `None` if the cluster hears of its end at once.
+    pub(super) fn found_lost_at(&self, node: NodeId) -> Option<(SimTime, SimTime)> {
         let lost = self.spec.spot.node_lost.as_ref()?;
         let mut stream = Stream::new(self.seed, Purpose::Spot, LOST_ENTITY + node::entity(node));
-        Some(self.now + draw(&lost.not_ready, &mut stream) + lost.eviction)
+        let not_ready = self.now + draw(&lost.not_ready, &mut stream);
+        Some((not_ready, not_ready + lost.eviction))
     }
 
     /// The notice has reached the cluster: no new pods here, and those it has are drained.

@@ -165,7 +165,9 @@ impl Cluster<'_> {
                 self.pod_is_killed(pod, now);
                 self.reconcile(agenda);
             }
-            Notice::Lost { pod, evicted_at } => self.pod_is_lost(pod, evicted_at, agenda),
+            Notice::Lost { pod, not_ready_at, evicted_at } => {
+                self.pod_is_lost(pod, (not_ready_at, evicted_at), agenda);
+            }
             Notice::Warned { pod, .. } => self.warned.push(pod),
             Notice::Loaded { .. } | Notice::NodeUp { .. } | Notice::NodeGone { .. } | Notice::LaunchFailed { .. } => {}
         }
@@ -190,21 +192,28 @@ impl Cluster<'_> {
         self.pipeline.pod_is_gone(pod);
     }
 
-    /// The pod is gone with its node, and only its requests have noticed. One that was being deleted has been replaced already.
-    fn pod_is_lost(&mut self, pod: PodId, evicted_at: SimTime, agenda: &mut Agenda<Event>) {
+    /// The pod is gone with its node, and only its requests notice: the router sends it more until its node is NotReady. One that was being deleted has been replaced already.
+    fn pod_is_lost(&mut self, pod: PodId, (not_ready_at, evicted_at): (SimTime, SimTime), agenda: &mut Agenda<Event>) {
         let now = agenda.now();
         if matches!(self.pods.state(pod), PodState::Draining | PodState::Gone) {
             return self.pod_is_killed(pod, now);
         }
+        let was_ready = self.pods.state(pod) == PodState::Ready;
         self.leave_flow(pod, now);
         self.pipeline.pod_is_gone(pod);
         self.pods.set_state(pod, PodState::Lost);
+        if was_ready && flow::keeps_dead_endpoints(self.spec) {
+            let slot = self.pods.take_slot(pod);
+            self.flow.add_dead(slot, pod, now);
+            agenda.schedule(not_ready_at, Event::Withdraw(pod));
+        }
         agenda.schedule(evicted_at, Event::Forget(pod));
     }
 
     /// A lost pod is evicted at last: it can be replaced.
     fn pod_is_forgotten(&mut self, pod: PodId, agenda: &mut Agenda<Event>) {
         if self.pods.state(pod) == PodState::Lost {
+            self.leave_flow(pod, agenda.now());
             self.pods.set_gone(pod);
             self.reconcile(agenda);
         }

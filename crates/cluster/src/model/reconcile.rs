@@ -173,6 +173,7 @@ impl Cluster<'_> {
                 self.end_pod(pod, now);
             }
             PodState::Lost => {
+                self.leave_flow(pod, now);
                 self.pods.set_ending(pod, ending);
                 self.pods.set_gone(pod);
             }
@@ -202,8 +203,10 @@ impl Cluster<'_> {
 
     /// No new request reaches the pod any more.
     pub(super) fn withdraw(&mut self, pod: PodId, agenda: &mut Agenda<Event>) {
-        if self.pods.state(pod) == PodState::Draining {
-            self.wait_until_drained(pod, agenda);
+        match self.pods.state(pod) {
+            PodState::Draining => self.wait_until_drained(pod, agenda),
+            PodState::Lost => self.leave_flow(pod, agenda.now()),
+            _ => {}
         }
     }
 

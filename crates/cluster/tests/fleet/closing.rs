@@ -2,14 +2,15 @@
 
 use cluster::fleet::{PodPhase, PodRole};
 use cluster::spec::{
-    CacheSpec, ClusterAutoscalerSpec, CommitmentSpec, Consolidation, FleetSpec, InterruptionModel, NodeManager,
-    PodDisruptionBudget, Scheduling,
+    ArtifactSpec, CacheSpec, ClusterAutoscalerSpec, CommitmentSpec, Consolidation, FleetSpec, InterruptionModel,
+    NodeLostSpec, NodeManager, PodDisruptionBudget, RestoreSpec, Scheduling,
 };
 use proptest::prelude::*;
 use record::{NodeLife, Purchase, ReplicaLife};
 use units::{Bytes, PodId, SimDuration, SimTime, Usd, UsdPerHour};
+use workload::Distribution;
 
-use crate::support::{Driver, at, fleet, offering, pod, secs};
+use crate::support::{Driver, at, constant, fleet, offering, pod, secs};
 
 fn spec(variant: u8) -> FleetSpec {
     let mut spot = offering("small", Purchase::Spot, 1, 0.303);
@@ -37,6 +38,19 @@ fn spec(variant: u8) -> FleetSpec {
         releases: Vec::new(),
     });
     spec.cold_start.streaming_load = variant & 4 == 0;
+    if variant & 1 == 0 {
+        (spec.timings.launch_stuck, spec.timings.registration_stuck) = (0.1, 0.1);
+        spec.cold_start.restore = Some(RestoreSpec { length: constant(3.0), everywhere: false });
+        if let Some(cache) = &mut spec.cold_start.model_cache {
+            cache.sync_period = (variant & 4 == 0).then(|| secs(60));
+            cache.releases = vec![at(900)];
+            let gap = Distribution::Exponential { mean: 100.0 };
+            cache.others = vec![ArtifactSpec { name: "other".into(), bytes: Bytes(2), gap }];
+        }
+    }
+    if variant & 6 == 6 {
+        spec.spot.node_lost = Some(NodeLostSpec { not_ready: Distribution::Constant(45.0), eviction: secs(300) });
+    }
     match variant / 8 {
         0 => {}
         1 => {
@@ -133,6 +147,7 @@ proptest! {
     fn the_ledger_closes_whatever_happens(variant in 0u8..32, replaces: bool, seed: u64, steps in steps()) {
         let mut driver = Driver::seeded(&spec(variant), &pod(), seed);
         driver.replaces = replaces;
+        driver.fleet.preempt_after(secs(u64::from(variant % 3) * 4));
         for step in &steps {
             act(&mut driver, step);
         }
@@ -183,6 +198,9 @@ fn calm(manager: u8) -> FleetSpec {
     // Longer than a cold start: with less, Karpenter moves pods that are still loading, again and again.
     spec.pools[0].consolidation = Consolidation::WhenEmptyOrUnderutilized(secs(300));
     spec.budgets = vec![PodDisruptionBudget::UnavailableMax(1)];
+    if manager > 0 {
+        (spec.timings.launch_stuck, spec.timings.registration_stuck) = (0.1, 0.1);
+    }
     spec.manager = match manager {
         0 => NodeManager::Simple { empty_delay: secs(30) },
         1 => NodeManager::Karpenter,
@@ -205,6 +223,7 @@ proptest! {
         let mut driver = Driver::seeded(&calm(manager), &pod(), seed);
         driver.fleet.keep_standbys_on_demand(on_demand);
         driver.replaces = true;
+        driver.fleet.preempt_after(secs(if on_demand { 5 } else { 0 }));
         for step in &steps {
             act(&mut driver, step);
         }

@@ -47,7 +47,7 @@ fn what_is_used_often_stays_and_what_is_not_goes_first() {
     let others = vec![other("often", 30, 100.0), other("once", 40, 400.0)];
     spec.cold_start.model_cache = Some(CacheSpec { others, ..cache(100) });
     // 50 + 30 fit; `once`, at 480 s, finds the weights of 180 s used least recently, as `often` was there at 380 s.
-    assert_eq!(ready(&spec, &[0, 470, 600]), [210.0, 500.0, 690.0]);
+    assert_eq!(ready(&spec, &[0, 470, 550]), [210.0, 500.0, 640.0]);
 }
 
 #[test]
@@ -57,6 +57,16 @@ fn a_new_version_is_downloaded_until_the_daemon_set_has_synced_it() {
         Some(CacheSpec { sync_period: Some(secs(300)), releases: vec![at(1_000)], ..cache(100) });
     // Syncs begin at 80, 440, 740 and 1040 s; those that find something take 60 s.
     assert_eq!(ready(&spec, &[0, 200, 1_010, 1_050, 1_110]), [210.0, 230.0, 1_100.0, 1_140.0, 1_140.0]);
+}
+
+#[test]
+fn a_node_that_is_warm_from_the_start_is_synced_too() {
+    let mut spec = one_node();
+    spec.pools[0].nodes_min = 1;
+    spec.cold_start.model_cache =
+        Some(CacheSpec { sync_period: Some(secs(300)), releases: vec![at(1_000)], ..cache(100) });
+    // Warm at 0 s: syncs at 300, 600, 900 and 1200 s. Image and weights are there, then the weights are old until 1260 s.
+    assert_eq!(ready(&spec, &[100, 1_010, 1_300]), [130.0, 1_100.0, 1_330.0]);
 }
 
 #[test]

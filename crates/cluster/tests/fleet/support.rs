@@ -251,7 +251,7 @@ impl Driver {
                 self.fleet.delete_pod(pod, "evicted", self.now, &mut self.out);
                 self.collect();
             }
-            if let Notice::Killed { .. } = notice {
+            if let Notice::Killed { .. } | Notice::Lost { .. } = notice {
                 self.create();
             }
         }

@@ -69,6 +69,25 @@ fn the_cluster_autoscaler_gives_up_after_fifteen_minutes_and_leaves_the_group_al
 }
 
 #[test]
+fn the_cluster_autoscaler_forgets_a_failure_after_three_hours() {
+    // The first failure is at 910 s; a second one counts as a repetition until 910 s + 3 h.
+    for (again, rest) in [(10_000, 600), (11_000, 300)] {
+        let mut spec = with(autoscaler());
+        spec.timings.boot = Distribution::Constant(2_000.0);
+        let mut driver = Driver::new(&spec);
+        let pod = driver.create();
+        driver.run_to(at(1_000));
+        driver.delete(pod);
+        driver.run_to(at(again));
+        driver.create();
+        driver.run_to(at(again + 2_000));
+        driver.fleet.finish(driver.now);
+        let requested: Vec<u64> = driver.fleet.take_lives().1.iter().map(|node| node.requested.as_secs()).collect();
+        assert_eq!(requested, [10, again + 10, again + 910 + rest]);
+    }
+}
+
+#[test]
 fn some_launches_and_registrations_hang_and_every_pod_still_gets_its_node() {
     for manager in [NodeManager::Karpenter, autoscaler()] {
         let mut spec = with(manager);

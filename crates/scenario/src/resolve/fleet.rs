@@ -137,7 +137,15 @@ impl Context<'_> {
     /// A pool none of whose nodes can hold the pod is worth a note; if none can, nothing would ever run.
     fn check_fit(&mut self, pools: &[NodePoolSpec], pod: &PodSpec) -> Result<(), ScenarioError> {
         let mut misfits = Vec::new();
+        self.note_unknown_labels(pools, pod);
         for pool in pools {
+            if let Some((key, value)) =
+                pod.node_selector.iter().find(|(key, value)| gives_other(pools, pool, key, value))
+            {
+                let name = &pool.name;
+                misfits.push(format!("pool `{name}` can never hold the pod: it selects nodes with `{key}: {value}`, which this pool's do not have"));
+                continue;
+            }
             let reasons: Vec<String> = pool.offerings.iter().filter_map(|offering| misfit(offering, pod)).collect();
             if reasons.len() == pool.offerings.len() {
                 misfits.push(format!("pool `{}` can never hold the pod: {}", pool.name, reasons[0]));
@@ -148,6 +156,15 @@ impl Context<'_> {
         }
         self.notes.extend(misfits);
         Ok(())
+    }
+
+    /// A label that neither a pool nor the model gives nodes cannot be checked; the pod is taken to find it.
+    fn note_unknown_labels(&mut self, pools: &[NodePoolSpec], pod: &PodSpec) {
+        for (key, value) in &pod.node_selector {
+            if !MODELLED_LABELS.contains(&key.as_str()) && !is_given(pools, key) {
+                self.notes.push(format!("nodeSelector `{key}: {value}`: no pool says it has this label; taken as met"));
+            }
+        }
     }
 
     fn written_pool(
@@ -495,6 +512,28 @@ fn preset_note(preset: &ColdStartPreset) -> String {
         "cold start `{}`: {}; sources with `scalelab calibrate preset {}`",
         preset.name, preset.description, preset.name
     )
+}
+
+/// Node labels that follow from pool, instance type, zone and purchase option.
+const MODELLED_LABELS: [&str; 8] = [
+    "nvidia.com/gpu.product",
+    "topology.kubernetes.io/zone",
+    "failure-domain.beta.kubernetes.io/zone",
+    "node.kubernetes.io/instance-type",
+    "beta.kubernetes.io/instance-type",
+    "karpenter.sh/nodepool",
+    "karpenter.sh/provisioner-name",
+    "karpenter.sh/capacity-type",
+];
+
+/// Whether some pool gives its nodes a label of this name.
+fn is_given(pools: &[NodePoolSpec], key: &str) -> bool {
+    pools.iter().flat_map(|pool| &pool.labels).any(|(given, _)| given == key)
+}
+
+/// Whether nodes of `pool` lack a label that pools decide about.
+fn gives_other(pools: &[NodePoolSpec], pool: &NodePoolSpec, key: &str, value: &str) -> bool {
+    is_given(pools, key) && !pool.labels.iter().any(|(given, its)| given == key && its == value)
 }
 
 /// Why a pod cannot run on a node of this offering; `None` if it can.

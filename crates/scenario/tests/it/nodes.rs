@@ -59,6 +59,20 @@ fn a_node_pool_gives_labels_every_limit_and_a_balanced_policy() {
 }
 
 #[test]
+fn a_selector_that_no_pool_meets_is_refused_and_one_nobody_knows_is_noted() {
+    let selecting = |label: &str| {
+        let scenario = pooled(POOL);
+        scenario.replacen("      gpus: 1\n", &format!("      gpus: 1\n      nodeSelector: {{{label}}}\n"), 1)
+    };
+    load_text(&selecting("team: research")).unwrap();
+    assert_snapshot!(message(&selecting("team: sales")), @"scenario.yaml:18:10: spec.nodes: pool `gpus` can never hold the pod: it selects nodes with `team: sales`, which this pool's do not have");
+    assert_snapshot!(load_text(&selecting("disk: ssd")).unwrap().notes.join("\n"), @r"
+    ignored: scenario.yaml: NodePool/gpus: spec.template.spec.nodeClassRef
+    nodeSelector `disk: ssd`: no pool says it has this label; taken as met
+    ");
+}
+
+#[test]
 fn stuck_nodes_need_somebody_who_gives_them_up() {
     let loaded = load_text(&nodes("    timings: {launchStuck: 1%, registrationStuck: 0.5%}\n")).unwrap();
     let timings = &loaded.spec.fleet.timings;
