@@ -32,6 +32,7 @@ impl Lab {
         });
         let mut command = Command::new(env!("CARGO_BIN_EXE_scalelab"));
         command.args(arguments).current_dir(self.folder.path()).env("NO_COLOR", "1");
+        command.env_remove("SCALELAB_CACHE_DIR");
         let output = command.output().expect("the program starts");
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
         Ran { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
@@ -49,6 +50,11 @@ impl Lab {
         let ran = self.run(line);
         assert_eq!(ran.code, 2, "{line}\n{}{}", ran.stdout, ran.stderr);
         ran.stderr
+    }
+
+    /// A file or folder in it.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     pub fn write(&self, name: &str, text: &str) {

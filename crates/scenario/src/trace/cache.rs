@@ -186,6 +186,10 @@ impl CacheWriter {
             let folder = path.parent()?;
             // Only the folder for caches is made; a trace is in a folder that is there.
             std::fs::create_dir_all(folder).ok()?;
+            // Said of a folder this holds for root too, whom the system would let write.
+            if std::fs::metadata(folder).ok()?.permissions().readonly() {
+                return None;
+            }
             let mut builder = tempfile::Builder::new();
             // As readable as the trace's folder lets it be: others who may read the trace may use its cache.
             #[cfg(unix)]
