@@ -1,5 +1,7 @@
 //! Traces: inspected, converted, made up, described.
 
+use report::{ParquetFile, Table};
+
 use super::support::{Lab, scenario};
 
 #[test]
@@ -92,4 +94,173 @@ fn mistakes_name_the_option_and_leave_nothing_behind() {
     lab.write("unsorted.csv", "arrival\n2\n1\n");
     assert!(lab.refused("trace convert unsorted.csv x.csv").contains("rows must be in order of arrival"));
     assert_eq!(lab.names(), ["unsorted.csv"]);
+}
+
+#[test]
+fn parquet_is_written_and_read_back_to_the_nanosecond() {
+    let lab = Lab::new();
+    lab.out("trace synthesize --rate 400req/s --duration 5m --seed 5 -o a.csv");
+    lab.out("trace convert a.csv a.parquet");
+    assert!(lab.out("trace convert a.parquet -") == lab.read("a.csv"));
+    let shown = lab.out("trace inspect a.parquet");
+    assert!(shown.contains("Parquet with arrivals and tokens"), "{shown}");
+    assert_eq!(
+        shown.lines().skip(2).collect::<Vec<_>>(),
+        lab.out("trace inspect a.csv").lines().skip(2).collect::<Vec<_>>()
+    );
+    let error = lab.refused("trace inspect a.parquet --arrival arival_s");
+    assert!(error.contains("a.parquet: no column `arival_s`; did you mean `arrival_s`?"), "{error}");
+}
+
+const TINY_SERVICE: &str = "  service: {pod: {gpus: 1}, model: {slots: {serviceTime: 4ms}}}\n  nodes: {manager: {serverless: {price: $1/h}}}\n";
+
+/// The figures of a run of this trace.
+fn run_of(lab: &Lab, trace: &str, options: &str) -> String {
+    let spec = format!("  traffic: {{trace: {{file: {trace}}}}}\n{TINY_SERVICE}");
+    lab.write("traced.yaml", &scenario(&spec));
+    lab.out(&format!("run traced.yaml -o out --quiet {options}"));
+    lab.read("out/summary.csv")
+}
+
+#[test]
+fn a_trace_is_parsed_once_and_a_changed_one_is_parsed_again() {
+    let lab = Lab::new();
+    lab.out("trace synthesize --rate 200req/s --duration 2m --seed 5 --no-cache -o a.csv");
+    let caches = |folder: &str| -> Vec<std::path::PathBuf> {
+        let entries = std::fs::read_dir(lab.path(folder)).into_iter().flatten();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        paths.filter(|path| path.to_string_lossy().ends_with(".scalelab-cache")).collect()
+    };
+    let parsed = run_of(&lab, "a.csv", "--no-cache");
+    assert!(caches(".").is_empty(), "--no-cache leaves nothing");
+    assert_eq!(run_of(&lab, "a.csv", ""), parsed, "the run that writes the cache");
+    let cache = caches(".").pop().expect("a cache beside the trace");
+    let written = std::fs::read(&cache).unwrap();
+    assert_eq!(run_of(&lab, "a.csv", ""), parsed, "the run that reads it");
+    assert_eq!(run_of(&lab, "a.csv", "--cache-dir kept"), parsed);
+    assert_eq!(caches("kept").len(), 1);
+
+    // One bit of a request in the middle.
+    let mut damaged = written.clone();
+    damaged[written.len() / 2] ^= 1;
+    std::fs::write(&cache, &damaged).unwrap();
+    assert_eq!(run_of(&lab, "a.csv", ""), parsed, "a damaged cache is not used");
+    assert!(std::fs::read(&cache).unwrap() == written, "and written anew");
+    std::fs::write(&cache, &written[..written.len() - 100]).unwrap();
+    assert_eq!(run_of(&lab, "a.csv", ""), parsed, "nor one that is cut short");
+    std::fs::write(&cache, "something else").unwrap();
+    assert_eq!(run_of(&lab, "a.csv", ""), parsed, "nor something else");
+
+    // Another trace of the same length under the same name.
+    lab.out("trace synthesize --rate 200req/s --duration 2m --seed 6 -o a.csv");
+    let changed = run_of(&lab, "a.csv", "");
+    assert_ne!(changed, parsed);
+    assert_eq!(run_of(&lab, "a.csv", "--no-cache"), changed);
+}
+
+#[test]
+fn formats_of_one_trace_give_the_same_run() {
+    let lab = Lab::new();
+    lab.out("trace synthesize --rate 200req/s --duration 2m --seed 5 -o a.csv");
+    for file in ["a.csv.gz", "a.parquet"] {
+        lab.out(&format!("trace convert a.csv {file}"));
+    }
+    let [plain, packed, parquet] = ["a.csv", "a.csv.gz", "a.parquet"].map(|file| run_of(&lab, file, ""));
+    assert_eq!(plain, packed);
+    assert_eq!(plain, parquet);
+}
+
+fn parquet(lab: &Lab, name: &str, table: &Table) {
+    let mut file = ParquetFile::create(&lab.path(name), table).unwrap();
+    file.push(table).unwrap();
+    file.push(table).unwrap();
+    file.finish().unwrap();
+}
+
+#[test]
+fn what_is_wrong_in_parquet_is_named_by_its_row_and_nothing_is_written() {
+    let lab = Lab::new();
+    let times = [Some(1.0), Some(2.5), Some(3.0)].into_iter();
+    let tokens = || [7u64, 8, 9].into_iter();
+    let table = |times: Table| times.count("prompt_tokens", tokens()).count("output_tokens", tokens());
+    // Twice the same group of rows: the fourth row goes back in time.
+    parquet(&lab, "back.parquet", &table(Table::default().number("arrival_s", times)));
+    parquet(
+        &lab,
+        "gap.parquet",
+        &table(Table::default().number("arrival_s", [Some(1.0), None, Some(3.0)].into_iter())),
+    );
+    parquet(&lab, "text.parquet", &table(Table::default().text("arrival_s", ["1", "2.5", "soon"].into_iter())));
+    parquet(&lab, "names.parquet", &table(Table::default().number("when", [1.0, 2.0, 3.0].into_iter())));
+    lab.write("cut.parquet", "PAR1 and nothing more");
+    let refused = |name: &str| {
+        lab.write("traced.yaml", &scenario(&format!("  traffic: {{trace: {{file: {name}}}}}\n{TINY_SERVICE}")));
+        let error = lab.refused("run traced.yaml -o out --save-requests");
+        assert!(!lab.path("out").exists(), "something was written");
+        error.lines().next().unwrap_or_default().to_owned()
+    };
+    insta::assert_snapshot!(refused("back.parquet"), @"error: back.parquet:4: arrives before the row above; rows must be in order of arrival");
+    insta::assert_snapshot!(refused("gap.parquet"), @"error: gap.parquet:2: column `arrival_s` is empty");
+    insta::assert_snapshot!(refused("text.parquet"), @"error: text.parquet:3: arrival `soon` is not a time");
+    insta::assert_snapshot!(refused("names.parquet"), @"error: names.parquet: format not recognised from the first line `when,prompt_tokens,output_tokens`; name the columns under `columns` with `format: columns`");
+    insta::assert_snapshot!(refused("cut.parquet"), @"error: cut.parquet: not readable as Parquet: parquet: File out of specification: The file must end with PAR1");
+}
+
+#[test]
+fn a_recorded_rate_in_parquet_is_the_one_in_csv() {
+    let lab = Lab::new();
+    lab.write("rate.csv", "t,kind,rps\n0,a,50\n0,b,9\n30,a,150\n60,a,0\n");
+    let rows = [(0.0, "a", 50.0), (0.0, "b", 9.0), (30.0, "a", 150.0), (60.0, "a", 0.0)];
+    let table = Table::default()
+        .number("t", rows.iter().map(|row| row.0))
+        .text("kind", rows.iter().map(|row| row.1))
+        .number("rps", rows.iter().map(|row| row.2));
+    let mut file = ParquetFile::create(&lab.path("rate.parquet"), &table).unwrap();
+    file.push(&table).unwrap();
+    file.finish().unwrap();
+    let [csv, parquet] = ["rate.csv", "rate.parquet"].map(|file| {
+        let series = format!("{{series: {{file: {file}, value: rps, valueUnit: perSecond, where: {{kind: a}}}}}}");
+        lab.write("rated.yaml", &scenario(&format!("  traffic: {{generator: {{rate: {series}}}}}\n{TINY_SERVICE}")));
+        lab.out("run rated.yaml -o out --quiet");
+        lab.read("out/summary.csv")
+    });
+    assert_eq!(csv, parquet);
+}
+
+#[test]
+fn traffic_is_added_and_multiplied() {
+    let lab = Lab::new();
+    lab.out("trace synthesize --rate 40req/s --duration 2m --seed 5 -o a.csv");
+    let requests = |traffic: &str| -> f64 {
+        lab.write("traced.yaml", &scenario(&format!("  traffic: {traffic}\n{TINY_SERVICE}")));
+        lab.out("run traced.yaml -o out --quiet --replications 1");
+        let summary = lab.read("out/summary.csv");
+        summary.lines().nth(1).and_then(|row| row.split(',').nth(2)).unwrap().parse().unwrap()
+    };
+    let trace = requests("{trace: {file: a.csv}}");
+    let burst = requests("{generator: {rate: 30req/s}}");
+    // The trace's requests are the same ones in a sum; those of a process are drawn anew: four standard deviations of 1,800.
+    let sum = requests("{sum: [{trace: {file: a.csv}}, {generator: {rate: 30req/s}}]}");
+    assert!((sum - trace - burst).abs() < 4.0 * (2.0 * 1_800_f64).sqrt(), "{sum}, {trace} + {burst}");
+    // Half of the minute at a quarter, half of it at twice.
+    let factor = "{points: {at: [{time: 29999ms, level: 25%}, {time: 30s, level: 200%}]}}";
+    let product = requests(&format!("{{trace: {{file: a.csv}}, factor: {factor}}}"));
+    let expected = 40.0 * (30.0 * 0.25 + 30.0 * 2.0);
+    assert!((product - expected).abs() < 4.0 * (4.0 * expected).sqrt(), "{product}, not {expected}");
+    let both = requests(&format!(
+        "{{sum: [{{trace: {{file: a.csv}}}}, {{generator: {{rate: 30req/s}}, scale: 50%}}], factor: {factor}}}"
+    ));
+    let expected = 55.0 * (30.0 * 0.25 + 30.0 * 2.0);
+    assert!((both - expected).abs() < 4.0 * (4.0 * expected).sqrt(), "{both}, not {expected}");
+
+    let refused = |traffic: &str| {
+        lab.write("traced.yaml", &scenario(&format!("  traffic: {traffic}\n{TINY_SERVICE}")));
+        lab.refused("run traced.yaml -o out2").lines().next().unwrap_or_default().to_owned()
+    };
+    insta::assert_snapshot!(refused("{sum: []}"), @"error: traced.yaml:9:18: spec.traffic.sum: needs at least one part");
+    insta::assert_snapshot!(refused("{sum: [{scale: 10%}]}"), @"error: traced.yaml:9:19: spec.traffic.sum[0]: needs `trace` or `generator`");
+    insta::assert_snapshot!(refused("{sum: [{trace: {file: a.csv}}], clip: {to: 1s}}"), @"error: traced.yaml:9:12: spec.traffic: `clip` and `repeat` go to the traces in `sum`");
+    insta::assert_snapshot!(refused("{trace: {file: a.csv}, factor: 3req/s}"), @"error: traced.yaml:9:43: spec.traffic.factor: is a rate (`req/s`); a factor such as `70%` is needed. Rates are added as parts of a `sum`");
+    insta::assert_snapshot!(refused("{sum: [{generator: {rate: 1req/s}}], generator: {rate: 1req/s}}"), @"error: traced.yaml:9:12: spec.traffic: only one of `trace`, `generator` and `sum`");
+    insta::assert_snapshot!(refused("{sum: [{sum: []}]}"), @"error: traced.yaml:9:20: spec.traffic.sum[0]: unknown key `sum` (one of: trace, generator, scale, factor, repeat, shift, clip)");
 }

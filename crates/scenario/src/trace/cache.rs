@@ -183,9 +183,13 @@ impl CacheWriter {
     /// A writer for the first of `places` that can be written to.
     pub fn create(places: &[PathBuf], has_tokens: bool) -> Option<Self> {
         places.iter().find_map(|path| {
-            let folder = path.parent()?;
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
             // Only the folder for caches is made; a trace is in a folder that is there.
             std::fs::create_dir_all(folder).ok()?;
+            // Said of a folder this holds for root too, whom the system would let write.
+            if std::fs::metadata(folder).ok()?.permissions().readonly() {
+                return None;
+            }
             let mut builder = tempfile::Builder::new();
             // As readable as the trace's folder lets it be: others who may read the trace may use its cache.
             #[cfg(unix)]

@@ -8,8 +8,9 @@ use flate2::write::GzEncoder;
 use report::{ParquetFile, Table, WholeFile};
 use workload::TraceChunk;
 
-use crate::failure::{OrEnvironment, Result};
 use calibrate::traffic::append;
+
+use crate::failure::{Failure, OrEnvironment, Result};
 
 /// Rows of a Parquet row group: a megabyte of each column at most.
 const ROWS_PER_GROUP: usize = 1 << 16;
@@ -37,6 +38,10 @@ impl TraceOutput {
     pub fn create(path: &Path, has_tokens: bool) -> Result<Self> {
         let what = format!("writing {}", path.display());
         let ends_in = |ending: &str| path.extension().is_some_and(|found| found == ending);
+        if ends_in("zst") || ends_in("jsonl") {
+            let reason = "only CSV, .gz and .parquet are written";
+            return Err(Failure::input(format!("{}: {reason}", path.display())));
+        }
         let kind = if path == Path::new("-") {
             Kind::Standard(io::stdout())
         } else if ends_in("parquet") {
