@@ -127,11 +127,16 @@ fn budget(report: &RunReport<'_>) -> serde_json::Value {
         })
     });
     let violation = report.policies.iter().filter_map(|policy| {
-        let detail = policy.budget.detail.as_ref()?;
-        Some(format!("{}: {} below the objective", policy.name(), length(detail.in_violation)))
+        let detail = policy.budget.detail.as_ref().filter(|detail| !detail.in_violation.is_zero())?;
+        let (bad, all) = (length(detail.in_violation), length(detail.measured));
+        Some(format!("{}: in violation for {bad} of {all}, timeline steps below the objective", policy.name()))
     });
+    let mut sentences: Vec<String> = crate::budget_sentences(report).into_iter().chain(violation).collect();
+    if sentences.is_empty() {
+        sentences.push("no policy spends any of it".to_owned());
+    }
     json!({
-        "sentences": crate::budget_sentences(report).into_iter().chain(violation).collect::<Vec<_>>(),
+        "sentences": sentences,
         "rows": rows.collect::<Vec<_>>(),
     })
 }

@@ -16,7 +16,9 @@ type Figure = fn(&SweepPoint) -> Interval;
 /// Attainment above, cost below; a dot per point, a line through the means where a value has several points.
 pub(super) fn effect(report: &SweepReport<'_>, axis: &Axis) -> Drawing {
     let points: Vec<&SweepPoint> = report.points.iter().filter(|point| is_judged(point)).collect();
-    let has_means = axis.values.len() * 2 * report.policies.len() <= points.len();
+    // Means of a few points at each of many values would be a zigzag of chance.
+    let least = if axis.values.len() <= 12 { 2 } else { 6 };
+    let has_means = axis.values.len() * least * report.policies.len() <= points.len();
     let line = if has_means { "; lines are means over all other parameters" } else { "" };
     let mut drawing =
         page(&format!("{} over {}", report.name, axis.name), &format!("{} points{line}", report.points.len()));
