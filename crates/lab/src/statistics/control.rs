@@ -31,9 +31,10 @@ pub fn controlled_interval(
     let count = values.len() as f64;
     let (center, control) = (mean(values), mean(controls));
     let squares: f64 = controls.iter().map(|one| (one - control) * (one - control)).sum();
-    // Values without any spread do not say that there is none.
     let plain = standard_error(values);
-    if values.len() < CONTROLLED_MIN || squares == 0.0 || !squares.is_finite() || plain == 0.0 || plain.is_nan() {
+    // Values without any spread (but for rounding) do not say that there is none.
+    let has_spread = plain > 1e-12 * center.abs();
+    if values.len() < CONTROLLED_MIN || squares == 0.0 || !squares.is_finite() || !has_spread {
         return None;
     }
     let products: f64 = values.iter().zip(controls).map(|(value, one)| (value - center) * (one - control)).sum();
