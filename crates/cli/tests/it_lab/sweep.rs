@@ -38,6 +38,9 @@ fn a_sweep_leaves_tables_and_plots_and_says_what_nothing_beats() {
     {
         assert!(desk.path(&format!("out/{file}")).exists(), "{file} is missing");
     }
+    let told = desk.run("report out -o again.html");
+    assert!(told.starts_with("exit code 0\n"), "{told}");
+    assert_eq!(desk.read("again.html"), desk.read("out/report.html"));
 }
 
 #[test]
