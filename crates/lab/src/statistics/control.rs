@@ -17,7 +17,7 @@ pub struct Controlled {
 }
 
 /// The mean of `values` by regression on `controls`, whose mean is known to be `control_mean`: Student's t with two degrees of freedom less than
-/// values, exact where the pairs are jointly normal. `None` for fewer than [`CONTROLLED_MIN`] values or controls that do not vary.
+/// values, exact where the pairs are jointly normal. `None` for fewer than [`CONTROLLED_MIN`] values, and where values or controls do not vary.
 ///
 /// S. S. Lavenberg, P. D. Welch, "A perspective on the use of control variables to increase the efficiency of Monte Carlo simulations",
 /// Management Science 27 (1981).
@@ -31,7 +31,10 @@ pub fn controlled_interval(
     let count = values.len() as f64;
     let (center, control) = (mean(values), mean(controls));
     let squares: f64 = controls.iter().map(|one| (one - control) * (one - control)).sum();
-    if values.len() < CONTROLLED_MIN || squares == 0.0 || !squares.is_finite() {
+    let plain = standard_error(values);
+    // Values without any spread (but for rounding) do not say that there is none.
+    let has_spread = plain > 1e-12 * center.abs();
+    if values.len() < CONTROLLED_MIN || squares == 0.0 || !squares.is_finite() || !has_spread {
         return None;
     }
     let products: f64 = values.iter().zip(controls).map(|(value, one)| (value - center) * (one - control)).sum();
@@ -45,10 +48,9 @@ pub fn controlled_interval(
     let error = libm::sqrt(variance * (1.0 / count + luck * luck / squares));
     let estimate = center - slope * luck;
     let half_width = confidence.t(count - 2.0) * error;
-    let plain = standard_error(values);
     Some(Controlled {
         interval: Interval { mean: estimate, low: estimate - half_width, high: estimate + half_width },
-        variance_ratio: if plain == 0.0 { 1.0 } else { error * error / (plain * plain) },
+        variance_ratio: error * error / (plain * plain),
     })
 }
 
@@ -71,6 +73,7 @@ mod tests {
     fn few_values_and_constant_controls_give_nothing() {
         assert_eq!(controlled_interval(&[1.0; 4], &[1.0, 2.0, 3.0, 4.0], 2.0, Confidence::P95), None);
         assert_eq!(controlled_interval(&[1.0, 2.0, 3.0, 4.0, 5.0], &[7.0; 5], 7.0, Confidence::P95), None);
+        assert_eq!(controlled_interval(&[1.0; 5], &[1.0, 2.0, 3.0, 4.0, 5.0], 2.0, Confidence::P95), None);
     }
 
     #[test]

@@ -19,6 +19,8 @@ use crate::rounding::{milliseconds, objective};
 use crate::tables::summary_table;
 use crate::{RunReport, ranking_sentences};
 
+/// The beginning of every page.
+const HEAD: &str = include_str!("../../assets/head.html");
 const TEMPLATE: &str = include_str!("../../assets/report.html");
 const STYLE: &str = include_str!("../../assets/report.css");
 /// Sorts tables; then what shows values under the pointer.
@@ -34,7 +36,8 @@ pub fn report_html(report: &RunReport<'_>) -> Vec<u8> {
 /// The page with plots that are already drawn.
 pub(crate) fn page(report: &RunReport<'_>, plots: &[(String, Drawing)]) -> String {
     let page = context! {
-        scenario => report.scenario.to_owned(),
+        product => "scalelab report",
+        title => report.scenario.to_owned(),
         content_security_policy => security_policy(SCRIPT),
         style => Value::from_safe_string(STYLE.to_owned()),
         script => Value::from_safe_string(SCRIPT.to_owned()),
@@ -63,6 +66,7 @@ fn security_policy(script: &str) -> String {
 fn rendered(template: &str, page: Value) -> String {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.add_template("head", HEAD).expect("the templates of this crate parse");
     environment.add_template("page", template).expect("the templates of this crate parse");
     let template = environment.get_template("page").expect("it was just added");
     template.render(page).expect("every name of the template is in the context")
@@ -127,11 +131,16 @@ fn budget(report: &RunReport<'_>) -> serde_json::Value {
         })
     });
     let violation = report.policies.iter().filter_map(|policy| {
-        let detail = policy.budget.detail.as_ref()?;
-        Some(format!("{}: {} below the objective", policy.name(), length(detail.in_violation)))
+        let detail = policy.budget.detail.as_ref().filter(|detail| !detail.in_violation.is_zero())?;
+        let (bad, all) = (length(detail.in_violation), length(detail.measured));
+        Some(format!("{}: in violation for {bad} of {all}, timeline steps below the objective", policy.name()))
     });
+    let mut sentences: Vec<String> = crate::budget_sentences(report).into_iter().chain(violation).collect();
+    if sentences.is_empty() {
+        sentences.push("no policy spends any of it".to_owned());
+    }
     json!({
-        "sentences": crate::budget_sentences(report).into_iter().chain(violation).collect::<Vec<_>>(),
+        "sentences": sentences,
         "rows": rows.collect::<Vec<_>>(),
     })
 }

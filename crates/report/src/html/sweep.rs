@@ -44,7 +44,8 @@ pub(crate) fn sweep_page(report: &SweepReport<'_>, plots: &[(String, Drawing)]) 
         context! { name => name.clone(), svg => Value::from_safe_string(drawing.to_inline_svg()) }
     };
     let page = context! {
-        name => report.name.to_owned(),
+        product => "scalelab sweep",
+        title => report.name.to_owned(),
         content_security_policy => security_policy(SCRIPT),
         style => Value::from_safe_string(STYLE.to_owned()),
         script => Value::from_safe_string(SCRIPT.to_owned()),

@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 
 use record::Interval;
 
+use super::frame::{Entry, Swatch};
+use super::palette;
 use super::scale::{Scale, extent};
 use crate::drawing::Drawing;
 
@@ -210,6 +212,12 @@ fn grouped<'a, K: Ord>(
         group.sort_by(|a, b| axis.at(&a.settings[axis.index]).total_cmp(&axis.at(&b.settings[axis.index])));
     }
     groups
+}
+
+/// A box per policy, in its color.
+fn policy_entries(report: &SweepReport<'_>) -> Vec<Entry> {
+    let policies = report.policies.iter().enumerate();
+    policies.map(|(index, name)| Entry::new(Swatch::Box(palette::policy(index)), name)).collect()
 }
 
 /// `3 replications, 95 % intervals`.

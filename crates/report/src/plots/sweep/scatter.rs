@@ -1,9 +1,9 @@
 //! Every point of a sweep as cost against SLO attainment.
 
-use super::super::frame::{Entry, HEIGHT, MARGIN_RIGHT, Panel, Swatch, WIDTH, legend_rows, page};
+use super::super::frame::{HEIGHT, MARGIN_RIGHT, Panel, WIDTH, legend_rows, page};
 use super::super::palette;
 use super::super::scale::{Scale, extent};
-use super::{SweepPoint, SweepReport, front, is_judged};
+use super::{SweepPoint, SweepReport, front, is_judged, policy_entries};
 use crate::drawing::{Color, Drawing, Point, Stroke, at};
 use crate::rounding::{objective, tick};
 
@@ -24,12 +24,7 @@ pub(super) fn scatter(report: &SweepReport<'_>) -> Drawing {
         x: cost_scale(&points),
         y: attainment_scale(points.iter().map(|point| point.slo_attainment.mean), report.objective),
     };
-    let entries: Vec<Entry> = report
-        .policies
-        .iter()
-        .enumerate()
-        .map(|(index, name)| Entry::new(Swatch::Box(palette::policy(index)), name))
-        .collect();
+    let entries = policy_entries(report);
     legend_rows(&mut drawing, &entries, at(panel.left, 112.0), panel.right);
     let ticks: Vec<(f64, String)> =
         panel.x.ticks(8).into_iter().map(|(value, text)| (value, format!("${text}"))).collect();
