@@ -4,11 +4,10 @@ use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
+use calibrate::traffic::append;
 use flate2::write::GzEncoder;
 use report::{ParquetFile, Table, WholeFile};
 use workload::TraceChunk;
-
-use calibrate::traffic::append;
 
 use crate::failure::{Failure, OrEnvironment, Result};
 
