@@ -58,7 +58,7 @@ impl Fleet {
         let Some(spec) = self.autoscaler_spec() else { return };
         self.fill_minimum(false, out);
         self.nominate_unplanned();
-        let has_scaled_up = (0..2).any(|class| self.scale_group_up(class == 1, &spec, out));
+        let has_scaled_up = (0..2).any(|class| self.scale_group_up(class == 1, out));
         self.note_unneeded(&spec);
         if !has_scaled_up {
             self.scale_down(&spec, out);
@@ -68,7 +68,7 @@ impl Fleet {
 
     /// Raises the size of one group by what the waiting pods need. Groups are tried by priority (their weight); among equals the one
     /// that wastes least.
-    fn scale_group_up(&mut self, on_demand: bool, spec: &ClusterAutoscalerSpec, out: &mut Out) -> bool {
+    fn scale_group_up(&mut self, on_demand: bool, out: &mut Out) -> bool {
         let class = usize::from(on_demand);
         let headroom = if on_demand { 0 } else { self.headroom_missing() };
         let waiting = self.unplanned[class].len() as u32 + headroom;
@@ -80,7 +80,6 @@ impl Fleet {
         self.autoscaler.last_scale_up = Some(self.now);
         for _ in 0..best.nodes {
             let node = self.launch(&best.candidates, out);
-            self.after(spec.provision_time_max, FleetEvent::ProvisionTimeout(node), out);
             for _ in 0..best.slots {
                 let Some(pod) = self.unplanned[class].first().copied() else { break };
                 self.nominate(pod, node);

@@ -232,6 +232,9 @@ impl Fleet {
             lengths[3]
         };
         self.await_node(node, (answer, LAUNCH_MAX), FleetEvent::Launch(node), out);
+        if let NodeManager::ClusterAutoscaler(autoscaler) = &self.spec.manager {
+            self.after(autoscaler.provision_time_max, FleetEvent::ProvisionTimeout(node), out);
+        }
         node
     }
 

@@ -88,6 +88,23 @@ fn the_cluster_autoscaler_forgets_a_failure_after_three_hours() {
 }
 
 #[test]
+fn a_groups_least_nodes_are_waited_for_no_longer_than_others() {
+    let mut spec = with(autoscaler());
+    spec.pools[0].nodes_min = 1;
+    spec.timings.registration_stuck = 0.5;
+    // Reclaims take the one node the group must have; what is asked for in its place hangs every other time.
+    spec.spot.model = cluster::spec::InterruptionModel::Constant { per_hour: 1.0 };
+    spec.pools[0].offerings[0].purchase = Purchase::Spot;
+    let mut driver = Driver::new(&spec);
+    driver.run_to(at(200_000));
+    driver.fleet.finish(at(200_000));
+    let nodes = driver.fleet.take_lives().1;
+    assert!(nodes.iter().filter(|node| node.ending == "provision_timeout").count() > 5);
+    let longest = nodes.iter().filter(|node| node.ending == "provision_timeout").map(|node| node.billed).max();
+    assert!(longest.is_some_and(|billed| billed <= secs(900)), "{longest:?}");
+}
+
+#[test]
 fn some_launches_and_registrations_hang_and_every_pod_still_gets_its_node() {
     for manager in [NodeManager::Karpenter, autoscaler()] {
         let mut spec = with(manager);
