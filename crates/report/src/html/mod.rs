@@ -19,9 +19,7 @@ use crate::rounding::{milliseconds, objective};
 use crate::tables::summary_table;
 use crate::{RunReport, ranking_sentences};
 
-/// The beginning of every page.
-const HEAD: &str = include_str!("../../assets/head.html");
-const TEMPLATE: &str = include_str!("../../assets/report.html");
+const TEMPLATE: &str = concat!(include_str!("../../assets/head.html"), include_str!("../../assets/report.html"));
 const STYLE: &str = include_str!("../../assets/report.css");
 /// Sorts tables; then what shows values under the pointer.
 const SCRIPT: &str = concat!(include_str!("../../assets/sort.js"), include_str!("../../assets/report.js"));
@@ -66,7 +64,6 @@ fn security_policy(script: &str) -> String {
 fn rendered(template: &str, page: Value) -> String {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
-    environment.add_template("head", HEAD).expect("the templates of this crate parse");
     environment.add_template("page", template).expect("the templates of this crate parse");
     let template = environment.get_template("page").expect("it was just added");
     template.render(page).expect("every name of the template is in the context")
