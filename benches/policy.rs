@@ -95,7 +95,7 @@ fn decide(criterion: &mut Criterion) {
         replica_rps: 90.0,
         replicas_min: 1,
         replicas_max: 5_000,
-        direct: false,
+        role: policy::predictive::Role::Floor,
     });
     measure(criterion, "predictive/10", &mut predictive, (&few, Action::Floor(10)));
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use cluster::spec::{
     BatchLatency, Billing, ColdStartSpec, Consolidation, ContainerSpec, ControllerSpec, Exporter, FleetSpec,
     InstanceOffering, InterruptionModel, KillRule, MetricsSpec, NoReplicaRule, NodeManager, NodePoolSpec, NodeTimings,
-    PhaseSpec, PodSpec, PolicySpec, PredictiveSpec, Routing, Scheduling, ServiceModel, ServiceSpec, SimulationSpec,
-    SloSpec, SpotSpec, WarmPoolSpec,
+    PhaseSpec, PodSpec, PolicySpec, PredictiveRole, PredictiveSpec, Routing, Scheduling, ServiceModel, ServiceSpec,
+    SimulationSpec, SloSpec, SpotSpec, WarmPoolSpec,
 };
 use policy::hpa::{HpaSpec, MetricSpec, MetricTarget};
 use policy::keda::{ScaledObject, Trigger};
@@ -91,6 +91,8 @@ fn pod() -> PodSpec {
         probe_period: SimDuration::from_secs(5),
         probe_initial_delay: SimDuration::ZERO,
         endpoint_delay: SimDuration::from_secs(1),
+        drain_delay: None,
+        spread: cluster::spec::SoftSpread::default(),
         node_selector: Vec::new(),
         priority: 0,
         labels: Vec::new(),
@@ -113,12 +115,15 @@ fn fleet() -> FleetSpec {
         zone: "a".into(),
         purchase: Purchase::Spot,
         gpus: 1,
+        slice: cluster::spec::GpuSlice::whole(1),
         gpu_resource: "nvidia.com/gpu".into(),
         gpu_product: String::new(),
         cpu: Millicores(4_000),
         memory: Bytes(16 << 30),
+        machine_cpu: Millicores(0),
+        machine_memory: Bytes(0),
         prices: Arc::from([(SimTime::ZERO, UsdPerHour::from_dollars(0.4))]),
-        billing: Billing { minimum: seconds(60), increment: seconds(1), spot_first_hour_free: false },
+        billing: Billing { minimum: seconds(60), increment: seconds(1), spot_free_until: SimDuration::ZERO },
         capacity_max: None,
         insufficient_capacity: 0.0,
     };
@@ -126,9 +131,13 @@ fn fleet() -> FleetSpec {
         name: "spot".into(),
         weight: 0,
         offerings: vec![spot],
+        labels: Vec::new(),
         gpus_max: None,
+        cpu_max: None,
+        memory_max: None,
         nodes_min: 0,
         nodes_max: None,
+        on_demand: None,
         consolidation: Consolidation::WhenEmpty(seconds(30)),
         expire_after: None,
         termination_grace: None,
@@ -142,6 +151,9 @@ fn fleet() -> FleetSpec {
             boot: about(25.0),
             device_plugin: about(5.0),
             launch_failure: about(2.0),
+
+            launch_stuck: 0.0,
+            registration_stuck: 0.0,
         },
         cold_start: ColdStartSpec {
             image_pull: PhaseSpec::Time(about(15.0)),
@@ -151,6 +163,7 @@ fn fleet() -> FleetSpec {
             streaming_load: false,
             image_pre_pulled: false,
             model_cache: None,
+            restore: None,
             links: Vec::new(),
         },
         spot: SpotSpec {
@@ -158,9 +171,12 @@ fn fleet() -> FleetSpec {
             // No notice: what is in flight is killed and goes back to the queue.
             notice: SimDuration::ZERO,
             notice_latency: SimDuration::ZERO,
+            node_lost: None,
+            rebalance: None,
             away: SimDuration::ZERO,
         },
         budgets: Vec::new(),
+        commitments: Vec::new(),
         scheduling: Scheduling::LeastAllocated,
     }
 }
@@ -199,15 +215,22 @@ fn policies(rate: f64) -> Vec<PolicySpec> {
         replica_rps: REPLICA_RPS,
         replicas_min: 1,
         replicas_max: 2 * peak,
-        direct: false,
+        role: PredictiveRole::Floor,
     });
     let named = |name: &str, controllers, warm_pool| PolicySpec {
         name: name.into(),
         controllers,
         warm_pool,
+        pause_pods: None,
         replicas_initial: None,
     };
-    let pool = WarmPoolSpec { size: 2, promote: SimDuration::from_secs(2), demote: true, on_demand: false };
+    let pool = WarmPoolSpec {
+        size: 2,
+        promote: SimDuration::from_secs(2),
+        demote: true,
+        on_demand: false,
+        cover_notices: true,
+    };
     let fixed = PolicySpec {
         replicas_initial: Some(peak + 1),
         ..named("static", vec![ControllerSpec::Static { replicas: peak + 1 }], None)

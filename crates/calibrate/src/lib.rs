@@ -10,6 +10,7 @@ mod fit;
 mod presets;
 mod service;
 mod spot;
+pub mod traffic;
 mod yaml;
 
 pub use cold_start::{ColdStartFit, Phase, PhaseFit, Unused, cold_start};
@@ -17,7 +18,7 @@ pub use error::CalibrateError;
 pub use fit::{
     Candidate, DistributionFit, Family, Interval, Observation, QuantilePair, fit_distribution, quantile_plot,
 };
-pub use presets::{ColdStartPreset, PresetPhase, nearest_preset, preset, presets};
+pub use presets::{ColdStartPreset, PresetPhase, preset, presets};
 pub use service::{
     BatchRun, BatchingFit, LlmFit, LlmRun, batching, genai_perf, inference_perf, llm, triton_perf_analyzer, vllm_bench,
 };

@@ -32,6 +32,8 @@ pub struct ColdStartPreset {
     pub gpu_load: Option<PresetPhase>,
     /// Compilation, graph capture, first inferences.
     pub cuda_warm_up: Option<PresetPhase>,
+    /// Restore or waking in place of the last three, on a node where a pod has been warm.
+    pub restore: Option<PresetPhase>,
 }
 
 impl PresetPhase {
@@ -52,6 +54,8 @@ const ANYSCALE: &str = "Ray Serve logs of 2025-10; anyscale/ray-serve-llm-perf-e
 const VLLM_11005: &str = "Llama-3-8B profiling, KV cache and warm-up; vllm-project/vllm pull request 11005";
 const GENTD26: &str = "production diffusion serving over 22 h; alibaba/clusterdata cluster-trace-v2026-GenAI";
 
+const FAST_ACTUATION: &str = "mean of 9 to 18 s; llm-d-incubation/llm-d-fast-model-actuation benchmark";
+
 const fn measured(p50_s: f64, p90_s: f64, count: u32, source: &'static str) -> PresetPhase {
     PresetPhase { p50_s, p90_s: Some(p90_s), count, source }
 }
@@ -63,7 +67,7 @@ const fn single(p50_s: f64, count: u32, source: &'static str) -> PresetPhase {
 const DEFAULT_PULL: PresetPhase = single(130.813, 1, KARPENTER_BLUEPRINTS);
 const PARALLEL_PULL: PresetPhase = single(39.553, 1, KARPENTER_BLUEPRINTS);
 
-const PRESETS: [ColdStartPreset; 12] = [
+const PRESETS: [ColdStartPreset; 13] = [
     ColdStartPreset {
         name: "vllm-8b-h100",
         description: "vLLM, 8B model on the node's NVMe, H100, containerd's default pull, torch.compile from scratch",
@@ -71,6 +75,7 @@ const PRESETS: [ColdStartPreset; 12] = [
         model_download: None,
         gpu_load: Some(measured(4.507, 5.295, 30, SERVERLESS_LLM)),
         cuda_warm_up: Some(single(39.34, 1, VLLM_11005)),
+        restore: None,
     },
     ColdStartPreset {
         name: "vllm-8b-h100-parallel-pull",
@@ -79,6 +84,7 @@ const PRESETS: [ColdStartPreset; 12] = [
         model_download: None,
         gpu_load: Some(measured(4.507, 5.295, 30, SERVERLESS_LLM)),
         cuda_warm_up: Some(single(39.34, 1, VLLM_11005)),
+        restore: None,
     },
     ColdStartPreset {
         name: "vllm-8b-h100-fast-load",
@@ -87,6 +93,7 @@ const PRESETS: [ColdStartPreset; 12] = [
         model_download: None,
         gpu_load: Some(measured(0.674, 0.694, 30, SERVERLESS_LLM)),
         cuda_warm_up: Some(single(14.18, 1, VLLM_11005)),
+        restore: None,
     },
     ColdStartPreset {
         name: "vllm-32b-h100",
@@ -95,6 +102,7 @@ const PRESETS: [ColdStartPreset; 12] = [
         model_download: None,
         gpu_load: Some(measured(20.008, 23.310, 30, SERVERLESS_LLM)),
         cuda_warm_up: Some(single(39.34, 1, VLLM_11005)),
+        restore: None,
     },
     ColdStartPreset {
         name: "vllm-8b-a10g-disk",
@@ -103,6 +111,7 @@ const PRESETS: [ColdStartPreset; 12] = [
         model_download: None,
         gpu_load: Some(single(47.99, 1, RUN_AI)),
         cuda_warm_up: Some(single(14.18, 1, VLLM_11005)),
+        restore: None,
     },
     ColdStartPreset {
         name: "vllm-8b-a10g-s3-stream",
@@ -111,6 +120,7 @@ const PRESETS: [ColdStartPreset; 12] = [
         model_download: None,
         gpu_load: Some(single(4.88, 1, RUN_AI)),
         cuda_warm_up: Some(single(14.18, 1, VLLM_11005)),
+        restore: None,
     },
     ColdStartPreset {
         name: "vllm-70b-tp4",
@@ -119,6 +129,7 @@ const PRESETS: [ColdStartPreset; 12] = [
         model_download: Some(single(206.45, 2, ANYSCALE)),
         gpu_load: Some(single(16.14, 8, ANYSCALE)),
         cuda_warm_up: Some(single(91.8, 4, ANYSCALE)),
+        restore: None,
     },
     ColdStartPreset {
         name: "vllm-70b-tp4-s3-stream",
@@ -127,6 +138,7 @@ const PRESETS: [ColdStartPreset; 12] = [
         model_download: None,
         gpu_load: Some(single(25.94, 8, ANYSCALE)),
         cuda_warm_up: Some(single(38.11, 1, ANYSCALE)),
+        restore: None,
     },
     ColdStartPreset {
         name: "vllm-235b-tp8",
@@ -135,6 +147,7 @@ const PRESETS: [ColdStartPreset; 12] = [
         model_download: Some(single(703.13, 2, ANYSCALE)),
         gpu_load: Some(single(32.4, 8, ANYSCALE)),
         cuda_warm_up: Some(single(170.5, 1, ANYSCALE)),
+        restore: None,
     },
     ColdStartPreset {
         name: "diffusion-base-model",
@@ -143,6 +156,7 @@ const PRESETS: [ColdStartPreset; 12] = [
         model_download: None,
         gpu_load: Some(measured(22.718, 41.988, 7_531, GENTD26)),
         cuda_warm_up: None,
+        restore: None,
     },
     ColdStartPreset {
         name: "diffusion-lora",
@@ -151,14 +165,25 @@ const PRESETS: [ColdStartPreset; 12] = [
         model_download: None,
         gpu_load: Some(measured(4.378, 6.143, 27_415, GENTD26)),
         cuda_warm_up: None,
+        restore: None,
+    },
+    ColdStartPreset {
+        name: "vllm-8b-h100-sleep",
+        description: "as vllm-8b-h100-parallel-pull; where a pod has run before, a sleeping instance is woken instead",
+        image_pull: Some(PARALLEL_PULL),
+        model_download: None,
+        gpu_load: Some(measured(4.507, 5.295, 30, SERVERLESS_LLM)),
+        cuda_warm_up: Some(single(39.34, 1, VLLM_11005)),
+        restore: Some(single(13.0, 3, FAST_ACTUATION)),
     },
     ColdStartPreset {
         name: "vllm-wake",
         description: "vLLM on H100, woken from sleep instead of started",
         image_pull: None,
         model_download: None,
-        gpu_load: Some(single(13.0, 3, "mean of 9 to 18 s; llm-d-incubation/llm-d-fast-model-actuation benchmark")),
+        gpu_load: Some(single(13.0, 3, FAST_ACTUATION)),
         cuda_warm_up: None,
+        restore: None,
     },
 ];
 
@@ -170,19 +195,6 @@ pub fn presets() -> &'static [ColdStartPreset] {
 /// The preset of a name.
 pub fn preset(name: &str) -> Option<&'static ColdStartPreset> {
     PRESETS.iter().find(|preset| preset.name == name)
-}
-
-/// The name of the preset that shares the longest beginning with `name`, for error messages; `None` if not even three letters agree.
-pub fn nearest_preset(name: &str) -> Option<&'static str> {
-    let shared = |preset: &ColdStartPreset| {
-        preset.name.chars().zip(name.chars()).take_while(|(a, b)| a.eq_ignore_ascii_case(b)).count()
-    };
-    PRESETS
-        .iter()
-        .rev()
-        .max_by_key(|preset| shared(preset))
-        .filter(|preset| shared(preset) >= 3)
-        .map(|preset| preset.name)
 }
 
 impl ColdStartPreset {
@@ -202,6 +214,10 @@ impl ColdStartPreset {
             Some(phase) => format!("  {key}: {} # {}\n", yaml::distribution(&phase.distribution()), phase.source),
             None => format!("  {key}: 0s\n"),
         };
-        format!("coldStart: # {}\n{}", self.description, self.phases().map(line).concat())
+        let restore = self.restore.as_ref().map_or_else(String::new, |phase| {
+            let length = yaml::distribution(&phase.distribution());
+            format!("  restore: {{length: {length}}} # {}\n", phase.source)
+        });
+        format!("coldStart: # {}\n{}{restore}", self.description, self.phases().map(line).concat())
     }
 }

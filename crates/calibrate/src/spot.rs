@@ -3,7 +3,7 @@
 use statrs::distribution::{ContinuousCDF, Gamma};
 use units::{SimDuration, SimTime, UsdPerHour};
 
-use crate::fit::{Interval, Observation, fit_distribution};
+use crate::fit::{Interval, Observation, QuantilePair, fit_distribution};
 use crate::{CalibrateError, yaml};
 
 /// Losses of one zone this close to the first of them are one event: most nodes lost together are lost within minutes.
@@ -81,6 +81,9 @@ pub struct SpotFit {
     pub clustering: Option<Clustering>,
     /// Median time without any node after the last was lost, in seconds; `None` if that never happened.
     pub away_s: Option<f64>,
+    /// Node-hours from one event of a zone to the next, against the exponential distribution of a constant hazard; empty with fewer than
+    /// two.
+    pub quantile_pairs: Vec<QuantilePair>,
     /// What the reader of the result should know.
     pub notes: Vec<String>,
 }
@@ -119,6 +122,7 @@ pub fn spot(history: &SpotHistory) -> Result<SpotFit, CalibrateError> {
         node_hours,
         clustering: clustering(&events, zone_hours),
         away_s: away(&zones),
+        quantile_pairs: quantile_pairs(&zones, &events),
         notes,
     })
 }
@@ -149,6 +153,31 @@ fn held(history: &SpotHistory) -> (Vec<ZoneSteps>, Vec<String>) {
 fn hours(zone: &ZoneSteps, weigh: impl Fn(u32) -> f64) -> f64 {
     let ends = zone.steps.iter().skip(1).map(|step| step.0).chain([zone.end]);
     zone.steps.iter().zip(ends).map(|((from, nodes), to)| weigh(*nodes) * to.since(*from).as_secs_f64() / 3_600.0).sum()
+}
+
+/// The gaps between events on a clock that counts node-hours, in order, each with the quantile of the exponential distribution of their
+/// mean at the same share.
+fn quantile_pairs(zones: &[ZoneSteps], events: &[Event]) -> Vec<QuantilePair> {
+    let until = |event: &Event| {
+        let zone = &zones[event.zone];
+        let before = zone.steps.iter().copied().take_while(|step| step.0 < event.first).collect();
+        hours(&ZoneSteps { zone: String::new(), steps: before, end: event.first }, f64::from)
+    };
+    let mut gaps: Vec<f64> = events
+        .windows(2)
+        .filter(|pair| pair[0].zone == pair[1].zone)
+        .map(|pair| until(&pair[1]) - until(&pair[0]))
+        .collect();
+    if gaps.len() < 2 {
+        return Vec::new();
+    }
+    gaps.sort_by(f64::total_cmp);
+    let (count, mean) = (gaps.len() as f64, gaps.iter().sum::<f64>() / gaps.len() as f64);
+    let pair = |(index, observed): (usize, &f64)| {
+        let share = (index as f64 + 0.5) / count;
+        QuantilePair { share, observed: *observed, fitted: -mean * libm::log1p(-share) }
+    };
+    gaps.iter().enumerate().map(pair).collect()
 }
 
 fn events_of(index: usize, zone: &ZoneSteps) -> Vec<Event> {

@@ -55,7 +55,7 @@ pub enum Command {
     Sensitivity(Sensitivity),
     /// Say why a controller did, or did not, scale
     Explain(Explain),
-    /// Write a run's HTML report anew
+    /// Write a run's or a sweep's HTML report anew
     Report(Report),
     /// Look at request traces, convert them, make one up, describe one by a generator
     #[command(subcommand)]
@@ -114,6 +114,10 @@ pub struct Run {
     /// Threads [default: all cores]
     #[arg(long)]
     pub jobs: Option<NonZeroUsize>,
+    /// Leave the beginning out of the statistics: a time such as `10m`, or `auto`: what MSER-5 finds in a pilot run, for loads that
+    /// become steady [default: the scenario's]
+    #[arg(long, value_name = "TIME|auto", conflicts_with = "from")]
+    pub warm_up: Option<String>,
     /// Folder for tables and plots [default: results/SCENARIO]
     #[arg(short, long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -166,6 +170,9 @@ pub struct Check {
     /// Write JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Narrow intervals by what is known of the number of requests (Poisson traffic, five replications or more)
+    #[arg(long)]
+    pub control_variates: bool,
     /// What an interval that contains the bound does to the check
     #[arg(long, value_enum, default_value_t = Undecided::Fail)]
     pub undecided: Undecided,
@@ -283,7 +290,7 @@ pub struct Optimize {
     /// Threads [default: all cores]
     #[arg(long)]
     pub jobs: Option<NonZeroUsize>,
-    /// Folder for the table of everything tried and its plot
+    /// Folder for the table of everything tried (`tried.csv`) and its plot (`front.svg`, `front.png`)
     #[arg(short, long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Print nothing but errors
@@ -348,7 +355,7 @@ pub struct Explain {
 /// `scalelab report`.
 #[derive(Debug, Args)]
 pub struct Report {
-    /// A folder written by `scalelab run`
+    /// A folder written by `scalelab run` or `scalelab sweep`
     pub dir: PathBuf,
     /// Where to write it [default: DIR/report.html]
     #[arg(short, long, value_name = "FILE.html")]

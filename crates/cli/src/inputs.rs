@@ -50,7 +50,7 @@ fn parse_override(assignment: &str) -> Result<(String, String)> {
 pub fn choose_policies(loaded: &mut Loaded, names: &[String]) -> Result<()> {
     let known: Vec<String> = loaded.spec.policies.iter().map(|policy| policy.name.clone()).collect();
     if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
-        let hint = scenario::nearest(unknown, known.iter().map(String::as_str));
+        let hint = names::nearest(unknown, known.iter().map(String::as_str));
         let hint = hint.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
         return Err(Failure::input(format!("--policy {unknown}: no such policy{hint} (one of: {})", known.join(", "))));
     }

@@ -49,7 +49,7 @@ pub fn columns(option: &str, names: &[String]) -> Result<Vec<&'static lab::colum
 pub fn column(option: &str, name: &str) -> Result<&'static lab::columns::Column> {
     let known = || lab::columns::COLUMNS.iter().map(|column| column.name);
     lab::columns::Column::named(name).ok_or_else(|| {
-        let hint = lab::columns::nearest(name, known()).map(|near| format!("; did you mean `{near}`?"));
+        let hint = names::nearest(name, known()).map(|near| format!("; did you mean `{near}`?"));
         Failure::input(format!(
             "{option} {name}: no such column{} (one of: {})",
             hint.unwrap_or_default(),

@@ -51,12 +51,17 @@ impl SweepFile {
     }
 }
 
-/// Writes `results.csv`, `results.parquet`, plots and `sweep.json`.
+/// The sweep's page, from its journal.
+pub fn page(results: &SweepResults, file: &SweepFile) -> Vec<u8> {
+    with_report(results, file.objective, report::sweep_html)
+}
+
+/// Writes `results.csv`, `results.parquet`, plots, `report.html` and `sweep.json`.
 pub fn write(folder: &Path, results: &SweepResults, file: &SweepFile) -> Result<()> {
     let table = table(results);
     let mut files =
         vec![("results.csv".to_owned(), table.to_csv()), ("results.parquet".to_owned(), table.to_parquet())];
-    files.extend(plots(results, file.objective));
+    files.extend(with_report(results, file.objective, report::sweep_files));
     report::write_all(folder, &files).or_environment(&format!("writing {}", folder.display()))?;
     file.write(folder)
 }
@@ -73,7 +78,8 @@ fn table(results: &SweepResults) -> Table {
     })
 }
 
-fn plots(results: &SweepResults, objective: f64) -> Vec<(String, Vec<u8>)> {
+/// The sweep as `report` takes it; `with` gets it because it borrows from here.
+fn with_report<T>(results: &SweepResults, objective: f64, with: impl FnOnce(&SweepReport<'_>) -> T) -> T {
     let (costs, shares) = (estimates(results, "cost_usd"), estimates(results, "slo_attainment"));
     let place = |policy: &str| results.policies.iter().position(|name| name == policy).unwrap_or_default();
     let value = |text: &String| SweepValue { text: text.clone(), number: Value::new(text.clone()).number };
@@ -88,7 +94,7 @@ fn plots(results: &SweepResults, objective: f64) -> Vec<(String, Vec<u8>)> {
         })
         .collect();
     let parameters: Vec<String> = results.parameters.iter().map(|parameter| parameter.name.clone()).collect();
-    report::sweep_plots(&SweepReport {
+    with(&SweepReport {
         name: &results.name,
         parameters: &parameters,
         policies: &results.policies,

@@ -55,7 +55,7 @@ impl Tuned {
             if names.contains(&given) {
                 return Ok(given.to_owned());
             }
-            let hint = scenario::nearest(given, names.iter().copied()).map(|near| format!("; did you mean `{near}`?"));
+            let hint = names::nearest(given, names.iter().copied()).map(|near| format!("; did you mean `{near}`?"));
             return Err(Failure::input(format!(
                 "--policy {given}: no such policy{} (one of: {})",
                 hint.unwrap_or_default(),

@@ -175,35 +175,6 @@ pub struct SummaryError {
     pub found: String,
 }
 
-/// The name nearest to `wrong` by edit distance, if it is near enough to be a slip: at most a third of its letters off.
-pub fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    names
-        .into_iter()
-        .map(|name| (edit_distance(wrong, name), name))
-        .min_by_key(|&(distance, _)| distance)
-        .filter(|&(distance, name)| distance * 3 <= wrong.len().max(name.len()))
-        .map(|(_, name)| name)
-}
-
-/// Letters to insert, drop, replace or swap with their neighbor to get from `a` to `b`.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut least = replaced.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                least = least.min(rows[i - 2][j - 2] + 1);
-            }
-            row.push(least);
-        }
-        rows.push(row);
-    }
-    rows[a.len()][b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,13 +213,5 @@ mod tests {
         assert_eq!(summary.ttft_ms_p50, None);
         let error = read_summary([("cost_usd", "cheap")]).unwrap_err().to_string();
         assert_eq!(error, "column `cost_usd`: found `cheap`, expected a number");
-    }
-
-    #[test]
-    fn a_slip_of_the_pen_finds_its_name_and_nonsense_does_not() {
-        let names = || COLUMNS.iter().map(|column| column.name);
-        assert_eq!(nearest("slo_atainment", names()), Some("slo_attainment"));
-        assert_eq!(nearest("cost_us", names()), Some("cost_usd"));
-        assert_eq!(nearest("zzzzzzzz", names()), None);
     }
 }

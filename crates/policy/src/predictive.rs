@@ -34,8 +34,19 @@ pub struct PredictiveConfig {
     pub replicas_min: u32,
     /// Largest answer.
     pub replicas_max: u32,
-    /// Write the count itself, only upwards, as the naive version does. Otherwise a floor for the other controllers.
-    pub direct: bool,
+    /// What becomes of the answer.
+    pub role: Role,
+}
+
+/// What a predictor does with its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A floor for the other controllers of the policy, which may go above it.
+    Floor,
+    /// It is alone: it writes the count, up and down, and holds it where the past says nothing.
+    Alone,
+    /// It writes the count, only upwards, as the naive version does.
+    UpOnly,
 }
 
 /// The predictive scaler.
@@ -121,7 +132,11 @@ impl ScalingPolicy for Predictive {
     fn decide(&mut self, seen: &Observation<'_>) -> Recommendation {
         let target = seen.now + self.config.lookahead;
         let found = forecast(&self.config, seen.history, target);
-        let predicted = found.rate.map_or(self.config.replicas_min, |rate| replicas_for(&self.config, rate));
+        let unknown = match self.config.role {
+            Role::Alone => seen.counts.spec.clamp(self.config.replicas_min, self.config.replicas_max),
+            Role::Floor | Role::UpOnly => self.config.replicas_min,
+        };
+        let predicted = found.rate.map_or(unknown, |rate| replicas_for(&self.config, rate));
         self.forecasts.push((target, predicted));
         let standing = self.standing(seen.now);
         let proposal = Proposal {
@@ -142,11 +157,13 @@ impl ScalingPolicy for Predictive {
             after: standing,
             note: "largest forecast not yet past".into(),
         };
-        let (action, reason) = match self.config.direct {
-            true if predicted > seen.counts.spec => (Action::Scale(predicted), "Prescaled"),
-            true => (Action::Hold, "AlreadyEnough"),
-            false if standing == seen.floor => (Action::Hold, "FloorUnchanged"),
-            false => (Action::Floor(standing), "FloorSet"),
+        let (action, reason) = match self.config.role {
+            Role::UpOnly if predicted > seen.counts.spec => (Action::Scale(predicted), "Prescaled"),
+            Role::UpOnly => (Action::Hold, "AlreadyEnough"),
+            Role::Alone if standing == seen.counts.spec => (Action::Hold, "AsForecast"),
+            Role::Alone => (Action::Scale(standing), "Prescaled"),
+            Role::Floor if standing == seen.floor => (Action::Hold, "FloorUnchanged"),
+            Role::Floor => (Action::Floor(standing), "FloorSet"),
         };
         Recommendation {
             action,
@@ -180,7 +197,7 @@ mod tests {
             replica_rps: 500.0,
             replicas_min: 2,
             replicas_max: 20,
-            direct: false,
+            role: Role::Floor,
         }
     }
 
@@ -246,9 +263,20 @@ mod tests {
     }
 
     #[test]
+    fn alone_it_writes_the_count_up_and_down_and_holds_what_it_knows_nothing_of() {
+        let config = PredictiveConfig { role: Role::Alone, ..article() };
+        let after = |past: Past<fn(i64) -> Option<f64>>| {
+            Predictive::new(config.clone()).decide(&seen(&past, SimTime::ZERO, 0)).action
+        };
+        assert_eq!(after(Past(|_| Some(4_000.0))), Action::Scale(10));
+        assert_eq!(after(Past(|_| Some(10.0))), Action::Scale(2));
+        assert_eq!(after(Past(|_| None)), Action::Hold);
+    }
+
+    #[test]
     fn the_naive_version_only_ever_writes_upwards() {
         let mut config = article();
-        config.direct = true;
+        config.role = Role::UpOnly;
         let busy = Past(|_| Some(4_000.0));
         let calm = Past(|_| Some(10.0));
         assert_eq!(Predictive::new(config.clone()).decide(&seen(&busy, SimTime::ZERO, 0)).action, Action::Scale(10));

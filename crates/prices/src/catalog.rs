@@ -1,9 +1,10 @@
 //! The price catalog: rows of a CSV file, each with its date and source.
 
 use jiff::civil::Date;
+use names::nearest;
 use units::UsdPerHour;
 
-use crate::{PriceError, Shape, nearest};
+use crate::{PriceError, Shape};
 
 /// Columns of a catalog file, in the order they are written. `zone` may be empty, and so may all but one of the prices.
 pub const COLUMNS: [&str; 14] = [
@@ -137,17 +138,17 @@ fn positions(header: &csv::StringRecord) -> Result<[usize; 14], PriceError> {
             return Err(PriceError::UnknownColumn {
                 position: index + 1,
                 column: name.to_owned(),
-                nearest: nearest(name, COLUMNS),
+                nearest: nearest(name, COLUMNS).map(str::to_owned),
                 known: COLUMNS.join(", "),
             });
         }
     }
     let mut positions = [0; 14];
     for (column, position) in COLUMNS.into_iter().zip(&mut positions) {
-        *position = header
-            .iter()
-            .position(|name| name == column)
-            .ok_or_else(|| PriceError::MissingColumn { column, nearest: nearest(column, header.iter()) })?;
+        *position = header.iter().position(|name| name == column).ok_or_else(|| PriceError::MissingColumn {
+            column,
+            nearest: nearest(column, header.iter()).map(str::to_owned),
+        })?;
     }
     Ok(positions)
 }

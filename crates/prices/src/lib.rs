@@ -9,7 +9,6 @@ mod catalog;
 mod error;
 mod import;
 mod lookup;
-mod nearest;
 mod shape;
 mod table;
 
@@ -17,10 +16,9 @@ pub use billing::BillingRules;
 pub use catalog::{COLUMNS, Catalog, Row};
 pub use error::PriceError;
 pub use import::{
-    Advisor, AdvisorEntry, Availability, HOURS_PER_MONTH, Imported, SkyPilotSource, SpotPriceHistory, SpotPriceSeries,
-    availability_bamboo, availability_skypilot, skypilot_catalog,
+    Advisor, AdvisorEntry, Availability, HOURS_PER_MONTH, Imported, LINUX, SkyPilotSource, SpotPriceHistory,
+    SpotPriceSeries, availability_bamboo, availability_skypilot, skypilot_catalog,
 };
 pub use lookup::{Basis, Price, Query, STALE_AFTER_MONTHS, Staleness};
-pub use nearest::nearest;
 pub use shape::Shape;
 pub use table::{ListFilter, list_table, show_table};

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use jiff::civil::Date;
 use jiff::{Span, ToSpan};
+use names::nearest;
 use record::Purchase;
 use units::UsdPerHour;
 
-use crate::{BillingRules, Catalog, PriceError, Row, Shape, nearest};
+use crate::{BillingRules, Catalog, PriceError, Row, Shape};
 
 /// The region meant where none is named: the one most price pages open with.
 const DEFAULT_REGIONS: [(&str, &str); 3] = [("aws", "us-east-1"), ("gcp", "us-central1"), ("azure", "eastus")];
@@ -149,7 +150,7 @@ impl Catalog {
         if let Some(name) = provider.filter(|name| !known.contains(name)) {
             return Err(PriceError::UnknownProvider {
                 name: name.to_owned(),
-                nearest: nearest(name, known.iter().copied()),
+                nearest: nearest(name, known.iter().copied()).map(str::to_owned),
                 known: join(known),
             });
         }
@@ -160,7 +161,7 @@ impl Catalog {
                 let types = self.rows().iter().filter(|row| provider.is_none_or(|name| row.provider == name));
                 Err(PriceError::UnknownInstanceType {
                     name: instance_type.to_owned(),
-                    nearest: nearest(instance_type, types.map(|row| row.instance_type.as_str())),
+                    nearest: nearest(instance_type, types.map(|row| row.instance_type.as_str())).map(str::to_owned),
                 })
             }
             1 => Ok(rows),

@@ -1,7 +1,10 @@
 //! The catalog as text, for `scalelab prices list` and `scalelab prices show`.
 
+use jiff::ToSpan;
+use jiff::civil::Date;
+
 use crate::catalog::dollars;
-use crate::{BillingRules, Catalog, Row};
+use crate::{BillingRules, Catalog, Row, STALE_AFTER_MONTHS};
 
 /// Which rows to list; `None` means any.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,8 +25,9 @@ impl ListFilter<'_> {
     }
 }
 
-/// Rows that pass the filter as a table, cheapest GPU first.
-pub fn list_table(catalog: &Catalog, filter: ListFilter<'_>) -> String {
+/// Rows that pass the filter as a table, cheapest GPU first. Of prices that are stale by `today` the date carries an asterisk, explained
+/// below the table.
+pub fn list_table(catalog: &Catalog, filter: ListFilter<'_>, today: Date) -> String {
     let mut rows: Vec<&Row> = catalog.rows().iter().filter(|row| filter.admits(row)).collect();
     rows.sort_by_key(|row| {
         let cheapest = row.spot.or(row.on_demand).or(row.reserved_1y).map_or(0, units::UsdPerHour::as_micros);
@@ -43,14 +47,27 @@ pub fn list_table(catalog: &Catalog, filter: ListFilter<'_>) -> String {
             price(row.on_demand),
             price(row.spot),
             price(row.reserved_1y),
-            row.date.to_string(),
+            format!("{}{}", row.date, if is_stale(row, today) { "*" } else { "" }),
         ]
     }));
-    aligned(&lines)
+    let mut text = aligned(&lines);
+    let stale = rows.iter().filter(|row| is_stale(row, today)).count();
+    if stale > 0 {
+        text += &format!(
+            "* stale: {stale} of {} prices are more than {STALE_AFTER_MONTHS} months old; `scalelab prices import` makes newer ones\n",
+            rows.len()
+        );
+    }
+    text
 }
 
-/// Everything the catalog says about one instance type: shape, billing rules, every price with its source.
-pub fn show_table(rows: &[&Row]) -> String {
+/// Whether the price of a row is older by `today` than a run that starts then would take without a warning.
+fn is_stale(row: &Row, today: Date) -> bool {
+    row.date.checked_add(i64::from(STALE_AFTER_MONTHS).months()).is_ok_and(|limit| limit < today)
+}
+
+/// Everything the catalog says about one instance type: shape, billing rules, every price with its source, and which are stale by `today`.
+pub fn show_table(rows: &[&Row], today: Date) -> String {
     let Some(first) = rows.first() else { return String::new() };
     let shape = &first.shape;
     let rules = BillingRules::of(&first.provider);
@@ -77,8 +94,9 @@ pub fn show_table(rows: &[&Row]) -> String {
     for row in rows {
         let place = if row.zone.is_empty() { row.region.clone() } else { format!("{} {}", row.region, row.zone) };
         let kinds = [("on demand", row.on_demand), ("spot", row.spot), ("reserved 1 y", row.reserved_1y)];
+        let age = if is_stale(row, today) { ", stale" } else { "" };
         text.extend(kinds.into_iter().filter_map(|(kind, price)| {
-            Some(format!("  {place}: {kind} ${}/h on {} ({})\n", dollars(price?), row.date, row.source))
+            Some(format!("  {place}: {kind} ${}/h on {}{age} ({})\n", dollars(price?), row.date, row.source))
         }));
     }
     text

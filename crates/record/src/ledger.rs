@@ -131,6 +131,11 @@ impl CostLedger {
         self.billed += price.cost_of(billed);
     }
 
+    /// Books a bill that is not a price times a time, such as what is left of a commitment.
+    pub fn bill_exactly(&mut self, cost: Cost) {
+        self.billed += cost;
+    }
+
     /// Adds all of `other`.
     pub fn merge(&mut self, other: &Self) {
         for ((gpu_use, purchase, zone), &(cost, gpu_ns)) in &other.cells {

@@ -3,6 +3,7 @@
 //! It does not know the engine, the cluster, any policy type or file format: every field is plain data that `cluster` fills, `lab`
 //! pools and `report` prints.
 
+mod budget;
 mod comparison;
 mod decision;
 mod histogram;
@@ -12,6 +13,7 @@ mod run;
 mod summary;
 mod timeline;
 
+pub use budget::{BUDGET_WINDOW, BudgetDetail, BudgetStretch, BudgetWindow, ErrorBudget};
 pub use comparison::{Comparison, Verdict};
 pub use decision::{DecisionRow, MetricRow, StepRow};
 pub use histogram::Histogram;

@@ -7,7 +7,7 @@ use crate::Purchase;
 /// One phase of a life.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PhaseSpan {
-    /// `pending`, `image_pull`, `model_download`, `gpu_load`, `cuda_warm_up`, `readiness`, `ready`, `standby`, `draining`; for
+    /// `pending`, `image_pull`, `model_download`, `gpu_load`, `cuda_warm_up`, `restore`, `readiness`, `ready`, `standby`, `draining`; for
     /// nodes `launch`, `boot`, `device_plugin`, `up`, `draining`.
     pub phase: &'static str,
     /// When it began.
@@ -37,6 +37,8 @@ pub struct ReplicaLife {
     pub phases: Vec<PhaseSpan>,
     /// Time spent serving.
     pub busy: SimDuration,
+    /// What its GPUs cost from the moment it was bound to its node to its end: their share of the node's bill.
+    pub cost: Usd,
     /// Requests it finished.
     pub completed: u64,
     /// Requests lost with it.
@@ -62,6 +64,10 @@ pub struct NodeLife {
     pub gpus: u32,
     /// When it was asked for.
     pub requested: SimTime,
+    /// When the provider recommended to leave it, if it did and took it later; nobody acts on that.
+    pub recommended: Option<SimTime>,
+    /// When the provider gave notice that it would take it.
+    pub noticed: Option<SimTime>,
     /// When billing began; `None` if the launch failed.
     pub launched: Option<SimTime>,
     /// When billing ended; `None` if it outlived the run.
@@ -72,6 +78,9 @@ pub struct NodeLife {
     pub billed: SimDuration,
     /// The bill.
     pub cost: Usd,
+    /// What of the bill no pod held: GPUs without a pod, the time before the first and after the last, the billing minimum. With the costs
+    /// of its pods it adds up to the bill exactly.
+    pub cost_without_replica: Usd,
     /// `empty`, `underutilized`, `expired`, `spot_reclaim`, `insufficient_capacity`, …; `running` if it outlived the run.
     pub ending: &'static str,
 }

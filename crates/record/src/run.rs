@@ -5,7 +5,7 @@ use units::{PodId, SimDuration, SimTime};
 use crate::{CostLedger, DecisionRow, Histogram, NodeLife, ReplicaLife, TimelineRow};
 
 /// One policy, one replication.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunRecord {
     /// Name of the policy alternative.
     pub policy: String,

@@ -27,6 +27,19 @@ impl CalendarStart {
         format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}{}", self.offset())
     }
 
+    /// `14:31`, with the day before it after the first.
+    pub(crate) fn clock(self, time: SimTime) -> String {
+        let local = self.local_seconds(time);
+        let day = |seconds: i64| seconds.div_euclid(SECONDS_PER_DAY);
+        let second_of_day = local.rem_euclid(SECONDS_PER_DAY);
+        let clock = format!("{:02}:{:02}", second_of_day / 3_600, second_of_day / 60 % 60);
+        if day(local) == day(self.local_seconds(SimTime::ZERO)) {
+            clock
+        } else {
+            format!("{} {clock}", day_label(local))
+        }
+    }
+
     /// Local seconds since 1970-01-01T00:00:00 local time, whole.
     pub(crate) fn local_seconds(self, time: SimTime) -> i64 {
         self.unix_seconds + i64::from(self.utc_offset_seconds) + time.as_secs() as i64

@@ -17,23 +17,23 @@ mod table;
 mod tables;
 
 pub use calendar::CalendarStart;
-pub use comparison::{Format, TerminalStyle, headline_sentences, ranking_sentences, render};
+pub use comparison::{Format, TerminalStyle, budget_sentences, headline_sentences, ranking_sentences, render};
 pub use drawing::Drawing;
 pub use file::{WholeFile, write_all, write_atomically};
 pub use html::report_html;
 pub use parquet::ParquetFile;
 pub use plots::{
-    SweepPoint, SweepReport, SweepValue, cold_start_phases, cost_breakdown, cost_vs_slo, latency_cdf, overview,
-    sweep_plots, timeline,
+    AxisUnit, SearchAxis, SearchPoint, SearchReport, Standing, SweepPoint, SweepReport, SweepValue, cold_start_phases,
+    cost_breakdown, cost_vs_slo, latency_cdf, overview, search_front, sweep_files, sweep_html, timeline,
 };
 pub use requests::{FinishedPart, RequestsPart, write_requests};
 pub use table::Table;
 pub use tables::{
-    comparison_table, decisions_table, latency_cdf_table, ledger_table, nodes_table, replicas_table,
-    replications_table, requests_table, summary_table, timeline_table,
+    burn_rate_table, comparison_table, decisions_table, error_budget_table, latency_cdf_table, ledger_table,
+    nodes_table, replicas_table, replications_table, requests_table, summary_table, timeline_table,
 };
 
-use record::{Comparison, PolicySummary, ReplicationSummary, RunRecord};
+use record::{Comparison, ErrorBudget, PolicySummary, ReplicationSummary, RunRecord};
 use units::SimDuration;
 
 /// Everything a report is made of: several policies that faced the same requests.
@@ -62,6 +62,8 @@ pub struct PolicyOutcome<'a> {
     pub replications: &'a [ReplicationSummary],
     /// The replication whose timeline, decisions, lives and ledger are shown.
     pub detail: &'a RunRecord,
+    /// How it spends its error budget.
+    pub budget: &'a ErrorBudget,
 }
 
 impl PolicyOutcome<'_> {
@@ -95,6 +97,8 @@ pub fn table_files(report: &RunReport<'_>) -> Vec<(String, Vec<u8>)> {
         ("nodes", nodes_table(report)),
         ("ledger", ledger_table(report)),
         ("latency_cdf", latency_cdf_table(report)),
+        ("error_budget", error_budget_table(report)),
+        ("burn_rate", burn_rate_table(report)),
     ];
     let mut files: Vec<_> = tables.iter().map(|(name, table)| (format!("{name}.csv"), table.to_csv())).collect();
     files.push(("timeline.parquet".to_owned(), tables[3].1.to_parquet()));

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::nearest::nearest;
+use names::nearest;
 
 /// Where something stands in an input.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,6 @@ mod error;
 pub mod file;
 mod input;
 pub mod manifest;
-mod nearest;
 mod overrides;
 mod quantity;
 mod resolve;
@@ -18,7 +17,6 @@ mod tree;
 pub use embedded::embedded_default;
 pub use error::{Allowed, At, Place, ScenarioError};
 pub use input::{Documents, Input, Manifest, manifests};
-pub use nearest::nearest;
 pub use quantity::{Amount, Bandwidth, Count, Hazard, Price, RequestRate, Share, Size, Time};
 
 pub use trace::{FileTrace, TraceCache};

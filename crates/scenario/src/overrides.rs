@@ -6,8 +6,8 @@
 
 use crate::error::{Place, ScenarioError};
 use crate::manifest::Document;
-use crate::nearest::nearest;
 use crate::tree::{Entry, Node, Segment, Value, parse_path, parse_value, path_text};
+use names::nearest;
 
 /// Keys of a policy that may name a manifest.
 const REFERENCES: [&str; 2] = ["hpa", "keda"];

@@ -6,18 +6,19 @@ use std::path::{Path, PathBuf};
 /// Crate by crate: which of our crates it may use. The layers of ARCHITECTURE.md; arrows go down only.
 const LAYERS: &[(&str, &[&str])] = &[
     ("units", &[]),
+    ("names", &[]),
     ("engine", &["units"]),
     ("policy", &["units"]),
     ("workload", &["units"]),
     ("promql", &["units"]),
     ("record", &["units"]),
-    ("prices", &["units", "record"]),
+    ("prices", &["units", "names", "record"]),
     ("calibrate", &["units", "workload"]),
     ("cluster", &["units", "engine", "policy", "workload", "promql", "record"]),
-    ("scenario", &["units", "policy", "workload", "promql", "record", "prices", "calibrate", "cluster"]),
-    ("lab", &["units", "workload", "record", "cluster", "scenario"]),
+    ("scenario", &["units", "names", "policy", "workload", "promql", "record", "prices", "calibrate", "cluster"]),
+    ("lab", &["units", "names", "workload", "record", "cluster", "scenario"]),
     ("report", &["units", "record"]),
-    ("cli", &["units", "workload", "record", "prices", "calibrate", "cluster", "scenario", "lab", "report"]),
+    ("cli", &["units", "names", "workload", "record", "prices", "calibrate", "cluster", "scenario", "lab", "report"]),
     ("testkit", &["units"]),
 ];
 

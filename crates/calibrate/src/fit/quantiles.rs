@@ -12,9 +12,9 @@ const POINTS_MAX: usize = 100;
 pub struct QuantilePair {
     /// Share of values at or below, 0 to 1.
     pub share: f64,
-    /// Observed, in seconds.
+    /// Observed, in the unit of the measurements: seconds, or node-hours between interruptions.
     pub observed: f64,
-    /// Fitted, in seconds.
+    /// Fitted, in the same.
     pub fitted: f64,
 }
 

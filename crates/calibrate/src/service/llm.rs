@@ -6,6 +6,10 @@ use crate::{CalibrateError, yaml};
 /// Most of an engine's time that may go to prompts. Beyond it what looks like prompt work is mostly waiting.
 const PROMPT_SHARE_MAX: f64 = 0.5;
 
+/// vLLM's `--max-num-seqs` and `--max-num-batched-tokens` where nothing is said.
+const SEQUENCES_USUAL: f64 = 256.0;
+const BATCHED_TOKENS_USUAL: u32 = 8_192;
+
 /// One load test, or one stage of it, against one replica.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LlmRun {
@@ -53,6 +57,8 @@ pub struct LlmFit {
     pub error_max: f64,
     /// Mean prompt and output lengths of the runs.
     pub tokens: (f64, f64),
+    /// Most sequences and most KV tokens that a run held on average.
+    pub held_max: (f64, f64),
     /// What the reader of the result should know.
     pub notes: Vec<String>,
 }
@@ -106,18 +112,23 @@ pub fn llm(runs: &[LlmRun]) -> Result<LlmFit, CalibrateError> {
     }
     let mean = |read: fn(&LlmRun) -> f64| usable.iter().map(|run| read(run)).sum::<f64>() / usable.len() as f64;
     let tokens = (mean(|run| run.prompt_tokens), mean(|run| run.output_tokens));
-    Ok(LlmFit { iteration_base_s, per_kv_token_s, per_prompt_token_s, error_max, tokens, notes })
+    let most = |read: fn(&LlmRun) -> f64| usable.iter().map(|run| read(run)).fold(0.0, f64::max);
+    let held_max = (most(LlmRun::sequences), most(LlmRun::kv_tokens));
+    Ok(LlmFit { iteration_base_s, per_kv_token_s, per_prompt_token_s, error_max, tokens, held_max, notes })
 }
 
 impl LlmFit {
-    /// The `service.model` section of a scenario. What a load test does not show (`sequencesMax`, `batchedTokensMax`, `kvTokens`) stands
-    /// as a comment to fill in.
+    /// The `service.model` section of a scenario, complete as it stands. What a load test does not show (`sequencesMax`,
+    /// `batchedTokensMax`, `kvTokens`) is filled with usual settings, or what the busiest run needed if that is more, and says so.
     pub fn yaml(&self) -> String {
         let notes: String = self.notes.iter().flat_map(|note| ["# ", note, "\n"]).collect();
         let base = yaml::time(self.iteration_base_s);
+        let sequences = libm::ceil(self.held_max.0).max(SEQUENCES_USUAL);
+        let kv_tokens = libm::ceil(self.held_max.1).max(libm::ceil(self.tokens.0 + self.tokens.1));
         format!(
-            "{notes}service:\n  model:\n    continuousBatching:\n      # sequencesMax, batchedTokensMax and kvTokens are settings of the \
-             engine: take them from its log\n      iterationMin: {base}\n      iterationBase: {base}\n      perKvToken: {}\n      \
+            "{notes}service:\n  model:\n    continuousBatching:\n      # The next three are settings of the engine that no load test shows: \
+             take them from its log.\n      sequencesMax: {sequences} # assumed\n      batchedTokensMax: {BATCHED_TOKENS_USUAL} # assumed\n      \
+             kvTokens: {kv_tokens} # what the busiest run held on average; there is more\n      iterationMin: {base}\n      iterationBase: {base}\n      perKvToken: {}\n      \
              perPromptToken: {}\n      promptTokens: {:.0}\n      outputTokens: {:.0}\n",
             yaml::time(self.per_kv_token_s),
             yaml::time(self.per_prompt_token_s),

@@ -1,6 +1,6 @@
 //! Are the presets usable as they are?
 
-use calibrate::{nearest_preset, preset, presets};
+use calibrate::{preset, presets};
 
 #[test]
 fn every_preset_has_a_phase_a_source_and_its_own_name() {
@@ -27,11 +27,4 @@ fn a_preset_is_written_with_its_sources() {
             "  cudaWarmUp: 39.34s"
         ]
     );
-}
-
-#[test]
-fn an_unknown_preset_is_told_a_similar_one() {
-    assert_eq!(preset("vllm-8b"), None);
-    assert_eq!(nearest_preset("vllm-8b"), Some("vllm-8b-h100"));
-    assert_eq!(nearest_preset("x"), None);
 }

@@ -29,6 +29,11 @@ fn single_losses_give_a_constant_hazard_with_an_interval_around_the_truth() {
     assert!(hazard.low < 0.3 && 0.3 < hazard.high, "{hazard:?}");
     assert!(fit.yaml().contains("    constant: 0."), "{}", fit.yaml());
     assert_eq!(fit.away_s, Some(60.0));
+    // Lifetimes were drawn from an exponential: quantiles lie on the line, but for the few longest.
+    let pairs = &fit.quantile_pairs;
+    assert!(pairs.len() > 500 && pairs.iter().all(|pair| pair.observed > 0.0), "{}", pairs.len());
+    let off = pairs.iter().filter(|pair| pair.share < 0.9 && (pair.observed - pair.fitted).abs() > 0.15 * 3.33).count();
+    assert!(off == 0, "{off} of {}", pairs.len());
 }
 
 #[test]

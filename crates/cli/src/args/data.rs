@@ -226,6 +226,9 @@ pub struct CalibrateSpot {
     /// For price histories: a node is lost when the price rises above this, such as '$12/h' [default: the on-demand price]
     #[arg(long, value_name = "PRICE")]
     pub price_max: Option<String>,
+    /// Draw observed against fitted quantiles of the node-hours between events
+    #[arg(long, value_name = "FILE.svg")]
+    pub plot: Option<PathBuf>,
     /// Write the YAML snippet here instead of printing it
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,

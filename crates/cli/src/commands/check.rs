@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 
 use lab::Workers;
+use lab::experiment::expected_requests;
 use lab::gates::{self, Gate, GateReport, WhenUndecided};
 use record::ReplicationSummary;
 use scenario::Loaded;
@@ -41,7 +42,13 @@ pub fn check(args: &Check) -> Result<Outcome> {
         Undecided::Fail => WhenUndecided::Fail,
         Undecided::Pass => WhenUndecided::Pass,
     };
-    let report = gates::evaluate(&gates, &found.policies, &baseline, when_undecided);
+    let expected = args.control_variates.then(|| expected_requests(&loaded.spec)).flatten();
+    if args.control_variates && expected.is_none() && !args.quiet {
+        eprintln!(
+            "note: the expected number of requests is not known for this traffic, so there is no control variate"
+        );
+    }
+    let report = gates::evaluate(&gates, &found.policies, &baseline, expected, when_undecided);
     write(args, &report, &report.to_markdown(&found.policies))?;
     if !args.quiet {
         print!("{}", report.to_text());

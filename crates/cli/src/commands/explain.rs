@@ -2,7 +2,7 @@
 
 use cluster::Keep;
 use lab::experiment::replication_seed;
-use record::{DecisionRow, MetricRow};
+use record::{DecisionRow, MetricRow, NodeLife};
 use units::{SimDuration, SimTime};
 
 use crate::args::Explain;
@@ -36,6 +36,7 @@ pub fn explain(args: &Explain) -> Result<Outcome> {
                 None => println!("{controller} has made no pass by {at}\n"),
             }
         }
+        print!("{}", nodes_in_words(&record.nodes, at));
     }
     Ok(Outcome::Done)
 }
@@ -48,6 +49,30 @@ fn controllers(decisions: &[DecisionRow]) -> Vec<&str> {
         }
     }
     names
+}
+
+/// How far back [`nodes_in_words`] looks.
+const NODES_SINCE: SimDuration = SimDuration::from_secs(600);
+
+/// What happened to nodes lately: what the provider said, and which ones ended. Nothing if nothing did.
+fn nodes_in_words(nodes: &[NodeLife], at: SimTime) -> String {
+    let mut events: Vec<(SimTime, String)> = Vec::new();
+    for node in nodes {
+        let who = format!("{} ({}, {})", node.node, node.instance_type, node.purchase.name());
+        let said = [
+            (node.recommended, "the provider recommends to leave it".to_owned()),
+            (node.noticed, "the provider gives notice that it takes it back".to_owned()),
+            (node.ended, format!("ended ({})", node.ending)),
+        ];
+        events.extend(said.into_iter().filter_map(|(time, what)| Some((time?, format!("{who}: {what}")))));
+    }
+    events.retain(|(time, _)| *time <= at && at.since(*time) <= NODES_SINCE);
+    events.sort();
+    if events.is_empty() {
+        return String::new();
+    }
+    let lines = events.iter().map(|(time, what)| format!("  {time} {what}\n"));
+    format!("nodes in the ten minutes before\n{}\n", lines.collect::<String>())
 }
 
 /// `HH:MM`, `HH:MM:SS`, either after `Nd `, or `Ns`.

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use lab::columns::Column;
+use lab::columns::{Column, Unit};
 use lab::design::Setting;
 use lab::gates::{self, Condition, Gate, figure};
 use lab::optimize::{self, Candidate, Cliff, Found, Search};
 use lab::{Progress, TrialError, Trials, Workers};
 use record::Interval;
-use report::Table;
+use report::{AxisUnit, SearchAxis, SearchPoint, SearchReport, Standing, Table};
 
 use crate::args::{Format, Optimize};
 use crate::failure::{Failure, OrEnvironment, Outcome, Result};
@@ -98,6 +98,7 @@ fn tell(args: &Optimize, search: &Search, found: &Found, policy: &str) -> Result
     }
     if let Some(folder) = &args.out {
         write(folder, search, found)?;
+        plot(folder, (search, found), policy)?;
     }
     if !args.quiet {
         println!("{policy}: {} settings tried in {} runs; what nothing beats:\n", found.tried.len(), found.runs);
@@ -199,6 +200,42 @@ fn write(folder: &Path, search: &Search, found: &Found) -> Result<()> {
         .text("conditions", tried.iter().map(standing));
     let path = folder.join("tried.csv");
     report::write_atomically(&path, &table.to_csv()).or_environment(&format!("writing {}", path.display()))
+}
+
+/// `front.svg` and `front.png`: everything tried, what nothing beats with its intervals, and the winner with fresh seeds.
+fn plot(folder: &Path, (search, found): (&Search, &Found), policy: &str) -> Result<()> {
+    let condition = &search.subject_to[0];
+    let front = found.front(search);
+    let point = |candidate: &Candidate| SearchPoint {
+        objective: candidate.objective,
+        measure: candidate.measures[0],
+        standing: match (candidate.is_certain(), candidate.is_feasible()) {
+            (true, _) => Standing::Holds,
+            (false, true) => Standing::Met,
+            (false, false) => Standing::Missed,
+        },
+        is_front: front.iter().any(|other| std::ptr::eq(*other, candidate)),
+    };
+    let points: Vec<SearchPoint> = found.tried.iter().map(point).collect();
+    let confirmed = found.winner.as_ref().and(found.confirmation.as_ref()).map(point);
+    let axis = |column: &'static Column| SearchAxis {
+        title: column.name,
+        unit: match column.unit {
+            Unit::Dollars => AxisUnit::Dollars,
+            Unit::Share => AxisUnit::Share,
+            _ => AxisUnit::Plain,
+        },
+    };
+    let drawing = report::search_front(&SearchReport {
+        name: policy,
+        objective: axis(search.minimize),
+        measure: axis(condition.column),
+        limit: (optimize::limit(condition), &condition.to_string()),
+        points: &points,
+        confirmed,
+    });
+    let files = [("front.svg".to_owned(), drawing.to_svg().into_bytes()), ("front.png".to_owned(), drawing.to_png())];
+    report::write_all(folder, &files).or_environment(&format!("writing {}", folder.display()))
 }
 
 fn tell_cliff(

@@ -38,7 +38,12 @@ fn list(args: &PricesList) -> Result<()> {
         region: args.region.as_deref(),
         gpu_model: args.gpu.as_deref(),
     };
-    say(&prices::list_table(&catalog, filter))
+    say(&prices::list_table(&catalog, filter, today()))
+}
+
+/// The day prices are looked at.
+fn today() -> Date {
+    TimeZone::UTC.to_datetime(Timestamp::now()).date()
 }
 
 /// A name that occurs nowhere is a slip of the pen, not an empty list.
@@ -50,7 +55,7 @@ fn known<'a>(option: &str, wanted: Option<&str>, names: impl Iterator<Item = &'a
     if names.iter().any(|name| name.eq_ignore_ascii_case(wanted)) {
         return Ok(());
     }
-    let hint = prices::nearest(wanted, names.iter().copied());
+    let hint = names::nearest(wanted, names.iter().copied());
     let hint = hint.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
     Err(Failure::input(format!("{option} {wanted}: not in the catalog{hint} (one of: {})", names.join(", "))))
 }
@@ -61,7 +66,7 @@ fn show(args: &PricesShow) -> Result<()> {
     let everywhere = catalog.find(&args.instance, args.provider.as_deref(), None);
     known("--region", args.region.as_deref(), everywhere.iter().map(|row| row.region.as_str()))?;
     let rows = catalog.find(&args.instance, args.provider.as_deref(), args.region.as_deref());
-    say(&prices::show_table(&rows))
+    say(&prices::show_table(&rows, today()))
 }
 
 fn import(args: &PricesImport) -> Result<()> {

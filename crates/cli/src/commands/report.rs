@@ -1,19 +1,37 @@
-//! `scalelab report`: a run's HTML page, made anew from its run.json.
+//! `scalelab report`: a run's HTML page, made anew from its run.json, or a sweep's, from its journal.
 
 use std::num::NonZeroUsize;
 
 use cluster::Keep;
 use lab::Workers;
 use lab::experiment::{self, Plan};
+use lab::sweep::{self, JOURNAL_NAME};
 
 use super::run::with_report;
 use crate::args::Report;
-use crate::failure::{OrEnvironment, Outcome, Result};
+use crate::failure::{Failure, OrEnvironment, Outcome, Result};
 use crate::progress::Bar;
 use crate::run_file::RunFile;
+use crate::sweep_folder::{self, SweepFile};
 
-/// Repeats the run, which is cheaper than storing all a page can show, and writes the page.
+/// Writes the page of the folder.
 pub fn report(args: &Report) -> Result<Outcome> {
+    let page = if args.dir.join(JOURNAL_NAME).exists() { sweep_page(args)? } else { run_page(args)? };
+    let out = args.out.clone().unwrap_or_else(|| args.dir.join("report.html"));
+    report::write_atomically(&out, &page).or_environment(&format!("writing {}", out.display()))?;
+    println!("{}", out.display());
+    Ok(Outcome::Done)
+}
+
+/// What the journal has so far, also of a sweep that is not done.
+fn sweep_page(args: &Report) -> Result<Vec<u8>> {
+    let file = SweepFile::read(&args.dir)?;
+    let results = sweep::read(&args.dir).map_err(Failure::input)?;
+    Ok(sweep_folder::page(&results, &file))
+}
+
+/// Repeats the run, which is cheaper than storing all a page can show.
+fn run_page(args: &Report) -> Result<Vec<u8>> {
     let file = RunFile::read(&args.dir)?;
     let loaded = file.reload()?;
     let workers = Workers::new(NonZeroUsize::new(file.jobs)).or_environment("starting threads")?;
@@ -28,9 +46,5 @@ pub fn report(args: &Report) -> Result<Outcome> {
     };
     let results = experiment::run(&workers, &plan, &experiment::simulator(&loaded.spec));
     bar.finish();
-    let page = with_report(&loaded, &results, report::report_html);
-    let out = args.out.clone().unwrap_or_else(|| args.dir.join("report.html"));
-    report::write_atomically(&out, &page).or_environment(&format!("writing {}", out.display()))?;
-    println!("{}", out.display());
-    Ok(Outcome::Done)
+    Ok(with_report(&loaded, &results, report::report_html))
 }

@@ -6,12 +6,14 @@ use std::time::Instant;
 
 use cluster::Keep;
 use lab::Workers;
-use lab::experiment::{self, Job, Plan, Precision, PrecisionReport, Results};
-use report::{CalendarStart, PolicyOutcome, RunReport, TerminalStyle};
+use lab::error_budget::error_budget;
+use lab::experiment::{self, ControlledColumn, Job, Plan, Precision, PrecisionReport, Results};
+use record::Interval;
+use report::{CalendarStart, PolicyOutcome, RunReport, Table, TerminalStyle};
 use scenario::Loaded;
 
 use crate::args::{Format, Run};
-use crate::failure::{Failure, OrEnvironment, Outcome, Result};
+use crate::failure::{Failure, OrEnvironment, OrInput, Outcome, Result};
 use crate::inputs;
 use crate::interrupt::raise_on_interrupt;
 use crate::progress::Bar;
@@ -25,7 +27,7 @@ pub fn run(args: &Run) -> Result<Outcome> {
             let file = RunFile::read(path)?;
             (file.reload()?, Some(file))
         }
-        None => (inputs::load(&args.scenario)?, None),
+        None => (load(args)?, None),
     };
     inputs::choose_policies(&mut loaded, &args.policy)?;
     if !args.quiet {
@@ -66,6 +68,36 @@ pub fn run(args: &Run) -> Result<Outcome> {
     saved.map_or(Ok(()), SavedRequests::write)?;
     print(args, &loaded, &results, (&folder, precision.as_ref()));
     Ok(Outcome::Done)
+}
+
+/// The scenario, with the warm-up asked for.
+fn load(args: &Run) -> Result<Loaded> {
+    let Some(warm_up) = &args.warm_up else { return inputs::load(&args.scenario) };
+    let (documents, overrides) = inputs::documents(&args.scenario)?;
+    let with = |time: &str| {
+        let warm_up = ("run.warmUp".to_owned(), time.to_owned());
+        documents.load(&overrides.iter().cloned().chain([warm_up]).collect::<Vec<_>>()).or_input()
+    };
+    if warm_up != "auto" {
+        return with(warm_up);
+    }
+    let mut pilot = with("0s")?;
+    inputs::choose_policies(&mut pilot, &args.policy)?;
+    let workers = Workers::new(args.jobs).or_environment("starting threads")?;
+    let effort = Effort { seed: args.seed.unwrap_or(pilot.seed), replications: 1, precision: None, quiet: args.quiet };
+    let (results, _) = simulate(&effort, &pilot, &workers, None)?;
+    let found = results.policies.iter().map(|policy| (policy.name(), experiment::pilot_warm_up(&policy.first)));
+    // All policies leave out the same, so that they are judged on the same requests.
+    let Some((name, longest)) = found.max_by_key(|(_, warm_up)| warm_up.length) else { return with("0s") };
+    if !args.quiet {
+        let doubt = if longest.is_half {
+            "; that is half of the run: it is too short, or its load never becomes steady"
+        } else {
+            ""
+        };
+        eprintln!("note: warm-up {} by MSER-5 in a pilot run of {name}{doubt}", longest.length);
+    }
+    with(&format!("{}ms", longest.length.as_nanos() / 1_000_000))
 }
 
 /// How much to simulate.
@@ -142,11 +174,19 @@ fn check_repetition(recorded: Option<&RunFile>, now: &RunFile) -> Result<()> {
 /// The report over what was found; `with` gets it because it borrows from here.
 pub fn with_report<T>(loaded: &Loaded, results: &Results, with: impl FnOnce(&RunReport<'_>) -> T) -> T {
     let summaries: Vec<_> = results.policies.iter().map(experiment::PolicyResult::summaries).collect();
+    let objective = loaded.spec.slo.objective;
+    let budgets: Vec<_> = results.policies.iter().map(|policy| error_budget(policy, objective)).collect();
     let outcomes: Vec<PolicyOutcome<'_>> = results
         .policies
         .iter()
         .zip(&summaries)
-        .map(|(policy, replications)| PolicyOutcome { summary: &policy.summary, replications, detail: &policy.first })
+        .zip(&budgets)
+        .map(|((policy, replications), budget)| PolicyOutcome {
+            summary: &policy.summary,
+            replications,
+            detail: &policy.first,
+            budget,
+        })
         .collect();
     let comparisons = results.comparisons();
     with(&RunReport {
@@ -156,7 +196,7 @@ pub fn with_report<T>(loaded: &Loaded, results: &Results, with: impl FnOnce(&Run
             utc_offset_seconds: loaded.utc_offset_seconds,
         }),
         slo_threshold: loaded.spec.slo.latency,
-        objective: loaded.spec.slo.objective,
+        objective,
         policies: &outcomes,
         comparisons: &comparisons,
     })
@@ -164,8 +204,36 @@ pub fn with_report<T>(loaded: &Loaded, results: &Results, with: impl FnOnce(&Run
 
 fn write(loaded: &Loaded, results: &Results, file: &RunFile, folder: &Path) -> Result<()> {
     let mut files = with_report(loaded, results, report::files);
+    files.extend(control_variates(loaded, results).map(|table| ("control_variates.csv".to_owned(), table.to_csv())));
     files.push(("run.json".to_owned(), file.to_json()?.into_bytes()));
     report::write_all(folder, &files).or_environment(&format!("writing {}", folder.display()))
+}
+
+/// What the number of requests, whose mean is known of Poisson traffic, does for the intervals; `None` with too few replications.
+fn control_variates(loaded: &Loaded, results: &Results) -> Option<Table> {
+    let expected = experiment::expected_requests(&loaded.spec)?;
+    let rows: Vec<(&str, ControlledColumn)> = results
+        .policies
+        .iter()
+        .flat_map(|policy| {
+            let found = experiment::controlled_columns(&policy.replications, expected);
+            found.into_iter().map(|one| (policy.name(), one))
+        })
+        .collect();
+    let each = || rows.iter().map(|(_, one)| one);
+    let bounds = |table: Table, name: &str, pick: fn(&ControlledColumn) -> Interval| {
+        table
+            .number(name, each().map(|one| pick(one).mean))
+            .number(&format!("{name}_ci_low"), each().map(|one| pick(one).low))
+            .number(&format!("{name}_ci_high"), each().map(|one| pick(one).high))
+    };
+    let table = Table::default()
+        .text("policy", rows.iter().map(|(policy, _)| policy))
+        .text("column", each().map(|one| one.column.name))
+        .number("requests_expected", each().map(|_| expected));
+    let table = bounds(bounds(table, "plain", |one| one.plain), "controlled", |one| one.controlled.interval)
+        .number("variance_ratio", each().map(|one| one.controlled.variance_ratio));
+    (!rows.is_empty()).then_some(table)
 }
 
 fn print(args: &Run, loaded: &Loaded, results: &Results, (folder, precision): (&PathBuf, Option<&PrecisionReport>)) {

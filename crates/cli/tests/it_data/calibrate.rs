@@ -59,6 +59,84 @@ fn a_load_test_gives_iteration_times_and_the_wrong_format_says_what_is_missing()
     assert!(wrong.contains("vllm.json") && wrong.contains("`request_throughput.avg` is missing"), "{wrong}");
 }
 
+/// Runs a tiny scenario with a snippet under its `spec`, as it stands.
+fn takes(lab: &Lab, snippet: &str) {
+    // Here no Deployment is beside it.
+    let snippet = snippet.replace("service:\n", "service:\n  pod: {gpus: 1}\n");
+    let indented: String = snippet.lines().map(|line| format!("  {line}\n")).collect();
+    let nodes = if snippet.contains("\nnodes:") || snippet.starts_with("nodes:") {
+        ""
+    } else {
+        "  nodes: {manager: {serverless: {price: $1/h}}}\n"
+    };
+    let service = if snippet.contains("service:") { "" } else { SERVICE };
+    lab.write("tiny.yaml", &scenario(&format!("{TRAFFIC}{service}{nodes}{indented}")));
+    lab.out("run tiny.yaml -o out --quiet");
+    std::fs::remove_dir_all(lab.path("out")).expect("the results are there");
+}
+
+#[test]
+fn every_preset_is_taken_as_it_is_printed() {
+    let lab = Lab::new();
+    let list = lab.out("calibrate preset");
+    let names: Vec<&str> = list.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(names.len() > 10, "{names:?}");
+    for name in names {
+        takes(&lab, &lab.out(&format!("calibrate preset {name}")));
+    }
+}
+
+#[test]
+fn every_service_snippet_is_taken_as_it_is_printed() {
+    let lab = Lab::new();
+    takes(&lab, &lab.out("calibrate service --format perf-analyzer --batch 1,8 @perf-b1.csv @perf-b8.csv"));
+    let text = lab.out("calibrate service --format vllm-bench @vllm.json");
+    assert!(text.contains("sequencesMax: 256 # assumed"), "{text}");
+    takes(&lab, &text);
+    let Ok(shared) = std::env::var("SCALELAB_DATA") else {
+        println!("skipped: SCALELAB_DATA does not say where samples are");
+        return;
+    };
+    for (format, name) in [
+        ("perf-analyzer", "triton_perf_analyzer.csv"),
+        ("vllm-bench", "vllm_bench_serve.json"),
+        ("genai-perf", "genai_perf_profile_export.json"),
+        ("inference-perf", "inference_perf_stage_lifecycle_metrics.json"),
+    ] {
+        takes(&lab, &lab.out(&format!("calibrate service --format {format} {shared}/samples/{name}")));
+    }
+}
+
+#[test]
+fn recorded_histories_and_clusters_become_snippets_that_are_taken_as_they_are() {
+    let Ok(shared) = std::env::var("SCALELAB_DATA") else {
+        println!("skipped: SCALELAB_DATA does not say where samples are");
+        return;
+    };
+    let lab = Lab::new();
+    for line in [
+        "--history SHARED/spot/skypilot/preemption/1-node/aws-04-22-2023/us-west-2b_v100_1.json.gz",
+        "--available --history SHARED/spot/skypilot/availability/16-node/aws-08-27-2023/us-west-2a_v100_1.json.gz",
+        "--history SHARED/spot/bamboo/g4dn-trace.csv",
+        "--history SHARED/spot/bamboo/p3-trace.csv",
+        "--history SHARED/spot/bamboo/a100x1-east1b.txt",
+    ] {
+        let line = line.replace("SHARED", &shared);
+        lab.out(&format!("calibrate spot {line} -o spot.yaml --plot spot.svg"));
+        assert!(lab.read("spot.svg").contains("fitted quantile (node-hours)"), "{line}");
+        takes(&lab, &lab.read("spot.yaml"));
+    }
+    let samples = format!("{shared}/samples/kubectl_get");
+    let report = lab.out(&format!(
+        "calibrate cold-start --pods {samples}_pods.json --events {samples}_events.json --nodes {samples}_nodes.json -o cold.yaml"
+    ));
+    assert!(report.contains("not used:"), "{report}");
+    // Timings of nodes need nodes to time.
+    let snippet =
+        lab.read("cold.yaml").replace("nodes:\n", "nodes:\n  pools: [{name: gpu, instanceTypes: [g5.xlarge]}]\n");
+    takes(&lab, &format!("{snippet}prices: {{g5.xlarge: {{onDemand: $1/h}}}}\n"));
+}
+
 #[test]
 fn a_preset_is_a_cold_start_of_a_scenario_and_a_misspelt_one_finds_its_neighbour() {
     let lab = Lab::new();

@@ -2,6 +2,7 @@
 
 mod calibrate;
 mod init;
+mod money;
 mod prices;
 mod support;
 mod trace;

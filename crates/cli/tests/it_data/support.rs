@@ -52,7 +52,7 @@ impl Lab {
         ran.stderr
     }
 
-    /// A file or folder in it.
+    /// A file or folder in the folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

@@ -68,3 +68,26 @@ fn a_difference_comes_with_its_interval_and_a_verdict() {
     assert_snapshot!("one-column", desk.run("diff before after --column cost_usd --format csv"));
     assert_snapshot!("unknown-column", desk.run("diff before after --column cost_us"));
 }
+
+#[test]
+fn a_control_variate_is_said_to_be_one_and_needs_five_replications() {
+    let desk = Desk::new();
+    let args = "check service hpa --control-variates --gate latency_ms_mean~<=~60s";
+    let told = desk.run(&format!("{args} --replications 8"));
+    assert!(told.starts_with("exit code 0\n") && told.contains("8 replications, requests as control"), "{told}");
+    assert!(!desk.run(args).contains("as control"));
+}
+
+#[test]
+fn a_warm_up_is_found_by_a_pilot_run_and_taken_into_the_record() {
+    let desk = Desk::new();
+    let told = desk.run("run service hpa --warm-up auto -o out");
+    assert!(told.starts_with("exit code 0\n"), "{told}");
+    let note = told.lines().find(|line| line.contains("by MSER-5")).unwrap_or_else(|| panic!("{told}"));
+    // The traffic doubles halfway and stays there: no steady state, and it says so.
+    assert!(note.contains("never becomes steady"), "{note}");
+    assert!(desk.read("out/run.json").contains("warmUp"));
+    let again = desk.run("run --from out/run.json -o again");
+    assert!(again.starts_with("exit code 0\n"), "{again}");
+    assert_eq!(desk.read("again/summary.csv"), desk.read("out/summary.csv"));
+}

@@ -11,6 +11,9 @@ fn the_cheapest_feasible_point_is_found_and_confirmed() {
                 --over policies.hpa.spec.maxReplicas=2..8 --runs 40 -o out";
     assert_snapshot!(desk.run(args));
     assert_snapshot!("tried", desk.read("out/tried.csv"));
+    assert!(desk.path("out/front.png").exists());
+    let plot = desk.read("out/front.svg");
+    assert!(plot.contains(">slo_attainment &gt;= 0.95<") && plot.contains(">the winner with fresh seeds<"), "{plot}");
 }
 
 #[test]

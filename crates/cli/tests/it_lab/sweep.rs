@@ -38,6 +38,9 @@ fn a_sweep_leaves_tables_and_plots_and_says_what_nothing_beats() {
     {
         assert!(desk.path(&format!("out/{file}")).exists(), "{file} is missing");
     }
+    let told = desk.run("report out -o again.html");
+    assert!(told.starts_with("exit code 0\n"), "{told}");
+    assert_eq!(desk.read("again.html"), desk.read("out/report.html"));
 }
 
 #[test]
@@ -61,14 +64,14 @@ fn a_folder_with_a_sweep_is_not_overwritten() {
 #[test]
 fn a_sweep_killed_in_the_middle_and_resumed_has_the_same_rows() {
     let desk = Desk::new();
-    desk.change("sweep.yaml", "replications: 2", "replications: 40");
+    desk.change("sweep.yaml", "replications: 2", "replications: 125");
     desk.run("sweep sweep.yaml -o whole --quiet");
     let mut killed = started(&desk, "sweep sweep.yaml -o killed --quiet", "killed/journal.jsonl");
     // SIGKILL: nothing can be tidied up.
     killed.kill().expect("the process is there");
     killed.wait().expect("the process ends");
     let done = desk.read("killed/journal.jsonl").lines().count();
-    assert!((20..1 + 8 * 40).contains(&done), "{done} lines: not killed in the middle");
+    assert!((20..1 + 8 * 125).contains(&done), "{done} lines: not killed in the middle");
     assert!(!desk.path("killed/results.csv").exists());
     let resumed = desk.run("sweep sweep.yaml -o killed --resume --quiet");
     assert!(resumed.starts_with("exit code 0\n"), "{resumed}");

@@ -4,8 +4,18 @@ use std::path::Path;
 
 use crate::support::{SCENARIO, folder_with, micros, scalelab, table};
 
-const TABLES: [&str; 8] =
-    ["summary", "replications", "comparison", "timeline", "decisions", "replicas", "nodes", "ledger"];
+const TABLES: [&str; 10] = [
+    "summary",
+    "replications",
+    "comparison",
+    "timeline",
+    "decisions",
+    "replicas",
+    "nodes",
+    "ledger",
+    "error_budget",
+    "burn_rate",
+];
 
 fn run(folder: &Path, args: &[&str]) {
     let output = scalelab(folder, &[&["run", "small", "--quiet"], args].concat());

@@ -9,7 +9,7 @@ use super::node::{Node, NodeState};
 use super::pod::PodRole;
 use crate::spec::{ClusterAutoscalerSpec, NodeManager};
 
-/// A group that failed is left alone this long, twice as long each time up to the second; the third without a failure forgets.
+/// A group that failed is left alone this long, twice as long each time up to the second; a failure longer ago than the third is forgotten.
 const BACKOFF: (SimDuration, SimDuration, SimDuration) =
     (SimDuration::from_secs(300), SimDuration::from_secs(1_800), SimDuration::from_secs(10_800));
 /// Blocked evictions are retried for this long, then the node is left alone (`--max-pod-eviction-time`).
@@ -20,6 +20,7 @@ const EMPTY_MAX: usize = 10;
 /// A node group that failed lately.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct GroupBackoff {
+    failed: SimTime,
     until: SimTime,
     length: SimDuration,
 }
@@ -221,7 +222,8 @@ impl Fleet {
         let pool = self.offers[self.nodes[node.index()].offer].pool;
         let now = self.now;
         let Some(group) = self.autoscaler.groups.get_mut(pool) else { return };
-        let is_fresh = group.until.saturating_add(BACKOFF.2) < now || group.length.is_zero();
+        let is_fresh = group.failed.saturating_add(BACKOFF.2) < now || group.length.is_zero();
+        group.failed = now;
         // Failures of one scale-up come together and count once.
         if group.until > now {
             return;

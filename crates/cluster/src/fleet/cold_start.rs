@@ -22,6 +22,7 @@ const IMAGE: usize = 0;
 const DOWNLOAD: usize = 1;
 const GPU_LOAD: usize = 2;
 const WARM_UP: usize = 3;
+const RESTORE: usize = 4;
 
 impl Fleet {
     /// Draws the phases of `pod`, just bound, and starts the first.
@@ -29,7 +30,9 @@ impl Fleet {
         let mut stream = Stream::new(self.seed, Purpose::ColdStart, pod::entity(pod));
         let cold = &self.spec.cold_start;
         let phases = [&cold.image_pull, &cold.model_download, &cold.gpu_load, &cold.cuda_warm_up];
-        self.pods[pod.index()].lengths = phases.map(|phase| draw(time_part(phase), &mut stream));
+        let [image, download, load, warm_up] = phases.map(|phase| draw(time_part(phase), &mut stream));
+        let restore = cold.restore.as_ref().map(|restore| draw(time_part(&restore.length), &mut stream));
+        self.pods[pod.index()].lengths = [image, download, load, warm_up, restore.unwrap_or_default()];
         let node = self.node_of(pod);
         match self.nodes[node.index()].image {
             ImageState::Present => self.start_container(pod, out),
@@ -71,7 +74,13 @@ impl Fleet {
         self.pods[pod.index()].container_started = self.now;
         out.tell(Notice::ContainerStarted { pod });
         let node = self.node_of(pod);
-        if self.nodes[node.index()].model_cached {
+        let has_snapshot = self.nodes[node.index()].has_snapshot;
+        if self.spec.cold_start.restore.as_ref().is_some_and(|restore| restore.everywhere || has_snapshot) {
+            self.enter_phase(pod, PodPhase::Restore);
+            self.start_part(pod, LoadPart::Restore, out);
+            return;
+        }
+        if self.has_weights(node) {
             self.start_gpu_load(pod, out);
             return;
         }
@@ -93,6 +102,10 @@ impl Fleet {
             LoadPart::Download => (cold.model_download.clone(), DOWNLOAD),
             LoadPart::GpuLoad => (cold.gpu_load.clone(), GPU_LOAD),
             LoadPart::WarmUp => (cold.cuda_warm_up.clone(), WARM_UP),
+            LoadPart::Restore => {
+                let restore = cold.restore.as_ref().expect("only pods that can be restored are");
+                (restore.length.clone(), RESTORE)
+            }
         };
         let node = self.node_of(pod);
         if !self.start_transfer(&phase, Owner::Pod(pod, part), node, out) {
@@ -102,7 +115,7 @@ impl Fleet {
     }
 
     /// Starts the bytes of `phase`; false if it has none.
-    fn start_transfer(&mut self, phase: &PhaseSpec, owner: Owner, node: NodeId, out: &mut Out) -> bool {
+    pub(super) fn start_transfer(&mut self, phase: &PhaseSpec, owner: Owner, node: NodeId, out: &mut Out) -> bool {
         match phase {
             PhaseSpec::Transfer { bytes, links, .. } if bytes.0 > 0 && !links.is_empty() => {
                 self.transfers.start(owner, *bytes, (links, node), (self.now, out));
@@ -126,6 +139,7 @@ impl Fleet {
                     LoadPart::Download => lengths[DOWNLOAD],
                     LoadPart::GpuLoad => lengths[GPU_LOAD],
                     LoadPart::WarmUp => lengths[WARM_UP],
+                    LoadPart::Restore => lengths[RESTORE],
                 };
                 self.after(fixed, FleetEvent::PartDone(pod, part), out);
             }
@@ -149,7 +163,9 @@ impl Fleet {
             }
             (LoadPart::GpuLoad, PodPhase::ModelDownload) => self.pods[pod.index()].gpu_loaded = true,
             (LoadPart::GpuLoad, PodPhase::GpuLoad) => self.start_warm_up(pod, out),
-            (LoadPart::WarmUp, PodPhase::CudaWarmUp) => self.await_probe(pod, out),
+            (LoadPart::WarmUp, PodPhase::CudaWarmUp) | (LoadPart::Restore, PodPhase::Restore) => {
+                self.await_probe(pod, out);
+            }
             _ => {}
         }
     }
@@ -161,6 +177,8 @@ impl Fleet {
 
     /// Readiness is seen by the first probe after warm-up; probes run from the initial delay on, one period apart.
     fn await_probe(&mut self, pod: PodId, out: &mut Out) {
+        let node = self.node_of(pod);
+        self.nodes[node.index()].has_snapshot = true;
         out.tell(Notice::Loaded { pod });
         self.enter_phase(pod, PodPhase::Readiness);
         let first = self.pods[pod.index()].container_started + self.pod_spec.probe_initial_delay;
@@ -191,30 +209,16 @@ impl Fleet {
         }
     }
 
-    /// A DaemonSet starts to fill the cache of a node that has just come up.
-    pub(super) fn start_cache(&mut self, node: NodeId, out: &mut Out) {
-        let filled_by_daemon =
-            self.spec.cold_start.model_cache.as_ref().is_some_and(|cache| cache.sync_period.is_some() && fits(cache));
-        if !filled_by_daemon || self.nodes[node.index()].model_cached {
-            return;
-        }
-        let phase = self.spec.cold_start.model_download.clone();
-        if !self.start_transfer(&phase, Owner::Cache(node), node, out) {
-            let length = self.cache_fill_length(node);
-            self.after(length, FleetEvent::CacheFilled(node), out);
-        }
-    }
-
-    fn cache_fill_length(&self, node: NodeId) -> SimDuration {
+    pub(super) fn cache_fill_length(&self, node: NodeId) -> SimDuration {
         let mut stream = Stream::new(self.seed, Purpose::ColdStart, NODE_ENTITY + super::node::entity(node));
         draw(time_part(&self.spec.cold_start.model_download), &mut stream)
     }
 
     /// The first pod that downloads leaves the weights behind, where no DaemonSet does that.
     fn fill_cache_from(&mut self, pod: PodId) {
-        if self.spec.cold_start.model_cache.as_ref().is_some_and(|cache| cache.sync_period.is_none() && fits(cache)) {
-            let node = self.node_of(pod);
-            self.nodes[node.index()].model_cached = true;
+        if self.spec.cold_start.model_cache.as_ref().is_some_and(|cache| cache.sync_period.is_none()) {
+            let (node, read) = (self.node_of(pod), self.pods[pod.index()].container_started);
+            self.keep_weights(node, read);
         }
     }
 
@@ -255,11 +259,6 @@ impl Fleet {
     fn at_or_now(&self, time: SimTime, event: FleetEvent, out: &mut Out) {
         out.at(time.max(self.now), event);
     }
-}
-
-/// A model larger than the cache is never cached; there is one model, so what fits stays (no eviction order to speak of).
-pub(super) fn fits(cache: &crate::spec::CacheSpec) -> bool {
-    cache.model <= cache.size
 }
 
 /// The part of a phase that is a plain time.

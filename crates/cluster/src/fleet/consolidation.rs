@@ -201,12 +201,30 @@ impl Fleet {
         Some(Command { reason: Reason::Underutilized, nodes: vec![node] })
     }
 
-    /// Underutilized candidates, those with the fewest pods to move first.
+    /// Underutilized candidates, those that cost most for the disruption their going would be first. A node that will expire soon disrupts
+    /// little: its pods would have to move anyway.
     fn ranked(&self) -> Vec<NodeId> {
+        let worth = |node: &NodeId| {
+            let offer = &self.offers[self.nodes[node.index()].offer];
+            let disruption = self.disruption_cost(*node) * self.life_remaining(*node);
+            offer.price().as_micros() as f64 / disruption
+        };
         let mut nodes = self.candidates(Reason::Underutilized);
         // Stable, so that older nodes come first among equals.
-        nodes.sort_by_key(|node| self.nodes[node.index()].used());
+        nodes.sort_by(|one, other| worth(other).total_cmp(&worth(one)));
         nodes
+    }
+
+    /// The share of its permitted age that a node still has; 1 where there is no limit.
+    fn life_remaining(&self, node: NodeId) -> f64 {
+        let state = &self.nodes[node.index()];
+        match self.spec.pools[self.offers[state.offer].pool].expire_after {
+            Some(age) if !age.is_zero() => {
+                let lived = self.now.since(state.requested).as_secs_f64() / age.as_secs_f64();
+                (1.0 - lived).clamp(0.0, 1.0)
+            }
+            _ => 1.0,
+        }
     }
 
     fn candidates(&self, reason: Reason) -> Vec<NodeId> {
@@ -216,18 +234,22 @@ impl Fleet {
     /// Whether the loop may remove `node` for `reason`, budgets aside.
     fn is_candidate(&self, node: NodeId, reason: Reason) -> bool {
         let state = &self.nodes[node.index()];
-        if state.state != NodeState::Up || state.tainted || state.warned || self.is_reserved(node) {
-            return false;
-        }
         if (state.used() == 0) != (reason == Reason::Empty) || self.eligible_from(node) > self.now {
             return false;
         }
         let pool = &self.spec.pools[self.offers[state.offer].pool];
-        if reason == Reason::Underutilized && !matches!(pool.consolidation, Consolidation::WhenEmptyOrUnderutilized(_))
-        {
-            return false;
-        }
-        self.pool_nodes[self.offers[state.offer].pool] > pool.nodes_min
+        let is_for_empty_ones = matches!(pool.consolidation, Consolidation::WhenEmpty(_));
+        let is_covered = reason == Reason::Empty || !is_for_empty_ones;
+        is_covered && self.pool_nodes[self.offers[state.offer].pool] > pool.nodes_min && self.is_disruptable(node)
+    }
+
+    /// Whether `node` is up, nobody's plans rest on it, and all its pods may be evicted.
+    fn is_disruptable(&self, node: NodeId) -> bool {
+        let state = &self.nodes[node.index()];
+        state.state == NodeState::Up
+            && !state.tainted
+            && !state.warned
+            && !self.is_reserved(node)
             && state.pods.iter().all(|&pod| self.pods[pod.index()].role == PodRole::Active && self.may_evict(pod))
     }
 
@@ -241,9 +263,9 @@ impl Fleet {
         let state = &self.nodes[node.index()];
         match self.spec.pools[self.offers[state.offer].pool].consolidation {
             Consolidation::Never => SimTime::MAX,
-            Consolidation::WhenEmpty(after) | Consolidation::WhenEmptyOrUnderutilized(after) => {
-                state.pod_event.saturating_add(after)
-            }
+            Consolidation::WhenEmpty(after)
+            | Consolidation::WhenEmptyOrUnderutilized(after)
+            | Consolidation::Balanced { after, .. } => state.pod_event.saturating_add(after),
         }
     }
 
@@ -308,11 +330,52 @@ impl Fleet {
         let waiting =
             self.pending.iter().map(BTreeSet::len).sum::<usize>() as u32 + self.displaced() + self.pauses_waiting;
         let missing = pods.saturating_sub(open.saturating_sub(waiting));
-        if missing == 0 {
-            return Some(Outcome::Delete);
-        }
-        let offers = self.cheaper(nodes, missing);
-        (!offers.is_empty()).then_some(Outcome::Replace(offers))
+        let outcome = if missing == 0 {
+            Outcome::Delete
+        } else {
+            let offers = self.cheaper(nodes, missing);
+            if offers.is_empty() {
+                return None;
+            }
+            Outcome::Replace(offers)
+        };
+        self.is_worth_it(nodes, &outcome).then_some(outcome)
+    }
+
+    /// Whether every pool with the policy `Balanced` that has some of `nodes` finds the move worth the disruption: its share of the
+    /// pool's cost that is saved over its share of the pool's disruption cost (model.md#consolidation; `disruption/balanced.go`).
+    fn is_worth_it(&self, nodes: &[NodeId], outcome: &Outcome) -> bool {
+        let price_of = |node: NodeId| self.offers[self.nodes[node.index()].offer].price().as_micros() as f64;
+        let replaced: f64 = nodes.iter().map(|&node| price_of(node)).sum();
+        let replacement = match outcome {
+            Outcome::Delete => 0.0,
+            Outcome::Replace(offers) => self.offers[offers[0]].price().as_micros() as f64,
+        };
+        let saved = replaced - replacement;
+        self.spec.pools.iter().enumerate().all(|(pool, spec)| {
+            let Consolidation::Balanced { threshold, .. } = spec.consolidation else { return true };
+            let in_pool = |node: &NodeId| self.offers[self.nodes[node.index()].offer].pool == pool;
+            let moved: Vec<NodeId> = nodes.iter().copied().filter(in_pool).collect();
+            if moved.is_empty() {
+                return true;
+            }
+            let all = self.live.iter().copied().filter(|node| in_pool(node) && self.is_disruptable(*node));
+            let (pool_cost, pool_disruption) = all.fold((0.0, 0.0), |(cost, disruption), node| {
+                (cost + price_of(node), disruption + self.disruption_cost(node))
+            });
+            // Nodes of other pools that go at the same time have their part in what is saved.
+            let share: f64 = moved.iter().map(|&node| price_of(node)).sum::<f64>() / replaced;
+            let disruption: f64 = moved.iter().map(|&node| self.disruption_cost(node)).sum();
+            let (saved_fraction, disrupted_fraction) = (saved * share / pool_cost, disruption / pool_disruption);
+            saved > 0.0 && saved_fraction * f64::from(threshold) >= disrupted_fraction
+        })
+    }
+
+    /// One for the node and about one for each pod, more for those of high priority and none for those of very low.
+    fn disruption_cost(&self, node: NodeId) -> f64 {
+        let state = &self.nodes[node.index()];
+        let of_pod = (1.0 + f64::from(self.pod_spec.priority) / f64::from(1 << 25)).clamp(0.0, 10.0);
+        1.0 + state.pods.len() as f64 * of_pod + f64::from(state.pauses)
     }
 
     /// Free slots of a node that is up and takes pods.
@@ -346,6 +409,9 @@ impl Fleet {
             let is_cheaper = |price: UsdPerHour| price.as_micros() < total && limit.is_none_or(|limit| price < limit);
             let mut cheaper: Vec<usize> =
                 hosts.into_iter().filter(|&offer| is_cheaper(self.offers[offer].price())).collect();
+            if self.is_short_on_demand(pool, nodes) {
+                cheaper.retain(|&offer| self.offers[offer].spec.purchase == Purchase::OnDemand);
+            }
             // From spot to spot is behind a feature gate that is off.
             let is_spot = |offer: &usize| self.offers[*offer].spec.purchase == Purchase::Spot;
             if nodes.iter().all(|node| offer_of(node).spec.purchase == Purchase::Spot) && cheaper.iter().any(is_spot) {

@@ -13,6 +13,8 @@ pub enum LoadPart {
     GpuLoad,
     /// First inferences.
     WarmUp,
+    /// A snapshot, in place of all these.
+    Restore,
 }
 
 /// Something the fleet wants to be told about at a later time. The caller keeps it until then and gives it to `Fleet::handle`; events of
@@ -29,6 +31,10 @@ pub enum FleetEvent {
     ImagePulled(NodeId),
     /// The DaemonSet that fills the node's model cache is done.
     CacheFilled(NodeId),
+    /// That DaemonSet looks again what is missing.
+    CacheSync(NodeId),
+    /// A pause pod has made way for a pod on a node.
+    Preempted(NodeId, PodId),
     /// A part of a pod's cold start is over.
     PartDone(PodId, LoadPart),
     /// The next transfer over shared links completes, unless the set of transfers changed since.
@@ -53,6 +59,10 @@ pub enum FleetEvent {
     Availability(u32, u32),
     /// A price changes (offering, step).
     Price(u32, u32),
+    /// A clock hour of the commitments ends.
+    CommitmentHour,
+    /// What a commitment (number) has for this hour is spent, unless its use changed since.
+    CommitmentSpent(u32, u32),
     /// Pods wait for capacity that was not to be had: try again.
     Retry,
     /// The provisioning batch may close.
@@ -75,13 +85,23 @@ pub enum FleetEvent {
     Scan,
     /// A node the Cluster Autoscaler asked for has not come in time.
     ProvisionTimeout(NodeId),
+    /// A claim of Karpenter has not been launched, or its node not registered, in time.
+    ClaimTimeout(NodeId),
 }
 
 impl FleetEvent {
     /// Whether handling it may write a bill while pods serve: tell the fleet how busy they were before (`Fleet::add_busy`), or that
     /// time counts as idle.
     pub const fn wants_busy(self) -> bool {
-        matches!(self, Self::SpotKill(_) | Self::Availability(..) | Self::GraceOver(_, true) | Self::Price(..))
+        matches!(
+            self,
+            Self::SpotKill(_)
+                | Self::Availability(..)
+                | Self::GraceOver(_, true)
+                | Self::Price(..)
+                | Self::CommitmentHour
+                | Self::CommitmentSpent(..)
+        )
     }
 }
 
@@ -136,6 +156,15 @@ pub enum Notice {
     Killed {
         /// The pod.
         pod: PodId,
+    },
+    /// Gone with its node, and nobody in the cluster knows: it serves no more, but it is replaced only once it is evicted.
+    Lost {
+        /// The pod.
+        pod: PodId,
+        /// When its node is seen as NotReady.
+        not_ready_at: SimTime,
+        /// When it is evicted.
+        evicted_at: SimTime,
     },
     /// A node takes pods.
     NodeUp {

@@ -1,11 +1,13 @@
 //! The two ends of a run: what can be launched, and what is left behind.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use record::{GpuUse, NodeLife, Purchase, ReplicaLife};
-use units::{Bytes, Cost, Millicores, NodeId, PodId, SimDuration, SimTime, UsdPerHour};
+use units::{Bytes, Cost, Millicores, NodeId, PodId, SimDuration, SimTime, Usd, UsdPerHour};
 
-use super::node::{Idle, Offer};
+use super::node::{Idle, Node, Offer};
+use super::pod::Pod;
 use super::{Fleet, Zone, meter, node};
 use crate::spec::{Billing, FleetSpec, InstanceOffering, NodeManager, PodSpec};
 
@@ -17,6 +19,7 @@ pub(super) fn list_offers(spec: &FleetSpec, pod: &PodSpec) -> (Vec<Offer>, Vec<Z
         offers.push(offer(0, 0, replica_offering(price, pod.gpus.max(1)), 1));
         return (offers, zones);
     }
+    let named: BTreeSet<&str> = spec.pools.iter().flat_map(|pool| &pool.labels).map(|(key, _)| key.as_str()).collect();
     for (pool, pool_spec) in spec.pools.iter().enumerate() {
         for offering in &pool_spec.offerings {
             assert!(!offering.prices.is_empty(), "every offering has a price");
@@ -24,7 +27,7 @@ pub(super) fn list_offers(spec: &FleetSpec, pod: &PodSpec) -> (Vec<Offer>, Vec<Z
                 zones.push(Zone { name: offering.zone.clone(), stream: None });
                 zones.len() - 1
             });
-            offers.push(offer(pool, zone, offering.clone(), node::slots(offering, &pool_spec.name, pod)));
+            offers.push(offer(pool, zone, offering.clone(), node::slots(offering, (pool_spec, &named), pod)));
         }
     }
     (offers, zones)
@@ -55,15 +58,60 @@ fn replica_offering(price: UsdPerHour, gpus: u32) -> InstanceOffering {
         zone: String::new(),
         purchase: Purchase::Serverless,
         gpus,
+        slice: crate::spec::GpuSlice::whole(gpus),
         gpu_resource: String::new(),
         gpu_product: String::new(),
         cpu: Millicores(0),
         memory: Bytes(0),
+        machine_cpu: Millicores(0),
+        machine_memory: Bytes(0),
         prices: Arc::from([(SimTime::ZERO, price)]),
-        billing: Billing { minimum: SimDuration::ZERO, increment: SimDuration::ZERO, spot_first_hour_free: false },
+        billing: Billing {
+            minimum: SimDuration::ZERO,
+            increment: SimDuration::ZERO,
+            spot_free_until: SimDuration::ZERO,
+        },
         capacity_max: None,
         insufficient_capacity: 0.0,
     }
+}
+
+/// The bills of nodes, shared among the pods they held.
+struct Shares {
+    /// By pod.
+    pods: Vec<Usd>,
+    /// What is left of each node's bill.
+    rest: Vec<Usd>,
+}
+
+/// Shares each node's bill by GPU-time: every pod its part rounded down to micro-dollars, what is left over by that to the largest
+/// remainders, so that parts and rest add up to the bill exactly. `gpus` of a pod, and the end of the run.
+fn share_bills(pods: &[Pod], nodes: &[Node], (gpus, end): (u32, SimTime)) -> Shares {
+    let mut shares = Shares { pods: vec![Usd::ZERO; pods.len()], rest: nodes.iter().map(|node| node.cost).collect() };
+    let mut held: Vec<Vec<(usize, Cost)>> = vec![Vec::new(); nodes.len()];
+    for (index, pod) in pods.iter().enumerate() {
+        let bound = pod.spans.iter().find(|span| span.phase != "pending").map(|span| span.start);
+        if let (Some(node), Some(bound)) = (pod.node, bound) {
+            let cost = nodes[node.index()].meter.cost_between(bound, pod.ended.unwrap_or(end), gpus);
+            held[node.index()].push((index, cost));
+        }
+    }
+    for (node, mut held) in held.into_iter().enumerate() {
+        held.sort_by_key(|&(index, cost)| (std::cmp::Reverse(cost.raw() % Cost::PER_MICRO_USD), index));
+        let micros = |cost: Cost| (cost.raw() / Cost::PER_MICRO_USD) as i64;
+        let whole: i64 = held.iter().map(|&(_, cost)| micros(cost)).sum();
+        let parts: Cost = held.iter().map(|&(_, cost)| cost).sum();
+        // Of the micro-dollars lost to rounding the pods get as many as their parts hold together.
+        let mut left_over = micros(parts) - whole;
+        for (index, cost) in held {
+            let share = micros(cost) + i64::from(left_over > 0);
+            left_over -= 1;
+            let share = Usd::from_micros(share.min(shares.rest[node].as_micros()));
+            shares.pods[index] = share;
+            shares.rest[node] = shares.rest[node] - share;
+        }
+    }
+    shares
 }
 
 impl Fleet {
@@ -71,11 +119,11 @@ impl Fleet {
     pub(super) fn on_price(&mut self, offer: usize, step: usize) {
         self.settle_idle(offer);
         self.offers[offer].price = step;
-        let price = self.offers[offer].price();
+        let tariff = self.tariff(offer);
         for node in &self.live {
             let state = &mut self.nodes[node.index()];
             if state.offer == offer && state.is_billed() {
-                state.meter.change_price(price, self.now);
+                state.meter.change_tariff(tariff, self.now);
             }
         }
         self.changed = true;
@@ -92,7 +140,7 @@ impl Fleet {
         if instance_ns > 0 {
             let (price, time) = (offer.price(), SimDuration::from_nanos(instance_ns));
             self.ledger.bill(price, time);
-            let gpu_ns = u128::from(instance_ns) * u128::from(offer.spec.gpus);
+            let gpu_ns = u128::from(instance_ns) * u128::from(offer.spec.slice.devices);
             let key = (GpuUse::NodeOverhead, offer.spec.purchase, offer.spec.zone.as_str());
             self.ledger.attribute(key, price.cost_of(time), gpu_ns);
         }
@@ -104,7 +152,8 @@ impl Fleet {
             idle.accrue(now);
             offer.price().cost_of(SimDuration::from_nanos(idle.instance_ns))
         };
-        self.offers.iter().filter(|offer| offer.is_committed()).map(cost).sum()
+        let reserved: Cost = self.offers.iter().filter(|offer| offer.is_committed()).map(cost).sum();
+        reserved + self.unused_so_far(now)
     }
 
     /// The end of warm-up: money spent before `now` is forgotten, as are busy times. Lives keep their phases; their bills count from
@@ -115,10 +164,12 @@ impl Fleet {
             offer.idle.accrue(now);
             offer.idle.instance_ns = 0;
         }
+        self.restart_commitments();
+        let tariffs: Vec<_> = (0..self.offers.len()).map(|offer| self.tariff(offer)).collect();
         for node in &mut self.nodes {
-            node.meter.restart(self.offers[node.offer].price(), now.max(node.ended.unwrap_or(now)));
+            node.meter.restart(tariffs[node.offer], now.max(node.ended.unwrap_or(now)));
             node.billed = SimDuration::ZERO;
-            node.cost = units::Usd::ZERO;
+            node.cost = Usd::ZERO;
         }
         for pod in &mut self.pods {
             pod.busy = SimDuration::ZERO;
@@ -132,16 +183,12 @@ impl Fleet {
         for offer in 0..self.offers.len() {
             self.settle_idle(offer);
         }
+        self.pay_unused();
         for node in &self.live {
             let state = &mut self.nodes[node.index()];
             if state.is_billed() {
                 let offer = &self.offers[state.offer];
-                let terms = meter::Terms {
-                    purchase: offer.spec.purchase,
-                    zone: &offer.spec.zone,
-                    surplus: SimDuration::ZERO,
-                    free: false,
-                };
+                let terms = meter::Terms { zone: &offer.spec.zone, surplus: SimDuration::ZERO, free: false };
                 let bill = state.meter.settle(end, terms, &mut self.ledger);
                 state.billed += bill.billed;
                 state.cost += bill.cost.to_usd();
@@ -157,6 +204,7 @@ impl Fleet {
     pub fn take_lives(&mut self) -> (Vec<ReplicaLife>, Vec<NodeLife>) {
         let pods = std::mem::take(&mut self.pods);
         let nodes = std::mem::take(&mut self.nodes);
+        let shares = share_bills(&pods, &nodes, (self.pod_spec.gpus, self.now));
         let replicas = pods.into_iter().enumerate().map(|(index, pod)| {
             let offer = pod.node.map(|node| &self.offers[nodes[node.index()].offer]);
             ReplicaLife {
@@ -169,6 +217,7 @@ impl Fleet {
                 ended: pod.ended,
                 phases: pod.spans,
                 busy: pod.busy,
+                cost: shares.pods[index],
                 completed: 0,
                 lost: 0,
                 ending: pod.ending,
@@ -186,13 +235,16 @@ impl Fleet {
                 instance_type: offer.spec.instance_type.clone(),
                 zone: offer.spec.zone.clone(),
                 purchase: offer.spec.purchase,
-                gpus: offer.spec.gpus,
+                gpus: offer.spec.slice.devices,
                 requested: node.requested,
+                recommended: node.recommended,
+                noticed: node.noticed,
                 launched: node.launched,
                 ended: node.ended,
                 phases: node.spans,
                 billed: node.billed,
                 cost: node.cost,
+                cost_without_replica: shares.rest[index],
                 ending: if node.ended.is_some() { node.ending } else { "running" },
             }
         });

@@ -5,32 +5,46 @@
 use record::{CostLedger, GpuUse, Purchase};
 use units::{Cost, SimDuration, SimTime, UsdPerHour};
 
+use crate::spec::GpuSlice;
+
 const USES: usize = GpuUse::ALL.len();
 
-/// A stretch of time at one price.
+/// What an instance is billed, and as what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tariff {
+    /// Price.
+    pub price: UsdPerHour,
+    /// Purchase option in the ledger: that of the instance, or committed for what a commitment covers.
+    pub purchase: Purchase,
+}
+
+/// A stretch of time at one tariff.
 #[derive(Clone, Debug)]
 struct Segment {
-    price: UsdPerHour,
+    tariff: Tariff,
     start: SimTime,
     gpu_ns: [u64; USES],
     busy_ns: u64,
 }
 
 impl Segment {
-    fn new(price: UsdPerHour, start: SimTime) -> Self {
-        Self { price, start, gpu_ns: [0; USES], busy_ns: 0 }
+    fn new(tariff: Tariff, start: SimTime) -> Self {
+        Self { tariff, start, gpu_ns: [0; USES], busy_ns: 0 }
     }
 }
 
 /// GPU-time by use, in price segments, from launch to end.
 #[derive(Clone, Debug)]
 pub(super) struct Meter {
-    gpus: u32,
-    /// GPUs by use now; those free are not listed, they follow from the rest.
+    /// GPUs, and the shares they are counted in: all below are shares, and times are share-times.
+    slice: GpuSlice,
+    /// Shares by use now; those free are not listed, they follow from the rest.
     in_use: [u32; USES],
     since: SimTime,
     open: Segment,
     closed: Vec<(Segment, SimTime)>,
+    /// Stretches that are billed, with the price that was paid, to share a bill among pods.
+    settled: Vec<(SimTime, SimTime, UsdPerHour)>,
 }
 
 /// What a settlement came to.
@@ -45,9 +59,7 @@ pub(super) struct Bill {
 /// How a settlement ends.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terms<'a> {
-    /// Purchase option and zone, for the ledger.
-    pub purchase: Purchase,
-    /// Zone.
+    /// Zone, for the ledger.
     pub zone: &'a str,
     /// Billed beyond the end by minimum and rounding.
     pub surplus: SimDuration,
@@ -56,76 +68,100 @@ pub(super) struct Terms<'a> {
 }
 
 impl Meter {
-    /// A meter for a node of `gpus` GPUs. It runs from `start` on.
-    pub fn new(gpus: u32, price: UsdPerHour, start: SimTime) -> Self {
-        Self { gpus, in_use: [0; USES], since: start, open: Segment::new(price, start), closed: Vec::new() }
+    /// A meter for a node with the GPUs of `slice`. It runs from `start` on.
+    pub fn new(slice: GpuSlice, tariff: Tariff, start: SimTime) -> Self {
+        Self {
+            slice,
+            in_use: [0; USES],
+            since: start,
+            open: Segment::new(tariff, start),
+            closed: Vec::new(),
+            settled: Vec::new(),
+        }
     }
 
-    /// Starts over at `now`, at `price`, keeping what the GPUs are doing: all before is forgotten.
-    pub fn restart(&mut self, price: UsdPerHour, now: SimTime) {
+    /// Starts over at `now`, at `tariff`, keeping what the GPUs are doing: all before is forgotten.
+    pub fn restart(&mut self, tariff: Tariff, now: SimTime) {
         self.since = now;
-        self.open = Segment::new(price, now);
+        self.open = Segment::new(tariff, now);
         self.closed.clear();
+        self.settled.clear();
     }
 
-    /// From `now` on `gpus` more GPUs are in use `to`.
-    pub fn take(&mut self, to: GpuUse, gpus: u32, now: SimTime) {
+    /// From `now` on `units` more allocatable units are in use `to`.
+    pub fn take(&mut self, to: GpuUse, units: u32, now: SimTime) {
         self.accrue(now);
-        self.in_use[to as usize] += gpus;
+        self.in_use[to as usize] += units * self.slice.of_unit;
     }
 
-    /// From `now` on `gpus` GPUs that were in use `from` are free.
-    pub fn free(&mut self, from: GpuUse, gpus: u32, now: SimTime) {
+    /// From `now` on `units` allocatable units that were in use `from` are free.
+    pub fn free(&mut self, from: GpuUse, units: u32, now: SimTime) {
         self.accrue(now);
-        self.in_use[from as usize] -= gpus;
+        self.in_use[from as usize] -= units * self.slice.of_unit;
     }
 
-    /// Counts GPU-time of [`GpuUse::ServingIdle`] as [`GpuUse::ServingBusy`] at settlement.
-    pub fn add_busy(&mut self, gpu_time: SimDuration) {
-        self.open.busy_ns += gpu_time.as_nanos();
+    /// Counts time of [`GpuUse::ServingIdle`] as [`GpuUse::ServingBusy`] at settlement.
+    pub fn add_busy(&mut self, unit_time: SimDuration) {
+        self.open.busy_ns += unit_time.as_nanos() * u64::from(self.slice.of_unit);
     }
 
-    /// From `now` on another price holds.
-    pub fn change_price(&mut self, price: UsdPerHour, now: SimTime) {
+    /// From `now` on this tariff holds. Nothing happens if it does already.
+    pub fn change_tariff(&mut self, tariff: Tariff, now: SimTime) {
+        if tariff == self.open.tariff {
+            return;
+        }
         self.accrue(now);
-        let closed = std::mem::replace(&mut self.open, Segment::new(price, now));
+        let closed = std::mem::replace(&mut self.open, Segment::new(tariff, now));
         self.closed.push((closed, now));
     }
 
     /// What has been spent by `now`, without minimum and rounding.
     pub fn cost_so_far(&self, now: SimTime) -> Cost {
-        let closed: Cost = self.closed.iter().map(|(segment, end)| segment.price.cost_of(*end - segment.start)).sum();
-        closed + self.open.price.cost_of(now.since(self.open.start))
+        let closed: Cost =
+            self.closed.iter().map(|(segment, end)| segment.tariff.price.cost_of(*end - segment.start)).sum();
+        closed + self.open.tariff.price.cost_of(now.since(self.open.start))
     }
 
     /// Writes everything up to `end` into the ledger and starts over.
     pub fn settle(&mut self, end: SimTime, terms: Terms<'_>, ledger: &mut CostLedger) -> Bill {
         self.accrue(end);
-        let last_price = self.open.price;
+        let last = self.open.tariff;
         let mut segments = std::mem::take(&mut self.closed);
-        segments.push((std::mem::replace(&mut self.open, Segment::new(last_price, end)), end));
+        segments.push((std::mem::replace(&mut self.open, Segment::new(last, end)), end));
         let mut bill = Bill::default();
         let mut busy_carry = 0;
         for (mut segment, segment_end) in segments {
             // Busy time is reported late: what does not fit into the idle time of this segment belongs to the next.
             segment.busy_ns += busy_carry;
             busy_carry = split_busy(&mut segment);
+            let price = if terms.free { UsdPerHour::ZERO } else { segment.tariff.price };
+            self.settled.push((segment.start, segment_end, price));
             let paid = self.attribute(&segment, segment_end, &terms, ledger);
             bill.cost += paid.cost;
             bill.billed += paid.billed;
         }
         if !terms.surplus.is_zero() && !terms.free {
-            ledger.bill(last_price, terms.surplus);
-            let gpu_ns = u128::from(terms.surplus.as_nanos()) * u128::from(self.gpus);
+            ledger.bill(last.price, terms.surplus);
+            let gpu_ns = u128::from(terms.surplus.as_nanos()) * u128::from(self.slice.devices);
             ledger.attribute(
-                (GpuUse::NodeOverhead, terms.purchase, terms.zone),
-                last_price.cost_of(terms.surplus),
+                (GpuUse::NodeOverhead, last.purchase, terms.zone),
+                last.price.cost_of(terms.surplus),
                 gpu_ns,
             );
-            bill.cost += last_price.cost_of(terms.surplus);
+            bill.cost += last.price.cost_of(terms.surplus);
             bill.billed += terms.surplus;
         }
         bill
+    }
+
+    /// What `units` of the node's allocatable units cost from `from` to `to`, of what is settled; rounded down.
+    pub fn cost_between(&self, from: SimTime, to: SimTime, units: u32) -> Cost {
+        let stretch = |&(start, end, price): &(SimTime, SimTime, UsdPerHour)| {
+            let (start, end) = (start.max(from), end.min(to));
+            if end > start { price.cost_of(end - start) } else { Cost::ZERO }
+        };
+        let whole: Cost = self.settled.iter().map(stretch).sum();
+        whole.share(u64::from(units * self.slice.of_unit), u64::from(self.slice.shares.max(1)))
     }
 
     fn accrue(&mut self, now: SimTime) {
@@ -140,29 +176,35 @@ impl Meter {
             used += gpus;
         }
         let rest = if used > 0 { GpuUse::Unallocated } else { GpuUse::NodeOverhead };
-        self.open.gpu_ns[rest as usize] += elapsed * u64::from(self.gpus - used);
+        self.open.gpu_ns[rest as usize] += elapsed * u64::from(self.slice.shares - used);
     }
 
     /// Attributes one segment: each use its share rounded down, the few raw units left over to the largest, so that it closes exactly.
     fn attribute(&self, segment: &Segment, end: SimTime, terms: &Terms<'_>, ledger: &mut CostLedger) -> Bill {
         let elapsed = end - segment.start;
-        let price = if terms.free { UsdPerHour::ZERO } else { segment.price };
+        let price = if terms.free { UsdPerHour::ZERO } else { segment.tariff.price };
         let total = price.cost_of(elapsed);
         let share = |gpu_ns: u64| {
             // A node without GPUs has one nominal unit, all of it overhead.
-            price.cost_of(SimDuration::from_nanos(gpu_ns)).share(1, u64::from(self.gpus.max(1)))
+            price.cost_of(SimDuration::from_nanos(gpu_ns)).share(1, u64::from(self.slice.shares.max(1)))
         };
         let left_over = total - segment.gpu_ns.iter().map(|&gpu_ns| share(gpu_ns)).sum();
+        // Shares of a GPU as GPU-time, in the same way.
+        let (devices, shares) = (u128::from(self.slice.devices), u128::from(self.slice.shares.max(1)));
+        let of_gpus = |share_ns: u64| u128::from(share_ns) * devices / shares;
+        let all_ns = u128::from(elapsed.as_nanos()) * devices;
+        let left_over_ns = all_ns - segment.gpu_ns.iter().map(|&share_ns| of_gpus(share_ns)).sum::<u128>();
         let largest = (0..USES).max_by_key(|&index| segment.gpu_ns[index]).expect("there are uses");
         ledger.bill(price, elapsed);
         for (index, gpu_use) in GpuUse::ALL.into_iter().enumerate() {
-            let gpu_ns = segment.gpu_ns[index];
-            let mut cost = share(gpu_ns);
+            let share_ns = segment.gpu_ns[index];
+            let (mut cost, mut gpu_ns) = (share(share_ns), of_gpus(share_ns));
             if index == largest {
                 cost += left_over;
+                gpu_ns += left_over_ns;
             }
-            if gpu_ns > 0 || cost > Cost::ZERO {
-                ledger.attribute((gpu_use, terms.purchase, terms.zone), cost, u128::from(gpu_ns));
+            if share_ns > 0 || cost > Cost::ZERO {
+                ledger.attribute((gpu_use, segment.tariff.purchase, terms.zone), cost, gpu_ns);
             }
         }
         Bill { billed: if terms.free { SimDuration::ZERO } else { elapsed }, cost: total }
@@ -183,7 +225,11 @@ mod tests {
     use super::*;
 
     fn terms(surplus_secs: u64, free: bool) -> Terms<'static> {
-        Terms { purchase: Purchase::OnDemand, zone: "a", surplus: SimDuration::from_secs(surplus_secs), free }
+        Terms { zone: "a", surplus: SimDuration::from_secs(surplus_secs), free }
+    }
+
+    fn at(price: UsdPerHour) -> Tariff {
+        Tariff { price, purchase: Purchase::OnDemand }
     }
 
     fn amount(ledger: &CostLedger, gpu_use: GpuUse) -> String {
@@ -196,7 +242,7 @@ mod tests {
 
     #[test]
     fn one_gpu_of_eight_pays_an_eighth_and_seven_are_unallocated() {
-        let mut meter = Meter::new(8, UsdPerHour::from_dollars(32.77), SimTime::ZERO);
+        let mut meter = Meter::new(GpuSlice::whole(8), at(UsdPerHour::from_dollars(32.77)), SimTime::ZERO);
         meter.take(GpuUse::ServingIdle, 1, SimTime::ZERO);
         meter.add_busy(SimDuration::from_secs(1_800));
         let mut ledger = CostLedger::default();
@@ -209,9 +255,27 @@ mod tests {
     }
 
     #[test]
+    fn a_seventh_of_a_gpu_pays_a_seventh_and_the_slices_nobody_asked_for_are_unallocated() {
+        // An A100 cut into two 3g instances and a 1g one, which nobody here asks for; one 3g is in use.
+        let mut meter = Meter::new(
+            GpuSlice { devices: 1, shares: 7, of_unit: 3 },
+            at(UsdPerHour::from_dollars(7.0)),
+            SimTime::ZERO,
+        );
+        meter.take(GpuUse::ServingIdle, 1, SimTime::ZERO);
+        meter.add_busy(SimDuration::from_secs(1_200));
+        let mut ledger = CostLedger::default();
+        meter.settle(SimTime::from_secs(3_600), terms(0, false), &mut ledger);
+        assert_eq!(amount(&ledger, GpuUse::ServingBusy), "1.000000");
+        assert_eq!(amount(&ledger, GpuUse::ServingIdle), "2.000000");
+        assert_eq!(amount(&ledger, GpuUse::Unallocated), "4.000000");
+        assert_eq!(ledger.gpu_ns(), 3_600_000_000_000);
+    }
+
+    #[test]
     fn a_price_change_bills_each_stretch_at_its_price() {
-        let mut meter = Meter::new(1, UsdPerHour::from_dollars(1.0), SimTime::ZERO);
-        meter.change_price(UsdPerHour::from_dollars(3.0), SimTime::from_secs(3_600));
+        let mut meter = Meter::new(GpuSlice::whole(1), at(UsdPerHour::from_dollars(1.0)), SimTime::ZERO);
+        meter.change_tariff(at(UsdPerHour::from_dollars(3.0)), SimTime::from_secs(3_600));
         let mut ledger = CostLedger::default();
         meter.settle(SimTime::from_secs(7_200), terms(0, false), &mut ledger);
         assert_eq!(ledger.total().to_string(), "4.000000");
@@ -220,7 +284,7 @@ mod tests {
     #[test]
     fn the_billing_minimum_is_overhead_and_a_free_hour_costs_nothing() {
         let mut ledger = CostLedger::default();
-        let mut meter = Meter::new(1, UsdPerHour::from_dollars(3.6), SimTime::ZERO);
+        let mut meter = Meter::new(GpuSlice::whole(1), at(UsdPerHour::from_dollars(3.6)), SimTime::ZERO);
         meter.take(GpuUse::ServingIdle, 1, SimTime::ZERO);
         let bill = meter.clone().settle(SimTime::from_secs(10), terms(50, false), &mut ledger);
         assert_eq!(bill.billed, SimDuration::from_secs(60));
@@ -233,7 +297,7 @@ mod tests {
 
     #[test]
     fn a_price_of_one_micro_dollar_over_three_gpus_still_closes() {
-        let mut meter = Meter::new(3, UsdPerHour::from_micros(1), SimTime::ZERO);
+        let mut meter = Meter::new(GpuSlice::whole(3), at(UsdPerHour::from_micros(1)), SimTime::ZERO);
         meter.take(GpuUse::GpuLoad, 1, SimTime::ZERO);
         let mut ledger = CostLedger::default();
         meter.settle(SimTime::from_nanos(7), terms(0, false), &mut ledger);

@@ -4,8 +4,10 @@
 //! [`FleetEvent`]s it wants back later. It does not know requests, metrics or scaling policies: it is told which pods are wanted.
 
 mod autoscaler;
+mod cache;
 mod calendar;
 mod cold_start;
+mod commitment;
 mod consolidation;
 mod event;
 mod karpenter;
@@ -68,6 +70,8 @@ pub struct Fleet {
     pool_order: Vec<usize>,
     pool_offers: Vec<Vec<usize>>,
     pool_gpus: Vec<u32>,
+    /// CPU in millicores and memory in bytes of each pool's machines.
+    pool_machines: Vec<(u64, u64)>,
     pool_nodes: Vec<u32>,
     /// Nodes not gone.
     live: BTreeSet<NodeId>,
@@ -88,6 +92,8 @@ pub struct Fleet {
     /// Pause pods without a node, and the nodes that have some.
     pauses_waiting: u32,
     paused: BTreeSet<NodeId>,
+    /// From a pod's preempting a pause pod to its being bound.
+    preemption: SimDuration,
     retry_asked: bool,
     standbys_on_demand: bool,
     transfers: transfer::Transfers,
@@ -102,6 +108,7 @@ pub struct Fleet {
     expected: u32,
     wanted: Option<u32>,
     ledger: CostLedger,
+    commitments: Vec<commitment::Commitment>,
 }
 
 impl Fleet {
@@ -125,6 +132,7 @@ impl Fleet {
             pods: Vec::new(),
             nodes: Vec::new(),
             pool_gpus: vec![0; pool_offers.len()],
+            pool_machines: vec![(0, 0); pool_offers.len()],
             pool_nodes: vec![0; pool_offers.len()],
             offers,
             zones,
@@ -140,6 +148,7 @@ impl Fleet {
             unplanned: Default::default(),
             pauses_waiting: 0,
             paused: BTreeSet::new(),
+            preemption: SimDuration::ZERO,
             retry_asked: false,
             standbys_on_demand: false,
             transfers: transfer::Transfers::new(&spec.cold_start.links),
@@ -152,6 +161,7 @@ impl Fleet {
             expected: 0,
             wanted: None,
             ledger: CostLedger::default(),
+            commitments: Vec::new(),
         }
     }
 
@@ -173,6 +183,7 @@ impl Fleet {
             }
         }
         self.start_zones(out);
+        self.start_commitments(out);
         if !self.is_serverless() {
             self.fill_minimum(true, out);
             self.start_disruption(out);
@@ -199,6 +210,8 @@ impl Fleet {
         }
         self.pods[pod.index()].ready_at = Some(now);
         self.enter_phase(pod, PodPhase::Ready);
+        let node = self.node_of(pod);
+        self.nodes[node.index()].has_snapshot = true;
         out.tell(Notice::Ready { pod });
         true
     }
@@ -290,7 +303,9 @@ impl Fleet {
             FleetEvent::Boot(node) => self.on_boot(node, out),
             FleetEvent::DevicePlugin(node) => self.on_device_plugin(node, out),
             FleetEvent::ImagePulled(node) => self.on_image_pulled(node, out),
-            FleetEvent::CacheFilled(node) => self.nodes[node.index()].model_cached = true,
+            FleetEvent::CacheFilled(node) => self.on_cache_filled(node, out),
+            FleetEvent::CacheSync(node) => self.sync_cache(node, out),
+            FleetEvent::Preempted(node, pod) => self.on_preempted(node, pod, out),
             FleetEvent::PartDone(pod, part) => self.on_part_done(pod, part, out),
             FleetEvent::Transfer(epoch) => {
                 for owner in self.transfers.step(epoch, now, out) {
@@ -307,6 +322,8 @@ impl Fleet {
             FleetEvent::AvailabilityNotice(zone, step) => self.on_availability_notice(zone, step, out),
             FleetEvent::Availability(zone, step) => self.on_availability(zone, step, out),
             FleetEvent::Price(offer, step) => self.on_price(offer as usize, step as usize),
+            FleetEvent::CommitmentHour => self.on_commitment_hour(out),
+            FleetEvent::CommitmentSpent(index, epoch) => self.on_commitment_spent(index, epoch, out),
             FleetEvent::Retry => self.on_retry(out),
             FleetEvent::Batch => self.on_batch(out),
             FleetEvent::Disruption => self.on_disruption(out),
@@ -318,6 +335,7 @@ impl Fleet {
             FleetEvent::GraceOver(node, is_last) => self.on_grace_over(node, is_last, out),
             FleetEvent::Scan => self.on_scan(out),
             FleetEvent::ProvisionTimeout(node) => self.on_provision_timeout(node, out),
+            FleetEvent::ClaimTimeout(node) => self.on_claim_timeout(node, out),
         }
     }
 

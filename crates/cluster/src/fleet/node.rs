@@ -1,10 +1,13 @@
 //! One node, and what can be launched.
 
+use std::collections::BTreeSet;
+
 use record::{PhaseSpan, Purchase};
 use units::{NodeId, PodId, SimDuration, SimTime, Usd, UsdPerHour};
 
+use super::cache::NodeCache;
 use super::meter::Meter;
-use crate::spec::{InstanceOffering, PodSpec};
+use crate::spec::{InstanceOffering, NodePoolSpec, PodSpec};
 
 /// Where in its life a node is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,6 +44,8 @@ pub(super) struct Node {
     pub pods: Vec<PodId>,
     /// Pause pods on it.
     pub pauses: u32,
+    /// Preempted pause pods that are still there.
+    pub leaving: u32,
     pub nominated: Vec<PodId>,
     /// Key under which it is listed as having room; `None` if it is not listed.
     pub open_key: Option<u32>,
@@ -49,7 +54,11 @@ pub(super) struct Node {
     pub image: ImageState,
     /// What is left of an image pull once its bytes are there.
     pub unpack: SimDuration,
-    pub model_cached: bool,
+    pub cache: NodeCache,
+    /// When the sync of its cache that is under way began.
+    pub sync_began: SimTime,
+    /// A pod of the service has been warm on it, so that others can be restored.
+    pub has_snapshot: bool,
     pub meter: Meter,
     pub requested: SimTime,
     pub launched: Option<SimTime>,
@@ -64,6 +73,9 @@ pub(super) struct Node {
     pub empty_epoch: u32,
     /// Last time a pod was bound or left.
     pub pod_event: SimTime,
+    /// When the provider gave notice, and when it recommended to leave before that.
+    pub noticed: Option<SimTime>,
+    pub recommended: Option<SimTime>,
     /// When the provider takes it, once it has given notice.
     pub kill_at: Option<SimTime>,
     /// Whether it is cordoned because of that notice.
@@ -108,7 +120,7 @@ impl Node {
 
     /// Slots taken, by pods and pause pods.
     pub fn used(&self) -> u32 {
-        self.pods.len() as u32 + self.pauses
+        self.pods.len() as u32 + self.pauses + self.leaving
     }
 
     /// True from the request until it takes pods.
@@ -173,11 +185,15 @@ impl Offer {
 
 /// How many pods fit on one node of `offering`: zero if it does not have the resource or a label they ask for. CPU or memory of zero is
 /// taken as not stated and not checked.
-pub(super) fn slots(offering: &InstanceOffering, pool: &str, pod: &PodSpec) -> u32 {
+pub(super) fn slots(
+    offering: &InstanceOffering,
+    (pool, named): (&NodePoolSpec, &BTreeSet<&str>),
+    pod: &PodSpec,
+) -> u32 {
     if pod.gpus > 0 && offering.gpu_resource != pod.gpu_resource {
         return 0;
     }
-    if !pod.node_selector.iter().all(|(key, value)| has_label(offering, pool, key, value)) {
+    if !pod.node_selector.iter().all(|(key, value)| has_label(offering, (pool, named), (key, value))) {
         return 0;
     }
     let cpu: u64 = pod.containers.iter().filter_map(|container| container.cpu).map(|cpu| cpu.0).sum();
@@ -188,14 +204,21 @@ pub(super) fn slots(offering: &InstanceOffering, pool: &str, pod: &PodSpec) -> u
     by_gpu.min(fit(offering.cpu.0, cpu)).min(fit(offering.memory.0, memory)).min(110) as u32
 }
 
-/// Whether a node of `offering` would carry the label. Labels the fleet does not model are taken as present: the manifest's reader has
-/// warned about them.
-fn has_label(offering: &InstanceOffering, pool: &str, key: &str, value: &str) -> bool {
+/// Whether a node of `offering` in `pool` would carry the label. Labels that no pool gives its nodes (`named` has those that are given)
+/// are taken as present: the manifest's reader has warned about them.
+fn has_label(
+    offering: &InstanceOffering,
+    (pool, named): (&NodePoolSpec, &BTreeSet<&str>),
+    (key, value): (&str, &str),
+) -> bool {
+    if let Some((_, given)) = pool.labels.iter().find(|(name, _)| name == key) {
+        return given == value;
+    }
     let known = match key {
         "nvidia.com/gpu.product" => &offering.gpu_product,
         "topology.kubernetes.io/zone" | "failure-domain.beta.kubernetes.io/zone" => &offering.zone,
         "node.kubernetes.io/instance-type" | "beta.kubernetes.io/instance-type" => &offering.instance_type,
-        "karpenter.sh/nodepool" | "karpenter.sh/provisioner-name" => return pool == value,
+        "karpenter.sh/nodepool" | "karpenter.sh/provisioner-name" => return pool.name == value,
         "karpenter.sh/capacity-type" => {
             return match offering.purchase {
                 Purchase::OnDemand => value == "on-demand",
@@ -204,7 +227,7 @@ fn has_label(offering: &InstanceOffering, pool: &str, key: &str, value: &str) ->
                 Purchase::Serverless => false,
             };
         }
-        _ => return true,
+        _ => return !named.contains(key),
     };
     known.is_empty() || known == value
 }

@@ -1,14 +1,16 @@
 //! Pause pods: low-priority placeholders, each as large as a replica, that keep room and give it up the moment a replica needs it.
 //!
-//! They are alike and have no life of their own, so they are numbers: how many stand on each node and how many wait. Preemption takes
-//! no time here (a real scheduler needs a few seconds), and their grace period is zero.
+//! They are alike and have no life of their own, so they are numbers: how many stand on each node and how many wait. A pod that preempts
+//! one waits until it has made way (`PausePodsSpec::preemption`), with that room kept for it.
 
 use record::GpuUse;
-use units::{NodeId, PodId, SimTime};
+use units::{NodeId, PodId, SimDuration, SimTime};
 
 use super::Fleet;
-use super::event::Out;
+use super::event::{FleetEvent, Out};
+use super::node::NodeState;
 use super::placement::kinds;
+use super::pod::PodPhase;
 
 impl Fleet {
     /// Keeps `count` pause pods from now on. Their GPUs count as [`GpuUse::Standby`]. Without nodes there is nothing to keep.
@@ -26,6 +28,66 @@ impl Fleet {
         }
         self.schedule_pending(out);
         if self.is_karpenter() && self.pauses_waiting > 0 {
+            self.trigger_batch(out);
+        } else {
+            self.request_capacity(out);
+        }
+    }
+
+    /// How long a pause pod takes to make way for a pod that preempts it. At once unless said.
+    pub fn preempt_after(&mut self, preemption: SimDuration) {
+        self.preemption = preemption;
+    }
+
+    /// Pause pods that are there from the start, as far as the pools' limits leave room for them.
+    pub fn start_pause_pods(&mut self, count: u32, now: SimTime, out: &mut Out) {
+        self.enter(now);
+        if self.is_serverless() {
+            return;
+        }
+        self.pauses_waiting = count;
+        self.place_pauses();
+        while self.pauses_waiting > 0 && self.node_at_start(false, out).is_some() {
+            self.place_pauses();
+        }
+        self.request_capacity(out);
+    }
+
+    /// `pod` will take the place of a pause pod on `node` once that has gone; until then the room is nobody's.
+    pub(super) fn await_preemption(&mut self, pod: PodId, node: NodeId, out: &mut Out) {
+        self.forget_waiting(pod);
+        let state = &mut self.nodes[node.index()];
+        state.leaving += 1;
+        state.meter.take(GpuUse::Standby, self.pod_spec.gpus, self.now);
+        self.reindex(node);
+        self.after(self.preemption, FleetEvent::Preempted(node, pod), out);
+    }
+
+    /// The pause pod has gone. If the node has, or will, the pod looks elsewhere.
+    pub(super) fn on_preempted(&mut self, node: NodeId, pod: PodId, out: &mut Out) {
+        let state = &mut self.nodes[node.index()];
+        if state.ended.is_none() {
+            state.leaving -= 1;
+            state.meter.free(GpuUse::Standby, self.pod_spec.gpus, self.now);
+            self.reindex(node);
+        }
+        let state = &self.nodes[node.index()];
+        let on_demand = self.pods[pod.index()].on_demand;
+        let takes_pods = state.state == NodeState::Up
+            && !state.warned
+            && !state.tainted
+            && kinds(on_demand).contains(&self.offers[state.offer].spec.purchase);
+        if self.pods[pod.index()].phase == PodPhase::Pending {
+            if takes_pods {
+                self.bind(pod, node, out);
+                return;
+            }
+            self.pending[usize::from(on_demand)].insert(pod);
+            self.unplanned[usize::from(on_demand)].insert(pod);
+        }
+        self.schedule_pending(out);
+        self.on_maybe_empty(node, out);
+        if self.is_karpenter() && self.has_demand() {
             self.trigger_batch(out);
         } else {
             self.request_capacity(out);

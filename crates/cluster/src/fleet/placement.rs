@@ -3,6 +3,8 @@
 //! All pods of the service ask for the same, so a node's room is a number of slots, and nodes with room are kept sorted by how the
 //! scheduler ranks them: placing a pod costs the logarithm of the number of nodes.
 
+use std::collections::BTreeSet;
+
 use record::{GpuUse, Purchase};
 use units::{NodeId, PodId};
 
@@ -25,15 +27,18 @@ impl Fleet {
         let has_room = state.state == NodeState::Up && !state.warned && !state.tainted && used < offer.slots;
         let key = has_room.then(|| {
             let share = (u64::from(used) * u64::from(FULL) / u64::from(offer.slots)) as u32;
-            match self.spec.scheduling {
+            let rank = match self.spec.scheduling {
                 Scheduling::LeastAllocated => share,
                 Scheduling::MostAllocated => FULL - share,
-            }
+            };
+            // A preference for spreading weighs more than how full a node is.
+            if self.pod_spec.spread.nodes { state.pods.len() as u32 * 2 * FULL + rank } else { rank }
         });
         let slots_open = if has_room { offer.slots - used } else { 0 };
         self.slots_open = self.slots_open + slots_open - state.listed_slots;
         let is_draining = state.state == NodeState::Draining;
-        let is_expecting = state.is_coming() && !state.warned && (state.nominated.len() as u32) < offer.slots;
+        let is_expecting =
+            state.is_coming() && !state.warned && (state.nominated.len() as u32) < self.takes_each(offer.slots);
         if key != state.open_key {
             if let Some(old) = state.open_key {
                 self.open[kind].remove(&(old, node));
@@ -72,7 +77,11 @@ impl Fleet {
             while let Some(pod) = self.pending[class].first().copied().filter(|_| !self.paused.is_empty())
                 && let Some(node) = self.preempt(pod, out)
             {
-                self.bind(pod, node, out);
+                if self.preemption.is_zero() {
+                    self.bind(pod, node, out);
+                } else {
+                    self.await_preemption(pod, node, out);
+                }
             }
         }
         self.place_pauses();
@@ -80,8 +89,29 @@ impl Fleet {
 
     /// The node with room that the scheduler ranks highest.
     pub(super) fn best_open(&self, on_demand: bool) -> Option<NodeId> {
-        let firsts = kinds(on_demand).iter().filter_map(|&kind| self.open[kind as usize].first());
-        firsts.min().map(|&(_, node)| node)
+        let open = kinds(on_demand).iter().map(|&kind| &self.open[kind as usize]);
+        if self.pod_spec.spread.zones {
+            let pods = self.pods_by_zone();
+            let zone = |node: NodeId| self.offers[self.nodes[node.index()].offer].zone;
+            return open.flatten().min_by_key(|&&(rank, node)| (pods[zone(node)], rank, node)).map(|&(_, node)| node);
+        }
+        open.filter_map(BTreeSet::first).min().map(|&(_, node)| node)
+    }
+
+    /// Pods in each zone, those that count on a node there included.
+    pub(super) fn pods_by_zone(&self) -> Vec<usize> {
+        let mut pods = vec![0; self.zones.len()];
+        for node in &self.live {
+            let state = &self.nodes[node.index()];
+            pods[self.offers[state.offer].zone] += state.pods.len() + state.nominated.len();
+        }
+        pods
+    }
+
+    /// How many of the waiting pods a new node with `slots` slots is ordered for. Karpenter takes preferences for requirements as long
+    /// as it can meet them: pods that would rather not share a node get one each.
+    pub(super) fn takes_each(&self, slots: u32) -> u32 {
+        if self.is_karpenter() && self.pod_spec.spread.nodes { slots.min(1) } else { slots }
     }
 
     /// Puts `pod` on `node`.

@@ -25,6 +25,8 @@ pub enum PodPhase {
     GpuLoad,
     /// First inferences.
     CudaWarmUp,
+    /// Being restored from a snapshot, in place of the last three.
+    Restore,
     /// Loaded; probe and endpoints not yet.
     Readiness,
     /// Ready (a standby: warm).
@@ -47,7 +49,7 @@ pub(super) struct Pod {
     /// The node that was launched, or has room, for it.
     pub nominated: Option<NodeId>,
     /// Lengths of its phases that are plain times, drawn when it is bound.
-    pub lengths: [SimDuration; 4],
+    pub lengths: [SimDuration; 5],
     pub created: SimTime,
     pub container_started: SimTime,
     /// A streaming loader has the weights in GPU memory while the phase is still called download.
@@ -71,7 +73,7 @@ impl Pod {
             spans: Vec::new(),
             node: None,
             nominated: None,
-            lengths: [SimDuration::ZERO; 4],
+            lengths: [SimDuration::ZERO; 5],
             created: now,
             container_started: now,
             gpu_loaded: false,
@@ -90,7 +92,8 @@ impl Pod {
             (PodPhase::Pending | PodPhase::Gone, _) => GpuUse::Unallocated,
             (PodPhase::ImagePull, _) => GpuUse::ImagePull,
             (PodPhase::ModelDownload, _) => GpuUse::ModelDownload,
-            (PodPhase::GpuLoad, _) => GpuUse::GpuLoad,
+            // A restore fills GPU memory too.
+            (PodPhase::GpuLoad | PodPhase::Restore, _) => GpuUse::GpuLoad,
             (PodPhase::CudaWarmUp, _) => GpuUse::CudaWarmUp,
             (PodPhase::Readiness, _) => GpuUse::Readiness,
             (PodPhase::Ready, PodRole::Active) => GpuUse::ServingIdle,
@@ -107,6 +110,7 @@ impl Pod {
             (PodPhase::ModelDownload, _) => "model_download",
             (PodPhase::GpuLoad, _) => "gpu_load",
             (PodPhase::CudaWarmUp, _) => "cuda_warm_up",
+            (PodPhase::Restore, _) => "restore",
             (PodPhase::Readiness, _) => "readiness",
             (PodPhase::Ready, PodRole::Active) => "ready",
             (PodPhase::Ready, PodRole::Standby) => "standby",

@@ -5,6 +5,7 @@ use units::{NodeId, SimDuration, SimTime};
 use workload::{Purpose, Stream};
 
 use super::Fleet;
+use super::cache::NodeCache;
 use super::cold_start::draw;
 use super::event::{FleetEvent, Notice, Out};
 use super::meter::Meter;
@@ -15,11 +16,20 @@ use crate::spec::NodeManager;
 pub(super) const REFUSAL: SimDuration = SimDuration::from_secs(180);
 /// Pods that still have no node trigger provisioning again this often (Karpenter's pod controller).
 pub(super) const RETRY: SimDuration = SimDuration::from_secs(10);
+/// Karpenter gives up a claim that is not launched by then (`nodeclaim/lifecycle/liveness.go`),
+const LAUNCH_MAX: SimDuration = SimDuration::from_secs(300);
+/// and one whose node has not registered this long after its launch.
+const REGISTRATION_MAX: SimDuration = SimDuration::from_secs(900);
 
-/// What a pass over the pools may still use of their limits: pools' GPUs and nodes.
+/// A node that is stuck somewhere draws it as this entity's.
+const STUCK_ENTITY: u64 = 1 << 33;
+
+/// What a pass over the pools may still use of their limits: pools' GPUs, nodes, and CPU and memory of machines.
 pub(super) struct Room {
     gpus: Vec<u32>,
     nodes: Vec<u32>,
+    millicores: Vec<u64>,
+    bytes: Vec<u64>,
 }
 
 impl Fleet {
@@ -95,7 +105,14 @@ impl Fleet {
         let pools = self.spec.pools.iter().enumerate();
         Room {
             gpus: pools.clone().map(|(index, pool)| left(pool.gpus_max, self.pool_gpus[index])).collect(),
-            nodes: pools.map(|(index, pool)| left(pool.nodes_max, self.pool_nodes[index])).collect(),
+            nodes: pools.clone().map(|(index, pool)| left(pool.nodes_max, self.pool_nodes[index])).collect(),
+            millicores: pools
+                .clone()
+                .map(|(index, pool)| left_of(pool.cpu_max.map(|cpu| cpu.0), self.pool_machines[index].0))
+                .collect(),
+            bytes: pools
+                .map(|(index, pool)| left_of(pool.memory_max.map(|memory| memory.0), self.pool_machines[index].1))
+                .collect(),
         }
     }
 
@@ -108,17 +125,47 @@ impl Fleet {
             }
             let mut candidates: Vec<usize> =
                 self.pool_offers[pool].iter().copied().filter(|&offer| self.is_eligible(offer, on_demand)).collect();
-            candidates.retain(|&offer| self.offers[offer].spec.gpus <= room.gpus[pool]);
+            candidates.retain(|&offer| room.has(pool, &self.offers[offer]));
+            self.keep_mix(pool, &mut candidates);
             let Some(most) = candidates.iter().map(|&offer| self.offers[offer].slots).max() else { continue };
-            let takes = most.min(wanted);
+            let takes = self.takes_each(most).min(wanted);
             candidates.retain(|&offer| self.offers[offer].slots >= takes);
-            // Any of the candidates may be launched; the pass reckons with the largest (subtractMax).
-            let largest = candidates.iter().map(|&offer| self.offers[offer].spec.gpus).max().unwrap_or(0);
-            room.gpus[pool] -= largest;
-            room.nodes[pool] -= 1;
+            room.subtract_largest(pool, candidates.iter().map(|&offer| &self.offers[offer]));
             return Some((self.one_purchase(candidates), takes));
         }
         None
+    }
+
+    /// Leaves on-demand offerings while the pool is short of them, and the others while it is not; all of them if that leaves none. Spot
+    /// dearer than on demand is no choice in either case.
+    fn keep_mix(&self, pool: usize, candidates: &mut Vec<usize>) {
+        if self.spec.pools[pool].on_demand.is_none() {
+            return;
+        }
+        let is_on_demand = |offer: usize| self.offers[offer].spec.purchase == Purchase::OnDemand;
+        let is_short = self.is_short_on_demand(pool, &[]);
+        let dearest = candidates.iter().filter(|offer| is_on_demand(**offer)).map(|&offer| self.offers[offer].price());
+        let dearest = dearest.min();
+        let fits = |offer: usize| {
+            let price = self.offers[offer].price();
+            is_on_demand(offer) == is_short && (is_short || dearest.is_none_or(|limit| price <= limit))
+        };
+        if candidates.iter().any(|&offer| fits(offer)) {
+            candidates.retain(|&offer| fits(offer));
+        }
+    }
+
+    /// Whether the next node of a pool must be on demand to keep its share, once the `leaving` are gone.
+    pub(super) fn is_short_on_demand(&self, pool: usize, leaving: &[NodeId]) -> bool {
+        let Some(share) = self.spec.pools[pool].on_demand else { return false };
+        let (mut nodes, mut on_demand) = (0, 0);
+        for &offer in &self.pool_offers[pool] {
+            let gone = leaving.iter().filter(|node| self.nodes[node.index()].offer == offer).count() as u32;
+            let staying = self.offers[offer].in_use - gone;
+            nodes += staying;
+            on_demand += if self.offers[offer].spec.purchase == Purchase::OnDemand { staying } else { 0 };
+        }
+        on_demand < share.of(nodes + 1)
     }
 
     /// Reserved if there is any, else spot no dearer than the cheapest on-demand, else on-demand; cheapest first.
@@ -134,8 +181,9 @@ impl Fleet {
             .into_iter()
             .find(|&purchase| candidates.iter().any(|&offer| is(offer, purchase)));
         candidates.retain(|&offer| Some(of(offer).spec.purchase) == purchase);
+        let pods = if self.pod_spec.spread.zones { self.pods_by_zone() } else { vec![0; self.zones.len()] };
         // At equal prices the offering with the fewest nodes: zones that cost the same share the load.
-        candidates.sort_by_key(|&offer| (of(offer).price(), of(offer).in_use, offer));
+        candidates.sort_by_key(|&offer| (pods[of(offer).zone], of(offer).price(), of(offer).in_use, offer));
         candidates
     }
 
@@ -172,8 +220,50 @@ impl Fleet {
         state.granted = granted.is_some();
         state.refused = refused;
         state.delays = [lengths[1], lengths[2]];
-        self.after(if granted.is_some() { lengths[0] } else { lengths[3] }, FleetEvent::Launch(node), out);
+        let (is_launch_stuck, is_registration_stuck) = self.is_stuck(node);
+        if is_registration_stuck {
+            self.nodes[node.index()].delays[0] = SimDuration::MAX;
+        }
+        let answer = if is_launch_stuck {
+            SimDuration::MAX
+        } else if granted.is_some() {
+            lengths[0]
+        } else {
+            lengths[3]
+        };
+        self.await_node(node, (answer, LAUNCH_MAX), FleetEvent::Launch(node), out);
         node
+    }
+
+    /// Whether the launch of `node` will never be answered, and whether it will never register. Drawn apart from its other dice.
+    fn is_stuck(&self, node: NodeId) -> (bool, bool) {
+        let timings = &self.spec.timings;
+        if timings.launch_stuck == 0.0 && timings.registration_stuck == 0.0 {
+            return (false, false);
+        }
+        let mut stream = Stream::new(self.seed, Purpose::Provisioning, STUCK_ENTITY + node::entity(node));
+        let (launch, registration) = (stream.uniform(), stream.uniform());
+        (launch < timings.launch_stuck, registration < timings.registration_stuck)
+    }
+
+    /// The next step of a node that is coming: it takes `length`, and Karpenter waits for it no longer than `limit`. What never happens
+    /// is not waited for; the Cluster Autoscaler has a time-out of its own for the whole way.
+    fn await_node(&self, node: NodeId, (length, limit): (SimDuration, SimDuration), event: FleetEvent, out: &mut Out) {
+        if self.is_karpenter() && length > limit {
+            self.after(limit, FleetEvent::ClaimTimeout(node), out);
+        } else if length < SimDuration::MAX {
+            self.after(length, event, out);
+        }
+    }
+
+    /// Karpenter deletes the claim of a node that is not there in time, and the instance with it; its pods go round again.
+    pub(super) fn on_claim_timeout(&mut self, node: NodeId, out: &mut Out) {
+        let ending = match self.nodes[node.index()].state {
+            NodeState::Launching => "launch_timeout",
+            NodeState::Booting => "registration_timeout",
+            _ => return,
+        };
+        self.end_node(node, ending, out);
     }
 
     /// Leaves out what was refused, in every pool that offers it.
@@ -201,10 +291,13 @@ impl Fleet {
         let of = &mut self.offers[offer];
         of.in_use += 1;
         let (pool, gpus) = (of.pool, of.spec.gpus);
+        let machine = (of.spec.machine_cpu.0, of.spec.machine_memory.0);
         let image = if self.spec.cold_start.image_pre_pulled { ImageState::Present } else { ImageState::Absent };
-        let meter = Meter::new(gpus, of.price(), self.now);
+        let meter = Meter::new(of.spec.slice, self.tariff(offer), self.now);
         self.nodes.push(Node::new(offer, image, meter, self.now));
         self.pool_gpus[pool] += gpus;
+        self.pool_machines[pool].0 += machine.0;
+        self.pool_machines[pool].1 += machine.1;
         self.pool_nodes[pool] += 1;
         self.live.insert(node);
         self.reindex(node);
@@ -214,11 +307,15 @@ impl Fleet {
     /// A node that is up at once, warm: image and weights are there. For the start of a run.
     pub(super) fn push_warm_node(&mut self, offer: usize, out: &mut Out) -> NodeId {
         let node = self.push_node(offer);
-        let has_cache = self.spec.cold_start.model_cache.as_ref().is_some_and(super::cold_start::fits);
         let state = &mut self.nodes[node.index()];
         state.granted = true;
         state.image = ImageState::Present;
-        state.model_cached = has_cache;
+        self.begin_cache_uses(node);
+        if self.spec.cold_start.model_cache.as_ref().is_some_and(|cache| cache.sync_period.is_some()) {
+            self.on_cache_filled(node, out);
+        } else {
+            self.keep_weights(node, self.now);
+        }
         self.begin_billing(node, out);
         self.nodes[node.index()].state = NodeState::Up;
         self.reindex(node);
@@ -245,19 +342,22 @@ impl Fleet {
         }
         self.nodes[node.index()].enter(NodeState::Booting, self.now);
         self.begin_billing(node, out);
-        self.after(self.nodes[node.index()].delays[0], FleetEvent::Boot(node), out);
+        self.await_node(node, (self.nodes[node.index()].delays[0], REGISTRATION_MAX), FleetEvent::Boot(node), out);
     }
 
     fn begin_billing(&mut self, node: NodeId, out: &mut Out) {
         let state = &mut self.nodes[node.index()];
         state.launched = Some(self.now);
+        let tariff = self.tariff(self.nodes[node.index()].offer);
+        let state = &mut self.nodes[node.index()];
         let offer = &mut self.offers[state.offer];
-        state.meter.restart(offer.price(), self.now);
+        state.meter.restart(tariff, self.now);
         self.counts[offer.spec.purchase as usize] += 1;
         if offer.is_committed() {
             offer.idle.accrue(self.now);
             offer.idle.count -= 1;
         }
+        self.apply_commitments(out);
         self.begin_hazard(node, out);
     }
 
@@ -284,7 +384,8 @@ impl Fleet {
         if self.nodes[node.index()].warned {
             self.begin_drain_of(node, "spot_reclaim", out);
         } else {
-            self.start_cache(node, out);
+            self.begin_cache_uses(node);
+            self.sync_cache(node, out);
             self.schedule_pending(out);
             self.on_maybe_empty(node, out);
         }
@@ -329,8 +430,27 @@ impl Room {
 
     /// How many nodes of `offer` are within the limits of `pool`.
     pub(super) fn nodes_of(&self, pool: usize, offer: &Offer) -> u32 {
-        self.nodes[pool].min(self.gpus[pool] / offer.spec.gpus.max(1))
+        let by = |left: u64, each: u64| left.checked_div(each).unwrap_or(u64::MAX);
+        let by_machine = by(self.millicores[pool], offer.spec.machine_cpu.0)
+            .min(by(self.bytes[pool], offer.spec.machine_memory.0))
+            .min(u64::from(u32::MAX)) as u32;
+        self.nodes[pool].min(self.gpus[pool] / offer.spec.gpus.max(1)).min(by_machine)
     }
+
+    /// Any of the candidates may be launched; a pass reckons with the largest in each resource (`subtractMax`).
+    fn subtract_largest<'a>(&mut self, pool: usize, candidates: impl Iterator<Item = &'a Offer> + Clone) {
+        let gpus = candidates.clone().map(|offer| offer.spec.gpus).max().unwrap_or(0);
+        let millicores = candidates.clone().map(|offer| offer.spec.machine_cpu.0).max().unwrap_or(0);
+        let bytes = candidates.map(|offer| offer.spec.machine_memory.0).max().unwrap_or(0);
+        self.nodes[pool] -= 1;
+        self.gpus[pool] -= gpus;
+        self.millicores[pool] -= millicores;
+        self.bytes[pool] -= bytes;
+    }
+}
+
+fn left_of(max: Option<u64>, used: u64) -> u64 {
+    max.map_or(u64::MAX, |max| max.saturating_sub(used))
 }
 
 fn left(max: Option<u32>, used: u32) -> u32 {
@@ -346,12 +466,15 @@ impl Node {
             spans: Vec::new(),
             pods: Vec::new(),
             pauses: 0,
+            leaving: 0,
             nominated: Vec::new(),
             open_key: None,
             listed_slots: 0,
             image,
             unpack: SimDuration::ZERO,
-            model_cached: false,
+            cache: NodeCache::default(),
+            sync_began: now,
+            has_snapshot: false,
             meter,
             requested: now,
             launched: None,
@@ -361,6 +484,8 @@ impl Node {
             delays: [SimDuration::ZERO; 2],
             empty_epoch: 0,
             pod_event: now,
+            noticed: None,
+            recommended: None,
             kill_at: None,
             warned: false,
             ending: "running",

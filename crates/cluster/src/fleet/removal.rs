@@ -14,8 +14,6 @@ use crate::spec::{NodeManager, PodDisruptionBudget};
 const DRAIN_MIN: SimDuration = SimDuration::from_secs(5);
 /// First and longest wait before a blocked eviction is tried again.
 const EVICT_BACKOFF: (SimDuration, SimDuration) = (SimDuration::from_millis(100), SimDuration::from_secs(10));
-/// AWS: a spot instance it takes back within this time costs nothing.
-const FREE_SPOT: SimDuration = SimDuration::from_secs(3_600);
 
 impl Fleet {
     /// A pod has left `node`, or none has come yet: if it is empty, what happens then.
@@ -82,8 +80,11 @@ impl Fleet {
         let offer = &mut self.offers[state.offer];
         offer.in_use -= 1;
         self.pool_gpus[offer.pool] -= offer.spec.gpus;
+        self.pool_machines[offer.pool].0 -= offer.spec.machine_cpu.0;
+        self.pool_machines[offer.pool].1 -= offer.spec.machine_memory.0;
         self.pool_nodes[offer.pool] -= 1;
         self.live.remove(&node);
+        self.apply_commitments(out);
         self.changed = true;
         self.reindex(node);
         self.on_replacement_lost(node, out);
@@ -98,10 +99,9 @@ impl Fleet {
         let offer = &mut self.offers[state.offer];
         let billing = offer.spec.billing;
         let elapsed = self.now - state.launched.expect("only launched nodes are billed");
-        let is_free =
-            is_reclaim && billing.spot_first_hour_free && offer.spec.purchase == Purchase::Spot && elapsed < FREE_SPOT;
+        let is_free = is_reclaim && offer.spec.purchase == Purchase::Spot && elapsed < billing.spot_free_until;
         let surplus = if offer.is_committed() { SimDuration::ZERO } else { round_up(elapsed, billing) - elapsed };
-        let terms = Terms { purchase: offer.spec.purchase, zone: &offer.spec.zone, surplus, free: is_free };
+        let terms = Terms { zone: &offer.spec.zone, surplus, free: is_free };
         let bill = state.meter.settle(self.now, terms, &mut self.ledger);
         state.billed = bill.billed;
         state.cost = bill.cost.to_usd();
@@ -114,9 +114,13 @@ impl Fleet {
 
     /// Takes a node with everything on it, at once.
     pub(super) fn kill_node(&mut self, node: NodeId, ending: &'static str, out: &mut Out) {
+        let lost = self.found_lost_at(node);
         for pod in self.nodes[node.index()].pods.clone() {
             self.remove_pod(pod, ending, out);
-            out.tell(Notice::Killed { pod });
+            out.tell(match lost {
+                Some((not_ready_at, evicted_at)) => Notice::Lost { pod, not_ready_at, evicted_at },
+                None => Notice::Killed { pod },
+            });
         }
         self.end_node(node, ending, out);
     }

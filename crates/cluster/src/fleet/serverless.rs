@@ -19,11 +19,11 @@ impl Fleet {
     /// Gives `pod` the place it is billed for.
     pub(super) fn open_replica(&mut self, pod: PodId, out: &mut Out) {
         let node = self.push_node(0);
-        let price = self.offers[0].price();
+        let tariff = self.tariff(0);
         let state = &mut self.nodes[node.index()];
         state.launched = Some(self.now);
         state.state = NodeState::Up;
-        state.meter.restart(price, self.now);
+        state.meter.restart(tariff, self.now);
         self.counts[Purchase::Serverless as usize] += 1;
         self.forget_waiting(pod);
         self.join(pod, node);

@@ -4,10 +4,11 @@
 //! changes when the nodes it has in common with another policy are taken.
 
 use record::Purchase;
-use units::{NodeId, SimDuration};
+use units::{NodeId, SimDuration, SimTime};
 use workload::{Purpose, Stream};
 
 use super::Fleet;
+use super::cold_start::draw;
 use super::event::{FleetEvent, Notice, Out};
 use super::node::{self, NodeState};
 use super::provision::REFUSAL;
@@ -15,6 +16,9 @@ use crate::spec::{InterruptionModel, NodeManager};
 
 /// Entities of zone-wide draws lie above all nodes'.
 const ZONE_ENTITY: u64 = 1 << 32;
+/// So do those of how early a recommendation comes, and of how late a loss is seen.
+const LEAD_ENTITY: u64 = 1 << 33;
+const LOST_ENTITY: u64 = 1 << 34;
 const SECONDS_PER_HOUR: f64 = 3_600.0;
 
 impl Fleet {
@@ -41,18 +45,37 @@ impl Fleet {
 
     /// Notice of `notice` for `node`, unless it has had one.
     fn give_notice(&mut self, node: NodeId, notice: SimDuration, out: &mut Out) {
-        let state = &mut self.nodes[node.index()];
+        let state = &self.nodes[node.index()];
         if state.ended.is_some() || state.kill_at.is_some() {
             return;
         }
-        let kill_at = self.now + notice;
+        let (kill_at, recommended) = (self.now + notice, self.recommended_at(node));
+        let state = &mut self.nodes[node.index()];
         state.kill_at = Some(kill_at);
+        state.noticed = Some(self.now);
+        state.recommended = recommended;
         out.tell(Notice::NodeInterrupted { node });
         out.at(kill_at, FleetEvent::SpotKill(node));
         let latency = self.spec.spot.notice_latency;
-        if latency < notice {
+        if latency < notice && self.spec.spot.node_lost.is_none() {
             self.after(latency, FleetEvent::SpotHeard(node), out);
         }
+    }
+
+    /// When the provider recommended to leave `node`, whose notice comes now. Karpenter only records it (`interruption/utils.go`).
+    fn recommended_at(&self, node: NodeId) -> Option<SimTime> {
+        let lead = self.spec.spot.rebalance.as_ref()?;
+        let mut stream = Stream::new(self.seed, Purpose::Spot, LEAD_ENTITY + node::entity(node));
+        let launched = self.nodes[node.index()].launched.unwrap_or(self.now);
+        Some(self.now.saturating_sub(draw(lead, &mut stream)).max(launched))
+    }
+
+    /// When a node that has gone unannounced is seen as NotReady, and its pods evicted; `None` if the cluster hears of its end at once.
+    pub(super) fn found_lost_at(&self, node: NodeId) -> Option<(SimTime, SimTime)> {
+        let lost = self.spec.spot.node_lost.as_ref()?;
+        let mut stream = Stream::new(self.seed, Purpose::Spot, LOST_ENTITY + node::entity(node));
+        let not_ready = self.now + draw(&lost.not_ready, &mut stream);
+        Some((not_ready, not_ready + lost.eviction))
     }
 
     /// The notice has reached the cluster: no new pods here, and those it has are drained.
@@ -144,7 +167,7 @@ impl Fleet {
     /// Asks for notice and change of one step of a trace. The trace knows the future; the provider gives notice as long before as it can.
     fn await_availability(&self, index: u32, step: u32, out: &mut Out) {
         let InterruptionModel::Availability { zones } = &self.spec.spot.model else { return };
-        if let Some(&(from, _)) = zones[index as usize].1.get(step as usize) {
+        if let Some(&(from, _)) = zones[index as usize].steps.get(step as usize) {
             let notice = from.saturating_sub(self.spec.spot.notice).max(self.now);
             out.at(notice, FleetEvent::AvailabilityNotice(index, step));
         }
@@ -153,12 +176,10 @@ impl Fleet {
     /// Notice before a step of the availability trace of zone `index` of the trace, to nodes that will be too many then.
     pub(super) fn on_availability_notice(&mut self, index: u32, step: u32, out: &mut Out) {
         let InterruptionModel::Availability { zones } = &self.spec.spot.model else { return };
-        let (name, steps) = &zones[index as usize];
-        let (from, available) = steps[step as usize];
+        let (from, available) = zones[index as usize].steps[step as usize];
         out.at(from, FleetEvent::Availability(index, step));
         self.await_availability(index, step + 1, out);
-        let Some(zone) = self.zones.iter().position(|zone| zone.name == *name) else { return };
-        let held = self.spot_nodes(zone);
+        let held = self.nodes_of_trace(index);
         let staying = held.iter().filter(|node| self.nodes[node.index()].kill_at.is_none()).count();
         let lost = staying.saturating_sub(available as usize);
         // The trace says how many, not which: the latest comers go first.
@@ -172,10 +193,8 @@ impl Fleet {
     /// A step of the availability trace: what is still too many goes without notice.
     pub(super) fn on_availability(&mut self, index: u32, step: u32, out: &mut Out) {
         let InterruptionModel::Availability { zones } = &self.spec.spot.model else { return };
-        let (name, steps) = &zones[index as usize];
-        let available = steps[step as usize].1 as usize;
-        let Some(zone) = self.zones.iter().position(|zone| zone.name == *name) else { return };
-        let mut held = self.spot_nodes(zone);
+        let available = zones[index as usize].steps[step as usize].1 as usize;
+        let mut held = self.nodes_of_trace(index);
         // Those under notice go first; their time has come.
         held.sort_by_key(|node| (self.nodes[node.index()].kill_at.is_none(), std::cmp::Reverse(*node)));
         let lost = held.len().saturating_sub(available);
@@ -198,17 +217,27 @@ impl Fleet {
         self.live.iter().copied().filter(is_spot_here).collect()
     }
 
+    /// Spot nodes the provider has granted that count towards a trace, and not taken back.
+    fn nodes_of_trace(&self, index: u32) -> Vec<NodeId> {
+        let InterruptionModel::Availability { zones } = &self.spec.spot.model else { return Vec::new() };
+        let counts = |node: &NodeId| {
+            let state = &self.nodes[node.index()];
+            state.granted && zones[index as usize].limits(&self.offers[state.offer].spec)
+        };
+        self.live.iter().copied().filter(counts).collect()
+    }
+
     /// How many more nodes of a spot offering its zone's trace permits, now and until a notice given now would end.
     pub(super) fn spot_room(&self, offer: usize) -> u32 {
         let offer = &self.offers[offer];
         let InterruptionModel::Availability { zones } = &self.spec.spot.model else { return u32::MAX };
-        let steps = zones.iter().find(|(name, _)| *name == offer.spec.zone).map(|(_, steps)| steps);
-        let (Some(steps), Purchase::Spot) = (steps, offer.spec.purchase) else { return u32::MAX };
+        let Some(index) = zones.iter().position(|trace| trace.limits(&offer.spec)) else { return u32::MAX };
+        let steps = &zones[index].steps;
         let until = self.now.saturating_add(self.spec.spot.notice);
         let current = steps.partition_point(|&(from, _)| from <= self.now).saturating_sub(1);
         let coming = steps[current..].iter().take_while(|&&(from, _)| from <= until);
         let least = coming.map(|&(_, nodes)| nodes).min().unwrap_or(u32::MAX);
-        least.saturating_sub(self.spot_nodes(offer.zone).len() as u32)
+        least.saturating_sub(self.nodes_of_trace(index as u32).len() as u32)
     }
 }
 

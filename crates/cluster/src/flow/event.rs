@@ -56,6 +56,8 @@ struct Server {
 enum Stage {
     Absent,
     Serving,
+    /// Turns new requests away; the router does not know.
+    Refusing,
     Draining,
 }
 
@@ -264,7 +266,7 @@ impl EventFlow {
         }
     }
 
-    /// Puts a request into the queue its routing picks.
+    /// Puts a request into the queue its routing picks. If that is one of a replica that is shutting down, the request fails.
     fn join(&mut self, request: Request) -> usize {
         let queue = match self.routing {
             Routing::CentralQueue => 0,
@@ -278,6 +280,11 @@ impl EventFlow {
             Routing::PowerOfTwo => self.better_of_two(),
         };
         if self.routing != Routing::CentralQueue {
+            if self.seats[queue].stage == Stage::Refusing {
+                self.waiting -= 1;
+                self.fail(request, Failure::Lost, None);
+                return queue;
+            }
             self.seats[queue].load += 1;
         }
         // Its place by arrival: the end, unless a kill has sent it to another replica.
@@ -425,6 +432,24 @@ impl EventFlow {
         lost as u64
     }
 
+    /// Gives a replica its place, among those the router knows, and its queue, whose number is returned.
+    fn seat(&mut self, slot: Slot, (pod, stage): (PodId, Stage), now: SimTime) -> usize {
+        self.clock = now.as_nanos();
+        if slot >= self.seats.len() {
+            self.seats.resize(slot + 1, Seat { stage: Stage::Absent, pod, stats: ReplicaStats::default(), load: 0 });
+            self.servers.resize(self.servers_of(slot).end, Server::default());
+        }
+        assert!(self.seats[slot].stage == Stage::Absent, "slot {slot} is taken");
+        self.seats[slot] = Seat { stage, pod, stats: ReplicaStats::default(), load: 0 };
+        let queue = self.queue_of(slot);
+        if queue >= self.queues.len() {
+            self.queues.resize(queue + 1, Queue::default());
+        }
+        let place = self.serving.partition_point(|&other| other < slot);
+        self.serving.insert(place, slot);
+        queue
+    }
+
     /// Has a queue looked at again at the present instant, after the control events of that instant.
     fn wake_now(&mut self, queue: usize) {
         self.due.push(Reverse((self.clock, Due::Wake { queue })));
@@ -448,23 +473,10 @@ impl Flow for EventFlow {
     }
 
     fn add(&mut self, slot: Slot, pod: PodId, now: SimTime) {
-        self.clock = now.as_nanos();
-        let servers = self.servers_of(slot);
-        if slot >= self.seats.len() {
-            self.seats.resize(slot + 1, Seat { stage: Stage::Absent, pod, stats: ReplicaStats::default(), load: 0 });
-            self.servers.resize(servers.end, Server::default());
-        }
-        assert!(self.seats[slot].stage == Stage::Absent, "slot {slot} is taken");
-        self.seats[slot] = Seat { stage: Stage::Serving, pod, stats: ReplicaStats::default(), load: 0 };
-        let queue = self.queue_of(slot);
-        if queue >= self.queues.len() {
-            self.queues.resize(queue + 1, Queue::default());
-        }
-        servers.for_each(|server| {
+        let queue = self.seat(slot, (pod, Stage::Serving), now);
+        for server in self.servers_of(slot) {
             self.queues[queue].idle.insert((now.as_nanos(), server));
-        });
-        let place = self.serving.partition_point(|&other| other < slot);
-        self.serving.insert(place, slot);
+        }
         while let Some(request) = self.held.pop_front() {
             let joined = self.join(request);
             self.wake_now(joined);
@@ -474,7 +486,8 @@ impl Flow for EventFlow {
 
     fn drain(&mut self, slot: Slot, now: SimTime) -> Option<SimTime> {
         self.clock = now.as_nanos();
-        assert!(self.seats[slot].stage == Stage::Serving, "only a serving replica can be drained");
+        let stage = self.seats[slot].stage;
+        assert!(matches!(stage, Stage::Serving | Stage::Refusing), "only a serving replica can be drained");
         self.seats[slot].stage = Stage::Draining;
         self.serving.retain(|&other| other != slot);
         if self.routing == Routing::CentralQueue {
@@ -490,9 +503,19 @@ impl Flow for EventFlow {
         (self.seats[slot].load == 0).then_some(now)
     }
 
+    fn refuse(&mut self, slot: Slot, now: SimTime) {
+        self.clock = now.as_nanos();
+        assert!(self.seats[slot].stage == Stage::Serving, "only a serving replica can begin to refuse");
+        self.seats[slot].stage = Stage::Refusing;
+    }
+
+    fn add_dead(&mut self, slot: Slot, pod: PodId, now: SimTime) {
+        self.seat(slot, (pod, Stage::Refusing), now);
+    }
+
     fn remove(&mut self, slot: Slot, now: SimTime) -> (ReplicaStats, u64) {
         self.clock = now.as_nanos();
-        if self.seats[slot].stage == Stage::Serving {
+        if matches!(self.seats[slot].stage, Stage::Serving | Stage::Refusing) {
             self.drain(slot, now);
         }
         let per_replica = self.discipline.servers_per_replica() as u64;

@@ -80,7 +80,7 @@ impl LocalQueue {
     pub fn take(&mut self, count: usize) {
         self.head += count;
         // Moved together when most of it is spent: each request is moved once on average.
-        if self.head > 64 && self.head > self.arrivals.len() / 2 {
+        if self.head > 16 && self.head > self.arrivals.len() / 2 {
             self.arrivals.drain(..self.head);
             self.service.drain(..self.head.min(self.service.len()));
             self.head = 0;

@@ -28,7 +28,7 @@ pub use routed::RoutedFlow;
 use units::{PodId, SimTime};
 
 use crate::Keep;
-use crate::spec::{KillRule, NoReplicaRule, ServiceModel, ServiceSpec, SimulationSpec};
+use crate::spec::{KillRule, NoReplicaRule, Routing, ServiceModel, ServiceSpec, SimulationSpec};
 
 /// A replica's place in a flow; freed and reused when the replica is gone.
 pub type Slot = usize;
@@ -123,6 +123,18 @@ pub trait Flow: Send {
     /// A replica takes no more requests. `Some(t)`: it will be empty at `t` (which may be `now`); `None`: [`Flow::advance`] will say.
     fn drain(&mut self, slot: Slot, now: SimTime) -> Option<SimTime>;
 
+    /// A replica turns new requests away, though the router still sends it some: they fail, or their clients try again. It finishes what
+    /// it has. Only [`EventFlow`] can do this; [`build`] chooses it for services that need it.
+    fn refuse(&mut self, slot: Slot, now: SimTime) {
+        panic!("slot {slot} cannot refuse requests at {now} in this flow");
+    }
+
+    /// A replica is gone and the router does not know: requests sent there fail, or their clients try again. As [`Flow::refuse`], only
+    /// [`EventFlow`] can do this; [`Flow::remove`] ends it.
+    fn add_dead(&mut self, slot: Slot, pod: PodId, now: SimTime) {
+        panic!("slot {slot} cannot be {pod}, which is gone, at {now} in this flow");
+    }
+
     /// A replica is gone, with what it was serving unless it was empty. Returns its final statistics and how many requests were
     /// lost with it. Its slot may be reused.
     fn remove(&mut self, slot: Slot, now: SimTime) -> (ReplicaStats, u64);
@@ -185,13 +197,29 @@ pub(crate) fn build(spec: &SimulationSpec, seed: u64, keep: Keep) -> Box<dyn Flo
 fn build_with<D: Discipline + 'static>(discipline: D, spec: &SimulationSpec, seed: u64, keep: Keep) -> Box<dyn Flow> {
     let service = &spec.service;
     let (intake, meter) = sources(spec, seed, keep);
-    if central::is_expressible(service) {
+    if may_refuse(service) || keeps_dead_endpoints(spec) {
+        Box::new(EventFlow::new(service, seed, intake, meter))
+    } else if central::is_expressible(service) {
         Box::new(CentralFlow::new(service, discipline, intake, meter))
     } else if routed::is_expressible(service) {
         Box::new(RoutedFlow::new(service, discipline, seed, intake, meter))
     } else {
         Box::new(EventFlow::new(service, seed, intake, meter))
     }
+}
+
+/// Whether a replica may be told to stop before the router knows that it will.
+fn may_refuse(service: &ServiceSpec) -> bool {
+    service.routing != Routing::CentralQueue
+        && service.pod.drain_delay.is_some_and(|delay| delay > service.pod.pre_stop)
+}
+
+/// Whether the router goes on sending requests to replicas that are gone with their nodes, until those are found lost. Where replicas
+/// pull from one queue nobody sends them any, and language models have a flow of their own that takes them to fail over at once.
+pub(crate) fn keeps_dead_endpoints(spec: &SimulationSpec) -> bool {
+    spec.fleet.spot.node_lost.is_some()
+        && spec.service.routing != Routing::CentralQueue
+        && !matches!(spec.service.model, ServiceModel::ContinuousBatching { .. })
 }
 
 /// The event flow for the service of `spec`.

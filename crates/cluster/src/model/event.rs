@@ -16,6 +16,12 @@ pub(crate) enum Event {
     Endpoint(PodId),
     /// A deleted pod's grace period is over.
     GraceOver(PodId),
+    /// A deleted pod has been told to stop and turns new requests away.
+    Refuse(PodId),
+    /// That a pod is deleted is known to the router.
+    Withdraw(PodId),
+    /// A pod that was lost with its node is evicted.
+    Forget(PodId),
     /// A scrape, a refresh, a relist.
     Metrics(MetricsEvent),
     /// A minute is over: its offered rate enters the history.
@@ -36,7 +42,7 @@ impl engine::Event for Event {
             Self::Fleet(_) => 0,
             // A pod that has just run empty ends well, even if its grace ends now.
             Self::Drained(_) => 1,
-            Self::GraceOver(_) => 2,
+            Self::Refuse(_) | Self::Withdraw(_) | Self::GraceOver(_) | Self::Forget(_) => 2,
             Self::Endpoint(_) => 3,
             // The scrape sees the pods of this instant, the controllers see the scrape.
             Self::Metrics(_) => 4,
@@ -63,6 +69,9 @@ impl Event {
             Self::Decide(index) => (6, index as u64),
             Self::Step => (7, 0),
             Self::MeasureFrom => (8, 0),
+            Self::Refuse(pod) => (9, u64::from(pod.0)),
+            Self::Withdraw(pod) => (10, u64::from(pod.0)),
+            Self::Forget(pod) => (11, u64::from(pod.0)),
         };
         whom << 8 | kind
     }

@@ -39,6 +39,8 @@ pub(crate) struct Cluster<'a> {
     digest: Digest,
     /// What the fleet asks to have scheduled and has to say; reused.
     out: Out,
+    /// Pods whose nodes got notice at this instant.
+    warned: Vec<PodId>,
 }
 
 /// Runs policy number `policy` of `spec` once, its requests in the fastest flow that can express them.
@@ -82,6 +84,7 @@ pub(crate) fn simulate_flow(
         recorder: Recorder::new(spec, keep),
         digest: Digest::default(),
         out: Out::default(),
+        warned: Vec::new(),
     };
     if cluster.pipeline.reads_latency() {
         cluster.flow.watch_latency();
@@ -102,6 +105,10 @@ impl Cluster<'_> {
         self.fleet.want_replicas(actives);
         (0..actives).for_each(|_| self.create_ready(Role::Active));
         (0..self.standby_size()).for_each(|_| self.create_ready(Role::Standby));
+        if let Some(pause) = self.policy.pause_pods {
+            self.fleet.preempt_after(pause.preemption);
+            self.fleet.start_pause_pods(pause.count, SimTime::ZERO, &mut self.out);
+        }
         self.take_notices(agenda);
         self.schedule_clocks(agenda);
     }
@@ -127,7 +134,11 @@ impl Cluster<'_> {
                 agenda.schedule(time, Event::Fleet(event));
             }
             if self.out.notices.is_empty() {
-                return;
+                if self.warned.is_empty() {
+                    return;
+                }
+                self.cover_warned(agenda);
+                continue;
             }
             for notice in std::mem::take(&mut self.out.notices) {
                 self.take_notice(notice, agenda);
@@ -154,11 +165,11 @@ impl Cluster<'_> {
                 self.pod_is_killed(pod, now);
                 self.reconcile(agenda);
             }
-            Notice::Loaded { .. }
-            | Notice::Warned { .. }
-            | Notice::NodeUp { .. }
-            | Notice::NodeGone { .. }
-            | Notice::LaunchFailed { .. } => {}
+            Notice::Lost { pod, not_ready_at, evicted_at } => {
+                self.pod_is_lost(pod, (not_ready_at, evicted_at), agenda);
+            }
+            Notice::Warned { pod, .. } => self.warned.push(pod),
+            Notice::Loaded { .. } | Notice::NodeUp { .. } | Notice::NodeGone { .. } | Notice::LaunchFailed { .. } => {}
         }
     }
 
@@ -179,6 +190,33 @@ impl Cluster<'_> {
         self.leave_flow(pod, now);
         self.pods.set_gone(pod);
         self.pipeline.pod_is_gone(pod);
+    }
+
+    /// The pod is gone with its node, and only its requests notice: the router sends it more until its node is NotReady. One that was being deleted has been replaced already.
+    fn pod_is_lost(&mut self, pod: PodId, (not_ready_at, evicted_at): (SimTime, SimTime), agenda: &mut Agenda<Event>) {
+        let now = agenda.now();
+        if matches!(self.pods.state(pod), PodState::Draining | PodState::Gone) {
+            return self.pod_is_killed(pod, now);
+        }
+        let was_ready = self.pods.state(pod) == PodState::Ready;
+        self.leave_flow(pod, now);
+        self.pipeline.pod_is_gone(pod);
+        self.pods.set_state(pod, PodState::Lost);
+        if was_ready && flow::keeps_dead_endpoints(self.spec) {
+            let slot = self.pods.take_slot(pod);
+            self.flow.add_dead(slot, pod, now);
+            agenda.schedule(not_ready_at, Event::Withdraw(pod));
+        }
+        agenda.schedule(evicted_at, Event::Forget(pod));
+    }
+
+    /// A lost pod is evicted at last: it can be replaced.
+    fn pod_is_forgotten(&mut self, pod: PodId, agenda: &mut Agenda<Event>) {
+        if self.pods.state(pod) == PodState::Lost {
+            self.leave_flow(pod, agenda.now());
+            self.pods.set_gone(pod);
+            self.reconcile(agenda);
+        }
     }
 
     /// Takes a pod out of the request flow, if it is in it. What it still serves is lost.
@@ -257,9 +295,12 @@ impl Model for Cluster<'_> {
         self.digest.fold(self.flow.started());
         match event {
             Event::Fleet(event) => self.fleet_event(event, now),
-            Event::Drained(pod) => self.pod_is_drained(pod, now),
+            Event::Drained(pod) => self.pod_is_drained(pod, agenda),
             Event::Endpoint(pod) => self.enter_flow(pod, agenda),
             Event::GraceOver(pod) => self.pod_grace_is_over(pod, now),
+            Event::Refuse(pod) => self.refuse_requests(pod, now),
+            Event::Withdraw(pod) => self.withdraw(pod, agenda),
+            Event::Forget(pod) => self.pod_is_forgotten(pod, agenda),
             Event::Metrics(event) => self.metrics(event, agenda),
             Event::Minute => self.minute(agenda),
             Event::Decide(index) => self.decide(index, agenda),
@@ -303,10 +344,5 @@ impl Cluster<'_> {
     fn standby_size(&self) -> u32 {
         let pool = self.policy.warm_pool.as_ref().map_or(0, |pool| pool.size);
         self.controllers.standby.unwrap_or(pool)
-    }
-
-    /// True while `pod` counts as an active replica that is on its way.
-    fn is_starting_active(&self, pod: PodId) -> bool {
-        self.pods.role(pod) == Role::Active && self.pods.state(pod) == PodState::Starting
     }
 }

@@ -29,6 +29,8 @@ pub(crate) enum PodState {
     Draining,
     /// Being demoted: finishing its requests, then warm at once.
     Demoting,
+    /// Gone with its node, which nobody in the cluster knows yet: not replaced before it is evicted.
+    Lost,
     /// Not there any more.
     Gone,
 }
@@ -44,6 +46,9 @@ struct Pod {
     ready_transition: SimTime,
     busy_told_ns: u64,
     ending: &'static str,
+    /// Its node is about to be taken, and a standby already serves in its place.
+    is_covered: bool,
+    deleted: SimTime,
 }
 
 /// All pods of a run by id, with the living ones at hand.
@@ -55,6 +60,8 @@ pub(crate) struct Pods {
     slots: Vec<Option<PodId>>,
     views: Vec<PodView>,
     tally: Tally,
+    /// Ready pods for which a standby already serves.
+    covered: u32,
     /// For each slot, how many ready pods have lower ones; `None` if its pod is not ready.
     ranks: Vec<Option<u64>>,
 }
@@ -87,6 +94,8 @@ impl Pods {
             ready_transition: now,
             busy_told_ns: 0,
             ending: "running",
+            is_covered: false,
+            deleted: SimTime::MAX,
         });
         self.living.push(pod);
         self.count(pod, 1);
@@ -142,8 +151,24 @@ impl Pods {
         let before = std::mem::replace(&mut self.all[pod.index()].state, state);
         self.count(pod, 1);
         if PodState::Ready == before && state != before {
+            self.covered -= u32::from(std::mem::take(&mut self.all[pod.index()].is_covered));
             self.rank();
         }
+    }
+
+    /// From now on a standby serves in the place of this ready pod, which will be gone soon: it does not count as wanted any more.
+    pub(crate) fn cover(&mut self, pod: PodId) {
+        self.covered += u32::from(!std::mem::replace(&mut self.all[pod.index()].is_covered, true));
+    }
+
+    /// Its deletion was asked for.
+    pub(crate) fn set_deleted(&mut self, pod: PodId, now: SimTime) {
+        self.all[pod.index()].deleted = now;
+    }
+
+    /// When that was; the end of time if it was not.
+    pub(crate) fn deleted(&self, pod: PodId) -> SimTime {
+        self.all[pod.index()].deleted
     }
 
     pub(crate) fn set_role(&mut self, pod: PodId, role: Role) {
@@ -216,9 +241,9 @@ impl Pods {
         self.living.iter().copied().filter(move |&pod| self.role(pod) == role && self.state(pod) == state)
     }
 
-    /// Actives that are not being deleted: what `status.replicas` counts.
+    /// Actives that are not being deleted: what `status.replicas` counts. Those that others already stand in for are left out.
     pub(crate) fn actives(&self) -> u32 {
-        self.tally.ready + self.tally.starting
+        self.tally.ready + self.tally.starting - self.covered
     }
 
     pub(crate) fn counts(&self, spec: u32) -> Counts {
@@ -247,7 +272,7 @@ impl Pods {
     fn view(&self, pod: PodId) -> PodView {
         let entry = &self.all[pod.index()];
         let ready = match entry.state {
-            PodState::Starting => Ready::False,
+            PodState::Starting | PodState::Lost => Ready::False,
             _ => Ready::True,
         };
         PodView {
@@ -263,8 +288,8 @@ impl Pods {
     fn count(&mut self, pod: PodId, by: i32) {
         let Pod { role, state, .. } = self.all[pod.index()];
         let place = match (role, state) {
-            (Role::Active, PodState::Starting | PodState::Promoting) => &mut self.tally.starting,
-            (Role::Standby, PodState::Starting) => &mut self.tally.standby_starting,
+            (Role::Active, PodState::Starting | PodState::Promoting | PodState::Lost) => &mut self.tally.starting,
+            (Role::Standby, PodState::Starting | PodState::Lost) => &mut self.tally.standby_starting,
             (_, PodState::Ready) => &mut self.tally.ready,
             (_, PodState::Standby | PodState::Promoting) => &mut self.tally.standby,
             (_, PodState::Draining | PodState::Demoting) => &mut self.tally.draining,

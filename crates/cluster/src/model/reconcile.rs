@@ -1,11 +1,12 @@
 //! From a wanted count to pods: the Deployment's and the warm pool's part.
 
 use engine::Agenda;
-use units::{PodId, SimTime};
+use units::{PodId, SimDuration, SimTime};
 
 use super::pods::{PodState, Role};
 use super::{Cluster, Event};
 use crate::fleet::PodRole;
+use crate::spec::Routing;
 
 impl Cluster<'_> {
     /// A pod that is there and warm from time zero on.
@@ -98,10 +99,7 @@ impl Cluster<'_> {
     fn shrink(&mut self, count: u32, agenda: &mut Agenda<Event>) {
         for _ in 0..count {
             let Some(victim) = self.victim() else { return };
-            if self.is_starting_active(victim)
-                || self.pods.state(victim) == PodState::Promoting
-                || !self.has_room_for_standby(agenda.now())
-            {
+            if self.pods.state(victim) != PodState::Ready || !self.has_room_for_standby(agenda.now()) {
                 self.retire(victim, "scale_in", agenda);
             } else {
                 self.demote(victim, agenda);
@@ -112,7 +110,7 @@ impl Cluster<'_> {
     /// Not ready before ready, then as the fleet ranks them (siblings on the node, age).
     fn victim(&self) -> Option<PodId> {
         let in_state = |state| self.fleet.victim(self.pods.with(Role::Active, state));
-        [PodState::Starting, PodState::Promoting, PodState::Ready].into_iter().find_map(in_state)
+        [PodState::Lost, PodState::Starting, PodState::Promoting, PodState::Ready].into_iter().find_map(in_state)
     }
 
     /// Whether a pod taken out of service can fill the pool; cancels a refill that is still starting to make room.
@@ -160,7 +158,10 @@ impl Cluster<'_> {
                 self.pods.set_ending(pod, ending);
                 self.begin_fleet_drain(pod, now);
                 agenda.schedule(now + self.spec.service.pod.grace, Event::GraceOver(pod));
-                self.wait_until_drained(pod, agenda);
+                match self.spec.service.pod.drain_delay {
+                    None => self.wait_until_drained(pod, agenda),
+                    Some(delay) => self.begin_termination(pod, delay, agenda),
+                }
             }
             PodState::Demoting => {
                 self.pods.set_state(pod, PodState::Draining);
@@ -171,8 +172,60 @@ impl Cluster<'_> {
                 self.pods.set_ending(pod, ending);
                 self.end_pod(pod, now);
             }
+            PodState::Lost => {
+                self.leave_flow(pod, now);
+                self.pods.set_ending(pod, ending);
+                self.pods.set_gone(pod);
+            }
             PodState::Draining | PodState::Gone => {}
         }
+    }
+
+    /// A serving pod is deleted: its preStop hook begins, and the router hears of it after `delay`. Between the end of the hook, when it
+    /// is told to stop, and that moment it turns new requests away; what pulls from a shared queue just stops pulling.
+    fn begin_termination(&mut self, pod: PodId, delay: SimDuration, agenda: &mut Agenda<Event>) {
+        let now = agenda.now();
+        let pre_stop = self.spec.service.pod.pre_stop;
+        self.pods.set_deleted(pod, now);
+        if pre_stop >= delay || self.spec.service.routing == Routing::CentralQueue {
+            agenda.schedule(now + delay.min(pre_stop), Event::Withdraw(pod));
+        } else {
+            agenda.schedule(now + pre_stop, Event::Refuse(pod));
+            agenda.schedule(now + delay, Event::Withdraw(pod));
+        }
+    }
+
+    pub(super) fn refuse_requests(&mut self, pod: PodId, now: SimTime) {
+        if let (PodState::Draining, Some(slot)) = (self.pods.state(pod), self.pods.slot(pod)) {
+            self.flow.refuse(slot, now);
+        }
+    }
+
+    /// No new request reaches the pod any more.
+    pub(super) fn withdraw(&mut self, pod: PodId, agenda: &mut Agenda<Event>) {
+        match self.pods.state(pod) {
+            PodState::Draining => self.wait_until_drained(pod, agenda),
+            PodState::Lost => self.leave_flow(pod, agenda.now()),
+            _ => {}
+        }
+    }
+
+    /// Standbys take the places of serving pods whose nodes are about to be taken and that a disruption budget keeps from being
+    /// evicted. Those that could be evicted have been replaced already.
+    pub(super) fn cover_warned(&mut self, agenda: &mut Agenda<Event>) {
+        let warned = std::mem::take(&mut self.warned);
+        if !self.policy.warm_pool.as_ref().is_some_and(|pool| pool.cover_notices) {
+            return;
+        }
+        for pod in warned {
+            let is_serving = self.pods.role(pod) == Role::Active && self.pods.state(pod) == PodState::Ready;
+            let standby = self.pods.with(Role::Standby, PodState::Standby).next();
+            if let (true, Some(standby)) = (is_serving, standby) {
+                self.pods.cover(pod);
+                self.promote(standby, agenda);
+            }
+        }
+        self.reconcile(agenda);
     }
 
     fn wait_until_drained(&mut self, pod: PodId, agenda: &mut Agenda<Event>) {
@@ -183,9 +236,18 @@ impl Cluster<'_> {
     }
 
     /// A pod has answered its last request.
-    pub(super) fn pod_is_drained(&mut self, pod: PodId, now: SimTime) {
+    pub(super) fn pod_is_drained(&mut self, pod: PodId, agenda: &mut Agenda<Event>) {
+        let now = agenda.now();
         match self.pods.state(pod) {
-            PodState::Draining => self.end_pod(pod, now),
+            PodState::Draining => {
+                // Its preStop hook may still be running.
+                let hook_ends = self.pods.deleted(pod).saturating_add(self.spec.service.pod.pre_stop);
+                if self.spec.service.pod.drain_delay.is_some() && now < hook_ends && hook_ends < SimTime::MAX {
+                    agenda.schedule(hook_ends, Event::Drained(pod));
+                } else {
+                    self.end_pod(pod, now);
+                }
+            }
             PodState::Demoting => {
                 self.leave_flow(pod, now);
                 self.pods.set_state(pod, PodState::Standby);

@@ -19,6 +19,8 @@ pub struct FleetSpec {
     pub cold_start: ColdStartSpec,
     /// Interruptions of spot nodes.
     pub spot: SpotSpec,
+    /// What is paid for whether it is used or not; the first that covers an instance and has money left is drawn on.
+    pub commitments: Vec<CommitmentSpec>,
     /// PodDisruptionBudgets that select pods of the service.
     pub budgets: Vec<PodDisruptionBudget>,
     /// How the scheduler ranks nodes that fit.
@@ -77,12 +79,20 @@ pub struct NodePoolSpec {
     pub weight: u32,
     /// What may be launched.
     pub offerings: Vec<InstanceOffering>,
+    /// Labels its nodes carry, sorted by key.
+    pub labels: Vec<(String, String)>,
     /// GPUs at most in this pool; `None` is no limit.
     pub gpus_max: Option<u32>,
+    /// CPUs of all its machines at most; `None` is no limit.
+    pub cpu_max: Option<Millicores>,
+    /// Memory of all its machines at most; `None` is no limit.
+    pub memory_max: Option<Bytes>,
     /// Nodes at least (node groups and fixed fleets).
     pub nodes_min: u32,
     /// Nodes at most.
     pub nodes_max: Option<u32>,
+    /// How many nodes are kept on demand; `None`: spot whenever there is any.
+    pub on_demand: Option<OnDemandShare>,
     /// When and which nodes go.
     pub consolidation: Consolidation,
     /// Age at which a node is replaced.
@@ -91,6 +101,23 @@ pub struct NodePoolSpec {
     pub termination_grace: Option<SimDuration>,
     /// Disruption budgets.
     pub budgets: Vec<DisruptionBudget>,
+}
+
+/// The on-demand part of a pool that also has spot, as in an EC2 Auto Scaling group's mixed instances policy.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OnDemandShare {
+    /// The first so many nodes are on demand.
+    pub base: u32,
+    /// Of those above the base this share is, 0..=1, rounded up.
+    pub above: f64,
+}
+
+impl OnDemandShare {
+    /// On-demand nodes among `nodes`.
+    pub fn of(self, nodes: u32) -> u32 {
+        let above = nodes.saturating_sub(self.base);
+        nodes.min(self.base) + (f64::from(above) * self.above).ceil() as u32
+    }
 }
 
 /// One thing that can be launched: instance type, zone, purchase option, price.
@@ -102,8 +129,10 @@ pub struct InstanceOffering {
     pub zone: String,
     /// How it is paid for.
     pub purchase: Purchase,
-    /// Allocatable GPUs (or slices of them).
+    /// Allocatable GPUs (or slices of them): how many of [`Self::gpu_resource`] a node advertises.
     pub gpus: u32,
+    /// What one of them is of the machine's GPUs.
+    pub slice: GpuSlice,
     /// The extended resource they are advertised as.
     pub gpu_resource: String,
     /// Value of the `nvidia.com/gpu.product` label; empty if unknown.
@@ -112,6 +141,10 @@ pub struct InstanceOffering {
     pub cpu: Millicores,
     /// Allocatable memory.
     pub memory: Bytes,
+    /// CPU of the whole machine, which pool limits count.
+    pub machine_cpu: Millicores,
+    /// Memory of the whole machine, which pool limits count.
+    pub machine_memory: Bytes,
     /// Price from an instant on, ascending, the first at zero: one entry for a constant price.
     pub prices: Arc<[(SimTime, UsdPerHour)]>,
     /// Billing rules.
@@ -122,8 +155,36 @@ pub struct InstanceOffering {
     pub insufficient_capacity: f64,
 }
 
+/// What one allocatable unit is of a machine's GPUs: a whole one, a MIG instance, a turn in time-slicing. GPU-time is attributed in shares
+/// of the machine's GPUs, so that slices nobody asks for are seen as unallocated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GpuSlice {
+    /// GPUs in the machine.
+    pub devices: u32,
+    /// Equal shares all of them together are counted in, a multiple of `devices` (0 if there are none).
+    pub shares: u32,
+    /// Shares one allocatable unit stands for.
+    pub of_unit: u32,
+}
+
+impl GpuSlice {
+    /// Whole GPUs.
+    pub const fn whole(devices: u32) -> Self {
+        Self { devices, shares: devices, of_unit: 1 }
+    }
+}
+
 /// Purchase options a pool may use, in order of preference: as in `karpenter.sh/capacity-type`.
 pub type CapacityKind = Purchase;
+
+/// A savings plan, or reserved instances as so many times their price: applied by the clock hour to on-demand instances.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommitmentSpec {
+    /// Committed per hour.
+    pub per_hour: UsdPerHour,
+    /// Instance types it covers, with their prices under it.
+    pub rates: Vec<(String, UsdPerHour)>,
+}
 
 /// Billing granularity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,8 +193,8 @@ pub struct Billing {
     pub minimum: SimDuration,
     /// Bills are rounded up to a multiple of this.
     pub increment: SimDuration,
-    /// AWS: a spot instance interrupted by the provider within its first hour is free.
-    pub spot_first_hour_free: bool,
+    /// A spot instance that the provider takes back younger than this is free (AWS: an hour, GCP: a minute); zero is never.
+    pub spot_free_until: SimDuration,
 }
 
 /// When Karpenter removes nodes.
@@ -145,6 +206,14 @@ pub enum Consolidation {
     WhenEmpty(SimDuration),
     /// Empty and underutilized nodes, this long after the last pod event.
     WhenEmptyOrUnderutilized(SimDuration),
+    /// As before, but a move must be worth it: its share of the pool's cost saved, over its share of the pool's disruption cost, must
+    /// reach `1 / threshold` (Karpenter's `consolidationThreshold`, 2 unless set).
+    Balanced {
+        /// Since the last pod event.
+        after: SimDuration,
+        /// Disruption a unit of saving may cost.
+        threshold: u32,
+    },
 }
 
 /// One entry of `spec.disruption.budgets`.
@@ -171,6 +240,10 @@ pub struct NodeTimings {
     pub device_plugin: Distribution,
     /// How long a failed launch takes to fail.
     pub launch_failure: Distribution,
+    /// Chance that a launch is never answered, 0..1; whoever asked gives it up after its time-out.
+    pub launch_stuck: f64,
+    /// Chance that a launched node never registers, 0..1; it is billed until it is given up.
+    pub registration_stuck: f64,
 }
 
 /// What a pod goes through on its node.
@@ -190,8 +263,19 @@ pub struct ColdStartSpec {
     pub image_pre_pulled: bool,
     /// Node-local cache of model weights.
     pub model_cache: Option<CacheSpec>,
+    /// Restoring a pod from a snapshot, or waking it from sleep, in place of download, load and warm-up.
+    pub restore: Option<RestoreSpec>,
     /// Named links that phases given in bytes share.
     pub links: Vec<LinkSpec>,
+}
+
+/// Restore in place of download, GPU load and warm-up.
+#[derive(Clone, Debug)]
+pub struct RestoreSpec {
+    /// How long it takes.
+    pub length: PhaseSpec,
+    /// True if every node can restore from the start; false if a node can once a pod of the service has been warm on it.
+    pub everywhere: bool,
 }
 
 /// The length of one phase.
@@ -230,6 +314,21 @@ pub struct CacheSpec {
     pub model: Bytes,
     /// Filled by a DaemonSet that syncs this often, or (`None`) by the first pod that downloads.
     pub sync_period: Option<SimDuration>,
+    /// What else is kept in it; the least recently used goes first.
+    pub others: Vec<ArtifactSpec>,
+    /// When new versions of the weights are released, ascending: copies made before are of no use to pods that start later.
+    pub releases: Vec<SimTime>,
+}
+
+/// Something else in a node's cache: another model, an adapter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ArtifactSpec {
+    /// Name.
+    pub name: String,
+    /// Its size.
+    pub bytes: Bytes,
+    /// Time in seconds between its uses on one node.
+    pub gap: Distribution,
 }
 
 /// Interruptions of spot nodes.
@@ -241,8 +340,21 @@ pub struct SpotSpec {
     pub notice: SimDuration,
     /// How long the notice takes to reach the node controller.
     pub notice_latency: SimDuration,
+    /// Without an interruption queue: nobody hears the notice, and lost nodes are found like this.
+    pub node_lost: Option<NodeLostSpec>,
+    /// Rebalance recommendations: how long (in seconds) before the notice they come. Nobody acts on them.
+    pub rebalance: Option<Distribution>,
     /// How long an offering stays unavailable after a reclaim.
     pub away: SimDuration,
+}
+
+/// How a cluster finds out that a node is gone which nobody announced.
+#[derive(Clone, Debug)]
+pub struct NodeLostSpec {
+    /// Seconds from its end until it is seen as NotReady.
+    pub not_ready: Distribution,
+    /// From NotReady to the eviction of its pods, which is when they are replaced.
+    pub eviction: SimDuration,
 }
 
 /// How many nodes can be had from each instant on, ascending.
@@ -274,9 +386,29 @@ pub enum InterruptionModel {
     },
     /// A recorded availability trace: at most this many nodes from an instant on.
     Availability {
-        /// (zone, [(from, nodes)]) ascending.
-        zones: Vec<(String, AvailabilityTrace)>,
+        /// The traces; no two limit the same offering.
+        zones: Vec<ZoneTrace>,
     },
+}
+
+/// How many spot nodes a zone has to give over time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZoneTrace {
+    /// Zone.
+    pub zone: String,
+    /// Instance type it is of; empty for all together.
+    pub instance_type: String,
+    /// (from, nodes) ascending.
+    pub steps: AvailabilityTrace,
+}
+
+impl ZoneTrace {
+    /// Whether nodes of `offering` count towards it.
+    pub fn limits(&self, offering: &InstanceOffering) -> bool {
+        offering.purchase == Purchase::Spot
+            && offering.zone == self.zone
+            && (self.instance_type.is_empty() || offering.instance_type == self.instance_type)
+    }
 }
 
 /// A PodDisruptionBudget on the service's pods.

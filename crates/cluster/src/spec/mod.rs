@@ -6,15 +6,16 @@ mod policy;
 mod service;
 
 pub use fleet::{
-    AvailabilityTrace, Billing, CacheSpec, CapacityKind, ClusterAutoscalerSpec, ColdStartSpec, Consolidation,
-    DisruptionBudget, FleetSpec, InstanceOffering, InterruptionModel, LinkSpec, NodeManager, NodePoolSpec, NodeTimings,
-    PhaseSpec, PodDisruptionBudget, Scheduling, SpotSpec,
+    ArtifactSpec, AvailabilityTrace, Billing, CacheSpec, CapacityKind, ClusterAutoscalerSpec, ColdStartSpec,
+    CommitmentSpec, Consolidation, DisruptionBudget, FleetSpec, GpuSlice, InstanceOffering, InterruptionModel,
+    LinkSpec, NodeLostSpec, NodeManager, NodePoolSpec, NodeTimings, OnDemandShare, PhaseSpec, PodDisruptionBudget,
+    RestoreSpec, Scheduling, SpotSpec, ZoneTrace,
 };
 pub use metrics::{Exporter, MetricsSpec};
-pub use policy::{ControllerSpec, PolicySpec, PredictiveSpec, WarmPoolSpec};
+pub use policy::{ControllerSpec, PausePodsSpec, PolicySpec, PredictiveRole, PredictiveSpec, WarmPoolSpec};
 pub use service::{
     BatchLatency, ContainerSpec, KillRule, NoReplicaRule, PodSpec, RetrySpec, Routing, ServiceModel, ServiceSpec,
-    SloSpec,
+    SloSpec, SoftSpread,
 };
 
 use std::sync::Arc;

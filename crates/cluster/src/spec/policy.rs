@@ -1,7 +1,7 @@
 //! The alternatives a run compares.
 
 use policy::hpa::HpaSpec;
-pub use policy::predictive::PredictiveConfig as PredictiveSpec;
+pub use policy::predictive::{PredictiveConfig as PredictiveSpec, Role as PredictiveRole};
 use units::SimDuration;
 
 /// One named alternative: controllers that act together on one service.
@@ -13,6 +13,8 @@ pub struct PolicySpec {
     pub controllers: Vec<ControllerSpec>,
     /// Warm standbys, if it keeps any.
     pub warm_pool: Option<WarmPoolSpec>,
+    /// Pause pods, if it keeps any.
+    pub pause_pods: Option<PausePodsSpec>,
     /// Replicas at the start, if not the Deployment's.
     pub replicas_initial: Option<u32>,
 }
@@ -44,6 +46,15 @@ pub enum ControllerSpec {
     Predictive(PredictiveSpec),
 }
 
+/// Low-priority placeholders, each as large as a replica, that give up their room when a replica needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PausePodsSpec {
+    /// How many.
+    pub count: u32,
+    /// From a replica's finding no room to its being bound in a pause pod's place: scheduling cycles and the pause pod's termination.
+    pub preemption: SimDuration,
+}
+
 /// Warm standbys (policies.md section 9.2).
 #[derive(Clone, Debug, PartialEq)]
 pub struct WarmPoolSpec {
@@ -55,4 +66,6 @@ pub struct WarmPoolSpec {
     pub demote: bool,
     /// Whether standbys go on on-demand nodes only.
     pub on_demand: bool,
+    /// Whether a standby is promoted at the notice of a reclaim that a PodDisruptionBudget keeps from being acted on.
+    pub cover_notices: bool,
 }

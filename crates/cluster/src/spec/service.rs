@@ -157,6 +157,10 @@ pub struct PodSpec {
     pub probe_initial_delay: SimDuration,
     /// Time from ready to receiving requests, and from deletion to receiving none.
     pub endpoint_delay: SimDuration,
+    /// From deletion to receiving no new requests; `None`: at once, and the preStop hook takes no time of its own.
+    pub drain_delay: Option<SimDuration>,
+    /// Nodes and zones the scheduler would rather spread pods over.
+    pub spread: SoftSpread,
     /// `nodeSelector`, sorted by key.
     pub node_selector: Vec<(String, String)>,
     /// Scheduling priority.
@@ -165,6 +169,15 @@ pub struct PodSpec {
     pub labels: Vec<(String, String)>,
     /// Image reference, the key of layer caches.
     pub image: String,
+}
+
+/// What `preferredDuringScheduling` anti-affinity and `ScheduleAnyway` spread constraints ask for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SoftSpread {
+    /// Over nodes.
+    pub nodes: bool,
+    /// Over zones.
+    pub zones: bool,
 }
 
 /// One container.

@@ -2,31 +2,55 @@
 
 use cluster::fleet::{PodPhase, PodRole};
 use cluster::spec::{
-    CacheSpec, ClusterAutoscalerSpec, Consolidation, FleetSpec, InterruptionModel, NodeManager, PodDisruptionBudget,
-    Scheduling,
+    ArtifactSpec, CacheSpec, ClusterAutoscalerSpec, CommitmentSpec, Consolidation, FleetSpec, InterruptionModel,
+    NodeLostSpec, NodeManager, PodDisruptionBudget, RestoreSpec, Scheduling,
 };
 use proptest::prelude::*;
 use record::{NodeLife, Purchase, ReplicaLife};
-use units::{Bytes, PodId, SimDuration, SimTime, UsdPerHour};
+use units::{Bytes, PodId, SimDuration, SimTime, Usd, UsdPerHour};
+use workload::Distribution;
 
-use crate::support::{Driver, at, fleet, offering, pod, secs};
+use crate::support::{Driver, at, constant, fleet, offering, pod, secs};
 
 fn spec(variant: u8) -> FleetSpec {
     let mut spot = offering("small", Purchase::Spot, 1, 0.303);
     spot.capacity_max = Some(3);
     spot.insufficient_capacity = 0.2;
-    spot.billing.spot_first_hour_free = true;
+    spot.billing.spot_free_until = secs(3_600);
     spot.prices =
         [(0, 0.3), (700, 0.7), (1_900, 0.1)].map(|(time, price)| (at(time), UsdPerHour::from_dollars(price))).into();
     let mut reserved = offering("big", Purchase::Reserved, 3, 1.1);
     reserved.capacity_max = Some(1);
+    let committed = UsdPerHour::from_dollars(21.9);
     let large = offering("p4d.24xlarge", Purchase::OnDemand, 8, 32.77);
     let mut spec = fleet(vec![spot, large, reserved]);
     spec.spot.model = InterruptionModel::Constant { per_hour: 20.0 };
+    if variant & 1 == 0 {
+        let rates = vec![("p4d.24xlarge".to_owned(), committed)];
+        spec.commitments = vec![CommitmentSpec { per_hour: UsdPerHour::from_dollars(30.123_457), rates }];
+    }
     spec.scheduling = if variant & 1 == 0 { Scheduling::LeastAllocated } else { Scheduling::MostAllocated };
-    spec.cold_start.model_cache =
-        (variant & 2 == 0).then_some(CacheSpec { size: Bytes(2), model: Bytes(1), sync_period: None });
+    spec.cold_start.model_cache = (variant & 2 == 0).then_some(CacheSpec {
+        size: Bytes(2),
+        model: Bytes(1),
+        sync_period: None,
+        others: Vec::new(),
+        releases: Vec::new(),
+    });
     spec.cold_start.streaming_load = variant & 4 == 0;
+    if variant & 1 == 0 {
+        (spec.timings.launch_stuck, spec.timings.registration_stuck) = (0.1, 0.1);
+        spec.cold_start.restore = Some(RestoreSpec { length: constant(3.0), everywhere: false });
+        if let Some(cache) = &mut spec.cold_start.model_cache {
+            cache.sync_period = (variant & 4 == 0).then(|| secs(60));
+            cache.releases = vec![at(900)];
+            let gap = Distribution::Exponential { mean: 100.0 };
+            cache.others = vec![ArtifactSpec { name: "other".into(), bytes: Bytes(2), gap }];
+        }
+    }
+    if variant & 6 == 6 {
+        spec.spot.node_lost = Some(NodeLostSpec { not_ready: Distribution::Constant(45.0), eviction: secs(300) });
+    }
     match variant / 8 {
         0 => {}
         1 => {
@@ -123,6 +147,7 @@ proptest! {
     fn the_ledger_closes_whatever_happens(variant in 0u8..32, replaces: bool, seed: u64, steps in steps()) {
         let mut driver = Driver::seeded(&spec(variant), &pod(), seed);
         driver.replaces = replaces;
+        driver.fleet.preempt_after(secs(u64::from(variant % 3) * 4));
         for step in &steps {
             act(&mut driver, step);
         }
@@ -145,6 +170,8 @@ proptest! {
         // With commitments and free hours the ledger holds more GPU-time than the nodes were billed.
         prop_assert!(variant >= 24 || ledger.gpu_ns() >= billed_gpu_ns(&nodes));
         for node in &nodes {
+            let shares: Usd = replicas.iter().filter(|life| life.node == Some(node.node)).map(|life| life.cost).sum();
+            prop_assert_eq!(shares + node.cost_without_replica, node.cost);
             let held = replicas.iter().filter(|life| life.node == Some(node.node));
             let most = held.clone().map(|life| {
                 let on_node = |life: &ReplicaLife| life.phases.iter().find(|span| span.phase != "pending").map(|span| span.start);
@@ -171,6 +198,9 @@ fn calm(manager: u8) -> FleetSpec {
     // Longer than a cold start: with less, Karpenter moves pods that are still loading, again and again.
     spec.pools[0].consolidation = Consolidation::WhenEmptyOrUnderutilized(secs(300));
     spec.budgets = vec![PodDisruptionBudget::UnavailableMax(1)];
+    if manager > 0 {
+        (spec.timings.launch_stuck, spec.timings.registration_stuck) = (0.1, 0.1);
+    }
     spec.manager = match manager {
         0 => NodeManager::Simple { empty_delay: secs(30) },
         1 => NodeManager::Karpenter,
@@ -193,6 +223,7 @@ proptest! {
         let mut driver = Driver::seeded(&calm(manager), &pod(), seed);
         driver.fleet.keep_standbys_on_demand(on_demand);
         driver.replaces = true;
+        driver.fleet.preempt_after(secs(if on_demand { 5 } else { 0 }));
         for step in &steps {
             act(&mut driver, step);
         }

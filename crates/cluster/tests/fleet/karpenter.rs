@@ -3,7 +3,7 @@
 use cluster::fleet::{Notice, PodPhase, PodRole};
 use cluster::spec::{Consolidation, DisruptionBudget, FleetSpec, InstanceOffering, NodeManager, PodDisruptionBudget};
 use record::Purchase;
-use units::{PodId, SimDuration};
+use units::{PodId, SimDuration, UsdPerHour};
 
 use crate::support::{Driver, at, fleet, offering, pool, secs};
 
@@ -361,4 +361,67 @@ fn the_articles_provisioner_takes_spot_first_up_to_twenty_gpus_and_lets_empty_no
     assert_eq!(driver.fleet.counts().spot, 6);
     driver.run_to(at(1_330));
     assert_eq!(driver.fleet.counts().spot, 0);
+}
+
+/// Whether one node with one pod on it is replaced once another type costs `dollars` and its own a dollar.
+fn is_replaced(consolidation: Consolidation, dollars: f64) -> bool {
+    let mut rising = on_demand("rising", 1, 0.1);
+    rising.prices = [(at(0), UsdPerHour::from_dollars(0.1)), (at(500), UsdPerHour::from_dollars(1.0))].into();
+    let mut spec = karpenter(vec![rising, on_demand("steady", 1, dollars)]);
+    spec.pools[0].consolidation = consolidation;
+    let mut driver = Driver::new(&spec);
+    driver.create_ready();
+    driver.replaces = true;
+    driver.run_to(at(2_000));
+    types(driver).len() > 1
+}
+
+#[test]
+fn a_balanced_pool_moves_only_what_saves_half_of_what_it_disrupts() {
+    let balanced = |threshold| Consolidation::Balanced { after: secs(0), threshold };
+    // The move disrupts all of the pool and saves 1 − price of it.
+    for (threshold, dollars, moves) in [(2, 0.5, true), (2, 0.51, false), (4, 0.75, true), (1, 0.2, false)] {
+        assert_eq!(is_replaced(balanced(threshold), dollars), moves, "{threshold} {dollars}");
+        assert!(is_replaced(Consolidation::WhenEmptyOrUnderutilized(secs(0)), dollars));
+    }
+}
+
+#[test]
+fn a_balanced_pool_weighs_a_node_against_all_its_nodes() {
+    // Two of the three nodes of a dollar run one pod each and the third three of four: to empty one of the former saves a third of the
+    // cost and disrupts 2 of 8, a score of 1.33; with a threshold of one that passes too.
+    let mut spec = karpenter(vec![on_demand("g5.12xlarge", 4, 1.0)]);
+    spec.pools[0].consolidation = Consolidation::Balanced { after: secs(0), threshold: 1 };
+    let mut driver = Driver::new(&spec);
+    let pods: Vec<PodId> = (0..12).map(|_| driver.create_ready()).collect();
+    driver.run_to(at(5));
+    for pod in [1, 2, 3, 5, 6, 7, 9] {
+        driver.delete(pods[pod]);
+    }
+    driver.replaces = true;
+    driver.run_to(at(400));
+    assert_eq!(driver.fleet.counts().on_demand, 2);
+}
+
+#[test]
+fn the_node_that_costs_most_for_its_disruption_goes_first() {
+    // Large nodes at ten dollars with one pod and with three, a small one at a dollar with one: 10 / 2, 10 / 4 and 1 / 2. The first one's
+    // pod takes the last free place of the other large one, so the small one stays.
+    let mut spec = karpenter(vec![on_demand("small", 1, 1.0), on_demand("large", 4, 10.0)]);
+    spec.pools[0].consolidation = Consolidation::WhenEmptyOrUnderutilized(secs(0));
+    spec.pools[0].offerings[0].capacity_max = Some(1);
+    let mut driver = Driver::new(&spec);
+    let pods: Vec<PodId> = (0..9).map(|_| driver.create_ready()).collect();
+    driver.run_to(at(5));
+    for pod in [2, 3, 4, 8] {
+        driver.delete(pods[pod]);
+    }
+    driver.replaces = true;
+    driver.run_to(at(60));
+    let left: Vec<String> = {
+        driver.fleet.finish(at(60));
+        let (_, nodes) = driver.fleet.take_lives();
+        nodes.into_iter().filter(|node| node.ended.is_none()).map(|node| node.instance_type).collect()
+    };
+    assert_eq!(left, ["small", "large"]);
 }

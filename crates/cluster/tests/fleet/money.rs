@@ -1,7 +1,7 @@
 //! What it costs, checked by hand.
 
 use cluster::fleet::Notice;
-use cluster::spec::InterruptionModel;
+use cluster::spec::{CommitmentSpec, InterruptionModel, OnDemandShare};
 use record::{CostLedger, GpuUse, Purchase};
 use units::{SimTime, Usd, UsdPerHour};
 
@@ -150,7 +150,7 @@ fn a_pools_gpu_limit_counts_whole_nodes() {
 
 fn reclaimed(first_hour_free: bool) -> (Driver, SimTime) {
     let mut offering = offering("x", Purchase::Spot, 1, 3.6);
-    offering.billing.spot_first_hour_free = first_hour_free;
+    offering.billing.spot_free_until = secs(if first_hour_free { 3_600 } else { 0 });
     let mut spec = fleet(vec![offering]);
     spec.spot.model = InterruptionModel::Constant { per_hour: 100.0 };
     let mut driver = Driver::new(&spec);
@@ -223,4 +223,162 @@ fn a_price_history_is_billed_stretch_by_stretch() {
     let ledger = idle_day(spot, 1);
     // Half an hour at 1, an hour at 2, 22.5 hours at 0.5.
     assert_eq!(ledger.total().to_string(), "13.750000");
+}
+
+/// A type `x` at $2 an hour on demand, of which `per_hour` dollars an hour are committed at $1.
+fn committed(per_hour: f64) -> cluster::spec::FleetSpec {
+    let mut spec = fleet(vec![offering("x", Purchase::OnDemand, 1, 2.0)]);
+    let rates = vec![("x".to_owned(), UsdPerHour::from_dollars(1.0))];
+    spec.commitments = vec![CommitmentSpec { per_hour: UsdPerHour::from_dollars(per_hour), rates }];
+    spec
+}
+
+fn of_purchase(ledger: &CostLedger, purchase: Purchase) -> String {
+    ledger.lines().iter().filter(|line| line.purchase == purchase).map(|line| line.amount).sum::<Usd>().to_string()
+}
+
+#[test]
+fn two_half_hours_are_one_hour_of_a_commitment_and_the_next_one_is_paid_unused() {
+    let mut driver = Driver::new(&committed(1.0));
+    let pods = [driver.create_ready(), driver.create_ready()];
+    driver.run_to(at(1_500));
+    for pod in pods {
+        driver.delete(pod);
+    }
+    // Both nodes end at 1800: an instance-hour at $1, and the second hour for nothing at $1.
+    driver.run_to(at(7_200));
+    assert_eq!(driver.fleet.cost_so_far(at(7_200)).to_usd().to_string(), "2.000000");
+    driver.fleet.finish(at(7_200));
+    assert_eq!(of_purchase(driver.fleet.ledger(), Purchase::Reserved), "2.000000");
+    assert_eq!(driver.fleet.ledger().total().to_string(), "2.000000");
+}
+
+#[test]
+fn what_a_commitment_does_not_reach_is_billed_on_demand() {
+    let mut driver = Driver::new(&committed(1.0));
+    driver.create_ready();
+    driver.create_ready();
+    driver.run_to(at(3_600));
+    driver.fleet.finish(at(3_600));
+    // Two instances for half an hour use it up; the other instance-hour costs $2.
+    let ledger = driver.fleet.ledger();
+    assert_eq!(of_purchase(ledger, Purchase::Reserved), "1.000000");
+    assert_eq!(of_purchase(ledger, Purchase::OnDemand), "2.000000");
+    let (_, nodes) = driver.fleet.take_lives();
+    assert_eq!(nodes.iter().map(|node| node.cost).sum::<Usd>().to_string(), "3.000000");
+}
+
+#[test]
+fn a_savings_plan_larger_than_its_use_is_paid_in_full() {
+    let mut driver = Driver::new(&committed(1.5));
+    driver.create_ready();
+    driver.run_to(at(3_600));
+    driver.fleet.finish(at(3_600));
+    assert_eq!(driver.fleet.ledger().total().to_string(), "1.500000");
+    assert_eq!(amount(driver.fleet.ledger(), GpuUse::NodeOverhead).to_string(), "0.500000");
+}
+
+#[test]
+fn commitments_go_by_the_hours_of_the_clock() {
+    let mut driver = Driver::past_the_hour(&committed(1.0), 1_800);
+    driver.create_ready();
+    driver.create_ready();
+    driver.run_to(at(1_800));
+    // Half an hour of the clock is left: half a dollar lasts two instances a quarter of an hour, the next one costs $2 an hour each.
+    assert_eq!(driver.fleet.cost_so_far(at(1_800)).to_usd().to_string(), "1.500000");
+    driver.run_to(at(3_600));
+    driver.fleet.finish(at(3_600));
+    // The new hour has a whole dollar, which lasts them half an hour.
+    assert_eq!(driver.fleet.ledger().total().to_string(), "2.500000");
+}
+
+/// Bill of a spot node at $3.60 an hour that the provider takes without notice at the age of `seconds`.
+fn taken_at(seconds: u64, free_until: u64) -> String {
+    let mut spot = offering("x", Purchase::Spot, 1, 3.6);
+    spot.billing.spot_free_until = secs(free_until);
+    let mut spec = fleet(vec![spot]);
+    let steps = vec![(at(0), 1), (at(seconds), 0)];
+    let trace = cluster::spec::ZoneTrace { zone: "a".into(), instance_type: String::new(), steps: steps.into() };
+    spec.spot.model = InterruptionModel::Availability { zones: vec![trace] };
+    spec.spot.notice = secs(0);
+    let mut driver = Driver::new(&spec);
+    driver.create_ready();
+    driver.run_to(at(10_000));
+    driver.fleet.finish(at(10_000));
+    driver.fleet.ledger().total().to_string()
+}
+
+#[test]
+fn a_spot_node_taken_young_is_free_for_an_hour_a_minute_or_never() {
+    // A tenth of a cent a second; AWS, Google Cloud, Azure. A minute is the least that is billed.
+    let bills = |free_until| [50, 60, 3_599, 3_600].map(|age| taken_at(age, free_until));
+    assert_eq!(bills(3_600), ["0.000000", "0.000000", "0.000000", "3.600000"]);
+    assert_eq!(bills(60), ["0.000000", "0.060000", "3.599000", "3.600000"]);
+    assert_eq!(bills(0), ["0.060000", "0.060000", "3.599000", "3.600000"]);
+}
+
+#[test]
+fn a_pool_keeps_its_base_and_its_share_on_demand() {
+    let mut spec = fleet(vec![offering("x", Purchase::Spot, 1, 0.3), offering("x", Purchase::OnDemand, 1, 1.0)]);
+    spec.pools[0].on_demand = Some(OnDemandShare { base: 2, above: 0.25 });
+    let mut driver = Driver::new(&spec);
+    let mut seen = Vec::new();
+    for _ in 0..8 {
+        driver.create();
+        driver.run_to(driver.now + secs(1_000));
+        let counts = driver.fleet.counts();
+        seen.push((counts.on_demand, counts.spot));
+    }
+    // Two, then of every four above them one, rounded up.
+    assert_eq!(seen, [(1, 0), (2, 0), (3, 0), (3, 1), (3, 2), (3, 3), (4, 3), (4, 4)]);
+}
+
+#[test]
+fn a_pod_pays_for_its_gpus_and_the_node_for_the_rest() {
+    let mut driver = Driver::new(&fleet(vec![offering("p4d.24xlarge", Purchase::OnDemand, 8, 36.0)]));
+    driver.create_ready();
+    driver.run_to(at(1_800));
+    driver.create_ready();
+    driver.run_to(at(3_600));
+    driver.fleet.finish(at(3_600));
+    let (replicas, nodes) = driver.fleet.take_lives();
+    // An eighth of $36 an hour for an hour, and for half of one.
+    assert_eq!(replicas.iter().map(|life| life.cost.to_string()).collect::<Vec<_>>(), ["4.500000", "2.250000"]);
+    assert_eq!(nodes[0].cost_without_replica.to_string(), "29.250000");
+}
+
+#[test]
+fn consolidation_leaves_a_pool_its_base_on_demand() {
+    let mut spec = fleet(vec![offering("x", Purchase::Spot, 1, 0.3), offering("x", Purchase::OnDemand, 1, 1.0)]);
+    spec.manager = cluster::spec::NodeManager::Karpenter;
+    spec.pools[0].consolidation = cluster::spec::Consolidation::WhenEmptyOrUnderutilized(secs(60));
+    spec.pools[0].budgets =
+        vec![cluster::spec::DisruptionBudget { nodes: Some(3), percent: None, reasons: Vec::new(), window: None }];
+    for (base, on_demand) in [(2, 2), (0, 0)] {
+        spec.pools[0].on_demand = Some(OnDemandShare { base, above: 0.0 });
+        let mut driver = Driver::new(&spec);
+        driver.replaces = true;
+        for _ in 0..3 {
+            driver.create();
+        }
+        driver.run_to(at(7_200));
+        assert_eq!(driver.fleet.counts().on_demand, on_demand);
+    }
+}
+
+#[test]
+fn micro_dollars_that_rounding_leaves_over_go_to_pods() {
+    let mut driver = Driver::new(&fleet(vec![offering("x", Purchase::OnDemand, 3, 1.0)]));
+    for _ in 0..3 {
+        driver.create_ready();
+    }
+    driver.run_to(at(3_600));
+    driver.fleet.finish(at(3_600));
+    let (replicas, nodes) = driver.fleet.take_lives();
+    let costs: Vec<String> = replicas.iter().map(|life| life.cost.to_string()).collect();
+    // A third of a dollar each: the whole dollar is theirs but for what a third of it loses in raw units.
+    assert_eq!(
+        (costs.join(" "), nodes[0].cost_without_replica.to_string()),
+        ("0.333334 0.333333 0.333333".into(), "0.000000".into())
+    );
 }

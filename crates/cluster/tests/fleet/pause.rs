@@ -51,3 +51,34 @@ fn a_node_taken_by_the_provider_sends_its_pause_pods_elsewhere() {
     assert_eq!(driver.times(|notice| matches!(notice, Notice::NodeUp { .. })), [81.0, 1_082.0]);
     assert_eq!(driver.times(|notice| matches!(notice, Notice::NodeGone { .. })), [1_006.0]);
 }
+
+#[test]
+fn a_pause_pod_takes_its_time_to_make_way_and_its_room_is_kept() {
+    let mut driver = Driver::new(&spec(NodeManager::Karpenter));
+    driver.fleet.preempt_after(secs(3));
+    driver.keep_pause_pods(1);
+    driver.run_to(at(1_000));
+    driver.create();
+    driver.run_to(at(1_001));
+    // Another that comes meanwhile finds nothing to preempt; it takes the node ordered at 1001 s for the pause pod.
+    driver.create();
+    driver.run_to(at(2_000));
+    assert_eq!(driver.times(|notice| matches!(notice, Notice::Scheduled { .. })), [1_003.0, 1_081.0]);
+    driver.fleet.finish(at(2_000));
+    assert_eq!(driver.fleet.ledger().attributed(), driver.fleet.ledger().billed());
+}
+
+#[test]
+fn a_pod_whose_node_goes_while_the_pause_pod_makes_way_looks_elsewhere() {
+    let mut spec = spec(NodeManager::Karpenter);
+    spec.pools[0].expire_after = Some(secs(1_000));
+    let mut driver = Driver::new(&spec);
+    driver.fleet.preempt_after(secs(10));
+    driver.keep_pause_pods(1);
+    driver.run_to(at(999));
+    // The node was asked for at 1 s and expires at 1001 s.
+    driver.create();
+    driver.run_to(at(1_500));
+    let scheduled = driver.times(|notice| matches!(notice, Notice::Scheduled { .. }));
+    assert!(scheduled[0] > 1_009.0 && scheduled[0] < 1_200.0, "{scheduled:?}");
+}

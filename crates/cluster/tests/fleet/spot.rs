@@ -1,15 +1,21 @@
 //! Interruptions, and what budgets can and cannot do about them.
 
 use cluster::fleet::Notice;
-use cluster::spec::{Consolidation, InterruptionModel, NodeManager, PodDisruptionBudget};
+use cluster::spec::{Consolidation, InterruptionModel, NodeLostSpec, NodeManager, PodDisruptionBudget, ZoneTrace};
+use proptest::prelude::*;
 use record::Purchase;
 use units::SimTime;
+use workload::Distribution;
 
 use crate::support::{Driver, at, fleet, offering, secs};
 
+fn trace(zone: &str, steps: Vec<(SimTime, u32)>) -> ZoneTrace {
+    ZoneTrace { zone: zone.into(), instance_type: String::new(), steps: steps.into() }
+}
+
 fn availability(steps: &[(u64, u32)]) -> InterruptionModel {
     let steps: Vec<(SimTime, u32)> = steps.iter().map(|&(from, nodes)| (at(from), nodes)).collect();
-    InterruptionModel::Availability { zones: vec![("a".into(), steps.into())] }
+    InterruptionModel::Availability { zones: vec![trace("a", steps)] }
 }
 
 const TRACE: [(u64, u32); 7] = [(0, 4), (1_000, 2), (3_000, 0), (5_000, 3), (7_000, 8), (9_000, 1), (9_300, 5)];
@@ -108,7 +114,7 @@ fn a_blocked_eviction_leaves_the_pod_serving_until_the_kill() {
 fn a_node_karpenter_has_drained_is_paid_and_one_taken_in_its_first_hour_is_not() {
     for (replaces, cents) in [(true, 0.590), (false, 0.0)] {
         let mut spot = offering("x", Purchase::Spot, 1, 3.6);
-        spot.billing.spot_first_hour_free = true;
+        spot.billing.spot_free_until = secs(3_600);
         let mut spec = fleet(vec![spot]);
         spec.manager = NodeManager::Karpenter;
         spec.spot.model = availability(&[(0, 1), (700, 0)]);
@@ -205,7 +211,7 @@ fn a_recorded_trace_replays_and_its_losses_are_interruptions() {
         return;
     }
     let mut spec = fleet(vec![offering("g4dn.xlarge", Purchase::Spot, 1, 0.16)]);
-    spec.spot.model = InterruptionModel::Availability { zones: vec![("a".into(), steps.clone().into())] };
+    spec.spot.model = InterruptionModel::Availability { zones: vec![trace("a", steps.clone())] };
     let mut driver = Driver::new(&spec);
     driver.replaces = true;
     // More than there ever are, so that everything there is is held.
@@ -225,4 +231,110 @@ fn a_recorded_trace_replays_and_its_losses_are_interruptions() {
     let interrupted = driver.times(|notice| matches!(notice, Notice::NodeInterrupted { .. })).len() as u32;
     // What comes back is seen only when asked for again, every three minutes, so a few short visits are never held.
     assert!(interrupted <= lost && f64::from(interrupted) > 0.8 * f64::from(lost), "{interrupted} of {lost}");
+}
+
+#[test]
+fn without_a_queue_nobody_hears_the_notice_and_pods_are_replaced_when_they_are_evicted() {
+    let mut spec = fleet(vec![offering("x", Purchase::Spot, 1, 1.0)]);
+    spec.manager = NodeManager::Karpenter;
+    spec.spot.model = availability(&[(0, 1), (700, 0), (710, 1)]);
+    spec.spot.node_lost =
+        Some(NodeLostSpec { not_ready: Distribution::Uniform { low: 40.0, high: 50.0 }, eviction: secs(300) });
+    let mut driver = Driver::new(&spec);
+    driver.create_ready();
+    driver.run_to(at(2_000));
+    assert!(driver.times(|notice| matches!(notice, Notice::Warned { .. } | Notice::Killed { .. })).is_empty());
+    let lost = driver.notices.iter().filter_map(|(time, notice)| match notice {
+        Notice::Lost { evicted_at, .. } => Some((*time, evicted_at.as_secs_f64())),
+        _ => None,
+    });
+    let lost: Vec<(SimTime, f64)> = lost.collect();
+    assert_eq!((lost.len(), lost[0].0), (1, at(700)));
+    assert!((1_040.0..1_050.0).contains(&lost[0].1), "{lost:?}");
+}
+
+#[test]
+fn a_rebalance_recommendation_is_written_down_and_moves_nothing() {
+    let mut spec = fleet(vec![offering("x", Purchase::Spot, 1, 1.0)]);
+    spec.manager = NodeManager::Karpenter;
+    spec.spot.model = availability(&[(0, 1), (700, 0)]);
+    spec.spot.rebalance = Some(Distribution::Constant(400.0));
+    let mut driver = Driver::new(&spec);
+    driver.create_ready();
+    driver.run_to(at(1_000));
+    assert_eq!(driver.times(|notice| matches!(notice, Notice::Interrupted { .. })), [585.0]);
+    driver.fleet.finish(at(1_000));
+    let (_, nodes) = driver.fleet.take_lives();
+    assert_eq!((nodes[0].recommended, nodes[0].noticed), (Some(at(180)), Some(at(580))));
+}
+
+/// A trace of steps `gap` seconds apart.
+fn counted(zone: &str, gap: u64, counts: &[u32]) -> ZoneTrace {
+    trace(zone, (0..).map(|step| at(step * gap)).zip(counts.iter().copied()).collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn in_every_zone_nodes_held_never_exceed_the_trace(
+        (gap, notice) in (20u64..900, 0u64..300),
+        first in prop::collection::vec(0u32..8, 2..20),
+        second in prop::collection::vec(0u32..8, 2..20),
+        manager in 0u8..2,
+        wanted in 1u32..16,
+    ) {
+        let mut other = offering("v100", Purchase::Spot, 1, 1.0);
+        other.zone = "b".into();
+        let mut spec = fleet(vec![offering("v100", Purchase::Spot, 1, 1.0), other]);
+        spec.manager = if manager == 0 { NodeManager::Karpenter } else { NodeManager::Simple { empty_delay: secs(60) } };
+        let traces = vec![counted("a", gap, &first), counted("b", gap, &second)];
+        spec.spot.model = InterruptionModel::Availability { zones: traces.clone() };
+        spec.spot.notice = secs(notice);
+        let mut driver = Driver::new(&spec);
+        driver.replaces = true;
+        for _ in 0..wanted {
+            driver.create();
+        }
+        let end = at(gap * 20 + 1_000);
+        driver.run_to(end);
+        let interrupted = driver.times(|notice| matches!(notice, Notice::NodeInterrupted { .. })).len();
+        driver.fleet.finish(end);
+        let (_, nodes) = driver.fleet.take_lives();
+        let launched: Vec<_> = nodes.iter().filter(|node| node.launched.is_some()).collect();
+        for trace in &traces {
+            let instants = trace.steps.iter().map(|step| step.0).chain(launched.iter().filter_map(|node| node.launched));
+            for instant in instants {
+                let available = trace.steps.iter().rev().find(|step| step.0 <= instant).map_or(0, |step| step.1);
+                let is_held = |node: &&&record::NodeLife| {
+                    node.zone == trace.zone && node.launched <= Some(instant) && node.ended.is_none_or(|ended| ended > instant)
+                };
+                let held = launched.iter().filter(is_held).count();
+                prop_assert!(held as u32 <= available, "{} of {} in {} at {}", held, available, trace.zone, instant);
+            }
+        }
+        let taken = nodes.iter().filter(|node| node.ending == "spot_reclaim").count();
+        // A notice that is still pending at the end has taken nothing yet.
+        prop_assert!(taken <= interrupted, "{taken} {interrupted}");
+    }
+}
+
+#[test]
+fn a_trace_of_one_type_leaves_the_others_alone() {
+    let mut spec = fleet(vec![offering("v100", Purchase::Spot, 1, 1.0), offering("k80", Purchase::Spot, 1, 2.0)]);
+    let of_v100 = ZoneTrace { instance_type: "v100".into(), ..counted("a", 1_000, &[2, 0]) };
+    let of_k80 = ZoneTrace { instance_type: "k80".into(), ..counted("a", 1_000, &[1, 4]) };
+    spec.spot.model = InterruptionModel::Availability { zones: vec![of_v100, of_k80] };
+    let mut driver = Driver::new(&spec);
+    driver.replaces = true;
+    for _ in 0..3 {
+        driver.create_ready();
+    }
+    driver.run_to(at(5_000));
+    driver.fleet.finish(at(5_000));
+    let (_, nodes) = driver.fleet.take_lives();
+    let running: Vec<&str> =
+        nodes.iter().filter(|node| node.ended.is_none()).map(|node| node.instance_type.as_str()).collect();
+    assert_eq!(running, ["k80", "k80", "k80"]);
+    assert_eq!(driver.times(|notice| matches!(notice, Notice::NodeInterrupted { .. })).len(), 2);
 }

@@ -50,7 +50,13 @@ fn article(is_cached: bool) -> Vec<f64> {
     spec.cold_start.cuda_warm_up = uniform(5.0, 15.0);
     spec.cold_start.image_pre_pulled = is_cached;
     let size = Bytes(20 << 30);
-    spec.cold_start.model_cache = is_cached.then(|| CacheSpec { size, model: size, sync_period: Some(secs(3_600)) });
+    spec.cold_start.model_cache = is_cached.then(|| CacheSpec {
+        size,
+        model: size,
+        sync_period: Some(secs(3_600)),
+        others: Vec::new(),
+        releases: Vec::new(),
+    });
     spec.pools[0].nodes_min = 300;
     let mut driver = Driver::new(&spec);
     // Nodes that are there from the start are warm; to see the phases they must be cold, so they are replaced by new ones.
@@ -109,7 +115,13 @@ fn a_second_pod_on_the_node_pulls_nothing_and_one_that_comes_meanwhile_waits_for
 fn the_first_download_fills_the_nodes_cache_unless_the_model_is_too_large() {
     for (size, second_ready) in [(100, 530.0), (10, 590.0)] {
         let mut spec = fleet(vec![offering("p4d.24xlarge", Purchase::OnDemand, 8, 32.77)]);
-        spec.cold_start.model_cache = Some(CacheSpec { size: Bytes(size), model: Bytes(50), sync_period: None });
+        spec.cold_start.model_cache = Some(CacheSpec {
+            size: Bytes(size),
+            model: Bytes(50),
+            sync_period: None,
+            others: Vec::new(),
+            releases: Vec::new(),
+        });
         let mut driver = Driver::new(&spec);
         driver.create();
         driver.run_to(at(500));

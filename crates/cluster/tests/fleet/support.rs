@@ -42,6 +42,8 @@ pub fn pod() -> PodSpec {
         probe_period: SimDuration::ZERO,
         probe_initial_delay: SimDuration::ZERO,
         endpoint_delay: SimDuration::ZERO,
+        drain_delay: None,
+        spread: cluster::spec::SoftSpread::default(),
         node_selector: Vec::new(),
         priority: 0,
         labels: Vec::new(),
@@ -55,12 +57,15 @@ pub fn offering(instance_type: &str, purchase: Purchase, gpus: u32, dollars: f64
         zone: "a".into(),
         purchase,
         gpus,
+        slice: cluster::spec::GpuSlice::whole(gpus),
         gpu_resource: "nvidia.com/gpu".into(),
         gpu_product: String::new(),
         cpu: Millicores(0),
         memory: Bytes(0),
+        machine_cpu: Millicores(0),
+        machine_memory: Bytes(0),
         prices: Arc::from([(SimTime::ZERO, UsdPerHour::from_dollars(dollars))]),
-        billing: Billing { minimum: secs(60), increment: secs(1), spot_first_hour_free: false },
+        billing: Billing { minimum: secs(60), increment: secs(1), spot_free_until: SimDuration::ZERO },
         capacity_max: None,
         insufficient_capacity: 0.0,
     }
@@ -71,9 +76,13 @@ pub fn pool(offerings: Vec<InstanceOffering>) -> NodePoolSpec {
         name: "gpu".into(),
         weight: 0,
         offerings,
+        labels: Vec::new(),
         gpus_max: None,
+        cpu_max: None,
+        memory_max: None,
         nodes_min: 0,
         nodes_max: None,
+        on_demand: None,
         consolidation: Consolidation::WhenEmpty(secs(300)),
         expire_after: None,
         termination_grace: None,
@@ -91,6 +100,9 @@ pub fn fleet(offerings: Vec<InstanceOffering>) -> FleetSpec {
             boot: Distribution::Constant(30.0),
             device_plugin: Distribution::Constant(20.0),
             launch_failure: Distribution::Constant(2.0),
+
+            launch_stuck: 0.0,
+            registration_stuck: 0.0,
         },
         cold_start: ColdStartSpec {
             image_pull: constant(40.0),
@@ -100,15 +112,19 @@ pub fn fleet(offerings: Vec<InstanceOffering>) -> FleetSpec {
             streaming_load: false,
             image_pre_pulled: false,
             model_cache: None,
+            restore: None,
             links: Vec::new(),
         },
         spot: SpotSpec {
             model: InterruptionModel::None,
             notice: secs(120),
             notice_latency: secs(5),
+            node_lost: None,
+            rebalance: None,
             away: SimDuration::ZERO,
         },
         budgets: Vec::new(),
+        commitments: Vec::new(),
         scheduling: Scheduling::LeastAllocated,
     }
 }
@@ -136,8 +152,19 @@ impl Driver {
     }
 
     pub fn seeded(spec: &FleetSpec, pod: &PodSpec, seed: u64) -> Self {
+        Self::of(Fleet::new(spec, pod, seed))
+    }
+
+    /// With time zero so many seconds past a full hour.
+    pub fn past_the_hour(spec: &FleetSpec, seconds: i64) -> Self {
+        let mut fleet = Fleet::new(spec, &pod(), SEED);
+        fleet.start_calendar_at(1_767_571_200 + seconds);
+        Self::of(fleet)
+    }
+
+    fn of(fleet: Fleet) -> Self {
         let mut driver = Self {
-            fleet: Fleet::new(spec, pod, seed),
+            fleet,
             now: SimTime::ZERO,
             notices: Vec::new(),
             replaces: false,
@@ -224,7 +251,7 @@ impl Driver {
                 self.fleet.delete_pod(pod, "evicted", self.now, &mut self.out);
                 self.collect();
             }
-            if let Notice::Killed { .. } = notice {
+            if let Notice::Killed { .. } | Notice::Lost { .. } = notice {
                 self.create();
             }
         }

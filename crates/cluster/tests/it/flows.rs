@@ -63,7 +63,7 @@ impl Pair {
             event: demand.event_flow(&case.service),
             serving: Vec::new(),
             draining: Vec::new(),
-            free: (0..64).rev().collect(),
+            free: (0..64 + case.replicas).rev().collect(),
             pods: 0,
             agenda: BTreeMap::new(),
             scheduled: 0,
@@ -284,5 +284,16 @@ proptest! {
     fn the_recursion_per_replica_equals_the_event_flow(case in any_case(), routing in any_routing()) {
         let service = ServiceSpec { routing, queue_limit: None, ..case.service };
         check(&Case { service, ..case })?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+
+    /// Hundreds of replicas are brought up to date group by group.
+    #[test]
+    fn it_does_so_with_several_groups_of_replicas(case in any_case(), replicas in 250usize..600, routing in any_routing()) {
+        let service = ServiceSpec { routing, queue_limit: None, ..case.service };
+        check(&Case { service, replicas, ..case })?;
     }
 }

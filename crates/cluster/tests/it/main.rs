@@ -1,5 +1,6 @@
 //! The model against its own slower twin, and against queueing theory.
 
+mod ending;
 mod flows;
 mod model;
 mod support;

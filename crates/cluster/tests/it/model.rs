@@ -17,29 +17,32 @@ use workload::{Distribution, RateCurve, RateLog, Trace, TraceChunk, Traffic};
 
 use crate::support::{batching, millis, service, slots};
 
-const EVERYTHING: Keep = Keep { tables: true, requests: true };
+pub const EVERYTHING: Keep = Keep { tables: true, requests: true };
 
-fn seconds(count: u64) -> SimDuration {
+pub fn seconds(count: u64) -> SimDuration {
     SimDuration::from_secs(count)
 }
 
-fn about(mean: f64) -> Distribution {
+pub fn about(mean: f64) -> Distribution {
     Distribution::Uniform { low: 0.5 * mean, high: 1.5 * mean }
 }
 
 /// Spot nodes with one GPU each that live for minutes only.
-fn fleet(interruptions_per_hour: f64, notice: SimDuration) -> FleetSpec {
+pub fn fleet(interruptions_per_hour: f64, notice: SimDuration) -> FleetSpec {
     let spot = InstanceOffering {
         instance_type: "g6.xlarge".into(),
         zone: "a".into(),
         purchase: Purchase::Spot,
         gpus: 1,
+        slice: cluster::spec::GpuSlice::whole(1),
         gpu_resource: "nvidia.com/gpu".into(),
         gpu_product: String::new(),
         cpu: Millicores(4_000),
         memory: Bytes(16 << 30),
+        machine_cpu: Millicores(0),
+        machine_memory: Bytes(0),
         prices: Arc::from([(SimTime::ZERO, UsdPerHour::from_dollars(0.4))]),
-        billing: Billing { minimum: seconds(60), increment: seconds(1), spot_first_hour_free: false },
+        billing: Billing { minimum: seconds(60), increment: seconds(1), spot_free_until: seconds(0) },
         capacity_max: None,
         insufficient_capacity: 0.1,
     };
@@ -49,9 +52,13 @@ fn fleet(interruptions_per_hour: f64, notice: SimDuration) -> FleetSpec {
             name: "spot".into(),
             weight: 0,
             offerings: vec![spot],
+            labels: Vec::new(),
             gpus_max: None,
+            cpu_max: None,
+            memory_max: None,
             nodes_min: 0,
             nodes_max: None,
+            on_demand: None,
             consolidation: Consolidation::WhenEmpty(seconds(60)),
             expire_after: None,
             termination_grace: None,
@@ -62,6 +69,9 @@ fn fleet(interruptions_per_hour: f64, notice: SimDuration) -> FleetSpec {
             boot: about(10.0),
             device_plugin: about(5.0),
             launch_failure: about(2.0),
+
+            launch_stuck: 0.0,
+            registration_stuck: 0.0,
         },
         cold_start: ColdStartSpec {
             image_pull: PhaseSpec::Time(about(5.0)),
@@ -71,15 +81,19 @@ fn fleet(interruptions_per_hour: f64, notice: SimDuration) -> FleetSpec {
             streaming_load: false,
             image_pre_pulled: false,
             model_cache: None,
+            restore: None,
             links: Vec::new(),
         },
         spot: SpotSpec {
             model: InterruptionModel::Constant { per_hour: interruptions_per_hour },
             notice,
             notice_latency: seconds(1),
+            node_lost: None,
+            rebalance: None,
             away: seconds(10),
         },
         budgets: Vec::new(),
+        commitments: Vec::new(),
         scheduling: Scheduling::LeastAllocated,
     }
 }
@@ -130,9 +144,10 @@ fn policies() -> Vec<PolicySpec> {
         name: name.into(),
         controllers: vec![controller],
         warm_pool,
+        pause_pods: None,
         replicas_initial: None,
     };
-    let pool = WarmPoolSpec { size: 1, promote: seconds(2), demote: true, on_demand: false };
+    let pool = WarmPoolSpec { size: 1, promote: seconds(2), demote: true, on_demand: false, cover_notices: true };
     vec![
         named("static", ControllerSpec::Static { replicas: 3 }, None),
         named("hpa", hpa(60), None),
@@ -141,7 +156,7 @@ fn policies() -> Vec<PolicySpec> {
 }
 
 /// Waves of requests for `length`.
-fn scenario(service: ServiceSpec, rate: f64, length: SimDuration, fleet: FleetSpec) -> SimulationSpec {
+pub fn scenario(service: ServiceSpec, rate: f64, length: SimDuration, fleet: FleetSpec) -> SimulationSpec {
     let curve =
         RateCurve::from_fn(seconds(10), length, |at| (rate * (0.9 - libm::cos(at.as_secs_f64() / 47.0))).max(0.0));
     SimulationSpec {
@@ -200,6 +215,9 @@ fn any_scenario() -> impl Strategy<Value = SimulationSpec> {
     (any_service(), 20.0..250.0, 120u64..420, nodes).prop_map(|(mut service, rate, length, (hazard, notice, grace))| {
         service.pod.grace = seconds(grace);
         service.pod.endpoint_delay = seconds(grace);
+        // With a hook that is long enough, too short, and none.
+        service.pod.drain_delay = (length % 3 > 0).then_some(millis(400));
+        service.pod.pre_stop = millis([0, 700, 200][length as usize % 3]);
         scenario(service, rate, seconds(length), fleet(hazard, notice))
     })
 }

@@ -25,6 +25,8 @@ pub fn pod() -> PodSpec {
         probe_period: SimDuration::ZERO,
         probe_initial_delay: SimDuration::ZERO,
         endpoint_delay: SimDuration::ZERO,
+        drain_delay: None,
+        spread: cluster::spec::SoftSpread::default(),
         node_selector: Vec::new(),
         priority: 0,
         labels: Vec::new(),

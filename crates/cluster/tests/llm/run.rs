@@ -27,12 +27,15 @@ fn fleet() -> FleetSpec {
         zone: "a".into(),
         purchase: Purchase::OnDemand,
         gpus: 1,
+        slice: cluster::spec::GpuSlice::whole(1),
         gpu_resource: "nvidia.com/gpu".into(),
         gpu_product: String::new(),
         cpu: Millicores(16_000),
         memory: Bytes(256 << 30),
+        machine_cpu: Millicores(0),
+        machine_memory: Bytes(0),
         prices: Arc::from([(SimTime::ZERO, UsdPerHour::from_dollars(4.0))]),
-        billing: Billing { minimum: seconds(60), increment: seconds(1), spot_first_hour_free: false },
+        billing: Billing { minimum: seconds(60), increment: seconds(1), spot_free_until: seconds(0) },
         capacity_max: None,
         insufficient_capacity: 0.0,
     };
@@ -43,9 +46,13 @@ fn fleet() -> FleetSpec {
             name: "gpu".into(),
             weight: 0,
             offerings: vec![offering],
+            labels: Vec::new(),
             gpus_max: None,
+            cpu_max: None,
+            memory_max: None,
             nodes_min: 0,
             nodes_max: None,
+            on_demand: None,
             consolidation: Consolidation::WhenEmpty(seconds(60)),
             expire_after: None,
             termination_grace: None,
@@ -56,6 +63,9 @@ fn fleet() -> FleetSpec {
             boot: after(10.0),
             device_plugin: after(5.0),
             launch_failure: after(2.0),
+
+            launch_stuck: 0.0,
+            registration_stuck: 0.0,
         },
         cold_start: ColdStartSpec {
             image_pull: PhaseSpec::Time(after(10.0)),
@@ -65,15 +75,19 @@ fn fleet() -> FleetSpec {
             streaming_load: false,
             image_pre_pulled: false,
             model_cache: None,
+            restore: None,
             links: Vec::new(),
         },
         spot: SpotSpec {
             model: InterruptionModel::None,
             notice: seconds(120),
             notice_latency: seconds(1),
+            node_lost: None,
+            rebalance: None,
             away: seconds(0),
         },
         budgets: Vec::new(),
+        commitments: Vec::new(),
         scheduling: Scheduling::LeastAllocated,
     }
 }
@@ -106,8 +120,13 @@ fn hpa(metrics: &[(&str, i64)], (replicas_min, replicas_max): (u32, u32)) -> Con
 
 fn run(service: ServiceSpec, rate: f64, external: Vec<Rule>, controller: ControllerSpec) -> RunRecord {
     let length = seconds(1_800);
-    let policy =
-        PolicySpec { name: "hpa".into(), controllers: vec![controller], warm_pool: None, replicas_initial: None };
+    let policy = PolicySpec {
+        name: "hpa".into(),
+        controllers: vec![controller],
+        warm_pool: None,
+        pause_pods: None,
+        replicas_initial: None,
+    };
     let spec = SimulationSpec {
         name: "llm".into(),
         start_unix_seconds: 1_700_000_000,

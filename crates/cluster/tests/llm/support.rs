@@ -49,6 +49,8 @@ pub fn service(model: ServiceModel) -> ServiceSpec {
             probe_period: SimDuration::ZERO,
             probe_initial_delay: SimDuration::ZERO,
             endpoint_delay: SimDuration::ZERO,
+            drain_delay: None,
+            spread: cluster::spec::SoftSpread::default(),
             node_selector: Vec::new(),
             priority: 0,
             labels: Vec::new(),

@@ -195,6 +195,15 @@ impl Dimension {
         }
     }
 
+    /// How many values [`Dimension::at`] gives equal shares to; `None` for real numbers and whole ones on a logarithmic scale.
+    pub fn cells(&self) -> Option<usize> {
+        match self {
+            Self::Range { low, high, scale: Scale::Linear, is_integer: true, .. } => Some((high - low) as usize + 1),
+            Self::Range { .. } => None,
+            Self::Choice(words) => Some(words.len()),
+        }
+    }
+
     /// `count` values from end to end, evenly on its scale; fewer where whole numbers repeat.
     pub fn grid(&self, count: usize) -> Vec<Value> {
         let mut values: Vec<Value> = match self {

@@ -4,15 +4,20 @@
 //! are ordered by policy and replication, whatever the number of threads.
 
 mod compare;
+mod control;
 mod pool;
 mod precision;
 mod summarize;
+mod warm_up;
 
 pub use compare::compare;
 pub(crate) use compare::{corrected, verdict};
+pub use control::{CONTROLLED_COLUMNS, ControlledColumn, controlled_column, controlled_columns, expected_requests};
 pub use pool::{column_interval, pool};
 pub use precision::{Precision, PrecisionMeasure, PrecisionReport, run_to_precision};
+pub(crate) use summarize::measured_rows;
 pub use summarize::{Replication, Tally, reduce, summarize};
+pub use warm_up::{PilotWarmUp, pilot_warm_up};
 
 use cluster::Keep;
 use cluster::spec::SimulationSpec;

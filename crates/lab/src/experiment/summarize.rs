@@ -187,13 +187,15 @@ pub(super) fn put_cold_starts(summary: &mut ReplicationSummary, cold_start_ns: &
     summary.cold_start_s_p95 = rank.checked_sub(1).map_or(f64::NAN, |index| cold_start_ns[index] as f64 / NANOS_PER_S);
 }
 
-/// The timeline's measured end, cut into batches of equal time. Steps of the warm-up come first and are left out.
+/// The rows after the warm-up; its steps come first.
+pub(crate) fn measured_rows(timeline: &[TimelineRow], measured: SimDuration) -> impl Iterator<Item = &TimelineRow> {
+    let end = timeline.last().map(|last| last.start + last.step);
+    timeline.iter().filter(move |row| end.is_some_and(|end| row.start >= end.saturating_sub(measured)))
+}
+
+/// The timeline's measured end, cut into batches of equal time.
 fn slo_batches(timeline: &[TimelineRow], measured: SimDuration) -> Vec<Counts> {
-    let Some(last) = timeline.last() else { return Vec::new() };
-    let measured_from = (last.start + last.step).saturating_sub(measured);
-    let steps: Vec<Counts> = timeline
-        .iter()
-        .filter(|row| row.start >= measured_from)
+    let steps: Vec<Counts> = measured_rows(timeline, measured)
         .map(|row| {
             let total = row.completions + row.failures;
             Counts { met: total.saturating_sub(row.slo_misses), total }

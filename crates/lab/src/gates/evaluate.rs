@@ -4,8 +4,8 @@ use record::{Interval, ReplicationSummary};
 
 use super::{Bound, Condition, Gate, Side, figure};
 use crate::columns::Column;
-use crate::experiment::{PolicyResult, column_interval};
-use crate::statistics::{Difference, mean};
+use crate::experiment::{PolicyResult, column_interval, controlled_column};
+use crate::statistics::{Difference, mean, mean_interval, ratio_of_means};
 
 /// What the data say of a gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,10 +52,27 @@ pub struct GateResult {
     pub limit: f64,
     /// Distance to the bound, where it was decided by a difference from a baseline.
     pub difference: Option<Interval>,
+    /// The baseline and how far this run is from it, where the gate is about one that there is.
+    pub baseline: Option<Against>,
+    /// Whether the number of requests was a control variate of the estimate.
+    pub is_controlled: bool,
     /// What came out.
     pub outcome: Outcome,
     /// In words, with the numbers.
     pub reason: String,
+}
+
+/// A run beside its baseline.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Against {
+    /// Mean of the baseline, in the column's unit.
+    pub mean: f64,
+    /// This run's column over the baseline's; `None` where the baseline may be zero.
+    pub ratio: Option<Interval>,
+    /// This run's column minus `factor` times the baseline's, for the gate's factor.
+    pub excess: Interval,
+    /// Whether both have the same seeds, so that replications were compared one by one.
+    pub is_paired: bool,
 }
 
 /// All gates on all the policies they are about.
@@ -89,11 +106,13 @@ impl GateReport {
 
 /// Holds every gate against the policies it is about. `baseline` is the replications of an earlier run, all its policies.
 ///
-/// A gate against a baseline is decided by the difference from it: paired where both have the same seeds, Welch's otherwise.
+/// A gate against a baseline is decided by the difference from it: paired where both have the same seeds, Welch's otherwise. With
+/// `expected_requests` a gate against a figure uses the number of requests as a control variate where it can.
 pub fn evaluate(
     gates: &[Gate],
     policies: &[PolicyResult],
     baseline: &[ReplicationSummary],
+    expected_requests: Option<f64>,
     when_undecided: WhenUndecided,
 ) -> GateReport {
     let results = gates
@@ -102,33 +121,48 @@ pub fn evaluate(
             policies
                 .iter()
                 .filter(|policy| gate.policy.as_deref().is_none_or(|name| name == policy.name()))
-                .map(|policy| evaluate_one(gate, policy, baseline))
+                .map(|policy| evaluate_one(gate, policy, baseline, expected_requests))
         })
         .collect();
     GateReport { results, when_undecided }
 }
 
-fn evaluate_one(gate: &Gate, policy: &PolicyResult, baseline: &[ReplicationSummary]) -> GateResult {
+fn evaluate_one(
+    gate: &Gate,
+    policy: &PolicyResult,
+    baseline: &[ReplicationSummary],
+    expected_requests: Option<f64>,
+) -> GateResult {
     let condition = gate.condition;
-    let estimate = column_interval(condition.column, &policy.replications, condition.confidence);
-    let (limit, difference, outcome) = match condition.bound {
+    let controlled = expected_requests
+        .filter(|_| !gate.needs_baseline())
+        .and_then(|expected| controlled_column(condition.column, &policy.replications, expected, condition.confidence));
+    let estimate = match controlled {
+        Some(controlled) => controlled.controlled.interval,
+        // Of each replication one figure, as the difference has it: a percentile of all requests together is another number.
+        None if gate.needs_baseline() => {
+            mean_interval(&values(condition.column, policy.summaries().iter()), condition.confidence)
+        }
+        None => column_interval(condition.column, &policy.replications, condition.confidence),
+    };
+    let (limit, baseline, outcome) = match condition.bound {
         Bound::Value(limit) => (limit, None, decide(estimate, condition.side, limit)),
         Bound::Baseline { factor, offset } => {
             let of_policy: Vec<&ReplicationSummary> =
                 baseline.iter().filter(|summary| summary.policy == policy.name()).collect();
-            let limit = factor * mean(&values(condition.column, of_policy.iter().copied())) + offset;
-            let difference = excess(condition.column, &policy.summaries(), &of_policy, factor)
-                .interval(condition.confidence.alpha());
-            let outcome = decide(difference, condition.side, offset);
-            (limit, Some(shifted(difference, -offset)), outcome)
+            let against = against(&condition, &policy.summaries(), &of_policy, factor);
+            (factor * against.mean + offset, Some(against), decide(against.excess, condition.side, offset))
         }
     };
+    let offset = if let Bound::Baseline { offset, .. } = condition.bound { offset } else { 0.0 };
     let mut result = GateResult {
         gate: gate.clone(),
         policy: policy.name().to_owned(),
         estimate,
         limit,
-        difference,
+        difference: baseline.map(|against| shifted(against.excess, -offset)),
+        baseline: baseline.filter(|against| !against.mean.is_nan()),
+        is_controlled: controlled.is_some(),
         outcome,
         reason: String::new(),
     };
@@ -159,46 +193,107 @@ fn values<'a>(column: &Column, summaries: impl Iterator<Item = &'a ReplicationSu
     summaries.map(|summary| column.of(summary)).collect()
 }
 
-/// This run's column minus `factor` times the baseline's.
-fn excess(
-    column: &Column,
+/// This run's column beside `factor` times the baseline's.
+fn against(
+    condition: &Condition,
     summaries: &[ReplicationSummary],
     baseline: &[&ReplicationSummary],
     factor: f64,
-) -> Difference {
-    let seeds = |seed_of: &[u64], other: &[u64]| seed_of == other;
-    let own: Vec<u64> = summaries.iter().map(|summary| summary.seed).collect();
-    let theirs: Vec<u64> = baseline.iter().map(|summary| summary.seed).collect();
-    let first = values(column, summaries.iter());
-    let second: Vec<f64> = values(column, baseline.iter().copied()).into_iter().map(|value| factor * value).collect();
-    if seeds(&own, &theirs) { Difference::paired(&first, &second) } else { Difference::welch(&first, &second) }
+) -> Against {
+    let is_paired = summaries.iter().map(|summary| summary.seed).eq(baseline.iter().map(|summary| summary.seed));
+    let first = values(condition.column, summaries.iter());
+    let second = values(condition.column, baseline.iter().copied());
+    let scaled: Vec<f64> = second.iter().map(|value| factor * value).collect();
+    let difference = if is_paired { Difference::paired(&first, &scaled) } else { Difference::welch(&first, &scaled) };
+    Against {
+        mean: mean(&second),
+        ratio: ratio_of_means([&first, &second], is_paired, difference.degrees_of_freedom, condition.confidence),
+        excess: difference.interval(condition.confidence.alpha()),
+        is_paired,
+    }
 }
 
 fn reason(condition: &Condition, result: &GateResult, replications: usize) -> String {
-    let unit = condition.column.unit;
-    let shown = |value: f64| figure(unit, value);
+    let shown = |value: f64| figure(condition.column.unit, value);
     let estimate = result.estimate;
-    let percent = condition.confidence.level() * 100.0;
     let count = if replications == 1 { "1 replication".to_owned() } else { format!("{replications} replications") };
-    let measured = if estimate.low.is_nan() {
-        format!("{} from {count}, which gives no interval", shown(estimate.mean))
-    } else {
-        format!(
-            "{} ({percent:.0} % interval {} to {}, {count})",
-            shown(estimate.mean),
-            shown(estimate.low),
-            shown(estimate.high),
-        )
-    };
-    let bound = match (condition.bound, result.limit.is_nan()) {
-        (Bound::Value(limit), _) => format!("the limit {}", shown(limit)),
-        (Bound::Baseline { .. }, true) => return format!("{measured}; the baseline has no policy `{}`", result.policy),
-        (Bound::Baseline { .. }, false) => format!("the limit {} from the baseline", shown(result.limit)),
-    };
+    let count = if result.is_controlled { format!("{count}, requests as control") } else { count };
     let judged = match result.outcome {
         Outcome::Holds => "is within",
         Outcome::Fails => "breaks",
         Outcome::Undecided => "cannot be told from",
     };
-    format!("{measured} {judged} {bound}")
+    if let Some(against) = &result.baseline {
+        let how = if against.is_paired { "paired by seed" } else { "against other seeds, so independent" };
+        let measured = format!("{} {}", shown(estimate.mean), distance(condition, against, &format!("{count} {how}")));
+        return format!("{measured}, which {judged} the limit {}", result.limit_text());
+    }
+    let measured = if estimate.low.is_nan() {
+        format!("{} from {count}, which gives no interval", shown(estimate.mean))
+    } else {
+        format!(
+            "{} ({} interval {} to {}, {count})",
+            shown(estimate.mean),
+            level(condition),
+            shown(estimate.low),
+            shown(estimate.high),
+        )
+    };
+    match condition.bound {
+        Bound::Value(limit) => format!("{measured} {judged} the limit {}", shown(limit)),
+        Bound::Baseline { .. } => format!("{measured}; the baseline has no policy `{}`", result.policy),
+    }
+}
+
+fn level(condition: &Condition) -> String {
+    format!("{:.0} %", condition.confidence.level() * 100.0)
+}
+
+/// How far from the baseline, in percent where the gate is, with the interval that decided it.
+fn distance(condition: &Condition, against: &Against, count: &str) -> String {
+    let shown = |value: f64| figure(condition.column.unit, value);
+    let baseline = shown(against.mean);
+    let interval = |range: Option<String>| match range {
+        Some(range) => format!("({} interval {range}, {count})", level(condition)),
+        None => format!("(from {count}: no interval)"),
+    };
+    match (condition.bound, against.ratio) {
+        (Bound::Baseline { offset: 0.0, .. }, Some(ratio)) => {
+            format!("is {} against the baseline's {baseline} {}", change(ratio.mean), interval(ratio_text(ratio)))
+        }
+        (Bound::Baseline { factor, .. }, _) => {
+            let times = if factor == 1.0 { String::new() } else { format!("{factor} times ") };
+            let excess = against.excess;
+            let range = (!excess.low.is_nan()).then(|| format!("{} to {}", shown(excess.low), shown(excess.high)));
+            format!("differs by {} from {times}the baseline's {baseline} {}", shown(excess.mean), interval(range))
+        }
+        (Bound::Value(_), _) => String::new(),
+    }
+}
+
+/// `+1.90 % to +2.78 %`; `None` where there is no interval.
+pub(super) fn ratio_text(ratio: Interval) -> Option<String> {
+    (!ratio.low.is_nan()).then(|| format!("{} to {}", change(ratio.low), change(ratio.high)))
+}
+
+/// A ratio as a change in percent: `+2.34 %`.
+pub(super) fn change(ratio: f64) -> String {
+    let percent = (ratio - 1.0) * 100.0;
+    let text = format!("{percent:+.2} %");
+    // Not `-0.00 %`.
+    if text.starts_with("-0.00") { "+0.00 %".to_owned() } else { text }
+}
+
+impl GateResult {
+    /// The bound in words: of a baseline what may be added, and what that comes to.
+    pub(super) fn limit_text(&self) -> String {
+        let unit = self.gate.condition.column.unit;
+        let limit = figure(unit, self.limit);
+        match (self.gate.condition.bound, &self.baseline) {
+            (Bound::Baseline { factor, offset: 0.0 }, Some(against)) if against.ratio.is_some() => {
+                format!("{} ({limit})", change(factor))
+            }
+            _ => limit,
+        }
+    }
 }

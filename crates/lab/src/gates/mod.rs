@@ -8,14 +8,15 @@ mod output;
 mod parse;
 
 pub(crate) use evaluate::decide;
-pub use evaluate::{GateReport, GateResult, Outcome, WhenUndecided, evaluate};
+pub use evaluate::{Against, GateReport, GateResult, Outcome, WhenUndecided, evaluate};
 pub use output::sparkline;
 pub use parse::GateError;
 
 use std::fmt;
 
-use crate::columns::{Column, Unit, nearest};
+use crate::columns::{Column, Unit};
 use crate::statistics::Confidence;
+use names::nearest;
 
 /// Which side of the bound is the right one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use record::{Interval, TimelineRow};
 use serde_json::{Value, json};
 
-use super::{GateReport, GateResult, Outcome, WhenUndecided, figure};
+use super::evaluate::{change, ratio_text};
+use super::{Bound, GateReport, GateResult, Outcome, WhenUndecided, figure};
 use crate::experiment::PolicyResult;
 
 /// Characters of a sparkline in a comment: wide enough for a day's shape, short enough for a table cell.
@@ -54,16 +55,15 @@ impl GateReport {
         let mut text = format!("### scalelab check: {}\n\n", if self.is_passed() { "passed" } else { "failed" });
         text += "| | policy | gate | estimate | interval | limit |\n| --- | --- | --- | ---: | ---: | ---: |\n";
         for result in &self.results {
-            let unit = result.gate.condition.column.unit;
             let _ = writeln!(
                 text,
                 "| **{}** | {} | `{}` | {} | {} | {} |",
                 result.outcome.name(),
                 cell(&result.policy),
                 result.gate.condition,
-                figure(unit, result.estimate.mean),
+                estimate_text(result),
                 interval_text(result),
-                figure(unit, result.limit),
+                result.limit_text(),
             );
         }
         text += "\n";
@@ -129,8 +129,12 @@ impl GateReport {
                     "metric": result.gate.condition.column.name,
                     "confidence": result.gate.condition.confidence.level(),
                     "estimate": interval_json(result.estimate),
+                    "controlled": result.is_controlled,
                     "limit": result.limit,
                     "difference": result.difference.map(interval_json),
+                    "baseline": result.baseline.map(|against| against.mean),
+                    "ratio": result.baseline.and_then(|against| against.ratio).map(interval_json),
+                    "paired": result.baseline.map(|against| against.is_paired),
                     "outcome": result.outcome.name(),
                     "reason": result.reason,
                 })
@@ -159,8 +163,32 @@ fn interval_json(interval: Interval) -> Value {
     json!({ "mean": interval.mean, "low": interval.low, "high": interval.high })
 }
 
+/// The figure, and beside a baseline how far from it.
+fn estimate_text(result: &GateResult) -> String {
+    let estimate = figure(result.gate.condition.column.unit, result.estimate.mean);
+    match relative(result) {
+        Some(ratio) => format!("{estimate} ({})", change(ratio.mean)),
+        None => estimate,
+    }
+}
+
+/// The ratio that decided the gate.
+fn relative(result: &GateResult) -> Option<Interval> {
+    match result.gate.condition.bound {
+        Bound::Baseline { offset: 0.0, .. } => result.baseline.and_then(|against| against.ratio),
+        _ => None,
+    }
+}
+
+/// The interval that decided the gate: of the ratio to a baseline, of the difference from it, or of the figure.
 fn interval_text(result: &GateResult) -> String {
     let unit = result.gate.condition.column.unit;
+    if let Some(ratio) = relative(result) {
+        return ratio_text(ratio).unwrap_or_else(|| "none".to_owned());
+    }
+    if let Some(excess) = result.baseline.map(|against| against.excess).filter(|excess| !excess.low.is_nan()) {
+        return format!("difference {} to {}", figure(unit, excess.low), figure(unit, excess.high));
+    }
     if result.estimate.low.is_nan() {
         return "none".to_owned();
     }

@@ -3,8 +3,9 @@
 use thiserror::Error;
 
 use super::{Bound, Condition, Gate, Side};
-use crate::columns::{COLUMNS, Column, Unit, nearest};
+use crate::columns::{COLUMNS, Column, Unit};
 use crate::statistics::Confidence;
+use names::nearest;
 
 /// Short names for latencies; a bound given with one needs a unit.
 const SHORT_NAMES: &[(&str, &str)] = &[

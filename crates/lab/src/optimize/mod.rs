@@ -1,14 +1,16 @@
 //! Search: the least of one column such that conditions hold, over a space of settings.
 //!
-//! Two ideas share the work. *Sequential halving*: every candidate is tried with one replication, the better half of those tried with
+//! Three ideas share the work. *Sequential halving*: every candidate is tried with one replication, the best quarter of those tried with
 //! `r` go on to `2 r`, so most runs are spent where the answer is. *A tree-structured Parzen estimator*: new candidates are drawn
 //! where good ones lie densely and bad ones do not. It was chosen over Gaussian processes because it ranks rather than regresses: it
 //! takes whole numbers, words and infeasible points as they come, does not mind that noise differs from point to point, needs no
-//! matrix algebra, and its few lines can be checked. All candidates meet the same requests, and every step depends on results alone:
-//! the same seed finds the same winner with any number of threads.
+//! matrix algebra, and its few lines can be checked. *A pattern search* takes steps along one parameter at a time from the best so far. All
+//! candidates meet the same requests, and every step depends on results alone: the same seed finds the same winner with any number of threads.
 
 mod cliff;
+mod order;
 mod parzen;
+mod pattern;
 
 pub use cliff::{Cliff, CliffStep, find_cliff};
 
@@ -26,6 +28,12 @@ use crate::trial::{TrialError, Trials};
 
 /// New candidates per round: enough to keep threads busy, few enough that each round learns from the one before.
 const BATCH: usize = 8;
+/// Of those tried with `r` replications one in so many goes on to `2 r`.
+const PROMOTED: usize = 4;
+/// Candidates that get all replications in the end, whatever became of them before.
+const FINALISTS: usize = 3;
+/// First length of a pattern's steps in the unit cube.
+const FIRST_STEP: f64 = 0.25;
 /// Fresh seeds lie this many replications beyond any the search uses.
 const FRESH_FROM: u32 = 1 << 20;
 /// How many of the best are confirmed before giving up.
@@ -100,14 +108,10 @@ impl Candidate {
     pub fn is_certain(&self) -> bool {
         self.outcomes.iter().all(|outcome| *outcome == Outcome::Holds)
     }
-
-    /// Feasible before infeasible, cheaper before dearer, less infeasible before more.
-    fn rank(&self, other: &Self) -> std::cmp::Ordering {
-        self.violation.total_cmp(&other.violation).then(self.objective.mean.total_cmp(&other.objective.mean))
-    }
 }
 
-fn limit(condition: &Condition) -> f64 {
+/// What a condition is held against; NaN for a baseline, which has no place in a search.
+pub fn limit(condition: &Condition) -> f64 {
     match condition.bound {
         Bound::Value(limit) => limit,
         Bound::Baseline { .. } => f64::NAN,
@@ -172,12 +176,19 @@ impl Found {
 /// Searches, and confirms the winner with seeds that the search has not seen: the best of many noisy candidates looks better than it is.
 pub fn optimize<S: Scenarios>(search: &Search, trials: &Trials<'_, S>) -> Found {
     assert!(!search.over.is_empty(), "a search over nothing");
-    let mut state = State { search, trials, candidates: Vec::new(), seen: BTreeSet::new(), found: Found::nothing() };
+    let mut state = State {
+        search,
+        trials,
+        candidates: Vec::new(),
+        seen: BTreeSet::new(),
+        step: FIRST_STEP,
+        best: None,
+        found: Found::nothing(),
+    };
     state.search();
     state.confirm();
-    let State { mut candidates, mut found, .. } = state;
-    candidates.sort_by(Candidate::rank);
-    found.tried = candidates;
+    let State { candidates, mut found, .. } = state;
+    found.tried = order::ranked(search, &candidates).into_iter().map(|index| candidates[index].clone()).collect();
     found
 }
 
@@ -201,24 +212,31 @@ struct State<'a, S> {
     candidates: Vec<Candidate>,
     /// Settings tried, as text: whole numbers repeat, and a repeat with the same seeds tells nothing.
     seen: BTreeSet<Vec<String>>,
+    /// Length of the pattern's steps; halved whenever they found nothing better.
+    step: f64,
+    /// The best settings when the pattern was last laid.
+    best: Option<Vec<String>>,
     found: Found,
 }
 
 impl<S: Scenarios> State<'_, S> {
     fn search(&mut self) {
         let dimensions = self.search.over.len();
-        let initial = (4 * dimensions).clamp(BATCH, 32).min(self.search.runs_max);
+        let initial = (4 * dimensions).clamp(BATCH, 32).min(self.search.runs_max.div_ceil(3));
         let sample = Sample { points: initial, dimensions, seed: self.trials.seed };
         self.add(sample.spread());
+        // What the last few need to be judged is not spent on looking further.
+        let finals = FINALISTS * (self.search.replications.saturating_sub(1)) as usize;
+        let explored = self.search.runs_max - finals.min(self.search.runs_max / 3);
         let mut round = 0;
-        while self.found.runs < self.search.runs_max && !self.found.is_interrupted {
-            if self.promote() {
+        while self.found.runs < explored && !self.found.is_interrupted {
+            if self.promote(explored) {
                 continue;
             }
-            let left = BATCH.min(self.search.runs_max - self.found.runs);
-            let proposals = parzen::propose(&self.ranked_positions(), 8 * BATCH, self.trials.seed ^ round);
+            let left = BATCH.min(explored - self.found.runs);
             let before = self.found.runs;
-            self.add(self.unseen(proposals, left));
+            let proposals = self.proposals(round, left);
+            self.add(proposals);
             if self.found.runs == before {
                 // Nothing new near the good ones; a small space may be used up.
                 let anywhere = Sample { points: 8 * BATCH, seed: self.trials.seed ^ round, ..sample }.latin_hypercube();
@@ -229,6 +247,61 @@ impl<S: Scenarios> State<'_, S> {
             }
             round += 1;
         }
+        while !self.found.is_interrupted && self.finish_one() {}
+        while !self.found.is_interrupted && self.promote(self.search.runs_max) {}
+    }
+
+    /// Up to `count` new places: steps from the best so far and draws from the density of good ones, in turn.
+    fn proposals(&mut self, round: u64, count: usize) -> Vec<Vec<f64>> {
+        let order = order::ranked(self.search, &self.candidates);
+        let positions: Vec<Vec<f64>> = order.iter().map(|&index| self.candidates[index].position.clone()).collect();
+        let best = order.first().map(|&index| self.texts(&self.candidates[index].position));
+        if self.best == best {
+            self.step /= 2.0;
+        }
+        self.best = best;
+        let over: Vec<&Dimension> = self.search.over.iter().map(|(_, dimension)| dimension).collect();
+        let mut steps: Vec<Vec<f64>> =
+            positions.first().map(|best| pattern::moves(best, &over, self.step)).unwrap_or_default();
+        if !steps.is_empty() {
+            let turn = round as usize * count % steps.len();
+            steps.rotate_left(turn);
+        }
+        let steps = self.unseen(steps, usize::MAX);
+        let drawn = parzen::propose(&positions, 8 * BATCH, self.trials.seed ^ round);
+        let mut both = Vec::new();
+        let (mut steps, mut drawn) = (steps.into_iter(), drawn.into_iter());
+        loop {
+            let pair = (steps.next(), drawn.next());
+            if pair == (None, None) {
+                return self.unseen(both, count);
+            }
+            both.extend([pair.0, pair.1].into_iter().flatten());
+        }
+    }
+
+    /// Gives the best candidate that does not have all replications those it lacks; whether anything was run.
+    fn finish_one(&mut self) -> bool {
+        let finalists = self.distinct(order::ranked(self.search, &self.candidates)).into_iter().take(FINALISTS);
+        let lacking = |index: &usize| {
+            let has = self.candidates[*index].replications.len();
+            let lacks = (self.search.replications as usize).saturating_sub(has);
+            lacks > 0 && self.found.runs + lacks <= self.search.runs_max
+        };
+        let Some(index) = finalists.into_iter().find(lacking) else { return false };
+        self.extend(&[(index, self.search.replications)]);
+        true
+    }
+
+    /// Leaves out candidates that did event by event what one before them did: a parameter that changes nothing is no second chance.
+    fn distinct(&self, order: Vec<usize>) -> Vec<usize> {
+        let mut seen = BTreeSet::new();
+        let mut is_new = |index: &usize| {
+            let first = &self.candidates[*index].replications[0].summary;
+            // Prices change the bill and no event.
+            seen.insert((first.digest, self.search.minimize.of(first).to_bits()))
+        };
+        order.into_iter().filter(|index| is_new(index)).collect()
     }
 
     fn unseen(&self, positions: Vec<Vec<f64>>, count: usize) -> Vec<Vec<f64>> {
@@ -253,13 +326,6 @@ impl<S: Scenarios> State<'_, S> {
         self.settings(position).into_iter().map(|setting| setting.value.text).collect()
     }
 
-    /// Positions of all candidates, best first.
-    fn ranked_positions(&self) -> Vec<Vec<f64>> {
-        let mut ranked: Vec<&Candidate> = self.candidates.iter().collect();
-        ranked.sort_by(|a, b| a.rank(b));
-        ranked.into_iter().map(|candidate| candidate.position.clone()).collect()
-    }
-
     /// Tries new candidates with one replication each.
     fn add(&mut self, positions: Vec<Vec<f64>>) {
         let from = self.candidates.len();
@@ -273,30 +339,30 @@ impl<S: Scenarios> State<'_, S> {
         self.extend(&targets);
     }
 
-    /// Gives the better half of those tried with `r` replications `2 r`, from the most tried down; whether anything was run.
+    /// Gives the best quarter of those tried with `r` replications `2 r`, from the most tried down, up to `runs_max` runs in all; whether
+    /// anything was run.
     ///
-    /// A level is only looked at with four candidates on or beyond it: the better half of less is luck.
-    fn promote(&mut self) -> bool {
+    /// A level is only looked at with so many candidates on or beyond it: the best of less is luck.
+    fn promote(&mut self, runs_max: usize) -> bool {
         let levels = std::iter::successors(Some(1_u32), |level| Some((level * 2).min(self.search.replications)))
             .take_while(|&level| level < self.search.replications);
+        let order = self.distinct(order::ranked(self.search, &self.candidates));
         let mut targets = Vec::new();
         for level in levels {
-            let reached = |candidate: &Candidate| candidate.replications.len() as u32 >= level;
-            let mut ranked: Vec<usize> =
-                (0..self.candidates.len()).filter(|&index| reached(&self.candidates[index])).collect();
-            if ranked.len() < 4 {
+            let reached = |index: &&usize| self.candidates[**index].replications.len() as u32 >= level;
+            let ranked: Vec<usize> = order.iter().filter(reached).copied().collect();
+            if ranked.len() < PROMOTED {
                 break;
             }
-            ranked.sort_by(|&a, &b| self.candidates[a].rank(&self.candidates[b]).then(a.cmp(&b)));
             let next = (level * 2).min(self.search.replications);
-            for &index in &ranked[..ranked.len() / 2] {
+            for &index in &ranked[..ranked.len() / PROMOTED] {
                 if self.candidates[index].replications.len() as u32 == level {
                     targets.push((index, next));
                 }
             }
         }
         // What there are no runs left for is not begun; the best come first within a level.
-        let mut left = self.search.runs_max - self.found.runs;
+        let mut left = runs_max.saturating_sub(self.found.runs);
         targets.retain(|&(index, next)| {
             let runs = next as usize - self.candidates[index].replications.len();
             let fits = runs <= left;
@@ -335,8 +401,10 @@ impl<S: Scenarios> State<'_, S> {
     /// The seeds of the search may have been kind to all candidates alike. What a refused one falls short by, the next must have in
     /// reserve: candidates that would fail the same way are not tried.
     fn confirm(&mut self) {
-        let mut ranked: Vec<&Candidate> = self.candidates.iter().filter(|candidate| candidate.is_feasible()).collect();
-        ranked.sort_by(|a, b| b.is_certain().cmp(&a.is_certain()).then(a.rank(b)));
+        let order = order::ranked(self.search, &self.candidates).into_iter().map(|index| &self.candidates[index]);
+        let mut ranked: Vec<&Candidate> = order.filter(|candidate| candidate.is_feasible()).collect();
+        // The sort is stable: within each half they stay in order.
+        ranked.sort_by_key(|candidate| !candidate.is_certain());
         let mut needed = vec![f64::NEG_INFINITY; self.search.subject_to.len()];
         for candidate in ranked {
             let margins = self.margins(candidate, |measure, _| measure.mean);

@@ -62,6 +62,37 @@ impl Difference {
     }
 }
 
+/// The ratio of two means with Fieller's interval: the ratios `r` at which "the first mean is `r` times the second" is not refused by Student's t
+/// with `degrees_of_freedom`. `None` where the second mean cannot be told from zero, for then no ratio can be ruled out.
+///
+/// E. C. Fieller, "Some problems in interval estimation", Journal of the Royal Statistical Society B 16 (1954). Paired values must be equally many.
+pub fn ratio_of_means(
+    [first, second]: [&[f64]; 2],
+    is_paired: bool,
+    degrees_of_freedom: f64,
+    confidence: Confidence,
+) -> Option<Interval> {
+    let (a, b) = (mean(first), mean(second));
+    let squared = |values: &[f64]| standard_error(values) * standard_error(values);
+    let (var_a, var_b) = (squared(first), squared(second));
+    let count = first.len() as f64;
+    let products = first.iter().zip(second).map(|(x, y)| (x - a) * (y - b));
+    let covariance = if is_paired { products.sum::<f64>() / (count - 1.0) / count } else { 0.0 };
+    let t = confidence.t(degrees_of_freedom);
+    if t.is_nan() || var_a.is_nan() || var_b.is_nan() {
+        return (b > 0.0).then_some(Interval { mean: a / b, low: f64::NAN, high: f64::NAN });
+    }
+    let denominator = b * b - t * t * var_b;
+    if b <= 0.0 || denominator <= 0.0 {
+        return None;
+    }
+    let middle = a * b - t * t * covariance;
+    // Never below zero but for rounding, since a / b itself is never refused.
+    let spread = libm::sqrt((middle * middle - denominator * (a * a - t * t * var_a)).max(0.0));
+    let (low, high) = ((middle - spread) / denominator, (middle + spread) / denominator);
+    Some(Interval { mean: a / b, low: low.min(a / b), high: high.max(a / b) })
+}
+
 /// Holm's answer to one of many questions.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct HolmStep {
@@ -123,6 +154,30 @@ mod tests {
         for (difference, step) in differences.iter().zip(&steps) {
             assert_eq!(difference.interval(step.alpha).low > 0.0, step.is_rejected, "{difference:?} {step:?}");
         }
+    }
+
+    #[test]
+    fn a_ratio_is_within_its_interval_exactly_where_the_difference_is_not_refused() {
+        let (first, second) = ([10.0, 12.0, 11.0, 13.5, 12.5], [9.0, 11.5, 10.0, 12.0, 11.0]);
+        for is_paired in [true, false] {
+            let ratio = ratio_of_means([&first, &second], is_paired, 4.0, Confidence::P95).unwrap();
+            for (factor, is_inside) in [
+                (ratio.low - 1e-9, false),
+                (ratio.low + 1e-9, true),
+                (ratio.high - 1e-9, true),
+                (ratio.high + 1e-9, false),
+            ] {
+                let scaled = second.map(|value| factor * value);
+                let difference = if is_paired {
+                    Difference::paired(&first, &scaled)
+                } else {
+                    Difference { degrees_of_freedom: 4.0, ..Difference::welch(&first, &scaled) }
+                };
+                let interval = difference.interval(0.05);
+                assert_eq!(interval.low <= 0.0 && 0.0 <= interval.high, is_inside, "{ratio:?} {factor} {interval:?}");
+            }
+        }
+        assert_eq!(ratio_of_means([&first, &[-1.0, 1.0, 0.5]], false, 2.0, Confidence::P95), None);
     }
 
     #[test]

@@ -107,6 +107,16 @@ pub fn ratio_interval(pairs: &[(f64, f64)], confidence: Confidence) -> Interval 
 /// Where no request missed (or all did) the replications show no spread at all, which does not mean there is none: then the
 /// interval is Wilson's over all requests, the least uncertainty even independent requests would leave.
 pub fn share_interval(counts: &[Counts], confidence: Confidence) -> Interval {
+    widened_share(counts, 1.0, confidence)
+}
+
+/// Where the share over `runs_ahead` further replications together will lie: [`share_interval`] with the variance of the new ones on top of
+/// that of the estimate. `runs_ahead` need not be whole; below one it is part of a replication.
+pub fn share_forecast(counts: &[Counts], runs_ahead: f64, confidence: Confidence) -> Interval {
+    widened_share(counts, libm::sqrt(1.0 + counts.len() as f64 / runs_ahead), confidence)
+}
+
+fn widened_share(counts: &[Counts], factor: f64, confidence: Confidence) -> Interval {
     let all: Counts = counts.iter().copied().sum();
     if counts.len() < 2 || all.total == 0 {
         return Interval { mean: all.share(), low: f64::NAN, high: f64::NAN };
@@ -116,7 +126,8 @@ pub fn share_interval(counts: &[Counts], confidence: Confidence) -> Interval {
     }
     let pairs: Vec<(f64, f64)> = counts.iter().map(|one| (one.met as f64, one.total as f64)).collect();
     let (share, influences) = ratio_influences(&pairs);
-    let half_width = confidence.t(counts.len() as f64 - 1.0) * standard_error(&influences) / (share * (1.0 - share));
+    let error = factor * standard_error(&influences) / (share * (1.0 - share));
+    let half_width = confidence.t(counts.len() as f64 - 1.0) * error;
     let logit = libm::log(share / (1.0 - share));
     let back = |x: f64| 1.0 / (1.0 + libm::exp(-x));
     Interval { mean: share, low: back(logit - half_width).min(share), high: back(logit + half_width).max(share) }

@@ -3,14 +3,17 @@
 //! Nothing here knows what was simulated. All intervals are two-sided. Where data cannot give an interval (one value, no spread to
 //! judge by) its bounds are NaN and a test's p-value is 1: no claim.
 
+mod control;
 mod difference;
 mod interval;
 mod warm_up;
 
-pub use difference::{Difference, HolmStep, holm};
+pub use control::{CONTROLLED_MIN, Controlled, controlled_interval};
+pub use difference::{Difference, HolmStep, holm, ratio_of_means};
 pub(crate) use interval::ratio_influences;
 pub use interval::{
-    Confidence, Counts, mean_interval, ratio_interval, section_interval, share_interval, wilson_interval,
+    Confidence, Counts, mean_interval, ratio_interval, section_interval, share_forecast, share_interval,
+    wilson_interval,
 };
 pub use warm_up::mser5;
 

@@ -6,8 +6,8 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::columns::nearest;
 use crate::design::{Setting, Value, quantity};
+use names::nearest;
 
 /// What is wrong with a condition. Columns count characters from 1.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -160,7 +160,7 @@ fn policies<S: Scenarios>(sweep: &Sweep, scenarios: &S) -> Result<Vec<String>, S
     match wanted.iter().find(|name| !known.contains(name)) {
         None => Ok(wanted.clone()),
         Some(name) => {
-            let suggestion = crate::columns::nearest(name, known.iter().map(String::as_str))
+            let suggestion = names::nearest(name, known.iter().map(String::as_str))
                 .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
             Err(SweepError::at(
                 "policies",

@@ -19,7 +19,7 @@ fn policies(replications: u32) -> Vec<PolicyResult> {
 
 fn check(gates: &[&str], baseline: &[ReplicationSummary]) -> GateReport {
     let gates: Vec<Gate> = gates.iter().map(|text| Gate::parse(text).unwrap()).collect();
-    evaluate(&gates, &policies(10), baseline, WhenUndecided::Fail)
+    evaluate(&gates, &policies(10), baseline, None, WhenUndecided::Fail)
 }
 
 fn outcome(gate: &str) -> Outcome {
@@ -84,7 +84,7 @@ fn a_gate_is_decided_by_the_whole_interval() {
 #[test]
 fn one_replication_decides_no_gate_on_money_and_says_so() {
     let gates = [Gate::parse("cost_usd <= 1000000").unwrap()];
-    let report = evaluate(&gates, &policies(1), &[], WhenUndecided::Fail);
+    let report = evaluate(&gates, &policies(1), &[], None, WhenUndecided::Fail);
     assert_eq!(report.results[0].outcome, Outcome::Undecided);
     assert!(
         report.results[0].reason.contains("1 replication, which gives no interval"),
@@ -92,7 +92,7 @@ fn one_replication_decides_no_gate_on_money_and_says_so() {
         report.results[0].reason
     );
     assert!(!report.is_passed());
-    assert!(evaluate(&gates, &policies(1), &[], WhenUndecided::Pass).is_passed());
+    assert!(evaluate(&gates, &policies(1), &[], None, WhenUndecided::Pass).is_passed());
 }
 
 #[test]

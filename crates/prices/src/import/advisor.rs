@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::{PriceError, nearest};
+use names::nearest;
+
+use crate::PriceError;
 
 /// Hours of an average month: 365 days / 12.
 pub const HOURS_PER_MONTH: f64 = 730.0;
@@ -62,7 +64,7 @@ fn entry<'a, V>(map: &'a BTreeMap<String, V>, what: &'static str, name: &str) ->
     map.get(name).ok_or_else(|| PriceError::NotInAdvisor {
         what,
         name: name.to_owned(),
-        nearest: nearest(name, map.keys().map(String::as_str)),
+        nearest: nearest(name, map.keys().map(String::as_str)).map(str::to_owned),
     })
 }
 

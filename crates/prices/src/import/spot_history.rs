@@ -3,12 +3,17 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use units::{SimTime, UsdPerHour};
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
+use units::{SimDuration, SimTime, UsdPerHour};
 
-use crate::PriceError;
 use crate::catalog::price_above_zero;
+use crate::{Catalog, PriceError};
 
 const WHAT: &str = "spot price history";
+
+/// The product whose prices catalogs hold.
+pub const LINUX: &str = "Linux/UNIX";
 
 /// Price series by zone, instance type and product.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,11 +111,42 @@ impl SpotPriceHistory {
     /// The series of an instance type in a zone (by either of its names) for a product; products ending in `(Amazon VPC)` count as the
     /// plain product.
     pub fn find(&self, zone: &str, instance_type: &str, product: &str) -> Option<&SpotPriceSeries> {
-        self.series.iter().find(|series| {
-            (series.zone == zone || series.zone_id == zone)
-                && series.instance_type == instance_type
-                && series.product.trim_end_matches(" (Amazon VPC)") == product
-        })
+        self.series
+            .iter()
+            .find(|series| series.is_in(zone) && series.instance_type == instance_type && series.is_product(product))
+    }
+
+    /// The history that the rows of a catalog make: one series per zone and instance type with a spot price, each changing at midnight
+    /// UTC of the days of its rows. Rows for a whole region make a series of the zone with the region's name.
+    pub fn of_catalog(catalog: &Catalog) -> Result<Self, PriceError> {
+        let mut merged: BTreeMap<(&str, &str), Points> = BTreeMap::new();
+        for row in catalog.rows() {
+            let midnight = TimeZone::UTC.to_timestamp(row.date.to_datetime(Time::midnight()));
+            if let (Some(price), Ok(from)) = (row.spot, midnight) {
+                let zone = if row.zone.is_empty() { &row.region } else { &row.zone };
+                merged.entry((zone, &row.instance_type)).or_default().insert(from, price);
+            }
+        }
+        if merged.is_empty() {
+            return Err(PriceError::Empty {
+                what: WHAT,
+                detail: ": no row of the catalog has a spot price".to_owned(),
+            });
+        }
+        let series = merged.into_iter().map(|((zone, instance_type), points)| SpotPriceSeries {
+            zone: zone.to_owned(),
+            zone_id: String::new(),
+            instance_type: instance_type.to_owned(),
+            product: LINUX.to_owned(),
+            points: points.into_iter().collect(),
+        });
+        Ok(Self { series: series.collect(), warnings: Vec::new() })
+    }
+
+    /// The instant of the latest change of any price: how far the history goes.
+    pub fn latest(&self) -> Timestamp {
+        let last = |series: &SpotPriceSeries| series.points[series.points.len() - 1].0;
+        self.series.iter().map(last).max().expect("a history has at least one series")
     }
 }
 
@@ -146,6 +182,46 @@ impl SpotPriceSeries {
             }
         }
         points
+    }
+
+    /// The price on the clock of a run of `length` that starts at `start`: (from, price) ascending, the first at zero. With `period` the
+    /// stretch of that length from `start` on is played again and again. `None` if no price is known at the start: what was in force
+    /// before the first change is not in the file.
+    pub fn replay(
+        &self,
+        start: Timestamp,
+        length: SimDuration,
+        period: Option<SimDuration>,
+    ) -> Option<Vec<(SimTime, UsdPerHour)>> {
+        if self.points[0].0 > start {
+            return None;
+        }
+        let period = period.filter(|period| !period.is_zero()).unwrap_or(SimDuration::MAX);
+        let once: Vec<(SimTime, UsdPerHour)> =
+            self.since(start).into_iter().filter(|(at, _)| at.since(SimTime::ZERO) < period).collect();
+        let end = SimTime::ZERO + length;
+        let mut points: Vec<(SimTime, UsdPerHour)> = Vec::new();
+        let mut round = SimTime::ZERO;
+        while round < end || points.is_empty() {
+            for (at, price) in &once {
+                let at = round.saturating_add(at.since(SimTime::ZERO));
+                if (at < end || points.is_empty()) && points.last().is_none_or(|last| last.1 != *price) {
+                    points.push((at, *price));
+                }
+            }
+            round = round.saturating_add(period);
+        }
+        Some(points)
+    }
+
+    /// Whether the zone goes by this name: the account's letter or the zone id.
+    pub fn is_in(&self, zone: &str) -> bool {
+        self.zone == zone || self.zone_id == zone
+    }
+
+    /// Whether the prices are of this product; products ending in `(Amazon VPC)` count as the plain product.
+    pub fn is_product(&self, product: &str) -> bool {
+        self.product.trim_end_matches(" (Amazon VPC)") == product
     }
 
     /// The mean price from the first point to `end`, weighted by time.

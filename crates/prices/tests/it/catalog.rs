@@ -39,7 +39,8 @@ fn a_catalog_reads_back_what_it_wrote() {
 
 #[test]
 fn the_list_puts_the_cheapest_gpu_first() {
-    let table = list_table(&Catalog::embedded(), ListFilter { provider: Some("jarvislabs"), ..ListFilter::default() });
+    let of_one = ListFilter { provider: Some("jarvislabs"), ..ListFilter::default() };
+    let table = list_table(&Catalog::embedded(), of_one, date(2026, 11, 24));
     assert_eq!(
         table,
         "provider    region  zone  instance type  GPUs  model      $/h   spot $/h  1 y $/h  date\n\
@@ -47,18 +48,24 @@ fn the_list_puts_the_cheapest_gpu_first() {
          jarvislabs  any     -     a100-80gb      1     A100-80GB  1.49  0.66      -        2026-05-24\n\
          jarvislabs  any     -     h100-sxm       1     H100       2.69  1.18      -        2026-05-24\n"
     );
+    // A day later they are more than six months old.
+    let table = list_table(&Catalog::embedded(), of_one, date(2026, 11, 25));
+    assert!(
+        table.contains("1.18      -        2026-05-24*\n* stale: 3 of 3 prices are more than 6 months old"),
+        "{table}"
+    );
 }
 
 #[test]
 fn show_names_the_source_of_every_price() {
     let catalog = Catalog::embedded();
-    let text = show_table(&catalog.find("p4d.24xlarge", Some("aws"), Some("us-east-1")));
+    let text = show_table(&catalog.find("p4d.24xlarge", Some("aws"), Some("us-east-1")), date(2026, 6, 15));
     assert!(
         text.starts_with("p4d.24xlarge (aws)\n  8 x A100-40GB with 40 GiB each; vCPUs 96, memory 1152 GiB\n"),
         "{text}"
     );
     assert!(text.contains("us-east-1 use1-az2: spot $6.5323/h on 2026-01-01 (SkyPilot catalog v9"), "{text}");
-    assert!(text.contains("us-east-1: reserved 1 y $13.921094/h on 2025-11-30"), "{text}");
+    assert!(text.contains("us-east-1: reserved 1 y $13.921094/h on 2025-11-30, stale (Vantage"), "{text}");
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Do histories mean what their formats say?
 
 use jiff::Timestamp;
-use prices::{Advisor, SpotPriceHistory, availability_bamboo, availability_skypilot};
+use prices::{Advisor, Catalog, SpotPriceHistory, availability_bamboo, availability_skypilot};
 use proptest::prelude::*;
-use units::SimTime;
+use units::{SimDuration, SimTime};
 
 fn entry(zone: &str, price: &str, at: &str) -> String {
     format!(
@@ -108,4 +108,35 @@ proptest! {
         let fallen: u32 = counts.windows(2).map(|pair| pair[0].saturating_sub(pair[1])).sum();
         prop_assert_eq!(lost, fallen);
     }
+}
+
+#[test]
+fn a_history_is_replayed_over_a_run_and_again_if_told_so() {
+    let entries = [entry("a", "0.10", "2026-08-10T00:00:00Z"), entry("a", "0.20", "2026-08-10T01:00:00Z")];
+    let history = SpotPriceHistory::parse(&[&page(&entries, "")]).unwrap();
+    let replay = |start: &str, hours: u64, period: Option<u64>| {
+        let length = |hours| SimDuration::from_secs(hours * 3_600);
+        let steps = history.series[0].replay(at(start), length(hours), period.map(length))?;
+        Some(steps.iter().map(|(from, price)| (from.as_secs(), price.as_micros())).collect::<Vec<_>>())
+    };
+    assert_eq!(replay("2026-08-10T00:30:00Z", 2, None), Some(vec![(0, 100_000), (1_800, 200_000)]));
+    assert_eq!(replay("2026-08-10T00:30:00Z", 1, None).unwrap().len(), 2);
+    let repeated = vec![(0, 100_000), (3_600, 200_000), (7_200, 100_000), (10_800, 200_000)];
+    assert_eq!(replay("2026-08-10T00:00:00Z", 4, Some(2)), Some(repeated));
+    assert_eq!(replay("2026-08-09T23:59:59Z", 4, None), None);
+}
+
+#[test]
+fn rows_of_a_catalog_are_changes_at_midnight() {
+    let catalog = Catalog::parse(
+        "provider,region,zone,instance_type,gpus,gpu_model,gpu_memory_gib,vcpus,memory_gib,on_demand_usd_per_hour,spot_usd_per_hour,reserved_1y_usd_per_hour,price_date,source\n\
+         aws,us-east-1,use1-az1,g5.xlarge,1,A10G,24,4,16,,0.5,,2026-08-11,s\n\
+         aws,us-east-1,use1-az1,g5.xlarge,1,A10G,24,4,16,,0.4,,2026-08-10,s\n\
+         aws,us-east-1,,g5.2xlarge,1,A10G,24,4,16,1.2,,,2026-08-10,s\n",
+    )
+    .unwrap();
+    let history = SpotPriceHistory::of_catalog(&catalog).unwrap();
+    assert_eq!(history.series.len(), 1);
+    assert_eq!(history.series[0].points[1].0, at("2026-08-11T00:00:00Z"));
+    assert_eq!(history.latest(), at("2026-08-11T00:00:00Z"));
 }

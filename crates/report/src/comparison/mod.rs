@@ -6,10 +6,10 @@ mod terminal;
 
 use serde_json::{Value, json};
 
-use crate::tables::{comparison_table, summary_table};
+use crate::tables::{comparison_table, error_budget_table, summary_table};
 use crate::{RunReport, Table};
 use cells::{Cells, Column, cells};
-pub use sentences::{headline_sentences, ranking_sentences};
+pub use sentences::{budget_sentences, headline_sentences, ranking_sentences};
 
 /// What to print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +58,7 @@ fn json_text(report: &RunReport<'_>) -> String {
         "slo_threshold_ms": report.slo_threshold.map(units::SimDuration::as_millis_f64),
         "summary": rows(&summary_table(report)),
         "comparison": rows(&comparison_table(report)),
+        "error_budget": rows(&error_budget_table(report)),
         "ranking": ranking_sentences(report),
     });
     let mut text = serde_json::to_string_pretty(&value).expect("maps with text keys are valid JSON");
@@ -78,7 +79,8 @@ fn markdown(report: &RunReport<'_>) -> String {
         };
         line(columns.iter().map(cell).collect())
     });
-    let sentences = headline_sentences(report).into_iter().map(|sentence| format!("- {}\n", markdown_text(&sentence)));
+    let sentences = headline_sentences(report).into_iter().chain(budget_sentences(report));
+    let sentences = sentences.map(|sentence| format!("- {}\n", markdown_text(&sentence)));
     [headers, rule].into_iter().chain(rows).chain(["\n".to_owned()]).chain(sentences).collect()
 }
 

@@ -1,6 +1,6 @@
 //! What the data allow to say about pairs of policies, in words.
 
-use record::{Comparison, Interval, Verdict};
+use record::{BudgetDetail, Comparison, Interval, Verdict};
 
 use crate::RunReport;
 use crate::rounding::{self, dollars, percent};
@@ -127,4 +127,34 @@ pub fn headline_sentences(report: &RunReport<'_>) -> Vec<String> {
         sentences.push("1 replication gives no intervals for costs and differences: add --replications 3".to_owned());
     }
     sentences
+}
+
+/// How fast each policy spends an error budget of 28 days, one sentence per policy that spends any.
+pub fn budget_sentences(report: &RunReport<'_>) -> Vec<String> {
+    let spending = report.policies.iter().filter(|policy| policy.budget.burn_rate.mean > 0.0);
+    spending
+        .map(|policy| {
+            let budget = policy.budget;
+            let share = |spent: f64| format!("{} %", rounding::three_digits(spent * 100.0));
+            let bounds = budget.spent_28d;
+            let interval = if bounds.low.is_nan() {
+                String::new()
+            } else {
+                format!(" (95 % of them {} to {})", share(bounds.low), share(bounds.high))
+            };
+            let worst = budget.detail.as_ref().and_then(BudgetDetail::worst_five_minutes).map(|worst| {
+                let at = report.start.map_or_else(|| worst.start.to_string(), |start| start.clock(worst.start));
+                format!(
+                    "; worst 5 min from {at}, at {} times the rate allowed",
+                    rounding::three_digits(worst.burn_rate)
+                )
+            });
+            format!(
+                "{}: 28 days like this spend {}{interval} of the error budget{}",
+                policy.name(),
+                share(budget.spent_28d.mean),
+                worst.unwrap_or_default()
+            )
+        })
+        .collect()
 }

@@ -1,7 +1,7 @@
 //! The comparison as aligned text.
 
 use super::cells::{Cells, Column, cells};
-use super::{TerminalStyle, headline_sentences};
+use super::{TerminalStyle, budget_sentences, headline_sentences};
 use crate::RunReport;
 
 const BEST: &str = "\u{1b}[1;32m";
@@ -10,7 +10,7 @@ const RESET: &str = "\u{1b}[0m";
 /// Spaces between columns.
 const GAP: usize = 2;
 
-/// Header, rule, one row per policy, then the ranking, one sentence per line.
+/// Header, rule, one row per policy, then the ranking and the error budgets, one sentence per line.
 pub(super) fn table(report: &RunReport<'_>, style: TerminalStyle) -> String {
     let Cells { mut columns } = cells(report, style.unicode);
     fit(&mut columns, style.width.unwrap_or(usize::MAX));
@@ -28,13 +28,14 @@ pub(super) fn table(report: &RunReport<'_>, style: TerminalStyle) -> String {
             if style.color && column.best[row] { format!("{BEST}{text}{RESET}") } else { text }
         }));
     }
-    let sentences = headline_sentences(report);
-    if !sentences.is_empty() {
-        out.push('\n');
-    }
-    for sentence in sentences {
-        let sentence = if style.unicode { sentence } else { sentence.replace('\u{2212}', "-") };
-        out += &wrapped(&sentence, style.width.unwrap_or(usize::MAX));
+    for sentences in [headline_sentences(report), budget_sentences(report)] {
+        if !sentences.is_empty() {
+            out.push('\n');
+        }
+        for sentence in sentences {
+            let sentence = if style.unicode { sentence } else { sentence.replace('\u{2212}', "-") };
+            out += &wrapped(&sentence, style.width.unwrap_or(usize::MAX));
+        }
     }
     out
 }

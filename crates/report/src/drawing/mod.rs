@@ -1,5 +1,6 @@
 //! A picture as a list of shapes, so that SVG and PNG show the same thing. It knows pixels and colors, no data.
 
+mod band;
 mod font;
 mod png;
 mod raster;

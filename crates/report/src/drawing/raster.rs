@@ -1,32 +1,42 @@
 //! A picture as RGB pixels, by plotters. Drawn at twice the size and averaged down: plotters works in whole pixels, and this makes
 //! halves of them.
+//!
+//! Drawn band by band: a whole page at twice the size would be half of the memory of a run.
 
-use plotters::backend::{BitMapBackend, DrawingBackend};
+use plotters::backend::DrawingBackend;
 use plotters::style::{Color as _, RGBAColor};
 
+use super::band::Band;
 use super::font::{baseline_shift, font, text_width};
 use super::{Anchor, Color, Drawing, Point, Shape, Stroke, TextStyle};
 
 /// Drawn pixels per pixel, along each side.
 const SCALE: u32 = 2;
 
+/// Rows of the picture in a band.
+const BAND: u32 = 150;
+
 /// Rows of RGB pixels, top to bottom.
 pub(super) fn pixels(drawing: &Drawing) -> Vec<u8> {
     let (width, height) = (drawing.width * SCALE, drawing.height * SCALE);
-    let mut buffer = vec![0xff; (width * height * 3) as usize];
-    {
-        let mut backend = BitMapBackend::with_buffer(&mut buffer, (width, height));
-        for shape in &drawing.shapes {
-            draw(&mut backend, shape);
+    let mut pixels = Vec::with_capacity((drawing.width * drawing.height * 3) as usize);
+    let mut buffer = vec![0; (width * BAND * SCALE * 3) as usize];
+    for top in (0..height).step_by((BAND * SCALE) as usize) {
+        let rows = (BAND * SCALE).min(height - top);
+        let part = &mut buffer[..(width * rows * 3) as usize];
+        part.fill(0xff);
+        {
+            let mut band = Band::new(part, (width, height), top..top + rows);
+            drawing.shapes.iter().for_each(|shape| draw(&mut band, shape));
         }
+        average(part, width as usize * 3, &mut pixels);
     }
-    averaged(&buffer, width as usize * 3)
+    pixels
 }
 
-type Backend<'a> = BitMapBackend<'a>;
 const NO_ERROR: &str = "drawing into memory cannot fail";
 
-fn draw(backend: &mut Backend<'_>, shape: &Shape) {
+fn draw(backend: &mut Band<'_>, shape: &Shape) {
     match shape {
         Shape::Line { points, stroke } => draw_line(backend, points, *stroke),
         Shape::Area { points, fill, opacity } => {
@@ -43,7 +53,7 @@ fn draw(backend: &mut Backend<'_>, shape: &Shape) {
 }
 
 /// Each segment as a quadrilateral with round joints: plotters' own wide paths grow spikes at sharp corners.
-fn draw_line(backend: &mut Backend<'_>, points: &[Point], stroke: Stroke) {
+fn draw_line(backend: &mut Band<'_>, points: &[Point], stroke: Stroke) {
     let paint = color(stroke.color, 1.0);
     let half = stroke.width * f64::from(SCALE) / 2.0;
     for (from, to) in dashes(points, stroke.dash) {
@@ -53,6 +63,9 @@ fn draw_line(backend: &mut Backend<'_>, points: &[Point], stroke: Stroke) {
             continue;
         }
         let (from, to) = (scaled_exact(from), scaled_exact(to));
+        if !backend.meets(f64::midpoint(from.1, to.1), (from.1 - to.1).abs() / 2.0 + half + 1.0) {
+            continue;
+        }
         if dx == 0.0 || dy == 0.0 {
             draw_straight(backend, [from, to], half, &paint);
             continue;
@@ -70,7 +83,7 @@ fn draw_line(backend: &mut Backend<'_>, points: &[Point], stroke: Stroke) {
 }
 
 /// A level or upright segment as a crisp rectangle of exactly the wanted width.
-fn draw_straight(backend: &mut Backend<'_>, ends: [(f64, f64); 2], half: f64, paint: &RGBAColor) {
+fn draw_straight(backend: &mut Band<'_>, ends: [(f64, f64); 2], half: f64, paint: &RGBAColor) {
     let [(x0, y0), (x1, y1)] = ends;
     let thickness = ((half * 2.0).round() as i32).max(1);
     let low = |value: f64| (value - half).round() as i32;
@@ -113,9 +126,13 @@ fn dashes(points: &[Point], dash: Option<[f64; 2]>) -> Vec<(Point, Point)> {
     pieces
 }
 
-fn draw_text(backend: &mut Backend<'_>, at: Point, text: &str, style: TextStyle) {
+fn draw_text(backend: &mut Band<'_>, at: Point, text: &str, style: TextStyle) {
     let size = style.size * f64::from(SCALE);
     let width = text_width(text, size, style.weight);
+    let reach = if style.rotated { width } else { 2.0 * size };
+    if !backend.meets(scaled_exact(at).1, reach) {
+        return;
+    }
     let back = match style.anchor {
         Anchor::Start => 0.0,
         Anchor::Middle => width / 2.0,
@@ -146,10 +163,9 @@ fn color(color: Color, alpha: f64) -> RGBAColor {
     RGBAColor(red, green, blue, alpha)
 }
 
-/// Averages squares of `SCALE` by `SCALE` pixels.
-fn averaged(large: &[u8], row_bytes: usize) -> Vec<u8> {
+/// Adds the averages of squares of `SCALE` by `SCALE` pixels to `small`.
+fn average(large: &[u8], row_bytes: usize, small: &mut Vec<u8>) {
     let scale = SCALE as usize;
-    let mut small = Vec::with_capacity(large.len() / (scale * scale));
     for rows in large.chunks_exact(row_bytes * scale) {
         for column in 0..row_bytes / (3 * scale) {
             for channel in 0..3 {
@@ -161,5 +177,4 @@ fn averaged(large: &[u8], row_bytes: usize) -> Vec<u8> {
             }
         }
     }
-    small
 }

@@ -4,6 +4,9 @@
 //! exactly the page's own style and script run, by their hashes.
 
 mod sha256;
+mod sweep;
+
+pub(crate) use sweep::sweep_page;
 
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Value, context};
@@ -11,14 +14,17 @@ use serde_json::json;
 
 use crate::comparison::cells::cells;
 use crate::drawing::Drawing;
-use crate::plots::{color_of_policy, condensed, file_name, horizon};
+use crate::plots::{color_of_policy, condensed, file_name, horizon, replications_of_attainment};
 use crate::rounding::{milliseconds, objective};
 use crate::tables::summary_table;
 use crate::{RunReport, ranking_sentences};
 
+/// The beginning of every page.
+const HEAD: &str = include_str!("../../assets/head.html");
 const TEMPLATE: &str = include_str!("../../assets/report.html");
 const STYLE: &str = include_str!("../../assets/report.css");
-const SCRIPT: &str = include_str!("../../assets/report.js");
+/// Sorts tables; then what shows values under the pointer.
+const SCRIPT: &str = concat!(include_str!("../../assets/sort.js"), include_str!("../../assets/report.js"));
 /// Rows of hover data over all policies, so that the page stays small with many of them.
 const HOVER_ROWS: usize = 3_600;
 
@@ -29,18 +35,10 @@ pub fn report_html(report: &RunReport<'_>) -> Vec<u8> {
 
 /// The page with plots that are already drawn.
 pub(crate) fn page(report: &RunReport<'_>, plots: &[(String, Drawing)]) -> String {
-    let mut environment = Environment::new();
-    environment.set_auto_escape_callback(|_| AutoEscape::Html);
-    environment.add_template("report", TEMPLATE).expect("the template of this crate parses");
-    let template = environment.get_template("report").expect("it was just added");
-    let policy = format!(
-        "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; style-src 'sha256-{}'; script-src 'sha256-{}'",
-        sha256::base64_digest(STYLE.as_bytes()),
-        sha256::base64_digest(SCRIPT.as_bytes())
-    );
     let page = context! {
-        scenario => report.scenario.to_owned(),
-        content_security_policy => policy,
+        product => "scalelab report",
+        title => report.scenario.to_owned(),
+        content_security_policy => security_policy(SCRIPT),
         style => Value::from_safe_string(STYLE.to_owned()),
         script => Value::from_safe_string(SCRIPT.to_owned()),
         data => Value::from_safe_string(json_for_html(&hover_data(report))),
@@ -48,10 +46,29 @@ pub(crate) fn page(report: &RunReport<'_>, plots: &[(String, Drawing)]) -> Strin
         columns => Value::from(Serde(comparison_columns(report))),
         policies => report.policies.iter().map(|policy| policy.name().to_owned()).collect::<Vec<_>>(),
         ranking => ranking_sentences(report),
+        budget => Value::from(Serde(budget(report))),
         figures => Value::from(Serde(all_figures(report))),
         plots => plots.iter().map(|plot| figure(report, plot)).collect::<Vec<_>>(),
         remarks => remarks(report),
     };
+    rendered(TEMPLATE, page)
+}
+
+/// The page may run exactly its own style and script.
+fn security_policy(script: &str) -> String {
+    format!(
+        "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; style-src 'sha256-{}'; script-src 'sha256-{}'",
+        sha256::base64_digest(STYLE.as_bytes()),
+        sha256::base64_digest(script.as_bytes())
+    )
+}
+
+fn rendered(template: &str, page: Value) -> String {
+    let mut environment = Environment::new();
+    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.add_template("head", HEAD).expect("the templates of this crate parse");
+    environment.add_template("page", template).expect("the templates of this crate parse");
+    let template = environment.get_template("page").expect("it was just added");
     template.render(page).expect("every name of the template is in the context")
 }
 
@@ -76,12 +93,7 @@ fn facts(report: &RunReport<'_>) -> Vec<String> {
     if let Some(threshold) = report.slo_threshold {
         facts.push(format!("SLO: {} within {}", objective(report.objective), milliseconds(threshold.as_millis_f64())));
     }
-    let most = report.policies.iter().map(|policy| policy.summary.replications).max().unwrap_or(0);
-    facts.push(if most == 1 {
-        "1 replication, so no intervals".to_owned()
-    } else {
-        format!("{most} replications, 95 % intervals")
-    });
+    facts.push(replications_of_attainment(report));
     facts
 }
 
@@ -95,6 +107,42 @@ fn comparison_columns(report: &RunReport<'_>) -> serde_json::Value {
         json!({ "header": column.header, "is_text": column.is_text, "cells": cells.collect::<Vec<_>>() })
     });
     columns.collect()
+}
+
+/// The error budgets: sentences, and per policy the worst place of every window that fits into the run.
+fn budget(report: &RunReport<'_>) -> serde_json::Value {
+    let number = crate::rounding::three_digits;
+    let length = |duration: units::SimDuration| milliseconds(duration.as_millis_f64());
+    let place = |time: units::SimTime| report.start.map_or_else(|| time.to_string(), |start| start.clock(time));
+    let rows = report.policies.iter().filter_map(|policy| Some((policy, policy.budget.detail.as_ref()?)));
+    let rows = rows.flat_map(|(policy, detail)| {
+        detail.windows.iter().filter_map(move |window| {
+            let worst = window.worst.as_ref()?;
+            Some(json!([
+                policy.name(),
+                length(window.length),
+                place(worst.start),
+                crate::rounding::count(worst.slo_misses),
+                number(worst.burn_rate),
+                format!("{} %", number(worst.spent * 100.0)),
+                window.alert_burn_rate.map_or_else(String::new, number),
+                window.alert_burn_rate.map_or_else(String::new, |_| length(window.alerting)),
+            ]))
+        })
+    });
+    let violation = report.policies.iter().filter_map(|policy| {
+        let detail = policy.budget.detail.as_ref().filter(|detail| !detail.in_violation.is_zero())?;
+        let (bad, all) = (length(detail.in_violation), length(detail.measured));
+        Some(format!("{}: in violation for {bad} of {all}, timeline steps below the objective", policy.name()))
+    });
+    let mut sentences: Vec<String> = crate::budget_sentences(report).into_iter().chain(violation).collect();
+    if sentences.is_empty() {
+        sentences.push("no policy spends any of it".to_owned());
+    }
+    json!({
+        "sentences": sentences,
+        "rows": rows.collect::<Vec<_>>(),
+    })
 }
 
 /// Every column of the `summary` table as a row of its own: name, then a value per policy.

@@ -4,7 +4,7 @@ use record::Interval;
 
 use super::frame::{HEIGHT, LABEL_SIZE, MARGIN_RIGHT, Panel, WIDTH, page};
 use super::scale::{Scale, extent};
-use super::{horizon, palette, replications};
+use super::{horizon, palette, replications_of_attainment};
 use crate::drawing::{Anchor, Color, Drawing, Point, Stroke, TextStyle, Weight, at, text_width};
 use crate::rounding::{objective, tick};
 use crate::{PolicyOutcome, RunReport};
@@ -15,9 +15,9 @@ type Place = [f64; 4];
 /// One point per policy with its 95 % intervals, the Pareto front, and the objective. Up and to the left is better.
 pub fn cost_vs_slo(report: &RunReport<'_>) -> Drawing {
     let subtitle = format!(
-        "{}: {}. Up and left is better; nothing beats a policy on the line at both",
+        "{}: {}. Up and left is better; nothing beats what is on the line",
         report.scenario,
-        replications(report)
+        replications_of_attainment(report)
     );
     let mut drawing = page("What SLO attainment costs", &subtitle);
     let panel = Panel {

@@ -9,6 +9,7 @@ mod over_time;
 mod palette;
 mod phases;
 mod scale;
+mod search;
 mod sweep;
 
 pub(crate) use condense::condensed;
@@ -17,7 +18,9 @@ pub use cost_vs_slo::cost_vs_slo;
 pub use latency::latency_cdf;
 pub use over_time::{overview, timeline};
 pub use phases::cold_start_phases;
-pub use sweep::{SweepPoint, SweepReport, SweepValue, sweep_plots};
+pub use search::{AxisUnit, SearchAxis, SearchPoint, SearchReport, Standing, search_front};
+pub use sweep::{SweepPoint, SweepReport, SweepValue, sweep_files, sweep_html};
+pub(crate) use sweep::{front as sweep_front, replications as sweep_replications};
 
 use crate::drawing::{Drawing, Point};
 use crate::{PolicyOutcome, RunReport};
@@ -88,10 +91,21 @@ pub(crate) fn horizon(report: &RunReport<'_>) -> String {
     }
 }
 
-/// `1 replication`, `20 replications`, of the policy with most.
+/// `1 replication`, `20 replications`, of the policy with most, and which intervals they give.
 fn replications(report: &RunReport<'_>) -> String {
     match report.policies.iter().map(|policy| policy.summary.replications).max().unwrap_or(0) {
         1 => "1 replication, no interval".to_owned(),
         many => format!("{many} replications, 95 % intervals"),
+    }
+}
+
+/// The same where attainment is shown: a lone replication has an interval of it, from batch means along its timeline.
+pub(crate) fn replications_of_attainment(report: &RunReport<'_>) -> String {
+    let is_lone = report.policies.iter().all(|policy| policy.summary.replications == 1);
+    let has_batches = report.policies.iter().any(|policy| policy.summary.slo_attainment.low.is_finite());
+    if is_lone && has_batches {
+        "1 replication: attainment with 95 % intervals from batch means within it, cost without".to_owned()
+    } else {
+        replications(report)
     }
 }

@@ -5,12 +5,13 @@ use units::SimTime;
 
 use crate::{RunReport, Table};
 
-const REPLICA_PHASES: [&str; 9] = [
+const REPLICA_PHASES: [&str; 10] = [
     "pending",
     "image_pull",
     "model_download",
     "gpu_load",
     "cuda_warm_up",
+    "restore",
     "readiness",
     "standby",
     "ready",
@@ -38,6 +39,7 @@ pub fn replicas_table(report: &RunReport<'_>) -> Table {
         .number("cold_start_s", each().map(|life| life.ready.map(|ready| ready.since(life.created).as_secs_f64())));
     phases(table, &REPLICA_PHASES, || each().map(|life| life.phases.as_slice()))
         .number("busy_s", each().map(|life| life.busy.as_secs_f64()))
+        .dollars("cost_usd", each().map(|life| life.cost))
         .count("completed", each().map(|life| life.completed))
         .count("lost", each().map(|life| life.lost))
         .text("ending", each().map(|life| life.ending))
@@ -65,6 +67,9 @@ pub fn nodes_table(report: &RunReport<'_>) -> Table {
     phases(table, &NODE_PHASES, || each().map(|life| life.phases.as_slice()))
         .number("billed_s", each().map(|life| life.billed.as_secs_f64()))
         .dollars("cost_usd", each().map(|life| life.cost))
+        .dollars("cost_without_replica_usd", each().map(|life| life.cost_without_replica))
+        .number("rebalance_s", each().map(|life| life.recommended.map(SimTime::as_secs_f64)))
+        .number("notice_s", each().map(|life| life.noticed.map(SimTime::as_secs_f64)))
         .text("ending", each().map(|life| life.ending))
 }
 

@@ -1,10 +1,12 @@
 //! The tables of product.md section 4: which columns, from which fields. Encodings are in `table`.
 
+mod budget;
 mod decisions;
 mod lives;
 mod series;
 mod summary;
 
+pub use budget::{burn_rate_table, error_budget_table};
 pub use decisions::decisions_table;
 pub use lives::{nodes_table, replicas_table};
 pub use series::{latency_cdf_table, ledger_table, requests_table, timeline_table};
@@ -19,6 +21,21 @@ fn with_time(table: Table, start: Option<CalendarStart>, times: impl Iterator<It
     let table = table.number("time_s", times.clone().map(SimTime::as_secs_f64));
     match start {
         Some(start) => table.text("time", times.map(|time| start.iso(time))),
+        None => table,
+    }
+}
+
+/// Adds `NAME_start_s` and `NAME_start`, which are empty where there is no such time.
+fn with_named_time(
+    table: Table,
+    name: &str,
+    start: Option<CalendarStart>,
+    times: impl Iterator<Item = Option<SimTime>> + Clone,
+) -> Table {
+    let table = table.number(&format!("{name}_start_s"), times.clone().map(|time| time.map(SimTime::as_secs_f64)));
+    match start {
+        Some(start) => table
+            .text(&format!("{name}_start"), times.map(|time| time.map_or_else(String::new, |time| start.iso(time)))),
         None => table,
     }
 }

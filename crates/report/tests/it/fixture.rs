@@ -1,9 +1,9 @@
 //! A made-up day with several policies: smooth traffic with a morning ramp and a spike, replicas that follow it with a lag.
 
 use record::{
-    Comparison, CostLedger, DecisionRow, GpuUse, Histogram, Interval, MetricRow, NodeLife, PhaseSpan, PolicySummary,
-    Purchase, ReplicaLife, ReplicationSummary, RequestTotals, RunRecord, ScalingTotals, ServiceTotals, StepRow,
-    TimelineRow, Verdict,
+    BudgetDetail, BudgetStretch, BudgetWindow, Comparison, CostLedger, DecisionRow, ErrorBudget, GpuUse, Histogram,
+    Interval, MetricRow, NodeLife, PhaseSpan, PolicySummary, Purchase, ReplicaLife, ReplicationSummary, RequestTotals,
+    RunRecord, ScalingTotals, ServiceTotals, StepRow, TimelineRow, Verdict,
 };
 use report::{CalendarStart, PolicyOutcome, RunReport};
 use units::{NodeId, PodId, SimDuration, SimTime, Usd, UsdPerHour};
@@ -17,6 +17,7 @@ pub struct Day {
     pub replications: Vec<Vec<ReplicationSummary>>,
     pub details: Vec<RunRecord>,
     pub comparisons: Vec<Comparison>,
+    pub budgets: Vec<ErrorBudget>,
 }
 
 impl Day {
@@ -26,6 +27,7 @@ impl Day {
                 summary: &self.summaries[index],
                 replications: &self.replications[index],
                 detail: &self.details[index],
+                budget: &self.budgets[index],
             })
             .collect()
     }
@@ -92,7 +94,38 @@ pub fn day(behaviors: &[Behavior]) -> Day {
     let summaries: Vec<PolicySummary> =
         details.iter().zip(&replications).map(|(detail, rows)| pooled(detail, rows)).collect();
     let comparisons = (1..summaries.len()).map(|index| compare(&summaries[index], &summaries[0])).collect();
-    Day { summaries, replications, details, comparisons }
+    let budgets = summaries.iter().zip(&details).map(|(summary, detail)| budget(summary, detail)).collect();
+    Day { summaries, replications, details, comparisons, budgets }
+}
+
+/// A budget for 99 %, worst at 14:15.
+fn budget(summary: &PolicySummary, detail: &RunRecord) -> ErrorBudget {
+    let Interval { mean, low, high } = summary.slo_attainment;
+    let burn_rate = Interval { mean: (1.0 - mean) * 100.0, low: (1.0 - high) * 100.0, high: (1.0 - low) * 100.0 };
+    let stretch = |burn_rate| BudgetStretch {
+        start: SimTime::from_secs(51_300),
+        requests: 96_000,
+        slo_misses: (960.0 * burn_rate) as u64,
+        burn_rate,
+        spent: burn_rate / 8_064.0,
+    };
+    let window = |seconds, burn_rate, alert_burn_rate| BudgetWindow {
+        length: SimDuration::from_secs(seconds),
+        worst: Some(stretch(burn_rate)),
+        alert_burn_rate,
+        alerting: SimDuration::from_secs(1_260),
+    };
+    ErrorBudget {
+        slo_attainment: summary.slo_attainment,
+        burn_rate,
+        spent_28d: Interval { low: burn_rate.low * 0.9, high: burn_rate.high * 1.1, ..burn_rate },
+        detail: (!detail.timeline.is_empty()).then(|| BudgetDetail {
+            measured: detail.measured,
+            in_violation: SimDuration::from_secs(5_400),
+            spent: burn_rate.mean / 28.0,
+            windows: vec![window(300, 87.5, None), window(3_600, 21.0, Some(13.44))],
+        }),
+    }
 }
 
 fn run(behavior: Behavior, seed: u64) -> RunRecord {
@@ -236,6 +269,7 @@ fn lives(record: &mut RunRecord, behavior: Behavior, noise: &mut Noise) {
             ended: Some(now + SimDuration::from_secs(900)),
             phases,
             busy: SimDuration::from_secs(500),
+            cost: Usd::from_micros(100_000),
             completed: 20_000,
             lost: 0,
             ending: "scale_in",
@@ -248,12 +282,15 @@ fn lives(record: &mut RunRecord, behavior: Behavior, noise: &mut Noise) {
         zone: "eu-west-1a".to_owned(),
         purchase: Purchase::Spot,
         gpus: 1,
+        recommended: None,
+        noticed: None,
         requested: SimTime::from_secs(10),
         launched: Some(SimTime::from_secs(55)),
         ended: None,
         phases: vec![PhaseSpan { phase: "launch", start: SimTime::from_secs(10), end: SimTime::from_secs(55) }],
         billed: SimDuration::from_secs(86_345),
         cost: Usd::from_micros(24_131_234),
+        cost_without_replica: Usd::from_micros(12_345),
         ending: "running",
     });
 }

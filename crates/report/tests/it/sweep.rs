@@ -1,7 +1,7 @@
 //! The plots of a sweep.
 
 use record::Interval;
-use report::{SweepPoint, SweepReport, SweepValue, sweep_plots};
+use report::{SweepPoint, SweepReport, SweepValue, sweep_files};
 
 fn value(text: &str) -> SweepValue {
     SweepValue { text: text.to_owned(), number: text.parse().unwrap_or(f64::NAN) }
@@ -31,7 +31,7 @@ fn points(first: &[&str], second: &[&str]) -> Vec<SweepPoint> {
 fn plots(parameters: &[&str], points: &[SweepPoint]) -> Vec<(String, Vec<u8>)> {
     let parameters: Vec<String> = parameters.iter().map(|&name| name.to_owned()).collect();
     let policies = ["hpa".to_owned(), "HPA".to_owned()];
-    sweep_plots(&SweepReport {
+    sweep_files(&SweepReport {
         name: "sweep",
         parameters: &parameters,
         policies: &policies,
@@ -75,5 +75,31 @@ fn points_without_requests_are_left_out_and_nothing_but_them_gives_no_plot() {
     for point in &mut points {
         point.slo_attainment = exactly(f64::NAN);
     }
-    assert!(plots(&["target"], &points).is_empty());
+    assert!(names(&plots(&["target"], &points)).is_empty());
+}
+
+#[test]
+fn more_parameters_and_sampled_ones_give_an_effect_each_and_no_map_of_holes() {
+    let mut sampled = points(&["1", "2", "3", "4", "5"], &["6", "7", "8", "9", "10"]);
+    sampled.retain(|point| point.settings[0].number + 5.0 == point.settings[1].number);
+    assert_eq!(names(&plots(&["a", "b"], &sampled)), ["cost_vs_slo", "effect-a", "effect-b"]);
+    let mut three = points(&["1", "2"], &["3", "4"]);
+    three.iter_mut().enumerate().for_each(|(index, point)| point.settings.push(value(["x", "y"][index % 2])));
+    let three = plots(&["a", "b", "c"], &three);
+    assert_eq!(names(&three), ["cost_vs_slo", "effect-a", "effect-b", "effect-c"]);
+}
+
+#[test]
+fn the_page_has_every_plot_and_what_nothing_beats_first() {
+    let files = plots(&["target", "<b>"], &points(&["10", "9", "20"], &["random", "leastRequests"]));
+    let (name, page) = files.last().expect("there is a page");
+    let page = String::from_utf8_lossy(page);
+    assert_eq!(name, "report.html");
+    assert_eq!(page.matches("<figure").count(), names(&files).len());
+    assert!(page.contains("&lt;b&gt;") && !page.contains("<b>"));
+    // Every further point costs more and attains more: all six are on the front, the cheapest first.
+    let rows: Vec<&str> = page.split("<tr><td").skip(1).collect();
+    assert_eq!(rows.len(), 6 + 12);
+    assert!(rows[0].contains("$1.00") && rows[5].contains("$6.00"));
+    assert!(!page.contains("http://") || page.matches("http://").count() == page.matches("http://www.w3.org").count());
 }

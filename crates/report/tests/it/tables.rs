@@ -6,10 +6,10 @@ use polars::prelude::DataFrame;
 use polars_io::SerReader;
 use polars_io::SerWriter;
 use polars_io::parquet::read::ParquetReader;
-use record::RequestRow;
+use record::{Interval, RequestRow};
 use report::{
-    FinishedPart, RequestsPart, comparison_table, decisions_table, files, ledger_table, replications_table,
-    requests_table, summary_table, timeline_table, write_requests,
+    FinishedPart, RequestsPart, burn_rate_table, comparison_table, decisions_table, error_budget_table, files,
+    ledger_table, replications_table, requests_table, summary_table, timeline_table, write_requests,
 };
 use units::{SimDuration, SimTime};
 
@@ -84,6 +84,23 @@ fn the_ledger_table_adds_up_to_the_ledger() {
         let rows = csv(ledger_table(report).to_csv());
         let total: i64 = column(&rows, "usd").into_iter().map(micros).sum();
         assert_eq!(total, day.details.iter().map(|detail| detail.ledger.total().as_micros()).sum::<i64>());
+    });
+}
+
+#[test]
+fn a_budget_says_how_long_it_lasts_and_where_it_went() {
+    let mut day = day(&THREE);
+    day.budgets[1].burn_rate = Interval { mean: 4.0, low: f64::NAN, high: f64::NAN };
+    day.budgets[2].burn_rate = Interval { mean: 0.0, low: 0.0, high: 0.1 };
+    with_report(&day, |report| {
+        let rows = csv(error_budget_table(report).to_csv());
+        assert_eq!(column(&rows, "budget_lasts_days")[1..], ["7.0", ""]);
+        assert_eq!(column(&rows, "burn_rate_ci_low")[1], "");
+        assert_eq!(column(&rows, "worst_5m_start")[0], "2026-03-02T14:15:00+01:00");
+        assert_eq!(column(&rows, "in_violation_s"), ["5400.0"; 3]);
+        let rows = csv(burn_rate_table(report).to_csv());
+        assert_eq!(column(&rows, "window_s"), ["300.0", "3600.0", "300.0", "3600.0", "300.0", "3600.0"]);
+        assert_eq!(column(&rows, "alerting_s")[..2], ["", "1260.0"]);
     });
 }
 

@@ -28,6 +28,10 @@ fn the_terminal_table_is_aligned_and_plain_where_it_must_be() {
         hpa-cpu-70 misses the objective of 99 % (97.11 % met the SLO)
         keda-queue misses the objective of 99 % (94.60 % met the SLO)
         predictive+warm-pool misses the objective of 99 % (97.16 % met the SLO)
+
+        hpa-cpu-70: 28 days like this spend 289 % (95 % of them 229 % to 356 %) of the error budget; worst 5 min from 14:15, at 87.5 times the rate allowed
+        keda-queue: 28 days like this spend 540 % (95 % of them 428 % to 665 %) of the error budget; worst 5 min from 14:15, at 87.5 times the rate allowed
+        predictive+warm-pool: 28 days like this spend 284 % (95 % of them 225 % to 349 %) of the error budget; worst 5 min from 14:15, at 87.5 times the rate allowed
         "##);
 }
 

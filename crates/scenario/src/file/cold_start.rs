@@ -28,8 +28,32 @@ pub struct ColdStartFile {
     pub image_pre_pulled: bool,
     /// Node-local cache of model weights. None by default.
     pub model_cache: Option<CacheFile>,
+    /// Pods are restored from a snapshot, or woken from sleep, in place of download, load and warm-up. No by default.
+    pub restore: Option<RestoreFile>,
     /// Links that transfers share.
     pub links: Vec<LinkFile>,
+}
+
+/// `restore`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct RestoreFile {
+    /// How long it takes: a time, a distribution, or bytes over links.
+    pub length: PhaseFile,
+    /// Where it can be done.
+    #[serde(default)]
+    pub on: RestorePlace,
+}
+
+/// Where pods can be restored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum RestorePlace {
+    /// On a node on which a pod of the service has been warm.
+    #[default]
+    UsedNodes,
+    /// On every node: the snapshot is brought there like the image.
+    EveryNode,
 }
 
 /// The length of a phase: a time, a distribution of times, or bytes over links.
@@ -121,6 +145,24 @@ pub struct CacheFile {
     /// A DaemonSet fills it this often; without it the first pod that downloads does.
     #[serde(default)]
     pub sync_period: Option<Time>,
+    /// What else is kept in it. The least recently used makes room.
+    #[serde(default)]
+    pub others: Vec<ArtifactFile>,
+    /// When new versions of the weights are released; copies made before are of no use to pods that start later.
+    #[serde(default)]
+    pub releases: Vec<Time>,
+}
+
+/// Something else in the cache: another model, an adapter.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ArtifactFile {
+    /// Name.
+    pub name: String,
+    /// Its size.
+    pub size: Size,
+    /// Time between its uses on one node.
+    pub every: Distribution<Time>,
 }
 
 /// A link that concurrent transfers share.

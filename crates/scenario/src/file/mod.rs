@@ -13,18 +13,22 @@ mod service;
 mod traffic;
 
 pub use choice::{Distribution, DistributionChoice, TextOr};
-pub use cold_start::{CacheFile, ColdStartFile, LinkFile, PhaseChoice, PhaseFile};
-pub use nodes::{
-    AvailabilityFile, BathtubFile, BathtubPoint, CapacityType, ClusterAutoscalerFile, ClusteredFile, ConsolidationFile,
-    DisruptionBudgetFile, InstanceTypeFile, InterruptionsFile, ManagerFile, NodesFile, OfferCapacity, PoolFile,
-    PriceFile, SchedulingFile, ServerlessFile, SimpleFile, SpotFile, TimingsFile,
+pub use cold_start::{
+    ArtifactFile, CacheFile, ColdStartFile, LinkFile, PhaseChoice, PhaseFile, RestoreFile, RestorePlace,
 };
-pub use policies::{HpaChoice, KedaChoice, PolicyFile, PredictiveFile, Reference, StaticFile, WarmPoolFile};
-pub use prices::PricesFile;
+pub use nodes::{
+    AvailabilityFile, BalancedFile, BathtubFile, BathtubPoint, CapacityType, ClusterAutoscalerFile, ClusteredFile,
+    ConsolidationFile, DisruptionBudgetFile, InstanceTypeFile, InterruptionsFile, ManagerFile, NodeLostFile, NodesFile,
+    OfferCapacity, PoolFile, SchedulingFile, ServerlessFile, SimpleFile, SpotFile, TimingsFile, ZoneTraceFile,
+};
+pub use policies::{
+    HpaChoice, KedaChoice, PausePodsFile, PolicyFile, PredictiveFile, Reference, StaticFile, WarmPoolFile,
+};
+pub use prices::{CommitmentFile, OneOrMany, PriceFile, PricesFile, SpotHistoryFile};
 pub use run::{ExporterFile, MetricsFile, RunFile, SloFile};
 pub use service::{
     AffineLatency, BatchLatencyFile, BatchPoint, ClientFile, ContinuousBatchingFile, DynamicBatchingFile, KillFile,
-    ModelFile, NoReplicaFile, PodFile, RetryFile, RoutingFile, ServiceFile, SlotsFile,
+    ModelFile, NoReplicaFile, PodFile, RetryFile, RoutingFile, ServiceFile, SlotsFile, SpreadFile,
 };
 pub use traffic::{
     BurstFile, ClipFile, ColumnsFile, GeneratorFile, HistoryFile, Level, NoiseFile, PartFile, PointFile, PointsFile,

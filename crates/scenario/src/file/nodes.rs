@@ -1,14 +1,18 @@
 //! Where pods run and what that costs.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
 use crate::quantity::{Hazard, Price, Share, Size, Time};
 
 use super::Distribution;
-use super::choice::TextOr;
+use super::choice::{DistributionChoice, TextOr};
 
 /// `nodes`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -108,6 +112,10 @@ pub struct TimingsFile {
     pub device_plugin: Distribution<Time>,
     /// How long a launch without capacity takes to fail.
     pub launch_failure: Distribution<Time>,
+    /// Chance that a launch is never answered.
+    pub launch_stuck: Share,
+    /// Chance that a launched node never registers; it is billed until it is given up.
+    pub registration_stuck: Share,
 }
 
 impl Default for TimingsFile {
@@ -118,6 +126,8 @@ impl Default for TimingsFile {
             boot: constant(30.0),
             device_plugin: constant(20.0),
             launch_failure: constant(2.0),
+            launch_stuck: Share(0.0),
+            registration_stuck: Share(0.0),
         }
     }
 }
@@ -126,11 +136,15 @@ impl Default for TimingsFile {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct InstanceTypeFile {
-    /// GPUs (or slices of them) pods can use.
+    /// GPUs (or slices of them) pods can use. With `resources`: GPUs in the machine.
     pub gpus: u32,
     /// The extended resource they are advertised as.
     #[serde(default = "gpu_resource")]
     pub gpu_resource: String,
+    /// What the device plugin advertises instead, for machines with MIG or time-slicing: `nvidia.com/mig-1g.10gb: 7`,
+    /// `nvidia.com/gpu.shared: 4`. In place of `gpuResource`.
+    #[serde(default)]
+    pub resources: BTreeMap<String, u32>,
     /// Value of the node label `nvidia.com/gpu.product`.
     #[serde(default)]
     pub gpu_product: String,
@@ -161,15 +175,30 @@ pub struct PoolFile {
     /// Zones; none by default.
     #[serde(default)]
     pub zones: Vec<String>,
+    /// Labels of its nodes, for pods' `nodeSelector`.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
     /// GPUs at most.
     #[serde(default)]
     pub gpus_max: Option<u32>,
+    /// CPUs at most, of whole machines.
+    #[serde(default)]
+    pub cpus_max: Option<u32>,
+    /// Memory at most, of whole machines.
+    #[serde(default)]
+    pub memory_max: Option<Size>,
     /// Nodes at least; paid for whether used or not.
     #[serde(default)]
     pub nodes_min: u32,
     /// Nodes at most.
     #[serde(default)]
     pub nodes_max: Option<u32>,
+    /// The first so many nodes are on demand, the others spot where there is any. 0 unless said.
+    #[serde(default)]
+    pub on_demand_base: Option<u32>,
+    /// Of the nodes above the base this share is on demand, rounded up. None unless said.
+    #[serde(default)]
+    pub on_demand_share: Option<Share>,
     /// When and which nodes go.
     #[serde(default = "default_consolidation")]
     pub consolidation: ConsolidationFile,
@@ -227,6 +256,23 @@ pub enum ConsolidationFile {
     WhenEmpty(Time),
     /// Empty and underutilized nodes, this long after the last pod event.
     WhenEmptyOrUnderutilized(Time),
+    /// As before, where what is saved is worth the disruption.
+    Balanced(BalancedFile),
+}
+
+/// `balanced`.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct BalancedFile {
+    /// Since the last pod event.
+    pub after: Time,
+    /// A move passes when its share of the pool's cost saved, over its share of the pool's disruption, is at least one over this.
+    #[serde(default = "balanced_threshold")]
+    pub threshold: u32,
+}
+
+fn balanced_threshold() -> u32 {
+    2
 }
 
 /// One disruption budget.
@@ -246,38 +292,6 @@ pub struct DisruptionBudgetFile {
     pub duration: Option<Time>,
 }
 
-/// Price of one instance type.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct PriceFile {
-    /// On demand.
-    #[serde(default)]
-    pub on_demand: Option<Price>,
-    /// Spot.
-    #[serde(default)]
-    pub spot: Option<Price>,
-    /// Reserved or committed.
-    #[serde(default)]
-    pub reserved: Option<Price>,
-    /// Shortest bill of an instance.
-    #[serde(default = "minute")]
-    pub billing_minimum: Time,
-    /// Bills are rounded up to a multiple of this.
-    #[serde(default = "second")]
-    pub billing_increment: Time,
-    /// A spot instance the provider takes back within its first hour is free.
-    #[serde(default)]
-    pub spot_first_hour_free: bool,
-}
-
-fn minute() -> Time {
-    Time(60.0)
-}
-
-fn second() -> Time {
-    Time(1.0)
-}
-
 /// `spot`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
@@ -288,6 +302,12 @@ pub struct SpotFile {
     pub notice: Time,
     /// Until the notice has reached the node controller.
     pub notice_latency: Time,
+    /// Whether notices reach it at all. Without a queue pods die with their node and are replaced once it is found lost.
+    pub interruption_queue: bool,
+    /// How a lost node is found without a queue.
+    pub node_lost: NodeLostFile,
+    /// How long before the notice a rebalance recommendation comes; nobody acts on it. None by default.
+    pub rebalance: Option<Distribution<Time>>,
     /// How long an offering is unavailable after it was taken back.
     pub away: Time,
 }
@@ -298,7 +318,29 @@ impl Default for SpotFile {
             interruptions: InterruptionsFile::None,
             notice: Time(120.0),
             notice_latency: Time(5.0),
+            interruption_queue: true,
+            node_lost: NodeLostFile::default(),
+            rebalance: None,
             away: Time(180.0),
+        }
+    }
+}
+
+/// `nodeLost`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct NodeLostFile {
+    /// From its end until it is NotReady.
+    pub not_ready: Distribution<Time>,
+    /// From NotReady until its pods are evicted; `0s` where the cloud's controller removes the Node at once.
+    pub eviction: Time,
+}
+
+impl Default for NodeLostFile {
+    fn default() -> Self {
+        Self {
+            not_ready: TextOr::Choice(DistributionChoice::Uniform { low: Time(40.0), high: Time(50.0) }),
+            eviction: Time(300.0),
         }
     }
 }
@@ -349,10 +391,58 @@ pub struct ClusteredFile {
     pub spread: Time,
 }
 
-/// `availability`: a recorded availability trace, JSON as `{"metadata": {"gap_seconds": G}, "data": [nodes, …]}`.
+/// `availability`: recorded traces of the nodes that could be had, in the formats of SkyPilot (JSON) and Bamboo (CSV).
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct AvailabilityFile {
-    /// File per zone.
-    pub zones: BTreeMap<String, String>,
+    /// File per zone, for all instance types together; or per zone and instance type.
+    pub zones: BTreeMap<String, ZoneTraceFile>,
+    /// Where in the recordings the run starts. At their start by default.
+    #[serde(default = "at_start")]
+    pub start_at: Time,
+    /// Whether a recording that is over starts again. By default its last count stays.
+    #[serde(default)]
+    pub repeat: bool,
+}
+
+fn at_start() -> Time {
+    Time(0.0)
+}
+
+/// The traces of a zone: files by instance type, the empty name standing for all types together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZoneTraceFile(pub BTreeMap<String, String>);
+
+struct ZoneTraceVisitor;
+
+impl<'de> Visitor<'de> for ZoneTraceVisitor {
+    type Value = ZoneTraceFile;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a file, or a mapping of instance types to files")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<ZoneTraceFile, E> {
+        Ok(ZoneTraceFile(BTreeMap::from([(String::new(), text.to_owned())])))
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<ZoneTraceFile, M::Error> {
+        BTreeMap::deserialize(MapAccessDeserializer::new(map)).map(ZoneTraceFile)
+    }
+}
+
+impl<'de> Deserialize<'de> for ZoneTraceFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ZoneTraceVisitor)
+    }
+}
+
+impl JsonSchema for ZoneTraceFile {
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("ZoneTrace")
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"anyOf": [{"type": "string"}, {"type": "object", "additionalProperties": {"type": "string"}}]})
+    }
 }

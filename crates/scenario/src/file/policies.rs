@@ -33,6 +33,9 @@ pub struct PolicyFile {
     /// Warm standbys.
     #[serde(default)]
     pub warm_pool: Option<WarmPoolFile>,
+    /// Pause pods: low-priority placeholders that keep room for replicas.
+    #[serde(default)]
+    pub pause_pods: Option<PausePodsFile>,
     /// Replicas at the start, if not the service's.
     #[serde(default)]
     pub replicas: Option<u32>,
@@ -125,7 +128,7 @@ pub struct PredictiveFile {
     pub replicas_min: u32,
     /// Largest answer.
     pub replicas_max: u32,
-    /// Writes the replica count itself, only upwards, instead of a floor for the other controllers.
+    /// Writes the replica count only upwards instead of setting a floor for `hpa` or `keda`, or of writing it up and down where it is alone.
     pub direct: bool,
 }
 
@@ -161,6 +164,24 @@ pub struct WarmPoolFile {
     /// Standbys go on on-demand nodes only.
     #[serde(default = "yes")]
     pub on_demand: bool,
+    /// A standby is promoted at the notice of a reclaim whose eviction a PodDisruptionBudget blocks.
+    #[serde(default = "yes")]
+    pub cover_notices: bool,
+}
+
+/// `pausePods`.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct PausePodsFile {
+    /// How many, each as large as a replica.
+    pub count: u32,
+    /// From a replica's finding no room until it is bound in a pause pod's place.
+    #[serde(default = "preemption")]
+    pub preemption: Time,
+}
+
+fn preemption() -> Time {
+    Time(2.0)
 }
 
 fn promotion() -> Time {

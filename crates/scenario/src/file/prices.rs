@@ -8,11 +8,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::PriceFile;
+use crate::quantity::{Price, Time};
 
 /// `prices`: instance types with their prices, and where prices that are not written come from.
 ///
-/// `catalog`, `provider` and `region` are settings; every other key is an instance type.
+/// `catalog`, `provider`, `region`, `spotHistory` and `commitments` are settings; every other key is an instance type.
 #[derive(Clone, Debug, Default)]
 pub struct PricesFile {
     /// Catalogs to take missing prices and shapes from: `embedded`, or files as `scalelab prices import` writes them. Of several, the
@@ -22,6 +22,10 @@ pub struct PricesFile {
     pub provider: Option<String>,
     /// Region of the catalog's prices; by default `us-east-1`, `us-central1` or `eastus`.
     pub region: Option<String>,
+    /// Recorded spot prices; they take precedence over the catalog's.
+    pub spot_history: Option<SpotHistoryFile>,
+    /// What is paid for whether it is used or not, and lowers the price of what is used.
+    pub commitments: Vec<CommitmentFile>,
     /// Prices written in the scenario; they take precedence.
     pub types: BTreeMap<String, PriceFile>,
 }
@@ -32,7 +36,7 @@ impl<'de> Visitor<'de> for PricesVisitor {
     type Value = PricesFile;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a mapping of instance types to prices, with `catalog`, `provider` and `region` beside them")
+        f.write_str("a mapping of instance types to prices, with `catalog`, `provider`, `region`, `spotHistory` and `commitments` beside them")
     }
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<PricesFile, M::Error> {
@@ -42,6 +46,8 @@ impl<'de> Visitor<'de> for PricesVisitor {
                 "catalog" => file.catalog = map.next_value::<OneOrMany>()?.0,
                 "provider" => file.provider = Some(map.next_value()?),
                 "region" => file.region = Some(map.next_value()?),
+                "spotHistory" => file.spot_history = Some(map.next_value()?),
+                "commitments" => file.commitments = map.next_value()?,
                 _ => {
                     file.types.insert(key, map.next_value()?);
                 }
@@ -64,6 +70,8 @@ impl JsonSchema for PricesFile {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let price = generator.subschema_for::<PriceFile>();
+        let history = generator.subschema_for::<SpotHistoryFile>();
+        let commitments = generator.subschema_for::<Vec<CommitmentFile>>();
         json_schema!({
             "type": "object",
             "properties": {
@@ -72,15 +80,95 @@ impl JsonSchema for PricesFile {
                     "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
                 },
                 "provider": {"description": "Only this provider's rows of the catalog.", "type": "string"},
-                "region": {"description": "Region of the catalog's prices.", "type": "string"}
+                "region": {"description": "Region of the catalog's prices.", "type": "string"},
+                "spotHistory": history,
+                "commitments": commitments
             },
             "additionalProperties": price
         })
     }
 }
 
+/// Price of one instance type.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct PriceFile {
+    /// On demand.
+    #[serde(default)]
+    pub on_demand: Option<Price>,
+    /// Spot.
+    #[serde(default)]
+    pub spot: Option<Price>,
+    /// Reserved or committed.
+    #[serde(default)]
+    pub reserved: Option<Price>,
+    /// Provider whose billing rules hold: `aws`, `gcp`, `azure` or `modal`. By default the one whose catalog row it is; without a
+    /// catalog a minute at least, by the second, and spot is never free.
+    #[serde(default)]
+    pub billing: Option<String>,
+    /// Shortest bill of an instance.
+    #[serde(default)]
+    pub billing_minimum: Option<Time>,
+    /// Bills are rounded up to a multiple of this.
+    #[serde(default)]
+    pub billing_increment: Option<Time>,
+    /// A spot instance the provider takes back within its first hour is free. The same as `spotFreeWithin: 1h`.
+    #[serde(default)]
+    pub spot_first_hour_free: Option<bool>,
+    /// A spot instance the provider takes back younger than this is free.
+    #[serde(default)]
+    pub spot_free_within: Option<Time>,
+}
+
+/// `prices.spotHistory`: recorded spot prices, per zone and instance type.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct SpotHistoryFile {
+    /// Answers of `aws ec2 describe-spot-price-history`, one file per page, or a catalog as `scalelab prices import` writes it, whose
+    /// prices change at midnight UTC of the days of its rows.
+    pub file: OneOrMany,
+    /// Instant of the history at which the run starts, such as `2026-08-10T00:00:00Z`. By default `run.start`.
+    #[serde(default)]
+    pub from: Option<String>,
+    /// The history of this length from there on is played again and again. By default it is played once, and the last price stays.
+    #[serde(default)]
+    pub repeat: Option<Time>,
+    /// Whose prices: `Linux/UNIX` by default.
+    #[serde(default = "linux")]
+    pub product: String,
+}
+
+fn linux() -> String {
+    prices::LINUX.to_owned()
+}
+
+/// One of `prices.commitments`: a savings plan or reserved instances, applied hour by hour to on-demand instances of the types it covers.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct CommitmentFile {
+    /// Dollars committed per hour; a savings plan. Instead of `instances`.
+    #[serde(default)]
+    pub per_hour: Option<Price>,
+    /// Instances committed; reserved instances. Instead of `perHour`, and with a single rate.
+    #[serde(default)]
+    pub instances: Option<u32>,
+    /// Price of an instance of each covered type under the commitment.
+    pub rates: BTreeMap<String, Price>,
+}
+
 /// One text, or a list of them.
-struct OneOrMany(Vec<String>);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OneOrMany(pub Vec<String>);
+
+impl JsonSchema for OneOrMany {
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("OneOrMany")
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]})
+    }
+}
 
 struct OneOrManyVisitor;
 
@@ -88,7 +176,7 @@ impl<'de> Visitor<'de> for OneOrManyVisitor {
     type Value = OneOrMany;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("`embedded`, the name of a catalog file, or a list of these")
+        f.write_str("the name of a file (for `catalog` also `embedded`), or a list of these")
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<OneOrMany, E> {

@@ -39,9 +39,13 @@ pub struct ServiceFile {
     /// What clients do.
     #[serde(default)]
     pub client: ClientFile,
-    /// From ready to receiving requests, and from deletion to receiving none.
+    /// From ready to receiving requests.
     #[serde(default = "default_endpoint_delay")]
     pub endpoint_delay: Time,
+    /// From deletion to receiving no new requests, with the preStop hook as long as it is. By default a deleted pod gets none from
+    /// the instant of its deletion and ends with its last request, whatever its hook says.
+    #[serde(default)]
+    pub drain_delay: Option<Time>,
 }
 
 fn default_routing() -> RoutingFile {
@@ -86,6 +90,8 @@ pub struct PodFile {
     pub probe_initial_delay: Time,
     /// `nodeSelector`.
     pub node_selector: BTreeMap<String, String>,
+    /// What the scheduler would rather spread pods over: preferred anti-affinity, `ScheduleAnyway`.
+    pub spread: Vec<SpreadFile>,
     /// Labels.
     pub labels: BTreeMap<String, String>,
     /// Image reference.
@@ -106,10 +112,21 @@ impl Default for PodFile {
             probe_period: Time(10.0),
             probe_initial_delay: Time(0.0),
             node_selector: BTreeMap::new(),
+            spread: Vec::new(),
             labels: BTreeMap::new(),
             image: String::new(),
         }
     }
+}
+
+/// What pods are spread over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum SpreadFile {
+    /// Nodes.
+    Nodes,
+    /// Zones.
+    Zones,
 }
 
 /// How a replica serves.

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use cluster::spec::{ContainerSpec, PodSpec};
+use cluster::spec::{ContainerSpec, PodSpec, SoftSpread};
 use serde::Deserialize;
 use units::{Bytes, Millicores, SimDuration};
 
+use super::karpenter::{Operator, Requirement};
 use super::{MetadataFile, Quantity};
 
 /// The manifest.
@@ -63,6 +64,93 @@ pub struct PodSpecFile {
     /// Scheduling priority.
     #[serde(default)]
     pub priority: Option<i32>,
+    /// Preferences for other nodes; what is required is refused.
+    #[serde(default)]
+    pub affinity: AffinityFile,
+    /// Spreading over nodes and zones; `ScheduleAnyway` only.
+    #[serde(default)]
+    pub topology_spread_constraints: Vec<SpreadConstraintFile>,
+}
+
+/// `affinity`: only preferred pod anti-affinity is left of it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct AffinityFile {
+    /// Pods it would rather not be near.
+    pub pod_anti_affinity: AntiAffinityFile,
+}
+
+/// `podAntiAffinity`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct AntiAffinityFile {
+    /// Preferences.
+    pub preferred_during_scheduling_ignored_during_execution: Vec<PreferenceFile>,
+}
+
+/// One weighted preference.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct PreferenceFile {
+    /// 1 to 100; the model knows only whether there is a preference.
+    pub weight: u32,
+    /// Whom it is about.
+    pub pod_affinity_term: TermFile,
+}
+
+/// `podAffinityTerm`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct TermFile {
+    /// Whose pods.
+    #[serde(default)]
+    pub label_selector: ExpressionSelectorFile,
+    /// What they would rather not share.
+    pub topology_key: String,
+}
+
+/// One of `topologySpreadConstraints`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct SpreadConstraintFile {
+    /// Difference allowed; as a preference it only has to exist.
+    pub max_skew: u32,
+    /// What to spread over.
+    pub topology_key: String,
+    /// `ScheduleAnyway`; `DoNotSchedule`, the API's default, is refused.
+    #[serde(default)]
+    pub when_unsatisfiable: Option<String>,
+    /// Whose pods.
+    #[serde(default)]
+    pub label_selector: ExpressionSelectorFile,
+}
+
+/// A label selector with expressions.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct ExpressionSelectorFile {
+    /// Labels that must be equal.
+    pub match_labels: BTreeMap<String, String>,
+    /// Conditions on labels.
+    pub match_expressions: Vec<Requirement>,
+}
+
+impl ExpressionSelectorFile {
+    /// Whether it selects pods with these labels.
+    fn selects(&self, labels: &BTreeMap<String, String>) -> bool {
+        let has = |rule: &Requirement| {
+            let value = labels.get(&rule.key);
+            let is_listed = value.is_some_and(|value| rule.values.contains(value));
+            match rule.operator {
+                Operator::In => is_listed,
+                Operator::NotIn => !is_listed,
+                Operator::Exists => value.is_some(),
+                _ => value.is_none(),
+            }
+        };
+        self.match_labels.iter().all(|(key, value)| labels.get(key) == Some(value))
+            && self.match_expressions.iter().all(has)
+    }
 }
 
 /// One container.
@@ -212,10 +300,43 @@ impl DeploymentFile {
                 .map_or(SimDuration::from_millis(1), |probe| SimDuration::from_secs(probe.period_seconds.max(1))),
             probe_initial_delay: SimDuration::from_secs(probe.map_or(0, |probe| probe.initial_delay_seconds)),
             endpoint_delay,
+            drain_delay: None,
+            spread: self.spread()?,
             node_selector: spec.node_selector.clone().into_iter().collect(),
             priority: spec.priority.unwrap_or(0),
             labels: self.spec.template.metadata.labels.clone().into_iter().collect(),
             image: spec.containers[0].image.clone(),
+        })
+    }
+}
+
+impl DeploymentFile {
+    /// What its pods would rather be spread over, as far as it is about themselves.
+    fn spread(&self) -> Result<SoftSpread, PodProblem> {
+        let TemplateFile { metadata, spec } = &self.spec.template;
+        let mut keys = Vec::new();
+        for preference in &spec.affinity.pod_anti_affinity.preferred_during_scheduling_ignored_during_execution {
+            let TermFile { label_selector, topology_key } = &preference.pod_affinity_term;
+            if preference.weight > 0 && label_selector.selects(&metadata.labels) {
+                keys.push(topology_key.as_str());
+            }
+        }
+        for (index, constraint) in spec.topology_spread_constraints.iter().enumerate() {
+            let path = format!("topologySpreadConstraints[{index}]");
+            if constraint.when_unsatisfiable.as_deref() != Some("ScheduleAnyway") {
+                let reason = "only `whenUnsatisfiable: ScheduleAnyway` is modelled; `DoNotSchedule` keeps pods from nodes with room";
+                return Err((path, reason.to_owned()));
+            }
+            if constraint.max_skew == 0 {
+                return Err((format!("{path}.maxSkew"), "must be at least 1".to_owned()));
+            }
+            if constraint.label_selector.selects(&metadata.labels) {
+                keys.push(constraint.topology_key.as_str());
+            }
+        }
+        Ok(SoftSpread {
+            nodes: keys.contains(&"kubernetes.io/hostname"),
+            zones: keys.contains(&"topology.kubernetes.io/zone"),
         })
     }
 }

@@ -22,6 +22,8 @@ pub struct KarpenterPool {
     pub requirements: Vec<Requirement>,
     /// On-demand only where no capacity type is required: the rule of v1alpha5.
     pub on_demand_by_default: bool,
+    /// Labels its nodes carry.
+    pub labels: BTreeMap<String, String>,
     /// Resources at most.
     pub limits: BTreeMap<String, Quantity>,
     /// When nodes go.
@@ -88,7 +90,15 @@ struct PoolSpec {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct PoolTemplate {
+    #[serde(default)]
+    metadata: TemplateMetadata,
     spec: TemplateSpec,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+struct TemplateMetadata {
+    labels: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -107,6 +117,7 @@ struct TemplateSpec {
 struct Disruption {
     consolidation_policy: Option<ConsolidationPolicy>,
     consolidate_after: Option<GoDuration>,
+    consolidation_threshold: Option<u32>,
     expire_after: Option<GoDuration>,
     budgets: Option<Vec<BudgetEntry>>,
 }
@@ -117,6 +128,7 @@ enum ConsolidationPolicy {
     WhenEmpty,
     WhenEmptyOrUnderutilized,
     WhenUnderutilized,
+    Balanced,
 }
 
 #[derive(Deserialize)]
@@ -142,6 +154,7 @@ struct ProvisionerManifest {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 struct ProvisionerSpec {
+    labels: BTreeMap<String, String>,
     requirements: Vec<Requirement>,
     limits: ProvisionerLimits,
     ttl_seconds_after_empty: Option<u64>,
@@ -208,9 +221,12 @@ impl KarpenterPool {
 /// 30 days: the `expireAfter` that NodePools of both versions get from the API server.
 const EXPIRE_AFTER: SimDuration = SimDuration::from_secs(720 * 3_600);
 
+/// The `consolidationThreshold` of a NodePool that has none: a move passes at a score of 0.5.
+const BALANCED_THRESHOLD: u32 = 2;
+
 impl PoolManifest {
     fn resolve(self, document: &Document) -> Result<KarpenterPool, ScenarioError> {
-        let PoolSpec { template: PoolTemplate { spec }, disruption, limits, weight } = self.spec;
+        let PoolSpec { template: PoolTemplate { metadata, spec }, disruption, limits, weight } = self.spec;
         let is_beta = document.kind == Kind::NodePoolBeta;
         let wrong = |path: &str, reason: &str| ScenarioError::Inconsistent {
             at: document.node.at(&["spec", "disruption"]).unwrap_or(&document.node).locate(path),
@@ -229,6 +245,7 @@ impl PoolManifest {
             weight,
             requirements: spec.requirements,
             on_demand_by_default: false,
+            labels: metadata.labels,
             limits,
             disruption: KarpenterDisruption {
                 consolidation,
@@ -260,6 +277,7 @@ impl ProvisionerManifest {
             weight: spec.weight,
             requirements: spec.requirements,
             on_demand_by_default: true,
+            labels: spec.labels,
             limits: spec.limits.resources,
             disruption: KarpenterDisruption {
                 consolidation,
@@ -276,7 +294,7 @@ fn consolidation(disruption: &Disruption, is_beta: bool) -> Result<Consolidation
     let fallback =
         if is_beta { ConsolidationPolicy::WhenUnderutilized } else { ConsolidationPolicy::WhenEmptyOrUnderutilized };
     let policy = disruption.consolidation_policy.unwrap_or(fallback);
-    let after = disruption.consolidate_after;
+    let (after, threshold) = (disruption.consolidate_after, disruption.consolidation_threshold);
     match (policy, is_beta) {
         (ConsolidationPolicy::WhenUnderutilized, false) => {
             return Err("v1 calls `WhenUnderutilized` `WhenEmptyOrUnderutilized`");
@@ -287,6 +305,10 @@ fn consolidation(disruption: &Disruption, is_beta: bool) -> Result<Consolidation
         (ConsolidationPolicy::WhenUnderutilized, true) if matches!(after, Some(GoDuration::After(_))) => {
             return Err("v1beta1 refuses `consolidateAfter` with `WhenUnderutilized`");
         }
+        (ConsolidationPolicy::Balanced, true) => return Err("v1beta1 does not know `Balanced`"),
+        (_, _) if threshold == Some(0) => return Err("`consolidationThreshold` must be at least 1"),
+        (ConsolidationPolicy::Balanced, false) => {}
+        (_, _) if threshold.is_some() => return Err("`consolidationThreshold` goes with the policy `Balanced` only"),
         (ConsolidationPolicy::WhenEmpty, true) if after.is_none() => {
             return Err("v1beta1 needs `consolidateAfter` with `WhenEmpty`");
         }
@@ -296,6 +318,9 @@ fn consolidation(disruption: &Disruption, is_beta: bool) -> Result<Consolidation
     Ok(match after.unwrap_or(GoDuration::After(default)) {
         GoDuration::Never => Consolidation::Never,
         GoDuration::After(delay) if policy == ConsolidationPolicy::WhenEmpty => Consolidation::WhenEmpty(delay),
+        GoDuration::After(after) if policy == ConsolidationPolicy::Balanced => {
+            Consolidation::Balanced { after, threshold: threshold.unwrap_or(BALANCED_THRESHOLD) }
+        }
         GoDuration::After(delay) => Consolidation::WhenEmptyOrUnderutilized(delay),
     })
 }

@@ -50,7 +50,7 @@ const DEPLOYMENT: [Rule; 10] = [
     ("spec.template.metadata.creationTimestamp", Ignored),
 ];
 
-const POD: [Rule; 23] = [
+const POD: [Rule; 29] = [
     (
         "spec.template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution",
         Refused("required node affinity restricts the nodes a pod may use; write it as `nodeSelector`"),
@@ -63,11 +63,20 @@ const POD: [Rule; 23] = [
         "spec.template.spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution",
         Refused("required pod anti-affinity keeps pods from sharing a node"),
     ),
-    ("spec.template.spec.affinity", Ignored),
+    ("spec.template.spec.affinity.nodeAffinity", Ignored),
+    ("spec.template.spec.affinity.podAffinity", Ignored),
     (
-        "spec.template.spec.topologySpreadConstraints",
-        Refused("topology spread constraints restrict the nodes a pod may use"),
+        "spec.template.spec.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[].podAffinityTerm.namespaces",
+        Ignored,
     ),
+    (
+        "spec.template.spec.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[].podAffinityTerm.namespaceSelector",
+        Ignored,
+    ),
+    ("spec.template.spec.topologySpreadConstraints[].minDomains", Ignored),
+    ("spec.template.spec.topologySpreadConstraints[].nodeAffinityPolicy", Ignored),
+    ("spec.template.spec.topologySpreadConstraints[].nodeTaintsPolicy", Ignored),
+    ("spec.template.spec.topologySpreadConstraints[].matchLabelKeys", Ignored),
     ("spec.template.spec.nodeName", Refused("nodeName binds every pod to one node")),
     ("spec.template.spec.tolerations", Ignored),
     ("spec.template.spec.volumes", Ignored),
@@ -125,7 +134,7 @@ const SCALED_OBJECT: [Rule; 3] = [
 const BUDGET: [Rule; 1] = [("spec.unhealthyPodEvictionPolicy", Ignored)];
 
 const NODE_POOL: [Rule; 7] = [
-    ("spec.template.metadata", Ignored),
+    ("spec.template.metadata.annotations", Ignored),
     ("spec.template.spec.nodeClassRef", Ignored),
     ("spec.template.spec.taints", Ignored),
     ("spec.template.spec.startupTaints", Ignored),
@@ -134,9 +143,8 @@ const NODE_POOL: [Rule; 7] = [
     ("spec.replicas", Refused("a static NodePool keeps a fixed number of nodes; use `nodes.pools[].nodesMin`")),
 ];
 
-const PROVISIONER: [Rule; 8] = [
+const PROVISIONER: [Rule; 7] = [
     ("spec.annotations", Ignored),
-    ("spec.labels", Ignored),
     ("spec.taints", Ignored),
     ("spec.startupTaints", Ignored),
     ("spec.kubeletConfiguration", Ignored),

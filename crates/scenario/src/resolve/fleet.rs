@@ -2,23 +2,27 @@
 
 use calibrate::ColdStartPreset;
 use cluster::spec::{
-    CacheSpec, ClusterAutoscalerSpec, ColdStartSpec, Consolidation, DisruptionBudget, FleetSpec, InterruptionModel,
-    LinkSpec, NodeManager, NodePoolSpec, NodeTimings, PhaseSpec, PodDisruptionBudget, PodSpec, Scheduling, SpotSpec,
+    ArtifactSpec, CacheSpec, ClusterAutoscalerSpec, ColdStartSpec, Consolidation, DisruptionBudget, FleetSpec,
+    InstanceOffering, InterruptionModel, LinkSpec, NodeLostSpec, NodeManager, NodePoolSpec, NodeTimings, OnDemandShare,
+    PhaseSpec, PodDisruptionBudget, PodSpec, RestoreSpec, Scheduling, SpotSpec,
 };
-use units::Bytes;
+use units::{Bytes, Millicores, SimDuration, SimTime};
 use workload::Distribution as Drawn;
 
 use crate::error::{At, ScenarioError};
 use crate::file::{
-    CapacityType, ConsolidationFile, DisruptionBudgetFile, InterruptionsFile, ManagerFile, PhaseChoice, PhaseFile,
-    PoolFile, ScenarioSpec, SchedulingFile, SpotFile, TextOr,
+    ArtifactFile, CacheFile, CapacityType, ColdStartFile, ConsolidationFile, DisruptionBudgetFile, InterruptionsFile,
+    ManagerFile, PhaseChoice, PhaseFile, PoolFile, RestorePlace, ScenarioSpec, SchedulingFile, SpotFile, TextOr,
 };
 use crate::manifest::{BudgetFile, Document, KarpenterPool, Kind, default_budget, disruption_budget, read};
 use crate::quantity::Time;
 use crate::tree::parse_path;
 
-use super::Context;
 use super::offerings::{Market, Wanted};
+use super::price_book::purchase;
+use super::{Context, RunWindow};
+
+const SECOND: SimDuration = SimDuration::from_secs(1);
 
 impl Context<'_> {
     /// Everything that runs pods.
@@ -26,23 +30,19 @@ impl Context<'_> {
         &mut self,
         spec: &ScenarioSpec,
         pod: &PodSpec,
-        start: jiff::civil::Date,
+        window: &RunWindow,
     ) -> Result<FleetSpec, ScenarioError> {
-        let timings = &spec.nodes.timings;
         let manager = self.manager(&spec.nodes.manager)?;
         let pools =
-            if matches!(manager, NodeManager::Serverless { .. }) { Vec::new() } else { self.pools(spec, pod, start)? };
+            if matches!(manager, NodeManager::Serverless { .. }) { Vec::new() } else { self.pools(spec, pod, window)? };
+        let spot = self.spot(&spec.spot, &pools, window)?;
         Ok(FleetSpec {
             manager,
-            pools,
-            timings: NodeTimings {
-                launch: self.distribution(&timings.launch, "spec.nodes.timings.launch")?,
-                boot: self.distribution(&timings.boot, "spec.nodes.timings.boot")?,
-                device_plugin: self.distribution(&timings.device_plugin, "spec.nodes.timings.devicePlugin")?,
-                launch_failure: self.distribution(&timings.launch_failure, "spec.nodes.timings.launchFailure")?,
-            },
+            timings: self.timings(spec)?,
             cold_start: self.cold_start(spec)?,
-            spot: self.spot(&spec.spot)?,
+            spot,
+            commitments: self.commitments(spec, &pools)?,
+            pools,
             budgets: self.pod_budgets(&pod.labels)?,
             scheduling: match spec.nodes.scheduling {
                 SchedulingFile::LeastAllocated => Scheduling::LeastAllocated,
@@ -51,11 +51,36 @@ impl Context<'_> {
         })
     }
 
+    fn timings(&self, spec: &ScenarioSpec) -> Result<NodeTimings, ScenarioError> {
+        let timings = &spec.nodes.timings;
+        let has_timeouts = matches!(spec.nodes.manager, ManagerFile::Karpenter | ManagerFile::ClusterAutoscaler(_));
+        for (key, share) in [("launchStuck", timings.launch_stuck), ("registrationStuck", timings.registration_stuck)] {
+            let path = format!("spec.nodes.timings.{key}");
+            if share.0 >= 1.0 {
+                return Err(self.inconsistent(&path, "must be below 100%: no node would ever come"));
+            }
+            if share.0 > 0.0 && !has_timeouts {
+                return Err(self.inconsistent(
+                    &path,
+                    "only `karpenter` and `clusterAutoscaler` give up a node that does not come",
+                ));
+            }
+        }
+        Ok(NodeTimings {
+            launch: self.distribution(&timings.launch, "spec.nodes.timings.launch")?,
+            boot: self.distribution(&timings.boot, "spec.nodes.timings.boot")?,
+            device_plugin: self.distribution(&timings.device_plugin, "spec.nodes.timings.devicePlugin")?,
+            launch_failure: self.distribution(&timings.launch_failure, "spec.nodes.timings.launchFailure")?,
+            launch_stuck: timings.launch_stuck.0,
+            registration_stuck: timings.registration_stuck.0,
+        })
+    }
+
     fn manager(&self, file: &ManagerFile) -> Result<NodeManager, ScenarioError> {
         Ok(match file {
             ManagerFile::Karpenter => NodeManager::Karpenter,
             ManagerFile::ClusterAutoscaler(settings) => {
-                let least = units::SimDuration::from_secs(1);
+                let least = SECOND;
                 let path = "spec.nodes.manager.clusterAutoscaler.scanInterval";
                 NodeManager::ClusterAutoscaler(ClusterAutoscalerSpec {
                     scan_interval: self.at_least(settings.scan_interval, least, path)?,
@@ -74,10 +99,10 @@ impl Context<'_> {
         &mut self,
         spec: &ScenarioSpec,
         pod: &PodSpec,
-        start: jiff::civil::Date,
+        window: &RunWindow,
     ) -> Result<Vec<NodePoolSpec>, ScenarioError> {
-        let book = self.price_book(spec)?;
-        let market = Market { spec, book: &book };
+        let book = self.price_book(spec, window)?;
+        let market = Market { spec, book: &book, resource: &pod.gpu_resource };
         let mut pools = Vec::new();
         for (index, pool) in spec.nodes.pools.iter().enumerate() {
             pools.push(self.written_pool(&market, pool, &format!("spec.nodes.pools[{index}]"))?);
@@ -97,14 +122,30 @@ impl Context<'_> {
             }
         }
         self.check_fit(&pools, pod)?;
-        self.note_catalog_prices(&book, &pools, start);
+        if matches!(spec.nodes.manager, ManagerFile::Karpenter) && pod.gpus > 0 && pod.gpu_resource != "nvidia.com/gpu"
+        {
+            let resource = &pod.gpu_resource;
+            self.notes.push(format!(
+                "Karpenter launches nothing for `{resource}` before a node has reported it; the model takes it as known"
+            ));
+        }
+        self.note_recorded_prices(&book, &pools);
+        self.note_catalog_prices(&book, &pools, window.date);
         Ok(pools)
     }
 
     /// A pool none of whose nodes can hold the pod is worth a note; if none can, nothing would ever run.
     fn check_fit(&mut self, pools: &[NodePoolSpec], pod: &PodSpec) -> Result<(), ScenarioError> {
         let mut misfits = Vec::new();
+        self.note_unknown_labels(pools, pod);
         for pool in pools {
+            if let Some((key, value)) =
+                pod.node_selector.iter().find(|(key, value)| gives_other(pools, pool, key, value))
+            {
+                let name = &pool.name;
+                misfits.push(format!("pool `{name}` can never hold the pod: it selects nodes with `{key}: {value}`, which this pool's do not have"));
+                continue;
+            }
             let reasons: Vec<String> = pool.offerings.iter().filter_map(|offering| misfit(offering, pod)).collect();
             if reasons.len() == pool.offerings.len() {
                 misfits.push(format!("pool `{}` can never hold the pod: {}", pool.name, reasons[0]));
@@ -117,11 +158,26 @@ impl Context<'_> {
         Ok(())
     }
 
-    fn written_pool(&self, market: &Market<'_>, pool: &PoolFile, path: &str) -> Result<NodePoolSpec, ScenarioError> {
+    /// A label that neither a pool nor the model gives nodes cannot be checked; the pod is taken to find it.
+    fn note_unknown_labels(&mut self, pools: &[NodePoolSpec], pod: &PodSpec) {
+        for (key, value) in &pod.node_selector {
+            if !MODELLED_LABELS.contains(&key.as_str()) && !is_given(pools, key) {
+                self.notes.push(format!("nodeSelector `{key}: {value}`: no pool says it has this label; taken as met"));
+            }
+        }
+    }
+
+    fn written_pool(
+        &mut self,
+        market: &Market<'_>,
+        pool: &PoolFile,
+        path: &str,
+    ) -> Result<NodePoolSpec, ScenarioError> {
         let wanted = Wanted {
             path: &format!("{path}.instanceTypes"),
             instance_types: pool.instance_types.clone(),
             capacity_types: &pool.capacity_types,
+            capacity_path: Some(&format!("{path}.capacityTypes")),
             zones: &pool.zones,
             capacity: &pool.capacity,
         };
@@ -138,20 +194,48 @@ impl Context<'_> {
             name: pool.name.clone(),
             weight: pool.weight,
             offerings: self.offerings(market, &wanted)?,
+            labels: pool.labels.clone().into_iter().collect(),
             gpus_max: pool.gpus_max,
+            cpu_max: pool.cpus_max.map(|cpus| Millicores(u64::from(cpus) * 1_000)),
+            memory_max: pool.memory_max.map(|memory| Bytes(memory.0)),
             nodes_min: pool.nodes_min,
             nodes_max: pool.nodes_max,
+            on_demand: self.on_demand_share(pool, path)?,
             consolidation: match pool.consolidation {
                 ConsolidationFile::Never => Consolidation::Never,
                 ConsolidationFile::WhenEmpty(after) => Consolidation::WhenEmpty(after.duration()),
                 ConsolidationFile::WhenEmptyOrUnderutilized(after) => {
                     Consolidation::WhenEmptyOrUnderutilized(after.duration())
                 }
+                ConsolidationFile::Balanced(balanced) if balanced.threshold == 0 => {
+                    let path = format!("{path}.consolidation.balanced.threshold");
+                    return Err(self.inconsistent(&path, "must be at least 1"));
+                }
+                ConsolidationFile::Balanced(balanced) => {
+                    Consolidation::Balanced { after: balanced.after.duration(), threshold: balanced.threshold }
+                }
             },
             expire_after: pool.expire_after.map(Time::duration),
             termination_grace: pool.termination_grace.map(Time::duration),
             budgets: self.written_budgets(pool.budgets.as_deref(), &format!("{path}.budgets"))?,
         })
+    }
+
+    /// How much of a pool is kept on demand. It needs both options, or there would be nothing to share.
+    fn on_demand_share(&self, pool: &PoolFile, path: &str) -> Result<Option<OnDemandShare>, ScenarioError> {
+        if pool.on_demand_base.is_none() && pool.on_demand_share.is_none() {
+            return Ok(None);
+        }
+        let has = |kind| pool.capacity_types.contains(&kind);
+        if !(has(CapacityType::Spot) && has(CapacityType::OnDemand)) {
+            let reason = "`onDemandBase` and `onDemandShare` need `capacityTypes: [spot, on-demand]`";
+            return Err(self.inconsistent(path, reason));
+        }
+        let above = pool.on_demand_share.map_or(0.0, |share| share.0);
+        if above > 1.0 {
+            return Err(self.inconsistent(&format!("{path}.onDemandShare"), "must be at most 100%"));
+        }
+        Ok(Some(OnDemandShare { base: pool.on_demand_base.unwrap_or(0), above }))
     }
 
     fn written_budgets(
@@ -184,30 +268,51 @@ impl Context<'_> {
             path: "spec.prices",
             instance_types: wish.instance_types,
             capacity_types: &wish.capacity_types,
+            capacity_path: None,
             zones: &wish.zones,
             capacity: &std::collections::BTreeMap::<CapacityType, _>::new(),
         };
-        let offerings = self.offerings(market, &wanted).map_err(|_| ScenarioError::Inconsistent {
+        let offerings = self.offerings(market, &wanted).map_err(|error| ScenarioError::Inconsistent {
             at: at(&requirements),
-            reason: "no instance type with a price under `prices` of the scenario meets them".to_owned(),
+            reason: match error {
+                ScenarioError::Inconsistent { reason, .. } => reason,
+                _ => "no instance type with a price under `prices` of the scenario meets them".to_owned(),
+            },
         })?;
+        if pool.requirements.iter().any(|rule| rule.key == "karpenter.sh/capacity-type") {
+            self.note_unoffered(&document.title(), &wish.capacity_types, &offerings);
+        }
         let limit = |resource: &str| pool.limits.get(resource).map(|quantity| quantity.units());
-        if let Some(other) = pool.limits.keys().find(|key| !key.contains('/')) {
-            let reason = format!("a limit on `{other}` caps the pool by something else than GPUs");
+        let known = ["cpu", "memory", "nodes"];
+        if let Some(other) = pool.limits.keys().find(|key| !key.contains('/') && !known.contains(&key.as_str())) {
+            let reason = format!("a limit on `{other}` caps the pool by something the model does not have");
             return Err(ScenarioError::NotModelled { at: at("spec.limits"), reason });
         }
         Ok(NodePoolSpec {
             name: pool.name.clone(),
             weight: pool.weight,
+            labels: pool.labels.into_iter().collect(),
             gpus_max: limit(&offerings[0].gpu_resource).map(|gpus| u32::try_from(gpus).unwrap_or(u32::MAX)),
+            cpu_max: pool.limits.get("cpu").map(|cpu| Millicores(u64::try_from(cpu.0).unwrap_or(0))),
+            memory_max: limit("memory").map(Bytes),
             offerings,
             nodes_min: 0,
-            nodes_max: None,
+            nodes_max: limit("nodes").map(|nodes| u32::try_from(nodes).unwrap_or(u32::MAX)),
+            on_demand: None,
             consolidation: pool.disruption.consolidation,
             expire_after: pool.disruption.expire_after,
             termination_grace: pool.disruption.termination_grace,
             budgets: pool.disruption.budgets,
         })
+    }
+
+    /// A manifest may name capacity types that the scenario has no prices of; that is no mistake, but makes the pool smaller than it looks.
+    fn note_unoffered(&mut self, title: &str, capacity_types: &[CapacityType], offerings: &[InstanceOffering]) {
+        for kind in capacity_types.iter().map(|kind| purchase(*kind)) {
+            if offerings.iter().all(|offering| offering.purchase != kind) {
+                self.notes.push(format!("not offered for want of a price: {} capacity of {title}", kind.name()));
+            }
+        }
     }
 
     fn pod_budgets(&mut self, labels: &[(String, String)]) -> Result<Vec<PodDisruptionBudget>, ScenarioError> {
@@ -251,15 +356,56 @@ impl Context<'_> {
             cuda_warm_up: phase(&file.cuda_warm_up, "cudaWarmUp")?,
             streaming_load: file.streaming_load,
             image_pre_pulled: file.image_pre_pulled,
-            model_cache: file.model_cache.as_ref().map(|cache| CacheSpec {
-                size: Bytes(cache.size.0),
-                model: Bytes(cache.model.0),
-                sync_period: cache.sync_period.map(Time::duration),
-            }),
+            model_cache: file.model_cache.as_ref().map(|cache| self.cache(cache)).transpose()?,
+            restore: self.restore(file, preset, &links)?,
             links: links.clone(),
         };
         self.notes.extend(preset.map(preset_note));
         Ok(cold_start)
+    }
+
+    fn cache(&self, file: &CacheFile) -> Result<CacheSpec, ScenarioError> {
+        let path = "spec.coldStart.modelCache";
+        let other = |(index, artifact): (usize, &ArtifactFile)| {
+            if file.others[..index].iter().any(|earlier| earlier.name == artifact.name) {
+                let reason = format!("two artifacts are called `{}`", artifact.name);
+                return Err(self.inconsistent(&format!("{path}.others[{index}].name"), &reason));
+            }
+            let gap = self.distribution(&artifact.every, &format!("{path}.others[{index}].every"))?;
+            Ok(ArtifactSpec { name: artifact.name.clone(), bytes: Bytes(artifact.size.0), gap })
+        };
+        if file.releases.windows(2).any(|pair| pair[1].0 <= pair[0].0) {
+            return Err(self.inconsistent(&format!("{path}.releases"), "times must ascend"));
+        }
+        Ok(CacheSpec {
+            size: Bytes(file.size.0),
+            model: Bytes(file.model.0),
+            sync_period: file
+                .sync_period
+                .map(|period| self.at_least(period, SECOND, &format!("{path}.syncPeriod")))
+                .transpose()?,
+            others: file.others.iter().enumerate().map(other).collect::<Result<_, _>>()?,
+            releases: file.releases.iter().map(|time| SimTime::ZERO + time.duration()).collect(),
+        })
+    }
+
+    /// As written, else as the preset has it: on nodes where a pod has been warm.
+    fn restore(
+        &self,
+        file: &ColdStartFile,
+        preset: Option<&ColdStartPreset>,
+        links: &[LinkSpec],
+    ) -> Result<Option<RestoreSpec>, ScenarioError> {
+        let Some(restore) = &file.restore else {
+            let measured = preset.and_then(|preset| preset.restore.as_ref());
+            return Ok(
+                measured.map(|phase| RestoreSpec { length: PhaseSpec::Time(phase.distribution()), everywhere: false })
+            );
+        };
+        Ok(Some(RestoreSpec {
+            length: self.phase(&restore.length, links, "spec.coldStart.restore.length")?,
+            everywhere: restore.on == RestorePlace::EveryNode,
+        }))
     }
 
     fn preset(&self, name: &str) -> Result<&'static ColdStartPreset, ScenarioError> {
@@ -299,7 +445,7 @@ impl Context<'_> {
         }
     }
 
-    fn spot(&self, file: &SpotFile) -> Result<SpotSpec, ScenarioError> {
+    fn spot(&mut self, file: &SpotFile, pools: &[NodePoolSpec], window: &RunWindow) -> Result<SpotSpec, ScenarioError> {
         let model = match &file.interruptions {
             InterruptionsFile::None => InterruptionModel::None,
             InterruptionsFile::Constant(hazard) => InterruptionModel::Constant { per_hour: hazard.0 },
@@ -323,12 +469,23 @@ impl Context<'_> {
                     spread: clustered.spread.duration(),
                 }
             }
-            InterruptionsFile::Availability(traces) => self.availability(traces)?,
+            InterruptionsFile::Availability(traces) => self.availability(traces, pools, window)?,
         };
         Ok(SpotSpec {
             model,
             notice: file.notice.duration(),
             notice_latency: file.notice_latency.duration(),
+            node_lost: (!file.interruption_queue)
+                .then(|| {
+                    let not_ready = self.distribution(&file.node_lost.not_ready, "spec.spot.nodeLost.notReady")?;
+                    Ok(NodeLostSpec { not_ready, eviction: file.node_lost.eviction.duration() })
+                })
+                .transpose()?,
+            rebalance: file
+                .rebalance
+                .as_ref()
+                .map(|lead| self.distribution(lead, "spec.spot.rebalance"))
+                .transpose()?,
             away: file.away.duration(),
         })
     }
@@ -357,8 +514,30 @@ fn preset_note(preset: &ColdStartPreset) -> String {
     )
 }
 
+/// Node labels that follow from pool, instance type, zone and purchase option.
+const MODELLED_LABELS: [&str; 8] = [
+    "nvidia.com/gpu.product",
+    "topology.kubernetes.io/zone",
+    "failure-domain.beta.kubernetes.io/zone",
+    "node.kubernetes.io/instance-type",
+    "beta.kubernetes.io/instance-type",
+    "karpenter.sh/nodepool",
+    "karpenter.sh/provisioner-name",
+    "karpenter.sh/capacity-type",
+];
+
+/// Whether some pool gives its nodes a label of this name.
+fn is_given(pools: &[NodePoolSpec], key: &str) -> bool {
+    pools.iter().flat_map(|pool| &pool.labels).any(|(given, _)| given == key)
+}
+
+/// Whether nodes of `pool` lack a label that pools decide about.
+fn gives_other(pools: &[NodePoolSpec], pool: &NodePoolSpec, key: &str, value: &str) -> bool {
+    is_given(pools, key) && !pool.labels.iter().any(|(given, its)| given == key && its == value)
+}
+
 /// Why a pod cannot run on a node of this offering; `None` if it can.
-fn misfit(offering: &cluster::spec::InstanceOffering, pod: &PodSpec) -> Option<String> {
+fn misfit(offering: &InstanceOffering, pod: &PodSpec) -> Option<String> {
     let kind = &offering.instance_type;
     if let Some((key, value)) = pod.node_selector.iter().find(|(key, value)| match key.as_str() {
         "nvidia.com/gpu.product" => *value != offering.gpu_product,

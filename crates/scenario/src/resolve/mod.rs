@@ -1,5 +1,6 @@
 //! From documents to an experiment: names become references, files become traces, defaults are filled.
 
+mod availability;
 mod context;
 mod fleet;
 mod metrics;
@@ -9,6 +10,7 @@ mod price_book;
 mod rates;
 mod service;
 mod shapes;
+mod spot_history;
 mod traffic;
 
 pub use context::Context;
@@ -19,6 +21,17 @@ use units::{SimDuration, SimTime};
 use crate::error::ScenarioError;
 use crate::file::ScenarioFile;
 use crate::quantity::Time;
+
+/// The part of the calendar that the run covers.
+#[derive(Clone, Copy, Debug)]
+pub struct RunWindow {
+    /// Start.
+    pub start: jiff::Timestamp,
+    /// Local day of the start.
+    pub date: jiff::civil::Date,
+    /// Length.
+    pub length: SimDuration,
+}
 
 impl ScenarioFile {
     /// The experiment this document describes together with the manifests and files beside it.
@@ -39,7 +52,8 @@ impl ScenarioFile {
         }
         let start = context.start(run)?;
         let service = context.service(&self.spec)?;
-        let fleet = context.fleet(&self.spec, &service.pod, start.date())?;
+        let window = RunWindow { start: start.timestamp(), date: start.date(), length: duration };
+        let fleet = context.fleet(&self.spec, &service.pod, &window)?;
         let (traffic, history) = context.traffic(&self.spec, &start)?;
         Ok(SimulationSpec {
             name: self.metadata.name.clone(),

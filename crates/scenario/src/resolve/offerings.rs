@@ -1,11 +1,9 @@
 //! What a pool can launch: instance types that meet its requirements, with shape and price.
 
-use std::sync::Arc;
-
-use cluster::spec::{Billing, InstanceOffering};
+use cluster::spec::{Billing, GpuSlice, InstanceOffering};
 use prices::PriceError;
 use record::Purchase;
-use units::{Bytes, Millicores, SimTime, UsdPerHour};
+use units::{Bytes, Millicores};
 
 use crate::error::ScenarioError;
 use crate::file::{CapacityType, OfferCapacity, ScenarioSpec};
@@ -14,6 +12,7 @@ use crate::manifest::{KarpenterPool, Operator, Requirement};
 use super::Context;
 use super::price_book::PriceBook;
 use super::shapes::{Shape, built_in, built_in_names};
+use super::spot_history::PriceSteps;
 
 /// Purchase options and their names in `karpenter.sh/capacity-type`.
 const CAPACITY_TYPES: [(&str, CapacityType); 3] =
@@ -32,23 +31,27 @@ const UNIFORM_KEYS: [&str; 6] = [
 impl Context<'_> {
     /// One offering per instance type, purchase option and zone.
     pub(super) fn offerings(
-        &self,
+        &mut self,
         market: &Market<'_>,
         wanted: &Wanted<'_>,
     ) -> Result<Vec<InstanceOffering>, ScenarioError> {
         let no_zone = [String::new()];
         let zones = if wanted.zones.is_empty() { &no_zone[..] } else { wanted.zones };
-        let mut offerings = Vec::new();
+        let (mut offerings, mut unpriced) = (Vec::new(), Vec::new());
         for instance_type in &wanted.instance_types {
             self.check_priced(market.book, instance_type, wanted.path)?;
             let shape = self.shape(market, instance_type, wanted.path)?;
             for capacity_type in wanted.capacity_types {
                 let capacity = wanted.capacity.get(capacity_type).copied().unwrap_or_default();
                 for zone in zones {
-                    let Some(dollars) = market.book.price(instance_type, *capacity_type, zone) else { continue };
-                    let billing = market.book.billing(instance_type, *capacity_type);
-                    let bill = (dollars, billing);
-                    offerings.push(offering((instance_type, zone), *capacity_type, bill, capacity, &shape));
+                    let found = market.book.prices(instance_type, *capacity_type, zone);
+                    let Some(prices) = found.map_err(|reason| self.inconsistent(wanted.path, &reason))? else {
+                        unpriced.push((*capacity_type, instance_type.as_str()));
+                        continue;
+                    };
+                    let bill = (prices, market.book.billing(instance_type, *capacity_type));
+                    let shape = (&shape, market.resource);
+                    offerings.push(offering((instance_type, zone), *capacity_type, bill, capacity, shape));
                 }
             }
         }
@@ -56,7 +59,38 @@ impl Context<'_> {
             let reason = "no instance type of this pool has a price for any of its capacity types under `prices`";
             return Err(self.inconsistent(wanted.path, reason));
         }
+        self.check_unpriced(market.book, wanted, &unpriced)?;
         Ok(offerings)
+    }
+
+    /// A purchase option that is asked for by name and has no price would silently make the pool smaller than it is: for all types that is
+    /// a mistake, for some worth a note.
+    fn check_unpriced(
+        &mut self,
+        book: &PriceBook,
+        wanted: &Wanted<'_>,
+        unpriced: &[(CapacityType, &str)],
+    ) -> Result<(), ScenarioError> {
+        let Some(path) = wanted.capacity_path else { return Ok(()) };
+        for (name, capacity_type) in CAPACITY_TYPES {
+            let mut types: Vec<&str> = unpriced.iter().filter(|one| one.0 == capacity_type).map(|one| one.1).collect();
+            types.dedup();
+            if types.is_empty() {
+                continue;
+            }
+            let key = price_key(capacity_type);
+            let hint = book.unpriced_hint(capacity_type);
+            if types.len() == wanted.instance_types.len() {
+                let reason = format!(
+                    "`{name}` has no price for any instance type of this pool: write `{key}` under `prices`, or leave it out{hint}"
+                );
+                return Err(self.inconsistent(path, &reason));
+            }
+            let types = types.join(", ");
+            self.notes
+                .push(format!("not offered for want of a price: {types} as `{name}` (`{key}` under `prices`){hint}"));
+        }
+        Ok(())
     }
 
     /// An instance type asked for by name must have a price.
@@ -71,10 +105,14 @@ impl Context<'_> {
 
     fn shape(&self, market: &Market<'_>, instance_type: &str, path: &str) -> Result<Shape, ScenarioError> {
         if let Some(file) = market.spec.nodes.instance_types.get(instance_type) {
-            return Shape::written(file).ok_or_else(|| {
-                let path = format!("spec.nodes.instanceTypes[\"{instance_type}\"].cpu");
-                self.inconsistent(&path, "must be a CPU quantity such as `11` or `11500m`")
-            });
+            let below = format!("spec.nodes.instanceTypes[\"{instance_type}\"]");
+            let shape = Shape::written(file).ok_or_else(|| {
+                self.inconsistent(&format!("{below}.cpu"), "must be a CPU quantity such as `11` or `11500m`")
+            })?;
+            return match shape.overcommitted() {
+                Some(reason) => Err(self.inconsistent(&format!("{below}.resources"), &reason)),
+                None => Ok(shape),
+            };
         }
         let in_catalog = || market.book.shape(instance_type).and_then(Shape::sold);
         built_in(instance_type).or_else(in_catalog).ok_or_else(|| {
@@ -131,6 +169,8 @@ pub struct Market<'a> {
     pub spec: &'a ScenarioSpec,
     /// Prices.
     pub book: &'a PriceBook,
+    /// The extended resource the pod asks for.
+    pub resource: &'a str,
 }
 
 /// What a pool asks for.
@@ -141,6 +181,8 @@ pub struct Wanted<'a> {
     pub instance_types: Vec<String>,
     /// Purchase options.
     pub capacity_types: &'a [CapacityType],
+    /// Where they are written; `None` if nobody asked for them by name.
+    pub capacity_path: Option<&'a str>,
     /// Zones.
     pub zones: &'a [String],
     /// How much there is.
@@ -201,12 +243,21 @@ fn is_understood(rule: &Requirement) -> bool {
         || (key == "topology.kubernetes.io/zone" && rule.operator == Operator::In)
 }
 
+/// The key of a purchase option's price.
+const fn price_key(capacity_type: CapacityType) -> &'static str {
+    match capacity_type {
+        CapacityType::OnDemand => "onDemand",
+        CapacityType::Spot => "spot",
+        CapacityType::Reserved => "reserved",
+    }
+}
+
 fn offering(
     (instance_type, zone): (&str, &str),
     capacity_type: CapacityType,
-    (dollars, billing): (UsdPerHour, Billing),
+    (prices, billing): (PriceSteps, Billing),
     capacity: OfferCapacity,
-    shape: &Shape,
+    (shape, resource): (&Shape, &str),
 ) -> InstanceOffering {
     let mut offering = InstanceOffering {
         instance_type: instance_type.to_owned(),
@@ -217,15 +268,18 @@ fn offering(
             CapacityType::Reserved => Purchase::Reserved,
         },
         gpus: 0,
+        slice: GpuSlice::whole(0),
         gpu_resource: String::new(),
         gpu_product: String::new(),
         cpu: Millicores(0),
         memory: Bytes(0),
-        prices: Arc::from(vec![(SimTime::ZERO, dollars)]),
+        machine_cpu: Millicores(0),
+        machine_memory: Bytes(0),
+        prices,
         billing,
         capacity_max: capacity.instances_max,
         insufficient_capacity: capacity.insufficient.map_or(0.0, |share| share.0),
     };
-    shape.fill(&mut offering);
+    shape.fill(&mut offering, resource);
     offering
 }

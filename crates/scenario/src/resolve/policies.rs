@@ -1,6 +1,8 @@
 //! The alternatives, with the manifests they name.
 
-use cluster::spec::{ControllerSpec, PolicySpec, PredictiveSpec, ServiceSpec, WarmPoolSpec};
+use cluster::spec::{
+    ControllerSpec, PausePodsSpec, PolicySpec, PredictiveRole, PredictiveSpec, ServiceSpec, WarmPoolSpec,
+};
 use policy::keda::{ScaledObject, Warning, admission};
 use units::SimDuration;
 
@@ -37,11 +39,23 @@ impl Context<'_> {
             return Err(self.inconsistent(path, reason));
         }
         let mut controllers = Vec::new();
+        let is_alone = file.hpa.is_none() && file.keda.is_none();
+        let mut fixed = file.fixed;
         if let Some(predictive) = &file.predictive {
-            let spec = self.predictive(predictive, &format!("{path}.predictive"))?;
+            let path = format!("{path}.predictive");
+            let mut spec = self.predictive(predictive, &path)?;
+            if is_alone && spec.role == PredictiveRole::Floor {
+                spec.role = PredictiveRole::Alone;
+                // A fixed number beside it is the least there shall be: two that write the count would undo each other.
+                let least = fixed.take().map_or(spec.replicas_min, |fixed| fixed.replicas.max(spec.replicas_min));
+                if least > spec.replicas_max {
+                    return Err(self.inconsistent(&path, "`replicasMax` is below `static.replicas`"));
+                }
+                spec.replicas_min = least;
+            }
             controllers.push(ControllerSpec::Predictive(spec));
         }
-        if let Some(fixed) = file.fixed {
+        if let Some(fixed) = fixed {
             controllers.push(ControllerSpec::Static { replicas: fixed.replicas });
         }
         if let Some(choice) = &file.hpa {
@@ -51,11 +65,6 @@ impl Context<'_> {
         if let Some(choice) = &file.keda {
             let scaled_object = self.keda(choice, &file.name, &format!("{path}.keda"), service)?;
             controllers.push(ControllerSpec::Keda { scaled_object, sync_period });
-        }
-        if controllers.len() == 1 && file.predictive.as_ref().is_some_and(|predictive| !predictive.direct) {
-            let reason =
-                "a predicted floor needs a controller that heeds it: add `hpa` or `keda`, or set `direct: true`";
-            return Err(self.inconsistent(&format!("{path}.predictive"), reason));
         }
         if controllers.is_empty() {
             return Err(self.inconsistent(path, "needs at least one of `static`, `hpa`, `keda` and `predictive`"));
@@ -68,7 +77,11 @@ impl Context<'_> {
                 promote: pool.promote.duration(),
                 demote: pool.demote,
                 on_demand: pool.on_demand,
+                cover_notices: pool.cover_notices,
             }),
+            pause_pods: file
+                .pause_pods
+                .map(|pause| PausePodsSpec { count: pause.count, preemption: pause.preemption.duration() }),
             replicas_initial: file.replicas,
         })
     }
@@ -179,7 +192,7 @@ impl Context<'_> {
             replica_rps: file.replica_rate.0,
             replicas_min: file.replicas_min,
             replicas_max: file.replicas_max,
-            direct: file.direct,
+            role: if file.direct { PredictiveRole::UpOnly } else { PredictiveRole::Floor },
         })
     }
 }

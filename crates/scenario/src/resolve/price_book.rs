@@ -3,22 +3,35 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
-use prices::{Catalog, PriceError, Query};
+use prices::{BillingRules, Catalog, PriceError, Query};
 use record::Purchase;
-use units::UsdPerHour;
+use units::{SimDuration, SimTime, UsdPerHour};
 
-use cluster::spec::{Billing, NodePoolSpec};
+use cluster::spec::{Billing, CommitmentSpec, NodePoolSpec};
 
 use crate::error::ScenarioError;
-use crate::file::{CapacityType, PriceFile, ScenarioSpec};
+use crate::file::{CapacityType, CommitmentFile, PriceFile, ScenarioSpec};
+use crate::quantity::Time;
 
-use super::Context;
+use super::shapes::built_in;
+use super::spot_history::{PriceSteps, RecordedPrices};
+use super::{Context, RunWindow};
 
 /// A price this much older than the start of the run is worth a warning.
 const MONTHS_MAX: u32 = 6;
 
 /// More notes on single prices than this are put into one sentence.
 const NOTES_MAX: usize = 6;
+
+const HOUR: SimDuration = SimDuration::from_secs(3_600);
+
+/// Billing of a price that is written without a word about whose it is: as all three large clouds bill what they do not take back.
+const UNSTATED: BillingRules = BillingRules {
+    minimum: SimDuration::from_secs(60),
+    increment: SimDuration::from_secs(1),
+    spot_free_until: SimDuration::ZERO,
+    ..BillingRules::ASSUMED
+};
 
 /// The catalog's name for the one that is built in.
 const EMBEDDED: &str = "embedded";
@@ -30,14 +43,26 @@ pub struct PriceBook {
     catalogs: Vec<Catalog>,
     provider: Option<String>,
     region: Option<String>,
+    recorded: Option<RecordedPrices>,
 }
 
 impl Context<'_> {
     /// The prices of a scenario, catalogs read.
-    pub(super) fn price_book(&self, spec: &ScenarioSpec) -> Result<PriceBook, ScenarioError> {
+    pub(super) fn price_book(&mut self, spec: &ScenarioSpec, window: &RunWindow) -> Result<PriceBook, ScenarioError> {
         let file = &spec.prices;
         let catalogs = file.catalog.iter().map(|name| self.catalog(name)).collect::<Result<Vec<_>, _>>()?;
+        for (name, price) in &file.types {
+            let provider = price.billing.as_deref().unwrap_or("aws");
+            let mut known = BillingRules::KNOWN.iter().map(|known| known.0);
+            if !known.any(|known| known == provider) {
+                let path = format!("spec.prices[\"{name}\"].billing");
+                let known = BillingRules::KNOWN.iter().map(|known| known.0);
+                return Err(self.unknown_name(&path, "provider with known billing rules", provider, known));
+            }
+        }
+        let recorded = file.spot_history.as_ref().map(|file| self.recorded_prices(file, window)).transpose()?;
         let book = PriceBook {
+            recorded,
             written: file.types.clone(),
             catalogs,
             provider: file.provider.clone(),
@@ -70,13 +95,71 @@ impl Context<'_> {
             .map_err(|error| ScenarioError::BadFile { file: path.display().to_string(), reason: error.to_string() })
     }
 
+    /// What is paid for whether it is used or not. A type it covers and no pool offers on demand is a slip: the money would buy nothing.
+    pub(super) fn commitments(
+        &self,
+        spec: &ScenarioSpec,
+        pools: &[NodePoolSpec],
+    ) -> Result<Vec<CommitmentSpec>, ScenarioError> {
+        let offerings = pools.iter().flat_map(|pool| &pool.offerings);
+        let on_demand: BTreeSet<&str> = offerings
+            .filter(|offering| offering.purchase == Purchase::OnDemand)
+            .map(|offering| offering.instance_type.as_str())
+            .collect();
+        let resolve = |(index, file): (usize, &CommitmentFile)| {
+            let path = format!("spec.prices.commitments[{index}]");
+            if let Some(name) = file.rates.keys().find(|name| !on_demand.contains(name.as_str())) {
+                let what = "instance type that a pool offers on demand";
+                return Err(self.unknown_name(&format!("{path}.rates"), what, name, on_demand.iter().copied()));
+            }
+            let mut rates = file.rates.iter().map(|(name, price)| (name.clone(), price.0));
+            let per_hour = match (file.per_hour, file.instances, &file.rates.len()) {
+                (_, _, 0) => return Err(self.inconsistent(&format!("{path}.rates"), "at least one rate is needed")),
+                (Some(per_hour), None, _) => per_hour.0,
+                (None, Some(instances), 1) => {
+                    let (_, rate) = rates.clone().next().expect("there is one rate");
+                    UsdPerHour::from_micros(rate.as_micros() * u64::from(instances))
+                }
+                (None, Some(_), _) => {
+                    let reason = "`instances` are of one type: give one rate, or `perHour` for several";
+                    return Err(self.inconsistent(&path, reason));
+                }
+                _ => return Err(self.inconsistent(&path, "needs `perHour` or `instances`, one of them")),
+            };
+            Ok(CommitmentSpec { per_hour, rates: rates.by_ref().collect() })
+        };
+        spec.prices.commitments.iter().enumerate().map(resolve).collect()
+    }
+
+    /// Says which spot prices are recorded ones.
+    pub(super) fn note_recorded_prices(&mut self, book: &PriceBook, pools: &[NodePoolSpec]) {
+        let mut told = BTreeSet::new();
+        let mut notes = Vec::new();
+        for offering in pools.iter().flat_map(|pool| &pool.offerings) {
+            let (name, zone) = (&offering.instance_type, &offering.zone);
+            if offering.purchase != Purchase::Spot || !book.is_recorded(name) || !told.insert((name, zone)) {
+                continue;
+            }
+            let prices = || offering.prices.iter().map(|step| step.1.as_f64());
+            let (low, high) = (prices().fold(f64::INFINITY, f64::min), prices().fold(0.0, f64::max));
+            let place = if zone.is_empty() { String::new() } else { format!(" in {zone}") };
+            notes.push(format!(
+                "price of `{name}`, spot{place}: recorded, ${}/h at the start, {} changes, ${low} to ${high}/h",
+                offering.prices[0].1.as_f64(),
+                offering.prices.len() - 1
+            ));
+        }
+        self.push_notes(notes, "spot prices are recorded ones");
+    }
+
     /// Says which prices came from a catalog, and which of them are old.
     pub(super) fn note_catalog_prices(&mut self, book: &PriceBook, pools: &[NodePoolSpec], start: Date) {
         let mut told = BTreeSet::new();
         let (mut sources, mut stale) = (Vec::new(), Vec::new());
         for offering in pools.iter().flat_map(|pool| &pool.offerings) {
             let name = &offering.instance_type;
-            if !told.insert((name, offering.purchase.name())) {
+            let is_recorded = offering.purchase == Purchase::Spot && book.is_recorded(name);
+            if is_recorded || !told.insert((name, offering.purchase.name())) {
                 continue;
             }
             let Some(Ok(price)) = book.catalog_price(name, offering.purchase, Some(&offering.zone)) else { continue };
@@ -117,6 +200,8 @@ impl PriceBook {
                 names.insert(row.instance_type.clone());
             }
         }
+        let has_shape = |name: &&str| built_in(name).is_some() || self.shape(name).is_some();
+        names.extend(self.recorded.iter().flat_map(RecordedPrices::types).filter(has_shape).map(str::to_owned));
         names.into_iter().collect()
     }
 
@@ -128,17 +213,44 @@ impl PriceBook {
 
     /// Whether there is any price of an instance type; if not, why the catalog has none, `None` without a catalog.
     pub fn check(&self, name: &str) -> Result<(), Option<PriceError>> {
-        if self.written.contains_key(name) || self.is_priced(name) {
+        if self.written.contains_key(name) || self.is_recorded(name) || self.is_priced(name) {
             return Ok(());
         }
         Err(self.catalog_price(name, Purchase::OnDemand, None).and_then(Result::err))
     }
 
-    /// The price of an instance type bought some way in a zone, written or from the catalog; `None` if nobody states one.
-    pub fn price(&self, name: &str, capacity_type: CapacityType, zone: &str) -> Option<UsdPerHour> {
+    /// Whether the spot price of a type is a recorded one.
+    fn is_recorded(&self, name: &str) -> bool {
+        self.written_price(name, Purchase::Spot).is_none()
+            && self.recorded.as_ref().is_some_and(|recorded| recorded.types().contains(name))
+    }
+
+    /// The price of an instance type bought some way in a zone, over the run: written, else recorded, else from the catalog; `None` if
+    /// nobody states one. An error if the record should know it and does not.
+    pub fn prices(&self, name: &str, capacity_type: CapacityType, zone: &str) -> Result<Option<PriceSteps>, String> {
         let purchase = purchase(capacity_type);
-        self.written_price(name, purchase)
-            .or_else(|| self.catalog_price(name, purchase, Some(zone))?.ok().map(|found| found.price))
+        let constant = |price: UsdPerHour| PriceSteps::from([(SimTime::ZERO, price)]);
+        if let Some(price) = self.written_price(name, purchase) {
+            return Ok(Some(constant(price)));
+        }
+        if let (Purchase::Spot, Some(recorded)) = (purchase, &self.recorded)
+            && let Some(steps) = recorded.steps(name, zone)?
+        {
+            return Ok(Some(steps));
+        }
+        let found = self.catalog_price(name, purchase, Some(zone)).and_then(Result::ok);
+        Ok(found.map(|found| constant(found.price)))
+    }
+
+    /// What else to say where a purchase option has no price.
+    pub fn unpriced_hint(&self, capacity_type: CapacityType) -> String {
+        match &self.recorded {
+            Some(recorded) if capacity_type == CapacityType::Spot => {
+                let types: Vec<&str> = recorded.types().into_iter().collect();
+                format!("; the spot price history has {}", types.join(", "))
+            }
+            _ => String::new(),
+        }
     }
 
     fn written_price(&self, name: &str, purchase: Purchase) -> Option<UsdPerHour> {
@@ -183,21 +295,25 @@ impl PriceBook {
 
     /// How an instance is billed: as written, else by its provider's rules.
     pub fn billing(&self, name: &str, capacity_type: CapacityType) -> Billing {
-        let is_spot = capacity_type == CapacityType::Spot;
-        if let Some(file) = self.written.get(name) {
-            return Billing {
-                minimum: file.billing_minimum.duration(),
-                increment: file.billing_increment.duration(),
-                spot_first_hour_free: file.spot_first_hour_free && is_spot,
-            };
-        }
-        let provider = self.latest(name).map(|row| row.provider.as_str());
-        let rules = prices::BillingRules::of(provider.unwrap_or_default());
-        let hour = units::SimDuration::from_secs(3_600);
+        let file = self.written.get(name);
+        let rules = match (file.and_then(|file| file.billing.as_deref()), self.latest(name)) {
+            (Some(provider), _) => BillingRules::of(provider),
+            (None, Some(row)) => BillingRules::of(&row.provider),
+            (None, None) => self
+                .recorded
+                .as_ref()
+                .and_then(|recorded| recorded.provider(name))
+                .map_or(UNSTATED, |provider| BillingRules::of(&provider)),
+        };
+        let written = |read: fn(&PriceFile) -> Option<Time>| file.and_then(read).map(Time::duration);
+        let first_hour = file.and_then(|file| file.spot_first_hour_free);
+        let free = written(|file| file.spot_free_within)
+            .or_else(|| first_hour.map(|free| if free { HOUR } else { SimDuration::ZERO }))
+            .unwrap_or(rules.spot_free_until);
         Billing {
-            minimum: rules.minimum,
-            increment: rules.increment,
-            spot_first_hour_free: rules.spot_free_until >= hour && is_spot,
+            minimum: written(|file| file.billing_minimum).unwrap_or(rules.minimum),
+            increment: written(|file| file.billing_increment).unwrap_or(rules.increment),
+            spot_free_until: if capacity_type == CapacityType::Spot { free } else { SimDuration::ZERO },
         }
     }
 
@@ -215,7 +331,8 @@ impl PriceBook {
     }
 }
 
-fn purchase(capacity_type: CapacityType) -> Purchase {
+/// The purchase option a capacity type is.
+pub(super) fn purchase(capacity_type: CapacityType) -> Purchase {
     match capacity_type {
         CapacityType::OnDemand => Purchase::OnDemand,
         CapacityType::Spot => Purchase::Spot,

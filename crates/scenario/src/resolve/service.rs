@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cluster::spec::{
     BatchLatency, ContainerSpec, KillRule, NoReplicaRule, PodSpec, RetrySpec, Routing, ServiceModel, ServiceSpec,
+    SoftSpread,
 };
 use units::{Bytes, Millicores, SimDuration};
 use workload::Distribution as Drawn;
@@ -11,7 +12,7 @@ use workload::Distribution as Drawn;
 use crate::error::{At, ScenarioError};
 use crate::file::{
     BatchLatencyFile, BatchPoint, ContinuousBatchingFile, Distribution, DistributionChoice, DynamicBatchingFile,
-    KillFile, ModelFile, NoReplicaFile, PodFile, RoutingFile, ScenarioSpec, ServiceFile, TextOr,
+    KillFile, ModelFile, NoReplicaFile, PodFile, RoutingFile, ScenarioSpec, ServiceFile, SpreadFile, TextOr,
 };
 use crate::manifest::{DeploymentFile, Document, Kind, Quantity, read};
 use crate::quantity::{Count, Time};
@@ -62,6 +63,14 @@ impl<'a> Context<'a> {
                 return Err(self.inconsistent("spec.service", reason));
             }
         };
+        let pod = PodSpec { drain_delay: file.drain_delay.map(Time::duration), ..pod };
+        if let (ModelFile::ContinuousBatching(_), Some(delay)) = (&file.model, pod.drain_delay)
+            && delay > pod.pre_stop
+        {
+            let reason = "continuousBatching needs a preStop hook at least as long: how an engine that was told to stop turns requests \
+                          away is not modelled";
+            return Err(self.inconsistent("spec.service.drainDelay", reason));
+        }
         Ok(ServiceSpec {
             name,
             namespace,
@@ -146,6 +155,11 @@ impl<'a> Context<'a> {
             )?,
             probe_initial_delay: pod.probe_initial_delay.duration(),
             endpoint_delay,
+            drain_delay: None,
+            spread: SoftSpread {
+                nodes: pod.spread.contains(&SpreadFile::Nodes),
+                zones: pod.spread.contains(&SpreadFile::Zones),
+            },
             node_selector: pod.node_selector.clone().into_iter().collect(),
             priority: 0,
             labels: pod.labels.clone().into_iter().collect(),

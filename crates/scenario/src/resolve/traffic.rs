@@ -2,17 +2,14 @@
 
 use std::sync::Arc;
 
-use cluster::spec::InterruptionModel;
 use jiff::ZonedDateTime;
-use units::{SimDuration, SimTime};
+use units::SimDuration;
 use workload::{Distribution, RateCurve, RateLog, Traffic};
 
 use crate::error::ScenarioError;
-use crate::file::{
-    AvailabilityFile, GeneratorFile, ModelFile, PartFile, ProcessFile, RateTerm, ScenarioSpec, TraceFile, TrafficFile,
-};
+use crate::file::{GeneratorFile, ModelFile, PartFile, ProcessFile, RateTerm, ScenarioSpec, TraceFile, TrafficFile};
 use crate::quantity::{Share, Time};
-use crate::trace::{self, FileTrace, Window};
+use crate::trace::{FileTrace, Window};
 
 use super::Context;
 use super::rates::{Calendar, Dimension, Rate};
@@ -231,15 +228,5 @@ impl Context<'_> {
         let minutes = i64::from(history.days) * 1_440;
         let before = (-minutes..0).map(|minute| rate.mean(minute as f64 * 60.0, 60.0, 10.0)).collect();
         Ok(RateLog::with_past(before))
-    }
-
-    /// Recorded spot availability, one file per zone.
-    pub(super) fn availability(&self, file: &AvailabilityFile) -> Result<InterruptionModel, ScenarioError> {
-        let mut zones = Vec::new();
-        for (zone, name) in &file.zones {
-            let steps: Vec<(SimTime, u32)> = trace::availability(&self.file(name))?;
-            zones.push((zone.clone(), Arc::from(steps)));
-        }
-        Ok(InterruptionModel::Availability { zones })
     }
 }

@@ -1,7 +1,7 @@
 //! One line of a trace: formats and their fields.
 
 use crate::file::{ColumnsFile, TimeColumn, TraceFile, TraceFormat};
-use crate::nearest::nearest;
+use names::nearest;
 
 use super::time::{decimal_ns, timestamp_ns, whole};
 

@@ -8,7 +8,7 @@ use crate::support::{HPA, SCENARIO, load_with, message, with};
 #[test]
 fn an_unknown_key_names_its_place_and_the_nearest_key() {
     assert_snapshot!(message(&with("    duration: 1h", "    durtaion: 1h")), @"scenario.yaml:7:5: spec.run: unknown key `durtaion`; did you mean `duration`? (one of: start, timeZone, duration, warmUp, seed, replications, timelineStep)");
-    assert_snapshot!(message(&with("    pod:\n", "    pods:\n")), @"scenario.yaml:15:5: spec.service: unknown key `pods`; did you mean `pod`? (one of: deployment, pod, replicas, model, routing, whileNoReplica, queueLimit, onKill, client, endpointDelay)");
+    assert_snapshot!(message(&with("    pod:\n", "    pods:\n")), @"scenario.yaml:15:5: spec.service: unknown key `pods`; did you mean `pod`? (one of: deployment, pod, replicas, model, routing, whileNoReplica, queueLimit, onKill, client, endpointDelay, drainDelay)");
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn values_that_do_not_go_together_say_why() {
     assert_snapshot!(message(&with("rate: 10req/s", "rate: {sum: [10req/s, 50%]}")), @"scenario.yaml:10:19: spec.traffic.generator.rate.sum: adds rates (`req/s`) and factors (`%`); all terms must be alike");
     assert_snapshot!(message(&with("serviceTime: 50ms", "serviceTime: {uniform: {low: 2s, high: 1s}}")), @"scenario.yaml:14:22: spec.service.model.slots.serviceTime: high is 1, below low, which is 2");
     assert_snapshot!(message(&with("duration: 1h", "duration: 1h\n    start: yesterday")), @"scenario.yaml:8:12: spec.run.start: text `yesterday`, expected a local date and time such as `2026-03-16T00:00:00` (the zone is `timeZone`)");
-    assert_snapshot!(message(&with("static: {replicas: 2}", "predictive: {}")), @"scenario.yaml:25:17: spec.policies[0].predictive: a predicted floor needs a controller that heeds it: add `hpa` or `keda`, or set `direct: true`");
+    assert_snapshot!(message(&with("static: {replicas: 2}", "static: {replicas: 9}\n    predictive: {replicasMax: 4}")), @"scenario.yaml:26:17: spec.policies[0].predictive: `replicasMax` is below `static.replicas`");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod article;
 mod errors;
 mod manifests;
+mod nodes;
 mod overrides;
 mod shipped;
 mod support;

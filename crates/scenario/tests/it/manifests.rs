@@ -62,8 +62,8 @@ fn an_hpa_keeps_its_quantities_and_its_missing_behavior() {
 
 #[test]
 fn fields_that_would_change_the_answer_are_refused() {
-    let spread = DEPLOYMENT.replacen("      containers:", "      topologySpreadConstraints: []\n      containers:", 1);
-    assert_snapshot!(message(&deployed("").replacen(DEPLOYMENT, &spread, 1)), @"scenario.yaml:34:7: spec.template.spec.topologySpreadConstraints: topology spread constraints restrict the nodes a pod may use; it would change the result and is not modelled");
+    let spread = DEPLOYMENT.replacen("      containers:", "      topologySpreadConstraints:\n      - {maxSkew: 1, topologyKey: kubernetes.io/hostname}\n      containers:", 1);
+    assert_snapshot!(message(&deployed("").replacen(DEPLOYMENT, &spread, 1)), @"scenario.yaml:34:7: spec.template.spec.topologySpreadConstraints[0]: only `whenUnsatisfiable: ScheduleAnyway` is modelled; `DoNotSchedule` keeps pods from nodes with room");
     let hook = DEPLOYMENT.replacen("exec: {command: [sh, -c, sleep 7]}", "exec: {command: [drain.sh]}", 1);
     assert_snapshot!(message(&deployed("").replacen(DEPLOYMENT, &hook, 1)), @"scenario.yaml:34:7: spec.template.spec.containers[0].lifecycle.preStop: only sleeping is modelled: `sleep: {seconds: 10}` or a command that ends in `sleep 10`");
 }
@@ -110,6 +110,9 @@ fn node_pool(version: &str, disruption: &str) -> String {
 fn node_pools_of_each_version_have_their_own_defaults() {
     let pool = |manifest: &str| load_text(&deployed(manifest)).unwrap().spec.fleet.pools[1].clone();
     let v1 = pool(&node_pool("v1", "{}"));
+    let notes = load_text(&deployed(&node_pool("v1", "{}"))).unwrap().notes;
+    let unoffered = "not offered for want of a price: spot capacity of NodePool/gpu-pool";
+    assert!(notes.iter().any(|note| note == unoffered), "{notes:?}");
     assert_eq!((v1.weight, v1.gpus_max, v1.offerings.len()), (5, Some(8), 1));
     assert_eq!(v1.consolidation, Consolidation::WhenEmptyOrUnderutilized(SimDuration::ZERO));
     assert_eq!(v1.expire_after, Some(SimDuration::from_secs(720 * 3_600)));

@@ -53,7 +53,7 @@ fn cold_start(args: &CalibrateColdStart) -> Result<()> {
         return Err(Failure::input("no phase could be fitted; nothing was written"));
     }
     if let Some(path) = &args.plot {
-        let drawing = plot::svg(&fit).ok_or_else(|| Failure::input("no phase has a fit to draw"))?;
+        let drawing = plot::cold_start(&fit).ok_or_else(|| Failure::input("no phase has a fit to draw"))?;
         write(path, &drawing)?;
     }
     let head = "# Cold-start phases fitted by `scalelab calibrate cold-start`; goes under `spec` of a Scenario.\n";
@@ -107,7 +107,9 @@ fn preset(name: Option<&str>) -> Result<()> {
         return say(&lines.concat());
     };
     let preset = calibrate::preset(name).ok_or_else(|| {
-        let hint = calibrate::nearest_preset(name).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        let hint = names::nearest(name, presets().iter().map(|preset| preset.name))
+            .map(|near| format!("; did you mean `{near}`?"))
+            .unwrap_or_default();
         let known: Vec<&str> = presets().iter().map(|preset| preset.name).collect();
         Failure::input(format!("{name}: no such preset{hint} (one of: {})", known.join(", ")))
     })?;

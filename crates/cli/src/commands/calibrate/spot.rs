@@ -8,7 +8,7 @@ use record::Purchase;
 use scenario::Price;
 use units::{SimDuration, SimTime, UsdPerHour};
 
-use super::super::data_files::{read_text, wrong};
+use super::super::data_files::{read_text, write, wrong};
 use super::super::prices::region;
 use super::super::trace::amount;
 use crate::args::CalibrateSpot;
@@ -29,6 +29,10 @@ pub fn spot(args: &CalibrateSpot) -> Result<()> {
         counts_history(args, &texts, &mut notes)?
     };
     let fit = calibrate::spot(&history).or_input()?;
+    if let Some(path) = &args.plot {
+        let drawing = super::plot::spot(&fit).ok_or_else(|| Failure::input("--plot: fewer than two events to draw"))?;
+        write(path, &drawing)?;
+    }
     let notes: String = notes.iter().map(|note| format!("note: {note}\n")).collect();
     let head = "# Interruptions measured by `scalelab calibrate spot`; goes under `spec` of a Scenario.\n";
     let report = format!("{}{notes}", fit.report());

@@ -1,12 +1,12 @@
 //! `scalelab trace`: look at a trace, normalise it, make one up, describe one by a few numbers.
 
 mod output;
-mod statistics;
 
 use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
 
+use calibrate::traffic::{Arrivals, Tokens, append, burstiness, busiest, rate_curve};
 use scenario::file::{ColumnsFile, TimeColumn, TraceFile as TraceKey, TraceFormat};
 use scenario::{Amount, FileTrace, RequestRate, Time};
 use units::SimDuration;
@@ -16,7 +16,6 @@ use super::data_files::say;
 use crate::args::{ArrivalUnit, Fit, Synthesize, Trace, TraceFile};
 use crate::failure::{Failure, OrInput, Outcome, Result};
 use output::TraceOutput;
-use statistics::{Arrivals, Tokens, append, burstiness, busiest, rate_curve};
 
 /// A made-up trace is held in memory; more than this many requests is no small trace.
 const REQUESTS_MAX: f64 = 50_000_000.0;

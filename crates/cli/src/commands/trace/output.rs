@@ -8,7 +8,8 @@ use flate2::write::GzEncoder;
 use report::{ParquetFile, Table, WholeFile};
 use workload::TraceChunk;
 
-use super::statistics::append;
+use calibrate::traffic::append;
+
 use crate::failure::{Failure, OrEnvironment, Result};
 
 /// Rows of a Parquet row group: a megabyte of each column at most.

@@ -35,6 +35,27 @@ pub(super) fn of_policy(report: &SweepReport<'_>, policy: usize, [along, lines]:
 fn draw(report: &SweepReport<'_>, axis: &Axis, lines: &[Line<'_>], title: &str) -> Drawing {
     let mut drawing = page(title, &format!("{}; all points face the same requests", replications(report)));
     let shown: Vec<&SweepPoint> = lines.iter().flat_map(|(_, points)| points.iter().copied()).collect();
+    let shares = shown.iter().filter(|point| is_judged(point)).map(|point| point.slo_attainment);
+    let shares: Vec<f64> = shares.flat_map(|share| [share.mean, share.low, share.high]).collect();
+    let costs: Vec<f64> = shown.iter().flat_map(|point| [point.cost_usd.mean, point.cost_usd.high]).collect();
+    let entries: Vec<Entry> =
+        lines.iter().enumerate().map(|(index, (name, _))| Entry::new(Swatch::Line(stroke(index)), name)).collect();
+    let [upper, lower] = panels(&mut drawing, report, axis, &entries, [&shares, &costs]);
+    for (index, (_, points)) in lines.iter().enumerate() {
+        series(&mut drawing, (&upper, axis), (points, index), |point| point.slo_attainment);
+        series(&mut drawing, (&lower, axis), (points, index), |point| point.cost_usd);
+    }
+    drawing
+}
+
+/// Two panels over one parameter with their furniture: attainment above, cost below, for the values that will be shown in them.
+pub(super) fn panels(
+    drawing: &mut Drawing,
+    report: &SweepReport<'_>,
+    axis: &Axis,
+    entries: &[Entry],
+    [shares, costs]: [&[f64]; 2],
+) -> [Panel; 2] {
     let x = axis.scale();
     let upper = Panel {
         left: MARGIN_LEFT + 28.0,
@@ -42,32 +63,22 @@ fn draw(report: &SweepReport<'_>, axis: &Axis, lines: &[Line<'_>], title: &str) 
         top: 166.0,
         bottom: 462.0,
         x,
-        y: attainment_scale(
-            &shown.iter().copied().filter(|point| is_judged(point)).collect::<Vec<_>>(),
-            report.objective,
-        ),
+        y: attainment_scale(shares.iter().copied(), report.objective),
     };
-    let (_, dearest) =
-        extent(shown.iter().flat_map(|point| [point.cost_usd.mean, point.cost_usd.high])).unwrap_or((0.0, 1.0));
+    let (_, dearest) = extent(costs.iter().copied()).unwrap_or((0.0, 1.0));
     let lower = Panel { top: 516.0, bottom: f64::from(HEIGHT) - 84.0, y: Scale::from_zero(dearest), ..upper };
-    let entries: Vec<Entry> =
-        lines.iter().enumerate().map(|(index, (name, _))| Entry::new(Swatch::Line(stroke(index)), name)).collect();
-    legend_rows(&mut drawing, &entries, at(upper.left, 112.0), upper.right);
+    legend_rows(drawing, entries, at(upper.left, 112.0), upper.right);
     let ticks = axis.ticks(x);
     let is_nines = matches!(upper.y, Scale::Nines { .. });
-    upper.x_axis(&mut drawing, &ticks, false);
-    upper.y_axis(&mut drawing, 5, |share, text| if is_nines { text } else { format!("{} %", tick(share * 100.0)) });
-    upper.heading(&mut drawing, "requests that met the SLO");
-    upper.level(&mut drawing, report.objective, &format!("objective {}", objective(report.objective)), Color::Ink);
-    lower.x_axis(&mut drawing, &ticks, true);
-    lower.y_axis(&mut drawing, 5, |_, text| format!("${text}"));
-    lower.heading(&mut drawing, "cost of a run in dollars");
-    lower.x_title(&mut drawing, &axis.name);
-    for (index, (_, points)) in lines.iter().enumerate() {
-        series(&mut drawing, (&upper, axis), (points, index), |point| point.slo_attainment);
-        series(&mut drawing, (&lower, axis), (points, index), |point| point.cost_usd);
-    }
-    drawing
+    upper.x_axis(drawing, &ticks, false);
+    upper.y_axis(drawing, 5, |share, text| if is_nines { text } else { format!("{} %", tick(share * 100.0)) });
+    upper.heading(drawing, "requests that met the SLO");
+    upper.level(drawing, report.objective, &format!("objective {}", objective(report.objective)), Color::Ink);
+    lower.x_axis(drawing, &ticks, true);
+    lower.y_axis(drawing, 5, |_, text| format!("${text}"));
+    lower.heading(drawing, "cost of a run in dollars");
+    lower.x_title(drawing, &axis.name);
+    [upper, lower]
 }
 
 fn stroke(index: usize) -> Stroke {

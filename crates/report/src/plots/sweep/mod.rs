@@ -1,8 +1,9 @@
-//! The plots of a sweep: every point as cost against SLO attainment, curves over a parameter, heat maps over two.
+//! The plots of a sweep: every point as cost against SLO attainment, curves over a parameter, heat maps over two, effects of more.
 //!
 //! It knows points as settings and two figures; where they come from and what else was measured there it does not.
 
 mod curves;
+mod effects;
 mod heat_map;
 mod scatter;
 
@@ -10,6 +11,8 @@ use std::collections::BTreeMap;
 
 use record::Interval;
 
+use super::frame::{Entry, Swatch};
+use super::palette;
 use super::scale::{Scale, extent};
 use crate::drawing::Drawing;
 
@@ -52,14 +55,30 @@ pub struct SweepReport<'a> {
     pub objective: f64,
 }
 
+/// The points that no other one beats in cost and attainment at once, cheapest first.
+pub(crate) fn front<'a>(points: &[&'a SweepPoint]) -> Vec<&'a SweepPoint> {
+    let mut by_cost: Vec<&SweepPoint> = points.iter().copied().filter(|point| is_judged(point)).collect();
+    by_cost.sort_by(|a, b| {
+        let by_share = b.slo_attainment.mean.total_cmp(&a.slo_attainment.mean);
+        a.cost_usd.mean.total_cmp(&b.cost_usd.mean).then(by_share)
+    });
+    let mut best = f64::NEG_INFINITY;
+    by_cost.retain(|point| {
+        let is_better = point.slo_attainment.mean > best;
+        best = best.max(point.slo_attainment.mean);
+        is_better
+    });
+    by_cost
+}
+
 /// Most values of a second parameter that become lines of one plot.
 const LINES_MAX: usize = 7;
 
-/// Every plot the data allow as (path relative to the folder, bytes): SVG and PNG of the scatter, of curves for one or two parameters,
-/// and of a heat map per policy for two.
-pub fn sweep_plots(report: &SweepReport<'_>) -> Vec<(String, Vec<u8>)> {
+/// Every plot the data allow as (path relative to the folder, bytes), SVG and PNG: the scatter, curves for one or two parameters, a heat map per
+/// policy for two that are crossed, and the effect of each parameter where they are more or sampled. Then `report.html` with all of them.
+pub fn sweep_files(report: &SweepReport<'_>) -> Vec<(String, Vec<u8>)> {
     let drawings = drawings(report);
-    drawings
+    let mut files: Vec<(String, Vec<u8>)> = drawings
         .iter()
         .flat_map(|(name, drawing)| {
             [
@@ -67,18 +86,32 @@ pub fn sweep_plots(report: &SweepReport<'_>) -> Vec<(String, Vec<u8>)> {
                 (format!("plots/{name}.png"), drawing.to_png()),
             ]
         })
-        .collect()
+        .collect();
+    files.push(("report.html".to_owned(), crate::html::sweep_page(report, &drawings).into_bytes()));
+    files
+}
+
+/// The page of a sweep alone.
+pub fn sweep_html(report: &SweepReport<'_>) -> Vec<u8> {
+    crate::html::sweep_page(report, &drawings(report)).into_bytes()
 }
 
 fn drawings(report: &SweepReport<'_>) -> Vec<(String, Drawing)> {
-    if !report.points.iter().any(is_judged) {
+    let judged = report.points.iter().filter(|point| is_judged(point)).count();
+    if judged == 0 {
         return Vec::new();
     }
     let mut drawings = vec![("cost_vs_slo".to_owned(), scatter::scatter(report))];
     let axes: Vec<Axis> = (0..report.parameters.len()).map(|index| Axis::of(report, index)).collect();
-    match axes.as_slice() {
-        [only] if only.values.len() > 1 => drawings.push(("curve".to_owned(), curves::by_policy(report, only))),
-        [first, second] if first.values.len() > 1 && second.values.len() > 1 => {
+    let varying: Vec<&Axis> = axes.iter().filter(|axis| axis.values.len() > 1).collect();
+    // Cells that are mostly empty are no map: points were sampled or zipped.
+    let is_crossed = |[first, second]: [&Axis; 2]| {
+        let cells = first.values.len() * second.values.len() * report.policies.len();
+        2 * judged >= cells
+    };
+    match varying.as_slice() {
+        [only] => drawings.push(("curve".to_owned(), curves::by_policy(report, only))),
+        [first, second] if is_crossed([first, second]) => {
             for policy in 0..report.policies.len() {
                 let suffix = file_name(report, policy);
                 drawings.push((format!("heat_map-{suffix}"), heat_map::heat_map(report, policy, [first, second])));
@@ -89,7 +122,10 @@ fn drawings(report: &SweepReport<'_>) -> Vec<(String, Drawing)> {
                 }
             }
         }
-        _ => {}
+        several => {
+            drawings
+                .extend(several.iter().map(|axis| (format!("effect-{}", axis.name), effects::effect(report, axis))));
+        }
     }
     drawings
 }
@@ -178,8 +214,14 @@ fn grouped<'a, K: Ord>(
     groups
 }
 
+/// A box per policy, in its color.
+fn policy_entries(report: &SweepReport<'_>) -> Vec<Entry> {
+    let policies = report.policies.iter().enumerate();
+    policies.map(|(index, name)| Entry::new(Swatch::Box(palette::policy(index)), name)).collect()
+}
+
 /// `3 replications, 95 % intervals`.
-fn replications(report: &SweepReport<'_>) -> String {
+pub(crate) fn replications(report: &SweepReport<'_>) -> String {
     match report.replications {
         0 | 1 => "1 replication a point, no intervals".to_owned(),
         many => format!("{many} replications a point, 95 % intervals"),

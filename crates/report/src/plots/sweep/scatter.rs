@@ -1,9 +1,9 @@
 //! Every point of a sweep as cost against SLO attainment.
 
-use super::super::frame::{Entry, HEIGHT, MARGIN_RIGHT, Panel, Swatch, WIDTH, legend_rows, page};
+use super::super::frame::{HEIGHT, MARGIN_RIGHT, Panel, WIDTH, legend_rows, page};
 use super::super::palette;
 use super::super::scale::{Scale, extent};
-use super::{SweepPoint, SweepReport, is_judged};
+use super::{SweepPoint, SweepReport, front, is_judged, policy_entries};
 use crate::drawing::{Color, Drawing, Point, Stroke, at};
 use crate::rounding::{objective, tick};
 
@@ -22,14 +22,9 @@ pub(super) fn scatter(report: &SweepReport<'_>) -> Drawing {
         top: 140.0,
         bottom: f64::from(HEIGHT) - 84.0,
         x: cost_scale(&points),
-        y: attainment_scale(&points, report.objective),
+        y: attainment_scale(points.iter().map(|point| point.slo_attainment.mean), report.objective),
     };
-    let entries: Vec<Entry> = report
-        .policies
-        .iter()
-        .enumerate()
-        .map(|(index, name)| Entry::new(Swatch::Box(palette::policy(index)), name))
-        .collect();
+    let entries = policy_entries(report);
     legend_rows(&mut drawing, &entries, at(panel.left, 112.0), panel.right);
     let ticks: Vec<(f64, String)> =
         panel.x.ticks(8).into_iter().map(|(value, text)| (value, format!("${text}"))).collect();
@@ -39,7 +34,7 @@ pub(super) fn scatter(report: &SweepReport<'_>) -> Drawing {
     panel.x_title(&mut drawing, "cost of a run in dollars");
     panel.y_title(&mut drawing, 34.0, "requests that met the SLO");
     panel.level(&mut drawing, report.objective, &format!("objective {}", objective(report.objective)), Color::Ink);
-    drawing.line(front(&points, &panel), Stroke::dashed(Color::Muted, 2.0));
+    drawing.line(corners(&points, &panel), Stroke::dashed(Color::Muted, 2.0));
     // Thousands of points stay a cloud and not a blot.
     let radius = if points.len() > 400 { 3.5 } else { 6.5 };
     for point in &points {
@@ -56,11 +51,11 @@ fn cost_scale(points: &[&SweepPoint]) -> Scale {
     Scale::Linear { low, high: high + pad }
 }
 
-/// Logarithmic in the share of misses once that is what tells points apart.
-pub(super) fn attainment_scale(points: &[&SweepPoint], objective: f64) -> Scale {
-    let shares = || points.iter().map(|point| point.slo_attainment.mean).chain([objective]);
-    let (low, high) = extent(shares()).unwrap_or((0.0, 1.0));
-    match extent(shares().map(|share| 1.0 - share).filter(|&miss| miss > 0.0)) {
+/// For these shares and the objective: logarithmic in the share of misses once that is what tells them apart. Bounds that are NaN are left out.
+pub(super) fn attainment_scale(shares: impl Iterator<Item = f64> + Clone, objective: f64) -> Scale {
+    let shares = shares.filter(|share| !share.is_nan()).map(|share| share.min(1.0)).chain([objective]);
+    let (low, high) = extent(shares.clone()).unwrap_or((0.0, 1.0));
+    match extent(shares.map(|share| 1.0 - share).filter(|&miss| miss > 0.0)) {
         Some((fewest, most)) if most / fewest > 30.0 && fewest >= 1e-7 => {
             Scale::Nines { miss_high: (most * 1.6).min(1.0), miss_low: fewest / 2.5 }
         }
@@ -72,23 +67,14 @@ pub(super) fn attainment_scale(points: &[&SweepPoint], objective: f64) -> Scale 
 }
 
 /// The corners of the front: between two of its points only the cheaper one's attainment can be had.
-fn front(points: &[&SweepPoint], panel: &Panel) -> Vec<Point> {
-    let mut by_cost: Vec<&SweepPoint> = points.to_vec();
-    by_cost.sort_by(|a, b| {
-        let by_share = b.slo_attainment.mean.total_cmp(&a.slo_attainment.mean);
-        a.cost_usd.mean.total_cmp(&b.cost_usd.mean).then(by_share)
-    });
-    let mut best = f64::NEG_INFINITY;
+fn corners(points: &[&SweepPoint], panel: &Panel) -> Vec<Point> {
     let mut corners: Vec<Point> = Vec::new();
-    for point in by_cost {
-        if point.slo_attainment.mean > best {
-            best = point.slo_attainment.mean;
-            let place = panel.place(point.cost_usd.mean, best);
-            if let Some(last) = corners.last().copied() {
-                corners.push(at(place.x, last.y));
-            }
-            corners.push(place);
+    for point in front(points) {
+        let place = panel.place(point.cost_usd.mean, point.slo_attainment.mean);
+        if let Some(last) = corners.last().copied() {
+            corners.push(at(place.x, last.y));
         }
+        corners.push(place);
     }
     corners
 }
