@@ -32,7 +32,8 @@ impl Lab {
         });
         let mut command = Command::new(env!("CARGO_BIN_EXE_scalelab"));
         command.args(arguments).current_dir(self.folder.path()).env("NO_COLOR", "1");
-        command.env_remove("SCALELAB_CACHE_DIR");
+        // What another test, or another run of this one, has left in the user's own folder must not be found.
+        command.env_remove("SCALELAB_CACHE_DIR").env("XDG_CACHE_HOME", self.folder.path().join("user-cache"));
         let output = command.output().expect("the program starts");
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
         Ran { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
