@@ -7,7 +7,6 @@
 mod route;
 mod station;
 
-use smallvec::SmallVec;
 use units::{PodId, SimTime};
 use workload::{Purpose, Stream};
 
@@ -39,6 +38,13 @@ struct Work {
     counted: bool,
 }
 
+impl Work {
+    /// Nothing, from `now` on.
+    fn idle(now: u64) -> Self {
+        Self { start: now, end: now, len: 0, counted: false }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     Absent,
@@ -58,21 +64,14 @@ struct Watch {
     waiting: u64,
     /// Whether `due` has changed since the tree of dues was told.
     is_new: bool,
-    /// What each of its servers works on.
-    work: SmallVec<[Work; 1]>,
+    /// What its server works on, if it has one; see [`RoutedFlow::work`].
+    work: Work,
 }
 
 impl Watch {
-    /// A replica that is idle and whose `servers` may start from `now` on.
-    fn idle(servers: usize, now: u64) -> Self {
-        let work = SmallVec::from_elem(Work { start: now, end: now, len: 0, counted: false }, servers);
-        Self { due: NEVER, floor: now, waiting: 0, is_new: false, work }
-    }
-
-    /// Requests being served at `now`.
-    #[inline]
-    fn in_service(&self, now: u64) -> u64 {
-        self.work.iter().filter(|work| work.end > now).map(|work| u64::from(work.len)).sum()
+    /// A replica that is idle and may start from `now` on.
+    fn idle(now: u64) -> Self {
+        Self { due: NEVER, floor: now, waiting: 0, is_new: false, work: Work::idle(now) }
     }
 }
 
@@ -105,6 +104,8 @@ pub struct RoutedFlow<D> {
     stations: Vec<Station>,
     watches: Vec<Watch>,
     queues: Vec<LocalQueue>,
+    /// What the servers of replicas with several work on, replica by replica.
+    work_of_many: Vec<Work>,
     /// Requests of the round under way, by group of replicas.
     groups: Vec<Vec<route::Routed>>,
     /// Arrivals of each server's batch, `batch_max` places per server.
@@ -141,6 +142,7 @@ impl<D: Discipline> RoutedFlow<D> {
             stations: Vec::new(),
             watches: Vec::new(),
             queues: Vec::new(),
+            work_of_many: Vec::new(),
             groups: Vec::new(),
             batches: Vec::new(),
             dues: WinnerTree::new(),
@@ -155,6 +157,34 @@ impl<D: Discipline> RoutedFlow<D> {
             started: 0,
             draining: Vec::new(),
         }
+    }
+
+    /// What each server of a replica works on. Known to be one by a discipline that has but one server, and then beside all else that
+    /// routing reads.
+    #[inline]
+    fn work(&self, slot: Slot) -> &[Work] {
+        let servers = self.discipline.servers_per_replica();
+        if servers == 1 {
+            std::slice::from_ref(&self.watches[slot].work)
+        } else {
+            &self.work_of_many[slot * servers..][..servers]
+        }
+    }
+
+    #[inline]
+    fn work_mut(&mut self, slot: Slot) -> &mut [Work] {
+        let servers = self.discipline.servers_per_replica();
+        if servers == 1 {
+            std::slice::from_mut(&mut self.watches[slot].work)
+        } else {
+            &mut self.work_of_many[slot * servers..][..servers]
+        }
+    }
+
+    /// Requests being served by a replica at `now`.
+    #[inline]
+    fn in_service(&self, slot: Slot, now: u64) -> u64 {
+        self.work(slot).iter().filter(|work| work.end > now).map(|work| u64::from(work.len)).sum()
     }
 
     /// Where the arrivals of a server's batch are kept.
@@ -184,16 +214,20 @@ impl<D: Discipline> Flow for RoutedFlow<D> {
         let now = now.as_nanos();
         let station = Station { stage: Stage::Serving, pod, stats: ReplicaStats::default(), load: 0 };
         if slot >= self.stations.len() {
-            self.watches.resize(slot + 1, Watch::idle(servers, now));
+            self.watches.resize(slot + 1, Watch::idle(now));
             self.queues.resize(slot + 1, LocalQueue::new(batch_max));
             self.stations.resize(slot + 1, Station { stage: Stage::Absent, ..station.clone() });
             self.groups.resize(slot / route::GROUP + 1, Vec::new());
             self.batches.resize((slot + 1) * servers * batch_max, 0);
+            if servers > 1 {
+                self.work_of_many.resize((slot + 1) * servers, Work::idle(now));
+            }
         }
         assert!(self.stations[slot].stage == Stage::Absent, "slot {slot} is taken");
         self.stations[slot] = station;
         let is_new = self.watches[slot].is_new;
-        self.watches[slot] = Watch { is_new, ..Watch::idle(servers, now) };
+        self.watches[slot] = Watch { is_new, ..Watch::idle(now) };
+        self.work_mut(slot).fill(Work::idle(now));
         let place = self.serving.partition_point(|&other| other < slot);
         self.serving.insert(place, slot);
         if self.watches_loads() {
@@ -261,15 +295,14 @@ impl<D: Discipline> Flow for RoutedFlow<D> {
     fn stats(&mut self, slot: Slot, now: SimTime) -> ReplicaStats {
         self.settle_station(slot, now.as_nanos());
         let per_replica = self.discipline.servers_per_replica() as u64;
-        let under_way = self.watches[slot].work.iter().filter(|work| work.len > 0);
+        let under_way = self.work(slot).iter().filter(|work| work.len > 0);
         let busy: u64 = under_way.map(|work| (now.as_nanos() - work.start) / per_replica).sum();
         let stats = self.stations[slot].stats;
         ReplicaStats { busy_ns: stats.busy_ns + busy, ..stats }
     }
 
     fn replica_load(&self, slot: Slot, now: SimTime) -> (u64, u64) {
-        let watch = &self.watches[slot];
-        (watch.waiting, watch.in_service(now.as_nanos()))
+        (self.watches[slot].waiting, self.in_service(slot, now.as_nanos()))
     }
 
     fn central_queue(&mut self, _now: SimTime) -> u64 {
@@ -279,7 +312,7 @@ impl<D: Discipline> Flow for RoutedFlow<D> {
     fn load(&mut self, now: SimTime) -> Load {
         self.settle(now);
         let arrived = self.intake.arrived(now.as_nanos());
-        let in_flight = self.watches.iter().flat_map(|watch| &watch.work).map(|work| u64::from(work.len)).sum();
+        let in_flight = (0..self.watches.len()).flat_map(|slot| self.work(slot)).map(|work| u64::from(work.len)).sum();
         Load::conserved(&self.meter, arrived, (self.waiting, in_flight), now)
     }
 
@@ -297,9 +330,10 @@ impl<D: Discipline> Flow for RoutedFlow<D> {
         for queue in self.queues.iter().chain([&self.held]) {
             queue.iter().for_each(|(arrival, _)| self.meter.leave_in_system(arrival, now));
         }
-        for (slot, watch) in self.watches.iter().enumerate() {
-            for (server, work) in watch.work.iter().enumerate() {
-                let batch = &self.batches[self.places_of(slot, server, work.len as usize)];
+        for slot in 0..self.watches.len() {
+            for server in 0..self.work(slot).len() {
+                let len = self.work(slot)[server].len as usize;
+                let batch = &self.batches[self.places_of(slot, server, len)];
                 batch.iter().for_each(|&arrival| self.meter.leave_in_system(arrival, now));
             }
         }

@@ -214,7 +214,6 @@ impl<D: Discipline> RoutedFlow<D> {
             self.advance_station(slot, answer_due(now));
             self.schedule(slot);
         }
-        let watch = &self.watches[slot];
-        watch.waiting + watch.in_service(now)
+        self.watches[slot].waiting + self.in_service(slot, now)
     }
 }

@@ -107,13 +107,14 @@ impl<D: Discipline> RoutedFlow<D> {
             return None;
         }
         let mut server = 0;
-        for other in 1..watch.work.len() {
-            if watch.work[other].end < watch.work[server].end {
+        let work = self.work(slot);
+        for other in 1..work.len() {
+            if work[other].end < work[server].end {
                 server = other;
             }
         }
         let window = self.queues[slot].window();
-        let start = watch.work[server].end.max(self.discipline.trigger(window)).max(watch.floor);
+        let start = work[server].end.max(self.discipline.trigger(window)).max(watch.floor);
         let deadline = window[0].saturating_add(self.rules.timeout);
         if deadline <= start { Some((deadline.max(watch.floor), server, false)) } else { Some((start, server, true)) }
     }
@@ -121,7 +122,7 @@ impl<D: Discipline> RoutedFlow<D> {
     fn next_due(&self, slot: Slot) -> u64 {
         let start = self.next_at(slot).map_or(NEVER, |(next, _, _)| start_due(next));
         let answer = if self.watches_loads() {
-            let counted = self.watches[slot].work.iter().filter(|work| work.counted);
+            let counted = self.work(slot).iter().filter(|work| work.counted);
             counted.map(|work| answer_due(work.end)).min().unwrap_or(NEVER)
         } else {
             NEVER
@@ -131,7 +132,7 @@ impl<D: Discipline> RoutedFlow<D> {
 
     #[inline]
     fn start_batch(&mut self, slot: Slot, server: usize, start: u64) {
-        if self.watches[slot].work[server].len > 0 {
+        if self.work(slot)[server].len > 0 {
             self.uncount(slot, server);
             self.report(slot, server);
         }
@@ -143,9 +144,8 @@ impl<D: Discipline> RoutedFlow<D> {
         self.batches[places].copy_from_slice(window);
         let end = start + self.discipline.duration(taken, queue.service());
         queue.take(taken);
-        let watch = &mut self.watches[slot];
-        watch.waiting -= taken as u64;
-        watch.work[server] = Work { start, end, len: taken as u32, counted };
+        self.watches[slot].waiting -= taken as u64;
+        self.work_mut(slot)[server] = Work { start, end, len: taken as u32, counted };
         self.waiting -= taken as u64;
         self.started += taken as u64;
     }
@@ -163,15 +163,15 @@ impl<D: Discipline> RoutedFlow<D> {
 
     /// Takes the batches that are over by `now` out of a replica's load.
     fn count_answers(&mut self, slot: Slot, now: u64) {
-        for server in 0..self.watches[slot].work.len() {
-            if self.watches[slot].work[server].end <= now {
+        for server in 0..self.work(slot).len() {
+            if self.work(slot)[server].end <= now {
                 self.uncount(slot, server);
             }
         }
     }
 
     fn uncount(&mut self, slot: Slot, server: usize) {
-        let work = &mut self.watches[slot].work[server];
+        let work = &mut self.work_mut(slot)[server];
         if std::mem::take(&mut work.counted) {
             let len = i64::from(work.len);
             self.change_load(slot, -len);
@@ -181,18 +181,18 @@ impl<D: Discipline> RoutedFlow<D> {
     /// Books the finished batch of `server`.
     #[inline]
     fn report(&mut self, slot: Slot, server: usize) {
-        let work = self.watches[slot].work[server];
+        let work = self.work(slot)[server];
         let arrivals = &self.batches[self.places_of(slot, server, work.len as usize)];
         let station = &mut self.stations[slot];
         let abandoned = self.meter.batch(arrivals, work.start, work.end, station.pod);
         let span = (work.start, work.end);
         station.stats.answer(arrivals, span, abandoned, self.discipline.servers_per_replica() as u64);
-        self.watches[slot].work[server].len = 0;
+        self.work_mut(slot)[server].len = 0;
     }
 
     pub(super) fn settle_station(&mut self, slot: Slot, now: u64) {
-        for server in 0..self.watches[slot].work.len() {
-            let work = self.watches[slot].work[server];
+        for server in 0..self.work(slot).len() {
+            let work = self.work(slot)[server];
             if work.len > 0 && work.end <= now {
                 self.uncount(slot, server);
                 self.report(slot, server);
@@ -223,7 +223,7 @@ impl<D: Discipline> RoutedFlow<D> {
     pub(super) fn empty_at(&self, slot: Slot, now: u64) -> u64 {
         let floor = self.watches[slot].floor;
         let mut queue = self.queues[slot].clone();
-        let mut ends: Vec<u64> = self.watches[slot].work.iter().map(|work| work.end).collect();
+        let mut ends: Vec<u64> = self.work(slot).iter().map(|work| work.end).collect();
         let mut empty_at = ends.iter().copied().max().unwrap_or(0).max(now);
         while !queue.is_empty() {
             let server = (0..ends.len()).min_by_key(|&server| ends[server]).expect("a replica has a server");
@@ -248,8 +248,8 @@ impl<D: Discipline> RoutedFlow<D> {
         let per_replica = self.discipline.servers_per_replica() as u64;
         let pod = self.stations[slot].pod;
         let mut back = Vec::new();
-        for server in 0..self.watches[slot].work.len() {
-            let work = std::mem::take(&mut self.watches[slot].work[server]);
+        for server in 0..self.work(slot).len() {
+            let work = std::mem::take(&mut self.work_mut(slot)[server]);
             let arrivals = &self.batches[self.places_of(slot, server, work.len as usize)];
             if work.len == 0 {
                 continue;
