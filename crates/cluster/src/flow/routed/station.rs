@@ -31,6 +31,7 @@ impl<D: Discipline> RoutedFlow<D> {
         self.schedule(slot);
     }
 
+    #[inline]
     pub(super) fn change_load(&mut self, slot: Slot, by: i64) {
         let station = &mut self.stations[slot];
         station.load = station.load.checked_add_signed(by).expect("a load never falls below zero");
@@ -53,6 +54,7 @@ impl<D: Discipline> RoutedFlow<D> {
     }
 
     /// Looks at those of the replicas with a new due time that are due up to and including `bound`.
+    #[inline]
     pub(super) fn look_at_touched(&mut self, bound: u64) {
         while let Some(slot) = self.touched.pop() {
             if self.watches[slot].due <= bound {
@@ -63,6 +65,7 @@ impl<D: Discipline> RoutedFlow<D> {
     }
 
     /// Tells the tree when a replica is due.
+    #[inline]
     pub(super) fn tell(&mut self, slot: Slot) {
         let due = self.next_due(slot);
         let watch = &mut self.watches[slot];
@@ -72,6 +75,7 @@ impl<D: Discipline> RoutedFlow<D> {
     }
 
     /// Notes when a replica is due.
+    #[inline]
     pub(super) fn schedule(&mut self, slot: Slot) {
         let due = self.next_due(slot);
         let watch = &mut self.watches[slot];
@@ -119,6 +123,7 @@ impl<D: Discipline> RoutedFlow<D> {
         if deadline <= start { Some((deadline.max(watch.floor), server, false)) } else { Some((start, server, true)) }
     }
 
+    #[inline]
     fn next_due(&self, slot: Slot) -> u64 {
         let start = self.next_at(slot).map_or(NEVER, |(next, _, _)| start_due(next));
         let answer = if self.watches_loads() {
@@ -162,6 +167,7 @@ impl<D: Discipline> RoutedFlow<D> {
     }
 
     /// Takes the batches that are over by `now` out of a replica's load.
+    #[inline]
     fn count_answers(&mut self, slot: Slot, now: u64) {
         for server in 0..self.work(slot).len() {
             if self.work(slot)[server].end <= now {
@@ -170,6 +176,7 @@ impl<D: Discipline> RoutedFlow<D> {
         }
     }
 
+    #[inline]
     fn uncount(&mut self, slot: Slot, server: usize) {
         let work = &mut self.work_mut(slot)[server];
         if std::mem::take(&mut work.counted) {
