@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use cluster::spec::{
-    BatchLatency, Billing, ColdStartSpec, Consolidation, ContainerSpec, ControllerSpec, Exporter, FleetSpec,
-    InstanceOffering, InterruptionModel, KillRule, MetricsSpec, NoReplicaRule, NodeManager, NodePoolSpec, NodeTimings,
-    PhaseSpec, PodSpec, PolicySpec, PredictiveRole, PredictiveSpec, Routing, Scheduling, ServiceModel, ServiceSpec,
-    SimulationSpec, SloSpec, SpotSpec, WarmPoolSpec,
+    BatchLatency, ColdStartSpec, ControllerSpec, Exporter, FleetSpec, InstanceOffering, InterruptionModel, KillRule,
+    MetricsSpec, NoReplicaRule, NodeTimings, PodSpec, PolicySpec, PredictiveRole, PredictiveSpec, Routing,
+    ServiceModel, ServiceSpec, SimulationSpec, SloSpec, WarmPoolSpec,
 };
 use policy::hpa::{HpaSpec, MetricSpec, MetricTarget};
 use policy::keda::{ScaledObject, Trigger};
@@ -77,26 +76,11 @@ pub(crate) fn service(rate: f64) -> ServiceSpec {
         retries: None,
         kill_rule: KillRule::Requeue,
         replicas_initial: replicas_for(rate / 2.0) + 1,
-        pod: pod(),
-    }
-}
-
-fn pod() -> PodSpec {
-    PodSpec {
-        gpus: 1,
-        gpu_resource: "nvidia.com/gpu".into(),
-        containers: vec![ContainerSpec { name: "server".into(), cpu: None, memory: None }],
-        grace: SimDuration::from_secs(30),
-        pre_stop: SimDuration::ZERO,
-        probe_period: SimDuration::from_secs(5),
-        probe_initial_delay: SimDuration::ZERO,
-        endpoint_delay: SimDuration::from_secs(1),
-        drain_delay: None,
-        spread: cluster::spec::SoftSpread::default(),
-        node_selector: Vec::new(),
-        priority: 0,
-        labels: Vec::new(),
-        image: "server:1".into(),
+        pod: PodSpec {
+            probe_period: SimDuration::from_secs(5),
+            endpoint_delay: SimDuration::from_secs(1),
+            ..PodSpec::plain()
+        },
     }
 }
 
@@ -110,75 +94,20 @@ fn about(mean: f64) -> Distribution {
 
 fn fleet() -> FleetSpec {
     let seconds = SimDuration::from_secs;
+    let price = UsdPerHour::from_dollars(0.4);
     let spot = InstanceOffering {
-        instance_type: "g6.xlarge".into(),
-        zone: "a".into(),
-        purchase: Purchase::Spot,
-        gpus: 1,
-        slice: cluster::spec::GpuSlice::whole(1),
-        gpu_resource: "nvidia.com/gpu".into(),
-        gpu_product: String::new(),
         cpu: Millicores(4_000),
         memory: Bytes(16 << 30),
-        machine_cpu: Millicores(0),
-        machine_memory: Bytes(0),
-        prices: Arc::from([(SimTime::ZERO, UsdPerHour::from_dollars(0.4))]),
-        billing: Billing { minimum: seconds(60), increment: seconds(1), spot_free_until: SimDuration::ZERO },
-        capacity_max: None,
-        insufficient_capacity: 0.0,
+        ..InstanceOffering::plain("g6.xlarge", Purchase::Spot, 1, price)
     };
-    let pool = NodePoolSpec {
-        name: "spot".into(),
-        weight: 0,
-        offerings: vec![spot],
-        labels: Vec::new(),
-        gpus_max: None,
-        cpu_max: None,
-        memory_max: None,
-        nodes_min: 0,
-        nodes_max: None,
-        on_demand: None,
-        consolidation: Consolidation::WhenEmpty(seconds(30)),
-        expire_after: None,
-        termination_grace: None,
-        budgets: Vec::new(),
-    };
-    FleetSpec {
-        manager: NodeManager::Simple { empty_delay: seconds(30) },
-        pools: vec![pool],
-        timings: NodeTimings {
-            launch: about(20.0),
-            boot: about(25.0),
-            device_plugin: about(5.0),
-            launch_failure: about(2.0),
-
-            launch_stuck: 0.0,
-            registration_stuck: 0.0,
-        },
-        cold_start: ColdStartSpec {
-            image_pull: PhaseSpec::Time(about(15.0)),
-            model_download: PhaseSpec::Time(about(20.0)),
-            gpu_load: PhaseSpec::Time(about(10.0)),
-            cuda_warm_up: PhaseSpec::Time(about(5.0)),
-            streaming_load: false,
-            image_pre_pulled: false,
-            model_cache: None,
-            restore: None,
-            links: Vec::new(),
-        },
-        spot: SpotSpec {
-            model: InterruptionModel::Constant { per_hour: 0.5 },
-            // No notice: what is in flight is killed and goes back to the queue.
-            notice: SimDuration::ZERO,
-            notice_latency: SimDuration::ZERO,
-            node_lost: None,
-            rebalance: None,
-            away: SimDuration::ZERO,
-        },
-        budgets: Vec::new(),
-        commitments: Vec::new(),
-        scheduling: Scheduling::LeastAllocated,
-    }
+    let timings =
+        NodeTimings { launch_failure: about(2.0), ..NodeTimings::plain([about(20.0), about(25.0), about(5.0)]) };
+    let mut fleet = FleetSpec::plain(vec![spot], seconds(30), timings);
+    fleet.cold_start = ColdStartSpec::plain([about(15.0), about(20.0), about(10.0), about(5.0)]);
+    fleet.spot.model = InterruptionModel::Constant { per_hour: 0.5 };
+    // No notice: what is in flight is killed and goes back to the queue.
+    (fleet.spot.notice, fleet.spot.notice_latency) = (SimDuration::ZERO, SimDuration::ZERO);
+    fleet
 }
 
 fn adapter() -> Rules {

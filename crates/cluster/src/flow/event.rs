@@ -380,14 +380,9 @@ impl EventFlow {
 
     /// A request fails: its client tries again, or it is over.
     fn fail(&mut self, request: Request, failure: Failure, service: Option<(u64, Slot)>) {
-        if let Some(retries) = &self.retries
-            && request.attempt < retries.attempts_max
-        {
-            let doubled = retries.backoff.as_nanos().saturating_mul(1 << (request.attempt - 1).min(30));
-            let wait = doubled.min(retries.backoff_max.as_nanos());
-            let random = (wait as f64 * retries.jitter * self.client_dice.uniform()) as u64;
-            let fixed = (wait as f64 * (1.0 - retries.jitter)) as u64;
-            let at = self.clock + (fixed + random).max(1);
+        let retries = self.retries.as_ref();
+        if let Some(pause) = retries.and_then(|retries| retries.pause_after(request.attempt, &mut self.client_dice)) {
+            let at = self.clock + pause;
             let next = Request { arrival: at, attempt: request.attempt + 1, ..request };
             self.due.push(Reverse((at, Due::Retry(next))));
             self.pending_retries += 1;

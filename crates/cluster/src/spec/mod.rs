@@ -2,6 +2,7 @@
 
 mod fleet;
 mod metrics;
+mod plain;
 mod policy;
 mod service;
 

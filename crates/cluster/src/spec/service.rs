@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use units::{Bytes, Millicores, SimDuration};
-use workload::Distribution;
+use workload::{Distribution, Stream};
 
 /// The service that is scaled.
 #[derive(Clone, Debug)]
@@ -136,6 +136,20 @@ pub struct RetrySpec {
     pub backoff_max: SimDuration,
     /// Share of the wait drawn at random, 0..=1.
     pub jitter: f64,
+}
+
+impl RetrySpec {
+    /// Nanoseconds from the end of attempt number `attempt` to the next one, at least 1; `None` if it was the last.
+    pub(crate) fn pause_after(&self, attempt: u32, dice: &mut Stream) -> Option<u64> {
+        if attempt >= self.attempts_max {
+            return None;
+        }
+        let doubled = self.backoff.as_nanos().saturating_mul(1 << (attempt - 1).min(30));
+        let pause = doubled.min(self.backoff_max.as_nanos()) as f64;
+        let random = (pause * self.jitter * dice.uniform()) as u64;
+        let fixed = (pause * (1.0 - self.jitter)) as u64;
+        Some((fixed + random).max(1))
+    }
 }
 
 /// One pod of the service.

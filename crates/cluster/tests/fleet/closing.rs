@@ -3,14 +3,14 @@
 use cluster::fleet::{PodPhase, PodRole};
 use cluster::spec::{
     ArtifactSpec, CacheSpec, ClusterAutoscalerSpec, CommitmentSpec, Consolidation, FleetSpec, InterruptionModel,
-    NodeLostSpec, NodeManager, PodDisruptionBudget, RestoreSpec, Scheduling,
+    NodeLostSpec, NodeManager, PodDisruptionBudget, PodSpec, RestoreSpec, Scheduling,
 };
 use proptest::prelude::*;
 use record::{NodeLife, Purchase, ReplicaLife};
 use units::{Bytes, PodId, SimDuration, SimTime, Usd, UsdPerHour};
 use workload::Distribution;
 
-use crate::support::{Driver, at, constant, fleet, offering, pod, secs};
+use crate::support::{Driver, at, constant, fleet, offering, secs};
 
 fn spec(variant: u8) -> FleetSpec {
     let mut spot = offering("small", Purchase::Spot, 1, 0.303);
@@ -145,7 +145,7 @@ proptest! {
 
     #[test]
     fn the_ledger_closes_whatever_happens(variant in 0u8..32, replaces: bool, seed: u64, steps in steps()) {
-        let mut driver = Driver::seeded(&spec(variant), &pod(), seed);
+        let mut driver = Driver::seeded(&spec(variant), &PodSpec::plain(), seed);
         driver.replaces = replaces;
         driver.fleet.preempt_after(secs(u64::from(variant % 3) * 4));
         for step in &steps {
@@ -220,7 +220,7 @@ proptest! {
 
     #[test]
     fn left_alone_every_pod_becomes_ready_and_no_node_stays_empty(manager in 0u8..3, on_demand: bool, seed: u64, steps in steps()) {
-        let mut driver = Driver::seeded(&calm(manager), &pod(), seed);
+        let mut driver = Driver::seeded(&calm(manager), &PodSpec::plain(), seed);
         driver.fleet.keep_standbys_on_demand(on_demand);
         driver.replaces = true;
         driver.fleet.preempt_after(secs(if on_demand { 5 } else { 0 }));

@@ -1,11 +1,11 @@
 //! What it costs, checked by hand.
 
 use cluster::fleet::Notice;
-use cluster::spec::{CommitmentSpec, InterruptionModel, OnDemandShare};
+use cluster::spec::{CommitmentSpec, InterruptionModel, OnDemandShare, PodSpec};
 use record::{CostLedger, GpuUse, Purchase};
 use units::{SimTime, Usd, UsdPerHour};
 
-use crate::support::{Driver, at, fleet, offering, pod, secs};
+use crate::support::{Driver, at, fleet, offering, secs};
 
 const DAY: u64 = 86_400;
 
@@ -178,7 +178,7 @@ fn a_reclaim_gives_notice_then_kills_and_the_first_hour_is_free_if_the_provider_
 fn a_constant_hazard_takes_as_many_nodes_as_it_says() {
     let mut spec = fleet(vec![offering("x", Purchase::Spot, 1, 1.0)]);
     spec.spot.model = InterruptionModel::Constant { per_hour: 0.5 };
-    let mut driver = Driver::with_pod(&spec, &pod());
+    let mut driver = Driver::with_pod(&spec, &PodSpec::plain());
     driver.replaces = true;
     for _ in 0..200 {
         driver.create_ready();

@@ -1,11 +1,11 @@
 //! Which nodes a pod may use, which it would rather, and what of a node it takes.
 
 use cluster::fleet::Notice;
-use cluster::spec::{GpuSlice, NodeManager, Scheduling, SoftSpread};
+use cluster::spec::{GpuSlice, NodeManager, PodSpec, Scheduling, SoftSpread};
 use record::{GpuUse, Purchase};
 use units::{Bytes, Millicores, PodId};
 
-use crate::support::{Driver, at, fleet, offering, pod, pool, secs};
+use crate::support::{Driver, at, fleet, offering, pool, secs};
 
 #[test]
 fn limits_on_cpu_and_memory_count_whole_machines() {
@@ -40,7 +40,7 @@ fn a_node_selector_finds_the_pool_that_gives_its_nodes_that_label() {
     for (key, value, nodes) in
         [("team", "research", vec!["cheap"]), ("team", "sales", vec![]), ("disk", "ssd", vec!["dear"])]
     {
-        let mut pod = pod();
+        let mut pod = PodSpec::plain();
         pod.node_selector = vec![(key.into(), value.into())];
         let mut driver = Driver::with_pod(&spec, &pod);
         driver.create();
@@ -57,7 +57,7 @@ fn packed(spread: SoftSpread, pods: u32) -> Vec<usize> {
     let mut spec = fleet(vec![offering("g5.12xlarge", Purchase::OnDemand, 4, 5.7)]);
     spec.scheduling = Scheduling::MostAllocated;
     spec.pools[0].nodes_min = 2;
-    let mut driver = Driver::with_pod(&spec, &cluster::spec::PodSpec { spread, ..pod() });
+    let mut driver = Driver::with_pod(&spec, &PodSpec { spread, ..PodSpec::plain() });
     let pods: Vec<PodId> = (0..pods).map(|_| driver.create()).collect();
     let nodes: Vec<u32> = pods.into_iter().map(|pod| driver.fleet.node(pod).expect("there is room").0).collect();
     let mut counts: Vec<usize> = (0..2).map(|node| nodes.iter().filter(|&&other| other == node).count()).collect();
@@ -81,7 +81,7 @@ fn karpenter_takes_a_preference_for_a_requirement_as_long_as_it_can() {
     ]);
     spec.manager = NodeManager::Karpenter;
     for (nodes, launched) in [(false, 1), (true, 4)] {
-        let pod = cluster::spec::PodSpec { spread: SoftSpread { nodes, zones: false }, ..pod() };
+        let pod = PodSpec { spread: SoftSpread { nodes, zones: false }, ..PodSpec::plain() };
         let mut driver = Driver::with_pod(&spec, &pod);
         for _ in 0..4 {
             driver.create();
@@ -98,7 +98,7 @@ fn a_preference_for_other_zones_spreads_new_nodes_even_where_one_zone_is_cheaper
     dear.zone = "b".into();
     let spec = fleet(vec![offering("g5.xlarge", Purchase::OnDemand, 1, 1.0), dear]);
     for (zones, in_b) in [(false, 0), (true, 3)] {
-        let pod = cluster::spec::PodSpec { spread: SoftSpread { nodes: false, zones }, ..pod() };
+        let pod = PodSpec { spread: SoftSpread { nodes: false, zones }, ..PodSpec::plain() };
         let mut driver = Driver::with_pod(&spec, &pod);
         for _ in 0..6 {
             driver.create();
@@ -116,7 +116,7 @@ fn a_slice_pays_its_share_of_the_gpu_and_the_others_are_unallocated() {
     let mut machine = offering("p5.4xlarge", Purchase::OnDemand, 7, 7.0);
     machine.gpu_resource = resource.into();
     machine.slice = GpuSlice { devices: 1, shares: 7, of_unit: 1 };
-    let pod = cluster::spec::PodSpec { gpu_resource: resource.into(), ..pod() };
+    let pod = PodSpec { gpu_resource: resource.into(), ..PodSpec::plain() };
     let mut driver = Driver::with_pod(&fleet(vec![machine]), &pod);
     for _ in 0..8 {
         driver.create_ready();

@@ -1,12 +1,12 @@
 //! How long it takes until a pod serves.
 
 use cluster::fleet::{Notice, PodPhase};
-use cluster::spec::{CacheSpec, LinkSpec, NodeManager, PhaseSpec};
+use cluster::spec::{CacheSpec, LinkSpec, NodeManager, PhaseSpec, PodSpec};
 use record::Purchase;
 use units::{Bytes, PodId, UsdPerHour};
 use workload::Distribution;
 
-use crate::support::{Driver, at, constant, fleet, offering, pod, secs, uniform};
+use crate::support::{Driver, at, constant, fleet, offering, secs, uniform};
 
 fn one_gpu() -> cluster::spec::InstanceOffering {
     offering("g5.xlarge", Purchase::OnDemand, 1, 1.006)
@@ -87,7 +87,7 @@ fn the_four_phases_of_the_article_take_105_to_285_seconds_and_15_to_45_with_both
 
 #[test]
 fn readiness_is_seen_by_the_next_probe_and_then_by_the_endpoints() {
-    let mut pod = pod();
+    let mut pod = PodSpec::plain();
     pod.probe_period = secs(10);
     pod.probe_initial_delay = secs(5);
     pod.endpoint_delay = secs(1);

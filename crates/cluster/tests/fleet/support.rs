@@ -2,15 +2,11 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::sync::Arc;
 
 use cluster::fleet::{Fleet, FleetEvent, Notice, Out, PodRole};
-use cluster::spec::{
-    Billing, ColdStartSpec, Consolidation, ContainerSpec, FleetSpec, InstanceOffering, InterruptionModel, NodeManager,
-    NodePoolSpec, NodeTimings, PhaseSpec, PodSpec, Scheduling, SpotSpec,
-};
+use cluster::spec::{ColdStartSpec, FleetSpec, InstanceOffering, NodePoolSpec, NodeTimings, PhaseSpec, PodSpec};
 use record::Purchase;
-use units::{Bytes, Millicores, PodId, SimDuration, SimTime, UsdPerHour};
+use units::{PodId, SimDuration, SimTime, UsdPerHour};
 use workload::Distribution;
 
 pub const SEED: u64 = 7;
@@ -31,102 +27,19 @@ pub fn uniform(low: f64, high: f64) -> PhaseSpec {
     PhaseSpec::Time(Distribution::Uniform { low, high })
 }
 
-/// One GPU, nothing else, ready as soon as loaded.
-pub fn pod() -> PodSpec {
-    PodSpec {
-        gpus: 1,
-        gpu_resource: "nvidia.com/gpu".into(),
-        containers: vec![ContainerSpec { name: "server".into(), cpu: None, memory: None }],
-        grace: secs(30),
-        pre_stop: SimDuration::ZERO,
-        probe_period: SimDuration::ZERO,
-        probe_initial_delay: SimDuration::ZERO,
-        endpoint_delay: SimDuration::ZERO,
-        drain_delay: None,
-        spread: cluster::spec::SoftSpread::default(),
-        node_selector: Vec::new(),
-        priority: 0,
-        labels: Vec::new(),
-        image: "server:1".into(),
-    }
-}
-
 pub fn offering(instance_type: &str, purchase: Purchase, gpus: u32, dollars: f64) -> InstanceOffering {
-    InstanceOffering {
-        instance_type: instance_type.into(),
-        zone: "a".into(),
-        purchase,
-        gpus,
-        slice: cluster::spec::GpuSlice::whole(gpus),
-        gpu_resource: "nvidia.com/gpu".into(),
-        gpu_product: String::new(),
-        cpu: Millicores(0),
-        memory: Bytes(0),
-        machine_cpu: Millicores(0),
-        machine_memory: Bytes(0),
-        prices: Arc::from([(SimTime::ZERO, UsdPerHour::from_dollars(dollars))]),
-        billing: Billing { minimum: secs(60), increment: secs(1), spot_free_until: SimDuration::ZERO },
-        capacity_max: None,
-        insufficient_capacity: 0.0,
-    }
+    InstanceOffering::plain(instance_type, purchase, gpus, UsdPerHour::from_dollars(dollars))
 }
 
 pub fn pool(offerings: Vec<InstanceOffering>) -> NodePoolSpec {
-    NodePoolSpec {
-        name: "gpu".into(),
-        weight: 0,
-        offerings,
-        labels: Vec::new(),
-        gpus_max: None,
-        cpu_max: None,
-        memory_max: None,
-        nodes_min: 0,
-        nodes_max: None,
-        on_demand: None,
-        consolidation: Consolidation::WhenEmpty(secs(300)),
-        expire_after: None,
-        termination_grace: None,
-        budgets: Vec::new(),
-    }
+    NodePoolSpec::plain(offerings, secs(300))
 }
 
 /// Nodes in 30 + 30 + 20 s, gone 300 s after their last pod; a cold start of 40 + 60 + 20 + 10 s.
 pub fn fleet(offerings: Vec<InstanceOffering>) -> FleetSpec {
-    FleetSpec {
-        manager: NodeManager::Simple { empty_delay: secs(300) },
-        pools: vec![pool(offerings)],
-        timings: NodeTimings {
-            launch: Distribution::Constant(30.0),
-            boot: Distribution::Constant(30.0),
-            device_plugin: Distribution::Constant(20.0),
-            launch_failure: Distribution::Constant(2.0),
-
-            launch_stuck: 0.0,
-            registration_stuck: 0.0,
-        },
-        cold_start: ColdStartSpec {
-            image_pull: constant(40.0),
-            model_download: constant(60.0),
-            gpu_load: constant(20.0),
-            cuda_warm_up: constant(10.0),
-            streaming_load: false,
-            image_pre_pulled: false,
-            model_cache: None,
-            restore: None,
-            links: Vec::new(),
-        },
-        spot: SpotSpec {
-            model: InterruptionModel::None,
-            notice: secs(120),
-            notice_latency: secs(5),
-            node_lost: None,
-            rebalance: None,
-            away: SimDuration::ZERO,
-        },
-        budgets: Vec::new(),
-        commitments: Vec::new(),
-        scheduling: Scheduling::LeastAllocated,
-    }
+    let timings = NodeTimings::plain([30.0, 30.0, 20.0].map(Distribution::Constant));
+    let cold_start = ColdStartSpec::plain([40.0, 60.0, 20.0, 10.0].map(Distribution::Constant));
+    FleetSpec { cold_start, ..FleetSpec::plain(offerings, secs(300), timings) }
 }
 
 /// A fleet with its clock. Time advances only through [`Driver::run_to`].
@@ -144,7 +57,7 @@ pub struct Driver {
 
 impl Driver {
     pub fn new(spec: &FleetSpec) -> Self {
-        Self::with_pod(spec, &pod())
+        Self::with_pod(spec, &PodSpec::plain())
     }
 
     pub fn with_pod(spec: &FleetSpec, pod: &PodSpec) -> Self {
@@ -157,7 +70,7 @@ impl Driver {
 
     /// With time zero so many seconds past a full hour.
     pub fn past_the_hour(spec: &FleetSpec, seconds: i64) -> Self {
-        let mut fleet = Fleet::new(spec, &pod(), SEED);
+        let mut fleet = Fleet::new(spec, &PodSpec::plain(), SEED);
         fleet.start_calendar_at(1_767_571_200 + seconds);
         Self::of(fleet)
     }

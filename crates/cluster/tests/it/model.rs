@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use cluster::spec::{
-    Billing, ColdStartSpec, Consolidation, ControllerSpec, Exporter, FleetSpec, InstanceOffering, InterruptionModel,
-    KillRule, MetricsSpec, NoReplicaRule, NodeManager, NodePoolSpec, NodeTimings, PhaseSpec, PolicySpec, RetrySpec,
-    Routing, Scheduling, ServiceSpec, SimulationSpec, SloSpec, SpotSpec, WarmPoolSpec,
+    ColdStartSpec, ControllerSpec, Exporter, FleetSpec, InstanceOffering, InterruptionModel, KillRule, MetricsSpec,
+    NoReplicaRule, NodeTimings, PolicySpec, RetrySpec, Routing, ServiceSpec, SimulationSpec, SloSpec, WarmPoolSpec,
 };
 use cluster::{Keep, RequestSink, simulate, simulate_by_events, simulate_to};
 use policy::hpa::{HpaSpec, MetricSpec, MetricTarget};
@@ -29,73 +28,20 @@ pub fn about(mean: f64) -> Distribution {
 
 /// Spot nodes with one GPU each that live for minutes only.
 pub fn fleet(interruptions_per_hour: f64, notice: SimDuration) -> FleetSpec {
+    let price = UsdPerHour::from_dollars(0.4);
     let spot = InstanceOffering {
-        instance_type: "g6.xlarge".into(),
-        zone: "a".into(),
-        purchase: Purchase::Spot,
-        gpus: 1,
-        slice: cluster::spec::GpuSlice::whole(1),
-        gpu_resource: "nvidia.com/gpu".into(),
-        gpu_product: String::new(),
         cpu: Millicores(4_000),
         memory: Bytes(16 << 30),
-        machine_cpu: Millicores(0),
-        machine_memory: Bytes(0),
-        prices: Arc::from([(SimTime::ZERO, UsdPerHour::from_dollars(0.4))]),
-        billing: Billing { minimum: seconds(60), increment: seconds(1), spot_free_until: seconds(0) },
-        capacity_max: None,
         insufficient_capacity: 0.1,
+        ..InstanceOffering::plain("g6.xlarge", Purchase::Spot, 1, price)
     };
-    FleetSpec {
-        manager: NodeManager::Simple { empty_delay: seconds(60) },
-        pools: vec![NodePoolSpec {
-            name: "spot".into(),
-            weight: 0,
-            offerings: vec![spot],
-            labels: Vec::new(),
-            gpus_max: None,
-            cpu_max: None,
-            memory_max: None,
-            nodes_min: 0,
-            nodes_max: None,
-            on_demand: None,
-            consolidation: Consolidation::WhenEmpty(seconds(60)),
-            expire_after: None,
-            termination_grace: None,
-            budgets: Vec::new(),
-        }],
-        timings: NodeTimings {
-            launch: about(10.0),
-            boot: about(10.0),
-            device_plugin: about(5.0),
-            launch_failure: about(2.0),
-
-            launch_stuck: 0.0,
-            registration_stuck: 0.0,
-        },
-        cold_start: ColdStartSpec {
-            image_pull: PhaseSpec::Time(about(5.0)),
-            model_download: PhaseSpec::Time(about(8.0)),
-            gpu_load: PhaseSpec::Time(about(5.0)),
-            cuda_warm_up: PhaseSpec::Time(about(2.0)),
-            streaming_load: false,
-            image_pre_pulled: false,
-            model_cache: None,
-            restore: None,
-            links: Vec::new(),
-        },
-        spot: SpotSpec {
-            model: InterruptionModel::Constant { per_hour: interruptions_per_hour },
-            notice,
-            notice_latency: seconds(1),
-            node_lost: None,
-            rebalance: None,
-            away: seconds(10),
-        },
-        budgets: Vec::new(),
-        commitments: Vec::new(),
-        scheduling: Scheduling::LeastAllocated,
-    }
+    let timings =
+        NodeTimings { launch_failure: about(2.0), ..NodeTimings::plain([about(10.0), about(10.0), about(5.0)]) };
+    let mut fleet = FleetSpec::plain(vec![spot], seconds(60), timings);
+    fleet.cold_start = ColdStartSpec::plain([about(5.0), about(8.0), about(5.0), about(2.0)]);
+    fleet.spot.model = InterruptionModel::Constant { per_hour: interruptions_per_hour };
+    (fleet.spot.notice, fleet.spot.notice_latency, fleet.spot.away) = (notice, seconds(1), seconds(10));
+    fleet
 }
 
 /// Rates of the gateway's and the replicas' counters as custom metrics.

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use cluster::flow::{Batching, CentralFlow, EventFlow, Flow, Intake, Meter, RoutedFlow, Slots};
-use cluster::spec::{
-    BatchLatency, ContainerSpec, KillRule, NoReplicaRule, PodSpec, Routing, ServiceModel, ServiceSpec, SloSpec,
-};
+use cluster::spec::{BatchLatency, KillRule, NoReplicaRule, PodSpec, Routing, ServiceModel, ServiceSpec, SloSpec};
 use units::{SimDuration, SimTime};
 use workload::{Distribution, Trace, TraceChunk, Traffic};
 
@@ -13,25 +11,6 @@ pub const MILLISECOND: u64 = 1_000_000;
 
 pub fn millis(count: u64) -> SimDuration {
     SimDuration::from_nanos(count * MILLISECOND)
-}
-
-pub fn pod() -> PodSpec {
-    PodSpec {
-        gpus: 1,
-        gpu_resource: "nvidia.com/gpu".into(),
-        containers: vec![ContainerSpec { name: "server".into(), cpu: None, memory: None }],
-        grace: SimDuration::from_secs(30),
-        pre_stop: SimDuration::ZERO,
-        probe_period: SimDuration::ZERO,
-        probe_initial_delay: SimDuration::ZERO,
-        endpoint_delay: SimDuration::ZERO,
-        drain_delay: None,
-        spread: cluster::spec::SoftSpread::default(),
-        node_selector: Vec::new(),
-        priority: 0,
-        labels: Vec::new(),
-        image: "server:1".into(),
-    }
 }
 
 /// A service with a central queue in which nothing is ever refused.
@@ -47,7 +26,7 @@ pub fn service(model: ServiceModel) -> ServiceSpec {
         retries: None,
         kill_rule: KillRule::Requeue,
         replicas_initial: 1,
-        pod: pod(),
+        pod: PodSpec::plain(),
     }
 }
 

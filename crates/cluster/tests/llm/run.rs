@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use cluster::spec::{
-    Billing, ColdStartSpec, Consolidation, ControllerSpec, Exporter, FleetSpec, InstanceOffering, InterruptionModel,
-    MetricsSpec, NodeManager, NodePoolSpec, NodeTimings, PhaseSpec, PolicySpec, Scheduling, ServiceSpec,
-    SimulationSpec, SloSpec, SpotSpec,
+    ColdStartSpec, ControllerSpec, Exporter, FleetSpec, InstanceOffering, MetricsSpec, NodeTimings, PolicySpec,
+    ServiceSpec, SimulationSpec, SloSpec,
 };
 use cluster::{Keep, simulate};
 use policy::hpa::{HpaSpec, MetricSpec, MetricTarget};
@@ -22,74 +21,16 @@ fn seconds(count: u64) -> SimDuration {
 
 /// One on-demand GPU per node, no limit; a cold start of 10 + 10 + 5 + 40 s.
 fn fleet() -> FleetSpec {
+    let price = UsdPerHour::from_dollars(4.0);
     let offering = InstanceOffering {
-        instance_type: "p5.4xlarge".into(),
-        zone: "a".into(),
-        purchase: Purchase::OnDemand,
-        gpus: 1,
-        slice: cluster::spec::GpuSlice::whole(1),
-        gpu_resource: "nvidia.com/gpu".into(),
-        gpu_product: String::new(),
         cpu: Millicores(16_000),
         memory: Bytes(256 << 30),
-        machine_cpu: Millicores(0),
-        machine_memory: Bytes(0),
-        prices: Arc::from([(SimTime::ZERO, UsdPerHour::from_dollars(4.0))]),
-        billing: Billing { minimum: seconds(60), increment: seconds(1), spot_free_until: seconds(0) },
-        capacity_max: None,
-        insufficient_capacity: 0.0,
+        ..InstanceOffering::plain("p5.4xlarge", Purchase::OnDemand, 1, price)
     };
-    let after = Distribution::Constant;
-    FleetSpec {
-        manager: NodeManager::Simple { empty_delay: seconds(60) },
-        pools: vec![NodePoolSpec {
-            name: "gpu".into(),
-            weight: 0,
-            offerings: vec![offering],
-            labels: Vec::new(),
-            gpus_max: None,
-            cpu_max: None,
-            memory_max: None,
-            nodes_min: 0,
-            nodes_max: None,
-            on_demand: None,
-            consolidation: Consolidation::WhenEmpty(seconds(60)),
-            expire_after: None,
-            termination_grace: None,
-            budgets: Vec::new(),
-        }],
-        timings: NodeTimings {
-            launch: after(10.0),
-            boot: after(10.0),
-            device_plugin: after(5.0),
-            launch_failure: after(2.0),
-
-            launch_stuck: 0.0,
-            registration_stuck: 0.0,
-        },
-        cold_start: ColdStartSpec {
-            image_pull: PhaseSpec::Time(after(10.0)),
-            model_download: PhaseSpec::Time(after(10.0)),
-            gpu_load: PhaseSpec::Time(after(10.0)),
-            cuda_warm_up: PhaseSpec::Time(after(10.0)),
-            streaming_load: false,
-            image_pre_pulled: false,
-            model_cache: None,
-            restore: None,
-            links: Vec::new(),
-        },
-        spot: SpotSpec {
-            model: InterruptionModel::None,
-            notice: seconds(120),
-            notice_latency: seconds(1),
-            node_lost: None,
-            rebalance: None,
-            away: seconds(0),
-        },
-        budgets: Vec::new(),
-        commitments: Vec::new(),
-        scheduling: Scheduling::LeastAllocated,
-    }
+    let timings = NodeTimings::plain([10.0, 10.0, 5.0].map(Distribution::Constant));
+    let mut fleet = FleetSpec::plain(vec![offering], seconds(60), timings);
+    fleet.cold_start = ColdStartSpec::plain([10.0; 4].map(Distribution::Constant));
+    fleet
 }
 
 /// An external metric made of `series` by the query `text`.

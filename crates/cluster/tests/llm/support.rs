@@ -40,22 +40,7 @@ pub fn service(model: ServiceModel) -> ServiceSpec {
         retries: None,
         kill_rule: KillRule::Fail,
         replicas_initial: 1,
-        pod: PodSpec {
-            gpus: 1,
-            gpu_resource: "nvidia.com/gpu".into(),
-            containers: Vec::new(),
-            grace: SimDuration::from_secs(30),
-            pre_stop: SimDuration::ZERO,
-            probe_period: SimDuration::ZERO,
-            probe_initial_delay: SimDuration::ZERO,
-            endpoint_delay: SimDuration::ZERO,
-            drain_delay: None,
-            spread: cluster::spec::SoftSpread::default(),
-            node_selector: Vec::new(),
-            priority: 0,
-            labels: Vec::new(),
-            image: "server:1".into(),
-        },
+        pod: PodSpec { containers: Vec::new(), ..PodSpec::plain() },
     }
 }
 

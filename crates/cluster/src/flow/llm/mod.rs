@@ -392,14 +392,9 @@ impl<E: Engine> LlmFlow<E> {
 
     /// A request fails at `at`: its client tries again, or it is over.
     fn fail(&mut self, entry: Entry, failure: Failure, at: u64, service: Option<(u64, Slot)>) {
-        if let Some(retries) = &self.retries
-            && entry.attempt < retries.attempts_max
-        {
-            let doubled = retries.backoff.as_nanos().saturating_mul(1 << (entry.attempt - 1).min(30));
-            let wait = doubled.min(retries.backoff_max.as_nanos());
-            let random = (wait as f64 * retries.jitter * self.client_dice.uniform()) as u64;
-            let fixed = (wait as f64 * (1.0 - retries.jitter)) as u64;
-            let again = at + (fixed + random).max(1);
+        let retries = self.retries.as_ref();
+        if let Some(pause) = retries.and_then(|retries| retries.pause_after(entry.attempt, &mut self.client_dice)) {
+            let again = at + pause;
             let next = Entry { arrival: again, attempt: entry.attempt + 1, place: Place::Queue, ..entry };
             self.retrying.push(Reverse((again, next)));
             return;

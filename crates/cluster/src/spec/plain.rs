@@ -1,0 +1,130 @@
+//! Values to start from: one GPU, no time, no failure, no limit. Who describes a fleet says only what is not so.
+
+use std::sync::Arc;
+
+use record::Purchase;
+use units::{Bytes, Millicores, SimDuration, SimTime, UsdPerHour};
+use workload::Distribution;
+
+use super::{
+    Billing, ColdStartSpec, Consolidation, ContainerSpec, FleetSpec, GpuSlice, InstanceOffering, InterruptionModel,
+    NodeManager, NodePoolSpec, NodeTimings, PhaseSpec, PodSpec, Scheduling, SoftSpread, SpotSpec,
+};
+
+impl PodSpec {
+    /// One GPU for a container `server`, ready as soon as it is loaded; 30 s of grace.
+    pub fn plain() -> Self {
+        Self {
+            gpus: 1,
+            gpu_resource: "nvidia.com/gpu".into(),
+            containers: vec![ContainerSpec { name: "server".into(), cpu: None, memory: None }],
+            grace: SimDuration::from_secs(30),
+            pre_stop: SimDuration::ZERO,
+            probe_period: SimDuration::ZERO,
+            probe_initial_delay: SimDuration::ZERO,
+            endpoint_delay: SimDuration::ZERO,
+            drain_delay: None,
+            spread: SoftSpread::default(),
+            node_selector: Vec::new(),
+            priority: 0,
+            labels: Vec::new(),
+            image: "server:1".into(),
+        }
+    }
+}
+
+impl InstanceOffering {
+    /// Instances with `gpus` whole GPUs in zone `a`, always to be had, billed by the second and for a minute at least.
+    pub fn plain(instance_type: &str, purchase: Purchase, gpus: u32, price: UsdPerHour) -> Self {
+        let (minimum, increment) = (SimDuration::from_secs(60), SimDuration::from_secs(1));
+        Self {
+            instance_type: instance_type.into(),
+            zone: "a".into(),
+            purchase,
+            gpus,
+            slice: GpuSlice::whole(gpus),
+            gpu_resource: "nvidia.com/gpu".into(),
+            gpu_product: String::new(),
+            cpu: Millicores(0),
+            memory: Bytes(0),
+            machine_cpu: Millicores(0),
+            machine_memory: Bytes(0),
+            prices: Arc::from([(SimTime::ZERO, price)]),
+            billing: Billing { minimum, increment, spot_free_until: SimDuration::ZERO },
+            capacity_max: None,
+            insufficient_capacity: 0.0,
+        }
+    }
+}
+
+impl NodePoolSpec {
+    /// A pool without limits whose empty nodes go after `empty_delay`.
+    pub fn plain(offerings: Vec<InstanceOffering>, empty_delay: SimDuration) -> Self {
+        Self {
+            name: "gpu".into(),
+            weight: 0,
+            offerings,
+            labels: Vec::new(),
+            gpus_max: None,
+            cpu_max: None,
+            memory_max: None,
+            nodes_min: 0,
+            nodes_max: None,
+            on_demand: None,
+            consolidation: Consolidation::WhenEmpty(empty_delay),
+            expire_after: None,
+            termination_grace: None,
+            budgets: Vec::new(),
+        }
+    }
+}
+
+impl NodeTimings {
+    /// Nodes whose launch, boot and device plugin take this long, in this order; a failed launch fails within 2 s.
+    pub fn plain([launch, boot, device_plugin]: [Distribution; 3]) -> Self {
+        let launch_failure = Distribution::Constant(2.0);
+        Self { launch, boot, device_plugin, launch_failure, launch_stuck: 0.0, registration_stuck: 0.0 }
+    }
+}
+
+impl ColdStartSpec {
+    /// Image pull, model download, GPU load and CUDA warm-up that take this long, in this order, whatever the node has.
+    pub fn plain(phases: [Distribution; 4]) -> Self {
+        let [image_pull, model_download, gpu_load, cuda_warm_up] = phases.map(PhaseSpec::Time);
+        Self {
+            image_pull,
+            model_download,
+            gpu_load,
+            cuda_warm_up,
+            streaming_load: false,
+            image_pre_pulled: false,
+            model_cache: None,
+            restore: None,
+            links: Vec::new(),
+        }
+    }
+}
+
+impl FleetSpec {
+    /// One pool under a simple manager, without interruptions.
+    pub fn plain(offerings: Vec<InstanceOffering>, empty_delay: SimDuration, timings: NodeTimings) -> Self {
+        let nothing = Distribution::Constant(0.0);
+        Self {
+            manager: NodeManager::Simple { empty_delay },
+            pools: vec![NodePoolSpec::plain(offerings, empty_delay)],
+            timings,
+            cold_start: ColdStartSpec::plain([nothing.clone(), nothing.clone(), nothing.clone(), nothing]),
+            spot: SpotSpec {
+                model: InterruptionModel::None,
+                notice: SimDuration::from_secs(120),
+                notice_latency: SimDuration::from_secs(5),
+                node_lost: None,
+                rebalance: None,
+                away: SimDuration::ZERO,
+            },
+            budgets: Vec::new(),
+            commitments: Vec::new(),
+            scheduling: Scheduling::LeastAllocated,
+        }
+    }
+}
