@@ -124,7 +124,7 @@ pub trait Flow: Send {
     fn drain(&mut self, slot: Slot, now: SimTime) -> Option<SimTime>;
 
     /// A replica turns new requests away, though the router still sends it some: they fail, or their clients try again. It finishes what
-    /// it has. Only [`EventFlow`] can do this; [`build`] chooses it for services that need it.
+    /// it has. Only [`EventFlow`] can do this; `build` chooses it for services that need it.
     fn refuse(&mut self, slot: Slot, now: SimTime) {
         panic!("slot {slot} cannot refuse requests at {now} in this flow");
     }
