@@ -15,10 +15,17 @@ use scenario::TraceCache;
 #[command(name = "scalelab", version, propagate_version = true, max_term_width = 120)]
 pub struct Cli {
     /// Parse traces anew and leave no parsed copy of them
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Parsed traces")]
     pub no_cache: bool,
     /// Keep parsed copies of traces in this folder instead of beside each trace
-    #[arg(long, global = true, value_name = "FOLDER", env = "SCALELAB_CACHE_DIR", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FOLDER",
+        env = "SCALELAB_CACHE_DIR",
+        hide_env_values = true,
+        help_heading = "Parsed traces"
+    )]
     pub cache_dir: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
@@ -90,6 +97,31 @@ pub struct ScenarioArgs {
     pub set: Vec<String>,
 }
 
+/// How often each policy is run.
+#[derive(Debug, Args)]
+pub struct EffortArgs {
+    /// Replications per policy [default: the scenario's]
+    #[arg(long, value_name = "N", conflicts_with = "precision")]
+    pub replications: Option<NonZeroU32>,
+    /// Add replications until 95 % intervals of cost and SLO misses are this narrow, relative to their estimates
+    #[arg(long, value_name = "REL")]
+    pub precision: Option<f64>,
+}
+
+/// How a command works through its runs.
+#[derive(Debug, Args)]
+pub struct WorkArgs {
+    /// Seed [default: the scenario's]
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Threads [default: all cores]
+    #[arg(long)]
+    pub jobs: Option<NonZeroUsize>,
+    /// Print nothing but errors
+    #[arg(long)]
+    pub quiet: bool,
+}
+
 /// `scalelab run`.
 #[derive(Debug, Args)]
 pub struct Run {
@@ -102,18 +134,9 @@ pub struct Run {
     /// Only this policy; may be given several times
     #[arg(long, value_name = "NAME")]
     pub policy: Vec<String>,
-    /// Replications per policy [default: the scenario's]
-    #[arg(long, value_name = "N", conflicts_with = "precision")]
-    pub replications: Option<NonZeroU32>,
-    /// Add replications until 95 % intervals of cost and SLO misses are this narrow, relative to their estimates
-    #[arg(long, value_name = "REL")]
-    pub precision: Option<f64>,
-    /// Seed [default: the scenario's]
-    #[arg(long)]
-    pub seed: Option<u64>,
-    /// Threads [default: all cores]
-    #[arg(long)]
-    pub jobs: Option<NonZeroUsize>,
+    /// How often.
+    #[command(flatten)]
+    pub effort: EffortArgs,
     /// Leave the beginning out of the statistics: a time such as `10m`, or `auto`: what MSER-5 finds in a pilot run, for loads that
     /// become steady [default: the scenario's]
     #[arg(long, value_name = "TIME|auto", conflicts_with = "from")]
@@ -127,9 +150,9 @@ pub struct Run {
     /// How to print the comparison
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
-    /// Print nothing but errors
-    #[arg(long)]
-    pub quiet: bool,
+    /// How it is worked through.
+    #[command(flatten)]
+    pub work: WorkArgs,
 }
 
 /// How results are printed.
@@ -176,21 +199,12 @@ pub struct Check {
     /// What an interval that contains the bound does to the check
     #[arg(long, value_enum, default_value_t = Undecided::Fail)]
     pub undecided: Undecided,
-    /// Replications per policy [default: the scenario's]
-    #[arg(long, value_name = "N", conflicts_with = "precision")]
-    pub replications: Option<NonZeroU32>,
-    /// Add replications until 95 % intervals of cost and SLO misses are this narrow, relative to their estimates
-    #[arg(long, value_name = "REL")]
-    pub precision: Option<f64>,
-    /// Seed [default: the scenario's]
-    #[arg(long)]
-    pub seed: Option<u64>,
-    /// Threads [default: all cores]
-    #[arg(long)]
-    pub jobs: Option<NonZeroUsize>,
-    /// Print nothing but errors
-    #[arg(long)]
-    pub quiet: bool,
+    /// How often.
+    #[command(flatten)]
+    pub effort: EffortArgs,
+    /// How it is worked through.
+    #[command(flatten)]
+    pub work: WorkArgs,
 }
 
 /// What an undecided gate does to the check.
@@ -284,18 +298,12 @@ pub struct Optimize {
     /// Replications of a candidate that goes all the way, and of the confirmation [default: the scenario's, at least 5]
     #[arg(long, value_name = "N")]
     pub replications: Option<NonZeroU32>,
-    /// Seed [default: the scenario's]
-    #[arg(long)]
-    pub seed: Option<u64>,
-    /// Threads [default: all cores]
-    #[arg(long)]
-    pub jobs: Option<NonZeroUsize>,
     /// Folder for the table of everything tried (`tried.csv`) and its plot (`front.svg`, `front.png`)
     #[arg(short, long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Print nothing but errors
-    #[arg(long)]
-    pub quiet: bool,
+    /// How it is worked through.
+    #[command(flatten)]
+    pub work: WorkArgs,
 }
 
 /// `scalelab sensitivity`.
@@ -322,18 +330,12 @@ pub struct Sensitivity {
     /// Replications of each point [default: the scenario's]
     #[arg(long, value_name = "N")]
     pub replications: Option<NonZeroU32>,
-    /// Seed [default: the scenario's]
-    #[arg(long)]
-    pub seed: Option<u64>,
-    /// Threads [default: all cores]
-    #[arg(long)]
-    pub jobs: Option<NonZeroUsize>,
     /// Folder for the table
     #[arg(short, long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Print nothing but errors
-    #[arg(long)]
-    pub quiet: bool,
+    /// How it is worked through.
+    #[command(flatten)]
+    pub work: WorkArgs,
 }
 
 /// `scalelab explain`.

@@ -21,16 +21,16 @@ pub fn check(args: &Check) -> Result<Outcome> {
     inputs::choose_policies(&mut loaded, &args.policy)?;
     let gates = gates(args, &loaded, &all)?;
     let baseline = baseline(args, &gates)?;
-    if !args.quiet {
+    if !args.work.quiet {
         loaded.notes.iter().for_each(|note| eprintln!("note: {note}"));
     }
-    let workers = Workers::new(args.jobs).or_environment("starting threads")?;
+    let workers = Workers::new(args.work.jobs).or_environment("starting threads")?;
     raise_on_interrupt(workers.stop_flag()).or_environment("listening for interrupts")?;
     let effort = Effort {
-        seed: args.seed.unwrap_or(loaded.seed),
-        replications: args.replications.map_or(loaded.replications, NonZeroU32::get),
-        precision: args.precision,
-        quiet: args.quiet,
+        seed: args.work.seed.unwrap_or(loaded.seed),
+        replications: args.effort.replications.map_or(loaded.replications, NonZeroU32::get),
+        precision: args.effort.precision,
+        quiet: args.work.quiet,
     };
     let (found, _) = simulate(&effort, &loaded, &workers, None)?;
     if found.is_interrupted {
@@ -43,14 +43,14 @@ pub fn check(args: &Check) -> Result<Outcome> {
         Undecided::Pass => WhenUndecided::Pass,
     };
     let expected = args.control_variates.then(|| expected_requests(&loaded.spec)).flatten();
-    if args.control_variates && expected.is_none() && !args.quiet {
+    if args.control_variates && expected.is_none() && !args.work.quiet {
         eprintln!(
             "note: the expected number of requests is not known for this traffic, so there is no control variate"
         );
     }
     let report = gates::evaluate(&gates, &found.policies, &baseline, expected, when_undecided);
     write(args, &report, &report.to_markdown(&found.policies))?;
-    if !args.quiet {
+    if !args.work.quiet {
         print!("{}", report.to_text());
     }
     Ok(if report.is_passed() { Outcome::Done } else { Outcome::GateFailed })

@@ -37,15 +37,15 @@ pub fn optimize(args: &Optimize) -> Result<Outcome> {
         return Err(Failure::input("--runs 0: a search needs at least one run"));
     }
     tuned.check_ranges(&over)?;
-    if !args.quiet {
+    if !args.work.quiet {
         tuned.loaded.notes.iter().for_each(|note| eprintln!("note: {note}"));
     }
-    let workers = Workers::new(args.jobs).or_environment("starting threads")?;
+    let workers = Workers::new(args.work.jobs).or_environment("starting threads")?;
     raise_on_interrupt(workers.stop_flag()).or_environment("listening for interrupts")?;
-    let bar = Bar::new(&tuned.loaded.spec.name, args.quiet);
+    let bar = Bar::new(&tuned.loaded.spec.name, args.work.quiet);
     let progress = |progress: Progress| bar.show(progress);
     let scenarios = tuned.scenarios();
-    let seed = args.seed.unwrap_or(tuned.loaded.seed);
+    let seed = args.work.seed.unwrap_or(tuned.loaded.seed);
     let trials = Trials { workers: &workers, scenarios: &scenarios, policy: Some(&policy), seed, progress: &progress };
     let replications = tuned.replications(args.replications, REPLICATIONS_LEAST);
     if args.cliff.is_some() {
@@ -100,7 +100,7 @@ fn tell(args: &Optimize, search: &Search, found: &Found, policy: &str) -> Result
         write(folder, search, found)?;
         plot(folder, (search, found), policy)?;
     }
-    if !args.quiet {
+    if !args.work.quiet {
         println!("{policy}: {} settings tried in {} runs; what nothing beats:\n", found.tried.len(), found.runs);
         print!("{}", front(search, found).render(Format::Table));
         println!("\n{}", verdict(search, found));
@@ -244,7 +244,7 @@ fn tell_cliff(
     (conditions, range, policy): (&[Condition], &Range, &str),
 ) -> Result<Outcome> {
     let holds = cliff.holds_up_to.is_some();
-    if !args.quiet {
+    if !args.work.quiet {
         let columns = conditions.iter().map(|condition| condition.column.name);
         let head: Vec<&str> = [range.0.name.as_str()].into_iter().chain(columns).chain(["conditions"]).collect();
         let mut grid = Grid::new(&head, 0);

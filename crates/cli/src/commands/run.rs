@@ -30,17 +30,17 @@ pub fn run(args: &Run) -> Result<Outcome> {
         None => (load(args)?, None),
     };
     inputs::choose_policies(&mut loaded, &args.policy)?;
-    if !args.quiet {
+    if !args.work.quiet {
         loaded.notes.iter().for_each(|note| eprintln!("note: {note}"));
     }
-    let seed = args.seed.or(recorded.as_ref().map(|file| file.seed)).unwrap_or(loaded.seed);
-    let asked = args.replications.map(std::num::NonZeroU32::get);
+    let seed = args.work.seed.or(recorded.as_ref().map(|file| file.seed)).unwrap_or(loaded.seed);
+    let asked = args.effort.replications.map(std::num::NonZeroU32::get);
     let replications = asked.or(recorded.as_ref().map(|file| file.replications)).unwrap_or(loaded.replications);
     let folder = args.out.clone().unwrap_or_else(|| Path::new("results").join(&loaded.spec.name));
     let begun = Instant::now();
-    let workers = Workers::new(args.jobs).or_environment("starting threads")?;
+    let workers = Workers::new(args.work.jobs).or_environment("starting threads")?;
     raise_on_interrupt(workers.stop_flag()).or_environment("listening for interrupts")?;
-    let effort = Effort { seed, replications, precision: args.precision, quiet: args.quiet };
+    let effort = Effort { seed, replications, precision: args.effort.precision, quiet: args.work.quiet };
     let names = loaded.spec.policies.iter().map(|policy| policy.name.as_str());
     let saved = args.save_requests.then(|| SavedRequests::create(&folder, names)).transpose()?;
     let (results, precision) = simulate(&effort, &loaded, &workers, saved.as_ref())?;
@@ -83,13 +83,14 @@ fn load(args: &Run) -> Result<Loaded> {
     }
     let mut pilot = with("0s")?;
     inputs::choose_policies(&mut pilot, &args.policy)?;
-    let workers = Workers::new(args.jobs).or_environment("starting threads")?;
-    let effort = Effort { seed: args.seed.unwrap_or(pilot.seed), replications: 1, precision: None, quiet: args.quiet };
+    let workers = Workers::new(args.work.jobs).or_environment("starting threads")?;
+    let effort =
+        Effort { seed: args.work.seed.unwrap_or(pilot.seed), replications: 1, precision: None, quiet: args.work.quiet };
     let (results, _) = simulate(&effort, &pilot, &workers, None)?;
     let found = results.policies.iter().map(|policy| (policy.name(), experiment::pilot_warm_up(&policy.first)));
     // All policies leave out the same, so that they are judged on the same requests.
     let Some((name, longest)) = found.max_by_key(|(_, warm_up)| warm_up.length) else { return with("0s") };
-    if !args.quiet {
+    if !args.work.quiet {
         let doubt = if longest.is_half {
             "; that is half of the run: it is too short, or its load never becomes steady"
         } else {
@@ -237,7 +238,7 @@ fn control_variates(loaded: &Loaded, results: &Results) -> Option<Table> {
 }
 
 fn print(args: &Run, loaded: &Loaded, results: &Results, (folder, precision): (&PathBuf, Option<&PrecisionReport>)) {
-    if args.quiet {
+    if args.work.quiet {
         return;
     }
     let format = match args.format {

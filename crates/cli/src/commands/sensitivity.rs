@@ -24,12 +24,12 @@ pub fn sensitivity(args: &Sensitivity) -> Result<Outcome> {
     let tuned = Tuned::read(&args.scenario)?;
     let policy = tuned.policy(args.policy.as_deref(), &inputs)?;
     tuned.check_ranges(&inputs)?;
-    let workers = Workers::new(args.jobs).or_environment("starting threads")?;
+    let workers = Workers::new(args.work.jobs).or_environment("starting threads")?;
     raise_on_interrupt(workers.stop_flag()).or_environment("listening for interrupts")?;
-    let bar = Bar::new(&tuned.loaded.spec.name, args.quiet);
+    let bar = Bar::new(&tuned.loaded.spec.name, args.work.quiet);
     let progress = |progress: Progress| bar.show(progress);
     let scenarios = tuned.scenarios();
-    let seed = args.seed.unwrap_or(tuned.loaded.seed);
+    let seed = args.work.seed.unwrap_or(tuned.loaded.seed);
     let trials = Trials { workers: &workers, scenarios: &scenarios, policy: Some(&policy), seed, progress: &progress };
     let replications = tuned.replications(args.replications, 1);
     let failure = |error: TrialError| match error {
@@ -53,7 +53,7 @@ pub fn sensitivity(args: &Sensitivity) -> Result<Outcome> {
         report::write_atomically(&path, grid.render(Format::Csv).as_bytes())
             .or_environment(&format!("writing {}", path.display()))?;
     }
-    if !args.quiet {
+    if !args.work.quiet {
         print!("{words}\n\n{}", grid.render(Format::Table));
     }
     Ok(Outcome::Done)
