@@ -218,13 +218,23 @@ fn a_recorded_rate_in_parquet_is_the_one_in_csv() {
     let mut file = ParquetFile::create(&lab.path("rate.parquet"), &table).unwrap();
     file.push(&table).unwrap();
     file.finish().unwrap();
-    let [csv, parquet] = ["rate.csv", "rate.parquet"].map(|file| {
-        let series = format!("{{series: {{file: {file}, value: rps, valueUnit: perSecond, where: {{kind: a}}}}}}");
-        lab.write("rated.yaml", &scenario(&format!("  traffic: {{generator: {{rate: {series}}}}}\n{TINY_SERVICE}")));
-        lab.out("run rated.yaml -o out --quiet");
-        lab.read("out/summary.csv")
-    });
+    let run = |series: &str| run_of_series(&lab, series);
+    let [csv, parquet] = ["rate.csv", "rate.parquet"]
+        .map(|file| run(&format!("file: {file}, value: rps, valueUnit: perSecond, where: {{kind: a}}")));
     assert_eq!(csv, parquet);
+    // The same as bare counts, without times.
+    lab.write("counts.csv", "requests\n1500\n4500\n0\n");
+    assert_eq!(run("file: counts.csv, every: 30s, valueUnit: perInterval"), csv);
+    let refused = lab.refused("run rated.yaml --set traffic.generator.rate.series.time=requests");
+    assert!(refused.contains("counts.csv: has its times by `time` or by `every`, not by both"), "{refused}");
+}
+
+/// The figures of a run of this recorded rate.
+fn run_of_series(lab: &Lab, series: &str) -> String {
+    let rate = format!("{{series: {{{series}}}}}");
+    lab.write("rated.yaml", &scenario(&format!("  traffic: {{generator: {{rate: {rate}}}}}\n{TINY_SERVICE}")));
+    lab.out("run rated.yaml -o out --quiet");
+    lab.read("out/summary.csv")
 }
 
 #[test]

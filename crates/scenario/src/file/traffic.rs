@@ -365,6 +365,9 @@ pub struct RateSeriesFile {
     /// What it holds.
     #[serde(default)]
     pub time_unit: TimeColumn,
+    /// In a file without times: how far apart its rows are. Takes the place of `time`; the value is then the first column by default.
+    #[serde(default)]
+    pub every: Option<Time>,
     /// Column of values; the second by default. An empty cell is a gap: no traffic in the run, unknown in the history.
     #[serde(default)]
     pub value: Option<String>,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::error::ScenarioError;
-use crate::file::{RateSeriesFile, SeriesUnit, TimeColumn};
+use crate::file::{RateSeriesFile, SeriesUnit};
 
 use super::line::{find, time_ns};
 use super::table::Table;
@@ -31,18 +31,30 @@ impl Series {
             None if default < names.len() => Ok(default),
             None => Err(format!("only {} columns; a time and a value are needed", names.len())),
         };
-        let columns = [column(&file.time, 0).map_err(bad_file)?, column(&file.value, 1).map_err(bad_file)?];
+        let every_ns = file.every.map(|every| every.duration().as_nanos() as i64);
+        let columns = match every_ns {
+            None => [column(&file.time, 0).map_err(bad_file)?, column(&file.value, 1).map_err(bad_file)?],
+            Some(_) if file.time.is_some() => {
+                return Err(bad_file("has its times by `time` or by `every`, not by both".to_owned()));
+            }
+            Some(0) => return Err(bad_file("`every` is 0; rows must be some time apart".to_owned())),
+            Some(_) => [column(&file.value, 0).map_err(bad_file)?; 2],
+        };
         let mut filters = Vec::new();
         for (wanted, value) in &file.filter {
             filters.push((find(&names, wanted).map_err(bad_file)?, value.as_str()));
         }
         let mut rows: Vec<(i64, Option<f64>)> = Vec::new();
         let mut take = |number: u64, [time, value]: [&str; 2], unit| {
-            let row = row([time, value], unit).and_then(|row| match rows.last() {
-                Some(last) if row.0 <= last.0 => {
+            let at_ns = match every_ns {
+                Some(every_ns) => Ok(rows.len() as i64 * every_ns),
+                None => time_ns(time.as_bytes(), unit).ok_or_else(|| format!("`{time}` is not a time")),
+            };
+            let row = at_ns.and_then(|at_ns| match rows.last() {
+                Some(last) if at_ns <= last.0 => {
                     Err("is not later than the row above; rows must be in order of time".to_owned())
                 }
-                _ => Ok(row),
+                _ => Ok((at_ns, rate(value)?)),
             });
             let row = row.map_err(|reason| ScenarioError::BadRow { file: name.clone(), row: number, reason })?;
             rows.push(row);
@@ -82,15 +94,14 @@ impl Series {
     }
 }
 
-/// Time and value of a row.
-fn row([time, value]: [&str; 2], unit: TimeColumn) -> Result<(i64, Option<f64>), String> {
-    let at_ns = time_ns(time.as_bytes(), unit).ok_or_else(|| format!("`{time}` is not a time"))?;
+/// The value of a row; nothing is a gap.
+fn rate(value: &str) -> Result<Option<f64>, String> {
     let value = value.trim();
     if value.is_empty() || value == "NaN" {
-        return Ok((at_ns, None));
+        return Ok(None);
     }
     match value.parse::<f64>() {
-        Ok(number) if number.is_finite() && number >= 0.0 => Ok((at_ns, Some(number))),
+        Ok(number) if number.is_finite() && number >= 0.0 => Ok(Some(number)),
         _ => Err(format!("`{value}` is not a number of 0 or more")),
     }
 }
