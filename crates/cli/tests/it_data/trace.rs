@@ -229,6 +229,18 @@ fn a_recorded_rate_in_parquet_is_the_one_in_csv() {
     assert!(refused.contains("counts.csv: has its times by `time` or by `every`, not by both"), "{refused}");
 }
 
+#[test]
+fn a_recorded_rate_is_followed_row_by_row() {
+    let lab = Lab::new();
+    // Every second second is busy: looked at every 10 s, all of them or none would be.
+    let rows: String = (0..60).map(|second| if second % 2 == 0 { "300\n" } else { "0\n" }).collect();
+    lab.write("counts.csv", &format!("requests\n{rows}"));
+    let summary = run_of_series(&lab, "file: counts.csv, every: 1s, valueUnit: perInterval");
+    let requests: f64 = summary.lines().nth(1).and_then(|row| row.split(',').nth(2)).unwrap().parse().unwrap();
+    // A Poisson number of mean 9,000: four standard deviations.
+    assert!((requests - 9_000.0).abs() < 4.0 * 9_000_f64.sqrt(), "{requests}");
+}
+
 /// The figures of a run of this recorded rate.
 fn run_of_series(lab: &Lab, series: &str) -> String {
     let rate = format!("{{series: {{{series}}}}}");

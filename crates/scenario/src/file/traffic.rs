@@ -194,13 +194,10 @@ pub struct GeneratorFile {
     /// How requests are placed under it.
     #[serde(default)]
     pub process: ProcessFile,
-    /// The rate is constant over steps of this length.
-    #[serde(default = "default_step")]
-    pub step: Time,
-}
-
-fn default_step() -> Time {
-    Time(10.0)
+    /// The rate is constant over steps of this length. Unless said 10 s, or less where a recorded rate changes more often or not in time with
+    /// it.
+    #[serde(default)]
+    pub step: Option<Time>,
 }
 
 /// How requests are placed.

@@ -83,6 +83,18 @@ impl Rate {
         })
     }
 
+    /// A step of at most `longest` seconds that meets every change of the recorded rates in it, where their rows are evenly apart.
+    pub fn step(&self, longest: f64) -> f64 {
+        match self {
+            Self::Sum(terms) | Self::Product(terms) => {
+                terms.iter().fold(longest, |step, term| step.min(term.step(longest)))
+            }
+            Self::Shifted { rate, .. } => rate.step(longest),
+            Self::Series { series, .. } => series.interval() / (series.interval() / longest).ceil(),
+            _ => longest,
+        }
+    }
+
     /// The mean over `[from, from + length)`, from samples `step` apart; `None` if any of them is in a gap.
     pub fn mean(&self, from: f64, length: f64, step: f64) -> Option<f64> {
         let samples = (length / step).round().max(1.0);

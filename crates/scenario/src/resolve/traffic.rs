@@ -171,7 +171,8 @@ impl Context<'_> {
         let shifted = Rate::Shifted { rate: Box::new(own.clone()), by: part.shift.0 };
         let times_factors = |rate| Rate::Product(std::iter::once(rate).chain(factors.iter().cloned()).collect());
         let step_path = format!("{path}.generator.step");
-        let step = self.at_least(generator.step, SimDuration::from_millis(1), &step_path)?;
+        let step = generator.step.unwrap_or_else(|| Time(own.step(DEFAULT_STEP.as_secs_f64())));
+        let step = self.at_least(step, SimDuration::from_millis(1), &step_path)?;
         let curve = self.curve(&times_factors(shifted), step, spec, &step_path)?;
         if curve.peak() <= 0.0 {
             return Err(self.inconsistent(&rate_path, "is zero all through the run"));

@@ -17,6 +17,8 @@ pub struct Series {
     rates: Vec<Option<f64>>,
     /// Where the last row ends: one usual interval after its time.
     end: f64,
+    /// How far rows usually are apart, in seconds: the median.
+    interval: f64,
 }
 
 impl Series {
@@ -73,7 +75,8 @@ impl Series {
         let mut gaps: Vec<f64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
         let middle = gaps.len() / 2;
         let (_, usual, _) = gaps.select_nth_unstable_by(middle, f64::total_cmp);
-        let end = times[times.len() - 1] + *usual;
+        let interval = *usual;
+        let end = times[times.len() - 1] + interval;
         let rates = rows.iter().enumerate().map(|(index, (_, value))| {
             let until = times.get(index + 1).copied().unwrap_or(end);
             value.map(|value| match unit {
@@ -81,7 +84,12 @@ impl Series {
                 SeriesUnit::PerInterval => value / (until - times[index]),
             })
         });
-        Self { rates: rates.collect(), end, times }
+        Self { rates: rates.collect(), end, interval, times }
+    }
+
+    /// How far rows usually are apart, in seconds.
+    pub fn interval(&self) -> f64 {
+        self.interval
     }
 
     /// Requests per second at `t` seconds from the first row; `None` in gaps and outside.
