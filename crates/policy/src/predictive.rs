@@ -6,7 +6,9 @@
 use units::{SimDuration, SimTime};
 
 use crate::observation::RateHistory;
-use crate::{Action, MetricQuery, Observation, Proposal, Recommendation, ScalingPolicy, Schedule, Step, Trail};
+use crate::{
+    Action, MetricOutcome, MetricQuery, Observation, Proposal, Recommendation, ScalingPolicy, Schedule, Step, Trail,
+};
 
 const MINUTE_NS: u64 = 60_000_000_000;
 const MINUTES_PER_DAY: i64 = 1_440;
@@ -153,6 +155,7 @@ impl ScalingPolicy for Predictive {
                 None => format!("no opinion: only {} of {} past minutes recorded", found.samples, found.wanted),
             },
             age: None,
+            outcome: if found.rate.is_some() { MetricOutcome::Read } else { MetricOutcome::Empty { as_zero: false } },
         };
         let wanted = found.rate.map(|rate| unbounded_replicas(&self.config, rate));
         let clipped = wanted.filter(|wanted| *wanted > predicted).map(|wanted| Step {
@@ -219,6 +222,7 @@ mod tests {
             floor,
             pods: &[],
             metrics: &[],
+            provenance: &[],
             arrivals: 0,
             completions: 0,
             queue: 0,
