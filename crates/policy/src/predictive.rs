@@ -180,7 +180,12 @@ impl ScalingPolicy for Predictive {
         };
         Recommendation {
             action,
-            trail: Trail { proposals: vec![proposal], raw: Some(predicted), steps: clipped.into_iter().chain([held]).collect(), reason },
+            trail: Trail {
+                proposals: vec![proposal],
+                raw: Some(predicted),
+                steps: clipped.into_iter().chain([held]).collect(),
+                reason,
+            },
         }
     }
 }

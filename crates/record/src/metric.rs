@@ -11,7 +11,9 @@ pub enum MetricOutcome {
     EmptyAsZero,
     /// The query found nothing, and that is a failure.
     Empty,
-    /// It could not be read.
+    /// The answer was NaN or an infinity, taken for 0 or for a failure as the controller's rules say.
+    NotANumber,
+    /// It could not be read for another reason.
     Failed,
     /// The controller did not ask: another rule decided first.
     Skipped,
@@ -24,13 +26,14 @@ impl MetricOutcome {
             Self::Read => "read",
             Self::EmptyAsZero => "empty_as_zero",
             Self::Empty => "empty",
+            Self::NotANumber => "not_a_number",
             Self::Failed => "failed",
             Self::Skipped => "skipped",
         }
     }
 }
 
-/// One metric of one controller over the measured part of a run. `reads = read + empty_as_zero + empty + failed`.
+/// One metric of one controller over the measured part of a run. `reads = read + empty_as_zero + empty + not_a_number + failed`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MetricUse {
     /// The controller: `hpa`, `keda-operator`, `keda-hpa`, …
@@ -45,6 +48,8 @@ pub struct MetricUse {
     pub empty_as_zero: u64,
     /// Those whose query found nothing and that failed for it.
     pub empty: u64,
+    /// Those whose answer was NaN or an infinity.
+    pub not_a_number: u64,
     /// Those that failed for another reason.
     pub failed: u64,
     /// Σ age of the oldest sample behind each value, over the values whose age is known.
@@ -65,6 +70,7 @@ impl MetricUse {
             MetricOutcome::Read => self.read += 1,
             MetricOutcome::EmptyAsZero => self.empty_as_zero += 1,
             MetricOutcome::Empty => self.empty += 1,
+            MetricOutcome::NotANumber => self.not_a_number += 1,
             MetricOutcome::Failed => self.failed += 1,
         }
         self.reads += 1;
@@ -80,7 +86,7 @@ impl MetricUse {
 
     /// Reads without a value.
     pub fn unanswered(&self) -> u64 {
-        self.empty_as_zero + self.empty + self.failed
+        self.empty_as_zero + self.empty + self.not_a_number + self.failed
     }
 
     /// True if it was asked for and never had a value: what the policy did, it did without this metric.

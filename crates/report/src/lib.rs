@@ -17,7 +17,9 @@ mod table;
 mod tables;
 
 pub use calendar::CalendarStart;
-pub use comparison::{Format, TerminalStyle, budget_sentences, headline_sentences, ranking_sentences, remark_sentences, render};
+pub use comparison::{
+    Format, TerminalStyle, budget_sentences, headline_sentences, ranking_sentences, remark_sentences, render,
+};
 pub use drawing::Drawing;
 pub use file::{WholeFile, write_all, write_atomically};
 pub use html::report_html;

@@ -54,7 +54,7 @@ fn metrics_in_words(metrics: &[MetricUse]) -> String {
             used.read,
             used.reads,
             used.empty_as_zero,
-            used.empty + used.failed
+            used.empty + used.not_a_number + used.failed
         )
     });
     let lines: String = lines.collect();

@@ -271,12 +271,8 @@ impl Cluster<'_> {
         self.fleet.finish(end);
         let meter = std::mem::replace(self.flow.meter(), flow::Meter::idle());
         self.recorder.ready_changed(end, self.pods.counts(self.controllers.desired));
-        let mut record = self.recorder.into_record(
-            (self.policy, end),
-            &mut self.fleet,
-            meter.into_totals(arrived),
-            self.digest,
-        );
+        let mut record =
+            self.recorder.into_record((self.policy, end), &mut self.fleet, meter.into_totals(arrived), self.digest);
         record.policy.clone_from(&self.policy.name);
         record.seed = seed;
         record.measured = end.since(SimTime::ZERO + self.spec.warm_up);

@@ -31,10 +31,8 @@ impl Tally {
             if outcome == record::MetricOutcome::Skipped {
                 continue;
             }
-            let known = self
-                .metrics
-                .iter()
-                .position(|known| known.controller == controller && known.metric == proposal.metric);
+            let known =
+                self.metrics.iter().position(|known| known.controller == controller && known.metric == proposal.metric);
             let index = known.unwrap_or_else(|| {
                 let (controller, metric) = (controller.to_owned(), proposal.metric.clone());
                 self.metrics.push(MetricUse { controller, metric, ..MetricUse::default() });
@@ -45,7 +43,8 @@ impl Tally {
         let wants_less = trail.proposals.iter().filter_map(|proposal| proposal.replicas).max();
         let is_held = trail.steps.iter().any(|step| step.name == "metrics");
         self.held_by_failure += u64::from(is_held && wants_less.is_some_and(|wanted| wanted < before));
-        self.clipped += u64::from(trail.steps.iter().any(|step| step.name == "forecast bounds" && step.after < step.before));
+        self.clipped +=
+            u64::from(trail.steps.iter().any(|step| step.name == "forecast bounds" && step.after < step.before));
     }
 
     /// Forgets the warm-up.
@@ -78,8 +77,9 @@ impl Tally {
 pub(super) fn outcome(of: MetricOutcome) -> record::MetricOutcome {
     match of {
         MetricOutcome::Read => record::MetricOutcome::Read,
-        MetricOutcome::EmptyAsZero => record::MetricOutcome::EmptyAsZero,
-        MetricOutcome::Empty => record::MetricOutcome::Empty,
+        MetricOutcome::Empty { as_zero: true } => record::MetricOutcome::EmptyAsZero,
+        MetricOutcome::Empty { as_zero: false } => record::MetricOutcome::Empty,
+        MetricOutcome::NotANumber { .. } => record::MetricOutcome::NotANumber,
         MetricOutcome::Failed => record::MetricOutcome::Failed,
         MetricOutcome::Skipped => record::MetricOutcome::Skipped,
     }
@@ -94,9 +94,13 @@ fn of_metric(used: &MetricUse) -> Vec<String> {
             "{controller}: {metric} read as 0 in {empty_as_zero} of {reads} passes because the query found nothing (ignoreNullValues)"
         ));
     }
+    if used.not_a_number > 0 {
+        remarks.push(format!("{controller}: {metric} was not a number in {} of {reads} passes", used.not_a_number));
+    }
     let unread = used.empty + used.failed;
     if unread > 0 {
-        let first = used.first_failure.as_ref().filter(|_| *empty_as_zero == 0);
+        let is_first = *empty_as_zero == 0 && used.not_a_number == 0;
+        let first = used.first_failure.as_ref().filter(|_| is_first);
         let why = first.map(|(at, why)| format!(", first at {at}: {why}")).unwrap_or_default();
         remarks.push(format!("{controller}: {metric} unread in {unread} of {reads} passes{why}"));
     }

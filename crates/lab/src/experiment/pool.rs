@@ -98,7 +98,9 @@ fn pooled_row(replications: &[Replication], latency: &Histogram) -> ReplicationS
     for column in COLUMNS {
         let values: Vec<f64> = replications.iter().map(|replication| column.of(&replication.summary)).collect();
         let value = match (column.unit, column.name) {
-            (_, "replicas_max" | "latency_ms_max" | "metrics_silent") => values.iter().copied().fold(f64::NAN, f64::max),
+            (_, "replicas_max" | "latency_ms_max" | "metrics_silent") => {
+                values.iter().copied().fold(f64::NAN, f64::max)
+            }
             (Unit::Count, name) if name != "replicas_mean" => values.iter().sum(),
             _ => mean(&values),
         };

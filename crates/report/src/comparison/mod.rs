@@ -81,7 +81,8 @@ fn markdown(report: &RunReport<'_>) -> String {
         };
         line(columns.iter().map(cell).collect())
     });
-    let sentences = headline_sentences(report).into_iter().chain(budget_sentences(report)).chain(remark_sentences(report));
+    let sentences =
+        headline_sentences(report).into_iter().chain(budget_sentences(report)).chain(remark_sentences(report));
     let sentences = sentences.map(|sentence| format!("- {}\n", markdown_text(&sentence)));
     [headers, rule].into_iter().chain(rows).chain(["\n".to_owned()]).chain(sentences).collect()
 }

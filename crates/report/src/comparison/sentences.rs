@@ -145,18 +145,16 @@ pub fn remark_sentences(report: &RunReport<'_>) -> Vec<String> {
 
 /// What stands beside a policy wherever it is named as the best: which of its metrics never answered; empty if all did.
 fn warning(policy: &crate::PolicyOutcome<'_>) -> String {
-    let silent: Vec<&str> = policy
-        .detail
-        .metrics
-        .iter()
-        .filter(|used| used.is_silent())
-        .map(|used| used.metric.as_str())
-        .fold(Vec::new(), |mut names, name| {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-            names
-        });
+    let silent: Vec<&str> =
+        policy.detail.metrics.iter().filter(|used| used.is_silent()).map(|used| used.metric.as_str()).fold(
+            Vec::new(),
+            |mut names, name| {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+                names
+            },
+        );
     if silent.is_empty() {
         return String::new();
     }

@@ -193,7 +193,7 @@ fn metrics(report: &RunReport<'_>) -> serde_json::Value {
                     crate::rounding::count(used.reads),
                     crate::rounding::count(used.read),
                     crate::rounding::count(used.empty_as_zero),
-                    crate::rounding::count(used.empty + used.failed),
+                    crate::rounding::count(used.empty + used.not_a_number + used.failed),
                     age,
                 ],
             })

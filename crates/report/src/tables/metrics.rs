@@ -21,6 +21,7 @@ pub fn metrics_table(report: &RunReport<'_>) -> Table {
         .count("read", each().map(|used| used.read))
         .count("empty_as_zero", each().map(|used| used.empty_as_zero))
         .count("empty", each().map(|used| used.empty))
+        .count("not_a_number", each().map(|used| used.not_a_number))
         .count("failed", each().map(|used| used.failed))
         .number("sample_age_s_mean", each().map(MetricUse::age_s_mean))
         .number("sample_age_s_max", each().map(|used| (used.aged > 0).then(|| used.age_max.as_secs_f64())))
