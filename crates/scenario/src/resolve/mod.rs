@@ -18,6 +18,7 @@ mod traffic;
 mod user_series;
 
 pub use context::Context;
+pub use registry::{MetricUse, MetricsView};
 
 use cluster::spec::{SimulationSpec, SloSpec};
 use units::{SimDuration, SimTime};
