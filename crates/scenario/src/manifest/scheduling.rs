@@ -8,7 +8,7 @@ use cluster::spec::{
 use serde::Deserialize;
 
 use crate::error::ScenarioError;
-use crate::quantity::Time;
+use crate::quantity::{Amount, Time};
 use crate::tree::Node;
 
 use super::deployment::ExpressionSelectorFile;
