@@ -19,8 +19,7 @@ fn with_pod(pod: &str) -> String {
 
 #[test]
 fn required_affinities_and_hard_spreads_reach_the_model() {
-    let pod = "\
-      affinity:
+    let pod = "      affinity:
         nodeAffinity:
           requiredDuringSchedulingIgnoredDuringExecution:
             nodeSelectorTerms:
@@ -54,7 +53,7 @@ fn a_pod_that_no_pool_can_hold_is_refused_with_the_failing_term_of_each() {
     let term = "      affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: node.kubernetes.io/instance-type, operator: In, values: [p5.48xlarge]}]}]}}}\n";
     assert_eq!(
         message(&with_pod(term)),
-        "scenario.yaml:18:5: spec.nodes: pool `gpu` can never hold the pod: its required node affinity (node.kubernetes.io/instance-type In [p5.48xlarge]) does not meet nodes of g5.xlarge"
+        "scenario.yaml:16:5: spec.nodes: pool `gpu` can never hold the pod: its required node affinity (node.kubernetes.io/instance-type In [p5.48xlarge]) does not meet nodes of g5.xlarge"
     );
     let tainted = with_pod("").replacen(
         "      instanceTypes: [g5.xlarge]\n",
@@ -63,7 +62,7 @@ fn a_pod_that_no_pool_can_hold_is_refused_with_the_failing_term_of_each() {
     );
     assert_eq!(
         message(&tainted),
-        "scenario.yaml:18:5: spec.nodes: pool `gpu` can never hold the pod: it does not tolerate the taint `dedicated=research:NoSchedule` of its nodes"
+        "scenario.yaml:16:5: spec.nodes: pool `gpu` can never hold the pod: it does not tolerate the taint `dedicated=research:NoSchedule` of its nodes"
     );
 }
 
