@@ -23,7 +23,7 @@ pub fn explain(args: &Explain) -> Result<Outcome> {
     if record.decisions.is_empty() {
         println!("{} never decides anything: it keeps what it was given", args.policy);
     }
-    if let Some(metric) = &args.watch {
+    if let Some(metric) = args.watch.as_ref().filter(|_| !record.decisions.is_empty()) {
         watch(&record.decisions, metric)?;
     }
     if let Some(at) = &args.at {
@@ -64,7 +64,10 @@ fn pods_in_words(pods: &[ReplicaLife], at: SimTime) -> String {
                 lines += &format!("  {} waits for a node since {}: {}\n", pod.pod, wait.start, wait.reason);
             }
             (None, Some(span)) if span.phase == "back_off" => {
-                lines += &format!("  {} was killed by a probe and waits to be started again since {}\n", pod.pod, span.start);
+                lines += &format!(
+                    "  {} was killed by a probe and waits to be started again since {}\n",
+                    pod.pod, span.start
+                );
             }
             (None, Some(span)) if span.phase == "pending" => {
                 lines += &format!("  {} waits since {since}: a node is on its way\n", pod.pod);

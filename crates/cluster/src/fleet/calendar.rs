@@ -38,8 +38,7 @@ const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "au
 const DAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
 /// Lowest and highest value of each field, and names that stand for values from the lowest on. Sunday is 0, and 7 is none.
-const FIELDS: [(u32, u32, &[&str]); 5] =
-    [(0, 59, &[]), (0, 23, &[]), (1, 31, &[]), (1, 12, &MONTHS), (0, 6, &DAYS)];
+const FIELDS: [(u32, u32, &[&str]); 5] = [(0, 59, &[]), (0, 23, &[]), (1, 31, &[]), (1, 12, &MONTHS), (0, 6, &DAYS)];
 
 fn parse(schedule: &str) -> Option<Schedule> {
     let expanded = match schedule {
@@ -148,7 +147,8 @@ mod tests {
 
     #[test]
     fn what_the_parser_of_karpenter_refuses_is_no_schedule() {
-        for text in ["0 0 * * sat-sun", "0 0 * * 7", "0 0 * mon *", "0 24 * * *", "0 0 * *", "0 0 */0 * *", "@every 1h"] {
+        for text in ["0 0 * * sat-sun", "0 0 * * 7", "0 0 * mon *", "0 24 * * *", "0 0 * *", "0 0 */0 * *", "@every 1h"]
+        {
             assert!(!is_schedule(text), "{text}");
         }
         assert!(is_schedule("0 0 * * sat,sun") && is_schedule("*/5 9-17/2 1,15 JAN-mar MON-Fri"));

@@ -92,11 +92,7 @@ impl Fleet {
         }
         let download = self.download_progress(pod);
         let node = self.node_of(pod);
-        self.transfers.abandon(
-            |owner| matches!(owner, super::transfer::Owner::Pod(of, _) if of == pod),
-            self.now,
-            out,
-        );
+        self.transfers.abandon(|owner| matches!(owner, super::transfer::Owner::Pod(of, _) if of == pod), self.now, out);
         // A server that is still loading stops when told to; only the hook takes time.
         let grace = self.pod_spec.probes.killer().and_then(|probe| probe.grace).unwrap_or(self.pod_spec.grace);
         let stopping = self.pod_spec.pre_stop.min(grace);

@@ -281,8 +281,7 @@ impl Map<'_> {
                 domain.is_some() && (here > 0 || self.places.iter().all(|other| other.staying == 0))
             }
             (PlacementKind::Spread { skew_max, .. }, Some(domain)) => {
-                let here =
-                    if rule.by_node { place.staying } else { self.count(rule, domain, |other| other.staying) };
+                let here = if rule.by_node { place.staying } else { self.count(rule, domain, |other| other.staying) };
                 here + 1 <= self.least(index) + skew_max
             }
             (PlacementKind::Spread { .. }, None) => false,
@@ -300,7 +299,9 @@ impl Map<'_> {
         }
         let counts = |place: &&Place| {
             let (is_permitted, is_tolerated) = topology.permitted[place.offer];
-            place.is_node && (is_permitted || !honors_affinity) && (is_tolerated && !place.is_cordoned || !honors_taints)
+            place.is_node
+                && (is_permitted || !honors_affinity)
+                && (is_tolerated && !place.is_cordoned || !honors_taints)
         };
         let seen = self.places.iter().filter(counts);
         let (least, domains) = if rule.by_node {

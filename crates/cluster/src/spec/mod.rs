@@ -11,8 +11,8 @@ mod service;
 pub use fleet::{
     ArtifactSpec, AvailabilityTrace, Billing, CacheSpec, CapacityKind, ClusterAutoscalerSpec, ColdStartSpec,
     CommitmentSpec, Consolidation, DisruptionBudget, FleetSpec, GpuSlice, InstanceOffering, InterruptionModel,
-    KarpenterSpec, LinkSpec, NodeLostSpec, NodeManager, NodePoolSpec, NodeTimings, OnDemandShare, PhaseSpec, PodDisruptionBudget,
-    PoolRules, RestoreSpec, Scheduling, SpotSpec, ZoneTrace,
+    KarpenterSpec, LinkSpec, NodeLostSpec, NodeManager, NodePoolSpec, NodeTimings, OnDemandShare, PhaseSpec,
+    PodDisruptionBudget, PoolRules, RestoreSpec, Scheduling, SpotSpec, ZoneTrace,
 };
 pub use metrics::{Exporter, MetricsSpec};
 pub use policy::{ControllerSpec, PausePodsSpec, PolicySpec, PredictiveRole, PredictiveSpec, WarmPoolSpec};

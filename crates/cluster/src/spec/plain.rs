@@ -8,8 +8,8 @@ use workload::Distribution;
 
 use super::{
     Billing, ColdStartSpec, Consolidation, ContainerSpec, FleetSpec, GpuSlice, InstanceOffering, InterruptionModel,
-    KarpenterSpec, NodeManager, NodePoolSpec, NodeTimings, PhaseSpec, PodScheduling, PodSpec, PoolRules, Probes, Scheduling,
-    SoftSpread, SpotSpec,
+    KarpenterSpec, NodeManager, NodePoolSpec, NodeTimings, PhaseSpec, PodScheduling, PodSpec, PoolRules, Probes,
+    Scheduling, SoftSpread, SpotSpec,
 };
 
 impl PodSpec {

@@ -348,11 +348,8 @@ pub fn slots(offering: &InstanceOffering, at: (&NodePoolSpec, &BTreeSet<&str>), 
     });
     let by_extended = by_extended.min().unwrap_or(u64::MAX);
     // 110 pods per node is the kubelet's default limit.
-    by_gpu
-        .min(by_extended)
-        .min(fit(offering.cpu.0, pod.millicores()))
-        .min(fit(offering.memory.0, pod.bytes()))
-        .min(110) as u32
+    by_gpu.min(by_extended).min(fit(offering.cpu.0, pod.millicores())).min(fit(offering.memory.0, pod.bytes())).min(110)
+        as u32
 }
 
 impl PodSpec {

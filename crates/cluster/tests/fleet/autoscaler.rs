@@ -33,7 +33,11 @@ fn pods_wait_for_the_next_scan_and_an_empty_node_lives_ten_minutes_more() {
     driver.run_to(at(3));
     let pod = driver.create();
     driver.run_to(at(2_003));
-    assert_eq!(driver.times(|notice| matches!(notice, Notice::NodeUp { .. })), [120.0], "a GPU pod is looked at when it is 30 s old");
+    assert_eq!(
+        driver.times(|notice| matches!(notice, Notice::NodeUp { .. })),
+        [120.0],
+        "a GPU pod is looked at when it is 30 s old"
+    );
     driver.delete(pod);
     driver.run_to(at(4_000));
     // First seen unneeded at 2010, deleted at 2610, five seconds after its taint.

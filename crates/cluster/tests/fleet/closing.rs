@@ -232,16 +232,21 @@ fn books_close(mut driver: Driver, steps: &[Step], is_serverless: bool) -> Resul
         let shares: Usd = replicas.iter().filter(|life| life.node == Some(node.node)).map(|life| life.cost).sum();
         prop_assert_eq!(shares + node.cost_without_replica, node.cost);
         let held = replicas.iter().filter(|life| life.node == Some(node.node));
-        let most = held.clone().map(|life| {
-            let on_node = |life: &ReplicaLife| life.phases.iter().find(|span| span.phase != "pending").map(|span| span.start);
-            let start = on_node(life).unwrap_or(SimTime::MAX);
-            let is_there = |other: &&ReplicaLife| {
-                other.node == life.node
-                    && on_node(other).is_some_and(|from| from <= start)
-                    && other.ended.is_none_or(|ended| ended > start)
-            };
-            replicas.iter().filter(is_there).count()
-        }).max().unwrap_or(0);
+        let most = held
+            .clone()
+            .map(|life| {
+                let on_node =
+                    |life: &ReplicaLife| life.phases.iter().find(|span| span.phase != "pending").map(|span| span.start);
+                let start = on_node(life).unwrap_or(SimTime::MAX);
+                let is_there = |other: &&ReplicaLife| {
+                    other.node == life.node
+                        && on_node(other).is_some_and(|from| from <= start)
+                        && other.ended.is_none_or(|ended| ended > start)
+                };
+                replicas.iter().filter(is_there).count()
+            })
+            .max()
+            .unwrap_or(0);
         prop_assert!(most as u32 <= node.gpus, "{} pods at once on {:?}", most, node);
     }
     Ok(replicas)

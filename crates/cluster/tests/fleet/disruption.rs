@@ -1,9 +1,7 @@
 //! What keeps Karpenter and the Cluster Autoscaler from removing a node, and how old nodes go.
 
 use cluster::fleet::Notice;
-use cluster::spec::{
-    Consolidation, DisruptionBudget, FleetSpec, InstanceOffering, NodeManager, PodSpec, Protection,
-};
+use cluster::spec::{Consolidation, DisruptionBudget, FleetSpec, InstanceOffering, NodeManager, PodSpec, Protection};
 use record::Purchase;
 use units::{PodId, SimDuration};
 
@@ -47,9 +45,7 @@ fn consolidated(spec: &FleetSpec, pod: &PodSpec) -> Driver {
 fn a_pod_that_must_not_be_disrupted_keeps_its_node_from_consolidation() {
     let mut spec = karpenter(vec![on_demand(4, 4.0)]);
     spec.pools[0].consolidation = Consolidation::WhenEmptyOrUnderutilized(secs(60));
-    for (protection, evictions) in
-        [(Protection::None, 1), (Protection::Always, 0), (Protection::Until(secs(100)), 1)]
-    {
+    for (protection, evictions) in [(Protection::None, 1), (Protection::Always, 0), (Protection::Until(secs(100)), 1)] {
         let mut pod = PodSpec::plain();
         pod.scheduling.protection = protection;
         assert_eq!(evicted(&consolidated(&spec, &pod)), evictions, "{protection:?}");

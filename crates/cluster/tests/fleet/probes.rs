@@ -53,7 +53,8 @@ fn a_container_that_needs_longer_than_its_window_is_killed_again_and_again_with_
 
 #[test]
 fn windows_of_ten_minutes_and_more_restart_without_waiting() {
-    let mut driver = Driver::with_pod(&loading(1_000.0), &probed(Probes { liveness: probe(10, 62), ..Probes::default() }));
+    let mut driver =
+        Driver::with_pod(&loading(1_000.0), &probed(Probes { liveness: probe(10, 62), ..Probes::default() }));
     driver.create();
     driver.run_to(at(4_000));
     let kills = kills(&driver);
@@ -110,10 +111,7 @@ fn weights_in_the_cache_of_the_node_are_found_by_the_next_container() {
 #[test]
 fn the_next_readiness_probe_sees_a_loaded_pod_and_more_successes_take_more_periods() {
     for (more_successes, low, high) in [(0, 100.0, 120.0), (2, 140.0, 160.0)] {
-        let pod = PodSpec {
-            probe_period: secs(20),
-            ..probed(Probes { more_successes, ..Probes::default() })
-        };
+        let pod = PodSpec { probe_period: secs(20), ..probed(Probes { more_successes, ..Probes::default() }) };
         let seen: Vec<f64> = (0..40)
             .map(|seed| {
                 let mut driver = Driver::seeded(&loading(100.0), &pod, seed);

@@ -55,11 +55,7 @@ fn managers() -> [NodeManager; 3] {
         provision_time_max: secs(900),
         gpu_utilization_threshold: 0.5,
     };
-    [
-        NodeManager::Karpenter,
-        NodeManager::ClusterAutoscaler(autoscaler),
-        NodeManager::Simple { empty_delay: secs(300) },
-    ]
+    [NodeManager::Karpenter, NodeManager::ClusterAutoscaler(autoscaler), NodeManager::Simple { empty_delay: secs(300) }]
 }
 
 #[test]

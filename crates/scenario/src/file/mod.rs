@@ -18,8 +18,9 @@ pub use cold_start::{
 };
 pub use nodes::{
     AvailabilityFile, BalancedFile, BathtubFile, BathtubPoint, CapacityType, ClusterAutoscalerFile, ClusteredFile,
-    ConsolidationFile, DisruptionBudgetFile, InstanceTypeFile, InterruptionsFile, KarpenterFile, ManagerFile, NodeLostFile, NodesFile,
-    OfferCapacity, PoolFile, SchedulingFile, ServerlessFile, SimpleFile, SpotFile, TimingsFile, ZoneTraceFile,
+    ConsolidationFile, DisruptionBudgetFile, InstanceTypeFile, InterruptionsFile, KarpenterFile, ManagerFile,
+    NodeLostFile, NodesFile, OfferCapacity, PoolFile, SchedulingFile, ServerlessFile, SimpleFile, SpotFile,
+    TimingsFile, ZoneTraceFile,
 };
 pub use policies::{
     HpaChoice, KedaChoice, PausePodsFile, PolicyFile, PredictiveFile, Reference, StaticFile, WarmPoolFile,

@@ -330,7 +330,9 @@ fn check_static(replicas: Option<u32>, weight: u32, limits: &BTreeMap<String, Qu
         return Err("a static NodePool, one with `replicas`, takes no `weight`".to_owned());
     }
     match limits.keys().find(|key| *key != "nodes") {
-        Some(key) => Err(format!("a static NodePool, one with `replicas`, takes no limit but of `nodes`, not of `{key}`")),
+        Some(key) => {
+            Err(format!("a static NodePool, one with `replicas`, takes no limit but of `nodes`, not of `{key}`"))
+        }
         None => Ok(()),
     }
 }
@@ -404,8 +406,8 @@ pub fn disruption_budget(
         _ => return Err("`schedule` and `duration` go together".to_owned()),
     };
     if let Some((schedule, _)) = &window {
-        let is_macro =
-            ["@annually", "@yearly", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"].contains(&schedule.as_str());
+        let is_macro = ["@annually", "@yearly", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"]
+            .contains(&schedule.as_str());
         if !is_macro && schedule.split_whitespace().count() != 5 {
             return Err(format!("schedule `{schedule}`: the API server takes five fields, or @daily and its like"));
         }

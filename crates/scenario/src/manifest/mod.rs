@@ -18,9 +18,7 @@ mod scheduling;
 pub use adapter::{
     AdapterFile, AdapterNameFile, AdapterResourceFile, AdapterResourcesFile, AdapterRuleFile, SeriesFilterFile,
 };
-pub use admission::{
-    DeviceRequestFile, LimitRangeFile, PriorityClassFile, ResourceQuotaFile, is_kind, read_loosely,
-};
+pub use admission::{DeviceRequestFile, LimitRangeFile, PriorityClassFile, ResourceQuotaFile, is_kind, read_loosely};
 pub use autoscaler::{HpaFile, HpaSpecFile, ScaleTargetFile};
 pub use budget::BudgetFile;
 pub use common::{IntOrPercent, MetadataFile, Quantity};

@@ -148,7 +148,8 @@ fn volume_of_weights<'a>(spec: &'a Node, server: &'a Node) -> Option<&'a str> {
         .collect();
     let stated = words.iter().enumerate().filter_map(|(index, word)| {
         let (flag, value) = word.split_once('=').map_or((*word, None), |(flag, value)| (flag, Some(value)));
-        let is_path = matches!(flag, "--model" | "--model-path" | "--download-dir" | "--model-repository" | "--model-store");
+        let is_path =
+            matches!(flag, "--model" | "--model-path" | "--download-dir" | "--model-repository" | "--model-store");
         if is_path { value.or_else(|| words.get(index + 1).copied()) } else { None }
     });
     let folders: Vec<&str> =

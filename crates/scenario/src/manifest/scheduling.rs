@@ -159,8 +159,12 @@ impl Required {
         required.read_affinity(spec, &own)?;
         required.read_spread(spec, &own)?;
         if let Some(node) = spec.get("tolerations") {
-            for (file, item) in node.read::<Vec<TolerationFile>>(&format!("{POD}.tolerations"))?.iter().zip(node.items()) {
-                required.tolerations.push(file.toleration().map_err(|reason| inconsistent(item, "tolerations", reason))?);
+            for (file, item) in
+                node.read::<Vec<TolerationFile>>(&format!("{POD}.tolerations"))?.iter().zip(node.items())
+            {
+                required
+                    .tolerations
+                    .push(file.toleration().map_err(|reason| inconsistent(item, "tolerations", reason))?);
             }
         }
         Ok(required)
@@ -173,7 +177,11 @@ impl Required {
         if let Some(node) = at("nodeAffinity") {
             let terms = node.read::<NodeTermsFile>(&path("nodeAffinity"))?.node_selector_terms;
             if terms.is_empty() {
-                return Err(inconsistent(node, "affinity.nodeAffinity", "required node affinity without a term".into()));
+                return Err(inconsistent(
+                    node,
+                    "affinity.nodeAffinity",
+                    "required node affinity without a term".into(),
+                ));
             }
             for term in terms {
                 let term = term.term().map_err(|reason| inconsistent(node, "affinity.nodeAffinity", reason))?;

@@ -15,7 +15,8 @@ use workload::Distribution as Drawn;
 use crate::error::{At, ScenarioError};
 use crate::file::{
     ArtifactFile, CacheFile, CapacityType, ColdStartFile, ConsolidationFile, DisruptionBudgetFile, InterruptionsFile,
-    ManagerFile, OfferCapacity, PhaseChoice, PhaseFile, PoolFile, RestorePlace, ScenarioSpec, SchedulingFile, SpotFile, TextOr,
+    ManagerFile, OfferCapacity, PhaseChoice, PhaseFile, PoolFile, RestorePlace, ScenarioSpec, SchedulingFile, SpotFile,
+    TextOr,
 };
 use crate::manifest::{BudgetFile, Document, KarpenterPool, Kind, TaintFile, default_budget, disruption_budget, read};
 use crate::quantity::Time;
@@ -63,9 +64,7 @@ impl Context<'_> {
         let parts: Option<Vec<u32>> =
             version.trim_start_matches('v').split('.').map(|part| part.parse().ok()).collect();
         match parts.as_deref() {
-            Some([major, minor, ..]) => {
-                Ok(KarpenterSpec { receivers_need_not_settle: (*major, *minor) < (1, 14) })
-            }
+            Some([major, minor, ..]) => Ok(KarpenterSpec { receivers_need_not_settle: (*major, *minor) < (1, 14) }),
             _ => Err(self.inconsistent("spec.karpenter.version", "must be a version such as `1.13`")),
         }
     }
@@ -175,7 +174,9 @@ impl Context<'_> {
         match written.iter().find(|entry| !matches!(entry.key.as_str(), "name" | "capacity")) {
             Some(entry) => {
                 let (title, key) = (manifest.title(), &entry.key);
-                let reason = format!("{title} is a manifest, which has its own `{key}`; only `capacity` can be added to it here");
+                let reason = format!(
+                    "{title} is a manifest, which has its own `{key}`; only `capacity` can be added to it here"
+                );
                 Err(self.inconsistent(&format!("{path}.{key}"), &reason))
             }
             None => self.check_insufficient(pool, path).map(|()| true),
@@ -239,10 +240,7 @@ impl Context<'_> {
             expire_after: pool.expire_after.map(Time::duration),
             termination_grace: pool.termination_grace.map(Time::duration),
             budgets: self.written_budgets(pool.budgets.as_deref(), &format!("{path}.budgets"))?,
-            rules: PoolRules {
-                taints: pool.taints.iter().map(TaintFile::taint).collect(),
-                ..PoolRules::default()
-            },
+            rules: PoolRules { taints: pool.taints.iter().map(TaintFile::taint).collect(), ..PoolRules::default() },
         })
     }
 
@@ -271,7 +269,8 @@ impl Context<'_> {
         let Some(budgets) = budgets else { return Ok(vec![default_budget()]) };
         let resolve = |budget: &DisruptionBudgetFile| {
             if let Some(schedule) = budget.schedule.as_ref().filter(|text| !is_schedule(text)) {
-                let reason = format!("schedule `{schedule}` is no cron schedule (five fields; Sunday is 0, ranges ascend)");
+                let reason =
+                    format!("schedule `{schedule}` is no cron schedule (five fields; Sunday is 0, ranges ascend)");
                 return Err(self.inconsistent(path, &reason));
             }
             let duration = budget.duration.map(Time::duration);
@@ -326,7 +325,10 @@ impl Context<'_> {
         let nodes_max = limit("nodes").map(|nodes| u32::try_from(nodes).unwrap_or(u32::MAX));
         let is_static = pool.replicas.is_some();
         if is_static {
-            self.notes.push(format!("{}: `replicas` needs Karpenter's feature gate StaticCapacity, which is off by default; taken as on", document.title()));
+            self.notes.push(format!(
+                "{}: `replicas` needs Karpenter's feature gate StaticCapacity, which is off by default; taken as on",
+                document.title()
+            ));
         }
         Ok(NodePoolSpec {
             name: pool.name.clone(),

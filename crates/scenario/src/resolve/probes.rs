@@ -53,9 +53,8 @@ impl Context<'_> {
             _ if lasts => "every first start is killed, a later one finds what was downloaded".to_owned(),
             _ => "no start succeeds".to_owned(),
         };
-        self.notes.push(format!(
-            "the {name} allows {window} s, the load takes {middle} s (95 % within {late} s): {fate}"
-        ));
+        self.notes
+            .push(format!("the {name} allows {window} s, the load takes {middle} s (95 % within {late} s): {fate}"));
     }
 }
 

@@ -8,8 +8,8 @@ use units::{Bytes, Millicores};
 use crate::error::ScenarioError;
 use crate::file::ManagerFile;
 use crate::manifest::{
-    DeviceRequestFile, Document, LimitRangeFile, PriorityClassFile, Quantity, Required, ResourceQuotaFile, is_kind,
-    is_accelerator, protection, read_loosely,
+    DeviceRequestFile, Document, LimitRangeFile, PriorityClassFile, Quantity, Required, ResourceQuotaFile,
+    is_accelerator, is_kind, protection, read_loosely,
 };
 use crate::tree::Node;
 
@@ -76,7 +76,9 @@ impl Context<'_> {
             let (kind, name) = match (text("resourceClaimTemplateName"), text("resourceClaimName")) {
                 (Some(name), _) => ("ResourceClaimTemplate", name),
                 (None, Some(name)) => {
-                    self.notes.push(format!("ResourceClaim/{name} is claimed by name: in a cluster all replicas would share its one device"));
+                    self.notes.push(format!(
+                        "ResourceClaim/{name} is claimed by name: in a cluster all replicas would share its one device"
+                    ));
                     ("ResourceClaim", name)
                 }
                 (None, None) => continue,
@@ -84,7 +86,10 @@ impl Context<'_> {
             let found = self.documents.iter().find(|one| is_kind(one, kind) && one.name == name);
             let Some(document) = found else {
                 let reason = format!("the {kind} `{name}` it names is not among the manifests");
-                return Err(ScenarioError::Inconsistent { at: claim.locate("spec.template.spec.resourceClaims"), reason });
+                return Err(ScenarioError::Inconsistent {
+                    at: claim.locate("spec.template.spec.resourceClaims"),
+                    reason,
+                });
             };
             let below: &[&str] = if kind == "ResourceClaim" { &["spec"] } else { &["spec", "spec"] };
             let requests = document.node.at(below).and_then(|spec| spec.at(&["devices", "requests"]));
@@ -117,7 +122,8 @@ impl Context<'_> {
             return Err(ScenarioError::Inconsistent { at: node.locate("spec.spec.devices.requests"), reason });
         }
         if !request.selectors.is_empty() {
-            self.notes.push(format!("{title}: CEL selectors of devices are not evaluated; any `{class}` device is taken"));
+            self.notes
+                .push(format!("{title}: CEL selectors of devices are not evaluated; any `{class}` device is taken"));
         }
         resource.clone_into(&mut pod.gpu_resource);
         pod.gpus += request.count.unwrap_or(1);
@@ -143,7 +149,8 @@ impl Context<'_> {
         } else if let Some((_, value)) = system {
             pod.priority = *value;
         } else if let Some(name) = class {
-            self.notes.push(format!("PriorityClass `{name}` is not among the manifests; priority {} is taken", pod.priority));
+            self.notes
+                .push(format!("PriorityClass `{name}` is not among the manifests; priority {} is taken", pod.priority));
         }
         pod.scheduling.never_preempts = policy.as_deref() == Some("Never") || pod.priority <= PAUSE_PRIORITY;
         Ok(())
@@ -163,7 +170,9 @@ impl Context<'_> {
                 }
                 Some(found) => pod.scheduling.protection = found,
                 None => {
-                    let note = format!("`{DO_NOT_DISRUPT}: {value}` of the pods is ignored, as Karpenter does: only `true` or a duration counts");
+                    let note = format!(
+                        "`{DO_NOT_DISRUPT}: {value}` of the pods is ignored, as Karpenter does: only `true` or a duration counts"
+                    );
                     self.notes.push(note);
                 }
             }
@@ -171,7 +180,9 @@ impl Context<'_> {
         let safe = annotation(SAFE_TO_EVICT);
         if karpenter {
             if safe.is_some() {
-                self.notes.push(format!("`{SAFE_TO_EVICT}` of the pods means nothing to Karpenter (`{DO_NOT_DISRUPT}` does)"));
+                self.notes.push(format!(
+                    "`{SAFE_TO_EVICT}` of the pods means nothing to Karpenter (`{DO_NOT_DISRUPT}` does)"
+                ));
             }
             return;
         }
@@ -209,7 +220,8 @@ impl Context<'_> {
             }
             for (resource, hard) in &file.spec.hard {
                 let Some(each) = requested(pod, resource) else { continue };
-                let hard_text = if resource.ends_with("memory") { Bytes(hard.units()).to_string() } else { plain(*hard) };
+                let hard_text =
+                    if resource.ends_with("memory") { Bytes(hard.units()).to_string() } else { plain(*hard) };
                 let pods = u64::try_from(hard.0).unwrap_or(0) / each.max(1);
                 let pods = u32::try_from(pods).unwrap_or(u32::MAX);
                 let what = format!("{title}: {resource} of {hard_text}");
@@ -262,7 +274,9 @@ impl Context<'_> {
         for rule in &pod.scheduling.placement {
             let key = &rule.topology_key;
             if key != cluster::spec::HOSTNAME && is_unknown(key) {
-                notes.push(format!("topologyKey `{key}`: no pool says which values nodes have; all are taken as one domain"));
+                notes.push(format!(
+                    "topologyKey `{key}`: no pool says which values nodes have; all are taken as one domain"
+                ));
             }
         }
         self.notes.extend(notes);
@@ -270,7 +284,8 @@ impl Context<'_> {
 
     /// Resources that no instance type declares do not bind.
     fn note_undeclared(&mut self, pools: &[NodePoolSpec], pod: &PodSpec) {
-        let declares = |name: &str, offering: &InstanceOffering| offering.extended.iter().any(|(known, _)| known == name);
+        let declares =
+            |name: &str, offering: &InstanceOffering| offering.extended.iter().any(|(known, _)| known == name);
         for (name, wanted) in &pod.scheduling.extended {
             if !pools.iter().flat_map(|pool| &pool.offerings).any(|offering| declares(name, offering)) {
                 self.notes.push(format!(

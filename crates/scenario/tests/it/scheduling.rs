@@ -69,8 +69,14 @@ fn a_pod_that_no_pool_can_hold_is_refused_with_the_failing_term_of_each() {
 #[test]
 fn mistakes_the_api_server_would_refuse_are_refused() {
     for (pod, reason) in [
-        ("      tolerations: [{operator: Equal, value: x}]\n", "an empty key tolerates everything and needs `operator: Exists`"),
-        ("      topologySpreadConstraints: [{maxSkew: 0, topologyKey: kubernetes.io/hostname}]\n", "maxSkew must be at least 1"),
+        (
+            "      tolerations: [{operator: Equal, value: x}]\n",
+            "an empty key tolerates everything and needs `operator: Exists`",
+        ),
+        (
+            "      topologySpreadConstraints: [{maxSkew: 0, topologyKey: kubernetes.io/hostname}]\n",
+            "maxSkew must be at least 1",
+        ),
         (
             "      affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: gen, operator: Gt, values: [five]}]}]}}}\n",
             "`gen`: Gt takes one whole number",
@@ -134,7 +140,10 @@ spec:
 ";
     let loaded = load_text(&format!("{SCENARIO}{pool}")).unwrap();
     assert!(
-        loaded.notes.iter().any(|note| note.contains("budgets[0].schedule `0 0 * * sat-sun` is no schedule to Karpenter's parser")),
+        loaded
+            .notes
+            .iter()
+            .any(|note| note.contains("budgets[0].schedule `0 0 * * sat-sun` is no schedule to Karpenter's parser")),
         "{:?}",
         loaded.notes
     );
@@ -160,7 +169,12 @@ spec:
     let pools = &loaded.spec.fleet.pools;
     assert_eq!((pools.len(), pools[0].offerings[0].capacity_max), (1, Some(2)));
     let refused = message(&with("    - {name: gpu, weight: 3}\n"));
-    assert!(refused.ends_with("NodePool/gpu is a manifest, which has its own `weight`; only `capacity` can be added to it here"), "{refused}");
+    assert!(
+        refused.ends_with(
+            "NodePool/gpu is a manifest, which has its own `weight`; only `capacity` can be added to it here"
+        ),
+        "{refused}"
+    );
     let missing = message(&with("    - {name: gqu, capacity: {on-demand: {instancesMax: 2}}}\n"));
     assert!(missing.ends_with("`instanceTypes` is missing, and no NodePool manifest is called `gqu`"), "{missing}");
 }
