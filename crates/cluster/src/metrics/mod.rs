@@ -25,7 +25,7 @@ mod world;
 use std::sync::Arc;
 
 use exporters::{Exporter, Signal, TargetOf};
-use policy::{MetricError, MetricQuery, MetricReading};
+use policy::{MetricError, MetricQuery, MetricReading, Provenance};
 use promql::adapter::Adapter;
 use promql::{Options, Query, Storage};
 use units::{NodeId, PodId, SimDuration, SimTime};
@@ -115,6 +115,8 @@ pub(crate) struct Pipeline {
     values: Vec<f64>,
     pending: Vec<(SimTime, MetricsEvent)>,
     collected_ms: i64,
+    /// How the answer in the making comes about.
+    provenance: Provenance,
 }
 
 impl Pipeline {
@@ -170,6 +172,7 @@ impl Pipeline {
             values: Vec::new(),
             pending: Vec::new(),
             collected_ms: 0,
+            provenance: Provenance::default(),
             metrics,
         }
     }

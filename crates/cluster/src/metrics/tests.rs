@@ -258,7 +258,7 @@ impl Stage {
 
     fn resource(&mut self, name: &str) -> Vec<(PodId, i64)> {
         let query = MetricQuery::Resource { name: name.into(), container: None };
-        let answer = self.with_world(|pipeline, world| pipeline.answer_all(&[query], world)).remove(0).unwrap();
+        let answer = self.with_world(|pipeline, world| pipeline.answer_all(&[query], world)).0.remove(0).unwrap();
         let policy::MetricReading::Resource(pods) = answer else { panic!("not per pod") };
         pods.into_iter()
             .map(|usage| (usage.pod, usage.containers.iter().map(|container| container.usage_m).sum()))
@@ -492,10 +492,10 @@ fn in_an_outage_of_prometheus_nothing_is_stored_and_of_an_exporter_scrapes_fail(
     stage.run_to(at(259));
     assert!(stage.value("time() - timestamp(arrived)") > 58.0);
     let query = MetricQuery::PromQl { expression: "waiting".into() };
-    let answer = stage.with_world(|pipeline, world| pipeline.answer_all(&[query.clone()], world)).remove(0);
+    let answer = stage.with_world(|pipeline, world| pipeline.answer_all(&[query.clone()], world)).0.remove(0);
     assert_eq!(answer.unwrap_err().message, "Prometheus does not answer");
     stage.run_to(at(272));
-    let answer = stage.with_world(|pipeline, world| pipeline.answer_all(&[query], world)).remove(0);
+    let answer = stage.with_world(|pipeline, world| pipeline.answer_all(&[query], world)).0.remove(0);
     assert_eq!(answer.unwrap(), policy::MetricReading::Vector(vec![0.0]));
 }
 
