@@ -30,7 +30,8 @@ impl Context<'_> {
             resource_resolution: self.at_least(file.resource_resolution, second, "spec.metrics.resourceResolution")?,
             targets: shown.targets,
             adapter: self.adapter()?,
-            ..MetricsSpec::default()
+            usage: self.usage(spec, service, policies)?,
+            outages: self.outages(&file.outages)?,
         })
     }
 
