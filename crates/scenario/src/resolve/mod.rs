@@ -17,6 +17,7 @@ mod service;
 mod shapes;
 mod spot_history;
 mod traffic;
+mod usage;
 mod user_series;
 
 pub use context::Context;
