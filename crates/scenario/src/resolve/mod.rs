@@ -7,14 +7,17 @@ mod metrics;
 mod offerings;
 mod policies;
 mod price_book;
+mod probes;
 mod queries;
 mod rates;
 mod registry;
+mod scheduling;
 mod server;
 mod service;
 mod shapes;
 mod spot_history;
 mod traffic;
+mod usage;
 mod user_series;
 
 pub use context::Context;
