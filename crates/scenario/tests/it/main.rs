@@ -9,3 +9,4 @@ mod scheduling;
 mod shipped;
 mod support;
 mod traces;
+mod usage;
