@@ -5,14 +5,17 @@
 //! does not know who produces the samples, what scales on the answers, or where configuration files live.
 
 pub mod adapter;
+pub mod gke;
 pub mod labels;
 pub mod matcher;
 pub mod query;
+pub mod relabel;
+pub mod rules;
 pub mod scrape;
 pub mod storage;
 
 pub use labels::Labels;
 pub use matcher::{Matcher, MatcherError};
-pub use query::{Element, EvalError, Evaluation, Options, Query, QueryError, SampleAges, Value};
+pub use query::{Element, EvalError, Evaluation, Options, Query, QueryError, SampleAges, Value, ValueType};
 pub use scrape::ScrapeTarget;
 pub use storage::{SeriesId, Storage, TargetId};

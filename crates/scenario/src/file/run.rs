@@ -53,6 +53,9 @@ pub struct MetricsFile {
     pub adapter_relist: Time,
     /// `--metric-resolution` of metrics-server.
     pub resource_resolution: Time,
+    /// prometheus-adapter: rules come from its configuration or its chart's values among the manifests; without any, the chart's default
+    /// rules are assumed where an HPA asks for a metric that only an adapter can answer. `none`: the cluster has no adapter.
+    pub adapter: AdapterSwitch,
     /// Families of metrics the replicas expose; by default those of the service model, with DCGM and the gateway.
     pub exporters: Option<Vec<ExporterFile>>,
 }
@@ -65,9 +68,21 @@ impl Default for MetricsFile {
             dcgm_interval: Time(30.0),
             adapter_relist: Time(60.0),
             resource_resolution: Time(15.0),
+            adapter: AdapterSwitch::Auto,
             exporters: None,
         }
     }
+}
+
+/// Whether there is a prometheus-adapter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum AdapterSwitch {
+    /// As the manifests and the metrics asked for say.
+    #[default]
+    Auto,
+    /// There is none.
+    None,
 }
 
 /// A family of metrics.

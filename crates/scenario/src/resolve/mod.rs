@@ -1,5 +1,7 @@
 //! From documents to an experiment: names become references, files become traces, defaults are filled.
 
+mod adapter;
+mod asked;
 mod availability;
 mod context;
 mod fleet;
@@ -8,9 +10,11 @@ mod offerings;
 mod policies;
 mod price_book;
 mod rates;
+mod recording;
 mod service;
 mod shapes;
 mod spot_history;
+mod targets;
 mod traffic;
 
 pub use context::Context;
@@ -55,6 +59,7 @@ impl ScenarioFile {
         let window = RunWindow { start: start.timestamp(), date: start.date(), length: duration };
         let fleet = context.fleet(&self.spec, &service.pod, &window)?;
         let (traffic, history) = context.traffic(&self.spec, &start)?;
+        let policies = context.policies(&self.spec, &service)?;
         Ok(SimulationSpec {
             name: self.metadata.name.clone(),
             start_unix_seconds: start.timestamp().as_second(),
@@ -63,8 +68,8 @@ impl ScenarioFile {
             warm_up: run.warm_up.duration(),
             timeline_step: context.at_least(run.timeline_step, SimDuration::from_secs(1), "spec.run.timelineStep")?,
             slo: context.slo(&self.spec)?,
-            metrics: context.metrics(&self.spec)?,
-            policies: context.policies(&self.spec, &service)?,
+            metrics: context.metrics(&self.spec, &policies)?,
+            policies,
             service,
             traffic,
             history,

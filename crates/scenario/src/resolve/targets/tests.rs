@@ -1,0 +1,1 @@
+//! Do monitors select, and label, as the real ones do?
