@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cluster::spec::{
-    ColdStartSpec, ControllerSpec, Exporter, FleetSpec, InstanceOffering, InterruptionModel, KillRule, MetricsSpec,
+    ColdStartSpec, ControllerSpec, FleetSpec, InstanceOffering, InterruptionModel, KillRule, MetricsSpec,
     NoReplicaRule, NodeTimings, PolicySpec, RetrySpec, Routing, ServiceSpec, SimulationSpec, SloSpec, WarmPoolSpec,
 };
 use cluster::{Keep, RequestSink, simulate, simulate_by_events, simulate_to};
@@ -105,6 +105,8 @@ fn policies() -> Vec<PolicySpec> {
 pub fn scenario(service: ServiceSpec, rate: f64, length: SimDuration, fleet: FleetSpec) -> SimulationSpec {
     let curve =
         RateCurve::from_fn(seconds(10), length, |at| (rate * (0.9 - libm::cos(at.as_secs_f64() / 47.0))).max(0.0));
+    let facts = exporters::Facts::new(&service.name, &service.namespace);
+    let targets = exporters::targets_of(&[exporters::Exporter::Triton, exporters::Exporter::Gateway], &facts);
     SimulationSpec {
         name: "random".into(),
         start_unix_seconds: 1_700_000_000,
@@ -123,8 +125,9 @@ pub fn scenario(service: ServiceSpec, rate: f64, length: SimDuration, fleet: Fle
             dcgm_interval: seconds(30),
             adapter_relist: seconds(30),
             resource_resolution: seconds(15),
-            exporters: vec![Exporter::Triton, Exporter::Gateway],
+            targets,
             adapter: Some(adapter()),
+            ..MetricsSpec::default()
         },
         policies: policies(),
     }

@@ -79,6 +79,12 @@ impl CheckedRule {
         self.query.expand(&Fields { series, label_matchers: "", group_by, ..Fields::default() })
     }
 
+    /// Whether the rule may look at a series of this name.
+    pub fn wants_name(&self, name: &str, is_asked: impl Fn(&str) -> bool) -> bool {
+        let is_listed = || self.api_name(name).is_some_and(|name| is_asked(&name));
+        self.series.wants_name(name) && is_listed() || self.example.wants_name(name)
+    }
+
     /// The name under which the API shows a series, or None if the rule leaves it out.
     pub fn api_name(&self, series: &str) -> Option<String> {
         if self.filters.iter().any(|(pattern, is_wanted)| pattern.is_match(series) != *is_wanted) {

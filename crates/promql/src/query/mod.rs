@@ -11,7 +11,9 @@ mod compile_operators;
 mod eval;
 mod histogram;
 mod map;
+mod outline;
 mod over_range;
+mod places;
 mod plan;
 mod relabel;
 mod shape;
@@ -19,6 +21,8 @@ mod sums;
 #[cfg(test)]
 mod tests;
 mod visit;
+
+pub use outline::{AnswerType, Kept, Outline, SelectorUse};
 
 use crate::labels::Labels;
 use crate::matcher::Matcher;
@@ -127,19 +131,6 @@ pub enum Value {
     Text(String),
 }
 
-/// What kind of answer a query gives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ValueType {
-    /// One number.
-    Scalar,
-    /// An instant vector.
-    Vector,
-    /// A range vector.
-    Matrix,
-    /// A string.
-    Text,
-}
-
 /// Which samples an evaluation used, to tell how old an answer is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SampleAges {
@@ -181,12 +172,12 @@ impl Query {
     }
 
     /// What kind of answer it gives.
-    pub fn value_type(&self) -> ValueType {
+    pub fn answer_type(&self) -> AnswerType {
         match self.root {
-            Node::Scalar(_) => ValueType::Scalar,
-            Node::Vector(_) => ValueType::Vector,
-            Node::Range(_) => ValueType::Matrix,
-            Node::Text(_) => ValueType::Text,
+            Node::Scalar(_) => AnswerType::Scalar,
+            Node::Vector(_) => AnswerType::Vector,
+            Node::Range(_) => AnswerType::Matrix,
+            Node::Text(_) => AnswerType::Text,
         }
     }
 

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::labels::{Labels, METRIC_NAME};
 use crate::matcher::Matcher;
-use crate::query::{EvalError, Options, Query, Value, ValueType};
+use crate::query::{AnswerType, EvalError, Options, Query, Value};
 use crate::storage::Storage;
 
 /// A rule as its user wrote it.
@@ -119,10 +119,10 @@ impl RecordingRule {
         let mut query = Query::compile(&config.expression)?;
         let scope: Vec<Matcher> = group.scope.iter().map(|(name, value)| Matcher::equal(name, value)).collect();
         query.restrict(&scope);
-        let found = match query.value_type() {
-            ValueType::Scalar | ValueType::Vector => "",
-            ValueType::Matrix => "a range vector",
-            ValueType::Text => "a string",
+        let found = match query.answer_type() {
+            AnswerType::Scalar | AnswerType::Vector => "",
+            AnswerType::Matrix => "a range vector",
+            AnswerType::Text => "a string",
         };
         if !found.is_empty() {
             return Err(RuleError::Type { query: config.expression.clone(), found });

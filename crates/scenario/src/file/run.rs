@@ -1,4 +1,4 @@
-//! Calendar, metrics pipeline and service level objective.
+//! Calendar and service level objective.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -37,66 +37,6 @@ impl Default for RunFile {
             timeline_step: Time(60.0),
         }
     }
-}
-
-/// `metrics`.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
-pub struct MetricsFile {
-    /// Prometheus scrape interval.
-    pub scrape_interval: Time,
-    /// How far back Prometheus looks for the newest sample (`--query.lookback-delta`).
-    pub lookback: Time,
-    /// How often dcgm-exporter refreshes its values (`--collect-interval`).
-    pub dcgm_interval: Time,
-    /// `--metrics-relist-interval` of prometheus-adapter.
-    pub adapter_relist: Time,
-    /// `--metric-resolution` of metrics-server.
-    pub resource_resolution: Time,
-    /// prometheus-adapter: rules come from its configuration or its chart's values among the manifests; without any, the chart's default
-    /// rules are assumed where an HPA asks for a metric that only an adapter can answer. `none`: the cluster has no adapter.
-    pub adapter: AdapterSwitch,
-    /// Families of metrics the replicas expose; by default those of the service model, with DCGM and the gateway.
-    pub exporters: Option<Vec<ExporterFile>>,
-}
-
-impl Default for MetricsFile {
-    fn default() -> Self {
-        Self {
-            scrape_interval: Time(15.0),
-            lookback: Time(300.0),
-            dcgm_interval: Time(30.0),
-            adapter_relist: Time(60.0),
-            resource_resolution: Time(15.0),
-            adapter: AdapterSwitch::Auto,
-            exporters: None,
-        }
-    }
-}
-
-/// Whether there is a prometheus-adapter.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum AdapterSwitch {
-    /// As the manifests and the metrics asked for say.
-    #[default]
-    Auto,
-    /// There is none.
-    None,
-}
-
-/// A family of metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum ExporterFile {
-    /// `nv_inference_*`.
-    Triton,
-    /// `DCGM_FI_*`.
-    Dcgm,
-    /// `vllm:*`.
-    Vllm,
-    /// `http_requests_total` at the gateway.
-    Gateway,
 }
 
 /// `slo`: an answer meets it if it is within every threshold given.

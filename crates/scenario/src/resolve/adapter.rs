@@ -114,7 +114,7 @@ impl Context<'_> {
                         RuleIndex::External(index) => &setting.external_of[index],
                     };
                     if is_own.is_empty() {
-                        self.note(format!(
+                        self.note_once(format!(
                             "{}: {} of {} is answered by the adapter's default rule: {}",
                             metric.policy,
                             metric.name,
@@ -144,16 +144,10 @@ impl Context<'_> {
                     RuleIndex::External(_) => setting.external_of.iter().position(|other| other == title),
                 };
                 let number = index + 1 - first.unwrap_or(0);
-                self.note(format!("{title}: {list} {number} ({query}) matches no series of this scenario"));
+                self.note_once(format!("{title}: {list} {number} ({query}) matches no series of this scenario"));
             }
         }
         Ok(())
-    }
-
-    fn note(&mut self, note: String) {
-        if !self.notes.contains(&note) {
-            self.notes.push(note);
-        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! Which metrics the policies ask the metric APIs for, and where each is written.
 
 use cluster::spec::{ControllerSpec, PolicySpec};
-use policy::MetricQuery;
 use policy::hpa::{HpaSpec, MetricSpec};
 
 use crate::error::At;
@@ -100,22 +99,4 @@ impl Context<'_> {
         let segments = parse_path(path).expect("paths in this crate are well-formed");
         Box::new(At { place: document.node.deepest(&segments).place.clone(), path: path.to_owned() })
     }
-}
-
-/// PromQL that the policies send to Prometheus themselves.
-pub(super) fn asked_queries(policies: &[PolicySpec], start_unix_seconds: i64) -> Vec<String> {
-    let mut queries = Vec::new();
-    for controller in policies.iter().flat_map(|policy| &policy.controllers) {
-        let ControllerSpec::Keda { scaled_object, .. } = controller else { continue };
-        let setting = policy::keda::Setting::starting_at(start_unix_seconds);
-        let Ok(keda) = policy::keda::Keda::new(scaled_object.clone(), setting) else { continue };
-        for query in policy::ScalingPolicy::queries(&keda) {
-            if let MetricQuery::PromQl { expression } = query
-                && !queries.contains(expression)
-            {
-                queries.push(expression.clone());
-            }
-        }
-    }
-    queries
 }

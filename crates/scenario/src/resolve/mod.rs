@@ -4,18 +4,24 @@ mod adapter;
 mod asked;
 mod availability;
 mod context;
+mod examples;
 mod fleet;
+mod managed;
 mod metrics;
 mod offerings;
 mod policies;
 mod price_book;
+mod queries;
 mod rates;
 mod recording;
+mod registry;
+mod server;
 mod service;
 mod shapes;
 mod spot_history;
 mod targets;
 mod traffic;
+mod user_series;
 
 pub use context::Context;
 
@@ -68,7 +74,7 @@ impl ScenarioFile {
             warm_up: run.warm_up.duration(),
             timeline_step: context.at_least(run.timeline_step, SimDuration::from_secs(1), "spec.run.timelineStep")?,
             slo: context.slo(&self.spec)?,
-            metrics: context.metrics(&self.spec, &policies)?,
+            metrics: context.metrics(&self.spec, &service, &policies)?,
             policies,
             service,
             traffic,

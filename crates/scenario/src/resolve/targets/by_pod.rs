@@ -128,6 +128,36 @@ fn labels(
     labels
 }
 
+/// What Google's managed collection would be told if somebody had written a PodMonitoring for the pods.
+pub(super) fn assumed_google(pod: &PodFacts, settings: &ScrapeSettings) -> Scrape {
+    let declared = pod.containers.iter().flat_map(|container| container.ports.iter().map(move |port| (container, port)));
+    let (container, port) = declared.into_iter().next().unzip();
+    let container = container.or(pod.containers.first()).map(|container: &ContainerFacts| container.name.clone());
+    let number = port.map(|port: &PortFacts| port.number);
+    let own = [
+        ("namespace", pod.namespace.clone()),
+        ("pod", pod.pod.clone()),
+        ("container", container.clone().unwrap_or_default()),
+        ("top_level_controller_name", pod.workload.clone()),
+        ("top_level_controller_type", pod.workload_kind.clone()),
+        ("job", pod.workload.clone()),
+        ("instance", format!("{}:{}", pod.pod, number.unwrap_or(8_000))),
+    ];
+    let google = settings.google.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+    let labels = own.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(google).collect();
+    Scrape {
+        origin: "an assumed PodMonitoring".to_owned(),
+        container,
+        port: number,
+        path: "/metrics".to_owned(),
+        labels: unique(labels),
+        interval: settings.interval,
+        honor_labels: false,
+        metric_relabelings: Vec::new(),
+        life: TargetLife::PodObject,
+    }
+}
+
 fn no_such_port(endpoint: &MonitorEndpoint, pod: &PodFacts) -> String {
     let wanted = endpoint.port.as_ref().or(endpoint.target_port.as_ref()).map_or_else(String::new, PortReference::text);
     let ports = pod.containers.iter().flat_map(|container| &container.ports);

@@ -1,35 +1,16 @@
 //! What discovery knows of a target, and relabelling where parts of it differ from pod to pod.
 
-use exporters::{Label, Template, Variable};
+use exporters::Label;
 use promql::Labels;
 use promql::relabel::{self, RelabelRule, sanitized};
 
 use crate::error::ScenarioError;
 use crate::manifest::{ContainerFacts, PodFacts, PortFacts, ServiceFacts};
+use crate::resolve::examples::{filled, unfilled};
 use crate::tree::Node;
 
 /// Labels with variables in their values.
 pub(super) type Discovered = Vec<(String, String)>;
-
-/// Two made-up pods. What holds for both, with the parts that differ put back as variables, holds for all of them.
-const SAMPLES: [[(Variable, &str); 6]; 2] = [
-    [
-        (Variable::Pod, "WORKLOAD-7d9c5b6f48-x2k4q"),
-        (Variable::PodIp, "10.41.7.203"),
-        (Variable::PodUid, "0b5a1c9e-6a53-4f0e-9d0b-5c1f7e2a8d34"),
-        (Variable::Node, "sample-node-a-4f7z"),
-        (Variable::NodeIp, "10.8.61.17"),
-        (Variable::ExporterPod, "WORKLOAD-k7x2p"),
-    ],
-    [
-        (Variable::Pod, "WORKLOAD-6bdf8479cc-n9wtv"),
-        (Variable::PodIp, "10.52.130.6"),
-        (Variable::PodUid, "f3d27e60-1b8c-4a97-8e45-a90c3b6d71e2"),
-        (Variable::Node, "other-pool-b-9qks"),
-        (Variable::NodeIp, "10.9.4.250"),
-        (Variable::ExporterPod, "WORKLOAD-zq9wd"),
-    ],
-];
 
 /// Meta labels of a pod.
 pub(super) fn of_pod(pod: &PodFacts) -> Discovered {
@@ -47,7 +28,7 @@ pub(super) fn of_pod(pod: &PodFacts) -> Discovered {
     ];
     let controller = match pod.workload_kind.as_str() {
         // A Deployment's pods belong to a ReplicaSet; its hash is part of their names.
-        "Deployment" | "Rollout" => ("ReplicaSet", format!("{}-7d9c5b6f48", pod.workload)),
+        "Deployment" | "Rollout" => ("ReplicaSet", "{replica_set}".to_owned()),
         kind => (kind, pod.workload.clone()),
     };
     labels.push(meta("pod_controller_kind", controller.0));
@@ -110,11 +91,8 @@ pub(super) fn relabelled(
     };
     let mut labels = Vec::new();
     for (name, value) in one.iter() {
-        let template = SAMPLES[0].iter().fold(value.to_owned(), |text, (variable, sample)| {
-            text.replace(&sample_text(sample, workload), &word(*variable))
-        });
-        let filled = fill(&template, workload, 1);
-        if other.get(name) != filled {
+        let template = unfilled(value, workload);
+        if other.get(name) != filled(&template, workload, 1) {
             return Err(apart(node, path));
         }
         labels.push(Label::new(name, template));
@@ -129,29 +107,6 @@ fn apart(node: &Node, path: &str) -> ScenarioError {
 }
 
 fn sampled(discovered: &Discovered, rules: &[RelabelRule], workload: &str, sample: usize) -> Option<Labels> {
-    let filled = discovered.iter().map(|(name, value)| (name.clone(), fill(value, workload, sample)));
-    let mut labels = Labels::new(filled);
-    let controller = "__meta_kubernetes_pod_controller_name";
-    if labels.get("__meta_kubernetes_pod_controller_kind") == "ReplicaSet" {
-        let pod = sample_text(SAMPLES[sample][0].1, workload);
-        let set = pod.rsplit_once('-').map_or("", |(set, _)| set);
-        labels = labels.with(controller, set);
-    }
-    relabel::target_labels(&labels, rules)
-}
-
-fn fill(text: &str, workload: &str, sample: usize) -> String {
-    Template::new(text).fill(|variable| {
-        let found = SAMPLES[sample].iter().find(|(known, _)| *known == variable);
-        found.map_or_else(|| word(variable), |(_, text)| sample_text(text, workload))
-    })
-}
-
-fn sample_text(sample: &str, workload: &str) -> String {
-    sample.replace("WORKLOAD", workload)
-}
-
-fn word(variable: Variable) -> String {
-    let known = Variable::ALL.iter().find(|(_, known)| *known == variable);
-    known.map_or_else(String::new, |(word, _)| format!("{{{word}}}"))
+    let values = discovered.iter().map(|(name, value)| (name.clone(), filled(value, workload, sample)));
+    relabel::target_labels(&Labels::new(values), rules)
 }

@@ -9,12 +9,17 @@ mod by_pod;
 #[cfg(test)]
 mod tests;
 
-use exporters::{Exporter, Label, Series, Target, TargetLife, TargetOf};
+use std::collections::BTreeMap;
+
+use cluster::spec::{ContainerSpec, ServiceSpec};
+use exporters::catalogue::program;
+use exporters::{Label, Target, TargetLife, TargetOf};
 use promql::relabel::RelabelRule;
 use units::SimDuration;
 
 use crate::error::ScenarioError;
-use crate::manifest::{Monitor, PodFacts, ServiceFacts, duration, group_kind};
+use crate::file::ScenarioSpec;
+use crate::manifest::{ContainerFacts, Monitor, PodFacts, ServiceFacts, duration, group_kind};
 use crate::tree::Node;
 
 use super::Context;
@@ -43,19 +48,34 @@ pub struct Scrape {
 }
 
 impl Scrape {
-    /// The target of an exporter that is scraped this way.
-    pub fn target(&self, exporter: Exporter, of: TargetOf, series: Vec<Series>) -> Target {
+    /// A target of the pods, scraped this way instead.
+    fn target(&self, target: &Target) -> Target {
         Target {
-            exporter,
-            of,
             labels: self.labels.clone(),
             interval: self.interval,
             honor_labels: self.honor_labels,
             metric_relabelings: self.metric_relabelings.clone(),
             life: self.life,
-            series,
+            ..target.clone()
         }
     }
+}
+
+/// The targets with those of the pods scraped as the documents say. What no monitor scrapes is not there: its targets are left out.
+pub(super) fn as_scraped(targets: Vec<Target>, scrapes: &[Scrape]) -> Vec<Target> {
+    if scrapes.is_empty() {
+        return targets;
+    }
+    let mut all = Vec::with_capacity(targets.len());
+    for target in targets {
+        if target.of == TargetOf::Pod {
+            let port = port_of(&target, scrapes);
+            all.extend(scrapes.iter().filter(|scrape| scrape.port == port).map(|scrape| scrape.target(&target)));
+        } else {
+            all.push(target);
+        }
+    }
+    all
 }
 
 /// What holds for all monitors.
@@ -190,30 +210,11 @@ pub fn scrapes(
     Ok(found)
 }
 
-/// What a target of these pods looks like if no document says how they are scraped.
-pub fn assumed(pod: &PodFacts, services: &[ServiceFacts], container: Option<&str>, port: u16, interval: SimDuration) -> Scrape {
-    let service = services.iter().find(|service| service.selects(pod)).map_or(&pod.workload, |service| &service.name);
-    let container = container.or(pod.containers.first().map(|container| container.name.as_str())).unwrap_or("main");
-    let labels = [
-        ("namespace", pod.namespace.clone()),
-        ("pod", pod.pod.clone()),
-        ("service", service.clone()),
-        ("container", container.to_owned()),
-        ("job", service.clone()),
-        ("endpoint", "http".to_owned()),
-        ("instance", format!("{}:{port}", pod.address)),
-    ];
-    Scrape {
-        origin: String::new(),
-        container: Some(container.to_owned()),
-        port: Some(port),
-        path: "/metrics".to_owned(),
-        labels: labels.into_iter().map(|(name, value)| Label::new(name, value)).collect(),
-        interval,
-        honor_labels: false,
-        metric_relabelings: Vec::new(),
-        life: TargetLife::PodObject,
-    }
+/// The port that shows an exporter's metrics: its usual one if that is scraped, else the first that is. Others answer nothing there.
+fn port_of(target: &Target, scrapes: &[Scrape]) -> Option<u16> {
+    let usual = Some(program(target.exporter).port);
+    let is_scraped = scrapes.iter().any(|scrape| scrape.port == usual);
+    if is_scraped { usual } else { scrapes.first().and_then(|scrape| scrape.port) }
 }
 
 fn label_text<'s>(scrape: &'s Scrape, name: &str) -> &'s str {
@@ -268,15 +269,68 @@ impl Context<'_> {
         nodes.filter(|node| group_kind(node) == ("", "Service")).map(ServiceFacts::read).collect()
     }
 
-    /// How pods are scraped, as far as the documents say; what a user should know of it is noted.
-    pub(super) fn scrapes(&mut self, pod: &PodFacts) -> Result<Vec<Scrape>, ScenarioError> {
-        let settings = ScrapeSettings::of_documents(self.documents.iter().map(|document| &document.node))?;
-        let found = scrapes(pod, &self.monitors()?, &self.service_facts(), &settings)?;
+    /// How the pods of the service are scraped, as far as the documents say; what a user should know of it is noted. With `for_google` and
+    /// no monitor, a PodMonitoring every 30 s is assumed.
+    pub(super) fn scrapes(
+        &mut self,
+        spec: &ScenarioSpec,
+        service: &ServiceSpec,
+        for_google: bool,
+    ) -> Result<Vec<Scrape>, ScenarioError> {
+        let pod = self.pod_facts(service);
+        let labels = spec.metrics.external_labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let settings = ScrapeSettings::of_documents(self.documents.iter().map(|document| &document.node))?
+            .with_external_labels(labels);
+        let settings = self.with_written_interval(spec, settings);
+        let mut found = scrapes(&pod, &self.monitors()?, &self.service_facts(), &settings)?;
+        if found.scrapes.is_empty() && for_google {
+            found.notes.push(format!(
+                "no PodMonitoring in these files selects the pods of {}: one with an interval of {OPERATOR_INTERVAL} is assumed",
+                pod.workload
+            ));
+            found.scrapes.push(by_pod::assumed_google(&pod, &settings));
+        }
         for note in found.notes {
-            if !self.notes.contains(&note) {
-                self.notes.push(note);
-            }
+            self.note_once(note);
         }
         Ok(found.scrapes)
+    }
+
+    /// `metrics.scrapeInterval` is that of the server, where the scenario says it; monitors with an interval of their own keep that.
+    fn with_written_interval(&self, spec: &ScenarioSpec, settings: ScrapeSettings) -> ScrapeSettings {
+        if self.scenario.at(&["spec", "metrics", "scrapeInterval"]).is_none() {
+            return settings;
+        }
+        let interval = spec.metrics.scrape_interval.duration();
+        ScrapeSettings { interval, annotation_interval: interval, ..settings }
+    }
+
+    /// What discovery sees of the service's pods: their template, or what the scenario says of them itself.
+    fn pod_facts(&self, service: &ServiceSpec) -> PodFacts {
+        let is_here = |node: &&Node| {
+            let name = node.at(&["metadata", "name"]).and_then(Node::text);
+            name == Some(service.name.as_str()) && node.at(&["spec", "template", "spec", "containers"]).is_some()
+        };
+        let nodes = self.documents.iter().map(|document| &document.node);
+        if let Some(node) = nodes.into_iter().find(is_here) {
+            let kind = node.get("kind").and_then(Node::text).unwrap_or("Deployment");
+            let template = node.at(&["spec", "template"]).unwrap_or(node);
+            return PodFacts::of_template(template, (kind, &service.name), &service.namespace);
+        }
+        let container = |container: &ContainerSpec| ContainerFacts {
+            name: container.name.clone(),
+            image: service.pod.image.clone(),
+            ports: Vec::new(),
+        };
+        PodFacts {
+            pod: "{pod}".to_owned(),
+            address: "{pod_ip}".to_owned(),
+            workload_kind: "Deployment".to_owned(),
+            workload: service.name.clone(),
+            namespace: service.namespace.clone(),
+            labels: service.pod.labels.iter().cloned().collect(),
+            annotations: BTreeMap::new(),
+            containers: service.pod.containers.iter().map(container).collect(),
+        }
     }
 }

@@ -1,0 +1,435 @@
+//! What is shown in a scenario, and every query held against it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cluster::spec::{PolicySpec, ServiceSpec};
+use exporters::catalogue::{self, Statement, program};
+use exporters::{
+    Bindings, Domain, Exporter, Facts, Finding, Label, Question, Registry, Severity, Target, TargetLife, Template, Topic, Version,
+    check, targets_of,
+};
+use promql::labels::METRIC_NAME;
+use promql::rules::RuleGroup;
+use promql::{Labels, Outline};
+use units::SimDuration;
+
+use crate::error::{Allowed, ScenarioError};
+use crate::file::{
+    CountFile, ExporterFile, MetricsFile, ModelFile, OnBadQueryFile, OnUnknownFile, RoleFile, ScenarioSpec,
+};
+
+use super::queries::AskedQuery;
+use super::server::Server;
+use super::targets::{Scrape, as_scraped};
+use super::{Context, examples};
+
+/// What is shown, and what it is made of.
+#[derive(Clone, Debug)]
+pub(super) struct Shown {
+    /// The programs.
+    pub exporters: Vec<Exporter>,
+    /// What Prometheus scrapes.
+    pub targets: Vec<Target>,
+    /// The same, for questions.
+    pub registry: Registry,
+    /// Label sets of all series, for one pod.
+    pub series: Vec<Labels>,
+}
+
+/// What is asked of the metrics, and what stands between them and those who ask.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Demands<'a> {
+    /// Queries.
+    pub queries: &'a [AskedQuery],
+    /// Names that somebody asks for by other ways.
+    pub names: &'a BTreeSet<String>,
+    /// How the pods are scraped; nothing if no document says so.
+    pub scrapes: &'a [Scrape],
+    /// Recording rules that are evaluated.
+    pub rules: &'a [RuleGroup],
+}
+
+impl Context<'_> {
+    /// What is shown to these queries, which are all held against it.
+    pub(super) fn shown(
+        &mut self,
+        spec: &ScenarioSpec,
+        service: &ServiceSpec,
+        policies: &[PolicySpec],
+        demands: &Demands<'_>,
+    ) -> Result<Shown, ScenarioError> {
+        let (file, asked) = (&spec.metrics, demands.queries);
+        let server = Server::of_documents(self.documents, &service.name);
+        let mut facts = self.facts(file, service, policies, server.as_ref())?;
+        let of_rules = demands.rules.iter().flat_map(RuleGroup::rules).map(|rule| rule.query().text());
+        let mut names = names_in(asked.iter().map(|query| query.text.as_str()).chain(of_rules));
+        names.extend(demands.names.iter().cloned());
+        let exporters = self.exporters(spec, server.as_ref(), &names, &mut facts);
+        self.labels_of_pods(server.as_ref(), asked, &mut facts);
+        let first = self.build(file, (&exporters, demands), &facts)?;
+        let bindings = self.hold(file, asked, &first.registry)?;
+        if bindings == Bindings::default() {
+            return Ok(first);
+        }
+        facts.bound = bindings.values();
+        self.build(file, (&exporters, demands), &facts)
+    }
+
+    fn facts(
+        &self,
+        file: &MetricsFile,
+        service: &ServiceSpec,
+        policies: &[PolicySpec],
+        server: Option<&Server>,
+    ) -> Result<Facts, ScenarioError> {
+        let mut facts = Facts::new(&service.name, &service.namespace);
+        facts.container = service.pod.containers.first().map_or("main", |container| &container.name).to_owned();
+        facts.image.clone_from(&service.pod.image);
+        facts.gpus = service.pod.gpus;
+        facts.interval =
+            self.at_least(file.scrape_interval, SimDuration::from_secs(1), "spec.metrics.scrapeInterval")?;
+        if let Some(server) = server {
+            server.tell(&mut facts);
+        }
+        if let Some(name) = &file.model_name {
+            (facts.model_name, facts.model_name_from) = (name.clone(), "metrics.modelName".to_owned());
+        }
+        for (word, text) in &file.versions {
+            let path = format!("spec.metrics.versions[\"{word}\"]");
+            let Some(exporter) = Exporter::of_word(word) else {
+                let names = Exporter::ALL.map(|exporter| program(exporter).word);
+                let at = self.at(&path);
+                return Err(ScenarioError::UnknownName { at, what: "exporter", allowed: Allowed::new(word, names) });
+            };
+            let version = Version::of_tag(text).ok_or_else(|| ScenarioError::WrongValue {
+                at: self.at(&path),
+                found: format!("text `{text}`"),
+                expected: "a version such as \"0.11\"".to_owned(),
+            })?;
+            facts.versions.insert(exporter, version);
+        }
+        if let Some(handler) = &file.http.handler {
+            facts.handler.clone_from(handler);
+        }
+        if !file.http.buckets.is_empty() {
+            let is_rising = file.http.buckets.windows(2).all(|pair| pair[0] < pair[1]);
+            if !is_rising || file.http.buckets[0] <= 0.0 {
+                return Err(
+                    self.inconsistent("spec.metrics.http.buckets", "must be positive seconds in ascending order")
+                );
+            }
+            facts.http_bounds.clone_from(&file.http.buckets);
+        }
+        facts.counts_answers = file.http.count == CountFile::Answer;
+        facts.dcgm_honor_labels = file.dcgm.honor_labels;
+        if let Some(label) = &file.dcgm.hostname {
+            facts.hostname_label.clone_from(label);
+        }
+        if file.ksm.labels {
+            facts.stated.insert(Statement::ObjectLabels);
+        }
+        facts.autoscaler = policies.iter().find_map(autoscaler).unwrap_or_else(|| service.name.clone());
+        Ok(facts)
+    }
+
+    /// The programs that show metrics: those listed, or those the image, the model and the queries name.
+    fn exporters(
+        &mut self,
+        spec: &ScenarioSpec,
+        server: Option<&Server>,
+        names: &BTreeSet<String>,
+        facts: &mut Facts,
+    ) -> Vec<Exporter> {
+        let listed = spec.metrics.exporters.as_ref();
+        let by_image = server.and_then(Server::engines).or_else(|| {
+            let image = facts.image.clone();
+            Server { image, ..Server::default() }.engines()
+        });
+        let mut exporters: Vec<Exporter> = match listed {
+            Some(listed) => listed.iter().copied().map(exporter).collect(),
+            None => self.assumed(spec, by_image.as_ref(), names),
+        };
+        exporters.sort_unstable();
+        exporters.dedup();
+        let is_known_engine =
+            listed.is_none() && by_image.as_ref().is_some_and(|engines| engines.contains(&Exporter::Vllm));
+        leave_out_twins(&exporters, is_known_engine, facts);
+        exporters
+    }
+
+    fn assumed(
+        &mut self,
+        spec: &ScenarioSpec,
+        by_image: Option<&Vec<Exporter>>,
+        names: &BTreeSet<String>,
+    ) -> Vec<Exporter> {
+        let mut exporters = vec![Exporter::Dcgm, Exporter::Gateway, Exporter::KubeStateMetrics];
+        let named = |exporter: Exporter| names.iter().find(|name| is_of(exporter, name));
+        match by_image {
+            Some(engines) => exporters.extend(engines),
+            None => {
+                let asked = Exporter::ALL.into_iter().filter(|exporter| program(*exporter).is_engine);
+                let found: Vec<(Exporter, &String)> =
+                    asked.filter_map(|exporter| named(exporter).map(|name| (exporter, name))).collect();
+                match found.first() {
+                    Some((engine, name)) => {
+                        exporters.push(*engine);
+                        if default_engine(spec) != *engine {
+                            self.note_once(format!(
+                                "assumed: the container runs {}, because a query asks for {name}",
+                                program(*engine).title
+                            ));
+                        }
+                    }
+                    None => exporters.push(default_engine(spec)),
+                }
+            }
+        }
+        let others = Exporter::ALL.into_iter().filter(|exporter| !program(*exporter).is_engine);
+        for other in others {
+            if !exporters.contains(&other)
+                && let Some(name) = named(other)
+            {
+                self.note_once(format!("assumed: {} is there, because a query asks for {name}", program(other).title));
+                exporters.push(other);
+            }
+        }
+        exporters
+    }
+
+    /// Labels of the pods that a query names although nothing says that they are put on series.
+    fn labels_of_pods(&mut self, server: Option<&Server>, asked: &[AskedQuery], facts: &mut Facts) {
+        let Some(server) = server else { return };
+        for query in asked {
+            let Ok(outline) = Outline::of(&query.text) else { continue };
+            let conditions = outline.selectors.iter().flat_map(|selector| &selector.matchers);
+            for name in conditions.map(promql::Matcher::name) {
+                let found = server.labels.iter().find(|(label, _)| sanitized(label) == name);
+                let Some((label, value)) = found else { continue };
+                if is_own_label(name) || facts.extra_labels.contains_key(name) {
+                    continue;
+                }
+                self.note_once(format!(
+                    "{}: the label {name} is taken from the pods' label {label}, as a labelmap job would; no manifest says so",
+                    query.asker
+                ));
+                facts.extra_labels.insert(name.to_owned(), value.clone());
+            }
+        }
+    }
+
+    fn build(
+        &self,
+        file: &MetricsFile,
+        (exporters, demands): (&[Exporter], &Demands<'_>),
+        facts: &Facts,
+    ) -> Result<Shown, ScenarioError> {
+        let mut targets = as_scraped(targets_of(exporters, facts), demands.scrapes);
+        let own = self.user_targets(file, facts)?;
+        for name in
+            own.iter().flat_map(|target| &target.series).map(|series| series.name.clone()).collect::<BTreeSet<_>>()
+        {
+            for target in &mut targets {
+                target.series.retain(|series| series.name != name);
+            }
+        }
+        targets.extend(own);
+        for written in &file.targets {
+            let wanted = exporter(written.exporter);
+            for target in targets.iter_mut().filter(|target| target.exporter == wanted) {
+                for (name, value) in &written.labels {
+                    set_label(&mut target.labels, name, value);
+                }
+                target.interval = written.interval.map_or(target.interval, crate::quantity::Time::duration);
+                target.honor_labels = written.honor_labels.unwrap_or(target.honor_labels);
+                target.life = match written.role {
+                    Some(RoleFile::Endpoints) => TargetLife::Endpoints,
+                    Some(RoleFile::Pod) => TargetLife::PodObject,
+                    None => target.life,
+                };
+            }
+        }
+        for target in &mut targets {
+            for (name, value) in &file.external_labels {
+                if target.labels.iter().all(|label| label.name != *name) {
+                    target.labels.push(Label::new(name, value));
+                }
+            }
+        }
+        let mut registry = Registry::new(exporters, &targets, facts);
+        let scraped = examples::scraped(&targets, &facts.workload);
+        let recorded = examples::recorded(demands.rules, &scraped);
+        record(&mut registry, demands.rules, &recorded);
+        Ok(Shown { exporters: exporters.to_vec(), series: scraped.into_iter().chain(recorded).collect(), targets, registry })
+    }
+
+    /// Holds every query against what is shown.
+    fn hold(
+        &mut self,
+        file: &MetricsFile,
+        asked: &[AskedQuery],
+        registry: &Registry,
+    ) -> Result<Bindings, ScenarioError> {
+        let mut bindings = Bindings::default();
+        for query in asked {
+            let question = Question {
+                text: &query.text,
+                reader: query.reader,
+                asker: &query.asker,
+                assumed_absent: &file.assume_absent,
+            };
+            for finding in check(question, registry, &mut bindings).findings {
+                self.judge(file, query, finding)?;
+            }
+        }
+        Ok(bindings)
+    }
+
+    fn judge(&mut self, file: &MetricsFile, query: &AskedQuery, finding: Finding) -> Result<(), ScenarioError> {
+        let is_let_through = match finding.topic {
+            Topic::Query => file.on_bad_query == OnBadQueryFile::Fail,
+            _ => file.on_unknown == OnUnknownFile::Absent,
+        };
+        if finding.severity == Severity::Error && !is_let_through {
+            let reason = match query.text[..finding.offset].chars().count() {
+                0 => finding.text,
+                before => format!("{} (at character {} of the query)", finding.text, before + 1),
+            };
+            return Err(ScenarioError::Query { at: query.at.clone(), reason, help: finding.help });
+        }
+        let outcome = match (finding.severity, finding.topic) {
+            (Severity::Error, Topic::Query) => "; the trigger fails at every poll (metrics.onBadQuery: fail)",
+            (Severity::Error, _) => "; it is read as empty (metrics.onUnknown: absent)",
+            _ => "",
+        };
+        let help: String = finding.help.iter().map(|help| format!("; {help}")).collect();
+        self.note_once(format!("{}: {}: {}{outcome}{help}", query.at.place, query.asker, finding.text));
+        Ok(())
+    }
+
+    /// A note that is not there yet.
+    pub(super) fn note_once(&mut self, note: String) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+}
+
+/// Tells the registry what the rules record. A label may have every value that some series of the name has.
+fn record(registry: &mut Registry, groups: &[RuleGroup], recorded: &[Labels]) {
+    let facts = registry.facts().clone();
+    for group in groups {
+        let interval = SimDuration::from_millis(group.interval_ms() as u64);
+        for rule in group.rules() {
+            let of_rule = recorded.iter().filter(|labels| labels.metric_name() == rule.record());
+            let mut values: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+            for (name, value) in of_rule.flat_map(Labels::iter).filter(|(name, _)| *name != METRIC_NAME) {
+                let value = examples::unfilled(value, &facts.workload);
+                values.entry(name.to_owned()).or_default().insert(value);
+            }
+            let domain = |values: BTreeSet<String>| {
+                let mut templates = values.into_iter().map(Template::new);
+                match (templates.next(), templates.len()) {
+                    (Some(only), 0) => Domain::of(&only, &facts),
+                    (Some(first), _) if first.variables().next().is_none() => {
+                        let rest: Vec<Template> = templates.collect();
+                        let is_plain = rest.iter().all(|template| template.variables().next().is_none());
+                        let texts = [first].iter().chain(&rest).map(|template| template.text().to_owned()).collect();
+                        if is_plain { Domain::Known(texts) } else { Domain::Any }
+                    }
+                    _ => Domain::Any,
+                }
+            };
+            let labels = values.into_iter().map(|(name, values)| (name, domain(values))).collect();
+            registry.record(rule.record(), interval, labels);
+        }
+    }
+}
+
+/// Names of metrics in queries; what is no query has none.
+fn names_in<'a>(texts: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
+    let outlines = texts.filter_map(|text| Outline::of(text).ok());
+    outlines.flat_map(|outline| outline.selectors).filter_map(|selector| selector.name).collect()
+}
+
+/// Whether an exporter has a series of this name.
+fn is_of(exporter: Exporter, name: &str) -> bool {
+    catalogue::metrics(exporter).iter().any(|metric| metric.series_names().iter().any(|series| series == name))
+}
+
+fn default_engine(spec: &ScenarioSpec) -> Exporter {
+    match spec.service.model {
+        ModelFile::ContinuousBatching(_) => Exporter::Vllm,
+        _ => Exporter::Triton,
+    }
+}
+
+/// Requests are counted once under each name: by the gateway, or by a server that is known to count them itself where the gateway is only
+/// assumed.
+fn leave_out_twins(exporters: &[Exporter], is_known_engine: bool, facts: &mut Facts) {
+    if !exporters.contains(&Exporter::Gateway) || !exporters.contains(&Exporter::Vllm) {
+        return;
+    }
+    let names = ["http_requests_total", "http_request_duration_seconds"];
+    let loser = if is_known_engine { Exporter::Gateway } else { Exporter::Vllm };
+    facts.left_out.extend(names.map(|name| (loser, name)));
+}
+
+fn set_label(labels: &mut Vec<Label>, name: &str, value: &str) {
+    labels.retain(|label| label.name != name);
+    if !value.is_empty() {
+        labels.push(Label::new(name, value));
+    }
+}
+
+/// A label name as service discovery writes it.
+fn sanitized(label: &str) -> String {
+    label.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect()
+}
+
+/// Labels that targets have anyway.
+fn is_own_label(name: &str) -> bool {
+    ["namespace", "pod", "service", "container", "job", "endpoint", "instance", "le"].contains(&name)
+}
+
+fn autoscaler(policy: &PolicySpec) -> Option<String> {
+    use cluster::spec::ControllerSpec;
+    policy.controllers.iter().find_map(|controller| match controller {
+        ControllerSpec::Hpa { spec, .. } => Some(spec.name.clone()),
+        ControllerSpec::Keda { scaled_object, .. } => Some(format!("keda-hpa-{}", scaled_object.name)),
+        _ => None,
+    })
+}
+
+/// Words of the file as programs.
+pub(super) fn exporter(file: ExporterFile) -> Exporter {
+    match file {
+        ExporterFile::Vllm => Exporter::Vllm,
+        ExporterFile::Triton => Exporter::Triton,
+        ExporterFile::TritonTensorRtLlm => Exporter::TritonTensorRtLlm,
+        ExporterFile::Sglang => Exporter::Sglang,
+        ExporterFile::Tgi => Exporter::Tgi,
+        ExporterFile::Tei => Exporter::Tei,
+        ExporterFile::Nim => Exporter::Nim,
+        ExporterFile::TrtllmServe => Exporter::TrtllmServe,
+        ExporterFile::Lmdeploy => Exporter::Lmdeploy,
+        ExporterFile::Llamacpp => Exporter::LlamaCpp,
+        ExporterFile::Ray => Exporter::RayServe,
+        ExporterFile::Torchserve => Exporter::TorchServe,
+        ExporterFile::Kserve => Exporter::KServe,
+        ExporterFile::Knative => Exporter::KnativeQueueProxy,
+        ExporterFile::Dcgm => Exporter::Dcgm,
+        ExporterFile::Gateway => Exporter::Gateway,
+        ExporterFile::Epp => Exporter::Epp,
+        ExporterFile::Envoy => Exporter::Envoy,
+        ExporterFile::Istio => Exporter::Istio,
+        ExporterFile::Nginx => Exporter::Nginx,
+        ExporterFile::Traefik => Exporter::Traefik,
+        ExporterFile::Interceptor => Exporter::KedaInterceptor,
+        ExporterFile::VllmRouter => Exporter::VllmRouter,
+        ExporterFile::Dynamo => Exporter::Dynamo,
+        ExporterFile::Ksm => Exporter::KubeStateMetrics,
+        ExporterFile::Cadvisor => Exporter::CAdvisor,
+        ExporterFile::NodeExporter => Exporter::NodeExporter,
+    }
+}
