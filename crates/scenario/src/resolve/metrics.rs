@@ -53,7 +53,8 @@ impl Context<'_> {
             adapter: adapter.rules,
             rules,
             gke: GkeSpec { delay: file.gke.delay.duration(), metrics: gke },
-            ..MetricsSpec::default()
+            usage: self.usage(spec, service, policies)?,
+            outages: self.outages(&file.outages)?,
         })
     }
 

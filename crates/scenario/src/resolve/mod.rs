@@ -21,6 +21,7 @@ mod shapes;
 mod spot_history;
 mod targets;
 mod traffic;
+mod usage;
 mod user_series;
 
 pub use context::Context;

@@ -1,6 +1,6 @@
 //! What is shown in a scenario, and every query held against it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use cluster::spec::{PolicySpec, ServiceSpec};
 use exporters::catalogue::{self, Statement, program};
@@ -61,6 +61,7 @@ impl Context<'_> {
         let (file, asked) = (&spec.metrics, demands.queries);
         let server = Server::of_documents(self.documents, &service.name);
         let mut facts = self.facts(file, service, policies, server.as_ref())?;
+        facts.stated.extend(super::usage::statements(spec.service.usage.as_ref()));
         let of_rules = demands.rules.iter().flat_map(RuleGroup::rules).map(|rule| rule.query().text());
         let mut names = names_in(asked.iter().map(|query| query.text.as_str()).chain(of_rules));
         names.extend(demands.names.iter().cloned());

@@ -36,7 +36,7 @@ impl Context<'_> {
         facts: &Facts,
         targets: &mut Vec<Target>,
     ) -> Result<(), ScenarioError> {
-        let source = self.source(written, path, from_path)?;
+        let source = self.shown_value(written, path, from_path)?;
         let (of, per) = place(written.at, source.scope());
         let interval = match written.interval {
             Some(interval) => self.at_least(interval, units::SimDuration::from_secs(1), &format!("{path}.interval"))?,
@@ -51,7 +51,7 @@ impl Context<'_> {
         Ok(())
     }
 
-    fn source(&self, written: &UserSeriesFile, path: &str, from_path: &str) -> Result<Source, ScenarioError> {
+    fn shown_value(&self, written: &UserSeriesFile, path: &str, from_path: &str) -> Result<Source, ScenarioError> {
         let kind = written.kind.map(|kind| match kind {
             KindFile::Counter => Kind::Counter,
             KindFile::Gauge => Kind::Gauge,
