@@ -9,17 +9,26 @@ mod budget;
 mod common;
 mod deployment;
 mod karpenter;
+mod label_selector;
+mod monitors;
+mod pod_facts;
+mod prometheus_rule;
 mod rules;
 mod scaled_object;
 
 pub use adapter::{
-    AdapterFile, AdapterNameFile, AdapterResourceFile, AdapterResourcesFile, AdapterRuleFile, SeriesFilterFile,
+    AdapterFile, AdapterFound, AdapterNameFile, AdapterResourceFile, AdapterResourcesFile, AdapterRuleFile,
+    SeriesFilterFile,
 };
 pub use autoscaler::{HpaFile, HpaSpecFile, ScaleTargetFile};
 pub use budget::BudgetFile;
 pub use common::{IntOrPercent, MetadataFile, Quantity};
 pub use deployment::{ContainerFile, DeploymentFile};
 pub use karpenter::{KarpenterDisruption, KarpenterPool, Operator, Requirement, default_budget, disruption_budget};
+pub use label_selector::LabelSelector;
+pub use monitors::{Family, Monitor, MonitorEndpoint, duration, group_kind};
+pub use pod_facts::{ContainerFacts, PodFacts, PortFacts, PortReference, ServiceFacts, ServicePort};
+pub use prometheus_rule::{RuleGroupFile, RuleOrigin, holds_groups, read_groups};
 pub use scaled_object::{ScaledObjectFile, ScaledObjectSpecFile};
 
 use crate::error::{Allowed, ScenarioError};

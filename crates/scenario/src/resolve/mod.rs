@@ -1,20 +1,27 @@
 //! From documents to an experiment: names become references, files become traces, defaults are filled.
 
+mod adapter;
+mod asked;
 mod availability;
 mod context;
+mod examples;
 mod fleet;
+mod managed;
 mod metrics;
 mod offerings;
 mod policies;
 mod price_book;
 mod queries;
 mod rates;
+mod recording;
 mod registry;
 mod server;
 mod service;
 mod shapes;
 mod spot_history;
+mod targets;
 mod traffic;
+mod usage;
 mod user_series;
 
 pub use context::Context;

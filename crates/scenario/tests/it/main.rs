@@ -5,6 +5,7 @@ mod errors;
 mod manifests;
 mod nodes;
 mod overrides;
+mod pipes;
 mod shipped;
 mod support;
 mod traces;
