@@ -6,6 +6,7 @@ mod manifests;
 mod nodes;
 mod overrides;
 mod pipes;
+mod scheduling;
 mod shipped;
 mod support;
 mod traces;
