@@ -3,6 +3,7 @@
 mod article;
 mod errors;
 mod manifests;
+mod metrics;
 mod nodes;
 mod overrides;
 mod pipes;
