@@ -14,6 +14,7 @@ mod outage;
 mod plan;
 mod process;
 mod resource;
+mod rules;
 mod scrape;
 mod tally;
 #[cfg(test)]
@@ -27,6 +28,7 @@ use std::sync::Arc;
 use exporters::{Exporter, Signal, TargetOf};
 use policy::{MetricError, MetricQuery, MetricReading, Provenance};
 use promql::adapter::Adapter;
+use promql::gke::GkeAdapter;
 use promql::{Options, Query, Storage};
 use units::{NodeId, PodId, SimDuration, SimTime};
 use workload::{Purpose, Stream};
@@ -71,6 +73,8 @@ pub(crate) enum MetricsEvent {
     Relist,
     /// metrics-server reads the kubelets.
     Resources,
+    /// A group of recording rules is evaluated.
+    Rules(u32),
 }
 
 impl MetricsEvent {
@@ -85,6 +89,7 @@ impl MetricsEvent {
             Self::Window(window) => (5, window),
             Self::Relist => (6, 0),
             Self::Resources => (7, 0),
+            Self::Rules(group) => (7, group + 1),
         };
         u64::from(whom) << 3 | kind
     }
@@ -130,12 +135,18 @@ impl Pipeline {
                 queries.push(compile(text));
             }
         }
-        let rules = metrics.adapter.as_ref().filter(|_| asked.iter().any(is_custom));
+        let is_of_gke = |name: &&str| metrics.gke.metrics.contains_key(*name);
+        let of_adapter: Vec<&str> = asked.iter().filter_map(custom_name).filter(|name| !is_of_gke(name)).collect();
+        let rules = metrics.adapter.as_ref().filter(|_| !of_adapter.is_empty());
         let adapter = rules.map(|rules| {
             Adapter::new(rules, millis(metrics.adapter_relist), options)
                 .expect("the scenario checked the adapter's rules")
+                .only(of_adapter.iter().copied())
         });
-        let mut readers = Readers { queries, adapter, expressions: Vec::new() };
+        let of_gke = asked.iter().filter_map(custom_name).filter_map(|name| metrics.gke.metrics.get(name)).cloned();
+        let gke = of_gke.collect();
+        let mut readers =
+            Readers { queries, adapter, expressions: Vec::new(), rules: rules::groups(&metrics.rules, seed), gke };
         let containers: Vec<String> =
             spec.service.pod.containers.iter().map(|container| container.name.clone()).collect();
         let (plans, watched) = plan::plan(&metrics.targets, &mut readers, &containers);
@@ -148,7 +159,7 @@ impl Pipeline {
                 tally.watch(signal);
             }
         }
-        let retention = readers.lookbehind_ms(options).max(millis(metrics.adapter_relist)) + RETENTION_MARGIN_MS;
+        let retention = readers.lookbehind_ms(options, millis(metrics.gke.delay)).max(millis(metrics.adapter_relist)) + RETENTION_MARGIN_MS;
         let reads_resources = asked.iter().any(|query| matches!(query, MetricQuery::Resource { .. }));
         Self {
             fixed: Fixed::new(spec),
@@ -159,7 +170,7 @@ impl Pipeline {
             reads_gpus: plans
                 .iter()
                 .any(|plan| plan.target.exporter == Exporter::Dcgm && !plan.of_objects.is_empty()),
-            is_read: !readers.queries.is_empty() || readers.adapter.is_some(),
+            is_read: !readers.queries.is_empty() || readers.adapter.is_some() || !readers.gke.is_empty(),
             readers,
             plans,
             watched,
@@ -190,6 +201,9 @@ impl Pipeline {
         events.extend((0..self.tally.windows.len()).map(|window| (SimTime::ZERO, MetricsEvent::Window(window as u32))));
         if self.readers.adapter.is_some() {
             events.push((SimTime::ZERO, MetricsEvent::Relist));
+        }
+        if self.is_read {
+            events.extend(rules::first_evaluations(&self.readers.rules));
         }
         if self.resources.is_some() {
             events.push((SimTime::ZERO, MetricsEvent::Resources));
@@ -311,6 +325,7 @@ impl Pipeline {
             MetricsEvent::Window(window) => self.sample_window(window, world),
             MetricsEvent::Relist => self.relist(world.now),
             MetricsEvent::Resources => self.read_resources(world),
+            MetricsEvent::Rules(group) => self.evaluate_rules(group, world.now),
         }
     }
 
@@ -381,9 +396,12 @@ impl Pipeline {
 
 impl Readers {
     /// How far back anybody looks.
-    fn lookbehind_ms(&self, options: Options) -> i64 {
+    fn lookbehind_ms(&self, options: Options, delay_ms: i64) -> i64 {
         let queries = self.queries.iter().chain(&self.expressions);
-        let longest = queries.filter_map(|query| query.lookbehind_ms(options)).max().unwrap_or(0);
+        let of_queries = queries.filter_map(|query| query.lookbehind_ms(options));
+        let of_rules = self.rules.iter().filter_map(|group| group.lookbehind_ms(options));
+        let of_gke = self.gke.iter().map(|_| GkeAdapter { delay_ms }.lookbehind_ms());
+        let longest = of_queries.chain(of_rules).chain(of_gke).max().unwrap_or(0);
         self.adapter.as_ref().and_then(Adapter::lookbehind_ms).map_or(longest, |rules| rules.max(longest))
     }
 }
@@ -399,8 +417,14 @@ fn promql_text(query: &MetricQuery) -> Option<&str> {
     }
 }
 
-fn is_custom(query: &MetricQuery) -> bool {
-    matches!(query, MetricQuery::Pods { .. } | MetricQuery::Object { .. } | MetricQuery::External { .. })
+/// Name of a metric of the custom or external metrics API.
+fn custom_name(query: &MetricQuery) -> Option<&str> {
+    match query {
+        MetricQuery::Pods { name, .. } | MetricQuery::Object { name, .. } | MetricQuery::External { name, .. } => {
+            Some(name)
+        }
+        _ => None,
+    }
 }
 
 fn millis(duration: SimDuration) -> i64 {

@@ -20,8 +20,8 @@ pub use cold_start::{
     ArtifactFile, CacheFile, ColdStartFile, LinkFile, PhaseChoice, PhaseFile, RestoreFile, RestorePlace,
 };
 pub use metrics::{
-    CountFile, DcgmFile, ExporterFile, HttpFile, KindFile, KsmFile, MetricsFile, OnBadQueryFile, OnUnknownFile,
-    PlaceFile, PresentFile, RoleFile, RoundFile, TargetFile, UserSeriesFile,
+    AdapterSwitch, CountFile, DcgmFile, ExporterFile, GkeFile, HttpFile, KindFile, KsmFile, MetricsFile,
+    OnBadQueryFile, OnUnknownFile, PlaceFile, PresentFile, RoleFile, RoundFile, TargetFile, UserSeriesFile,
 };
 pub use nodes::{
     AvailabilityFile, BalancedFile, BathtubFile, BathtubPoint, CapacityType, ClusterAutoscalerFile, ClusteredFile,

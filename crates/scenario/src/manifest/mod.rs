@@ -10,13 +10,18 @@ mod budget;
 mod common;
 mod deployment;
 mod karpenter;
+mod label_selector;
+mod monitors;
+mod pod_facts;
 mod probes;
+mod prometheus_rule;
 mod rules;
 mod scaled_object;
 mod scheduling;
 
 pub use adapter::{
-    AdapterFile, AdapterNameFile, AdapterResourceFile, AdapterResourcesFile, AdapterRuleFile, SeriesFilterFile,
+    AdapterFile, AdapterFound, AdapterNameFile, AdapterResourceFile, AdapterResourcesFile, AdapterRuleFile,
+    SeriesFilterFile,
 };
 pub use admission::{DeviceRequestFile, LimitRangeFile, PriorityClassFile, ResourceQuotaFile, is_kind, read_loosely};
 pub use autoscaler::{HpaFile, HpaSpecFile, ScaleTargetFile};
@@ -24,7 +29,11 @@ pub use budget::BudgetFile;
 pub use common::{IntOrPercent, MetadataFile, Quantity};
 pub use deployment::{ContainerFile, DeploymentFile, is_accelerator};
 pub use karpenter::{KarpenterDisruption, KarpenterPool, Operator, Requirement, default_budget, disruption_budget};
+pub use label_selector::LabelSelector;
+pub use monitors::{Family, Monitor, MonitorEndpoint, duration, group_kind};
+pub use pod_facts::{ContainerFacts, PodFacts, PortFacts, PortReference, ServiceFacts, ServicePort};
 pub use probes::ReadProbes;
+pub use prometheus_rule::{RuleGroupFile, RuleOrigin, holds_groups, read_groups};
 pub use scaled_object::{ScaledObjectFile, ScaledObjectSpecFile};
 pub use scheduling::{Required, TaintFile, protection};
 

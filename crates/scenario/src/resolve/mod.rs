@@ -1,8 +1,12 @@
 //! From documents to an experiment: names become references, files become traces, defaults are filled.
 
+mod adapter;
+mod asked;
 mod availability;
 mod context;
+mod examples;
 mod fleet;
+mod managed;
 mod metrics;
 mod offerings;
 mod policies;
@@ -10,12 +14,14 @@ mod price_book;
 mod probes;
 mod queries;
 mod rates;
+mod recording;
 mod registry;
 mod scheduling;
 mod server;
 mod service;
 mod shapes;
 mod spot_history;
+mod targets;
 mod traffic;
 mod usage;
 mod user_series;

@@ -3,8 +3,10 @@
 mod article;
 mod errors;
 mod manifests;
+mod metrics;
 mod nodes;
 mod overrides;
+mod pipes;
 mod scheduling;
 mod shipped;
 mod support;
