@@ -4,6 +4,7 @@ mod fleet;
 mod metrics;
 mod plain;
 mod policy;
+mod prehistory;
 mod service;
 
 pub use fleet::{
@@ -14,6 +15,7 @@ pub use fleet::{
 };
 pub use metrics::{Exporter, MetricsSpec};
 pub use policy::{ControllerSpec, PausePodsSpec, PolicySpec, PredictiveRole, PredictiveSpec, WarmPoolSpec};
+pub use prehistory::PrehistorySpec;
 pub use service::{
     BatchLatency, ContainerSpec, KillRule, NoReplicaRule, PodSpec, RetrySpec, Routing, ServiceModel, ServiceSpec,
     SloSpec, SoftSpread,
@@ -45,6 +47,8 @@ pub struct SimulationSpec {
     pub traffic: Traffic,
     /// Offered rates before the run, for predictors.
     pub history: Arc<RateLog>,
+    /// What ran before the run.
+    pub prehistory: PrehistorySpec,
     /// What its latency is judged by.
     pub slo: SloSpec,
     /// Where it runs and what that costs.
@@ -53,4 +57,11 @@ pub struct SimulationSpec {
     pub metrics: MetricsSpec,
     /// The alternatives to compare.
     pub policies: Vec<PolicySpec>,
+}
+
+impl SimulationSpec {
+    /// Replicas that are there and ready when policy number `policy` starts.
+    pub fn replicas_at_start(&self, policy: usize) -> u32 {
+        self.policies[policy].replicas_initial.unwrap_or(self.service.replicas_initial)
+    }
 }

@@ -6,6 +6,7 @@ mod fleet;
 mod metrics;
 mod offerings;
 mod policies;
+mod prehistory;
 mod price_book;
 mod rates;
 mod service;
@@ -15,12 +16,13 @@ mod traffic;
 
 pub use context::Context;
 
-use cluster::spec::{SimulationSpec, SloSpec};
+use cluster::spec::{PrehistorySpec, SimulationSpec, SloSpec};
 use units::{SimDuration, SimTime};
 
 use crate::error::ScenarioError;
 use crate::file::ScenarioFile;
 use crate::quantity::Time;
+use traffic::Arrivals;
 
 /// The part of the calendar that the run covers.
 #[derive(Clone, Copy, Debug)]
@@ -54,8 +56,8 @@ impl ScenarioFile {
         let service = context.service(&self.spec)?;
         let window = RunWindow { start: start.timestamp(), date: start.date(), length: duration };
         let fleet = context.fleet(&self.spec, &service.pod, &window)?;
-        let (traffic, history) = context.traffic(&self.spec, &start)?;
-        Ok(SimulationSpec {
+        let Arrivals { traffic, history, before } = context.traffic(&self.spec, &start)?;
+        let mut resolved = SimulationSpec {
             name: self.metadata.name.clone(),
             start_unix_seconds: start.timestamp().as_second(),
             time_zone: run.time_zone.clone(),
@@ -68,8 +70,11 @@ impl ScenarioFile {
             service,
             traffic,
             history,
+            prehistory: PrehistorySpec::default(),
             fleet,
-        })
+        };
+        resolved.prehistory = context.prehistory(run, &resolved, before)?;
+        Ok(resolved)
     }
 }
 
