@@ -13,7 +13,9 @@ use units::{Cost, PodId, SimDuration, SimTime};
 use crate::Keep;
 use crate::fleet::{Fleet, NodeCounts};
 use crate::flow::{Load, ReplicaStats, StepLatency};
-use crate::spec::SimulationSpec;
+use crate::spec::{PolicySpec, SimulationSpec};
+
+use super::remarks::{Tally, replicas_max};
 
 /// Collects totals always, tables when asked to.
 pub(super) struct Recorder {
@@ -32,13 +34,17 @@ pub(super) struct Recorder {
     remarks: Vec<String>,
     ready_since: (SimTime, u32),
     last_load: Load,
+    /// What remarks are made of.
+    tally: Tally,
+    /// The bound of the policy, and since when as many replicas are wanted.
+    at_max: (Option<u32>, Option<SimTime>),
     /// ∫ ready dt and ∫ busy dt of the current timeline step.
     step_ready_ns: u128,
     step_busy_ns: u64,
 }
 
 impl Recorder {
-    pub(super) fn new(spec: &SimulationSpec, keep: Keep) -> Self {
+    pub(super) fn new(spec: &SimulationSpec, policy: &PolicySpec, keep: Keep) -> Self {
         Self {
             keep,
             step: spec.timeline_step,
@@ -52,6 +58,8 @@ impl Recorder {
             remarks: Vec::new(),
             ready_since: (SimTime::ZERO, 0),
             last_load: Load::default(),
+            tally: Tally::default(),
+            at_max: (replicas_max(policy), None),
             step_ready_ns: 0,
             step_busy_ns: 0,
         }
@@ -68,6 +76,15 @@ impl Recorder {
             self.ready_since.0 = now;
         }
         self.ready_since.1 = counts.ready;
+    }
+
+    /// As many replicas are wanted from now on.
+    pub(super) fn desired_changed(&mut self, now: SimTime, desired: u32) {
+        let (max, since) = self.at_max;
+        if let Some(since) = since {
+            self.scaling.at_max_ns += u128::from((now - since.min(now)).as_nanos());
+        }
+        self.at_max.1 = max.is_some_and(|max| desired >= max).then_some(now);
     }
 
     /// Time spent serving, over all replicas.
@@ -111,6 +128,7 @@ impl Recorder {
             self.scaling.scale_ups += u64::from(replicas > before);
             self.scaling.scale_downs += u64::from(replicas < before);
         }
+        self.tally.pass(time, &controller, before, trail);
         if !self.keep.tables {
             return;
         }
@@ -173,11 +191,14 @@ impl Recorder {
     pub(super) fn reset(&mut self, now: SimTime) {
         self.scaling = ScalingTotals { replicas_max: self.ready_since.1, ..ScalingTotals::default() };
         self.ready_since.0 = now;
+        self.tally.reset();
+        self.at_max.1 = self.at_max.1.map(|_| now);
     }
 
     /// The record of the run, save for what the caller knows about itself.
     pub(super) fn into_record(
-        self,
+        mut self,
+        (policy, end): (&PolicySpec, SimTime),
         fleet: &mut Fleet,
         (requests, service, request_rows): (RequestTotals, ServiceTotals, Vec<RequestRow>),
         mut digest: Digest,
@@ -187,6 +208,12 @@ impl Recorder {
         }
         digest.fold(service.latency.digest(0));
         digest.fold(fleet.ledger().billed().raw() as u64);
+        if let (_, Some(since)) = self.at_max {
+            self.scaling.at_max_ns += u128::from((end - since).as_nanos());
+        }
+        let measured = end - self.measure_from;
+        let (metrics, told) = self.tally.finish(policy, &self.scaling, measured);
+        let remarks = self.remarks.into_iter().chain(told).collect();
         let (mut replicas, nodes) = if self.keep.tables { fleet.take_lives() } else { (Vec::new(), Vec::new()) };
         replicas.iter_mut().for_each(|life| fill_served(life, &self.served));
         RunRecord {
@@ -204,7 +231,8 @@ impl Recorder {
             replicas,
             nodes,
             request_rows,
-            remarks: self.remarks,
+            metrics,
+            remarks,
         }
     }
 
@@ -235,6 +263,7 @@ fn decision_row(
         target: proposal.target,
         ratio: proposal.ratio,
         replicas: proposal.replicas,
+        outcome: super::remarks::outcome(proposal.outcome),
         note: proposal.note.clone(),
         age: proposal.age,
     });
