@@ -19,6 +19,8 @@ const SUSTAINABLE: f64 = 0.9;
 const DOWNSCALE_WINDOW: SimDuration = SimDuration::from_secs(300);
 /// What controllers remember beyond this is left out.
 const REHEARSAL_MAX: SimDuration = SimDuration::from_secs(1_800);
+/// The first pass seeds a memory with what it finds, which must be forgotten by time zero.
+const FIRST_PASS: SimDuration = SimDuration::from_secs(30);
 const MINUTE: SimDuration = SimDuration::from_secs(60);
 
 /// What the metrics of an experiment need to have behind them at time zero.
@@ -68,7 +70,7 @@ fn needed_by(policy: &PolicySpec, metrics: &MetricsSpec) -> Option<Needed> {
             }
         }
     }
-    (!queries.is_empty()).then(|| Needed { ranges: ranges(&queries, metrics), memories: memories.min(REHEARSAL_MAX) })
+    (!queries.is_empty()).then(|| Needed { ranges: ranges(&queries, metrics), memories: memories.min(REHEARSAL_MAX) + FIRST_PASS })
 }
 
 fn hpa_queries(spec: &HpaSpec) -> Vec<MetricQuery> {

@@ -18,7 +18,7 @@ const BEFORE: SimDuration = SimDuration::from_secs(600);
 /// A prehistory with `rate` requests per second.
 pub fn before(rate: f64) -> PrehistorySpec {
     let rate = (rate > 0.0).then(|| Arc::new(RateCurve::constant(rate, BEFORE)));
-    PrehistorySpec { length: BEFORE, rehearsal: seconds(300), rate, ..PrehistorySpec::default() }
+    PrehistorySpec { length: BEFORE, rehearsal: seconds(330), rate, ..PrehistorySpec::default() }
 }
 
 /// 18 requests a second for `replicas` replicas that serve 4 each, without interruptions.
@@ -152,7 +152,7 @@ fn before_the_run_no_more_arrives_than_the_replicas_of_the_start_can_serve() {
 fn a_policy_that_reads_metrics_needs_its_ranges_and_the_memory_of_its_controllers_before_it() {
     assert_eq!(needed(&steady(6, fixed(6))), None);
     let needed = needed(&steady(6, keda())).unwrap();
-    assert_eq!(needed.memories, seconds(300));
+    assert_eq!(needed.memories, seconds(330));
     assert!(needed.ranges >= seconds(90) && needed.ranges <= seconds(180), "{}", needed.ranges);
     assert_eq!(needed.length().as_secs() % 60, 0);
 }
