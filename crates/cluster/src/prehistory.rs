@@ -106,7 +106,9 @@ fn ranges(queries: &[MetricQuery], metrics: &MetricsSpec) -> SimDuration {
     });
     let behind = asked.chain(listed).max().unwrap_or(0).max(0);
     let behind = SimDuration::from_millis(behind.unsigned_abs());
-    behind + metrics.dcgm_interval.max(metrics.resource_resolution) + metrics.scrape_interval * 2
+    let intervals = metrics.targets.iter().map(|target| target.interval);
+    let interval = intervals.fold(metrics.scrape_interval, SimDuration::max);
+    behind + metrics.dcgm_interval.max(metrics.resource_resolution) + interval * 2
 }
 
 /// Requests per second that one replica serves when it is never idle, about: mean lengths, the largest batch that fits.

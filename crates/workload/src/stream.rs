@@ -33,6 +33,8 @@ pub enum Purpose {
     Thinning = 12,
     /// Requests before the start of the run.
     Prehistory = 13,
+    /// Names of pods and identities of things, which only look random.
+    Name = 14,
 }
 
 /// One independent random stream: xoshiro256++, seeded from (seed, purpose, entity) by SplitMix64. The same numbers on every platform.

@@ -22,6 +22,7 @@ mod removal;
 mod serverless;
 mod spot;
 mod transfer;
+mod view;
 
 use std::collections::BTreeSet;
 
@@ -32,6 +33,7 @@ use workload::Stream;
 pub use event::{FleetEvent, LoadPart, Notice, Out};
 pub use pod::{PodPhase, PodRole};
 pub use transfer::TransferEpoch;
+pub use view::NodeView;
 
 use crate::spec::{FleetSpec, NodeManager, PodSpec};
 use node::{Node, Offer};

@@ -13,7 +13,7 @@ pub use fleet::{
     LinkSpec, NodeLostSpec, NodeManager, NodePoolSpec, NodeTimings, OnDemandShare, PhaseSpec, PodDisruptionBudget,
     RestoreSpec, Scheduling, SpotSpec, ZoneTrace,
 };
-pub use metrics::{Exporter, MetricsSpec};
+pub use metrics::{CpuUsage, MemoryUsage, MetricsSpec, Outage, OutageSpec, UsageSpec};
 pub use policy::{ControllerSpec, PausePodsSpec, PolicySpec, PredictiveRole, PredictiveSpec, WarmPoolSpec};
 pub use prehistory::PrehistorySpec;
 pub use service::{

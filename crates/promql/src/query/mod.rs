@@ -11,13 +11,17 @@ mod compile_operators;
 mod eval;
 mod histogram;
 mod map;
+mod outline;
 mod over_range;
+mod places;
 mod plan;
 mod relabel;
 mod sums;
 #[cfg(test)]
 mod tests;
 mod visit;
+
+pub use outline::{AnswerType, Kept, Outline, SelectorUse};
 
 use crate::labels::Labels;
 use crate::matcher::Matcher;
@@ -184,7 +188,7 @@ impl Query {
     }
 
     /// Whether a selector of the query could select a series of this name.
-    pub(crate) fn wants_name(&self, name: &str) -> bool {
+    pub fn wants_name(&self, name: &str) -> bool {
         self.selectors.iter().any(|reached| reached.selector.is_name_match(name))
     }
 

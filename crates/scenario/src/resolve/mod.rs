@@ -8,13 +8,19 @@ mod offerings;
 mod policies;
 mod prehistory;
 mod price_book;
+mod queries;
 mod rates;
+mod registry;
+mod server;
 mod service;
 mod shapes;
 mod spot_history;
 mod traffic;
+mod usage;
+mod user_series;
 
 pub use context::Context;
+pub use registry::{MetricUse, MetricsView};
 
 use cluster::spec::{PrehistorySpec, SimulationSpec, SloSpec};
 use units::{SimDuration, SimTime};
@@ -57,6 +63,7 @@ impl ScenarioFile {
         let window = RunWindow { start: start.timestamp(), date: start.date(), length: duration };
         let fleet = context.fleet(&self.spec, &service.pod, &window)?;
         let Arrivals { traffic, history, before } = context.traffic(&self.spec, &start)?;
+        let policies = context.policies(&self.spec, &service)?;
         let mut resolved = SimulationSpec {
             name: self.metadata.name.clone(),
             start_unix_seconds: start.timestamp().as_second(),
@@ -65,8 +72,8 @@ impl ScenarioFile {
             warm_up: run.warm_up.duration(),
             timeline_step: context.at_least(run.timeline_step, SimDuration::from_secs(1), "spec.run.timelineStep")?,
             slo: context.slo(&self.spec)?,
-            metrics: context.metrics(&self.spec)?,
-            policies: context.policies(&self.spec, &service)?,
+            metrics: context.metrics(&self.spec, &service, &policies)?,
+            policies,
             service,
             traffic,
             history,
