@@ -213,7 +213,7 @@ impl Recorder {
         }
         let measured = end - self.measure_from;
         let (metrics, told) = self.tally.finish(policy, &self.scaling, measured);
-        let remarks = self.remarks.into_iter().chain(told).collect();
+        let remarks = self.remarks.into_iter().chain(told).chain(fleet.remarks()).collect();
         let (mut replicas, nodes) = if self.keep.tables { fleet.take_lives() } else { (Vec::new(), Vec::new()) };
         replicas.iter_mut().for_each(|life| fill_served(life, &self.served));
         RunRecord {

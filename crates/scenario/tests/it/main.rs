@@ -5,6 +5,7 @@ mod errors;
 mod manifests;
 mod nodes;
 mod overrides;
+mod scheduling;
 mod shipped;
 mod support;
 mod traces;
