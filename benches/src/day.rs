@@ -42,6 +42,7 @@ pub fn bench_day_of(rate: f64, length: SimDuration) -> SimulationSpec {
         service: service(rate),
         traffic: Traffic::Poisson { rate: Arc::new(curve) },
         history: Arc::new(RateLog::default()),
+        prehistory: cluster::spec::PrehistorySpec::default(),
         slo: SloSpec { latency: Some(SimDuration::from_millis(100)), ttft: None, tpot: None, objective: 0.99 },
         fleet: fleet(),
         metrics: MetricsSpec {

@@ -29,4 +29,10 @@ pub trait ScalingPolicy: Send {
 
     /// One pass.
     fn decide(&mut self, seen: &Observation<'_>) -> Recommendation;
+
+    /// One pass before the start of the run: what a controller that has been running remembers, without a write. Nothing for one that
+    /// remembers nothing of what it saw.
+    fn rehearse(&mut self, seen: &Observation<'_>) {
+        let _ = seen;
+    }
 }

@@ -178,7 +178,7 @@ impl Pipeline {
             processes: Vec::new(),
             devices: Devices::default(),
             tally,
-            outages: Outages(metrics.outages.clone()),
+            outages: Outages::of(spec),
             resources: reads_resources.then(resource::ResourceSamples::default),
             values: Vec::new(),
             pending: Vec::new(),

@@ -25,6 +25,8 @@ pub(super) struct Controllers {
     /// What the HorizontalPodAutoscaler showed after its last pass.
     pub(super) scaler: Option<ScalerStatus>,
     history: RateLog,
+    /// Minutes of the prehistory: what the controllers' clock is ahead of the log's.
+    minutes_before: i64,
     arrived_at_last_minute: u64,
 }
 
@@ -59,10 +61,7 @@ impl Controllers {
                 }
                 ControllerSpec::Keda { scaled_object, sync_period } => {
                     let polling = scaled_object.polling_interval();
-                    let setting = Setting {
-                        first_poll: phase(polling, list.len()),
-                        ..Setting::starting_at(spec.start_unix_seconds)
-                    };
+                    let setting = super::prehistory::setting(spec, phase(polling, list.len()));
                     let keda =
                         Keda::new(scaled_object.clone(), setting).expect("the scenario admitted this ScaledObject");
                     let hpa = keda.hpa_spec().cloned();
@@ -82,13 +81,25 @@ impl Controllers {
             standby: None,
             scaler: scaler_at_start(policy),
             history: (*spec.history).clone(),
+            minutes_before: (spec.prehistory.length.as_secs() / 60) as i64,
             arrived_at_last_minute: 0,
         }
     }
 
-    /// When each controller first passes, with its index.
-    pub(super) fn schedules(&self) -> Vec<(usize, Schedule)> {
-        self.list.iter().map(Controller::schedule).enumerate().collect()
+    /// When each controller first passes, with its index; time zero of the run is `origin`. Those that watch have been
+    /// passing since `rehearsal` before it.
+    pub(super) fn first_passes(&self, origin: SimTime, rehearsal: SimDuration) -> Vec<(usize, SimTime)> {
+        let first = |controller: &Controller| {
+            let Schedule { period, first } = controller.schedule();
+            let earlier = if controller.watches() { rehearsal.as_nanos() / period.as_nanos() } else { 0 };
+            (origin + (first.since(SimTime::ZERO))).saturating_sub(period * earlier)
+        };
+        self.list.iter().map(first).enumerate().collect()
+    }
+
+    /// The run begins; `arrived` requests have arrived before it.
+    pub(super) fn begin(&mut self, arrived: u64) {
+        self.arrived_at_last_minute = arrived;
     }
 
     /// Every metric any controller may ask for.
@@ -121,6 +132,11 @@ impl Controller {
         }
     }
 
+    /// Whether it remembers what it saw before it acts: KEDA always does, others if they read metrics.
+    fn watches(&self) -> bool {
+        !matches!(self, Self::Plain(policy) if policy.queries().is_empty())
+    }
+
     fn is_hpa(&self) -> bool {
         match self {
             Self::Plain(policy) => policy.name() == "hpa",
@@ -139,11 +155,14 @@ impl Controller {
 }
 
 /// The offered past as policies may read it.
-struct Past<'a>(&'a RateLog);
+struct Past<'a> {
+    log: &'a RateLog,
+    minutes_before: i64,
+}
 
 impl RateHistory for Past<'_> {
     fn rate_at_minute(&self, minute: i64) -> Option<f64> {
-        self.0.rate_at_minute(minute)
+        self.log.rate_at_minute(minute.saturating_sub(self.minutes_before))
     }
 }
 
@@ -151,7 +170,9 @@ impl Cluster<'_> {
     /// One pass of controller number `index`.
     pub(super) fn decide(&mut self, index: usize, agenda: &mut Agenda<Event>) {
         let now = agenda.now();
-        let recommendation = self.pass(index, now);
+        let period = self.controllers.list[index].schedule().period;
+        agenda.schedule(now + period, Event::Decide(index));
+        let Some(recommendation) = self.pass(index, now) else { return };
         let before = self.controllers.desired;
         let ready = self.pods.counts(before).ready;
         self.apply(&recommendation);
@@ -166,12 +187,16 @@ impl Cluster<'_> {
             Action::Standby(replicas) => Some(("standby", replicas)),
         };
         let name = self.controllers.list[index].name();
+        if self.controllers.list[index].watches() && now < self.origin + period {
+            self.remark_on_first_pass(&name, before, recommendation.action);
+        }
         self.recorder.decision((now, name), (before, ready), &recommendation.trail, written);
         self.reconcile(agenda);
-        agenda.schedule(now + self.controllers.list[index].schedule().period, Event::Decide(index));
     }
 
-    fn pass(&mut self, index: usize, now: SimTime) -> Recommendation {
+    /// What the controller answers; nothing before the run, when it only watches.
+    fn pass(&mut self, index: usize, now: SimTime) -> Option<Recommendation> {
+        let is_rehearsal = now < self.origin;
         let load = self.flow.load(now);
         let counts = self.pods.counts(self.controllers.desired);
         let raw: Vec<MetricQuery> = self.raw_queries(index, now, counts);
@@ -184,8 +209,8 @@ impl Cluster<'_> {
             scaler: self.controllers.scaler,
         };
         let (answers, provenance) = self.pipeline.answer_all(&raw, &mut world);
-        let Controllers { list, floor, history, .. } = &mut self.controllers;
-        let past = Past(history);
+        let Controllers { list, floor, history, minutes_before, .. } = &mut self.controllers;
+        let past = Past { log: history, minutes_before: *minutes_before };
         let mut seen = Observation {
             now,
             counts,
@@ -201,8 +226,8 @@ impl Cluster<'_> {
         };
         let (earlier, rest) = list.split_at_mut(index);
         match &mut rest[0] {
-            Controller::Plain(policy) => policy.decide(&seen),
-            Controller::KedaOperator(keda) => keda.decide(&seen),
+            Controller::Plain(policy) => answer(policy.as_mut(), &seen, is_rehearsal),
+            Controller::KedaOperator(keda) => answer(keda.as_mut(), &seen, is_rehearsal),
             Controller::KedaHpa { hpa, .. } => {
                 let Some(Controller::KedaOperator(keda)) = earlier.last_mut() else {
                     panic!("a generated HPA follows its KEDA operator");
@@ -212,7 +237,7 @@ impl Cluster<'_> {
                 let resource = answers[own..].iter().cloned().zip(provenance[own..].iter().copied());
                 let (metrics, provenance) = through_keda(hpa.queries(), external, resource);
                 (seen.metrics, seen.provenance) = (&metrics, &provenance);
-                hpa.decide(&seen)
+                answer(hpa.as_mut(), &seen, is_rehearsal)
             }
         }
     }
@@ -243,6 +268,14 @@ impl Cluster<'_> {
             Action::Standby(replicas) => self.controllers.standby = Some(replicas),
         }
     }
+}
+
+fn answer(policy: &mut dyn ScalingPolicy, seen: &Observation<'_>, is_rehearsal: bool) -> Option<Recommendation> {
+    if is_rehearsal {
+        policy.rehearse(seen);
+        return None;
+    }
+    Some(policy.decide(seen))
 }
 
 /// What the policy's HorizontalPodAutoscaler shows before its first pass; nothing if it has none.

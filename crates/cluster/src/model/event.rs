@@ -32,6 +32,8 @@ pub(crate) enum Event {
     Step,
     /// The warm-up is over.
     MeasureFrom,
+    /// The prehistory is over: the last nanosecond before time zero.
+    Begin,
 }
 
 impl engine::Event for Event {
@@ -52,6 +54,7 @@ impl engine::Event for Event {
             // The timeline shows what the instant ended with.
             Self::Step => 7,
             Self::MeasureFrom => 8,
+            Self::Begin => 9,
         }
     }
 }
@@ -72,6 +75,7 @@ impl Event {
             Self::Refuse(pod) => (9, u64::from(pod.0)),
             Self::Withdraw(pod) => (10, u64::from(pod.0)),
             Self::Forget(pod) => (11, u64::from(pod.0)),
+            Self::Begin => (12, 0),
         };
         whom << 8 | kind
     }

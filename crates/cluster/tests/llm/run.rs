@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cluster::spec::{
     ColdStartSpec, ControllerSpec, FleetSpec, InstanceOffering, MetricsSpec, NodeTimings, PolicySpec,
-    ServiceSpec, SimulationSpec, SloSpec,
+    PrehistorySpec, ServiceSpec, SimulationSpec, SloSpec,
 };
 use cluster::{Keep, simulate};
 use policy::hpa::{HpaSpec, MetricSpec, MetricTarget};
@@ -80,6 +80,7 @@ fn run(service: ServiceSpec, rate: f64, external: Vec<Rule>, controller: Control
         service,
         traffic: poisson(rate, length),
         history: Arc::new(RateLog::default()),
+        prehistory: PrehistorySpec::default(),
         slo: SloSpec { latency: None, ttft: Some(seconds(1)), tpot: None, objective: 0.99 },
         fleet: fleet(),
         metrics: MetricsSpec {

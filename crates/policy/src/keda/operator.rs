@@ -441,6 +441,13 @@ impl ScalingPolicy for Keda {
             trail: Trail { proposals, raw: wish, steps: vec![step], reason: reason_word(&verdict) },
         }
     }
+
+    /// The time of last activity and the health of the triggers are kept, the verdict is not.
+    fn rehearse(&mut self, seen: &Observation<'_>) {
+        if !self.object.annotations.is_paused() {
+            self.decide(seen);
+        }
+    }
 }
 
 /// A formula is read if it gives a value; its oldest part makes its age.

@@ -10,6 +10,7 @@ mod managed;
 mod metrics;
 mod offerings;
 mod policies;
+mod prehistory;
 mod price_book;
 mod probes;
 mod queries;
@@ -29,12 +30,13 @@ mod user_series;
 pub use context::Context;
 pub use registry::{MetricUse, MetricsView};
 
-use cluster::spec::{SimulationSpec, SloSpec};
+use cluster::spec::{PrehistorySpec, SimulationSpec, SloSpec};
 use units::{SimDuration, SimTime};
 
 use crate::error::ScenarioError;
 use crate::file::ScenarioFile;
 use crate::quantity::Time;
+use traffic::Arrivals;
 
 /// The part of the calendar that the run covers.
 #[derive(Clone, Copy, Debug)]
@@ -68,9 +70,9 @@ impl ScenarioFile {
         let service = context.service(&self.spec)?;
         let window = RunWindow { start: start.timestamp(), date: start.date(), length: duration };
         let fleet = context.fleet(&self.spec, &service.pod, &window)?;
-        let (traffic, history) = context.traffic(&self.spec, &start)?;
+        let Arrivals { traffic, history, before } = context.traffic(&self.spec, &start)?;
         let policies = context.policies(&self.spec, &service)?;
-        Ok(SimulationSpec {
+        let mut resolved = SimulationSpec {
             name: self.metadata.name.clone(),
             start_unix_seconds: start.timestamp().as_second(),
             time_zone: run.time_zone.clone(),
@@ -83,8 +85,11 @@ impl ScenarioFile {
             service,
             traffic,
             history,
+            prehistory: PrehistorySpec::default(),
             fleet,
-        })
+        };
+        resolved.prehistory = context.prehistory(run, &resolved, before)?;
+        Ok(resolved)
     }
 }
 
