@@ -12,7 +12,7 @@ pub use fleet::{
     LinkSpec, NodeLostSpec, NodeManager, NodePoolSpec, NodeTimings, OnDemandShare, PhaseSpec, PodDisruptionBudget,
     RestoreSpec, Scheduling, SpotSpec, ZoneTrace,
 };
-pub use metrics::{GkeSpec, CpuUsage, MemoryUsage, MetricsSpec, Outage, OutageSpec, UsageSpec};
+pub use metrics::{CpuUsage, GkeSpec, MemoryUsage, MetricsSpec, Outage, OutageSpec, UsageSpec};
 pub use policy::{ControllerSpec, PausePodsSpec, PolicySpec, PredictiveRole, PredictiveSpec, WarmPoolSpec};
 pub use service::{
     BatchLatency, ContainerSpec, KillRule, NoReplicaRule, PodSpec, RetrySpec, Routing, ServiceModel, ServiceSpec,

@@ -19,9 +19,9 @@ pub use choice::{Distribution, DistributionChoice, TextOr};
 pub use cold_start::{
     ArtifactFile, CacheFile, ColdStartFile, LinkFile, PhaseChoice, PhaseFile, RestoreFile, RestorePlace,
 };
-pub use metrics::{AdapterSwitch, GkeFile, 
-    CountFile, DcgmFile, ExporterFile, HttpFile, KindFile, KsmFile, MetricsFile, OnBadQueryFile, OnUnknownFile,
-    PlaceFile, PresentFile, RoleFile, RoundFile, TargetFile, UserSeriesFile,
+pub use metrics::{
+    AdapterSwitch, CountFile, DcgmFile, ExporterFile, GkeFile, HttpFile, KindFile, KsmFile, MetricsFile,
+    OnBadQueryFile, OnUnknownFile, PlaceFile, PresentFile, RoleFile, RoundFile, TargetFile, UserSeriesFile,
 };
 pub use nodes::{
     AvailabilityFile, BalancedFile, BathtubFile, BathtubPoint, CapacityType, ClusterAutoscalerFile, ClusteredFile,

@@ -118,7 +118,8 @@ impl AdapterFound {
         match group_kind(node) {
             ("", "ConfigMap") => in_config_map(document),
             ("helm.toolkit.fluxcd.io", "HelmRelease") => {
-                let chart = node.at(&["spec", "chart", "spec", "chart"]).or_else(|| node.at(&["spec", "chartRef", "name"]));
+                let chart =
+                    node.at(&["spec", "chart", "spec", "chart"]).or_else(|| node.at(&["spec", "chartRef", "name"]));
                 let is_ours = chart.and_then(Node::text) == Some(CHART);
                 of_release(document, node.at(&["spec", "values"]).cloned(), is_ours)
             }
@@ -204,7 +205,8 @@ fn chart_values(document: &Document, values: &Node) -> Result<AdapterFound, Scen
         return Err(ScenarioError::UnknownKey { at, allowed: Allowed::new(unknown.key.as_str(), VALUE_KEYS) });
     }
     let list = |from: &str, to: &str| {
-        let entry = rules.entries().iter().find(|entry| entry.key == from && !matches!(entry.value.value, Value::Null))?;
+        let entry =
+            rules.entries().iter().find(|entry| entry.key == from && !matches!(entry.value.value, Value::Null))?;
         Some(Entry { key: to.to_owned(), ..entry.clone() })
     };
     let lists = [("custom", "rules"), ("external", "externalRules"), ("resource", "resourceRules")];
@@ -236,7 +238,9 @@ fn is_bare(node: &Node) -> bool {
 
 fn is_configuration(node: &Node) -> bool {
     let is_list = |line: &str| {
-        ["rules:", "externalRules:", "resourceRules:"].iter().any(|key| line.trim_end() == *key || line.starts_with(&format!("{key} [")))
+        ["rules:", "externalRules:", "resourceRules:"]
+            .iter()
+            .any(|key| line.trim_end() == *key || line.starts_with(&format!("{key} [")))
     };
     node.text().is_some_and(|text| text.lines().any(is_list) && !text.lines().any(|line| line.trim_end() == "groups:"))
 }

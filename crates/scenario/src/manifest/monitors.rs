@@ -127,7 +127,8 @@ impl Monitor {
     pub fn read(node: &Node, family: Family) -> Result<Self, ScenarioError> {
         let text = |keys: &[&str]| node.at(keys).and_then(Node::text).map(str::to_owned);
         let name = text(&["metadata", "name"]).unwrap_or_default();
-        let list_key = if matches!(family, Family::Pod | Family::VictoriaPod) { "podMetricsEndpoints" } else { "endpoints" };
+        let list_key =
+            if matches!(family, Family::Pod | Family::VictoriaPod) { "podMetricsEndpoints" } else { "endpoints" };
         let mut endpoints = Vec::new();
         for (index, item) in node.at(&["spec", list_key]).map(Node::items).unwrap_or_default().iter().enumerate() {
             endpoints.push(endpoint(item, family, &format!("spec.{list_key}[{index}]"))?);
@@ -143,7 +144,9 @@ impl Monitor {
             job_label: text(&["spec", "jobLabel"]).filter(|label| !label.is_empty()),
             target_labels: if is_google(family) { Vec::new() } else { texts(node.at(&["spec", "targetLabels"])) },
             pod_labels: pod_labels(node, family),
-            metadata: is_google(family).then(|| node.at(&["spec", "targetLabels", "metadata"]).map(|list| texts(Some(list)))).flatten(),
+            metadata: is_google(family)
+                .then(|| node.at(&["spec", "targetLabels", "metadata"]).map(|list| texts(Some(list))))
+                .flatten(),
             endpoint_slices: match text(&["spec", "serviceDiscoveryRole"]).as_deref() {
                 Some("EndpointSlice" | "endpointslices" | "endpointslice") => Some(true),
                 Some(_) => Some(false),
@@ -215,7 +218,11 @@ fn endpoint(node: &Node, family: Family, path: &str) -> Result<MonitorEndpoint, 
     let reference = |key: &str| node.get(key).and_then(PortReference::read);
     let named = |key: &str| node.get(key).and_then(Node::text).filter(|text| !text.is_empty());
     // Only Google reads a number here; for the others a port is a name, whatever it looks like.
-    let port = if is_google(family) { reference("port") } else { named("port").map(|name| PortReference::Name(name.to_owned())) };
+    let port = if is_google(family) {
+        reference("port")
+    } else {
+        named("port").map(|name| PortReference::Name(name.to_owned()))
+    };
     let number = reference("portNumber");
     let is_victoria = matches!(family, Family::VictoriaService | Family::VictoriaPod);
     let (own, after) = if is_victoria {

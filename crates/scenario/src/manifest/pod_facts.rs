@@ -69,7 +69,8 @@ impl PodFacts {
 
     /// The container that declares a port, and the port.
     pub fn port(&self, reference: &PortReference) -> Option<(&ContainerFacts, &PortFacts)> {
-        let pairs = self.containers.iter().flat_map(|container| container.ports.iter().map(move |port| (container, port)));
+        let pairs =
+            self.containers.iter().flat_map(|container| container.ports.iter().map(move |port| (container, port)));
         pairs.into_iter().find(|(_, port)| reference.is(port))
     }
 }
@@ -153,7 +154,11 @@ impl ServiceFacts {
         let ports = node.at(&["spec", "ports"]).map(Node::items).unwrap_or_default().iter().filter_map(|port| {
             let number = port.get("port").and_then(Node::text)?.parse().ok()?;
             let target = port.get("targetPort").and_then(PortReference::read).unwrap_or(PortReference::Number(number));
-            Some(ServicePort { name: port.get("name").and_then(Node::text).unwrap_or_default().to_owned(), number, target })
+            Some(ServicePort {
+                name: port.get("name").and_then(Node::text).unwrap_or_default().to_owned(),
+                number,
+                target,
+            })
         });
         Self {
             name: text(&["metadata", "name"]).unwrap_or_default(),

@@ -181,7 +181,8 @@ impl RuleGroupFile {
     /// The group, ready to be evaluated at `interval` unless it has its own.
     pub fn resolve(&self, interval: SimDuration) -> Result<RuleGroup, ScenarioError> {
         let interval = self.interval.unwrap_or(interval);
-        let config = GroupConfig { interval_ms: (interval.as_nanos() / 1_000_000).max(1) as i64, ..self.config.clone() };
+        let config =
+            GroupConfig { interval_ms: (interval.as_nanos() / 1_000_000).max(1) as i64, ..self.config.clone() };
         RuleGroup::new(&config, 0).map_err(|(index, error)| {
             let (node, path) = &self.places[index];
             ScenarioError::Inconsistent { at: node.locate(path.clone()), reason: error.to_string() }

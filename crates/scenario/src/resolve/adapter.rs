@@ -9,7 +9,7 @@ use promql::adapter::{
 use units::SimDuration;
 
 use crate::error::{At, ScenarioError};
-use crate::manifest::{AdapterFound, AdapterRuleFile, Document};
+use crate::manifest::{AdapterFound, AdapterRuleFile, Document, Kind};
 use crate::tree::{Node, parse_path};
 
 use super::Context;
@@ -44,11 +44,18 @@ impl Context<'_> {
     pub(super) fn adapter(&mut self, asked: &[&AskedMetric], is_off: bool) -> Result<AdapterSetting, ScenarioError> {
         let mut setting = AdapterSetting::default();
         for document in self.documents {
-            let Some(found) = AdapterFound::read(document)? else { continue };
             let title = document.title();
+            let Some(found) = AdapterFound::read(document)? else {
+                if document.kind == Kind::AdapterConfig && !document.name.is_empty() {
+                    let source = &document.node.place.source;
+                    self.notes.push(format!("ignored: {source}: {title}: holds no adapter rules"));
+                }
+                continue;
+            };
             if is_off {
                 let source = &document.node.place.source;
-                self.notes.push(format!("ignored: {source}: {title}: `metrics.adapter: none` says there is no adapter"));
+                self.notes
+                    .push(format!("ignored: {source}: {title}: `metrics.adapter: none` says there is no adapter"));
                 continue;
             }
             self.note_ignored(document, &found.ignored);
@@ -80,9 +87,10 @@ impl Context<'_> {
     /// `rules.existing` names a ConfigMap that takes the place of all other rules.
     fn check_existing(&self, document: &Document, found: &AdapterFound) -> Result<(), ScenarioError> {
         let Some(name) = &found.existing else { return Ok(()) };
-        let is_there = self.documents.iter().any(|other| {
-            other.name == *name && other.node.get("kind").and_then(Node::text) == Some("ConfigMap")
-        });
+        let is_there = self
+            .documents
+            .iter()
+            .any(|other| other.name == *name && other.node.get("kind").and_then(Node::text) == Some("ConfigMap"));
         if is_there {
             return Ok(());
         }
@@ -183,7 +191,10 @@ fn reason(reason: &Reason) -> String {
             ": its external rule for series {series} says neither which label names the namespace nor `resources.namespaced: false`, so \
              that each request fails"
         ),
-        Reason::OtherApi => ": it is listed in the other API; `type: External` reads external rules, Pods and Object the others".to_owned(),
+        Reason::OtherApi => {
+            ": it is listed in the other API; `type: External` reads external rules, Pods and Object the others"
+                .to_owned()
+        }
         Reason::NoRule { series } => format!(": series {series} is there, and no rule selects it"),
     }
 }
@@ -202,7 +213,10 @@ fn resolve(found: AdapterFound) -> Result<Rules, ScenarioError> {
         let checked = numbered.map(|(index, written)| {
             let wrong = |below: &str, reason: String| {
                 let place = at(&node, &format!("{key}[{index}]{below}")).place;
-                ScenarioError::Inconsistent { at: Box::new(At { place, path: format!("{shown}[{index}]{below}") }), reason }
+                ScenarioError::Inconsistent {
+                    at: Box::new(At { place, path: format!("{shown}[{index}]{below}") }),
+                    reason,
+                }
             };
             let rule = rule(written).map_err(|reason| wrong(".seriesFilters", reason))?;
             rule.check().map_err(|error| wrong("", error.to_string()))?;

@@ -25,7 +25,9 @@ impl Context<'_> {
                 AskedOf::Pods => false,
                 AskedOf::External => true,
                 AskedOf::Object { .. } => {
-                    return Err(wrong("GKE's adapter answers for Pods and External metrics, not for Object".to_owned()));
+                    return Err(wrong(
+                        "GKE's adapter answers for Pods and External metrics, not for Object".to_owned(),
+                    ));
                 }
             };
             if meaning == GkeMetric::DutyCycle && !is_external {
@@ -64,7 +66,8 @@ impl Context<'_> {
         };
         let list = |node: &Node, key: &str| node.get(key).map(Node::items).unwrap_or_default().to_vec();
         let spec = node.at(&["spec", "metrics"]).map(Node::items).unwrap_or_default();
-        let containers = spec.iter().flat_map(|of| of.get("pod").map(|pod| list(pod, "containers")).unwrap_or_default());
+        let containers =
+            spec.iter().flat_map(|of| of.get("pod").map(|pod| list(pod, "containers")).unwrap_or_default());
         let gauges: Vec<Node> = containers
             .flat_map(|container| list(&container, "metrics"))
             .filter_map(|metric| metric.get("gauge").cloned())

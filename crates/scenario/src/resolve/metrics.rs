@@ -36,7 +36,9 @@ impl Context<'_> {
         let scrapes = self.scrapes(spec, service, !gke.is_empty())?;
         let names = asked
             .iter()
-            .map(|metric| gke.get(&metric.name).map_or_else(|| metric.name.clone(), |meaning| meaning.series().to_owned()))
+            .map(|metric| {
+                gke.get(&metric.name).map_or_else(|| metric.name.clone(), |meaning| meaning.series().to_owned())
+            })
             .collect::<BTreeSet<String>>();
         let demands = Demands { queries: &queries, names: &names, scrapes: &scrapes, rules: &rules };
         let shown = self.shown(spec, service, policies, &demands)?;

@@ -37,8 +37,12 @@ impl Context<'_> {
             }
         }
         let reached = rules::reached(&groups, is_read);
-        let kept: Vec<RuleGroup> =
-            groups.into_iter().enumerate().filter(|(index, _)| reached.contains(index)).map(|(_, group)| group).collect();
+        let kept: Vec<RuleGroup> = groups
+            .into_iter()
+            .enumerate()
+            .filter(|(index, _)| reached.contains(index))
+            .map(|(_, group)| group)
+            .collect();
         let cycles: Vec<String> = rules::cycles(&kept).into_iter().collect();
         if !cycles.is_empty() {
             self.notes.push(format!(
@@ -62,12 +66,9 @@ impl Context<'_> {
 
     /// Whether a group that cannot be evaluated is on the way to a reader.
     fn is_reached(&self, file: &RuleGroupFile, files: &[RuleGroupFile], is_read: &dyn Fn(&str) -> bool) -> bool {
-        let readers: Vec<RuleGroup> =
-            files.iter().filter_map(|other| other.resolve(SERVER_EVALUATION).ok()).collect();
+        let readers: Vec<RuleGroup> = files.iter().filter_map(|other| other.resolve(SERVER_EVALUATION).ok()).collect();
         let reached = rules::reached(&readers, is_read);
-        let is_wanted = |name: &str| {
-            is_read(name) || reached.iter().any(|&index| readers[index].wants_name(name))
-        };
+        let is_wanted = |name: &str| is_read(name) || reached.iter().any(|&index| readers[index].wants_name(name));
         file.records().keys().any(|name| is_wanted(name))
     }
 }
@@ -90,7 +91,9 @@ fn is_legal(file: &RuleGroupFile) -> bool {
 /// Two groups of one name in one file are refused by the server.
 fn check_twins(file: &RuleGroupFile, files: &[RuleGroupFile]) -> Result<(), ScenarioError> {
     let is_twin = |other: &&RuleGroupFile| {
-        other.title == file.title && other.node.place.source == file.node.place.source && other.config.name == file.config.name
+        other.title == file.title
+            && other.node.place.source == file.node.place.source
+            && other.config.name == file.config.name
     };
     let first = files.iter().find(is_twin);
     if first.is_some_and(|first| first.node.place != file.node.place) {

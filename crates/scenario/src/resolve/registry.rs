@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use cluster::spec::{PolicySpec, ServiceSpec};
 use exporters::catalogue::{self, Statement, program};
 use exporters::{
-    Bindings, Domain, Exporter, Facts, Finding, Label, Question, Registry, Severity, Target, TargetLife, Template, Topic, Version,
-    check, targets_of,
+    Bindings, Domain, Exporter, Facts, Finding, Label, Question, Registry, Severity, Target, TargetLife, Template,
+    Topic, Version, check, targets_of,
 };
 use promql::labels::METRIC_NAME;
 use promql::rules::RuleGroup;
@@ -261,7 +261,12 @@ impl Context<'_> {
         let scraped = examples::scraped(&targets, &facts.workload);
         let recorded = examples::recorded(demands.rules, &scraped);
         record(&mut registry, demands.rules, &recorded);
-        Ok(Shown { exporters: exporters.to_vec(), series: scraped.into_iter().chain(recorded).collect(), targets, registry })
+        Ok(Shown {
+            exporters: exporters.to_vec(),
+            series: scraped.into_iter().chain(recorded).collect(),
+            targets,
+            registry,
+        })
     }
 
     /// Holds every query against what is shown.

@@ -7,7 +7,10 @@ use crate::support::{SCENARIO, load_text, message};
 /// A service of vLLM pods with a policy `busy`, and the documents that are added.
 fn served(extra: &str) -> String {
     let scenario = SCENARIO
-        .replace("    model:\n      slots:\n        serviceTime: 50ms\n    pod:\n      gpus: 1\n", "    model:\n      slots: {serviceTime: 50ms}\n")
+        .replace(
+            "    model:\n      slots:\n        serviceTime: 50ms\n    pod:\n      gpus: 1\n",
+            "    model:\n      slots: {serviceTime: 50ms}\n",
+        )
         .replace("static: {replicas: 2}", "hpa: busy");
     format!(
         "{scenario}---
@@ -84,7 +87,8 @@ metricsRelistInterval: 30s
     let rules = loaded.spec.metrics.adapter.unwrap();
     assert_eq!((rules.custom.len(), rules.external.len()), (1, 0));
     assert_eq!(loaded.spec.metrics.adapter_relist.as_nanos(), 30_000_000_000);
-    let with_defaults = format!("{}{}", hpa("Pods", "queue_per_pod"), values.replace("default: false", "default: true"));
+    let with_defaults =
+        format!("{}{}", hpa("Pods", "queue_per_pod"), values.replace("default: false", "default: true"));
     assert_eq!(load_text(&with_defaults).unwrap().spec.metrics.adapter.unwrap().custom.len(), 7);
     let without_query = values.replace("    metricsQuery: 'max_over_time(<<.Series>>{<<.LabelMatchers>>}[30s])'\n", "");
     assert_snapshot!(message(&format!("{}{without_query}", hpa("Pods", "queue_per_pod"))), @"");

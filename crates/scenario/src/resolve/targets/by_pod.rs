@@ -25,7 +25,8 @@ pub(super) fn scrapes(
     }
     if !monitor.looks_into(&pod.namespace) {
         let own = monitor.namespace.as_deref().unwrap_or("its own");
-        let remedy = if monitor.is_google() { "a ClusterPodMonitoring looks into all" } else { "`namespaceSelector` widens it" };
+        let remedy =
+            if monitor.is_google() { "a ClusterPodMonitoring looks into all" } else { "`namespaceSelector` widens it" };
         return Ok(Some(format!(
             "scrapes nothing here: it looks into namespace {own} only, and the pods are in {}; {remedy}",
             pod.namespace
@@ -40,7 +41,8 @@ pub(super) fn scrapes(
         for port in ports {
             let labels = labels(monitor, endpoint, (pod, port), settings);
             let path = format!("spec.endpoints[{index}]");
-            let Some(labels) = relabelled(&labels, &endpoint.relabelings, (&pod.workload, &endpoint.node, &path))? else {
+            let Some(labels) = relabelled(&labels, &endpoint.relabelings, (&pod.workload, &endpoint.node, &path))?
+            else {
                 continue;
             };
             found.push(Scrape {
@@ -66,7 +68,8 @@ fn ports<'a>(endpoint: &MonitorEndpoint, pod: &'a PodFacts, is_google: bool) -> 
     if let (true, Some(PortReference::Number(number))) = (is_google, wanted) {
         return vec![(*number, None)];
     }
-    let declared = pod.containers.iter().flat_map(|container| container.ports.iter().map(move |port| (container, port)));
+    let declared =
+        pod.containers.iter().flat_map(|container| container.ports.iter().map(move |port| (container, port)));
     let meant = declared.filter(|(_, port)| wanted.is_none_or(|wanted| wanted.is(port)));
     meant.map(|(container, port)| (port.number, Some((container, port)))).collect()
 }
@@ -130,7 +133,8 @@ fn labels(
 
 /// What Google's managed collection would be told if somebody had written a PodMonitoring for the pods.
 pub(super) fn assumed_google(pod: &PodFacts, settings: &ScrapeSettings) -> Scrape {
-    let declared = pod.containers.iter().flat_map(|container| container.ports.iter().map(move |port| (container, port)));
+    let declared =
+        pod.containers.iter().flat_map(|container| container.ports.iter().map(move |port| (container, port)));
     let (container, port) = declared.into_iter().next().unzip();
     let container = container.or(pod.containers.first()).map(|container: &ContainerFacts| container.name.clone());
     let number = port.map(|port: &PortFacts| port.number);
@@ -161,9 +165,9 @@ pub(super) fn assumed_google(pod: &PodFacts, settings: &ScrapeSettings) -> Scrap
 fn no_such_port(endpoint: &MonitorEndpoint, pod: &PodFacts) -> String {
     let wanted = endpoint.port.as_ref().or(endpoint.target_port.as_ref()).map_or_else(String::new, PortReference::text);
     let ports = pod.containers.iter().flat_map(|container| &container.ports);
-    let names: Vec<String> =
-        ports.map(|port| port.name.clone().unwrap_or_else(|| port.number.to_string())).collect();
-    let declared = if names.is_empty() { "they declare none".to_owned() } else { format!("ports: {}", names.join(", ")) };
+    let names: Vec<String> = ports.map(|port| port.name.clone().unwrap_or_else(|| port.number.to_string())).collect();
+    let declared =
+        if names.is_empty() { "they declare none".to_owned() } else { format!("ports: {}", names.join(", ")) };
     format!("scrapes nothing: no container of the pods declares port `{wanted}` ({declared})")
 }
 

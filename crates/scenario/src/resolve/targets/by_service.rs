@@ -92,7 +92,10 @@ fn scrape(
     }
     let job = monitor.job_label.as_ref().and_then(|label| service.labels.get(label)).filter(|job| !job.is_empty());
     put("job", job.unwrap_or(&service.name));
-    put("endpoint", &endpoint.port.as_ref().or(endpoint.target_port.as_ref()).map_or_else(String::new, PortReference::text));
+    put(
+        "endpoint",
+        &endpoint.port.as_ref().or(endpoint.target_port.as_ref()).map_or_else(String::new, PortReference::text),
+    );
     let path = format!("spec.endpoints[{index}]");
     let Some(labels) = relabelled(&labels, &endpoint.relabelings, (&pod.workload, &endpoint.node, &path))? else {
         return Ok(None);
@@ -146,7 +149,8 @@ fn no_such_port(endpoint: &MonitorEndpoint, service: &ServiceFacts) -> String {
 fn nothing_selected(monitor: &Monitor, pod: &PodFacts, services: &[&ServiceFacts]) -> Option<String> {
     if monitor.selector.selects(&pod.labels) && !monitor.selector.is_empty() {
         return Some(match services.first() {
-            None => "scrapes nothing: it selects Services, and no Service in these files stands in front of the pods".to_owned(),
+            None => "scrapes nothing: it selects Services, and no Service in these files stands in front of the pods"
+                .to_owned(),
             Some(service) => format!(
                 "scrapes nothing: its selector fits labels of the pods, but it selects by labels of Services, and Service/{} has others",
                 service.name
@@ -166,14 +170,16 @@ pub(super) fn annotated(pod: &PodFacts, services: &[&ServiceFacts], settings: &S
             continue;
         }
         let fixed = annotation("port").and_then(|port| port.parse::<u16>().ok());
-        let mut numbers: Vec<u16> = service.ports.iter().filter_map(|port| fixed.or(number(&port.target, pod))).collect();
+        let mut numbers: Vec<u16> =
+            service.ports.iter().filter_map(|port| fixed.or(number(&port.target, pod))).collect();
         numbers.sort_unstable();
         numbers.dedup();
         let job = if slow { "kubernetes-service-endpoints-slow" } else { "kubernetes-service-endpoints" };
         for number in numbers {
             let mut labels: Discovered =
                 service.labels.iter().map(|(key, value)| (sanitized(key), value.clone())).collect();
-            let own = [("namespace", pod.namespace.as_str()), ("service", &service.name), ("node", "{node}"), ("job", job)];
+            let own =
+                [("namespace", pod.namespace.as_str()), ("service", &service.name), ("node", "{node}"), ("job", job)];
             labels.extend(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
             labels.push(("instance".to_owned(), format!("{}:{number}", pod.address)));
             let origin = format!("the annotation prometheus.io/scrape of Service/{}", service.name);

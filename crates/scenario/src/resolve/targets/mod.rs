@@ -3,9 +3,9 @@
 //! A monitor, an annotation or nothing at all: each way of scraping gives its targets other labels, another interval and another end.
 //! The rules are those of prometheus-operator 6adcebc, prometheus-engine 2ffde4e and the prometheus chart 29.27.0.
 
+mod by_pod;
 mod by_service;
 mod discovered;
-mod by_pod;
 #[cfg(test)]
 mod tests;
 
@@ -161,7 +161,9 @@ fn is_prometheus(node: &Node) -> bool {
 }
 
 /// `spec.evaluationInterval` of a Prometheus object among the documents.
-pub fn evaluation_interval<'n>(nodes: impl IntoIterator<Item = &'n Node>) -> Result<Option<SimDuration>, ScenarioError> {
+pub fn evaluation_interval<'n>(
+    nodes: impl IntoIterator<Item = &'n Node>,
+) -> Result<Option<SimDuration>, ScenarioError> {
     let objects = nodes.into_iter().filter(|node| is_prometheus(node));
     let given = objects.filter_map(|node| node.at(&["spec", "evaluationInterval"])).find(|node| node.text().is_some());
     given.map(|node| duration(node, "spec.evaluationInterval")).transpose()

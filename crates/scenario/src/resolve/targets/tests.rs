@@ -74,7 +74,10 @@ fn the_prometheus_object_gives_the_interval_and_the_role_that_a_monitor_leaves_o
     let with = found(POD, &format!("{}{prometheus}", service_monitor(spec)));
     assert_eq!((with.scrapes[0].interval, with.scrapes[0].life), (SimDuration::from_secs(20), TargetLife::PodObject));
     let without = found(POD, &service_monitor(spec));
-    assert_eq!((without.scrapes[0].interval, without.scrapes[0].life), (SimDuration::from_secs(30), TargetLife::Endpoints));
+    assert_eq!(
+        (without.scrapes[0].interval, without.scrapes[0].life),
+        (SimDuration::from_secs(30), TargetLife::Endpoints)
+    );
 }
 
 #[test]
@@ -87,7 +90,10 @@ fn what_a_service_monitor_misses_is_said() {
     let elsewhere = service_monitor("{selector: {matchLabels: {app: llm}}, endpoints: [{port: http}]}")
         .replace("name: m, namespace: chat", "name: m, namespace: monitoring");
     let elsewhere = found(POD, &elsewhere).notes.join("\n");
-    assert!(elsewhere.contains("it looks into namespace monitoring only, and Service/llm-service is in chat"), "{elsewhere}");
+    assert!(
+        elsewhere.contains("it looks into namespace monitoring only, and Service/llm-service is in chat"),
+        "{elsewhere}"
+    );
 }
 
 #[test]
@@ -123,7 +129,10 @@ fn a_pod_monitoring_labels_as_google_does() {
 
 #[test]
 fn annotated_pods_have_all_their_labels_and_monitors_come_first() {
-    let annotated = POD.replace("metadata:\n", "metadata:\n  annotations: {prometheus.io/scrape: \"true\", prometheus.io/port: \"8000\"}\n");
+    let annotated = POD.replace(
+        "metadata:\n",
+        "metadata:\n  annotations: {prometheus.io/scrape: \"true\", prometheus.io/port: \"8000\"}\n",
+    );
     let alone = found(&annotated, SERVICE);
     assert_eq!(
         shown(&alone.scrapes[0]),
@@ -171,6 +180,10 @@ fn an_action_that_is_not_executed_or_not_known_is_refused_at_its_place() {
         Monitor::read(&nodes[1], Monitor::family(&nodes[1]).unwrap()).unwrap_err().to_string()
     };
     let hashed = read("hashmod");
-    assert!(hashed.contains("spec.endpoints[0].metricRelabelings[0].action: relabelling action hashmod decides over targets"), "{hashed}");
+    assert!(
+        hashed
+            .contains("spec.endpoints[0].metricRelabelings[0].action: relabelling action hashmod decides over targets"),
+        "{hashed}"
+    );
     assert!(read("labeldropp").contains("did you mean `labeldrop`?"));
 }
