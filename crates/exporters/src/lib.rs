@@ -21,6 +21,8 @@ pub use check::{Bindings, Finding, Question, Reader, Severity, Topic, Verdict, c
 pub use domain::{Domain, Fit};
 pub use facts::Facts;
 pub use names_of_signals::{NAMED_SIGNALS, NamedSignal, named_signal, signal_text};
+/// What names and labels are matched with.
+pub use promql::Matcher;
 pub use registry::{Registry, Shown};
 pub use signal::{HistogramPart, HistogramSignal, Scope, Signal};
 pub use target::{Appears, Exporter, Kind, Label, Series, Target, TargetLife, TargetOf, Template, Value, Variable};

@@ -110,6 +110,30 @@ impl Registry {
         self.by_name.get(name).into_iter().flatten().map(|index| &self.shown[*index])
     }
 
+    /// Why an exporter that is here does not show one of its metrics; None if it does.
+    pub fn why_absent(&self, exporter: Exporter, metric: &Metric) -> Option<String> {
+        if !crate::build::series(exporter, metric, &self.facts).is_empty() {
+            return None;
+        }
+        let version = self.facts.versions.get(&exporter).copied();
+        if let Some(why) = metric.not_modelled() {
+            return Some(why.to_owned());
+        }
+        if !metric.is_in(version) {
+            let instead = metric.successor.map(|name| format!("; {name} took its place")).unwrap_or_default();
+            return Some(format!("not in this release{instead}"));
+        }
+        match metric.needs {
+            Some(catalogue::Needs::Argument(word)) if !self.facts.has(catalogue::Needs::Argument(word)) => {
+                Some(format!("only with {word}"))
+            }
+            Some(catalogue::Needs::Stated(statement)) if !self.facts.stated.contains(&statement) => {
+                Some(statement.help().to_owned())
+            }
+            _ => Some("another program shows requests under the same name".to_owned()),
+        }
+    }
+
     fn add(&mut self, shown: Shown) {
         self.by_name.entry(shown.name.clone()).or_default().push(self.shown.len());
         self.shown.push(shown);

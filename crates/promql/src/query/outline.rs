@@ -268,7 +268,7 @@ mod tests {
         let selectors = Outline::of(text).expect("a query").selectors;
         let found: Vec<(Option<&str>, usize)> =
             selectors.iter().map(|selector| (selector.name.as_deref(), selector.offset)).collect();
-        assert_eq!(found, [(Some("a:b"), 9), (Some("a:b"), 53), (Some("c"), 76)]);
+        assert_eq!(found, [(Some("a:b"), 9), (Some("a:b"), 53), (Some("c"), 74)]);
         assert_eq!(selectors[0].range_ms, Some(120_000));
         assert_eq!(selectors[0].around, ["rate", "sum"]);
     }

@@ -2,18 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use promql::Labels;
+use exporters::Reader;
 use promql::adapter::{
     Adapter, Asked, GroupResource, NameRule, Reason, Resources, Rule, RuleIndex, Rules, SeriesFilter, Unanswered,
 };
+use promql::{Labels, Outline};
 use units::SimDuration;
 
 use crate::error::{At, ScenarioError};
+use crate::file::{MetricsFile, OnUnknownFile};
 use crate::manifest::{AdapterFound, AdapterRuleFile, Document, Kind};
 use crate::tree::{Node, parse_path};
 
 use super::Context;
 use super::asked::{AskedMetric, AskedOf};
+use super::queries::AskedQuery;
 
 /// The adapter of an experiment.
 #[derive(Clone, Debug, Default)]
@@ -105,8 +108,10 @@ impl Context<'_> {
         asked: &[&AskedMetric],
         setting: &AdapterSetting,
         series: &[Labels],
-    ) -> Result<(), ScenarioError> {
-        let Some(rules) = &setting.rules else { return Ok(()) };
+        file: &MetricsFile,
+    ) -> Result<Vec<AskedQuery>, ScenarioError> {
+        let mut queries = Vec::new();
+        let Some(rules) = &setting.rules else { return Ok(queries) };
         let adapter = Adapter::new(rules, 60_000, promql::Options::default())
             .map_err(|error| self.inconsistent("spec.metrics", &error.to_string()))?;
         for metric in asked {
@@ -121,6 +126,13 @@ impl Context<'_> {
                         RuleIndex::Custom(index) => &setting.custom_of[index],
                         RuleIndex::External(index) => &setting.external_of[index],
                     };
+                    self.note_unnamed(metric, &answer.label, &answer.query);
+                    queries.push(AskedQuery {
+                        text: answer.query.clone(),
+                        at: metric.at.clone(),
+                        asker: format!("{}: hpa metric {}", metric.policy, metric.name),
+                        reader: Reader::Adapter,
+                    });
                     if is_own.is_empty() {
                         self.note_once(format!(
                             "{}: {} of {} is answered by the adapter's default rule: {}",
@@ -133,6 +145,12 @@ impl Context<'_> {
                 }
                 Err(why) => {
                     let reason = unanswered(metric, &why);
+                    let is_assumed = file.assume_absent.contains(&metric.name);
+                    if is_assumed || file.on_unknown == OnUnknownFile::Absent {
+                        let word = if is_assumed { "metrics.assumeAbsent" } else { "metrics.onUnknown: absent" };
+                        self.note_once(format!("{}: {reason}; it fails at every pass ({word})", metric.policy));
+                        continue;
+                    }
                     return Err(ScenarioError::Inconsistent { at: metric.at.clone(), reason });
                 }
             }
@@ -155,7 +173,25 @@ impl Context<'_> {
                 self.note_once(format!("{title}: {list} {number} ({query}) matches no series of this scenario"));
             }
         }
-        Ok(())
+        Ok(queries)
+    }
+}
+
+impl Context<'_> {
+    /// Says so if no element of an answer can belong to an object.
+    fn note_unnamed(&mut self, metric: &AskedMetric, label: &str, query: &str) {
+        let Ok(outline) = Outline::of(query) else { return };
+        let mut kept = outline.selectors.iter().filter_map(|selector| selector.kept.as_ref());
+        if label.is_empty() || outline.selectors.is_empty() || kept.any(|kept| kept.keeps(label)) {
+            return;
+        }
+        self.note_once(format!(
+            "{}: the answer for {} has no label {label}, so that no value belongs to {}: the metric fails at every pass ({})",
+            metric.policy,
+            metric.name,
+            metric.of.text(),
+            query.split_whitespace().collect::<Vec<_>>().join(" ")
+        ));
     }
 }
 

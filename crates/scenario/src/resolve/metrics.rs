@@ -42,7 +42,8 @@ impl Context<'_> {
             .collect::<BTreeSet<String>>();
         let demands = Demands { queries: &queries, names: &names, scrapes: &scrapes, rules: &rules };
         let shown = self.shown(spec, service, policies, &demands)?;
-        self.check_adapter(&of_adapter, &adapter, &shown.series)?;
+        let answered = self.check_adapter(&of_adapter, &adapter, &shown.series, file)?;
+        self.hold_answers(file, &answered, &shown.registry)?;
         self.check_gke(&asked, &gke, &shown.registry)?;
         let second = SimDuration::from_secs(1);
         Ok(MetricsSpec {

@@ -25,6 +25,7 @@ mod usage;
 mod user_series;
 
 pub use context::Context;
+pub use registry::{MetricUse, MetricsView};
 
 use cluster::spec::{SimulationSpec, SloSpec};
 use units::{SimDuration, SimTime};

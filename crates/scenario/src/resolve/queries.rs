@@ -19,8 +19,6 @@ pub(super) struct AskedQuery {
     pub at: Box<At>,
     /// `keda/s0`, as tables call it.
     pub asker: String,
-    /// Index of the policy.
-    pub policy: usize,
     /// What its reader can take.
     pub reader: Reader,
 }
@@ -50,7 +48,6 @@ impl Context<'_> {
                         text: text.clone(),
                         at,
                         asker: format!("{}: keda/s{number}", policy.name),
-                        policy: index,
                         reader: Reader::Keda,
                     });
                 }

@@ -49,6 +49,28 @@ pub(super) struct Demands<'a> {
     pub rules: &'a [RuleGroup],
 }
 
+/// What metrics there are in a scenario, and who reads them.
+#[derive(Clone, Debug)]
+pub struct MetricsView {
+    /// Everything that is shown, and what is not.
+    pub registry: Registry,
+    /// Series that queries can reach.
+    pub uses: Vec<MetricUse>,
+}
+
+/// A series that a query can reach.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MetricUse {
+    /// Whose it is.
+    pub exporter: Exporter,
+    /// Its name.
+    pub name: String,
+    /// Policy of the query.
+    pub policy: String,
+    /// Who asks, `keda/s0`.
+    pub asker: String,
+}
+
 impl Context<'_> {
     /// What is shown to these queries, which are all held against it.
     pub(super) fn shown(
@@ -68,12 +90,42 @@ impl Context<'_> {
         let exporters = self.exporters(spec, server.as_ref(), &names, &mut facts);
         self.labels_of_pods(server.as_ref(), asked, &mut facts);
         let first = self.build(file, (&exporters, demands), &facts)?;
-        let bindings = self.hold(file, asked, &first.registry)?;
-        if bindings == Bindings::default() {
-            return Ok(first);
+        let (bindings, uses) = self.hold(file, asked, &first.registry)?;
+        self.note_idle_words(file, asked, policies);
+        let shown = if bindings == Bindings::default() {
+            first
+        } else {
+            facts.bound = bindings.values();
+            self.build(file, (&exporters, demands), &facts)?
+        };
+        self.metrics = Some(MetricsView { registry: shown.registry.clone(), uses });
+        Ok(shown)
+    }
+
+    /// A word of `metrics.assumeAbsent` that nobody asks for is a slip.
+    fn note_idle_words(&mut self, file: &MetricsFile, asked: &[AskedQuery], policies: &[PolicySpec]) {
+        use cluster::spec::ControllerSpec;
+        use policy::hpa::MetricSpec;
+        let names = names_in(asked.iter().map(|query| query.text.as_str()));
+        let hpa_metrics =
+            policies.iter().flat_map(|policy| &policy.controllers).flat_map(|controller| match controller {
+                ControllerSpec::Hpa { spec, .. } => spec.metrics.as_slice(),
+                _ => &[],
+            });
+        let of_autoscalers: BTreeSet<&str> = hpa_metrics
+            .filter_map(|metric| match metric {
+                MetricSpec::Pods { name, .. } | MetricSpec::Object { name, .. } | MetricSpec::External { name, .. } => {
+                    Some(name.as_str())
+                }
+                _ => None,
+            })
+            .collect();
+        for word in &file.assume_absent {
+            let plain = word.split('{').next().unwrap_or(word);
+            if !names.contains(plain) && !of_autoscalers.contains(plain) {
+                self.note_once(format!("metrics.assumeAbsent: nothing asks for {word}"));
+            }
         }
-        facts.bound = bindings.values();
-        self.build(file, (&exporters, demands), &facts)
     }
 
     fn facts(
@@ -275,8 +327,9 @@ impl Context<'_> {
         file: &MetricsFile,
         asked: &[AskedQuery],
         registry: &Registry,
-    ) -> Result<Bindings, ScenarioError> {
+    ) -> Result<(Bindings, Vec<MetricUse>), ScenarioError> {
         let mut bindings = Bindings::default();
+        let mut uses = Vec::new();
         for query in asked {
             let question = Question {
                 text: &query.text,
@@ -284,11 +337,35 @@ impl Context<'_> {
                 asker: &query.asker,
                 assumed_absent: &file.assume_absent,
             };
-            for finding in check(question, registry, &mut bindings).findings {
+            let verdict = check(question, registry, &mut bindings);
+            for finding in verdict.findings {
                 self.judge(file, query, finding)?;
             }
+            let (policy, asker) = query.asker.split_once(": ").unwrap_or(("", &query.asker));
+            uses.extend(verdict.reached.into_iter().map(|(exporter, name)| MetricUse {
+                exporter,
+                name,
+                policy: policy.to_owned(),
+                asker: asker.to_owned(),
+            }));
         }
-        Ok(bindings)
+        uses.sort();
+        uses.dedup();
+        Ok((bindings, uses))
+    }
+
+    /// Holds the queries by which an adapter answers against what is shown; they count as uses too.
+    pub(super) fn hold_answers(
+        &mut self,
+        file: &MetricsFile,
+        answered: &[AskedQuery],
+        registry: &Registry,
+    ) -> Result<(), ScenarioError> {
+        let (_, uses) = self.hold(file, answered, registry)?;
+        if let Some(view) = &mut self.metrics {
+            view.uses.extend(uses);
+        }
+        Ok(())
     }
 
     fn judge(&mut self, file: &MetricsFile, query: &AskedQuery, finding: Finding) -> Result<(), ScenarioError> {
