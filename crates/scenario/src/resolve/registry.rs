@@ -1,6 +1,6 @@
 //! What is shown in a scenario, and every query held against it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cluster::spec::{PolicySpec, ServiceSpec};
 use exporters::catalogue::{self, Statement, program};
