@@ -158,6 +158,7 @@ impl Cluster<'_> {
         if let (true, Some(scaler)) = (self.controllers.list[index].is_hpa(), &mut self.controllers.scaler) {
             (scaler.current, scaler.desired) = (before, self.controllers.desired);
         }
+        self.recorder.desired_changed(now, self.controllers.desired);
         let written = match recommendation.action {
             Action::Hold => None,
             Action::Scale(replicas) => Some(("replicas", replicas)),
