@@ -182,7 +182,7 @@ impl Cluster<'_> {
             Notice::Warned { pod, .. } => self.warned.push(pod),
             Notice::NodeUp { node } => self.pipeline.node_is_up(node, &self.fleet, now),
             Notice::NodeGone { node, .. } => self.pipeline.node_is_gone(node),
-            Notice::LaunchFailed { .. } => {}
+            Notice::ContainerKilled { .. } | Notice::LaunchFailed { .. } => {}
         }
     }
 

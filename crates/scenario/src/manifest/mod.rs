@@ -4,6 +4,7 @@
 //! modelled is refused. This module does not know how manifests are put together into an experiment.
 
 mod adapter;
+mod admission;
 mod autoscaler;
 mod budget;
 mod common;
@@ -12,24 +13,29 @@ mod karpenter;
 mod label_selector;
 mod monitors;
 mod pod_facts;
+mod probes;
 mod prometheus_rule;
 mod rules;
 mod scaled_object;
+mod scheduling;
 
 pub use adapter::{
     AdapterFile, AdapterFound, AdapterNameFile, AdapterResourceFile, AdapterResourcesFile, AdapterRuleFile,
     SeriesFilterFile,
 };
+pub use admission::{DeviceRequestFile, LimitRangeFile, PriorityClassFile, ResourceQuotaFile, is_kind, read_loosely};
 pub use autoscaler::{HpaFile, HpaSpecFile, ScaleTargetFile};
 pub use budget::BudgetFile;
 pub use common::{IntOrPercent, MetadataFile, Quantity};
-pub use deployment::{ContainerFile, DeploymentFile};
+pub use deployment::{ContainerFile, DeploymentFile, is_accelerator};
 pub use karpenter::{KarpenterDisruption, KarpenterPool, Operator, Requirement, default_budget, disruption_budget};
 pub use label_selector::LabelSelector;
 pub use monitors::{Family, Monitor, MonitorEndpoint, duration, group_kind};
 pub use pod_facts::{ContainerFacts, PodFacts, PortFacts, PortReference, ServiceFacts, ServicePort};
+pub use probes::ReadProbes;
 pub use prometheus_rule::{RuleGroupFile, RuleOrigin, holds_groups, read_groups};
 pub use scaled_object::{ScaledObjectFile, ScaledObjectSpecFile};
+pub use scheduling::{Required, TaintFile, protection};
 
 use crate::error::{Allowed, ScenarioError};
 use crate::tree::{Node, Value};

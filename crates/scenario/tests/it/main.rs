@@ -5,7 +5,7 @@ mod errors;
 mod manifests;
 mod nodes;
 mod overrides;
-mod pipes;
+mod scheduling;
 mod shipped;
 mod support;
 mod traces;
