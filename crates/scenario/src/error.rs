@@ -147,6 +147,14 @@ pub enum ScenarioError {
         /// Why.
         reason: String,
     },
+    /// All pools of the manifests are for machines without accelerators.
+    #[error("{at}: {reason}")]
+    CpuPools {
+        /// The first of them.
+        at: Box<At>,
+        /// What each asks for.
+        reason: String,
+    },
     /// A manifest field that would change the answer and that the model does not have.
     #[error("{at}: {reason}; it would change the result and is not modelled")]
     NotModelled {

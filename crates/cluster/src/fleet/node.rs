@@ -214,6 +214,9 @@ fn has_label(
     if let Some((_, given)) = pool.labels.iter().find(|(name, _)| name == key) {
         return given == value;
     }
+    if let Some((_, has)) = offering.labels.iter().find(|(name, _)| name == key) {
+        return has.as_deref() == Some(value);
+    }
     let known = match key {
         "nvidia.com/gpu.product" => &offering.gpu_product,
         "topology.kubernetes.io/zone" | "failure-domain.beta.kubernetes.io/zone" => &offering.zone,

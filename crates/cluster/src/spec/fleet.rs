@@ -153,6 +153,8 @@ pub struct InstanceOffering {
     pub capacity_max: Option<u32>,
     /// Chance that a launch fails for want of capacity, 0..1.
     pub insufficient_capacity: f64,
+    /// Labels of its nodes that follow from type, place and purchase, as far as the pod asks for them; `None`: they do not carry it.
+    pub labels: Vec<(String, Option<String>)>,
 }
 
 /// What one allocatable unit is of a machine's GPUs: a whole one, a MIG instance, a turn in time-slicing. GPU-time is attributed in shares

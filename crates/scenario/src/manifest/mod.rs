@@ -19,7 +19,9 @@ pub use autoscaler::{HpaFile, HpaSpecFile, ScaleTargetFile};
 pub use budget::BudgetFile;
 pub use common::{IntOrPercent, MetadataFile, Quantity};
 pub use deployment::{ContainerFile, DeploymentFile};
-pub use karpenter::{KarpenterDisruption, KarpenterPool, Operator, Requirement, default_budget, disruption_budget};
+pub use karpenter::{
+    KarpenterDisruption, KarpenterPool, NodeClassRef, Operator, Requirement, default_budget, disruption_budget,
+};
 pub use scaled_object::{ScaledObjectFile, ScaledObjectSpecFile};
 
 use crate::error::{Allowed, ScenarioError};

@@ -133,24 +133,21 @@ const SCALED_OBJECT: [Rule; 3] = [
 
 const BUDGET: [Rule; 1] = [("spec.unhealthyPodEvictionPolicy", Ignored)];
 
-const NODE_POOL: [Rule; 7] = [
+const NODE_POOL: [Rule; 5] = [
     ("spec.template.metadata.annotations", Ignored),
-    ("spec.template.spec.nodeClassRef", Ignored),
     ("spec.template.spec.taints", Ignored),
     ("spec.template.spec.startupTaints", Ignored),
     ("spec.template.spec.kubelet", Ignored),
-    ("spec.template.spec.requirements[].minValues", Refused("minValues asks for several different instance types")),
     ("spec.replicas", Refused("a static NodePool keeps a fixed number of nodes; use `nodes.pools[].nodesMin`")),
 ];
 
-const PROVISIONER: [Rule; 7] = [
+const PROVISIONER: [Rule; 6] = [
     ("spec.annotations", Ignored),
     ("spec.taints", Ignored),
     ("spec.startupTaints", Ignored),
     ("spec.kubeletConfiguration", Ignored),
     ("spec.provider", Ignored),
     ("spec.providerRef", Ignored),
-    ("spec.requirements[].minValues", Refused("minValues asks for several different instance types")),
 ];
 
 const ADAPTER: [Rule; 1] = [("resourceRules", Ignored)];

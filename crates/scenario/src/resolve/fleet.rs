@@ -14,12 +14,11 @@ use crate::file::{
     ArtifactFile, CacheFile, CapacityType, ColdStartFile, ConsolidationFile, DisruptionBudgetFile, InterruptionsFile,
     ManagerFile, PhaseChoice, PhaseFile, PoolFile, RestorePlace, ScenarioSpec, SchedulingFile, SpotFile, TextOr,
 };
-use crate::manifest::{BudgetFile, Document, KarpenterPool, Kind, default_budget, disruption_budget, read};
+use crate::manifest::{BudgetFile, Document, Kind, default_budget, disruption_budget, read};
 use crate::quantity::Time;
-use crate::tree::parse_path;
 
+use super::karpenter_pool::{LeftOut, Manifested};
 use super::offerings::{Market, Wanted};
-use super::price_book::purchase;
 use super::{Context, RunWindow};
 
 const SECOND: SimDuration = SimDuration::from_secs(1);
@@ -102,17 +101,27 @@ impl Context<'_> {
         window: &RunWindow,
     ) -> Result<Vec<NodePoolSpec>, ScenarioError> {
         let book = self.price_book(spec, window)?;
-        let market = Market { spec, book: &book, resource: &pod.gpu_resource };
-        let mut pools = Vec::new();
+        let market = Market { spec, book: &book, pod };
+        let manifests: Vec<&Document> = [Kind::NodePool, Kind::NodePoolBeta, Kind::Provisioner]
+            .into_iter()
+            .flat_map(|kind| self.of_kind(kind))
+            .collect();
+        let (mut pools, mut left_out) = (Vec::new(), Vec::new());
         for (index, pool) in spec.nodes.pools.iter().enumerate() {
-            pools.push(self.written_pool(&market, pool, &format!("spec.nodes.pools[{index}]"))?);
-        }
-        for kind in [Kind::NodePool, Kind::NodePoolBeta, Kind::Provisioner] {
-            for document in self.of_kind(kind) {
-                pools.push(self.karpenter_pool(&market, document)?);
+            let path = format!("spec.nodes.pools[{index}]");
+            if manifests.iter().any(|document| document.name == pool.name) {
+                self.check_addition(pool, &path)?;
+            } else {
+                pools.push(self.written_pool(&market, pool, &path)?);
             }
         }
-        if pools.is_empty() {
+        for document in manifests {
+            match self.karpenter_pool(&market, document)? {
+                Manifested::Pool(pool) => pools.push(*pool),
+                Manifested::LeftOut(pool) => left_out.push(pool),
+            }
+        }
+        if pools.is_empty() && left_out.is_empty() {
             let reason = "there is no pool: add one under `nodes.pools`, or a NodePool manifest";
             return Err(self.inconsistent("spec.nodes", reason));
         }
@@ -121,7 +130,7 @@ impl Context<'_> {
                 return Err(self.inconsistent("spec.nodes.pools", &format!("two pools are called `{}`", pool.name)));
             }
         }
-        self.check_fit(&pools, pod)?;
+        self.check_fit(&pools, left_out, pod)?;
         if matches!(spec.nodes.manager, ManagerFile::Karpenter) && pod.gpus > 0 && pod.gpu_resource != "nvidia.com/gpu"
         {
             let resource = &pod.gpu_resource;
@@ -135,7 +144,12 @@ impl Context<'_> {
     }
 
     /// A pool none of whose nodes can hold the pod is worth a note; if none can, nothing would ever run.
-    fn check_fit(&mut self, pools: &[NodePoolSpec], pod: &PodSpec) -> Result<(), ScenarioError> {
+    fn check_fit(
+        &mut self,
+        pools: &[NodePoolSpec],
+        left_out: Vec<LeftOut>,
+        pod: &PodSpec,
+    ) -> Result<(), ScenarioError> {
         let mut misfits = Vec::new();
         self.note_unknown_labels(pools, pod);
         for pool in pools {
@@ -152,16 +166,38 @@ impl Context<'_> {
             }
         }
         if misfits.len() == pools.len() {
-            return Err(self.inconsistent("spec.nodes", &misfits.join("; ")));
+            return Err(self.nothing_fits(misfits, left_out));
         }
         self.notes.extend(misfits);
+        self.notes.extend(
+            left_out.into_iter().map(|pool| format!("{} launches nothing for the pod: {}", pool.title, pool.reason)),
+        );
         Ok(())
+    }
+
+    /// Why no pool can hold the pod, at the manifest of one if there are only manifests.
+    fn nothing_fits(&self, misfits: Vec<String>, left_out: Vec<LeftOut>) -> ScenarioError {
+        let is_cpu = misfits.is_empty() && left_out.iter().all(|pool| pool.is_cpu);
+        let reasons: Vec<String> = left_out
+            .iter()
+            .map(|pool| format!("{} launches nothing for the pod: {}", pool.title, pool.reason))
+            .chain(misfits.iter().cloned())
+            .collect();
+        let reason = reasons.join("; ");
+        let at = left_out
+            .into_iter()
+            .next()
+            .filter(|_| misfits.is_empty())
+            .map_or_else(|| self.at("spec.nodes"), |pool| pool.at);
+        if is_cpu { ScenarioError::CpuPools { at, reason } } else { ScenarioError::Inconsistent { at, reason } }
     }
 
     /// A label that neither a pool nor the model gives nodes cannot be checked; the pod is taken to find it.
     fn note_unknown_labels(&mut self, pools: &[NodePoolSpec], pod: &PodSpec) {
         for (key, value) in &pod.node_selector {
-            if !MODELLED_LABELS.contains(&key.as_str()) && !is_given(pools, key) {
+            let is_known =
+                |pool: &NodePoolSpec| pool.offerings.iter().any(|offering| has_label(offering, key).is_some());
+            if !MODELLED_LABELS.contains(&key.as_str()) && !is_given(pools, key) && !pools.iter().any(is_known) {
                 self.notes.push(format!("nodeSelector `{key}: {value}`: no pool says it has this label; taken as met"));
             }
         }
@@ -178,15 +214,18 @@ impl Context<'_> {
             instance_types: pool.instance_types.clone(),
             capacity_types: &pool.capacity_types,
             capacity_path: Some(&format!("{path}.capacityTypes")),
+            capacity_is_required: true,
             zones: &pool.zones,
             capacity: &pool.capacity,
+            cloud: None,
+            region: None,
+            spot_price: pool.spot_price.map(|price| price.0),
         };
-        if let Some(share) =
-            pool.capacity.values().filter_map(|capacity| capacity.insufficient).find(|share| share.0 >= 1.0)
-        {
-            let reason = format!("`insufficient: {}%` would never launch anything", share.0 * 100.0);
-            return Err(self.inconsistent(&format!("{path}.capacity"), &reason));
+        if pool.instance_types.is_empty() {
+            let at = self.at(path);
+            return Err(ScenarioError::MissingKey { at, key: "instanceTypes".to_owned() });
         }
+        self.check_capacity(pool, path)?;
         if pool.nodes_max.is_some_and(|most| most < pool.nodes_min) {
             return Err(self.inconsistent(&format!("{path}.nodesMax"), "is below `nodesMin`"));
         }
@@ -200,7 +239,7 @@ impl Context<'_> {
             memory_max: pool.memory_max.map(|memory| Bytes(memory.0)),
             nodes_min: pool.nodes_min,
             nodes_max: pool.nodes_max,
-            on_demand: self.on_demand_share(pool, path)?,
+            on_demand: self.on_demand_share(pool, &pool.capacity_types, path)?,
             consolidation: match pool.consolidation {
                 ConsolidationFile::Never => Consolidation::Never,
                 ConsolidationFile::WhenEmpty(after) => Consolidation::WhenEmpty(after.duration()),
@@ -221,12 +260,29 @@ impl Context<'_> {
         })
     }
 
+    /// A capacity that lets nothing through is a slip.
+    pub(super) fn check_capacity(&self, pool: &PoolFile, path: &str) -> Result<(), ScenarioError> {
+        let mut shares = pool.capacity.values().filter_map(|capacity| capacity.insufficient);
+        match shares.find(|share| share.0 >= 1.0) {
+            Some(share) => {
+                let reason = format!("`insufficient: {}%` would never launch anything", share.0 * 100.0);
+                Err(self.inconsistent(&format!("{path}.capacity"), &reason))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// How much of a pool is kept on demand. It needs both options, or there would be nothing to share.
-    fn on_demand_share(&self, pool: &PoolFile, path: &str) -> Result<Option<OnDemandShare>, ScenarioError> {
+    pub(super) fn on_demand_share(
+        &self,
+        pool: &PoolFile,
+        capacity_types: &[CapacityType],
+        path: &str,
+    ) -> Result<Option<OnDemandShare>, ScenarioError> {
         if pool.on_demand_base.is_none() && pool.on_demand_share.is_none() {
             return Ok(None);
         }
-        let has = |kind| pool.capacity_types.contains(&kind);
+        let has = |kind| capacity_types.contains(&kind);
         if !(has(CapacityType::Spot) && has(CapacityType::OnDemand)) {
             let reason = "`onDemandBase` and `onDemandShare` need `capacityTypes: [spot, on-demand]`";
             return Err(self.inconsistent(path, reason));
@@ -250,69 +306,6 @@ impl Context<'_> {
                 .map_err(|reason| self.inconsistent(path, &reason))
         };
         budgets.iter().map(resolve).collect()
-    }
-
-    fn karpenter_pool(&mut self, market: &Market<'_>, document: &Document) -> Result<NodePoolSpec, ScenarioError> {
-        let (pool, ignored) = KarpenterPool::read(document)?;
-        self.note_ignored(document, &ignored);
-        let below = if document.kind == Kind::Provisioner { "spec" } else { "spec.template.spec" };
-        let at = |path: &str| {
-            let segments = parse_path(path).expect("paths in this crate are well-formed");
-            document.node.deepest(&segments).locate(path)
-        };
-        let requirements = format!("{below}.requirements");
-        let wish = self
-            .karpenter_wish(market, &pool)
-            .map_err(|reason| ScenarioError::Inconsistent { at: at(&requirements), reason })?;
-        let wanted = Wanted {
-            path: "spec.prices",
-            instance_types: wish.instance_types,
-            capacity_types: &wish.capacity_types,
-            capacity_path: None,
-            zones: &wish.zones,
-            capacity: &std::collections::BTreeMap::<CapacityType, _>::new(),
-        };
-        let offerings = self.offerings(market, &wanted).map_err(|error| ScenarioError::Inconsistent {
-            at: at(&requirements),
-            reason: match error {
-                ScenarioError::Inconsistent { reason, .. } => reason,
-                _ => "no instance type with a price under `prices` of the scenario meets them".to_owned(),
-            },
-        })?;
-        if pool.requirements.iter().any(|rule| rule.key == "karpenter.sh/capacity-type") {
-            self.note_unoffered(&document.title(), &wish.capacity_types, &offerings);
-        }
-        let limit = |resource: &str| pool.limits.get(resource).map(|quantity| quantity.units());
-        let known = ["cpu", "memory", "nodes"];
-        if let Some(other) = pool.limits.keys().find(|key| !key.contains('/') && !known.contains(&key.as_str())) {
-            let reason = format!("a limit on `{other}` caps the pool by something the model does not have");
-            return Err(ScenarioError::NotModelled { at: at("spec.limits"), reason });
-        }
-        Ok(NodePoolSpec {
-            name: pool.name.clone(),
-            weight: pool.weight,
-            labels: pool.labels.into_iter().collect(),
-            gpus_max: limit(&offerings[0].gpu_resource).map(|gpus| u32::try_from(gpus).unwrap_or(u32::MAX)),
-            cpu_max: pool.limits.get("cpu").map(|cpu| Millicores(u64::try_from(cpu.0).unwrap_or(0))),
-            memory_max: limit("memory").map(Bytes),
-            offerings,
-            nodes_min: 0,
-            nodes_max: limit("nodes").map(|nodes| u32::try_from(nodes).unwrap_or(u32::MAX)),
-            on_demand: None,
-            consolidation: pool.disruption.consolidation,
-            expire_after: pool.disruption.expire_after,
-            termination_grace: pool.disruption.termination_grace,
-            budgets: pool.disruption.budgets,
-        })
-    }
-
-    /// A manifest may name capacity types that the scenario has no prices of; that is no mistake, but makes the pool smaller than it looks.
-    fn note_unoffered(&mut self, title: &str, capacity_types: &[CapacityType], offerings: &[InstanceOffering]) {
-        for kind in capacity_types.iter().map(|kind| purchase(*kind)) {
-            if offerings.iter().all(|offering| offering.purchase != kind) {
-                self.notes.push(format!("not offered for want of a price: {} capacity of {title}", kind.name()));
-            }
-        }
     }
 
     fn pod_budgets(&mut self, labels: &[(String, String)]) -> Result<Vec<PodDisruptionBudget>, ScenarioError> {
@@ -536,12 +529,26 @@ fn gives_other(pools: &[NodePoolSpec], pool: &NodePoolSpec, key: &str, value: &s
     is_given(pools, key) && !pool.labels.iter().any(|(given, its)| given == key && its == value)
 }
 
+/// What nodes of the offering have for a label that type, place or purchase decide: `Some(None)` if they do not carry it.
+fn has_label<'a>(offering: &'a InstanceOffering, key: &str) -> Option<Option<&'a str>> {
+    offering.labels.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_deref())
+}
+
 /// Why a pod cannot run on a node of this offering; `None` if it can.
-fn misfit(offering: &InstanceOffering, pod: &PodSpec) -> Option<String> {
+pub(super) fn misfit(offering: &InstanceOffering, pod: &PodSpec) -> Option<String> {
     let kind = &offering.instance_type;
+    for (key, value) in &pod.node_selector {
+        match has_label(offering, key) {
+            Some(Some(has)) if has != value => {
+                return Some(format!("it selects nodes with `{key}: {value}`, {kind} has `{has}`"));
+            }
+            Some(None) => return Some(format!("it selects nodes with `{key}: {value}`, which {kind} does not have")),
+            _ => {}
+        }
+    }
     if let Some((key, value)) = pod.node_selector.iter().find(|(key, value)| match key.as_str() {
-        "nvidia.com/gpu.product" => *value != offering.gpu_product,
-        "node.kubernetes.io/instance-type" => value != kind,
+        "nvidia.com/gpu.product" => has_label(offering, key).is_none() && *value != offering.gpu_product,
+        "node.kubernetes.io/instance-type" => has_label(offering, key).is_none() && value != kind,
         _ => false,
     }) {
         let product = &offering.gpu_product;

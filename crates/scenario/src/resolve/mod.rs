@@ -1,17 +1,21 @@
 //! From documents to an experiment: names become references, files become traces, defaults are filled.
 
 mod availability;
+mod cloud;
 mod context;
 mod fleet;
+mod karpenter_pool;
 mod metrics;
 mod offerings;
 mod policies;
 mod price_book;
 mod rates;
+mod requirement;
 mod service;
 mod shapes;
 mod spot_history;
 mod traffic;
+mod wish;
 
 pub use context::Context;
 
