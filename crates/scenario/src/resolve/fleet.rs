@@ -138,6 +138,7 @@ impl Context<'_> {
                 "Karpenter launches nothing for `{resource}` before a node has reported it; the model takes it as known"
             ));
         }
+        self.note_reservations(&pools);
         self.note_recorded_prices(&book, &pools);
         self.note_catalog_prices(&book, &pools, window.date);
         Ok(pools)

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use cluster::spec::{InstanceOffering, NodePoolSpec};
 use prices::{Machine, Platform, is_gpu_feature, machines};
+use record::Purchase;
 use units::{Bytes, Millicores};
 
 use crate::error::{At, ScenarioError};
 use crate::file::{CapacityType, ManagerFile, PoolFile};
 use crate::manifest::{Document, KarpenterPool, Kind};
-use crate::tree::parse_path;
+use crate::tree::{Node, parse_path};
 
 use super::Context;
 use super::cloud::Cloud;
@@ -262,6 +263,24 @@ impl Context<'_> {
         for kind in found.capacity_types.iter().filter(|_| found.names_capacity).map(|kind| purchase(*kind)) {
             if offerings.iter().all(|offering| offering.purchase != kind) {
                 self.notes.push(format!("not offered for want of a price: {} capacity of {title}", kind.name()));
+            }
+        }
+    }
+
+    /// Capacity reservations of a node class are used by pools that allow `reserved` only, and have a size the manifest does not say.
+    pub(super) fn note_reservations(&mut self, pools: &[NodePoolSpec]) {
+        let mut offerings = pools.iter().flat_map(|pool| &pool.offerings);
+        if offerings.any(|offering| offering.purchase == Purchase::Reserved) {
+            return;
+        }
+        for document in self.documents {
+            let is_class = document.node.get("kind").and_then(Node::text) == Some("EC2NodeClass");
+            if is_class && document.node.at(&["spec", "capacityReservationSelectorTerms"]).is_some() {
+                self.notes.push(format!(
+                    "{}: capacityReservationSelectorTerms: no pool offers reserved capacity; `capacity-type` with `reserved`, its price under \
+                     `prices` and `capacity: {{reserved: {{instancesMax: N}}}}` under the pool's name in `nodes.pools` do",
+                    document.title()
+                ));
             }
         }
     }

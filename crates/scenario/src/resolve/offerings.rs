@@ -248,7 +248,7 @@ fn labels(
     let cloud = wanted.cloud.unwrap_or(&any);
     let mut labels = Vec::new();
     for (key, value) in &market.pod.node_selector {
-        let known = match bought_label(key, offering.purchase, machine) {
+        let known = match bought_label(key, offering, machine) {
             Some(label) => Some(label),
             None if key == "nvidia.com/gpu.product"
                 && offering.gpu_product != machine.gpu.and_then(Gpu::product).unwrap_or("") =>
@@ -272,12 +272,15 @@ fn labels(
     labels
 }
 
-/// A label that follows from how a machine is bought.
-fn bought_label(key: &str, purchase: Purchase, machine: &Machine) -> Option<Option<String>> {
-    let is_spot = purchase == Purchase::Spot;
+/// A label that follows from how and where a machine is bought.
+fn bought_label(key: &str, offering: &InstanceOffering, machine: &Machine) -> Option<Option<String>> {
+    let is_spot = offering.purchase == Purchase::Spot;
     let either = |spot: &str, other: Option<&str>| Some(if is_spot { Some(spot) } else { other }.map(str::to_owned));
     let of = |provider: &str| machine.provider == provider;
     match well_known_key(key) {
+        "karpenter.sh/capacity-type" if offering.purchase == Purchase::Reserved => Some(Some("reserved".to_owned())),
+        "karpenter.sh/capacity-type" => either("spot", Some("on-demand")),
+        "topology.kubernetes.io/zone" if !offering.zone.is_empty() => Some(Some(offering.zone.clone())),
         "eks.amazonaws.com/capacityType" if of("aws") => either("SPOT", Some("ON_DEMAND")),
         "cloud.google.com/gke-spot" | "cloud.google.com/gke-preemptible" if of("gcp") => either("true", None),
         "cloud.google.com/gke-provisioning" if of("gcp") => either("spot", Some("standard")),

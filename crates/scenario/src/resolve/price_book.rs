@@ -175,7 +175,7 @@ impl Context<'_> {
     /// Says which prices came from a catalog, and which of them are old.
     pub(super) fn note_catalog_prices(&mut self, book: &PriceBook, pools: &[NodePoolSpec], start: Date) {
         let mut told = BTreeSet::new();
-        let (mut sources, mut stale) = (Vec::new(), Vec::new());
+        let (mut sources, mut stale, mut guesses) = (Vec::new(), Vec::new(), Vec::new());
         for offering in pools.iter().flat_map(|pool| &pool.offerings) {
             let name = &offering.instance_type;
             let is_recorded = offering.purchase == Purchase::Spot && book.is_recorded(name);
@@ -185,7 +185,7 @@ impl Context<'_> {
             let place = Place { zone: &offering.zone, region: region_of(offering), provider: None };
             let Some(Ok(price)) = book.catalog_price(name, offering.purchase, place) else {
                 if let (Purchase::Spot, Some(basis)) = (offering.purchase, book.estimated(name, place)) {
-                    sources.push(format!("price of `{name}`, spot: {basis}"));
+                    guesses.push(format!("price of `{name}`, spot: {basis}"));
                 }
                 continue;
             };
@@ -201,6 +201,8 @@ impl Context<'_> {
             stale.extend(price.staleness(name, start, MONTHS_MAX).map(|old| format!("stale: {}", old.message)));
         }
         self.notes.extend(book.guessed_zones(pools));
+        // Never put into one sentence with prices that are known.
+        self.notes.extend(guesses);
         self.push_notes(sources, "prices are the catalog's; `scalelab prices show` says where each is from");
         self.push_notes(stale, "of them are stale: more than six months older than the start of the run");
     }
