@@ -169,7 +169,11 @@ impl Cluster<'_> {
                 self.pod_is_lost(pod, (not_ready_at, evicted_at), agenda);
             }
             Notice::Warned { pod, .. } => self.warned.push(pod),
-            Notice::Loaded { .. } | Notice::NodeUp { .. } | Notice::NodeGone { .. } | Notice::LaunchFailed { .. } => {}
+            Notice::ContainerKilled { .. }
+            | Notice::Loaded { .. }
+            | Notice::NodeUp { .. }
+            | Notice::NodeGone { .. }
+            | Notice::LaunchFailed { .. } => {}
         }
     }
 

@@ -164,6 +164,7 @@ impl Recorder {
         }
         digest.fold(service.latency.digest(0));
         digest.fold(fleet.ledger().billed().raw() as u64);
+        let remarks = fleet.remarks();
         let (mut replicas, nodes) = if self.keep.tables { fleet.take_lives() } else { (Vec::new(), Vec::new()) };
         replicas.iter_mut().for_each(|life| fill_served(life, &self.served));
         RunRecord {
@@ -181,7 +182,7 @@ impl Recorder {
             replicas,
             nodes,
             request_rows,
-            remarks: Vec::new(),
+            remarks,
         }
     }
 }

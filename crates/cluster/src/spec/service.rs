@@ -5,6 +5,8 @@ use std::sync::Arc;
 use units::{Bytes, Millicores, SimDuration};
 use workload::{Distribution, Stream};
 
+use super::{PodScheduling, Probes};
+
 /// The service that is scaled.
 #[derive(Clone, Debug)]
 pub struct ServiceSpec {
@@ -183,6 +185,10 @@ pub struct PodSpec {
     pub labels: Vec<(String, String)>,
     /// Image reference, the key of layer caches.
     pub image: String,
+    /// Probes that restart its container.
+    pub probes: Probes,
+    /// What binds it to nodes.
+    pub scheduling: PodScheduling,
 }
 
 /// What `preferredDuringScheduling` anti-affinity and `ScheduleAnyway` spread constraints ask for.

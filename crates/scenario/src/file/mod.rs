@@ -18,8 +18,9 @@ pub use cold_start::{
 };
 pub use nodes::{
     AvailabilityFile, BalancedFile, BathtubFile, BathtubPoint, CapacityType, ClusterAutoscalerFile, ClusteredFile,
-    ConsolidationFile, DisruptionBudgetFile, InstanceTypeFile, InterruptionsFile, ManagerFile, NodeLostFile, NodesFile,
-    OfferCapacity, PoolFile, SchedulingFile, ServerlessFile, SimpleFile, SpotFile, TimingsFile, ZoneTraceFile,
+    ConsolidationFile, DisruptionBudgetFile, InstanceTypeFile, InterruptionsFile, KarpenterFile, ManagerFile,
+    NodeLostFile, NodesFile, OfferCapacity, PoolFile, SchedulingFile, ServerlessFile, SimpleFile, SpotFile,
+    TimingsFile, ZoneTraceFile,
 };
 pub use policies::{
     HpaChoice, KedaChoice, PausePodsFile, PolicyFile, PredictiveFile, Reference, StaticFile, WarmPoolFile,
@@ -81,6 +82,9 @@ pub struct ScenarioSpec {
     /// Where pods run.
     #[serde(default)]
     pub nodes: NodesFile,
+    /// Which Karpenter manages the nodes, where it does.
+    #[serde(default)]
+    pub karpenter: KarpenterFile,
     /// Price of each instance type, and the catalog that knows the rest.
     #[serde(default)]
     pub prices: PricesFile,

@@ -4,25 +4,31 @@
 //! modelled is refused. This module does not know how manifests are put together into an experiment.
 
 mod adapter;
+mod admission;
 mod autoscaler;
 mod budget;
 mod common;
 mod deployment;
 mod karpenter;
+mod probes;
 mod rules;
 mod scaled_object;
+mod scheduling;
 
 pub use adapter::{
     AdapterFile, AdapterNameFile, AdapterResourceFile, AdapterResourcesFile, AdapterRuleFile, SeriesFilterFile,
 };
+pub use admission::{DeviceRequestFile, LimitRangeFile, PriorityClassFile, ResourceQuotaFile, is_kind, read_loosely};
 pub use autoscaler::{HpaFile, HpaSpecFile, ScaleTargetFile};
 pub use budget::BudgetFile;
 pub use common::{IntOrPercent, MetadataFile, Quantity};
-pub use deployment::{ContainerFile, DeploymentFile};
+pub use deployment::{ContainerFile, DeploymentFile, is_accelerator};
 pub use karpenter::{
     KarpenterDisruption, KarpenterPool, NodeClassRef, Operator, Requirement, default_budget, disruption_budget,
 };
+pub use probes::ReadProbes;
 pub use scaled_object::{ScaledObjectFile, ScaledObjectSpecFile};
+pub use scheduling::{Required, TaintFile, protection};
 
 use crate::error::{Allowed, ScenarioError};
 use crate::tree::{Node, Value};

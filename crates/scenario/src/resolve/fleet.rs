@@ -1,10 +1,13 @@
 //! Nodes, cold starts, spot interruptions, disruption budgets.
 
+use std::collections::BTreeMap;
+
 use calibrate::ColdStartPreset;
+use cluster::fleet::is_schedule;
 use cluster::spec::{
     ArtifactSpec, CacheSpec, ClusterAutoscalerSpec, ColdStartSpec, Consolidation, DisruptionBudget, FleetSpec,
-    InstanceOffering, InterruptionModel, LinkSpec, NodeLostSpec, NodeManager, NodePoolSpec, NodeTimings, OnDemandShare,
-    PhaseSpec, PodDisruptionBudget, PodSpec, RestoreSpec, Scheduling, SpotSpec,
+    InstanceOffering, InterruptionModel, KarpenterSpec, LinkSpec, NodeLostSpec, NodeManager, NodePoolSpec, NodeTimings,
+    OnDemandShare, PhaseSpec, PodDisruptionBudget, PodSpec, PoolRules, RestoreSpec, Scheduling, SpotSpec,
 };
 use units::{Bytes, Millicores, SimDuration, SimTime};
 use workload::Distribution as Drawn;
@@ -12,12 +15,13 @@ use workload::Distribution as Drawn;
 use crate::error::{At, ScenarioError};
 use crate::file::{
     ArtifactFile, CacheFile, CapacityType, ColdStartFile, ConsolidationFile, DisruptionBudgetFile, InterruptionsFile,
-    ManagerFile, PhaseChoice, PhaseFile, PoolFile, RestorePlace, ScenarioSpec, SchedulingFile, SpotFile, TextOr,
+    ManagerFile, OfferCapacity, PhaseChoice, PhaseFile, PoolFile, RestorePlace, ScenarioSpec, SchedulingFile, SpotFile,
+    TextOr,
 };
-use crate::manifest::{BudgetFile, Document, Kind, default_budget, disruption_budget, read};
+use crate::manifest::{BudgetFile, Document, Kind, TaintFile, default_budget, disruption_budget, read};
 use crate::quantity::Time;
 
-use super::karpenter_pool::{LeftOut, Manifested};
+use super::karpenter_pool::Manifested;
 use super::offerings::{Market, Wanted};
 use super::{Context, RunWindow};
 
@@ -35,10 +39,12 @@ impl Context<'_> {
         let pools =
             if matches!(manager, NodeManager::Serverless { .. }) { Vec::new() } else { self.pools(spec, pod, window)? };
         let spot = self.spot(&spec.spot, &pools, window)?;
+        let cold_start = self.cold_start(spec)?;
+        self.note_kills(pod, &cold_start);
         Ok(FleetSpec {
             manager,
             timings: self.timings(spec)?,
-            cold_start: self.cold_start(spec)?,
+            cold_start,
             spot,
             commitments: self.commitments(spec, &pools)?,
             pools,
@@ -47,7 +53,19 @@ impl Context<'_> {
                 SchedulingFile::LeastAllocated => Scheduling::LeastAllocated,
                 SchedulingFile::MostAllocated => Scheduling::MostAllocated,
             },
+            karpenter: self.karpenter(spec)?,
         })
+    }
+
+    /// Rules of the version of Karpenter that is stated; of the newest if none is.
+    fn karpenter(&self, spec: &ScenarioSpec) -> Result<KarpenterSpec, ScenarioError> {
+        let Some(version) = &spec.karpenter.version else { return Ok(KarpenterSpec::default()) };
+        let parts: Option<Vec<u32>> =
+            version.trim_start_matches('v').split('.').map(|part| part.parse().ok()).collect();
+        match parts.as_deref() {
+            Some([major, minor, ..]) => Ok(KarpenterSpec { receivers_need_not_settle: (*major, *minor) < (1, 14) }),
+            _ => Err(self.inconsistent("spec.karpenter.version", "must be a version such as `1.13`")),
+        }
     }
 
     fn timings(&self, spec: &ScenarioSpec) -> Result<NodeTimings, ScenarioError> {
@@ -144,66 +162,6 @@ impl Context<'_> {
         Ok(pools)
     }
 
-    /// A pool none of whose nodes can hold the pod is worth a note; if none can, nothing would ever run.
-    fn check_fit(
-        &mut self,
-        pools: &[NodePoolSpec],
-        left_out: Vec<LeftOut>,
-        pod: &PodSpec,
-    ) -> Result<(), ScenarioError> {
-        let mut misfits = Vec::new();
-        self.note_unknown_labels(pools, pod);
-        for pool in pools {
-            if let Some((key, value)) =
-                pod.node_selector.iter().find(|(key, value)| gives_other(pools, pool, key, value))
-            {
-                let name = &pool.name;
-                misfits.push(format!("pool `{name}` can never hold the pod: it selects nodes with `{key}: {value}`, which this pool's do not have"));
-                continue;
-            }
-            let reasons: Vec<String> = pool.offerings.iter().filter_map(|offering| misfit(offering, pod)).collect();
-            if reasons.len() == pool.offerings.len() {
-                misfits.push(format!("pool `{}` can never hold the pod: {}", pool.name, reasons[0]));
-            }
-        }
-        if misfits.len() == pools.len() {
-            return Err(self.nothing_fits(misfits, left_out));
-        }
-        self.notes.extend(misfits);
-        self.notes.extend(
-            left_out.into_iter().map(|pool| format!("{} launches nothing for the pod: {}", pool.title, pool.reason)),
-        );
-        Ok(())
-    }
-
-    /// Why no pool can hold the pod, at the manifest of one if there are only manifests.
-    fn nothing_fits(&self, misfits: Vec<String>, left_out: Vec<LeftOut>) -> ScenarioError {
-        let is_cpu = misfits.is_empty() && left_out.iter().all(|pool| pool.is_cpu);
-        let reasons: Vec<String> = left_out
-            .iter()
-            .map(|pool| format!("{} launches nothing for the pod: {}", pool.title, pool.reason))
-            .chain(misfits.iter().cloned())
-            .collect();
-        let reason = reasons.join("; ");
-        let at = left_out
-            .into_iter()
-            .next()
-            .filter(|_| misfits.is_empty())
-            .map_or_else(|| self.at("spec.nodes"), |pool| pool.at);
-        if is_cpu { ScenarioError::CpuPools { at, reason } } else { ScenarioError::Inconsistent { at, reason } }
-    }
-
-    /// A label that neither a pool nor the model gives nodes cannot be checked; the pod is taken to find it.
-    fn note_unknown_labels(&mut self, pools: &[NodePoolSpec], pod: &PodSpec) {
-        for (key, value) in &pod.node_selector {
-            let is_known =
-                |pool: &NodePoolSpec| pool.offerings.iter().any(|offering| has_label(offering, key).is_some());
-            if !MODELLED_LABELS.contains(&key.as_str()) && !is_given(pools, key) && !pools.iter().any(is_known) {
-                self.notes.push(format!("nodeSelector `{key}: {value}`: no pool says it has this label; taken as met"));
-            }
-        }
-    }
-
     fn written_pool(
         &mut self,
         market: &Market<'_>,
@@ -258,6 +216,7 @@ impl Context<'_> {
             expire_after: pool.expire_after.map(Time::duration),
             termination_grace: pool.termination_grace.map(Time::duration),
             budgets: self.written_budgets(pool.budgets.as_deref(), &format!("{path}.budgets"))?,
+            rules: PoolRules { taints: pool.taints.iter().map(TaintFile::taint).collect(), ..PoolRules::default() },
         })
     }
 
@@ -302,6 +261,11 @@ impl Context<'_> {
     ) -> Result<Vec<DisruptionBudget>, ScenarioError> {
         let Some(budgets) = budgets else { return Ok(vec![default_budget()]) };
         let resolve = |budget: &DisruptionBudgetFile| {
+            if let Some(schedule) = budget.schedule.as_ref().filter(|text| !is_schedule(text)) {
+                let reason =
+                    format!("schedule `{schedule}` is no cron schedule (five fields; Sunday is 0, ranges ascend)");
+                return Err(self.inconsistent(path, &reason));
+            }
             let duration = budget.duration.map(Time::duration);
             disruption_budget(&budget.nodes, budget.reasons.clone(), budget.schedule.clone(), duration)
                 .map_err(|reason| self.inconsistent(path, &reason))
@@ -506,66 +470,4 @@ fn preset_note(preset: &ColdStartPreset) -> String {
         "cold start `{}`: {}; sources with `scalelab calibrate preset {}`",
         preset.name, preset.description, preset.name
     )
-}
-
-/// Node labels that follow from pool, instance type, zone and purchase option.
-const MODELLED_LABELS: [&str; 8] = [
-    "nvidia.com/gpu.product",
-    "topology.kubernetes.io/zone",
-    "failure-domain.beta.kubernetes.io/zone",
-    "node.kubernetes.io/instance-type",
-    "beta.kubernetes.io/instance-type",
-    "karpenter.sh/nodepool",
-    "karpenter.sh/provisioner-name",
-    "karpenter.sh/capacity-type",
-];
-
-/// Whether some pool gives its nodes a label of this name.
-fn is_given(pools: &[NodePoolSpec], key: &str) -> bool {
-    pools.iter().flat_map(|pool| &pool.labels).any(|(given, _)| given == key)
-}
-
-/// Whether nodes of `pool` lack a label that pools decide about.
-fn gives_other(pools: &[NodePoolSpec], pool: &NodePoolSpec, key: &str, value: &str) -> bool {
-    is_given(pools, key) && !pool.labels.iter().any(|(given, its)| given == key && its == value)
-}
-
-/// What nodes of the offering have for a label that type, place or purchase decide: `Some(None)` if they do not carry it.
-fn has_label<'a>(offering: &'a InstanceOffering, key: &str) -> Option<Option<&'a str>> {
-    offering.labels.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_deref())
-}
-
-/// Why a pod cannot run on a node of this offering; `None` if it can.
-pub(super) fn misfit(offering: &InstanceOffering, pod: &PodSpec) -> Option<String> {
-    let kind = &offering.instance_type;
-    for (key, value) in &pod.node_selector {
-        match has_label(offering, key) {
-            Some(Some(has)) if has != value => {
-                return Some(format!("it selects nodes with `{key}: {value}`, {kind} has `{has}`"));
-            }
-            Some(None) => return Some(format!("it selects nodes with `{key}: {value}`, which {kind} does not have")),
-            _ => {}
-        }
-    }
-    if let Some((key, value)) = pod.node_selector.iter().find(|(key, value)| match key.as_str() {
-        "nvidia.com/gpu.product" => has_label(offering, key).is_none() && *value != offering.gpu_product,
-        "node.kubernetes.io/instance-type" => has_label(offering, key).is_none() && value != kind,
-        _ => false,
-    }) {
-        let product = &offering.gpu_product;
-        return Some(format!("it selects nodes with `{key}: {value}`, {kind} has `{product}`"));
-    }
-    if pod.gpus > 0 && pod.gpu_resource != offering.gpu_resource {
-        return Some(format!("it asks for `{}`, {kind} has `{}`", pod.gpu_resource, offering.gpu_resource));
-    }
-    if pod.gpus > offering.gpus {
-        return Some(format!("it asks for {} GPUs, {kind} has {}", pod.gpus, offering.gpus));
-    }
-    let cpu: u64 = pod.containers.iter().filter_map(|container| container.cpu).map(|cpu| cpu.0).sum();
-    if cpu > offering.cpu.0 {
-        return Some(format!("it asks for {cpu}m of CPU, {kind} has {}", offering.cpu));
-    }
-    let memory: u64 = pod.containers.iter().filter_map(|container| container.memory).map(|memory| memory.0).sum();
-    (memory > offering.memory.0)
-        .then(|| format!("it asks for {} of memory, {kind} has {}", Bytes(memory), offering.memory))
 }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use cluster::spec::{InstanceOffering, NodePoolSpec};
+use cluster::fleet::is_schedule;
+use cluster::spec::{
+    Consolidation, DisruptionBudget, InstanceOffering, LabelOperator, LabelRule, NodePoolSpec, PodSpec, PoolRules,
+};
 use prices::{Machine, Platform, is_gpu_feature, machines};
 use record::Purchase;
 use units::{Bytes, Millicores};
@@ -42,7 +45,24 @@ pub struct LeftOut {
     pub is_cpu: bool,
 }
 
+impl LeftOut {
+    /// A sentence for the user.
+    pub fn text(&self) -> String {
+        format!("{} launches nothing for the pod: {}", self.title, self.reason)
+    }
+}
+
 impl Context<'_> {
+    /// Why no pool can hold the pod, at the manifest of one if there are only manifests that launch nothing.
+    pub(super) fn nothing_fits(&self, misfits: &[String], left_out: Vec<LeftOut>) -> ScenarioError {
+        let is_cpu = misfits.is_empty() && left_out.iter().all(|pool| pool.is_cpu);
+        let reasons: Vec<String> = left_out.iter().map(LeftOut::text).chain(misfits.iter().cloned()).collect();
+        let reason = reasons.join("; ");
+        let first = left_out.into_iter().next().filter(|_| misfits.is_empty());
+        let at = first.map_or_else(|| self.at("spec.nodes"), |pool| pool.at);
+        if is_cpu { ScenarioError::CpuPools { at, reason } } else { ScenarioError::Inconsistent { at, reason } }
+    }
+
     /// What is said under the name of a manifest's pool must be something the manifest cannot say.
     pub(super) fn check_addition(&self, pool: &PoolFile, path: &str) -> Result<(), ScenarioError> {
         let segments = parse_path(path).expect("paths in this crate are well-formed");
@@ -114,6 +134,13 @@ impl Context<'_> {
             Some((file, path)) => self.on_demand_share(file, &found.capacity_types, path)?,
             None => None,
         };
+        self.note_schedules(&document.title(), &pool.disruption.budgets);
+        if pool.replicas.is_some() {
+            self.notes.push(format!(
+                "{}: `replicas` needs Karpenter's feature gate StaticCapacity, which is off by default; taken as on",
+                document.title()
+            ));
+        }
         let spec = limited(document, pool, found, offerings)?;
         Ok(Manifested::Pool(Box::new(NodePoolSpec { on_demand, ..spec })))
     }
@@ -185,8 +212,10 @@ impl Context<'_> {
         let is_declared = |key: &String| {
             found.declared.contains(key) || found.labels.contains_key(key) || pool.labels.contains_key(key)
         };
-        let mut missing = market.pod.node_selector.iter().filter(|(key, _)| !is_declared(key));
-        let (key, value) = missing.find(|(key, _)| is_gpu_feature(key) || is_users_key(key))?;
+        let is_unknown = |key: &String| !is_declared(key) && (is_gpu_feature(key) || is_users_key(key));
+        let selected = market.pod.node_selector.iter().find(|(key, _)| is_unknown(key));
+        let (key, value) = selected.cloned().or_else(|| required_unknown(market.pod, &is_unknown))?;
+        let (key, value) = (key.as_str(), value.as_str());
         if !is_gpu_feature(key) {
             return Some(format!(
                 "it selects nodes with `{key}: {value}`, which neither the template's labels nor the requirements give"
@@ -258,6 +287,18 @@ impl Context<'_> {
         self.offerings(market, &wanted)
     }
 
+    /// A budget whose schedule Karpenter cannot read permits nothing, and only its log says so.
+    fn note_schedules(&mut self, title: &str, budgets: &[DisruptionBudget]) {
+        for (index, budget) in budgets.iter().enumerate() {
+            if let Some((schedule, _)) = budget.window.as_ref().filter(|window| !is_schedule(&window.0)) {
+                self.notes.push(format!(
+                    "{title}: spec.disruption.budgets[{index}].schedule `{schedule}` is no schedule to Karpenter's parser (Sunday is 0, ranges ascend): \
+                     it then disrupts no node of the pool, for any reason, at any time"
+                ));
+            }
+        }
+    }
+
     /// A manifest may name capacity types that the scenario has no prices of; that is no mistake, but makes the pool smaller than it looks.
     fn note_unoffered(&mut self, title: &str, found: &Wish, offerings: &[InstanceOffering]) {
         for kind in found.capacity_types.iter().filter(|_| found.names_capacity).map(|kind| purchase(*kind)) {
@@ -296,6 +337,17 @@ impl Context<'_> {
     }
 }
 
+/// A label that every term of the pod's required node affinity asks for although no node is known to have it: its key and the rule.
+fn required_unknown(pod: &PodSpec, is_unknown: &dyn Fn(&String) -> bool) -> Option<(String, String)> {
+    let asks = |rule: &&LabelRule| {
+        is_unknown(&rule.key) && !matches!(rule.operator, LabelOperator::NotIn | LabelOperator::DoesNotExist)
+    };
+    let terms = &pod.scheduling.node_terms;
+    let found: Vec<&LabelRule> = terms.iter().filter_map(|term| term.labels.iter().find(asks)).collect();
+    let first = found.first().filter(|_| found.len() == terms.len())?;
+    Some((first.key.clone(), format!("{:?} [{}]", first.operator, first.values.join(", "))))
+}
+
 /// What to look for, capacity and types aside.
 fn wanted<'a>(found: &'a Wish, cloud: &'a Cloud, region: Option<&'a str>) -> Wanted<'a> {
     static NONE: BTreeMap<CapacityType, crate::file::OfferCapacity> = BTreeMap::new();
@@ -316,8 +368,7 @@ fn wanted<'a>(found: &'a Wish, cloud: &'a Cloud, region: Option<&'a str>) -> Wan
 /// Drops machines that cannot hold the pod, which are never launched for it; keeps all if none can, so that the reason can be given.
 fn keep_fitting(market: &Market<'_>, found: &mut Wish) {
     let pod = market.pod;
-    let sum = |of: fn(&cluster::spec::ContainerSpec) -> Option<u64>| pod.containers.iter().filter_map(of).sum::<u64>();
-    let (cpu, memory) = (sum(|one| one.cpu.map(|cpu| cpu.0)), sum(|one| one.memory.map(|memory| memory.0)));
+    let (cpu, memory) = (pod.millicores(), pod.bytes());
     let holds = |machine: &Machine| {
         if market.spec.nodes.instance_types.contains_key(&machine.instance_type) {
             return true;
@@ -363,6 +414,8 @@ fn limited(
         return Err(ScenarioError::NotModelled { at: locate(document, "spec.limits"), reason });
     }
     let whole = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+    let nodes_max = limit("nodes").map(whole);
+    let is_static = pool.replicas.is_some();
     let mut labels: BTreeMap<String, String> = found.labels;
     labels.extend(pool.labels.iter().map(|(key, value)| (key.clone(), value.clone())));
     Ok(NodePoolSpec {
@@ -373,12 +426,18 @@ fn limited(
         cpu_max: pool.limits.get("cpu").map(|cpu| Millicores(u64::try_from(cpu.0).unwrap_or(0))),
         memory_max: limit("memory").map(Bytes),
         offerings,
-        nodes_min: 0,
-        nodes_max: limit("nodes").map(whole),
+        nodes_min: pool.replicas.map_or(0, |replicas| replicas.min(nodes_max.unwrap_or(u32::MAX))),
+        nodes_max,
         on_demand: None,
-        consolidation: pool.disruption.consolidation,
+        consolidation: if is_static { Consolidation::Never } else { pool.disruption.consolidation },
         expire_after: pool.disruption.expire_after,
         termination_grace: pool.disruption.termination_grace,
         budgets: pool.disruption.budgets,
+        rules: PoolRules {
+            taints: pool.taints,
+            protected: pool.protected,
+            expires_gracefully: pool.disruption.expires_gracefully,
+            is_static,
+        },
     })
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use cluster::spec::{Billing, GpuSlice, InstanceOffering, PodSpec};
+use cluster::spec::{Billing, GpuSlice, HOSTNAME, InstanceOffering, PodSpec};
 use prices::{Gpu, Label, Machine, PriceError, machines, well_known_key};
 use record::Purchase;
 use units::{Bytes, Millicores, SimTime, UsdPerHour};
@@ -247,7 +247,7 @@ fn labels(
     let any = Cloud::any(&machine.provider);
     let cloud = wanted.cloud.unwrap_or(&any);
     let mut labels = Vec::new();
-    for (key, value) in &market.pod.node_selector {
+    for (key, value) in &asked(market.pod) {
         let known = match bought_label(key, offering, machine) {
             Some(label) => Some(label),
             None if key == "nvidia.com/gpu.product"
@@ -270,6 +270,14 @@ fn labels(
     labels.sort();
     labels.dedup_by(|one, two| one.0 == two.0);
     labels
+}
+
+/// Labels the pod asks for, with the value wanted where it is one.
+fn asked(pod: &PodSpec) -> Vec<(String, String)> {
+    let rules = pod.scheduling.node_terms.iter().flat_map(|term| &term.labels);
+    let rules = rules.map(|rule| (rule.key.clone(), rule.values.first().cloned().unwrap_or_default()));
+    let domains = pod.scheduling.placement.iter().map(|rule| (rule.topology_key.clone(), String::new()));
+    pod.node_selector.iter().cloned().chain(rules).chain(domains).filter(|(key, _)| key != HOSTNAME).collect()
 }
 
 /// A label that follows from how and where a machine is bought.
@@ -334,6 +342,7 @@ fn offering(
         capacity_max: capacity.instances_max,
         insufficient_capacity: capacity.insufficient.map_or(0.0, |share| share.0),
         labels: Vec::new(),
+        extended: Vec::new(),
     };
     shape.fill(&mut offering, &market.pod.gpu_resource);
     offering

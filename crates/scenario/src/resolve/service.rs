@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use cluster::spec::{
-    BatchLatency, ContainerSpec, KillRule, NoReplicaRule, PodSpec, RetrySpec, Routing, ServiceModel, ServiceSpec,
-    SoftSpread,
+    BatchLatency, ContainerSpec, KillRule, NoReplicaRule, PodScheduling, PodSpec, RetrySpec, Routing, ServiceModel,
+    ServiceSpec, SoftSpread, Toleration,
 };
 use units::{Bytes, Millicores, SimDuration};
 use workload::Distribution as Drawn;
@@ -50,12 +50,16 @@ impl<'a> Context<'a> {
             (None, Some(document)) => {
                 let (deployment, ignored) = read::<DeploymentFile>(document)?;
                 self.note_ignored(document, &ignored);
-                let pod = deployment.pod(endpoint_delay).map_err(|(path, reason)| {
+                let mut pod = deployment.pod(endpoint_delay).map_err(|(path, reason)| {
                     let place = document.node.at(&["spec", "template", "spec"]).unwrap_or(&document.node).place.clone();
                     let at = Box::new(At { place, path: format!("spec.template.spec.{path}") });
                     ScenarioError::Inconsistent { at, reason }
                 })?;
                 let namespace = deployment.metadata.namespace.unwrap_or_else(|| "default".to_owned());
+                if let Some(template) = document.node.at(&["spec", "template"]) {
+                    self.bind(&mut pod, (template, &namespace), &spec.nodes.manager)?;
+                    self.read_probes(&mut pod, template)?;
+                }
                 (document.name.clone(), namespace, deployment.spec.replicas.unwrap_or(1), pod)
             }
             (None, None) => {
@@ -164,6 +168,9 @@ impl<'a> Context<'a> {
             priority: 0,
             labels: pod.labels.clone().into_iter().collect(),
             image: pod.image.clone(),
+            probes: cluster::spec::Probes::default(),
+            // Nobody has written tolerations for a pod that is described here: it goes wherever it fits.
+            scheduling: PodScheduling { tolerations: vec![Toleration::default()], ..PodScheduling::default() },
         })
     }
 

@@ -5,7 +5,7 @@ use prices::{Label, Machine};
 use units::{Bytes, Millicores};
 
 use crate::file::InstanceTypeFile;
-use crate::manifest::Quantity;
+use crate::manifest::{Quantity, is_accelerator};
 
 /// What a pod finds on a node of some type.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct Shape {
     pub machine: (Millicores, Bytes),
     /// What is advertised of the GPUs where they are cut or shared; empty: each as itself.
     pub sliced: Vec<(String, u32)>,
+    /// Resources that are no accelerators.
+    pub extended: Vec<(String, u32)>,
 }
 
 impl Shape {
@@ -41,12 +43,15 @@ impl Shape {
             memory: Bytes(machine.allocatable_mib << 20),
             machine: (Millicores(u64::from(machine.vcpus) * 1000), Bytes(machine.memory_mib << 20)),
             sliced: Vec::new(),
+            extended: Vec::new(),
         }
     }
 
     /// A shape from the scenario; `None` if its CPU is no quantity.
     pub fn written(file: &InstanceTypeFile) -> Option<Self> {
         let cpu = policy::keda::quantity::milli_from_text(&file.cpu).map(Quantity)?;
+        let (sliced, extended) =
+            file.resources.clone().into_iter().partition(|(name, _)| is_sharing(name, &file.gpu_resource));
         Some(Self {
             gpus: file.gpus,
             gpu_resource: file.gpu_resource.clone(),
@@ -54,7 +59,8 @@ impl Shape {
             cpu: Millicores(u64::try_from(cpu.0).ok()?),
             memory: Bytes(file.memory.0),
             machine: (Millicores(u64::try_from(cpu.0).ok()?.div_ceil(1_000) * 1_000), Bytes(file.memory.0)),
-            sliced: file.resources.clone().into_iter().collect(),
+            sliced,
+            extended,
         })
     }
 
@@ -69,6 +75,7 @@ impl Shape {
         offering.gpu_product.clone_from(&self.gpu_product);
         offering.cpu = self.cpu;
         offering.memory = self.memory;
+        offering.extended.clone_from(&self.extended);
     }
 
     /// What a node advertises of `resource` (or of its first one, if it has none of that), and what one unit is of its GPUs.
@@ -116,6 +123,12 @@ impl Shape {
             format!("these resources take {needed} GPUs (a GPU has seven MIG slices), the machine has {}", self.gpus)
         })
     }
+}
+
+/// Whether a resource is GPUs or part of them: an accelerator, or one of the same vendor's domain.
+fn is_sharing(name: &str, gpu_resource: &str) -> bool {
+    let domain = |resource: &str| resource.split('/').next().map(str::to_owned);
+    is_accelerator(name) || domain(name) == domain(gpu_resource)
 }
 
 const WHOLE_GPU: &str = "nvidia.com/gpu";

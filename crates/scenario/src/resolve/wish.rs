@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cluster::spec::PodSpec;
+use cluster::spec::{LabelOperator, PodSpec};
 use names::nearest;
 use prices::{Label, Machine, Platform, is_gpu_feature, known_values, machines, provider_of_key, well_known_key};
 
@@ -156,9 +156,13 @@ impl Wish {
 
     /// A requirement on a key of the user's own becomes a label of the pool's nodes: what the pod wants, else the first value.
     fn label(&mut self, rule: &KeyRule, pod: &PodSpec) {
-        let wanted = pod.node_selector.iter().find(|(key, _)| *key == rule.key).map(|(_, value)| value);
+        let selected = pod.node_selector.iter().filter(|(key, _)| *key == rule.key).map(|(_, value)| value);
+        let terms = pod.scheduling.node_terms.iter().flat_map(|term| &term.labels);
+        let required = terms
+            .filter(|asked| asked.key == rule.key && asked.operator == LabelOperator::In)
+            .flat_map(|asked| &asked.values);
         let first = || rule.set.listed().and_then(|values| values.iter().next());
-        if let Some(value) = wanted.filter(|value| rule.set.admits(value)).or_else(first) {
+        if let Some(value) = selected.chain(required).find(|value| rule.set.admits(value)).or_else(first) {
             self.labels.insert(rule.key.clone(), value.clone());
         }
     }

@@ -65,7 +65,7 @@ fn a_selector_that_no_pool_meets_is_refused() {
         scenario.replacen("      gpus: 1\n", &format!("      gpus: 1\n      nodeSelector: {{{label}}}\n"), 1)
     };
     load_text(&selecting("team: research")).unwrap();
-    assert_snapshot!(message(&selecting("team: sales")), @"scenario.yaml:18:10: spec.nodes: pool `gpus` can never hold the pod: it selects nodes with `team: sales`, which this pool's do not have");
+    assert_snapshot!(message(&selecting("team: sales")), @"scenario.yaml:18:10: spec.nodes: pool `gpus` can never hold the pod: it selects nodes with `team: sales`, g5.xlarge has `research`");
     // Karpenter launches nothing for a label that neither template nor requirements give.
     assert_snapshot!(message(&selecting("disk: ssd")), @"scenario.yaml:35:9: spec.template.spec.requirements: NodePool/gpus launches nothing for the pod: it selects nodes with `disk: ssd`, which neither the template's labels nor the requirements give");
 }

@@ -137,6 +137,8 @@ fn pod() -> PodSpec {
         priority: 0,
         labels: Vec::new(),
         image: "server:1".into(),
+        probes: crate::spec::Probes::default(),
+        scheduling: crate::spec::PodScheduling::default(),
     }
 }
 
