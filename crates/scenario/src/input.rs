@@ -76,10 +76,16 @@ impl Documents {
         }
         let scenario = &documents[self.scenario];
         let file: ScenarioFile = scenario.node.read("").map_err(|error| overrides::explain(error, overrides))?;
-        let mut context =
-            Context { scenario: &scenario.node, documents: &documents, folder: self.folder.clone(), notes: Vec::new() };
+        let mut context = Context {
+            scenario: &scenario.node,
+            documents: &documents,
+            folder: self.folder.clone(),
+            notes: Vec::new(),
+            metrics: None,
+        };
         let spec = file.resolve(&mut context)?;
         let utc_offset_seconds = context.start(&file.spec.run)?.offset().seconds();
+        let metrics = context.metrics;
         let mut notes = context.notes;
         notes.extend(inert(&documents));
         Ok(Loaded {
@@ -89,6 +95,7 @@ impl Documents {
             replications: file.spec.run.replications,
             gates: file.spec.gates.clone(),
             notes,
+            metrics,
             utc_offset_seconds,
             folder: self.folder.clone(),
             documents: documents.iter().map(|document| document.node.to_json()).collect(),

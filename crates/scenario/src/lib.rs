@@ -19,6 +19,7 @@ pub use error::{Allowed, At, Place, ScenarioError};
 pub use input::{Documents, Input, Manifest, manifests};
 pub use quantity::{Amount, Bandwidth, Count, Hazard, Price, RequestRate, Share, Size, Time};
 
+pub use resolve::{MetricUse, MetricsView};
 pub use trace::{FileTrace, TraceCache};
 
 use cluster::spec::SimulationSpec;
@@ -40,6 +41,8 @@ pub struct Loaded {
     pub gates: Vec<String>,
     /// What a user should know: ignored fields, manifests without effect.
     pub notes: Vec<String>,
+    /// What metrics there are and who reads them.
+    pub metrics: Option<MetricsView>,
     /// All documents as read, overrides applied; for `run.json`.
     pub documents: serde_json::Value,
     /// Offset of the run's time zone from UTC at its start, in seconds.

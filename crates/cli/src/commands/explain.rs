@@ -2,7 +2,7 @@
 
 use cluster::Keep;
 use lab::experiment::replication_seed;
-use record::{DecisionRow, MetricRow, NodeLife, ReplicaLife};
+use record::{DecisionRow, MetricRow, MetricUse, NodeLife, ReplicaLife};
 use units::{SimDuration, SimTime};
 
 use crate::args::Explain;
@@ -23,7 +23,8 @@ pub fn explain(args: &Explain) -> Result<Outcome> {
     if record.decisions.is_empty() {
         println!("{} never decides anything: it keeps what it was given", args.policy);
     }
-    if let Some(metric) = &args.watch {
+    print!("{}", metrics_in_words(&record.metrics));
+    if let Some(metric) = args.watch.as_ref().filter(|_| !record.decisions.is_empty()) {
         watch(&record.decisions, metric)?;
     }
     if let Some(at) = &args.at {
@@ -39,6 +40,25 @@ pub fn explain(args: &Explain) -> Result<Outcome> {
         print!("{}", nodes_in_words(&record.nodes, at));
     }
     Ok(Outcome::Done)
+}
+
+/// The metrics that did not always have a value over the whole run; nothing where all did.
+fn metrics_in_words(metrics: &[MetricUse]) -> String {
+    let troubled = metrics.iter().filter(|used| used.unanswered() > 0);
+    let lines = troubled.map(|used| {
+        let first = used.first_failure.as_ref().map(|(at, why)| format!("; first at {at}: {why}")).unwrap_or_default();
+        format!(
+            "  {} {}: a value in {} of {} passes, read as 0 for want of series in {}, failed in {}{first}\n",
+            used.controller,
+            used.metric,
+            used.read,
+            used.reads,
+            used.empty_as_zero,
+            used.empty + used.not_a_number + used.failed
+        )
+    });
+    let lines: String = lines.collect();
+    if lines.is_empty() { lines } else { format!("metrics without a value over the whole run\n{lines}\n") }
 }
 
 fn controllers(decisions: &[DecisionRow]) -> Vec<&str> {

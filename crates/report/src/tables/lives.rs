@@ -50,9 +50,10 @@ pub fn replicas_table(report: &RunReport<'_>) -> Table {
 
 /// What a pod waited for while no node was on its way, each reason once with the time.
 fn waited_for(life: &ReplicaLife) -> String {
-    let spans = life.waits.iter().map(|wait| {
-        format!("{} {}..{}", wait.reason, wait.start.as_secs_f64(), wait.end.as_secs_f64())
-    });
+    let spans = life
+        .waits
+        .iter()
+        .map(|wait| format!("{} {}..{}", wait.reason, wait.start.as_secs_f64(), wait.end.as_secs_f64()));
     spans.collect::<Vec<_>>().join("; ")
 }
 

@@ -5,6 +5,7 @@
 
 mod choice;
 mod cold_start;
+mod metrics;
 mod nodes;
 mod policies;
 mod prices;
@@ -16,6 +17,10 @@ pub use choice::{Distribution, DistributionChoice, TextOr};
 pub use cold_start::{
     ArtifactFile, CacheFile, ColdStartFile, LinkFile, PhaseChoice, PhaseFile, RestoreFile, RestorePlace,
 };
+pub use metrics::{
+    CountFile, DcgmFile, ExporterFile, HttpFile, KindFile, KsmFile, MetricsFile, OnBadQueryFile, OnUnknownFile,
+    PlaceFile, PresentFile, RoleFile, RoundFile, TargetFile, UserSeriesFile,
+};
 pub use nodes::{
     AvailabilityFile, BalancedFile, BathtubFile, BathtubPoint, CapacityType, ClusterAutoscalerFile, ClusteredFile,
     ConsolidationFile, DisruptionBudgetFile, InstanceTypeFile, InterruptionsFile, KarpenterFile, ManagerFile,
@@ -26,7 +31,7 @@ pub use policies::{
     HpaChoice, KedaChoice, PausePodsFile, PolicyFile, PredictiveFile, Reference, StaticFile, WarmPoolFile,
 };
 pub use prices::{CommitmentFile, EstimateSpot, NodeFeeFile, OneOrMany, PriceFile, PricesFile, SpotHistoryFile};
-pub use run::{ExporterFile, MetricsFile, RunFile, SloFile};
+pub use run::{RunFile, SloFile};
 pub use service::{
     AffineLatency, BatchLatencyFile, BatchPoint, ClientFile, ContinuousBatchingFile, DynamicBatchingFile, KillFile,
     ModelFile, NoReplicaFile, PodFile, RetryFile, RoutingFile, ServiceFile, SlotsFile, SpreadFile,

@@ -11,6 +11,8 @@ use crate::file::RunFile;
 use crate::manifest::{Document, Kind};
 use crate::tree::{Node, parse_path};
 
+use super::MetricsView;
+
 /// Documents, places and notes.
 pub struct Context<'a> {
     /// The Scenario document, for places.
@@ -21,6 +23,8 @@ pub struct Context<'a> {
     pub folder: PathBuf,
     /// What a user should know and need not act on.
     pub notes: Vec<String>,
+    /// What metrics there are and who reads them, once that is resolved.
+    pub metrics: Option<MetricsView>,
 }
 
 impl<'a> Context<'a> {

@@ -10,16 +10,21 @@ mod offerings;
 mod policies;
 mod price_book;
 mod probes;
+mod queries;
 mod rates;
+mod registry;
 mod requirement;
 mod scheduling;
+mod server;
 mod service;
 mod shapes;
 mod spot_history;
 mod traffic;
+mod user_series;
 mod wish;
 
 pub use context::Context;
+pub use registry::{MetricUse, MetricsView};
 
 use cluster::spec::{SimulationSpec, SloSpec};
 use units::{SimDuration, SimTime};
@@ -61,6 +66,7 @@ impl ScenarioFile {
         let window = RunWindow { start: start.timestamp(), date: start.date(), length: duration };
         let fleet = context.fleet(&self.spec, &service.pod, &window)?;
         let (traffic, history) = context.traffic(&self.spec, &start)?;
+        let policies = context.policies(&self.spec, &service)?;
         Ok(SimulationSpec {
             name: self.metadata.name.clone(),
             start_unix_seconds: start.timestamp().as_second(),
@@ -69,8 +75,8 @@ impl ScenarioFile {
             warm_up: run.warm_up.duration(),
             timeline_step: context.at_least(run.timeline_step, SimDuration::from_secs(1), "spec.run.timelineStep")?,
             slo: context.slo(&self.spec)?,
-            metrics: context.metrics(&self.spec)?,
-            policies: context.policies(&self.spec, &service)?,
+            metrics: context.metrics(&self.spec, &service, &policies)?,
+            policies,
             service,
             traffic,
             history,
