@@ -1,13 +1,11 @@
 //! Nodes, cold starts, spot interruptions, disruption budgets.
 
-use std::collections::BTreeMap;
-
 use calibrate::ColdStartPreset;
 use cluster::fleet::is_schedule;
 use cluster::spec::{
     ArtifactSpec, CacheSpec, ClusterAutoscalerSpec, ColdStartSpec, Consolidation, DisruptionBudget, FleetSpec,
-    InstanceOffering, InterruptionModel, KarpenterSpec, LinkSpec, NodeLostSpec, NodeManager, NodePoolSpec, NodeTimings,
-    OnDemandShare, PhaseSpec, PodDisruptionBudget, PodSpec, PoolRules, RestoreSpec, Scheduling, SpotSpec,
+    InterruptionModel, KarpenterSpec, LinkSpec, NodeLostSpec, NodeManager, NodePoolSpec, NodeTimings, OnDemandShare,
+    PhaseSpec, PodDisruptionBudget, PodSpec, PoolRules, RestoreSpec, Scheduling, SpotSpec,
 };
 use units::{Bytes, Millicores, SimDuration, SimTime};
 use workload::Distribution as Drawn;
@@ -15,8 +13,7 @@ use workload::Distribution as Drawn;
 use crate::error::{At, ScenarioError};
 use crate::file::{
     ArtifactFile, CacheFile, CapacityType, ColdStartFile, ConsolidationFile, DisruptionBudgetFile, InterruptionsFile,
-    ManagerFile, OfferCapacity, PhaseChoice, PhaseFile, PoolFile, RestorePlace, ScenarioSpec, SchedulingFile, SpotFile,
-    TextOr,
+    ManagerFile, PhaseChoice, PhaseFile, PoolFile, RestorePlace, ScenarioSpec, SchedulingFile, SpotFile, TextOr,
 };
 use crate::manifest::{BudgetFile, Document, Kind, TaintFile, default_budget, disruption_budget, read};
 use crate::quantity::Time;
