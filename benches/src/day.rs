@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cluster::spec::{
-    BatchLatency, ColdStartSpec, ControllerSpec, Exporter, FleetSpec, InstanceOffering, InterruptionModel, KillRule,
+    BatchLatency, ColdStartSpec, ControllerSpec, FleetSpec, InstanceOffering, InterruptionModel, KillRule,
     MetricsSpec, NoReplicaRule, NodeTimings, PodSpec, PolicySpec, PredictiveRole, PredictiveSpec, Routing,
     ServiceModel, ServiceSpec, SimulationSpec, SloSpec, WarmPoolSpec,
 };
@@ -50,9 +50,9 @@ pub fn bench_day_of(rate: f64, length: SimDuration) -> SimulationSpec {
             dcgm_interval: seconds(30),
             adapter_relist: seconds(30),
             resource_resolution: seconds(15),
-            exporters: vec![Exporter::Triton, Exporter::Dcgm, Exporter::Gateway],
             targets: targets(),
             adapter: Some(adapter()),
+            ..MetricsSpec::default()
         },
         policies: policies(rate),
     }

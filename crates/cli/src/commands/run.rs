@@ -262,8 +262,5 @@ fn print(args: &Run, loaded: &Loaded, results: &Results, (folder, precision): (&
     if results.is_interrupted {
         eprintln!("interrupted: the tables hold the replications that every policy finished");
     }
-    for policy in &results.policies {
-        policy.first.remarks.iter().for_each(|remark| eprintln!("remark: {}: {remark}", policy.name()));
-    }
     eprintln!("tables, plots and report.html are in {}", folder.display());
 }

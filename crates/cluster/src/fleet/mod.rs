@@ -26,6 +26,7 @@ mod serverless;
 mod spot;
 mod topology;
 mod transfer;
+mod view;
 mod wait;
 
 use std::collections::BTreeSet;
@@ -38,6 +39,7 @@ pub use calendar::is_schedule;
 pub use event::{FleetEvent, LoadPart, Notice, Out};
 pub use pod::{PodPhase, PodRole};
 pub use transfer::TransferEpoch;
+pub use view::NodeView;
 
 use crate::spec::{FleetSpec, NodeManager, PodSpec};
 use node::{Node, Offer};

@@ -7,11 +7,13 @@ mod choice;
 mod cold_start;
 mod metrics;
 mod nodes;
+mod outages;
 mod policies;
 mod prices;
 mod run;
 mod service;
 mod traffic;
+mod usage;
 
 pub use choice::{Distribution, DistributionChoice, TextOr};
 pub use cold_start::{
@@ -27,6 +29,7 @@ pub use nodes::{
     NodeLostFile, NodesFile, OfferCapacity, PoolFile, SchedulingFile, ServerlessFile, SimpleFile, SpotFile,
     TimingsFile, ZoneTraceFile,
 };
+pub use outages::{OutageFile, OutagePartFile};
 pub use policies::{
     HpaChoice, KedaChoice, PausePodsFile, PolicyFile, PredictiveFile, Reference, StaticFile, WarmPoolFile,
 };
@@ -40,6 +43,10 @@ pub use traffic::{
     BurstFile, ClipFile, ColumnsFile, GeneratorFile, HistoryFile, Level, NoiseFile, PartFile, PointFile, PointsFile,
     ProcessFile, RateSeriesFile, RateTerm, RateTermChoice, SeriesUnit, SineFile, TimeColumn, TraceFile, TraceFormat,
     TrafficFile, WeeklyFile,
+};
+
+pub use usage::{
+    AmountOr, ContainerUsageFile, Cores, CpuFile, GpuPowerFile, MemoryFile, Power, UsageChoice, UsageFile,
 };
 
 use schemars::JsonSchema;

@@ -20,6 +20,7 @@ mod service;
 mod shapes;
 mod spot_history;
 mod traffic;
+mod usage;
 mod user_series;
 mod wish;
 
