@@ -28,7 +28,9 @@ pub use autoscaler::{HpaFile, HpaSpecFile, ScaleTargetFile};
 pub use budget::BudgetFile;
 pub use common::{IntOrPercent, MetadataFile, Quantity};
 pub use deployment::{ContainerFile, DeploymentFile, is_accelerator};
-pub use karpenter::{KarpenterDisruption, KarpenterPool, Operator, Requirement, default_budget, disruption_budget};
+pub use karpenter::{
+    KarpenterDisruption, KarpenterPool, NodeClassRef, Operator, Requirement, default_budget, disruption_budget,
+};
 pub use label_selector::LabelSelector;
 pub use monitors::{Family, Monitor, MonitorEndpoint, duration, group_kind};
 pub use pod_facts::{ContainerFacts, PodFacts, PortFacts, PortReference, ServiceFacts, ServicePort};

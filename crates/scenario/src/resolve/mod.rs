@@ -3,9 +3,11 @@
 mod adapter;
 mod asked;
 mod availability;
+mod cloud;
 mod context;
 mod examples;
 mod fleet;
+mod karpenter_pool;
 mod managed;
 mod metrics;
 mod offerings;
@@ -17,6 +19,7 @@ mod queries;
 mod rates;
 mod recording;
 mod registry;
+mod requirement;
 mod scheduling;
 mod server;
 mod service;
@@ -26,6 +29,7 @@ mod targets;
 mod traffic;
 mod usage;
 mod user_series;
+mod wish;
 
 pub use context::Context;
 pub use registry::{MetricUse, MetricsView};
