@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cluster::spec::{
-    BatchLatency, ColdStartSpec, ControllerSpec, Exporter, FleetSpec, InstanceOffering, InterruptionModel, KillRule,
+    BatchLatency, ColdStartSpec, ControllerManager, ControllerSpec, Exporter, FleetSpec, InstanceOffering, InterruptionModel, KillRule,
     MetricsSpec, NoReplicaRule, NodeTimings, PodSpec, PolicySpec, PredictiveRole, PredictiveSpec, Routing,
     ServiceModel, ServiceSpec, SimulationSpec, SloSpec, WarmPoolSpec,
 };
@@ -132,7 +132,7 @@ fn policies(rate: f64) -> Vec<PolicySpec> {
         let target = MetricTarget::AverageValue((REPLICA_RPS * 1_000.0) as i64);
         let metrics = vec![MetricSpec::Pods { name: "requests_per_second".into(), selector: Vec::new(), target }];
         let spec = HpaSpec { name: "server".into(), replicas_min: 1, replicas_max: 2 * peak, metrics, behavior: None };
-        ControllerSpec::Hpa { spec, sync_period: SimDuration::from_secs(15) }
+        ControllerSpec::Hpa { spec, manager: ControllerManager::default() }
     };
     let predictive = ControllerSpec::Predictive(PredictiveSpec {
         interval: SimDuration::from_secs(300),
@@ -192,5 +192,5 @@ fn keda(replicas_max: u32) -> ControllerSpec {
         triggers: vec![trigger],
         ..ScaledObject::default()
     };
-    ControllerSpec::Keda { scaled_object, sync_period: SimDuration::from_secs(15) }
+    ControllerSpec::Keda { scaled_object, manager: ControllerManager::default() }
 }

@@ -8,6 +8,7 @@ pub mod hpa;
 pub mod keda;
 mod observation;
 mod outcome;
+mod signal;
 pub mod predictive;
 
 pub use observation::{
@@ -15,6 +16,7 @@ pub use observation::{
     PodUsage, PodView, Proposal, RateHistory, Ready, Recommendation, Schedule, Step, Trail,
 };
 pub use outcome::{MetricOutcome, Provenance};
+pub use signal::{Signal, SignalQuery};
 
 /// One controller: decides at its own times what it wants of the service it scales.
 pub trait ScalingPolicy: Send {

@@ -53,7 +53,12 @@ impl Pipeline {
             }
             MetricQuery::External { name, selector } => self.external_metric(name, selector, now),
             MetricQuery::PromQl { expression } => self.promql(expression, now),
-            MetricQuery::Signal { name } => signal(name, now, flow),
+            MetricQuery::Signal(query) => {
+                let (value, age) = self.signals.value(*query, now, flow, pods);
+                self.provenance.age = Some(age);
+                Ok(MetricReading::Signal(value))
+            }
+            MetricQuery::Unread => Err(error("not asked for")),
         }
     }
 
@@ -122,19 +127,6 @@ impl Pipeline {
             Value::Matrix(_) | Value::Text(_) => Err(error("the query gives neither a vector nor a scalar")),
         }
     }
-}
-
-/// Figures the simulator itself knows, for triggers of kinds it does not model.
-fn signal(name: &str, now: SimTime, flow: &mut dyn Flow) -> Answer {
-    let load = flow.load(now);
-    let value = match name {
-        "queue_length" => load.waiting,
-        "in_flight" => load.in_flight,
-        "requests" => load.waiting + load.in_flight,
-        "arrivals_total" => load.arrived,
-        _ => return Err(error(&format!("no such signal: {name}"))),
-    };
-    Ok(MetricReading::Signal(value as f64))
 }
 
 fn equalities(selector: &[(String, String)]) -> Vec<Requirement> {

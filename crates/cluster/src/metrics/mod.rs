@@ -6,6 +6,7 @@
 mod answer;
 mod exposition;
 mod resource;
+mod signal;
 
 use policy::{MetricError, MetricQuery, MetricReading, Provenance};
 use promql::adapter::Adapter;
@@ -43,6 +44,8 @@ pub(crate) enum MetricsEvent {
     Relist,
     /// metrics-server reads the kubelets.
     Resources,
+    /// The log of signals is continued.
+    Signals,
 }
 
 impl MetricsEvent {
@@ -55,6 +58,7 @@ impl MetricsEvent {
             Self::DcgmRefresh(pod) => u64::from(pod.0) << 3 | 3,
             Self::Relist => 4,
             Self::Resources => 5,
+            Self::Signals => 6,
         }
     }
 }
@@ -83,6 +87,7 @@ pub(crate) struct Pipeline {
     targets: Vec<Option<PodTarget>>,
     gateway: Option<(TargetId, ScrapeTarget)>,
     resources: Option<resource::ResourceSamples>,
+    signals: signal::SignalLog,
     is_read: bool,
     values: Vec<f64>,
     pending: Vec<(SimTime, MetricsEvent)>,
@@ -118,9 +123,10 @@ impl Pipeline {
             targets: Vec::new(),
             gateway: None,
             resources: reads_resources.then(resource::ResourceSamples::default),
-            is_read: asked
-                .iter()
-                .any(|query| !matches!(query, MetricQuery::Resource { .. } | MetricQuery::Signal { .. })),
+            signals: signal::SignalLog::new(asked.iter()),
+            is_read: asked.iter().any(|query| {
+                !matches!(query, MetricQuery::Resource { .. } | MetricQuery::Signal(_) | MetricQuery::Unread)
+            }),
             values: Vec::new(),
             pending: Vec::new(),
             provenance: Provenance::default(),
@@ -141,6 +147,9 @@ impl Pipeline {
         }
         if self.resources.is_some() {
             events.push((SimTime::ZERO, MetricsEvent::Resources));
+        }
+        if self.signals.step().is_some() {
+            events.push((SimTime::ZERO, MetricsEvent::Signals));
         }
         events
     }
@@ -207,7 +216,13 @@ impl Pipeline {
             MetricsEvent::DcgmRefresh(pod) => self.dcgm_refresh(pod, now, flow, pods),
             MetricsEvent::Relist => self.relist(now),
             MetricsEvent::Resources => self.read_resources(now, flow, pods),
+            MetricsEvent::Signals => self.log_signals(now, flow, pods),
         }
+    }
+
+    fn log_signals(&mut self, now: SimTime, flow: &mut dyn Flow, pods: &Pods) {
+        self.signals.push(now, flow, pods);
+        self.pending.extend(self.signals.step().map(|step| (now + step, MetricsEvent::Signals)));
     }
 
     fn scrape_pod(&mut self, pod: PodId, now: SimTime, flow: &mut dyn Flow, pods: &Pods) {

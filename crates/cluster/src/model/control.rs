@@ -11,7 +11,10 @@ use workload::{Purpose, RateLog, Stream};
 
 use super::{Cluster, Event};
 use crate::metrics::Answer;
-use crate::spec::{ControllerSpec, PolicySpec, ServiceSpec, SimulationSpec};
+use crate::spec::{ControllerManager, ControllerSpec, PolicySpec, ServiceSpec, SimulationSpec};
+
+/// A push scaler sees a change within this time: the HTTP add-on's reads its interceptors every 0.5 s and pushes every 0.2 s.
+const PUSH_PERIOD: SimDuration = SimDuration::from_millis(700);
 
 /// The controllers of one policy and the counts they write.
 pub(super) struct Controllers {
@@ -24,6 +27,7 @@ pub(super) struct Controllers {
     pub(super) standby: Option<u32>,
     history: RateLog,
     arrived_at_last_minute: u64,
+    seed: u64,
 }
 
 /// One thing that passes at its own times.
@@ -51,11 +55,11 @@ impl Controllers {
                 ControllerSpec::Predictive(config) => {
                     list.push(Controller::Plain(Box::new(Predictive::new(config.clone()))));
                 }
-                ControllerSpec::Hpa { spec: hpa, sync_period } => {
-                    let first = phase(*sync_period, list.len());
-                    list.push(Controller::Plain(Box::new(hpa_controller(hpa, *sync_period, first, &spec.service))));
+                ControllerSpec::Hpa { spec: hpa, manager } => {
+                    let first = phase(manager.sync_period, list.len());
+                    list.push(Controller::Plain(Box::new(hpa_controller(hpa, *manager, first, &spec.service))));
                 }
-                ControllerSpec::Keda { scaled_object, sync_period } => {
+                ControllerSpec::Keda { scaled_object, manager } => {
                     let polling = scaled_object.polling_interval();
                     let setting = Setting {
                         first_poll: phase(polling, list.len()),
@@ -66,19 +70,32 @@ impl Controllers {
                     let hpa = keda.hpa_spec().cloned();
                     list.push(Controller::KedaOperator(Box::new(keda)));
                     if let Some(hpa) = hpa {
-                        let first = phase(*sync_period, list.len());
-                        let hpa = Box::new(hpa_controller(&hpa, *sync_period, first, &spec.service));
+                        let first = phase(manager.sync_period, list.len());
+                        let hpa = Box::new(hpa_controller(&hpa, *manager, first, &spec.service));
                         list.push(Controller::KedaHpa { hpa, first });
                     }
                 }
             }
         }
-        Self { list, desired: 0, floor: 0, standby: None, history: (*spec.history).clone(), arrived_at_last_minute: 0 }
+        let history = (*spec.history).clone();
+        Self { list, desired: 0, floor: 0, standby: None, history, arrived_at_last_minute: 0, seed }
     }
 
     /// When each controller first passes, with its index.
     pub(super) fn schedules(&self) -> Vec<(usize, Schedule)> {
         self.list.iter().map(Controller::schedule).enumerate().collect()
+    }
+
+    /// When the push scalers of each controller that has some first report, with its index.
+    pub(super) fn pushes(&self) -> Vec<(usize, SimTime)> {
+        let first = |(index, controller): (usize, &Controller)| match controller {
+            Controller::KedaOperator(keda) if keda.has_push() => {
+                let phase = Stream::new(self.seed, Purpose::Phase, index as u64 | 1 << 41).below(PUSH_PERIOD.as_nanos());
+                Some((index, SimTime::from_nanos(phase)))
+            }
+            _ => None,
+        };
+        self.list.iter().enumerate().filter_map(first).collect()
     }
 
     /// Every metric any controller may ask for.
@@ -134,9 +151,24 @@ impl Cluster<'_> {
     pub(super) fn decide(&mut self, index: usize, agenda: &mut Agenda<Event>) {
         let now = agenda.now();
         let recommendation = self.pass(index, now);
+        self.carry_out(index, &recommendation, agenda);
+        agenda.schedule(now + self.controllers.list[index].schedule().period, Event::Decide(index));
+    }
+
+    /// Push scalers of controller number `index` report; only what is written enters the decision log.
+    pub(super) fn push(&mut self, index: usize, agenda: &mut Agenda<Event>) {
+        let now = agenda.now();
+        if let Some(recommendation) = self.pushed(index, now) {
+            self.carry_out(index, &recommendation, agenda);
+        }
+        agenda.schedule(now + PUSH_PERIOD, Event::Push(index));
+    }
+
+    fn carry_out(&mut self, index: usize, recommendation: &Recommendation, agenda: &mut Agenda<Event>) {
+        let now = agenda.now();
         let before = self.controllers.desired;
         let ready = self.pods.counts(before).ready;
-        self.apply(&recommendation);
+        self.apply(recommendation);
         let written = match recommendation.action {
             Action::Hold => None,
             Action::Scale(replicas) => Some(("replicas", replicas)),
@@ -146,7 +178,31 @@ impl Cluster<'_> {
         let name = self.controllers.list[index].name();
         self.recorder.decision((now, name), (before, ready), &recommendation.trail, written);
         self.reconcile(agenda);
-        agenda.schedule(now + self.controllers.list[index].schedule().period, Event::Decide(index));
+    }
+
+    fn pushed(&mut self, index: usize, now: SimTime) -> Option<Recommendation> {
+        let Controller::KedaOperator(keda) = &self.controllers.list[index] else {
+            panic!("only a KEDA operator has push scalers");
+        };
+        let raw = keda.push_queries();
+        let load = self.flow.load(now);
+        let counts = self.pods.counts(self.controllers.desired);
+        let (answers, provenance) = self.pipeline.answer_all(&raw, now, &mut *self.flow, &self.pods);
+        let Controllers { list, floor, history, .. } = &mut self.controllers;
+        let Controller::KedaOperator(keda) = &mut list[index] else { return None };
+        keda.push(&Observation {
+            now,
+            counts,
+            floor: *floor,
+            pods: self.pods.views(),
+            metrics: &answers,
+            provenance: &provenance,
+            arrivals: load.arrived,
+            completions: load.completed,
+            queue: load.waiting,
+            in_flight: load.in_flight,
+            history: &Past(history),
+        })
     }
 
     fn pass(&mut self, index: usize, now: SimTime) -> Recommendation {
@@ -194,7 +250,7 @@ impl Cluster<'_> {
             (Controller::KedaHpa { hpa, .. }, Some(Controller::KedaOperator(keda))) => {
                 let live = keda.queries().iter().enumerate().map(|(query, raw)| {
                     let is_needed = keda.needs_query(query, now, counts);
-                    if is_needed { raw.clone() } else { MetricQuery::Signal { name: "unread".into() } }
+                    if is_needed { raw.clone() } else { MetricQuery::Unread }
                 });
                 live.chain(hpa.queries().iter().filter(|query| !is_external(query)).cloned()).collect()
             }
@@ -232,11 +288,18 @@ fn through_keda(
 
 fn hpa_controller(
     spec: &HpaSpec,
-    sync_period: SimDuration,
+    manager: ControllerManager,
     first: SimTime,
     service: &ServiceSpec,
 ) -> HorizontalPodAutoscaler {
-    let config =
-        HpaConfig { sync_period, first, requests: crate::metrics::request_table(service), ..HpaConfig::default() };
+    let config = HpaConfig {
+        sync_period: manager.sync_period,
+        first,
+        zero_rule: manager.zero_rule,
+        has_configurable_tolerance: manager.has_configurable_tolerance,
+        has_pod_level_resources: manager.has_pod_level_resources,
+        requests: crate::metrics::request_table(service),
+        ..HpaConfig::default()
+    };
     HorizontalPodAutoscaler::new(spec, config)
 }

@@ -117,6 +117,9 @@ impl Cluster<'_> {
         for (index, schedule) in self.controllers.schedules() {
             agenda.schedule(schedule.first, Event::Decide(index));
         }
+        for (index, first) in self.controllers.pushes() {
+            agenda.schedule(first, Event::Push(index));
+        }
         agenda.schedule(SimTime::from_secs(60), Event::Minute);
         agenda.schedule(SimTime::ZERO + self.spec.timeline_step, Event::Step);
         if self.spec.warm_up > SimDuration::ZERO {
@@ -304,6 +307,7 @@ impl Model for Cluster<'_> {
             Event::Metrics(event) => self.metrics(event, agenda),
             Event::Minute => self.minute(agenda),
             Event::Decide(index) => self.decide(index, agenda),
+            Event::Push(index) => self.push(index, agenda),
             Event::Step => self.step(agenda),
             Event::MeasureFrom => self.measure_from(now),
         }

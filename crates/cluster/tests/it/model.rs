@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cluster::spec::{
-    ColdStartSpec, ControllerSpec, Exporter, FleetSpec, InstanceOffering, InterruptionModel, KillRule, MetricsSpec,
+    ColdStartSpec, ControllerManager, ControllerSpec, Exporter, FleetSpec, InstanceOffering, InterruptionModel, KillRule, MetricsSpec,
     NoReplicaRule, NodeTimings, PolicySpec, RetrySpec, Routing, ServiceSpec, SimulationSpec, SloSpec, WarmPoolSpec,
 };
 use cluster::{Keep, RequestSink, simulate, simulate_by_events, simulate_to};
@@ -82,7 +82,7 @@ fn hpa(requests_per_replica: i64) -> ControllerSpec {
         metrics: vec![queue, requests],
         behavior: None,
     };
-    ControllerSpec::Hpa { spec, sync_period: seconds(15) }
+    ControllerSpec::Hpa { spec, manager: ControllerManager::default() }
 }
 
 fn policies() -> Vec<PolicySpec> {

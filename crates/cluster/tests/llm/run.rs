@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cluster::spec::{
-    ColdStartSpec, ControllerSpec, Exporter, FleetSpec, InstanceOffering, MetricsSpec, NodeTimings, PolicySpec,
+    ColdStartSpec, ControllerManager, ControllerSpec, Exporter, FleetSpec, InstanceOffering, MetricsSpec, NodeTimings, PolicySpec,
     ServiceSpec, SimulationSpec, SloSpec,
 };
 use cluster::{Keep, simulate};
@@ -56,7 +56,7 @@ fn hpa(metrics: &[(&str, i64)], (replicas_min, replicas_max): (u32, u32)) -> Con
     };
     let metrics = metrics.iter().map(external).collect();
     let spec = HpaSpec { name: "llm".into(), replicas_min, replicas_max, metrics, behavior: None };
-    ControllerSpec::Hpa { spec, sync_period: seconds(15) }
+    ControllerSpec::Hpa { spec, manager: ControllerManager::default() }
 }
 
 fn run(service: ServiceSpec, rate: f64, external: Vec<Rule>, controller: ControllerSpec) -> RunRecord {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use units::SimDuration;
 
-use super::Annotations;
+use super::{Annotations, Feed, Release};
 use crate::hpa::Behavior;
 
 /// `kind: ScaledObject`.
@@ -34,10 +34,12 @@ pub struct ScaledObject {
     pub triggers: Vec<Trigger>,
     /// `spec.advanced`.
     pub advanced: Advanced,
+    /// The KEDA that runs it.
+    pub release: Release,
 }
 
 /// One entry of `spec.triggers`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Trigger {
     /// `type`: `prometheus`, `cron`, `cpu`, …
     pub kind: String,
@@ -49,6 +51,8 @@ pub struct Trigger {
     pub metric_type: Option<MetricType>,
     /// `useCachedMetrics`: the HPA is answered with the value of the last poll.
     pub use_cached_metrics: bool,
+    /// What stands in for its source, as far as the scenario says: one feed per metric; none leaves it to the type's default.
+    pub feeds: Vec<Feed>,
 }
 
 /// `metricType`: how the HPA compares a value with its target.
@@ -175,6 +179,11 @@ impl ScaledObject {
 }
 
 impl Trigger {
+    /// Its name, else its type: how messages and explanations call it.
+    pub fn label(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.kind)
+    }
+
     /// True for cpu and memory, which take no part in activity and reach the HPA as Resource metrics.
     pub fn is_resource(&self) -> bool {
         is_resource_kind(&self.kind)

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::TriggersFile;
 use crate::quantity::{Share, Time};
 
 /// `run`.
@@ -55,6 +56,9 @@ pub struct MetricsFile {
     pub resource_resolution: Time,
     /// Families of metrics the replicas expose; by default those of the service model, with DCGM and the gateway.
     pub exporters: Option<Vec<ExporterFile>>,
+    /// What feeds KEDA triggers whose source lies outside the cluster, by `SCALEDOBJECT/TRIGGER` (its name, index or `*`); without an entry
+    /// a queue trigger is fed by the signal of its type.
+    pub triggers: TriggersFile,
 }
 
 impl Default for MetricsFile {
@@ -66,6 +70,7 @@ impl Default for MetricsFile {
             adapter_relist: Time(60.0),
             resource_resolution: Time(15.0),
             exporters: None,
+            triggers: TriggersFile::new(),
         }
     }
 }

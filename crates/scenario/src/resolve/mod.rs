@@ -3,6 +3,7 @@
 mod availability;
 mod context;
 mod fleet;
+mod keda;
 mod metrics;
 mod offerings;
 mod policies;
@@ -12,6 +13,8 @@ mod service;
 mod shapes;
 mod spot_history;
 mod traffic;
+mod triggers;
+mod versions;
 
 pub use context::Context;
 
