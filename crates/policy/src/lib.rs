@@ -8,8 +8,8 @@ pub mod hpa;
 pub mod keda;
 mod observation;
 mod outcome;
-mod signal;
 pub mod predictive;
+mod signal;
 
 pub use observation::{
     Action, ContainerUsage, Counts, MetricError, MetricQuery, MetricReading, Observation, PodPhase, PodSample,

@@ -100,9 +100,10 @@ impl Change {
             });
             // A name without manifest is reported where it is written, when the scenario is resolved.
             if let Some(spec) = copy.and_then(|document| document.node.get("spec")).cloned() {
+                let is_keda = reference == "keda";
                 let path = [&segments[..2], &[Segment::Index(position), Segment::Key(reference)]].concat();
                 self.set(&mut documents[scenario].node, &path, spec)?;
-                if reference == "keda" {
+                if is_keda {
                     self.keep_metadata(documents, scenario, (&segments[..2], position), &name)?;
                 }
             }
@@ -120,7 +121,9 @@ impl Change {
     ) -> Result<(), ScenarioError> {
         let title = format!("ScaledObject/{name}");
         let metadata = documents.iter().find(|document| document.title() == title);
-        let Some(metadata) = metadata.and_then(|document| document.node.get("metadata")).cloned() else { return Ok(()) };
+        let Some(metadata) = metadata.and_then(|document| document.node.get("metadata")).cloned() else {
+            return Ok(());
+        };
         for key in ["name", "annotations"] {
             let Some(value) = metadata.get(key).cloned() else { continue };
             let below = ["metadata", key].map(|key| Segment::Key(key.to_owned()));

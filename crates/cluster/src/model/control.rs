@@ -90,7 +90,8 @@ impl Controllers {
     pub(super) fn pushes(&self) -> Vec<(usize, SimTime)> {
         let first = |(index, controller): (usize, &Controller)| match controller {
             Controller::KedaOperator(keda) if keda.has_push() => {
-                let phase = Stream::new(self.seed, Purpose::Phase, index as u64 | 1 << 41).below(PUSH_PERIOD.as_nanos());
+                let phase =
+                    Stream::new(self.seed, Purpose::Phase, index as u64 | 1 << 41).below(PUSH_PERIOD.as_nanos());
                 Some((index, SimTime::from_nanos(phase)))
             }
             _ => None,

@@ -13,7 +13,9 @@ pub use fleet::{
     RestoreSpec, Scheduling, SpotSpec, ZoneTrace,
 };
 pub use metrics::{Exporter, MetricsSpec};
-pub use policy::{ControllerManager, ControllerSpec, PausePodsSpec, PolicySpec, PredictiveRole, PredictiveSpec, WarmPoolSpec};
+pub use policy::{
+    ControllerManager, ControllerSpec, PausePodsSpec, PolicySpec, PredictiveRole, PredictiveSpec, WarmPoolSpec,
+};
 pub use service::{
     BatchLatency, ContainerSpec, KillRule, NoReplicaRule, PodSpec, RetrySpec, Routing, ServiceModel, ServiceSpec,
     SloSpec, SoftSpread,

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use cluster::spec::{
-    ColdStartSpec, ControllerManager, ControllerSpec, Exporter, FleetSpec, InstanceOffering, InterruptionModel, KillRule, MetricsSpec,
-    NoReplicaRule, NodeTimings, PolicySpec, RetrySpec, Routing, ServiceSpec, SimulationSpec, SloSpec, WarmPoolSpec,
+    ColdStartSpec, ControllerManager, ControllerSpec, Exporter, FleetSpec, InstanceOffering, InterruptionModel,
+    KillRule, MetricsSpec, NoReplicaRule, NodeTimings, PolicySpec, RetrySpec, Routing, ServiceSpec, SimulationSpec,
+    SloSpec, WarmPoolSpec,
 };
 use cluster::{Keep, RequestSink, simulate, simulate_by_events, simulate_to};
 use policy::hpa::{HpaSpec, MetricSpec, MetricTarget};

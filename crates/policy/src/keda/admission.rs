@@ -5,7 +5,7 @@ use units::SimDuration;
 use super::fallback;
 use super::formula::{Formula, FormulaError};
 use super::scaler::{self, Fault, FeedNote, Scaler};
-use super::{FallbackBehavior, MetricType, ScaledObject, Trigger};
+use super::{FallbackBehavior, MetricType, Release, ScaledObject, Trigger};
 use crate::SignalQuery;
 use crate::hpa::{Behavior, Rules};
 
@@ -304,8 +304,11 @@ pub fn check_requests(object: &ScaledObject, requested: &[&str]) -> Result<(), V
     lacking.map_or(Ok(()), |trigger| Err(Violation::MissingRequest { kind: trigger.kind.clone() }))
 }
 
-/// Rule 6: names that must fit into a label.
+/// Rule 6: names that must fit into a label; refused since 2.20.
 pub fn check_names(object: &ScaledObject) -> Result<(), Violation> {
+    if object.release < Release::new(2, 20, 0) {
+        return Ok(());
+    }
     let names = [("the ScaledObject's name", object.name.len()), ("the HPA's name", object.hpa_name().len())];
     for (what, length) in names {
         if length > NAME_LENGTH_MAX {

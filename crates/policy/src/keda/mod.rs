@@ -9,9 +9,9 @@
 
 pub mod admission;
 mod annotations;
-mod feed;
 pub mod executor;
 pub mod fallback;
+mod feed;
 pub mod formula;
 pub mod generated;
 mod object;

@@ -159,6 +159,12 @@ impl ScaledObject {
         self.replicas_max.unwrap_or(100)
     }
 
+    /// The fallback that is in use: up to 2.19 KEDA passed over it where `scalingModifiers` are given.
+    pub fn effective_fallback(&self) -> Option<&Fallback> {
+        let is_used = self.advanced.scaling_modifiers.is_none() || self.release >= Release::new(2, 20, 0);
+        self.fallback.as_ref().filter(|_| is_used)
+    }
+
     /// Name of the generated HPA.
     pub fn hpa_name(&self) -> String {
         match &self.advanced.hpa_name {

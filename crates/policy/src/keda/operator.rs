@@ -268,7 +268,7 @@ impl Keda {
         let age = known.iter().filter_map(|known| known.age).max();
         let provenance = Provenance { outcome: Some(outcome), age };
         let circumstances = Circumstances {
-            fallback: self.object.fallback.as_ref(),
+            fallback: self.object.effective_fallback(),
             modifiers: self.object.advanced.scaling_modifiers.as_ref(),
             // Through the quantity the HPA holds, as KEDA reads it back from there.
             target: milli_from_f64(source.scaler.threshold()) as f64 / 1000.0,
@@ -303,7 +303,7 @@ impl Keda {
         if let Some(value) = formula.evaluate(&values).map_err(|error| error.to_string())? {
             return Ok(milli_truncated(value));
         }
-        let of_nil = self.object.fallback.as_ref().zip(self.object.advanced.scaling_modifiers.as_ref());
+        let of_nil = self.object.effective_fallback().zip(self.object.advanced.scaling_modifiers.as_ref());
         of_nil
             .and_then(|(fallback, modifiers)| fallback::composite_of_nil(fallback, modifiers))
             .ok_or_else(|| "the formula gives nil".to_owned())
@@ -408,7 +408,8 @@ impl Keda {
 
     /// The raw queries with those that no push scaler needs left unread.
     pub fn push_queries(&self) -> Vec<MetricQuery> {
-        let needed = |query: usize| self.sources.iter().any(|source| source.scaler.is_push() && source.queries.contains(&query));
+        let needed =
+            |query: usize| self.sources.iter().any(|source| source.scaler.is_push() && source.queries.contains(&query));
         let asked = |(query, raw): (usize, &MetricQuery)| if needed(query) { raw.clone() } else { MetricQuery::Unread };
         self.queries.iter().enumerate().map(asked).collect()
     }

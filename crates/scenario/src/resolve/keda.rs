@@ -1,6 +1,6 @@
 //! ScaledObjects: those of the folder, those written in place, and those the HTTP add-on makes.
 
-use cluster::spec::{Routing, ServiceSpec};
+use cluster::spec::{NoReplicaRule, Routing, ServiceSpec};
 use policy::keda::{Release, ScaledObject, Violation, Warning, admission};
 
 use crate::error::{At, ScenarioError};
@@ -9,6 +9,7 @@ use crate::manifest::{Document, HttpScaledObjectFile, Kind, MetadataFile, Scaled
 use crate::tree::Node;
 
 use super::Context;
+use super::requests::lacking;
 
 /// Annotation by which a ScaledObject takes over an HPA that is there already.
 const TRANSFER: &str = "scaledobject.keda.sh/transfer-hpa-ownership";
@@ -46,6 +47,7 @@ impl<'a> Context<'a> {
                 None => self.inconsistent(&joined(path, &below), &reason),
             }
         })?;
+        self.check_requests(&object, service, document, path)?;
         self.check_hpa_name(&object, document, path)?;
         for warning in warnings {
             if matches!(warning, Warning::CountsQueue { .. }) && service.routing == Routing::CentralQueue {
@@ -83,12 +85,43 @@ impl<'a> Context<'a> {
         self.note_ignored(document, &ignored);
         self.check_target(Some(&file.target()), service, Some(document), path)?;
         if file.is_released() {
-            let reason = "its annotations keep the add-on from making a ScaledObject, and the folder has none of this name";
+            let reason =
+                "its annotations keep the add-on from making a ScaledObject, and the folder has none of this name";
             return Err(in_spec(document, "", reason.to_owned()));
         }
         let object = file.scaled_object().map_err(|(below, reason)| in_spec(document, &below, reason))?;
+        if service.no_replica != NoReplicaRule::Hold {
+            let reason = format!(
+                "the interceptor of HTTPScaledObject/{name} holds requests while no replica is ready: say `hold`"
+            );
+            return Err(self.inconsistent("spec.service.whileNoReplica", &reason));
+        }
         self.note_add_on(&file);
         Ok((object, document))
+    }
+
+    /// KEDA's webhook wants the request or limit that a cpu or memory trigger divides by.
+    fn check_requests(
+        &self,
+        object: &ScaledObject,
+        service: &ServiceSpec,
+        document: Option<&Document>,
+        path: &str,
+    ) -> Result<(), ScenarioError> {
+        for (index, trigger) in object.triggers.iter().enumerate().filter(|(_, trigger)| trigger.is_resource()) {
+            let container = trigger.metadata.get("containerName").map(String::as_str);
+            let Some(lacking) = lacking(service, &trigger.kind, container) else { continue };
+            let kind = &trigger.kind;
+            let below = format!("triggers[{index}]");
+            let reason = format!(
+                "{below} ({kind}): KEDA refuses it, for container {lacking} has neither a {kind} request nor a limit"
+            );
+            return Err(match document {
+                Some(document) => in_spec(document, &below, reason),
+                None => self.inconsistent(&joined(path, &below), &reason),
+            });
+        }
+        Ok(())
     }
 
     /// What the interceptor does besides counting.
@@ -101,11 +134,13 @@ impl<'a> Context<'a> {
         };
         let timeouts = file.spec.timeouts.unwrap_or_default();
         if timeouts.condition_wait.is_some() || timeouts.response_header.is_some() {
-            let what = "its timeouts are not modelled: requests wait as long as their clients do (service.client.timeout)";
+            let what =
+                "its timeouts are not modelled: requests wait as long as their clients do (service.client.timeout)";
             add(format!("HTTPScaledObject/{name}: {what}"));
         }
         if file.spec.cold_start_timeout_failover_ref.is_some() {
-            let what = "coldStartTimeoutFailoverRef is not modelled: no other service answers while none of its pods does";
+            let what =
+                "coldStartTimeoutFailoverRef is not modelled: no other service answers while none of its pods does";
             add(format!("HTTPScaledObject/{name}: {what}"));
         }
     }
@@ -150,7 +185,13 @@ pub(super) fn in_spec(document: &Document, below: &str, reason: String) -> Scena
 }
 
 fn warning_text(object: &ScaledObject, warning: &Warning) -> String {
-    let called = |index: usize| format!("trigger {} ({})", object.triggers[index].name.clone().unwrap_or_else(|| index.to_string()), object.triggers[index].kind);
+    let called = |index: usize| {
+        format!(
+            "trigger {} ({})",
+            object.triggers[index].name.clone().unwrap_or_else(|| index.to_string()),
+            object.triggers[index].kind
+        )
+    };
     match warning {
         Warning::PollingIntervalIrrelevant => {
             "pollingInterval moves nothing between minReplicaCount and maxReplicaCount".to_owned()
@@ -164,7 +205,11 @@ fn warning_text(object: &ScaledObject, warning: &Warning) -> String {
                 (true, true) => String::new(),
                 _ => format!(", every {}, delay {}", signal.every, signal.delay),
             };
-            format!("{} is fed by the signal {}{freshness}; metrics.triggers can name another", called(*index), signal.signal.name())
+            format!(
+                "{} is fed by the signal {}{freshness}; metrics.triggers can name another",
+                called(*index),
+                signal.signal.name()
+            )
         }
         Warning::CountsQueue { index } => {
             let what = "counts a queue, but the service pushes requests to its replicas, where they no longer count";

@@ -9,6 +9,7 @@ mod offerings;
 mod policies;
 mod price_book;
 mod rates;
+mod requests;
 mod service;
 mod shapes;
 mod spot_history;

@@ -54,7 +54,8 @@ impl Context<'_> {
             if is_alone && forecaster.role == PredictiveRole::Floor {
                 forecaster.role = PredictiveRole::Alone;
                 // A fixed number beside it is the least there shall be: two that write the count would undo each other.
-                let least = fixed.take().map_or(forecaster.replicas_min, |fixed| fixed.replicas.max(forecaster.replicas_min));
+                let least =
+                    fixed.take().map_or(forecaster.replicas_min, |fixed| fixed.replicas.max(forecaster.replicas_min));
                 if least > forecaster.replicas_max {
                     return Err(self.inconsistent(&path, "`replicasMax` is below `static.replicas`"));
                 }
@@ -66,13 +67,14 @@ impl Context<'_> {
             controllers.push(ControllerSpec::Static { replicas: fixed.replicas });
         }
         if let Some(choice) = &file.hpa {
-            let hpa = self.hpa(choice, (&file.name, &format!("{path}.hpa")), spec, service)?;
+            let hpa = self.hpa(choice, (file.name.as_str(), format!("{path}.hpa").as_str()), spec, service)?;
             let manager = self.controller_manager(spec, sync_period)?;
             self.note_dropped(&hpa, &manager, spec);
+            self.note_missing_requests(&hpa, service);
             controllers.push(ControllerSpec::Hpa { spec: hpa, manager });
         }
         if let Some(choice) = &file.keda {
-            let scaled_object = self.keda(choice, (file, &format!("{path}.keda")), spec, service)?;
+            let scaled_object = self.keda(choice, (file, format!("{path}.keda").as_str()), spec, service)?;
             let manager = self.controller_manager(spec, sync_period)?;
             controllers.push(ControllerSpec::Keda { scaled_object, manager });
         }

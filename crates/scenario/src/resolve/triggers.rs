@@ -71,34 +71,34 @@ impl Context<'_> {
 
     /// One entry as the policy reads it.
     fn feed(&self, key: &str, file: &TriggerFile) -> Result<Feed, ScenarioError> {
-        let wrong = |field: &str, reason: &str| Err(self.inconsistent(&place(key, field), reason));
+        let wrong = |field: &str, reason: &str| self.inconsistent(&place(key, field), reason);
         let source = match (&file.signal, file.constant, &file.promql) {
             (Some(name), None, None) => match Signal::named(name) {
                 Some(signal) => FeedSource::Signal(signal),
                 None => return Err(self.unknown_name(&place(key, "signal"), "signal", name, Signal::names())),
             },
             (None, Some(number), None) if number.is_finite() => FeedSource::Constant(number),
-            (None, Some(_), None) => return wrong("constant", "must be a finite number"),
+            (None, Some(_), None) => return Err(wrong("constant", "must be a finite number")),
             (None, None, Some(query)) => match promql::Query::compile(query) {
                 Ok(_) => FeedSource::PromQl(query.clone()),
-                Err(error) => return wrong("promql", &error.to_string()),
+                Err(error) => return Err(wrong("promql", &error.to_string())),
             },
-            _ => return wrong("", "needs exactly one of `signal`, `constant` and `promql`"),
+            _ => return Err(wrong("", "needs exactly one of `signal`, `constant` and `promql`")),
         };
         let positive = |field: &str, value: Option<f64>| match value {
-            Some(value) if !(value.is_finite() && value > 0.0) => wrong(field, "must be above 0").map(|()| None),
+            Some(value) if !(value.is_finite() && value > 0.0) => Err(wrong(field, "must be above 0")),
             value => Ok(value),
         };
         let second = SimDuration::from_secs(1);
         let step = |field: &str, time: Option<Time>| match time.map(Time::duration) {
-            Some(step) if !step.is_zero() && step < second => wrong(field, "must be 0s or at least 1s").map(|()| None),
+            Some(step) if !step.is_zero() && step < second => Err(wrong(field, "must be 0s or at least 1s")),
             step => Ok(step),
         };
         if file.over.is_some_and(|over| over.duration() < second) {
-            return wrong("over", "must be at least 1s");
+            return Err(wrong("over", "must be at least 1s"));
         }
         if file.partitions == Some(0) {
-            return wrong("partitions", "must be above 0");
+            return Err(wrong("partitions", "must be above 0"));
         }
         Ok(Feed {
             per_request: positive("perRequest", file.per_request)?.unwrap_or(1.0),
@@ -143,13 +143,17 @@ impl Context<'_> {
         let text = |key: &str| trigger.metadata.get(key).map(String::as_str).filter(|value| !value.is_empty());
         match trigger.kind.as_str() {
             "external" | "external-push" => {
-                if let Some(document) = text("interceptorRoute").and_then(|name| self.document("InterceptorRoute", name)) {
+                if let Some(document) =
+                    text("interceptorRoute").and_then(|name| self.document("InterceptorRoute", name))
+                {
                     let (route, _) = read::<InterceptorRouteFile>(document)?;
                     let metric = route.spec.scaling_metric.unwrap_or_default();
                     let feeds = metric.feeds(&document.name);
                     return feeds.map_err(|reason| super::keda::in_spec(document, "scalingMetric", reason));
                 }
-                if let Some(document) = text("httpScaledObject").and_then(|name| self.document("HTTPScaledObject", name)) {
+                if let Some(document) =
+                    text("httpScaledObject").and_then(|name| self.document("HTTPScaledObject", name))
+                {
                     let (file, _) = read::<HttpScaledObjectFile>(document)?;
                     let made = file.scaled_object();
                     let made = made.map_err(|(below, reason)| super::keda::in_spec(document, &below, reason))?;
@@ -180,8 +184,11 @@ impl Context<'_> {
 
     /// Whether a label selector (`app=web,tier!=db`) meets the pods of some template in the folder; set expressions meet none.
     fn selects_our_pods(&self, selector: &str) -> bool {
-        let labels: Vec<&Node> =
-            self.documents.iter().filter_map(|document| document.node.at(&["spec", "template", "metadata", "labels"])).collect();
+        let labels: Vec<&Node> = self
+            .documents
+            .iter()
+            .filter_map(|document| document.node.at(&["spec", "template", "metadata", "labels"]))
+            .collect();
         let meets = |labels: &Node, requirement: &str| {
             let value = |key: &str| labels.get(key.trim()).and_then(Node::text);
             if let Some((key, wanted)) = requirement.split_once("!=") {
@@ -196,7 +203,12 @@ impl Context<'_> {
     }
 
     /// A trigger that cannot be used, with what its author can do about it.
-    pub(super) fn refused_trigger(&self, object: &ScaledObject, index: usize, fault: &keda::scaler::Fault) -> (String, String) {
+    pub(super) fn refused_trigger(
+        &self,
+        object: &ScaledObject,
+        index: usize,
+        fault: &keda::scaler::Fault,
+    ) -> (String, String) {
         use keda::scaler::Fault;
         let trigger = &object.triggers[index];
         let called = format!("triggers[{index}] ({})", trigger.kind);
@@ -207,23 +219,30 @@ impl Context<'_> {
                 let wanted: Vec<&str> = keys.split(" or ").collect();
                 let known = keda::scaler::known_keys(&trigger.kind).unwrap_or_default();
                 let strange = trigger.metadata.keys().filter(|key| !known.contains(&key.as_str()));
-                let slip = strange.into_iter().find_map(|found| Some((found, names::nearest(found, wanted.iter().copied())?)));
+                let slip =
+                    strange.into_iter().find_map(|found| Some((found, names::nearest(found, wanted.iter().copied())?)));
                 match slip {
-                    Some((found, meant)) => {
-                        (at(&format!("metadata.{found}")), format!("{called}: there is no key `{found}`; did you mean `{meant}`?"))
-                    }
+                    Some((found, meant)) => (
+                        at(&format!("metadata.{found}")),
+                        format!("{called}: there is no key `{found}`; did you mean `{meant}`?"),
+                    ),
                     None => (at("metadata"), format!("{called}: metadata.{keys} is missing")),
                 }
             }
             Fault::NeedsFeed => {
-                let hint = format!("metrics.triggers: {{\"{key}\": {{signal: requests}}}} (or another signal, constant, promql)");
+                let hint = format!(
+                    "metrics.triggers: {{\"{key}\": {{signal: requests}}}} (or another signal, constant, promql)"
+                );
                 let what = "what it measures lies outside the cluster; say which simulated signal stands for it";
                 (at("type"), format!("{called}: {what}: {hint}"))
             }
             Fault::UnknownType => {
                 let allowed = Allowed::new(trigger.kind.clone(), keda::scaler::known_types());
                 let hint = format!("metrics.triggers: {{\"{key}\": {{signal: requests, target: 10}}}}");
-                (at("type"), format!("there is no trigger type `{}`{allowed}; a signal can stand for it: {hint}", trigger.kind))
+                (
+                    at("type"),
+                    format!("there is no trigger type `{}`{allowed}; a signal can stand for it: {hint}", trigger.kind),
+                )
             }
             Fault::UnknownSignal { found } => {
                 let allowed = Allowed::new(found.clone(), Signal::names());

@@ -29,7 +29,12 @@ impl Context<'_> {
         for name in spec.kubernetes.feature_gates.keys() {
             if !GATES.iter().any(|(known, _)| known == name) {
                 let names = GATES.iter().map(|(known, _)| *known);
-                return Err(self.unknown_name("spec.kubernetes.featureGates", "feature gate that the HPA reads", name, names));
+                return Err(self.unknown_name(
+                    "spec.kubernetes.featureGates",
+                    "feature gate that the HPA reads",
+                    name,
+                    names,
+                ));
             }
         }
         let is_on = |gate: &str| {
@@ -94,21 +99,24 @@ impl Context<'_> {
         if hpa.replicas_min > 0 {
             return Ok(None);
         }
-        let is_pod_free = |metric: &MetricSpec| matches!(metric, MetricSpec::Object { .. } | MetricSpec::External { .. });
+        let is_pod_free =
+            |metric: &MetricSpec| matches!(metric, MetricSpec::Object { .. } | MetricSpec::External { .. });
         Ok(match (gate, hpa.metrics.iter().any(is_pod_free)) {
             (false, _) => Some(format!(
                 "Kubernetes {major}.{minor} refuses 0: the gate HPAScaleToZero is off (on by default from 1.37; \
                  kubernetes.featureGates: {{HPAScaleToZero: true}})"
             )),
-            (true, false) => Some("0 needs at least one Object or External metric: per-pod metrics say nothing without pods".to_owned()),
+            (true, false) => Some(
+                "0 needs at least one Object or External metric: per-pod metrics say nothing without pods".to_owned(),
+            ),
             (true, true) => None,
         })
     }
 
     /// Notes fields that the API server of this release drops.
     pub(super) fn note_dropped(&mut self, hpa: &HpaSpec, manager: &ControllerManager, spec: &ScenarioSpec) {
-        let sides = hpa.behavior.iter().flat_map(|behavior| [&behavior.scale_up, &behavior.scale_down]).flatten();
-        let has_tolerance = sides.into_iter().any(|rules| rules.tolerance.is_some());
+        let mut sides = hpa.behavior.iter().flat_map(|behavior| [&behavior.scale_up, &behavior.scale_down]).flatten();
+        let has_tolerance = sides.any(|rules| rules.tolerance.is_some());
         if has_tolerance && !manager.has_configurable_tolerance {
             let version = &spec.kubernetes.version;
             let what = "tolerance has no effect: the gate HPAConfigurableTolerance is off (on by default from 1.35)";

@@ -8,3 +8,4 @@ mod overrides;
 mod shipped;
 mod support;
 mod traces;
+mod triggers;

@@ -3,8 +3,6 @@
 //! [`super::kinds`] knows their keys; here is what each makes of the figures it is given. Arithmetic follows `pkg/scalers` of
 //! kedacore/keda (August 2026).
 
-use std::ops::Range;
-
 use units::SimDuration;
 
 use super::kinds::{self, Amount, Kind};
@@ -214,7 +212,9 @@ pub(super) fn amount(metadata: Metadata<'_>, amount: Amount) -> Result<f64, Faul
     match (written, amount.default) {
         (Some((key, text)), _) if amount.is_whole => {
             let whole = text.parse::<i64>();
-            whole.map(|value| value as f64).map_err(|_| Fault::Other(format!("metadata.{key}: `{text}` is not a whole number")))
+            whole
+                .map(|value| value as f64)
+                .map_err(|_| Fault::Other(format!("metadata.{key}: `{text}` is not a whole number")))
         }
         (Some((key, text)), _) => {
             text.parse().map_err(|_| Fault::Other(format!("metadata.{key}: `{text}` is not a number")))
@@ -240,6 +240,3 @@ fn figure_of(answer: Option<&Result<MetricReading, MetricError>>) -> Result<Opti
         None => Err("no answer".to_owned()),
     }
 }
-
-/// Which of the raw queries are one metric's own.
-pub(in crate::keda) type Queries = Range<usize>;

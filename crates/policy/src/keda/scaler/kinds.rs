@@ -389,7 +389,10 @@ const FOREIGN: [Kind; 36] = [
     foreign("graphite", ("serverAddress query queryTime", "authMode"), "threshold", "activationThreshold"),
     foreign(
         "influxdb",
-        ("query", "serverURL authTokenFromEnv authToken organizationName organizationNameFromEnv unsafeSsl queryType database"),
+        (
+            "query",
+            "serverURL authTokenFromEnv authToken organizationName organizationNameFromEnv unsafeSsl queryType database",
+        ),
         "thresholdValue",
         "activationThresholdValue",
     ),
@@ -446,21 +449,44 @@ const FOREIGN: [Kind; 36] = [
     foreign("mysql", ("query", SQL), "queryValue", "activationQueryValue"),
     foreign("postgresql", ("query", SQL), "targetQueryValue", "activationTargetQueryValue"),
     foreign("mssql", ("query", SQL), "targetValue", "activationTargetValue"),
-    foreign("cassandra", ("query keyspace", "clusterIPAddress consistency protocolVersion port username passwordFromEnv tls"),
-        "targetQueryValue", "activationTargetQueryValue"),
+    foreign(
+        "cassandra",
+        ("query keyspace", "clusterIPAddress consistency protocolVersion port username passwordFromEnv tls"),
+        "targetQueryValue",
+        "activationTargetQueryValue",
+    ),
     foreign(
         "mongodb",
         ("collection query", "connectionStringFromEnv scheme host port username passwordFromEnv dbName tls"),
         "queryValue",
         "activationQueryValue",
     ),
-    foreign("couchdb", ("query", "connectionStringFromEnv host port username passwordFromEnv dbName"), "queryValue", "activationQueryValue"),
-    foreign("arangodb", ("query", "endpoints collection authModes unsafeSsl dbName"), "queryValue", "activationQueryValue"),
+    foreign(
+        "couchdb",
+        ("query", "connectionStringFromEnv host port username passwordFromEnv dbName"),
+        "queryValue",
+        "activationQueryValue",
+    ),
+    foreign(
+        "arangodb",
+        ("query", "endpoints collection authModes unsafeSsl dbName"),
+        "queryValue",
+        "activationQueryValue",
+    ),
     foreign("etcd", ("endpoints watchKey", "tls watchProgressNotifyInterval"), "value", "activationValue"),
     foreign("clickhouse", ("query", SQL), "targetQueryValue", "activationTargetQueryValue"),
-    foreign("spanner gcp-spanner", ("query", "projectId instance instanceId database databaseId credentialsFromEnv"),
-        "targetValue targetQueryValue", "activationTargetValue activationTargetQueryValue"),
-    foreign("solr", ("host collection query", "username passwordFromEnv"), "targetQueryValue", "activationTargetQueryValue"),
+    foreign(
+        "spanner gcp-spanner",
+        ("query", "projectId instance instanceId database databaseId credentialsFromEnv"),
+        "targetValue targetQueryValue",
+        "activationTargetValue activationTargetQueryValue",
+    ),
+    foreign(
+        "solr",
+        ("host collection query", "username passwordFromEnv"),
+        "targetQueryValue",
+        "activationTargetQueryValue",
+    ),
     foreign("splunk", ("savedSearchName valueField", "host username unsafeSsl"), "targetValue", "activationValue"),
     foreign(
         "splunk-observability",
@@ -470,11 +496,19 @@ const FOREIGN: [Kind; 36] = [
     ),
     foreign(
         "sumologic",
-        ("query|query.A", "host queryType dimension timezone rollup quantization timerange resultQueryRowID resultField aggregator"),
+        (
+            "query|query.A",
+            "host queryType dimension timezone rollup quantization timerange resultQueryRowID resultField aggregator",
+        ),
         "threshold",
         "activationThreshold",
     ),
-    foreign("predictkube", ("query prometheusAddress", "predictHorizon historyTimeWindow queryStep"), "threshold", "activationThreshold"),
+    foreign(
+        "predictkube",
+        ("query prometheusAddress", "predictHorizon historyTimeWindow queryStep"),
+        "threshold",
+        "activationThreshold",
+    ),
     foreign(
         "openstack-metric",
         ("metricID", "metricsURL aggregationMethod granularity timeout"),
@@ -483,7 +517,10 @@ const FOREIGN: [Kind; 36] = [
     ),
     foreign(
         "huawei-cloudeye",
-        ("metricName dimensionName dimensionValue", "namespace metricCollectionTime metricFilter metricPeriod minMetricValue"),
+        (
+            "metricName dimensionName dimensionValue",
+            "namespace metricCollectionTime metricFilter metricPeriod minMetricValue",
+        ),
         "targetMetricValue",
         "activationTargetMetricValue",
     ),

@@ -91,7 +91,7 @@ impl Shape {
 /// The metrics of `trigger`, whose type is `kind`.
 pub(super) fn shapes(trigger: &Trigger, kind: &Kind, release: Release) -> Result<Vec<Shape>, Fault> {
     let metadata = Metadata(&trigger.metadata);
-    let mut shape = Shape::plain(name(trigger, kind), kind.feed.signal);
+    let mut shape = Shape::plain(name(trigger), kind.feed.signal);
     match trigger.kind.as_str() {
         "kafka" | "apache-kafka" => kafka(metadata, &mut shape)?,
         "aws-sqs-queue" => {
@@ -133,20 +133,33 @@ pub(super) fn shapes(trigger: &Trigger, kind: &Kind, release: Release) -> Result
     Ok(vec![shape])
 }
 
-/// The metric's name: the type and whatever the first required key names.
-fn name(trigger: &Trigger, kind: &Kind) -> String {
+/// Keys that name what is measured, the most telling first.
+const NAMING: [&str; 14] = [
+    "topic",
+    "queueName",
+    "subscriptionName",
+    "topicName",
+    "listName",
+    "stream",
+    "streamName",
+    "tableName",
+    "destinationName",
+    "tube",
+    "taskQueue",
+    "metricName",
+    "eventHubName",
+    "httpScaledObject",
+];
+
+/// The metric's name: the type, and what the metadata names.
+fn name(trigger: &Trigger) -> String {
     let metadata = Metadata(&trigger.metadata);
     if trigger.kind == "metrics-api" {
         let location = metadata.text("valueLocation").or(metadata.text("scalelabSignal")).unwrap_or_default();
         return format!("metric-api-{location}");
     }
-    const NAMING: [&str; 14] = [
-        "topic", "queueName", "subscriptionName", "topicName", "listName", "stream", "streamName", "tableName",
-        "destinationName", "tube", "taskQueue", "metricName", "eventHubName", "httpScaledObject",
-    ];
     let named = NAMING.iter().find_map(|key| metadata.text(key));
     let url = metadata.text("queueURL").and_then(|url| url.rsplit('/').next()).filter(|name| !name.is_empty());
-    let _ = kind;
     match named.or(url) {
         Some(named) => format!("{}-{named}", trigger.kind),
         None => trigger.kind.clone(),
@@ -169,7 +182,9 @@ fn kafka(metadata: Metadata<'_>, shape: &mut Shape) -> Result<(), Fault> {
         return clash("metadata.allowIdleConsumers and metadata.limitToPartitionsWithLag exclude each other");
     }
     if kafka.limit_to_partitions_with_lag && kafka.even_distribution {
-        return clash("metadata.limitToPartitionsWithLag and metadata.ensureEvenDistributionOfPartitions exclude each other");
+        return clash(
+            "metadata.limitToPartitionsWithLag and metadata.ensureEvenDistributionOfPartitions exclude each other",
+        );
     }
     if topic.is_none() && (needs_topic || !flag(metadata, "fullMetadata", true)?) {
         return Err(Fault::MissingKey { keys: "topic".to_owned() });
@@ -224,7 +239,8 @@ fn rabbitmq(metadata: Metadata<'_>, shape: &mut Shape) -> Result<(), Fault> {
             (vec![Signal::ArrivalRate, Signal::FinishRate, messages], Rule::ConsumptionTime)
         }
         other => {
-            let modes = "QueueLength, MessageRate, DeliverGetRate, PublishedToDeliveredRatio and ExpectedQueueConsumptionTime";
+            let modes =
+                "QueueLength, MessageRate, DeliverGetRate, PublishedToDeliveredRatio and ExpectedQueueConsumptionTime";
             return Err(choice("mode", other, modes));
         }
     };
@@ -258,7 +274,9 @@ fn pubsub(metadata: Metadata<'_>, shape: &mut Shape, release: Release) -> Result
         _ => Vec::new(),
     };
     if is_topic {
-        shape.remarks.push("a topic has subscriptions of its own kind: its one subscription is taken to be the service".to_owned());
+        shape.remarks.push(
+            "a topic has subscriptions of its own kind: its one subscription is taken to be the service".to_owned(),
+        );
     }
     Ok(())
 }
@@ -294,7 +312,9 @@ fn cloudwatch(metadata: Metadata<'_>, shape: &mut Shape) -> Result<(), Fault> {
     let collected = whole(metadata, "metricCollectionTime")?.unwrap_or(300.0);
     let offset = whole(metadata, "metricEndTimeOffset")?.unwrap_or(0.0);
     if period <= 0.0 || offset < 0.0 {
-        return Err(Fault::Other("metadata.metricStatPeriod must be above 0 and metricEndTimeOffset not below".to_owned()));
+        return Err(Fault::Other(
+            "metadata.metricStatPeriod must be above 0 and metricEndTimeOffset not below".to_owned(),
+        ));
     }
     if collected % period != 0.0 {
         return Err(Fault::Other(format!(
@@ -302,7 +322,8 @@ fn cloudwatch(metadata: Metadata<'_>, shape: &mut Shape) -> Result<(), Fault> {
         )));
     }
     let seconds = |seconds: f64| SimDuration::from_secs(seconds as u64);
-    (shape.every, shape.over, shape.delay) = (Some(seconds(period)), Some(seconds(period)), Some(seconds(offset + 60.0)));
+    (shape.every, shape.over, shape.delay) =
+        (Some(seconds(period)), Some(seconds(period)), Some(seconds(offset + 60.0)));
     match metadata.text("metricStat").unwrap_or("Average") {
         "Sum" | "SampleCount" => shape.factor = period,
         "Average" | "Minimum" | "Maximum" => {}
@@ -322,7 +343,9 @@ fn metrics_api(metadata: Metadata<'_>, shape: &mut Shape) -> Result<(), Fault> {
         if !["average", "sum", "max", "min"].contains(&how) {
             return Err(choice("aggregationType", how, "average, sum, max and min"));
         }
-        shape.remarks.push(format!("aggregateFromKubeServiceEndpoints: what feeds it is taken to be the {how} over the endpoints"));
+        shape.remarks.push(format!(
+            "aggregateFromKubeServiceEndpoints: what feeds it is taken to be the {how} over the endpoints"
+        ));
     }
     Ok(())
 }
@@ -366,7 +389,9 @@ impl Rule {
             },
             Self::ConsumptionTime => match (first, figures[1], figures[2]) {
                 (_, 0.0, messages) => Reading { value: activation, is_active: messages > 0.0 },
-                (published, delivered, messages) => compared((published - delivered) / delivered + messages / delivered),
+                (published, delivered, messages) => {
+                    compared((published - delivered) / delivered + messages / delivered)
+                }
             },
             Self::Peek => compared(if first >= 32.0 { figures[1] } else { first }),
         }
@@ -417,7 +442,9 @@ fn number(metadata: Metadata<'_>, key: &str) -> Result<Option<f64>, Fault> {
 fn whole(metadata: Metadata<'_>, key: &str) -> Result<Option<f64>, Fault> {
     let Some(text) = metadata.text(key) else { return Ok(None) };
     let value = text.parse::<i64>();
-    value.map(|value| Some(value as f64)).map_err(|_| Fault::Other(format!("metadata.{key}: `{text}` is not a whole number")))
+    value
+        .map(|value| Some(value as f64))
+        .map_err(|_| Fault::Other(format!("metadata.{key}: `{text}` is not a whole number")))
 }
 
 fn choice(key: &str, found: &str, allowed: &str) -> Fault {

@@ -95,7 +95,10 @@ fn a_queue_in_flight_counts_where_its_scaler_counts_it() {
     assert_eq!(stream("consumerGroup=g"), [Signal::Assigned]);
     assert_eq!(stream(""), [Signal::Requests]);
     assert_eq!(signals(&trigger("redis", "listName=l")), [Signal::Held]);
-    assert_eq!(signals(&trigger("gcp-pubsub", "subscriptionName=s mode=OldestUnackedMessageAge value=60")), [Signal::Oldest]);
+    assert_eq!(
+        signals(&trigger("gcp-pubsub", "subscriptionName=s mode=OldestUnackedMessageAge value=60")),
+        [Signal::Oldest]
+    );
 }
 
 #[test]
@@ -125,11 +128,11 @@ fn sources_are_as_stale_as_their_kind() {
         let feeds = vec![Feed::of(FeedSource::Signal(Signal::ArrivalRate))];
         shown(&Trigger { feeds, ..trigger(kind, metadata) })
     };
-    assert_snapshot!(shown(&trigger("gcp-pubsub", "subscriptionName=s")), @"requests over 1m every 1m delay 1m30s");
-    assert_snapshot!(shown(&trigger("rabbitmq", "queueName=q host=http://h")), @"requests over 1m every 5s delay 0s");
+    assert_snapshot!(shown(&trigger("gcp-pubsub", "subscriptionName=s")), @"requests over 60s every 60s delay 90s");
+    assert_snapshot!(shown(&trigger("rabbitmq", "queueName=q host=http://h")), @"requests over 60s every 5s delay 0s");
     let watch = "expression=e awsRegion=r targetMetricValue=150 metricStatPeriod=60 metricEndTimeOffset=30";
-    assert_snapshot!(fed("aws-cloudwatch", watch), @"arrivalRate over 1m every 1m delay 1m30s");
-    assert_snapshot!(fed("datadog", "query=q queryValue=7"), @"arrivalRate over 1m every 0s delay 1m");
+    assert_snapshot!(fed("aws-cloudwatch", watch), @"arrivalRate over 60s every 60s delay 90s");
+    assert_snapshot!(fed("datadog", "query=q queryValue=7"), @"arrivalRate over 60s every 0s delay 60s");
 }
 
 #[test]
@@ -159,7 +162,8 @@ fn an_event_hub_has_no_more_consumers_than_partitions() {
 #[test]
 fn solace_emits_one_metric_per_target() {
     let base = "solaceSempBaseURL=u messageVpn=v queueName=q";
-    let of = |extra: &str| Scaler::all_of(&trigger("solace-event-queue", &format!("{base} {extra}")), Release::default());
+    let of =
+        |extra: &str| Scaler::all_of(&trigger("solace-event-queue", &format!("{base} {extra}")), Release::default());
     let both = of("messageCountTarget=5 messageReceiveRateTarget=7").unwrap();
     assert_eq!(both.iter().map(Scaler::threshold).collect::<Vec<_>>(), [5.0, 7.0]);
     assert_eq!(both[1].queries().len(), 1);
@@ -177,7 +181,10 @@ fn what_cannot_be_read_is_refused_in_words() {
     assert_snapshot!(refused("gcp-pubsub", "subscriptionName=s subscriptionSize=5"), @"metadata.subscriptionSize was removed in KEDA 2.20; write mode: SubscriptionSize and value");
     assert_snapshot!(refused("aws-cloudwatch", "expression=e awsRegion=r targetMetricValue=1 metricStatPeriod=60 metricCollectionTime=90"), @"metadata.metricCollectionTime 90 is not a multiple of metricStatPeriod 60");
     assert_snapshot!(refused("github-runner", "owner=o"), @"a github-runner trigger cannot be fed: it starts jobs of a CI system, and nothing simulated here stands for those");
-    assert_eq!(Scaler::all_of(&trigger("postgresql", "query=q targetQueryValue=3"), Release::default()).unwrap_err(), Fault::NeedsFeed);
+    assert_eq!(
+        Scaler::all_of(&trigger("postgresql", "query=q targetQueryValue=3"), Release::default()).unwrap_err(),
+        Fault::NeedsFeed
+    );
     assert_eq!(Scaler::all_of(&trigger("postgres", "query=q"), Release::default()).unwrap_err(), Fault::UnknownType);
 }
 
