@@ -57,8 +57,6 @@ pub struct ControllerManager {
     pub has_configurable_tolerance: bool,
     /// Gate PodLevelResources.
     pub has_pod_level_resources: bool,
-    /// Whether a new HPA makes its first pass at once; else one sync period after its creation.
-    pub is_first_pass_immediate: bool,
 }
 
 impl Default for ControllerManager {
@@ -69,7 +67,6 @@ impl Default for ControllerManager {
             zero_rule: ZeroRule::Condition,
             has_configurable_tolerance: true,
             has_pod_level_resources: true,
-            is_first_pass_immediate: true,
         }
     }
 }

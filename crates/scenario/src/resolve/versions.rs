@@ -52,7 +52,6 @@ impl Context<'_> {
             // Stable, and no longer to be switched off, from 1.37 on.
             has_configurable_tolerance: minor >= 37 || is_on("HPAConfigurableTolerance"),
             has_pod_level_resources: is_on("PodLevelResources"),
-            is_first_pass_immediate: minor >= 37,
         })
     }
 
