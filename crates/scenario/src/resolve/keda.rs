@@ -10,6 +10,7 @@ use crate::tree::Node;
 
 use super::Context;
 use super::requests::lacking;
+use super::triggers::refused_trigger;
 
 /// Annotation by which a ScaledObject takes over an HPA that is there already.
 const TRANSFER: &str = "scaledobject.keda.sh/transfer-hpa-ownership";
@@ -39,7 +40,7 @@ impl<'a> Context<'a> {
         self.feed_triggers(&mut object, spec)?;
         let warnings = admission::validate(&object).map_err(|violation| {
             let (below, reason) = match &violation {
-                Violation::Trigger { index, fault, .. } => self.refused_trigger(&object, *index, fault),
+                Violation::Trigger { index, fault, .. } => refused_trigger(&object, *index, fault),
                 other => (String::new(), other.to_string()),
             };
             match document {

@@ -201,54 +201,48 @@ impl Context<'_> {
         };
         labels.iter().any(|labels| selector.split(',').all(|requirement| meets(labels, requirement.trim())))
     }
+}
 
-    /// A trigger that cannot be used, with what its author can do about it.
-    pub(super) fn refused_trigger(
-        &self,
-        object: &ScaledObject,
-        index: usize,
-        fault: &keda::scaler::Fault,
-    ) -> (String, String) {
-        use keda::scaler::Fault;
-        let trigger = &object.triggers[index];
-        let called = format!("triggers[{index}] ({})", trigger.kind);
-        let key = format!("{}/{}", object.name, trigger.name.clone().unwrap_or_else(|| index.to_string()));
-        let at = |field: &str| format!("triggers[{index}].{field}");
-        match fault {
-            Fault::MissingKey { keys } => {
-                let wanted: Vec<&str> = keys.split(" or ").collect();
-                let known = keda::scaler::known_keys(&trigger.kind).unwrap_or_default();
-                let strange = trigger.metadata.keys().filter(|key| !known.contains(&key.as_str()));
-                let slip =
-                    strange.into_iter().find_map(|found| Some((found, names::nearest(found, wanted.iter().copied())?)));
-                match slip {
-                    Some((found, meant)) => (
-                        at(&format!("metadata.{found}")),
-                        format!("{called}: there is no key `{found}`; did you mean `{meant}`?"),
-                    ),
-                    None => (at("metadata"), format!("{called}: metadata.{keys} is missing")),
-                }
+/// A trigger that cannot be used, with what its author can do about it.
+pub(super) fn refused_trigger(object: &ScaledObject, index: usize, fault: &keda::scaler::Fault) -> (String, String) {
+    use keda::scaler::Fault;
+    let trigger = &object.triggers[index];
+    let called = format!("triggers[{index}] ({})", trigger.kind);
+    let key = format!("{}/{}", object.name, trigger.name.clone().unwrap_or_else(|| index.to_string()));
+    let at = |field: &str| format!("triggers[{index}].{field}");
+    match fault {
+        Fault::MissingKey { keys } => {
+            let wanted: Vec<&str> = keys.split(" or ").collect();
+            let known = keda::scaler::known_keys(&trigger.kind).unwrap_or_default();
+            let strange = trigger.metadata.keys().filter(|key| !known.contains(&key.as_str()));
+            let slip =
+                strange.into_iter().find_map(|found| Some((found, names::nearest(found, wanted.iter().copied())?)));
+            match slip {
+                Some((found, meant)) => (
+                    at(&format!("metadata.{found}")),
+                    format!("{called}: there is no key `{found}`; did you mean `{meant}`?"),
+                ),
+                None => (at("metadata"), format!("{called}: metadata.{keys} is missing")),
             }
-            Fault::NeedsFeed => {
-                let hint = format!(
-                    "metrics.triggers: {{\"{key}\": {{signal: requests}}}} (or another signal, constant, promql)"
-                );
-                let what = "what it measures lies outside the cluster; say which simulated signal stands for it";
-                (at("type"), format!("{called}: {what}: {hint}"))
-            }
-            Fault::UnknownType => {
-                let allowed = Allowed::new(trigger.kind.clone(), keda::scaler::known_types());
-                let hint = format!("metrics.triggers: {{\"{key}\": {{signal: requests, target: 10}}}}");
-                (
-                    at("type"),
-                    format!("there is no trigger type `{}`{allowed}; a signal can stand for it: {hint}", trigger.kind),
-                )
-            }
-            Fault::UnknownSignal { found } => {
-                let allowed = Allowed::new(found.clone(), Signal::names());
-                (at("metadata.scalelabSignal"), format!("{called}: there is no signal `{found}`{allowed}"))
-            }
-            Fault::Other(message) => (at("metadata"), format!("{called}: {message}")),
         }
+        Fault::NeedsFeed => {
+            let hint =
+                format!("metrics.triggers: {{\"{key}\": {{signal: requests}}}} (or another signal, constant, promql)");
+            let what = "what it measures lies outside the cluster; say which simulated signal stands for it";
+            (at("type"), format!("{called}: {what}: {hint}"))
+        }
+        Fault::UnknownType => {
+            let allowed = Allowed::new(trigger.kind.clone(), keda::scaler::known_types());
+            let hint = format!("metrics.triggers: {{\"{key}\": {{signal: requests, target: 10}}}}");
+            (
+                at("type"),
+                format!("there is no trigger type `{}`{allowed}; a signal can stand for it: {hint}", trigger.kind),
+            )
+        }
+        Fault::UnknownSignal { found } => {
+            let allowed = Allowed::new(found.clone(), Signal::names());
+            (at("metadata.scalelabSignal"), format!("{called}: there is no signal `{found}`{allowed}"))
+        }
+        Fault::Other(message) => (at("metadata"), format!("{called}: {message}")),
     }
 }
