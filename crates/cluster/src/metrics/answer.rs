@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use exporters::Signal;
 use policy::{MetricError, MetricOutcome, MetricQuery, MetricReading, PodSample, Provenance};
 use promql::Value;
 use promql::adapter::{AdapterError, MetricRequest, Objects, Requirement, SelectorOperator};
@@ -69,7 +68,12 @@ impl Pipeline {
             }
             MetricQuery::External { name, selector } => self.external_metric(name, selector, now),
             MetricQuery::PromQl { expression } => self.promql(expression, now),
-            MetricQuery::Signal { name } => self.signal(name, world),
+            MetricQuery::Signal(query) => {
+                let (value, age) = self.signals.value(*query, now, &mut *world.flow, pods);
+                self.provenance.age = Some(age);
+                Ok(MetricReading::Signal(value))
+            }
+            MetricQuery::Unread => Err(error("not asked for")),
         }
     }
 
@@ -157,18 +161,6 @@ impl Pipeline {
 
     fn gke_adapter(&self) -> GkeAdapter {
         GkeAdapter { delay_ms: millis(self.metrics.gke.delay) }
-    }
-
-    /// Figures the simulator itself knows, for triggers of kinds it does not model.
-    fn signal(&mut self, name: &str, world: &mut World<'_>) -> Answer {
-        let signal = match name {
-            "queue_length" => Signal::QueueLength,
-            "in_flight" => Signal::InFlight,
-            "requests" => Signal::Unfinished,
-            "arrivals_total" => Signal::Arrivals,
-            _ => return Err(error(&format!("no such signal: {name}"))),
-        };
-        Ok(MetricReading::Signal(self.figure(signal, world)))
     }
 
     /// An instant query as KEDA sends it: at the present time cut to the whole second.

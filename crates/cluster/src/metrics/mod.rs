@@ -16,6 +16,7 @@ mod process;
 mod resource;
 mod rules;
 mod scrape;
+mod signal;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -75,6 +76,8 @@ pub(crate) enum MetricsEvent {
     Resources,
     /// A group of recording rules is evaluated.
     Rules(u32),
+    /// The log of signals is continued.
+    Signals,
 }
 
 impl MetricsEvent {
@@ -88,6 +91,7 @@ impl MetricsEvent {
             Self::Pool => (4, 0),
             Self::Window(window) => (5, window),
             Self::Relist => (6, 0),
+            Self::Signals => (6, 1),
             Self::Resources => (7, 0),
             Self::Rules(group) => (7, group + 1),
         };
@@ -115,6 +119,7 @@ pub(crate) struct Pipeline {
     tally: Tally,
     outages: Outages,
     resources: Option<resource::ResourceSamples>,
+    signals: signal::SignalLog,
     /// Whether Prometheus is asked for anything.
     is_read: bool,
     values: Vec<f64>,
@@ -179,6 +184,7 @@ impl Pipeline {
             tally,
             outages: Outages::of(spec),
             resources: reads_resources.then(resource::ResourceSamples::default),
+            signals: signal::SignalLog::new(asked.iter()),
             values: Vec::new(),
             pending: Vec::new(),
             collected_ms: 0,
@@ -206,6 +212,9 @@ impl Pipeline {
         }
         if self.resources.is_some() {
             events.push((SimTime::ZERO, MetricsEvent::Resources));
+        }
+        if self.signals.step().is_some() {
+            events.push((SimTime::ZERO, MetricsEvent::Signals));
         }
         events
     }
@@ -324,8 +333,14 @@ impl Pipeline {
             MetricsEvent::Window(window) => self.sample_window(window, world),
             MetricsEvent::Relist => self.relist(world.now),
             MetricsEvent::Resources => self.read_resources(world),
+            MetricsEvent::Signals => self.log_signals(world),
             MetricsEvent::Rules(group) => self.evaluate_rules(group, world.now),
         }
+    }
+
+    fn log_signals(&mut self, world: &mut World<'_>) {
+        self.signals.push(world.now, &mut *world.flow, world.pods);
+        self.pending.extend(self.signals.step().map(|step| (world.now + step, MetricsEvent::Signals)));
     }
 
     fn process(&mut self, pod: PodId) -> &mut Process {
@@ -366,12 +381,6 @@ impl Pipeline {
             pod: None,
             gateway: None,
         }
-    }
-
-    /// The present value of a signal of the gateway or the cluster, for controllers that are told it without a scrape.
-    pub(super) fn figure(&mut self, signal: Signal, world: &mut World<'_>) -> f64 {
-        let figure = Figure::Signal { signal, scale: 1.0, floor: false };
-        self.source(world).value(figure, Subject::Gateway, &value::Before::default())
     }
 
     fn relist(&mut self, now: SimTime) {

@@ -16,7 +16,9 @@ pub use fleet::{
     PodDisruptionBudget, PoolRules, RestoreSpec, Scheduling, SpotSpec, ZoneTrace,
 };
 pub use metrics::{CpuUsage, GkeSpec, MemoryUsage, MetricsSpec, Outage, OutageSpec, UsageSpec};
-pub use policy::{ControllerSpec, PausePodsSpec, PolicySpec, PredictiveRole, PredictiveSpec, WarmPoolSpec};
+pub use policy::{
+    ControllerManager, ControllerSpec, PausePodsSpec, PolicySpec, PredictiveRole, PredictiveSpec, WarmPoolSpec,
+};
 pub use prehistory::PrehistorySpec;
 pub use probes::{Probe, Probes};
 pub use scheduling::{

@@ -44,7 +44,8 @@ fn kind(kind: Kind) -> &'static str {
 
 /// Names of the labels, each once, those of single rows with their values.
 fn labels(metric: &Metric) -> String {
-    let mut names: Vec<String> = metric.labels.iter().map(|(name, _)| (*name).replace("{hostname_label}", "Hostname")).collect();
+    let mut names: Vec<String> =
+        metric.labels.iter().map(|(name, _)| (*name).replace("{hostname_label}", "Hostname")).collect();
     let mut of_rows: Vec<(&str, Vec<&str>)> = Vec::new();
     for (name, value) in metric.rows.iter().flat_map(|(labels, _)| labels.iter()) {
         match of_rows.iter_mut().find(|(known, _)| known == name) {

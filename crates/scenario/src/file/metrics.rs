@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::quantity::Time;
 
-use super::OutageFile;
+use super::{OutageFile, TriggersFile};
 
 /// `metrics`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -57,6 +57,9 @@ pub struct MetricsFile {
     pub targets: Vec<TargetFile>,
     /// When parts of the pipeline do not work.
     pub outages: Vec<OutageFile>,
+    /// What feeds KEDA triggers whose source lies outside the cluster, by `SCALEDOBJECT/TRIGGER` (its name, index or `*`); without an entry
+    /// a queue trigger is fed by the signal of its type.
+    pub triggers: TriggersFile,
 }
 
 impl Default for MetricsFile {
@@ -83,6 +86,7 @@ impl Default for MetricsFile {
             external_labels: BTreeMap::new(),
             targets: Vec::new(),
             outages: Vec::new(),
+            triggers: TriggersFile::new(),
         }
     }
 }

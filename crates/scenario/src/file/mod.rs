@@ -13,7 +13,9 @@ mod prices;
 mod run;
 mod service;
 mod traffic;
+mod triggers;
 mod usage;
+mod versions;
 
 pub use choice::{Distribution, DistributionChoice, TextOr};
 pub use cold_start::{
@@ -44,6 +46,8 @@ pub use traffic::{
     ProcessFile, RateSeriesFile, RateTerm, RateTermChoice, SeriesUnit, SineFile, TimeColumn, TraceFile, TraceFormat,
     TrafficFile, WeeklyFile,
 };
+pub use triggers::{TriggerFile, TriggersFile};
+pub use versions::{HttpAddOnFile, KedaFile, KubernetesFile};
 
 pub use usage::{
     AmountOr, ContainerUsageFile, Cores, CpuFile, GpuPowerFile, MemoryFile, Power, UsageChoice, UsageFile,
@@ -106,6 +110,15 @@ pub struct ScenarioSpec {
     /// How metrics reach the controllers.
     #[serde(default)]
     pub metrics: MetricsFile,
+    /// The control plane whose HorizontalPodAutoscaler decides.
+    #[serde(default)]
+    pub kubernetes: KubernetesFile,
+    /// The KEDA that runs ScaledObjects.
+    #[serde(default)]
+    pub keda: KedaFile,
+    /// KEDA's HTTP add-on.
+    #[serde(default)]
+    pub http_add_on: HttpAddOnFile,
     /// The alternatives to compare.
     pub policies: Vec<PolicyFile>,
     /// What an answer is judged by.

@@ -9,6 +9,7 @@ mod autoscaler;
 mod budget;
 mod common;
 mod deployment;
+mod http_scaled_object;
 mod karpenter;
 mod label_selector;
 mod monitors;
@@ -28,6 +29,7 @@ pub use autoscaler::{HpaFile, HpaSpecFile, ScaleTargetFile};
 pub use budget::BudgetFile;
 pub use common::{IntOrPercent, MetadataFile, Quantity};
 pub use deployment::{ContainerFile, DeploymentFile, is_accelerator};
+pub use http_scaled_object::{HttpScaledObjectFile, InterceptorRouteFile, ScalingMetricFile};
 pub use karpenter::{
     KarpenterDisruption, KarpenterPool, NodeClassRef, Operator, Requirement, default_budget, disruption_budget,
 };
@@ -53,6 +55,10 @@ pub enum Kind {
     HorizontalPodAutoscaler,
     /// An autoscaler.
     ScaledObject,
+    /// What KEDA's HTTP add-on makes a ScaledObject of.
+    HttpScaledObject,
+    /// A route of the add-on's interceptor: what a ScaledObject that names it scales on.
+    InterceptorRoute,
     /// Holds evictions back.
     PodDisruptionBudget,
     /// A pool of nodes (`karpenter.sh/v1`).
@@ -70,11 +76,13 @@ pub enum Kind {
 }
 
 /// API version, kind, and what it is to us.
-const KINDS: [(&str, &str, Kind); 35] = [
+const KINDS: [(&str, &str, Kind); 37] = [
     ("scalelab.dev/v1", "Scenario", Kind::Scenario),
     ("apps/v1", "Deployment", Kind::Deployment),
     ("autoscaling/v2", "HorizontalPodAutoscaler", Kind::HorizontalPodAutoscaler),
     ("keda.sh/v1alpha1", "ScaledObject", Kind::ScaledObject),
+    ("http.keda.sh/v1alpha1", "HTTPScaledObject", Kind::HttpScaledObject),
+    ("http.keda.sh/v1beta1", "InterceptorRoute", Kind::InterceptorRoute),
     ("policy/v1", "PodDisruptionBudget", Kind::PodDisruptionBudget),
     ("karpenter.sh/v1", "NodePool", Kind::NodePool),
     ("karpenter.sh/v1beta1", "NodePool", Kind::NodePoolBeta),

@@ -57,7 +57,7 @@ fn documents_must_say_what_they_are() {
     assert_snapshot!(message("metadata: {name: x}\n"), @"scenario.yaml:1:1: `kind` is missing; every document starts with `apiVersion` and `kind`");
     assert_snapshot!(message("kind: Scenario\n"), @"scenario.yaml:1:1: `apiVersion` is missing; every document starts with `apiVersion` and `kind`");
     assert_snapshot!(message("- 1\n"), @"scenario.yaml:1:1: this document is not a mapping; every document starts with `apiVersion` and `kind`");
-    assert_snapshot!(message("apiVersion: apps/v1\nkind: Deploymnet\n"), @"scenario.yaml:2:7: kind: unknown kind `Deploymnet`; did you mean `Deployment`? (one of: Scenario, Deployment, HorizontalPodAutoscaler, ScaledObject, PodDisruptionBudget, NodePool, Provisioner, ConfigMap, DaemonSet, Service, ServiceAccount, Namespace, Secret, PersistentVolumeClaim, ServiceMonitor, PodMonitor, TriggerAuthentication, EC2NodeClass, AWSNodeTemplate, PriorityClass)");
+    assert_snapshot!(message("apiVersion: apps/v1\nkind: Deploymnet\n"), @"scenario.yaml:2:7: kind: unknown kind `Deploymnet`; did you mean `Deployment`? (one of: Scenario, Deployment, HorizontalPodAutoscaler, ScaledObject, HTTPScaledObject, InterceptorRoute, PodDisruptionBudget, NodePool, Provisioner, ConfigMap, DaemonSet, Service, ServiceAccount, Namespace, Secret, PersistentVolumeClaim, ServiceMonitor, PodMonitor, TriggerAuthentication, EC2NodeClass, AWSNodeTemplate, PriorityClass)");
     assert_snapshot!(message("apiVersion: autoscaling/v1\nkind: HorizontalPodAutoscaler\n"), @"scenario.yaml:1:13: apiVersion: there is no supported API version of this kind `autoscaling/v1`; did you mean `autoscaling/v2`? (one of: autoscaling/v2)");
 }
 

@@ -106,10 +106,11 @@ impl Found {
             if target != self.service {
                 let title = format!("{}/{}", document.kind, document.name);
                 self.notes.push(format!("{title} scales {target}, not {}: it became no policy", self.service));
-            } else if document.kind == "ScaledObject" {
-                self.scaled_objects.push(document.name.clone());
-            } else {
+            } else if document.kind == "HorizontalPodAutoscaler" {
                 self.hpas.push(document.name.clone());
+            } else if !self.scaled_objects.contains(&document.name) {
+                // An HTTPScaledObject and the ScaledObject made of it have one name, and are one policy.
+                self.scaled_objects.push(document.name.clone());
             }
         }
     }
@@ -117,7 +118,7 @@ impl Found {
 
 /// What an autoscaler scales; `None` for everything else.
 fn target(document: &Manifest) -> Option<&str> {
-    if !["HorizontalPodAutoscaler", "ScaledObject"].contains(&document.kind.as_str()) {
+    if !["HorizontalPodAutoscaler", "ScaledObject", "HTTPScaledObject"].contains(&document.kind.as_str()) {
         return None;
     }
     document.content.pointer("/spec/scaleTargetRef/name")?.as_str()
