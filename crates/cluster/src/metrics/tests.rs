@@ -123,7 +123,7 @@ impl Stage {
     fn new(spec: &SimulationSpec, queries: &[MetricQuery]) -> Self {
         let mut stage = Self {
             pipeline: Pipeline::new(spec, queries, 1),
-            flow: flow::build(spec, 1, Keep::default()),
+            flow: flow::build(spec, 0, 1, Keep::default()),
             pods: Pods::new(),
             fleet: Fleet::new(&spec.fleet, &spec.service.pod, 1),
             out: Out::default(),
