@@ -15,8 +15,8 @@ pub use fleet::{
 pub use metrics::{Exporter, MetricsSpec};
 pub use policy::{ControllerSpec, PausePodsSpec, PolicySpec, PredictiveRole, PredictiveSpec, WarmPoolSpec};
 pub use service::{
-    BatchLatency, ContainerSpec, KillRule, NoReplicaRule, PodSpec, RetrySpec, Routing, ServiceModel, ServiceSpec,
-    SloSpec, SoftSpread,
+    BatchLatency, ContainerSpec, GroupRestart, KillRule, NoReplicaRule, PodGroup, PodSpec, ReplicaOrder, RetrySpec,
+    Routing, ServiceModel, ServiceSpec, SloSpec, SoftSpread,
 };
 
 use std::sync::Arc;

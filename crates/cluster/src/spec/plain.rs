@@ -29,6 +29,7 @@ impl PodSpec {
             priority: 0,
             labels: Vec::new(),
             image: "server:1".into(),
+            group: None,
         }
     }
 }

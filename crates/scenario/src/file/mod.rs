@@ -5,6 +5,7 @@
 
 mod choice;
 mod cold_start;
+mod manifests;
 mod nodes;
 mod policies;
 mod prices;
@@ -16,6 +17,7 @@ pub use choice::{Distribution, DistributionChoice, TextOr};
 pub use cold_start::{
     ArtifactFile, CacheFile, ColdStartFile, LinkFile, PhaseChoice, PhaseFile, RestoreFile, RestorePlace,
 };
+pub use manifests::ManifestsFile;
 pub use nodes::{
     AvailabilityFile, BalancedFile, BathtubFile, BathtubPoint, CapacityType, ClusterAutoscalerFile, ClusteredFile,
     ConsolidationFile, DisruptionBudgetFile, InstanceTypeFile, InterruptionsFile, ManagerFile, NodeLostFile, NodesFile,
@@ -75,6 +77,9 @@ pub struct ScenarioSpec {
     pub traffic: TrafficFile,
     /// What serves it.
     pub service: ServiceFile,
+    /// What is to be made of the manifests beside this document.
+    #[serde(default)]
+    pub manifests: ManifestsFile,
     /// What a new pod goes through before it serves.
     #[serde(default)]
     pub cold_start: ColdStartFile,

@@ -3,6 +3,7 @@
 mod availability;
 mod context;
 mod fleet;
+mod left_out;
 mod metrics;
 mod offerings;
 mod policies;
@@ -11,9 +12,12 @@ mod rates;
 mod service;
 mod shapes;
 mod spot_history;
+mod targets;
 mod traffic;
+mod workload;
 
 pub use context::Context;
+pub use targets::scaled_by;
 
 use cluster::spec::{SimulationSpec, SloSpec};
 use units::{SimDuration, SimTime};

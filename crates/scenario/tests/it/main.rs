@@ -2,9 +2,11 @@
 
 mod article;
 mod errors;
+mod folders;
 mod manifests;
 mod nodes;
 mod overrides;
 mod shipped;
 mod support;
 mod traces;
+mod workloads;

@@ -137,6 +137,7 @@ fn pod() -> PodSpec {
         priority: 0,
         labels: Vec::new(),
         image: "server:1".into(),
+        group: None,
     }
 }
 
@@ -192,6 +193,7 @@ fn services() -> impl Strategy<Value = ServiceSpec> {
             retries,
             kill_rule,
             replicas_initial: 0,
+            order: crate::spec::ReplicaOrder::Parallel,
             pod: pod(),
         },
     )
