@@ -86,7 +86,7 @@ impl Folded {
         }
         if !self.children.is_empty() {
             let (documents, belong) = plural(self.children.len(), "document belongs", "documents belong");
-            lines.push(format!("{documents} {belong} to others in the folder and are not counted beside them"));
+            lines.push(format!("{documents} {belong} to others in the folder, which are read instead"));
         }
         if !self.strangers.is_empty() {
             let listed: Vec<&str> = self.strangers.iter().take(4).map(String::as_str).collect();

@@ -47,6 +47,8 @@ pub fn read<T: serde::de::DeserializeOwned>(document: &Document) -> Result<(T, V
     loop {
         match node.read("") {
             Ok(value) => return Ok((value, ignored)),
+            // prometheus-adapter itself does not start with a key it does not know.
+            Err(error) if document.kind == Kind::AdapterConfig => return Err(rules::with_ignored_names(error, rules)),
             Err(error) => ignored.push(forgive(&mut node, unsubstituted(error), rules)?),
         }
     }

@@ -17,10 +17,8 @@ pub fn first_action(text: &str) -> Option<(usize, &str)> {
         if let Some(action) = action(bare) {
             return Some((index + 1, action));
         }
-        let is_block = |mark: &str| {
-            let indicator = bare.trim_end().rsplit_once([':', '-']).map_or("", |(_, rest)| rest).trim();
-            indicator.starts_with(mark) && indicator.len() <= 3
-        };
+        let last = bare.split_whitespace().next_back().unwrap_or_default();
+        let is_block = |mark: &str| last.starts_with(mark) && last.len() <= 3;
         if is_block("|") || is_block(">") {
             block = Some(depth);
         }

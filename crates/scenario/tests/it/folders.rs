@@ -68,7 +68,7 @@ fn an_unknown_kind_that_moves_the_service_stops_the_run_unless_it_is_ignored() {
     let deployment = "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {template: {spec: {containers: [{name: c, resources: {limits: {nvidia.com/gpu: 1}}}]}}}\n";
     let scaler = "---\napiVersion: scale.example/v1\nkind: MagicScaler\nmetadata: {name: m}\nspec: {targetRef: {kind: Deployment, name: web}}\n";
     let scenario = with("    pod:\n      gpus: 1\n", "");
-    assert_snapshot!(message(&format!("{scenario}{deployment}{scaler}")), @"scenario.yaml:33:1: MagicScaler/m: it moves the replicas of the service and is not modelled; `manifests: {ignore: [MagicScaler/m]}` of the scenario leaves it out all the same");
+    assert_snapshot!(message(&format!("{scenario}{deployment}{scaler}")), @"scenario.yaml:30:1: MagicScaler/m: it moves the replicas of the service and is not modelled; `manifests: {ignore: [MagicScaler/m]}` of the scenario leaves it out all the same");
     let ignoring = scenario.replacen("  policies:", "  manifests: {ignore: [MagicScaler/m, Nothing]}\n  policies:", 1);
     let loaded = load_text(&format!("{ignoring}{deployment}{scaler}")).unwrap();
     assert_snapshot!(loaded.notes.join("\n"), @"manifests.ignore: there is no `Nothing` in the folder");
@@ -184,9 +184,9 @@ fn numbers_where_only_text_can_be_are_text_and_variables_where_numbers_belong_ar
         loaded.spec.service.pod.labels,
         [("build".to_owned(), "07".to_owned()), ("on".to_owned(), "yes".to_owned())]
     );
-    assert_snapshot!(loaded.counted[1], @"4 values are read as text, which the API server refuses without quotes: scenario.yaml:28:40: labels.v: `1.10`");
+    assert_snapshot!(loaded.counted[1], @"4 values are read as text, which the API server refuses without quotes: scenario.yaml:27:35: labels.v: `1.10`");
     let variable = deployment.replacen("replicas: 1", "replicas: ${REPLICAS}", 1);
-    assert_snapshot!(message(&format!("{scenario}{variable}")), @"scenario.yaml:30:13: spec.replicas: unsubstituted variable `${REPLICAS}`, expected a whole number; put the value in first, as `envsubst < FILE` does");
+    assert_snapshot!(message(&format!("{scenario}{variable}")), @"scenario.yaml:29:13: spec.replicas: unsubstituted variable `${REPLICAS}`, expected a whole number; put the value in first, as `envsubst < FILE` does");
 }
 
 #[test]
