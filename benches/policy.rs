@@ -50,6 +50,7 @@ impl Seen {
             floor: 0,
             pods: &self.pods,
             metrics: &self.metrics,
+            provenance: &[],
             arrivals: 0,
             completions: 0,
             queue: 0,

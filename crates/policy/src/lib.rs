@@ -7,12 +7,14 @@ pub mod fixed;
 pub mod hpa;
 pub mod keda;
 mod observation;
+mod outcome;
 pub mod predictive;
 
 pub use observation::{
     Action, ContainerUsage, Counts, MetricError, MetricQuery, MetricReading, Observation, PodPhase, PodSample,
     PodUsage, PodView, Proposal, RateHistory, Ready, Recommendation, Schedule, Step, Trail,
 };
+pub use outcome::{MetricOutcome, Provenance};
 
 /// One controller: decides at its own times what it wants of the service it scales.
 pub trait ScalingPolicy: Send {

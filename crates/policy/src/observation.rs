@@ -2,6 +2,8 @@
 
 use units::{PodId, SimDuration, SimTime};
 
+use crate::{MetricOutcome, Provenance};
+
 /// When a controller runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Schedule {
@@ -203,6 +205,8 @@ pub struct Observation<'a> {
     pub pods: &'a [PodView],
     /// Answers to [`crate::ScalingPolicy::queries`], in that order.
     pub metrics: &'a [Result<MetricReading, MetricError>],
+    /// How those answers came about, in the same order; answers beyond its end are of unknown provenance.
+    pub provenance: &'a [Provenance],
     /// Requests offered so far.
     pub arrivals: u64,
     /// Requests answered so far.
@@ -213,6 +217,13 @@ pub struct Observation<'a> {
     pub in_flight: u64,
     /// Offered rates of the past.
     pub history: &'a dyn RateHistory,
+}
+
+impl Observation<'_> {
+    /// What is known of answer number `index`.
+    pub fn provenance_of(&self, index: usize) -> Provenance {
+        self.provenance.get(index).copied().unwrap_or_default()
+    }
 }
 
 /// What a controller wants done.
@@ -267,6 +278,8 @@ pub struct Proposal {
     pub note: String,
     /// Age of the oldest sample behind the value, where known.
     pub age: Option<SimDuration>,
+    /// What became of the metric in this pass.
+    pub outcome: MetricOutcome,
 }
 
 /// One damping step: stabilization, a rate limit, a clamp.

@@ -6,7 +6,9 @@
 use units::{SimDuration, SimTime};
 
 use crate::observation::RateHistory;
-use crate::{Action, MetricQuery, Observation, Proposal, Recommendation, ScalingPolicy, Schedule, Step, Trail};
+use crate::{
+    Action, MetricOutcome, MetricQuery, Observation, Proposal, Recommendation, ScalingPolicy, Schedule, Step, Trail,
+};
 
 const MINUTE_NS: u64 = 60_000_000_000;
 const MINUTES_PER_DAY: i64 = 1_440;
@@ -150,6 +152,7 @@ impl ScalingPolicy for Predictive {
                 None => format!("no opinion: only {} of {} past minutes recorded", found.samples, found.wanted),
             },
             age: None,
+            outcome: if found.rate.is_some() { MetricOutcome::Read } else { MetricOutcome::Empty { as_zero: false } },
         };
         let held = Step {
             name: "standing forecasts",
@@ -209,6 +212,7 @@ mod tests {
             floor,
             pods: &[],
             metrics: &[],
+            provenance: &[],
             arrivals: 0,
             completions: 0,
             queue: 0,

@@ -11,14 +11,21 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("policy", &["units"]),
     ("workload", &["units"]),
     ("promql", &["units"]),
+    ("exporters", &["units", "names", "promql"]),
     ("record", &["units"]),
     ("prices", &["units", "names", "record"]),
     ("calibrate", &["units", "workload"]),
-    ("cluster", &["units", "engine", "policy", "workload", "promql", "record"]),
-    ("scenario", &["units", "names", "policy", "workload", "promql", "record", "prices", "calibrate", "cluster"]),
+    ("cluster", &["units", "engine", "policy", "workload", "promql", "exporters", "record"]),
+    (
+        "scenario",
+        &["units", "names", "policy", "workload", "promql", "exporters", "record", "prices", "calibrate", "cluster"],
+    ),
     ("lab", &["units", "names", "workload", "record", "cluster", "scenario"]),
     ("report", &["units", "record"]),
-    ("cli", &["units", "names", "workload", "record", "prices", "calibrate", "cluster", "scenario", "lab", "report"]),
+    (
+        "cli",
+        &["units", "names", "workload", "exporters", "record", "prices", "calibrate", "cluster", "scenario", "lab", "report"],
+    ),
     ("testkit", &["units"]),
 ];
 

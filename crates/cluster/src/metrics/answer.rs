@@ -1,9 +1,9 @@
 //! What the metric APIs answer at one instant.
 
-use policy::{MetricError, MetricQuery, MetricReading, PodSample};
+use policy::{MetricError, MetricOutcome, MetricQuery, MetricReading, PodSample, Provenance};
 use promql::Value;
 use promql::adapter::{AdapterError, MetricRequest, Objects, Requirement, SelectorOperator};
-use units::{PodId, SimTime};
+use units::{PodId, SimDuration, SimTime};
 
 use super::{Answer, Pipeline, exposition, now_ms};
 use crate::flow::Flow;
@@ -12,15 +12,33 @@ use crate::model::Pods;
 const NANOS_PER_MILLI: i64 = 1_000_000;
 
 impl Pipeline {
-    /// The answers to `queries`, in their order.
+    /// The answers to `queries`, in their order, and how each came about.
     pub(crate) fn answer_all(
         &mut self,
         queries: &[MetricQuery],
         now: SimTime,
         flow: &mut dyn Flow,
         pods: &Pods,
-    ) -> Vec<Answer> {
-        queries.iter().map(|query| self.answer(query, now, flow, pods)).collect()
+    ) -> (Vec<Answer>, Vec<Provenance>) {
+        let answer = |query| {
+            self.provenance = Provenance::default();
+            (self.answer(query, now, flow, pods), self.provenance)
+        };
+        queries.iter().map(answer).unzip()
+    }
+
+    /// Notes how old the oldest sample behind the present answer is.
+    fn note_age(&mut self, stalest_ms: Option<i64>, now: SimTime) {
+        let age_ms = stalest_ms.map(|stalest_ms| now_ms(now).saturating_sub(stalest_ms));
+        self.provenance.age = age_ms.map(|age_ms| SimDuration::from_millis(u64::try_from(age_ms).unwrap_or(0)));
+    }
+
+    /// What the adapter refused. A metric it does not list is one without series, unless nobody configured it.
+    fn refused(&mut self, failure: &AdapterError) -> MetricError {
+        if matches!(failure, AdapterError::NotListed { .. }) {
+            self.provenance.outcome = Some(MetricOutcome::Empty { as_zero: false });
+        }
+        error(&failure.to_string())
     }
 
     fn answer(&mut self, query: &MetricQuery, now: SimTime, flow: &mut dyn Flow, pods: &Pods) -> Answer {
@@ -45,8 +63,9 @@ impl Pipeline {
         let Some(adapter) = &mut self.adapter else { return Err(no_adapter(metric)) };
         let requirements = equalities(selector);
         let request = MetricRequest { metric, namespace: &self.service.namespace, selector: &requirements };
-        let found =
-            adapter.pods_metric(&self.storage, now_ms(now), request, &names).map_err(|failure| refused(&failure))?;
+        let found = adapter.pods_metric(&self.storage, now_ms(now), request, &names);
+        let found = found.map_err(|failure| self.refused(&failure))?;
+        self.note_age(found.ages.stalest_ms, now);
         let timestamp_ns = found.ages.stalest_ms.unwrap_or(found.t_ms) * NANOS_PER_MILLI;
         let sample = |(name, value_m): &(String, i64)| {
             let pod: PodId = exposition::pod_of(&self.service, name)?;
@@ -66,10 +85,13 @@ impl Pipeline {
         let request = MetricRequest { metric, namespace: &self.service.namespace, selector: &requirements };
         let resource = kind.to_lowercase();
         let objects = Objects { resource: &resource, names: &[name] };
-        let found = adapter
-            .objects_metric(&self.storage, now_ms(now), request, &objects)
-            .map_err(|failure| refused(&failure))?;
-        let value = found.values.first().ok_or_else(|| error(&format!("no value of {metric} for {kind} {name}")))?;
+        let found = adapter.objects_metric(&self.storage, now_ms(now), request, &objects);
+        let found = found.map_err(|failure| self.refused(&failure))?;
+        self.note_age(found.ages.stalest_ms, now);
+        let Some(value) = found.values.first() else {
+            self.provenance.outcome = Some(MetricOutcome::Empty { as_zero: false });
+            return Err(error(&format!("no value of {metric} for {kind} {name}")));
+        };
         Ok(MetricReading::Object(value.1))
     }
 
@@ -77,8 +99,9 @@ impl Pipeline {
         let Some(adapter) = &mut self.adapter else { return Err(no_adapter(metric)) };
         let requirements = equalities(selector);
         let request = MetricRequest { metric, namespace: &self.service.namespace, selector: &requirements };
-        let found =
-            adapter.external_metric(&self.storage, now_ms(now), request).map_err(|failure| refused(&failure))?;
+        let found = adapter.external_metric(&self.storage, now_ms(now), request);
+        let found = found.map_err(|failure| self.refused(&failure))?;
+        self.note_age(found.ages.stalest_ms, now);
         Ok(MetricReading::External(found.values.iter().map(|(_, value_m)| *value_m).collect()))
     }
 
@@ -90,6 +113,7 @@ impl Pipeline {
         let found = query
             .evaluate(&self.storage, whole_second_ms, self.options)
             .map_err(|failure| error(&failure.to_string()))?;
+        self.note_age(found.ages.stalest_ms, now);
         match found.value {
             Value::Scalar(value) => Ok(MetricReading::Scalar(value)),
             Value::Vector(elements) => {
@@ -128,8 +152,4 @@ fn error(message: &str) -> MetricError {
 
 fn no_adapter(metric: &str) -> MetricError {
     error(&format!("the metrics API has no metric {metric}: no prometheus-adapter rules were given"))
-}
-
-fn refused(failure: &AdapterError) -> MetricError {
-    error(&failure.to_string())
 }

@@ -7,7 +7,7 @@ mod answer;
 mod exposition;
 mod resource;
 
-use policy::{MetricError, MetricQuery, MetricReading};
+use policy::{MetricError, MetricQuery, MetricReading, Provenance};
 use promql::adapter::Adapter;
 use promql::{Labels, Options, Query, ScrapeTarget, Storage, TargetId};
 use units::{PodId, SimDuration, SimTime};
@@ -86,6 +86,8 @@ pub(crate) struct Pipeline {
     is_read: bool,
     values: Vec<f64>,
     pending: Vec<(SimTime, MetricsEvent)>,
+    /// How the answer in the making comes about.
+    provenance: Provenance,
 }
 
 impl Pipeline {
@@ -121,6 +123,7 @@ impl Pipeline {
                 .any(|query| !matches!(query, MetricQuery::Resource { .. } | MetricQuery::Signal { .. })),
             values: Vec::new(),
             pending: Vec::new(),
+            provenance: Provenance::default(),
             metrics,
         }
     }

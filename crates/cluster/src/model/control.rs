@@ -3,9 +3,9 @@
 use engine::Agenda;
 use policy::fixed::Fixed;
 use policy::hpa::{HorizontalPodAutoscaler, HpaConfig, HpaSpec};
-use policy::keda::{Keda, Setting};
+use policy::keda::{ExternalAnswer, Keda, Setting};
 use policy::predictive::Predictive;
-use policy::{Action, MetricQuery, Observation, RateHistory, Recommendation, ScalingPolicy, Schedule};
+use policy::{Action, MetricQuery, Observation, Provenance, RateHistory, Recommendation, ScalingPolicy, Schedule};
 use units::{SimDuration, SimTime};
 use workload::{Purpose, RateLog, Stream};
 
@@ -153,7 +153,7 @@ impl Cluster<'_> {
         let load = self.flow.load(now);
         let counts = self.pods.counts(self.controllers.desired);
         let raw: Vec<MetricQuery> = self.raw_queries(index, now, counts);
-        let answers: Vec<Answer> = self.pipeline.answer_all(&raw, now, &mut *self.flow, &self.pods);
+        let (answers, provenance) = self.pipeline.answer_all(&raw, now, &mut *self.flow, &self.pods);
         let Controllers { list, floor, history, .. } = &mut self.controllers;
         let past = Past(history);
         let mut seen = Observation {
@@ -162,6 +162,7 @@ impl Cluster<'_> {
             floor: *floor,
             pods: self.pods.views(),
             metrics: &answers,
+            provenance: &provenance,
             arrivals: load.arrived,
             completions: load.completed,
             queue: load.waiting,
@@ -177,8 +178,10 @@ impl Cluster<'_> {
                     panic!("a generated HPA follows its KEDA operator");
                 };
                 let external = keda.external_metrics(&seen);
-                let metrics = through_keda(hpa.queries(), &external, &answers[keda.queries().len()..]);
-                seen.metrics = &metrics;
+                let own = keda.queries().len();
+                let resource = answers[own..].iter().cloned().zip(provenance[own..].iter().copied());
+                let (metrics, provenance) = through_keda(hpa.queries(), external, resource);
+                (seen.metrics, seen.provenance) = (&metrics, &provenance);
                 hpa.decide(&seen)
             }
         }
@@ -217,10 +220,14 @@ fn is_external(query: &MetricQuery) -> bool {
 }
 
 /// Puts KEDA's answers in the places of the HPA's external metrics, in order, and the resource answers in the others.
-fn through_keda(queries: &[MetricQuery], external: &[Answer], resource: &[Answer]) -> Vec<Answer> {
-    let (mut external, mut resource) = (external.iter(), resource.iter());
+fn through_keda(
+    queries: &[MetricQuery],
+    external: Vec<ExternalAnswer>,
+    mut resource: impl Iterator<Item = (Answer, Provenance)>,
+) -> (Vec<Answer>, Vec<Provenance>) {
+    let mut external = external.into_iter().map(|external| (external.answer, external.provenance));
     let next = |query| if is_external(query) { external.next() } else { resource.next() };
-    queries.iter().map(next).map(|answer| answer.expect("one answer per query").clone()).collect()
+    queries.iter().map(next).map(|answer| answer.expect("one answer per query")).unzip()
 }
 
 fn hpa_controller(

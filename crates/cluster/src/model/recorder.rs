@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use engine::Digest;
-use policy::{Counts, Trail};
+use policy::{Counts, MetricOutcome, Trail};
 use record::{
     DecisionRow, MetricRow, ReplicaLife, RequestRow, RequestTotals, RunRecord, ScalingTotals, ServiceTotals, StepRow,
     TimelineRow,
@@ -201,7 +201,8 @@ fn decision_row(
     trail: &Trail,
     written: Option<(&'static str, u32)>,
 ) -> DecisionRow {
-    let metrics = trail.proposals.iter().map(|proposal| MetricRow {
+    let asked = trail.proposals.iter().filter(|proposal| proposal.outcome != MetricOutcome::Skipped);
+    let metrics = asked.map(|proposal| MetricRow {
         metric: proposal.metric.clone(),
         value: proposal.value,
         target: proposal.target,

@@ -16,7 +16,7 @@ use super::replicas::{
 };
 use super::requests::RequestQuery;
 use super::spec::{MetricSpec, MetricTarget};
-use crate::{MetricError, MetricReading, Observation, PodSample, PodUsage, Proposal};
+use crate::{MetricError, MetricOutcome, MetricReading, Observation, PodSample, PodUsage, Proposal, Provenance};
 
 /// All metrics of one pass.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,17 +45,16 @@ pub fn evaluate(spec: &EffectiveSpec, config: &HpaConfig, seen: &Observation<'_>
         spec_replicas: replicas(seen.counts.spec),
         status_replicas: replicas(seen.counts.status),
     };
-    let mut answers = seen.metrics.iter();
+    let mut answers = seen.metrics.iter().enumerate();
     let mut evaluation = Evaluation { proposals: Vec::new(), best: None, failure: None };
     for metric in &spec.metrics {
-        let answer = match metric {
-            MetricSpec::Unknown { kind } => Err(failure(&format!("unknown metric source type {kind:?}"))),
-            _ => answers
-                .next()
-                .expect("one answer per query, and one query per known metric")
-                .as_ref()
-                .map_err(Clone::clone),
+        let (answer, provenance) = if let MetricSpec::Unknown { kind } = metric {
+            (Err(failure(&format!("unknown metric source type {kind:?}"))), Provenance::default())
+        } else {
+            let (index, answer) = answers.next().expect("one answer per query, and one query per known metric");
+            (answer.as_ref().map_err(Clone::clone), seen.provenance_of(index))
         };
+        let outcome = outcome(answer.as_ref().ok().copied(), provenance);
         let proposed = answer.and_then(|reading| pass.propose(metric, reading));
         match &proposed {
             Ok(proposed) => {
@@ -66,9 +65,33 @@ pub fn evaluate(spec: &EffectiveSpec, config: &HpaConfig, seen: &Observation<'_>
                 evaluation.failure.get_or_insert_with(|| (failure_reason(metric), error.message.clone()));
             }
         }
-        evaluation.proposals.push(pass.explain(metric, proposed));
+        evaluation.proposals.push(pass.explain(metric, proposed, Provenance { outcome: Some(outcome), ..provenance }));
     }
     evaluation
+}
+
+/// What became of a metric: what its source says, else what the answer shows.
+fn outcome(answer: Option<&MetricReading>, provenance: Provenance) -> MetricOutcome {
+    provenance.outcome.unwrap_or_else(|| {
+        let is_empty = match answer {
+            None => return MetricOutcome::Failed,
+            Some(MetricReading::Resource(usages)) => usages.is_empty(),
+            Some(MetricReading::Pods(samples)) => samples.is_empty(),
+            Some(MetricReading::External(values)) => values.is_empty(),
+            Some(_) => false,
+        };
+        if is_empty { MetricOutcome::Empty { as_zero: false } } else { MetricOutcome::Read }
+    })
+}
+
+/// The trail of a pass that did not get as far as asking for its metrics.
+pub(super) fn skipped(spec: &EffectiveSpec, why: &str) -> Vec<Proposal> {
+    let proposal = |metric: &MetricSpec| {
+        let (metric, target) = name_and_target(metric);
+        let (note, outcome) = (format!("not read: {why}"), MetricOutcome::Skipped);
+        Proposal { metric, value: None, target, ratio: None, replicas: None, note, age: None, outcome }
+    };
+    spec.metrics.iter().map(proposal).collect()
 }
 
 /// The reason of ScalingActive when a metric of this type fails.
@@ -174,8 +197,14 @@ impl Pass<'_> {
         Moment::from(self.seen.now)
     }
 
-    fn explain(&self, metric: &MetricSpec, proposed: Result<Proposed, MetricError>) -> Proposal {
+    fn explain(
+        &self,
+        metric: &MetricSpec,
+        proposed: Result<Proposed, MetricError>,
+        provenance: Provenance,
+    ) -> Proposal {
         let (metric, target) = name_and_target(metric);
+        let read = provenance.outcome.unwrap_or(MetricOutcome::Failed);
         match proposed {
             Ok(proposed) => Proposal {
                 metric,
@@ -184,10 +213,23 @@ impl Pass<'_> {
                 ratio: Some(proposed.ratio),
                 replicas: Some(count(proposed.replicas)),
                 note: proposed.note,
-                age: proposed.oldest.map(|oldest| self.now().since(oldest)),
+                age: proposed.oldest.map(|oldest| self.now().since(oldest)).or(provenance.age),
+                outcome: read,
             },
             Err(error) => {
-                Proposal { metric, value: None, target, ratio: None, replicas: None, note: error.message, age: None }
+                // A metric that was answered and yet gave no proposal failed all the same, as one without a request does.
+                let outcome = if read.has_value() { MetricOutcome::Failed } else { read };
+                let note = error.message;
+                Proposal {
+                    metric,
+                    value: None,
+                    target,
+                    ratio: None,
+                    replicas: None,
+                    note,
+                    age: provenance.age,
+                    outcome,
+                }
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::conditions::{Condition, Conditions};
 use super::config::{HpaConfig, ZeroRule};
 use super::defaults::{EffectiveSpec, replicas};
-use super::evaluate::{Evaluation, evaluate};
+use super::evaluate::{Evaluation, evaluate, skipped};
 use super::events::{ScaleEvents, store_event};
 use super::limits::{Bounds, LimitReason};
 use super::moment::Moment;
@@ -110,12 +110,12 @@ fn decide(
         && memory.conditions.scaled_to_zero.is_some_and(|condition| condition.is_true);
     if current == 0 {
         if !is_active_at_zero(spec, config, is_flagged, bounds) {
-            return disabled(config, &mut memory.conditions);
+            return disabled(spec, config, &mut memory.conditions);
         }
     } else if current > bounds.max {
-        return bound("spec.replicas is above maxReplicas", LimitReason::TooManyReplicas, current, bounds.max);
+        return bound(spec, "spec.replicas is above maxReplicas", (current, bounds.max), LimitReason::TooManyReplicas);
     } else if current < bounds.min {
-        return bound("spec.replicas is below minReplicas", LimitReason::TooFewReplicas, current, bounds.min);
+        return bound(spec, "spec.replicas is below minReplicas", (current, bounds.min), LimitReason::TooFewReplicas);
     }
     let evaluation = evaluate(spec, config, seen);
     match evaluation.wish(current) {
@@ -136,7 +136,7 @@ fn is_active_at_zero(spec: &EffectiveSpec, config: &HpaConfig, is_flagged: bool,
     }
 }
 
-fn disabled(config: &HpaConfig, conditions: &mut Conditions) -> Decision {
+fn disabled(spec: &EffectiveSpec, config: &HpaConfig, conditions: &mut Conditions) -> Decision {
     conditions.scaling_active = Condition::no("ScalingDisabled");
     if config.zero_rule == ZeroRule::GateOff {
         conditions.scaled_to_zero = None;
@@ -149,14 +149,15 @@ fn disabled(config: &HpaConfig, conditions: &mut Conditions) -> Decision {
         }
     };
     let steps = vec![step("zero", 0, 0, why.to_owned())];
-    let trail = Trail { steps, reason: "ScalingDisabled", ..Trail::default() };
+    let trail = Trail { proposals: skipped(spec, why), raw: None, steps, reason: "ScalingDisabled" };
     Decision { desired: 0, is_error: false, trail }
 }
 
 /// Outside its bounds the service is put back in one step: no metrics, no limits, no log entry.
-fn bound(note: &str, reason: LimitReason, current: i32, desired: i32) -> Decision {
+fn bound(spec: &EffectiveSpec, note: &str, (current, desired): (i32, i32), reason: LimitReason) -> Decision {
     let steps = vec![step("bounds", current, desired, note.to_owned())];
-    Decision { desired, is_error: false, trail: Trail { steps, reason: reason.as_str(), ..Trail::default() } }
+    let trail = Trail { proposals: skipped(spec, note), raw: None, steps, reason: reason.as_str() };
+    Decision { desired, is_error: false, trail }
 }
 
 fn metrics_failed(evaluation: Evaluation, current: i32, conditions: &mut Conditions) -> Decision {

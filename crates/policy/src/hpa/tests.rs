@@ -6,8 +6,8 @@ use units::{PodId, SimDuration, SimTime};
 
 use super::*;
 use crate::{
-    Action, Counts, MetricError, MetricQuery, MetricReading, Observation, PodPhase, PodSample, PodView, Proposal,
-    RateHistory, Ready, ScalingPolicy, Trail,
+    Action, Counts, MetricError, MetricOutcome, MetricQuery, MetricReading, Observation, PodPhase, PodSample, PodView,
+    Proposal, RateHistory, Ready, ScalingPolicy, Trail,
 };
 
 struct NoHistory;
@@ -86,6 +86,7 @@ impl Bench {
             floor: self.floor,
             pods: &pods,
             metrics: &metrics,
+            provenance: &[],
             arrivals: 0,
             completions: 0,
             queue: 0,
@@ -111,7 +112,7 @@ impl Bench {
 
 fn told(trail: &Trail) -> String {
     let mut lines = Vec::new();
-    for proposal in &trail.proposals {
+    for proposal in trail.proposals.iter().filter(|proposal| proposal.outcome != MetricOutcome::Skipped) {
         let number = |value: Option<f64>| value.map_or("-".to_owned(), |value| value.to_string());
         let replicas = proposal.replicas.map_or("-".to_owned(), |replicas| replicas.to_string());
         let (value, ratio) = (number(proposal.value), number(proposal.ratio));
@@ -279,4 +280,14 @@ proptest! {
             prop_assert_eq!(trail.steps.last().map(|step| (step.before, step.after)), Some((before, bench.replicas)));
         }
     }
+}
+
+#[test]
+fn a_pass_says_what_became_of_each_metric() {
+    let outcome = |trail: &Trail| trail.proposals[0].outcome;
+    let mut bench = Bench::new(&per_pod(None), 1);
+    assert_eq!(outcome(&bench.pass(0, Some(100))), MetricOutcome::Read);
+    assert_eq!(outcome(&bench.pass(15, None)), MetricOutcome::Failed);
+    bench.replicas = 1_000;
+    assert_eq!(outcome(&bench.pass(30, Some(100))), MetricOutcome::Skipped);
 }

@@ -25,4 +25,4 @@ pub use admission::{Violation, Warning};
 pub use annotations::Annotations;
 pub use formula::Formula;
 pub use object::{Advanced, Fallback, FallbackBehavior, MetricType, ScaledObject, ScalingModifiers, Trigger};
-pub use operator::{Keda, ScaleLoop, Setting};
+pub use operator::{ExternalAnswer, Keda, ScaleLoop, Setting};

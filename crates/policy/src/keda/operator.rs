@@ -13,8 +13,8 @@ use super::state::{self, Composite, ObjectState, TriggerState};
 use super::{Formula, MetricType, ScaledObject, Violation, admission};
 use crate::hpa::{HpaSpec, MetricSpec};
 use crate::{
-    Action, Counts, MetricError, MetricQuery, MetricReading, Observation, PodPhase, Proposal, Ready, Recommendation,
-    ScalingPolicy, Schedule, Step, Trail,
+    Action, Counts, MetricError, MetricOutcome, MetricQuery, MetricReading, Observation, PodPhase, Proposal,
+    Provenance, Ready, Recommendation, ScalingPolicy, Schedule, Step, Trail,
 };
 
 /// What a run decides about a ScaledObject that its manifest does not say.
@@ -103,7 +103,7 @@ struct Source {
     /// Failed reads in a row, counted over both loops.
     failures: u32,
     /// Where the HPA is answered from the last poll: that poll and what it gave.
-    cached: Option<(SimTime, Served)>,
+    cached: Option<(SimTime, Served, Provenance)>,
     use_cached_metrics: bool,
 }
 
@@ -111,6 +111,16 @@ struct Source {
 struct Read {
     sample: Result<Sample, String>,
     served: Served,
+    provenance: Provenance,
+}
+
+/// What the HPA is answered for one of its external metrics.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExternalAnswer {
+    /// The answer.
+    pub answer: Result<MetricReading, MetricError>,
+    /// How KEDA came by it.
+    pub provenance: Provenance,
 }
 
 impl Keda {
@@ -181,65 +191,76 @@ impl Keda {
     /// The metrics adapter: one answer per External metric of [`Keda::hpa_spec`], in that order, for an HPA sync. `seen.metrics` are
     /// the answers to the raw [`ScalingPolicy::queries`]; those that [`Keda::needs_query`] denies are not looked at. Live reads count
     /// towards the fallback just as polls do. Where the HPA would not read at all, nothing is counted.
-    pub fn external_metrics(&mut self, seen: &Observation<'_>) -> Vec<Result<MetricReading, MetricError>> {
+    pub fn external_metrics(&mut self, seen: &Observation<'_>) -> Vec<ExternalAnswer> {
         let names: Vec<String> = self.hpa.metrics.iter().filter_map(external_name).map(str::to_owned).collect();
         if !self.reads_metrics(seen.counts) {
             let unread = MetricError { message: "the HPA does not read metrics at this count".to_owned() };
-            return names.iter().map(|_| Err(unread.clone())).collect();
+            let provenance = Provenance { outcome: Some(MetricOutcome::Skipped), age: None };
+            return names.iter().map(|_| ExternalAnswer { answer: Err(unread.clone()), provenance }).collect();
         }
-        let external = |message| MetricError { message };
         let answer = |keda: &mut Self, name: &String| {
-            let value_m =
+            let (value_m, provenance) =
                 if name == COMPOSITE_METRIC { keda.composite_for_hpa(seen) } else { keda.single_for_hpa(name, seen) };
-            value_m.map(|value_m| MetricReading::External(vec![value_m])).map_err(external)
+            let answer = value_m.map(|value_m| MetricReading::External(vec![value_m]));
+            ExternalAnswer { answer: answer.map_err(|message| MetricError { message }), provenance }
         };
         names.iter().map(|name| answer(self, name)).collect()
     }
 
-    fn single_for_hpa(&mut self, metric: &str, seen: &Observation<'_>) -> Result<i64, String> {
+    fn single_for_hpa(&mut self, metric: &str, seen: &Observation<'_>) -> (Result<i64, String>, Provenance) {
         let index = self.sources.iter().position(|source| source.metric == metric);
         let index = index.expect("the HPA's external metrics are those of the triggers");
-        match self.serve_hpa(index, seen) {
+        let (served, provenance) = self.serve_hpa(index, seen);
+        let value_m = match served {
             Served::Live(value_m) | Served::Fallback(value_m) => Ok(value_m),
             Served::Failed(error) => Err(error),
             Served::Nil => Err("the trigger has no value".to_owned()),
-        }
+        };
+        (value_m, provenance)
     }
 
-    fn composite_for_hpa(&mut self, seen: &Observation<'_>) -> Result<i64, String> {
-        let served: Vec<Option<Served>> = (0..self.sources.len())
-            .map(|index| (!self.is_resource(index)).then(|| self.serve_hpa(index, seen)))
-            .collect();
+    fn composite_for_hpa(&mut self, seen: &Observation<'_>) -> (Result<i64, String>, Provenance) {
+        let (served, provenances): (Vec<Option<Served>>, Vec<Option<Provenance>>) = (0..self.sources.len())
+            .map(|index| (!self.is_resource(index)).then(|| self.serve_hpa(index, seen)).unzip())
+            .unzip();
         let is_fallback = served.iter().flatten().any(|served| matches!(served, Served::Fallback(_)));
         let failed = served.iter().flatten().find_map(|served| match served {
             Served::Failed(error) => Some(error.clone()),
             _ => None,
         });
-        match failed {
+        let value_m = match failed {
             Some(error) if !is_fallback => Err(error),
             _ => self.composite(&served),
-        }
+        };
+        let provenance = together(provenances.into_iter().flatten(), value_m.is_ok());
+        (value_m, provenance)
     }
 
     /// What the HPA is answered for one trigger: from the cache, or by a live read.
-    fn serve_hpa(&mut self, index: usize, seen: &Observation<'_>) -> Served {
-        match self.cached(&self.sources[index], seen.now) {
-            Some(served) => served.clone(),
-            None => self.read(index, seen).served,
+    fn serve_hpa(&mut self, index: usize, seen: &Observation<'_>) -> (Served, Provenance) {
+        if let Some((at, served, provenance)) = self.cached(&self.sources[index], seen.now) {
+            let age = provenance.age.map(|age| age + seen.now.since(*at));
+            return (served.clone(), Provenance { age, ..*provenance });
         }
+        let read = self.read(index, seen);
+        (read.served, read.provenance)
     }
 
     /// The last poll's answer, if the trigger is cached and that poll is not older than the polling interval.
-    fn cached<'a>(&self, source: &'a Source, now: SimTime) -> Option<&'a Served> {
-        let (at, served) = source.cached.as_ref()?;
-        (now.since(*at) <= self.object.polling_interval()).then_some(served)
+    fn cached<'a>(&self, source: &'a Source, now: SimTime) -> Option<&'a (SimTime, Served, Provenance)> {
+        let cached = source.cached.as_ref()?;
+        (now.since(cached.0) <= self.object.polling_interval()).then_some(cached)
     }
 
     /// One live read of one trigger, with its consequences for the fallback counter.
     fn read(&mut self, index: usize, seen: &Observation<'_>) -> Read {
         let unix_s = self.setting.start_unix_s + seen.now.as_secs() as i64;
         let source = &mut self.sources[index];
-        let sample = source.scaler.read(unix_s, source.query.map(|query| &seen.metrics[query]));
+        let answer = source.query.map(|query| &seen.metrics[query]);
+        let sample = source.scaler.read(unix_s, answer);
+        let known = source.query.map(|query| seen.provenance_of(query)).unwrap_or_default();
+        let outcome = known.outcome.unwrap_or_else(|| source.scaler.outcome(answer, sample.is_ok()));
+        let provenance = Provenance { outcome: Some(outcome), age: known.age };
         let circumstances = Circumstances {
             fallback: self.object.fallback.as_ref(),
             modifiers: self.object.advanced.scaling_modifiers.as_ref(),
@@ -251,7 +272,7 @@ impl Keda {
         };
         let value_m = sample.clone().map(|sample| milli_from_f64(sample.value));
         let served = fallback::serve(&circumstances, &mut source.failures, value_m);
-        Read { sample, served }
+        Read { sample, served, provenance }
     }
 
     /// The formula's value in milli-units; `served` has one entry per trigger, `None` for cpu and memory. A fallback in force takes
@@ -293,7 +314,7 @@ impl Keda {
             let read = (!self.is_resource(index)).then(|| self.read(index, seen));
             let source = &mut self.sources[index];
             if let Some(read) = read.as_ref().filter(|_| source.use_cached_metrics) {
-                source.cached = Some((seen.now, read.served.clone()));
+                source.cached = Some((seen.now, read.served.clone(), read.provenance));
             }
             reads.push(read);
         }
@@ -315,8 +336,11 @@ impl Keda {
         };
         let value = value.ok();
         let metric = COMPOSITE_METRIC.to_owned();
-        let proposal =
-            Proposal { metric, value, target: activation_target, ratio: None, replicas: None, note, age: None };
+        let of_parts = reads.iter().flatten().map(|read| read.provenance);
+        let Provenance { outcome, age } = together(of_parts, value.is_some());
+        let outcome = outcome.unwrap_or(MetricOutcome::Failed);
+        let target = activation_target;
+        let proposal = Proposal { metric, value, target, ratio: None, replicas: None, note, age, outcome };
         Some((Composite { value, activation_target }, proposal))
     }
 
@@ -357,7 +381,9 @@ impl Keda {
         let replicas =
             wants.map(|sample| if sample.is_active { activation } else { self.object.deactivation_replicas() });
         let metric = format!("{} ({})", source.label, source.metric);
-        Proposal { metric, value, target, ratio: None, replicas, note, age: None }
+        let Provenance { outcome, age } = read.provenance;
+        let outcome = outcome.unwrap_or(MetricOutcome::Failed);
+        Proposal { metric, value, target, ratio: None, replicas, note, age, outcome }
     }
 
     /// While paused nothing runs, except that `paused-replicas` is written once.
@@ -415,6 +441,12 @@ impl ScalingPolicy for Keda {
             trail: Trail { proposals, raw: wish, steps: vec![step], reason: reason_word(&verdict) },
         }
     }
+}
+
+/// A formula is read if it gives a value; its oldest part makes its age.
+fn together(parts: impl Iterator<Item = Provenance>, has_value: bool) -> Provenance {
+    let outcome = Some(if has_value { MetricOutcome::Read } else { MetricOutcome::Failed });
+    Provenance { outcome, age: parts.filter_map(|part| part.age).max() }
 }
 
 fn trigger_state(read: Option<&Read>) -> TriggerState {

@@ -9,8 +9,8 @@ use units::{PodId, SimDuration, SimTime};
 use super::*;
 use crate::hpa::{MetricSpec, MetricTarget};
 use crate::{
-    Action, Counts, MetricError, MetricQuery, MetricReading, Observation, PodPhase, PodView, RateHistory, Ready,
-    Recommendation, ScalingPolicy,
+    Action, Counts, MetricError, MetricOutcome, MetricQuery, MetricReading, Observation, PodPhase, PodView, Provenance,
+    RateHistory, Ready, Recommendation, ScalingPolicy,
 };
 
 struct NoHistory;
@@ -50,6 +50,7 @@ fn seen<T>(second: u64, spec: u32, ready: u32, answers: &[Answer], look: impl Fn
         floor: 0,
         pods: &pods,
         metrics: answers,
+        provenance: &[],
         arrivals: 0,
         completions: 0,
         queue: 0,
@@ -63,7 +64,8 @@ fn poll(keda: &mut Keda, second: u64, spec: u32, answers: &[Answer]) -> Recommen
 }
 
 fn sync(keda: &mut Keda, second: u64, spec: u32, answers: &[Answer]) -> Vec<Answer> {
-    seen(second, spec, spec, answers, |seen| keda.external_metrics(seen))
+    let answers = seen(second, spec, spec, answers, |seen| keda.external_metrics(seen));
+    answers.into_iter().map(|external| external.answer).collect()
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "answers come as results")]
@@ -204,9 +206,12 @@ fn a_value_target_falls_back_by_ready_replicas_and_not_at_all_without_any() {
     for second in [0, 15] {
         sync(&mut keda, second, 6, &[outage()]);
     }
-    let answer = |keda: &mut Keda, ready| seen(30, 6, ready, &[outage()], |seen| keda.external_metrics(seen));
-    assert_eq!(answer(&mut keda, 3), [milli(20_000)]);
-    assert!(answer(&mut keda, 0)[0].is_err());
+    let answer = |keda: &mut Keda, ready| {
+        let external = seen(30, 6, ready, &[outage()], |seen| keda.external_metrics(seen));
+        external[0].answer.clone()
+    };
+    assert_eq!(answer(&mut keda, 3), milli(20_000));
+    assert!(answer(&mut keda, 0).is_err());
 }
 
 #[test]
@@ -386,4 +391,37 @@ fn a_workload_and_an_hpa_name_have_one_owner() {
     assert!(admission::validate_together(&[&first, &apart], &[]).is_ok());
     assert!(admission::validate_together(&[&first], &[("by-hand", "llm")]).is_err());
     assert!(admission::check_requests(&first, &[]).is_ok());
+}
+
+/// Outcomes of one poll for each of these answers to a lone prometheus trigger.
+fn outcomes(ignore_null_values: &str, answers: &[Answer]) -> Vec<MetricOutcome> {
+    let mut trigger = requests("q");
+    trigger.metadata.insert("ignoreNullValues".to_owned(), ignore_null_values.to_owned());
+    let mut keda = running(object(vec![trigger]));
+    let outcome = |answer: &Answer| poll(&mut keda, 30, 1, std::slice::from_ref(answer)).trail.proposals[0].outcome;
+    answers.iter().map(outcome).collect()
+}
+
+#[test]
+fn a_poll_says_what_became_of_each_metric() {
+    let several = Ok(MetricReading::Vector(vec![1.0, 2.0]));
+    let answers = [vector(1.0), Ok(MetricReading::Vector(vec![])), vector(f64::NAN), several, outage()];
+    let (empty, no_number) =
+        (|as_zero| MetricOutcome::Empty { as_zero }, |as_zero| MetricOutcome::NotANumber { as_zero });
+    let (read, failed) = (MetricOutcome::Read, MetricOutcome::Failed);
+    assert_eq!(outcomes("true", &answers), [read, empty(true), no_number(true), failed, failed]);
+    assert_eq!(outcomes("false", &answers), [read, empty(false), no_number(false), failed, failed]);
+}
+
+#[test]
+fn a_cached_value_ages_until_the_hpa_reads_it() {
+    let mut trigger = requests("q");
+    trigger.use_cached_metrics = true;
+    let mut keda = running(object(vec![trigger]));
+    let provenance = [Provenance { outcome: None, age: Some(SimDuration::from_secs(7)) }];
+    let polled = seen(30, 1, 1, &[vector(5.0)], |seen| keda.decide(&Observation { provenance: &provenance, ..*seen }));
+    assert_eq!(polled.trail.proposals[0].age, Some(SimDuration::from_secs(7)));
+    let served = seen(40, 1, 1, &[outage()], |seen| keda.external_metrics(seen));
+    let expected = Provenance { outcome: Some(MetricOutcome::Read), age: Some(SimDuration::from_secs(17)) };
+    assert_eq!((served[0].answer.clone(), served[0].provenance), (milli(5_000), expected));
 }

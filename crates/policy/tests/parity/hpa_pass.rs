@@ -38,6 +38,7 @@ fn observe<'a>(
         floor: 0,
         pods,
         metrics,
+        provenance: &[],
         arrivals: 0,
         completions: 0,
         queue: 0,

@@ -13,7 +13,7 @@ pub use resource::ResourceMetadata;
 pub use signal::SignalMetadata;
 
 use super::{MetricType, Trigger};
-use crate::{MetricError, MetricQuery, MetricReading};
+use crate::{MetricError, MetricOutcome, MetricQuery, MetricReading};
 
 /// Trigger types the model knows.
 pub const MODELLED: [&str; 7] = ["cpu", "memory", "prometheus", "cron", "metrics-api", "external", "external-push"];
@@ -122,6 +122,20 @@ impl Scaler {
             (Self::Resource(_), _) => Err("cpu and memory are read by the HPA, not by KEDA".to_owned()),
             (_, Some(other)) => Err(format!("the answer is of the wrong kind: {other:?}")),
             (_, None) => Err("no answer".to_owned()),
+        }
+    }
+}
+
+impl Scaler {
+    /// What became of a read, as far as `answer` shows it; `has_value` says whether it gave a sample.
+    pub fn outcome(&self, answer: Option<&Result<MetricReading, MetricError>>, has_value: bool) -> MetricOutcome {
+        match answer {
+            Some(Ok(MetricReading::Vector(values))) if values.is_empty() => MetricOutcome::Empty { as_zero: has_value },
+            Some(Ok(MetricReading::Vector(values))) if values.len() == 1 && !values[0].is_finite() => {
+                MetricOutcome::NotANumber { as_zero: has_value }
+            }
+            _ if has_value => MetricOutcome::Read,
+            _ => MetricOutcome::Failed,
         }
     }
 }
