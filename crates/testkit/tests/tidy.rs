@@ -24,7 +24,19 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("report", &["units", "record"]),
     (
         "cli",
-        &["units", "names", "workload", "exporters", "record", "prices", "calibrate", "cluster", "scenario", "lab", "report"],
+        &[
+            "units",
+            "names",
+            "workload",
+            "exporters",
+            "record",
+            "prices",
+            "calibrate",
+            "cluster",
+            "scenario",
+            "lab",
+            "report",
+        ],
     ),
     ("testkit", &["units"]),
 ];

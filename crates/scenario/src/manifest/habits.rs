@@ -16,11 +16,11 @@ pub fn smooth(node: &mut Node, folded: &mut Folded) {
                     let values = entry.value.entries_mut().iter_mut();
                     values.for_each(|value| text(&mut value.value, &format!("{}.{}", entry.key, value.key), folded));
                 }
-                if entry.key == "env" {
-                    if let Value::List(items) = &mut entry.value.value {
-                        let values = items.iter_mut().filter_map(|item| item.get_mut("value"));
-                        values.for_each(|value| text(value, "env[].value", folded));
-                    }
+                if entry.key == "env"
+                    && let Value::List(items) = &mut entry.value.value
+                {
+                    let values = items.iter_mut().filter_map(|item| item.get_mut("value"));
+                    values.for_each(|value| text(value, "env[].value", folded));
                 }
                 smooth(&mut entry.value, folded);
             }

@@ -37,11 +37,8 @@ fn action(line: &str) -> Option<&str> {
     let mut previous = ' ';
     for (position, letter) in line.char_indices() {
         match quote {
-            Some(mark) => {
-                if letter == mark && previous != '\\' {
-                    quote = None;
-                }
-            }
+            Some(mark) if letter == mark && previous != '\\' => quote = None,
+            Some(_) => {}
             // A quote only opens where a value begins.
             None if (letter == '"' || letter == '\'') && " [{,:".contains(previous) => quote = Some(letter),
             None if line[position..].starts_with("{{") => {

@@ -64,11 +64,10 @@ impl Context<'_> {
             (_, Treatment::Stop(reason)) if moves_ours == Some(true) || (moves_ours.is_none() && !is_named) => {
                 return Err(unmodelled(document, reason));
             }
-            (_, Treatment::Stop(_)) => self.without_effect(document),
             (_, Treatment::Warn(loss)) if self.is_a_concern(document, moves_ours) => {
                 self.note(format!("{label}: {loss}"));
             }
-            (_, Treatment::Warn(_) | Treatment::Inert) => self.without_effect(document),
+            (_, Treatment::Stop(_) | Treatment::Warn(_) | Treatment::Inert) => self.without_effect(document),
             (Kind::HorizontalPodAutoscaler | Kind::ScaledObject, _) => self.without_effect(document),
             (_, Treatment::Read) => {}
         }

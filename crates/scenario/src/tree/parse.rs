@@ -174,17 +174,16 @@ impl Builder {
             None => self.documents.push(Parsed { node, repeated: std::mem::take(&mut self.repeated) }),
             Some(Content::List(items)) => items.push(node),
             Some(Content::Map { entries, positions, key }) => match key.take() {
-                Some((name, place)) => match positions.get(&name) {
-                    Some(first) => {
+                Some((name, place)) => {
+                    if let Some(first) = positions.get(&name) {
                         let first_line = entries[*first].place.line;
                         self.repeated.push(Repeated { key: name.clone(), place: place.clone(), first_line });
                         entries[*first] = Entry { key: name, place, value: node };
-                    }
-                    None => {
+                    } else {
                         positions.insert(name.clone(), entries.len());
                         entries.push(Entry { key: name, place, value: node });
                     }
-                },
+                }
                 None => *key = Some(checked_key(node)?),
             },
         }

@@ -215,34 +215,11 @@ fn kaito(source: &Source<'_>, node: &Node, above: &str) -> Result<Shape, Scenari
     let lacking =
         |key: &str| ScenarioError::MissingKey { at: node.locate(above.trim_end_matches('.')), key: key.to_owned() };
     let inference = node.get("inference").ok_or_else(|| lacking("inference"))?;
-    let title = source.document.title();
     let instance = node.text_at(&["resource", "instanceType"]);
     let nodes = whole(node, &["resource", "count"]).unwrap_or(1);
     let mut shape = match inference.get("template") {
         Some(pod) => Shape::of(pod.clone(), &format!("{above}inference.template"), None),
-        None => {
-            let preset = inference.text_at(&["preset", "name"]).ok_or_else(|| lacking("inference.preset.name"))?;
-            let image = inference.with_text(format!("mcr.microsoft.com/aks/kaito/kaito-{preset}"));
-            let command = ["vllm", "serve"].map(|word| inference.with_text(word)).to_vec();
-            let container = inference.with_map([
-                ("name", inference.with_text(preset)),
-                ("image", image),
-                ("command", inference.with_list(command)),
-            ]);
-            let mut pod = template(inference, vec![container], source.document.node.at(&["metadata", "labels"]));
-            let known = instance.and_then(gpus_of);
-            let gpus = known.unwrap_or(1);
-            with_gpus(&mut pod, gpus);
-            let mut shape = Shape::of(pod, &format!("{above}inference.preset"), None);
-            if known.is_none() {
-                let machine = instance.map_or_else(
-                    || "its machine is not named".to_owned(),
-                    |name| format!("the price catalog does not know {name}"),
-                );
-                shape.notes.push(format!("{title}: {machine}: one GPU is taken"));
-            }
-            shape
-        }
+        _ => preset(source, inference, instance, above).ok_or_else(|| lacking("inference.preset.name"))?,
     };
     if let Some(instance) = instance {
         let selector = node.with_map([("node.kubernetes.io/instance-type", node.with_text(instance))]);
@@ -255,6 +232,27 @@ fn kaito(source: &Source<'_>, node: &Node, above: &str) -> Result<Shape, Scenari
     let pod = shape.template.clone();
     shape.group = alike(source.document, nodes, &pod);
     Ok(shape)
+}
+
+/// A pod of one of KAITO's own images, with all the GPUs of its machine.
+fn preset(source: &Source<'_>, inference: &Node, instance: Option<&str>, above: &str) -> Option<Shape> {
+    let preset = inference.text_at(&["preset", "name"])?;
+    let command = ["vllm", "serve"].map(|word| inference.with_text(word)).to_vec();
+    let container = inference.with_map([
+        ("name", inference.with_text(preset)),
+        ("image", inference.with_text(format!("mcr.microsoft.com/aks/kaito/kaito-{preset}"))),
+        ("command", inference.with_list(command)),
+    ]);
+    let mut pod = template(inference, vec![container], source.document.node.at(&["metadata", "labels"]));
+    let known = instance.and_then(gpus_of);
+    with_gpus(&mut pod, known.unwrap_or(1));
+    let mut shape = Shape::of(pod, &format!("{above}inference.preset"), None);
+    if known.is_none() {
+        let unknown = |name: &str| format!("the price catalog does not know {name}");
+        let machine = instance.map_or_else(|| "its machine is not named".to_owned(), unknown);
+        shape.notes.push(format!("{}: {machine}: one GPU is taken", source.document.title()));
+    }
+    Some(shape)
 }
 
 /// GPUs of a machine of the price catalog.

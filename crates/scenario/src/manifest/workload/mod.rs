@@ -195,5 +195,5 @@ fn exact_template(document: &Document, folder: &[Document]) -> Option<Node> {
         other.owner() == Some((document.kind_text(), &document.name)) && other.is_beside(document.namespace())
     });
     let templates = made.filter_map(|child| child.node.at(&["spec", "template"]));
-    templates.filter(|template| accelerator(template).is_some()).last().cloned()
+    templates.filter(|template| accelerator(template).is_some()).next_back().cloned()
 }
