@@ -139,6 +139,9 @@ pub const COLUMNS: &[Column] = &[
     column!(cost_reserved_usd, Dollars, Mean, real),
     column!(cost_serverless_usd, Dollars, Mean, real),
     column!(cost_per_thousand_slo_met_usd, Dollars, Mean, real),
+    column!(metrics_silent, Count, Mean, whole),
+    column!(metric_unanswered_share, Share, Mean, real),
+    column!(at_max_share, Share, Mean, real),
 ];
 
 /// A summary from the cells (column name, text) of a row of the `replications` table, as a baseline or a diff reads it back. Empty cells

@@ -101,8 +101,11 @@ fn percentile(sorted: &[f64], p: f64) -> f64 {
 
 /// Replicas for a predicted rate: × buffer, ÷ capacity, rounded up, within the bounds.
 pub fn replicas_for(config: &PredictiveConfig, rate: f64) -> u32 {
-    let wanted = (rate * config.buffer / config.replica_rps - CEIL_SLACK).ceil().max(0.0) as u32;
-    wanted.max(config.replicas_min).min(config.replicas_max)
+    unbounded_replicas(config, rate).max(config.replicas_min).min(config.replicas_max)
+}
+
+fn unbounded_replicas(config: &PredictiveConfig, rate: f64) -> u32 {
+    (rate * config.buffer / config.replica_rps - CEIL_SLACK).ceil().max(0.0) as u32
 }
 
 impl Predictive {
@@ -154,6 +157,13 @@ impl ScalingPolicy for Predictive {
             age: None,
             outcome: if found.rate.is_some() { MetricOutcome::Read } else { MetricOutcome::Empty { as_zero: false } },
         };
+        let wanted = found.rate.map(|rate| unbounded_replicas(&self.config, rate));
+        let clipped = wanted.filter(|wanted| *wanted > predicted).map(|wanted| Step {
+            name: "forecast bounds",
+            before: wanted,
+            after: predicted,
+            note: format!("the forecast asks for more than replicasMax {}", self.config.replicas_max),
+        });
         let held = Step {
             name: "standing forecasts",
             before: predicted,
@@ -170,7 +180,12 @@ impl ScalingPolicy for Predictive {
         };
         Recommendation {
             action,
-            trail: Trail { proposals: vec![proposal], raw: Some(predicted), steps: vec![held], reason },
+            trail: Trail {
+                proposals: vec![proposal],
+                raw: Some(predicted),
+                steps: clipped.into_iter().chain([held]).collect(),
+                reason,
+            },
         }
     }
 }

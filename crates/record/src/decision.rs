@@ -2,6 +2,8 @@
 
 use units::{SimDuration, SimTime};
 
+use crate::MetricOutcome;
+
 /// One pass of one controller.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DecisionRow {
@@ -38,6 +40,8 @@ pub struct MetricRow {
     pub ratio: Option<f64>,
     /// Replicas asked for.
     pub replicas: Option<u32>,
+    /// Whether it could be read.
+    pub outcome: MetricOutcome,
     /// In plain words.
     pub note: String,
     /// Age of the oldest sample behind it.

@@ -2,7 +2,7 @@
 
 use units::{PodId, SimDuration, SimTime};
 
-use crate::{CostLedger, DecisionRow, Histogram, NodeLife, ReplicaLife, TimelineRow};
+use crate::{CostLedger, DecisionRow, Histogram, MetricUse, NodeLife, ReplicaLife, TimelineRow};
 
 /// One policy, one replication.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,6 +35,8 @@ pub struct RunRecord {
     pub nodes: Vec<NodeLife>,
     /// Requests (empty unless asked for).
     pub request_rows: Vec<RequestRow>,
+    /// What happened to each metric that a controller read, in the order in which they were first read.
+    pub metrics: Vec<MetricUse>,
     /// Remarks for the user, each once: metrics that never answered, clipped forecasts, …
     pub remarks: Vec<String>,
 }
@@ -110,6 +112,8 @@ pub struct ScalingTotals {
     pub scale_downs: u64,
     /// ∫ busy dt over all replicas in nanoseconds.
     pub busy_ns: u128,
+    /// Time with as many replicas wanted as the policy may want at most, in nanoseconds.
+    pub at_max_ns: u128,
 }
 
 /// One request, when `--save-requests` asks for it.

@@ -62,6 +62,9 @@ pub struct ReplicationSummary {
     pub cost_reserved_usd: f64,
     pub cost_serverless_usd: f64,
     pub cost_per_thousand_slo_met_usd: f64,
+    pub metrics_silent: u64,
+    pub metric_unanswered_share: f64,
+    pub at_max_share: f64,
     pub seed: u64,
     pub digest: u64,
 }

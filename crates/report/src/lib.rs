@@ -17,7 +17,9 @@ mod table;
 mod tables;
 
 pub use calendar::CalendarStart;
-pub use comparison::{Format, TerminalStyle, budget_sentences, headline_sentences, ranking_sentences, render};
+pub use comparison::{
+    Format, TerminalStyle, budget_sentences, headline_sentences, ranking_sentences, remark_sentences, render,
+};
 pub use drawing::Drawing;
 pub use file::{WholeFile, write_all, write_atomically};
 pub use html::report_html;
@@ -30,7 +32,7 @@ pub use requests::{FinishedPart, RequestsPart, write_requests};
 pub use table::Table;
 pub use tables::{
     burn_rate_table, comparison_table, decisions_table, error_budget_table, latency_cdf_table, ledger_table,
-    nodes_table, replicas_table, replications_table, requests_table, summary_table, timeline_table,
+    metrics_table, nodes_table, replicas_table, replications_table, requests_table, summary_table, timeline_table,
 };
 
 use record::{Comparison, ErrorBudget, PolicySummary, ReplicationSummary, RunRecord};
@@ -93,6 +95,7 @@ pub fn table_files(report: &RunReport<'_>) -> Vec<(String, Vec<u8>)> {
         ("comparison", comparison_table(report)),
         ("timeline", timeline_table(report)),
         ("decisions", decisions_table(report)),
+        ("metrics", metrics_table(report)),
         ("replicas", replicas_table(report)),
         ("nodes", nodes_table(report)),
         ("ledger", ledger_table(report)),

@@ -2,7 +2,7 @@
 
 use cluster::Keep;
 use lab::experiment::replication_seed;
-use record::{DecisionRow, MetricRow, NodeLife};
+use record::{DecisionRow, MetricRow, MetricUse, NodeLife};
 use units::{SimDuration, SimTime};
 
 use crate::args::Explain;
@@ -24,6 +24,7 @@ pub fn explain(args: &Explain) -> Result<Outcome> {
         println!("{} never decides anything: it keeps what it was given", args.policy);
         return Ok(Outcome::Done);
     }
+    print!("{}", metrics_in_words(&record.metrics));
     if let Some(metric) = &args.watch {
         watch(&record.decisions, metric)?;
     }
@@ -39,6 +40,25 @@ pub fn explain(args: &Explain) -> Result<Outcome> {
         print!("{}", nodes_in_words(&record.nodes, at));
     }
     Ok(Outcome::Done)
+}
+
+/// The metrics that did not always have a value over the whole run; nothing where all did.
+fn metrics_in_words(metrics: &[MetricUse]) -> String {
+    let troubled = metrics.iter().filter(|used| used.unanswered() > 0);
+    let lines = troubled.map(|used| {
+        let first = used.first_failure.as_ref().map(|(at, why)| format!("; first at {at}: {why}")).unwrap_or_default();
+        format!(
+            "  {} {}: a value in {} of {} passes, read as 0 for want of series in {}, failed in {}{first}\n",
+            used.controller,
+            used.metric,
+            used.read,
+            used.reads,
+            used.empty_as_zero,
+            used.empty + used.not_a_number + used.failed
+        )
+    });
+    let lines: String = lines.collect();
+    if lines.is_empty() { lines } else { format!("metrics without a value over the whole run\n{lines}\n") }
 }
 
 fn controllers(decisions: &[DecisionRow]) -> Vec<&str> {

@@ -4,12 +4,13 @@ use std::path::Path;
 
 use crate::support::{SCENARIO, folder_with, micros, scalelab, table};
 
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 11] = [
     "summary",
     "replications",
     "comparison",
     "timeline",
     "decisions",
+    "metrics",
     "replicas",
     "nodes",
     "ledger",

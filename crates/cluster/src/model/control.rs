@@ -137,6 +137,7 @@ impl Cluster<'_> {
         let before = self.controllers.desired;
         let ready = self.pods.counts(before).ready;
         self.apply(&recommendation);
+        self.recorder.desired_changed(now, self.controllers.desired);
         let written = match recommendation.action {
             Action::Hold => None,
             Action::Scale(replicas) => Some(("replicas", replicas)),

@@ -9,6 +9,7 @@ mod event;
 mod pods;
 mod reconcile;
 mod recorder;
+mod remarks;
 
 use engine::{Agenda, Digest, Model, run};
 use record::RunRecord;
@@ -81,7 +82,7 @@ pub(crate) fn simulate_flow(
         pods: Pods::new(),
         pipeline: Pipeline::new(spec, &controllers.queries(), seed),
         controllers,
-        recorder: Recorder::new(spec, keep),
+        recorder: Recorder::new(spec, alternative, keep),
         digest: Digest::default(),
         out: Out::default(),
         warned: Vec::new(),
@@ -102,6 +103,7 @@ impl Cluster<'_> {
         self.fleet.start(&mut self.out);
         let actives = self.policy.replicas_initial.unwrap_or(self.spec.service.replicas_initial);
         self.controllers.desired = actives;
+        self.recorder.desired_changed(agenda.now(), actives);
         self.fleet.want_replicas(actives);
         (0..actives).for_each(|_| self.create_ready(Role::Active));
         (0..self.standby_size()).for_each(|_| self.create_ready(Role::Standby));
@@ -269,7 +271,8 @@ impl Cluster<'_> {
         self.fleet.finish(end);
         let meter = std::mem::replace(self.flow.meter(), flow::Meter::idle());
         self.recorder.ready_changed(end, self.pods.counts(self.controllers.desired));
-        let mut record = self.recorder.into_record(&mut self.fleet, meter.into_totals(arrived), self.digest);
+        let mut record =
+            self.recorder.into_record((self.policy, end), &mut self.fleet, meter.into_totals(arrived), self.digest);
         record.policy.clone_from(&self.policy.name);
         record.seed = seed;
         record.measured = end.since(SimTime::ZERO + self.spec.warm_up);

@@ -13,7 +13,9 @@ use units::{PodId, SimDuration, SimTime};
 use crate::Keep;
 use crate::fleet::Fleet;
 use crate::flow::{Load, ReplicaStats, StepLatency};
-use crate::spec::SimulationSpec;
+use crate::spec::{PolicySpec, SimulationSpec};
+
+use super::remarks::{Tally, replicas_max};
 
 /// Collects totals always, tables when asked to.
 pub(super) struct Recorder {
@@ -28,13 +30,17 @@ pub(super) struct Recorder {
     ready_since: (SimTime, u32),
     replicas_now: u32,
     last_load: Load,
+    /// What remarks are made of.
+    tally: Tally,
+    /// The bound of the policy, and since when as many replicas are wanted.
+    at_max: (Option<u32>, Option<SimTime>),
     /// ∫ ready dt and ∫ busy dt of the current timeline step.
     step_ready_ns: u128,
     step_busy_ns: u64,
 }
 
 impl Recorder {
-    pub(super) fn new(spec: &SimulationSpec, keep: Keep) -> Self {
+    pub(super) fn new(spec: &SimulationSpec, policy: &PolicySpec, keep: Keep) -> Self {
         Self {
             keep,
             step: spec.timeline_step,
@@ -46,6 +52,8 @@ impl Recorder {
             ready_since: (SimTime::ZERO, 0),
             replicas_now: 0,
             last_load: Load::default(),
+            tally: Tally::default(),
+            at_max: (replicas_max(policy), None),
             step_ready_ns: 0,
             step_busy_ns: 0,
         }
@@ -64,6 +72,15 @@ impl Recorder {
         }
         self.ready_since.1 = counts.ready;
         self.replicas_now = exist;
+    }
+
+    /// As many replicas are wanted from now on.
+    pub(super) fn desired_changed(&mut self, now: SimTime, desired: u32) {
+        let (max, since) = self.at_max;
+        if let Some(since) = since {
+            self.scaling.at_max_ns += u128::from((now - since.min(now)).as_nanos());
+        }
+        self.at_max.1 = max.is_some_and(|max| desired >= max).then_some(now);
     }
 
     /// Time spent serving, over all replicas.
@@ -106,6 +123,7 @@ impl Recorder {
             self.scaling.scale_ups += u64::from(replicas > before);
             self.scaling.scale_downs += u64::from(replicas < before);
         }
+        self.tally.pass(time, &controller, before, trail);
         if !self.keep.tables {
             return;
         }
@@ -150,11 +168,14 @@ impl Recorder {
     pub(super) fn reset(&mut self, now: SimTime) {
         self.scaling = ScalingTotals { replicas_max: self.replicas_now, ..ScalingTotals::default() };
         self.ready_since.0 = now;
+        self.tally.reset();
+        self.at_max.1 = self.at_max.1.map(|_| now);
     }
 
     /// The record of the run, save for what the caller knows about itself.
     pub(super) fn into_record(
-        self,
+        mut self,
+        (policy, end): (&PolicySpec, SimTime),
         fleet: &mut Fleet,
         (requests, service, request_rows): (RequestTotals, ServiceTotals, Vec<RequestRow>),
         mut digest: Digest,
@@ -164,6 +185,11 @@ impl Recorder {
         }
         digest.fold(service.latency.digest(0));
         digest.fold(fleet.ledger().billed().raw() as u64);
+        if let (_, Some(since)) = self.at_max {
+            self.scaling.at_max_ns += u128::from((end - since).as_nanos());
+        }
+        let measured = end - self.measure_from;
+        let (metrics, remarks) = self.tally.finish(policy, &self.scaling, measured);
         let (mut replicas, nodes) = if self.keep.tables { fleet.take_lives() } else { (Vec::new(), Vec::new()) };
         replicas.iter_mut().for_each(|life| fill_served(life, &self.served));
         RunRecord {
@@ -181,7 +207,8 @@ impl Recorder {
             replicas,
             nodes,
             request_rows,
-            remarks: Vec::new(),
+            metrics,
+            remarks,
         }
     }
 }
@@ -208,6 +235,7 @@ fn decision_row(
         target: proposal.target,
         ratio: proposal.ratio,
         replicas: proposal.replicas,
+        outcome: super::remarks::outcome(proposal.outcome),
         note: proposal.note.clone(),
         age: proposal.age,
     });

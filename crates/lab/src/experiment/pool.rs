@@ -98,7 +98,9 @@ fn pooled_row(replications: &[Replication], latency: &Histogram) -> ReplicationS
     for column in COLUMNS {
         let values: Vec<f64> = replications.iter().map(|replication| column.of(&replication.summary)).collect();
         let value = match (column.unit, column.name) {
-            (_, "replicas_max" | "latency_ms_max") => values.iter().copied().fold(f64::NAN, f64::max),
+            (_, "replicas_max" | "latency_ms_max" | "metrics_silent") => {
+                values.iter().copied().fold(f64::NAN, f64::max)
+            }
             (Unit::Count, name) if name != "replicas_mean" => values.iter().sum(),
             _ => mean(&values),
         };
@@ -126,7 +128,7 @@ fn pooled_row(replications: &[Replication], latency: &Histogram) -> ReplicationS
 /// Sums of counts to means per replication, to the nearest whole one: a row then tells of one run, as its money does. Requests
 /// still add up: completed is what is left of arrived.
 fn put_counts_per_replication(pooled: &mut ReplicationSummary, replications: u64) {
-    let is_mean_already = |name: &str| matches!(name, "replicas_max" | "replicas_mean");
+    let is_mean_already = |name: &str| matches!(name, "replicas_max" | "replicas_mean" | "metrics_silent");
     for column in COLUMNS.iter().filter(|column| column.unit == Unit::Count && !is_mean_already(column.name)) {
         let mean = (column.of(pooled) / replications as f64).round();
         column.set(pooled, mean);

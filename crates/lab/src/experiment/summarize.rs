@@ -171,6 +171,14 @@ fn put_scaling(summary: &mut ReplicationSummary, record: &RunRecord) {
     summary.spot_interruptions = scaling.spot_interruptions;
     summary.scale_ups = scaling.scale_ups;
     summary.scale_downs = scaling.scale_downs;
+    summary.at_max_share = scaling.at_max_ns as f64 / record.measured.as_nanos() as f64;
+    let (reads, unanswered) = record
+        .metrics
+        .iter()
+        .fold((0, 0), |(reads, unanswered), used| (reads + used.reads, unanswered + used.unanswered()));
+    // A policy that reads nothing has nothing unanswered.
+    summary.metric_unanswered_share = if reads == 0 { 0.0 } else { unanswered as f64 / reads as f64 };
+    summary.metrics_silent = record.metrics.iter().filter(|used| used.is_silent()).count() as u64;
     let mut cold_starts = scaling.cold_start_ns.clone();
     cold_starts.sort_unstable();
     put_cold_starts(summary, &cold_starts);

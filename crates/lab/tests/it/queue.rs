@@ -106,6 +106,7 @@ pub fn blank(policy: &str, job: &Job) -> RunRecord {
         replicas: Vec::new(),
         nodes: Vec::new(),
         request_rows: Vec::new(),
+        metrics: Vec::new(),
         remarks: Vec::new(),
     }
 }

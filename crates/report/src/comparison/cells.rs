@@ -35,9 +35,13 @@ pub(crate) fn cells(report: &RunReport<'_>, unicode: bool) -> Cells {
         dispensable,
     };
     let name = |text: &str| text.chars().map(|c| if c.is_control() { '?' } else { c }).collect::<String>();
+    let marked = |policy: &crate::PolicyOutcome<'_>| {
+        let mark = if policy.summary.pooled.metrics_silent > 0 { SILENT } else { "" };
+        name(policy.name()) + mark
+    };
     let summaries = || report.policies.iter().map(|policy| policy.summary);
     let mut columns = vec![
-        Column { is_text: true, ..number("policy", 0, pooled().map(|row| name(&row.policy)).collect()) },
+        Column { is_text: true, ..number("policy", 0, report.policies.iter().map(|policy| marked(policy)).collect()) },
         Column {
             best: best_slo(report),
             ..number("SLO met", 0, summaries().map(|row| slo_cell(row.slo_attainment, plus_minus)).collect())
@@ -62,6 +66,9 @@ pub(crate) fn cells(report: &RunReport<'_>, unicode: bool) -> Cells {
     }
     Cells { columns }
 }
+
+/// Behind the name of a policy some of whose metrics never had a value; the remarks say which.
+const SILENT: &str = " (!)";
 
 /// The number behind each column after the first.
 const KEYS: [fn(&PolicySummary) -> f64; 9] = [

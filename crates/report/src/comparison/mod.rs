@@ -6,10 +6,10 @@ mod terminal;
 
 use serde_json::{Value, json};
 
-use crate::tables::{comparison_table, error_budget_table, summary_table};
+use crate::tables::{comparison_table, error_budget_table, metrics_table, summary_table};
 use crate::{RunReport, Table};
 use cells::{Cells, Column, cells};
-pub use sentences::{budget_sentences, headline_sentences, ranking_sentences};
+pub use sentences::{budget_sentences, headline_sentences, ranking_sentences, remark_sentences};
 
 /// What to print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +59,8 @@ fn json_text(report: &RunReport<'_>) -> String {
         "summary": rows(&summary_table(report)),
         "comparison": rows(&comparison_table(report)),
         "error_budget": rows(&error_budget_table(report)),
+        "metrics": rows(&metrics_table(report)),
+        "remarks": remark_sentences(report),
         "ranking": ranking_sentences(report),
     });
     let mut text = serde_json::to_string_pretty(&value).expect("maps with text keys are valid JSON");
@@ -79,7 +81,8 @@ fn markdown(report: &RunReport<'_>) -> String {
         };
         line(columns.iter().map(cell).collect())
     });
-    let sentences = headline_sentences(report).into_iter().chain(budget_sentences(report));
+    let sentences =
+        headline_sentences(report).into_iter().chain(budget_sentences(report)).chain(remark_sentences(report));
     let sentences = sentences.map(|sentence| format!("- {}\n", markdown_text(&sentence)));
     [headers, rule].into_iter().chain(rows).chain(["\n".to_owned()]).chain(sentences).collect()
 }

@@ -91,10 +91,11 @@ fn objective_sentence(objective: f64, policy: &crate::PolicyOutcome<'_>) -> Stri
         _ => "is undecided against",
     };
     format!(
-        "{} {verdict} the objective of {} ({} met the SLO)",
+        "{} {verdict} the objective of {} ({} met the SLO){}",
         policy.name(),
         rounding::objective(objective),
-        percent(mean)
+        percent(mean),
+        warning(policy)
     )
 }
 
@@ -121,12 +122,43 @@ pub fn headline_sentences(report: &RunReport<'_>) -> Vec<String> {
         let is_about_cheapest = [&pair.policy, &pair.baseline].contains(&&cheapest.name().to_owned());
         is_about_cheapest && is_holding(&pair.policy) && is_holding(&pair.baseline)
     });
-    sentences.push(format!("cheapest with the objective met: {} at {}", cheapest.name(), dollars(cost(&cheapest))));
+    sentences.push(format!(
+        "cheapest with the objective met: {} at {}{}",
+        cheapest.name(),
+        dollars(cost(&cheapest)),
+        warning(cheapest)
+    ));
     sentences.extend(rivals.map(cost_sentence));
     if report.policies.iter().any(|policy| policy.summary.replications == 1) {
         sentences.push("1 replication gives no intervals for costs and differences: add --replications 3".to_owned());
     }
     sentences
+}
+
+/// Policies some of whose metrics never answered, and what else the runs remarked: of each policy its first replication's words.
+pub fn remark_sentences(report: &RunReport<'_>) -> Vec<String> {
+    let policies = report.policies.iter();
+    policies
+        .flat_map(|policy| policy.detail.remarks.iter().map(|remark| format!("{}: {remark}", policy.name())))
+        .collect()
+}
+
+/// What stands beside a policy wherever it is named as the best: which of its metrics never answered; empty if all did.
+fn warning(policy: &crate::PolicyOutcome<'_>) -> String {
+    let silent: Vec<&str> =
+        policy.detail.metrics.iter().filter(|used| used.is_silent()).map(|used| used.metric.as_str()).fold(
+            Vec::new(),
+            |mut names, name| {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+                names
+            },
+        );
+    if silent.is_empty() {
+        return String::new();
+    }
+    format!(" (warning: it never had a value of {}, see the remarks)", silent.join(" and of "))
 }
 
 /// How fast each policy spends an error budget of 28 days, one sentence per policy that spends any.

@@ -1,7 +1,7 @@
 //! The comparison as aligned text.
 
 use super::cells::{Cells, Column, cells};
-use super::{TerminalStyle, budget_sentences, headline_sentences};
+use super::{TerminalStyle, budget_sentences, headline_sentences, remark_sentences};
 use crate::RunReport;
 
 const BEST: &str = "\u{1b}[1;32m";
@@ -28,7 +28,7 @@ pub(super) fn table(report: &RunReport<'_>, style: TerminalStyle) -> String {
             if style.color && column.best[row] { format!("{BEST}{text}{RESET}") } else { text }
         }));
     }
-    for sentences in [headline_sentences(report), budget_sentences(report)] {
+    for sentences in [headline_sentences(report), budget_sentences(report), remark_sentences(report)] {
         if !sentences.is_empty() {
             out.push('\n');
         }

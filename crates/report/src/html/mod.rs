@@ -17,7 +17,7 @@ use crate::drawing::Drawing;
 use crate::plots::{color_of_policy, condensed, file_name, horizon, replications_of_attainment};
 use crate::rounding::{milliseconds, objective};
 use crate::tables::summary_table;
-use crate::{RunReport, ranking_sentences};
+use crate::{RunReport, ranking_sentences, remark_sentences};
 
 const TEMPLATE: &str = concat!(include_str!("../../assets/head.html"), include_str!("../../assets/report.html"));
 const STYLE: &str = include_str!("../../assets/report.css");
@@ -47,7 +47,8 @@ pub(crate) fn page(report: &RunReport<'_>, plots: &[(String, Drawing)]) -> Strin
         budget => Value::from(Serde(budget(report))),
         figures => Value::from(Serde(all_figures(report))),
         plots => plots.iter().map(|plot| figure(report, plot)).collect::<Vec<_>>(),
-        remarks => remarks(report),
+        remarks => remark_sentences(report),
+        metrics => Value::from(Serde(metrics(report))),
     };
     rendered(TEMPLATE, page)
 }
@@ -178,11 +179,27 @@ fn figure(report: &RunReport<'_>, plot: &(String, Drawing)) -> Value {
     }
 }
 
-fn remarks(report: &RunReport<'_>) -> Vec<String> {
-    let policies = report.policies.iter();
-    policies
-        .flat_map(|policy| policy.detail.remarks.iter().map(|remark| format!("{}: {remark}", policy.name())))
-        .collect()
+/// The metrics that had no answer at least once, as rows: policy, controller, metric, reads, and how many of them came to what.
+fn metrics(report: &RunReport<'_>) -> serde_json::Value {
+    let rows = report.policies.iter().flat_map(|policy| {
+        policy.detail.metrics.iter().map(move |used| {
+            let age = used.age_s_mean().map_or_else(String::new, |age| format!("{age:.1} s"));
+            json!({
+                "is_silent": used.is_silent(),
+                "cells": [
+                    policy.name(),
+                    used.controller,
+                    used.metric,
+                    crate::rounding::count(used.reads),
+                    crate::rounding::count(used.read),
+                    crate::rounding::count(used.empty_as_zero),
+                    crate::rounding::count(used.empty + used.not_a_number + used.failed),
+                    age,
+                ],
+            })
+        })
+    });
+    rows.collect()
 }
 
 /// What the page shows where the pointer is: per policy the condensed timeline, a list per column.

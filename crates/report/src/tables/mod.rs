@@ -3,12 +3,14 @@
 mod budget;
 mod decisions;
 mod lives;
+mod metrics;
 mod series;
 mod summary;
 
 pub use budget::{burn_rate_table, error_budget_table};
 pub use decisions::decisions_table;
 pub use lives::{nodes_table, replicas_table};
+pub use metrics::metrics_table;
 pub use series::{latency_cdf_table, ledger_table, requests_table, timeline_table};
 pub use summary::{comparison_table, replications_table, summary_table};
 

@@ -118,6 +118,9 @@ fn extras(table: Table, rows: &[Row<'_>]) -> Table {
         .number("ttft_ms_p99", each().map(|row| row.ttft_ms_p99))
         .number("tpot_ms_p50", each().map(|row| row.tpot_ms_p50))
         .number("tpot_ms_p99", each().map(|row| row.tpot_ms_p99))
+        .count("metrics_silent", each().map(|row| row.metrics_silent))
+        .number("metric_unanswered_share", each().map(|row| row.metric_unanswered_share))
+        .number("at_max_share", each().map(|row| row.at_max_share))
 }
 
 fn interval_extras(table: Table, rows: &[Row<'_>]) -> Table {

@@ -2,8 +2,8 @@
 
 use record::{
     BudgetDetail, BudgetStretch, BudgetWindow, Comparison, CostLedger, DecisionRow, ErrorBudget, GpuUse, Histogram,
-    Interval, MetricRow, NodeLife, PhaseSpan, PolicySummary, Purchase, ReplicaLife, ReplicationSummary, RequestTotals,
-    RunRecord, ScalingTotals, ServiceTotals, StepRow, TimelineRow, Verdict,
+    Interval, MetricOutcome, MetricRow, MetricUse, NodeLife, PhaseSpan, PolicySummary, Purchase, ReplicaLife,
+    ReplicationSummary, RequestTotals, RunRecord, ScalingTotals, ServiceTotals, StepRow, TimelineRow, Verdict,
 };
 use report::{CalendarStart, PolicyOutcome, RunReport};
 use units::{NodeId, PodId, SimDuration, SimTime, Usd, UsdPerHour};
@@ -150,7 +150,19 @@ fn run(behavior: Behavior, seed: u64) -> RunRecord {
         replicas: Vec::new(),
         nodes: Vec::new(),
         request_rows: Vec::new(),
-        remarks: vec!["metric `queue_depth` never answered in the first 30 s".to_owned()],
+        metrics: vec![MetricUse {
+            controller: "hpa".to_owned(),
+            metric: "cpu".to_owned(),
+            reads: 5_760,
+            read: 5_758,
+            failed: 2,
+            age_ns_sum: 5_758 * 45_000_000_000,
+            aged: 5_758,
+            age_max: SimDuration::from_secs(60),
+            first_failure: Some((SimTime::ZERO, "no such metric".to_owned())),
+            ..MetricUse::default()
+        }],
+        remarks: vec!["hpa: cpu unread in 2 of 5760 passes, first at 00:00:00: no such metric".to_owned()],
     };
     let mut queue = 0.0;
     for minute in 0..1_440 {
@@ -307,6 +319,7 @@ fn decisions(record: &mut RunRecord) {
             target: 0.7,
             ratio: Some(1.3),
             replicas: Some(12),
+            outcome: MetricOutcome::Read,
             note: String::new(),
             age: Some(SimDuration::from_secs(45)),
         }],

@@ -32,7 +32,25 @@ fn the_terminal_table_is_aligned_and_plain_where_it_must_be() {
         hpa-cpu-70: 28 days like this spend 289 % (95 % of them 229 % to 356 %) of the error budget; worst 5 min from 14:15, at 87.5 times the rate allowed
         keda-queue: 28 days like this spend 540 % (95 % of them 428 % to 665 %) of the error budget; worst 5 min from 14:15, at 87.5 times the rate allowed
         predictive+warm-pool: 28 days like this spend 284 % (95 % of them 225 % to 349 %) of the error budget; worst 5 min from 14:15, at 87.5 times the rate allowed
+
+        hpa-cpu-70: hpa: cpu unread in 2 of 5760 passes, first at 00:00:00: no such metric
+        keda-queue: hpa: cpu unread in 2 of 5760 passes, first at 00:00:00: no such metric
+        predictive+warm-pool: hpa: cpu unread in 2 of 5760 passes, first at 00:00:00: no such metric
         "##);
+}
+
+#[test]
+fn a_policy_with_a_metric_that_never_answered_is_marked_wherever_it_is_named() {
+    let mut day = day(&THREE);
+    let used = &mut day.details[1].metrics[0];
+    (used.read, used.failed, used.empty_as_zero) = (0, 0, used.reads);
+    day.summaries[1].pooled.metrics_silent = 1;
+    let text = printed(&day, Format::Table, TerminalStyle::PLAIN);
+    let row = text.lines().find(|line| line.starts_with("keda-queue")).unwrap();
+    assert!(row.starts_with("keda-queue (!)"), "{row}");
+    let verdict = text.lines().find(|line| line.starts_with("keda-queue misses the objective")).unwrap();
+    assert!(verdict.ends_with("(warning: it never had a value of cpu, see the remarks)"), "{verdict}");
+    assert!(!text.contains("hpa-cpu-70 (!)"));
 }
 
 #[test]
