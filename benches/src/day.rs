@@ -51,10 +51,19 @@ pub fn bench_day_of(rate: f64, length: SimDuration) -> SimulationSpec {
             adapter_relist: seconds(30),
             resource_resolution: seconds(15),
             exporters: vec![Exporter::Triton, Exporter::Dcgm, Exporter::Gateway],
+            targets: targets(),
             adapter: Some(adapter()),
         },
         policies: policies(rate),
     }
+}
+
+fn targets() -> Vec<exporters::Target> {
+    let facts = exporters::Facts::new("server", "default");
+    exporters::targets_of(
+        &[exporters::Exporter::Triton, exporters::Exporter::Dcgm, exporters::Exporter::Gateway],
+        &facts,
+    )
 }
 
 /// The service of the bench day, with replicas for `rate` requests a second.

@@ -62,6 +62,8 @@ pub enum Command {
     Sensitivity(Sensitivity),
     /// Say why a controller did, or did not, scale
     Explain(Explain),
+    /// List the metrics of a scenario: their labels, what they show, and who reads them
+    Metrics(Metrics),
     /// Write a run's or a sweep's HTML report anew
     Report(Report),
     /// Look at request traces, convert them, make one up, describe one by a generator
@@ -109,6 +111,29 @@ pub struct ReadingArgs {
     /// List the fields and documents that have no effect, instead of their number
     #[arg(short, long, help_heading = "Manifests")]
     pub verbose: bool,
+}
+
+/// `scalelab metrics`.
+#[derive(Debug, Args)]
+pub struct Metrics {
+    /// What to list
+    #[command(flatten)]
+    pub scenario: ScenarioArgs,
+    /// Only what this policy reads counts as used
+    #[arg(long, value_name = "NAME")]
+    pub policy: Option<String>,
+    /// Only names that this regular expression is found in
+    #[arg(long = "match", value_name = "REGEX")]
+    pub name: Option<String>,
+    /// Only what no query reads
+    #[arg(long)]
+    pub unused: bool,
+    /// What never changes and what is not modelled too, with the reason
+    #[arg(long)]
+    pub all: bool,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// How often each policy is run.

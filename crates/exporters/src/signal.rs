@@ -79,6 +79,8 @@ pub enum Signal {
     KvTokensUsed,
     /// Tokens of KV cache there are.
     KvTokensMax,
+    /// Tokens of KV cache that are free.
+    KvTokensFree,
     /// Most requests that can be in service at once.
     BatchLimit,
     /// Busy share of the last second, 0..1.
@@ -111,6 +113,8 @@ pub enum Signal {
     QueueSeconds,
     /// Summed service time of finished requests, seconds.
     ServiceSeconds,
+    /// Summed time from arrival at the replica to answer of finished requests, seconds.
+    RequestSeconds,
     /// Length of the load phase of its cold start, seconds.
     LoadSeconds,
     /// CPU used since its start, seconds (`service.usage`).
@@ -134,6 +138,8 @@ pub enum Signal {
     Lost,
     /// Requests that ended, whatever their code.
     Ended,
+    /// Requests that ended without an answer: rejected, given up or lost.
+    Unanswered,
     /// Requests held by the gateway, given to no replica.
     GatewayQueue,
     /// Everything that waits: the gateway's and the replicas' queues.
@@ -144,6 +150,8 @@ pub enum Signal {
     Dispatched,
     /// All unfinished requests.
     Unfinished,
+    /// Unfinished requests whose first token is not out.
+    BeforeFirstToken,
     /// Mean over ready replicas of waiting requests, two decimals, sampled every 5 s, kept when there is none.
     PoolQueueMean,
     /// The same of KV usage.
@@ -254,6 +262,8 @@ impl Signal {
             | S::TimedOut
             | S::Lost
             | S::Ended
+            | S::Unanswered
+            | S::BeforeFirstToken
             | S::GatewayQueue
             | S::QueueLength
             | S::InFlight

@@ -64,6 +64,8 @@ pub enum Variable {
     PodIp,
     /// Its uid.
     PodUid,
+    /// Name of the ReplicaSet that owns the pods.
+    ReplicaSet,
     /// Name of the node (of the pod, of the GPU, or the node itself).
     Node,
     /// Address of the node.
@@ -86,10 +88,11 @@ pub enum Variable {
 
 impl Variable {
     /// Every variable with the word that stands for it between braces.
-    pub const ALL: [(&'static str, Self); 12] = [
+    pub const ALL: [(&'static str, Self); 13] = [
         ("pod", Self::Pod),
         ("pod_ip", Self::PodIp),
         ("uid", Self::PodUid),
+        ("replica_set", Self::ReplicaSet),
         ("node", Self::Node),
         ("node_ip", Self::NodeIp),
         ("gpu", Self::Gpu),

@@ -31,6 +31,12 @@ pub fn nearest<'a>(found: &str, allowed: impl IntoIterator<Item = &'a str>) -> O
     best.or(begun).map(|(_, name)| name)
 }
 
+/// Letters to insert, delete, change or swap to make one word of the other, as they are.
+pub fn distance(from: &str, to: &str) -> usize {
+    let letters = |word: &str| word.chars().collect::<Vec<char>>();
+    edits(&letters(from), &letters(to))
+}
+
 fn letters(name: &str) -> Vec<char> {
     name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }

@@ -13,6 +13,9 @@ pub mod storage;
 
 pub use labels::Labels;
 pub use matcher::{Matcher, MatcherError};
-pub use query::{Element, EvalError, Evaluation, Options, Query, QueryError, SampleAges, Value};
+pub use query::{
+    AnswerType, Element, EvalError, Evaluation, Kept, Options, Outline, Query, QueryError, SampleAges, SelectorUse,
+    Value,
+};
 pub use scrape::ScrapeTarget;
 pub use storage::{SeriesId, Storage, TargetId};

@@ -69,9 +69,45 @@ impl Matcher {
         }
     }
 
+    /// Words that the value may be, where the condition lists them.
+    pub fn words(&self) -> Vec<&str> {
+        match &self.rule {
+            _ if self.is_negated => Vec::new(),
+            Rule::Equal(value) => vec![value],
+            Rule::OneOf(words) => words.iter().map(|word| &**word).collect(),
+            Rule::Pattern(_) => Vec::new(),
+        }
+    }
+
+    /// Whether the value is given by a pattern.
+    pub fn is_pattern(&self) -> bool {
+        matches!(self.rule, Rule::Pattern(_) | Rule::OneOf(_))
+    }
+
+    /// Whether it is the opposite of a condition.
+    pub fn is_negated(&self) -> bool {
+        self.is_negated
+    }
+
+    /// The condition as it is written.
+    pub fn text(&self) -> String {
+        let sign = |plain, negated| if self.is_negated { negated } else { plain };
+        let (operator, value) = match &self.rule {
+            Rule::Equal(value) => (sign("=", "!="), value.to_string()),
+            Rule::OneOf(words) => (sign("=~", "!~"), words.iter().map(|word| &**word).collect::<Vec<_>>().join("|")),
+            Rule::Pattern(regex) => (sign("=~", "!~"), regex.as_str().to_owned()),
+        };
+        let plain = value.strip_prefix("^(?:").and_then(|rest| rest.strip_suffix(")$")).unwrap_or(&value);
+        format!("{}{operator}{plain:?}", self.name)
+    }
+
     /// Whether a series with these labels passes.
     pub fn is_match(&self, labels: &Labels) -> bool {
-        let value = labels.get(&self.name);
+        self.is_match_value(labels.get(&self.name))
+    }
+
+    /// Whether a label with this value passes; an absent one has the empty value.
+    pub fn is_match_value(&self, value: &str) -> bool {
         let is_hit = match &self.rule {
             Rule::Equal(wanted) => **wanted == *value,
             Rule::OneOf(words) => words.contains(value),

@@ -177,6 +177,16 @@ pub enum ScenarioError {
         /// Why.
         reason: String,
     },
+    /// A query that cannot be answered as it is meant.
+    #[error("{at}: {reason}{}", help_lines(help))]
+    Query {
+        /// Where the query stands.
+        at: Box<At>,
+        /// What is wrong.
+        reason: String,
+        /// What can be done, a line each.
+        help: Vec<String>,
+    },
     /// A manifest field that would change the answer and that the model does not have.
     #[error("{at}: {reason}; it would change the result and is not modelled")]
     NotModelled {
@@ -238,6 +248,11 @@ impl Allowed {
     pub fn new<S: Into<String>>(found: impl Into<String>, names: impl IntoIterator<Item = S>) -> Self {
         Self { found: found.into(), names: names.into_iter().map(Into::into).collect() }
     }
+}
+
+/// Each on a line of its own, at most three.
+fn help_lines(help: &[String]) -> String {
+    help.iter().take(3).map(|line| format!("\n  help: {line}")).collect()
 }
 
 /// `; did you mean …?`, or nothing.

@@ -89,7 +89,7 @@ impl Documents {
         let spec = file.resolve(&mut context)?;
         let utc_offset_seconds = context.start(&file.spec.run)?.offset().seconds();
         context.left_out(&file.spec)?;
-        let Context { notes, folded, .. } = context;
+        let Context { notes, folded, metrics, .. } = context;
         Ok(Loaded {
             spec,
             description: file.metadata.description.clone(),
@@ -99,6 +99,7 @@ impl Documents {
             notes,
             counted: folded.summary(),
             details: folded.details(),
+            metrics,
             utc_offset_seconds,
             folder: self.folder.clone(),
             documents: documents.iter().map(|document| document.node.to_json()).collect(),

@@ -23,6 +23,7 @@ pub use input::{Documents, Input};
 pub use manifest::workload::{Engine, Serving};
 pub use quantity::{Amount, Bandwidth, Count, Hazard, Price, RequestRate, Share, Size, Time};
 
+pub use resolve::{MetricUse, MetricsView};
 pub use survey::{Autoscaler, Candidate, Survey};
 pub use trace::{FileTrace, TraceCache};
 
@@ -49,6 +50,8 @@ pub struct Loaded {
     pub counted: Vec<String>,
     /// What stands behind those numbers, one line each.
     pub details: Vec<String>,
+    /// What metrics there are and who reads them.
+    pub metrics: Option<MetricsView>,
     /// All documents as read, overrides applied; for `run.json`.
     pub documents: serde_json::Value,
     /// Offset of the run's time zone from UTC at its start, in seconds.

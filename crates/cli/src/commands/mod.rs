@@ -7,6 +7,7 @@ mod diff;
 mod explain;
 mod init;
 mod merge;
+mod metrics;
 mod optimize;
 mod prices;
 mod report;
@@ -31,6 +32,7 @@ pub fn dispatch(cli: Cli) -> Result<Outcome> {
         Command::Optimize(args) => optimize::optimize(&args),
         Command::Sensitivity(args) => sensitivity::sensitivity(&args),
         Command::Explain(args) => explain::explain(&args),
+        Command::Metrics(args) => metrics::metrics(&args),
         Command::Report(args) => report::report(&args),
         Command::Trace(args) => trace::trace(&args),
         Command::Prices(args) => prices::prices(&args),

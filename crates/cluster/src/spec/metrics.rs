@@ -17,6 +17,8 @@ pub struct MetricsSpec {
     pub resource_resolution: SimDuration,
     /// Which families of metrics the replicas expose.
     pub exporters: Vec<Exporter>,
+    /// What Prometheus scrapes, with all the series shown.
+    pub targets: Vec<exporters::Target>,
     /// prometheus-adapter configuration, if there is one.
     pub adapter: Option<promql::adapter::Rules>,
 }

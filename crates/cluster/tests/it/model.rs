@@ -105,6 +105,8 @@ fn policies() -> Vec<PolicySpec> {
 pub fn scenario(service: ServiceSpec, rate: f64, length: SimDuration, fleet: FleetSpec) -> SimulationSpec {
     let curve =
         RateCurve::from_fn(seconds(10), length, |at| (rate * (0.9 - libm::cos(at.as_secs_f64() / 47.0))).max(0.0));
+    let facts = exporters::Facts::new(&service.name, &service.namespace);
+    let targets = exporters::targets_of(&[exporters::Exporter::Triton, exporters::Exporter::Gateway], &facts);
     SimulationSpec {
         name: "random".into(),
         start_unix_seconds: 1_700_000_000,
@@ -124,6 +126,7 @@ pub fn scenario(service: ServiceSpec, rate: f64, length: SimDuration, fleet: Fle
             adapter_relist: seconds(30),
             resource_resolution: seconds(15),
             exporters: vec![Exporter::Triton, Exporter::Gateway],
+            targets,
             adapter: Some(adapter()),
         },
         policies: policies(),

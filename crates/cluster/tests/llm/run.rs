@@ -68,6 +68,8 @@ fn run(service: ServiceSpec, rate: f64, external: Vec<Rule>, controller: Control
         pause_pods: None,
         replicas_initial: None,
     };
+    let facts = exporters::Facts::new(&service.name, &service.namespace);
+    let targets = exporters::targets_of(&[exporters::Exporter::Vllm, exporters::Exporter::Gateway], &facts);
     let spec = SimulationSpec {
         name: "llm".into(),
         start_unix_seconds: 1_700_000_000,
@@ -87,6 +89,7 @@ fn run(service: ServiceSpec, rate: f64, external: Vec<Rule>, controller: Control
             adapter_relist: seconds(30),
             resource_resolution: seconds(15),
             exporters: vec![Exporter::Vllm, Exporter::Gateway],
+            targets,
             adapter: Some(Rules { custom: Vec::new(), external }),
         },
         policies: vec![policy],

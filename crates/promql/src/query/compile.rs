@@ -82,7 +82,7 @@ const OTHER_FUNCTIONS: &[&str] = &[
 
 /// Compiles a query text.
 pub(super) fn compile(text: &str) -> Result<Node, QueryError> {
-    let compiler = Compiler { text };
+    let compiler = Compiler::new(text);
     let tree = parser::parse(text).map_err(|reason| compiler.parse_error(&reason))?;
     compiler.node(&tree)
 }
@@ -90,6 +90,13 @@ pub(super) fn compile(text: &str) -> Result<Node, QueryError> {
 /// Carries the text for error messages.
 pub(super) struct Compiler<'a> {
     text: &'a str,
+}
+
+impl<'a> Compiler<'a> {
+    /// For messages about this text.
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { text }
+    }
 }
 
 impl Compiler<'_> {
@@ -200,7 +207,7 @@ impl Compiler<'_> {
         Ok(selector)
     }
 
-    fn matcher(&self, parsed: &ParsedMatcher) -> Result<Matcher, QueryError> {
+    pub(super) fn matcher(&self, parsed: &ParsedMatcher) -> Result<Matcher, QueryError> {
         let (name, value) = (parsed.name.as_str(), parsed.value.as_str());
         let pattern = |regex: &regex::Regex| {
             // The parser has already anchored the pattern and mended what only Go accepts.

@@ -11,13 +11,17 @@ mod compile_operators;
 mod eval;
 mod histogram;
 mod map;
+mod outline;
 mod over_range;
+mod places;
 mod plan;
 mod relabel;
 mod sums;
 #[cfg(test)]
 mod tests;
 mod visit;
+
+pub use outline::{AnswerType, Kept, Outline, SelectorUse};
 
 use crate::labels::Labels;
 use crate::matcher::Matcher;

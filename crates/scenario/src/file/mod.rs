@@ -6,6 +6,7 @@
 mod choice;
 mod cold_start;
 mod manifests;
+mod metrics;
 mod nodes;
 mod policies;
 mod prices;
@@ -18,6 +19,10 @@ pub use cold_start::{
     ArtifactFile, CacheFile, ColdStartFile, LinkFile, PhaseChoice, PhaseFile, RestoreFile, RestorePlace,
 };
 pub use manifests::ManifestsFile;
+pub use metrics::{
+    CountFile, DcgmFile, ExporterFile, HttpFile, KindFile, KsmFile, MetricsFile, OnBadQueryFile, OnUnknownFile,
+    PlaceFile, PresentFile, RoleFile, RoundFile, TargetFile, UserSeriesFile,
+};
 pub use nodes::{
     AvailabilityFile, BalancedFile, BathtubFile, BathtubPoint, CapacityType, ClusterAutoscalerFile, ClusteredFile,
     ConsolidationFile, DisruptionBudgetFile, InstanceTypeFile, InterruptionsFile, ManagerFile, NodeLostFile, NodesFile,
@@ -27,7 +32,7 @@ pub use policies::{
     HpaChoice, KedaChoice, PausePodsFile, PolicyFile, PredictiveFile, Reference, StaticFile, WarmPoolFile,
 };
 pub use prices::{CommitmentFile, OneOrMany, PriceFile, PricesFile, SpotHistoryFile};
-pub use run::{ExporterFile, MetricsFile, RunFile, SloFile};
+pub use run::{RunFile, SloFile};
 pub use service::{
     AffineLatency, BatchLatencyFile, BatchPoint, ClientFile, ContinuousBatchingFile, DynamicBatchingFile, KillFile,
     ModelFile, NoReplicaFile, PodFile, RetryFile, RoutingFile, ServiceFile, SlotsFile, SpreadFile,

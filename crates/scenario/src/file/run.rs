@@ -1,4 +1,4 @@
-//! Calendar, metrics pipeline and service level objective.
+//! Calendar and service level objective.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -37,51 +37,6 @@ impl Default for RunFile {
             timeline_step: Time(60.0),
         }
     }
-}
-
-/// `metrics`.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
-pub struct MetricsFile {
-    /// Prometheus scrape interval.
-    pub scrape_interval: Time,
-    /// How far back Prometheus looks for the newest sample (`--query.lookback-delta`).
-    pub lookback: Time,
-    /// How often dcgm-exporter refreshes its values (`--collect-interval`).
-    pub dcgm_interval: Time,
-    /// `--metrics-relist-interval` of prometheus-adapter.
-    pub adapter_relist: Time,
-    /// `--metric-resolution` of metrics-server.
-    pub resource_resolution: Time,
-    /// Families of metrics the replicas expose; by default those of the service model, with DCGM and the gateway.
-    pub exporters: Option<Vec<ExporterFile>>,
-}
-
-impl Default for MetricsFile {
-    fn default() -> Self {
-        Self {
-            scrape_interval: Time(15.0),
-            lookback: Time(300.0),
-            dcgm_interval: Time(30.0),
-            adapter_relist: Time(60.0),
-            resource_resolution: Time(15.0),
-            exporters: None,
-        }
-    }
-}
-
-/// A family of metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum ExporterFile {
-    /// `nv_inference_*`.
-    Triton,
-    /// `DCGM_FI_*`.
-    Dcgm,
-    /// `vllm:*`.
-    Vllm,
-    /// `http_requests_total` at the gateway.
-    Gateway,
 }
 
 /// `slo`: an answer meets it if it is within every threshold given.

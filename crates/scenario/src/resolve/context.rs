@@ -14,6 +14,8 @@ use crate::manifest::{Document, Kind, is_slip};
 use crate::notes::Folded;
 use crate::tree::{Node, parse_path};
 
+use super::MetricsView;
+
 /// Documents, places and notes.
 pub struct Context<'a> {
     /// The Scenario document, for places.
@@ -32,13 +34,25 @@ pub struct Context<'a> {
     pub workload: Option<Workload>,
     /// Kind and name of the manifests that were looked into.
     pub used: BTreeSet<String>,
+    /// What metrics there are and who reads them, once that is resolved.
+    pub metrics: Option<MetricsView>,
 }
 
 impl<'a> Context<'a> {
     /// Documents and nothing said of them yet.
     pub fn new(scenario: &'a Node, documents: &'a [Document], folder: PathBuf) -> Self {
         let (notes, folded) = (Vec::new(), Folded::default());
-        Self { scenario, documents, folder, notes, folded, namespace: None, workload: None, used: BTreeSet::new() }
+        Self {
+            scenario,
+            documents,
+            folder,
+            notes,
+            folded,
+            namespace: None,
+            workload: None,
+            used: BTreeSet::new(),
+            metrics: None,
+        }
     }
 
     /// The namespace of a document: its own, or the scenario's for those that name none.

@@ -1,26 +1,28 @@
 //! The metrics pipeline.
 
-use cluster::spec::{Exporter, MetricsSpec};
+use cluster::spec::{Exporter, MetricsSpec, PolicySpec, ServiceSpec};
 use promql::adapter::{GroupResource, NameRule, Resources, Rule, Rules, SeriesFilter};
 use units::SimDuration;
 
 use crate::error::ScenarioError;
-use crate::file::{ExporterFile, ModelFile, ScenarioSpec};
+use crate::file::ScenarioSpec;
 use crate::manifest::{AdapterFile, AdapterRuleFile, Kind};
 
 use super::Context;
 
 impl Context<'_> {
-    pub(super) fn metrics(&mut self, spec: &ScenarioSpec) -> Result<MetricsSpec, ScenarioError> {
+    /// How metrics travel; every query of the policies is held against what there is.
+    pub(super) fn metrics(
+        &mut self,
+        spec: &ScenarioSpec,
+        service: &ServiceSpec,
+        policies: &[PolicySpec],
+    ) -> Result<MetricsSpec, ScenarioError> {
         let file = &spec.metrics;
         let second = SimDuration::from_secs(1);
-        let exporters = match &file.exporters {
-            Some(exporters) => exporters.iter().copied().map(exporter).collect(),
-            None => match spec.service.model {
-                ModelFile::ContinuousBatching(_) => vec![Exporter::Vllm, Exporter::Dcgm, Exporter::Gateway],
-                _ => vec![Exporter::Triton, Exporter::Dcgm, Exporter::Gateway],
-            },
-        };
+        let asked = self.keda_queries(spec, policies);
+        let shown = self.shown(spec, service, policies, &asked)?;
+        let exporters = shown.exporters.iter().filter_map(|exporter| old(*exporter)).collect();
         Ok(MetricsSpec {
             scrape_interval: self.at_least(file.scrape_interval, second, "spec.metrics.scrapeInterval")?,
             lookback: self.at_least(file.lookback, second, "spec.metrics.lookback")?,
@@ -28,6 +30,7 @@ impl Context<'_> {
             adapter_relist: self.at_least(file.adapter_relist, second, "spec.metrics.adapterRelist")?,
             resource_resolution: self.at_least(file.resource_resolution, second, "spec.metrics.resourceResolution")?,
             exporters,
+            targets: shown.targets,
             adapter: self.adapter()?,
         })
     }
@@ -55,12 +58,14 @@ impl Context<'_> {
     }
 }
 
-fn exporter(file: ExporterFile) -> Exporter {
-    match file {
-        ExporterFile::Triton => Exporter::Triton,
-        ExporterFile::Dcgm => Exporter::Dcgm,
-        ExporterFile::Vllm => Exporter::Vllm,
-        ExporterFile::Gateway => Exporter::Gateway,
+/// The families that the model knows by themselves.
+fn old(exporter: exporters::Exporter) -> Option<Exporter> {
+    match exporter {
+        exporters::Exporter::Triton => Some(Exporter::Triton),
+        exporters::Exporter::Dcgm => Some(Exporter::Dcgm),
+        exporters::Exporter::Vllm => Some(Exporter::Vllm),
+        exporters::Exporter::Gateway => Some(Exporter::Gateway),
+        _ => None,
     }
 }
 

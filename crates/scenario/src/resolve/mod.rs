@@ -8,15 +8,20 @@ mod metrics;
 mod offerings;
 mod policies;
 mod price_book;
+mod queries;
 mod rates;
+mod registry;
+mod server;
 mod service;
 mod shapes;
 mod spot_history;
 mod targets;
 mod traffic;
+mod user_series;
 mod workload;
 
 pub use context::Context;
+pub use registry::{MetricUse, MetricsView};
 pub use targets::scaled_by;
 
 use cluster::spec::{SimulationSpec, SloSpec};
@@ -59,6 +64,7 @@ impl ScenarioFile {
         let window = RunWindow { start: start.timestamp(), date: start.date(), length: duration };
         let fleet = context.fleet(&self.spec, &service.pod, &window)?;
         let (traffic, history) = context.traffic(&self.spec, &start)?;
+        let policies = context.policies(&self.spec, &service)?;
         Ok(SimulationSpec {
             name: self.metadata.name.clone(),
             start_unix_seconds: start.timestamp().as_second(),
@@ -67,8 +73,8 @@ impl ScenarioFile {
             warm_up: run.warm_up.duration(),
             timeline_step: context.at_least(run.timeline_step, SimDuration::from_secs(1), "spec.run.timelineStep")?,
             slo: context.slo(&self.spec)?,
-            metrics: context.metrics(&self.spec)?,
-            policies: context.policies(&self.spec, &service)?,
+            metrics: context.metrics(&self.spec, &service, &policies)?,
+            policies,
             service,
             traffic,
             history,

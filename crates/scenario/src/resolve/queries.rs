@@ -1,0 +1,68 @@
+//! Every PromQL query of the policies, with where it stands.
+
+use cluster::spec::{ControllerSpec, PolicySpec};
+use exporters::Reader;
+
+use crate::error::At;
+use crate::file::{Reference, ScenarioSpec};
+use crate::manifest::{Document, Kind};
+use crate::tree::{Node, parse_path};
+
+use super::Context;
+
+/// A query and who asks.
+#[derive(Clone, Debug)]
+pub(super) struct AskedQuery {
+    /// Its text.
+    pub text: String,
+    /// Where it stands.
+    pub at: Box<At>,
+    /// `keda/s0`, as tables call it.
+    pub asker: String,
+    /// What its reader can take.
+    pub reader: Reader,
+}
+
+impl Context<'_> {
+    /// The queries of the prometheus triggers of all policies.
+    pub(super) fn keda_queries(&self, spec: &ScenarioSpec, policies: &[PolicySpec]) -> Vec<AskedQuery> {
+        let mut asked = Vec::new();
+        for (index, policy) in policies.iter().enumerate() {
+            for controller in &policy.controllers {
+                let ControllerSpec::Keda { scaled_object, .. } = controller else { continue };
+                let manifest = match spec.policies.get(index).and_then(|file| file.keda.as_ref()) {
+                    Some(Reference::Name(name)) => self.scaled_object(name),
+                    _ => None,
+                };
+                for (number, trigger) in scaled_object.triggers.iter().enumerate() {
+                    if trigger.kind != "prometheus" {
+                        continue;
+                    }
+                    let Some(text) = trigger.metadata.get("query") else { continue };
+                    let below = format!("triggers[{number}].metadata.query");
+                    let at = match manifest {
+                        Some(document) => below_of(&document.node, &format!("spec.{below}")),
+                        None => self.at(&format!("spec.policies[{index}].keda.{below}")),
+                    };
+                    asked.push(AskedQuery {
+                        text: text.clone(),
+                        at,
+                        asker: format!("{}: keda/s{number}", policy.name),
+                        reader: Reader::Keda,
+                    });
+                }
+            }
+        }
+        asked
+    }
+
+    fn scaled_object(&self, name: &str) -> Option<&Document> {
+        self.of_kind(Kind::ScaledObject).find(|document| document.name == name)
+    }
+}
+
+#[allow(clippy::unnecessary_box_returns, reason = "errors hold it boxed, to stay small")]
+fn below_of(node: &Node, path: &str) -> Box<At> {
+    let segments = parse_path(path).expect("paths in this crate are well-formed");
+    Box::new(At { place: node.deepest(&segments).place.clone(), path: path.to_owned() })
+}

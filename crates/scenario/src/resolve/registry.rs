@@ -1,0 +1,439 @@
+//! What is shown in a scenario, and every query held against it.
+
+use std::collections::BTreeSet;
+
+use cluster::spec::{PolicySpec, ServiceSpec};
+use exporters::catalogue::{self, Statement, program};
+use exporters::{
+    Bindings, Exporter, Facts, Finding, Label, Question, Registry, Severity, Target, TargetLife, Topic, Version, check,
+    targets_of,
+};
+use promql::Outline;
+use units::SimDuration;
+
+use crate::error::{Allowed, ScenarioError};
+use crate::file::{
+    CountFile, ExporterFile, MetricsFile, ModelFile, OnBadQueryFile, OnUnknownFile, RoleFile, ScenarioSpec,
+};
+
+use super::Context;
+use super::queries::AskedQuery;
+use super::server::Server;
+
+/// What is shown, and what it is made of.
+#[derive(Clone, Debug)]
+pub(super) struct Shown {
+    /// The programs.
+    pub exporters: Vec<Exporter>,
+    /// What Prometheus scrapes.
+    pub targets: Vec<Target>,
+    /// The same, for questions.
+    pub registry: Registry,
+}
+
+/// What metrics there are in a scenario, and who reads them.
+#[derive(Clone, Debug)]
+pub struct MetricsView {
+    /// Everything that is shown, and what is not.
+    pub registry: Registry,
+    /// Series that queries can reach.
+    pub uses: Vec<MetricUse>,
+}
+
+/// A series that a query can reach.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MetricUse {
+    /// Whose it is.
+    pub exporter: Exporter,
+    /// Its name.
+    pub name: String,
+    /// Policy of the query.
+    pub policy: String,
+    /// Who asks, `keda/s0`.
+    pub asker: String,
+}
+
+impl Context<'_> {
+    /// What is shown to these queries, which are all held against it.
+    pub(super) fn shown(
+        &mut self,
+        spec: &ScenarioSpec,
+        service: &ServiceSpec,
+        policies: &[PolicySpec],
+        asked: &[AskedQuery],
+    ) -> Result<Shown, ScenarioError> {
+        let file = &spec.metrics;
+        let server = Server::of_documents(self.documents, &service.name);
+        let mut facts = self.facts(file, service, policies, server.as_ref())?;
+        let names = names_in(asked.iter().map(|query| query.text.as_str()));
+        let exporters = self.exporters(spec, server.as_ref(), &names, &mut facts);
+        self.labels_of_pods(server.as_ref(), asked, &mut facts);
+        let first = self.build(file, &exporters, &facts)?;
+        let (bindings, uses) = self.hold(file, asked, &first.registry)?;
+        self.note_idle_words(file, asked, policies);
+        let shown = if bindings == Bindings::default() {
+            first
+        } else {
+            facts.bound = bindings.values();
+            self.build(file, &exporters, &facts)?
+        };
+        self.metrics = Some(MetricsView { registry: shown.registry.clone(), uses });
+        Ok(shown)
+    }
+
+    /// A word of `metrics.assumeAbsent` that nobody asks for is a slip.
+    fn note_idle_words(&mut self, file: &MetricsFile, asked: &[AskedQuery], policies: &[PolicySpec]) {
+        use cluster::spec::ControllerSpec;
+        use policy::hpa::MetricSpec;
+        let names = names_in(asked.iter().map(|query| query.text.as_str()));
+        let hpa_metrics =
+            policies.iter().flat_map(|policy| &policy.controllers).flat_map(|controller| match controller {
+                ControllerSpec::Hpa { spec, .. } => spec.metrics.as_slice(),
+                _ => &[],
+            });
+        let of_autoscalers: BTreeSet<&str> = hpa_metrics
+            .filter_map(|metric| match metric {
+                MetricSpec::Pods { name, .. } | MetricSpec::Object { name, .. } | MetricSpec::External { name, .. } => {
+                    Some(name.as_str())
+                }
+                _ => None,
+            })
+            .collect();
+        for word in &file.assume_absent {
+            let plain = word.split('{').next().unwrap_or(word);
+            if !names.contains(plain) && !of_autoscalers.contains(plain) {
+                self.note_once(format!("metrics.assumeAbsent: nothing asks for {word}"));
+            }
+        }
+    }
+
+    fn facts(
+        &self,
+        file: &MetricsFile,
+        service: &ServiceSpec,
+        policies: &[PolicySpec],
+        server: Option<&Server>,
+    ) -> Result<Facts, ScenarioError> {
+        let mut facts = Facts::new(&service.name, &service.namespace);
+        facts.container = service.pod.containers.first().map_or("main", |container| &container.name).to_owned();
+        facts.image.clone_from(&service.pod.image);
+        facts.gpus = service.pod.gpus;
+        facts.interval =
+            self.at_least(file.scrape_interval, SimDuration::from_secs(1), "spec.metrics.scrapeInterval")?;
+        if let Some(server) = server {
+            server.tell(&mut facts);
+        }
+        if let Some(name) = &file.model_name {
+            (facts.model_name, facts.model_name_from) = (name.clone(), "metrics.modelName".to_owned());
+        }
+        for (word, text) in &file.versions {
+            let path = format!("spec.metrics.versions[\"{word}\"]");
+            let Some(exporter) = Exporter::of_word(word) else {
+                let names = Exporter::ALL.map(|exporter| program(exporter).word);
+                let at = self.at(&path);
+                return Err(ScenarioError::UnknownName { at, what: "exporter", allowed: Allowed::new(word, names) });
+            };
+            let version = Version::of_tag(text).ok_or_else(|| ScenarioError::WrongValue {
+                at: self.at(&path),
+                found: format!("text `{text}`"),
+                expected: "a version such as \"0.11\"".to_owned(),
+            })?;
+            facts.versions.insert(exporter, version);
+        }
+        if let Some(handler) = &file.http.handler {
+            facts.handler.clone_from(handler);
+        }
+        if !file.http.buckets.is_empty() {
+            let is_rising = file.http.buckets.windows(2).all(|pair| pair[0] < pair[1]);
+            if !is_rising || file.http.buckets[0] <= 0.0 {
+                return Err(
+                    self.inconsistent("spec.metrics.http.buckets", "must be positive seconds in ascending order")
+                );
+            }
+            facts.http_bounds.clone_from(&file.http.buckets);
+        }
+        facts.counts_answers = file.http.count == CountFile::Answer;
+        facts.dcgm_honor_labels = file.dcgm.honor_labels;
+        if let Some(label) = &file.dcgm.hostname {
+            facts.hostname_label.clone_from(label);
+        }
+        if file.ksm.labels {
+            facts.stated.insert(Statement::ObjectLabels);
+        }
+        facts.autoscaler = policies.iter().find_map(autoscaler).unwrap_or_else(|| service.name.clone());
+        Ok(facts)
+    }
+
+    /// The programs that show metrics: those listed, or those the image, the model and the queries name.
+    fn exporters(
+        &mut self,
+        spec: &ScenarioSpec,
+        server: Option<&Server>,
+        names: &BTreeSet<String>,
+        facts: &mut Facts,
+    ) -> Vec<Exporter> {
+        let listed = spec.metrics.exporters.as_ref();
+        let by_image = server.and_then(Server::engines).or_else(|| {
+            let image = facts.image.clone();
+            Server { image, ..Server::default() }.engines()
+        });
+        let mut exporters: Vec<Exporter> = match listed {
+            Some(listed) => listed.iter().copied().map(exporter).collect(),
+            None => self.assumed(spec, by_image.as_ref(), names),
+        };
+        exporters.sort_unstable();
+        exporters.dedup();
+        let is_known_engine =
+            listed.is_none() && by_image.as_ref().is_some_and(|engines| engines.contains(&Exporter::Vllm));
+        leave_out_twins(&exporters, is_known_engine, facts);
+        exporters
+    }
+
+    fn assumed(
+        &mut self,
+        spec: &ScenarioSpec,
+        by_image: Option<&Vec<Exporter>>,
+        names: &BTreeSet<String>,
+    ) -> Vec<Exporter> {
+        let mut exporters = vec![Exporter::Dcgm, Exporter::Gateway, Exporter::KubeStateMetrics];
+        let named = |exporter: Exporter| names.iter().find(|name| is_of(exporter, name));
+        match by_image {
+            Some(engines) => exporters.extend(engines),
+            None => {
+                let asked = Exporter::ALL.into_iter().filter(|exporter| program(*exporter).is_engine);
+                let found: Vec<(Exporter, &String)> =
+                    asked.filter_map(|exporter| named(exporter).map(|name| (exporter, name))).collect();
+                match found.first() {
+                    Some((engine, name)) => {
+                        exporters.push(*engine);
+                        if default_engine(spec) != *engine {
+                            self.note_once(format!(
+                                "assumed: the container runs {}, because a query asks for {name}",
+                                program(*engine).title
+                            ));
+                        }
+                    }
+                    None => exporters.push(default_engine(spec)),
+                }
+            }
+        }
+        let others = Exporter::ALL.into_iter().filter(|exporter| !program(*exporter).is_engine);
+        for other in others {
+            if !exporters.contains(&other)
+                && let Some(name) = named(other)
+            {
+                self.note_once(format!("assumed: {} is there, because a query asks for {name}", program(other).title));
+                exporters.push(other);
+            }
+        }
+        exporters
+    }
+
+    /// Labels of the pods that a query names although nothing says that they are put on series.
+    fn labels_of_pods(&mut self, server: Option<&Server>, asked: &[AskedQuery], facts: &mut Facts) {
+        let Some(server) = server else { return };
+        for query in asked {
+            let Ok(outline) = Outline::of(&query.text) else { continue };
+            let conditions = outline.selectors.iter().flat_map(|selector| &selector.matchers);
+            for name in conditions.map(promql::Matcher::name) {
+                let found = server.labels.iter().find(|(label, _)| sanitized(label) == name);
+                let Some((label, value)) = found else { continue };
+                if is_own_label(name) || facts.extra_labels.contains_key(name) {
+                    continue;
+                }
+                self.note_once(format!(
+                    "{}: the label {name} is taken from the pods' label {label}, as a labelmap job would; no manifest says so",
+                    query.asker
+                ));
+                facts.extra_labels.insert(name.to_owned(), value.clone());
+            }
+        }
+    }
+
+    fn build(&self, file: &MetricsFile, exporters: &[Exporter], facts: &Facts) -> Result<Shown, ScenarioError> {
+        let mut targets = targets_of(exporters, facts);
+        let own = self.user_targets(file, facts)?;
+        for name in
+            own.iter().flat_map(|target| &target.series).map(|series| series.name.clone()).collect::<BTreeSet<_>>()
+        {
+            for target in &mut targets {
+                target.series.retain(|series| series.name != name);
+            }
+        }
+        targets.extend(own);
+        for written in &file.targets {
+            let wanted = exporter(written.exporter);
+            for target in targets.iter_mut().filter(|target| target.exporter == wanted) {
+                for (name, value) in &written.labels {
+                    set_label(&mut target.labels, name, value);
+                }
+                target.interval = written.interval.map_or(target.interval, crate::quantity::Time::duration);
+                target.honor_labels = written.honor_labels.unwrap_or(target.honor_labels);
+                target.life = match written.role {
+                    Some(RoleFile::Endpoints) => TargetLife::Endpoints,
+                    Some(RoleFile::Pod) => TargetLife::PodObject,
+                    None => target.life,
+                };
+            }
+        }
+        for target in &mut targets {
+            for (name, value) in &file.external_labels {
+                if target.labels.iter().all(|label| label.name != *name) {
+                    target.labels.push(Label::new(name, value));
+                }
+            }
+        }
+        let registry = Registry::new(exporters, &targets, facts);
+        Ok(Shown { exporters: exporters.to_vec(), targets, registry })
+    }
+
+    /// Holds every query against what is shown.
+    fn hold(
+        &mut self,
+        file: &MetricsFile,
+        asked: &[AskedQuery],
+        registry: &Registry,
+    ) -> Result<(Bindings, Vec<MetricUse>), ScenarioError> {
+        let mut bindings = Bindings::default();
+        let mut uses = Vec::new();
+        for query in asked {
+            let question = Question {
+                text: &query.text,
+                reader: query.reader,
+                asker: &query.asker,
+                assumed_absent: &file.assume_absent,
+            };
+            let verdict = check(question, registry, &mut bindings);
+            for finding in verdict.findings {
+                self.judge(file, query, finding)?;
+            }
+            let (policy, asker) = query.asker.split_once(": ").unwrap_or(("", &query.asker));
+            uses.extend(verdict.reached.into_iter().map(|(exporter, name)| MetricUse {
+                exporter,
+                name,
+                policy: policy.to_owned(),
+                asker: asker.to_owned(),
+            }));
+        }
+        uses.sort();
+        uses.dedup();
+        Ok((bindings, uses))
+    }
+
+    fn judge(&mut self, file: &MetricsFile, query: &AskedQuery, finding: Finding) -> Result<(), ScenarioError> {
+        let is_let_through = match finding.topic {
+            Topic::Query => file.on_bad_query == OnBadQueryFile::Fail,
+            _ => file.on_unknown == OnUnknownFile::Absent,
+        };
+        if finding.severity == Severity::Error && !is_let_through {
+            let reason = match query.text[..finding.offset].chars().count() {
+                0 => finding.text,
+                before => format!("{} (at character {} of the query)", finding.text, before + 1),
+            };
+            return Err(ScenarioError::Query { at: query.at.clone(), reason, help: finding.help });
+        }
+        let outcome = match (finding.severity, finding.topic) {
+            (Severity::Error, Topic::Query) => "; the trigger fails at every poll (metrics.onBadQuery: fail)",
+            (Severity::Error, _) => "; it is read as empty (metrics.onUnknown: absent)",
+            _ => "",
+        };
+        let help: String = finding.help.iter().map(|help| format!("; {help}")).collect();
+        self.note_once(format!("{}: {}: {}{outcome}{help}", query.at.place, query.asker, finding.text));
+        Ok(())
+    }
+
+    /// A note that is not there yet.
+    pub(super) fn note_once(&mut self, note: String) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+}
+
+/// Names of metrics in queries; what is no query has none.
+fn names_in<'a>(texts: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
+    let outlines = texts.filter_map(|text| Outline::of(text).ok());
+    outlines.flat_map(|outline| outline.selectors).filter_map(|selector| selector.name).collect()
+}
+
+/// Whether an exporter has a series of this name.
+fn is_of(exporter: Exporter, name: &str) -> bool {
+    catalogue::metrics(exporter).iter().any(|metric| metric.series_names().iter().any(|series| series == name))
+}
+
+fn default_engine(spec: &ScenarioSpec) -> Exporter {
+    match spec.service.model {
+        ModelFile::ContinuousBatching(_) => Exporter::Vllm,
+        _ => Exporter::Triton,
+    }
+}
+
+/// Requests are counted once under each name: by the gateway, or by a server that is known to count them itself where the gateway is only
+/// assumed.
+fn leave_out_twins(exporters: &[Exporter], is_known_engine: bool, facts: &mut Facts) {
+    if !exporters.contains(&Exporter::Gateway) || !exporters.contains(&Exporter::Vllm) {
+        return;
+    }
+    let names = ["http_requests_total", "http_request_duration_seconds"];
+    let loser = if is_known_engine { Exporter::Gateway } else { Exporter::Vllm };
+    facts.left_out.extend(names.map(|name| (loser, name)));
+}
+
+fn set_label(labels: &mut Vec<Label>, name: &str, value: &str) {
+    labels.retain(|label| label.name != name);
+    if !value.is_empty() {
+        labels.push(Label::new(name, value));
+    }
+}
+
+/// A label name as service discovery writes it.
+fn sanitized(label: &str) -> String {
+    label.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect()
+}
+
+/// Labels that targets have anyway.
+fn is_own_label(name: &str) -> bool {
+    ["namespace", "pod", "service", "container", "job", "endpoint", "instance", "le"].contains(&name)
+}
+
+fn autoscaler(policy: &PolicySpec) -> Option<String> {
+    use cluster::spec::ControllerSpec;
+    policy.controllers.iter().find_map(|controller| match controller {
+        ControllerSpec::Hpa { spec, .. } => Some(spec.name.clone()),
+        ControllerSpec::Keda { scaled_object, .. } => Some(format!("keda-hpa-{}", scaled_object.name)),
+        _ => None,
+    })
+}
+
+/// Words of the file as programs.
+pub(super) fn exporter(file: ExporterFile) -> Exporter {
+    match file {
+        ExporterFile::Vllm => Exporter::Vllm,
+        ExporterFile::Triton => Exporter::Triton,
+        ExporterFile::TritonTensorRtLlm => Exporter::TritonTensorRtLlm,
+        ExporterFile::Sglang => Exporter::Sglang,
+        ExporterFile::Tgi => Exporter::Tgi,
+        ExporterFile::Tei => Exporter::Tei,
+        ExporterFile::Nim => Exporter::Nim,
+        ExporterFile::TrtllmServe => Exporter::TrtllmServe,
+        ExporterFile::Lmdeploy => Exporter::Lmdeploy,
+        ExporterFile::Llamacpp => Exporter::LlamaCpp,
+        ExporterFile::Ray => Exporter::RayServe,
+        ExporterFile::Torchserve => Exporter::TorchServe,
+        ExporterFile::Kserve => Exporter::KServe,
+        ExporterFile::Knative => Exporter::KnativeQueueProxy,
+        ExporterFile::Dcgm => Exporter::Dcgm,
+        ExporterFile::Gateway => Exporter::Gateway,
+        ExporterFile::Epp => Exporter::Epp,
+        ExporterFile::Envoy => Exporter::Envoy,
+        ExporterFile::Istio => Exporter::Istio,
+        ExporterFile::Nginx => Exporter::Nginx,
+        ExporterFile::Traefik => Exporter::Traefik,
+        ExporterFile::Interceptor => Exporter::KedaInterceptor,
+        ExporterFile::VllmRouter => Exporter::VllmRouter,
+        ExporterFile::Dynamo => Exporter::Dynamo,
+        ExporterFile::Ksm => Exporter::KubeStateMetrics,
+        ExporterFile::Cadvisor => Exporter::CAdvisor,
+        ExporterFile::NodeExporter => Exporter::NodeExporter,
+    }
+}
