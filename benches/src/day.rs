@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use cluster::spec::{
-    BatchLatency, ColdStartSpec, ControllerSpec, Exporter, FleetSpec, InstanceOffering, InterruptionModel, KillRule,
-    MetricsSpec, NoReplicaRule, NodeTimings, PodSpec, PolicySpec, PredictiveRole, PredictiveSpec, Routing,
-    ServiceModel, ServiceSpec, SimulationSpec, SloSpec, WarmPoolSpec,
+    BatchLatency, ColdStartSpec, ControllerSpec, FleetSpec, InstanceOffering, InterruptionModel, KillRule, MetricsSpec,
+    NoReplicaRule, NodeTimings, PodSpec, PolicySpec, PredictiveRole, PredictiveSpec, Routing, ServiceModel,
+    ServiceSpec, SimulationSpec, SloSpec, WarmPoolSpec,
 };
 use policy::hpa::{HpaSpec, MetricSpec, MetricTarget};
 use policy::keda::{ScaledObject, Trigger};
@@ -50,9 +50,9 @@ pub fn bench_day_of(rate: f64, length: SimDuration) -> SimulationSpec {
             dcgm_interval: seconds(30),
             adapter_relist: seconds(30),
             resource_resolution: seconds(15),
-            exporters: vec![Exporter::Triton, Exporter::Dcgm, Exporter::Gateway],
             targets: targets(),
             adapter: Some(adapter()),
+            ..MetricsSpec::default()
         },
         policies: policies(rate),
     }

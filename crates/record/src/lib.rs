@@ -19,7 +19,7 @@ pub use comparison::{Comparison, Verdict};
 pub use decision::{DecisionRow, MetricRow, StepRow};
 pub use histogram::Histogram;
 pub use ledger::{CostLedger, GpuUse, LedgerLine, Purchase};
-pub use life::{NodeLife, PhaseSpan, ReplicaLife};
+pub use life::{NodeLife, PhaseSpan, ReplicaLife, WaitSpan};
 pub use metric::{MetricOutcome, MetricUse};
 pub use run::{RequestRow, RequestTotals, RunRecord, ScalingTotals, ServiceTotals, TokenLatency};
 pub use summary::{Interval, PolicySummary, ReplicationSummary};

@@ -7,9 +7,20 @@ use crate::Purchase;
 /// One phase of a life.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PhaseSpan {
-    /// `pending`, `image_pull`, `model_download`, `gpu_load`, `cuda_warm_up`, `restore`, `readiness`, `ready`, `standby`, `draining`; for
+    /// `pending`, `back_off`, `image_pull`, `model_download`, `gpu_load`, `cuda_warm_up`, `restore`, `readiness`, `ready`, `standby`, `draining`; for
     /// nodes `launch`, `boot`, `device_plugin`, `up`, `draining`.
     pub phase: &'static str,
+    /// When it began.
+    pub start: SimTime,
+    /// When it ended; the end of the run for one still going on.
+    pub end: SimTime,
+}
+
+/// A stretch of waiting for something that is not on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaitSpan {
+    /// For what, in words: the limit of a pool, capacity, a quota, where other pods are.
+    pub reason: String,
     /// When it began.
     pub start: SimTime,
     /// When it ended; the end of the run for one still going on.
@@ -35,6 +46,10 @@ pub struct ReplicaLife {
     pub ended: Option<SimTime>,
     /// Phases in order.
     pub phases: Vec<PhaseSpan>,
+    /// What it waited for while no node was on its way for it, in order.
+    pub waits: Vec<WaitSpan>,
+    /// Times its container was killed by a startup or liveness probe and started again.
+    pub restarts: u32,
     /// Time spent serving.
     pub busy: SimDuration,
     /// What its GPUs cost from the moment it was bound to its node to its end: their share of the node's bill.

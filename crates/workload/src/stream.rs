@@ -31,6 +31,8 @@ pub enum Purpose {
     RateNoise = 11,
     /// Which requests of a source a factor lets through.
     Thinning = 12,
+    /// Names of pods and identities of things, which only look random.
+    Name = 14,
 }
 
 /// One independent random stream: xoshiro256++, seeded from (seed, purpose, entity) by SplitMix64. The same numbers on every platform.

@@ -2,7 +2,7 @@
 
 use cluster::Keep;
 use lab::experiment::replication_seed;
-use record::{DecisionRow, MetricRow, MetricUse, NodeLife};
+use record::{DecisionRow, MetricRow, MetricUse, NodeLife, ReplicaLife};
 use units::{SimDuration, SimTime};
 
 use crate::args::Explain;
@@ -22,10 +22,9 @@ pub fn explain(args: &Explain) -> Result<Outcome> {
     let record = cluster::simulate(&loaded.spec, policy, 0, seed, Keep { tables: true, requests: false });
     if record.decisions.is_empty() {
         println!("{} never decides anything: it keeps what it was given", args.policy);
-        return Ok(Outcome::Done);
     }
     print!("{}", metrics_in_words(&record.metrics));
-    if let Some(metric) = &args.watch {
+    if let Some(metric) = args.watch.as_ref().filter(|_| !record.decisions.is_empty()) {
         watch(&record.decisions, metric)?;
     }
     if let Some(at) = &args.at {
@@ -37,6 +36,7 @@ pub fn explain(args: &Explain) -> Result<Outcome> {
                 None => println!("{controller} has made no pass by {at}\n"),
             }
         }
+        print!("{}", pods_in_words(&record.replicas, at));
         print!("{}", nodes_in_words(&record.nodes, at));
     }
     Ok(Outcome::Done)
@@ -69,6 +69,36 @@ fn controllers(decisions: &[DecisionRow]) -> Vec<&str> {
         }
     }
     names
+}
+
+/// Pods that are not ready and why: what they wait for, or that a probe keeps killing them. Nothing if there are none.
+fn pods_in_words(pods: &[ReplicaLife], at: SimTime) -> String {
+    let is_there = |pod: &&ReplicaLife| pod.created <= at && pod.ended.is_none_or(|ended| ended > at);
+    let mut lines = String::new();
+    for pod in pods.iter().filter(is_there).filter(|pod| pod.ready.is_none_or(|ready| ready > at)) {
+        let waits = pod.waits.iter().find(|wait| wait.start <= at && at < wait.end);
+        let phase = pod.phases.iter().find(|span| span.start <= at && at < span.end);
+        let since = pod.created;
+        match (waits, phase) {
+            (Some(wait), _) => {
+                lines += &format!("  {} waits for a node since {}: {}\n", pod.pod, wait.start, wait.reason);
+            }
+            (None, Some(span)) if span.phase == "back_off" => {
+                lines += &format!(
+                    "  {} was killed by a probe and waits to be started again since {}\n",
+                    pod.pod, span.start
+                );
+            }
+            (None, Some(span)) if span.phase == "pending" => {
+                lines += &format!("  {} waits since {since}: a node is on its way\n", pod.pod);
+            }
+            (None, Some(span)) => {
+                lines += &format!("  {} is in {} since {}\n", pod.pod, span.phase, span.start);
+            }
+            (None, None) => {}
+        }
+    }
+    if lines.is_empty() { lines } else { format!("pods that are not ready\n{lines}\n") }
 }
 
 /// How far back [`nodes_in_words`] looks.

@@ -24,6 +24,7 @@ spec:
         latency: {affine: {base: 10ms, perRequest: 2ms}}
     routing: centralQueue
     client: {timeout: 10s}
+    usage: {cpu: {idle: 0, busy: 4, startup: 0}}
   slo: {latency: 100ms, objective: 95%}
   coldStart:
     imagePull: {constant: 10s}

@@ -14,6 +14,9 @@ const BACKOFF: (SimDuration, SimDuration, SimDuration) =
     (SimDuration::from_secs(300), SimDuration::from_secs(1_800), SimDuration::from_secs(10_800));
 /// Blocked evictions are retried for this long, then the node is left alone (`--max-pod-eviction-time`).
 const EVICTION_MAX: SimDuration = SimDuration::from_secs(120);
+/// Pods younger than this are left to the scheduler, and GPU pods younger than the second.
+const NEW_POD: SimDuration = SimDuration::from_secs(2);
+const NEW_GPU_POD: SimDuration = SimDuration::from_secs(30);
 /// Empty nodes deleted in one scan at most.
 const EMPTY_MAX: usize = 10;
 
@@ -72,11 +75,14 @@ impl Fleet {
         let class = usize::from(on_demand);
         let headroom = if on_demand { 0 } else { self.headroom_missing() };
         let waiting = self.unplanned[class].len() as u32 + headroom;
-        if waiting == 0 {
+        if waiting == 0 || self.is_expendable() || self.has_only_new(on_demand) {
             return false;
         }
         let options = self.pool_order.iter().filter_map(|&pool| self.group_option(pool, on_demand, waiting));
-        let Some(best) = options.min_by(GroupOption::compare) else { return false };
+        let Some(best) = options.min_by(GroupOption::compare) else {
+            self.note_waits();
+            return false;
+        };
         self.autoscaler.last_scale_up = Some(self.now);
         for _ in 0..best.nodes {
             let node = self.launch(&best.candidates, out);
@@ -86,6 +92,19 @@ impl Fleet {
             }
         }
         true
+    }
+
+    /// Whether all pods of a class that wait are so new that a scan leaves them to the scheduler: younger than 2 s, or than 30 s if they
+    /// ask for GPUs (`core/static_autoscaler.go`: `allPodsAreNew`).
+    fn has_only_new(&self, on_demand: bool) -> bool {
+        let least = if self.pod_spec.gpus > 0 { NEW_GPU_POD } else { NEW_POD };
+        let oldest = self.unplanned[usize::from(on_demand)].iter().map(|pod| self.pods[pod.index()].created).min();
+        oldest.is_some_and(|created| self.now.since(created) < least)
+    }
+
+    /// Whether the node group is left alone after a failure.
+    pub(super) fn is_backing_off(&self, pool: usize) -> bool {
+        self.autoscaler.groups.get(pool).is_some_and(|group| group.until > self.now)
     }
 
     /// What growing one group would do for `waiting` pods.
@@ -102,14 +121,18 @@ impl Fleet {
             (preference(of.spec.purchase).unwrap_or(2), of.price(), of.in_use, offer)
         });
         // A group's nodes are taken to be alike: the first is the template.
+        let placeable = self.keep_placeable(&mut candidates, &[]);
         let template = &self.offers[*candidates.first()?];
         candidates.retain(|&offer| self.offers[offer].slots >= template.slots);
-        let room = self.room().nodes_of(pool, template);
-        let nodes = waiting.div_ceil(template.slots).min(room);
+        let slots = self.takes_each(template.slots).min(placeable);
+        // Where the other pods are decides over the next node: one at a time.
+        let most = if placeable == u32::MAX { u32::MAX } else { self.nodes_at_once() };
+        let room = self.room().nodes_of(pool, template).min(most);
+        let nodes = waiting.div_ceil(slots).min(room);
         if nodes == 0 {
             return None;
         }
-        let served = waiting.min(nodes * template.slots);
+        let served = waiting.min(nodes * slots);
         let cpu: u64 =
             self.pod_spec.containers.iter().map(|container| container.cpu.unwrap_or(Millicores(0)).0).sum::<u64>();
         let offered = u64::from(nodes) * template.spec.cpu.0;
@@ -117,10 +140,15 @@ impl Fleet {
             // Least-waste looks at CPU and memory only: it is blind to GPUs.
             1.0 - (u64::from(served) * cpu) as f64 / offered as f64
         } else {
-            1.0 - f64::from(served) / f64::from(nodes * template.slots)
+            1.0 - f64::from(served) / f64::from(nodes * slots)
         };
         let priority = self.spec.pools[pool].weight;
-        Some(GroupOption { priority, waste, slots: template.slots, candidates, nodes })
+        Some(GroupOption { priority, waste, slots, candidates, nodes })
+    }
+
+    /// How many nodes one scan may add where placement rules bind: any number if they are about single nodes.
+    fn nodes_at_once(&self) -> u32 {
+        if self.topology.is_by_node() { u32::MAX } else { 1 }
     }
 
     /// Starts and stops the clocks of nodes that are not needed: little used, and their pods fit elsewhere.
@@ -133,10 +161,15 @@ impl Fleet {
             let own = self.open_slots(node);
             let pods = self.nodes[node.index()].used();
             let elsewhere = spare.saturating_sub(own);
-            if self.is_removable(node, spec) && pods <= elsewhere {
+            let fits = if self.topology.is_empty() {
+                pods <= elsewhere
+            } else {
+                self.plan_map(&[node]).missing_after(pods, |_| true) == 0
+            };
+            if self.is_removable(node, spec) && fits {
                 self.nodes[node.index()].unneeded_since.get_or_insert(self.now);
                 // Its pods will take room elsewhere, and its own room goes.
-                spare = elsewhere - pods;
+                spare = elsewhere.saturating_sub(pods);
             } else {
                 self.nodes[node.index()].unneeded_since = None;
             }
@@ -150,6 +183,7 @@ impl Fleet {
         let used = f64::from(state.used() * self.pod_spec.gpus);
         state.state == NodeState::Up
             && !state.warned
+            && !(self.pod_spec.scheduling.pins_node && !state.pods.is_empty())
             && used / f64::from(offer.spec.gpus.max(1)) < spec.gpu_utilization_threshold
             && self.pool_nodes[offer.pool] > self.spec.pools[offer.pool].nodes_min
             && state.pods.iter().all(|&pod| self.pods[pod.index()].role == PodRole::Active && self.may_evict(pod))

@@ -2,25 +2,45 @@
 
 use units::SimDuration;
 
+use crate::spec::DisruptionBudget;
+
 const MINUTE: i64 = 60;
 const DAY: i64 = 86_400;
 
-/// Whether `unix_seconds` lies within `duration` after some firing of the five-field cron `schedule`. A schedule that cannot be read
-/// never fires: the scenario has refused it.
-pub(super) fn is_within(schedule: &str, duration: SimDuration, unix_seconds: i64) -> bool {
-    let Some(fields) = parse(schedule) else { return false };
-    let last = unix_seconds.div_euclid(MINUTE);
-    let first = (unix_seconds - duration.as_secs() as i64).div_euclid(MINUTE) + 1;
-    (first..=last).rev().any(|minute| fires(&fields, minute * MINUTE))
-}
-
-/// Allowed values by field, as bits: minute, hour, day of month, month, day of week; and whether each of the two day fields is restricted.
-struct Fields {
+/// A cron schedule as Karpenter's parser reads it (`robfig/cron`, standard fields, UTC).
+#[derive(Clone, Debug)]
+pub(super) struct Schedule {
+    /// Allowed values by field, as bits: minute, hour, day of month, month, day of week.
     allowed: [u64; 5],
+    /// Whether each of the two day fields is restricted.
     by_day: (bool, bool),
 }
 
-fn parse(schedule: &str) -> Option<Fields> {
+/// The windows of budgets: `None` for one without a schedule, or with one that cannot be read.
+pub(super) fn windows(budgets: &[DisruptionBudget]) -> Vec<Option<Schedule>> {
+    let parsed = |budget: &DisruptionBudget| budget.window.as_ref().and_then(|(schedule, _)| parse(schedule));
+    budgets.iter().map(parsed).collect()
+}
+
+/// Whether Karpenter can read the schedule of a disruption budget. One that it cannot read permits nothing.
+pub fn is_schedule(text: &str) -> bool {
+    parse(text).is_some()
+}
+
+/// Whether `unix_seconds` lies within `duration` after some firing.
+pub(super) fn is_within(schedule: &Schedule, duration: SimDuration, unix_seconds: i64) -> bool {
+    let last = unix_seconds.div_euclid(MINUTE);
+    let first = (unix_seconds - duration.as_secs() as i64).div_euclid(MINUTE) + 1;
+    (first..=last).rev().any(|minute| fires(schedule, minute * MINUTE))
+}
+
+const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+const DAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
+
+/// Lowest and highest value of each field, and names that stand for values from the lowest on. Sunday is 0, and 7 is none.
+const FIELDS: [(u32, u32, &[&str]); 5] = [(0, 59, &[]), (0, 23, &[]), (1, 31, &[]), (1, 12, &MONTHS), (0, 6, &DAYS)];
+
+fn parse(schedule: &str) -> Option<Schedule> {
     let expanded = match schedule {
         "@yearly" | "@annually" => "0 0 1 1 *",
         "@monthly" => "0 0 1 * *",
@@ -30,32 +50,35 @@ fn parse(schedule: &str) -> Option<Fields> {
         other => other,
     };
     let parts: Vec<&str> = expanded.split_whitespace().collect();
-    let bounds = [(0, 59), (0, 23), (1, 31), (1, 12), (0, 7)];
-    if parts.len() != bounds.len() {
+    if parts.len() != FIELDS.len() {
         return None;
     }
     let mut allowed = [0; 5];
-    for ((bits, part), (low, high)) in allowed.iter_mut().zip(&parts).zip(bounds) {
-        *bits = field(part, low, high)?;
+    for ((bits, part), bounds) in allowed.iter_mut().zip(&parts).zip(FIELDS) {
+        *bits = field(part, bounds)?;
     }
-    // Both 0 and 7 are Sunday.
-    allowed[4] |= allowed[4] >> 7 & 1;
-    Some(Fields { allowed, by_day: (parts[2] != "*", parts[4] != "*") })
+    // A star with a step restricts.
+    let is_restricted = |part: &str| part.split(',').all(|item| !matches!(item, "*" | "?" | "*/1" | "?/1"));
+    Some(Schedule { allowed, by_day: (is_restricted(parts[2]), is_restricted(parts[4])) })
 }
 
-/// `*`, `a`, `a-b`, each with `/step`, and lists of these.
-fn field(text: &str, low: u32, high: u32) -> Option<u64> {
+/// `*`, `?`, `a`, `a-b`, each with `/step`, and lists of these.
+fn field(text: &str, (low, high, names): (u32, u32, &[&str])) -> Option<u64> {
+    let value = |text: &str| {
+        let named = names.iter().position(|name| text.eq_ignore_ascii_case(name)).map(|index| low + index as u32);
+        named.or_else(|| if text.starts_with('+') { None } else { text.parse().ok() })
+    };
     let mut bits = 0;
     for item in text.split(',') {
         let (range, step) = item.split_once('/').map_or((item, None), |(range, step)| (range, Some(step)));
         let (from, to) = match range.split_once('-') {
-            _ if range == "*" => (low, high),
+            _ if matches!(range, "*" | "?") => (low, high),
             Some((from, to)) => (value(from)?, value(to)?),
             // `5/15` means from 5 on.
             None => (value(range)?, if step.is_some() { high } else { value(range)? }),
         };
         let step: u32 = step.map_or(Some(1), |step| step.parse().ok())?;
-        if step == 0 || from < low || to > high {
+        if step == 0 || from < low || to > high || from > to {
             return None;
         }
         for number in (from..=to).step_by(step as usize) {
@@ -65,23 +88,15 @@ fn field(text: &str, low: u32, high: u32) -> Option<u64> {
     Some(bits)
 }
 
-fn value(text: &str) -> Option<u32> {
-    const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
-    const DAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
-    let lower = text.to_ascii_lowercase();
-    let in_list = |list: &[&str]| list.iter().position(|name| *name == lower).map(|index| index as u32);
-    text.parse().ok().or_else(|| in_list(&MONTHS).map(|month| month + 1)).or_else(|| in_list(&DAYS))
-}
-
-fn fires(fields: &Fields, unix_seconds: i64) -> bool {
+fn fires(schedule: &Schedule, unix_seconds: i64) -> bool {
     let days = unix_seconds.div_euclid(DAY);
     let second_of_day = unix_seconds.rem_euclid(DAY);
     let (month, day) = month_and_day(days);
     // The first of January 1970 was a Thursday.
     let weekday = (days + 4).rem_euclid(7);
-    let is = |field: usize, value: i64| fields.allowed[field] >> value & 1 == 1;
+    let is = |field: usize, value: i64| schedule.allowed[field] >> value & 1 == 1;
     // Where both day fields are restricted either suffices.
-    let is_day = match fields.by_day {
+    let is_day = match schedule.by_day {
         (true, true) => is(2, day) || is(4, weekday),
         _ => is(2, day) && is(4, weekday),
     };
@@ -120,9 +135,22 @@ mod tests {
             ("0 9 28 2 *", 10, false),
             ("30/15 8 * * *", 0, true),
             ("@daily", 0, false),
-            ("nonsense", 0, false),
+            // Either day field suffices where both are restricted, and a star with a step does restrict.
+            ("0 9 1 * thu", 10, true),
+            ("0 9 1 * */6", 10, false),
+            ("0 9 ? * thu", 10, true),
         ] {
-            assert_eq!(is_within(schedule, hour, LEAP_DAY + offset), is_open, "{schedule} {offset}");
+            let parsed = parse(schedule).unwrap();
+            assert_eq!(is_within(&parsed, hour, LEAP_DAY + offset), is_open, "{schedule} {offset}");
         }
+    }
+
+    #[test]
+    fn what_the_parser_of_karpenter_refuses_is_no_schedule() {
+        for text in ["0 0 * * sat-sun", "0 0 * * 7", "0 0 * mon *", "0 24 * * *", "0 0 * *", "0 0 */0 * *", "@every 1h"]
+        {
+            assert!(!is_schedule(text), "{text}");
+        }
+        assert!(is_schedule("0 0 * * sat,sun") && is_schedule("*/5 9-17/2 1,15 JAN-mar MON-Fri"));
     }
 }

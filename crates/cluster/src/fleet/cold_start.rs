@@ -19,7 +19,7 @@ const NODE_ENTITY: u64 = 1 << 32;
 
 /// Positions of the phases in [`super::pod::Pod::lengths`].
 const IMAGE: usize = 0;
-const DOWNLOAD: usize = 1;
+pub(super) const DOWNLOAD: usize = 1;
 const GPU_LOAD: usize = 2;
 const WARM_UP: usize = 3;
 const RESTORE: usize = 4;
@@ -27,18 +27,24 @@ const RESTORE: usize = 4;
 impl Fleet {
     /// Draws the phases of `pod`, just bound, and starts the first.
     pub(super) fn begin_cold_start(&mut self, pod: PodId, out: &mut Out) {
-        let mut stream = Stream::new(self.seed, Purpose::ColdStart, pod::entity(pod));
-        let cold = &self.spec.cold_start;
-        let phases = [&cold.image_pull, &cold.model_download, &cold.gpu_load, &cold.cuda_warm_up];
-        let [image, download, load, warm_up] = phases.map(|phase| draw(time_part(phase), &mut stream));
-        let restore = cold.restore.as_ref().map(|restore| draw(time_part(&restore.length), &mut stream));
-        self.pods[pod.index()].lengths = [image, download, load, warm_up, restore.unwrap_or_default()];
+        self.draw_lengths(pod, pod::entity(pod));
+        self.draw_ticks(pod);
         let node = self.node_of(pod);
         match self.nodes[node.index()].image {
             ImageState::Present => self.start_container(pod, out),
             ImageState::Pulling => self.enter_phase(pod, PodPhase::ImagePull),
             ImageState::Absent => self.pull_image(pod, node, out),
         }
+    }
+
+    /// Draws the lengths of all phases, as this entity's.
+    pub(super) fn draw_lengths(&mut self, pod: PodId, entity: u64) {
+        let mut stream = Stream::new(self.seed, Purpose::ColdStart, entity);
+        let cold = &self.spec.cold_start;
+        let phases = [&cold.image_pull, &cold.model_download, &cold.gpu_load, &cold.cuda_warm_up];
+        let [image, download, load, warm_up] = phases.map(|phase| draw(time_part(phase), &mut stream));
+        let restore = cold.restore.as_ref().map(|restore| draw(time_part(&restore.length), &mut stream));
+        self.pods[pod.index()].lengths = [image, download, load, warm_up, restore.unwrap_or_default()];
     }
 
     fn pull_image(&mut self, pod: PodId, node: NodeId, out: &mut Out) {
@@ -71,22 +77,39 @@ impl Fleet {
     }
 
     fn start_container(&mut self, pod: PodId, out: &mut Out) {
-        self.pods[pod.index()].container_started = self.now;
         out.tell(Notice::ContainerStarted { pod });
+        self.run_container(pod, out);
+    }
+
+    /// Its container runs, for the first time or again.
+    pub(super) fn run_container(&mut self, pod: PodId, out: &mut Out) {
+        self.pods[pod.index()].container_started = self.now;
         let node = self.node_of(pod);
+        let downloads_first = self.pod_spec.probes.downloads_first;
+        if !downloads_first {
+            self.watch_container(pod, out);
+        }
         let has_snapshot = self.nodes[node.index()].has_snapshot;
         if self.spec.cold_start.restore.as_ref().is_some_and(|restore| restore.everywhere || has_snapshot) {
+            if downloads_first {
+                self.watch_container(pod, out);
+            }
             self.enter_phase(pod, PodPhase::Restore);
             self.start_part(pod, LoadPart::Restore, out);
             return;
         }
-        if self.has_weights(node) {
+        if self.has_weights(node) || self.has_own_weights(pod) {
+            if downloads_first {
+                self.watch_container(pod, out);
+            }
             self.start_gpu_load(pod, out);
             return;
         }
+        self.pods[pod.index()].attempts.download_began = self.now;
         self.enter_phase(pod, PodPhase::ModelDownload);
         self.start_part(pod, LoadPart::Download, out);
-        if self.spec.cold_start.streaming_load && self.pods[pod.index()].phase == PodPhase::ModelDownload {
+        let streams = self.spec.cold_start.streaming_load && !downloads_first;
+        if streams && self.pods[pod.index()].phase == PodPhase::ModelDownload {
             self.start_part(pod, LoadPart::GpuLoad, out);
         }
     }
@@ -109,8 +132,9 @@ impl Fleet {
         };
         let node = self.node_of(pod);
         if !self.start_transfer(&phase, Owner::Pod(pod, part), node, out) {
-            let length = self.pods[pod.index()].lengths[index];
-            self.after(length, FleetEvent::PartDone(pod, part), out);
+            let length =
+                if index == DOWNLOAD { self.download_length(pod) } else { self.pods[pod.index()].lengths[index] };
+            self.after(length, self.part_done(pod, part), out);
         }
     }
 
@@ -141,19 +165,28 @@ impl Fleet {
                     LoadPart::WarmUp => lengths[WARM_UP],
                     LoadPart::Restore => lengths[RESTORE],
                 };
-                self.after(fixed, FleetEvent::PartDone(pod, part), out);
+                self.after(fixed, self.part_done(pod, part), out);
             }
         }
     }
 
     /// A part is over; the next begins. Pods that were drained or deleted meanwhile are past caring.
-    pub(super) fn on_part_done(&mut self, pod: PodId, part: LoadPart, out: &mut Out) {
+    pub(super) fn on_part_done(&mut self, pod: PodId, (part, attempt): (LoadPart, u32), out: &mut Out) {
+        if !self.is_current(pod, attempt) {
+            return;
+        }
         let phase = self.pods[pod.index()].phase;
         match (part, phase) {
             (LoadPart::Download, PodPhase::ModelDownload) => {
                 self.fill_cache_from(pod);
                 if self.pods[pod.index()].gpu_loaded {
                     self.start_warm_up(pod, out);
+                } else if self.pod_spec.probes.downloads_first {
+                    // An init container downloaded: the server starts now.
+                    self.pods[pod.index()].container_started = self.now;
+                    self.pods[pod.index()].attempts.downloaded = 1.0;
+                    self.watch_container(pod, out);
+                    self.start_gpu_load(pod, out);
                 } else if self.spec.cold_start.streaming_load {
                     // Its loading into GPU memory began with the download and goes on.
                     self.enter_phase(pod, PodPhase::GpuLoad);
@@ -175,18 +208,14 @@ impl Fleet {
         self.start_part(pod, LoadPart::WarmUp, out);
     }
 
-    /// Readiness is seen by the first probe after warm-up; probes run from the initial delay on, one period apart.
+    /// Readiness is seen by the first probe after warm-up.
     fn await_probe(&mut self, pod: PodId, out: &mut Out) {
         let node = self.node_of(pod);
         self.nodes[node.index()].has_snapshot = true;
         out.tell(Notice::Loaded { pod });
         self.enter_phase(pod, PodPhase::Readiness);
-        let first = self.pods[pod.index()].container_started + self.pod_spec.probe_initial_delay;
-        let late = self.now.since(first).as_nanos();
-        let period = self.pod_spec.probe_period.as_nanos();
-        let probes = if period == 0 { 0 } else { late.div_ceil(period) };
-        let probe = if period == 0 { first.max(self.now) } else { first + SimDuration::from_nanos(probes * period) };
-        self.at_or_now(probe, FleetEvent::Probe(pod), out);
+        let seen = self.ready_seen_at(pod);
+        self.at_or_now(seen, FleetEvent::Probe(pod), out);
     }
 
     /// The probe passed: an active pod waits for its endpoint, a standby is warm.

@@ -11,7 +11,7 @@ use super::Fleet;
 use super::event::{FleetEvent, Out};
 use super::node::NodeState;
 use super::pod::PodRole;
-use crate::spec::{Consolidation, DisruptionBudget};
+use crate::spec::{Consolidation, DisruptionBudget, NodePoolSpec};
 
 /// Pause of the loop when there was nothing to do.
 const POLL: SimDuration = SimDuration::from_secs(10);
@@ -27,6 +27,7 @@ const NODES_MAX: usize = 100;
 /// Why nodes are removed; the names are those of disruption budgets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reason {
+    Expired,
     Empty,
     Underutilized,
 }
@@ -34,8 +35,18 @@ enum Reason {
 impl Reason {
     const fn name(self) -> &'static str {
         match self {
+            Self::Expired => "Expired",
             Self::Empty => "Empty",
             Self::Underutilized => "Underutilized",
+        }
+    }
+
+    /// The ending of nodes that go for it.
+    const fn ending(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Empty => "empty",
+            Self::Underutilized => "underutilized",
         }
     }
 }
@@ -60,8 +71,8 @@ struct Command {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Disruption {
     validating: Option<Command>,
-    /// Nodes that go once another is up, by that other.
-    replacements: BTreeMap<NodeId, Vec<NodeId>>,
+    /// Nodes that go once another is up, and why, by that other.
+    replacements: BTreeMap<NodeId, (Vec<NodeId>, Reason)>,
     /// The last fruitless pass, and when time alone may make a difference to it.
     fruitless: Option<(SimTime, SimTime)>,
 }
@@ -69,19 +80,28 @@ pub(super) struct Disruption {
 impl Fleet {
     /// Starts the loop where some pool wants nodes removed.
     pub(super) fn start_disruption(&mut self, out: &mut Out) {
-        let is_wanted = self.spec.pools.iter().any(|pool| pool.consolidation != Consolidation::Never);
+        let acts = |pool: &NodePoolSpec| {
+            pool.consolidation != Consolidation::Never || pool.rules.expires_gracefully && pool.expire_after.is_some()
+        };
+        let is_wanted = self.spec.pools.iter().any(acts);
         if self.is_karpenter() && is_wanted {
             self.after(POLL, FleetEvent::Disruption, out);
         }
     }
 
-    /// One pass: empty nodes first, then several at once, then one.
+    /// One pass: nodes that are too old, where that is graceful, then empty ones, then several at once, then one.
     pub(super) fn on_disruption(&mut self, out: &mut Out) {
         if let Some((since, next)) = self.disruption.fruitless
             && !self.changed
             && self.now < next.min(since + RECHECK)
         {
             self.after(POLL, FleetEvent::Disruption, out);
+            return;
+        }
+        if let Some((node, outcome)) = self.find_expired() {
+            // Nothing is validated here: the command is carried out at once.
+            self.carry_out((vec![node], Reason::Expired), outcome, out);
+            self.after(SimDuration::ZERO, FleetEvent::Disruption, out);
             return;
         }
         let command = self.find_empty().or_else(|| {
@@ -93,7 +113,9 @@ impl Fleet {
             self.after(VALIDATION, FleetEvent::Validate, out);
         } else {
             self.changed = false;
-            self.disruption.fruitless = Some((self.now, self.next_eligible()));
+            // What only a budget holds back is looked at again and again.
+            let is_settled = !self.is_budget_bound();
+            self.disruption.fruitless = is_settled.then(|| (self.now, self.next_eligible()));
             self.after(POLL, FleetEvent::Disruption, out);
         }
     }
@@ -109,22 +131,22 @@ impl Fleet {
                     }
                 }
             }
-            Reason::Underutilized => {
+            Reason::Underutilized | Reason::Expired => {
                 if command.nodes.iter().all(|&node| self.is_candidate(node, Reason::Underutilized))
                     && let Some(outcome) = self.simulate(&command.nodes)
                 {
-                    self.carry_out(command.nodes, outcome, out);
+                    self.carry_out((command.nodes, command.reason), outcome, out);
                 }
             }
         }
         self.after(SimDuration::ZERO, FleetEvent::Disruption, out);
     }
 
-    fn carry_out(&mut self, nodes: Vec<NodeId>, outcome: Outcome, out: &mut Out) {
+    fn carry_out(&mut self, (nodes, reason): (Vec<NodeId>, Reason), outcome: Outcome, out: &mut Out) {
         match outcome {
             Outcome::Delete => {
                 for node in nodes {
-                    self.begin_drain_of(node, "underutilized", out);
+                    self.begin_drain_of(node, reason.ending(), out);
                 }
             }
             Outcome::Replace(offers) => {
@@ -134,7 +156,7 @@ impl Fleet {
                 }
                 let node = self.launch(&offers, out);
                 self.nodes[node.index()].reserved = true;
-                self.disruption.replacements.insert(node, nodes);
+                self.disruption.replacements.insert(node, (nodes, reason));
                 self.after(REPLACEMENT_TIMEOUT, FleetEvent::ReplaceTimeout(node), out);
             }
         }
@@ -142,21 +164,50 @@ impl Fleet {
 
     /// If `node` is a replacement, what it replaces may go.
     pub(super) fn on_replacement_up(&mut self, node: NodeId, out: &mut Out) {
-        for replaced in self.disruption.replacements.remove(&node).unwrap_or_default() {
+        let Some((nodes, reason)) = self.disruption.replacements.remove(&node) else { return };
+        for replaced in nodes {
             self.nodes[replaced.index()].tainted = false;
-            self.begin_drain_of(replaced, "underutilized", out);
+            self.begin_drain_of(replaced, reason.ending(), out);
         }
     }
 
     /// If `node` was to be a replacement, it will not be, or not in time: what it was to replace takes pods again.
     pub(super) fn on_replacement_lost(&mut self, node: NodeId, out: &mut Out) {
-        let Some(replaced) = self.disruption.replacements.remove(&node) else { return };
+        let Some((replaced, _)) = self.disruption.replacements.remove(&node) else { return };
         for node in replaced {
             self.nodes[node.index()].tainted = false;
             self.reindex(node);
         }
         self.changed = true;
         self.schedule_pending(out);
+    }
+
+    /// A node past its age in a pool that replaces such nodes first: an empty one at once, else the oldest whose pods have somewhere to go.
+    fn find_expired(&self) -> Option<(NodeId, Outcome)> {
+        let is_due = |node: &NodeId| self.nodes[node.index()].expired && self.is_disruptable(*node);
+        let due: Vec<NodeId> = self.live.iter().copied().filter(is_due).collect();
+        let mut due = self.within_budgets_each(due, Reason::Expired);
+        due.sort_by_key(|node| (self.nodes[node.index()].used() > 0, self.nodes[node.index()].requested, *node));
+        due.into_iter().find_map(|node| self.place_pods_of(&[node]).map(|outcome| (node, outcome)))
+    }
+
+    /// Where the pods of `nodes` go, whatever it costs.
+    fn place_pods_of(&self, nodes: &[NodeId]) -> Option<Outcome> {
+        let missing = self.missing_without(nodes);
+        if missing == 0 {
+            return Some(Outcome::Delete);
+        }
+        let (offers, takes) = self.choose(false, missing, &mut self.room())?;
+        (takes >= missing).then_some(Outcome::Replace(offers))
+    }
+
+    /// Whether some node would be looked at but for a budget.
+    fn is_budget_bound(&self) -> bool {
+        [Reason::Empty, Reason::Underutilized].into_iter().any(|reason| {
+            let candidates = self.candidates(reason);
+            let count = candidates.len();
+            self.within_budgets(candidates, reason).len() < count
+        })
     }
 
     fn find_empty(&self) -> Option<Command> {
@@ -250,6 +301,7 @@ impl Fleet {
             && !state.tainted
             && !state.warned
             && !self.is_reserved(node)
+            && !self.is_protected(node)
             && state.pods.iter().all(|&pod| self.pods[pod.index()].role == PodRole::Active && self.may_evict(pod))
     }
 
@@ -308,38 +360,77 @@ impl Fleet {
                 going += u32::from(state.state == NodeState::Draining || state.tainted);
             }
         }
-        let budgets = self.spec.pools[pool].budgets.iter();
-        let in_force = budgets.filter(|budget| {
-            (budget.reasons.is_empty() || budget.reasons.iter().any(|name| name == reason.name()))
-                && self.is_in_window(budget)
+        let budgets = self.spec.pools[pool].budgets.iter().zip(&self.windows[pool]);
+        let binds = |budget: &DisruptionBudget| {
+            budget.reasons.is_empty() || budget.reasons.iter().any(|name| name == reason.name())
+        };
+        let permitted = budgets.filter_map(|(budget, window)| match (&budget.window, window) {
+            // Karpenter takes a schedule it cannot read for a budget of zero, whatever its reasons (`GetAllowedDisruptionsByReason`).
+            (Some(_), None) => Some(0),
+            (Some((_, duration)), Some(schedule)) => {
+                let now = self.start_unix_seconds + self.now.as_secs() as i64;
+                let is_open = binds(budget) && super::calendar::is_within(schedule, *duration, now);
+                is_open.then(|| budget_nodes(budget, up))
+            }
+            (None, _) => binds(budget).then(|| budget_nodes(budget, up)),
         });
-        in_force.map(|budget| budget_nodes(budget, up).saturating_sub(going)).min().unwrap_or(u32::MAX)
-    }
-
-    fn is_in_window(&self, budget: &DisruptionBudget) -> bool {
-        let Some((schedule, duration)) = &budget.window else { return true };
-        super::calendar::is_within(schedule, *duration, self.start_unix_seconds + self.now.as_secs() as i64)
+        permitted.min().map_or(u32::MAX, |nodes| nodes.saturating_sub(going))
     }
 
     /// Whether the pods of `nodes` fit elsewhere, or with one new node that is cheaper than all of `nodes` together.
     fn simulate(&self, nodes: &[NodeId]) -> Option<Outcome> {
-        let pods: u32 = nodes.iter().map(|node| self.nodes[node.index()].used()).sum();
-        let own: u32 = nodes.iter().map(|&node| self.open_slots(node)).sum();
-        let open = self.slots_open - own;
-        // Pods that already wait, or are about to be evicted elsewhere, go first.
-        let waiting =
-            self.pending.iter().map(BTreeSet::len).sum::<usize>() as u32 + self.displaced() + self.pauses_waiting;
-        let missing = pods.saturating_sub(open.saturating_sub(waiting));
+        let missing = self.missing_without(nodes);
         let outcome = if missing == 0 {
             Outcome::Delete
         } else {
-            let offers = self.cheaper(nodes, missing);
+            let mut offers = self.cheaper(nodes, missing);
+            if !self.topology.is_empty() {
+                let takes = self.keep_placeable(&mut offers, nodes);
+                offers.retain(|&offer| takes.min(self.takes_each(self.offers[offer].slots)) >= missing);
+            }
             if offers.is_empty() {
                 return None;
             }
             Outcome::Replace(offers)
         };
         self.is_worth_it(nodes, &outcome).then_some(outcome)
+    }
+
+    /// How many of the pods of `nodes` find no room on others.
+    fn missing_without(&self, nodes: &[NodeId]) -> u32 {
+        let pods: u32 = nodes.iter().map(|node| self.nodes[node.index()].used()).sum();
+        // Pods that already wait, or are about to be evicted elsewhere, go first.
+        let waiting =
+            self.pending.iter().map(BTreeSet::len).sum::<usize>() as u32 + self.displaced() + self.pauses_waiting;
+        if !self.topology.is_empty() {
+            let mut map = self.plan_map(nodes);
+            let is_up = |node: NodeId| self.nodes[node.index()].state == NodeState::Up;
+            map.missing_after(waiting, is_up);
+            return map.missing_after(pods, |node| is_up(node) && self.receives(node));
+        }
+        let own: u32 = nodes.iter().map(|&node| self.open_slots(node)).sum();
+        let open = self.slots_open - own;
+        let fresh = self.fresh_slots(nodes);
+        let taken = waiting.saturating_sub(fresh);
+        pods.saturating_sub((open - fresh).saturating_sub(taken))
+    }
+
+    /// Free slots of other nodes than `leaving` whose own window since their last pod event is not over.
+    fn fresh_slots(&self, leaving: &[NodeId]) -> u32 {
+        let is_fresh = |node: &&NodeId| !leaving.contains(node) && !self.receives(**node);
+        let open = self.open.iter().flatten().map(|(_, node)| node);
+        open.filter(is_fresh).map(|&node| self.open_slots(node)).sum()
+    }
+
+    /// Whether a pod moved by consolidation may go to `node`: not while the node's own `consolidateAfter` has not passed since its last
+    /// pod event. Since Karpenter 1.14; before, only the node it leaves had to be past it.
+    fn receives(&self, node: NodeId) -> bool {
+        let offer = &self.offers[self.nodes[node.index()].offer];
+        match self.spec.pools[offer.pool].consolidation {
+            _ if self.spec.karpenter.receivers_need_not_settle => true,
+            Consolidation::Never => true,
+            _ => self.eligible_from(node) <= self.now,
+        }
     }
 
     /// Whether every pool with the policy `Balanced` that has some of `nodes` finds the move worth the disruption: its share of the

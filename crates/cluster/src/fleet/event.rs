@@ -35,8 +35,12 @@ pub enum FleetEvent {
     CacheSync(NodeId),
     /// A pause pod has made way for a pod on a node.
     Preempted(NodeId, PodId),
-    /// A part of a pod's cold start is over.
-    PartDone(PodId, LoadPart),
+    /// A part of a pod's cold start is over, of the attempt of that number.
+    PartDone(PodId, LoadPart, u32),
+    /// The last failure a startup or liveness probe forgives: a container (of that attempt) that does not answer by then is killed.
+    ProbeKill(PodId, u32),
+    /// A killed container is started again, for the attempt of that number.
+    Restart(PodId, u32),
     /// The next transfer over shared links completes, unless the set of transfers changed since.
     Transfer(TransferEpoch),
     /// The first readiness probe after warm-up.
@@ -119,6 +123,13 @@ pub enum Notice {
     ContainerStarted {
         /// The pod.
         pod: PodId,
+    },
+    /// A probe killed its container before it answered; it will be started again on the same node.
+    ContainerKilled {
+        /// The pod.
+        pod: PodId,
+        /// Its node.
+        node: NodeId,
     },
     /// Warm-up is over; the readiness probe has not seen it yet.
     Loaded {

@@ -75,9 +75,16 @@ impl Fleet {
         }
     }
 
-    /// The node is too old: drained at once, with no budget and no replacement ordered beforehand.
+    /// The node is too old: drained at once, with no budget and no replacement ordered beforehand. Before v1 it is left to the
+    /// disruption loop.
     pub(super) fn on_expire(&mut self, node: NodeId, out: &mut Out) {
-        self.begin_drain_of(node, "expired", out);
+        let pool = self.offers[self.nodes[node.index()].offer].pool;
+        if self.spec.pools[pool].rules.expires_gracefully {
+            self.nodes[node.index()].expired = true;
+            self.changed = true;
+        } else {
+            self.begin_drain_of(node, "expired", out);
+        }
     }
 
     /// A drain begins: where it has a hard limit, that is counted from here.

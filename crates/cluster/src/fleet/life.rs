@@ -1,6 +1,5 @@
 //! The two ends of a run: what can be launched, and what is left behind.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use record::{GpuUse, NodeLife, Purchase, ReplicaLife};
@@ -8,8 +7,8 @@ use units::{Bytes, Cost, Millicores, NodeId, PodId, SimDuration, SimTime, Usd, U
 
 use super::node::{Idle, Node, Offer};
 use super::pod::Pod;
-use super::{Fleet, Zone, meter, node};
-use crate::spec::{Billing, FleetSpec, InstanceOffering, NodeManager, PodSpec};
+use super::{Fleet, Zone, meter};
+use crate::spec::{Billing, FleetSpec, InstanceOffering, NodeManager, PodSpec, named_labels, slots};
 
 /// All offerings of all pools in one list, and the zones they name.
 pub(super) fn list_offers(spec: &FleetSpec, pod: &PodSpec) -> (Vec<Offer>, Vec<Zone>) {
@@ -19,7 +18,7 @@ pub(super) fn list_offers(spec: &FleetSpec, pod: &PodSpec) -> (Vec<Offer>, Vec<Z
         offers.push(offer(0, 0, replica_offering(price, pod.gpus.max(1)), 1));
         return (offers, zones);
     }
-    let named: BTreeSet<&str> = spec.pools.iter().flat_map(|pool| &pool.labels).map(|(key, _)| key.as_str()).collect();
+    let named = named_labels(&spec.pools);
     for (pool, pool_spec) in spec.pools.iter().enumerate() {
         for offering in &pool_spec.offerings {
             assert!(!offering.prices.is_empty(), "every offering has a price");
@@ -27,7 +26,7 @@ pub(super) fn list_offers(spec: &FleetSpec, pod: &PodSpec) -> (Vec<Offer>, Vec<Z
                 zones.push(Zone { name: offering.zone.clone(), stream: None });
                 zones.len() - 1
             });
-            offers.push(offer(pool, zone, offering.clone(), node::slots(offering, (pool_spec, &named), pod)));
+            offers.push(offer(pool, zone, offering.clone(), slots(offering, (pool_spec, &named), pod)));
         }
     }
     (offers, zones)
@@ -73,6 +72,7 @@ fn replica_offering(price: UsdPerHour, gpus: u32) -> InstanceOffering {
         },
         capacity_max: None,
         insufficient_capacity: 0.0,
+        extended: Vec::new(),
     }
 }
 
@@ -215,6 +215,8 @@ impl Fleet {
                 created: pod.created,
                 ready: pod.ready_at,
                 ended: pod.ended,
+                waits: self.wait_spans(&pod, self.now),
+                restarts: pod.attempts.restarts,
                 phases: pod.spans,
                 busy: pod.busy,
                 cost: shares.pods[index],

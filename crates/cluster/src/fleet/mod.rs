@@ -17,11 +17,17 @@ mod node;
 mod pause;
 mod placement;
 mod pod;
+mod probes;
+mod protection;
 mod provision;
+mod quota;
 mod removal;
 mod serverless;
 mod spot;
+mod topology;
 mod transfer;
+mod view;
+mod wait;
 
 use std::collections::BTreeSet;
 
@@ -29,9 +35,11 @@ use record::CostLedger;
 use units::{Cost, NodeId, PodId, SimDuration, SimTime};
 use workload::Stream;
 
+pub use calendar::is_schedule;
 pub use event::{FleetEvent, LoadPart, Notice, Out};
 pub use pod::{PodPhase, PodRole};
 pub use transfer::TransferEpoch;
+pub use view::NodeView;
 
 use crate::spec::{FleetSpec, NodeManager, PodSpec};
 use node::{Node, Offer};
@@ -109,6 +117,12 @@ pub struct Fleet {
     wanted: Option<u32>,
     ledger: CostLedger,
     commitments: Vec<commitment::Commitment>,
+    /// Where pods may be relative to each other.
+    topology: topology::Topology,
+    waits: wait::Waits,
+    quota: quota::Quota,
+    /// Windows of the pools' disruption budgets.
+    windows: Vec<Vec<Option<calendar::Schedule>>>,
 }
 
 impl Fleet {
@@ -134,6 +148,10 @@ impl Fleet {
             pool_gpus: vec![0; pool_offers.len()],
             pool_machines: vec![(0, 0); pool_offers.len()],
             pool_nodes: vec![0; pool_offers.len()],
+            topology: topology::Topology::new(spec, pod, &offers),
+            waits: wait::Waits::default(),
+            quota: quota::Quota::new(&pod.scheduling.quotas),
+            windows: spec.pools.iter().map(|pool| calendar::windows(&pool.budgets)).collect(),
             offers,
             zones,
             pool_order,
@@ -200,7 +218,11 @@ impl Fleet {
             self.open_replica(pod, out);
         } else {
             let on_demand = self.pods[pod.index()].on_demand;
-            let Some(node) = self.best_open(on_demand).or_else(|| self.node_at_start(on_demand, out)) else {
+            let is_held = self.quota.holds(pod);
+            let node = if is_held { None } else { self.best_for_pod(on_demand) };
+            let node = node.or_else(|| if is_held { None } else { self.node_at_start(on_demand, out) });
+            let Some(node) = node else {
+                self.note_waits();
                 self.request_capacity(out);
                 return false;
             };
@@ -243,8 +265,7 @@ impl Fleet {
             // It changes queues, and a node on its way for it may be none it can use.
             self.forget_waiting(pod);
             self.pods[pod.index()].on_demand = on_demand;
-            self.pending[usize::from(on_demand)].insert(pod);
-            self.unplanned[usize::from(on_demand)].insert(pod);
+            self.queue(pod);
         }
         self.change_pod(pod, |state| {
             state.role = role;
@@ -306,7 +327,9 @@ impl Fleet {
             FleetEvent::CacheFilled(node) => self.on_cache_filled(node, out),
             FleetEvent::CacheSync(node) => self.sync_cache(node, out),
             FleetEvent::Preempted(node, pod) => self.on_preempted(node, pod, out),
-            FleetEvent::PartDone(pod, part) => self.on_part_done(pod, part, out),
+            FleetEvent::PartDone(pod, part, attempt) => self.on_part_done(pod, (part, attempt), out),
+            FleetEvent::ProbeKill(pod, attempt) => self.on_probe_kill(pod, attempt, out),
+            FleetEvent::Restart(pod, attempt) => self.on_restart(pod, attempt, out),
             FleetEvent::Transfer(epoch) => {
                 for owner in self.transfers.step(epoch, now, out) {
                     self.on_transferred(owner, out);
@@ -382,11 +405,9 @@ impl Fleet {
         assert_eq!(pod.index(), self.pods.len(), "pods come in the order of their ids");
         let mut state = Pod::new(role, self.now);
         state.on_demand = self.standbys_on_demand && role == PodRole::Standby;
-        let class = usize::from(state.on_demand);
         self.expected += u32::from(state.is_expected());
         self.pods.push(state);
-        self.pending[class].insert(pod);
-        self.unplanned[class].insert(pod);
+        self.admit(pod);
     }
 
     /// The node of a pod that has one.

@@ -1,13 +1,11 @@
 //! One node, and what can be launched.
 
-use std::collections::BTreeSet;
-
 use record::{PhaseSpan, Purchase};
 use units::{NodeId, PodId, SimDuration, SimTime, Usd, UsdPerHour};
 
 use super::cache::NodeCache;
 use super::meter::Meter;
-use crate::spec::{InstanceOffering, NodePoolSpec, PodSpec};
+use crate::spec::InstanceOffering;
 
 /// Where in its life a node is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,6 +85,8 @@ pub(super) struct Node {
     pub drain_since: SimTime,
     /// Takes no new pods because a replacement for it is on its way.
     pub tainted: bool,
+    /// Past its age, in a pool where that is left to the disruption loop.
+    pub expired: bool,
     /// Ordered for pods that are still elsewhere; until the first of them comes.
     pub reserved: bool,
     /// When the Cluster Autoscaler first saw it as not needed.
@@ -181,55 +181,6 @@ impl Offer {
     pub fn is_committed(&self) -> bool {
         self.spec.purchase == Purchase::Reserved && self.spec.capacity_max.is_some()
     }
-}
-
-/// How many pods fit on one node of `offering`: zero if it does not have the resource or a label they ask for. CPU or memory of zero is
-/// taken as not stated and not checked.
-pub(super) fn slots(
-    offering: &InstanceOffering,
-    (pool, named): (&NodePoolSpec, &BTreeSet<&str>),
-    pod: &PodSpec,
-) -> u32 {
-    if pod.gpus > 0 && offering.gpu_resource != pod.gpu_resource {
-        return 0;
-    }
-    if !pod.node_selector.iter().all(|(key, value)| has_label(offering, (pool, named), (key, value))) {
-        return 0;
-    }
-    let cpu: u64 = pod.containers.iter().filter_map(|container| container.cpu).map(|cpu| cpu.0).sum();
-    let memory: u64 = pod.containers.iter().filter_map(|container| container.memory).map(|memory| memory.0).sum();
-    let fit = |have: u64, want: u64| if have == 0 || want == 0 { u64::MAX } else { have / want };
-    let by_gpu = offering.gpus.checked_div(pod.gpus).map_or(u64::MAX, u64::from);
-    // 110 pods per node is the kubelet's default limit.
-    by_gpu.min(fit(offering.cpu.0, cpu)).min(fit(offering.memory.0, memory)).min(110) as u32
-}
-
-/// Whether a node of `offering` in `pool` would carry the label. Labels that no pool gives its nodes (`named` has those that are given)
-/// are taken as present: the manifest's reader has warned about them.
-fn has_label(
-    offering: &InstanceOffering,
-    (pool, named): (&NodePoolSpec, &BTreeSet<&str>),
-    (key, value): (&str, &str),
-) -> bool {
-    if let Some((_, given)) = pool.labels.iter().find(|(name, _)| name == key) {
-        return given == value;
-    }
-    let known = match key {
-        "nvidia.com/gpu.product" => &offering.gpu_product,
-        "topology.kubernetes.io/zone" | "failure-domain.beta.kubernetes.io/zone" => &offering.zone,
-        "node.kubernetes.io/instance-type" | "beta.kubernetes.io/instance-type" => &offering.instance_type,
-        "karpenter.sh/nodepool" | "karpenter.sh/provisioner-name" => return pool.name == value,
-        "karpenter.sh/capacity-type" => {
-            return match offering.purchase {
-                Purchase::OnDemand => value == "on-demand",
-                Purchase::Spot => value == "spot",
-                Purchase::Reserved => value == "reserved",
-                Purchase::Serverless => false,
-            };
-        }
-        _ => return !named.contains(key),
-    };
-    known.is_empty() || known == value
 }
 
 /// Its number as the entity of random streams.

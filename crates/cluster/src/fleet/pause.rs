@@ -82,8 +82,7 @@ impl Fleet {
                 self.bind(pod, node, out);
                 return;
             }
-            self.pending[usize::from(on_demand)].insert(pod);
-            self.unplanned[usize::from(on_demand)].insert(pod);
+            self.queue(pod);
         }
         self.schedule_pending(out);
         self.on_maybe_empty(node, out);
@@ -118,7 +117,11 @@ impl Fleet {
             let state = &self.nodes[node.index()];
             !state.tainted && allowed.contains(&self.offers[state.offer].spec.purchase)
         };
-        let node = *self.paused.iter().find(fits)?;
+        let node = if self.topology.is_empty() {
+            *self.paused.iter().find(fits)?
+        } else {
+            self.map().first_paused(self.pods[pod.index()].on_demand)?
+        };
         self.unplace_pause(node);
         self.pauses_waiting += 1;
         if self.is_karpenter() {

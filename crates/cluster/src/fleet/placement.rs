@@ -64,8 +64,8 @@ impl Fleet {
     /// Binds every waiting pod that fits somewhere, the oldest first.
     pub(super) fn schedule_pending(&mut self, out: &mut Out) {
         loop {
-            let any = self.best_open(false).zip(self.pending[0].first().copied());
-            let on_demand = self.best_open(true).zip(self.pending[1].first().copied());
+            let any = self.best_for_first(false);
+            let on_demand = self.best_for_first(true);
             let next = match (any, on_demand) {
                 (Some(one), Some(other)) => Some(if one.1 < other.1 { one } else { other }),
                 (one, other) => one.or(other),
@@ -74,7 +74,8 @@ impl Fleet {
             self.bind(pod, node, out);
         }
         for class in 0..2 {
-            while let Some(pod) = self.pending[class].first().copied().filter(|_| !self.paused.is_empty())
+            let may_preempt = !self.paused.is_empty() && !self.pod_spec.scheduling.never_preempts;
+            while let Some(pod) = self.pending[class].first().copied().filter(|_| may_preempt)
                 && let Some(node) = self.preempt(pod, out)
             {
                 if self.preemption.is_zero() {
@@ -87,7 +88,18 @@ impl Fleet {
         self.place_pauses();
     }
 
-    /// The node with room that the scheduler ranks highest.
+    /// The first waiting pod of a class, and the node for it.
+    fn best_for_first(&self, on_demand: bool) -> Option<(NodeId, PodId)> {
+        let pod = self.pending[usize::from(on_demand)].first().copied()?;
+        Some((self.best_for_pod(on_demand)?, pod))
+    }
+
+    /// The node that the scheduler ranks highest among those that one more pod of the service may go to.
+    pub(super) fn best_for_pod(&self, on_demand: bool) -> Option<NodeId> {
+        if self.topology.is_empty() { self.best_open(on_demand) } else { self.map().best(on_demand) }
+    }
+
+    /// The node with room that the scheduler ranks highest, placement rules aside.
     pub(super) fn best_open(&self, on_demand: bool) -> Option<NodeId> {
         let open = kinds(on_demand).iter().map(|&kind| &self.open[kind as usize]);
         if self.pod_spec.spread.zones {
@@ -111,6 +123,7 @@ impl Fleet {
     /// How many of the waiting pods a new node with `slots` slots is ordered for. Karpenter takes preferences for requirements as long
     /// as it can meet them: pods that would rather not share a node get one each.
     pub(super) fn takes_each(&self, slots: u32) -> u32 {
+        let slots = slots.min(self.topology.pods_per_node());
         if self.is_karpenter() && self.pod_spec.spread.nodes { slots.min(1) } else { slots }
     }
 
@@ -139,6 +152,8 @@ impl Fleet {
         let class = usize::from(self.pods[pod.index()].on_demand);
         self.pending[class].remove(&pod);
         self.unplanned[class].remove(&pod);
+        let now = self.now;
+        self.pods[pod.index()].stop_waiting(now);
         self.withdraw(pod);
     }
 
@@ -146,6 +161,8 @@ impl Fleet {
     pub(super) fn nominate(&mut self, pod: PodId, node: NodeId) {
         let class = usize::from(self.pods[pod.index()].on_demand);
         self.unplanned[class].remove(&pod);
+        let now = self.now;
+        self.pods[pod.index()].stop_waiting(now);
         self.pods[pod.index()].nominated = Some(node);
         let state = &mut self.nodes[node.index()];
         state.nominated.push(pod);
@@ -176,11 +193,17 @@ impl Fleet {
     pub(super) fn nominate_unplanned(&mut self) {
         for class in 0..2 {
             while let Some(pod) = self.unplanned[class].first().copied() {
-                let firsts = kinds(class == 1).iter().filter_map(|&kind| self.coming[kind as usize].first());
-                let Some(&node) = firsts.min() else { break };
+                let Some(node) = self.first_coming(class == 1) else { break };
                 self.nominate(pod, node);
             }
         }
+    }
+
+    /// The first node on its way that one more pod may count on.
+    fn first_coming(&self, on_demand: bool) -> Option<NodeId> {
+        let mut firsts = kinds(on_demand).iter().filter_map(|&kind| self.coming[kind as usize].first()).peekable();
+        firsts.peek()?;
+        if self.topology.is_empty() { firsts.min().copied() } else { self.plan_map(&[]).first_coming(on_demand) }
     }
 
     /// True if pods wait for which no node is on its way, or room lacks that is to be kept.

@@ -3,6 +3,8 @@
 use record::{GpuUse, PhaseSpan};
 use units::{NodeId, PodId, SimDuration, SimTime};
 
+use super::probes::{Attempts, Ticks};
+
 /// What a pod is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PodRole {
@@ -17,6 +19,8 @@ pub enum PodRole {
 pub enum PodPhase {
     /// No node yet.
     Pending,
+    /// Its container was killed by a probe and waits to be started again.
+    BackOff,
     /// Waiting for its image.
     ImagePull,
     /// Downloading weights.
@@ -52,6 +56,12 @@ pub(super) struct Pod {
     pub lengths: [SimDuration; 5],
     pub created: SimTime,
     pub container_started: SimTime,
+    /// Where in their periods its probes tick, and how its containers fared.
+    pub ticks: Ticks,
+    pub attempts: Attempts,
+    /// Why it waits for a node, if it does, since when; and why it waited before.
+    pub waiting: Option<(usize, SimTime)>,
+    pub waits: Vec<(usize, SimTime, SimTime)>,
     /// A streaming loader has the weights in GPU memory while the phase is still called download.
     pub gpu_loaded: bool,
     pub ready_at: Option<SimTime>,
@@ -76,6 +86,10 @@ impl Pod {
             lengths: [SimDuration::ZERO; 5],
             created: now,
             container_started: now,
+            ticks: Ticks::default(),
+            attempts: Attempts::default(),
+            waiting: None,
+            waits: Vec::new(),
             gpu_loaded: false,
             ready_at: None,
             ended: None,
@@ -95,7 +109,7 @@ impl Pod {
             // A restore fills GPU memory too.
             (PodPhase::GpuLoad | PodPhase::Restore, _) => GpuUse::GpuLoad,
             (PodPhase::CudaWarmUp, _) => GpuUse::CudaWarmUp,
-            (PodPhase::Readiness, _) => GpuUse::Readiness,
+            (PodPhase::Readiness | PodPhase::BackOff, _) => GpuUse::Readiness,
             (PodPhase::Ready, PodRole::Active) => GpuUse::ServingIdle,
             (PodPhase::Ready, PodRole::Standby) => GpuUse::Standby,
             (PodPhase::Draining, _) => GpuUse::Draining,
@@ -106,6 +120,7 @@ impl Pod {
     pub fn phase_name(&self) -> &'static str {
         match (self.phase, self.role) {
             (PodPhase::Pending, _) => "pending",
+            (PodPhase::BackOff, _) => "back_off",
             (PodPhase::ImagePull, _) => "image_pull",
             (PodPhase::ModelDownload, _) => "model_download",
             (PodPhase::GpuLoad, _) => "gpu_load",

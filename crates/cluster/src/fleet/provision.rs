@@ -90,7 +90,10 @@ impl Fleet {
                 if wanted == 0 {
                     break;
                 }
-                let Some((candidates, takes)) = self.choose(on_demand, wanted, &mut room) else { break };
+                let Some((candidates, takes)) = self.choose(on_demand, wanted, &mut room) else {
+                    self.note_waits();
+                    break;
+                };
                 let node = self.launch(&candidates, out);
                 for _ in 0..takes {
                     let pod = self.unplanned[usize::from(on_demand)].first().copied().expect("no more than wait");
@@ -120,20 +123,31 @@ impl Fleet {
     /// the pods it takes. The first pool by weight that can host a pod at all decides.
     pub(super) fn choose(&self, on_demand: bool, wanted: u32, room: &mut Room) -> Option<(Vec<usize>, u32)> {
         for &pool in &self.pool_order {
-            if room.nodes[pool] == 0 {
+            if room.nodes[pool] == 0 || self.spec.pools[pool].rules.is_static {
                 continue;
             }
             let mut candidates: Vec<usize> =
                 self.pool_offers[pool].iter().copied().filter(|&offer| self.is_eligible(offer, on_demand)).collect();
             candidates.retain(|&offer| room.has(pool, &self.offers[offer]));
             self.keep_mix(pool, &mut candidates);
+            let placeable = self.keep_placeable(&mut candidates, &[]);
             let Some(most) = candidates.iter().map(|&offer| self.offers[offer].slots).max() else { continue };
-            let takes = self.takes_each(most).min(wanted);
+            let takes = self.takes_each(most).min(wanted).min(placeable);
             candidates.retain(|&offer| self.offers[offer].slots >= takes);
             room.subtract_largest(pool, candidates.iter().map(|&offer| &self.offers[offer]));
             return Some((self.one_purchase(candidates), takes));
         }
         None
+    }
+
+    /// Leaves the offerings whose nodes the placement rules permit once the `leaving` nodes are gone, and how many pods each may take.
+    pub(super) fn keep_placeable(&self, candidates: &mut Vec<usize>, leaving: &[NodeId]) -> u32 {
+        if self.topology.is_empty() {
+            return u32::MAX;
+        }
+        let map = self.plan_map(leaving);
+        candidates.retain(|&offer| map.takes_new(offer) > 0);
+        candidates.iter().map(|&offer| map.takes_new(offer)).min().unwrap_or(u32::MAX)
     }
 
     /// Leaves on-demand offerings while the pool is short of them, and the others while it is not; all of them if that leaves none. Spot
@@ -431,6 +445,11 @@ impl Room {
         self.nodes_of(pool, offer) > 0
     }
 
+    /// GPUs, millicores and bytes left in `pool`.
+    pub(super) fn left(&self, pool: usize) -> (u32, u64, u64) {
+        (self.gpus[pool], self.millicores[pool], self.bytes[pool])
+    }
+
     /// How many nodes of `offer` are within the limits of `pool`.
     pub(super) fn nodes_of(&self, pool: usize, offer: &Offer) -> u32 {
         let by = |left: u64, each: u64| left.checked_div(each).unwrap_or(u64::MAX);
@@ -495,6 +514,7 @@ impl Node {
             evict_backoff: SimDuration::ZERO,
             drain_since: now,
             tainted: false,
+            expired: false,
             reserved: false,
             unneeded_since: None,
             billed: SimDuration::ZERO,

@@ -133,9 +133,13 @@ impl Fleet {
         let owner_is_pod = |owner| matches!(owner, super::transfer::Owner::Pod(of, _) if of == pod);
         self.transfers.abandon(owner_is_pod, self.now, out);
         self.enter_phase(pod, PodPhase::Gone);
+        let now = self.now;
         let state = &mut self.pods[pod.index()];
-        state.ended = Some(self.now);
+        state.stop_waiting(now);
+        state.ended = Some(now);
         state.ending = ending;
+        self.release_quota(pod);
+        let state = &self.pods[pod.index()];
         if let Some(node) = state.node {
             let state = &mut self.nodes[node.index()];
             state.pods.retain(|&other| other != pod);
@@ -205,6 +209,9 @@ impl Fleet {
     /// Whether the eviction API would let `pod` go. Without a node controller nobody asks it.
     pub(super) fn may_evict(&self, pod: PodId) -> bool {
         let state = &self.pods[pod.index()];
+        if self.is_pod_protected(pod) {
+            return false;
+        }
         if matches!(self.spec.manager, NodeManager::Simple { .. }) || !state.is_expected() {
             return true;
         }

@@ -6,12 +6,15 @@
 //! event needs a place in any queue; one winner-tree update serves a whole batch. The batch in flight on each server is kept until
 //! it is over, so that a kill can still take it back.
 
+use std::sync::Arc;
+
 use units::{PodId, SimTime};
 
 use super::intake::{Intake, NEVER};
+use super::latency::{LatencyLog, Watched, WholeAnswers};
 use super::meter::{Failure, Meter};
 use super::tree::WinnerTree;
-use super::{Drained, Flow, Load, ReplicaStats, Rules, Slot, share};
+use super::{Drained, Flow, InHand, Load, ReplicaStats, Rules, Slot, share};
 use crate::spec::{Routing, ServiceModel, ServiceSpec};
 
 /// Can the recursion express `service`? What it cannot (other routings, client retries, a waiting room smaller than a batch) is
@@ -195,6 +198,7 @@ pub struct CentralFlow<D> {
     floor: u64,
     /// Whether anything has been processed yet: `floor` is then the last instant that has.
     begun: bool,
+    whole: WholeAnswers,
 }
 
 impl<D: Discipline> CentralFlow<D> {
@@ -213,6 +217,7 @@ impl<D: Discipline> CentralFlow<D> {
             started: 0,
             floor: 0,
             begun: false,
+            whole: WholeAnswers::default(),
         }
     }
 
@@ -300,6 +305,11 @@ impl<D: Discipline> CentralFlow<D> {
         let seat = &mut self.seats[share(server as u64, per_replica as u64) as usize];
         let abandoned = self.meter.batch(arrivals, work.start, work.end, seat.pod);
         seat.stats.answer(arrivals, (work.start, work.end), abandoned, per_replica as u64);
+        if self.whole.is_on() {
+            // A replica sees a request of the central queue when it takes it.
+            let slot = server / per_replica;
+            arrivals.iter().for_each(|_| self.whole.answer(slot, work.start, (work.start, work.end)));
+        }
         self.work[server].len = 0;
     }
 
@@ -369,6 +379,7 @@ impl<D: Discipline> Flow for CentralFlow<D> {
         assert!(self.seats[slot].stage == Stage::Absent, "slot {slot} is taken");
         self.seats[slot] = Seat { stage: Stage::Serving, pod, stats: ReplicaStats::default() };
         servers.for_each(|server| self.tree.set(server, now.as_nanos()));
+        self.whole.add(slot, now.as_nanos());
         self.serving += 1;
     }
 
@@ -414,6 +425,21 @@ impl<D: Discipline> Flow for CentralFlow<D> {
     fn central_queue(&mut self, now: SimTime) -> u64 {
         self.intake.ensure_until(now.as_nanos());
         self.intake.waiting(now.as_nanos()) as u64
+    }
+
+    fn in_hand(&self, slot: Slot, now: SimTime) -> InHand {
+        let now = now.as_nanos();
+        let works = self.servers_of(slot).map(|server| self.work[server]).filter(|work| work.end > now);
+        works.fold(InHand::default(), |sum, work| sum.with_whole(now - work.start, u64::from(work.len)))
+    }
+
+    fn watch_latency(&mut self, watched: &Arc<Watched>) {
+        self.whole.watch(watched);
+    }
+
+    fn latency(&mut self, slot: Slot, now: SimTime) -> Option<&LatencyLog> {
+        self.settle_replica(slot, now.as_nanos());
+        self.whole.log(slot)
     }
 
     fn load(&mut self, now: SimTime) -> Load {

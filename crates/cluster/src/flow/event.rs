@@ -3,14 +3,16 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, VecDeque};
+use std::sync::Arc;
 
 use units::{PodId, SimTime};
 use workload::{Purpose, Stream};
 
 use super::central::{Batching, Discipline, Slots};
 use super::intake::{Intake, NEVER};
+use super::latency::{LatencyLog, Watched, WholeAnswers};
 use super::meter::{Failure, Meter};
-use super::{Drained, Flow, Load, ReplicaStats, Rules, Slot};
+use super::{Drained, Flow, InHand, Load, ReplicaStats, Rules, Slot};
 use crate::spec::{RetrySpec, Routing, ServiceModel, ServiceSpec};
 
 /// One request.
@@ -96,6 +98,7 @@ pub struct EventFlow {
     started: u64,
     /// Draining replicas that have run empty and have not been reported.
     drained: BTreeSet<Slot>,
+    whole: WholeAnswers,
 }
 
 /// In place of a queue's number: the requests held while no replica serves.
@@ -130,6 +133,7 @@ impl EventFlow {
             pending_retries: 0,
             started: 0,
             drained: BTreeSet::new(),
+            whole: WholeAnswers::default(),
         }
     }
 
@@ -222,6 +226,11 @@ impl EventFlow {
             let stats = &mut self.seats[slot].stats;
             stats.wait_ns += start - request.arrival;
             stats.compute_ns += now - start;
+            if self.whole.is_on() {
+                let arrival = if self.routing == Routing::CentralQueue { start } else { request.arrival };
+                self.whole.answer(slot, arrival, (start, now));
+            }
+            let stats = &mut self.seats[slot].stats;
             if now - request.arrival <= self.rules.timeout {
                 stats.success += 1;
                 self.meter.complete(request.first_arrival, start, now, self.seats[slot].pod);
@@ -317,6 +326,9 @@ impl EventFlow {
             }
             self.queues[queue].waiting.pop_front();
             self.waiting -= 1;
+            if self.routing != Routing::CentralQueue {
+                self.seats[queue].stats.given_up += 1;
+            }
             self.leave_replica(queue);
             self.fail(oldest, Failure::TimedOut, None);
         }
@@ -386,6 +398,7 @@ impl EventFlow {
             let next = Request { arrival: at, attempt: request.attempt + 1, ..request };
             self.due.push(Reverse((at, Due::Retry(next))));
             self.pending_retries += 1;
+            self.meter.fail_attempt(failure);
             return;
         }
         let served = service.map(|(start, slot)| (start, self.seats[slot].pod));
@@ -436,6 +449,7 @@ impl EventFlow {
         }
         assert!(self.seats[slot].stage == Stage::Absent, "slot {slot} is taken");
         self.seats[slot] = Seat { stage, pod, stats: ReplicaStats::default(), load: 0 };
+        self.whole.add(slot, now.as_nanos());
         let queue = self.queue_of(slot);
         if queue >= self.queues.len() {
             self.queues.resize(queue + 1, Queue::default());
@@ -557,6 +571,24 @@ impl Flow for EventFlow {
 
     fn central_queue(&mut self, _now: SimTime) -> u64 {
         if self.routing == Routing::CentralQueue { self.waiting as u64 } else { self.held.len() as u64 }
+    }
+
+    fn in_hand(&self, slot: Slot, now: SimTime) -> InHand {
+        let servers = self.servers_of(slot).map(|server| &self.servers[server]).filter(|server| server.in_service);
+        let now = now.as_nanos();
+        servers.fold(InHand::default(), |sum, server| sum.with_whole(now - server.start, server.batch.len() as u64))
+    }
+
+    fn retrying(&self) -> u64 {
+        self.pending_retries
+    }
+
+    fn watch_latency(&mut self, watched: &Arc<Watched>) {
+        self.whole.watch(watched);
+    }
+
+    fn latency(&mut self, slot: Slot, _now: SimTime) -> Option<&LatencyLog> {
+        self.whole.log(slot)
     }
 
     fn load(&mut self, now: SimTime) -> Load {

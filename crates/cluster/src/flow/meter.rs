@@ -1,8 +1,10 @@
 //! What is measured of the requests as they pass.
 
+use exporters::HistogramSignal;
 use record::{Histogram, RequestRow, RequestTotals, ServiceTotals, TokenLatency};
 use units::{PodId, SimTime};
 
+use super::latency::{LatencyLog, Watched};
 use crate::RequestSink;
 use crate::spec::SloSpec;
 
@@ -53,10 +55,15 @@ pub struct Meter {
     pub completed_ever: u64,
     /// Requests failed since the start, warm-up included.
     pub failed_ever: u64,
+    /// Attempts failed since the start, by [`Failure`]: final ones and those that were repeated.
+    attempts_failed: [u64; 3],
+    /// Attempts repeated since the start.
+    repeated: u64,
+    /// What the gateway's histograms show, if somebody reads them.
+    gateway: Option<Box<LatencyLog>>,
     step_missed: u64,
     /// Latency of the answers to requests of the warm-up: counted nowhere, but seen by the metrics pipeline.
     warm_up: Histogram,
-    warm_up_latency_ns: u128,
     rows: Option<Vec<RequestRow>>,
     /// Takes the rows while the run goes on; without it they stay until the end.
     sink: Option<Box<dyn RequestSink>>,
@@ -79,9 +86,11 @@ impl Meter {
             missed_in_system: 0,
             completed_ever: 0,
             failed_ever: 0,
+            attempts_failed: [0; 3],
+            repeated: 0,
+            gateway: None,
             step_missed: 0,
             warm_up: Histogram::new(),
-            warm_up_latency_ns: 0,
             rows: keep_rows.then(Vec::new),
             sink: None,
         }
@@ -91,6 +100,32 @@ impl Meter {
     pub fn pass_rows_to(&mut self, sink: Box<dyn RequestSink>) {
         self.rows = Some(Vec::with_capacity(ROWS_PER_HAND_OVER));
         self.sink = Some(sink);
+    }
+
+    /// Keeps the gateway's histograms from now on.
+    pub fn watch(&mut self, watched: &Watched) {
+        self.gateway = watched.reads_gateway().then(|| Box::new(LatencyLog::new(watched)));
+    }
+
+    /// The gateway's histograms, if they are kept.
+    pub fn gateway(&self) -> Option<&LatencyLog> {
+        self.gateway.as_deref()
+    }
+
+    /// An attempt failed and its client will try again.
+    pub fn fail_attempt(&mut self, failure: Failure) {
+        self.attempts_failed[failure as usize] += 1;
+        self.repeated += 1;
+    }
+
+    /// Attempts that failed so since the start.
+    pub fn attempts_failed(&self, failure: Failure) -> u64 {
+        self.attempts_failed[failure as usize]
+    }
+
+    /// Attempts that were followed by another, whether or not that has begun.
+    pub fn repeated(&self) -> u64 {
+        self.repeated
     }
 
     /// Requests that arrive from here on are counted.
@@ -103,7 +138,8 @@ impl Meter {
     #[inline]
     pub fn batch(&mut self, arrivals: &[u64], start: u64, end: u64, replica: PodId) -> u64 {
         let oldest = end - arrivals[0];
-        if arrivals[0] < self.measure_from || oldest > self.timeout || self.rows.is_some() {
+        let is_special = self.rows.is_some() || self.gateway.is_some();
+        if arrivals[0] < self.measure_from || oldest > self.timeout || is_special {
             return arrivals.iter().map(|&arrival| u64::from(!self.answer(arrival, start, end, replica))).sum();
         }
         let count = arrivals.len() as u64;
@@ -139,6 +175,7 @@ impl Meter {
     /// One request is answered and its client is still there.
     pub fn complete(&mut self, arrival: u64, start: u64, end: u64, replica: PodId) {
         self.completed_ever += 1;
+        self.log_answer(arrival, (end, end));
         if arrival < self.measure_from {
             return self.count_warm_up(end - arrival);
         }
@@ -158,6 +195,7 @@ impl Meter {
     pub fn answer_streamed(&mut self, answer: &Streamed, replica: PodId) {
         let Streamed { arrival, start, first_token, end, tokens } = *answer;
         self.completed_ever += 1;
+        self.log_answer(arrival, (first_token, end));
         if arrival < self.measure_from {
             return self.count_warm_up(end - arrival);
         }
@@ -189,6 +227,7 @@ impl Meter {
     /// One request ends without an answer; `service` is when and where it was being served, if it was.
     pub fn fail_served(&mut self, arrival: u64, failure: Failure, at: u64, service: Option<(u64, PodId)>) {
         self.failed_ever += 1;
+        self.attempts_failed[failure as usize] += 1;
         if arrival < self.measure_from {
             return;
         }
@@ -234,14 +273,12 @@ impl Meter {
         });
     }
 
-    /// Answers so far that took at most `limit` nanoseconds, warm-up included.
-    pub fn answers_within(&self, limit: u64) -> u64 {
-        [&self.step, &self.service.latency, &self.warm_up].iter().map(|histogram| histogram.count_at_most(limit)).sum()
-    }
-
-    /// Σ latency of all answers so far in seconds, warm-up included.
-    pub fn latency_sum_seconds(&self) -> f64 {
-        (self.service.latency_ns_sum + self.warm_up_latency_ns) as f64 / 1e9
+    /// Latency of all answers so far, warm-up included.
+    pub fn answers(&self) -> Histogram {
+        let mut all = self.service.latency.clone();
+        all.merge(&self.step);
+        all.merge(&self.warm_up);
+        all
     }
 
     /// A meter that has measured nothing, to leave in the place of one that is taken away.
@@ -278,6 +315,13 @@ impl Meter {
         (totals, self.service, rows)
     }
 
+    fn log_answer(&mut self, arrival: u64, (first_token, end): (u64, u64)) {
+        if let Some(log) = &mut self.gateway {
+            log.record(HistogramSignal::GatewayLatency, end - arrival);
+            log.record(HistogramSignal::GatewayFirstToken, first_token - arrival);
+        }
+    }
+
     fn count_answer(&mut self, arrival: u64, start: u64, end: u64) {
         let latency = end - arrival;
         self.step.record(latency);
@@ -289,7 +333,6 @@ impl Meter {
 
     fn count_warm_up(&mut self, latency: u64) {
         self.warm_up.record(latency);
-        self.warm_up_latency_ns += u128::from(latency);
     }
 
     fn judge(&mut self, met: bool) {

@@ -11,6 +11,7 @@
 mod central;
 mod event;
 mod intake;
+mod latency;
 mod llm;
 mod loads;
 mod local;
@@ -18,12 +19,15 @@ mod meter;
 mod routed;
 mod tree;
 
+use std::sync::Arc;
+
 use central::Discipline;
 pub use central::{Batching, CentralFlow, Slots};
 pub use event::EventFlow;
 pub use intake::Intake;
-pub use llm::{Family, LatencyLog, LlmFlow, TokenCounts};
-pub use meter::{Meter, StepLatency, Streamed};
+pub use latency::{LatencyLog, Watched};
+pub use llm::{LlmFlow, TokenCounts};
+pub use meter::{Failure, Meter, StepLatency, Streamed};
 pub use routed::RoutedFlow;
 use units::{PodId, SimTime};
 
@@ -40,6 +44,8 @@ pub struct ReplicaStats {
     pub success: u64,
     /// Requests that failed on it (lost with it, or answered after the client gave up).
     pub failure: u64,
+    /// Requests whose clients gave up while they waited at it.
+    pub given_up: u64,
     /// Batches executed.
     pub executions: u64,
     /// Σ waiting of its answered requests, nanoseconds.
@@ -75,6 +81,27 @@ impl ReplicaStats {
 #[inline]
 fn share(time: u64, servers: u64) -> u64 {
     if servers == 1 { time } else { time / servers }
+}
+
+/// What one replica has in hand at one instant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InHand {
+    /// Σ time since the start of service of its requests in service, nanoseconds.
+    pub under_way_ns: u64,
+    /// Requests in service whose first token is not out.
+    pub prefilling: u64,
+    /// Prompt tokens of requests that wait at it.
+    pub waiting_tokens: u64,
+    /// Prompt tokens of requests in service.
+    pub serving_tokens: u64,
+}
+
+impl InHand {
+    /// With `count` requests more that are answered in one piece and have been in service for `since` nanoseconds.
+    fn with_whole(self, since: u64, count: u64) -> Self {
+        let (under_way_ns, prefilling) = (self.under_way_ns + since * count, self.prefilling + count);
+        Self { under_way_ns, prefilling, ..self }
+    }
 }
 
 /// Requests by where they are at one instant.
@@ -158,8 +185,16 @@ pub trait Flow: Send {
         0.0
     }
 
-    /// Has the replicas added from now on keep latency histograms; nothing for services without them.
-    fn watch_latency(&mut self) {}
+    /// What one replica has in hand at `now`; its tokens for LLM services only. Costs a look at every request there.
+    fn in_hand(&self, slot: Slot, now: SimTime) -> InHand;
+
+    /// Requests between two attempts, at their clients.
+    fn retrying(&self) -> u64 {
+        0
+    }
+
+    /// Has the replicas added from now on keep these histograms.
+    fn watch_latency(&mut self, watched: &Arc<Watched>);
 
     /// The latency histograms of one replica at `now`, if it keeps them. Those of a removed one stay until its slot is reused.
     fn latency(&mut self, slot: Slot, now: SimTime) -> Option<&LatencyLog> {

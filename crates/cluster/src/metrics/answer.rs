@@ -1,12 +1,15 @@
 //! What the metric APIs answer at one instant.
 
+use std::collections::BTreeMap;
+
+use exporters::Signal;
 use policy::{MetricError, MetricOutcome, MetricQuery, MetricReading, PodSample, Provenance};
 use promql::Value;
 use promql::adapter::{AdapterError, MetricRequest, Objects, Requirement, SelectorOperator};
 use units::{PodId, SimDuration, SimTime};
 
-use super::{Answer, Pipeline, exposition, now_ms};
-use crate::flow::Flow;
+use super::world::World;
+use super::{Answer, Pipeline, now_ms};
 use crate::model::Pods;
 
 const NANOS_PER_MILLI: i64 = 1_000_000;
@@ -16,13 +19,11 @@ impl Pipeline {
     pub(crate) fn answer_all(
         &mut self,
         queries: &[MetricQuery],
-        now: SimTime,
-        flow: &mut dyn Flow,
-        pods: &Pods,
+        world: &mut World<'_>,
     ) -> (Vec<Answer>, Vec<Provenance>) {
         let answer = |query| {
             self.provenance = Provenance::default();
-            (self.answer(query, now, flow, pods), self.provenance)
+            (self.answer(query, world), self.provenance)
         };
         queries.iter().map(answer).unzip()
     }
@@ -41,10 +42,18 @@ impl Pipeline {
         error(&failure.to_string())
     }
 
-    fn answer(&mut self, query: &MetricQuery, now: SimTime, flow: &mut dyn Flow, pods: &Pods) -> Answer {
+    fn answer(&mut self, query: &MetricQuery, world: &mut World<'_>) -> Answer {
+        let (now, pods) = (world.now, world.pods);
         match query {
+            MetricQuery::Pods { name, .. } | MetricQuery::Object { name, .. } | MetricQuery::External { name, .. }
+                if self.outages.adapter(now) || self.outages.prometheus(now) =>
+            {
+                let what = if self.outages.adapter(now) { "prometheus-adapter" } else { "Prometheus" };
+                Err(error(&format!("unable to get metric {name}: {what} does not answer")))
+            }
+            MetricQuery::PromQl { .. } if self.outages.prometheus(now) => Err(error("Prometheus does not answer")),
             MetricQuery::Resource { name, .. } => match &self.resources {
-                Some(resources) => Ok(resources.answer(name, &self.service, pods)),
+                Some(resources) => Ok(resources.answer(name, (&self.fixed.service, &self.fixed.usage), pods)),
                 None => Err(error("metrics-server is not there")),
             },
             MetricQuery::Pods { name, selector } => self.pods_metric(name, selector, now, pods),
@@ -53,22 +62,23 @@ impl Pipeline {
             }
             MetricQuery::External { name, selector } => self.external_metric(name, selector, now),
             MetricQuery::PromQl { expression } => self.promql(expression, now),
-            MetricQuery::Signal { name } => signal(name, now, flow),
+            MetricQuery::Signal { name } => self.signal(name, world),
         }
     }
 
     fn pods_metric(&mut self, metric: &str, selector: &[(String, String)], now: SimTime, pods: &Pods) -> Answer {
-        let names: Vec<String> =
-            pods.selected().into_iter().map(|pod| exposition::pod_name(&self.service, pod)).collect();
-        let Some(adapter) = &mut self.adapter else { return Err(no_adapter(metric)) };
+        let by_name: BTreeMap<String, PodId> =
+            pods.selected().into_iter().map(|pod| (self.names.pod(pod), pod)).collect();
+        let names: Vec<&str> = pods_in_order(&by_name);
+        let Some(adapter) = &mut self.readers.adapter else { return Err(no_adapter(metric)) };
         let requirements = equalities(selector);
-        let request = MetricRequest { metric, namespace: &self.service.namespace, selector: &requirements };
+        let request = MetricRequest { metric, namespace: &self.fixed.service.namespace, selector: &requirements };
         let found = adapter.pods_metric(&self.storage, now_ms(now), request, &names);
         let found = found.map_err(|failure| self.refused(&failure))?;
         self.note_age(found.ages.stalest_ms, now);
         let timestamp_ns = found.ages.stalest_ms.unwrap_or(found.t_ms) * NANOS_PER_MILLI;
         let sample = |(name, value_m): &(String, i64)| {
-            let pod: PodId = exposition::pod_of(&self.service, name)?;
+            let pod = *by_name.get(name)?;
             Some(PodSample { pod, value_m: *value_m, timestamp_ns })
         };
         Ok(MetricReading::Pods(found.values.iter().filter_map(sample).collect()))
@@ -80,9 +90,9 @@ impl Pipeline {
         (kind, name): (&str, &str),
         now: SimTime,
     ) -> Answer {
-        let Some(adapter) = &mut self.adapter else { return Err(no_adapter(metric)) };
+        let Some(adapter) = &mut self.readers.adapter else { return Err(no_adapter(metric)) };
         let requirements = equalities(selector);
-        let request = MetricRequest { metric, namespace: &self.service.namespace, selector: &requirements };
+        let request = MetricRequest { metric, namespace: &self.fixed.service.namespace, selector: &requirements };
         let resource = kind.to_lowercase();
         let objects = Objects { resource: &resource, names: &[name] };
         let found = adapter.objects_metric(&self.storage, now_ms(now), request, &objects);
@@ -96,19 +106,35 @@ impl Pipeline {
     }
 
     fn external_metric(&mut self, metric: &str, selector: &[(String, String)], now: SimTime) -> Answer {
-        let Some(adapter) = &mut self.adapter else { return Err(no_adapter(metric)) };
+        let Some(adapter) = &mut self.readers.adapter else { return Err(no_adapter(metric)) };
         let requirements = equalities(selector);
-        let request = MetricRequest { metric, namespace: &self.service.namespace, selector: &requirements };
+        let request = MetricRequest { metric, namespace: &self.fixed.service.namespace, selector: &requirements };
         let found = adapter.external_metric(&self.storage, now_ms(now), request);
         let found = found.map_err(|failure| self.refused(&failure))?;
         self.note_age(found.ages.stalest_ms, now);
         Ok(MetricReading::External(found.values.iter().map(|(_, value_m)| *value_m).collect()))
     }
 
+    /// Figures the simulator itself knows, for triggers of kinds it does not model.
+    fn signal(&mut self, name: &str, world: &mut World<'_>) -> Answer {
+        let signal = match name {
+            "queue_length" => Signal::QueueLength,
+            "in_flight" => Signal::InFlight,
+            "requests" => Signal::Unfinished,
+            "arrivals_total" => Signal::Arrivals,
+            _ => return Err(error(&format!("no such signal: {name}"))),
+        };
+        Ok(MetricReading::Signal(self.figure(signal, world)))
+    }
+
     /// An instant query as KEDA sends it: at the present time cut to the whole second.
     fn promql(&mut self, expression: &str, now: SimTime) -> Answer {
-        let query =
-            self.queries.iter_mut().find(|query| query.text() == expression).expect("every query was announced");
+        let query = self
+            .readers
+            .queries
+            .iter_mut()
+            .find(|query| query.text() == expression)
+            .expect("every query was announced");
         let whole_second_ms = now.as_secs() as i64 * 1_000;
         let found = query
             .evaluate(&self.storage, whole_second_ms, self.options)
@@ -124,17 +150,11 @@ impl Pipeline {
     }
 }
 
-/// Figures the simulator itself knows, for triggers of kinds it does not model.
-fn signal(name: &str, now: SimTime, flow: &mut dyn Flow) -> Answer {
-    let load = flow.load(now);
-    let value = match name {
-        "queue_length" => load.waiting,
-        "in_flight" => load.in_flight,
-        "requests" => load.waiting + load.in_flight,
-        "arrivals_total" => load.arrived,
-        _ => return Err(error(&format!("no such signal: {name}"))),
-    };
-    Ok(MetricReading::Signal(value as f64))
+/// Names of pods in the order in which the pods were made.
+fn pods_in_order(by_name: &BTreeMap<String, PodId>) -> Vec<&str> {
+    let mut names: Vec<(PodId, &str)> = by_name.iter().map(|(name, pod)| (*pod, name.as_str())).collect();
+    names.sort_unstable();
+    names.into_iter().map(|(_, name)| name).collect()
 }
 
 fn equalities(selector: &[(String, String)]) -> Vec<Requirement> {

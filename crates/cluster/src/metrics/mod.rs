@@ -1,23 +1,49 @@
-//! The metrics pipeline: what replicas and the gateway expose, when it is scraped, and what the metric APIs answer.
+//! The metrics pipeline: what exporters show, when they are scraped, and what the metric APIs answer.
 //!
 //! Staleness is made here and nowhere else: a controller sees a value as old as the scrape, the exporter's refresh, the range of the query
-//! and the adapter's list make it. A policy that reads no metrics costs no scrapes.
+//! and the adapter's list make it. What is scraped is a list of [`exporters::Target`]s, made elsewhere; of their series those are kept
+//! that some query can reach. A policy that reads no metrics costs no scrapes.
+//!
+//! The parts: [`plan`] chooses series, [`scrape`] has targets come and go and stores what they show, [`value`] makes values of the model's
+//! state, with [`gpu`], [`usage`] and [`tally`] for what has a memory of its own; [`answer`] is what controllers talk to.
 
 mod answer;
-mod exposition;
+mod gpu;
+mod names;
+mod outage;
+mod plan;
+mod process;
 mod resource;
+mod scrape;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod usage;
+mod value;
+mod world;
 
+use std::sync::Arc;
+
+use exporters::{Exporter, Signal, TargetOf};
 use policy::{MetricError, MetricQuery, MetricReading, Provenance};
 use promql::adapter::Adapter;
-use promql::{Labels, Options, Query, ScrapeTarget, Storage, TargetId};
-use units::{PodId, SimDuration, SimTime};
+use promql::{Options, Query, Storage};
+use units::{NodeId, PodId, SimDuration, SimTime};
 use workload::{Purpose, Stream};
 
-use crate::flow::{Flow, LatencyLog, ReplicaStats};
-use crate::model::Pods;
-use crate::spec::{MetricsSpec, ServiceSpec, SimulationSpec};
-use exposition::{AtGateway, Exposition, GatewayMetric, PodMetric};
+use crate::fleet::Fleet;
+use crate::flow::{LatencyLog, ReplicaStats, Watched};
+use crate::spec::{MetricsSpec, SimulationSpec};
+use gpu::{DCGM_WINDOW, Devices};
+use names::Names;
+use outage::Outages;
+use plan::{Figure, Plan, Readers};
+use process::Process;
 pub(crate) use resource::request_table;
+use scrape::Instance;
+use tally::{POOL_PERIOD, Tally};
+use value::{Fixed, Source, Subject};
+pub(crate) use world::{ScalerStatus, World};
 
 /// What a controller is answered.
 pub(crate) type Answer = Result<MetricReading, MetricError>;
@@ -25,20 +51,22 @@ pub(crate) type Answer = Result<MetricReading, MetricError>;
 /// Samples must outlive the longest query; the margin covers KEDA's whole-second query times and the end-of-run staleness rule.
 const RETENTION_MARGIN_MS: i64 = 120_000;
 const NANOS_PER_MILLI: u64 = 1_000_000;
-/// DCGM's utilization is the busy share of the driver's last sample period.
-const DCGM_WINDOW: SimDuration = SimDuration::from_secs(1);
 
 /// Something the pipeline does at a time of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MetricsEvent {
-    /// A pod is scraped.
-    Scrape(PodId),
-    /// The gateway is scraped.
-    ScrapeGateway,
-    /// The driver's sample period before an exporter refresh begins.
-    DcgmSample(PodId),
+    /// A target is scraped.
+    Scrape(u32),
+    /// A target will be scraped, and something is measured from here to there.
+    LookBefore(u32),
+    /// The driver's sample period before a refresh of dcgm-exporter begins.
+    DcgmSample(NodeId),
     /// dcgm-exporter refreshes.
-    DcgmRefresh(PodId),
+    DcgmRefresh(NodeId),
+    /// The endpoint picker looks at its pool.
+    Pool,
+    /// A sample of a window.
+    Window(u32),
     /// prometheus-adapter asks which series there are.
     Relist,
     /// metrics-server reads the kubelets.
@@ -48,44 +76,45 @@ pub(crate) enum MetricsEvent {
 impl MetricsEvent {
     /// A word for the digest.
     pub(crate) fn word(self) -> u64 {
-        match self {
-            Self::Scrape(pod) => u64::from(pod.0) << 3,
-            Self::ScrapeGateway => 1,
-            Self::DcgmSample(pod) => u64::from(pod.0) << 3 | 2,
-            Self::DcgmRefresh(pod) => u64::from(pod.0) << 3 | 3,
-            Self::Relist => 4,
-            Self::Resources => 5,
-        }
+        let (kind, whom) = match self {
+            Self::Scrape(target) => (0, target),
+            Self::LookBefore(target) => (1, target),
+            Self::DcgmSample(node) => (2, node.0),
+            Self::DcgmRefresh(node) => (3, node.0),
+            Self::Pool => (4, 0),
+            Self::Window(window) => (5, window),
+            Self::Relist => (6, 0),
+            Self::Resources => (7, 0),
+        };
+        u64::from(whom) << 3 | kind
     }
-}
-
-/// A pod as a source of metrics: from warm to gone.
-struct PodTarget {
-    target: TargetId,
-    /// What it did before it last joined the endpoints: counters of a process do not start anew with a label patch.
-    carried: ReplicaStats,
-    carried_latency: Option<LatencyLog>,
-    dcgm_busy_ns: u64,
-    dcgm_percent: f64,
 }
 
 /// Exporters, Prometheus, prometheus-adapter and metrics-server of one run.
 pub(crate) struct Pipeline {
     metrics: MetricsSpec,
-    service: ServiceSpec,
+    fixed: Fixed,
+    names: Names,
     seed: u64,
     storage: Storage,
     options: Options,
-    adapter: Option<Adapter>,
-    /// Compiled PromQL by text.
-    queries: Vec<Query>,
-    exposed: Exposition,
-    targets: Vec<Option<PodTarget>>,
-    gateway: Option<(TargetId, ScrapeTarget)>,
+    readers: Readers,
+    plans: Vec<Plan>,
+    watched: Arc<Watched>,
+    /// Every target there ever was; those that left are gone.
+    instances: Vec<Option<Instance>>,
+    processes: Vec<Process>,
+    devices: Devices,
+    /// Whether somebody reads what dcgm-exporter shows.
+    reads_gpus: bool,
+    tally: Tally,
+    outages: Outages,
     resources: Option<resource::ResourceSamples>,
+    /// Whether Prometheus is asked for anything.
     is_read: bool,
     values: Vec<f64>,
     pending: Vec<(SimTime, MetricsEvent)>,
+    collected_ms: i64,
     /// How the answer in the making comes about.
     provenance: Provenance,
 }
@@ -95,34 +124,52 @@ impl Pipeline {
     pub(crate) fn new(spec: &SimulationSpec, asked: &[MetricQuery], seed: u64) -> Self {
         let metrics = spec.metrics.clone();
         let options = Options { lookback_ms: millis(metrics.lookback), ..Options::default() };
-        let queries: Vec<Query> = asked.iter().filter_map(promql_text).map(compile).collect();
-        let reads_adapter = asked.iter().any(is_custom);
-        let rules = metrics.adapter.as_ref().filter(|_| reads_adapter);
+        let mut queries: Vec<Query> = Vec::new();
+        for text in asked.iter().filter_map(promql_text) {
+            if queries.iter().all(|query| query.text() != text) {
+                queries.push(compile(text));
+            }
+        }
+        let rules = metrics.adapter.as_ref().filter(|_| asked.iter().any(is_custom));
         let adapter = rules.map(|rules| {
             Adapter::new(rules, millis(metrics.adapter_relist), options)
                 .expect("the scenario checked the adapter's rules")
         });
-        let exposed = Exposition::new(&spec.service, &metrics, &queries, adapter.as_ref());
-        let lookbehind = queries.iter().filter_map(|query| query.lookbehind_ms(options)).max().unwrap_or(0);
-        let lookbehind =
-            adapter.as_ref().and_then(Adapter::lookbehind_ms).map_or(lookbehind, |rules| rules.max(lookbehind));
+        let mut readers = Readers { queries, adapter, expressions: Vec::new() };
+        let containers: Vec<String> =
+            spec.service.pod.containers.iter().map(|container| container.name.clone()).collect();
+        let (plans, watched) = plan::plan(&metrics.targets, &mut readers, &containers);
+        let mut tally = Tally::default();
+        let shown = plans.iter().flat_map(|plan| {
+            plan.own.iter().chain(plan.of_objects.iter().flat_map(|(_, series)| series)).map(|series| series.figure)
+        });
+        for figure in shown {
+            if let Figure::Signal { signal, .. } = figure {
+                tally.watch(signal);
+            }
+        }
+        let retention = readers.lookbehind_ms(options).max(millis(metrics.adapter_relist)) + RETENTION_MARGIN_MS;
         let reads_resources = asked.iter().any(|query| matches!(query, MetricQuery::Resource { .. }));
         Self {
-            service: spec.service.clone(),
+            fixed: Fixed::new(spec),
+            names: Names::new(&spec.service.name, seed),
             seed,
-            storage: Storage::new(lookbehind.max(millis(metrics.adapter_relist)) + RETENTION_MARGIN_MS),
+            storage: Storage::new(retention),
             options,
-            adapter,
-            queries,
-            exposed,
-            targets: Vec::new(),
-            gateway: None,
+            reads_gpus: plans.iter().any(|plan| plan.target.exporter == Exporter::Dcgm && !plan.of_objects.is_empty()),
+            is_read: !readers.queries.is_empty() || readers.adapter.is_some(),
+            readers,
+            plans,
+            watched,
+            instances: Vec::new(),
+            processes: Vec::new(),
+            devices: Devices::default(),
+            tally,
+            outages: Outages(metrics.outages.clone()),
             resources: reads_resources.then(resource::ResourceSamples::default),
-            is_read: asked
-                .iter()
-                .any(|query| !matches!(query, MetricQuery::Resource { .. } | MetricQuery::Signal { .. })),
             values: Vec::new(),
             pending: Vec::new(),
+            collected_ms: 0,
             provenance: Provenance::default(),
             metrics,
         }
@@ -130,13 +177,16 @@ impl Pipeline {
 
     /// Events to schedule before the run begins.
     pub(crate) fn first_events(&mut self) -> Vec<(SimTime, MetricsEvent)> {
-        let mut events = std::mem::take(&mut self.pending);
         if self.is_read {
-            let gateway = self.scrape_target(exposition::gateway_labels(&self.service), u64::MAX);
-            self.gateway = Some((gateway.register(&mut self.storage, &self.exposed.gateway_labels), gateway.clone()));
-            events.push((next_scrape(&gateway, SimTime::ZERO), MetricsEvent::ScrapeGateway));
+            self.register(TargetOf::Gateway, Subject::Gateway, SimTime::ZERO);
+            self.register(TargetOf::Cluster, Subject::Cluster, SimTime::ZERO);
         }
-        if self.adapter.is_some() {
+        let mut events = std::mem::take(&mut self.pending);
+        if self.tally.pool.is_some() {
+            events.push((SimTime::ZERO, MetricsEvent::Pool));
+        }
+        events.extend((0..self.tally.windows.len()).map(|window| (SimTime::ZERO, MetricsEvent::Window(window as u32))));
+        if self.readers.adapter.is_some() {
             events.push((SimTime::ZERO, MetricsEvent::Relist));
         }
         if self.resources.is_some() {
@@ -145,52 +195,99 @@ impl Pipeline {
         events
     }
 
-    /// A pod is warm: Prometheus has discovered it.
-    pub(crate) fn pod_is_warm(&mut self, pod: PodId, now: SimTime) {
-        if !self.is_read || self.targets.get(pod.index()).is_some_and(Option::is_some) {
-            return;
-        }
-        let scrape = self.scrape_target(exposition::pod_labels(&self.service, pod), u64::from(pod.0));
-        let target = scrape.register(&mut self.storage, &self.exposed.pod_labels);
-        if self.targets.len() <= pod.index() {
-            self.targets.resize_with(pod.index() + 1, || None);
-        }
-        self.pending.push((next_scrape(&scrape, now), MetricsEvent::Scrape(pod)));
-        if self.exposed.pod_metrics.contains(&PodMetric::DcgmUtilization) {
-            let phase = Stream::new(self.seed, Purpose::Phase, u64::from(pod.0) | 1 << 40)
-                .below(self.metrics.dcgm_interval.as_nanos());
-            let refresh = now + SimDuration::from_nanos(phase) + DCGM_WINDOW;
-            self.pending.push((refresh.saturating_sub(DCGM_WINDOW), MetricsEvent::DcgmSample(pod)));
-        }
-        self.targets[pod.index()] = Some(PodTarget {
-            target,
-            carried: ReplicaStats::default(),
-            carried_latency: None,
-            dcgm_busy_ns: 0,
-            dcgm_percent: 0.0,
-        });
+    /// The histograms that are read.
+    pub(crate) fn watched(&self) -> &Arc<Watched> {
+        &self.watched
     }
 
-    /// Whether latency histograms of the replicas are exposed.
-    pub(crate) fn reads_latency(&self) -> bool {
-        self.exposed.pod_metrics.iter().any(|metric| metric.is_latency())
+    /// A pod is bound to a node.
+    pub(crate) fn pod_is_scheduled(&mut self, pod: PodId, node: NodeId) {
+        self.process(pod).node = Some(node);
+        self.devices.allocate(pod, node, self.fixed.service.pod.gpus);
+    }
+
+    /// A pod's containers have started: service discovery shows it.
+    pub(crate) fn pod_has_started(&mut self, pod: PodId, now: SimTime) {
+        if self.process(pod).started.replace(now).is_none() && self.is_read {
+            let targets = self.register(TargetOf::Pod, Subject::Pod(pod), now);
+            self.process(pod).targets = targets.into();
+        }
+    }
+
+    /// A pod's server listens: its model is loaded.
+    pub(crate) fn pod_listens(&mut self, pod: PodId, now: SimTime) {
+        self.process(pod).listening.get_or_insert(now);
+    }
+
+    /// A pod is warm: ready, in the endpoints or beside them.
+    pub(crate) fn pod_is_warm(&mut self, pod: PodId, now: SimTime) {
+        let process = self.process(pod);
+        if process.is_gone {
+            return;
+        }
+        if process.started.is_none() {
+            // It was there before the run.
+            self.pod_has_started(pod, now);
+        }
+        let process = self.process(pod);
+        process.listening.get_or_insert(now);
+        process.ready.get_or_insert(now);
     }
 
     /// A pod left the request flow with these statistics; its process lives on.
     pub(crate) fn pod_left_flow(&mut self, pod: PodId, stats: ReplicaStats, latency: Option<&LatencyLog>) {
-        if let Some(Some(target)) = self.targets.get_mut(pod.index()) {
-            target.carried = exposition::sum(target.carried, stats);
-            if let Some(latency) = latency {
-                target.carried_latency.get_or_insert_default().merge(latency);
-            }
+        self.tally.received_by_gone += stats.success + stats.failure + stats.given_up;
+        let process = self.process(pod);
+        process.carried = process::sum(process.carried, stats);
+        if let Some(latency) = latency {
+            process.carried_latency.get_or_insert_default().merge(latency);
         }
     }
 
-    /// A pod is gone: its target leaves discovery.
+    /// Deletion of a pod was asked for: those who look at endpoints see it no more.
+    pub(crate) fn pod_is_deleted(&mut self, pod: PodId) {
+        let targets = std::mem::take(&mut self.process(pod).targets);
+        let (leaving, staying): (Vec<u32>, Vec<u32>) =
+            targets.into_iter().partition(|&target| self.leaves_at_deletion(target));
+        self.process(pod).targets = staying.into();
+        leaving.into_iter().for_each(|target| self.end_instance(target));
+    }
+
+    /// A pod's node is gone and nobody has noticed: scrapes fail.
+    pub(crate) fn pod_is_lost(&mut self, pod: PodId) {
+        self.process(pod).is_lost = true;
+    }
+
+    /// A pod is gone: its targets leave discovery.
     pub(crate) fn pod_is_gone(&mut self, pod: PodId) {
-        if let Some(target) = self.targets.get_mut(pod.index()).and_then(Option::take) {
-            self.storage.end_target(target.target, millis(self.metrics.scrape_interval));
+        let process = self.process(pod);
+        process.is_gone = true;
+        let node = process.node;
+        let targets = std::mem::take(&mut process.targets);
+        targets.into_iter().for_each(|target| self.end_instance(target));
+        if let Some(node) = node {
+            self.devices.release(pod, node);
         }
+    }
+
+    /// A node takes pods: what runs on every node runs there.
+    pub(crate) fn node_is_up(&mut self, node: NodeId, fleet: &Fleet, now: SimTime) {
+        if !self.is_read {
+            return;
+        }
+        self.devices.node_is_up(node, &fleet.node_view(node), (&self.metrics.usage, now));
+        if self.reads_gpus {
+            let phase = Stream::new(self.seed, Purpose::Phase, u64::from(node.0) | 1 << 40)
+                .below(self.metrics.dcgm_interval.as_nanos());
+            self.pending.push((now + SimDuration::from_nanos(phase), MetricsEvent::DcgmSample(node)));
+        }
+        self.register(TargetOf::Node, Subject::Node(node), now);
+    }
+
+    /// A node is gone, with what ran on it.
+    pub(crate) fn node_is_gone(&mut self, node: NodeId) {
+        self.end_instances_of(Subject::Node(node));
+        self.devices.node_is_gone(node);
     }
 
     /// Events that came up since the last call.
@@ -199,94 +296,94 @@ impl Pipeline {
     }
 
     /// Handles one event; the next ones are then pending.
-    pub(crate) fn handle(&mut self, event: MetricsEvent, now: SimTime, flow: &mut dyn Flow, pods: &Pods) {
+    pub(crate) fn handle(&mut self, event: MetricsEvent, world: &mut World<'_>) {
         match event {
-            MetricsEvent::Scrape(pod) => self.scrape_pod(pod, now, flow, pods),
-            MetricsEvent::ScrapeGateway => self.scrape_gateway(now, flow, pods),
-            MetricsEvent::DcgmSample(pod) => self.dcgm_sample(pod, now, flow, pods),
-            MetricsEvent::DcgmRefresh(pod) => self.dcgm_refresh(pod, now, flow, pods),
-            MetricsEvent::Relist => self.relist(now),
-            MetricsEvent::Resources => self.read_resources(now, flow, pods),
-        }
-    }
-
-    fn scrape_pod(&mut self, pod: PodId, now: SimTime, flow: &mut dyn Flow, pods: &Pods) {
-        let Some(Some(target)) = self.targets.get(pod.index()) else { return };
-        let live = exposition::live(pod, now, flow, pods);
-        let stats = exposition::sum(target.carried, live.stats);
-        let latency = self.reads_latency().then(|| {
-            let mut all = target.carried_latency.clone().unwrap_or_default();
-            if let Some(log) = pods.slot(pod).and_then(|slot| flow.latency(slot, now)) {
-                all.merge(log);
+            MetricsEvent::Scrape(target) => self.scrape(target, world),
+            MetricsEvent::LookBefore(target) => self.look_before(target, world),
+            MetricsEvent::DcgmSample(node) => self.dcgm_sample(node, world),
+            MetricsEvent::DcgmRefresh(node) => self.dcgm_refresh(node, world),
+            MetricsEvent::Pool => {
+                self.tally.sample_pool(world);
+                self.pending.push((world.now + POOL_PERIOD, event));
             }
-            all
-        });
-        let values = &mut self.values;
-        values.clear();
-        values.extend(self.exposed.pod_metrics.iter().map(|metric| match &latency {
-            Some(log) if metric.is_latency() => metric.latency_value(log),
-            _ => metric.value(stats, live, target.dcgm_percent),
-        }));
-        self.storage.scrape(target.target, now_ms(now), values);
-        self.pending.push((now + self.metrics.scrape_interval, MetricsEvent::Scrape(pod)));
-    }
-
-    fn scrape_gateway(&mut self, now: SimTime, flow: &mut dyn Flow, pods: &Pods) {
-        let at_replicas = pods.in_flow().into_iter().map(|(_, slot)| flow.replica_load(slot, now));
-        let dispatched = at_replicas.map(|(waiting, serving)| waiting + serving).sum();
-        let seen = AtGateway { load: flow.load(now), held: flow.central_queue(now), dispatched };
-        let meter = flow.meter();
-        self.values.clear();
-        self.values.extend(self.exposed.gateway_metrics.iter().map(|metric: &GatewayMetric| metric.value(seen, meter)));
-        if let Some((target, _)) = &self.gateway {
-            self.storage.scrape(*target, now_ms(now), &self.values);
-        }
-        self.storage.collect(now_ms(now));
-        self.pending.push((now + self.metrics.scrape_interval, MetricsEvent::ScrapeGateway));
-    }
-
-    fn dcgm_sample(&mut self, pod: PodId, now: SimTime, flow: &mut dyn Flow, pods: &Pods) {
-        let busy_ns = exposition::live(pod, now, flow, pods).stats.busy_ns;
-        if let Some(Some(target)) = self.targets.get_mut(pod.index()) {
-            target.dcgm_busy_ns = busy_ns;
-            self.pending.push((now + DCGM_WINDOW, MetricsEvent::DcgmRefresh(pod)));
+            MetricsEvent::Window(window) => self.sample_window(window, world),
+            MetricsEvent::Relist => self.relist(world.now),
+            MetricsEvent::Resources => self.read_resources(world),
         }
     }
 
-    fn dcgm_refresh(&mut self, pod: PodId, now: SimTime, flow: &mut dyn Flow, pods: &Pods) {
-        let busy_ns = exposition::live(pod, now, flow, pods).stats.busy_ns;
-        if let Some(Some(target)) = self.targets.get_mut(pod.index()) {
-            // A pod that joined or left the endpoints within the window has no difference to take.
-            let busy = busy_ns.saturating_sub(target.dcgm_busy_ns);
-            target.dcgm_percent = (busy as f64 / DCGM_WINDOW.as_nanos() as f64 * 100.0).round().min(100.0);
-            let next = now + self.metrics.dcgm_interval;
-            self.pending.push((next.saturating_sub(DCGM_WINDOW).max(now), MetricsEvent::DcgmSample(pod)));
+    fn process(&mut self, pod: PodId) -> &mut Process {
+        if self.processes.len() <= pod.index() {
+            self.processes.resize_with(pod.index() + 1, Process::default);
         }
+        &mut self.processes[pod.index()]
+    }
+
+    fn dcgm_sample(&mut self, node: NodeId, world: &mut World<'_>) {
+        if self.devices.sample(node, world, &self.processes) {
+            self.pending.push((world.now + DCGM_WINDOW, MetricsEvent::DcgmRefresh(node)));
+        }
+    }
+
+    fn dcgm_refresh(&mut self, node: NodeId, world: &mut World<'_>) {
+        if self.devices.refresh(node, (world, &self.processes), &self.metrics.usage) {
+            let next = world.now + self.metrics.dcgm_interval;
+            self.pending.push((next.saturating_sub(DCGM_WINDOW).max(world.now), MetricsEvent::DcgmSample(node)));
+        }
+    }
+
+    fn sample_window(&mut self, window: u32, world: &mut World<'_>) {
+        let arrived = self.source(world).arrivals();
+        let window_at = &mut self.tally.windows[window as usize];
+        window_at.sample(world.now, arrived, || world.flow.meter().answers());
+        self.pending.push((world.now + window_at.period(), MetricsEvent::Window(window)));
+    }
+
+    /// What values are made of now.
+    fn source<'a, 'w>(&'a mut self, world: &'a mut World<'w>) -> Source<'a, 'w> {
+        Source {
+            fixed: &self.fixed,
+            world,
+            processes: &self.processes,
+            tally: &mut self.tally,
+            devices: &self.devices,
+            pod: None,
+            gateway: None,
+        }
+    }
+
+    /// The present value of a signal of the gateway or the cluster, for controllers that are told it without a scrape.
+    pub(super) fn figure(&mut self, signal: Signal, world: &mut World<'_>) -> f64 {
+        let figure = Figure::Signal { signal, scale: 1.0, floor: false };
+        self.source(world).value(figure, Subject::Gateway, &value::Before::default())
     }
 
     fn relist(&mut self, now: SimTime) {
-        if let Some(adapter) = &mut self.adapter {
+        if let Some(adapter) = &mut self.readers.adapter
+            && !self.outages.adapter(now)
+            && !self.outages.prometheus(now)
+        {
             adapter.relist(&self.storage, now_ms(now));
         }
         self.pending.push((now + self.metrics.adapter_relist, MetricsEvent::Relist));
     }
 
-    fn read_resources(&mut self, now: SimTime, flow: &mut dyn Flow, pods: &Pods) {
+    fn read_resources(&mut self, world: &mut World<'_>) {
         if let Some(resources) = &mut self.resources {
-            resources.read(now, flow, pods);
-            self.pending.push((now + self.metrics.resource_resolution, MetricsEvent::Resources));
+            let resolution = self.metrics.resource_resolution;
+            resources.read(world, &self.processes, (&self.fixed.service, &self.fixed.usage), resolution);
+            self.pending.push((world.now + resolution, MetricsEvent::Resources));
         }
-    }
-
-    fn scrape_target(&self, labels: Labels, entity: u64) -> ScrapeTarget {
-        let interval = millis(self.metrics.scrape_interval);
-        let phase = Stream::new(self.seed, Purpose::Phase, entity ^ 1 << 41).below(interval as u64) as i64;
-        ScrapeTarget::new(labels, interval, phase)
     }
 }
 
-fn next_scrape(target: &ScrapeTarget, now: SimTime) -> SimTime {
-    SimTime::from_nanos(target.next_scrape_ms(now_ms(now)) as u64 * NANOS_PER_MILLI).max(now)
+impl Readers {
+    /// How far back anybody looks.
+    fn lookbehind_ms(&self, options: Options) -> i64 {
+        let queries = self.queries.iter().chain(&self.expressions);
+        let longest = queries.filter_map(|query| query.lookbehind_ms(options)).max().unwrap_or(0);
+        self.adapter.as_ref().and_then(Adapter::lookbehind_ms).map_or(longest, |rules| rules.max(longest))
+    }
 }
 
 fn compile(text: &str) -> Query {

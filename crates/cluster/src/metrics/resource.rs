@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use policy::hpa::{ContainerRequests, PodRequests, RequestTable};
 use policy::{ContainerUsage, MetricReading, PodUsage};
-use units::{PodId, SimTime};
+use units::{PodId, SimDuration, SimTime};
 
-use super::exposition;
-use crate::flow::Flow;
-use crate::model::Pods;
-use crate::spec::ServiceSpec;
+use super::process::Process;
+use super::usage::Usage;
+use super::world::World;
+use crate::spec::{ServiceSpec, UsageSpec};
+
+/// A pod whose first reading comes this long after its start has a usage at once: from its start to that reading.
+const YOUNGEST: SimDuration = SimDuration::from_secs(10);
 
 /// The last two readings of each pod; a pod has a usage only between two.
 #[derive(Debug, Default)]
@@ -17,38 +20,68 @@ pub(super) struct ResourceSamples {
     points: BTreeMap<PodId, (Point, Option<Point>)>,
 }
 
-#[derive(Clone, Copy, Debug)]
+/// One reading: CPU so far in seconds, and memory in bytes, of each container.
+#[derive(Clone, Debug)]
 struct Point {
     at: SimTime,
-    busy_ns: u64,
+    containers: Vec<(f64, f64)>,
 }
 
 impl ResourceSamples {
-    /// One reading of all pods.
-    pub(super) fn read(&mut self, now: SimTime, flow: &mut dyn Flow, pods: &Pods) {
-        let known = std::mem::take(&mut self.points);
-        for pod in pods.selected() {
-            let busy_ns = exposition::live(pod, now, flow, pods).stats.busy_ns;
-            let before = known.get(&pod).map(|(newest, _)| *newest);
-            self.points.insert(pod, (Point { at: now, busy_ns }, before));
+    /// One reading of all pods whose containers run.
+    pub(super) fn read(
+        &mut self,
+        world: &mut World<'_>,
+        processes: &[Process],
+        (service, usage): (&ServiceSpec, &UsageSpec),
+        resolution: SimDuration,
+    ) {
+        let mut known = std::mem::take(&mut self.points);
+        for pod in world.pods.selected() {
+            let Some(process) = processes.get(pod.index()) else { continue };
+            let Some(started) = process.started.filter(|_| !process.is_lost) else { continue };
+            let seen = world.pod(pod, process);
+            let usage = Usage { spec: usage, service, process, seen, pod };
+            let containers = (0..service.pod.containers.len())
+                .map(|container| {
+                    (usage.cpu_seconds(Some(container), world), usage.memory_bytes(Some(container), world))
+                })
+                .collect();
+            let newest = Point { at: world.now, containers };
+            let age = world.now.since(started);
+            let before = known.remove(&pod).map(|(newest, _)| newest).or_else(|| {
+                let is_young = age >= YOUNGEST && age < resolution;
+                is_young.then(|| Point { at: started, containers: vec![(0.0, 0.0); service.pod.containers.len()] })
+            });
+            self.points.insert(pod, (newest, before));
         }
     }
 
-    /// Usage per container: CPU is the busy share of the window times the request (a serving process keeps its cores busy while it
-    /// serves), memory is the request (weights stay loaded).
-    pub(super) fn answer(&self, resource: &str, service: &ServiceSpec, pods: &Pods) -> MetricReading {
+    /// Usage per container over the time between the last two readings.
+    pub(super) fn answer(
+        &self,
+        resource: &str,
+        (service, usage): (&ServiceSpec, &UsageSpec),
+        pods: &crate::model::Pods,
+    ) -> MetricReading {
+        let guesses_cpu = usage.cpu.is_none();
+        let guesses_memory = usage.memory.is_none();
         let usage = |pod: PodId| {
             let (newest, before) = self.points.get(&pod)?;
             let before = before.as_ref()?;
             let window = newest.at - before.at;
-            let share = newest.busy_ns.saturating_sub(before.busy_ns) as f64 / window.as_nanos() as f64;
-            let containers = service.pod.containers.iter().filter_map(|container| {
+            let containers = service.pod.containers.iter().enumerate().filter_map(|(index, container)| {
+                let ((cpu, memory), (cpu_before, _)) = (newest.containers[index], before.containers[index]);
                 let usage_m = match resource {
-                    "cpu" => (container.cpu?.0 as f64 * share) as i64,
-                    "memory" => container.memory?.0 as i64 * 1_000,
+                    // A guess is made of the request; without one there is nothing to see.
+                    "cpu" if guesses_cpu && container.cpu.is_none() => return None,
+                    "memory" if guesses_memory && container.memory.is_none() => return None,
+                    // A quantity of nanocores, rounded up when it is read in millicores.
+                    "cpu" => ((cpu - cpu_before) / window.as_secs_f64() * 1e9).floor().max(0.0) / 1e6,
+                    "memory" => memory.floor() * 1_000.0,
                     _ => return None,
                 };
-                Some(ContainerUsage { name: container.name.clone(), usage_m })
+                Some(ContainerUsage { name: container.name.clone(), usage_m: usage_m.ceil() as i64 })
             });
             let timestamp_ns = newest.at.as_nanos() as i64;
             let containers_listed = service.pod.containers.len();

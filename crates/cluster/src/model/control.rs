@@ -10,7 +10,7 @@ use units::{SimDuration, SimTime};
 use workload::{Purpose, RateLog, Stream};
 
 use super::{Cluster, Event};
-use crate::metrics::Answer;
+use crate::metrics::{Answer, ScalerStatus, World};
 use crate::spec::{ControllerSpec, PolicySpec, ServiceSpec, SimulationSpec};
 
 /// The controllers of one policy and the counts they write.
@@ -22,6 +22,8 @@ pub(super) struct Controllers {
     pub(super) floor: u32,
     /// A standby size set by a controller, in place of the pool's own.
     pub(super) standby: Option<u32>,
+    /// What the HorizontalPodAutoscaler showed after its last pass.
+    pub(super) scaler: Option<ScalerStatus>,
     history: RateLog,
     arrived_at_last_minute: u64,
 }
@@ -73,7 +75,15 @@ impl Controllers {
                 }
             }
         }
-        Self { list, desired: 0, floor: 0, standby: None, history: (*spec.history).clone(), arrived_at_last_minute: 0 }
+        Self {
+            list,
+            desired: 0,
+            floor: 0,
+            standby: None,
+            scaler: scaler_at_start(policy),
+            history: (*spec.history).clone(),
+            arrived_at_last_minute: 0,
+        }
     }
 
     /// When each controller first passes, with its index.
@@ -111,6 +121,14 @@ impl Controller {
         }
     }
 
+    fn is_hpa(&self) -> bool {
+        match self {
+            Self::Plain(policy) => policy.name() == "hpa",
+            Self::KedaOperator(_) => false,
+            Self::KedaHpa { .. } => true,
+        }
+    }
+
     fn name(&self) -> String {
         match self {
             Self::Plain(policy) => policy.name().to_owned(),
@@ -137,6 +155,9 @@ impl Cluster<'_> {
         let before = self.controllers.desired;
         let ready = self.pods.counts(before).ready;
         self.apply(&recommendation);
+        if let (true, Some(scaler)) = (self.controllers.list[index].is_hpa(), &mut self.controllers.scaler) {
+            (scaler.current, scaler.desired) = (before, self.controllers.desired);
+        }
         self.recorder.desired_changed(now, self.controllers.desired);
         let written = match recommendation.action {
             Action::Hold => None,
@@ -154,7 +175,15 @@ impl Cluster<'_> {
         let load = self.flow.load(now);
         let counts = self.pods.counts(self.controllers.desired);
         let raw: Vec<MetricQuery> = self.raw_queries(index, now, counts);
-        let (answers, provenance) = self.pipeline.answer_all(&raw, now, &mut *self.flow, &self.pods);
+        let mut world = World {
+            now,
+            flow: &mut *self.flow,
+            pods: &self.pods,
+            fleet: &self.fleet,
+            desired: self.controllers.desired,
+            scaler: self.controllers.scaler,
+        };
+        let (answers, provenance) = self.pipeline.answer_all(&raw, &mut world);
         let Controllers { list, floor, history, .. } = &mut self.controllers;
         let past = Past(history);
         let mut seen = Observation {
@@ -214,6 +243,21 @@ impl Cluster<'_> {
             Action::Standby(replicas) => self.controllers.standby = Some(replicas),
         }
     }
+}
+
+/// What the policy's HorizontalPodAutoscaler shows before its first pass; nothing if it has none.
+fn scaler_at_start(policy: &PolicySpec) -> Option<ScalerStatus> {
+    policy.controllers.iter().find_map(|controller| match controller {
+        ControllerSpec::Hpa { spec, .. } => {
+            Some(ScalerStatus { min: spec.replicas_min, max: spec.replicas_max, current: 0, desired: 0 })
+        }
+        ControllerSpec::Keda { scaled_object, .. } => {
+            let keda = Keda::new(scaled_object.clone(), Setting::starting_at(0)).ok()?;
+            let spec = keda.hpa_spec()?;
+            Some(ScalerStatus { min: spec.replicas_min, max: spec.replicas_max, current: 0, desired: 0 })
+        }
+        ControllerSpec::Static { .. } | ControllerSpec::Predictive(_) => None,
+    })
 }
 
 fn is_external(query: &MetricQuery) -> bool {

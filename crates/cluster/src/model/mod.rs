@@ -18,13 +18,13 @@ use units::{PodId, SimDuration, SimTime};
 use crate::Keep;
 use crate::fleet::{Fleet, FleetEvent, Notice, Out};
 use crate::flow::{self, Flow};
-use crate::metrics::Pipeline;
+use crate::metrics::{Pipeline, World};
 use crate::requests::{InOrder, RequestSink};
 use crate::spec::{PolicySpec, SimulationSpec};
 use control::Controllers;
 pub(crate) use event::Event;
 pub(crate) use pods::Pods;
-use pods::{PodState, Role};
+pub(crate) use pods::{PodState, Role};
 use recorder::Recorder;
 
 /// A run in progress.
@@ -87,9 +87,11 @@ pub(crate) fn simulate_flow(
         out: Out::default(),
         warned: Vec::new(),
     };
-    if cluster.pipeline.reads_latency() {
-        cluster.flow.watch_latency();
+    let watched = cluster.pipeline.watched().clone();
+    if watched.reads_replicas() {
+        cluster.flow.watch_latency(&watched);
     }
+    cluster.flow.meter().watch(&watched);
     cluster.start(&mut agenda);
     run(&mut cluster, &mut agenda, spec.end);
     cluster.finish(seed)
@@ -151,8 +153,15 @@ impl Cluster<'_> {
     fn take_notice(&mut self, notice: Notice, agenda: &mut Agenda<Event>) {
         let now = agenda.now();
         match notice {
-            Notice::Scheduled { pod, .. } => self.pods.set_scheduled(pod, now),
-            Notice::ContainerStarted { pod } => self.pods.set_started(pod, now),
+            Notice::Scheduled { pod, node } => {
+                self.pods.set_scheduled(pod, now);
+                self.pipeline.pod_is_scheduled(pod, node);
+            }
+            Notice::ContainerStarted { pod } => {
+                self.pods.set_started(pod, now);
+                self.pipeline.pod_has_started(pod, now);
+            }
+            Notice::Loaded { pod } => self.pipeline.pod_listens(pod, now),
             Notice::Ready { pod } => self.pod_is_ready(pod, agenda),
             Notice::NodeInterrupted { .. } => self.recorder.interruption(now),
             Notice::Interrupted { pod, .. } => {
@@ -171,7 +180,9 @@ impl Cluster<'_> {
                 self.pod_is_lost(pod, (not_ready_at, evicted_at), agenda);
             }
             Notice::Warned { pod, .. } => self.warned.push(pod),
-            Notice::Loaded { .. } | Notice::NodeUp { .. } | Notice::NodeGone { .. } | Notice::LaunchFailed { .. } => {}
+            Notice::NodeUp { node } => self.pipeline.node_is_up(node, &self.fleet, now),
+            Notice::NodeGone { node, .. } => self.pipeline.node_is_gone(node),
+            Notice::ContainerKilled { .. } | Notice::LaunchFailed { .. } => {}
         }
     }
 
@@ -180,6 +191,7 @@ impl Cluster<'_> {
         let now = agenda.now();
         if self.pods.state(pod) != PodState::Starting {
             // One that was there from the start.
+            self.pipeline.pod_is_warm(pod, now);
             return;
         }
         self.recorder.cold_start(now, now - self.pods.created(pod));
@@ -202,7 +214,7 @@ impl Cluster<'_> {
         }
         let was_ready = self.pods.state(pod) == PodState::Ready;
         self.leave_flow(pod, now);
-        self.pipeline.pod_is_gone(pod);
+        self.pipeline.pod_is_lost(pod);
         self.pods.set_state(pod, PodState::Lost);
         if was_ready && flow::keeps_dead_endpoints(self.spec) {
             let slot = self.pods.take_slot(pod);
@@ -217,6 +229,7 @@ impl Cluster<'_> {
         if self.pods.state(pod) == PodState::Lost {
             self.leave_flow(pod, agenda.now());
             self.pods.set_gone(pod);
+            self.pipeline.pod_is_gone(pod);
             self.reconcile(agenda);
         }
     }
@@ -341,7 +354,15 @@ impl Cluster<'_> {
     }
 
     fn metrics(&mut self, event: crate::metrics::MetricsEvent, agenda: &mut Agenda<Event>) {
-        self.pipeline.handle(event, agenda.now(), &mut *self.flow, &self.pods);
+        let mut world = World {
+            now: agenda.now(),
+            flow: &mut *self.flow,
+            pods: &self.pods,
+            fleet: &self.fleet,
+            desired: self.controllers.desired,
+            scaler: self.controllers.scaler,
+        };
+        self.pipeline.handle(event, &mut world);
     }
 
     fn standby_size(&self) -> u32 {

@@ -51,6 +51,16 @@ struct Pod {
     deleted: SimTime,
 }
 
+/// A pod as the API server shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PodObject {
+    pub(crate) created: SimTime,
+    pub(crate) scheduled: Option<SimTime>,
+    pub(crate) is_running: bool,
+    pub(crate) is_ready: bool,
+    pub(crate) ready_transition: SimTime,
+}
+
 /// All pods of a run by id, with the living ones at hand.
 #[derive(Debug, Default)]
 pub(crate) struct Pods {
@@ -234,6 +244,23 @@ impl Pods {
     /// Pods with a place in the flow: ready, draining and demoting ones.
     pub(crate) fn in_flow(&self) -> Vec<(PodId, Slot)> {
         self.slots.iter().enumerate().filter_map(|(slot, pod)| pod.map(|pod| (pod, slot))).collect()
+    }
+
+    /// Pods that are not gone, in order of creation.
+    pub(crate) fn living(&self) -> &[PodId] {
+        &self.living
+    }
+
+    /// What the API server shows of a pod.
+    pub(crate) fn object(&self, pod: PodId) -> PodObject {
+        let entry = &self.all[pod.index()];
+        PodObject {
+            created: entry.created,
+            scheduled: entry.scheduled,
+            is_running: entry.is_running,
+            is_ready: !matches!(entry.state, PodState::Starting | PodState::Lost),
+            ready_transition: entry.ready_transition,
+        }
     }
 
     /// Living pods of `role` in `state`, oldest first.

@@ -25,7 +25,6 @@ impl Cluster<'_> {
             let slot = self.pods.take_slot(pod);
             self.flow.add(slot, pod, now);
         }
-        self.pipeline.pod_is_warm(pod, now);
     }
 
     /// Brings the pods in line with the wanted count and the standby size.
@@ -152,6 +151,7 @@ impl Cluster<'_> {
     /// Deletes a pod: at once if it is not serving, else after its last request or its grace period, whichever comes first.
     pub(super) fn retire(&mut self, pod: PodId, ending: &'static str, agenda: &mut Agenda<Event>) {
         let now = agenda.now();
+        self.pipeline.pod_is_deleted(pod);
         match self.pods.state(pod) {
             PodState::Ready => {
                 self.pods.set_state(pod, PodState::Draining);
@@ -176,6 +176,7 @@ impl Cluster<'_> {
                 self.leave_flow(pod, now);
                 self.pods.set_ending(pod, ending);
                 self.pods.set_gone(pod);
+                self.pipeline.pod_is_gone(pod);
             }
             PodState::Draining | PodState::Gone => {}
         }

@@ -189,7 +189,8 @@ impl Recorder {
             self.scaling.at_max_ns += u128::from((end - since).as_nanos());
         }
         let measured = end - self.measure_from;
-        let (metrics, remarks) = self.tally.finish(policy, &self.scaling, measured);
+        let (metrics, mut remarks) = self.tally.finish(policy, &self.scaling, measured);
+        remarks.extend(fleet.remarks());
         let (mut replicas, nodes) = if self.keep.tables { fleet.take_lives() } else { (Vec::new(), Vec::new()) };
         replicas.iter_mut().for_each(|life| fill_served(life, &self.served));
         RunRecord {

@@ -6,6 +6,8 @@ use record::Purchase;
 use units::{Bytes, Millicores, SimDuration, SimTime, UsdPerHour};
 use workload::Distribution;
 
+use super::Taint;
+
 /// The whole infrastructure.
 #[derive(Clone, Debug)]
 pub struct FleetSpec {
@@ -25,6 +27,15 @@ pub struct FleetSpec {
     pub budgets: Vec<PodDisruptionBudget>,
     /// How the scheduler ranks nodes that fit.
     pub scheduling: Scheduling,
+    /// Rules of Karpenter that differ between its versions.
+    pub karpenter: KarpenterSpec,
+}
+
+/// Rules of Karpenter that differ between its versions; by default those of the newest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KarpenterSpec {
+    /// Consolidation moves pods to nodes whose own `consolidateAfter` has not passed: before 1.14.
+    pub receivers_need_not_settle: bool,
 }
 
 /// Who adds and removes nodes.
@@ -101,6 +112,21 @@ pub struct NodePoolSpec {
     pub termination_grace: Option<SimDuration>,
     /// Disruption budgets.
     pub budgets: Vec<DisruptionBudget>,
+    /// Taints, and how its nodes differ from ordinary ones.
+    pub rules: PoolRules,
+}
+
+/// Taints of a pool's nodes, and how its nodes differ from ordinary ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PoolRules {
+    /// Taints all its nodes carry.
+    pub taints: Vec<Taint>,
+    /// Its nodes are annotated `karpenter.sh/do-not-disrupt`.
+    pub protected: bool,
+    /// Nodes that have reached their age go within the budgets, a replacement first: Karpenter before v1.
+    pub expires_gracefully: bool,
+    /// Its number of nodes is fixed (`spec.replicas`): pods launch none, and none is consolidated.
+    pub is_static: bool,
 }
 
 /// The on-demand part of a pool that also has spot, as in an EC2 Auto Scaling group's mixed instances policy.
@@ -153,6 +179,8 @@ pub struct InstanceOffering {
     pub capacity_max: Option<u32>,
     /// Chance that a launch fails for want of capacity, 0..1.
     pub insufficient_capacity: f64,
+    /// Other extended resources it declares.
+    pub extended: Vec<(String, u32)>,
 }
 
 /// What one allocatable unit is of a machine's GPUs: a whole one, a MIG instance, a turn in time-slicing. GPU-time is attributed in shares

@@ -4,16 +4,23 @@ mod fleet;
 mod metrics;
 mod plain;
 mod policy;
+mod probes;
+mod scheduling;
 mod service;
 
 pub use fleet::{
     ArtifactSpec, AvailabilityTrace, Billing, CacheSpec, CapacityKind, ClusterAutoscalerSpec, ColdStartSpec,
     CommitmentSpec, Consolidation, DisruptionBudget, FleetSpec, GpuSlice, InstanceOffering, InterruptionModel,
-    LinkSpec, NodeLostSpec, NodeManager, NodePoolSpec, NodeTimings, OnDemandShare, PhaseSpec, PodDisruptionBudget,
-    RestoreSpec, Scheduling, SpotSpec, ZoneTrace,
+    KarpenterSpec, LinkSpec, NodeLostSpec, NodeManager, NodePoolSpec, NodeTimings, OnDemandShare, PhaseSpec,
+    PodDisruptionBudget, PoolRules, RestoreSpec, Scheduling, SpotSpec, ZoneTrace,
 };
-pub use metrics::{Exporter, MetricsSpec};
+pub use metrics::{CpuUsage, MemoryUsage, MetricsSpec, Outage, OutageSpec, UsageSpec};
 pub use policy::{ControllerSpec, PausePodsSpec, PolicySpec, PredictiveRole, PredictiveSpec, WarmPoolSpec};
+pub use probes::{Probe, Probes};
+pub use scheduling::{
+    HOSTNAME, LabelOperator, LabelRule, NodeLabel, NodeTerm, PlacementKind, PlacementRule, PodQuota, PodScheduling,
+    Protection, Taint, TaintEffect, Toleration, affinity_misfit, misfit, named_labels, node_label, slots, untolerated,
+};
 pub use service::{
     BatchLatency, ContainerSpec, GroupRestart, KillRule, NoReplicaRule, PodGroup, PodSpec, ReplicaOrder, RetrySpec,
     Routing, ServiceModel, ServiceSpec, SloSpec, SoftSpread,

@@ -8,7 +8,8 @@ use workload::Distribution;
 
 use super::{
     Billing, ColdStartSpec, Consolidation, ContainerSpec, FleetSpec, GpuSlice, InstanceOffering, InterruptionModel,
-    NodeManager, NodePoolSpec, NodeTimings, PhaseSpec, PodSpec, Scheduling, SoftSpread, SpotSpec,
+    KarpenterSpec, NodeManager, NodePoolSpec, NodeTimings, PhaseSpec, PodScheduling, PodSpec, PoolRules, Probes,
+    Scheduling, SoftSpread, SpotSpec,
 };
 
 impl PodSpec {
@@ -30,6 +31,8 @@ impl PodSpec {
             labels: Vec::new(),
             image: "server:1".into(),
             group: None,
+            probes: Probes::default(),
+            scheduling: PodScheduling::default(),
         }
     }
 }
@@ -54,6 +57,7 @@ impl InstanceOffering {
             billing: Billing { minimum, increment, spot_free_until: SimDuration::ZERO },
             capacity_max: None,
             insufficient_capacity: 0.0,
+            extended: Vec::new(),
         }
     }
 }
@@ -76,6 +80,7 @@ impl NodePoolSpec {
             expire_after: None,
             termination_grace: None,
             budgets: Vec::new(),
+            rules: PoolRules::default(),
         }
     }
 }
@@ -126,6 +131,7 @@ impl FleetSpec {
             budgets: Vec::new(),
             commitments: Vec::new(),
             scheduling: Scheduling::LeastAllocated,
+            karpenter: KarpenterSpec::default(),
         }
     }
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use units::{Bytes, Millicores, SimDuration};
 use workload::{Distribution, Stream};
 
+use super::{PodScheduling, Probes};
+
 /// The service that is scaled.
 #[derive(Clone, Debug)]
 pub struct ServiceSpec {
@@ -200,6 +202,10 @@ pub struct PodSpec {
     pub image: String,
     /// A replica that is a group of pods: this is its leader, the others are here. `None`: a replica is one pod.
     pub group: Option<PodGroup>,
+    /// Probes that restart its container.
+    pub probes: Probes,
+    /// What binds it to nodes.
+    pub scheduling: PodScheduling,
 }
 
 /// What a replica has besides its leader: pods that are placed one by one, ready together and billed together.

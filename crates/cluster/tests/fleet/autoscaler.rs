@@ -33,7 +33,11 @@ fn pods_wait_for_the_next_scan_and_an_empty_node_lives_ten_minutes_more() {
     driver.run_to(at(3));
     let pod = driver.create();
     driver.run_to(at(2_003));
-    assert_eq!(driver.times(|notice| matches!(notice, Notice::NodeUp { .. })), [90.0]);
+    assert_eq!(
+        driver.times(|notice| matches!(notice, Notice::NodeUp { .. })),
+        [120.0],
+        "a GPU pod is looked at when it is 30 s old"
+    );
     driver.delete(pod);
     driver.run_to(at(4_000));
     // First seen unneeded at 2010, deleted at 2610, five seconds after its taint.
@@ -107,9 +111,9 @@ fn a_group_without_capacity_is_left_and_the_next_by_priority_tried() {
     let mut driver = Driver::new(&spec);
     driver.create();
     driver.run_to(at(1_000));
-    // Asked at 10, refused at 12, the other group asked at 20.
-    assert_eq!(driver.times(|notice| matches!(notice, Notice::LaunchFailed { .. })), [12.0]);
-    assert_eq!(driver.times(|notice| matches!(notice, Notice::NodeUp { .. })), [100.0]);
+    // Asked at 30, refused at 32, the other group asked at 40.
+    assert_eq!(driver.times(|notice| matches!(notice, Notice::LaunchFailed { .. })), [32.0]);
+    assert_eq!(driver.times(|notice| matches!(notice, Notice::NodeUp { .. })), [120.0]);
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use cluster::fleet::{PodPhase, PodRole};
 use cluster::spec::{
-    ArtifactSpec, CacheSpec, ClusterAutoscalerSpec, CommitmentSpec, Consolidation, FleetSpec, InterruptionModel,
-    NodeLostSpec, NodeManager, PodDisruptionBudget, PodSpec, RestoreSpec, Scheduling,
+    ArtifactSpec, CacheSpec, ClusterAutoscalerSpec, CommitmentSpec, Consolidation, FleetSpec, HOSTNAME,
+    InterruptionModel, NodeLostSpec, NodeManager, PlacementKind, PlacementRule, PodDisruptionBudget, PodQuota, PodSpec,
+    Probe, Protection, RestoreSpec, Scheduling,
 };
 use proptest::prelude::*;
 use record::{NodeLife, Purchase, ReplicaLife};
@@ -148,33 +149,94 @@ proptest! {
         let mut driver = Driver::seeded(&spec(variant), &PodSpec::plain(), seed);
         driver.replaces = replaces;
         driver.fleet.preempt_after(secs(u64::from(variant % 3) * 4));
-        for step in &steps {
-            act(&mut driver, step);
-        }
-        let end = driver.now + secs(1);
-        driver.run_to(end);
-        let running = driver.fleet.cost_so_far(end);
-        driver.fleet.finish(end);
-        let ledger = driver.fleet.ledger().clone();
-        prop_assert_eq!(ledger.attributed(), ledger.billed());
-        prop_assert_eq!(running, ledger.billed());
-        let (replicas, nodes) = driver.fleet.take_lives();
-        for life in &replicas {
-            let mut time = life.created;
-            for span in &life.phases {
-                prop_assert_eq!(span.start, time);
-                time = span.end;
+        books_close(driver, &steps, variant >= 24)?;
+    }
+
+    #[test]
+    fn the_ledger_closes_and_hard_rules_hold_with_probes_quotas_and_placement(
+        variant in 0u8..24,
+        rules in 0u8..64,
+        replaces: bool,
+        seed: u64,
+        steps in steps(),
+    ) {
+        let mut driver = Driver::seeded(&spec(variant), &bound(rules), seed);
+        driver.replaces = replaces;
+        let replicas = books_close(driver, &steps, false)?;
+        if rules & 3 == 1 {
+            for life in &replicas {
+                let together = replicas.iter().filter(|other| other.node == life.node && meet(life, other));
+                prop_assert!(life.node.is_none() || together.count() <= 1, "{life:?} shares its node");
             }
-            prop_assert_eq!(time, life.ended.unwrap_or(end).max(life.created));
         }
-        // With commitments and free hours the ledger holds more GPU-time than the nodes were billed.
-        prop_assert!(variant >= 24 || ledger.gpu_ns() >= billed_gpu_ns(&nodes));
-        for node in &nodes {
-            let shares: Usd = replicas.iter().filter(|life| life.node == Some(node.node)).map(|life| life.cost).sum();
-            prop_assert_eq!(shares + node.cost_without_replica, node.cost);
-            let held = replicas.iter().filter(|life| life.node == Some(node.node));
-            let most = held.clone().map(|life| {
-                let on_node = |life: &ReplicaLife| life.phases.iter().find(|span| span.phase != "pending").map(|span| span.start);
+    }
+}
+
+/// A pod with some of the hard rules, and probes that often kill it.
+fn bound(rules: u8) -> PodSpec {
+    let mut pod = PodSpec::plain();
+    let kind = match rules & 3 {
+        1 => Some(PlacementKind::Apart),
+        2 => Some(PlacementKind::Spread { skew_max: 1, domains_min: 1, honors_taints: true, honors_affinity: true }),
+        3 => Some(PlacementKind::Together),
+        _ => None,
+    };
+    pod.scheduling.placement.extend(kind.map(|kind| PlacementRule { topology_key: HOSTNAME.into(), kind }));
+    if rules & 4 != 0 {
+        let (initial_delay, period) = (SimDuration::ZERO, secs(10));
+        pod.probes.startup = Some(Probe { initial_delay, period, failures: 8, grace: None });
+        pod.probes.keeps_download = rules & 8 != 0;
+    }
+    if rules & 16 != 0 {
+        pod.scheduling.quotas = vec![PodQuota { pods: 3, what: "quota".into() }];
+    }
+    if rules & 32 != 0 {
+        pod.scheduling.protection = Protection::Until(secs(600));
+    }
+    pod
+}
+
+/// Whether two pods were bound at one instant.
+fn meet(one: &ReplicaLife, other: &ReplicaLife) -> bool {
+    let bound = |life: &ReplicaLife| {
+        let start = life.phases.iter().find(|span| span.phase != "pending").map(|span| span.start);
+        start.map(|start| (start, life.ended.unwrap_or(SimTime::MAX)))
+    };
+    bound(one).zip(bound(other)).is_some_and(|(one, other)| one.0 < other.1 && other.0 < one.1)
+}
+
+/// Does `steps` and looks whether money, time and room add up; the lives of the pods.
+fn books_close(mut driver: Driver, steps: &[Step], is_serverless: bool) -> Result<Vec<ReplicaLife>, TestCaseError> {
+    for step in steps {
+        act(&mut driver, step);
+    }
+    let end = driver.now + secs(1);
+    driver.run_to(end);
+    let running = driver.fleet.cost_so_far(end);
+    driver.fleet.finish(end);
+    let ledger = driver.fleet.ledger().clone();
+    prop_assert_eq!(ledger.attributed(), ledger.billed());
+    prop_assert_eq!(running, ledger.billed());
+    let (replicas, nodes) = driver.fleet.take_lives();
+    for life in &replicas {
+        let mut time = life.created;
+        for span in &life.phases {
+            prop_assert_eq!(span.start, time);
+            time = span.end;
+        }
+        prop_assert_eq!(time, life.ended.unwrap_or(end).max(life.created));
+    }
+    // With commitments and free hours the ledger holds more GPU-time than the nodes were billed.
+    prop_assert!(is_serverless || ledger.gpu_ns() >= billed_gpu_ns(&nodes));
+    for node in &nodes {
+        let shares: Usd = replicas.iter().filter(|life| life.node == Some(node.node)).map(|life| life.cost).sum();
+        prop_assert_eq!(shares + node.cost_without_replica, node.cost);
+        let held = replicas.iter().filter(|life| life.node == Some(node.node));
+        let most = held
+            .clone()
+            .map(|life| {
+                let on_node =
+                    |life: &ReplicaLife| life.phases.iter().find(|span| span.phase != "pending").map(|span| span.start);
                 let start = on_node(life).unwrap_or(SimTime::MAX);
                 let is_there = |other: &&ReplicaLife| {
                     other.node == life.node
@@ -182,10 +244,12 @@ proptest! {
                         && other.ended.is_none_or(|ended| ended > start)
                 };
                 replicas.iter().filter(is_there).count()
-            }).max().unwrap_or(0);
-            prop_assert!(most as u32 <= node.gpus, "{} pods at once on {:?}", most, node);
-        }
+            })
+            .max()
+            .unwrap_or(0);
+        prop_assert!(most as u32 <= node.gpus, "{} pods at once on {:?}", most, node);
     }
+    Ok(replicas)
 }
 
 /// Plenty of on-demand capacity of two sizes, spot that is sometimes refused, nothing that interrupts.

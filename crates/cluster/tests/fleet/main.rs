@@ -2,11 +2,14 @@
 
 mod autoscaler;
 mod closing;
+mod disruption;
 mod karpenter;
 mod money;
 mod node_cache;
 mod pause;
+mod probes;
 mod room;
+mod scheduling;
 mod spot;
 mod start;
 mod support;

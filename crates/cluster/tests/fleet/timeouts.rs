@@ -63,14 +63,14 @@ fn the_cluster_autoscaler_gives_up_after_fifteen_minutes_and_leaves_the_group_al
     let nodes = lives(&spec, 1, 22_000);
     let requested: Vec<u64> = nodes.iter().map(|node| node.requested.as_secs()).collect();
     // Each is given up after 900 s; then the group rests 300, 600, 1200, 1800, 1800 s, and the next scan asks again.
-    assert_eq!(requested[..6], [10, 1_210, 2_710, 4_810, 7_510, 10_210]);
+    assert_eq!(requested[..6], [30, 1_230, 2_730, 4_830, 7_530, 10_230]);
     assert!(nodes.iter().take(6).all(|node| node.ending == "provision_timeout"));
     assert_eq!(nodes[0].billed, secs(870));
 }
 
 #[test]
 fn the_cluster_autoscaler_forgets_a_failure_after_three_hours() {
-    // The first failure is at 910 s; a second one counts as a repetition until 910 s + 3 h.
+    // The first failure is at 930 s; a second one counts as a repetition until 930 s + 3 h.
     for (again, rest) in [(10_000, 600), (11_000, 300)] {
         let mut spec = with(autoscaler());
         spec.timings.boot = Distribution::Constant(2_000.0);
@@ -83,7 +83,7 @@ fn the_cluster_autoscaler_forgets_a_failure_after_three_hours() {
         driver.run_to(at(again + 2_000));
         driver.fleet.finish(driver.now);
         let requested: Vec<u64> = driver.fleet.take_lives().1.iter().map(|node| node.requested.as_secs()).collect();
-        assert_eq!(requested, [10, again + 10, again + 910 + rest]);
+        assert_eq!(requested, [30, again + 30, again + 930 + rest]);
     }
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use cluster::spec::{
-    ColdStartSpec, ControllerSpec, Exporter, FleetSpec, InstanceOffering, MetricsSpec, NodeTimings, PolicySpec,
-    ServiceSpec, SimulationSpec, SloSpec,
+    ColdStartSpec, ControllerSpec, FleetSpec, InstanceOffering, MetricsSpec, NodeTimings, PolicySpec, ServiceSpec,
+    SimulationSpec, SloSpec,
 };
 use cluster::{Keep, simulate};
 use policy::hpa::{HpaSpec, MetricSpec, MetricTarget};
@@ -88,9 +88,9 @@ fn run(service: ServiceSpec, rate: f64, external: Vec<Rule>, controller: Control
             dcgm_interval: seconds(30),
             adapter_relist: seconds(30),
             resource_resolution: seconds(15),
-            exporters: vec![Exporter::Vllm, Exporter::Gateway],
             targets,
             adapter: Some(Rules { custom: Vec::new(), external }),
+            ..MetricsSpec::default()
         },
         policies: vec![policy],
     };

@@ -192,6 +192,11 @@ impl Adapter {
         self.custom.iter().chain(&self.external).any(|rule| rule.wants(labels))
     }
 
+    /// Whether any rule may look at a series of this name, whatever its other labels.
+    pub fn wants_name(&self, name: &str) -> bool {
+        self.custom.iter().chain(&self.external).any(|rule| rule.wants_name(name))
+    }
+
     /// Asks which series there are. Metrics whose series had no sample within the maximum age disappear.
     pub fn relist(&mut self, storage: &Storage, now_ms: i64) {
         self.listed_custom.clear();

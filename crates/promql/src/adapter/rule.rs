@@ -89,6 +89,11 @@ impl CheckedRule {
         self.series.wants_name(labels.metric_name()) || self.example.wants(labels)
     }
 
+    /// Whether the rule may look at a series of this name.
+    pub fn wants_name(&self, name: &str) -> bool {
+        self.series.wants_name(name) || self.example.wants_name(name)
+    }
+
     /// The name under which the API shows a series, or None if the rule leaves it out.
     pub fn api_name(&self, series: &str) -> Option<String> {
         if self.filters.iter().any(|(pattern, is_wanted)| pattern.is_match(series) != *is_wanted) {

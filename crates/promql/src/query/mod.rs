@@ -188,7 +188,7 @@ impl Query {
     }
 
     /// Whether a selector of the query could select a series of this name.
-    pub(crate) fn wants_name(&self, name: &str) -> bool {
+    pub fn wants_name(&self, name: &str) -> bool {
         self.selectors.iter().any(|reached| reached.selector.is_name_match(name))
     }
 

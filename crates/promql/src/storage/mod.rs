@@ -113,6 +113,42 @@ impl Storage {
         TargetId(self.insert(all))
     }
 
+    /// Registers series that are always scraped together and have no `up` of their own, as [`Self::record`] gives their values: a part of
+    /// what a target shows. Those that another holds already are left out, as a server drops duplicate samples; what is kept is said for
+    /// each. Series that were registered together before and have ended go on. None if nothing is left.
+    pub fn add_group(&mut self, series: &[Labels]) -> Option<(TargetId, Vec<bool>)> {
+        if let Some(place) = series.first().and_then(|first| self.place(first))
+            && self.target_mut(place.block).series == series
+            && self.target_mut(place.block).block.end.is_some()
+        {
+            self.ended.retain(|&ended| ended != place.block);
+            return Some((TargetId(place.block), vec![true; series.len()]));
+        }
+        let mut kept: Vec<Labels> = Vec::with_capacity(series.len());
+        let is_kept = series.iter().map(|labels| {
+            let is_free = self.place(labels).is_none() && !kept.contains(labels);
+            if is_free {
+                kept.push(labels.clone());
+            }
+            is_free
+        });
+        let is_kept: Vec<bool> = is_kept.collect();
+        (!kept.is_empty()).then(|| (TargetId(self.insert(kept)), is_kept))
+    }
+
+    /// Whether there is a series with these labels.
+    pub fn holds(&self, labels: &Labels) -> bool {
+        self.place(labels).is_some()
+    }
+
+    /// Stores one value for each series of a group; see [`Self::scrape`].
+    ///
+    /// # Panics
+    /// If the number of values is not the number of series.
+    pub fn record(&mut self, id: TargetId, t_ms: i64, values: &[f64]) -> bool {
+        self.push(id.0, t_ms, values[0], &values[1..])
+    }
+
     /// Adds a series to a target, as the new last value of each scrape. Cost: the target's history is copied.
     pub fn add_series(&mut self, id: TargetId, labels: Labels) {
         assert!(self.place(&labels).is_none(), "{labels} exists");

@@ -5,8 +5,9 @@ use units::SimTime;
 
 use crate::{RunReport, Table};
 
-const REPLICA_PHASES: [&str; 10] = [
+const REPLICA_PHASES: [&str; 11] = [
     "pending",
+    "back_off",
     "image_pull",
     "model_download",
     "gpu_load",
@@ -42,7 +43,18 @@ pub fn replicas_table(report: &RunReport<'_>) -> Table {
         .dollars("cost_usd", each().map(|life| life.cost))
         .count("completed", each().map(|life| life.completed))
         .count("lost", each().map(|life| life.lost))
+        .count("restarts", each().map(|life| u64::from(life.restarts)))
+        .text("waited_for", each().map(waited_for))
         .text("ending", each().map(|life| life.ending))
+}
+
+/// What a pod waited for while no node was on its way, each reason once with the time.
+fn waited_for(life: &ReplicaLife) -> String {
+    let spans = life
+        .waits
+        .iter()
+        .map(|wait| format!("{} {}..{}", wait.reason, wait.start.as_secs_f64(), wait.end.as_secs_f64()));
+    spans.collect::<Vec<_>>().join("; ")
 }
 
 /// One row per node of the detailed replication, times in seconds since the start of the run.

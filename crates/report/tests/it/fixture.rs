@@ -272,6 +272,8 @@ fn lives(record: &mut RunRecord, behavior: Behavior, noise: &mut Noise) {
             record.scaling.cold_start_ns.push(ready.since(created).as_nanos());
         }
         record.replicas.push(ReplicaLife {
+            waits: Vec::new(),
+            restarts: 0,
             pod: PodId(index),
             node: Some(NodeId(index / 2)),
             purchase: Some(Purchase::OnDemand),

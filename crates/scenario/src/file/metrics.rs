@@ -7,6 +7,8 @@ use serde::Deserialize;
 
 use crate::quantity::Time;
 
+use super::OutageFile;
+
 /// `metrics`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
@@ -48,6 +50,8 @@ pub struct MetricsFile {
     pub external_labels: BTreeMap<String, String>,
     /// How programs are scraped, where no manifest says so.
     pub targets: Vec<TargetFile>,
+    /// When parts of the pipeline do not work.
+    pub outages: Vec<OutageFile>,
 }
 
 impl Default for MetricsFile {
@@ -71,6 +75,7 @@ impl Default for MetricsFile {
             ksm: KsmFile::default(),
             external_labels: BTreeMap::new(),
             targets: Vec::new(),
+            outages: Vec::new(),
         }
     }
 }

@@ -8,11 +8,13 @@ mod cold_start;
 mod manifests;
 mod metrics;
 mod nodes;
+mod outages;
 mod policies;
 mod prices;
 mod run;
 mod service;
 mod traffic;
+mod usage;
 
 pub use choice::{Distribution, DistributionChoice, TextOr};
 pub use cold_start::{
@@ -25,9 +27,11 @@ pub use metrics::{
 };
 pub use nodes::{
     AvailabilityFile, BalancedFile, BathtubFile, BathtubPoint, CapacityType, ClusterAutoscalerFile, ClusteredFile,
-    ConsolidationFile, DisruptionBudgetFile, InstanceTypeFile, InterruptionsFile, ManagerFile, NodeLostFile, NodesFile,
-    OfferCapacity, PoolFile, SchedulingFile, ServerlessFile, SimpleFile, SpotFile, TimingsFile, ZoneTraceFile,
+    ConsolidationFile, DisruptionBudgetFile, InstanceTypeFile, InterruptionsFile, KarpenterFile, ManagerFile,
+    NodeLostFile, NodesFile, OfferCapacity, PoolFile, SchedulingFile, ServerlessFile, SimpleFile, SpotFile,
+    TimingsFile, ZoneTraceFile,
 };
+pub use outages::{OutageFile, OutagePartFile};
 pub use policies::{
     HpaChoice, KedaChoice, PausePodsFile, PolicyFile, PredictiveFile, Reference, StaticFile, WarmPoolFile,
 };
@@ -41,6 +45,10 @@ pub use traffic::{
     BurstFile, ClipFile, ColumnsFile, GeneratorFile, HistoryFile, Level, NoiseFile, PartFile, PointFile, PointsFile,
     ProcessFile, RateSeriesFile, RateTerm, RateTermChoice, SeriesUnit, SineFile, TimeColumn, TraceFile, TraceFormat,
     TrafficFile, WeeklyFile,
+};
+
+pub use usage::{
+    AmountOr, ContainerUsageFile, Cores, CpuFile, GpuPowerFile, MemoryFile, Power, UsageChoice, UsageFile,
 };
 
 use schemars::JsonSchema;
@@ -91,6 +99,9 @@ pub struct ScenarioSpec {
     /// Where pods run.
     #[serde(default)]
     pub nodes: NodesFile,
+    /// Which Karpenter manages the nodes, where it does.
+    #[serde(default)]
+    pub karpenter: KarpenterFile,
     /// Price of each instance type, and the catalog that knows the rest.
     #[serde(default)]
     pub prices: PricesFile,

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
+use crate::manifest::TaintFile;
 use crate::quantity::{Hazard, Price, Share, Size, Time};
 
 use super::Distribution;
@@ -71,6 +72,14 @@ impl Default for ClusterAutoscalerFile {
             gpu_utilization_threshold: Share(0.5),
         }
     }
+}
+
+/// `karpenter`: which Karpenter it is.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct KarpenterFile {
+    /// Version, such as `1.13`: before 1.14 consolidation moves pods to nodes that have just received some. The newest by default.
+    pub version: Option<String>,
 }
 
 /// `simple`.
@@ -142,7 +151,7 @@ pub struct InstanceTypeFile {
     #[serde(default = "gpu_resource")]
     pub gpu_resource: String,
     /// What the device plugin advertises instead, for machines with MIG or time-slicing: `nvidia.com/mig-1g.10gb: 7`,
-    /// `nvidia.com/gpu.shared: 4`. In place of `gpuResource`.
+    /// `nvidia.com/gpu.shared: 4`. In place of `gpuResource`. Resources that are no accelerators, such as `vpc.amazonaws.com/efa: 4`, come on top.
     #[serde(default)]
     pub resources: BTreeMap<String, u32>,
     /// Value of the node label `nvidia.com/gpu.product`.
@@ -167,7 +176,9 @@ pub struct PoolFile {
     /// Higher is tried first.
     #[serde(default)]
     pub weight: u32,
-    /// Instance types it may launch.
+    /// Instance types it may launch. Left out where `name` is that of a NodePool or Provisioner manifest: then `capacity` is all that is
+    /// said here.
+    #[serde(default)]
     pub instance_types: Vec<String>,
     /// Purchase options it may use.
     #[serde(default = "on_demand")]
@@ -175,9 +186,12 @@ pub struct PoolFile {
     /// Zones; none by default.
     #[serde(default)]
     pub zones: Vec<String>,
-    /// Labels of its nodes, for pods' `nodeSelector`.
+    /// Labels of its nodes, for pods' `nodeSelector` and node affinity.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+    /// Taints of its nodes: pods that do not tolerate them run elsewhere. None by default.
+    #[serde(default)]
+    pub taints: Vec<TaintFile>,
     /// GPUs at most.
     #[serde(default)]
     pub gpus_max: Option<u32>,

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::quantity::{Count, Share, Size, Time};
 
-use super::Distribution;
+use super::{Distribution, UsageChoice};
 
 /// `service`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -39,6 +39,9 @@ pub struct ServiceFile {
     /// What happens to requests in service on a replica that is killed.
     #[serde(default = "default_kill")]
     pub on_kill: KillFile,
+    /// CPU, memory and power of a replica as measured, for policies that scale on them; or `guess`.
+    #[serde(default)]
+    pub usage: Option<UsageChoice>,
     /// What clients do.
     #[serde(default)]
     pub client: ClientFile,

@@ -64,10 +64,10 @@ pub struct PodSpecFile {
     /// Scheduling priority.
     #[serde(default)]
     pub priority: Option<i32>,
-    /// Preferences for other nodes; what is required is refused.
+    /// Preferences for other nodes.
     #[serde(default)]
     pub affinity: AffinityFile,
-    /// Spreading over nodes and zones; `ScheduleAnyway` only.
+    /// Spreading over nodes and zones.
     #[serde(default)]
     pub topology_spread_constraints: Vec<SpreadConstraintFile>,
 }
@@ -117,7 +117,7 @@ pub struct SpreadConstraintFile {
     pub max_skew: u32,
     /// What to spread over.
     pub topology_key: String,
-    /// `ScheduleAnyway`; `DoNotSchedule`, the API's default, is refused.
+    /// `DoNotSchedule` unless set.
     #[serde(default)]
     pub when_unsatisfiable: Option<String>,
     /// Whose pods.
@@ -136,8 +136,13 @@ pub struct ExpressionSelectorFile {
 }
 
 impl ExpressionSelectorFile {
+    /// Whether it selects everything.
+    pub(super) fn is_empty(&self) -> bool {
+        self.match_labels.is_empty() && self.match_expressions.is_empty()
+    }
+
     /// Whether it selects pods with these labels.
-    fn selects(&self, labels: &BTreeMap<String, String>) -> bool {
+    pub(super) fn selects(&self, labels: &BTreeMap<String, String>) -> bool {
         let has = |rule: &Requirement| {
             let value = labels.get(&rule.key);
             let is_listed = value.is_some_and(|value| rule.values.contains(value));
@@ -193,7 +198,7 @@ pub struct ProbeFile {
     /// 10 unless set.
     #[serde(default = "probe_period")]
     pub period_seconds: u64,
-    /// 1 unless set; more is not modelled.
+    /// 1 unless set.
     #[serde(default)]
     pub success_threshold: Option<u32>,
 }
@@ -285,10 +290,6 @@ impl DeploymentFile {
         }
         let (gpu_resource, gpus) = gpus(&spec.containers)?;
         let probe = spec.containers.iter().find_map(|container| container.readiness_probe.as_ref());
-        if probe.and_then(|probe| probe.success_threshold).is_some_and(|threshold| threshold != 1) {
-            let reason = "successThreshold above 1 delays readiness and is not modelled".to_owned();
-            return Err(("containers[0].readinessProbe.successThreshold".to_owned(), reason));
-        }
         Ok(PodSpec {
             gpus,
             gpu_resource,
@@ -307,6 +308,8 @@ impl DeploymentFile {
             labels: self.spec.template.metadata.labels.clone().into_iter().collect(),
             image: spec.containers[0].image.clone(),
             group: None,
+            probes: cluster::spec::Probes::default(),
+            scheduling: cluster::spec::PodScheduling::default(),
         })
     }
 }
@@ -324,9 +327,9 @@ impl DeploymentFile {
         }
         for (index, constraint) in spec.topology_spread_constraints.iter().enumerate() {
             let path = format!("topologySpreadConstraints[{index}]");
+            // Hard constraints are read with what else the pod requires of where it runs.
             if constraint.when_unsatisfiable.as_deref() != Some("ScheduleAnyway") {
-                let reason = "only `whenUnsatisfiable: ScheduleAnyway` is modelled; `DoNotSchedule` keeps pods from nodes with room";
-                return Err((path, reason.to_owned()));
+                continue;
             }
             if constraint.max_skew == 0 {
                 return Err((format!("{path}.maxSkew"), "must be at least 1".to_owned()));
@@ -357,16 +360,31 @@ fn pre_stop(containers: &[ContainerFile]) -> Result<SimDuration, PodProblem> {
     Ok(SimDuration::from_secs(longest))
 }
 
-/// The one extended resource the containers ask for, and how many of it.
+/// Extended resources that are accelerators; others only bind where instance types state them.
+pub fn is_accelerator(name: &str) -> bool {
+    let is_named = matches!(
+        name,
+        "habana.ai/gaudi"
+            | "aws.amazon.com/neuron"
+            | "aws.amazon.com/neuroncore"
+            | "aws.amazon.com/neurondevice"
+            | "gpu.intel.com/xe"
+            | "gpu.intel.com/i915"
+    );
+    is_named || name.starts_with("nvidia.com/mig-") || ["gpu", "tpu", "npu"].iter().any(|word| name.contains(word))
+}
+
+/// The one accelerator the containers ask for, and how many of it.
 fn gpus(containers: &[ContainerFile]) -> Result<(String, u32), PodProblem> {
     let mut names: Vec<&str> = containers.iter().flat_map(ContainerFile::extended).collect();
+    names.retain(|name| is_accelerator(name));
     names.sort_unstable();
     names.dedup();
     let [name] = names[..] else {
         return if names.is_empty() {
             Ok(("nvidia.com/gpu".to_owned(), 0))
         } else {
-            Err(("containers".to_owned(), format!("asks for several extended resources: {}", names.join(", "))))
+            Err(("containers".to_owned(), format!("asks for several kinds of accelerators: {}", names.join(", "))))
         };
     };
     let total: u64 = containers.iter().filter_map(|container| container.request(name)).map(Quantity::units).sum();

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use cluster::spec::{Consolidation, DisruptionBudget};
+use cluster::spec::{Consolidation, DisruptionBudget, Taint};
 use serde::Deserialize;
 use units::SimDuration;
 
 use crate::error::ScenarioError;
 use crate::quantity::{Amount, Time};
 
-use super::{Document, Kind, MetadataFile, Quantity, read};
+use super::{Document, Kind, MetadataFile, Quantity, TaintFile, read};
 
 /// What the three APIs say, in one form.
 #[derive(Clone, Debug)]
@@ -28,6 +28,12 @@ pub struct KarpenterPool {
     pub limits: BTreeMap<String, Quantity>,
     /// When nodes go.
     pub disruption: KarpenterDisruption,
+    /// Taints its nodes carry.
+    pub taints: Vec<Taint>,
+    /// Its nodes are annotated `karpenter.sh/do-not-disrupt: "true"`.
+    pub protected: bool,
+    /// `spec.replicas` of a static pool.
+    pub replicas: Option<u32>,
 }
 
 /// When nodes go.
@@ -37,6 +43,8 @@ pub struct KarpenterDisruption {
     pub consolidation: Consolidation,
     /// Age at which they are replaced.
     pub expire_after: Option<SimDuration>,
+    /// Whether those that old go within the budgets, with a replacement first: before v1.
+    pub expires_gracefully: bool,
     /// Hard limit of a drain.
     pub termination_grace: Option<SimDuration>,
     /// Budgets.
@@ -85,6 +93,8 @@ struct PoolSpec {
     limits: BTreeMap<String, Quantity>,
     #[serde(default)]
     weight: u32,
+    #[serde(default)]
+    replicas: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -99,6 +109,7 @@ struct PoolTemplate {
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 struct TemplateMetadata {
     labels: BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -106,6 +117,8 @@ struct TemplateMetadata {
 struct TemplateSpec {
     #[serde(default)]
     requirements: Vec<Requirement>,
+    #[serde(default)]
+    taints: Vec<TaintFile>,
     #[serde(default)]
     expire_after: Option<GoDuration>,
     #[serde(default)]
@@ -155,6 +168,8 @@ struct ProvisionerManifest {
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 struct ProvisionerSpec {
     labels: BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
+    taints: Vec<TaintFile>,
     requirements: Vec<Requirement>,
     limits: ProvisionerLimits,
     ttl_seconds_after_empty: Option<u64>,
@@ -226,7 +241,7 @@ const BALANCED_THRESHOLD: u32 = 2;
 
 impl PoolManifest {
     fn resolve(self, document: &Document) -> Result<KarpenterPool, ScenarioError> {
-        let PoolSpec { template: PoolTemplate { metadata, spec }, disruption, limits, weight } = self.spec;
+        let PoolSpec { template: PoolTemplate { metadata, spec }, disruption, limits, weight, replicas } = self.spec;
         let is_beta = document.kind == Kind::NodePoolBeta;
         let wrong = |path: &str, reason: &str| ScenarioError::Inconsistent {
             at: document.node.at(&["spec", "disruption"]).unwrap_or(&document.node).locate(path),
@@ -238,6 +253,10 @@ impl PoolManifest {
         if !is_beta && disruption.expire_after.is_some() {
             return Err(wrong("spec.disruption.expireAfter", "v1 has `expireAfter` under `spec.template.spec`"));
         }
+        check_static(replicas, weight, &limits).map_err(|reason| ScenarioError::Inconsistent {
+            at: document.node.at(&["spec", "replicas"]).unwrap_or(&document.node).locate("spec.replicas"),
+            reason,
+        })?;
         let expire_after = spec.expire_after.or(disruption.expire_after);
         let consolidation = consolidation(&disruption, is_beta).map_err(|reason| wrong("spec.disruption", reason))?;
         Ok(KarpenterPool {
@@ -245,14 +264,18 @@ impl PoolManifest {
             weight,
             requirements: spec.requirements,
             on_demand_by_default: false,
-            labels: metadata.labels,
+            labels: metadata.labels.clone(),
             limits,
             disruption: KarpenterDisruption {
                 consolidation,
                 expire_after: expire_after.map_or(Some(EXPIRE_AFTER), GoDuration::finite),
+                expires_gracefully: is_beta,
                 termination_grace: spec.termination_grace_period.and_then(GoDuration::finite),
                 budgets: budgets(disruption.budgets).map_err(|reason| wrong("spec.disruption.budgets", &reason))?,
             },
+            taints: spec.taints.iter().map(TaintFile::taint).collect(),
+            protected: is_protected(&metadata.annotations),
+            replicas,
         })
     }
 }
@@ -282,10 +305,35 @@ impl ProvisionerManifest {
             disruption: KarpenterDisruption {
                 consolidation,
                 expire_after: spec.ttl_seconds_until_expired.map(SimDuration::from_secs),
+                expires_gracefully: true,
                 termination_grace: None,
                 budgets: Vec::new(),
             },
+            taints: spec.taints.iter().map(TaintFile::taint).collect(),
+            protected: is_protected(&spec.annotations),
+            replicas: None,
         })
+    }
+}
+
+/// On a node only the word `true` counts.
+fn is_protected(annotations: &BTreeMap<String, String>) -> bool {
+    annotations.get("karpenter.sh/do-not-disrupt").is_some_and(|value| value == "true")
+}
+
+/// A static pool has no weight and no limit but of nodes.
+fn check_static(replicas: Option<u32>, weight: u32, limits: &BTreeMap<String, Quantity>) -> Result<(), String> {
+    if replicas.is_none() {
+        return Ok(());
+    }
+    if weight > 0 {
+        return Err("a static NodePool, one with `replicas`, takes no `weight`".to_owned());
+    }
+    match limits.keys().find(|key| *key != "nodes") {
+        Some(key) => {
+            Err(format!("a static NodePool, one with `replicas`, takes no limit but of `nodes`, not of `{key}`"))
+        }
+        None => Ok(()),
     }
 }
 
@@ -357,6 +405,13 @@ pub fn disruption_budget(
         (None, None) => None,
         _ => return Err("`schedule` and `duration` go together".to_owned()),
     };
+    if let Some((schedule, _)) = &window {
+        let is_macro = ["@annually", "@yearly", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"]
+            .contains(&schedule.as_str());
+        if !is_macro && schedule.split_whitespace().count() != 5 {
+            return Err(format!("schedule `{schedule}`: the API server takes five fields, or @daily and its like"));
+        }
+    }
     let percent = nodes.strip_suffix('%').map(str::parse::<u32>);
     let (nodes, percent) = match (percent, nodes.parse::<u32>()) {
         (Some(Ok(percent)), _) if percent <= 100 => (None, Some(f64::from(percent))),

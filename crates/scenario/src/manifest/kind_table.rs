@@ -173,13 +173,13 @@ pub const ROWS: &[Row] = &[
     inert("grove.io", "*"),
     // Scheduling, quotas, disruption.
     row("policy", "PodDisruptionBudget", Kind::PodDisruptionBudget, Read),
-    row("scheduling.k8s.io", "PriorityClass", Kind::PriorityClass, Inert),
+    row("scheduling.k8s.io", "PriorityClass", Kind::PriorityClass, Read),
     row("node.k8s.io", "RuntimeClass", Kind::RuntimeClass, Inert),
-    row("resource.k8s.io", "ResourceClaimTemplate ResourceClaim DeviceClass", Kind::ResourceClaim, Inert),
+    row("resource.k8s.io", "ResourceClaimTemplate ResourceClaim DeviceClass", Kind::ResourceClaim, Read),
     inert("resource.k8s.io", "ResourceSlice DeviceTaintRule"),
     row("apps extensions", "DaemonSet", Kind::DaemonSet, Inert),
-    row("core", "LimitRange", Kind::LimitRange, Warn("requests it fills in are left out; write them into the pods")),
-    row("core", "ResourceQuota", Kind::ResourceQuota, Warn("pods beyond the quota are made all the same")),
+    row("core", "LimitRange", Kind::LimitRange, Read),
+    row("core", "ResourceQuota", Kind::ResourceQuota, Read),
     row("batch", "Job CronJob", Kind::Job, Warn("its pods take GPUs of the pool at times that are left out")),
     // Configuration and storage.
     row("core", "ConfigMap", Kind::AdapterConfig, Read),

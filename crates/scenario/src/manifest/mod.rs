@@ -4,6 +4,7 @@
 //! modelled is refused. This module does not know how manifests are put together into an experiment.
 
 mod adapter;
+mod admission;
 mod autoscaler;
 mod budget;
 mod common;
@@ -13,8 +14,10 @@ mod habits;
 mod karpenter;
 mod kind_table;
 mod kinds;
+mod probes;
 mod rules;
 mod scaled_object;
+mod scheduling;
 mod templates;
 mod versions;
 pub mod workload;
@@ -22,14 +25,17 @@ pub mod workload;
 pub use adapter::{
     AdapterFile, AdapterNameFile, AdapterResourceFile, AdapterResourcesFile, AdapterRuleFile, SeriesFilterFile,
 };
+pub use admission::{DeviceRequestFile, LimitRangeFile, PriorityClassFile, ResourceQuotaFile, is_kind, read_loosely};
 pub use autoscaler::{HpaFile, HpaSpecFile, ScaleTargetFile};
 pub use budget::BudgetFile;
 pub use common::{IntOrPercent, MetadataFile, Quantity};
-pub use deployment::{ContainerFile, DeploymentFile};
+pub use deployment::{ContainerFile, DeploymentFile, is_accelerator};
 pub use documents::{Document, Gathered, Origin, group_and_version};
 pub use karpenter::{KarpenterDisruption, KarpenterPool, Operator, Requirement, default_budget, disruption_budget};
 pub use kinds::{Kind, Treatment};
+pub use probes::ReadProbes;
 pub use scaled_object::{ScaledObjectFile, ScaledObjectSpecFile};
+pub use scheduling::{Required, TaintFile, protection};
 pub use templates::first_action;
 
 use crate::error::ScenarioError;

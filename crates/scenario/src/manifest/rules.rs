@@ -14,9 +14,11 @@ pub enum Treatment {
     Ignored,
     /// It would change the result: refused, with what it does.
     Refused(&'static str),
+    /// It has an effect and is read by another module: taken out here.
+    Elsewhere,
 }
 
-use Treatment::{Ignored, Refused};
+use Treatment::{Elsewhere, Ignored, Refused};
 
 /// A path and what becomes of it.
 pub type Rule = (&'static str, Treatment);
@@ -45,25 +47,16 @@ const DEPLOYMENT: [Rule; 10] = [
     // It delays when a pod counts as available, which only rollouts look at.
     ("spec.minReadySeconds", Ignored),
     ("spec.paused", Ignored),
-    ("spec.template.metadata.annotations", Ignored),
+    ("spec.template.metadata.annotations", Elsewhere),
     ("spec.template.metadata.name", Ignored),
     ("spec.template.metadata.namespace", Ignored),
     ("spec.template.metadata.creationTimestamp", Ignored),
 ];
 
-const POD: [Rule; 29] = [
-    (
-        "spec.template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution",
-        Refused("required node affinity restricts the nodes a pod may use; write it as `nodeSelector`"),
-    ),
-    (
-        "spec.template.spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution",
-        Refused("required pod affinity restricts the nodes a pod may use"),
-    ),
-    (
-        "spec.template.spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution",
-        Refused("required pod anti-affinity keeps pods from sharing a node"),
-    ),
+const POD: [Rule; 31] = [
+    ("spec.template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution", Elsewhere),
+    ("spec.template.spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution", Elsewhere),
+    ("spec.template.spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution", Elsewhere),
     ("spec.template.spec.affinity.nodeAffinity", Ignored),
     ("spec.template.spec.affinity.podAffinity", Ignored),
     (
@@ -74,15 +67,14 @@ const POD: [Rule; 29] = [
         "spec.template.spec.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[].podAffinityTerm.namespaceSelector",
         Ignored,
     ),
-    ("spec.template.spec.topologySpreadConstraints[].minDomains", Ignored),
-    ("spec.template.spec.topologySpreadConstraints[].nodeAffinityPolicy", Ignored),
-    ("spec.template.spec.topologySpreadConstraints[].nodeTaintsPolicy", Ignored),
-    ("spec.template.spec.topologySpreadConstraints[].matchLabelKeys", Ignored),
+    ("spec.template.spec.topologySpreadConstraints[].minDomains", Elsewhere),
+    ("spec.template.spec.topologySpreadConstraints[].nodeAffinityPolicy", Elsewhere),
+    ("spec.template.spec.topologySpreadConstraints[].nodeTaintsPolicy", Elsewhere),
+    ("spec.template.spec.topologySpreadConstraints[].matchLabelKeys", Elsewhere),
     ("spec.template.spec.nodeName", Refused("nodeName binds every pod to one node")),
-    ("spec.template.spec.tolerations", Ignored),
-    ("spec.template.spec.volumes", Ignored),
-    // Their time is part of the cold-start phases the scenario states.
-    ("spec.template.spec.initContainers", Ignored),
+    ("spec.template.spec.tolerations", Elsewhere),
+    ("spec.template.spec.volumes", Elsewhere),
+    ("spec.template.spec.initContainers", Elsewhere),
     ("spec.template.spec.serviceAccountName", Ignored),
     ("spec.template.spec.serviceAccount", Ignored),
     ("spec.template.spec.automountServiceAccountToken", Ignored),
@@ -95,12 +87,13 @@ const POD: [Rule; 29] = [
     ("spec.template.spec.schedulerName", Ignored),
     ("spec.template.spec.runtimeClassName", Ignored),
     ("spec.template.spec.enableServiceLinks", Ignored),
-    // One service: there is nobody to preempt.
-    ("spec.template.spec.priorityClassName", Ignored),
+    ("spec.template.spec.priorityClassName", Elsewhere),
+    ("spec.template.spec.preemptionPolicy", Elsewhere),
+    ("spec.template.spec.resourceClaims", Elsewhere),
     ("spec.template.spec.shareProcessNamespace", Ignored),
 ];
 
-const CONTAINER: [Rule; 19] = [
+const CONTAINER: [Rule; 20] = [
     ("spec.template.spec.containers[].command", Ignored),
     ("spec.template.spec.containers[].args", Ignored),
     ("spec.template.spec.containers[].env", Ignored),
@@ -110,9 +103,9 @@ const CONTAINER: [Rule; 19] = [
     ("spec.template.spec.containers[].imagePullPolicy", Ignored),
     ("spec.template.spec.containers[].securityContext", Ignored),
     ("spec.template.spec.containers[].workingDir", Ignored),
-    ("spec.template.spec.containers[].livenessProbe", Ignored),
-    // It delays the first readiness probe by at most one of its own periods.
-    ("spec.template.spec.containers[].startupProbe", Ignored),
+    ("spec.template.spec.containers[].livenessProbe", Elsewhere),
+    ("spec.template.spec.containers[].startupProbe", Elsewhere),
+    ("spec.template.spec.containers[].resources.claims", Elsewhere),
     ("spec.template.spec.containers[].terminationMessagePath", Ignored),
     ("spec.template.spec.containers[].terminationMessagePolicy", Ignored),
     ("spec.template.spec.containers[].lifecycle.postStart", Ignored),
@@ -134,19 +127,14 @@ const SCALED_OBJECT: [Rule; 3] = [
 
 const BUDGET: [Rule; 1] = [("spec.unhealthyPodEvictionPolicy", Ignored)];
 
-const NODE_POOL: [Rule; 7] = [
-    ("spec.template.metadata.annotations", Ignored),
+const NODE_POOL: [Rule; 4] = [
     ("spec.template.spec.nodeClassRef", Ignored),
-    ("spec.template.spec.taints", Ignored),
     ("spec.template.spec.startupTaints", Ignored),
     ("spec.template.spec.kubelet", Ignored),
     ("spec.template.spec.requirements[].minValues", Refused("minValues asks for several different instance types")),
-    ("spec.replicas", Refused("a static NodePool keeps a fixed number of nodes; use `nodes.pools[].nodesMin`")),
 ];
 
-const PROVISIONER: [Rule; 7] = [
-    ("spec.annotations", Ignored),
-    ("spec.taints", Ignored),
+const PROVISIONER: [Rule; 5] = [
     ("spec.startupTaints", Ignored),
     ("spec.kubeletConfiguration", Ignored),
     ("spec.provider", Ignored),
@@ -157,7 +145,7 @@ const PROVISIONER: [Rule; 7] = [
 const ADAPTER: [Rule; 1] = [("resourceRules", Ignored)];
 
 /// Fields of the API that pods have and the model does not look at: listed, so that none is taken for a slip of another.
-const POD_MORE: [Rule; 12] = [
+const POD_MORE: [Rule; 11] = [
     ("spec.template.spec.hostPID", Ignored),
     ("spec.template.spec.hostUsers", Ignored),
     ("spec.template.spec.dnsConfig", Ignored),
@@ -165,7 +153,6 @@ const POD_MORE: [Rule; 12] = [
     ("spec.template.spec.hostname", Ignored),
     ("spec.template.spec.subdomain", Ignored),
     ("spec.template.spec.setHostnameAsFQDN", Ignored),
-    ("spec.template.spec.preemptionPolicy", Ignored),
     ("spec.template.spec.os", Ignored),
     ("spec.template.spec.readinessGates", Ignored),
     ("spec.template.spec.overhead", Ignored),
@@ -203,7 +190,7 @@ pub fn prune(node: &mut Node, rules: &[&[Rule]]) -> Result<Vec<String>, Scenario
     let mut ignored = Vec::new();
     for (path, treatment) in rules.iter().copied().flatten() {
         let steps: Vec<&str> = path.split('.').collect();
-        if apply(node, &steps, *treatment, "")? {
+        if apply(node, &steps, *treatment, "")? && *treatment == Ignored {
             ignored.push((*path).to_owned());
         }
     }
@@ -234,7 +221,7 @@ fn remove(node: &mut Node, key: &str, treatment: Treatment, path: &str) -> Resul
     let Value::Map(entries) = &mut node.value else { return Ok(false) };
     let Some(position) = entries.iter().position(|entry| entry.key == key) else { return Ok(false) };
     match treatment {
-        Ignored => {
+        Ignored | Elsewhere => {
             entries.remove(position);
             Ok(true)
         }

@@ -1,10 +1,13 @@
 //! Nodes, cold starts, spot interruptions, disruption budgets.
 
+use std::collections::BTreeMap;
+
 use calibrate::ColdStartPreset;
+use cluster::fleet::is_schedule;
 use cluster::spec::{
     ArtifactSpec, CacheSpec, ClusterAutoscalerSpec, ColdStartSpec, Consolidation, DisruptionBudget, FleetSpec,
-    InstanceOffering, InterruptionModel, LinkSpec, NodeLostSpec, NodeManager, NodePoolSpec, NodeTimings, OnDemandShare,
-    PhaseSpec, PodDisruptionBudget, PodSpec, RestoreSpec, Scheduling, SpotSpec,
+    InstanceOffering, InterruptionModel, KarpenterSpec, LinkSpec, NodeLostSpec, NodeManager, NodePoolSpec, NodeTimings,
+    OnDemandShare, PhaseSpec, PodDisruptionBudget, PodSpec, PoolRules, RestoreSpec, Scheduling, SpotSpec,
 };
 use units::{Bytes, Millicores, SimDuration, SimTime};
 use workload::Distribution as Drawn;
@@ -12,9 +15,10 @@ use workload::Distribution as Drawn;
 use crate::error::{At, ScenarioError};
 use crate::file::{
     ArtifactFile, CacheFile, CapacityType, ColdStartFile, ConsolidationFile, DisruptionBudgetFile, InterruptionsFile,
-    ManagerFile, PhaseChoice, PhaseFile, PoolFile, RestorePlace, ScenarioSpec, SchedulingFile, SpotFile, TextOr,
+    ManagerFile, OfferCapacity, PhaseChoice, PhaseFile, PoolFile, RestorePlace, ScenarioSpec, SchedulingFile, SpotFile,
+    TextOr,
 };
-use crate::manifest::{BudgetFile, Document, KarpenterPool, Kind, default_budget, disruption_budget, read};
+use crate::manifest::{BudgetFile, Document, KarpenterPool, Kind, TaintFile, default_budget, disruption_budget, read};
 use crate::quantity::Time;
 use crate::tree::parse_path;
 
@@ -36,10 +40,12 @@ impl Context<'_> {
         let pools =
             if matches!(manager, NodeManager::Serverless { .. }) { Vec::new() } else { self.pools(spec, pod, window)? };
         let spot = self.spot(&spec.spot, &pools, window)?;
+        let cold_start = self.cold_start(spec)?;
+        self.note_kills(pod, &cold_start);
         Ok(FleetSpec {
             manager,
             timings: self.timings(spec)?,
-            cold_start: self.cold_start(spec)?,
+            cold_start,
             spot,
             commitments: self.commitments(spec, &pools)?,
             pools,
@@ -48,7 +54,19 @@ impl Context<'_> {
                 SchedulingFile::LeastAllocated => Scheduling::LeastAllocated,
                 SchedulingFile::MostAllocated => Scheduling::MostAllocated,
             },
+            karpenter: self.karpenter(spec)?,
         })
+    }
+
+    /// Rules of the version of Karpenter that is stated; of the newest if none is.
+    fn karpenter(&self, spec: &ScenarioSpec) -> Result<KarpenterSpec, ScenarioError> {
+        let Some(version) = &spec.karpenter.version else { return Ok(KarpenterSpec::default()) };
+        let parts: Option<Vec<u32>> =
+            version.trim_start_matches('v').split('.').map(|part| part.parse().ok()).collect();
+        match parts.as_deref() {
+            Some([major, minor, ..]) => Ok(KarpenterSpec { receivers_need_not_settle: (*major, *minor) < (1, 14) }),
+            _ => Err(self.inconsistent("spec.karpenter.version", "must be a version such as `1.13`")),
+        }
     }
 
     fn timings(&self, spec: &ScenarioSpec) -> Result<NodeTimings, ScenarioError> {
@@ -105,11 +123,17 @@ impl Context<'_> {
         let market = Market { spec, book: &book, resource: &pod.gpu_resource };
         let mut pools = Vec::new();
         for (index, pool) in spec.nodes.pools.iter().enumerate() {
-            pools.push(self.written_pool(&market, pool, &format!("spec.nodes.pools[{index}]"))?);
+            let path = format!("spec.nodes.pools[{index}]");
+            if self.is_added_to_manifest(pool, &path)? {
+                continue;
+            }
+            pools.push(self.written_pool(&market, pool, &path)?);
         }
         for kind in [Kind::NodePool, Kind::NodePoolBeta, Kind::Provisioner] {
             for document in self.of_kind(kind) {
-                pools.push(self.karpenter_pool(&market, document)?);
+                let added = spec.nodes.pools.iter().find(|pool| pool.name == document.name);
+                let capacity = added.map(|pool| pool.capacity.clone()).unwrap_or_default();
+                pools.push(self.karpenter_pool(&market, document, &capacity)?);
             }
         }
         if pools.is_empty() {
@@ -134,36 +158,39 @@ impl Context<'_> {
         Ok(pools)
     }
 
-    /// A pool none of whose nodes can hold the pod is worth a note; if none can, nothing would ever run.
-    fn check_fit(&mut self, pools: &[NodePoolSpec], pod: &PodSpec) -> Result<(), ScenarioError> {
-        let mut misfits = Vec::new();
-        self.note_unknown_labels(pools, pod);
-        for pool in pools {
-            if let Some((key, value)) =
-                pod.node_selector.iter().find(|(key, value)| gives_other(pools, pool, key, value))
-            {
-                let name = &pool.name;
-                misfits.push(format!("pool `{name}` can never hold the pod: it selects nodes with `{key}: {value}`, which this pool's do not have"));
-                continue;
+    /// Whether an entry of `nodes.pools` only adds capacity to the pool of a manifest.
+    fn is_added_to_manifest(&self, pool: &PoolFile, path: &str) -> Result<bool, ScenarioError> {
+        let kinds = [Kind::NodePool, Kind::NodePoolBeta, Kind::Provisioner];
+        let mut manifests = kinds.into_iter().flat_map(|kind| self.of_kind(kind));
+        let Some(manifest) = manifests.find(|document| document.name == pool.name) else {
+            if pool.instance_types.is_empty() {
+                let reason = format!("`instanceTypes` is missing, and no NodePool manifest is called `{}`", pool.name);
+                return Err(self.inconsistent(path, &reason));
             }
-            let reasons: Vec<String> = pool.offerings.iter().filter_map(|offering| misfit(offering, pod)).collect();
-            if reasons.len() == pool.offerings.len() {
-                misfits.push(format!("pool `{}` can never hold the pod: {}", pool.name, reasons[0]));
+            return Ok(false);
+        };
+        let segments = parse_path(path).expect("paths in this crate are well-formed");
+        let written = self.scenario.deepest(&segments).entries();
+        match written.iter().find(|entry| !matches!(entry.key.as_str(), "name" | "capacity")) {
+            Some(entry) => {
+                let (title, key) = (manifest.title(), &entry.key);
+                let reason = format!(
+                    "{title} is a manifest, which has its own `{key}`; only `capacity` can be added to it here"
+                );
+                Err(self.inconsistent(&format!("{path}.{key}"), &reason))
             }
+            None => self.check_insufficient(pool, path).map(|()| true),
         }
-        if misfits.len() == pools.len() {
-            return Err(self.inconsistent("spec.nodes", &misfits.join("; ")));
-        }
-        self.notes.extend(misfits);
-        Ok(())
     }
 
-    /// A label that neither a pool nor the model gives nodes cannot be checked; the pod is taken to find it.
-    fn note_unknown_labels(&mut self, pools: &[NodePoolSpec], pod: &PodSpec) {
-        for (key, value) in &pod.node_selector {
-            if !MODELLED_LABELS.contains(&key.as_str()) && !is_given(pools, key) {
-                self.notes.push(format!("nodeSelector `{key}: {value}`: no pool says it has this label; taken as met"));
+    fn check_insufficient(&self, pool: &PoolFile, path: &str) -> Result<(), ScenarioError> {
+        let shares = pool.capacity.values().filter_map(|capacity| capacity.insufficient);
+        match shares.into_iter().find(|share| share.0 >= 1.0) {
+            Some(share) => {
+                let reason = format!("`insufficient: {}%` would never launch anything", share.0 * 100.0);
+                Err(self.inconsistent(&format!("{path}.capacity"), &reason))
             }
+            None => Ok(()),
         }
     }
 
@@ -181,12 +208,7 @@ impl Context<'_> {
             zones: &pool.zones,
             capacity: &pool.capacity,
         };
-        if let Some(share) =
-            pool.capacity.values().filter_map(|capacity| capacity.insufficient).find(|share| share.0 >= 1.0)
-        {
-            let reason = format!("`insufficient: {}%` would never launch anything", share.0 * 100.0);
-            return Err(self.inconsistent(&format!("{path}.capacity"), &reason));
-        }
+        self.check_insufficient(pool, path)?;
         if pool.nodes_max.is_some_and(|most| most < pool.nodes_min) {
             return Err(self.inconsistent(&format!("{path}.nodesMax"), "is below `nodesMin`"));
         }
@@ -218,6 +240,7 @@ impl Context<'_> {
             expire_after: pool.expire_after.map(Time::duration),
             termination_grace: pool.termination_grace.map(Time::duration),
             budgets: self.written_budgets(pool.budgets.as_deref(), &format!("{path}.budgets"))?,
+            rules: PoolRules { taints: pool.taints.iter().map(TaintFile::taint).collect(), ..PoolRules::default() },
         })
     }
 
@@ -245,6 +268,11 @@ impl Context<'_> {
     ) -> Result<Vec<DisruptionBudget>, ScenarioError> {
         let Some(budgets) = budgets else { return Ok(vec![default_budget()]) };
         let resolve = |budget: &DisruptionBudgetFile| {
+            if let Some(schedule) = budget.schedule.as_ref().filter(|text| !is_schedule(text)) {
+                let reason =
+                    format!("schedule `{schedule}` is no cron schedule (five fields; Sunday is 0, ranges ascend)");
+                return Err(self.inconsistent(path, &reason));
+            }
             let duration = budget.duration.map(Time::duration);
             disruption_budget(&budget.nodes, budget.reasons.clone(), budget.schedule.clone(), duration)
                 .map_err(|reason| self.inconsistent(path, &reason))
@@ -252,7 +280,12 @@ impl Context<'_> {
         budgets.iter().map(resolve).collect()
     }
 
-    fn karpenter_pool(&mut self, market: &Market<'_>, document: &Document) -> Result<NodePoolSpec, ScenarioError> {
+    fn karpenter_pool(
+        &mut self,
+        market: &Market<'_>,
+        document: &Document,
+        capacity: &BTreeMap<CapacityType, OfferCapacity>,
+    ) -> Result<NodePoolSpec, ScenarioError> {
         let (pool, ignored) = KarpenterPool::read(document)?;
         self.note_ignored(document, &ignored);
         let below = if document.kind == Kind::Provisioner { "spec" } else { "spec.template.spec" };
@@ -270,7 +303,7 @@ impl Context<'_> {
             capacity_types: &wish.capacity_types,
             capacity_path: None,
             zones: &wish.zones,
-            capacity: &std::collections::BTreeMap::<CapacityType, _>::new(),
+            capacity,
         };
         let offerings = self.offerings(market, &wanted).map_err(|error| ScenarioError::Inconsistent {
             at: at(&requirements),
@@ -288,6 +321,15 @@ impl Context<'_> {
             let reason = format!("a limit on `{other}` caps the pool by something the model does not have");
             return Err(ScenarioError::NotModelled { at: at("spec.limits"), reason });
         }
+        self.note_schedules(&document.title(), &pool.disruption.budgets);
+        let nodes_max = limit("nodes").map(|nodes| u32::try_from(nodes).unwrap_or(u32::MAX));
+        let is_static = pool.replicas.is_some();
+        if is_static {
+            self.notes.push(format!(
+                "{}: `replicas` needs Karpenter's feature gate StaticCapacity, which is off by default; taken as on",
+                document.title()
+            ));
+        }
         Ok(NodePoolSpec {
             name: pool.name.clone(),
             weight: pool.weight,
@@ -296,14 +338,32 @@ impl Context<'_> {
             cpu_max: pool.limits.get("cpu").map(|cpu| Millicores(u64::try_from(cpu.0).unwrap_or(0))),
             memory_max: limit("memory").map(Bytes),
             offerings,
-            nodes_min: 0,
-            nodes_max: limit("nodes").map(|nodes| u32::try_from(nodes).unwrap_or(u32::MAX)),
+            nodes_min: pool.replicas.map_or(0, |replicas| replicas.min(nodes_max.unwrap_or(u32::MAX))),
+            nodes_max,
             on_demand: None,
-            consolidation: pool.disruption.consolidation,
+            consolidation: if is_static { Consolidation::Never } else { pool.disruption.consolidation },
             expire_after: pool.disruption.expire_after,
             termination_grace: pool.disruption.termination_grace,
             budgets: pool.disruption.budgets,
+            rules: PoolRules {
+                taints: pool.taints,
+                protected: pool.protected,
+                expires_gracefully: pool.disruption.expires_gracefully,
+                is_static,
+            },
         })
+    }
+
+    /// A budget whose schedule Karpenter cannot read permits nothing, and only its log says so.
+    fn note_schedules(&mut self, title: &str, budgets: &[DisruptionBudget]) {
+        for (index, budget) in budgets.iter().enumerate() {
+            if let Some((schedule, _)) = budget.window.as_ref().filter(|window| !is_schedule(&window.0)) {
+                self.notes.push(format!(
+                    "{title}: spec.disruption.budgets[{index}].schedule `{schedule}` is no schedule to Karpenter's parser (Sunday is 0, ranges ascend): \
+                     it then disrupts no node of the pool, for any reason, at any time"
+                ));
+            }
+        }
     }
 
     /// A manifest may name capacity types that the scenario has no prices of; that is no mistake, but makes the pool smaller than it looks.
@@ -512,52 +572,4 @@ fn preset_note(preset: &ColdStartPreset) -> String {
         "cold start `{}`: {}; sources with `scalelab calibrate preset {}`",
         preset.name, preset.description, preset.name
     )
-}
-
-/// Node labels that follow from pool, instance type, zone and purchase option.
-const MODELLED_LABELS: [&str; 8] = [
-    "nvidia.com/gpu.product",
-    "topology.kubernetes.io/zone",
-    "failure-domain.beta.kubernetes.io/zone",
-    "node.kubernetes.io/instance-type",
-    "beta.kubernetes.io/instance-type",
-    "karpenter.sh/nodepool",
-    "karpenter.sh/provisioner-name",
-    "karpenter.sh/capacity-type",
-];
-
-/// Whether some pool gives its nodes a label of this name.
-fn is_given(pools: &[NodePoolSpec], key: &str) -> bool {
-    pools.iter().flat_map(|pool| &pool.labels).any(|(given, _)| given == key)
-}
-
-/// Whether nodes of `pool` lack a label that pools decide about.
-fn gives_other(pools: &[NodePoolSpec], pool: &NodePoolSpec, key: &str, value: &str) -> bool {
-    is_given(pools, key) && !pool.labels.iter().any(|(given, its)| given == key && its == value)
-}
-
-/// Why a pod cannot run on a node of this offering; `None` if it can.
-fn misfit(offering: &InstanceOffering, pod: &PodSpec) -> Option<String> {
-    let kind = &offering.instance_type;
-    if let Some((key, value)) = pod.node_selector.iter().find(|(key, value)| match key.as_str() {
-        "nvidia.com/gpu.product" => *value != offering.gpu_product,
-        "node.kubernetes.io/instance-type" => value != kind,
-        _ => false,
-    }) {
-        let product = &offering.gpu_product;
-        return Some(format!("it selects nodes with `{key}: {value}`, {kind} has `{product}`"));
-    }
-    if pod.gpus > 0 && pod.gpu_resource != offering.gpu_resource {
-        return Some(format!("it asks for `{}`, {kind} has `{}`", pod.gpu_resource, offering.gpu_resource));
-    }
-    if pod.gpus > offering.gpus {
-        return Some(format!("it asks for {} GPUs, {kind} has {}", pod.gpus, offering.gpus));
-    }
-    let cpu: u64 = pod.containers.iter().filter_map(|container| container.cpu).map(|cpu| cpu.0).sum();
-    if cpu > offering.cpu.0 {
-        return Some(format!("it asks for {cpu}m of CPU, {kind} has {}", offering.cpu));
-    }
-    let memory: u64 = pod.containers.iter().filter_map(|container| container.memory).map(|memory| memory.0).sum();
-    (memory > offering.memory.0)
-        .then(|| format!("it asks for {} of memory, {kind} has {}", Bytes(memory), offering.memory))
 }

@@ -85,8 +85,6 @@ impl Context<'_> {
     fn is_a_concern(&self, document: &Document, moves_ours: Option<bool>) -> bool {
         let node = &document.node;
         let text = |path: &[&str]| node.text_at(path);
-        let is_beside =
-            self.workload.as_ref().is_none_or(|found| document.is_beside(self.namespace_of(&found.document)));
         match document.kind_text() {
             "Service" => text(&["spec", "sessionAffinity"]) == Some("ClientIP"),
             "VerticalPodAutoscaler" => {
@@ -96,8 +94,6 @@ impl Context<'_> {
             "ProvisioningRequest" => {
                 text(&["spec", "provisioningClassName"]) != Some("check-capacity.autoscaling.x-k8s.io")
             }
-            "LimitRange" => is_beside && has_key(node, "default", "defaultRequest"),
-            "ResourceQuota" => is_beside && node.at(&["spec", "hard"]).is_some(),
             "ClusterQueue" | "LocalQueue" | "Cohort" => self.has_label("kueue.x-k8s.io/queue-name"),
             "PodGroup" | "Queue" => self.has_own_scheduler(),
             "BackendTrafficPolicy" => {
@@ -129,17 +125,6 @@ impl Context<'_> {
 
 fn unmodelled(document: &Document, reason: &str) -> ScenarioError {
     ScenarioError::Unmodelled { at: document.node.locate(""), title: document.title(), reason: reason.to_owned() }
-}
-
-/// True if one of two keys is anywhere in it.
-fn has_key(node: &Node, one: &str, other: &str) -> bool {
-    match &node.value {
-        Value::Map(entries) => {
-            entries.iter().any(|entry| entry.key == one || entry.key == other || has_key(&entry.value, one, other))
-        }
-        Value::List(items) => items.iter().any(|item| has_key(item, one, other)),
-        Value::Null | Value::Scalar { .. } => false,
-    }
 }
 
 /// The accelerator that some pod template in a document asks for.

@@ -1,6 +1,6 @@
 //! The metrics pipeline.
 
-use cluster::spec::{Exporter, MetricsSpec, PolicySpec, ServiceSpec};
+use cluster::spec::{MetricsSpec, PolicySpec, ServiceSpec};
 use promql::adapter::{GroupResource, NameRule, Resources, Rule, Rules, SeriesFilter};
 use units::SimDuration;
 
@@ -22,16 +22,16 @@ impl Context<'_> {
         let second = SimDuration::from_secs(1);
         let asked = self.keda_queries(spec, policies);
         let shown = self.shown(spec, service, policies, &asked)?;
-        let exporters = shown.exporters.iter().filter_map(|exporter| old(*exporter)).collect();
         Ok(MetricsSpec {
             scrape_interval: self.at_least(file.scrape_interval, second, "spec.metrics.scrapeInterval")?,
             lookback: self.at_least(file.lookback, second, "spec.metrics.lookback")?,
             dcgm_interval: self.at_least(file.dcgm_interval, second, "spec.metrics.dcgmInterval")?,
             adapter_relist: self.at_least(file.adapter_relist, second, "spec.metrics.adapterRelist")?,
             resource_resolution: self.at_least(file.resource_resolution, second, "spec.metrics.resourceResolution")?,
-            exporters,
             targets: shown.targets,
             adapter: self.adapter()?,
+            usage: self.usage(spec, service, policies)?,
+            outages: self.outages(&file.outages)?,
         })
     }
 
@@ -55,17 +55,6 @@ impl Context<'_> {
             merged.external.extend(rules.external);
         }
         Ok(all)
-    }
-}
-
-/// The families that the model knows by themselves.
-fn old(exporter: exporters::Exporter) -> Option<Exporter> {
-    match exporter {
-        exporters::Exporter::Triton => Some(Exporter::Triton),
-        exporters::Exporter::Dcgm => Some(Exporter::Dcgm),
-        exporters::Exporter::Vllm => Some(Exporter::Vllm),
-        exporters::Exporter::Gateway => Some(Exporter::Gateway),
-        _ => None,
     }
 }
 

@@ -8,15 +8,18 @@ mod metrics;
 mod offerings;
 mod policies;
 mod price_book;
+mod probes;
 mod queries;
 mod rates;
 mod registry;
+mod scheduling;
 mod server;
 mod service;
 mod shapes;
 mod spot_history;
 mod targets;
 mod traffic;
+mod usage;
 mod user_series;
 mod workload;
 

@@ -279,6 +279,7 @@ fn offering(
         billing,
         capacity_max: capacity.instances_max,
         insufficient_capacity: capacity.insufficient.map_or(0.0, |share| share.0),
+        extended: Vec::new(),
     };
     shape.fill(&mut offering, resource);
     offering

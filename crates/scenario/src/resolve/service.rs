@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use cluster::spec::{
-    BatchLatency, ContainerSpec, KillRule, NoReplicaRule, PodSpec, ReplicaOrder, RetrySpec, Routing, ServiceModel,
-    ServiceSpec, SoftSpread,
+    BatchLatency, ContainerSpec, KillRule, NoReplicaRule, PodScheduling, PodSpec, ReplicaOrder, RetrySpec, Routing,
+    ServiceModel, ServiceSpec, SoftSpread, Toleration,
 };
 use units::{Bytes, Millicores, SimDuration};
 use workload::Distribution as Drawn;
@@ -46,7 +46,7 @@ impl Context<'_> {
         let (name, namespace, replicas, pod) = match (&file.pod, self.workload.clone()) {
             (Some(pod), None) => (pod.name.clone(), pod.namespace.clone(), 1, self.written_pod(pod, endpoint_delay)?),
             (_, Some(workload)) => {
-                let (pod, replicas) = self.workload_pod(&workload, endpoint_delay)?;
+                let (pod, replicas) = self.workload_pod(&workload, endpoint_delay, &spec.nodes.manager)?;
                 let namespace = self.namespace_of(&workload.document).unwrap_or("default").to_owned();
                 (workload.name().to_owned(), namespace, replicas, pod)
             }
@@ -135,6 +135,9 @@ impl Context<'_> {
             labels: pod.labels.clone().into_iter().collect(),
             image: pod.image.clone(),
             group: None,
+            probes: cluster::spec::Probes::default(),
+            // Nobody has written tolerations for a pod that is described here: it goes wherever it fits.
+            scheduling: PodScheduling { tolerations: vec![Toleration::default()], ..PodScheduling::default() },
         })
     }
 

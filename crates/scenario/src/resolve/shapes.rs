@@ -4,7 +4,7 @@ use cluster::spec::{GpuSlice, InstanceOffering};
 use units::{Bytes, Millicores};
 
 use crate::file::InstanceTypeFile;
-use crate::manifest::Quantity;
+use crate::manifest::{Quantity, is_accelerator};
 
 /// What a pod finds on a node of some type.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct Shape {
     pub machine: (Millicores, Bytes),
     /// What is advertised of the GPUs where they are cut or shared; empty: each as itself.
     pub sliced: Vec<(String, u32)>,
+    /// Resources that are no accelerators.
+    pub extended: Vec<(String, u32)>,
 }
 
 const A100_40: &str = "NVIDIA-A100-SXM4-40GB";
@@ -84,6 +86,7 @@ pub fn built_in(name: &str) -> Option<Shape> {
         memory: allocatable(gib << 30),
         machine: (Millicores(cpus * 1000), Bytes(gib << 30)),
         sliced: Vec::new(),
+        extended: Vec::new(),
     })
 }
 
@@ -99,12 +102,15 @@ impl Shape {
             memory: allocatable((gib * f64::from(1u32 << 30)) as u64),
             machine: (Millicores(u64::from(vcpus) * 1000), Bytes((gib * f64::from(1u32 << 30)) as u64)),
             sliced: Vec::new(),
+            extended: Vec::new(),
         })
     }
 
     /// A shape from the scenario; `None` if its CPU is no quantity.
     pub fn written(file: &InstanceTypeFile) -> Option<Self> {
         let cpu = policy::keda::quantity::milli_from_text(&file.cpu).map(Quantity)?;
+        let (sliced, extended) =
+            file.resources.clone().into_iter().partition(|(name, _)| is_sharing(name, &file.gpu_resource));
         Some(Self {
             gpus: file.gpus,
             gpu_resource: file.gpu_resource.clone(),
@@ -112,7 +118,8 @@ impl Shape {
             cpu: Millicores(u64::try_from(cpu.0).ok()?),
             memory: Bytes(file.memory.0),
             machine: (Millicores(u64::try_from(cpu.0).ok()?.div_ceil(1_000) * 1_000), Bytes(file.memory.0)),
-            sliced: file.resources.clone().into_iter().collect(),
+            sliced,
+            extended,
         })
     }
 
@@ -127,6 +134,7 @@ impl Shape {
         offering.gpu_product.clone_from(&self.gpu_product);
         offering.cpu = self.cpu;
         offering.memory = self.memory;
+        offering.extended.clone_from(&self.extended);
     }
 
     /// What a node advertises of `resource` (or of its first one, if it has none of that), and what one unit is of its GPUs.
@@ -174,6 +182,12 @@ impl Shape {
             format!("these resources take {needed} GPUs (a GPU has seven MIG slices), the machine has {}", self.gpus)
         })
     }
+}
+
+/// Whether a resource is GPUs or part of them: an accelerator, or one of the same vendor's domain.
+fn is_sharing(name: &str, gpu_resource: &str) -> bool {
+    let domain = |resource: &str| resource.split('/').next().map(str::to_owned);
+    is_accelerator(name) || domain(name) == domain(gpu_resource)
 }
 
 const WHOLE_GPU: &str = "nvidia.com/gpu";

@@ -4,7 +4,7 @@ use cluster::spec::{PodGroup, PodSpec};
 use units::SimDuration;
 
 use crate::error::{Allowed, ScenarioError};
-use crate::file::ServiceFile;
+use crate::file::{ManagerFile, ServiceFile};
 use crate::manifest::workload::{self, Workload, accelerator};
 use crate::manifest::{DeploymentFile, Document, Kind, read};
 
@@ -116,8 +116,15 @@ impl Context<'_> {
         &mut self,
         workload: &Workload,
         endpoint_delay: SimDuration,
+        manager: &ManagerFile,
     ) -> Result<(PodSpec, u32), ScenarioError> {
         let (mut pod, replicas) = self.shaped_pod(workload, &workload.deployment, endpoint_delay)?;
+        if let Some(template) = workload.deployment.node.at(&["spec", "template"]) {
+            let namespace = self.namespace_of(&workload.document).unwrap_or("default").to_owned();
+            let there = |error| renamed(error, &workload.template_path);
+            self.bind(&mut pod, (template, &namespace), manager).map_err(there)?;
+            self.read_probes(&mut pod, template).map_err(there)?;
+        }
         workload.notes.iter().for_each(|note| self.note(note.clone()));
         if let Some(lost) = &workload.own_scaler {
             self.note(lost.clone());

@@ -6,6 +6,7 @@ mod folders;
 mod manifests;
 mod nodes;
 mod overrides;
+mod scheduling;
 mod shipped;
 mod support;
 mod traces;

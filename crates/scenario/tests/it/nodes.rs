@@ -65,7 +65,7 @@ fn a_selector_that_no_pool_meets_is_refused_and_one_nobody_knows_is_noted() {
         scenario.replacen("      gpus: 1\n", &format!("      gpus: 1\n      nodeSelector: {{{label}}}\n"), 1)
     };
     load_text(&selecting("team: research")).unwrap();
-    assert_snapshot!(message(&selecting("team: sales")), @"scenario.yaml:18:10: spec.nodes: pool `gpus` can never hold the pod: it selects nodes with `team: sales`, which this pool's do not have");
+    assert_snapshot!(message(&selecting("team: sales")), @"scenario.yaml:18:10: spec.nodes: pool `gpus` can never hold the pod: it selects nodes with `team: sales`, g5.xlarge has `research`");
     assert_snapshot!(load_text(&selecting("disk: ssd")).unwrap().notes.join("\n"), @"nodeSelector `disk: ssd`: no pool says it has this label; taken as met");
 }
 

@@ -12,9 +12,12 @@
 
 use std::collections::VecDeque;
 
+use exporters::HistogramSignal;
+
 use super::iteration::Curve;
-use super::latency::{Family, LatencyLog};
+use crate::flow::InHand;
 use crate::flow::intake::NEVER;
+use crate::flow::latency::{LatencyLog, Watched};
 use crate::spec::ServiceModel;
 
 /// Tokens in a block of KV cache: vLLM's default.
@@ -90,8 +93,15 @@ impl Job {
 
     /// Notes in `log` that it is finished at `now`.
     pub(super) fn log_finish(&self, log: &mut LatencyLog, now: u64) {
-        log.record(Family::EndToEnd, now - self.arrival);
-        log.record(Family::Queue, self.start - self.arrival);
+        log.record(HistogramSignal::EndToEnd, now - self.arrival);
+        log.record(HistogramSignal::Queue, self.start - self.arrival);
+        log.record(HistogramSignal::Prefill, self.first_token - self.start);
+        log.record(HistogramSignal::Decode, now - self.first_token);
+        log.record(HistogramSignal::Inference, now - self.start);
+        let steps = u64::from(self.output - 1);
+        log.record(HistogramSignal::TimePerOutputToken, (now - self.first_token).checked_div(steps).unwrap_or(0));
+        log.record(HistogramSignal::PromptSize, u64::from(self.prompt));
+        log.record(HistogramSignal::OutputSize, u64::from(self.output));
     }
 
     /// Tokens to compute before it makes its next one.
@@ -148,12 +158,29 @@ pub trait Engine: Send {
     fn running(&self) -> u64;
     /// Share of KV blocks in use.
     fn kv_usage(&self, now: u64) -> f64;
-    /// Keeps latency histograms from now on.
-    fn watch_latency(&mut self);
+    /// What it has in hand at `now`.
+    fn in_hand(&self, now: u64) -> InHand;
+    /// Keeps these histograms from now on.
+    fn watch_latency(&mut self, watched: &Watched);
     /// The latency histograms, if kept, as far as the engine was settled.
     fn latency(&self) -> Option<&LatencyLog>;
     /// What it has done by `now`; settles all it can without finishing anything.
     fn stats(&mut self, now: u64) -> EngineStats;
+}
+
+/// What the requests that wait and those in the batch amount to at `now`.
+pub(super) fn in_hand<'a>(
+    waiting: impl Iterator<Item = &'a Job>,
+    running: impl Iterator<Item = &'a Job>,
+    now: u64,
+) -> InHand {
+    let waiting_tokens = waiting.map(|job| u64::from(job.prompt)).sum();
+    running.fold(InHand { waiting_tokens, ..InHand::default() }, |sum, job| InHand {
+        under_way_ns: sum.under_way_ns + now.saturating_sub(job.start),
+        prefilling: sum.prefilling + u64::from(job.first_token == NEVER),
+        serving_tokens: sum.serving_tokens + u64::from(job.prompt),
+        ..sum
+    })
 }
 
 /// Puts a request into a waiting queue: at the end, unless a kill has sent it here and it ranks before some that have not been served

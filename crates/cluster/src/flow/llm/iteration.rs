@@ -4,10 +4,12 @@
 //! integer that does not depend on how it was added up. What an engine shows (answers, tokens) happens at the whole nanosecond its
 //! clock has reached, rounded down; the fraction is carried on and no error accumulates.
 
+use exporters::HistogramSignal;
+
+pub use crate::flow::latency::FRACTION_BITS;
+use crate::flow::latency::LatencyLog;
 use crate::spec::ServiceModel;
 
-/// Binary places of a nanosecond.
-pub const FRACTION_BITS: u32 = 20;
 /// Sums of durations stay below this (73 minutes): a longer iteration is cut to it, a longer run of iterations is split.
 const SPAN_MAX: u64 = 1 << 62;
 
@@ -157,6 +159,33 @@ impl Run {
     #[inline]
     pub fn first(&self, count: u64) -> Self {
         Self { flat: self.flat.min(count), count, ..*self }
+    }
+}
+
+impl LatencyLog {
+    /// Counts the durations of the first `count` iterations of `run` between tokens of `sequences` sequences.
+    pub(super) fn record_run(&mut self, run: &Run, count: u64, sequences: u64) {
+        if sequences == 0 || count == 0 {
+            return;
+        }
+        let Some(buckets) = self.buckets_mut(HistogramSignal::InterToken) else { return };
+        buckets.sum += u128::from(run.span(count)) * u128::from(sequences);
+        let mut counted = 0;
+        while counted < count {
+            // Durations never fall: each bucket holds a stretch of them.
+            let bucket = buckets.bucket_of(run.duration(counted));
+            let limit = buckets.limit(bucket);
+            let (mut inside, mut beyond) = (counted, count);
+            if run.duration(count - 1) <= limit {
+                inside = count - 1;
+            }
+            while beyond - inside > 1 {
+                let middle = inside.midpoint(beyond);
+                if run.duration(middle) <= limit { inside = middle } else { beyond = middle }
+            }
+            buckets.counts[bucket] += (inside + 1 - counted) * sequences;
+            counted = inside + 1;
+        }
     }
 }
 

@@ -11,7 +11,6 @@
 mod book;
 mod engine;
 mod iteration;
-mod latency;
 mod run_engine;
 #[cfg(test)]
 mod step_engine;
@@ -21,19 +20,20 @@ mod tokens;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, VecDeque};
+use std::sync::Arc;
 
 use units::{PodId, SimTime};
 use workload::{Purpose, Stream};
 
 use self::book::{Entry, Place, RequestTable};
 use self::engine::{Engine, Instant, Job, Limits};
-pub use self::latency::{Family, LatencyLog};
 pub use self::run_engine::RunEngine;
 pub use self::tokens::TokenCounts;
 use super::intake::{Intake, NEVER};
+use super::latency::{LatencyLog, Watched};
 use super::meter::{Failure, Meter, Streamed};
 use super::tree::WinnerTree;
-use super::{Drained, Flow, Load, ReplicaStats, Rules, Slot};
+use super::{Drained, Flow, InHand, Load, ReplicaStats, Rules, Slot};
 use crate::spec::{RetrySpec, Routing, ServiceModel, ServiceSpec};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +96,7 @@ pub struct LlmFlow<E = RunEngine> {
     drained: BTreeSet<Slot>,
     /// Requests an engine has just finished.
     done: Vec<Job>,
-    is_watched: bool,
+    watched: Option<Arc<Watched>>,
 }
 
 impl LlmFlow<RunEngine> {
@@ -138,7 +138,7 @@ impl<E: Engine> LlmFlow<E> {
             started: 0,
             drained: BTreeSet::new(),
             done: Vec::new(),
-            is_watched: false,
+            watched: None,
         }
     }
 
@@ -348,7 +348,8 @@ impl<E: Engine> LlmFlow<E> {
         let has_started = self.done_until.is_some_and(|until| until >= self.clock);
         let job = self.engines[slot].abort(key, Instant { now: self.clock, has_started });
         let served = (job.start != NEVER).then_some((job.start, slot));
-        self.seats[slot].stats.failure += u64::from(served.is_some());
+        let stats = &mut self.seats[slot].stats;
+        *if served.is_some() { &mut stats.failure } else { &mut stats.given_up } += 1;
         self.count_waiting(slot);
         self.set_load(slot, self.seats[slot].load - 1);
         self.touch(slot);
@@ -397,6 +398,7 @@ impl<E: Engine> LlmFlow<E> {
             let again = at + pause;
             let next = Entry { arrival: again, attempt: entry.attempt + 1, place: Place::Queue, ..entry };
             self.retrying.push(Reverse((again, next)));
+            self.meter.fail_attempt(failure);
             return;
         }
         let served = service.map(|(start, slot)| (start, self.seats[slot].pod));
@@ -470,8 +472,8 @@ impl<E: Engine> Flow for LlmFlow<E> {
         self.seats[slot] =
             Seat { stage: Stage::Serving, pod, stats: ReplicaStats::default(), load: 0, waiting: 0, is_touched };
         self.engines[slot] = E::new(&self.limits);
-        if self.is_watched {
-            self.engines[slot].watch_latency();
+        if let Some(watched) = &self.watched {
+            self.engines[slot].watch_latency(watched);
         }
         self.events.set(slot, NEVER);
         self.set_load(slot, 0);
@@ -542,8 +544,16 @@ impl<E: Engine> Flow for LlmFlow<E> {
         self.engines[slot].kv_usage(now.as_nanos())
     }
 
-    fn watch_latency(&mut self) {
-        self.is_watched = true;
+    fn in_hand(&self, slot: Slot, now: SimTime) -> InHand {
+        self.engines[slot].in_hand(now.as_nanos())
+    }
+
+    fn retrying(&self) -> u64 {
+        self.retrying.len() as u64
+    }
+
+    fn watch_latency(&mut self, watched: &Arc<Watched>) {
+        self.watched = Some(watched.clone());
     }
 
     fn latency(&mut self, slot: Slot, now: SimTime) -> Option<&LatencyLog> {

@@ -7,10 +7,13 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-use super::engine::{BLOCK_TOKENS, Engine, EngineStats, Instant, Job, Limits, blocks, enqueue, take_waiting};
+use exporters::HistogramSignal;
+
+use super::engine::{BLOCK_TOKENS, Engine, EngineStats, Instant, Job, Limits, blocks, enqueue, in_hand, take_waiting};
 use super::iteration::{FRACTION_BITS, Run};
-use super::latency::{Family, LatencyLog};
+use crate::flow::InHand;
 use crate::flow::intake::NEVER;
+use crate::flow::latency::{LatencyLog, Watched};
 
 const PHASES: usize = BLOCK_TOKENS as usize;
 
@@ -163,8 +166,8 @@ impl RunEngine {
             job.made += 1;
             if let Some(log) = &mut self.latency {
                 match job.first_token {
-                    NEVER => log.record(Family::FirstToken, self.clock_ns - job.arrival),
-                    _ => log.record(Family::InterToken, self.clock_ns - job.last_token),
+                    NEVER => log.record(HistogramSignal::FirstToken, self.clock_ns - job.arrival),
+                    _ => log.record(HistogramSignal::InterToken, self.clock_ns - job.last_token),
                 }
             }
             if job.first_token == NEVER {
@@ -461,8 +464,14 @@ impl Engine for RunEngine {
         (self.blocks_used + self.blocks_taken(self.step + 1, under_way)) as f64 / self.limits.blocks.max(1) as f64
     }
 
-    fn watch_latency(&mut self) {
-        self.latency = Some(Box::default());
+    fn in_hand(&self, now: u64) -> InHand {
+        let decoding = self.sequences.iter().filter(|sequence| sequence.lives).map(|sequence| &sequence.job);
+        let running = decoding.chain(self.prefilling.iter().map(|prefill| &prefill.job));
+        in_hand(self.waiting.iter(), running, now)
+    }
+
+    fn watch_latency(&mut self, watched: &Watched) {
+        self.latency = Some(Box::new(LatencyLog::new(watched)));
     }
 
     fn latency(&self) -> Option<&LatencyLog> {

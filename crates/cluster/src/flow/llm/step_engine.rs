@@ -2,10 +2,13 @@
 
 use std::collections::VecDeque;
 
-use super::engine::{Engine, EngineStats, Instant, Job, Limits, blocks, enqueue, take_waiting};
+use exporters::HistogramSignal;
+
+use super::engine::{Engine, EngineStats, Instant, Job, Limits, blocks, enqueue, in_hand, take_waiting};
 use super::iteration::{FRACTION_BITS, Run};
-use super::latency::{Family, LatencyLog};
+use crate::flow::InHand;
 use crate::flow::intake::NEVER;
+use crate::flow::latency::{LatencyLog, Watched};
 
 #[derive(Clone, Copy, Debug)]
 struct Sequence {
@@ -109,18 +112,18 @@ impl StepEngine {
                 if sequence.decodes {
                     log.record_run(&Run::of(duration as u64), 1, 1);
                 } else if job.first_token == NEVER {
-                    log.record(Family::FirstToken, now - job.arrival);
+                    log.record(HistogramSignal::FirstToken, now - job.arrival);
                 } else {
-                    log.record(Family::InterToken, now - job.last_token);
-                }
-                if job.made == job.output {
-                    job.log_finish(log, now);
+                    log.record(HistogramSignal::InterToken, now - job.last_token);
                 }
                 sequence.decodes = true;
                 self.stats.output_tokens += 1;
                 if job.first_token == NEVER {
                     job.first_token = now;
                     self.stats.prompt_tokens += u64::from(job.prompt);
+                }
+                if job.made == job.output {
+                    job.log_finish(log, now);
                 }
             }
         }
@@ -207,8 +210,12 @@ impl Engine for StepEngine {
         self.blocks_used() as f64 / self.limits.blocks.max(1) as f64
     }
 
-    fn watch_latency(&mut self) {
-        self.latency = Some(LatencyLog::default());
+    fn in_hand(&self, now: u64) -> InHand {
+        in_hand(self.waiting.iter(), self.running.iter().map(|sequence| &sequence.job), now)
+    }
+
+    fn watch_latency(&mut self, watched: &Watched) {
+        self.latency = Some(LatencyLog::new(watched));
     }
 
     fn latency(&self) -> Option<&LatencyLog> {

@@ -11,8 +11,8 @@ use workload::{Distribution, Trace, TraceChunk, Traffic};
 
 use super::engine::Engine;
 use super::step_engine::StepEngine;
-use super::{LatencyLog, LlmFlow, RunEngine, TokenCounts};
-use crate::flow::{EventFlow, Flow, Intake, Load, Meter, ReplicaStats, Slot};
+use super::{LlmFlow, RunEngine, TokenCounts};
+use crate::flow::{EventFlow, Flow, Intake, LatencyLog, Load, Meter, ReplicaStats, Slot, Watched};
 use crate::spec::{KillRule, NoReplicaRule, PodSpec, RetrySpec, Routing, ServiceModel, ServiceSpec, SloSpec};
 
 const SEED: u64 = 11;
@@ -82,7 +82,7 @@ fn run<E: Engine>(case: &Case) -> Outcome {
 }
 
 fn drive(case: &Case, flow: &mut dyn Flow) -> Outcome {
-    flow.watch_latency();
+    flow.watch_latency(&Arc::new(Watched::everything(&[1e-7, 3e-7, 1e-6, 2.0, 20.0])));
     let (mut looks, mut removed, mut drained) = (Vec::new(), Vec::new(), Vec::new());
     // 0 is absent, 1 serving, 2 draining.
     let mut stages = [0; 4];
@@ -138,6 +138,8 @@ fn pod() -> PodSpec {
         labels: Vec::new(),
         image: "server:1".into(),
         group: None,
+        probes: crate::spec::Probes::default(),
+        scheduling: crate::spec::PodScheduling::default(),
     }
 }
 

@@ -7,16 +7,19 @@
 mod route;
 mod station;
 
+use std::sync::Arc;
+
 use units::{PodId, SimTime};
 use workload::{Purpose, Stream};
 
 use super::central::Discipline;
 use super::intake::{Intake, NEVER};
+use super::latency::{LatencyLog, Watched, WholeAnswers};
 use super::loads::LoadIndex;
 use super::local::LocalQueue;
 use super::meter::{Failure, Meter};
 use super::tree::WinnerTree;
-use super::{Drained, Flow, Load, ReplicaStats, Rules, Slot};
+use super::{Drained, Flow, InHand, Load, ReplicaStats, Rules, Slot};
 use crate::spec::{Routing, ServiceModel, ServiceSpec};
 
 /// Can this flow express `service`? A waiting room shared by all replicas and client retries are left to the event loop.
@@ -128,6 +131,7 @@ pub struct RoutedFlow<D> {
     started: u64,
     /// Draining replicas that are not empty yet, with the instant at which they will be, ascending.
     draining: Vec<(u64, Slot)>,
+    whole: WholeAnswers,
 }
 
 impl<D: Discipline> RoutedFlow<D> {
@@ -156,6 +160,7 @@ impl<D: Discipline> RoutedFlow<D> {
             waiting: 0,
             started: 0,
             draining: Vec::new(),
+            whole: WholeAnswers::default(),
         }
     }
 
@@ -225,6 +230,7 @@ impl<D: Discipline> Flow for RoutedFlow<D> {
         }
         assert!(self.stations[slot].stage == Stage::Absent, "slot {slot} is taken");
         self.stations[slot] = station;
+        self.whole.add(slot, now);
         let is_new = self.watches[slot].is_new;
         self.watches[slot] = Watch { is_new, ..Watch::idle(now) };
         self.work_mut(slot).fill(Work::idle(now));
@@ -307,6 +313,21 @@ impl<D: Discipline> Flow for RoutedFlow<D> {
 
     fn central_queue(&mut self, _now: SimTime) -> u64 {
         self.held.len() as u64
+    }
+
+    fn in_hand(&self, slot: Slot, now: SimTime) -> InHand {
+        let now = now.as_nanos();
+        let works = self.work(slot).iter().filter(|work| work.end > now);
+        works.fold(InHand::default(), |sum, work| sum.with_whole(now - work.start, u64::from(work.len)))
+    }
+
+    fn watch_latency(&mut self, watched: &Arc<Watched>) {
+        self.whole.watch(watched);
+    }
+
+    fn latency(&mut self, slot: Slot, now: SimTime) -> Option<&LatencyLog> {
+        self.settle_station(slot, now.as_nanos());
+        self.whole.log(slot)
     }
 
     fn load(&mut self, now: SimTime) -> Load {

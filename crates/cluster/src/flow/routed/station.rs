@@ -163,6 +163,7 @@ impl<D: Discipline> RoutedFlow<D> {
         if self.watches_loads() {
             self.change_load(slot, -1);
         }
+        self.stations[slot].stats.given_up += 1;
         self.meter.fail(oldest, Failure::TimedOut, at);
     }
 
@@ -194,6 +195,9 @@ impl<D: Discipline> RoutedFlow<D> {
         let abandoned = self.meter.batch(arrivals, work.start, work.end, station.pod);
         let span = (work.start, work.end);
         station.stats.answer(arrivals, span, abandoned, self.discipline.servers_per_replica() as u64);
+        if self.whole.is_on() {
+            arrivals.iter().for_each(|&arrival| self.whole.answer(slot, arrival, span));
+        }
         self.work_mut(slot)[server].len = 0;
     }
 

@@ -1,0 +1,56 @@
+//! What exporters see of nodes: read only.
+
+use units::{NodeId, PodId, SimDuration, SimTime};
+
+use super::Fleet;
+use super::node::NodeState;
+use crate::spec::GpuSlice;
+
+/// A node as an exporter sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct NodeView<'a> {
+    /// Allocatable GPUs or slices of them.
+    pub gpus: u32,
+    /// What one of them is of the machine's.
+    pub slice: GpuSlice,
+    /// The extended resource they are.
+    pub gpu_resource: &'a str,
+    /// Product name as the node label has it; empty if unknown.
+    pub gpu_product: &'a str,
+    /// When its Node object was made, if it has been.
+    pub registered: Option<SimTime>,
+    /// Whether it takes pods, or did before it was drained.
+    pub is_up: bool,
+    /// GPUs that pods hold.
+    pub gpus_held: u32,
+}
+
+impl Fleet {
+    /// What exporters see of a node that is or was there.
+    pub fn node_view(&self, node: NodeId) -> NodeView<'_> {
+        let state = &self.nodes[node.index()];
+        let offer = &self.offers[state.offer].spec;
+        let boot_end = state.spans.iter().find(|span| span.phase == "boot").map(|span| span.end);
+        let is_registered = state.state > NodeState::Booting && state.state < NodeState::Gone;
+        NodeView {
+            gpus: offer.gpus,
+            slice: offer.slice,
+            gpu_resource: &offer.gpu_resource,
+            gpu_product: &offer.gpu_product,
+            registered: boot_end.or(state.launched).filter(|_| is_registered),
+            is_up: matches!(state.state, NodeState::Up | NodeState::Draining),
+            gpus_held: state.used() * self.pod_spec.gpus,
+        }
+    }
+
+    /// Nodes asked for and not gone; none where there are no nodes to see.
+    pub fn live_nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.live.iter().copied().filter(|_| !self.is_serverless())
+    }
+
+    /// From container start to a loaded model, as far as it is no transfer.
+    pub fn load_length(&self, pod: PodId) -> SimDuration {
+        let [_, download, load, warm_up, _] = self.pods[pod.index()].lengths;
+        download + load + warm_up
+    }
+}

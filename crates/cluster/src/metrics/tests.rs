@@ -1,0 +1,686 @@
+//! Values by hand: one small cluster, scraped and asked.
+
+use std::sync::Arc;
+
+use exporters::{
+    Appears, Exporter, HistogramPart, HistogramSignal, Kind, Label, Scope, Series, Signal, Target, TargetLife,
+    TargetOf, Value,
+};
+use policy::MetricQuery;
+use promql::Query;
+use record::Purchase;
+use units::{Bytes, Millicores, NodeId, PodId, SimDuration, SimTime, UsdPerHour};
+use workload::{Distribution, RateLog, Trace, TraceChunk, Traffic};
+
+use super::{MetricsEvent, Pipeline, ScalerStatus, World};
+use crate::Keep;
+use crate::fleet::{Fleet, FleetEvent, Notice, Out, PodRole};
+use crate::flow::{self, Flow};
+use crate::model::{PodState, Pods, Role};
+use crate::spec::{
+    ContainerSpec, CpuUsage, FleetSpec, InstanceOffering, KillRule, MemoryUsage, MetricsSpec, NoReplicaRule,
+    NodeTimings, Outage, OutageSpec, PodSpec, Routing, ServiceModel, ServiceSpec, SimulationSpec, SloSpec, UsageSpec,
+};
+
+fn seconds(count: u64) -> SimDuration {
+    SimDuration::from_secs(count)
+}
+
+fn at(second: u64) -> SimTime {
+    SimTime::from_secs(second)
+}
+
+fn series(name: &str, signal: Signal) -> Series {
+    Series {
+        name: name.into(),
+        kind: Kind::Gauge,
+        labels: Vec::new(),
+        value: Value::Signal { signal, scale: 1.0, floor: false },
+        per: signal.scope(),
+        appears: Appears::WithProcess,
+    }
+}
+
+fn target(exporter: Exporter, of: TargetOf, series: Vec<Series>) -> Target {
+    let labels: &[(&str, &str)] = match of {
+        TargetOf::Pod => &[("job", "llm"), ("pod", "{pod}"), ("namespace", "ml")],
+        TargetOf::Node => &[("job", "dcgm"), ("pod", "{exporter_pod}"), ("node", "{node}")],
+        TargetOf::Gateway => &[("job", "gateway")],
+        TargetOf::Cluster => &[("job", "ksm")],
+    };
+    Target {
+        exporter,
+        of,
+        labels: labels.iter().map(|(name, value)| Label::new(*name, *value)).collect(),
+        interval: seconds(10),
+        honor_labels: false,
+        life: TargetLife::PodObject,
+        series,
+    }
+}
+
+/// Requests of 4 s, one at a time per replica, arriving at these seconds.
+fn spec(arrivals: &[u64], targets: Vec<Target>) -> SimulationSpec {
+    let mut columns = TraceChunk::default();
+    arrivals.iter().for_each(|second| columns.push(second * 1_000_000_000));
+    let offering = InstanceOffering {
+        gpu_product: "NVIDIA-L4".into(),
+        ..InstanceOffering::plain("g6", Purchase::OnDemand, 2, UsdPerHour::from_dollars(1.0))
+    };
+    let timings = NodeTimings::plain([1.0, 1.0, 1.0].map(Distribution::Constant));
+    let mut fleet = FleetSpec::plain(vec![offering], seconds(10_000), timings);
+    fleet.cold_start = crate::spec::ColdStartSpec::plain([10.0, 0.0, 20.0, 0.0].map(Distribution::Constant));
+    let container = |name: &str, cpu: u64| ContainerSpec {
+        name: name.into(),
+        cpu: Some(Millicores(cpu)),
+        memory: Some(Bytes(1 << 30)),
+    };
+    let pod = PodSpec { containers: vec![container("vllm", 4_000), container("proxy", 100)], ..PodSpec::plain() };
+    SimulationSpec {
+        name: "small".into(),
+        start_unix_seconds: 1_700_000_000,
+        time_zone: "Europe/Berlin".into(),
+        end: at(3_600),
+        warm_up: SimDuration::ZERO,
+        timeline_step: seconds(60),
+        service: ServiceSpec {
+            name: "llm".into(),
+            namespace: "ml".into(),
+            model: ServiceModel::Slots { concurrency: 1, service: Distribution::Constant(4.0) },
+            routing: Routing::LeastRequests,
+            no_replica: NoReplicaRule::Hold,
+            queue_limit: None,
+            client_timeout: None,
+            retries: None,
+            kill_rule: KillRule::Fail,
+            replicas_initial: 1,
+            pod,
+        },
+        traffic: Traffic::Replay { source: Arc::new(Trace::new(columns).unwrap()), copies: 1.0 },
+        history: Arc::new(RateLog::default()),
+        slo: SloSpec { latency: None, ttft: None, tpot: None, objective: 0.99 },
+        fleet,
+        metrics: MetricsSpec { targets, ..MetricsSpec::default() },
+        policies: Vec::new(),
+    }
+}
+
+/// A cluster whose pods the test makes, with a pipeline that scrapes it.
+struct Stage {
+    pipeline: Pipeline,
+    flow: Box<dyn Flow>,
+    pods: Pods,
+    fleet: Fleet,
+    out: Out,
+    metrics: Vec<(SimTime, MetricsEvent)>,
+    events: Vec<(SimTime, FleetEvent)>,
+    now: SimTime,
+}
+
+impl Stage {
+    /// A cluster without pods whose controllers ask `queries`.
+    fn new(spec: &SimulationSpec, queries: &[MetricQuery]) -> Self {
+        let mut stage = Self {
+            pipeline: Pipeline::new(spec, queries, 1),
+            flow: flow::build(spec, 1, Keep::default()),
+            pods: Pods::new(),
+            fleet: Fleet::new(&spec.fleet, &spec.service.pod, 1),
+            out: Out::default(),
+            metrics: Vec::new(),
+            events: Vec::new(),
+            now: SimTime::ZERO,
+        };
+        let watched = stage.pipeline.watched().clone();
+        stage.flow.watch_latency(&watched);
+        stage.flow.meter().watch(&watched);
+        stage.fleet.start(&mut stage.out);
+        stage.metrics = stage.pipeline.first_events();
+        stage
+    }
+
+    fn asking(spec: &SimulationSpec, queries: &[&str]) -> Self {
+        let asked: Vec<MetricQuery> =
+            queries.iter().map(|text| MetricQuery::PromQl { expression: (*text).to_owned() }).collect();
+        Self::new(spec, &asked)
+    }
+
+    /// A pod that is there from the start.
+    fn ready_pod(&mut self) -> PodId {
+        let pod = self.pods.create(Role::Active, self.now);
+        self.fleet.create_ready_pod(pod, PodRole::Active, self.now, &mut self.out);
+        self.pods.set_ready(pod, self.now);
+        self.pods.set_state(pod, PodState::Ready);
+        let slot = self.pods.take_slot(pod);
+        self.flow.add(slot, pod, self.now);
+        self.pass_on();
+        pod
+    }
+
+    fn cold_pod(&mut self) -> PodId {
+        let pod = self.pods.create(Role::Active, self.now);
+        self.fleet.create_pod(pod, PodRole::Active, self.now, &mut self.out);
+        self.pass_on();
+        pod
+    }
+
+    fn end_pod(&mut self, pod: PodId) {
+        if let Some(slot) = self.pods.release_slot(pod) {
+            let (stats, _) = self.flow.remove(slot, self.now);
+            self.pipeline.pod_left_flow(pod, stats, self.flow.latency(slot, self.now));
+        }
+        self.fleet.delete_pod(pod, "scale_in", self.now, &mut self.out);
+        self.pods.set_gone(pod);
+        self.pipeline.pod_is_gone(pod);
+        self.pass_on();
+    }
+
+    fn pass_on(&mut self) {
+        self.events.append(&mut self.out.schedule);
+        for notice in std::mem::take(&mut self.out.notices) {
+            match notice {
+                Notice::Scheduled { pod, node } => {
+                    self.pods.set_scheduled(pod, self.now);
+                    self.pipeline.pod_is_scheduled(pod, node);
+                }
+                Notice::ContainerStarted { pod } => {
+                    self.pods.set_started(pod, self.now);
+                    self.pipeline.pod_has_started(pod, self.now);
+                }
+                Notice::Loaded { pod } => self.pipeline.pod_listens(pod, self.now),
+                Notice::Ready { pod } => {
+                    if self.pods.state(pod) == PodState::Starting {
+                        self.pods.set_ready(pod, self.now);
+                        self.pods.set_state(pod, PodState::Ready);
+                        let slot = self.pods.take_slot(pod);
+                        self.flow.add(slot, pod, self.now);
+                    }
+                    self.pipeline.pod_is_warm(pod, self.now);
+                }
+                Notice::NodeUp { node } => self.pipeline.node_is_up(node, &self.fleet, self.now),
+                Notice::NodeGone { node, .. } => self.pipeline.node_is_gone(node),
+                _ => {}
+            }
+        }
+        self.metrics.extend(self.pipeline.take_pending());
+    }
+
+    fn run_to(&mut self, to: SimTime) {
+        loop {
+            let fleet = self.events.iter().map(|(time, _)| *time).min().filter(|time| *time <= to);
+            let metrics = self.metrics.iter().map(|(time, _)| *time).min().filter(|time| *time <= to);
+            let next = match (fleet, metrics) {
+                (None, None) => break,
+                (one, other) => one.unwrap_or(SimTime::MAX).min(other.unwrap_or(SimTime::MAX)),
+            };
+            self.now = next;
+            let _ = self.flow.advance(next);
+            if fleet == Some(next) {
+                let place = self.events.iter().position(|(time, _)| *time == next).unwrap();
+                let (_, event) = self.events.remove(place);
+                self.fleet.handle(event, next, &mut self.out);
+            } else {
+                let place = self.metrics.iter().position(|(time, _)| *time == next).unwrap();
+                let (_, event) = self.metrics.remove(place);
+                self.with_world(|pipeline, world| pipeline.handle(event, world));
+            }
+            self.pass_on();
+        }
+        self.now = to;
+        let _ = self.flow.advance(to);
+    }
+
+    fn with_world<T>(&mut self, act: impl FnOnce(&mut Pipeline, &mut World<'_>) -> T) -> T {
+        let mut world = World {
+            now: self.now,
+            flow: &mut *self.flow,
+            pods: &self.pods,
+            fleet: &self.fleet,
+            desired: 3,
+            scaler: Some(ScalerStatus { min: 1, max: 9, current: 2, desired: 3 }),
+        };
+        act(&mut self.pipeline, &mut world)
+    }
+
+    /// Elements of an answer, by labels without those of the target.
+    fn ask(&self, text: &str) -> Vec<(String, f64)> {
+        let now_ms = (self.now.as_nanos() / 1_000_000) as i64;
+        let found = Query::compile(text).unwrap().evaluate(&self.pipeline.storage, now_ms, self.pipeline.options);
+        let promql::Value::Vector(elements) = found.unwrap().value else { panic!("{text} gives no vector") };
+        elements.into_iter().map(|element| (element.labels.to_string(), element.value)).collect()
+    }
+
+    /// The only value of an answer.
+    fn value(&self, text: &str) -> f64 {
+        let found = self.ask(text);
+        assert_eq!(found.len(), 1, "{text}: {found:?}");
+        found[0].1
+    }
+
+    fn resource(&mut self, name: &str) -> Vec<(PodId, i64)> {
+        let query = MetricQuery::Resource { name: name.into(), container: None };
+        let answer = self.with_world(|pipeline, world| pipeline.answer_all(&[query], world)).0.remove(0).unwrap();
+        let policy::MetricReading::Resource(pods) = answer else { panic!("not per pod") };
+        pods.into_iter()
+            .map(|usage| (usage.pod, usage.containers.iter().map(|container| container.usage_m).sum()))
+            .collect()
+    }
+}
+
+fn pod_target(series: Vec<Series>) -> Target {
+    target(Exporter::Vllm, TargetOf::Pod, series)
+}
+
+#[test]
+fn a_replica_shows_what_it_does_and_has_done() {
+    let names = [
+        ("waiting", Signal::Waiting),
+        ("running", Signal::Running),
+        ("requests", Signal::Requests),
+        ("received", Signal::Received),
+        ("completed", Signal::Completed),
+        ("busy", Signal::BusySeconds),
+        ("queued", Signal::QueueSeconds),
+        ("served", Signal::ServiceSeconds),
+        ("limit", Signal::BatchLimit),
+        ("prefilling", Signal::Prefilling),
+    ];
+    let spec = spec(&[0, 0, 0, 0], vec![pod_target(names.map(|(name, signal)| series(name, signal)).into())]);
+    let mut stage = Stage::asking(&spec, &[r#"{job="llm"}"#]);
+    stage.ready_pod();
+    // Scrapes lie somewhere in each 10 s: what was scraped last is from after 10 s, when two of four have been answered.
+    stage.run_to(at(10));
+    let scraped = stage.pipeline.storage.series_count();
+    assert_eq!(scraped, names.len() + 1, "the series and `up`");
+    let first = stage.metrics.iter().find(|(_, event)| matches!(event, MetricsEvent::Scrape(_))).unwrap().0;
+    stage.run_to(first);
+    let second = first.as_secs_f64();
+    assert!((10.0..20.0).contains(&second), "{second}");
+    let done = (second / 4.0).floor().min(4.0);
+    assert_eq!(stage.value("completed"), done);
+    assert_eq!(stage.value("running"), f64::from(u8::from(done < 4.0)));
+    assert_eq!(stage.value("waiting"), (3.0 - done).max(0.0));
+    assert_eq!(stage.value("requests"), 4.0 - done);
+    assert_eq!(stage.value("received"), 4.0);
+    assert!((stage.value("busy") - second.min(16.0)).abs() < 1e-6);
+    assert_eq!(stage.value("queued"), (0..done as u64).map(|place| 4.0 * place as f64).sum::<f64>());
+    assert_eq!(stage.value("served"), 4.0 * done);
+    assert_eq!(stage.value("limit"), 1.0);
+    assert_eq!(stage.value("up"), 1.0);
+}
+
+#[test]
+fn series_nobody_can_reach_are_not_kept() {
+    let spec = spec(
+        &[0],
+        vec![
+            pod_target(vec![series("a", Signal::Waiting), series("b", Signal::Running)]),
+            target(Exporter::Gateway, TargetOf::Gateway, vec![series("c", Signal::Arrivals)]),
+        ],
+    );
+    let mut stage = Stage::asking(&spec, &[r#"sum(a{namespace="ml"}) + sum(b{namespace="other"})"#]);
+    stage.ready_pod();
+    stage.run_to(at(60));
+    assert_eq!(stage.pipeline.storage.series_count(), 2, "`a` and the `up` beside it");
+    let events: Vec<&MetricsEvent> = stage.metrics.iter().map(|(_, event)| event).collect();
+    assert_eq!(events, [&MetricsEvent::Scrape(0)], "the gateway is not scraped");
+}
+
+#[test]
+fn up_is_0_from_container_start_until_the_server_listens() {
+    let spec = spec(&[], vec![pod_target(vec![series("waiting", Signal::Waiting)])]);
+    let mut stage = Stage::asking(&spec, &["up", "waiting"]);
+    stage.cold_pod();
+    // Node 3 s, image 10 s, load 20 s.
+    stage.run_to(at(12));
+    assert_eq!(stage.ask("up"), [], "its containers have not started");
+    stage.run_to(at(29));
+    assert_eq!((stage.value("up"), stage.ask("waiting")), (0.0, vec![]));
+    stage.run_to(at(45));
+    assert_eq!((stage.value("up"), stage.value("waiting")), (1.0, 0.0));
+}
+
+#[test]
+fn a_series_of_its_first_event_is_born_with_its_first_value() {
+    let first = |name: &str, kind, signal| Series { kind, appears: Appears::FirstEvent, ..series(name, signal) };
+    let targets = vec![pod_target(vec![
+        first("success", Kind::Counter, Signal::Completed),
+        first("queue", Kind::Gauge, Signal::Waiting),
+        first("e2e_count", Kind::Histogram, Signal::Histogram(HistogramSignal::EndToEnd, HistogramPart::Count)),
+    ])];
+    let mut stage = Stage::asking(&spec(&[100], targets), &[r#"{job="llm"}"#]);
+    stage.ready_pod();
+    stage.run_to(at(99));
+    assert_eq!(stage.ask("success or queue or e2e_count"), []);
+    stage.run_to(at(120));
+    assert_eq!((stage.value("success"), stage.value("queue"), stage.value("e2e_count")), (1.0, 0.0, 1.0));
+    stage.run_to(at(400));
+    assert_eq!(stage.value("queue"), 0.0, "it stays");
+}
+
+#[test]
+fn histograms_have_the_bounds_they_are_asked_for() {
+    let bucket = |bound: f64| Series {
+        labels: vec![Label::new("le", if bound.is_infinite() { "+Inf".to_owned() } else { bound.to_string() })],
+        ..series("e2e_bucket", Signal::Histogram(HistogramSignal::EndToEnd, HistogramPart::Bucket(bound)))
+    };
+    let gateway = |part| series("latency_sum", Signal::Histogram(HistogramSignal::GatewayLatency, part));
+    let targets = vec![
+        pod_target([4.0, 8.0, 11.0, f64::INFINITY].map(bucket).into()),
+        target(Exporter::Gateway, TargetOf::Gateway, vec![gateway(HistogramPart::Sum)]),
+    ];
+    let mut stage = Stage::asking(&spec(&[0, 0, 0], targets), &["e2e_bucket", "latency_sum"]);
+    stage.ready_pod();
+    stage.run_to(at(40));
+    // 4, 8 and 12 s.
+    let counts: Vec<f64> =
+        ["4.0", "8.0", "11.0", "+Inf"].map(|bound| stage.value(&format!("e2e_bucket{{le=\"{bound}\"}}"))).into();
+    assert_eq!(counts, [1.0, 2.0, 2.0, 3.0]);
+    assert_eq!(stage.value("latency_sum"), 24.0);
+}
+
+#[test]
+fn the_gateway_tells_what_it_holds_from_what_replicas_have() {
+    let names = [
+        ("held", Signal::GatewayQueue),
+        ("queue", Signal::QueueLength),
+        ("flight", Signal::InFlight),
+        ("dispatched", Signal::Dispatched),
+        ("all", Signal::Unfinished),
+        ("scheduled", Signal::Scheduled),
+        ("arrived", Signal::Arrivals),
+        ("saturation", Signal::PoolSaturation),
+        ("mean", Signal::PoolQueueMean),
+        ("rate", Signal::ArrivalRate { window_s: 60.0 }),
+    ];
+    let gateway = target(Exporter::Epp, TargetOf::Gateway, names.map(|(name, signal)| series(name, signal)).into());
+    let arrivals: Vec<u64> = vec![1; 50];
+    let mut stage = Stage::asking(&spec(&arrivals, vec![gateway]), &[r#"{job="gateway"}"#]);
+    stage.run_to(at(20));
+    let shown = |stage: &Stage| names.map(|(name, _)| stage.value(name));
+    assert_eq!(shown(&stage)[..8], [50.0, 50.0, 0.0, 0.0, 50.0, 0.0, 50.0, 1.0], "nobody is there");
+    let pod = stage.ready_pod();
+    stage.run_to(at(39));
+    let [held, queue, flight, dispatched, all, scheduled, arrived, saturation, mean, rate] = shown(&stage);
+    assert_eq!((held, flight, scheduled, arrived), (0.0, 1.0, 50.0, 50.0));
+    assert_eq!((queue + flight, dispatched, all), (all, all, all));
+    assert_eq!(saturation, queue / 5.0);
+    assert!((0.0..=2.0).contains(&(mean - queue)), "{mean} is up to 5 s old, {queue} is now");
+    assert!((rate - 50.0 / 35.0).abs() < 0.4, "{rate}");
+    stage.end_pod(pod);
+    stage.run_to(at(70));
+    assert_eq!((stage.value("saturation"), stage.value("scheduled")), (1.0, 50.0));
+    assert!(stage.value("mean") > 30.0, "the last mean is kept");
+}
+
+#[test]
+fn a_gpu_reads_0_while_it_is_free_or_its_model_loads_and_changes_labels_with_its_holder() {
+    let mut utilization = series("DCGM_FI_DEV_GPU_UTIL", Signal::DcgmUtilization);
+    utilization.labels = [("gpu", "{gpu}"), ("pod", "{holder_pod}"), ("modelName", "{gpu_model}")]
+        .map(|(name, value)| Label::new(name, value))
+        .into();
+    let arrivals: Vec<u64> = (0..600).collect();
+    let spec = spec(&arrivals, vec![target(Exporter::Dcgm, TargetOf::Node, vec![utilization])]);
+    let mut stage = Stage::asking(&spec, &["avg(DCGM_FI_DEV_GPU_UTIL)"]);
+    let pod = stage.ready_pod();
+    stage.run_to(at(95));
+    // A node of two GPUs, one of them busy all the time.
+    assert_eq!(stage.value("avg(DCGM_FI_DEV_GPU_UTIL)"), 50.0);
+    let holder = stage.pipeline.names.pod(pod);
+    assert_eq!(
+        stage.value(&format!("DCGM_FI_DEV_GPU_UTIL{{exported_pod=\"{holder}\",modelName=\"NVIDIA L4\"}}")),
+        100.0
+    );
+    assert_eq!(stage.value(r#"DCGM_FI_DEV_GPU_UTIL{exported_pod="",pod=~"nvidia-dcgm-exporter-.*"}"#), 0.0);
+    // Another pod loads for half a minute on the second GPU.
+    let second = stage.cold_pod();
+    stage.run_to(at(123));
+    assert_eq!(stage.value("count(DCGM_FI_DEV_GPU_UTIL)"), 2.0);
+    assert_eq!(stage.value("avg(DCGM_FI_DEV_GPU_UTIL)"), 50.0, "it loads");
+    stage.end_pod(pod);
+    stage.end_pod(second);
+    stage.run_to(at(170));
+    assert_eq!(stage.value("count(DCGM_FI_DEV_GPU_UTIL)"), 2.0);
+    assert_eq!(stage.value(r#"sum(DCGM_FI_DEV_GPU_UTIL{exported_pod=""})"#), 0.0, "both are free again");
+    assert_eq!(stage.pipeline.devices.shown(NodeId(0)).count(), 2);
+}
+
+#[test]
+fn kube_state_metrics_shows_objects_as_they_come_and_go() {
+    let pod = |name: &str, signal, appears| Series {
+        labels: vec![Label::new("pod", "{pod}"), Label::new("node", "{node}")],
+        appears,
+        ..series(name, signal)
+    };
+    let ksm = Target {
+        honor_labels: true,
+        ..target(
+            Exporter::KubeStateMetrics,
+            TargetOf::Cluster,
+            vec![
+                series("spec", Signal::ReplicasDesired),
+                series("hpa", Signal::AutoscalerMax),
+                pod("pending", Signal::PodIsPending, Appears::WithProcess),
+                pod("unscheduled", Signal::PodIsUnscheduled, Appears::WhileTrue),
+                pod("ready_time", Signal::PodReadyTime, Appears::WhileTrue),
+                Series {
+                    per: Scope::Node,
+                    labels: vec![Label::new("node", "{node}")],
+                    ..series("gpus", Signal::NodeGpus)
+                },
+            ],
+        )
+    };
+    let mut stage = Stage::asking(&spec(&[], vec![ksm]), &[r#"{job="ksm"}"#]);
+    let pod = stage.cold_pod();
+    // Bound at 3 s, started at 13 s; one scrape lies in between.
+    stage.run_to(SimTime::from_nanos(12_999_000_000));
+    assert_eq!((stage.value("spec"), stage.value("hpa"), stage.value("gpus")), (3.0, 9.0, 2.0));
+    assert_eq!(stage.value(r#"pending{node="node-0"}"#), 1.0);
+    assert_eq!(stage.ask("ready_time"), []);
+    stage.run_to(at(50));
+    assert_eq!((stage.value("pending"), stage.value("ready_time")), (0.0, 1_700_000_000.0 + 33.0));
+    assert_eq!(stage.ask("unscheduled"), [], "only while it holds");
+    stage.end_pod(pod);
+    stage.run_to(at(61));
+    assert_eq!(stage.ask("pending"), [], "the next scrape after its end has it no more");
+}
+
+#[test]
+fn in_an_outage_of_prometheus_nothing_is_stored_and_of_an_exporter_scrapes_fail() {
+    let targets = vec![
+        pod_target(vec![series("waiting", Signal::Waiting)]),
+        target(Exporter::Gateway, TargetOf::Gateway, vec![series("arrived", Signal::Arrivals)]),
+    ];
+    let mut spec = spec(&[0], targets);
+    let outage = |of, second, length| OutageSpec { of, at: at(second), length: seconds(length) };
+    spec.metrics.outages =
+        vec![outage(Outage::Exporter(Some(Exporter::Vllm)), 100, 30), outage(Outage::Prometheus, 200, 60)];
+    let mut stage = Stage::asking(&spec, &["up", "waiting", "arrived"]);
+    stage.ready_pod();
+    stage.run_to(at(115));
+    assert_eq!((stage.value(r#"up{job="llm"}"#), stage.ask("waiting")), (0.0, vec![]));
+    assert_eq!(stage.value("arrived"), 1.0, "another exporter works");
+    stage.run_to(at(150));
+    assert_eq!(stage.value("waiting"), 0.0);
+    stage.run_to(at(259));
+    assert!(stage.value("time() - timestamp(arrived)") > 58.0);
+    let query = MetricQuery::PromQl { expression: "waiting".into() };
+    let answer = stage.with_world(|pipeline, world| pipeline.answer_all(&[query.clone()], world)).0.remove(0);
+    assert_eq!(answer.unwrap_err().message, "Prometheus does not answer");
+    stage.run_to(at(272));
+    let answer = stage.with_world(|pipeline, world| pipeline.answer_all(&[query], world)).0.remove(0);
+    assert_eq!(answer.unwrap(), policy::MetricReading::Vector(vec![0.0]));
+}
+
+fn usage() -> UsageSpec {
+    UsageSpec {
+        cpu: Some(CpuUsage {
+            startup: Millicores(2_000),
+            idle: Millicores(500),
+            busy: Millicores(3_500),
+            per_request: Millicores(100),
+        }),
+        memory: Some(MemoryUsage { loaded: Bytes(8_000), per_request: Bytes(10) }),
+        containers: vec![("proxy".into(), Millicores(50), Bytes(300))],
+        gpu_memory: Some(Bytes(6 << 30)),
+        gpu_memory_total: Some(Bytes(24 << 30)),
+        gpu_power: Some((30.0, 70.0)),
+    }
+}
+
+#[test]
+fn metrics_server_tells_the_stated_usage_over_its_window() {
+    let mut spec = spec(&[120, 120], Vec::new());
+    spec.metrics.usage = usage();
+    let ask = MetricQuery::Resource { name: "cpu".into(), container: None };
+    let mut stage = Stage::new(&spec, &[ask]);
+    stage.ready_pod();
+    stage.run_to(at(119));
+    assert_eq!(stage.resource("cpu"), [(PodId(0), 550)], "500m idle and the proxy's 50m");
+    assert_eq!(stage.resource("memory"), [(PodId(0), 8_300_000)]);
+    // Readings at 120 and 135 s; busy for 8 s of 15 with one request: 0.5 + (3 + 0.1) 8/15, and the proxy.
+    stage.run_to(at(122));
+    assert_eq!(stage.resource("memory"), [(PodId(0), 8_320_000)], "one waits and one is served");
+    stage.run_to(at(136));
+    assert_eq!(stage.resource("cpu"), [(PodId(0), 2_153 + 51)]);
+}
+
+#[test]
+fn a_starting_pod_uses_its_startup_cpu_and_its_memory_grows_until_it_is_loaded() {
+    let mut spec = spec(&[], Vec::new());
+    spec.metrics.usage = usage();
+    let ask = MetricQuery::Resource { name: "cpu".into(), container: None };
+    let mut stage = Stage::new(&spec, &[ask]);
+    stage.cold_pod();
+    stage.run_to(at(14));
+    assert_eq!(stage.resource("cpu"), [], "started at 13 s, read at 15 and 30 s");
+    stage.run_to(at(30));
+    assert_eq!(stage.resource("cpu"), [(PodId(0), 2_050)]);
+    // 17 of 20 s of loading.
+    assert_eq!(stage.resource("memory"), [(PodId(0), 6_800_000 + 300_000)]);
+}
+
+#[test]
+fn without_a_statement_usage_is_guessed_from_the_requests() {
+    let spec = spec(&[120, 120], Vec::new());
+    let ask = MetricQuery::Resource { name: "cpu".into(), container: None };
+    let mut stage = Stage::new(&spec, &[ask]);
+    stage.ready_pod();
+    stage.run_to(at(136));
+    // Busy for 8 s of 15: of 4 cores and of the proxy's 100m.
+    assert_eq!(stage.resource("cpu"), [(PodId(0), 2_134 + 54)]);
+    assert_eq!(stage.resource("memory"), [(PodId(0), 2 * (1 << 30) * 1_000)]);
+}
+
+#[test]
+fn cadvisor_counts_the_cpu_of_each_container_and_of_the_pod() {
+    let of = |container: &str| Series {
+        labels: vec![Label::new("pod", "{pod}"), Label::new("container", container)],
+        ..series("cpu", Signal::CpuSeconds)
+    };
+    let cadvisor = Target {
+        honor_labels: true,
+        ..target(Exporter::CAdvisor, TargetOf::Node, vec![of("vllm"), of("proxy"), of("")])
+    };
+    let mut spec = spec(&[], vec![cadvisor]);
+    spec.metrics.usage = usage();
+    let mut stage = Stage::asking(&spec, &["cpu"]);
+    stage.ready_pod();
+    stage.run_to(at(100));
+    let rate = |container: &str| stage.value(&format!("rate(cpu{{container=\"{container}\"}}[1m])"));
+    let near = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-9, "{found} for {expected}");
+    near(rate("vllm"), 0.5);
+    near(rate("proxy"), 0.05);
+    near(rate(""), 0.55);
+}
+
+#[test]
+fn gpu_memory_and_power_follow_the_statement() {
+    let names = [
+        ("used", Signal::DcgmMemoryUsed),
+        ("free", Signal::DcgmMemoryFree),
+        ("power", Signal::DcgmPower),
+        ("energy", Signal::DcgmEnergy),
+    ];
+    let with_gpu =
+        |(name, signal): (&str, Signal)| Series { labels: vec![Label::new("gpu", "{gpu}")], ..series(name, signal) };
+    let arrivals: Vec<u64> = (0..600).collect();
+    let dcgm = target(Exporter::Dcgm, TargetOf::Node, names.map(with_gpu).into());
+    let mut spec = spec(&arrivals, vec![dcgm]);
+    spec.metrics.usage = usage();
+    let mut stage = Stage::asking(&spec, &[r#"{job="dcgm"}"#]);
+    stage.ready_pod();
+    stage.run_to(at(200));
+    let of = |name: &str, gpu: u32| stage.value(&format!("{name}{{gpu=\"{gpu}\"}}"));
+    assert_eq!([of("used", 0), of("used", 1)], [6_144.0, 0.0]);
+    assert_eq!([of("free", 0), of("free", 1)], [18_432.0, 24_576.0]);
+    assert_eq!([of("power", 0), of("power", 1)], [70.0, 30.0]);
+    let watts = |gpu: u32| stage.value(&format!("rate(energy{{gpu=\"{gpu}\"}}[2m])")) / 1_000.0;
+    // Refreshes every 30 s, scrapes every 10 s: the rate is exact to a refresh.
+    assert!((watts(0) - 70.0).abs() < 20.0 && (watts(1) / watts(0) - 30.0 / 70.0).abs() < 0.01, "{}", watts(0));
+}
+
+#[test]
+fn a_series_of_the_scenarios_own_is_made_of_others() {
+    let expression =
+        Series { value: Value::Expression("sum(waiting) * 2".into()), ..series("pressure", Signal::Arrivals) };
+    let targets = vec![
+        pod_target(vec![series("waiting", Signal::Waiting)]),
+        target(Exporter::User, TargetOf::Gateway, vec![expression]),
+    ];
+    let arrivals: Vec<u64> = vec![0; 100];
+    let mut stage = Stage::asking(&spec(&arrivals, targets), &["pressure"]);
+    stage.ready_pod();
+    stage.run_to(at(40));
+    let pressure = stage.value("pressure");
+    assert!(pressure >= 2.0 * (99.0 - 10.0) && pressure % 2.0 == 0.0, "{pressure}");
+}
+
+#[test]
+fn an_endpoints_target_ends_with_the_deletion_and_a_pods_with_its_end() {
+    let named = |name: &str| vec![series(name, Signal::Running)];
+    let mut of_endpoints = Target { life: TargetLife::Endpoints, ..pod_target(named("a")) };
+    of_endpoints.labels.push(Label::new("endpoint", "http"));
+    let mut stage = Stage::asking(&spec(&[0], vec![of_endpoints, pod_target(named("b"))]), &["a", "b"]);
+    let pod = stage.ready_pod();
+    stage.run_to(at(30));
+    assert_eq!((stage.ask("a").len(), stage.ask("b").len()), (1, 1));
+    stage.pipeline.pod_is_deleted(pod);
+    stage.run_to(at(60));
+    assert_eq!((stage.ask("a").len(), stage.ask("b").len()), (0, 1));
+    stage.end_pod(pod);
+    stage.run_to(at(90));
+    assert_eq!(stage.ask("b"), []);
+}
+
+#[test]
+fn two_targets_with_the_same_labels_show_what_both_have() {
+    let mut stage = Stage::asking(
+        &spec(
+            &[0],
+            vec![
+                pod_target(vec![series("a", Signal::Received), series("b", Signal::Received)]),
+                pod_target(vec![series("b", Signal::Waiting), series("c", Signal::Received)]),
+            ],
+        ),
+        &["a", "b", "c", "up"],
+    );
+    stage.ready_pod();
+    stage.run_to(at(30));
+    assert_eq!(["a", "b", "c", "up"].map(|name| stage.value(name)), [1.0; 4]);
+}
+
+#[test]
+fn metrics_tell_local_time() {
+    let clock = target(
+        Exporter::User,
+        TargetOf::Cluster,
+        vec![series("second", Signal::TimeOfDay), series("day", Signal::DayOfWeek)],
+    );
+    let mut stage = Stage::asking(&spec(&[], vec![clock]), &["second", "day"]);
+    stage.run_to(at(10));
+    // 2023-11-14 22:13:20 UTC, a Tuesday, is 23:13:20 in Berlin.
+    let second = stage.value("second");
+    assert!((0.0..10.0).contains(&(second - 83_600.0)), "{second}");
+    assert_eq!(stage.value("day"), 2.0);
+}

@@ -1,0 +1,63 @@
+//! What the pipeline may look at when it makes values.
+
+use units::{PodId, SimTime};
+
+use super::process::{Process, sum};
+use crate::fleet::Fleet;
+use crate::flow::{Flow, ReplicaStats, Slot};
+use crate::model::Pods;
+
+/// The cluster at one instant.
+pub(crate) struct World<'a> {
+    pub now: SimTime,
+    pub flow: &'a mut dyn Flow,
+    pub pods: &'a Pods,
+    pub fleet: &'a Fleet,
+    /// `spec.replicas`.
+    pub desired: u32,
+    /// The HorizontalPodAutoscaler's last pass, if there is one.
+    pub scaler: Option<ScalerStatus>,
+}
+
+/// What a HorizontalPodAutoscaler shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ScalerStatus {
+    pub min: u32,
+    pub max: u32,
+    pub current: u32,
+    pub desired: u32,
+}
+
+/// What one pod does at an instant.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct PodSeen {
+    /// Where it is in the request flow, if it is.
+    pub slot: Option<Slot>,
+    /// Since its process began.
+    pub stats: ReplicaStats,
+    /// Requests waiting at it.
+    pub own_waiting: u64,
+    /// Its share of the gateway's queue.
+    pub share: u64,
+    pub serving: u64,
+}
+
+impl World<'_> {
+    /// What a pod does now; nothing but its past, if it is not in the request flow.
+    pub(super) fn pod(&mut self, pod: PodId, process: &Process) -> PodSeen {
+        let Some(slot) = self.pods.slot(pod) else { return PodSeen { stats: process.carried, ..PodSeen::default() } };
+        let (own_waiting, serving) = self.flow.replica_load(slot, self.now);
+        let stats = sum(process.carried, self.flow.stats(slot, self.now));
+        // The gateway's queue belongs to nobody: each ready replica shows an equal share, the first ones the remainder.
+        let (rank, ready) = self.pods.rank_among_ready(slot);
+        let shared = self.flow.central_queue(self.now);
+        let share = rank.map_or(0, |rank| shared / ready + u64::from(rank < shared % ready));
+        PodSeen { slot: Some(slot), stats, own_waiting, share, serving }
+    }
+
+    /// Time a pod has been serving since its process began.
+    pub(super) fn busy_ns(&mut self, pod: PodId, process: &Process) -> u64 {
+        let slot = self.pods.slot(pod);
+        process.carried.busy_ns + slot.map_or(0, |slot| self.flow.stats(slot, self.now).busy_ns)
+    }
+}
