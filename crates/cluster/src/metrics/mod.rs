@@ -26,7 +26,7 @@ mod world;
 
 use std::sync::Arc;
 
-use exporters::{Exporter, Signal, TargetOf};
+use exporters::{Exporter, TargetOf};
 use policy::{MetricError, MetricQuery, MetricReading, Provenance};
 use promql::adapter::Adapter;
 use promql::gke::GkeAdapter;

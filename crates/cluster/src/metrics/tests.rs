@@ -95,6 +95,7 @@ fn spec(arrivals: &[u64], targets: Vec<Target>) -> SimulationSpec {
             retries: None,
             kill_rule: KillRule::Fail,
             replicas_initial: 1,
+            order: crate::spec::ReplicaOrder::Parallel,
             pod,
         },
         traffic: Traffic::Replay { source: Arc::new(Trace::new(columns).unwrap()), copies: 1.0 },

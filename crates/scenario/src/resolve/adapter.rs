@@ -50,8 +50,7 @@ impl Context<'_> {
             let title = document.title();
             let Some(found) = AdapterFound::read(document)? else {
                 if document.kind == Kind::AdapterConfig && !document.name.is_empty() {
-                    let source = &document.node.place.source;
-                    self.notes.push(format!("ignored: {source}: {title}: holds no adapter rules"));
+                    self.without_effect(document);
                 }
                 continue;
             };

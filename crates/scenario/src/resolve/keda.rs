@@ -25,7 +25,7 @@ impl<'a> Context<'a> {
     ) -> Result<ScaledObject, ScenarioError> {
         let (mut object, document) = match choice {
             Reference::Inline(inline) => {
-                self.check_target(inline.scale_target_ref.as_ref(), service, None, path)?;
+                self.check_target(inline.scale_target_ref.as_ref(), &service.name, None, path)?;
                 let own = MetadataFile { name: file.name.clone(), ..MetadataFile::default() };
                 let object = inline.resolve(file.metadata.as_ref().unwrap_or(&own));
                 (object.map_err(|(below, reason)| self.inconsistent(&format!("{path}.{below}"), &reason))?, None)
@@ -73,7 +73,7 @@ impl<'a> Context<'a> {
         if let Some(document) = self.of_kind(Kind::ScaledObject).find(|document| document.name == name) {
             let (file, ignored) = read::<ScaledObjectFile>(document)?;
             self.note_ignored(document, &ignored);
-            self.check_target(file.spec.scale_target_ref.as_ref(), service, Some(document), path)?;
+            self.check_target(file.spec.scale_target_ref.as_ref(), &service.name, Some(document), path)?;
             let object = file.spec.resolve(&file.metadata);
             return Ok((object.map_err(|(below, reason)| in_spec(document, &below, reason))?, document));
         }
@@ -84,7 +84,7 @@ impl<'a> Context<'a> {
         };
         let (file, ignored) = read::<HttpScaledObjectFile>(document)?;
         self.note_ignored(document, &ignored);
-        self.check_target(Some(&file.target()), service, Some(document), path)?;
+        self.check_target(Some(&file.target()), &service.name, Some(document), path)?;
         if file.is_released() {
             let reason =
                 "its annotations keep the add-on from making a ScaledObject, and the folder has none of this name";

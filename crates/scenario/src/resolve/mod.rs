@@ -9,6 +9,7 @@ mod examples;
 mod fleet;
 mod karpenter_pool;
 mod keda;
+mod left_out;
 mod managed;
 mod metrics;
 mod offerings;
@@ -22,6 +23,7 @@ mod recording;
 mod registry;
 mod requests;
 mod requirement;
+mod scale_target;
 mod scheduling;
 mod server;
 mod service;
@@ -34,9 +36,11 @@ mod usage;
 mod user_series;
 mod versions;
 mod wish;
+mod workload;
 
 pub use context::Context;
 pub use registry::{MetricUse, MetricsView};
+pub use scale_target::scaled_by;
 
 use cluster::spec::{PrehistorySpec, SimulationSpec, SloSpec};
 use units::{SimDuration, SimTime};

@@ -7,7 +7,7 @@ use units::SimDuration;
 
 use crate::error::ScenarioError;
 use crate::file::{HpaChoice, PolicyFile, PredictiveFile, Reference, ScenarioSpec};
-use crate::manifest::{Document, HpaFile, Kind, ScaleTargetFile, read};
+use crate::manifest::{HpaFile, Kind, read};
 use crate::quantity::Time;
 
 use super::Context;
@@ -107,7 +107,7 @@ impl Context<'_> {
     ) -> Result<policy::hpa::HpaSpec, ScenarioError> {
         let (hpa, document) = match choice {
             Reference::Inline(inline) => {
-                self.check_target(inline.scale_target_ref.as_ref(), service, None, path)?;
+                self.check_target(inline.scale_target_ref.as_ref(), &service.name, None, path)?;
                 let hpa = inline.resolve(policy);
                 (hpa.map_err(|(below, reason)| self.inconsistent(&format!("{path}.{below}"), &reason))?, None)
             }
@@ -115,7 +115,7 @@ impl Context<'_> {
                 let document = self.named(Kind::HorizontalPodAutoscaler, name, path)?;
                 let (file, ignored) = read::<HpaFile>(document)?;
                 self.note_ignored(document, &ignored);
-                self.check_target(file.spec.scale_target_ref.as_ref(), service, Some(document), path)?;
+                self.check_target(file.spec.scale_target_ref.as_ref(), &service.name, Some(document), path)?;
                 (file.spec.resolve(name).map_err(|(below, reason)| in_spec(document, &below, reason))?, Some(document))
             }
         };
@@ -126,26 +126,6 @@ impl Context<'_> {
             }),
             None => Ok(hpa),
         }
-    }
-
-    /// A controller of some other workload would do nothing here.
-    pub(super) fn check_target(
-        &self,
-        target: Option<&ScaleTargetFile>,
-        service: &ServiceSpec,
-        document: Option<&Document>,
-        path: &str,
-    ) -> Result<(), ScenarioError> {
-        let Some(target) = target else { return Ok(()) };
-        if target.kind.as_deref().is_none_or(|kind| kind == "Deployment") && target.name == service.name {
-            return Ok(());
-        }
-        let mut error = self.unknown_name(path, "Deployment", &target.name, [service.name.as_str()]);
-        if let (ScenarioError::UnknownName { at, .. }, Some(document)) = (&mut error, document) {
-            let node = document.node.at(&["spec", "scaleTargetRef", "name"]).unwrap_or(&document.node);
-            *at = node.locate("spec.scaleTargetRef.name");
-        }
-        Err(error)
     }
 
     fn predictive(&self, file: &PredictiveFile, path: &str) -> Result<PredictiveSpec, ScenarioError> {

@@ -81,7 +81,9 @@ impl Context<'_> {
         demands: &Demands<'_>,
     ) -> Result<Shown, ScenarioError> {
         let (file, asked) = (&spec.metrics, demands.queries);
-        let server = Server::of_documents(self.documents, &service.name);
+        let made = self.workload.as_ref().map(|workload| std::slice::from_ref(&workload.deployment));
+        let server =
+            Server::of_documents(self.documents, &service.name).or_else(|| Server::of_documents(made?, &service.name));
         let mut facts = self.facts(file, service, policies, server.as_ref())?;
         facts.stated.extend(super::usage::statements(spec.service.usage.as_ref()));
         let of_rules = demands.rules.iter().flat_map(RuleGroup::rules).map(|rule| rule.query().text());

@@ -2,6 +2,7 @@
 
 mod article;
 mod errors;
+mod folders;
 mod karpenter;
 mod manifests;
 mod metrics;
@@ -13,3 +14,4 @@ mod support;
 mod traces;
 mod triggers;
 mod usage;
+mod workloads;
