@@ -1,8 +1,10 @@
 //! From documents to an experiment: names become references, files become traces, defaults are filled.
 
 mod availability;
+mod cloud;
 mod context;
 mod fleet;
+mod karpenter_pool;
 mod metrics;
 mod offerings;
 mod policies;
@@ -11,6 +13,7 @@ mod probes;
 mod queries;
 mod rates;
 mod registry;
+mod requirement;
 mod scheduling;
 mod server;
 mod service;
@@ -19,6 +22,7 @@ mod spot_history;
 mod traffic;
 mod usage;
 mod user_series;
+mod wish;
 
 pub use context::Context;
 pub use registry::{MetricUse, MetricsView};

@@ -2,6 +2,7 @@
 
 mod article;
 mod errors;
+mod karpenter;
 mod manifests;
 mod nodes;
 mod overrides;
