@@ -178,8 +178,8 @@ impl Context<'_> {
             spot_price: pool.spot_price.map(|price| price.0),
         };
         if pool.instance_types.is_empty() {
-            let at = self.at(path);
-            return Err(ScenarioError::MissingKey { at, key: "instanceTypes".to_owned() });
+            let reason = format!("`instanceTypes` is missing, and no NodePool manifest is called `{}`", pool.name);
+            return Err(self.inconsistent(path, &reason));
         }
         self.check_capacity(pool, path)?;
         if pool.nodes_max.is_some_and(|most| most < pool.nodes_min) {
