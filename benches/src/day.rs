@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use cluster::spec::{
-    BatchLatency, ColdStartSpec, ControllerSpec, FleetSpec, InstanceOffering, InterruptionModel, KillRule,
-    MetricsSpec, NoReplicaRule, NodeTimings, PodSpec, PolicySpec, PredictiveRole, PredictiveSpec, Routing,
-    ServiceModel, ServiceSpec, SimulationSpec, SloSpec, WarmPoolSpec,
+    BatchLatency, ColdStartSpec, ControllerSpec, FleetSpec, InstanceOffering, InterruptionModel, KillRule, MetricsSpec,
+    NoReplicaRule, NodeTimings, PodSpec, PolicySpec, PredictiveRole, PredictiveSpec, Routing, ServiceModel,
+    ServiceSpec, SimulationSpec, SloSpec, WarmPoolSpec,
 };
 use policy::hpa::{HpaSpec, MetricSpec, MetricTarget};
 use policy::keda::{ScaledObject, Trigger};

@@ -159,7 +159,8 @@ impl Pipeline {
                 tally.watch(signal);
             }
         }
-        let retention = readers.lookbehind_ms(options, millis(metrics.gke.delay)).max(millis(metrics.adapter_relist)) + RETENTION_MARGIN_MS;
+        let retention = readers.lookbehind_ms(options, millis(metrics.gke.delay)).max(millis(metrics.adapter_relist))
+            + RETENTION_MARGIN_MS;
         let reads_resources = asked.iter().any(|query| matches!(query, MetricQuery::Resource { .. }));
         Self {
             fixed: Fixed::new(spec),
@@ -167,9 +168,7 @@ impl Pipeline {
             seed,
             storage: Storage::new(retention),
             options,
-            reads_gpus: plans
-                .iter()
-                .any(|plan| plan.target.exporter == Exporter::Dcgm && !plan.of_objects.is_empty()),
+            reads_gpus: plans.iter().any(|plan| plan.target.exporter == Exporter::Dcgm && !plan.of_objects.is_empty()),
             is_read: !readers.queries.is_empty() || readers.adapter.is_some() || !readers.gke.is_empty(),
             readers,
             plans,

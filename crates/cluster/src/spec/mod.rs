@@ -14,7 +14,7 @@ pub use fleet::{
     KarpenterSpec, LinkSpec, NodeLostSpec, NodeManager, NodePoolSpec, NodeTimings, OnDemandShare, PhaseSpec,
     PodDisruptionBudget, PoolRules, RestoreSpec, Scheduling, SpotSpec, ZoneTrace,
 };
-pub use metrics::{GkeSpec, CpuUsage, MemoryUsage, MetricsSpec, Outage, OutageSpec, UsageSpec};
+pub use metrics::{CpuUsage, GkeSpec, MemoryUsage, MetricsSpec, Outage, OutageSpec, UsageSpec};
 pub use policy::{ControllerSpec, PausePodsSpec, PolicySpec, PredictiveRole, PredictiveSpec, WarmPoolSpec};
 pub use probes::{Probe, Probes};
 pub use scheduling::{

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use cluster::spec::{
-    ColdStartSpec, ControllerSpec, FleetSpec, InstanceOffering, MetricsSpec, NodeTimings, PolicySpec,
-    ServiceSpec, SimulationSpec, SloSpec,
+    ColdStartSpec, ControllerSpec, FleetSpec, InstanceOffering, MetricsSpec, NodeTimings, PolicySpec, ServiceSpec,
+    SimulationSpec, SloSpec,
 };
 use cluster::{Keep, simulate};
 use policy::hpa::{HpaSpec, MetricSpec, MetricTarget};

@@ -111,7 +111,8 @@ impl Adapter {
                 if let Some(listed) = custom.get(&key) {
                     return Ok(answer(&self.custom, RuleIndex::Custom(listed.rule), listed, &resource));
                 }
-                let of_kind = custom.keys().filter(|key| key.resource == resource && key.is_namespaced == is_namespaced);
+                let of_kind =
+                    custom.keys().filter(|key| key.resource == resource && key.is_namespaced == is_namespaced);
                 let names = of_kind.map(|key| key.metric.clone()).collect();
                 let other_api = external.contains_key(metric);
                 Err(Unanswered { names, reason: self.why_not(metric, &resource, &series, other_api) })
@@ -126,7 +127,8 @@ impl Adapter {
                     return Ok(answer(&self.external, RuleIndex::External(listed.rule), listed, ""));
                 }
                 let other_api = custom.keys().any(|key| key.metric == metric);
-                let reason = if other_api { Some(Reason::OtherApi) } else { named_otherwise(&self.external, metric, &series) };
+                let reason =
+                    if other_api { Some(Reason::OtherApi) } else { named_otherwise(&self.external, metric, &series) };
                 Err(Unanswered { names: external.into_keys().collect(), reason })
             }
         }
@@ -174,8 +176,7 @@ impl Adapter {
         let pairs = || self.custom.iter().flat_map(|rule| series.iter().map(move |labels| (rule, *labels)));
         let named: Vec<(&CheckedRule, &Labels)> = pairs().filter(|(rule, labels)| under_name(rule, labels)).collect();
         if let Some((_, labels)) = named.last() {
-            let resources: BTreeSet<String> =
-                named.iter().flat_map(|(rule, labels)| rule.resources(labels)).collect();
+            let resources: BTreeSet<String> = named.iter().flat_map(|(rule, labels)| rule.resources(labels)).collect();
             let series = labels.metric_name().to_owned();
             return Some(if resources.contains(resource) {
                 Reason::NoNamespace { series }

@@ -1,8 +1,8 @@
 //! Does the adapter show and compute metrics as prometheus-adapter does?
 
 use super::{
-    Adapter, AdapterError, Asked, GroupResource, MetricRequest, NameRule, Objects, Reason, Requirement, Resources, Rule, RuleIndex, Rules,
-    SelectorOperator, SeriesFilter,
+    Adapter, AdapterError, Asked, GroupResource, MetricRequest, NameRule, Objects, Reason, Requirement, Resources,
+    Rule, RuleIndex, Rules, SelectorOperator, SeriesFilter,
 };
 use crate::labels::{Labels, METRIC_NAME};
 use crate::query::Options;
@@ -208,7 +208,14 @@ fn series(labels: &[(&str, &str)]) -> Labels {
 
 /// What a pod of `llm` shows behind a ServiceMonitor.
 fn shown(name: &'static str) -> Labels {
-    series(&[(METRIC_NAME, name), ("namespace", "ml"), ("pod", "llm-0"), ("service", "llm"), ("container", "main"), ("job", "llm")])
+    series(&[
+        (METRIC_NAME, name),
+        ("namespace", "ml"),
+        ("pod", "llm-0"),
+        ("service", "llm"),
+        ("container", "main"),
+        ("job", "llm"),
+    ])
 }
 
 fn with_defaults(custom: Vec<Rule>) -> Adapter {
@@ -282,7 +289,8 @@ fn of_several_rules_for_one_name_the_last_answers() {
 
 #[test]
 fn why_nothing_answers_is_told_where_the_series_exists() {
-    let gpu = series(&[(METRIC_NAME, "gpu"), ("namespace", "ml"), ("exported_pod", "llm-0"), ("instance", "10.0.0.1:9400")]);
+    let gpu =
+        series(&[(METRIC_NAME, "gpu"), ("namespace", "ml"), ("exported_pod", "llm-0"), ("instance", "10.0.0.1:9400")]);
     let adapter = with_defaults(Vec::new());
     let ask = |metric, resource, series: &[Labels]| {
         adapter.explain(Asked::Custom { metric, resource }, series).expect_err("none").reason

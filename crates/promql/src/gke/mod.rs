@@ -83,7 +83,8 @@ impl GkeAdapter {
         let mut ages = Ages::default();
         let mut sums: BTreeMap<&str, f64> = BTreeMap::new();
         for (labels, place) in storage.all_series(Some(request.metric.series())) {
-            let is_ours = labels.get("namespace") == namespace && matchers.iter().all(|matcher| matcher.is_match(labels));
+            let is_ours =
+                labels.get("namespace") == namespace && matchers.iter().all(|matcher| matcher.is_match(labels));
             let pod = labels.get("pod");
             if !is_ours || !names.iter().any(|name| name.as_ref() == pod) {
                 continue;

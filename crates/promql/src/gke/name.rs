@@ -77,7 +77,9 @@ pub enum GkeNameError {
         form: &'static str,
     },
     /// The kind is none.
-    #[error("{name}: {kind:?} is no kind of series; there are gauge, counter, histogram, summary, unknown and unknown:counter")]
+    #[error(
+        "{name}: {kind:?} is no kind of series; there are gauge, counter, histogram, summary, unknown and unknown:counter"
+    )]
     Kind {
         /// As written.
         name: String,

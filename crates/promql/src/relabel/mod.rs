@@ -200,9 +200,10 @@ impl RelabelRule {
     }
 
     fn mapped(&self, labels: &Labels) -> Labels {
-        let copies = labels.iter().filter(|(name, _)| self.regex.is_match(name)).map(|(name, value)| {
-            (self.regex.replace(name, self.replacement.as_str()).into_owned(), value.to_owned())
-        });
+        let copies = labels
+            .iter()
+            .filter(|(name, _)| self.regex.is_match(name))
+            .map(|(name, value)| (self.regex.replace(name, self.replacement.as_str()).into_owned(), value.to_owned()));
         let own = labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
         Labels::new(own.chain(copies.collect::<Vec<_>>()).filter(|(name, _)| !name.is_empty()))
     }

@@ -142,9 +142,8 @@ fn a_target_without_address_is_none() {
 
 #[test]
 fn settings_that_do_not_fit_the_action_are_refused() {
-    let text = |write: &dyn Fn(&mut RelabelConfig)| {
-        RelabelRule::new(&config(|c| write(c))).expect_err("refused").to_string()
-    };
+    let text =
+        |write: &dyn Fn(&mut RelabelConfig)| RelabelRule::new(&config(|c| write(c))).expect_err("refused").to_string();
     assert_eq!(text(&|_| {}), "relabelling action replace needs `targetLabel`");
     assert_eq!(
         text(&|c| {

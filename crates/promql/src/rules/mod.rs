@@ -279,10 +279,8 @@ impl RuleGroup {
 pub fn reached(groups: &[RuleGroup], is_read: impl Fn(&str) -> bool) -> BTreeSet<usize> {
     let mut reached = BTreeSet::new();
     loop {
-        let is_wanted = |name: &str| {
-            is_read(name)
-                || reached.iter().any(|&index: &usize| groups[index].wants_name(name))
-        };
+        let is_wanted =
+            |name: &str| is_read(name) || reached.iter().any(|&index: &usize| groups[index].wants_name(name));
         let new: Vec<usize> = (0..groups.len())
             .filter(|index| !reached.contains(index))
             .filter(|&index| groups[index].rules.iter().any(|rule| is_wanted(&rule.record)))

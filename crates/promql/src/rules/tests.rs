@@ -32,9 +32,10 @@ fn ask(storage: &Storage, query: &str, now_ms: i64) -> String {
 #[test]
 fn evaluations_lie_on_the_groups_own_grid() {
     let group = group(&[("a", "queue")]);
-    assert_eq!([-1, 0, 4_000, 33_999, 34_000].map(|t_ms| group.next_after_ms(t_ms)), [
-        4_000, 4_000, 34_000, 34_000, 64_000
-    ]);
+    assert_eq!(
+        [-1, 0, 4_000, 33_999, 34_000].map(|t_ms| group.next_after_ms(t_ms)),
+        [4_000, 4_000, 34_000, 34_000, 64_000]
+    );
 }
 
 #[test]
@@ -116,10 +117,13 @@ fn equal_labels_after_those_of_the_rule_and_more_than_the_limit_are_failures() {
     config.limit = 1;
     let failures = RuleGroup::new(&config, 0).expect("valid").evaluate(&mut storage, 2_000, OPTIONS);
     let texts: Vec<String> = failures.iter().map(|(index, failure)| format!("{index}: {failure}")).collect();
-    assert_eq!(texts, [
-        r#"0: two elements have the labels q{namespace="ml"} once those of the rule are written"#,
-        "1: 2 elements, and the group's limit is 1",
-    ]);
+    assert_eq!(
+        texts,
+        [
+            r#"0: two elements have the labels q{namespace="ml"} once those of the rule are written"#,
+            "1: 2 elements, and the group's limit is 1",
+        ]
+    );
 }
 
 #[test]

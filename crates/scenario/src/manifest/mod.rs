@@ -61,12 +61,14 @@ pub enum Kind {
     Provisioner,
     /// prometheus-adapter's configuration, bare or in a ConfigMap.
     AdapterConfig,
+    /// Says how metrics travel: monitors, recording rules, Prometheus itself.
+    MetricsPath,
     /// Recognised, without effect.
     Inert,
 }
 
 /// API version, kind, and what it is to us.
-const KINDS: [(&str, &str, Kind); 22] = [
+const KINDS: [(&str, &str, Kind); 35] = [
     ("scalelab.dev/v1", "Scenario", Kind::Scenario),
     ("apps/v1", "Deployment", Kind::Deployment),
     ("autoscaling/v2", "HorizontalPodAutoscaler", Kind::HorizontalPodAutoscaler),
@@ -82,8 +84,21 @@ const KINDS: [(&str, &str, Kind); 22] = [
     ("v1", "Namespace", Kind::Inert),
     ("v1", "Secret", Kind::Inert),
     ("v1", "PersistentVolumeClaim", Kind::Inert),
-    ("monitoring.coreos.com/v1", "ServiceMonitor", Kind::Inert),
-    ("monitoring.coreos.com/v1", "PodMonitor", Kind::Inert),
+    ("monitoring.coreos.com/v1", "ServiceMonitor", Kind::MetricsPath),
+    ("monitoring.coreos.com/v1", "PodMonitor", Kind::MetricsPath),
+    ("monitoring.coreos.com/v1", "PrometheusRule", Kind::MetricsPath),
+    ("monitoring.coreos.com/v1", "Prometheus", Kind::MetricsPath),
+    ("azmonitoring.coreos.com/v1", "ServiceMonitor", Kind::MetricsPath),
+    ("azmonitoring.coreos.com/v1", "PodMonitor", Kind::MetricsPath),
+    ("monitoring.googleapis.com/v1", "PodMonitoring", Kind::MetricsPath),
+    ("monitoring.googleapis.com/v1", "ClusterPodMonitoring", Kind::MetricsPath),
+    ("monitoring.googleapis.com/v1", "Rules", Kind::MetricsPath),
+    ("monitoring.googleapis.com/v1", "ClusterRules", Kind::MetricsPath),
+    ("monitoring.googleapis.com/v1", "GlobalRules", Kind::MetricsPath),
+    ("autoscaling.gke.io/v1beta1", "AutoscalingMetric", Kind::MetricsPath),
+    ("operator.victoriametrics.com/v1beta1", "VMServiceScrape", Kind::MetricsPath),
+    ("operator.victoriametrics.com/v1beta1", "VMPodScrape", Kind::MetricsPath),
+    ("operator.victoriametrics.com/v1beta1", "VMRule", Kind::MetricsPath),
     ("keda.sh/v1alpha1", "TriggerAuthentication", Kind::Inert),
     ("karpenter.k8s.aws/v1", "EC2NodeClass", Kind::Inert),
     ("karpenter.k8s.aws/v1beta1", "EC2NodeClass", Kind::Inert),
@@ -130,8 +145,10 @@ fn recognise(node: Node) -> Result<Document, ScenarioError> {
     }
     let Some(kind) = node.get("kind") else {
         // prometheus-adapter reads its rules from a file without kind or version.
-        let is_adapter = node.get("rules").is_some() || node.get("externalRules").is_some();
-        return if is_adapter {
+        let keys = ["rules", "externalRules", "resourceRules", "prometheus-adapter"];
+        return if holds_groups(&node) {
+            Ok(Document { kind: Kind::MetricsPath, name: String::new(), node })
+        } else if keys.iter().any(|key| node.get(key).is_some()) {
             Ok(Document { kind: Kind::AdapterConfig, name: String::new(), node })
         } else {
             Err(no_kind("`kind` is missing"))

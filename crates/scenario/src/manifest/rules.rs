@@ -153,7 +153,7 @@ pub fn of(kind: Kind) -> &'static [&'static [Rule]] {
         Kind::NodePool | Kind::NodePoolBeta => &[&METADATA, &LABELS, &ANNOTATIONS, &NODE_POOL],
         Kind::Provisioner => &[&METADATA, &LABELS, &ANNOTATIONS, &PROVISIONER],
         Kind::AdapterConfig => &[&ADAPTER],
-        Kind::Scenario | Kind::Inert => &[],
+        Kind::Scenario | Kind::MetricsPath | Kind::Inert => &[],
     }
 }
 

@@ -11,7 +11,7 @@ use units::SimDuration;
 
 use crate::error::{At, ScenarioError};
 use crate::file::{MetricsFile, OnUnknownFile};
-use crate::manifest::{AdapterFound, AdapterRuleFile, Document};
+use crate::manifest::{AdapterFound, AdapterRuleFile, Document, Kind};
 use crate::tree::{Node, parse_path};
 
 use super::Context;
@@ -47,8 +47,14 @@ impl Context<'_> {
     pub(super) fn adapter(&mut self, asked: &[&AskedMetric], is_off: bool) -> Result<AdapterSetting, ScenarioError> {
         let mut setting = AdapterSetting::default();
         for document in self.documents {
-            let Some(found) = AdapterFound::read(document)? else { continue };
             let title = document.title();
+            let Some(found) = AdapterFound::read(document)? else {
+                if document.kind == Kind::AdapterConfig && !document.name.is_empty() {
+                    let source = &document.node.place.source;
+                    self.notes.push(format!("ignored: {source}: {title}: holds no adapter rules"));
+                }
+                continue;
+            };
             if is_off {
                 let source = &document.node.place.source;
                 self.notes

@@ -26,8 +26,6 @@ use super::{Context, examples};
 /// What is shown, and what it is made of.
 #[derive(Clone, Debug)]
 pub(super) struct Shown {
-    /// The programs.
-    pub exporters: Vec<Exporter>,
     /// What Prometheus scrapes.
     pub targets: Vec<Target>,
     /// The same, for questions.
@@ -313,12 +311,7 @@ impl Context<'_> {
         let scraped = examples::scraped(&targets, &facts.workload);
         let recorded = examples::recorded(demands.rules, &scraped);
         record(&mut registry, demands.rules, &recorded);
-        Ok(Shown {
-            exporters: exporters.to_vec(),
-            series: scraped.into_iter().chain(recorded).collect(),
-            targets,
-            registry,
-        })
+        Ok(Shown { series: scraped.into_iter().chain(recorded).collect(), targets, registry })
     }
 
     /// Holds every query against what is shown.
