@@ -308,7 +308,7 @@ impl Context<'_> {
             }
         }
         let mut registry = Registry::new(exporters, &targets, facts);
-        let scraped = examples::scraped(&targets, &facts.workload);
+        let scraped = examples::scraped(&targets, facts);
         let recorded = examples::recorded(demands.rules, &scraped);
         record(&mut registry, demands.rules, &recorded);
         Ok(Shown { series: scraped.into_iter().chain(recorded).collect(), targets, registry })
