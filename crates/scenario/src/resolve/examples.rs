@@ -1,6 +1,6 @@
 //! Series as they would be stored for one pod: what rules are held against before anything runs.
 
-use exporters::{Target, Template, Variable};
+use exporters::{Facts, Target, Template, Variable};
 use promql::labels::METRIC_NAME;
 use promql::rules::RuleGroup;
 use promql::{Labels, ScrapeTarget};
@@ -56,10 +56,15 @@ pub(super) fn unfilled(text: &str, workload: &str) -> String {
 }
 
 /// The label sets that scrapes of these targets store, for one pod, node and GPU.
-pub(super) fn scraped(targets: &[Target], workload: &str) -> Vec<Labels> {
+pub(super) fn scraped(targets: &[Target], facts: &Facts) -> Vec<Labels> {
     let mut all = Vec::new();
     for target in targets {
-        let fill = |text: &str| filled(text, workload, 0);
+        // Whoever holds a GPU here is a pod of the service.
+        let fill = |text: &str| {
+            let held =
+                text.replace("{holder_namespace}", &facts.namespace).replace("{holder_container}", &facts.container);
+            filled(&held, &facts.workload, 0)
+        };
         let own = target.labels.iter().map(|label| (label.name.clone(), fill(label.value.text())));
         let scrape = ScrapeTarget {
             honor_labels: target.honor_labels,

@@ -26,8 +26,6 @@ use super::{Context, examples};
 /// What is shown, and what it is made of.
 #[derive(Clone, Debug)]
 pub(super) struct Shown {
-    /// The programs.
-    pub exporters: Vec<Exporter>,
     /// What Prometheus scrapes.
     pub targets: Vec<Target>,
     /// The same, for questions.
@@ -312,15 +310,10 @@ impl Context<'_> {
             }
         }
         let mut registry = Registry::new(exporters, &targets, facts);
-        let scraped = examples::scraped(&targets, &facts.workload);
+        let scraped = examples::scraped(&targets, facts);
         let recorded = examples::recorded(demands.rules, &scraped);
         record(&mut registry, demands.rules, &recorded);
-        Ok(Shown {
-            exporters: exporters.to_vec(),
-            series: scraped.into_iter().chain(recorded).collect(),
-            targets,
-            registry,
-        })
+        Ok(Shown { series: scraped.into_iter().chain(recorded).collect(), targets, registry })
     }
 
     /// Holds every query against what is shown.

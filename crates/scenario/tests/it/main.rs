@@ -8,6 +8,7 @@ mod manifests;
 mod metrics;
 mod nodes;
 mod overrides;
+mod pipes;
 mod scheduling;
 mod shipped;
 mod support;

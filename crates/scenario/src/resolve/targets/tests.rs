@@ -136,7 +136,7 @@ fn annotated_pods_have_all_their_labels_and_monitors_come_first() {
     let alone = found(&annotated, SERVICE);
     assert_eq!(
         shown(&alone.scrapes[0]),
-        "the annotation prometheus.io/scrape of the pods every 1m, PodObject: app=llm instance={pod_ip}:8000 job=kubernetes-pods \
+        "the annotation prometheus.io/scrape of the pods every 60s, PodObject: app=llm instance={pod_ip}:8000 job=kubernetes-pods \
          namespace=chat node={node} pod={pod} team=ml"
     );
     assert!(alone.scrapes[0].honor_labels);
