@@ -129,8 +129,12 @@ impl Pipeline {
 
     /// An instant query as KEDA sends it: at the present time cut to the whole second.
     fn promql(&mut self, expression: &str, now: SimTime) -> Answer {
-        let query =
-            self.readers.queries.iter_mut().find(|query| query.text() == expression).expect("every query was announced");
+        let query = self
+            .readers
+            .queries
+            .iter_mut()
+            .find(|query| query.text() == expression)
+            .expect("every query was announced");
         let whole_second_ms = now.as_secs() as i64 * 1_000;
         let found = query
             .evaluate(&self.storage, whole_second_ms, self.options)

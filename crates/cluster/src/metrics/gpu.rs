@@ -116,7 +116,12 @@ impl Devices {
     }
 
     /// The exporter reads the driver; false if the node is gone.
-    pub fn refresh(&mut self, node: NodeId, (world, processes): (&mut World<'_>, &[Process]), usage: &UsageSpec) -> bool {
+    pub fn refresh(
+        &mut self,
+        node: NodeId,
+        (world, processes): (&mut World<'_>, &[Process]),
+        usage: &UsageSpec,
+    ) -> bool {
         let Some(of_node) = self.nodes.get_mut(&node) else { return false };
         let now = busy(&of_node.units, world, processes);
         let share = |unit: usize, (since, before): &(SimTime, Vec<(Option<PodId>, u64)>)| {
@@ -147,8 +152,7 @@ impl Devices {
                 reading.power = idle + (busy - idle) * utilization;
                 reading.energy_mj += 1_000.0 * elapsed * (idle + (busy - idle) * active);
                 reading.active = active;
-                reading.utilization =
-                    if of_node.is_partitioned { f64::NAN } else { (utilization * 100.0).round() };
+                reading.utilization = if of_node.is_partitioned { f64::NAN } else { (utilization * 100.0).round() };
                 reading
             })
             .collect();

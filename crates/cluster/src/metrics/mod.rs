@@ -156,9 +156,7 @@ impl Pipeline {
             seed,
             storage: Storage::new(retention),
             options,
-            reads_gpus: plans
-                .iter()
-                .any(|plan| plan.target.exporter == Exporter::Dcgm && !plan.of_objects.is_empty()),
+            reads_gpus: plans.iter().any(|plan| plan.target.exporter == Exporter::Dcgm && !plan.of_objects.is_empty()),
             is_read: !readers.queries.is_empty() || readers.adapter.is_some(),
             readers,
             plans,

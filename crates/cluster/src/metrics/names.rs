@@ -59,7 +59,9 @@ impl Names {
                 format!("10.{}.{}.{}", 64 + number / 64_516 % 64, number / 254 % 254, number % 254 + 1)
             }
             Variable::PodUid => self.identity(u64::from(pod.0)),
-            Variable::Node | Variable::NodeIp => node.map_or_else(String::new, |node| self.of_node(variable, node, None)),
+            Variable::Node | Variable::NodeIp => {
+                node.map_or_else(String::new, |node| self.of_node(variable, node, None))
+            }
             other => self.of_service(other),
         }
     }

@@ -36,9 +36,17 @@ impl Readers {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Figure {
     /// A figure of the model, times a scale, perhaps cut to a whole number.
-    Signal { signal: Signal, scale: f64, floor: bool },
+    Signal {
+        signal: Signal,
+        scale: f64,
+        floor: bool,
+    },
     /// CPU or memory of a container, by its place among those of the pod; of all of them if that is `None`.
-    Usage { signal: Signal, container: Option<usize>, scale: f64 },
+    Usage {
+        signal: Signal,
+        container: Option<usize>,
+        scale: f64,
+    },
     /// Values of a histogram at or below the bound of this bucket.
     Bucket(HistogramSignal, usize),
     Constant(f64),

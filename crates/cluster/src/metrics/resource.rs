@@ -43,7 +43,9 @@ impl ResourceSamples {
             let seen = world.pod(pod, process);
             let usage = Usage { spec: usage, service, process, seen, pod };
             let containers = (0..service.pod.containers.len())
-                .map(|container| (usage.cpu_seconds(Some(container), world), usage.memory_bytes(Some(container), world)))
+                .map(|container| {
+                    (usage.cpu_seconds(Some(container), world), usage.memory_bytes(Some(container), world))
+                })
                 .collect();
             let newest = Point { at: world.now, containers };
             let age = world.now.since(started);

@@ -119,7 +119,9 @@ impl Pipeline {
                 match (variable, node) {
                     (Variable::Gpu | Variable::GpuUuid | Variable::GpuModel, Some(node)) => {
                         let gpu = self.devices.first_of(pod, node);
-                        gpu.map_or_else(String::new, |gpu| self.fill(variable, Subject::Gpu(node, gpu, Some(pod)), exporter))
+                        gpu.map_or_else(String::new, |gpu| {
+                            self.fill(variable, Subject::Gpu(node, gpu, Some(pod)), exporter)
+                        })
                     }
                     (Variable::Gpu | Variable::GpuUuid | Variable::GpuModel, None) => String::new(),
                     _ => names.of_pod(variable, pod, node),

@@ -311,10 +311,13 @@ fn a_replica_shows_what_it_does_and_has_done() {
 
 #[test]
 fn series_nobody_can_reach_are_not_kept() {
-    let spec = spec(&[0], vec![
-        pod_target(vec![series("a", Signal::Waiting), series("b", Signal::Running)]),
-        target(Exporter::Gateway, TargetOf::Gateway, vec![series("c", Signal::Arrivals)]),
-    ]);
+    let spec = spec(
+        &[0],
+        vec![
+            pod_target(vec![series("a", Signal::Waiting), series("b", Signal::Running)]),
+            target(Exporter::Gateway, TargetOf::Gateway, vec![series("c", Signal::Arrivals)]),
+        ],
+    );
     let mut stage = Stage::asking(&spec, &[r#"sum(a{namespace="ml"}) + sum(b{namespace="other"})"#]);
     stage.ready_pod();
     stage.run_to(at(60));
@@ -370,9 +373,8 @@ fn histograms_have_the_bounds_they_are_asked_for() {
     stage.ready_pod();
     stage.run_to(at(40));
     // 4, 8 and 12 s.
-    let counts: Vec<f64> = ["4.0", "8.0", "11.0", "+Inf"]
-        .map(|bound| stage.value(&format!("e2e_bucket{{le=\"{bound}\"}}")))
-        .into();
+    let counts: Vec<f64> =
+        ["4.0", "8.0", "11.0", "+Inf"].map(|bound| stage.value(&format!("e2e_bucket{{le=\"{bound}\"}}"))).into();
     assert_eq!(counts, [1.0, 2.0, 2.0, 3.0]);
     assert_eq!(stage.value("latency_sum"), 24.0);
 }
@@ -425,7 +427,10 @@ fn a_gpu_reads_0_while_it_is_free_or_its_model_loads_and_changes_labels_with_its
     // A node of two GPUs, one of them busy all the time.
     assert_eq!(stage.value("avg(DCGM_FI_DEV_GPU_UTIL)"), 50.0);
     let holder = stage.pipeline.names.pod(pod);
-    assert_eq!(stage.value(&format!("DCGM_FI_DEV_GPU_UTIL{{exported_pod=\"{holder}\",modelName=\"NVIDIA L4\"}}")), 100.0);
+    assert_eq!(
+        stage.value(&format!("DCGM_FI_DEV_GPU_UTIL{{exported_pod=\"{holder}\",modelName=\"NVIDIA L4\"}}")),
+        100.0
+    );
     assert_eq!(stage.value(r#"DCGM_FI_DEV_GPU_UTIL{exported_pod="",pod=~"nvidia-dcgm-exporter-.*"}"#), 0.0);
     // Another pod loads for half a minute on the second GPU.
     let second = stage.cold_pod();
@@ -449,14 +454,22 @@ fn kube_state_metrics_shows_objects_as_they_come_and_go() {
     };
     let ksm = Target {
         honor_labels: true,
-        ..target(Exporter::KubeStateMetrics, TargetOf::Cluster, vec![
-            series("spec", Signal::ReplicasDesired),
-            series("hpa", Signal::AutoscalerMax),
-            pod("pending", Signal::PodIsPending, Appears::WithProcess),
-            pod("unscheduled", Signal::PodIsUnscheduled, Appears::WhileTrue),
-            pod("ready_time", Signal::PodReadyTime, Appears::WhileTrue),
-            Series { per: Scope::Node, labels: vec![Label::new("node", "{node}")], ..series("gpus", Signal::NodeGpus) },
-        ])
+        ..target(
+            Exporter::KubeStateMetrics,
+            TargetOf::Cluster,
+            vec![
+                series("spec", Signal::ReplicasDesired),
+                series("hpa", Signal::AutoscalerMax),
+                pod("pending", Signal::PodIsPending, Appears::WithProcess),
+                pod("unscheduled", Signal::PodIsUnscheduled, Appears::WhileTrue),
+                pod("ready_time", Signal::PodReadyTime, Appears::WhileTrue),
+                Series {
+                    per: Scope::Node,
+                    labels: vec![Label::new("node", "{node}")],
+                    ..series("gpus", Signal::NodeGpus)
+                },
+            ],
+        )
     };
     let mut stage = Stage::asking(&spec(&[], vec![ksm]), &[r#"{job="ksm"}"#]);
     let pod = stage.cold_pod();
@@ -493,7 +506,7 @@ fn in_an_outage_of_prometheus_nothing_is_stored_and_of_an_exporter_scrapes_fail(
     stage.run_to(at(259));
     assert!(stage.value("time() - timestamp(arrived)") > 58.0);
     let query = MetricQuery::PromQl { expression: "waiting".into() };
-    let answer = stage.with_world(|pipeline, world| pipeline.answer_all(&[query.clone()], world)).0.remove(0);
+    let answer = stage.with_world(|pipeline, world| pipeline.answer_all(std::slice::from_ref(&query), world)).0.remove(0);
     assert_eq!(answer.unwrap_err().message, "Prometheus does not answer");
     stage.run_to(at(272));
     let answer = stage.with_world(|pipeline, world| pipeline.answer_all(&[query], world)).0.remove(0);
@@ -590,10 +603,8 @@ fn gpu_memory_and_power_follow_the_statement() {
         ("power", Signal::DcgmPower),
         ("energy", Signal::DcgmEnergy),
     ];
-    let with_gpu = |(name, signal): (&str, Signal)| Series {
-        labels: vec![Label::new("gpu", "{gpu}")],
-        ..series(name, signal)
-    };
+    let with_gpu =
+        |(name, signal): (&str, Signal)| Series { labels: vec![Label::new("gpu", "{gpu}")], ..series(name, signal) };
     let arrivals: Vec<u64> = (0..600).collect();
     let dcgm = target(Exporter::Dcgm, TargetOf::Node, names.map(with_gpu).into());
     let mut spec = spec(&arrivals, vec![dcgm]);
@@ -612,10 +623,8 @@ fn gpu_memory_and_power_follow_the_statement() {
 
 #[test]
 fn a_series_of_the_scenarios_own_is_made_of_others() {
-    let expression = Series {
-        value: Value::Expression("sum(waiting) * 2".into()),
-        ..series("pressure", Signal::Arrivals)
-    };
+    let expression =
+        Series { value: Value::Expression("sum(waiting) * 2".into()), ..series("pressure", Signal::Arrivals) };
     let targets = vec![
         pod_target(vec![series("waiting", Signal::Waiting)]),
         target(Exporter::User, TargetOf::Gateway, vec![expression]),
@@ -648,10 +657,13 @@ fn an_endpoints_target_ends_with_the_deletion_and_a_pods_with_its_end() {
 #[test]
 fn two_targets_with_the_same_labels_show_what_both_have() {
     let mut stage = Stage::asking(
-        &spec(&[0], vec![
-            pod_target(vec![series("a", Signal::Received), series("b", Signal::Received)]),
-            pod_target(vec![series("b", Signal::Waiting), series("c", Signal::Received)]),
-        ]),
+        &spec(
+            &[0],
+            vec![
+                pod_target(vec![series("a", Signal::Received), series("b", Signal::Received)]),
+                pod_target(vec![series("b", Signal::Waiting), series("c", Signal::Received)]),
+            ],
+        ),
         &["a", "b", "c", "up"],
     );
     stage.ready_pod();
@@ -661,10 +673,11 @@ fn two_targets_with_the_same_labels_show_what_both_have() {
 
 #[test]
 fn metrics_tell_local_time() {
-    let clock = target(Exporter::User, TargetOf::Cluster, vec![
-        series("second", Signal::TimeOfDay),
-        series("day", Signal::DayOfWeek),
-    ]);
+    let clock = target(
+        Exporter::User,
+        TargetOf::Cluster,
+        vec![series("second", Signal::TimeOfDay), series("day", Signal::DayOfWeek)],
+    );
     let mut stage = Stage::asking(&spec(&[], vec![clock]), &["second", "day"]);
     stage.run_to(at(10));
     // 2023-11-14 22:13:20 UTC, a Tuesday, is 23:13:20 in Berlin.

@@ -231,7 +231,11 @@ impl Source<'_, '_> {
             S::GpuUtilization => {
                 let Some((at, busy_ns)) = before.busy else { return 0.0 };
                 let span = self.world.now.since(at).as_nanos();
-                return if span == 0 { 0.0 } else { (stats.busy_ns.saturating_sub(busy_ns) as f64 / span as f64).min(1.0) };
+                return if span == 0 {
+                    0.0
+                } else {
+                    (stats.busy_ns.saturating_sub(busy_ns) as f64 / span as f64).min(1.0)
+                };
             }
             S::TokenRate => {
                 let Some((at, tokens)) = before.tokens.first().copied() else { return 0.0 };
@@ -287,7 +291,8 @@ impl Source<'_, '_> {
             return known;
         }
         let now = self.world.now;
-        let at_replicas = self.world.pods.in_flow().into_iter().map(|(_, slot)| self.world.flow.replica_load(slot, now));
+        let at_replicas =
+            self.world.pods.in_flow().into_iter().map(|(_, slot)| self.world.flow.replica_load(slot, now));
         let (waiting, serving) = at_replicas.fold((0, 0), |sum, (waiting, serving)| (sum.0 + waiting, sum.1 + serving));
         let seen = AtGateway {
             waiting,
@@ -385,9 +390,7 @@ impl Source<'_, '_> {
             S::ReplicasStarting => counts.starting,
             S::ReplicasTerminating => counts.draining,
             S::ReplicasUnavailable => counts.status.saturating_sub(counts.ready),
-            S::PodsPending => {
-                pods.living().iter().filter(|&&pod| pods.object(pod).scheduled.is_none()).count() as u32
-            }
+            S::PodsPending => pods.living().iter().filter(|&&pod| pods.object(pod).scheduled.is_none()).count() as u32,
             S::NodesReady => nodes().filter(|node| node.is_up).count() as u32,
             S::NodesStarting => fleet.live_nodes().count() as u32 - nodes().filter(|node| node.is_up).count() as u32,
             S::GpusAllocatable => nodes().filter(|node| node.is_up).map(|node| node.gpus).sum(),
@@ -451,7 +454,13 @@ impl Column {
         }
         match self.appears {
             Appears::WithProcess => value,
-            Appears::WhileTrue => if value > 0.0 { value } else { promql::storage::MISSING },
+            Appears::WhileTrue => {
+                if value > 0.0 {
+                    value
+                } else {
+                    promql::storage::MISSING
+                }
+            }
             Appears::FirstEvent => {
                 self.is_born = self.is_born || source.is_born((self.figure, self.kind), value, subject);
                 if self.is_born { value } else { promql::storage::MISSING }

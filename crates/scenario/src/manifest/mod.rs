@@ -23,7 +23,9 @@ pub use autoscaler::{HpaFile, HpaSpecFile, ScaleTargetFile};
 pub use budget::BudgetFile;
 pub use common::{IntOrPercent, MetadataFile, Quantity};
 pub use deployment::{ContainerFile, DeploymentFile, is_accelerator};
-pub use karpenter::{KarpenterDisruption, KarpenterPool, Operator, Requirement, default_budget, disruption_budget};
+pub use karpenter::{
+    KarpenterDisruption, KarpenterPool, NodeClassRef, Operator, Requirement, default_budget, disruption_budget,
+};
 pub use probes::ReadProbes;
 pub use scaled_object::{ScaledObjectFile, ScaledObjectSpecFile};
 pub use scheduling::{Required, TaintFile, protection};

@@ -1,8 +1,10 @@
 //! From documents to an experiment: names become references, files become traces, defaults are filled.
 
 mod availability;
+mod cloud;
 mod context;
 mod fleet;
+mod karpenter_pool;
 mod metrics;
 mod offerings;
 mod policies;
@@ -12,6 +14,7 @@ mod probes;
 mod queries;
 mod rates;
 mod registry;
+mod requirement;
 mod scheduling;
 mod server;
 mod service;
@@ -20,6 +23,7 @@ mod spot_history;
 mod traffic;
 mod usage;
 mod user_series;
+mod wish;
 
 pub use context::Context;
 pub use registry::{MetricUse, MetricsView};

@@ -5,9 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use cluster::spec::{
-    ControllerSpec, CpuUsage, MemoryUsage, Outage, OutageSpec, PolicySpec, ServiceSpec, UsageSpec,
-};
+use cluster::spec::{ControllerSpec, CpuUsage, MemoryUsage, Outage, OutageSpec, PolicySpec, ServiceSpec, UsageSpec};
 use exporters::catalogue::Statement;
 use policy::hpa::{MetricSpec, MetricTarget};
 use units::{Bytes, Millicores, SimDuration, SimTime};

@@ -2,6 +2,7 @@
 
 mod article;
 mod errors;
+mod karpenter;
 mod manifests;
 mod nodes;
 mod overrides;
@@ -9,3 +10,4 @@ mod scheduling;
 mod shipped;
 mod support;
 mod traces;
+mod usage;
