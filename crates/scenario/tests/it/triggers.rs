@@ -64,15 +64,15 @@ fn the_scenario_says_what_feeds_a_trigger() {
 #[test]
 fn a_trigger_without_a_signal_is_refused_with_the_key_that_would_help() {
     let watch = "{expression: e, awsRegion: r, targetMetricValue: \"150\"}";
-    assert_snapshot!(message(&scenario("", &object("aws-cloudwatch", watch))), @"");
-    assert_snapshot!(message(&scenario("", &object("kafak", "{topic: t}"))), @"");
-    assert_snapshot!(message(&scenario("", &object("github-runner", "{owner: o}"))), @"");
+    assert_snapshot!(message(&scenario("", &object("aws-cloudwatch", watch))), @r#"scenario.yaml:36:11: spec.triggers[0].type: triggers[0] (aws-cloudwatch): what it measures lies outside the cluster; say which simulated signal stands for it: metrics.triggers: {"so/0": {signal: requests}} (or another signal, constant, promql)"#);
+    assert_snapshot!(message(&scenario("", &object("kafak", "{topic: t}"))), @r#"scenario.yaml:36:11: spec.triggers[0].type: there is no trigger type `kafak`; did you mean `kafka`? (one of: prometheus, cron, cpu, memory, kafka, apache-kafka, aws-sqs-queue, rabbitmq, redis, redis-cluster, redis-sentinel, redis-streams, redis-cluster-streams, redis-sentinel-streams, gcp-pubsub, azure-servicebus, azure-queue, azure-eventhub, azure-blob, nats-jetstream, stan, pulsar, nsq, gcp-cloudtasks, activemq, artemis-queue, ibmmq, beanstalkd, solace-event-queue, aws-kinesis-stream, aws-dynamodb-streams, temporal, liiklus, gcp-storage, openstack-swift, aws-cloudwatch, datadog, metrics-api, kubernetes-workload, kubernetes-resource, new-relic, dynatrace, elasticsearch, graphite, influxdb, loki, gcp-stackdriver, gcp-prometheus, azure-monitor, azure-log-analytics, azure-app-insights, azure-data-explorer, mysql, postgresql, mssql, cassandra, mongodb, couchdb, arangodb, etcd, clickhouse, spanner, gcp-spanner, solr, splunk, splunk-observability, sumologic, predictkube, openstack-metric, huawei-cloudeye, external, external-push); a signal can stand for it: metrics.triggers: {"so/0": {signal: requests, target: 10}}"#);
+    assert_snapshot!(message(&scenario("", &object("github-runner", "{owner: o}"))), @"scenario.yaml:37:15: spec.triggers[0].metadata: triggers[0] (github-runner): a github-runner trigger cannot be fed: it starts jobs of a CI system, and nothing simulated here stands for those");
 }
 
 #[test]
 fn misspelt_keys_are_told_of_and_refused_where_they_are_needed() {
     let slip = "{queueUrl: \"https://q/1/work\", awsRegion: eu-west-1, queueLenght: \"5\"}";
-    assert_snapshot!(message(&scenario("", &object("aws-sqs-queue", slip))), @"");
+    assert_snapshot!(message(&scenario("", &object("aws-sqs-queue", slip))), @"scenario.yaml:37:26: spec.triggers[0].metadata.queueUrl: triggers[0] (aws-sqs-queue): there is no key `queueUrl`; did you mean `queueURL`?");
     let harmless = SQS.replacen("queueLength", "queueLenght", 1);
     let loaded = load_text(&scenario("", &object("aws-sqs-queue", &harmless))).unwrap();
     assert_snapshot!(loaded.notes[0], @"ScaledObject/so: ignored: triggers[0].metadata.queueLenght (did you mean queueLength?)");
@@ -83,13 +83,13 @@ fn an_entry_of_metrics_triggers_must_name_something() {
     let refused = |entry: &str| {
         message(&scenario(&format!("  metrics:\n    triggers:\n      {entry}\n"), &object("aws-sqs-queue", SQS)))
     };
-    assert_snapshot!(refused("sso/0: {signal: held}"), @"");
-    assert_snapshot!(refused("so/1: {signal: held}"), @"");
-    assert_snapshot!(refused("so/*: {signal: hold}"), @"");
-    assert_snapshot!(refused("so: {signal: held}"), @"");
-    assert_snapshot!(refused("so/0: {signal: held, constant: 3}"), @"");
-    assert_snapshot!(refused("so/0: {promql: sum(}"), @"");
-    assert_snapshot!(refused("so/0: {signal: held, perRequest: 0}"), @"");
+    assert_snapshot!(refused("sso/0: {signal: held}"), @r#"scenario.yaml:28:14: spec.metrics.triggers["sso/0"]: there is no ScaledObject `sso`; did you mean `so`? (one of: so)"#);
+    assert_snapshot!(refused("so/1: {signal: held}"), @r#"scenario.yaml:28:13: spec.metrics.triggers["so/1"]: there is no trigger `1` (one of: 0, *)"#);
+    assert_snapshot!(refused("so/*: {signal: hold}"), @r#"scenario.yaml:28:22: spec.metrics.triggers["so/*"].signal: there is no signal `hold`; did you mean `held`? (one of: held, assigned, running, waiting, requests, arrivalRate, finishRate, oldest, arrivals_total, completed_total, failed_total, replicas_current, replicas_ready, pods, gateway_queue, dispatched, in_flight, queue_length, unfinished, arrival_rate, finish_rate, oldest_age, requests_total, answered_total)"#);
+    assert_snapshot!(refused("so: {signal: held}"), @r#"scenario.yaml:28:11: spec.metrics.triggers["so"]: the key is SCALEDOBJECT/TRIGGER, the trigger by its name, its index or `*`"#);
+    assert_snapshot!(refused("so/0: {signal: held, constant: 3}"), @r#"scenario.yaml:28:13: spec.metrics.triggers["so/0"]: needs exactly one of `signal`, `constant` and `promql`"#);
+    assert_snapshot!(refused("so/0: {promql: sum(}"), @r#"scenario.yaml:28:22: spec.metrics.triggers["so/0"].promql: cannot parse query "sum(": unclosed left parenthesis"#);
+    assert_snapshot!(refused("so/0: {signal: held, perRequest: 0}"), @r#"scenario.yaml:28:40: spec.metrics.triggers["so/0"].perRequest: must be above 0"#);
 }
 
 const HTTP: &str = "\
@@ -141,7 +141,7 @@ fn without_a_scaled_object_of_its_own_a_released_http_object_scales_nothing() {
         "metadata: {name: so, annotations: {httpscaledobject.keda.sh/skip-scaledobject-creation: \"true\"}}",
         1,
     );
-    assert_snapshot!(message(&scenario("", &released)), @"");
+    assert_snapshot!(message(&scenario("", &released)), @"scenario.yaml:31:3: spec: its annotations keep the add-on from making a ScaledObject, and the folder has none of this name");
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn annotations_reach_the_policy_even_past_an_override_of_the_spec() {
     assert_eq!((scaled_object.name.as_str(), scaled_object.hpa_replicas_max()), ("so", 4));
     assert_eq!(scaled_object.annotations.paused_replicas(), Ok(Some(3)));
     let word = object("aws-sqs-queue", SQS).replacen("{}", "{autoscaling.keda.sh/paused-replicas: three}", 1);
-    assert_snapshot!(message(&scenario("", &word)), @"");
+    assert_snapshot!(message(&scenario("", &word)), @"scenario.yaml:33:3: spec: annotation autoscaling.keda.sh/paused-replicas: `three` is not a number of replicas");
 }
 
 /// [`HPA`] with minimum 0 on the metric given.
@@ -198,16 +198,16 @@ fn a_minimum_of_zero_is_a_matter_of_the_release_its_gate_and_the_metrics() {
     assert_eq!(zero_rule(""), ZeroRule::Condition);
     assert_eq!(zero_rule(&forced("1.36")), ZeroRule::Condition);
     assert_eq!(zero_rule(&forced("1.35")), ZeroRule::MinReplicas);
-    assert_snapshot!(message(&hpa("  kubernetes: {version: \"1.36\"}\n", &from_zero(LAG))), @"");
-    assert_snapshot!(message(&hpa("", &from_zero(PODS))), @"");
+    assert_snapshot!(message(&hpa("  kubernetes: {version: \"1.36\"}\n", &from_zero(LAG))), @"scenario.yaml:35:16: spec.minReplicas: Kubernetes 1.36 refuses 0: the gate HPAScaleToZero is off (on by default from 1.37; kubernetes.featureGates: {HPAScaleToZero: true})");
+    assert_snapshot!(message(&hpa("", &from_zero(PODS))), @"scenario.yaml:34:16: spec.minReplicas: 0 needs at least one Object or External metric: per-pod metrics say nothing without pods");
 }
 
 #[test]
 fn versions_and_gates_are_checked() {
     let refused = |extra: &str| message(&hpa(extra, HPA));
-    assert_snapshot!(refused("  kubernetes: {version: \"1.99\"}\n"), @"");
-    assert_snapshot!(refused("  kubernetes: {featureGates: {HPAScaletoZero: true}}\n"), @"");
-    assert_snapshot!(message(&scenario("  keda: {version: latest}\n", &object("aws-sqs-queue", SQS))), @"");
+    assert_snapshot!(refused("  kubernetes: {version: \"1.99\"}\n"), @r#"scenario.yaml:26:25: spec.kubernetes.version: text `1.99`, expected a release from 1.23 to 1.37, such as `"1.36"`"#);
+    assert_snapshot!(refused("  kubernetes: {featureGates: {HPAScaletoZero: true}}\n"), @"scenario.yaml:26:30: spec.kubernetes.featureGates: there is no feature gate that the HPA reads `HPAScaletoZero`; did you mean `HPAScaleToZero`? (one of: HPAScaleToZero, HPAConfigurableTolerance, PodLevelResources)");
+    assert_snapshot!(message(&scenario("  keda: {version: latest}\n", &object("aws-sqs-queue", SQS))), @r#"scenario.yaml:26:19: spec.keda.version: text `latest`, expected a release from 2.0 to 2.21, such as `"2.19"` or `"2.20.1"`"#);
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn a_tolerance_the_release_drops_is_told_of() {
 fn an_hpa_of_the_same_name_that_keda_does_not_own_is_a_clash() {
     let other = HPA.replacen("name: busy", "name: keda-hpa-so", 1);
     let text = format!("{}---\n{other}", scenario("", &object("aws-sqs-queue", SQS)));
-    assert_snapshot!(message(&text), @"");
+    assert_snapshot!(message(&text), @r#"scenario.yaml:33:3: spec.advanced.horizontalPodAutoscalerConfig.name: name clash: its HPA is called keda-hpa-so, and so is one of the folder that KEDA does not own (scenario.yaml:39:1); set the annotation scaledobject.keda.sh/transfer-hpa-ownership: "true" or another horizontalPodAutoscalerConfig.name"#);
     assert!(load_text(&text.replacen("  policies:", "  keda: {version: \"2.20\"}\n  policies:", 1)).is_ok());
 }
 
