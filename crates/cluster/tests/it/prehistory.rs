@@ -62,7 +62,7 @@ fn keda() -> ControllerSpec {
         triggers: vec![trigger],
         ..ScaledObject::default()
     };
-    ControllerSpec::Keda { scaled_object, sync_period: seconds(15) }
+    ControllerSpec::Keda { scaled_object, manager: ControllerManager::default() }
 }
 
 fn run(spec: &SimulationSpec) -> RunRecord {
