@@ -1,10 +1,13 @@
 //! The price catalog: rows of a CSV file, each with its date and source.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
 use jiff::civil::Date;
 use names::nearest;
 use units::UsdPerHour;
 
-use crate::{PriceError, Shape};
+use crate::{PriceError, Shape, regions};
 
 /// Columns of a catalog file, in the order they are written. `zone` may be empty, and so may all but one of the prices.
 pub const COLUMNS: [&str; 14] = [
@@ -53,12 +56,28 @@ pub struct Row {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Catalog {
     rows: Vec<Row>,
+    /// Places in `rows` of each instance type, in file order.
+    by_type: BTreeMap<String, Vec<usize>>,
+    providers: BTreeSet<String>,
 }
 
+static BUILT_IN: LazyLock<Catalog> = LazyLock::new(|| {
+    // Of equal dates the later row counts: those of the first file are more exact.
+    let mut catalog = Catalog::from_rows(regions::rows(include_str!("../../../prices/regions.csv")));
+    catalog
+        .merge(Catalog::parse(include_str!("../../../prices/catalog.csv")).expect("a test reads the embedded catalog"));
+    catalog
+});
+
 impl Catalog {
-    /// The catalog that ships with the program, `prices/catalog.csv` of the repository.
+    /// The catalog that ships with the program: `prices/catalog.csv` and `prices/regions.csv` of the repository.
     pub fn embedded() -> Self {
-        Self::parse(include_str!("../../../prices/catalog.csv")).expect("a test reads the embedded catalog")
+        Self::built_in().clone()
+    }
+
+    /// The same, read once and kept.
+    pub fn built_in() -> &'static Self {
+        &BUILT_IN
     }
 
     /// Reads a catalog file. Columns may come in any order; unknown ones are refused.
@@ -72,12 +91,24 @@ impl Catalog {
             let line = record.position().map_or(0, csv::Position::line);
             rows.push(Fields { record: &record, positions: &positions, line }.row()?);
         }
-        Ok(Self { rows })
+        Ok(Self::from_rows(rows))
     }
 
     /// A catalog of these rows.
     pub fn from_rows(rows: Vec<Row>) -> Self {
-        Self { rows }
+        let mut catalog = Self::default();
+        catalog.extend(rows);
+        catalog
+    }
+
+    fn extend(&mut self, rows: Vec<Row>) {
+        for row in rows {
+            self.by_type.entry(row.instance_type.clone()).or_default().push(self.rows.len());
+            if !self.providers.contains(&row.provider) {
+                self.providers.insert(row.provider.clone());
+            }
+            self.rows.push(row);
+        }
     }
 
     /// All rows, in file order.
@@ -88,7 +119,22 @@ impl Catalog {
     /// This catalog and the rows of another. Of two rows that answer the same question the later date wins, and of equal dates the one
     /// from `other`.
     pub fn merge(&mut self, other: Self) {
-        self.rows.extend(other.rows);
+        self.extend(other.rows);
+    }
+
+    /// Rows of one instance type, in file order.
+    pub(crate) fn of_type(&self, instance_type: &str) -> impl DoubleEndedIterator<Item = &Row> {
+        self.by_type.get(instance_type).into_iter().flatten().map(|index| &self.rows[*index])
+    }
+
+    /// Instance types with a row.
+    pub fn types(&self) -> impl Iterator<Item = &str> {
+        self.by_type.keys().map(String::as_str)
+    }
+
+    /// Providers with a row.
+    pub fn providers(&self) -> impl Iterator<Item = &str> {
+        self.providers.iter().map(String::as_str)
     }
 
     /// The catalog as a file that [`Catalog::parse`] reads back to the same rows.

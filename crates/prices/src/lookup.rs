@@ -13,6 +13,11 @@ use crate::{BillingRules, Catalog, PriceError, Row, Shape};
 /// The region meant where none is named: the one most price pages open with.
 const DEFAULT_REGIONS: [(&str, &str); 3] = [("aws", "us-east-1"), ("gcp", "us-central1"), ("azure", "eastus")];
 
+/// The region meant where none is named; `None` for providers without one.
+pub fn default_region(provider: &str) -> Option<&'static str> {
+    DEFAULT_REGIONS.iter().find(|default| default.0 == provider).map(|default| default.1)
+}
+
 /// The catalog's name for the prices of the article; they answer only those who ask for them by name.
 const ARTICLE: &str = "article";
 
@@ -96,10 +101,8 @@ impl Catalog {
     /// Rows of an instance type, most recent first; of equal dates, the last in the file first.
     pub fn find(&self, instance_type: &str, provider: Option<&str>, region: Option<&str>) -> Vec<&Row> {
         let mut rows: Vec<&Row> = self
-            .rows()
-            .iter()
+            .of_type(instance_type)
             .rev()
-            .filter(|row| row.instance_type == instance_type)
             .filter(|row| provider.map_or(row.provider != ARTICLE, |name| row.provider == name))
             .filter(|row| region.is_none_or(|name| row.region == name))
             .collect();
@@ -146,8 +149,8 @@ impl Catalog {
     }
 
     fn of_one_provider(&self, instance_type: &str, provider: Option<&str>) -> Result<Vec<&Row>, PriceError> {
-        let known: BTreeSet<&str> = self.rows().iter().map(|row| row.provider.as_str()).collect();
-        if let Some(name) = provider.filter(|name| !known.contains(name)) {
+        if let Some(name) = provider.filter(|name| !self.providers().any(|known| known == *name)) {
+            let known: BTreeSet<&str> = self.providers().collect();
             return Err(PriceError::UnknownProvider {
                 name: name.to_owned(),
                 nearest: nearest(name, known.iter().copied()).map(str::to_owned),
@@ -174,7 +177,7 @@ impl Catalog {
 fn region_of<'a>(rows: &[&'a Row], query: Query<'a>) -> Result<&'a str, PriceError> {
     let known: BTreeSet<&str> = rows.iter().map(|row| row.region.as_str()).collect();
     let everywhere = known.contains("any");
-    let default = DEFAULT_REGIONS.iter().find(|default| default.0 == rows[0].provider).map(|default| default.1);
+    let default = default_region(&rows[0].provider);
     let wanted = match query.region {
         Some(region) if known.contains(region) => return Ok(region),
         Some(_) if everywhere => return Ok("any"),

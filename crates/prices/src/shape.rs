@@ -1,5 +1,7 @@
 //! What is in an instance.
 
+use crate::Gpu;
+
 /// What one instance holds, as the provider sells it (before kubelet and system reserve their part).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shape {
@@ -15,24 +17,9 @@ pub struct Shape {
     pub memory_gib: Option<f64>,
 }
 
-/// Models and the values GPU feature discovery gives `nvidia.com/gpu.product` on nodes of the large clouds.
-const PRODUCTS: [(&str, &str); 11] = [
-    ("T4", "Tesla-T4"),
-    ("V100", "Tesla-V100-SXM2-16GB"),
-    ("A10", "NVIDIA-A10"),
-    ("A10G", "NVIDIA-A10G"),
-    ("L4", "NVIDIA-L4"),
-    ("L40S", "NVIDIA-L40S"),
-    ("A100-40GB", "NVIDIA-A100-SXM4-40GB"),
-    ("A100-80GB", "NVIDIA-A100-SXM4-80GB"),
-    ("H100", "NVIDIA-H100-80GB-HBM3"),
-    ("H200", "NVIDIA-H200"),
-    ("B200", "NVIDIA-B200"),
-];
-
 impl Shape {
     /// The likely value of the node label `nvidia.com/gpu.product`; `None` for a model whose label is not known.
     pub fn gpu_product(&self) -> Option<&'static str> {
-        PRODUCTS.iter().find(|product| product.0 == self.gpu_model).map(|product| product.1)
+        Gpu::of_catalog_model(&self.gpu_model).and_then(Gpu::product)
     }
 }

@@ -177,6 +177,14 @@ pub enum ScenarioError {
         /// Why.
         reason: String,
     },
+    /// All pools of the manifests are for machines without accelerators.
+    #[error("{at}: {reason}")]
+    CpuPools {
+        /// The first of them.
+        at: Box<At>,
+        /// What each asks for.
+        reason: String,
+    },
     /// A query that cannot be answered as it is meant.
     #[error("{at}: {reason}{}", help_lines(help))]
     Query {

@@ -9,7 +9,7 @@ fn a_list_holds_only_what_was_asked_for_and_a_slip_of_the_pen_is_no_empty_list()
     // The last line explains the asterisk of old prices.
     let rows: Vec<&str> = list.lines().skip(1).filter(|row| !row.starts_with("* stale:")).collect();
     assert!(rows.len() > 3 && rows.iter().all(|row| row.starts_with("aws") && row.contains("L40S")), "{list}");
-    insta::assert_snapshot!(lab.refused("prices list --gpu H1000"), @"error: --gpu H1000: not in the catalog; did you mean `H100`? (one of: A10, A100-40GB, A100-80GB, A10G, B200, B300, H100, H200, L4, L40, L40S, RTX4090, T4, V100)");
+    insta::assert_snapshot!(lab.refused("prices list --gpu H1000"), @"error: --gpu H1000: not in the catalog; did you mean `H100`? (one of: A10, A100-40GB, A100-80GB, A10G, B200, B300, GB200, H100, H200, L4, L40, L40S, RTX-PRO-4500, RTX-PRO-6000, RTX4090, T4, T4G, V100)");
 }
 
 #[test]

@@ -72,6 +72,7 @@ fn replica_offering(price: UsdPerHour, gpus: u32) -> InstanceOffering {
         },
         capacity_max: None,
         insufficient_capacity: 0.0,
+        labels: Vec::new(),
         extended: Vec::new(),
     }
 }

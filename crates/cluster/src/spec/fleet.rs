@@ -179,6 +179,8 @@ pub struct InstanceOffering {
     pub capacity_max: Option<u32>,
     /// Chance that a launch fails for want of capacity, 0..1.
     pub insufficient_capacity: f64,
+    /// Labels of its nodes that follow from type, place and purchase, as far as the pod asks for them; `None`: they do not carry it.
+    pub labels: Vec<(String, Option<String>)>,
     /// Other extended resources it declares.
     pub extended: Vec<(String, u32)>,
 }

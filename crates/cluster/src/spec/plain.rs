@@ -57,6 +57,7 @@ impl InstanceOffering {
             billing: Billing { minimum, increment, spot_free_until: SimDuration::ZERO },
             capacity_max: None,
             insufficient_capacity: 0.0,
+            labels: Vec::new(),
             extended: Vec::new(),
         }
     }

@@ -235,6 +235,9 @@ pub fn node_label<'a>(
     if let Some((_, given)) = pool.labels.iter().find(|(name, _)| name == key) {
         return NodeLabel::Is(Cow::Borrowed(given));
     }
+    if let Some((_, has)) = offering.labels.iter().find(|(name, _)| name == key) {
+        return has.as_deref().map_or(NodeLabel::Absent, |has| NodeLabel::Is(Cow::Borrowed(has)));
+    }
     let known = match key {
         "nvidia.com/gpu.product" => &offering.gpu_product,
         "topology.kubernetes.io/zone" | "failure-domain.beta.kubernetes.io/zone" => &offering.zone,
@@ -273,7 +276,9 @@ pub fn affinity_misfit(
                 return Some(format!("it selects nodes with `{key}: {value}`, {kind} has `{has}`"));
             }
             NodeLabel::Absent => {
-                return Some(format!("it selects nodes with `{key}: {value}`, which this pool's do not have"));
+                return Some(format!(
+                    "it selects nodes with `{key}: {value}`, which {kind} in this pool does not have"
+                ));
             }
             _ => {}
         }

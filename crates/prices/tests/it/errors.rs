@@ -81,7 +81,7 @@ fn an_instance_type_of_two_providers_is_ambiguous() {
 fn an_unknown_region_is_told_the_known_ones() {
     assert_eq!(
         price_error(Query { region: Some("mars-1"), ..query("g5.xlarge") }),
-        "no price of `g5.xlarge` in region `mars-1` (in the catalog: eu-central-1, eu-west-1, us-east-1, us-west-2)"
+        "no price of `g5.xlarge` in region `mars-1` (in the catalog: ap-northeast-1, ap-northeast-2, ap-south-1, ap-southeast-2, ca-central-1, eu-central-1, eu-north-1, eu-west-1, eu-west-2, sa-east-1, us-east-1, us-east-2, us-west-2)"
     );
 }
 

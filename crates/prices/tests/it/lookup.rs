@@ -15,7 +15,7 @@ fn micros(query: Query<'_>) -> (u64, Basis) {
 
 #[test]
 fn the_region_by_default_is_the_one_price_pages_open_with() {
-    assert_eq!(micros(query("p4d.24xlarge", Purchase::OnDemand)), (21_957_642, Basis::Region));
+    assert_eq!(micros(query("p4d.24xlarge", Purchase::OnDemand)), (21_957_600, Basis::Region));
     assert_eq!(micros(query("a2-highgpu-1g", Purchase::OnDemand)), (3_673_385, Basis::Region));
 }
 
@@ -54,15 +54,15 @@ fn a_provider_with_one_price_everywhere_has_it_in_any_region() {
 
 #[test]
 fn a_price_is_stale_only_after_the_given_months() {
-    // The row is of 2025-11-30.
+    // The row is of 2026-07-20.
     let price = Catalog::embedded().price(query("g5.xlarge", Purchase::OnDemand)).unwrap();
-    assert_eq!(price.staleness("g5.xlarge", date(2026, 5, 30), 6), None);
+    assert_eq!(price.staleness("g5.xlarge", date(2027, 1, 20), 6), None);
     assert_eq!(price.staleness("g5.xlarge", date(2024, 1, 1), 6), None, "a run in the past");
-    let stale = price.staleness("g5.xlarge", date(2026, 9, 1), 6).unwrap();
+    let stale = price.staleness("g5.xlarge", date(2027, 4, 21), 6).unwrap();
     assert_eq!(stale.months, 9);
     assert_eq!(
         stale.message,
-        "price of `g5.xlarge` (aws, us-east-1) is of 2025-11-30, 9 months before the start of the run; check it or import a newer one"
+        "price of `g5.xlarge` (aws, us-east-1) is of 2026-07-20, 9 months before the start of the run; check it or import a newer one"
     );
 }
 

@@ -4,4 +4,5 @@ mod catalog;
 mod errors;
 mod histories;
 mod lookup;
+mod machines;
 mod shared_data;

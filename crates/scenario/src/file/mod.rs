@@ -35,7 +35,7 @@ pub use outages::{OutageFile, OutagePartFile};
 pub use policies::{
     HpaChoice, KedaChoice, PausePodsFile, PolicyFile, PredictiveFile, Reference, StaticFile, WarmPoolFile,
 };
-pub use prices::{CommitmentFile, OneOrMany, PriceFile, PricesFile, SpotHistoryFile};
+pub use prices::{CommitmentFile, EstimateSpot, NodeFeeFile, OneOrMany, PriceFile, PricesFile, SpotHistoryFile};
 pub use run::{RunFile, SloFile};
 pub use service::{
     AffineLatency, BatchLatencyFile, BatchPoint, ClientFile, ContinuousBatchingFile, DynamicBatchingFile, KillFile,

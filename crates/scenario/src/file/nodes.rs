@@ -29,6 +29,9 @@ pub struct NodesFile {
     pub instance_types: BTreeMap<String, InstanceTypeFile>,
     /// Pools, beside those of the NodePool and Provisioner manifests.
     pub pools: Vec<PoolFile>,
+    /// Take labels of GPU feature discovery (`nvidia.com/gpu.product`) as known to Karpenter before a node runs. It does not know them: a
+    /// pod that requires one stays pending unless its pool declares the label. False by default.
+    pub assume_gfd_labels: bool,
 }
 
 /// Who adds and removes nodes.
@@ -167,7 +170,8 @@ fn gpu_resource() -> String {
     "nvidia.com/gpu".to_owned()
 }
 
-/// A pool written in the scenario itself.
+/// A pool written in the scenario itself. One with the name of a NodePool or Provisioner manifest has no `instanceTypes`: it adds to that
+/// pool `capacity`, `onDemandBase`, `onDemandShare`, `spotPrice` and `zones`, which a manifest cannot say.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct PoolFile {
@@ -176,8 +180,7 @@ pub struct PoolFile {
     /// Higher is tried first.
     #[serde(default)]
     pub weight: u32,
-    /// Instance types it may launch. Left out where `name` is that of a NodePool or Provisioner manifest: then `capacity` is all that is
-    /// said here.
+    /// Instance types it may launch.
     #[serde(default)]
     pub instance_types: Vec<String>,
     /// Purchase options it may use.
@@ -228,6 +231,9 @@ pub struct PoolFile {
     /// How much there is to be had, per purchase option.
     #[serde(default)]
     pub capacity: BTreeMap<CapacityType, OfferCapacity>,
+    /// Price of this pool's spot instances, whatever their type; else as under `prices`.
+    #[serde(default)]
+    pub spot_price: Option<Price>,
 }
 
 fn on_demand() -> Vec<CapacityType> {

@@ -12,7 +12,8 @@ use crate::quantity::{Price, Time};
 
 /// `prices`: instance types with their prices, and where prices that are not written come from.
 ///
-/// `catalog`, `provider`, `region`, `spotHistory` and `commitments` are settings; every other key is an instance type.
+/// `catalog`, `provider`, `region`, `zones`, `estimateSpot`, `nodeFee`, `spotHistory` and `commitments` are settings; every other key is an
+/// instance type.
 #[derive(Clone, Debug, Default)]
 pub struct PricesFile {
     /// Catalogs to take missing prices and shapes from: `embedded`, or files as `scalelab prices import` writes them. Of several, the
@@ -22,6 +23,12 @@ pub struct PricesFile {
     pub provider: Option<String>,
     /// Region of the catalog's prices; by default `us-east-1`, `us-central1` or `eastus`.
     pub region: Option<String>,
+    /// Which zone id each of the account's zones is, for spot prices of AWS: `us-east-1a: use1-az4`. Without it zones are taken in order.
+    pub zones: BTreeMap<String, String>,
+    /// Whether a spot price that nobody states may be guessed. It may not by default.
+    pub estimate_spot: EstimateSpot,
+    /// What the operator of the nodes adds to their price.
+    pub node_fee: NodeFeeFile,
     /// Recorded spot prices; they take precedence over the catalog's.
     pub spot_history: Option<SpotHistoryFile>,
     /// What is paid for whether it is used or not, and lowers the price of what is used.
@@ -36,7 +43,7 @@ impl<'de> Visitor<'de> for PricesVisitor {
     type Value = PricesFile;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a mapping of instance types to prices, with `catalog`, `provider`, `region`, `spotHistory` and `commitments` beside them")
+        f.write_str("a mapping of instance types to prices, with `catalog`, `provider`, `region`, `zones`, `estimateSpot`, `nodeFee`, `spotHistory` and `commitments` beside them")
     }
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<PricesFile, M::Error> {
@@ -46,6 +53,9 @@ impl<'de> Visitor<'de> for PricesVisitor {
                 "catalog" => file.catalog = map.next_value::<OneOrMany>()?.0,
                 "provider" => file.provider = Some(map.next_value()?),
                 "region" => file.region = Some(map.next_value()?),
+                "zones" => file.zones = map.next_value()?,
+                "estimateSpot" => file.estimate_spot = map.next_value()?,
+                "nodeFee" => file.node_fee = map.next_value()?,
                 "spotHistory" => file.spot_history = Some(map.next_value()?),
                 "commitments" => file.commitments = map.next_value()?,
                 _ => {
@@ -72,6 +82,8 @@ impl JsonSchema for PricesFile {
         let price = generator.subschema_for::<PriceFile>();
         let history = generator.subschema_for::<SpotHistoryFile>();
         let commitments = generator.subschema_for::<Vec<CommitmentFile>>();
+        let estimate = generator.subschema_for::<EstimateSpot>();
+        let fee = generator.subschema_for::<NodeFeeFile>();
         json_schema!({
             "type": "object",
             "properties": {
@@ -81,12 +93,81 @@ impl JsonSchema for PricesFile {
                 },
                 "provider": {"description": "Only this provider's rows of the catalog.", "type": "string"},
                 "region": {"description": "Region of the catalog's prices.", "type": "string"},
+                "zones": {
+                    "description": "Which zone id each of the account's zones is: `us-east-1a: use1-az4`. Without it zones are taken in order.",
+                    "type": "object",
+                    "additionalProperties": {"type": "string"}
+                },
+                "estimateSpot": estimate,
+                "nodeFee": fee,
                 "spotHistory": history,
                 "commitments": commitments
             },
             "additionalProperties": price
         })
     }
+}
+
+/// `prices.estimateSpot`: what a spot price that nobody states may be guessed from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EstimateSpot {
+    /// Nothing: it stays unknown.
+    #[default]
+    No,
+    /// Other sizes of its family in the region.
+    Siblings,
+    /// The same type in other regions.
+    Regions,
+}
+
+struct EstimateVisitor;
+
+impl Visitor<'_> for EstimateVisitor {
+    type Value = EstimateSpot;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("`false`, `siblings` or `regions`")
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<EstimateSpot, E> {
+        if value { Err(E::invalid_value(serde::de::Unexpected::Bool(value), &self)) } else { Ok(EstimateSpot::No) }
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<EstimateSpot, E> {
+        match text {
+            "false" => Ok(EstimateSpot::No),
+            "siblings" => Ok(EstimateSpot::Siblings),
+            "regions" => Ok(EstimateSpot::Regions),
+            _ => Err(E::invalid_value(serde::de::Unexpected::Str(text), &self)),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for EstimateSpot {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(EstimateVisitor)
+    }
+}
+
+impl JsonSchema for EstimateSpot {
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("EstimateSpot")
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "What a spot price that nobody states may be guessed from: nothing by default, other sizes of the family in the region, or the type in other regions. A guess is marked.",
+            "enum": [false, "siblings", "regions"]
+        })
+    }
+}
+
+/// `prices.nodeFee`: what is paid to the operator of the nodes on top of the machine, as for EKS Auto Mode.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct NodeFeeFile {
+    /// Percent of the machine's on-demand price, whatever it is bought as. 0 by default.
+    pub percent: f64,
 }
 
 /// Price of one instance type.

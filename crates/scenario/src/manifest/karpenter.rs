@@ -24,6 +24,8 @@ pub struct KarpenterPool {
     pub on_demand_by_default: bool,
     /// Labels its nodes carry.
     pub labels: BTreeMap<String, String>,
+    /// What its nodes are described by.
+    pub node_class: Option<NodeClassRef>,
     /// Resources at most.
     pub limits: BTreeMap<String, Quantity>,
     /// When nodes go.
@@ -62,6 +64,23 @@ pub struct Requirement {
     /// Values.
     #[serde(default)]
     pub values: Vec<String>,
+    /// So many different values of the key the instance types that are left must have.
+    #[serde(default)]
+    pub min_values: Option<u32>,
+}
+
+/// `nodeClassRef`: of v1 with a group, of v1beta1 with an API version.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct NodeClassRef {
+    /// API group.
+    pub group: String,
+    /// Group and version, before v1.
+    pub api_version: String,
+    /// Kind, such as `EC2NodeClass`.
+    pub kind: String,
+    /// Name.
+    pub name: String,
 }
 
 /// `operator` of a requirement.
@@ -74,6 +93,8 @@ pub enum Operator {
     DoesNotExist,
     Gt,
     Lt,
+    Gte,
+    Lte,
 }
 
 #[derive(Deserialize)]
@@ -115,6 +136,8 @@ struct TemplateMetadata {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct TemplateSpec {
+    #[serde(default)]
+    node_class_ref: Option<NodeClassRef>,
     #[serde(default)]
     requirements: Vec<Requirement>,
     #[serde(default)]
@@ -265,6 +288,7 @@ impl PoolManifest {
             requirements: spec.requirements,
             on_demand_by_default: false,
             labels: metadata.labels.clone(),
+            node_class: spec.node_class_ref,
             limits,
             disruption: KarpenterDisruption {
                 consolidation,
@@ -301,6 +325,7 @@ impl ProvisionerManifest {
             requirements: spec.requirements,
             on_demand_by_default: true,
             labels: spec.labels,
+            node_class: Some(NodeClassRef { kind: "AWSNodeTemplate".to_owned(), ..NodeClassRef::default() }),
             limits: spec.limits.resources,
             disruption: KarpenterDisruption {
                 consolidation,

@@ -31,7 +31,9 @@ pub use budget::BudgetFile;
 pub use common::{IntOrPercent, MetadataFile, Quantity};
 pub use deployment::{ContainerFile, DeploymentFile, is_accelerator};
 pub use documents::{Document, Gathered, Origin, group_and_version};
-pub use karpenter::{KarpenterDisruption, KarpenterPool, Operator, Requirement, default_budget, disruption_budget};
+pub use karpenter::{
+    KarpenterDisruption, KarpenterPool, NodeClassRef, Operator, Requirement, default_budget, disruption_budget,
+};
 pub use kinds::{Kind, Treatment};
 pub use probes::ReadProbes;
 pub use scaled_object::{ScaledObjectFile, ScaledObjectSpecFile};

@@ -127,19 +127,13 @@ const SCALED_OBJECT: [Rule; 3] = [
 
 const BUDGET: [Rule; 1] = [("spec.unhealthyPodEvictionPolicy", Ignored)];
 
-const NODE_POOL: [Rule; 4] = [
-    ("spec.template.spec.nodeClassRef", Ignored),
-    ("spec.template.spec.startupTaints", Ignored),
-    ("spec.template.spec.kubelet", Ignored),
-    ("spec.template.spec.requirements[].minValues", Refused("minValues asks for several different instance types")),
-];
+const NODE_POOL: [Rule; 2] = [("spec.template.spec.startupTaints", Ignored), ("spec.template.spec.kubelet", Ignored)];
 
-const PROVISIONER: [Rule; 5] = [
+const PROVISIONER: [Rule; 4] = [
     ("spec.startupTaints", Ignored),
     ("spec.kubeletConfiguration", Ignored),
     ("spec.provider", Ignored),
     ("spec.providerRef", Ignored),
-    ("spec.requirements[].minValues", Refused("minValues asks for several different instance types")),
 ];
 
 const ADAPTER: [Rule; 1] = [("resourceRules", Ignored)];

@@ -1,13 +1,11 @@
 //! Nodes, cold starts, spot interruptions, disruption budgets.
 
-use std::collections::BTreeMap;
-
 use calibrate::ColdStartPreset;
 use cluster::fleet::is_schedule;
 use cluster::spec::{
     ArtifactSpec, CacheSpec, ClusterAutoscalerSpec, ColdStartSpec, Consolidation, DisruptionBudget, FleetSpec,
-    InstanceOffering, InterruptionModel, KarpenterSpec, LinkSpec, NodeLostSpec, NodeManager, NodePoolSpec, NodeTimings,
-    OnDemandShare, PhaseSpec, PodDisruptionBudget, PodSpec, PoolRules, RestoreSpec, Scheduling, SpotSpec,
+    InterruptionModel, KarpenterSpec, LinkSpec, NodeLostSpec, NodeManager, NodePoolSpec, NodeTimings, OnDemandShare,
+    PhaseSpec, PodDisruptionBudget, PodSpec, PoolRules, RestoreSpec, Scheduling, SpotSpec,
 };
 use units::{Bytes, Millicores, SimDuration, SimTime};
 use workload::Distribution as Drawn;
@@ -15,15 +13,13 @@ use workload::Distribution as Drawn;
 use crate::error::{At, ScenarioError};
 use crate::file::{
     ArtifactFile, CacheFile, CapacityType, ColdStartFile, ConsolidationFile, DisruptionBudgetFile, InterruptionsFile,
-    ManagerFile, OfferCapacity, PhaseChoice, PhaseFile, PoolFile, RestorePlace, ScenarioSpec, SchedulingFile, SpotFile,
-    TextOr,
+    ManagerFile, PhaseChoice, PhaseFile, PoolFile, RestorePlace, ScenarioSpec, SchedulingFile, SpotFile, TextOr,
 };
-use crate::manifest::{BudgetFile, Document, KarpenterPool, Kind, TaintFile, default_budget, disruption_budget, read};
+use crate::manifest::{BudgetFile, Document, Kind, TaintFile, default_budget, disruption_budget, read};
 use crate::quantity::Time;
-use crate::tree::parse_path;
 
+use super::karpenter_pool::Manifested;
 use super::offerings::{Market, Wanted};
-use super::price_book::purchase;
 use super::{Context, RunWindow};
 
 const SECOND: SimDuration = SimDuration::from_secs(1);
@@ -120,23 +116,27 @@ impl Context<'_> {
         window: &RunWindow,
     ) -> Result<Vec<NodePoolSpec>, ScenarioError> {
         let book = self.price_book(spec, window)?;
-        let market = Market { spec, book: &book, resource: &pod.gpu_resource };
-        let mut pools = Vec::new();
+        let market = Market { spec, book: &book, pod };
+        let manifests: Vec<&Document> = [Kind::NodePool, Kind::NodePoolBeta, Kind::Provisioner]
+            .into_iter()
+            .flat_map(|kind| self.of_kind(kind))
+            .collect();
+        let (mut pools, mut left_out) = (Vec::new(), Vec::new());
         for (index, pool) in spec.nodes.pools.iter().enumerate() {
             let path = format!("spec.nodes.pools[{index}]");
-            if self.is_added_to_manifest(pool, &path)? {
-                continue;
-            }
-            pools.push(self.written_pool(&market, pool, &path)?);
-        }
-        for kind in [Kind::NodePool, Kind::NodePoolBeta, Kind::Provisioner] {
-            for document in self.of_kind(kind) {
-                let added = spec.nodes.pools.iter().find(|pool| pool.name == document.name);
-                let capacity = added.map(|pool| pool.capacity.clone()).unwrap_or_default();
-                pools.push(self.karpenter_pool(&market, document, &capacity)?);
+            if manifests.iter().any(|document| document.name == pool.name) {
+                self.check_addition(pool, &path)?;
+            } else {
+                pools.push(self.written_pool(&market, pool, &path)?);
             }
         }
-        if pools.is_empty() {
+        for document in manifests {
+            match self.karpenter_pool(&market, document)? {
+                Manifested::Pool(pool) => pools.push(*pool),
+                Manifested::LeftOut(pool) => left_out.push(pool),
+            }
+        }
+        if pools.is_empty() && left_out.is_empty() {
             let reason = "there is no pool: add one under `nodes.pools`, or a NodePool manifest";
             return Err(self.inconsistent("spec.nodes", reason));
         }
@@ -145,7 +145,7 @@ impl Context<'_> {
                 return Err(self.inconsistent("spec.nodes.pools", &format!("two pools are called `{}`", pool.name)));
             }
         }
-        self.check_fit(&pools, pod)?;
+        self.check_fit(&pools, left_out, pod)?;
         if matches!(spec.nodes.manager, ManagerFile::Karpenter) && pod.gpus > 0 && pod.gpu_resource != "nvidia.com/gpu"
         {
             let resource = &pod.gpu_resource;
@@ -153,45 +153,10 @@ impl Context<'_> {
                 "Karpenter launches nothing for `{resource}` before a node has reported it; the model takes it as known"
             ));
         }
+        self.note_reservations(&pools);
         self.note_recorded_prices(&book, &pools);
         self.note_catalog_prices(&book, &pools, window.date);
         Ok(pools)
-    }
-
-    /// Whether an entry of `nodes.pools` only adds capacity to the pool of a manifest.
-    fn is_added_to_manifest(&self, pool: &PoolFile, path: &str) -> Result<bool, ScenarioError> {
-        let kinds = [Kind::NodePool, Kind::NodePoolBeta, Kind::Provisioner];
-        let mut manifests = kinds.into_iter().flat_map(|kind| self.of_kind(kind));
-        let Some(manifest) = manifests.find(|document| document.name == pool.name) else {
-            if pool.instance_types.is_empty() {
-                let reason = format!("`instanceTypes` is missing, and no NodePool manifest is called `{}`", pool.name);
-                return Err(self.inconsistent(path, &reason));
-            }
-            return Ok(false);
-        };
-        let segments = parse_path(path).expect("paths in this crate are well-formed");
-        let written = self.scenario.deepest(&segments).entries();
-        match written.iter().find(|entry| !matches!(entry.key.as_str(), "name" | "capacity")) {
-            Some(entry) => {
-                let (title, key) = (manifest.title(), &entry.key);
-                let reason = format!(
-                    "{title} is a manifest, which has its own `{key}`; only `capacity` can be added to it here"
-                );
-                Err(self.inconsistent(&format!("{path}.{key}"), &reason))
-            }
-            None => self.check_insufficient(pool, path).map(|()| true),
-        }
-    }
-
-    fn check_insufficient(&self, pool: &PoolFile, path: &str) -> Result<(), ScenarioError> {
-        let shares = pool.capacity.values().filter_map(|capacity| capacity.insufficient);
-        match shares.into_iter().find(|share| share.0 >= 1.0) {
-            Some(share) => {
-                let reason = format!("`insufficient: {}%` would never launch anything", share.0 * 100.0);
-                Err(self.inconsistent(&format!("{path}.capacity"), &reason))
-            }
-            None => Ok(()),
-        }
     }
 
     fn written_pool(
@@ -205,10 +170,18 @@ impl Context<'_> {
             instance_types: pool.instance_types.clone(),
             capacity_types: &pool.capacity_types,
             capacity_path: Some(&format!("{path}.capacityTypes")),
+            capacity_is_required: true,
             zones: &pool.zones,
             capacity: &pool.capacity,
+            cloud: None,
+            region: None,
+            spot_price: pool.spot_price.map(|price| price.0),
         };
-        self.check_insufficient(pool, path)?;
+        if pool.instance_types.is_empty() {
+            let reason = format!("`instanceTypes` is missing, and no NodePool manifest is called `{}`", pool.name);
+            return Err(self.inconsistent(path, &reason));
+        }
+        self.check_capacity(pool, path)?;
         if pool.nodes_max.is_some_and(|most| most < pool.nodes_min) {
             return Err(self.inconsistent(&format!("{path}.nodesMax"), "is below `nodesMin`"));
         }
@@ -222,7 +195,7 @@ impl Context<'_> {
             memory_max: pool.memory_max.map(|memory| Bytes(memory.0)),
             nodes_min: pool.nodes_min,
             nodes_max: pool.nodes_max,
-            on_demand: self.on_demand_share(pool, path)?,
+            on_demand: self.on_demand_share(pool, &pool.capacity_types, path)?,
             consolidation: match pool.consolidation {
                 ConsolidationFile::Never => Consolidation::Never,
                 ConsolidationFile::WhenEmpty(after) => Consolidation::WhenEmpty(after.duration()),
@@ -244,12 +217,29 @@ impl Context<'_> {
         })
     }
 
+    /// A capacity that lets nothing through is a slip.
+    pub(super) fn check_capacity(&self, pool: &PoolFile, path: &str) -> Result<(), ScenarioError> {
+        let mut shares = pool.capacity.values().filter_map(|capacity| capacity.insufficient);
+        match shares.find(|share| share.0 >= 1.0) {
+            Some(share) => {
+                let reason = format!("`insufficient: {}%` would never launch anything", share.0 * 100.0);
+                Err(self.inconsistent(&format!("{path}.capacity"), &reason))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// How much of a pool is kept on demand. It needs both options, or there would be nothing to share.
-    fn on_demand_share(&self, pool: &PoolFile, path: &str) -> Result<Option<OnDemandShare>, ScenarioError> {
+    pub(super) fn on_demand_share(
+        &self,
+        pool: &PoolFile,
+        capacity_types: &[CapacityType],
+        path: &str,
+    ) -> Result<Option<OnDemandShare>, ScenarioError> {
         if pool.on_demand_base.is_none() && pool.on_demand_share.is_none() {
             return Ok(None);
         }
-        let has = |kind| pool.capacity_types.contains(&kind);
+        let has = |kind| capacity_types.contains(&kind);
         if !(has(CapacityType::Spot) && has(CapacityType::OnDemand)) {
             let reason = "`onDemandBase` and `onDemandShare` need `capacityTypes: [spot, on-demand]`";
             return Err(self.inconsistent(path, reason));
@@ -278,101 +268,6 @@ impl Context<'_> {
                 .map_err(|reason| self.inconsistent(path, &reason))
         };
         budgets.iter().map(resolve).collect()
-    }
-
-    fn karpenter_pool(
-        &mut self,
-        market: &Market<'_>,
-        document: &Document,
-        capacity: &BTreeMap<CapacityType, OfferCapacity>,
-    ) -> Result<NodePoolSpec, ScenarioError> {
-        let (pool, ignored) = KarpenterPool::read(document)?;
-        self.note_ignored(document, &ignored);
-        let below = if document.kind == Kind::Provisioner { "spec" } else { "spec.template.spec" };
-        let at = |path: &str| {
-            let segments = parse_path(path).expect("paths in this crate are well-formed");
-            document.node.deepest(&segments).locate(path)
-        };
-        let requirements = format!("{below}.requirements");
-        let wish = self
-            .karpenter_wish(market, &pool)
-            .map_err(|reason| ScenarioError::Inconsistent { at: at(&requirements), reason })?;
-        let wanted = Wanted {
-            path: "spec.prices",
-            instance_types: wish.instance_types,
-            capacity_types: &wish.capacity_types,
-            capacity_path: None,
-            zones: &wish.zones,
-            capacity,
-        };
-        let offerings = self.offerings(market, &wanted).map_err(|error| ScenarioError::Inconsistent {
-            at: at(&requirements),
-            reason: match error {
-                ScenarioError::Inconsistent { reason, .. } => reason,
-                _ => "no instance type with a price under `prices` of the scenario meets them".to_owned(),
-            },
-        })?;
-        if pool.requirements.iter().any(|rule| rule.key == "karpenter.sh/capacity-type") {
-            self.note_unoffered(&document.title(), &wish.capacity_types, &offerings);
-        }
-        let limit = |resource: &str| pool.limits.get(resource).map(|quantity| quantity.units());
-        let known = ["cpu", "memory", "nodes"];
-        if let Some(other) = pool.limits.keys().find(|key| !key.contains('/') && !known.contains(&key.as_str())) {
-            let reason = format!("a limit on `{other}` caps the pool by something the model does not have");
-            return Err(ScenarioError::NotModelled { at: at("spec.limits"), reason });
-        }
-        self.note_schedules(&document.title(), &pool.disruption.budgets);
-        let nodes_max = limit("nodes").map(|nodes| u32::try_from(nodes).unwrap_or(u32::MAX));
-        let is_static = pool.replicas.is_some();
-        if is_static {
-            self.notes.push(format!(
-                "{}: `replicas` needs Karpenter's feature gate StaticCapacity, which is off by default; taken as on",
-                document.title()
-            ));
-        }
-        Ok(NodePoolSpec {
-            name: pool.name.clone(),
-            weight: pool.weight,
-            labels: pool.labels.into_iter().collect(),
-            gpus_max: limit(&offerings[0].gpu_resource).map(|gpus| u32::try_from(gpus).unwrap_or(u32::MAX)),
-            cpu_max: pool.limits.get("cpu").map(|cpu| Millicores(u64::try_from(cpu.0).unwrap_or(0))),
-            memory_max: limit("memory").map(Bytes),
-            offerings,
-            nodes_min: pool.replicas.map_or(0, |replicas| replicas.min(nodes_max.unwrap_or(u32::MAX))),
-            nodes_max,
-            on_demand: None,
-            consolidation: if is_static { Consolidation::Never } else { pool.disruption.consolidation },
-            expire_after: pool.disruption.expire_after,
-            termination_grace: pool.disruption.termination_grace,
-            budgets: pool.disruption.budgets,
-            rules: PoolRules {
-                taints: pool.taints,
-                protected: pool.protected,
-                expires_gracefully: pool.disruption.expires_gracefully,
-                is_static,
-            },
-        })
-    }
-
-    /// A budget whose schedule Karpenter cannot read permits nothing, and only its log says so.
-    fn note_schedules(&mut self, title: &str, budgets: &[DisruptionBudget]) {
-        for (index, budget) in budgets.iter().enumerate() {
-            if let Some((schedule, _)) = budget.window.as_ref().filter(|window| !is_schedule(&window.0)) {
-                self.notes.push(format!(
-                    "{title}: spec.disruption.budgets[{index}].schedule `{schedule}` is no schedule to Karpenter's parser (Sunday is 0, ranges ascend): \
-                     it then disrupts no node of the pool, for any reason, at any time"
-                ));
-            }
-        }
-    }
-
-    /// A manifest may name capacity types that the scenario has no prices of; that is no mistake, but makes the pool smaller than it looks.
-    fn note_unoffered(&mut self, title: &str, capacity_types: &[CapacityType], offerings: &[InstanceOffering]) {
-        for kind in capacity_types.iter().map(|kind| purchase(*kind)) {
-            if offerings.iter().all(|offering| offering.purchase != kind) {
-                self.notes.push(format!("not offered for want of a price: {} capacity of {title}", kind.name()));
-            }
-        }
     }
 
     fn pod_budgets(&mut self, labels: &[(String, String)]) -> Result<Vec<PodDisruptionBudget>, ScenarioError> {

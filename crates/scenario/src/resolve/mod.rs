@@ -1,8 +1,10 @@
 //! From documents to an experiment: names become references, files become traces, defaults are filled.
 
 mod availability;
+mod cloud;
 mod context;
 mod fleet;
+mod karpenter_pool;
 mod left_out;
 mod metrics;
 mod offerings;
@@ -12,6 +14,7 @@ mod probes;
 mod queries;
 mod rates;
 mod registry;
+mod requirement;
 mod scheduling;
 mod server;
 mod service;
@@ -21,6 +24,7 @@ mod targets;
 mod traffic;
 mod usage;
 mod user_series;
+mod wish;
 mod workload;
 
 pub use context::Context;

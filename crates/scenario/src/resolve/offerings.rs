@@ -1,32 +1,22 @@
-//! What a pool can launch: instance types that meet its requirements, with shape and price.
+//! What a pool can launch: instance types with shape, labels and price.
 
-use cluster::spec::{Billing, GpuSlice, InstanceOffering};
-use prices::PriceError;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use cluster::spec::{Billing, GpuSlice, HOSTNAME, InstanceOffering, PodSpec};
+use prices::{Gpu, Label, Machine, PriceError, machines, well_known_key};
 use record::Purchase;
-use units::{Bytes, Millicores};
+use units::{Bytes, Millicores, SimTime, UsdPerHour};
 
 use crate::error::ScenarioError;
 use crate::file::{CapacityType, OfferCapacity, ScenarioSpec};
-use crate::manifest::{KarpenterPool, Operator, Requirement};
 
 use super::Context;
-use super::price_book::PriceBook;
-use super::shapes::{Shape, built_in, built_in_names};
+use super::cloud::Cloud;
+use super::price_book::{Place, PriceBook};
+use super::shapes::Shape;
 use super::spot_history::PriceSteps;
-
-/// Purchase options and their names in `karpenter.sh/capacity-type`.
-const CAPACITY_TYPES: [(&str, CapacityType); 3] =
-    [("on-demand", CapacityType::OnDemand), ("spot", CapacityType::Spot), ("reserved", CapacityType::Reserved)];
-
-/// Requirements on labels that all nodes of the model meet alike.
-const UNIFORM_KEYS: [&str; 6] = [
-    "kubernetes.io/arch",
-    "kubernetes.io/os",
-    "topology.kubernetes.io/region",
-    "karpenter.k8s.aws/instance-hypervisor",
-    "karpenter.k8s.aws/instance-generation",
-    "nvidia.com/gpu",
-];
+use super::wish::{self, CAPACITY_TYPES};
 
 impl Context<'_> {
     /// One offering per instance type, purchase option and zone.
@@ -39,28 +29,66 @@ impl Context<'_> {
         let zones = if wanted.zones.is_empty() { &no_zone[..] } else { wanted.zones };
         let (mut offerings, mut unpriced) = (Vec::new(), Vec::new());
         for instance_type in &wanted.instance_types {
-            self.check_priced(market.book, instance_type, wanted.path)?;
+            let place = wanted.place();
+            if wanted.spot_price.is_none() {
+                self.check_priced(market.book, instance_type, place, wanted.path)?;
+            }
             let shape = self.shape(market, instance_type, wanted.path)?;
+            let machine = self.machine(market, instance_type);
             for capacity_type in wanted.capacity_types {
                 let capacity = wanted.capacity.get(capacity_type).copied().unwrap_or_default();
                 for zone in zones {
-                    let found = market.book.prices(instance_type, *capacity_type, zone);
-                    let Some(prices) = found.map_err(|reason| self.inconsistent(wanted.path, &reason))? else {
+                    let place = Place { zone, ..place };
+                    let Some(prices) = self.price_steps(market, wanted, (instance_type, *capacity_type), place)? else {
                         unpriced.push((*capacity_type, instance_type.as_str()));
                         continue;
                     };
                     let bill = (prices, market.book.billing(instance_type, *capacity_type));
-                    let shape = (&shape, market.resource);
-                    offerings.push(offering((instance_type, zone), *capacity_type, bill, capacity, shape));
+                    let mut offering =
+                        offering((instance_type, zone), *capacity_type, bill, capacity, (&shape, market));
+                    if let Some(machine) = &machine {
+                        offering.labels = labels(machine, &offering, market, wanted);
+                    }
+                    offerings.push(offering);
                 }
             }
         }
         if offerings.is_empty() {
-            let reason = "no instance type of this pool has a price for any of its capacity types under `prices`";
-            return Err(self.inconsistent(wanted.path, reason));
+            return Err(self.inconsistent(wanted.path, &nothing_priced(market.book, wanted, &unpriced)));
         }
         self.check_unpriced(market.book, wanted, &unpriced)?;
         Ok(offerings)
+    }
+
+    /// The price over the run, with what the operator of the nodes adds; `None` if nobody states it.
+    fn price_steps(
+        &self,
+        market: &Market<'_>,
+        wanted: &Wanted<'_>,
+        (name, capacity_type): (&str, CapacityType),
+        place: Place<'_>,
+    ) -> Result<Option<PriceSteps>, ScenarioError> {
+        let found = match (capacity_type, wanted.spot_price) {
+            (CapacityType::Spot, Some(price)) => Ok(Some(PriceSteps::from([(SimTime::ZERO, price)]))),
+            _ => market.book.prices(name, capacity_type, place),
+        };
+        let steps = found.map_err(|reason| self.inconsistent(wanted.path, &reason))?;
+        let percent = market.spec.prices.node_fee.percent;
+        if percent == 0.0 {
+            return Ok(steps);
+        }
+        if !(percent.is_finite() && percent > 0.0) {
+            return Err(self.inconsistent("spec.prices.nodeFee.percent", "must be 0 or more"));
+        }
+        let Some(steps) = steps else { return Ok(None) };
+        let on_demand = market.book.prices(name, CapacityType::OnDemand, place).ok().flatten();
+        let Some(on_demand) = on_demand.map(|steps| steps[0].1) else {
+            let reason = format!("the fee is a share of the on-demand price, and `{name}` has none");
+            return Err(self.inconsistent("spec.prices.nodeFee.percent", &reason));
+        };
+        let fee = (on_demand.as_micros() as f64 * percent / 100.0).round() as u64;
+        let with_fee = |step: &(SimTime, UsdPerHour)| (step.0, UsdPerHour::from_micros(step.1.as_micros() + fee));
+        Ok(Some(steps.iter().map(with_fee).collect()))
     }
 
     /// A purchase option that is asked for by name and has no price would silently make the pool smaller than it is: for all types that is
@@ -80,26 +108,29 @@ impl Context<'_> {
             }
             let key = price_key(capacity_type);
             let hint = book.unpriced_hint(capacity_type);
-            if types.len() == wanted.instance_types.len() {
+            if types.len() == wanted.instance_types.len() && wanted.capacity_is_required {
                 let reason = format!(
-                    "`{name}` has no price for any instance type of this pool: write `{key}` under `prices`, or leave it out{hint}"
+                    "`{name}` has no price for any instance type of this pool: write `{key}` under `prices`, or leave it out{hint}{}",
+                    known_siblings(book, wanted, capacity_type, &types)
                 );
                 return Err(self.inconsistent(path, &reason));
             }
+            let known = known_siblings(book, wanted, capacity_type, &types);
             let types = types.join(", ");
-            self.notes
-                .push(format!("not offered for want of a price: {types} as `{name}` (`{key}` under `prices`){hint}"));
+            self.notes.push(format!(
+                "not offered for want of a price: {types} as `{name}` (`{key}` under `prices`){hint}{known}"
+            ));
         }
         Ok(())
     }
 
     /// An instance type asked for by name must have a price.
-    fn check_priced(&self, book: &PriceBook, instance_type: &str, path: &str) -> Result<(), ScenarioError> {
-        book.check(instance_type).map_err(|reason| match reason {
+    fn check_priced(&self, book: &PriceBook, name: &str, place: Place<'_>, path: &str) -> Result<(), ScenarioError> {
+        book.check(name, place).map_err(|reason| match reason {
             Some(error @ (PriceError::AmbiguousProvider { .. } | PriceError::UnknownRegion { .. })) => {
                 self.inconsistent(path, &format!("{error} (`prices.provider` and `prices.region` choose)"))
             }
-            _ => self.unknown_name(path, "entry under `prices` for instance type", instance_type, book.names()),
+            _ => self.unknown_name(path, "entry under `prices` for instance type", name, book.names()),
         })
     }
 
@@ -114,53 +145,26 @@ impl Context<'_> {
                 None => Ok(shape),
             };
         }
-        let in_catalog = || market.book.shape(instance_type).and_then(Shape::sold);
-        built_in(instance_type).or_else(in_catalog).ok_or_else(|| {
-            let known = built_in_names().map(str::to_owned).chain(market.spec.nodes.instance_types.keys().cloned());
+        let known = market.book.machine(instance_type).or_else(|| prices::machine(instance_type).map(Cow::Borrowed));
+        known.map(|machine| Shape::of(&machine)).ok_or_else(|| {
+            let known = machines().iter().map(|machine| machine.instance_type.clone());
+            let known = known.chain(market.spec.nodes.instance_types.keys().cloned());
             self.unknown_name(path, "built-in shape or `nodes.instanceTypes` entry for", instance_type, known)
         })
     }
 
-    /// Types, purchase options and zones that meet a Karpenter pool's requirements, among the types that have a price.
-    pub(super) fn karpenter_wish(&self, market: &Market<'_>, pool: &KarpenterPool) -> Result<Wish, String> {
-        let mut types: Vec<String> = market.book.names();
-        let mut capacity_types: Vec<CapacityType> = CAPACITY_TYPES.iter().map(|known| known.1).collect();
-        if pool.on_demand_by_default && pool.requirements.iter().all(|rule| rule.key != "karpenter.sh/capacity-type") {
-            capacity_types = vec![CapacityType::OnDemand];
-        }
-        let mut zones = Vec::new();
-        for rule in &pool.requirements {
-            match rule.key.as_str() {
-                "node.kubernetes.io/instance-type" => {
-                    named_types(rule, &types)?;
-                    types.retain(|name| admits(rule, name));
-                }
-                "karpenter.sh/capacity-type" => {
-                    capacity_types
-                        .retain(|kind| CAPACITY_TYPES.iter().any(|known| known.1 == *kind && admits(rule, known.0)));
-                }
-                "topology.kubernetes.io/zone" if rule.operator == Operator::In => zones.clone_from(&rule.values),
-                key if UNIFORM_KEYS.contains(&key) => {}
-                _ => types.retain(|name| {
-                    self.shape(market, name, "spec.prices").is_ok_and(|shape| meets(rule, name, &shape))
-                }),
-            }
-            if !is_understood(rule) {
-                return Err(format!("requirement on `{}` with operator {:?} is not modelled", rule.key, rule.operator));
-            }
-        }
-        Ok(Wish { instance_types: types, capacity_types, zones })
+    /// What is known of a machine beyond its shape: the table's entry, else what a catalog row or the scenario says; `None` if nobody knows
+    /// whose it is.
+    pub(super) fn machine<'m>(&self, market: &Market<'m>, name: &str) -> Option<Cow<'m, Machine>> {
+        let known = market.book.machine(name).or_else(|| prices::machine(name).map(Cow::Borrowed));
+        let Some(file) = market.spec.nodes.instance_types.get(name) else { return known };
+        let mut machine = known?.into_owned();
+        let product = Gpu::of_product(&file.gpu_product);
+        machine.gpu = product.or(machine.gpu).filter(|_| file.gpus > 0);
+        machine.gpus = file.gpus;
+        machine.devices = Some(file.gpus);
+        Some(Cow::Owned(machine))
     }
-}
-
-/// What a Karpenter pool's requirements leave.
-pub struct Wish {
-    /// Instance types.
-    pub instance_types: Vec<String>,
-    /// Purchase options.
-    pub capacity_types: Vec<CapacityType>,
-    /// Zones.
-    pub zones: Vec<String>,
 }
 
 /// What there is to be had: shapes and prices.
@@ -169,8 +173,8 @@ pub struct Market<'a> {
     pub spec: &'a ScenarioSpec,
     /// Prices.
     pub book: &'a PriceBook,
-    /// The extended resource the pod asks for.
-    pub resource: &'a str,
+    /// The pod that is to run.
+    pub pod: &'a PodSpec,
 }
 
 /// What a pool asks for.
@@ -183,64 +187,122 @@ pub struct Wanted<'a> {
     pub capacity_types: &'a [CapacityType],
     /// Where they are written; `None` if nobody asked for them by name.
     pub capacity_path: Option<&'a str>,
+    /// Whether an option that no type has a price of is a mistake, or only worth a note.
+    pub capacity_is_required: bool,
     /// Zones.
     pub zones: &'a [String],
     /// How much there is.
-    pub capacity: &'a std::collections::BTreeMap<CapacityType, OfferCapacity>,
+    pub capacity: &'a BTreeMap<CapacityType, OfferCapacity>,
+    /// Whose machines, and whose labels their nodes carry; `None`: whoever has the type.
+    pub cloud: Option<&'a Cloud>,
+    /// Region, where it is not that of `prices`.
+    pub region: Option<&'a str>,
+    /// The pool's own spot price.
+    pub spot_price: Option<UsdPerHour>,
 }
 
-/// An instance type that is asked for by name must have a price, else the pool would silently be smaller than it is.
-fn named_types(rule: &Requirement, priced: &[String]) -> Result<(), String> {
-    match rule.values.iter().find(|name| rule.operator == Operator::In && !priced.contains(name)) {
-        Some(name) => Err(format!("instance type `{name}` has no entry under `prices` of the scenario")),
-        None => Ok(()),
+impl Wanted<'_> {
+    /// Where its machines are bought.
+    pub fn place(&self) -> Place<'_> {
+        let provider = self.cloud.map(|cloud| cloud.provider.as_str()).filter(|name| !name.is_empty());
+        Place { provider, region: self.region, zone: "" }
     }
 }
 
-fn admits(rule: &Requirement, value: &str) -> bool {
-    let number = |text: &str| text.parse::<f64>().unwrap_or(f64::NAN);
-    let bound = rule.values.first().map_or(f64::NAN, |text| number(text));
-    match rule.operator {
-        Operator::In => rule.values.iter().any(|allowed| allowed == value),
-        Operator::NotIn => rule.values.iter().all(|refused| refused != value),
-        Operator::Exists => true,
-        Operator::DoesNotExist => false,
-        Operator::Gt => number(value) > bound,
-        Operator::Lt => number(value) < bound,
+/// What has no price where nothing has one.
+fn nothing_priced(book: &PriceBook, wanted: &Wanted<'_>, unpriced: &[(CapacityType, &str)]) -> String {
+    let mut text = "no instance type of this pool has a price for any of its capacity types under `prices`".to_owned();
+    for (name, capacity_type) in CAPACITY_TYPES {
+        let mut types: Vec<&str> = unpriced.iter().filter(|one| one.0 == capacity_type).map(|one| one.1).collect();
+        types.dedup();
+        if !types.is_empty() {
+            let known = known_siblings(book, wanted, capacity_type, &types);
+            text += &format!("; `{name}`: {}{known}", types.join(", "));
+        }
+    }
+    text
+}
+
+/// For spot prices that are not known: which sizes of the family have one.
+fn known_siblings(book: &PriceBook, wanted: &Wanted<'_>, capacity_type: CapacityType, types: &[&str]) -> String {
+    if capacity_type != CapacityType::Spot {
+        return String::new();
+    }
+    let mut known: Vec<String> = types.iter().flat_map(|name| book.spot_siblings(name, wanted.place())).collect();
+    known.sort();
+    known.dedup();
+    if known.is_empty() {
+        return String::new();
+    }
+    format!("; known of {}: `estimateSpot: siblings` under `prices` guesses from them", known.join(", "))
+}
+
+/// The labels of its nodes that the pod asks for, as far as the machine, its place and its purchase decide them, and its region.
+fn labels(
+    machine: &Machine,
+    offering: &InstanceOffering,
+    market: &Market<'_>,
+    wanted: &Wanted<'_>,
+) -> Vec<(String, Option<String>)> {
+    let any = Cloud::any(&machine.provider);
+    let cloud = wanted.cloud.unwrap_or(&any);
+    let mut labels = Vec::new();
+    for (key, value) in &asked(market.pod) {
+        let known = match bought_label(key, offering, machine) {
+            Some(label) => Some(label),
+            None if key == "nvidia.com/gpu.product"
+                && offering.gpu_product != machine.gpu.and_then(Gpu::product).unwrap_or("") =>
+            {
+                // The scenario describes the machine's GPUs itself.
+                None
+            }
+            None => match (machine.label(key).is_some(), wish::label(machine, key, cloud)) {
+                (true, Label::Value(has)) => Some(Some(older_name(key, value, machine).unwrap_or(has))),
+                (true, Label::Absent) => Some(None),
+                _ => None,
+            },
+        };
+        labels.extend(known.map(|known| (key.clone(), known)));
+    }
+    let default = || prices::default_region(&machine.provider).filter(|_| market.book.has_catalog());
+    let region = wanted.region.or(market.book.region()).or_else(default);
+    labels.extend(region.map(|region| ("topology.kubernetes.io/region".to_owned(), Some(region.to_owned()))));
+    labels.sort();
+    labels.dedup_by(|one, two| one.0 == two.0);
+    labels
+}
+
+/// Labels the pod asks for, with the value wanted where it is one.
+fn asked(pod: &PodSpec) -> Vec<(String, String)> {
+    let rules = pod.scheduling.node_terms.iter().flat_map(|term| &term.labels);
+    let rules = rules.map(|rule| (rule.key.clone(), rule.values.first().cloned().unwrap_or_default()));
+    let domains = pod.scheduling.placement.iter().map(|rule| (rule.topology_key.clone(), String::new()));
+    pod.node_selector.iter().cloned().chain(rules).chain(domains).filter(|(key, _)| key != HOSTNAME).collect()
+}
+
+/// A label that follows from how and where a machine is bought.
+fn bought_label(key: &str, offering: &InstanceOffering, machine: &Machine) -> Option<Option<String>> {
+    let is_spot = offering.purchase == Purchase::Spot;
+    let either = |spot: &str, other: Option<&str>| Some(if is_spot { Some(spot) } else { other }.map(str::to_owned));
+    let of = |provider: &str| machine.provider == provider;
+    match well_known_key(key) {
+        "karpenter.sh/capacity-type" if offering.purchase == Purchase::Reserved => Some(Some("reserved".to_owned())),
+        "karpenter.sh/capacity-type" => either("spot", Some("on-demand")),
+        "topology.kubernetes.io/zone" if !offering.zone.is_empty() => Some(Some(offering.zone.clone())),
+        "eks.amazonaws.com/capacityType" if of("aws") => either("SPOT", Some("ON_DEMAND")),
+        "cloud.google.com/gke-spot" | "cloud.google.com/gke-preemptible" if of("gcp") => either("true", None),
+        "cloud.google.com/gke-provisioning" if of("gcp") => either("spot", Some("standard")),
+        "kubernetes.azure.com/scalesetpriority" | "kubernetes.azure.com/priority" if of("azure") => {
+            either("spot", Some("regular"))
+        }
+        _ => None,
     }
 }
 
-/// Whether a shape meets a requirement on a label that follows from it.
-fn meets(rule: &Requirement, name: &str, shape: &Shape) -> bool {
-    let family = name.split('.').next().unwrap_or(name);
-    let category: String = family.chars().take_while(char::is_ascii_alphabetic).collect();
-    let value = match rule.key.as_str() {
-        "karpenter.k8s.aws/instance-family" => family.to_owned(),
-        "karpenter.k8s.aws/instance-category" => category,
-        "karpenter.k8s.aws/instance-size" => name.split('.').nth(1).unwrap_or_default().to_owned(),
-        "karpenter.k8s.aws/instance-gpu-count" => shape.gpus.to_string(),
-        "karpenter.k8s.aws/instance-cpu" => shape.cpu.0.div_ceil(1000).to_string(),
-        "nvidia.com/gpu.product" => shape.gpu_product.clone(),
-        _ => return true,
-    };
-    admits(rule, &value)
-}
-
-/// Whether the requirement is one of those above.
-fn is_understood(rule: &Requirement) -> bool {
-    const SHAPE_KEYS: [&str; 6] = [
-        "karpenter.k8s.aws/instance-family",
-        "karpenter.k8s.aws/instance-category",
-        "karpenter.k8s.aws/instance-size",
-        "karpenter.k8s.aws/instance-gpu-count",
-        "karpenter.k8s.aws/instance-cpu",
-        "nvidia.com/gpu.product",
-    ];
-    let key = rule.key.as_str();
-    UNIFORM_KEYS.contains(&key)
-        || SHAPE_KEYS.contains(&key)
-        || matches!(key, "node.kubernetes.io/instance-type" | "karpenter.sh/capacity-type")
-        || (key == "topology.kubernetes.io/zone" && rule.operator == Operator::In)
+/// Older drivers leave the maker out of the product's name: the pod may ask for either.
+fn older_name(key: &str, value: &str, machine: &Machine) -> Option<String> {
+    let gpu = machine.gpu.filter(|_| key == "nvidia.com/gpu.product")?;
+    gpu.products.iter().find(|name| *name == value).cloned()
 }
 
 /// The key of a purchase option's price.
@@ -257,7 +319,7 @@ fn offering(
     capacity_type: CapacityType,
     (prices, billing): (PriceSteps, Billing),
     capacity: OfferCapacity,
-    (shape, resource): (&Shape, &str),
+    (shape, market): (&Shape, &Market<'_>),
 ) -> InstanceOffering {
     let mut offering = InstanceOffering {
         instance_type: instance_type.to_owned(),
@@ -279,8 +341,9 @@ fn offering(
         billing,
         capacity_max: capacity.instances_max,
         insufficient_capacity: capacity.insufficient.map_or(0.0, |share| share.0),
+        labels: Vec::new(),
         extended: Vec::new(),
     };
-    shape.fill(&mut offering, resource);
+    shape.fill(&mut offering, &market.pod.gpu_resource);
     offering
 }

@@ -1,19 +1,19 @@
 //! Prices as a scenario has them: those it writes, and for the rest those of a dated catalog. A price nobody states stays missing.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
-use prices::{BillingRules, Catalog, PriceError, Query};
+use prices::{BillingRules, Catalog, EstimateFrom, Machine, PriceError, Query};
 use record::Purchase;
 use units::{SimDuration, SimTime, UsdPerHour};
 
 use cluster::spec::{Billing, CommitmentSpec, NodePoolSpec};
 
 use crate::error::ScenarioError;
-use crate::file::{CapacityType, CommitmentFile, PriceFile, ScenarioSpec};
+use crate::file::{CapacityType, CommitmentFile, EstimateSpot, PriceFile, ScenarioSpec};
 use crate::quantity::Time;
 
-use super::shapes::built_in;
 use super::spot_history::{PriceSteps, RecordedPrices};
 use super::{Context, RunWindow};
 
@@ -40,10 +40,23 @@ const EMBEDDED: &str = "embedded";
 pub struct PriceBook {
     written: BTreeMap<String, PriceFile>,
     /// In the order of the scenario: a later one takes precedence.
-    catalogs: Vec<Catalog>,
+    catalogs: Vec<Cow<'static, Catalog>>,
     provider: Option<String>,
     region: Option<String>,
+    zones: BTreeMap<String, String>,
     recorded: Option<RecordedPrices>,
+    estimate: Option<EstimateFrom>,
+}
+
+/// Where something is bought; what is `None` is as under `prices`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Place<'a> {
+    /// Provider.
+    pub provider: Option<&'a str>,
+    /// Region.
+    pub region: Option<&'a str>,
+    /// Zone; empty: none is named.
+    pub zone: &'a str,
 }
 
 impl Context<'_> {
@@ -67,6 +80,12 @@ impl Context<'_> {
             catalogs,
             provider: file.provider.clone(),
             region: file.region.clone(),
+            zones: file.zones.clone(),
+            estimate: match file.estimate_spot {
+                EstimateSpot::No => None,
+                EstimateSpot::Siblings => Some(EstimateFrom::Siblings),
+                EstimateSpot::Regions => Some(EstimateFrom::Regions),
+            },
         };
         if book.catalogs.is_empty() {
             if file.provider.is_some() || file.region.is_some() {
@@ -86,12 +105,13 @@ impl Context<'_> {
         Ok(book)
     }
 
-    fn catalog(&self, name: &str) -> Result<Catalog, ScenarioError> {
+    fn catalog(&self, name: &str) -> Result<Cow<'static, Catalog>, ScenarioError> {
         if name == EMBEDDED {
-            return Ok(Catalog::embedded());
+            return Ok(Cow::Borrowed(Catalog::built_in()));
         }
         let path = self.file(name);
         Catalog::parse(&crate::trace::read_text(&path)?)
+            .map(Cow::Owned)
             .map_err(|error| ScenarioError::BadFile { file: path.display().to_string(), reason: error.to_string() })
     }
 
@@ -155,14 +175,20 @@ impl Context<'_> {
     /// Says which prices came from a catalog, and which of them are old.
     pub(super) fn note_catalog_prices(&mut self, book: &PriceBook, pools: &[NodePoolSpec], start: Date) {
         let mut told = BTreeSet::new();
-        let (mut sources, mut stale) = (Vec::new(), Vec::new());
+        let (mut sources, mut stale, mut guesses) = (Vec::new(), Vec::new(), Vec::new());
         for offering in pools.iter().flat_map(|pool| &pool.offerings) {
             let name = &offering.instance_type;
             let is_recorded = offering.purchase == Purchase::Spot && book.is_recorded(name);
             if is_recorded || !told.insert((name, offering.purchase.name())) {
                 continue;
             }
-            let Some(Ok(price)) = book.catalog_price(name, offering.purchase, Some(&offering.zone)) else { continue };
+            let place = Place { zone: &offering.zone, region: region_of(offering), provider: None };
+            let Some(Ok(price)) = book.catalog_price(name, offering.purchase, place) else {
+                if let (Purchase::Spot, Some(basis)) = (offering.purchase, book.estimated(name, place)) {
+                    guesses.push(format!("price of `{name}`, spot: {basis}"));
+                }
+                continue;
+            };
             sources.push(format!(
                 "price of `{name}`, {}: ${}/h by the catalog ({} {}, {}; {})",
                 offering.purchase.name(),
@@ -174,6 +200,9 @@ impl Context<'_> {
             ));
             stale.extend(price.staleness(name, start, MONTHS_MAX).map(|old| format!("stale: {}", old.message)));
         }
+        self.notes.extend(book.guessed_zones(pools));
+        // Never put into one sentence with prices that are known.
+        self.notes.extend(guesses);
         self.push_notes(sources, "prices are the catalog's; `scalelab prices show` says where each is from");
         self.push_notes(stale, "of them are stale: more than six months older than the start of the run");
     }
@@ -189,34 +218,50 @@ impl Context<'_> {
 
 impl PriceBook {
     fn rows(&self) -> impl Iterator<Item = &prices::Row> {
-        self.catalogs.iter().flat_map(Catalog::rows)
+        self.catalogs.iter().flat_map(|catalog| catalog.rows())
+    }
+
+    /// Whether prices come from a catalog too.
+    pub fn has_catalog(&self) -> bool {
+        !self.catalogs.is_empty()
+    }
+
+    /// The provider under `prices`.
+    pub fn provider(&self) -> Option<&str> {
+        self.provider.as_deref()
+    }
+
+    /// The region under `prices`.
+    pub fn region(&self) -> Option<&str> {
+        self.region.as_deref()
     }
 
     /// Instance types with a price, written ones and those of the catalog that need no further word to be found.
     pub fn names(&self) -> Vec<String> {
         let mut names: BTreeSet<String> = self.written.keys().cloned().collect();
-        for row in self.rows().filter(|row| row.shape.vcpus.is_some()) {
-            if !names.contains(&row.instance_type) && self.is_priced(&row.instance_type) {
-                names.insert(row.instance_type.clone());
+        let of_catalogs: BTreeSet<&str> = self.catalogs.iter().flat_map(|catalog| catalog.types()).collect();
+        for name in of_catalogs {
+            if !names.contains(name) && self.machine(name).is_some() && self.is_priced(name, Place::default()) {
+                names.insert(name.to_owned());
             }
         }
-        let has_shape = |name: &&str| built_in(name).is_some() || self.shape(name).is_some();
+        let has_shape = |name: &&str| self.machine(name).is_some();
         names.extend(self.recorded.iter().flat_map(RecordedPrices::types).filter(has_shape).map(str::to_owned));
         names.into_iter().collect()
     }
 
-    fn is_priced(&self, name: &str) -> bool {
+    fn is_priced(&self, name: &str, place: Place<'_>) -> bool {
         [Purchase::OnDemand, Purchase::Spot, Purchase::Reserved]
             .into_iter()
-            .any(|purchase| matches!(self.catalog_price(name, purchase, None), Some(Ok(_))))
+            .any(|purchase| matches!(self.catalog_price(name, purchase, place), Some(Ok(_))))
     }
 
     /// Whether there is any price of an instance type; if not, why the catalog has none, `None` without a catalog.
-    pub fn check(&self, name: &str) -> Result<(), Option<PriceError>> {
-        if self.written.contains_key(name) || self.is_recorded(name) || self.is_priced(name) {
+    pub fn check(&self, name: &str, place: Place<'_>) -> Result<(), Option<PriceError>> {
+        if self.written.contains_key(name) || self.is_recorded(name) || self.is_priced(name, place) {
             return Ok(());
         }
-        Err(self.catalog_price(name, Purchase::OnDemand, None).and_then(Result::err))
+        Err(self.catalog_price(name, Purchase::OnDemand, place).and_then(Result::err))
     }
 
     /// Whether the spot price of a type is a recorded one.
@@ -227,19 +272,60 @@ impl PriceBook {
 
     /// The price of an instance type bought some way in a zone, over the run: written, else recorded, else from the catalog; `None` if
     /// nobody states one. An error if the record should know it and does not.
-    pub fn prices(&self, name: &str, capacity_type: CapacityType, zone: &str) -> Result<Option<PriceSteps>, String> {
+    pub fn prices(
+        &self,
+        name: &str,
+        capacity_type: CapacityType,
+        place: Place<'_>,
+    ) -> Result<Option<PriceSteps>, String> {
         let purchase = purchase(capacity_type);
         let constant = |price: UsdPerHour| PriceSteps::from([(SimTime::ZERO, price)]);
         if let Some(price) = self.written_price(name, purchase) {
             return Ok(Some(constant(price)));
         }
         if let (Purchase::Spot, Some(recorded)) = (purchase, &self.recorded)
-            && let Some(steps) = recorded.steps(name, zone)?
+            && let Some(steps) = recorded.steps(name, place.zone)?
         {
             return Ok(Some(steps));
         }
-        let found = self.catalog_price(name, purchase, Some(zone)).and_then(Result::ok);
-        Ok(found.map(|found| constant(found.price)))
+        let found = self.catalog_price(name, purchase, place).and_then(Result::ok).map(|found| found.price);
+        let guess = || self.estimate(name, place).filter(|_| purchase == Purchase::Spot).map(|guess| guess.price);
+        Ok(found.or_else(guess).map(constant))
+    }
+
+    /// The guess for a spot price that is not known, where the scenario allows one.
+    fn estimate(&self, name: &str, place: Place<'_>) -> Option<prices::SpotEstimate> {
+        let query = self.query(name, Purchase::Spot, place);
+        self.catalogs.iter().rev().find_map(|catalog| catalog.estimate_spot(query, self.estimate?).ok())
+    }
+
+    /// What the guess rests on.
+    fn estimated(&self, name: &str, place: Place<'_>) -> Option<String> {
+        if self.written_price(name, Purchase::Spot).is_some() {
+            return None;
+        }
+        self.estimate(name, place).map(|guess| guess.basis)
+    }
+
+    /// Sizes of the type's family whose spot price is known.
+    pub fn spot_siblings(&self, name: &str, place: Place<'_>) -> Vec<String> {
+        let query = self.query(name, Purchase::Spot, place);
+        self.catalogs
+            .iter()
+            .rev()
+            .map(|catalog| catalog.spot_siblings(query))
+            .find(|known| !known.is_empty())
+            .unwrap_or_default()
+    }
+
+    fn query<'a>(&'a self, name: &'a str, purchase: Purchase, place: Place<'a>) -> Query<'a> {
+        Query {
+            instance_type: name,
+            provider: place.provider.or(self.provider.as_deref()),
+            region: place.region.or(self.region.as_deref()),
+            zone: Some(place.zone).filter(|zone| !zone.is_empty()),
+            purchase,
+        }
     }
 
     /// What else to say where a purchase option has no price.
@@ -268,18 +354,13 @@ impl PriceBook {
         &self,
         name: &str,
         purchase: Purchase,
-        zone: Option<&str>,
+        place: Place<'_>,
     ) -> Option<Result<prices::Price, PriceError>> {
         if self.written_price(name, purchase).is_some() {
             return None;
         }
-        let query = Query {
-            instance_type: name,
-            provider: self.provider.as_deref(),
-            region: self.region.as_deref(),
-            zone: zone.filter(|zone| !zone.is_empty()),
-            purchase,
-        };
+        let id = self.zone_id(name, place.zone);
+        let query = self.query(name, purchase, Place { zone: id.as_deref().unwrap_or(place.zone), ..place });
         let mut refusal = None;
         for catalog in self.catalogs.iter().rev() {
             match catalog.price(query) {
@@ -291,6 +372,39 @@ impl PriceBook {
             }
         }
         refusal.map(Err)
+    }
+
+    /// The zone id that a zone of the account stands for: as `prices.zones` says, else in order of the ids the catalog has of its region.
+    fn zone_id(&self, name: &str, zone: &str) -> Option<String> {
+        if let Some(id) = self.zones.get(zone) {
+            return Some(id.clone());
+        }
+        let letter = zone.bytes().last().filter(u8::is_ascii_lowercase)?;
+        let region =
+            zone.get(..zone.len() - 1).filter(|region| region.ends_with(|digit: char| digit.is_ascii_digit()))?;
+        self.machine(name).filter(|machine| machine.provider == "aws")?;
+        let of_region = self.rows().filter(|row| row.region == region && row.provider == "aws" && !row.zone.is_empty());
+        let ids: BTreeSet<&str> = of_region.map(|row| row.zone.as_str()).collect();
+        ids.into_iter().nth(usize::from(letter - b'a')).map(str::to_owned)
+    }
+
+    /// Says which zones were taken for which ids.
+    pub(super) fn guessed_zones(&self, pools: &[NodePoolSpec]) -> Option<String> {
+        let spot = pools.iter().flat_map(|pool| &pool.offerings).filter(|offering| offering.purchase == Purchase::Spot);
+        let guessed: BTreeSet<String> = spot
+            .filter(|offering| !self.zones.contains_key(&offering.zone) && !self.is_recorded(&offering.instance_type))
+            .filter(|offering| self.written_price(&offering.instance_type, Purchase::Spot).is_none())
+            .filter_map(|offering| {
+                Some(format!("{} as {}", offering.zone, self.zone_id(&offering.instance_type, &offering.zone)?))
+            })
+            .collect();
+        let listed: Vec<String> = guessed.into_iter().collect();
+        (!listed.is_empty()).then(|| {
+            format!(
+                "spot prices are per zone id, whose letters differ between accounts: {} were taken; `prices.zones` says which yours are",
+                listed.join(", ")
+            )
+        })
     }
 
     /// How an instance is billed: as written, else by its provider's rules.
@@ -317,9 +431,14 @@ impl PriceBook {
         }
     }
 
-    /// What the catalogs say is in an instance.
-    pub fn shape(&self, name: &str) -> Option<&prices::Shape> {
-        self.latest(name).map(|row| &row.shape)
+    /// The machine table's entry of a type, else what the catalogs say of it.
+    pub fn machine(&self, name: &str) -> Option<Cow<'static, Machine>> {
+        let listed =
+            prices::machine(name).filter(|machine| self.provider.as_ref().is_none_or(|name| machine.provider == *name));
+        listed.map(Cow::Borrowed).or_else(|| {
+            let row = self.latest(name)?;
+            Machine::of_shape(&row.provider, name, &row.shape).map(Cow::Owned)
+        })
     }
 
     /// The latest row of the last catalog that has the type.
@@ -338,4 +457,9 @@ pub(super) fn purchase(capacity_type: CapacityType) -> Purchase {
         CapacityType::Spot => Purchase::Spot,
         CapacityType::Reserved => Purchase::Reserved,
     }
+}
+
+/// The region an offering's price is of.
+fn region_of(offering: &cluster::spec::InstanceOffering) -> Option<&str> {
+    offering.labels.iter().find(|(key, _)| key == "topology.kubernetes.io/region")?.1.as_deref()
 }

@@ -14,6 +14,7 @@ use crate::manifest::{
 use crate::tree::Node;
 
 use super::Context;
+use super::karpenter_pool::LeftOut;
 
 const DO_NOT_DISRUPT: &str = "karpenter.sh/do-not-disrupt";
 const SAFE_TO_EVICT: &str = "cluster-autoscaler.kubernetes.io/safe-to-evict";
@@ -236,7 +237,12 @@ impl Context<'_> {
     }
 
     /// A pool none of whose nodes can hold the pod is worth a note; if none can, nothing would ever run.
-    pub(super) fn check_fit(&mut self, pools: &[NodePoolSpec], pod: &PodSpec) -> Result<(), ScenarioError> {
+    pub(super) fn check_fit(
+        &mut self,
+        pools: &[NodePoolSpec],
+        left_out: Vec<LeftOut>,
+        pod: &PodSpec,
+    ) -> Result<(), ScenarioError> {
         let mut misfits = Vec::new();
         self.note_unknown_labels(pools, pod);
         self.note_undeclared(pools, pod);
@@ -249,9 +255,10 @@ impl Context<'_> {
             }
         }
         if misfits.len() == pools.len() {
-            return Err(self.inconsistent("spec.nodes", &misfits.join("; ")));
+            return Err(self.nothing_fits(&misfits, left_out));
         }
         self.notes.extend(misfits);
+        self.notes.extend(left_out.iter().map(LeftOut::text));
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 mod article;
 mod errors;
 mod folders;
+mod karpenter;
 mod manifests;
 mod nodes;
 mod overrides;

@@ -136,9 +136,9 @@ fn node_pool_mistakes_are_named() {
     assert_snapshot!(message(&deployed(&node_pool("v1beta1", "{consolidateAfter: 30s}"))), @"scenario.yaml:52:15: spec.disruption: v1beta1 refuses `consolidateAfter` with `WhenUnderutilized`");
     let unpriced =
         node_pool("v1", "{}").replacen("karpenter.k8s.aws/instance-family", "node.kubernetes.io/instance-type", 1);
-    assert_snapshot!(message(&deployed(&unpriced)), @"scenario.yaml:57:9: spec.template.spec.requirements: instance type `g5` has no entry under `prices` of the scenario");
-    let hardware = node_pool("v1", "{}").replacen("karpenter.k8s.aws/instance-family", "example.com/rack", 1);
-    assert_snapshot!(message(&deployed(&hardware)), @"scenario.yaml:57:9: spec.template.spec.requirements: requirement on `example.com/rack` with operator In is not modelled");
+    assert_snapshot!(message(&deployed(&unpriced)), @"scenario.yaml:57:9: spec.template.spec.requirements: `node.kubernetes.io/instance-type In [g5]`: no machine of aws is called that");
+    let unknown = unpriced.replacen("[g5]", "[g5.xlarge, g5.2xlarge]", 1);
+    assert_snapshot!(message(&deployed(&unknown)), @"scenario.yaml:57:9: spec.template.spec.requirements: instance type `g5.2xlarge` has no entry under `prices` of the scenario");
 }
 
 #[test]

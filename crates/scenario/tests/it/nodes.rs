@@ -48,8 +48,8 @@ fn a_node_pool_gives_labels_every_limit_and_a_balanced_policy() {
     assert_eq!(pool.consolidation, Consolidation::Balanced { after: secs(60), threshold: 3 });
     // The limit counts the machine, pods get what the system leaves of it.
     let offering = &pool.offerings[0];
-    assert_eq!((offering.machine_cpu, offering.cpu), (Millicores(4_000), Millicores(3_800)));
-    assert_snapshot!(loaded.details.join("\n"), @"ignored: scenario.yaml: NodePool/gpus: spec.template.spec.nodeClassRef");
+    assert_eq!((offering.machine_cpu, offering.cpu), (Millicores(4_000), Millicores(3_920)));
+    assert!(loaded.notes.is_empty(), "{:?}", loaded.notes);
     let other = POOL.replacen("limits: {cpu: 1k", "limits: {ephemeral-storage: 1Ti", 1);
     assert_snapshot!(message(&pooled(&other)), @"scenario.yaml:35:11: spec.limits: a limit on `ephemeral-storage` caps the pool by something the model does not have; it would change the result and is not modelled");
     let threshold = POOL.replacen("Balanced", "WhenEmptyOrUnderutilized", 1);
@@ -59,14 +59,22 @@ fn a_node_pool_gives_labels_every_limit_and_a_balanced_policy() {
 }
 
 #[test]
-fn a_selector_that_no_pool_meets_is_refused_and_one_nobody_knows_is_noted() {
+fn a_selector_that_no_pool_meets_is_refused() {
     let selecting = |label: &str| {
         let scenario = pooled(POOL);
         scenario.replacen("      gpus: 1\n", &format!("      gpus: 1\n      nodeSelector: {{{label}}}\n"), 1)
     };
     load_text(&selecting("team: research")).unwrap();
     assert_snapshot!(message(&selecting("team: sales")), @"scenario.yaml:18:10: spec.nodes: pool `gpus` can never hold the pod: it selects nodes with `team: sales`, g5.xlarge has `research`");
-    assert_snapshot!(load_text(&selecting("disk: ssd")).unwrap().notes.join("\n"), @"nodeSelector `disk: ssd`: no pool says it has this label; taken as met");
+    // Karpenter launches nothing for a label that neither template nor requirements give.
+    assert_snapshot!(message(&selecting("disk: ssd")), @"scenario.yaml:35:9: spec.template.spec.requirements: NodePool/gpus launches nothing for the pod: it selects nodes with `disk: ssd`, which neither the template's labels nor the requirements give");
+}
+
+#[test]
+fn a_selector_on_a_label_that_no_pool_speaks_of_is_noted() {
+    let asks = "      gpus: 1\n      nodeSelector: {disk: ssd}\n";
+    let loaded = load_text(&with("      gpus: 1\n", asks)).unwrap();
+    assert_snapshot!(loaded.notes.join("\n"), @"nodeSelector `disk: ssd`: no pool says it has this label; taken as met");
 }
 
 #[test]

@@ -1,18 +1,19 @@
 //! `scalelab init`: a scenario to start from, around the user's own manifests and traffic, that runs as it is.
 
 mod manifests;
+mod nodes;
+mod speed;
 mod starter;
 mod traffic;
 
 use std::path::{Path, PathBuf};
 
-use prices::Catalog;
 use scenario::{Documents, Input, Loaded, ScenarioError};
 
 use crate::args::Init;
 use crate::failure::{Failure, OrEnvironment, OrInput, Outcome, Result};
 use manifests::{Content, Found};
-use starter::{NodesChoice, Starter};
+use starter::Starter;
 use traffic::TrafficChoice;
 
 /// Writes the folder, whole or not at all.
@@ -26,7 +27,9 @@ pub fn init(args: &Init) -> Result<Outcome> {
     let found = Found::read(args)?;
     let traffic = args.traffic.as_deref().map(TrafficChoice::of).transpose()?;
     let mut starter = Starter::new(name, &found, traffic);
-    starter.nodes = choose_nodes(&starter, &found)?;
+    let chosen = nodes::choose(&starter, &found)?;
+    starter.nodes = chosen.nodes;
+    starter.gpu = chosen.gpu;
 
     let staging = staging(&args.out);
     let written = stage(&staging, &starter, &found, args.traffic.as_deref());
@@ -39,7 +42,7 @@ pub fn init(args: &Init) -> Result<Outcome> {
         // The error that matters is the first one.
         let _ = std::fs::remove_dir_all(&staging);
     }
-    found.notes.iter().for_each(|note| eprintln!("note: {note}"));
+    found.notes.iter().chain(&chosen.notes).for_each(|note| eprintln!("note: {note}"));
     crate::inputs::print_notes(&placed?, args.reading.verbose);
     println!("{} is ready: scalelab run {}", args.out.join("scenario.yaml").display(), args.out.display());
     Ok(Outcome::Done)
@@ -81,36 +84,4 @@ fn load(text: String, found: &Found, folder: &Path) -> std::result::Result<Loade
     let mut inputs = found.inputs.clone();
     inputs.push(Input::Text { name: "scenario.yaml".to_owned(), text });
     Documents::read_with(&inputs, found.is_plain)?.in_folder(folder).load(&[])
-}
-
-/// The pools of the manifests where they can hold the pod; otherwise the cheapest machine of the catalog that can.
-fn choose_nodes(starter: &Starter, found: &Found) -> Result<NodesChoice> {
-    let works = |nodes: &NodesChoice| load(starter.probe(nodes), found, Path::new(""));
-    // Without nodes every remaining mistake is one in the manifests, and theirs is the message that helps.
-    works(&NodesChoice::Serverless).or_input()?;
-    if found.has_pools && works(&NodesChoice::Manifests).is_ok() {
-        return Ok(NodesChoice::Manifests);
-    }
-    let catalog = Catalog::embedded();
-    let mut offers: Vec<(u64, &str, &str)> = catalog
-        .rows()
-        .iter()
-        .filter(|row| row.shape.vcpus.is_some() && ["aws", "gcp"].contains(&row.provider.as_str()))
-        .filter_map(|row| Some((row.on_demand?.as_micros(), row.provider.as_str(), row.instance_type.as_str())))
-        .collect();
-    offers.sort_unstable();
-    offers.dedup_by_key(|offer| offer.2);
-    let mut refusal = None;
-    for (_, provider, instance_type) in offers {
-        let choice = NodesChoice::Pool { provider: provider.to_owned(), instance_type: instance_type.to_owned() };
-        match works(&choice) {
-            Ok(_) => return Ok(choice),
-            Err(error) => refusal = Some(error),
-        }
-    }
-    let refusal = refusal.map(|error| error.to_string()).unwrap_or_default();
-    Err(Failure::input(format!(
-        "no machine of the price catalog can hold the pod ({refusal}); start from scenarios/triton-day and describe yours under \
-         `nodes.instanceTypes` and `prices`"
-    )))
 }

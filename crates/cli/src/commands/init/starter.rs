@@ -1,6 +1,9 @@
 //! The text of a starter scenario. Every value that is a guess says so.
 
+use prices::Gpu;
+
 use super::manifests::Found;
+use super::speed;
 use super::traffic::{TrafficChoice, TrafficKind};
 
 /// Longest run a starter proposes: a day is what most daily shapes need.
@@ -19,6 +22,12 @@ pub enum NodesChoice {
         provider: String,
         /// Instance type.
         instance_type: String,
+        /// Bought as spot.
+        is_spot: bool,
+        /// Region, where it is not the usual one.
+        region: Option<String>,
+        /// Zone, where the pod selects one.
+        zone: Option<String>,
     },
 }
 
@@ -58,6 +67,8 @@ pub struct Starter {
     pub traffic: Option<TrafficChoice>,
     /// Where pods run.
     pub nodes: NodesChoice,
+    /// The GPU there, and how many of them a pod has.
+    pub gpu: Option<(&'static Gpu, u32)>,
 }
 
 impl Starter {
@@ -78,6 +89,7 @@ impl Starter {
             engine,
             traffic,
             nodes: NodesChoice::Serverless,
+            gpu: None,
         }
     }
 
@@ -159,13 +171,23 @@ impl Starter {
             ),
         };
         let model = match self.engine {
-            Engine::Tokens => TOKENS,
-            Engine::Batches => BATCHES,
-            Engine::Slots => SLOTS,
+            Engine::Tokens => self.tokens_text(),
+            Engine::Batches => BATCHES.to_owned(),
+            Engine::Slots => SLOTS.to_owned(),
         };
         format!(
             "  service:\n{who}{model}    routing: leastRequests\n    whileNoReplica: hold # or reject\n    client: {{timeout: 60s}}\n"
         )
+    }
+
+    /// The speed of the GPU that is billed: measured on one H100, estimated for others. Without a GPU to go by it is the H100's, and says so.
+    fn tokens_text(&self) -> String {
+        match self.gpu {
+            Some((gpu, 0 | 1)) if gpu.name == "H100" => TOKENS.to_owned(),
+            Some((gpu, count)) => speed::tokens(gpu, count)
+                .unwrap_or_else(|| format!("    # NOT of {}, of whose speed nothing is known:\n{TOKENS}", gpu.name)),
+            None => TOKENS.to_owned(),
+        }
     }
 
     fn slo_text(&self) -> String {
@@ -251,12 +273,17 @@ fn nodes_text(nodes: &NodesChoice) -> String {
              # `g5.xlarge: {onDemand: $1.01/h, spot: $0.45/h}`.\n  prices: {catalog: embedded}\n"
                 .to_owned()
         }
-        NodesChoice::Pool { provider, instance_type } => format!(
-            "  # GUESS: the cheapest machine of the price catalog that can hold the pod. Prices written here take precedence:\n  \
-             # `{instance_type}: {{onDemand: $1.01/h}}`; `scalelab prices show {instance_type}` says where the catalog's are from.\n  nodes:\n    \
-             pools:\n    - name: gpu\n      instanceTypes: [{instance_type}]\n      capacityTypes: [on-demand]\n  prices: {{catalog: embedded, \
-             provider: {provider}}}\n"
-        ),
+        NodesChoice::Pool { provider, instance_type, is_spot, region, zone } => {
+            let capacity = if *is_spot { "spot" } else { "on-demand" };
+            let zones = zone.as_ref().map_or_else(String::new, |zone| format!("      zones: [{}]\n", quoted(zone)));
+            let region = region.as_ref().map_or_else(String::new, |region| format!(", region: {region}"));
+            format!(
+                "  # GUESS: the cheapest machine of the price catalog that the pod's labels and requests allow. Prices written here take\n  \
+                 # precedence: `{instance_type}: {{onDemand: $1.01/h, spot: $0.45/h}}`; `scalelab prices show {instance_type}` says where the\n  \
+                 # catalog's are from.\n  nodes:\n    pools:\n    - name: gpu\n      instanceTypes: [{instance_type}]\n      \
+                 capacityTypes: [{capacity}]\n{zones}  prices: {{catalog: embedded, provider: {provider}{region}}}\n"
+            )
+        }
     }
 }
 

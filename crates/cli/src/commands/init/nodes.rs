@@ -1,0 +1,262 @@
+//! Where pods run: on the pools of the manifests, else on the machine their labels ask for, else on the cheapest that holds them.
+
+use std::path::Path;
+
+use cluster::spec::{InstanceOffering, PodSpec};
+use prices::{Catalog, Gpu, Label, Machine, Query, default_region, known_values, machines, well_known_key};
+use record::Purchase;
+use scenario::{Loaded, ScenarioError};
+
+use super::load;
+use super::manifests::Found;
+use super::starter::{NodesChoice, Starter};
+use crate::failure::{Failure, OrInput, Result};
+
+/// Providers in the order they are tried where nothing says which.
+const PROVIDERS: [&str; 3] = ["aws", "gcp", "azure"];
+
+/// Words in manifests that say whose cluster it is.
+const SIGNS: [(&str, &str); 11] = [
+    ("karpenter.k8s.aws", "aws"),
+    ("eks.amazonaws.com", "aws"),
+    (".dkr.ecr.", "aws"),
+    ("service.beta.kubernetes.io/aws-", "aws"),
+    ("cloud.google.com/", "gcp"),
+    ("karpenter.k8s.gcp", "gcp"),
+    ("networking.gke.io", "gcp"),
+    ("iam.gke.io", "gcp"),
+    ("karpenter.azure.com", "azure"),
+    ("kubernetes.azure.com/", "azure"),
+    (".azurecr.io", "azure"),
+];
+
+/// What was chosen.
+pub struct Chosen {
+    /// The nodes.
+    pub nodes: NodesChoice,
+    /// The GPU pods will run on and how many of them each has, if that is known.
+    pub gpu: Option<(&'static Gpu, u32)>,
+    /// What the user should know.
+    pub notes: Vec<String>,
+}
+
+/// The pools of the manifests where there are any; otherwise the cheapest machine of the catalog that the pod can run on.
+pub fn choose(starter: &Starter, found: &Found) -> Result<Chosen> {
+    let works = |nodes: &NodesChoice| load(starter.probe(nodes), found, Path::new(""));
+    // Without nodes every remaining mistake is one in the manifests, and theirs is the message that helps.
+    let pod = works(&NodesChoice::Serverless).or_input()?.spec.service.pod;
+    let mut notes = Vec::new();
+    if found.has_pools {
+        match works(&NodesChoice::Manifests) {
+            Ok(loaded) => return Ok(on_manifests(&loaded, notes)),
+            Err(error @ ScenarioError::CpuPools { .. }) => notes.push(format!("nodes: {error}; a pool was made up")),
+            Err(error) => return Err(Failure::input(error)),
+        }
+    }
+    let sign = sign(found);
+    let mut refusal = None;
+    for offer in offers(&pod, sign.as_ref().map(|sign| sign.1)) {
+        let choice = NodesChoice::Pool {
+            provider: offer.machine.provider.clone(),
+            instance_type: offer.machine.instance_type.clone(),
+            is_spot: offer.is_spot,
+            region: offer.region.clone(),
+            zone: zone(&pod),
+        };
+        match works(&choice) {
+            Ok(_) => {
+                notes.push(reason(&offer, &pod, sign.as_ref()));
+                let gpu = offer.machine.gpu.map(|gpu| (gpu, pod.gpus));
+                return Ok(Chosen { nodes: choice, gpu, notes });
+            }
+            Err(error) => refusal = Some(error),
+        }
+    }
+    Err(Failure::input(refused(&pod, refusal)))
+}
+
+/// On the pools of the manifests; which GPU that is follows from what Karpenter would launch first.
+fn on_manifests(loaded: &Loaded, mut notes: Vec<String>) -> Chosen {
+    let (spec, pod) = (&loaded.spec.fleet, &loaded.spec.service.pod);
+    let holds = |offering: &&InstanceOffering| pod.gpus <= offering.gpus && pod.gpu_resource == offering.gpu_resource;
+    let offerings = spec.pools.iter().flat_map(|pool| &pool.offerings).filter(holds);
+    let first = offerings.min_by_key(|offering| offering.prices[0].1);
+    let gpu = first.and_then(|offering| {
+        let by_type = || prices::machine(&offering.instance_type).and_then(|machine| machine.gpu);
+        Gpu::of_product(&offering.gpu_product).or_else(by_type)
+    });
+    if let (Some(first), Some(gpu)) = (first, gpu) {
+        notes.push(format!(
+            "nodes: the pools of the manifests; how fast a replica serves is a guess for {}, the GPU of {}, the cheapest of them",
+            gpu.name, first.instance_type
+        ));
+    }
+    Chosen { nodes: NodesChoice::Manifests, gpu: gpu.map(|gpu| (gpu, pod.gpus)), notes }
+}
+
+/// A machine at a price.
+struct Offer {
+    machine: &'static Machine,
+    is_spot: bool,
+    price: units::UsdPerHour,
+    region: Option<String>,
+}
+
+/// Machines that may hold the pod, in the order they are tried: of the cloud the manifests speak of, whole GPUs before slices, on demand
+/// before spot, the cheapest first.
+fn offers(pod: &PodSpec, sign: Option<&str>) -> Vec<Offer> {
+    let catalog = Catalog::built_in();
+    let region = region(pod);
+    let mut offers = Vec::new();
+    for machine in machines().iter().filter(|machine| may_hold(machine, pod)) {
+        let own = region.clone().filter(|name| is_of(&machine.provider, name));
+        if region.is_some() && own.is_none() {
+            continue;
+        }
+        for is_spot in [false, true] {
+            let query = Query {
+                instance_type: &machine.instance_type,
+                provider: Some(&machine.provider),
+                region: own.as_deref().or_else(|| default_region(&machine.provider)),
+                zone: None,
+                purchase: if is_spot { Purchase::Spot } else { Purchase::OnDemand },
+            };
+            if let Ok(price) = catalog.price(query) {
+                offers.push(Offer { machine, is_spot, price: price.price, region: own.clone() });
+            }
+        }
+    }
+    // Azure only where something speaks of it: its smallest sizes are cheap for what they leave out.
+    let strange = |offer: &Offer| match sign {
+        Some(provider) => offer.machine.provider != provider,
+        None => offer.machine.provider == "azure",
+    };
+    offers.sort_by_key(|offer| {
+        let rank = PROVIDERS.iter().position(|name| *name == offer.machine.provider);
+        (
+            strange(offer),
+            offer.machine.is_slice(),
+            offer.is_spot,
+            offer.price,
+            rank,
+            offer.machine.instance_type.as_str(),
+        )
+    });
+    offers
+}
+
+/// Whether the machine has what the pod asks for and none of its selectors says otherwise. What follows from pools and purchase is seen
+/// when the scenario is read.
+fn may_hold(machine: &Machine, pod: &PodSpec) -> bool {
+    let sum = |of: fn(&cluster::spec::ContainerSpec) -> Option<u64>| pod.containers.iter().filter_map(of).sum::<u64>();
+    let (cpu, memory) = (sum(|one| one.cpu.map(|cpu| cpu.0)), sum(|one| one.memory.map(|memory| memory.0)));
+    machine.gpus >= pod.gpus.max(1)
+        && (pod.gpus == 0 || machine.resource() == pod.gpu_resource)
+        && machine.cpu_milli >= cpu
+        && machine.allocatable_mib << 20 >= memory
+        && pod.node_selector.iter().all(|(key, value)| is_met(machine, key, value))
+}
+
+fn is_met(machine: &Machine, key: &str, value: &str) -> bool {
+    match machine.label(key) {
+        Some(Label::Value(has)) => {
+            let products = machine.gpu.map(|gpu| gpu.products.as_slice()).unwrap_or_default();
+            has == value || (key == "nvidia.com/gpu.product" && products.iter().any(|name| name == value))
+        }
+        Some(Label::Absent) => false,
+        Some(Label::Opaque) | None => true,
+    }
+}
+
+/// The zone the pod selects.
+fn zone(pod: &PodSpec) -> Option<String> {
+    selected(pod, "topology.kubernetes.io/zone").map(str::to_owned)
+}
+
+/// The region the pod selects, or that its zone is in.
+fn region(pod: &PodSpec) -> Option<String> {
+    let of_zone = |zone: &str| {
+        let aws = zone.strip_suffix(|letter: char| letter.is_ascii_lowercase());
+        let aws = aws.filter(|region| {
+            region.ends_with(|digit: char| digit.is_ascii_digit()) && region.matches('-').count() == 2
+        });
+        aws.or_else(|| zone.rsplit_once('-').map(|(region, _)| region)).map(str::to_owned)
+    };
+    selected(pod, "topology.kubernetes.io/region")
+        .map(str::to_owned)
+        .or_else(|| selected(pod, "topology.kubernetes.io/zone").and_then(of_zone))
+}
+
+fn selected<'a>(pod: &'a PodSpec, key: &str) -> Option<&'a str> {
+    pod.node_selector.iter().find(|(name, _)| well_known_key(name) == key).map(|(_, value)| value.as_str())
+}
+
+/// Whether a provider has prices in a region.
+fn is_of(provider: &str, region: &str) -> bool {
+    Catalog::built_in().rows().iter().any(|row| row.provider == provider && row.region == region)
+}
+
+/// The word in the manifests that says whose cluster it is, and whose; `None` without one, or with words of several.
+fn sign(found: &Found) -> Option<(&'static str, &'static str)> {
+    let texts: Vec<String> = found.files.iter().filter_map(|(_, path)| std::fs::read_to_string(path).ok()).collect();
+    let seen: Vec<_> = SIGNS.into_iter().filter(|(word, _)| texts.iter().any(|text| text.contains(word))).collect();
+    let first = *seen.first()?;
+    seen.iter().all(|(_, provider)| *provider == first.1).then_some(first)
+}
+
+/// What was taken and why.
+fn reason(offer: &Offer, pod: &PodSpec, sign: Option<&(&str, &str)>) -> String {
+    let machine = offer.machine;
+    let gpu = machine.gpu.map_or_else(String::new, |gpu| format!("{} x {}, ", machine.gpus, gpu.name));
+    let region = offer.region.as_deref().or_else(|| default_region(&machine.provider)).unwrap_or_default();
+    let bought = if offer.is_spot { "spot" } else { "on demand" };
+    let decisive: Vec<String> = pod
+        .node_selector
+        .iter()
+        .filter(|(key, _)| {
+            machine.label(key).is_some_and(|label| label != Label::Opaque) || (offer.is_spot && key.contains("spot"))
+        })
+        .map(|(key, value)| format!("`{key}: {value}`"))
+        .collect();
+    let why = match (decisive.is_empty(), sign) {
+        (false, _) => format!("the cheapest that holds the pod and has {}", decisive.join(", ")),
+        (true, Some((word, provider))) => {
+            format!("the cheapest of {provider} that holds the pod, since the manifests speak of `{word}`")
+        }
+        (true, None) => "the cheapest that holds the pod, since nothing in the manifests says which machine".to_owned(),
+    };
+    format!(
+        "nodes: {} ({gpu}{} {region}, {bought} ${}/h): {why}",
+        machine.instance_type,
+        machine.provider,
+        offer.price.as_f64()
+    )
+}
+
+/// Why there is no machine.
+fn refused(pod: &PodSpec, refusal: Option<ScenarioError>) -> String {
+    let how = "start from scenarios/triton-day and describe yours under `nodes.instanceTypes` and `prices`";
+    if pod.gpus > 0 && !machines().iter().any(|machine| machine.gpus > 0 && machine.resource() == pod.gpu_resource) {
+        let asked: Vec<String> = pod.node_selector.iter().map(|(key, value)| format!("{key}: {value}")).collect();
+        let asked = if asked.is_empty() { String::new() } else { format!(", on nodes with {}", asked.join(", ")) };
+        return format!(
+            "the pod asks for {} x `{}`{asked}: the price catalog has machines with `nvidia.com/gpu` only; {how}",
+            pod.gpus, pod.gpu_resource
+        );
+    }
+    let nobody =
+        pod.node_selector.iter().find(|(key, value)| !machines().iter().any(|machine| is_met(machine, key, value)));
+    if let Some((key, value)) = nobody {
+        let known: Vec<String> =
+            PROVIDERS.iter().filter_map(|provider| known_values(provider, key)).flatten().collect();
+        let hint = names::nearest(value, known.iter().map(String::as_str));
+        let hint = hint.map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
+        return format!(
+            "no machine of the price catalog has the label `{key}: {value}` that the pod selects{hint}; {how}"
+        );
+    }
+    let refusal = refusal.map(|error| format!(" ({error})")).unwrap_or_default();
+    let selected: Vec<String> = pod.node_selector.iter().map(|(key, value)| format!("`{key}: {value}`")).collect();
+    let selected = if selected.is_empty() { String::new() } else { format!(" and has {}", selected.join(", ")) };
+    format!("no machine of the price catalog can hold the pod{selected}{refusal}; {how}")
+}
