@@ -506,7 +506,8 @@ fn in_an_outage_of_prometheus_nothing_is_stored_and_of_an_exporter_scrapes_fail(
     stage.run_to(at(259));
     assert!(stage.value("time() - timestamp(arrived)") > 58.0);
     let query = MetricQuery::PromQl { expression: "waiting".into() };
-    let answer = stage.with_world(|pipeline, world| pipeline.answer_all(&[query.clone()], world)).0.remove(0);
+    let answer =
+        stage.with_world(|pipeline, world| pipeline.answer_all(std::slice::from_ref(&query), world)).0.remove(0);
     assert_eq!(answer.unwrap_err().message, "Prometheus does not answer");
     stage.run_to(at(272));
     let answer = stage.with_world(|pipeline, world| pipeline.answer_all(&[query], world)).0.remove(0);

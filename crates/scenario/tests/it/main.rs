@@ -11,4 +11,5 @@ mod scheduling;
 mod shipped;
 mod support;
 mod traces;
+mod usage;
 mod workloads;

@@ -20,6 +20,16 @@ pub enum Content {
     Text(String),
 }
 
+impl Content {
+    /// Its text, if it can be read.
+    pub fn text(&self) -> Option<String> {
+        match self {
+            Self::File(path) => std::fs::read_to_string(path).ok(),
+            Self::Text(text) => Some(text.clone()),
+        }
+    }
+}
+
 /// What was found.
 #[derive(Debug, Default)]
 pub struct Found {
