@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cluster::prehistory::needed;
 use cluster::simulate;
-use cluster::spec::{ControllerSpec, PolicySpec, PrehistorySpec, ServiceSpec, SimulationSpec};
+use cluster::spec::{ControllerManager, ControllerSpec, PolicySpec, PrehistorySpec, ServiceSpec, SimulationSpec};
 use policy::keda::{ScaledObject, Trigger};
 use record::RunRecord;
 use units::{SimDuration, SimTime};
