@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use cluster::spec::{
-    BatchLatency, ColdStartSpec, ControllerSpec, FleetSpec, InstanceOffering, InterruptionModel, KillRule,
-    MetricsSpec, NoReplicaRule, NodeTimings, PodSpec, PolicySpec, PredictiveRole, PredictiveSpec, Routing,
-    ServiceModel, ServiceSpec, SimulationSpec, SloSpec, WarmPoolSpec,
+    BatchLatency, ColdStartSpec, ControllerSpec, FleetSpec, InstanceOffering, InterruptionModel, KillRule, MetricsSpec,
+    NoReplicaRule, NodeTimings, PodSpec, PolicySpec, PredictiveRole, PredictiveSpec, Routing, ServiceModel,
+    ServiceSpec, SimulationSpec, SloSpec, WarmPoolSpec,
 };
 use policy::hpa::{HpaSpec, MetricSpec, MetricTarget};
 use policy::keda::{ScaledObject, Trigger};
@@ -86,6 +86,7 @@ pub(crate) fn service(rate: f64) -> ServiceSpec {
         retries: None,
         kill_rule: KillRule::Requeue,
         replicas_initial: replicas_for(rate / 2.0) + 1,
+        order: cluster::spec::ReplicaOrder::Parallel,
         pod: PodSpec {
             probe_period: SimDuration::from_secs(5),
             endpoint_delay: SimDuration::from_secs(1),

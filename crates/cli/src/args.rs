@@ -97,6 +97,20 @@ pub struct ScenarioArgs {
     /// Change a value, e.g. `run.duration=2h` or `policies.hpa.spec.maxReplicas=40`; may be given several times
     #[arg(long = "set", value_name = "PATH=VALUE")]
     pub set: Vec<String>,
+    /// How manifests are read.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+}
+
+/// How manifests are read and what is said of them.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct ReadingArgs {
+    /// Read manifests as they are, without the patches of the kustomization beside them
+    #[arg(long, help_heading = "Manifests")]
+    pub plain: bool,
+    /// List the fields and documents that have no effect, instead of their number
+    #[arg(short, long, help_heading = "Manifests")]
+    pub verbose: bool,
 }
 
 /// `scalelab metrics`.

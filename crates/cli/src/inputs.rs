@@ -8,14 +8,29 @@ use scenario::{Documents, Input, Loaded};
 use crate::args::ScenarioArgs;
 use crate::failure::{Failure, OrEnvironment, OrInput, Result};
 
+/// What messages call standard input.
+pub const STANDARD_INPUT: &str = "(standard input)";
+
+/// Prints what a user should know of a scenario; what has no effect is counted, or listed if he asked for it.
+pub fn print_notes(loaded: &Loaded, is_verbose: bool) {
+    loaded.notes.iter().for_each(|note| eprintln!("note: {note}"));
+    let hint = if is_verbose { "" } else { " (-v lists them)" };
+    loaded.counted.iter().for_each(|note| eprintln!("note: {note}{hint}"));
+    if is_verbose {
+        loaded.details.iter().for_each(|note| eprintln!("note: {note}"));
+    }
+}
+
 /// Loads what the arguments name: files, folders, `-`, or the built-in scenario if they name nothing.
 pub fn load(args: &ScenarioArgs) -> Result<Loaded> {
-    scenario::load(&inputs(args)?, &overrides(&args.set)?).or_input()
+    let (documents, overrides) = documents(args)?;
+    documents.load(&overrides).or_input()
 }
 
 /// The documents the arguments name, not yet resolved, and the assignments of `--set`: for commands that resolve them many times.
 pub fn documents(args: &ScenarioArgs) -> Result<(Documents, Vec<(String, String)>)> {
-    Ok((Documents::read(&inputs(args)?).or_input()?, overrides(&args.set)?))
+    let documents = Documents::read_with(&inputs(args)?, args.reading.plain).or_input()?;
+    Ok((documents, overrides(&args.set)?))
 }
 
 /// Assignments of `--set` as pairs.
@@ -30,13 +45,14 @@ fn inputs(args: &ScenarioArgs) -> Result<Vec<Input>> {
     args.scenario.iter().map(|path| input(path)).collect()
 }
 
-fn input(path: &Path) -> Result<Input> {
+/// A file or folder; `-` is what stands on standard input.
+pub fn input(path: &Path) -> Result<Input> {
     if path != Path::new("-") {
         return Ok(Input::Path(path.to_owned()));
     }
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text).or_environment("reading standard input")?;
-    Ok(Input::Text { name: "(standard input)".to_owned(), text })
+    Ok(Input::Text { name: STANDARD_INPUT.to_owned(), text })
 }
 
 fn parse_override(assignment: &str) -> Result<(String, String)> {

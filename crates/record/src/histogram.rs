@@ -48,7 +48,9 @@ impl Histogram {
     /// What was counted since it was `earlier`.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
-        Self { counts: self.counts.iter().zip(&earlier.counts).map(|(now, before)| now.saturating_sub(*before)).collect() }
+        Self {
+            counts: self.counts.iter().zip(&earlier.counts).map(|(now, before)| now.saturating_sub(*before)).collect(),
+        }
     }
 
     /// Forgets everything.

@@ -87,6 +87,36 @@ pub enum ScenarioError {
         /// Known kinds, with their API versions.
         allowed: Allowed,
     },
+    /// A text that makes manifests instead of being one.
+    #[error(
+        "{place}: `{action}` is a template action, and templates are no manifests: render them first, `helm template NAME {folder} | scalelab init --manifests - -o SCENARIO`"
+    )]
+    Template {
+        /// The first action.
+        place: Place,
+        /// The action.
+        action: String,
+        /// Folder of the chart.
+        folder: String,
+    },
+    /// A folder that holds a chart and nothing else.
+    #[error(
+        "{folder}: a Helm chart, whose templates are no manifests: render it first, `helm template NAME {folder} [-f VALUES] | scalelab init --manifests - -o SCENARIO`"
+    )]
+    Chart {
+        /// The folder.
+        folder: String,
+    },
+    /// A folder whose manifests are patched by kustomize.
+    #[error(
+        "{file}: the manifests here are patched by kustomize: build them first, `kubectl kustomize {folder} | scalelab init --manifests - -o SCENARIO`, or read them without their patches with `--plain`"
+    )]
+    Kustomization {
+        /// kustomize's file.
+        file: String,
+        /// Its folder.
+        folder: String,
+    },
     /// None or several Scenario documents.
     #[error("{found} documents of `kind: Scenario` in {inputs}; exactly one is needed")]
     ScenarioCount {
@@ -170,6 +200,16 @@ pub enum ScenarioError {
     NotModelled {
         /// The field.
         at: Box<At>,
+        /// What it does.
+        reason: String,
+    },
+    /// A document that decides what is asked for, by rules that the model does not have.
+    #[error("{at}: {title}: {reason}; `manifests: {{ignore: [{title}]}}` of the scenario leaves it out all the same")]
+    Unmodelled {
+        /// The document.
+        at: Box<At>,
+        /// Kind and name.
+        title: String,
         /// What it does.
         reason: String,
     },

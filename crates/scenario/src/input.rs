@@ -4,16 +4,19 @@ use std::path::{Path, PathBuf};
 
 use crate::Loaded;
 use crate::error::ScenarioError;
-use crate::file::ScenarioFile;
-use crate::manifest::{Document, Kind, classify};
+use crate::file::{ManifestsFile, ScenarioFile};
+use crate::manifest::workload::{Workload, nim_services};
+use crate::manifest::{Document, Gathered, Kind, Treatment};
+use crate::notes::Folded;
 use crate::overrides;
 use crate::resolve::Context;
-use crate::tree::parse_documents;
+use crate::sources::{Sources, sources};
+use crate::tree::parse_manifests;
 
 /// Where documents come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// A file, or a folder whose `*.yaml`, `*.yml` and `*.json` are read in order of their names.
+    /// A file, or a folder whose `*.yaml`, `*.yml` and `*.json` are read in order of their paths, those of the folders below it too.
     Path(PathBuf),
     /// Text under a name: `-` for standard input, or something built in. File names in it start from the current folder.
     Text {
@@ -41,26 +44,32 @@ pub struct Documents {
     /// Folder of the file that holds the Scenario.
     folder: PathBuf,
     scenario: usize,
+    notes: Vec<String>,
+    folded: Folded,
 }
 
 impl Documents {
     /// Reads inputs and finds the one Scenario among their documents.
     pub fn read(inputs: &[Input]) -> Result<Self, ScenarioError> {
-        let mut documents = Vec::new();
-        let mut folders: Vec<PathBuf> = Vec::new();
-        for input in inputs {
-            for (name, text, folder) in sources(input)? {
-                documents.extend(classify(parse_documents(&name, &text)?)?);
-                folders.resize(documents.len(), folder);
-            }
-        }
-        check_names(&documents)?;
+        Self::read_with(inputs, false)
+    }
+
+    /// The same; with `is_plain` the manifests that kustomize would patch are read as they are.
+    pub fn read_with(inputs: &[Input], is_plain: bool) -> Result<Self, ScenarioError> {
+        let found = sources(inputs, is_plain)?;
+        let mut gathered = gather(&found)?;
+        let folder_of = |document: &Document| {
+            let source = found.texts.iter().find(|source| source.name == *document.node.place.source);
+            source.map(|source| source.folder.clone()).unwrap_or_default()
+        };
+        leave_inner_scenarios(&mut gathered, folder_of);
+        let Gathered { documents, notes, folded } = gathered;
         let scenarios: Vec<usize> =
             (0..documents.len()).filter(|index| documents[*index].kind == Kind::Scenario).collect();
         let [scenario] = scenarios[..] else {
             return Err(ScenarioError::ScenarioCount { found: scenarios.len(), inputs: list(inputs) });
         };
-        Ok(Self { all: documents, folder: folders.swap_remove(scenario), scenario })
+        Ok(Self { folder: folder_of(&documents[scenario]), all: documents, scenario, notes, folded })
     }
 
     /// The same documents, with relative file names starting from `folder`: for documents that were read elsewhere before.
@@ -70,24 +79,17 @@ impl Documents {
 
     /// The experiment with these overrides.
     pub fn load(&self, overrides: &[(String, String)]) -> Result<Loaded, ScenarioError> {
-        let mut documents = self.all.clone();
-        for (path, value) in overrides {
-            overrides::apply(&mut documents, self.scenario, path, value)?;
-        }
-        let scenario = &documents[self.scenario];
+        let (documents, scenario, unused) = self.changed(overrides)?;
+        let scenario = &documents[scenario];
         let file: ScenarioFile = scenario.node.read("").map_err(|error| overrides::explain(error, overrides))?;
-        let mut context = Context {
-            scenario: &scenario.node,
-            documents: &documents,
-            folder: self.folder.clone(),
-            notes: Vec::new(),
-            metrics: None,
-        };
+        let mut context = Context::new(&scenario.node, &documents, self.folder.clone());
+        context.namespace.clone_from(&file.spec.manifests.namespace);
+        context.notes.extend(self.notes.iter().cloned().chain(unused));
+        context.folded = self.folded.clone();
         let spec = file.resolve(&mut context)?;
         let utc_offset_seconds = context.start(&file.spec.run)?.offset().seconds();
-        let metrics = context.metrics;
-        let mut notes = context.notes;
-        notes.extend(inert(&documents));
+        context.left_out(&file.spec)?;
+        let Context { notes, folded, metrics, .. } = context;
         Ok(Loaded {
             spec,
             description: file.metadata.description.clone(),
@@ -95,105 +97,121 @@ impl Documents {
             replications: file.spec.run.replications,
             gates: file.spec.gates.clone(),
             notes,
+            counted: folded.summary(),
+            details: folded.details(),
             metrics,
             utc_offset_seconds,
             folder: self.folder.clone(),
             documents: documents.iter().map(|document| document.node.to_json()).collect(),
         })
     }
+
+    /// The documents with overrides applied, without what the scenario ignores, with what operators would make; the position of the
+    /// Scenario; remarks.
+    fn changed(&self, overrides: &[(String, String)]) -> Result<(Vec<Document>, usize, Vec<String>), ScenarioError> {
+        let mut documents = self.all.clone();
+        // What an operator makes of a manifest is made of the changed one, and may be changed itself.
+        let (first, then): (Vec<_>, Vec<_>) = overrides.iter().partition(|(path, _)| {
+            let path = path.strip_prefix("spec.").unwrap_or(path);
+            overrides::is_manifest(&documents, path) || path.starts_with("manifests")
+        });
+        for (path, value) in first {
+            overrides::apply(&mut documents, self.scenario, path, value)?;
+        }
+        let (mut scenario, mut remarks) = (self.scenario, Vec::new());
+        if let Some(node) = documents[scenario].node.at(&["spec", "manifests"]) {
+            let file: ManifestsFile = node.read("spec.manifests")?;
+            let ignored = |document: &Document| file.ignore.iter().any(|pattern| is_meant(pattern, document));
+            let idle = file.ignore.iter().filter(|pattern| !documents.iter().any(|one| is_meant(pattern, one)));
+            remarks.extend(idle.map(|pattern| format!("manifests.ignore: there is no `{pattern}` in the folder")));
+            let keep: Vec<bool> =
+                documents.iter().map(|document| document.kind == Kind::Scenario || !ignored(document)).collect();
+            let mut kept = keep.into_iter();
+            documents.retain(|_| kept.next().unwrap_or(true));
+            scenario = documents.iter().position(|document| document.kind == Kind::Scenario).unwrap_or(scenario);
+        }
+        expand(&mut documents)?;
+        for (path, value) in then {
+            overrides::apply(&mut documents, scenario, path, value)?;
+        }
+        Ok((documents, scenario, remarks))
+    }
 }
 
-/// One document of some input, for those who look at manifests without running them.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Manifest {
-    /// File it stands in.
-    pub source: String,
-    /// `kind`; empty for bare prometheus-adapter rules.
-    pub kind: String,
-    /// `metadata.name`; may be empty.
-    pub name: String,
-    /// The document as JSON has it.
-    pub content: serde_json::Value,
-}
-
-/// The documents of some inputs, recognised but neither validated nor resolved, a `List` taken apart.
-pub fn manifests(inputs: &[Input]) -> Result<Vec<Manifest>, ScenarioError> {
-    let mut found = Vec::new();
-    for input in inputs {
-        for (source, text, _) in sources(input)? {
-            let documents = classify(parse_documents(&source, &text)?)?;
-            found.extend(documents.into_iter().map(|document| Manifest {
-                source: source.clone(),
-                kind: document.node.get("kind").and_then(crate::tree::Node::text).unwrap_or_default().to_owned(),
-                name: document.name,
-                content: document.node.to_json(),
-            }));
+/// Everything in some texts, each document once.
+pub fn gather(found: &Sources) -> Result<Gathered, ScenarioError> {
+    let mut gathered = Gathered::default();
+    for source in &found.texts {
+        for parsed in parse_manifests(&source.name, &source.text)? {
+            gathered.take(parsed, source.origin)?;
         }
     }
-    Ok(found)
+    gathered.settle();
+    found.strangers.iter().for_each(|name| gathered.folded.stranger(name.clone()));
+    let is_read = |document: &Document| document.kind != Kind::Scenario && document.treatment() == Treatment::Read;
+    if let Some(chart) = found.charts.first()
+        && !gathered.documents.iter().any(is_read)
+    {
+        return Err(ScenarioError::Chart { folder: chart.clone() });
+    }
+    for chart in &found.charts {
+        let how = format!("`helm template NAME {chart} [-f VALUES]`");
+        gathered.notes.push(format!("{chart}: a Helm chart, left out: what {how} prints can be read"));
+    }
+    Ok(gathered)
 }
 
-/// Two manifests of one kind and name would make every reference to them a matter of luck.
-fn check_names(documents: &[Document]) -> Result<(), ScenarioError> {
-    for (index, document) in documents.iter().enumerate() {
-        let twin = documents[..index].iter().find(|earlier| {
-            !document.name.is_empty() && document.kind != Kind::Scenario && earlier.title() == document.title()
-        });
-        if let Some(twin) = twin {
-            let reason = format!("{} is defined twice; first at {}", document.title(), twin.node.place);
-            return Err(ScenarioError::Inconsistent { at: document.node.locate(""), reason });
+/// Adds what operators would make of the documents, unless it is there already.
+pub fn expand(documents: &mut Vec<Document>) -> Result<(), ScenarioError> {
+    let pipelines: Vec<Document> = documents.iter().filter(|one| one.kind == Kind::NimPipeline).cloned().collect();
+    for service in pipelines.iter().flat_map(nim_services) {
+        push_new(documents, service);
+    }
+    for index in 0..documents.len() {
+        let document = documents[index].clone();
+        if !document.kind.is_workload() {
+            continue;
+        }
+        let Some(workload) = Workload::of(&document, documents)? else { continue };
+        for scaler in workload.scalers {
+            push_new(documents, scaler);
         }
     }
     Ok(())
 }
 
-fn inert(documents: &[Document]) -> impl Iterator<Item = String> {
-    let without_effect = documents.iter().filter(|document| document.kind == Kind::Inert);
-    without_effect.map(|document| {
-        format!(
-            "ignored: {}: {}: manifests of this kind have no effect in the model",
-            document.node.place.source,
-            document.title()
-        )
-    })
-}
-
-/// Name, text and folder of every file an input stands for.
-fn sources(input: &Input) -> Result<Vec<(String, String, PathBuf)>, ScenarioError> {
-    match input {
-        Input::Text { name, text } => Ok(vec![(name.clone(), text.clone(), PathBuf::new())]),
-        Input::Path(path) => {
-            let files = if path.is_dir() { manifests_in(path)? } else { vec![path.clone()] };
-            files.iter().map(|file| read_file(file)).collect()
-        }
+/// A document that was made of another one, unless it is there as a cluster has it.
+fn push_new(documents: &mut Vec<Document>, made: Document) {
+    let is_there =
+        |other: &Document| other.kind == made.kind && other.name == made.name && other.is_beside(made.namespace());
+    if !documents.iter().any(is_there) {
+        documents.push(made);
     }
 }
 
-fn read_file(path: &Path) -> Result<(String, String, PathBuf), ScenarioError> {
-    let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
-    let folder = path.parent().map(Path::to_owned).unwrap_or_default();
-    Ok((path.display().to_string(), text, folder))
+/// True if an entry of `manifests.ignore` means a document: `KIND`, `KIND/NAME` or `GROUP/KIND`.
+pub fn is_meant(pattern: &str, document: &Document) -> bool {
+    pattern == document.kind_text()
+        || pattern == document.title()
+        || pattern.rsplit_once('/') == Some((document.group(), document.kind_text()))
 }
 
-fn manifests_in(folder: &Path) -> Result<Vec<PathBuf>, ScenarioError> {
-    let entries = std::fs::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
-    let mut files = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(|error| unreadable(folder, &error))?.path();
-        let extension = path.extension().and_then(|extension| extension.to_str());
-        if path.is_file() && matches!(extension, Some("yaml" | "yml" | "json")) {
-            files.push(path);
-        }
+/// A folder may hold folders of other scenarios: the outermost one counts, the documents beside the others are theirs.
+fn leave_inner_scenarios(gathered: &mut Gathered, folder_of: impl Fn(&Document) -> PathBuf) {
+    let folders: Vec<PathBuf> =
+        gathered.documents.iter().filter(|document| document.kind == Kind::Scenario).map(&folder_of).collect();
+    let Some(outer) = folders.iter().min_by_key(|folder| folder.components().count()) else { return };
+    let inner: Vec<&PathBuf> = folders.iter().filter(|folder| *folder != outer && folder.starts_with(outer)).collect();
+    if inner.is_empty() || inner.len() + 1 < folders.len() {
+        return;
     }
-    if files.is_empty() {
-        return Err(ScenarioError::EmptyFolder { path: folder.display().to_string() });
+    gathered.documents.retain(|document| {
+        let folder = folder_of(document);
+        !inner.iter().any(|inner| folder.starts_with(inner))
+    });
+    for folder in inner {
+        gathered.notes.push(format!("{}: holds a scenario of its own, left out", folder.display()));
     }
-    files.sort();
-    Ok(files)
-}
-
-fn unreadable(path: &Path, error: &std::io::Error) -> ScenarioError {
-    ScenarioError::Unreadable { path: path.display().to_string(), reason: error.to_string() }
 }
 
 fn list(inputs: &[Input]) -> String {

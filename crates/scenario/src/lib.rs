@@ -8,18 +8,23 @@ mod error;
 pub mod file;
 mod input;
 pub mod manifest;
+mod notes;
 mod overrides;
 mod quantity;
 mod resolve;
+mod sources;
+mod survey;
 mod trace;
 mod tree;
 
 pub use embedded::embedded_default;
 pub use error::{Allowed, At, Place, ScenarioError};
-pub use input::{Documents, Input, Manifest, manifests};
+pub use input::{Documents, Input};
+pub use manifest::workload::{Engine, Serving};
 pub use quantity::{Amount, Bandwidth, Count, Hazard, Price, RequestRate, Share, Size, Time};
 
 pub use resolve::{MetricUse, MetricsView};
+pub use survey::{Autoscaler, Candidate, Survey};
 pub use trace::{FileTrace, TraceCache};
 
 use cluster::spec::SimulationSpec;
@@ -39,8 +44,12 @@ pub struct Loaded {
     pub replications: u32,
     /// Conditions for `check`, as written.
     pub gates: Vec<String>,
-    /// What a user should know: ignored fields, manifests without effect.
+    /// What a user should know: what is left out or assumed.
     pub notes: Vec<String>,
+    /// How many fields and manifests have no effect, one line for each sort.
+    pub counted: Vec<String>,
+    /// What stands behind those numbers, one line each.
+    pub details: Vec<String>,
     /// What metrics there are and who reads them.
     pub metrics: Option<MetricsView>,
     /// All documents as read, overrides applied; for `run.json`.

@@ -29,6 +29,11 @@ pub fn apply(documents: &mut [Document], scenario: usize, path: &str, value: &st
     change.set(&mut documents[scenario].node, &segments, value)
 }
 
+/// True if a path starts with a manifest.
+pub fn is_manifest(documents: &[Document], path: &str) -> bool {
+    manifest_path(documents, path).is_some()
+}
+
 /// `Deployment/name.rest` as the index of that document and the rest.
 fn manifest_path<'p>(documents: &[Document], path: &'p str) -> Option<(usize, &'p str)> {
     documents.iter().enumerate().find_map(|(index, document)| {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::ReadingArgs;
+
 /// `scalelab trace`.
 #[derive(Debug, Subcommand)]
 pub enum Trace {
@@ -267,13 +269,23 @@ pub enum ServiceFormat {
 /// `scalelab init`.
 #[derive(Debug, Args)]
 pub struct Init {
-    /// Your manifests, a file or a folder; may be given several times. Without any, the scenario describes a pod itself
+    /// Your manifests, a file, a folder or `-` for standard input; may be given several times. Without any, the scenario describes a pod
+    /// itself
     #[arg(long, value_name = "PATH")]
     pub manifests: Vec<PathBuf>,
+    /// The workload that is the service, where there are several: `NAME`, `KIND/NAME` or `NAMESPACE/KIND/NAME` [default: the likeliest]
+    #[arg(long, value_name = "NAME")]
+    pub workload: Option<String>,
+    /// Read the manifests as if these were not there: `KIND`, `KIND/NAME` or `GROUP/KIND`; may be given several times
+    #[arg(long, value_name = "KIND")]
+    pub ignore: Vec<String>,
     /// Your traffic: a trace in a known format, or a CSV of times and rates or counts
     #[arg(long, value_name = "FILE")]
     pub traffic: Option<PathBuf>,
     /// Folder to make; it must not exist yet
     #[arg(short, long, value_name = "SCENARIO")]
     pub out: PathBuf,
+    /// How manifests are read.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
 }

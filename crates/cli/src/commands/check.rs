@@ -22,7 +22,7 @@ pub fn check(args: &Check) -> Result<Outcome> {
     let gates = gates(args, &loaded, &all)?;
     let baseline = baseline(args, &gates)?;
     if !args.work.quiet {
-        loaded.notes.iter().for_each(|note| eprintln!("note: {note}"));
+        inputs::print_notes(&loaded, args.scenario.reading.verbose);
     }
     let workers = Workers::new(args.work.jobs).or_environment("starting threads")?;
     raise_on_interrupt(workers.stop_flag()).or_environment("listening for interrupts")?;

@@ -38,7 +38,7 @@ pub fn optimize(args: &Optimize) -> Result<Outcome> {
     }
     tuned.check_ranges(&over)?;
     if !args.work.quiet {
-        tuned.loaded.notes.iter().for_each(|note| eprintln!("note: {note}"));
+        crate::inputs::print_notes(&tuned.loaded, args.scenario.reading.verbose);
     }
     let workers = Workers::new(args.work.jobs).or_environment("starting threads")?;
     raise_on_interrupt(workers.stop_flag()).or_environment("listening for interrupts")?;

@@ -31,7 +31,7 @@ pub fn run(args: &Run) -> Result<Outcome> {
     };
     inputs::choose_policies(&mut loaded, &args.policy)?;
     if !args.work.quiet {
-        loaded.notes.iter().for_each(|note| eprintln!("note: {note}"));
+        inputs::print_notes(&loaded, args.scenario.reading.verbose);
     }
     let seed = args.work.seed.or(recorded.as_ref().map(|file| file.seed)).unwrap_or(loaded.seed);
     let asked = args.effort.replications.map(std::num::NonZeroU32::get);
@@ -59,7 +59,7 @@ pub fn run(args: &Run) -> Result<Outcome> {
         seed,
         replications: results.policies[0].summary.replications,
         digests: digests(&results),
-        notes: loaded.notes.clone(),
+        notes: loaded.notes.iter().chain(&loaded.details).cloned().collect(),
         wall_time_s: begun.elapsed().as_secs_f64(),
         jobs: workers.jobs(),
     };

@@ -34,7 +34,7 @@ pub fn sweep(args: &args::Sweep) -> Result<Outcome> {
     let scenarios = tuned.scenarios();
     if !args.quiet || args.dry_run {
         if !args.quiet {
-            tuned.loaded.notes.iter().for_each(|note| eprintln!("note: {note}"));
+            tuned.loaded.notes.iter().chain(&tuned.loaded.counted).for_each(|note| eprintln!("note: {note}"));
         }
         let estimate = sweep::estimate(&workers, &sweep, &scenarios, shard).map_err(failure)?;
         eprint!("{}", plan(&sweep, &estimate, &workers));

@@ -94,6 +94,7 @@ fn spec(arrivals: &[u64], targets: Vec<Target>) -> SimulationSpec {
             retries: None,
             kill_rule: KillRule::Fail,
             replicas_initial: 1,
+            order: crate::spec::ReplicaOrder::Parallel,
             pod,
         },
         traffic: Traffic::Replay { source: Arc::new(Trace::new(columns).unwrap()), copies: 1.0 },
@@ -506,7 +507,8 @@ fn in_an_outage_of_prometheus_nothing_is_stored_and_of_an_exporter_scrapes_fail(
     stage.run_to(at(259));
     assert!(stage.value("time() - timestamp(arrived)") > 58.0);
     let query = MetricQuery::PromQl { expression: "waiting".into() };
-    let answer = stage.with_world(|pipeline, world| pipeline.answer_all(std::slice::from_ref(&query), world)).0.remove(0);
+    let answer =
+        stage.with_world(|pipeline, world| pipeline.answer_all(std::slice::from_ref(&query), world)).0.remove(0);
     assert_eq!(answer.unwrap_err().message, "Prometheus does not answer");
     stage.run_to(at(272));
     let answer = stage.with_world(|pipeline, world| pipeline.answer_all(&[query], world)).0.remove(0);

@@ -24,8 +24,8 @@ pub use scheduling::{
     Protection, Taint, TaintEffect, Toleration, affinity_misfit, misfit, named_labels, node_label, slots, untolerated,
 };
 pub use service::{
-    BatchLatency, ContainerSpec, KillRule, NoReplicaRule, PodSpec, RetrySpec, Routing, ServiceModel, ServiceSpec,
-    SloSpec, SoftSpread,
+    BatchLatency, ContainerSpec, GroupRestart, KillRule, NoReplicaRule, PodGroup, PodSpec, ReplicaOrder, RetrySpec,
+    Routing, ServiceModel, ServiceSpec, SloSpec, SoftSpread,
 };
 
 use std::sync::Arc;

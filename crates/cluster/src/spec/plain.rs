@@ -30,6 +30,7 @@ impl PodSpec {
             priority: 0,
             labels: Vec::new(),
             image: "server:1".into(),
+            group: None,
             probes: Probes::default(),
             scheduling: PodScheduling::default(),
         }

@@ -30,8 +30,23 @@ pub struct ServiceSpec {
     pub kill_rule: KillRule,
     /// Replicas at the start of the run, ready at once.
     pub replicas_initial: u32,
+    /// In which order replicas come and go.
+    pub order: ReplicaOrder,
     /// One pod.
     pub pod: PodSpec,
+}
+
+/// In which order the controller of the workload makes and removes replicas.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReplicaOrder {
+    /// All at once; whom a scale-in takes is the ReplicaSet controller's choice. Deployments and their like.
+    #[default]
+    Parallel,
+    /// One after another: a replica is made when all before it are ready, the last made goes first, and the next when it is gone. A
+    /// StatefulSet with `podManagementPolicy: OrderedReady`.
+    Ordered,
+    /// All at once, the last made go first: a StatefulSet with `podManagementPolicy: Parallel`, a LeaderWorkerSet.
+    HighestFirst,
 }
 
 /// How a replica serves.
@@ -185,10 +200,43 @@ pub struct PodSpec {
     pub labels: Vec<(String, String)>,
     /// Image reference, the key of layer caches.
     pub image: String,
+    /// A replica that is a group of pods: this is its leader, the others are here. `None`: a replica is one pod.
+    pub group: Option<PodGroup>,
     /// Probes that restart its container.
     pub probes: Probes,
     /// What binds it to nodes.
     pub scheduling: PodScheduling,
+}
+
+/// What a replica has besides its leader: pods that are placed one by one, ready together and billed together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PodGroup {
+    /// Pods in all, the leader included, at least 2.
+    pub size: u32,
+    /// GPUs of the leader; `PodSpec::gpus` is the same.
+    pub leader_gpus: u32,
+    /// GPUs of each worker.
+    pub worker_gpus: u32,
+    /// Containers of a worker with their requests.
+    pub worker_containers: Vec<ContainerSpec>,
+    /// What the loss of one pod means for the others.
+    pub restart: GroupRestart,
+    /// Workers are made only when the leader is ready (`startupPolicy: LeaderReady`): their cold starts come after its own.
+    pub leader_ready_first: bool,
+    /// The label whose value all nodes of a group share, and no two groups have in common; `None`: anywhere.
+    pub exclusive_topology: Option<String>,
+}
+
+/// `restartPolicy` of a LeaderWorkerSet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GroupRestart {
+    /// The whole group is deleted and made again (`RecreateGroupOnPodRestart`).
+    #[default]
+    Group,
+    /// The same, but not before all of the group have started once (`RecreateGroupAfterStart`).
+    GroupAfterStart,
+    /// That pod alone (`None`).
+    Pod,
 }
 
 /// What `preferredDuringScheduling` anti-affinity and `ScheduleAnyway` spread constraints ask for.

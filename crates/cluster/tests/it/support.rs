@@ -26,6 +26,7 @@ pub fn service(model: ServiceModel) -> ServiceSpec {
         retries: None,
         kill_rule: KillRule::Requeue,
         replicas_initial: 1,
+        order: cluster::spec::ReplicaOrder::Parallel,
         pod: PodSpec::plain(),
     }
 }

@@ -40,6 +40,7 @@ pub fn service(model: ServiceModel) -> ServiceSpec {
         retries: None,
         kill_rule: KillRule::Fail,
         replicas_initial: 1,
+        order: cluster::spec::ReplicaOrder::Parallel,
         pod: PodSpec { containers: Vec::new(), ..PodSpec::plain() },
     }
 }

@@ -5,6 +5,7 @@
 
 mod choice;
 mod cold_start;
+mod manifests;
 mod metrics;
 mod nodes;
 mod outages;
@@ -19,6 +20,7 @@ pub use choice::{Distribution, DistributionChoice, TextOr};
 pub use cold_start::{
     ArtifactFile, CacheFile, ColdStartFile, LinkFile, PhaseChoice, PhaseFile, RestoreFile, RestorePlace,
 };
+pub use manifests::ManifestsFile;
 pub use metrics::{
     CountFile, DcgmFile, ExporterFile, HttpFile, KindFile, KsmFile, MetricsFile, OnBadQueryFile, OnUnknownFile,
     PlaceFile, PresentFile, RoleFile, RoundFile, TargetFile, UserSeriesFile,
@@ -88,6 +90,9 @@ pub struct ScenarioSpec {
     pub traffic: TrafficFile,
     /// What serves it.
     pub service: ServiceFile,
+    /// What is to be made of the manifests beside this document.
+    #[serde(default)]
+    pub manifests: ManifestsFile,
     /// What a new pod goes through before it serves.
     #[serde(default)]
     pub cold_start: ColdStartFile,

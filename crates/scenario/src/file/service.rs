@@ -13,13 +13,16 @@ use super::{Distribution, UsageChoice};
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ServiceFile {
-    /// Name of the Deployment manifest; needed only if there are several.
+    /// The workload manifest, `KIND/NAME` or `NAMESPACE/KIND/NAME`; needed only if there are several.
+    #[serde(default)]
+    pub workload: Option<String>,
+    /// The same for a Deployment: its name alone.
     #[serde(default)]
     pub deployment: Option<String>,
-    /// The pod, where there is no Deployment manifest.
+    /// The pod, where there is no workload manifest.
     #[serde(default)]
     pub pod: Option<PodFile>,
-    /// Replicas ready at the start; by default the Deployment's.
+    /// Replicas ready at the start; by default the workload's.
     #[serde(default)]
     pub replicas: Option<u32>,
     /// How a replica serves requests.

@@ -85,6 +85,9 @@ pub struct AdapterNameFile {
 impl AdapterFile {
     /// Reads the configuration out of a document; `None` for a ConfigMap that holds none. Second, what was ignored.
     pub fn read(document: &Document) -> Result<Option<(Self, Vec<String>)>, ScenarioError> {
+        if document.kind_text() == "ConfigMap" && document.node.get("data").is_none() {
+            return Ok(None);
+        }
         let Some(data) = document.node.get("data") else { return read(document).map(Some) };
         let Some(entry) = data.entries().iter().find(|entry| is_configuration(&entry.value)) else { return Ok(None) };
         // Lines inside the block count from its first one, which is where the text starts below its key.

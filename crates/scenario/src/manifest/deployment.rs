@@ -307,6 +307,7 @@ impl DeploymentFile {
             priority: spec.priority.unwrap_or(0),
             labels: self.spec.template.metadata.labels.clone().into_iter().collect(),
             image: spec.containers[0].image.clone(),
+            group: None,
             probes: cluster::spec::Probes::default(),
             scheduling: cluster::spec::PodScheduling::default(),
         })

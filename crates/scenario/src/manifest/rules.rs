@@ -20,7 +20,8 @@ pub enum Treatment {
 
 use Treatment::{Elsewhere, Ignored, Refused};
 
-type Rule = (&'static str, Treatment);
+/// A path and what becomes of it.
+pub type Rule = (&'static str, Treatment);
 
 /// Fields of `metadata` that no kind needs; names, labels and annotations are typed where they matter.
 const METADATA: [Rule; 8] = [
@@ -137,17 +138,44 @@ const PROVISIONER: [Rule; 4] = [
 
 const ADAPTER: [Rule; 1] = [("resourceRules", Ignored)];
 
+/// Fields of the API that pods have and the model does not look at: listed, so that none is taken for a slip of another.
+const POD_MORE: [Rule; 11] = [
+    ("spec.template.spec.hostPID", Ignored),
+    ("spec.template.spec.hostUsers", Ignored),
+    ("spec.template.spec.dnsConfig", Ignored),
+    ("spec.template.spec.hostAliases", Ignored),
+    ("spec.template.spec.hostname", Ignored),
+    ("spec.template.spec.subdomain", Ignored),
+    ("spec.template.spec.setHostnameAsFQDN", Ignored),
+    ("spec.template.spec.os", Ignored),
+    ("spec.template.spec.readinessGates", Ignored),
+    ("spec.template.spec.overhead", Ignored),
+    ("spec.template.spec.ephemeralContainers", Ignored),
+];
+
+const CONTAINER_MORE: [Rule; 7] = [
+    ("spec.template.spec.containers[].stdin", Ignored),
+    ("spec.template.spec.containers[].stdinOnce", Ignored),
+    ("spec.template.spec.containers[].tty", Ignored),
+    ("spec.template.spec.containers[].resizePolicy", Ignored),
+    ("spec.template.spec.containers[].restartPolicy", Ignored),
+    ("spec.template.spec.containers[].volumeDevices", Ignored),
+    ("spec.template.spec.containers[].restartPolicyRules", Ignored),
+];
+
 /// The rules of a kind, in the order they are applied.
 pub fn of(kind: Kind) -> &'static [&'static [Rule]] {
     match kind {
-        Kind::Deployment => &[&METADATA, &LABELS, &ANNOTATIONS, &DEPLOYMENT, &POD, &CONTAINER, &PROBE],
+        Kind::Deployment => {
+            &[&METADATA, &LABELS, &ANNOTATIONS, &DEPLOYMENT, &POD, &POD_MORE, &CONTAINER, &CONTAINER_MORE, &PROBE]
+        }
         Kind::HorizontalPodAutoscaler => &[&METADATA, &LABELS, &ANNOTATIONS],
         Kind::ScaledObject => &[&METADATA, &SCALED_OBJECT],
         Kind::PodDisruptionBudget => &[&METADATA, &LABELS, &ANNOTATIONS, &BUDGET],
         Kind::NodePool | Kind::NodePoolBeta => &[&METADATA, &LABELS, &ANNOTATIONS, &NODE_POOL],
         Kind::Provisioner => &[&METADATA, &LABELS, &ANNOTATIONS, &PROVISIONER],
         Kind::AdapterConfig => &[&ADAPTER],
-        Kind::Scenario | Kind::Inert => &[],
+        _ => &[&METADATA],
     }
 }
 

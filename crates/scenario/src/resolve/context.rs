@@ -1,5 +1,6 @@
 //! What resolving needs besides the Scenario document itself.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use jiff::ZonedDateTime;
@@ -8,7 +9,9 @@ use jiff::tz::TimeZone;
 
 use crate::error::{Allowed, At, ScenarioError};
 use crate::file::RunFile;
-use crate::manifest::{Document, Kind};
+use crate::manifest::workload::Workload;
+use crate::manifest::{Document, Kind, is_slip};
+use crate::notes::Folded;
 use crate::tree::{Node, parse_path};
 
 use super::MetricsView;
@@ -23,11 +26,47 @@ pub struct Context<'a> {
     pub folder: PathBuf,
     /// What a user should know and need not act on.
     pub notes: Vec<String>,
+    /// What he may ask for.
+    pub folded: Folded,
+    /// Namespace of manifests that name none, if the scenario says.
+    pub namespace: Option<String>,
+    /// The service, where it is a manifest.
+    pub workload: Option<Workload>,
+    /// Kind and name of the manifests that were looked into.
+    pub used: BTreeSet<String>,
     /// What metrics there are and who reads them, once that is resolved.
     pub metrics: Option<MetricsView>,
 }
 
 impl<'a> Context<'a> {
+    /// Documents and nothing said of them yet.
+    pub fn new(scenario: &'a Node, documents: &'a [Document], folder: PathBuf) -> Self {
+        let (notes, folded) = (Vec::new(), Folded::default());
+        Self {
+            scenario,
+            documents,
+            folder,
+            notes,
+            folded,
+            namespace: None,
+            workload: None,
+            used: BTreeSet::new(),
+            metrics: None,
+        }
+    }
+
+    /// The namespace of a document: its own, or the scenario's for those that name none.
+    pub fn namespace_of<'d>(&'d self, document: &'d Document) -> Option<&'d str> {
+        document.namespace().or(self.namespace.as_deref())
+    }
+
+    /// A note, once.
+    pub fn note(&mut self, note: String) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+
     /// The deepest node on `path` that is written, and the whole path.
     #[allow(clippy::unnecessary_box_returns, reason = "errors hold it boxed, to stay small")]
     pub fn at(&self, path: &str) -> Box<At> {
@@ -57,26 +96,35 @@ impl<'a> Context<'a> {
         self.documents.iter().filter(move |document| document.kind == kind)
     }
 
-    /// The document of this kind and name that `path` refers to.
+    /// The document of this kind and name that `path` refers to; of several in other namespaces that beside the service.
     pub fn named(&self, kind: Kind, name: &str, path: &str) -> Result<&'a Document, ScenarioError> {
         let what = match kind {
-            Kind::Deployment => "Deployment",
             Kind::HorizontalPodAutoscaler => "HorizontalPodAutoscaler",
             _ => "ScaledObject",
         };
-        self.of_kind(kind).find(|document| document.name == name).ok_or_else(|| {
+        let mut found: Vec<&Document> = self.of_kind(kind).filter(|document| document.name == name).collect();
+        let service = self.workload.as_ref().and_then(|workload| workload.document.namespace());
+        if found.len() > 1 {
+            found.retain(|document| self.namespace_of(document) == service.or(self.namespace.as_deref()));
+        }
+        found.first().copied().ok_or_else(|| {
             self.unknown_name(path, what, name, self.of_kind(kind).map(|document| document.name.as_str()))
         })
     }
 
-    /// Notes which fields of a manifest have no effect.
+    /// Notes which fields of a manifest have no effect: a slip of a name on a line of its own, the others by their number.
     pub fn note_ignored(&mut self, document: &Document, paths: &[String]) {
-        if !paths.is_empty() {
-            let note = format!("ignored: {}: {}: {}", document.node.place.source, document.title(), paths.join(", "));
-            if !self.notes.contains(&note) {
-                self.notes.push(note);
-            }
-        }
+        let label = document.label();
+        let (slips, others): (Vec<&String>, Vec<&String>) = paths.iter().partition(|path| is_slip(path));
+        slips.into_iter().for_each(|slip| self.note(format!("{label}: {slip}")));
+        self.folded.fields(label, &others.into_iter().cloned().collect::<Vec<_>>());
+        self.used.insert(document.label());
+    }
+
+    /// Counts a manifest that turned out to have nothing to read.
+    pub fn without_effect(&mut self, document: &Document) {
+        self.used.insert(document.label());
+        self.folded.document(document.kind_text(), document.label());
     }
 
     /// A data file: beside the scenario, or from the current folder, which is what a path on the command line means.

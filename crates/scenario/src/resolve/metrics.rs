@@ -40,8 +40,7 @@ impl Context<'_> {
         let mut all: Option<Rules> = None;
         for document in self.of_kind(Kind::AdapterConfig) {
             let Some((file, ignored)) = AdapterFile::read(document)? else {
-                let source = &document.node.place.source;
-                self.notes.push(format!("ignored: {source}: {}: holds no adapter rules", document.title()));
+                self.without_effect(document);
                 continue;
             };
             self.note_ignored(document, &ignored);

@@ -5,6 +5,7 @@ mod cloud;
 mod context;
 mod fleet;
 mod karpenter_pool;
+mod left_out;
 mod metrics;
 mod offerings;
 mod policies;
@@ -20,13 +21,16 @@ mod server;
 mod service;
 mod shapes;
 mod spot_history;
+mod targets;
 mod traffic;
 mod usage;
 mod user_series;
 mod wish;
+mod workload;
 
 pub use context::Context;
 pub use registry::{MetricUse, MetricsView};
+pub use targets::scaled_by;
 
 use cluster::spec::{PrehistorySpec, SimulationSpec, SloSpec};
 use units::{SimDuration, SimTime};

@@ -8,7 +8,7 @@ use units::SimDuration;
 
 use crate::error::{At, ScenarioError};
 use crate::file::{HpaChoice, KedaChoice, PolicyFile, PredictiveFile, Reference, ScenarioSpec};
-use crate::manifest::{Document, HpaFile, Kind, MetadataFile, ScaleTargetFile, ScaledObjectFile, read};
+use crate::manifest::{Document, HpaFile, Kind, MetadataFile, ScaledObjectFile, read};
 use crate::quantity::Time;
 use crate::tree::Node;
 
@@ -95,14 +95,14 @@ impl Context<'_> {
     ) -> Result<policy::hpa::HpaSpec, ScenarioError> {
         match choice {
             Reference::Inline(spec) => {
-                self.check_target(spec.scale_target_ref.as_ref(), service, None, path)?;
+                self.check_target(spec.scale_target_ref.as_ref(), &service.name, None, path)?;
                 spec.resolve(policy).map_err(|(below, reason)| self.inconsistent(&format!("{path}.{below}"), &reason))
             }
             Reference::Name(name) => {
                 let document = self.named(Kind::HorizontalPodAutoscaler, name, path)?;
                 let (file, ignored) = read::<HpaFile>(document)?;
                 self.note_ignored(document, &ignored);
-                self.check_target(file.spec.scale_target_ref.as_ref(), service, Some(document), path)?;
+                self.check_target(file.spec.scale_target_ref.as_ref(), &service.name, Some(document), path)?;
                 file.spec.resolve(name).map_err(|(below, reason)| in_spec(document, &below, reason))
             }
         }
@@ -117,7 +117,7 @@ impl Context<'_> {
     ) -> Result<ScaledObject, ScenarioError> {
         let (mut object, document) = match choice {
             Reference::Inline(spec) => {
-                self.check_target(spec.scale_target_ref.as_ref(), service, None, path)?;
+                self.check_target(spec.scale_target_ref.as_ref(), &service.name, None, path)?;
                 let metadata = MetadataFile { name: policy.to_owned(), ..MetadataFile::default() };
                 let object = spec.resolve(&metadata);
                 (object.map_err(|(below, reason)| self.inconsistent(&format!("{path}.{below}"), &reason))?, None)
@@ -126,7 +126,7 @@ impl Context<'_> {
                 let document = self.named(Kind::ScaledObject, name, path)?;
                 let (file, ignored) = read::<ScaledObjectFile>(document)?;
                 self.note_ignored(document, &ignored);
-                self.check_target(file.spec.scale_target_ref.as_ref(), service, Some(document), path)?;
+                self.check_target(file.spec.scale_target_ref.as_ref(), &service.name, Some(document), path)?;
                 let object = file.spec.resolve(&file.metadata);
                 (object.map_err(|(below, reason)| in_spec(document, &below, reason))?, Some(document))
             }
@@ -143,26 +143,6 @@ impl Context<'_> {
             }
         }
         Ok(object)
-    }
-
-    /// A controller of some other workload would do nothing here.
-    fn check_target(
-        &self,
-        target: Option<&ScaleTargetFile>,
-        service: &ServiceSpec,
-        document: Option<&Document>,
-        path: &str,
-    ) -> Result<(), ScenarioError> {
-        let Some(target) = target else { return Ok(()) };
-        if target.kind.as_deref().is_none_or(|kind| kind == "Deployment") && target.name == service.name {
-            return Ok(());
-        }
-        let mut error = self.unknown_name(path, "Deployment", &target.name, [service.name.as_str()]);
-        if let (ScenarioError::UnknownName { at, .. }, Some(document)) = (&mut error, document) {
-            let node = document.node.at(&["spec", "scaleTargetRef", "name"]).unwrap_or(&document.node);
-            *at = node.locate("spec.scaleTargetRef.name");
-        }
-        Err(error)
     }
 
     fn predictive(&self, file: &PredictiveFile, path: &str) -> Result<PredictiveSpec, ScenarioError> {

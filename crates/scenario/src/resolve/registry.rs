@@ -63,7 +63,9 @@ impl Context<'_> {
         asked: &[AskedQuery],
     ) -> Result<Shown, ScenarioError> {
         let file = &spec.metrics;
-        let server = Server::of_documents(self.documents, &service.name);
+        let made = self.workload.as_ref().map(|workload| std::slice::from_ref(&workload.deployment));
+        let server =
+            Server::of_documents(self.documents, &service.name).or_else(|| Server::of_documents(made?, &service.name));
         let mut facts = self.facts(file, service, policies, server.as_ref())?;
         facts.stated.extend(super::usage::statements(spec.service.usage.as_ref()));
         let names = names_in(asked.iter().map(|query| query.text.as_str()));

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use cluster::spec::{
-    BatchLatency, ContainerSpec, KillRule, NoReplicaRule, PodScheduling, PodSpec, RetrySpec, Routing, ServiceModel,
-    ServiceSpec, SoftSpread, Toleration,
+    BatchLatency, ContainerSpec, KillRule, NoReplicaRule, PodScheduling, PodSpec, ReplicaOrder, RetrySpec, Routing,
+    ServiceModel, ServiceSpec, SoftSpread, Toleration,
 };
 use units::{Bytes, Millicores, SimDuration};
 use workload::Distribution as Drawn;
 
-use crate::error::{At, ScenarioError};
+use crate::error::ScenarioError;
 use crate::file::{
     BatchLatencyFile, BatchPoint, ContinuousBatchingFile, Distribution, DistributionChoice, DynamicBatchingFile,
     KillFile, ModelFile, NoReplicaFile, PodFile, RoutingFile, ScenarioSpec, ServiceFile, SpreadFile, TextOr,
 };
-use crate::manifest::{DeploymentFile, Document, Kind, Quantity, read};
+use crate::manifest::Quantity;
 use crate::quantity::{Count, Time};
 
 use super::Context;
@@ -37,36 +37,22 @@ impl Plain for Count {
     }
 }
 
-impl<'a> Context<'a> {
-    /// `service`, with the Deployment it names.
+impl Context<'_> {
+    /// `service`, with the workload it names.
     pub(super) fn service(&mut self, spec: &ScenarioSpec) -> Result<ServiceSpec, ScenarioError> {
         let file = &spec.service;
         let endpoint_delay = file.endpoint_delay.duration();
-        let (name, namespace, replicas, pod) = match (&file.pod, self.deployment(file)?) {
-            (Some(_), Some(_)) => {
-                return Err(self.inconsistent("spec.service.pod", "there is a Deployment too; leave one of them out"));
-            }
+        self.workload = self.choose_workload(file)?;
+        let (name, namespace, replicas, pod) = match (&file.pod, self.workload.clone()) {
             (Some(pod), None) => (pod.name.clone(), pod.namespace.clone(), 1, self.written_pod(pod, endpoint_delay)?),
-            (None, Some(document)) => {
-                let (deployment, ignored) = read::<DeploymentFile>(document)?;
-                self.note_ignored(document, &ignored);
-                let mut pod = deployment.pod(endpoint_delay).map_err(|(path, reason)| {
-                    let place = document.node.at(&["spec", "template", "spec"]).unwrap_or(&document.node).place.clone();
-                    let at = Box::new(At { place, path: format!("spec.template.spec.{path}") });
-                    ScenarioError::Inconsistent { at, reason }
-                })?;
-                let namespace = deployment.metadata.namespace.unwrap_or_else(|| "default".to_owned());
-                if let Some(template) = document.node.at(&["spec", "template"]) {
-                    self.bind(&mut pod, (template, &namespace), &spec.nodes.manager)?;
-                    self.read_probes(&mut pod, template)?;
-                }
-                (document.name.clone(), namespace, deployment.spec.replicas.unwrap_or(1), pod)
+            (_, Some(workload)) => {
+                let (pod, replicas) = self.workload_pod(&workload, endpoint_delay, &spec.nodes.manager)?;
+                let namespace = self.namespace_of(&workload.document).unwrap_or("default").to_owned();
+                (workload.name().to_owned(), namespace, replicas, pod)
             }
-            (None, None) => {
-                let reason = "there is no Deployment manifest; add one, or describe the pod under `service.pod`";
-                return Err(self.inconsistent("spec.service", reason));
-            }
+            (None, None) => return Err(self.no_workload()),
         };
+        let order = self.workload.as_ref().map_or(ReplicaOrder::Parallel, |workload| workload.order);
         let pod = PodSpec { drain_delay: file.drain_delay.map(Time::duration), ..pod };
         if let (ModelFile::ContinuousBatching(_), Some(delay)) = (&file.model, pod.drain_delay)
             && delay > pod.pre_stop
@@ -92,6 +78,7 @@ impl<'a> Context<'a> {
                 KillFile::Requeue => KillRule::Requeue,
             },
             replicas_initial: file.replicas.unwrap_or(replicas),
+            order,
             pod,
         })
     }
@@ -110,27 +97,6 @@ impl<'a> Context<'a> {
             backoff_max: retries.backoff_max.duration(),
             jitter: retries.jitter.0,
         }))
-    }
-
-    /// The Deployment of the service: the one named, or the only one.
-    fn deployment(&mut self, file: &ServiceFile) -> Result<Option<&'a Document>, ScenarioError> {
-        let all: Vec<&Document> = self.of_kind(Kind::Deployment).collect();
-        let chosen = match (&file.deployment, all.as_slice()) {
-            (Some(name), _) => self.named(Kind::Deployment, name, "spec.service.deployment")?,
-            (None, []) => return Ok(None),
-            (None, [only]) => *only,
-            (None, several) => {
-                let names: Vec<&str> = several.iter().map(|document| document.name.as_str()).collect();
-                let reason =
-                    format!("there are several Deployments ({}); name one in `service.deployment`", names.join(", "));
-                return Err(self.inconsistent("spec.service", &reason));
-            }
-        };
-        for other in all.iter().filter(|document| document.name != chosen.name) {
-            let title = other.title();
-            self.notes.push(format!("ignored: {}: {title}: not the service of this scenario", other.node.place.source));
-        }
-        Ok(Some(chosen))
     }
 
     fn written_pod(&self, pod: &PodFile, endpoint_delay: SimDuration) -> Result<PodSpec, ScenarioError> {
@@ -168,6 +134,7 @@ impl<'a> Context<'a> {
             priority: 0,
             labels: pod.labels.clone().into_iter().collect(),
             image: pod.image.clone(),
+            group: None,
             probes: cluster::spec::Probes::default(),
             // Nobody has written tolerations for a pod that is described here: it goes wherever it fits.
             scheduling: PodScheduling { tolerations: vec![Toleration::default()], ..PodScheduling::default() },

@@ -42,6 +42,20 @@ fn resolve(text: &str, plain: bool) -> Scalar<'_> {
     }
 }
 
+/// The boolean that a word without quotes is in YAML 1.1, which clients of the API server read.
+fn yaml_1_1_bool(text: &str) -> Option<bool> {
+    match text {
+        "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Some(true),
+        "no" | "No" | "NO" | "off" | "Off" | "OFF" => Some(false),
+        _ => None,
+    }
+}
+
+/// True if the API server is sent something else than text for this scalar.
+pub fn is_text_to_clients(text: &str, plain: bool) -> bool {
+    matches!(resolve(text, plain), Scalar::Text(_)) && !(plain && yaml_1_1_bool(text).is_some())
+}
+
 /// A scalar as JSON has it.
 pub fn scalar_to_json(text: &str, plain: bool) -> serde_json::Value {
     match resolve(text, plain) {
@@ -142,9 +156,13 @@ impl<'de> Deserializer<'de> for &'de Node {
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, TreeError> {
         match &self.value {
+            // `yes` and `on` are booleans to the API server's clients; where nothing else is meant they may be here too.
             Value::Scalar { text, plain } => match resolve(text, *plain) {
                 Scalar::Bool(value) => visitor.visit_bool(value),
-                _ => self.wrong("`true` or `false`"),
+                _ => match yaml_1_1_bool(text).filter(|_| *plain) {
+                    Some(value) => visitor.visit_bool(value),
+                    None => self.wrong("`true` or `false`"),
+                },
             },
             _ => self.wrong("`true` or `false`"),
         }

@@ -7,10 +7,13 @@ mod access;
 mod deserialize;
 mod error;
 mod parse;
+mod stream;
 
 pub use access::{Segment, parse_path, path_text};
+pub use deserialize::is_text_to_clients;
 pub use error::TreeError;
-pub use parse::{parse_documents, parse_value};
+pub use parse::{Parsed, Repeated, parse_documents, parse_value};
+pub use stream::{parse_block, parse_manifests};
 
 use crate::error::{At, Place, ScenarioError};
 
@@ -71,6 +74,69 @@ impl Node {
         }
     }
 
+    /// The entries of a mapping, to be changed; none for anything else.
+    pub fn entries_mut(&mut self) -> &mut [Entry] {
+        match &mut self.value {
+            Value::Map(entries) => entries,
+            _ => &mut [],
+        }
+    }
+
+    /// The text of the scalar at the end of a path of keys.
+    pub fn text_at(&self, keys: &[&str]) -> Option<&str> {
+        self.at(keys)?.text()
+    }
+
+    /// Puts a value under a key of this mapping, in the place of the one it may have; nothing happens to anything else.
+    pub fn put(&mut self, key: &str, value: Node) {
+        let Value::Map(entries) = &mut self.value else { return };
+        match entries.iter_mut().find(|entry| entry.key == key) {
+            Some(entry) => entry.value = value,
+            None => entries.push(Entry { key: key.to_owned(), place: value.place.clone(), value }),
+        }
+    }
+
+    /// Takes a key out of this mapping, if it is there.
+    pub fn take(&mut self, key: &str) -> Option<Entry> {
+        let Value::Map(entries) = &mut self.value else { return None };
+        let position = entries.iter().position(|entry| entry.key == key)?;
+        Some(entries.remove(position))
+    }
+
+    /// A text at this node's place: it stays text whatever it looks like.
+    pub fn with_text(&self, text: impl Into<String>) -> Node {
+        Node { value: Value::Scalar { text: text.into(), plain: false }, place: self.place.clone() }
+    }
+
+    /// A number or a word at this node's place.
+    pub fn with_word(&self, text: impl Into<String>) -> Node {
+        Node { value: Value::Scalar { text: text.into(), plain: true }, place: self.place.clone() }
+    }
+
+    /// A mapping at this node's place.
+    pub fn with_map<'k>(&self, entries: impl IntoIterator<Item = (&'k str, Node)>) -> Node {
+        let entry = |(key, value): (&str, Node)| Entry { key: key.to_owned(), place: value.place.clone(), value };
+        Node { value: Value::Map(entries.into_iter().map(entry).collect()), place: self.place.clone() }
+    }
+
+    /// A list at this node's place.
+    pub fn with_list(&self, items: Vec<Node>) -> Node {
+        Node { value: Value::List(items), place: self.place.clone() }
+    }
+
+    /// Moves everything in it down by some lines: what was counted from the first line of a part is counted from that of the whole.
+    pub fn move_down(&mut self, lines: u32) {
+        self.place.line += lines;
+        match &mut self.value {
+            Value::List(items) => items.iter_mut().for_each(|item| item.move_down(lines)),
+            Value::Map(entries) => entries.iter_mut().for_each(|entry| {
+                entry.place.line += lines;
+                entry.value.move_down(lines);
+            }),
+            Value::Null | Value::Scalar { .. } => {}
+        }
+    }
+
     /// The node at the end of a path of keys.
     pub fn at(&self, keys: &[&str]) -> Option<&Node> {
         keys.iter().try_fold(self, |node, key| node.get(key))
@@ -89,6 +155,17 @@ impl Node {
             node = next;
         }
         node
+    }
+
+    /// The node at the very end of a path, to be changed.
+    pub fn deepest_mut(&mut self, path: &[Segment]) -> Option<&mut Node> {
+        path.iter().try_fold(self, |node, segment| match segment {
+            Segment::Key(key) => node.get_mut(key),
+            Segment::Index(index) => match &mut node.value {
+                Value::List(items) => items.get_mut(*index),
+                _ => None,
+            },
+        })
     }
 
     /// The entries of a mapping; none for anything else.

@@ -1,6 +1,6 @@
 //! YAML text to trees.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use granit_parser::{Event, Parser, ScalarStyle, Span};
@@ -12,8 +12,45 @@ use super::{Entry, Node, Value};
 /// Nodes one input may grow to by aliases: enough for any fleet, too few for a bomb.
 const NODES_MAX: usize = 1_000_000;
 
-/// All documents of a YAML (or JSON) stream; empty ones are left out.
+/// A document and what its text says twice.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parsed {
+    /// The document; of a key given twice the last value.
+    pub node: Node,
+    /// Keys given twice in one mapping.
+    pub repeated: Vec<Repeated>,
+}
+
+/// A key given twice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repeated {
+    /// The key.
+    pub key: String,
+    /// Where it stands again.
+    pub place: Place,
+    /// Line of the first.
+    pub first_line: u32,
+}
+
+impl Repeated {
+    /// As the error it is where only one can be meant.
+    pub fn into_error(self) -> ScenarioError {
+        let Self { key, place, first_line } = self;
+        ScenarioError::DuplicateKey { at: Box::new(At { place, path: String::new() }), key, first_line }
+    }
+}
+
+/// All documents of a YAML (or JSON) stream; empty ones are left out, a key given twice is an error.
 pub fn parse_documents(source: &str, text: &str) -> Result<Vec<Node>, ScenarioError> {
+    let strict = |parsed: Parsed| match parsed.repeated.into_iter().next() {
+        Some(repeated) => Err(repeated.into_error()),
+        None => Ok(parsed.node),
+    };
+    parse_stream(source, text)?.into_iter().map(strict).collect()
+}
+
+/// The same as clients of the API server read it: of a key given twice the last value counts.
+pub fn parse_stream(source: &str, text: &str) -> Result<Vec<Parsed>, ScenarioError> {
     let mut builder = Builder::new(source);
     for next in Parser::new_from_str(text) {
         let (event, span) = next.map_err(|error| ScenarioError::Syntax {
@@ -22,7 +59,7 @@ pub fn parse_documents(source: &str, text: &str) -> Result<Vec<Node>, ScenarioEr
         })?;
         builder.take(event, span)?;
     }
-    Ok(builder.documents.into_iter().filter(|node| node.value != Value::Null).collect())
+    Ok(builder.documents.into_iter().filter(|parsed| parsed.node.value != Value::Null).collect())
 }
 
 /// One value as written on a command line; every node of it stands at `source`.
@@ -51,7 +88,8 @@ struct Builder {
     source: Arc<str>,
     open: Vec<Open>,
     anchors: BTreeMap<usize, Node>,
-    documents: Vec<Node>,
+    documents: Vec<Parsed>,
+    repeated: Vec<Repeated>,
     nodes: usize,
 }
 
@@ -63,12 +101,19 @@ struct Open {
 
 enum Content {
     List(Vec<Node>),
-    Map { entries: Vec<Entry>, key: Option<(String, Place)> },
+    Map { entries: Vec<Entry>, positions: BTreeMap<String, usize>, key: Option<(String, Place)> },
 }
 
 impl Builder {
     fn new(source: &str) -> Self {
-        Self { source: Arc::from(source), open: Vec::new(), anchors: BTreeMap::new(), documents: Vec::new(), nodes: 0 }
+        Self {
+            source: Arc::from(source),
+            open: Vec::new(),
+            anchors: BTreeMap::new(),
+            documents: Vec::new(),
+            repeated: Vec::new(),
+            nodes: 0,
+        }
     }
 
     fn place(&self, span: Span) -> Place {
@@ -92,7 +137,8 @@ impl Builder {
                 Ok(())
             }
             Event::MappingStart(_, anchor, _) => {
-                self.open.push(Open { place, anchor, content: Content::Map { entries: Vec::new(), key: None } });
+                let content = Content::Map { entries: Vec::new(), positions: BTreeMap::new(), key: None };
+                self.open.push(Open { place, anchor, content });
                 Ok(())
             }
             Event::SequenceEnd | Event::MappingEnd => {
@@ -125,47 +171,53 @@ impl Builder {
             self.anchors.insert(anchor, node.clone());
         }
         match self.open.last_mut().map(|open| &mut open.content) {
-            None => self.documents.push(node),
+            None => self.documents.push(Parsed { node, repeated: std::mem::take(&mut self.repeated) }),
             Some(Content::List(items)) => items.push(node),
-            Some(Content::Map { entries, key }) => match key.take() {
-                Some((name, place)) => entries.push(Entry { key: name, place, value: node }),
-                None => *key = Some(checked_key(node, entries)?),
+            Some(Content::Map { entries, positions, key }) => match key.take() {
+                Some((name, place)) => {
+                    if let Some(first) = positions.get(&name) {
+                        let first_line = entries[*first].place.line;
+                        self.repeated.push(Repeated { key: name.clone(), place: place.clone(), first_line });
+                        entries[*first] = Entry { key: name, place, value: node };
+                    } else {
+                        positions.insert(name.clone(), entries.len());
+                        entries.push(Entry { key: name, place, value: node });
+                    }
+                }
+                None => *key = Some(checked_key(node)?),
             },
         }
         Ok(())
     }
 }
 
-/// A key must be a scalar and new in its mapping.
-fn checked_key(node: Node, entries: &[Entry]) -> Result<(String, Place), ScenarioError> {
-    let at = |place: &Place| Box::new(At { place: place.clone(), path: String::new() });
-    let key = match node.value {
-        Value::Scalar { text, .. } => text,
-        Value::Null => "null".to_owned(),
-        Value::List(_) | Value::Map(_) => {
-            return Err(ScenarioError::WrongValue {
-                at: at(&node.place),
-                found: "a list or mapping as a key".to_owned(),
-                expected: "a word".to_owned(),
-            });
-        }
-    };
-    match entries.iter().find(|entry| entry.key == key) {
-        Some(first) => Err(ScenarioError::DuplicateKey { at: at(&node.place), key, first_line: first.place.line }),
-        None => Ok((key, node.place)),
+/// A key must be a scalar.
+fn checked_key(node: Node) -> Result<(String, Place), ScenarioError> {
+    match node.value {
+        Value::Scalar { text, .. } => Ok((text, node.place)),
+        Value::Null => Ok(("null".to_owned(), node.place)),
+        Value::List(_) | Value::Map(_) => Err(ScenarioError::WrongValue {
+            at: node.locate(""),
+            found: "a list or mapping as a key".to_owned(),
+            expected: "a word".to_owned(),
+        }),
     }
 }
 
-/// `<<: *defaults` puts the keys of another mapping in, those written here winning.
+/// `<<: *defaults` puts the keys of another mapping in, those written here winning, then those of earlier maps of a list.
 fn merged(entries: Vec<Entry>) -> Vec<Entry> {
+    if entries.iter().all(|entry| entry.key != "<<") {
+        return entries;
+    }
     let (merges, mut own): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.key == "<<");
+    let mut present: BTreeSet<String> = own.iter().map(|entry| entry.key.clone()).collect();
     for merge in merges {
         let sources = match merge.value.value {
             Value::List(items) => items,
             _ => vec![merge.value],
         };
         for entry in sources.iter().flat_map(Node::entries) {
-            if own.iter().all(|present| present.key != entry.key) {
+            if present.insert(entry.key.clone()) {
                 own.push(entry.clone());
             }
         }

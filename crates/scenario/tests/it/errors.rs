@@ -8,7 +8,7 @@ use crate::support::{HPA, SCENARIO, load_with, message, with};
 #[test]
 fn an_unknown_key_names_its_place_and_the_nearest_key() {
     assert_snapshot!(message(&with("    duration: 1h", "    durtaion: 1h")), @"scenario.yaml:7:5: spec.run: unknown key `durtaion`; did you mean `duration`? (one of: start, timeZone, duration, warmUp, seed, replications, timelineStep, prehistory)");
-    assert_snapshot!(message(&with("    pod:\n", "    pods:\n")), @"scenario.yaml:15:5: spec.service: unknown key `pods`; did you mean `pod`? (one of: deployment, pod, replicas, model, routing, whileNoReplica, queueLimit, onKill, client, endpointDelay, drainDelay)");
+    assert_snapshot!(message(&with("    pod:\n", "    pods:\n")), @"scenario.yaml:15:5: spec.service: unknown key `pods`; did you mean `pod`? (one of: workload, deployment, pod, replicas, model, routing, whileNoReplica, queueLimit, onKill, client, endpointDelay, drainDelay)");
 }
 
 #[test]
@@ -57,8 +57,8 @@ fn documents_must_say_what_they_are() {
     assert_snapshot!(message("metadata: {name: x}\n"), @"scenario.yaml:1:1: `kind` is missing; every document starts with `apiVersion` and `kind`");
     assert_snapshot!(message("kind: Scenario\n"), @"scenario.yaml:1:1: `apiVersion` is missing; every document starts with `apiVersion` and `kind`");
     assert_snapshot!(message("- 1\n"), @"scenario.yaml:1:1: this document is not a mapping; every document starts with `apiVersion` and `kind`");
-    assert_snapshot!(message("apiVersion: apps/v1\nkind: Deploymnet\n"), @"scenario.yaml:2:7: kind: unknown kind `Deploymnet`; did you mean `Deployment`? (one of: Scenario, Deployment, HorizontalPodAutoscaler, ScaledObject, PodDisruptionBudget, NodePool, Provisioner, ConfigMap, DaemonSet, Service, ServiceAccount, Namespace, Secret, PersistentVolumeClaim, ServiceMonitor, PodMonitor, TriggerAuthentication, EC2NodeClass, AWSNodeTemplate, PriorityClass)");
-    assert_snapshot!(message("apiVersion: autoscaling/v1\nkind: HorizontalPodAutoscaler\n"), @"scenario.yaml:1:13: apiVersion: there is no supported API version of this kind `autoscaling/v1`; did you mean `autoscaling/v2`? (one of: autoscaling/v2)");
+    assert_snapshot!(message("apiVersion: scalelab.dev/v1\nkind: Scenaro\n"), @"scenario.yaml:2:7: kind: unknown kind `Scenaro`; did you mean `Scenario`? (one of: Scenario, Sweep)");
+    assert_snapshot!(message("apiVersion: scalelab.dev/v2\nkind: Scenario\n"), @"scenario.yaml:1:13: apiVersion: there is no supported API version of this kind `scalelab.dev/v2`; did you mean `scalelab.dev/v1`? (one of: scalelab.dev/v1)");
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn names_that_refer_to_nothing_are_shown_what_there_is() {
     assert_snapshot!(message(&format!("{unlinked}---\n{HPA}")), @"scenario.yaml:25:10: spec.policies[0].hpa: there is no HorizontalPodAutoscaler `bussy`; did you mean `busy`? (one of: busy)");
     let linked = with("static: {replicas: 2}", "hpa: busy");
     let other = HPA.replacen("name: inference", "name: inferense", 1);
-    assert_snapshot!(message(&format!("{linked}---\n{other}")), @"scenario.yaml:32:65: spec.scaleTargetRef.name: there is no Deployment `inferense`; did you mean `inference`? (one of: inference)");
+    assert_snapshot!(message(&format!("{linked}---\n{other}")), @"scenario.yaml:32:65: spec.scaleTargetRef.name: there is no service `inferense`; did you mean `inference`? (one of: inference)");
     assert_snapshot!(message(&with("instanceTypes: [g5.xlarge]", "instanceTypes: [g5.xlarg]")), @"scenario.yaml:20:22: spec.nodes.pools[0].instanceTypes: there is no entry under `prices` for instance type `g5.xlarg`; did you mean `g5.xlarge`? (one of: g5.xlarge)");
     assert_snapshot!(message(&with("  service:\n", "  service:\n    deployment: web\n")), @"scenario.yaml:12:17: spec.service.deployment: there is no Deployment `web` (there is none)");
 }

@@ -2,6 +2,7 @@
 
 mod article;
 mod errors;
+mod folders;
 mod karpenter;
 mod manifests;
 mod nodes;
@@ -11,3 +12,4 @@ mod shipped;
 mod support;
 mod traces;
 mod usage;
+mod workloads;

@@ -61,7 +61,8 @@ fn usage_is_read_in_its_units() {
     assert_eq!(stated.gpu_power, Some((70.0, 600.0)));
     let wrong = message(&with("  service:\n", "  service:\n    usage: {cpu: {idle: 2 cores, busy: 1}}\n"));
     assert!(wrong.contains("expected an amount of CPU such as `2` or `300m`"), "{wrong}");
-    let unknown = message(&with("  service:\n", "  service:\n    usage: {containers: {proxi: {cpu: 1, memory: 1Gi}}}\n"));
+    let unknown =
+        message(&with("  service:\n", "  service:\n    usage: {containers: {proxi: {cpu: 1, memory: 1Gi}}}\n"));
     assert!(unknown.contains("there is no container `proxi`"), "{unknown}");
 }
 
@@ -70,11 +71,10 @@ fn outages_have_a_part_a_time_and_a_length() {
     let outages = "  metrics:\n    outages: [{of: prometheus, at: 10m, for: 90s}, {of: exporter, at: 0s, for: 1m}]\n";
     let loaded = load_text(&with("  policies:\n", &format!("{outages}  policies:\n"))).expect("complete");
     let [first, second] = loaded.spec.metrics.outages[..] else { panic!("two outages") };
-    assert_eq!((first.of, first.at, first.length), (
-        Outage::Prometheus,
-        SimTime::from_secs(600),
-        SimDuration::from_secs(90)
-    ));
+    assert_eq!(
+        (first.of, first.at, first.length),
+        (Outage::Prometheus, SimTime::from_secs(600), SimDuration::from_secs(90))
+    );
     assert_eq!(second.of, Outage::Exporter(None));
     let wrong = "  metrics:\n    outages: [{of: adapter, exporter: vllm, at: 10m, for: 90s}]\n";
     assert!(message(&with("  policies:\n", &format!("{wrong}  policies:\n"))).contains("only `of: exporter` has one"));

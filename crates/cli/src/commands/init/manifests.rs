@@ -2,26 +2,53 @@
 
 use std::path::{Path, PathBuf};
 
-use scenario::{Input, Manifest};
-use serde_json::Value;
+use scenario::{Candidate, Input, Survey};
 
+use crate::args::Init;
 use crate::failure::{Failure, OrInput, Result};
+use crate::inputs::{STANDARD_INPUT, input};
+
+/// Where standard input is kept in the new folder.
+const COPY_OF_INPUT: &str = "manifests/stdin.yaml";
+
+/// A file of the new folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// A copy of this one.
+    File(PathBuf),
+    /// This text.
+    Text(String),
+}
+
+impl Content {
+    /// Its text, if it can be read.
+    pub fn text(&self) -> Option<String> {
+        match self {
+            Self::File(path) => std::fs::read_to_string(path).ok(),
+            Self::Text(text) => Some(text.clone()),
+        }
+    }
+}
 
 /// What was found.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// Name of the copy and path of the original of each file.
-    pub files: Vec<(String, PathBuf)>,
-    /// Name of the Deployment to scale, if there is one.
-    pub deployment: Option<String>,
-    /// True if other Deployments are there, so that this one must be named.
-    pub has_several: bool,
-    /// Name of the service: the Deployment's, or what the autoscalers call their target.
+    /// What the manifests are read from.
+    pub inputs: Vec<Input>,
+    /// Whether kustomize's patches are left out.
+    pub is_plain: bool,
+    /// What is read as if it were not there.
+    pub ignored: Vec<String>,
+    /// Name and content of the copy of each file.
+    pub files: Vec<(String, Content)>,
+    /// The workload to scale, if there is one.
+    pub chosen: Option<Candidate>,
+    /// What the scenario must call it; `None` if it is the only one there.
+    pub workload_key: Option<String>,
+    /// Name of the service: the workload's, or what the autoscalers call their target.
     pub service: String,
-    /// `spec.replicas` of the Deployment.
+    /// Replicas of the workload.
     pub replicas: u64,
-    /// Image of the container with the GPU, or of the first one.
-    pub image: String,
     /// HorizontalPodAutoscalers of the service.
     pub hpas: Vec<String>,
     /// ScaledObjects of the service.
@@ -33,101 +60,173 @@ pub struct Found {
 }
 
 impl Found {
-    /// Reads files and folders as `kubectl -f` does.
-    pub fn read(paths: &[PathBuf]) -> Result<Self> {
-        let mut found = Self { replicas: 1, service: "inference".to_owned(), ..Self::default() };
-        if paths.is_empty() {
+    /// Reads files, folders and standard input as `kubectl apply -R -f` does.
+    pub fn read(args: &Init) -> Result<Self> {
+        let mut found = Self {
+            replicas: 1,
+            service: "inference".to_owned(),
+            is_plain: args.reading.plain,
+            ignored: args.ignore.clone(),
+            ..Self::default()
+        };
+        if args.manifests.is_empty() {
             return Ok(found);
         }
-        let inputs: Vec<Input> = paths.iter().cloned().map(Input::Path).collect();
-        let documents = scenario::manifests(&inputs).or_input()?;
-        if let Some(document) = documents.iter().find(|document| document.kind == "Scenario") {
+        found.inputs = args.manifests.iter().map(|path| input(path)).collect::<Result<_>>()?;
+        let survey = Survey::read(&found.inputs, found.is_plain, &found.ignored).or_input()?;
+        if let Some(source) = &survey.scenario {
             let reason = "holds a Scenario already; run it, or give the manifests without it";
-            return Err(Failure::input(format!("{}: {reason}", document.source)));
+            return Err(Failure::input(format!("{source}: {reason}")));
         }
-        found.copies(&documents);
-        found.choose(&documents);
-        found.autoscalers(&documents);
-        found.has_pools =
-            documents.iter().any(|document| ["NodePool", "Provisioner"].contains(&document.kind.as_str()));
+        for source in &survey.sources {
+            found.copy(source, &args.manifests);
+        }
+        let position = found.choose(&survey, args.workload.as_deref())?;
+        found.autoscalers(&survey, position);
+        found.refuse_own_scaler(args.workload.is_some())?;
+        found.has_pools = survey.has_pools;
         Ok(found)
     }
 
-    /// Every file once, under a name of its own.
-    fn copies(&mut self, documents: &[Manifest]) {
-        for document in documents {
-            let path = PathBuf::from(&document.source);
-            if self.files.iter().any(|(_, known)| *known == path) {
-                continue;
-            }
-            let plain = super::super::data_files::file_name(&path);
-            let is_taken = |name: &str| name == "scenario.yaml" || self.files.iter().any(|(known, _)| known == name);
-            let name = if is_taken(&plain) {
-                // One more name than there are files: one of them is free.
-                let numbered = (2..=self.files.len() + 3).map(|number| format!("{number}-{plain}"));
-                numbered.into_iter().find(|name| !is_taken(name)).unwrap_or(plain)
-            } else {
-                plain
-            };
-            // Only these endings are read when the folder is.
-            let is_read = Path::new(&name)
-                .extension()
-                .is_some_and(|end| ["yaml", "yml", "json"].iter().any(|known| end == *known));
-            let name = if is_read { name } else { format!("{name}.yaml") };
-            self.files.push((name, path));
-        }
-    }
-
-    /// The Deployment that autoscalers scale; else the one with a GPU; else the first.
-    fn choose(&mut self, documents: &[Manifest]) {
-        let deployments: Vec<&Manifest> = documents.iter().filter(|document| document.kind == "Deployment").collect();
-        let targets: Vec<&str> = documents.iter().filter_map(target).collect();
-        let scaled = deployments.iter().find(|document| targets.contains(&document.name.as_str()));
-        let with_gpu = deployments.iter().find(|document| gpu_container(&document.content).is_some());
-        let Some(chosen) = scaled.or(with_gpu).or(deployments.first()) else {
-            if let Some(target) = targets.first() {
-                (*target).clone_into(&mut self.service);
-            }
+    /// A file under a name of its own: as it lies in the folder that was given, so that files stay in the order they are read in.
+    fn copy(&mut self, source: &str, given: &[PathBuf]) {
+        if source == STANDARD_INPUT {
+            let text = self.inputs.iter().find_map(|input| match input {
+                Input::Text { text, .. } => Some(text.clone()),
+                Input::Path(_) => None,
+            });
+            self.files.push((COPY_OF_INPUT.to_owned(), Content::Text(text.unwrap_or_default())));
             return;
+        }
+        let path = PathBuf::from(source);
+        let below =
+            given.iter().find_map(|folder| path.strip_prefix(folder).ok()).filter(|rest| rest.file_name().is_some());
+        let plain = below.map_or_else(|| super::super::data_files::file_name(&path), |rest| rest.display().to_string());
+        let is_taken = |name: &str| name == "scenario.yaml" || self.files.iter().any(|(known, _)| known == name);
+        let name = if is_taken(&plain) {
+            // One more name than there are files: one of them is free.
+            let numbered = (2..=self.files.len() + 3).map(|number| format!("{number}-{}", plain.replace('/', "-")));
+            numbered.into_iter().find(|name| !is_taken(name)).unwrap_or(plain)
+        } else {
+            plain
         };
-        self.deployment = Some(chosen.name.clone());
-        self.service.clone_from(&chosen.name);
-        self.has_several = deployments.len() > 1;
-        self.replicas = chosen.content.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1);
-        let container =
-            gpu_container(&chosen.content).or_else(|| chosen.content.pointer("/spec/template/spec/containers/0"));
-        let image = container.and_then(|container| container.get("image")).and_then(Value::as_str);
-        image.unwrap_or_default().clone_into(&mut self.image);
+        // Only these endings are read when the folder is.
+        let is_read =
+            Path::new(&name).extension().is_some_and(|end| ["yaml", "yml", "json"].iter().any(|known| end == *known));
+        let name = if is_read { name } else { format!("{name}.yaml") };
+        self.files.push((name, Content::File(path)));
     }
 
-    fn autoscalers(&mut self, documents: &[Manifest]) {
-        for document in documents {
-            let Some(target) = target(document) else { continue };
-            if target != self.service {
-                let title = format!("{}/{}", document.kind, document.name);
-                self.notes.push(format!("{title} scales {target}, not {}: it became no policy", self.service));
-            } else if document.kind == "ScaledObject" {
-                self.scaled_objects.push(document.name.clone());
-            } else {
-                self.hpas.push(document.name.clone());
+    /// The workload that was asked for, or the likeliest; its position among the candidates.
+    fn choose(&mut self, survey: &Survey, named: Option<&str>) -> Result<Option<usize>> {
+        let candidates = &survey.candidates;
+        let position = match named {
+            Some(name) => Some(named_candidate(survey, name)?),
+            None => (!candidates.is_empty()).then_some(0),
+        };
+        let Some(position) = position else {
+            // The pod is a guess; what the autoscalers call their target is not.
+            if let Some(scaler) = survey.autoscalers.iter().find(|scaler| !scaler.target.is_empty()) {
+                self.service.clone_from(&scaler.target);
+                self.notes.push(format!(
+                    "{} scales {}, which is not among the manifests: the pod is a guess, see `service.pod`",
+                    scaler.title, scaler.target
+                ));
+            } else if !survey.kinds.is_empty() {
+                let kinds = survey.kinds.join(", ");
+                self.notes
+                    .push(format!("no workload among the manifests ({kinds}): the pod is a guess, see `service.pod`"));
             }
+            return Ok(None);
+        };
+        let chosen = &candidates[position];
+        self.service.clone_from(&chosen.name);
+        self.replicas = chosen.replicas;
+        let is_ambiguous = candidates.iter().filter(|other| other.title == chosen.title).count() > 1;
+        self.workload_key = if is_ambiguous {
+            Some(chosen.full_name())
+        } else if candidates.len() > 1 {
+            Some(chosen.title.clone())
+        } else {
+            None
+        };
+        if candidates.len() > 1 {
+            let others: Vec<&str> = candidates
+                .iter()
+                .filter(|other| !std::ptr::eq(*other, chosen))
+                .map(|other| other.title.as_str())
+                .collect();
+            let reason = if named.is_some() { "as asked for".to_owned() } else { reason(chosen) };
+            let (title, others) = (&chosen.title, others.join(", "));
+            self.notes.push(format!("the service is {title} ({reason}); left out: {others}; --workload takes another"));
+        }
+        self.chosen = Some(chosen.clone());
+        Ok(Some(position))
+    }
+
+    fn autoscalers(&mut self, survey: &Survey, position: Option<usize>) {
+        for scaler in &survey.autoscalers {
+            let is_ours = match position {
+                Some(_) => scaler.candidate == position,
+                None => scaler.target == self.service,
+            };
+            if !is_ours {
+                let target = if scaler.target.is_empty() { "nothing" } else { &scaler.target };
+                self.notes.push(format!("{} scales {target}, not {}: it became no policy", scaler.title, self.service));
+            } else if scaler.is_keda {
+                self.scaled_objects.push(scaler.name.clone());
+            } else {
+                self.hpas.push(scaler.name.clone());
+            }
+        }
+    }
+
+    /// A workload that scales itself by rules that are not modelled has no policy left: a scenario of it would compare nothing.
+    fn refuse_own_scaler(&self, is_asked_for: bool) -> Result<()> {
+        let Some(chosen) = &self.chosen else { return Ok(()) };
+        let has_policy = !self.hpas.is_empty() || !self.scaled_objects.is_empty();
+        match &chosen.own_scaler {
+            Some(lost) if !has_policy && !is_asked_for => Err(Failure::input(format!(
+                "{}: {lost}; an HorizontalPodAutoscaler or ScaledObject of it would be replayed, and `--workload {}` takes it with a fixed \
+                 number of replicas",
+                chosen.place, chosen.title
+            ))),
+            _ => Ok(()),
         }
     }
 }
 
-/// What an autoscaler scales; `None` for everything else.
-fn target(document: &Manifest) -> Option<&str> {
-    if !["HorizontalPodAutoscaler", "ScaledObject"].contains(&document.kind.as_str()) {
-        return None;
+fn named_candidate(survey: &Survey, name: &str) -> Result<usize> {
+    let candidates = &survey.candidates;
+    let found: Vec<usize> = (0..candidates.len()).filter(|index| candidates[*index].is_called(name)).collect();
+    match found[..] {
+        [only] => Ok(only),
+        [] => {
+            let titles: Vec<&str> = candidates.iter().map(|candidate| candidate.title.as_str()).collect();
+            let names = candidates.iter().flat_map(|candidate| [candidate.name.as_str(), candidate.title.as_str()]);
+            let hint = names::nearest(name, names).map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
+            let titles =
+                if titles.is_empty() { "there is none".to_owned() } else { format!("one of: {}", titles.join(", ")) };
+            Err(Failure::input(format!("--workload {name}: no such workload{hint} ({titles})")))
+        }
+        _ => {
+            let names: Vec<String> = found.iter().map(|index| candidates[*index].full_name()).collect();
+            Err(Failure::input(format!("--workload {name}: may be {}", names.join(" or "))))
+        }
     }
-    document.content.pointer("/spec/scaleTargetRef/name")?.as_str()
 }
 
-fn gpu_container(deployment: &Value) -> Option<&Value> {
-    let containers = deployment.pointer("/spec/template/spec/containers")?.as_array()?;
-    let asks = |container: &&Value| {
-        let limits = container.pointer("/resources/limits").and_then(Value::as_object);
-        limits.is_some_and(|limits| limits.keys().any(|key| key.contains("/gpu") || key.contains("/mig-")))
-    };
-    containers.iter().find(asks)
+/// Why a workload is the likeliest.
+fn reason(chosen: &Candidate) -> String {
+    let mut reasons = Vec::new();
+    if let Some((resource, _)) = &chosen.accelerator {
+        reasons.push(format!("asks for {resource}"));
+    }
+    if let Some(engine) = chosen.engine {
+        reasons.push(format!("runs {engine:?}"));
+    }
+    if chosen.is_scaled {
+        reasons.push("has an autoscaler".to_owned());
+    }
+    if reasons.is_empty() { "the first by replicas and name".to_owned() } else { reasons.join(", ") }
 }

@@ -8,11 +8,11 @@ mod traffic;
 
 use std::path::{Path, PathBuf};
 
-use scenario::{Documents, Input, ScenarioError};
+use scenario::{Documents, Input, Loaded, ScenarioError};
 
 use crate::args::Init;
 use crate::failure::{Failure, OrEnvironment, OrInput, Outcome, Result};
-use manifests::Found;
+use manifests::{Content, Found};
 use starter::Starter;
 use traffic::TrafficChoice;
 
@@ -24,7 +24,7 @@ pub fn init(args: &Init) -> Result<Outcome> {
     }
     let name = args.out.file_name().map(|name| name.to_string_lossy().into_owned());
     let name = name.ok_or_else(|| Failure::input(format!("{}: has no name", args.out.display())))?;
-    let found = Found::read(&args.manifests)?;
+    let found = Found::read(args)?;
     let traffic = args.traffic.as_deref().map(TrafficChoice::of).transpose()?;
     let mut starter = Starter::new(name, &found, traffic);
     let chosen = nodes::choose(&starter, &found)?;
@@ -34,17 +34,16 @@ pub fn init(args: &Init) -> Result<Outcome> {
     let staging = staging(&args.out);
     let written = stage(&staging, &starter, &found, args.traffic.as_deref());
     let placed = written.and_then(|()| {
-        let notes = verify(&starter, &found, &staging)?;
+        let loaded = verify(&starter, &found, &staging)?;
         std::fs::rename(&staging, &args.out).or_environment(&format!("writing {}", args.out.display()))?;
-        Ok(notes)
+        Ok(loaded)
     });
     if placed.is_err() {
         // The error that matters is the first one.
         let _ = std::fs::remove_dir_all(&staging);
     }
-    for note in found.notes.iter().chain(&chosen.notes).chain(&placed?) {
-        eprintln!("note: {note}");
-    }
+    found.notes.iter().chain(&chosen.notes).for_each(|note| eprintln!("note: {note}"));
+    crate::inputs::print_notes(&placed?, args.reading.verbose);
     println!("{} is ready: scalelab run {}", args.out.join("scenario.yaml").display(), args.out.display());
     Ok(Outcome::Done)
 }
@@ -59,8 +58,14 @@ fn stage(staging: &Path, starter: &Starter, found: &Found, traffic: Option<&Path
     let doing = || format!("writing {}", staging.display());
     std::fs::create_dir_all(staging).or_environment(&doing())?;
     std::fs::write(staging.join("scenario.yaml"), starter.text()).or_environment(&doing())?;
-    for (name, path) in &found.files {
-        std::fs::copy(path, staging.join(name)).or_environment(&doing())?;
+    for (name, content) in &found.files {
+        let copy = staging.join(name);
+        std::fs::create_dir_all(copy.parent().unwrap_or(staging)).or_environment(&doing())?;
+        match content {
+            Content::File(path) => std::fs::copy(path, copy).map(drop),
+            Content::Text(text) => std::fs::write(copy, text),
+        }
+        .or_environment(&doing())?;
     }
     if let (Some(path), Some(choice)) = (traffic, &starter.traffic) {
         let copy = staging.join(&choice.file);
@@ -71,12 +76,12 @@ fn stage(staging: &Path, starter: &Starter, found: &Found, traffic: Option<&Path
 }
 
 /// What `scalelab run` will say to it. Manifests are read where the user has them, so that messages name those files.
-fn verify(starter: &Starter, found: &Found, folder: &Path) -> Result<Vec<String>> {
-    Ok(load(starter.text(), found, folder).or_input()?.notes)
+fn verify(starter: &Starter, found: &Found, folder: &Path) -> Result<Loaded> {
+    load(starter.text(), found, folder).or_input()
 }
 
-fn load(text: String, found: &Found, folder: &Path) -> std::result::Result<scenario::Loaded, ScenarioError> {
-    let mut inputs: Vec<Input> = found.files.iter().map(|(_, path)| Input::Path(path.clone())).collect();
+fn load(text: String, found: &Found, folder: &Path) -> std::result::Result<Loaded, ScenarioError> {
+    let mut inputs = found.inputs.clone();
     inputs.push(Input::Text { name: "scenario.yaml".to_owned(), text });
-    Documents::read(&inputs)?.in_folder(folder).load(&[])
+    Documents::read_with(&inputs, found.is_plain)?.in_folder(folder).load(&[])
 }

@@ -198,7 +198,7 @@ fn is_of(provider: &str, region: &str) -> bool {
 
 /// The word in the manifests that says whose cluster it is, and whose; `None` without one, or with words of several.
 fn sign(found: &Found) -> Option<(&'static str, &'static str)> {
-    let texts: Vec<String> = found.files.iter().filter_map(|(_, path)| std::fs::read_to_string(path).ok()).collect();
+    let texts: Vec<String> = found.files.iter().filter_map(|(_, content)| content.text()).collect();
     let seen: Vec<_> = SIGNS.into_iter().filter(|(word, _)| texts.iter().any(|text| text.contains(word))).collect();
     let first = *seen.first()?;
     seen.iter().all(|(_, provider)| *provider == first.1).then_some(first)

@@ -39,13 +39,26 @@ enum Engine {
     Slots,
 }
 
+impl Engine {
+    /// How the server that was recognised works through requests; one at a time where none was.
+    fn of(found: &Found) -> Self {
+        match found.chosen.as_ref().and_then(|chosen| chosen.engine).map(scenario::Engine::serving) {
+            Some(scenario::Serving::Tokens) => Self::Tokens,
+            Some(scenario::Serving::Batches) => Self::Batches,
+            None => Self::Slots,
+        }
+    }
+}
+
 /// All that goes into the text.
 #[derive(Debug)]
 pub struct Starter {
     name: String,
     service: String,
-    deployment: Option<String>,
-    names_deployment: bool,
+    has_workload: bool,
+    /// What `service.workload` has to say.
+    workload: Option<String>,
+    ignored: Vec<String>,
     replicas: u64,
     hpas: Vec<String>,
     scaled_objects: Vec<String>,
@@ -63,19 +76,13 @@ impl Starter {
     pub fn new(name: String, found: &Found, traffic: Option<TrafficChoice>) -> Self {
         let has_tokens =
             traffic.as_ref().is_some_and(|traffic| traffic.kind == TrafficKind::Trace { has_tokens: true });
-        let image = found.image.to_lowercase();
-        let makes_tokens =
-            ["vllm", "sglang", "text-generation-inference", "llm"].iter().any(|word| image.contains(word));
-        let engine = match () {
-            () if has_tokens || makes_tokens => Engine::Tokens,
-            () if image.contains("triton") => Engine::Batches,
-            () => Engine::Slots,
-        };
+        let engine = if has_tokens { Engine::Tokens } else { Engine::of(found) };
         Self {
             name,
             service: found.service.clone(),
-            deployment: found.deployment.clone(),
-            names_deployment: found.has_several,
+            has_workload: found.chosen.is_some(),
+            workload: found.workload_key.clone(),
+            ignored: found.ignored.clone(),
             replicas: found.replicas,
             hpas: found.hpas.clone(),
             scaled_objects: found.scaled_objects.clone(),
@@ -109,7 +116,15 @@ impl Starter {
         );
         let parts =
             [traffic, &self.service_text(), &self.slo_text(), COLD_START, &nodes_text(nodes), &self.policies_text()];
-        head + &parts.map(str::to_owned).join("\n")
+        head + &self.manifests_text() + &parts.map(str::to_owned).join("\n")
+    }
+
+    fn manifests_text(&self) -> String {
+        if self.ignored.is_empty() {
+            return String::new();
+        }
+        let ignored: Vec<String> = self.ignored.iter().map(|pattern| quoted(pattern)).collect();
+        format!("  manifests: {{ignore: [{}]}}\n\n", ignored.join(", "))
     }
 
     fn traffic_text(&self) -> String {
@@ -147,11 +162,11 @@ impl Starter {
     }
 
     fn service_text(&self) -> String {
-        let who = match &self.deployment {
-            Some(name) if self.names_deployment => format!("    deployment: {}\n", quoted(name)),
-            Some(_) => String::new(),
+        let who = match &self.workload {
+            Some(name) => format!("    workload: {}\n", quoted(name)),
+            None if self.has_workload => String::new(),
             None => format!(
-                "    pod: # stands for a Deployment manifest; put yours into this folder and take this out\n      name: {}\n      gpus: 1\n",
+                "    pod: # stands for a workload manifest; put yours into this folder and take this out\n      name: {}\n      gpus: 1\n",
                 quoted(&self.service)
             ),
         };

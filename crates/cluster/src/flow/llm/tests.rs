@@ -137,6 +137,7 @@ fn pod() -> PodSpec {
         priority: 0,
         labels: Vec::new(),
         image: "server:1".into(),
+        group: None,
         probes: crate::spec::Probes::default(),
         scheduling: crate::spec::PodScheduling::default(),
     }
@@ -194,6 +195,7 @@ fn services() -> impl Strategy<Value = ServiceSpec> {
             retries,
             kill_rule,
             replicas_initial: 0,
+            order: crate::spec::ReplicaOrder::Parallel,
             pod: pod(),
         },
     )

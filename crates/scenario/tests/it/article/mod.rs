@@ -31,9 +31,9 @@ fn the_provisioner_becomes_a_pool_with_its_types_and_timers() {
     assert_eq!((pool.weight, pool.gpus_max), (10, Some(20)));
     assert_eq!(pool.consolidation, Consolidation::WhenEmpty(SimDuration::from_secs(300)));
     assert_eq!(pool.expire_after, Some(SimDuration::from_secs(86_400)));
-    assert_snapshot!(loaded.notes.join("\n"), @r#"
+    assert_snapshot!(loaded.details.join("\n"), @r#"
     ignored: scenario.yaml: Provisioner/gpu-inference: spec.providerRef
-    ignored: scenario.yaml: DaemonSet/model-cache-warmer: manifests of this kind have no effect in the model
+    no effect: scenario.yaml: DaemonSet/model-cache-warmer
     "#);
 }
 

@@ -1,0 +1,161 @@
+//! Workloads that hold a pod template as it is.
+
+use cluster::spec::{GroupRestart, ReplicaOrder};
+
+use crate::error::{Allowed, ScenarioError};
+use crate::tree::Node;
+
+use super::super::{Document, Kind};
+use super::shape::{self, whole};
+use super::{Group, Shape, Source};
+
+impl Shape {
+    /// One pod a replica, all at once.
+    pub fn of(template: Node, template_path: &str, replicas: Option<Node>) -> Self {
+        Self {
+            template,
+            template_path: template_path.to_owned(),
+            replicas,
+            order: ReplicaOrder::Parallel,
+            group: None,
+            scalers: Vec::new(),
+            targets: Vec::new(),
+            own_scaler: None,
+            notes: Vec::new(),
+        }
+    }
+}
+
+impl Source<'_> {
+    /// The node at a path, which must be there.
+    pub fn need(&self, path: &[&str]) -> Result<&Node, ScenarioError> {
+        let node = &self.document.node;
+        node.at(path).ok_or_else(|| {
+            let (key, above) = path.split_last().unwrap_or((&"", &[]));
+            let parent = (0..=above.len()).rev().find_map(|length| node.at(&above[..length])).unwrap_or(node);
+            ScenarioError::MissingKey { at: parent.locate(above.join(".")), key: (*key).to_owned() }
+        })
+    }
+
+    fn replicas(&self) -> Option<Node> {
+        self.document.node.at(&["spec", "replicas"]).cloned()
+    }
+
+    fn with_template(&self) -> Result<Shape, ScenarioError> {
+        let template = self.need(&["spec", "template"])?.clone();
+        Ok(Shape::of(template, "spec.template", self.replicas()))
+    }
+}
+
+/// A Deployment; a ReplicaSet or ReplicationController on its own is one without rollouts.
+pub fn deployment(source: Source<'_>) -> Result<Shape, ScenarioError> {
+    source.with_template()
+}
+
+/// Kinds of others that differ only in how they roll out.
+pub fn like_a_deployment(source: Source<'_>) -> Result<Shape, ScenarioError> {
+    let mut shape = source.with_template()?;
+    shape.notes.push(format!("{} is read as a Deployment", source.document.title()));
+    Ok(shape)
+}
+
+/// Replicas one after another, unless `Parallel`.
+pub fn stateful_set(source: Source<'_>) -> Result<Shape, ScenarioError> {
+    let mut shape = source.with_template()?;
+    let policy = source.document.node.at(&["spec", "podManagementPolicy"]);
+    shape.order = match policy.and_then(Node::text) {
+        None | Some("OrderedReady") => ReplicaOrder::Ordered,
+        Some("Parallel") => ReplicaOrder::HighestFirst,
+        Some(other) => {
+            let at = policy.unwrap_or(&source.document.node).locate("spec.podManagementPolicy");
+            return Err(ScenarioError::UnknownChoice {
+                at,
+                allowed: Allowed::new(other, ["OrderedReady", "Parallel"]),
+            });
+        }
+    };
+    Ok(shape)
+}
+
+/// A bare pod is never more than one.
+pub fn pod(source: Source<'_>) -> Result<Shape, ScenarioError> {
+    let node = &source.document.node;
+    let mut parts = vec![("spec", source.need(&["spec"])?.clone())];
+    parts.extend(
+        node.at(&["metadata", "labels"]).map(|labels| ("metadata", labels.with_map([("labels", labels.clone())]))),
+    );
+    let mut shape = Shape::of(node.with_map(parts), "", Some(node.with_word("1")));
+    shape.notes.push(format!(
+        "{} is one pod that nothing replaces or scales: it is run as one fixed replica",
+        source.document.title()
+    ));
+    Ok(shape)
+}
+
+/// Argo's Deployment, whose pod may stand in a Deployment.
+pub fn rollout(source: Source<'_>) -> Result<Shape, ScenarioError> {
+    let node = &source.document.node;
+    if node.at(&["spec", "template"]).is_some() {
+        return source.with_template();
+    }
+    let reference = source.need(&["spec", "workloadRef"])?;
+    let (kind, name) =
+        (reference.text_at(&["kind"]).unwrap_or("Deployment"), source.need(&["spec", "workloadRef", "name"])?);
+    let wanted = name.text().unwrap_or_default();
+    let is_it = |other: &&Document| {
+        other.kind_text() == kind && other.name == wanted && other.is_beside(source.document.namespace())
+    };
+    let Some(referred) = source.folder.iter().find(is_it) else {
+        let names = source.folder.iter().filter(|other| other.kind_text() == kind).map(|other| other.name.as_str());
+        let allowed = Allowed::new(wanted, names);
+        return Err(ScenarioError::UnknownName {
+            at: name.locate("spec.workloadRef.name"),
+            what: "workload in the folder that `workloadRef` names,",
+            allowed,
+        });
+    };
+    let mut shape = Source { document: referred, folder: source.folder }.with_template()?;
+    shape.replicas = source.replicas();
+    if matches!(reference.text_at(&["scaleDown"]), None | Some("never")) {
+        let (rollout, referred) = (source.document.title(), referred.title());
+        shape.notes.push(format!(
+            "{rollout}: pods of {referred} itself are not counted; without `scaleDown: onsuccess` both run"
+        ));
+    }
+    Ok(shape)
+}
+
+/// Groups of a leader and workers.
+pub fn leader_worker_set(source: Source<'_>) -> Result<Shape, ScenarioError> {
+    let set = source.need(&["spec", "leaderWorkerTemplate"])?;
+    let worker = source.need(&["spec", "leaderWorkerTemplate", "workerTemplate"])?.clone();
+    let leader = set.get("leaderTemplate");
+    let path =
+        format!("spec.leaderWorkerTemplate.{}", if leader.is_some() { "leaderTemplate" } else { "workerTemplate" });
+    let mut shape = Shape::of(leader.unwrap_or(&worker).clone(), &path, source.replicas());
+    shape.order = ReplicaOrder::HighestFirst;
+    let size = whole(set, &["size"]).unwrap_or(1);
+    if size > 1 {
+        let restart = match set.text_at(&["restartPolicy"]) {
+            Some("None" | "Default") => GroupRestart::Pod,
+            Some("RecreateGroupAfterStart") => GroupRestart::GroupAfterStart,
+            _ => GroupRestart::Group,
+        };
+        let startup = source.document.node.text_at(&["spec", "startupPolicy"]);
+        let key = "leaderworkerset.sigs.k8s.io/exclusive-topology";
+        shape.group = Some(Group {
+            size,
+            worker: shape::deployment(source.document, worker, None),
+            restart,
+            leader_ready_first: startup == Some("LeaderReady"),
+            exclusive_topology: source.document.annotation(key).map(str::to_owned),
+        });
+    }
+    Ok(shape)
+}
+
+/// A document of another kind that has the name of this one's, for makers that derive one.
+pub fn beside<'a>(source: &Source<'a>, kind: Kind) -> impl Iterator<Item = &'a Document> {
+    let namespace = source.document.namespace().map(str::to_owned);
+    source.folder.iter().filter(move |other| other.kind == kind && other.is_beside(namespace.as_deref()))
+}

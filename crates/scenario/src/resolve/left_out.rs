@@ -1,0 +1,140 @@
+//! What the answer lacks: the documents of the folder that were not read, each counted, named or refused.
+
+use crate::error::ScenarioError;
+use crate::file::ScenarioSpec;
+use crate::manifest::workload::{self, accelerator};
+use crate::manifest::{Document, Kind, Treatment};
+use crate::tree::{Node, Value};
+
+use super::Context;
+use super::targets::scaled_by;
+
+impl Context<'_> {
+    /// Says of every document that was not read what becomes of it; refuses those that move replicas by rules that are not modelled.
+    pub fn left_out(&mut self, spec: &ScenarioSpec) -> Result<(), ScenarioError> {
+        let mut others = Vec::new();
+        for document in self.documents {
+            if document.kind == Kind::Scenario || self.used.contains(&document.label()) {
+                continue;
+            }
+            let is_ours = self.workload.as_ref().is_some_and(|found| found.document.label() == document.label());
+            if is_ours {
+                continue;
+            }
+            if document.kind.is_workload() {
+                if workload::is_on_its_own(document, self.documents) {
+                    others.push(document.title());
+                } else {
+                    self.folded.child(document.label());
+                }
+                continue;
+            }
+            if !workload::is_on_its_own(document, self.documents) && document.kind == Kind::HorizontalPodAutoscaler {
+                self.folded.child(document.label());
+                continue;
+            }
+            self.leave_out(document, spec.service.workload.is_some())?;
+        }
+        if !others.is_empty() {
+            let service = self.workload.as_ref().map(|found| found.document.title());
+            let service = service.unwrap_or_else(|| "the pod of the scenario".to_owned());
+            self.note(format!("not the service, which is {service}: {}", others.join(", ")));
+        }
+        Ok(())
+    }
+
+    fn leave_out(&mut self, document: &Document, is_named: bool) -> Result<(), ScenarioError> {
+        let label = document.label();
+        let moves_ours = self.moves_the_service(document);
+        match (document.kind, document.treatment()) {
+            (Kind::HorizontalPodAutoscaler | Kind::ScaledObject, _) if moves_ours != Some(false) => {}
+            (Kind::Unknown, _) if moves_ours == Some(true) => {
+                let reason = "it moves the replicas of the service and is not modelled";
+                return Err(unmodelled(document, reason));
+            }
+            (Kind::Unknown, _) => match pods_with_accelerators(&document.node) {
+                Some(resource) => {
+                    self.note(format!(
+                        "{label}: its pods ask for {resource}, and its kind is not known: they are left out"
+                    ));
+                }
+                None => self.without_effect(document),
+            },
+            // A workload of a kind that is not modelled does not matter beside the one that was asked for.
+            (_, Treatment::Stop(reason)) if moves_ours == Some(true) || (moves_ours.is_none() && !is_named) => {
+                return Err(unmodelled(document, reason));
+            }
+            (_, Treatment::Warn(loss)) if self.is_a_concern(document, moves_ours) => {
+                self.note(format!("{label}: {loss}"));
+            }
+            (_, Treatment::Stop(_) | Treatment::Warn(_) | Treatment::Inert) => self.without_effect(document),
+            (Kind::HorizontalPodAutoscaler | Kind::ScaledObject, _) => self.without_effect(document),
+            (_, Treatment::Read) => {}
+        }
+        Ok(())
+    }
+
+    /// Whether a document moves the replicas of the service; `None` if it names nothing that it moves.
+    fn moves_the_service(&self, document: &Document) -> Option<bool> {
+        let (group, kind, name) = scaled_by(document)?;
+        let Some(found) = &self.workload else { return Some(false) };
+        Some(document.is_beside(self.namespace_of(&found.document)) && found.is_target(group, kind, name))
+    }
+
+    /// Kinds that matter only if they say so, or only if the service is among those they are about.
+    fn is_a_concern(&self, document: &Document, moves_ours: Option<bool>) -> bool {
+        let node = &document.node;
+        let text = |path: &[&str]| node.text_at(path);
+        match document.kind_text() {
+            "Service" => text(&["spec", "sessionAffinity"]) == Some("ClientIP"),
+            "VerticalPodAutoscaler" => {
+                moves_ours == Some(true) && text(&["spec", "updatePolicy", "updateMode"]) != Some("Off")
+            }
+            "HTTPScaledObject" => moves_ours != Some(false),
+            "ProvisioningRequest" => {
+                text(&["spec", "provisioningClassName"]) != Some("check-capacity.autoscaling.x-k8s.io")
+            }
+            "ClusterQueue" | "LocalQueue" | "Cohort" => self.has_label("kueue.x-k8s.io/queue-name"),
+            "PodGroup" | "Queue" => self.has_own_scheduler(),
+            "BackendTrafficPolicy" => {
+                ["retry", "circuitBreaker", "rateLimit"].iter().any(|key| node.at(&["spec", key]).is_some())
+            }
+            "JobSet" | "MPIJob" | "PyTorchJob" | "TFJob" | "TrainJob" | "Job" | "CronJob" | "RayJob" | "RayCronJob"
+            | "RayCluster" | "ScaledJob" | "StormService" | "RayClusterFleet" | "KVCache" | "ModelServing" => {
+                pods_with_accelerators(node).is_some()
+            }
+            _ => true,
+        }
+    }
+
+    fn template(&self) -> Option<&Node> {
+        self.workload.as_ref()?.deployment.node.at(&["spec", "template"])
+    }
+
+    fn has_label(&self, key: &str) -> bool {
+        let of_pods = self.template().and_then(|template| template.at(&["metadata", "labels", key]));
+        let document = self.workload.as_ref().map(|found| &found.document.node);
+        of_pods.or(document.and_then(|node| node.at(&["metadata", "labels", key]))).is_some()
+    }
+
+    fn has_own_scheduler(&self) -> bool {
+        let name = self.template().and_then(|template| template.text_at(&["spec", "schedulerName"]));
+        name.is_some_and(|name| name != "default-scheduler")
+    }
+}
+
+fn unmodelled(document: &Document, reason: &str) -> ScenarioError {
+    ScenarioError::Unmodelled { at: document.node.locate(""), title: document.title(), reason: reason.to_owned() }
+}
+
+/// The accelerator that some pod template in a document asks for.
+fn pods_with_accelerators(node: &Node) -> Option<String> {
+    match &node.value {
+        Value::Map(entries) => {
+            let own = accelerator(node).map(|(resource, _)| resource.to_owned());
+            own.or_else(|| entries.iter().find_map(|entry| pods_with_accelerators(&entry.value)))
+        }
+        Value::List(items) => items.iter().find_map(pods_with_accelerators),
+        Value::Null | Value::Scalar { .. } => None,
+    }
+}

@@ -1,0 +1,212 @@
+//! The workload of the service: which it is, and its pod.
+
+use cluster::spec::{PodGroup, PodSpec};
+use units::SimDuration;
+
+use crate::error::{Allowed, ScenarioError};
+use crate::file::{ManagerFile, ServiceFile};
+use crate::manifest::workload::{self, Workload, accelerator};
+use crate::manifest::{DeploymentFile, Document, Kind, read};
+
+use super::Context;
+
+impl Context<'_> {
+    /// The workload of the service: the one named, the only one, or the only one with an accelerator.
+    pub(super) fn choose_workload(&mut self, file: &ServiceFile) -> Result<Option<Workload>, ScenarioError> {
+        let documents: Vec<&Document> = workload::documents(self.documents).collect();
+        let of = |document: &Document, folder: &[Document]| Workload::of(document, folder);
+        let chosen = match (&file.workload, &file.deployment) {
+            (Some(_), Some(_)) => {
+                let reason = "stands for `workload: Deployment/NAME`; leave one of them out";
+                return Err(self.inconsistent("spec.service.deployment", reason));
+            }
+            (Some(name), None) => Some(self.named_workload(&documents, name, "spec.service.workload")?),
+            (None, Some(name)) => {
+                let full = format!("Deployment/{name}");
+                Some(self.named_workload(&documents, &full, "spec.service.deployment")?)
+            }
+            (None, None) if file.pod.is_some() => None,
+            (None, None) => self.only_workload(&documents)?,
+        };
+        if let (Some(_), Some(chosen)) = (&file.pod, chosen) {
+            let reason = format!("there is {} too; leave one of them out", chosen.title());
+            return Err(self.inconsistent("spec.service.pod", &reason));
+        }
+        if file.pod.is_some() {
+            let with_gpus = |document: &&Document| template_asks(document, self.documents);
+            if let Some(other) = documents.into_iter().find(with_gpus) {
+                let reason = format!(
+                    "there is {} too; leave one of them out, or list it under `manifests.ignore`",
+                    other.title()
+                );
+                return Err(self.inconsistent("spec.service.pod", &reason));
+            }
+        }
+        chosen.map_or(Ok(None), |document| of(document, self.documents))
+    }
+
+    fn only_workload<'d>(&mut self, documents: &[&'d Document]) -> Result<Option<&'d Document>, ScenarioError> {
+        let [first, _, ..] = documents else { return Ok(documents.first().copied()) };
+        let with_gpus: Vec<&Document> =
+            documents.iter().copied().filter(|document| template_asks(document, self.documents)).collect();
+        if let [only] = with_gpus[..] {
+            let others: Vec<String> =
+                documents.iter().filter(|other| other.label() != only.label()).map(|other| other.title()).collect();
+            debug_assert!(!others.is_empty(), "{}", first.name);
+            self.note(format!("the service is {}, the only workload with an accelerator", only.title()));
+            return Ok(Some(only));
+        }
+        let titles: Vec<String> = documents.iter().map(|document| document.title()).collect();
+        let reason = format!("there are several workloads ({}); name one in `service.workload`", titles.join(", "));
+        Err(self.inconsistent("spec.service", &reason))
+    }
+
+    /// `NAME`, `KIND/NAME` or `NAMESPACE/KIND/NAME`.
+    fn named_workload<'d>(
+        &self,
+        documents: &[&'d Document],
+        name: &str,
+        path: &str,
+    ) -> Result<&'d Document, ScenarioError> {
+        let found: Vec<&Document> = documents
+            .iter()
+            .copied()
+            .filter(|document| is_called(document, name, self.namespace_of(document)))
+            .collect();
+        match found[..] {
+            [only] => Ok(only),
+            [] => {
+                let is_short = path.ends_with("deployment");
+                let (what, found) =
+                    if is_short { ("Deployment", name.trim_start_matches("Deployment/")) } else { ("workload", name) };
+                let known = documents.iter().filter(|document| !is_short || document.kind == Kind::Deployment);
+                let names = known.map(|document| if is_short { document.name.clone() } else { document.title() });
+                Err(ScenarioError::UnknownName { at: self.at(path), what, allowed: Allowed::new(found, names) })
+            }
+            _ => {
+                let full = |document: &&Document| {
+                    let namespace = self.namespace_of(document).unwrap_or("default");
+                    format!("{namespace}/{}", document.title())
+                };
+                let names: Vec<String> = found.iter().map(full).collect();
+                Err(self.inconsistent(path, &format!("`{name}` may be {}; name one of them", names.join(" or "))))
+            }
+        }
+    }
+
+    /// Nothing runs pods: what there is instead, and what each would need.
+    pub(super) fn no_workload(&self) -> ScenarioError {
+        let delivered: Vec<String> =
+            self.documents.iter().filter(|one| one.kind == Kind::Delivery).map(Document::title).collect();
+        let reason = if delivered.is_empty() {
+            "there is no workload among the manifests (Deployment, StatefulSet, LeaderWorkerSet, …); add one, or describe the pod under \
+             `service.pod`"
+                .to_owned()
+        } else {
+            let delivered = delivered.join(", ");
+            format!(
+                "{delivered} stands for manifests that are elsewhere: render what it points at into this folder, or describe the pod under `service.pod`"
+            )
+        };
+        self.inconsistent("spec.service", &reason)
+    }
+
+    /// The pod of a workload and how many replicas it starts with.
+    pub(super) fn workload_pod(
+        &mut self,
+        workload: &Workload,
+        endpoint_delay: SimDuration,
+        manager: &ManagerFile,
+    ) -> Result<(PodSpec, u32), ScenarioError> {
+        let (mut pod, replicas) = self.shaped_pod(workload, &workload.deployment, endpoint_delay)?;
+        if let Some(template) = workload.deployment.node.at(&["spec", "template"]) {
+            let namespace = self.namespace_of(&workload.document).unwrap_or("default").to_owned();
+            let there = |error| renamed(error, &workload.template_path);
+            self.bind(&mut pod, (template, &namespace), manager).map_err(there)?;
+            self.read_probes(&mut pod, template).map_err(there)?;
+        }
+        workload.notes.iter().for_each(|note| self.note(note.clone()));
+        if let Some(lost) = &workload.own_scaler {
+            self.note(lost.clone());
+        }
+        if workload.document.is_export()
+            && let Some(replicas) = replicas
+        {
+            let title = workload.document.title();
+            self.note(format!("{title} comes from a cluster: its {replicas} replicas are those of that moment, and the number the run starts with"));
+        }
+        if let Some(group) = &workload.group {
+            let (worker, _) = self.shaped_pod(workload, &group.worker, endpoint_delay)?;
+            pod.group = Some(PodGroup {
+                size: group.size,
+                leader_gpus: pod.gpus,
+                worker_gpus: worker.gpus,
+                worker_containers: worker.containers,
+                restart: group.restart,
+                leader_ready_first: group.leader_ready_first,
+                exclusive_topology: group.exclusive_topology.clone(),
+            });
+        }
+        Ok((pod, replicas.unwrap_or(1)))
+    }
+
+    fn shaped_pod(
+        &mut self,
+        workload: &Workload,
+        shaped: &Document,
+        endpoint_delay: SimDuration,
+    ) -> Result<(PodSpec, Option<u32>), ScenarioError> {
+        let there = |error| renamed(error, &workload.template_path);
+        let (file, ignored) = read::<DeploymentFile>(shaped).map_err(there)?;
+        let ignored: Vec<String> = ignored.iter().map(|path| in_template(path, &workload.template_path)).collect();
+        self.note_ignored(&workload.document, &ignored);
+        let pod = file.pod(endpoint_delay).map_err(|(path, reason)| {
+            let place = shaped.node.at(&["spec", "template", "spec"]).unwrap_or(&shaped.node);
+            let path = in_template(&format!("spec.template.spec.{path}"), &workload.template_path);
+            ScenarioError::Inconsistent { at: place.locate(path), reason }
+        })?;
+        Ok((pod, file.spec.replicas))
+    }
+}
+
+/// True if a document goes by this name.
+fn is_called(document: &Document, name: &str, namespace: Option<&str>) -> bool {
+    match name.split('/').collect::<Vec<_>>()[..] {
+        [own] => document.name == own,
+        [kind, own] => document.name == own && document.kind_text().eq_ignore_ascii_case(kind),
+        [space, kind, own] => {
+            document.name == own
+                && document.kind_text().eq_ignore_ascii_case(kind)
+                && namespace.unwrap_or("default") == space
+        }
+        _ => false,
+    }
+}
+
+/// True if a pod of this workload asks for an accelerator.
+fn template_asks(document: &Document, folder: &[Document]) -> bool {
+    let workload = Workload::of(document, folder).ok().flatten();
+    workload.is_some_and(|found| found.deployment.node.at(&["spec", "template"]).and_then(accelerator).is_some())
+}
+
+/// A path below `spec.template` as the document has it.
+fn in_template(path: &str, template_path: &str) -> String {
+    match path.strip_prefix("spec.template") {
+        Some(rest) if template_path.is_empty() => rest.trim_start_matches('.').to_owned(),
+        Some(rest) => format!("{template_path}{rest}"),
+        None => path.to_owned(),
+    }
+}
+
+fn renamed(mut error: ScenarioError, template_path: &str) -> ScenarioError {
+    match &mut error {
+        ScenarioError::UnknownKey { at, .. }
+        | ScenarioError::UnknownChoice { at, .. }
+        | ScenarioError::MissingKey { at, .. }
+        | ScenarioError::WrongValue { at, .. }
+        | ScenarioError::Inconsistent { at, .. }
+        | ScenarioError::NotModelled { at, .. } => at.path = in_template(&at.path, template_path),
+        _ => {}
+    }
+    error
+}

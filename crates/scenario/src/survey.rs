@@ -1,0 +1,225 @@
+//! What a folder of manifests holds, for those who have no scenario yet: which workload is the service, and who scales it.
+
+use std::cmp::Reverse;
+
+use crate::error::ScenarioError;
+use crate::input::{Input, expand, gather};
+use crate::manifest::workload::{self, Engine, Workload, accelerator, gpu_containers};
+use crate::manifest::{Document, Kind, Treatment};
+use crate::resolve::scaled_by;
+use crate::sources::sources;
+use crate::tree::Node;
+
+/// A folder, looked at.
+#[derive(Clone, Debug, Default)]
+pub struct Survey {
+    /// Workloads, the one that is most likely the service first.
+    pub candidates: Vec<Candidate>,
+    /// HorizontalPodAutoscalers and ScaledObjects, those that operators make too.
+    pub autoscalers: Vec<Autoscaler>,
+    /// True if there is a NodePool or Provisioner.
+    pub has_pools: bool,
+    /// Files that documents were found in, in order.
+    pub sources: Vec<String>,
+    /// File of a Scenario that is there already.
+    pub scenario: Option<String>,
+    /// Kinds found, without those that have no effect.
+    pub kinds: Vec<String>,
+}
+
+/// A workload that may be the service.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// `Kind/NAME`.
+    pub title: String,
+    /// Kind.
+    pub kind: String,
+    /// Name.
+    pub name: String,
+    /// Namespace, if it says so.
+    pub namespace: Option<String>,
+    /// Where it stands: file, line and column.
+    pub place: String,
+    /// Replicas it starts with.
+    pub replicas: u64,
+    /// Accelerator of a pod and how many in all its containers.
+    pub accelerator: Option<(String, f64)>,
+    /// Pods of a replica.
+    pub pods: u32,
+    /// Image of the container with the accelerator, or of the first one.
+    pub image: String,
+    /// What serves, if image or command tell.
+    pub engine: Option<Engine>,
+    /// True if an autoscaler of the folder scales it.
+    pub is_scaled: bool,
+    /// How it scales itself, if that is not modelled: what is lost.
+    pub own_scaler: Option<String>,
+}
+
+/// An autoscaler and whom it scales.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Autoscaler {
+    /// `Kind/NAME`.
+    pub title: String,
+    /// True for a ScaledObject.
+    pub is_keda: bool,
+    /// Name.
+    pub name: String,
+    /// Name of its target; empty if it names none.
+    pub target: String,
+    /// Position of that workload among the candidates, if it is there.
+    pub candidate: Option<usize>,
+}
+
+impl Survey {
+    /// Looks into files, folders and texts. Documents whose kind or `Kind/NAME` is in `ignored` are as if not there.
+    pub fn read(inputs: &[Input], is_plain: bool, ignored: &[String]) -> Result<Self, ScenarioError> {
+        let mut documents = gather(&sources(inputs, is_plain)?)?.documents;
+        let mut sources: Vec<String> = Vec::new();
+        for document in &documents {
+            let source = document.node.place.source.to_string();
+            if !sources.contains(&source) {
+                sources.push(source);
+            }
+        }
+        documents.retain(|document| !ignored.iter().any(|pattern| crate::input::is_meant(pattern, document)));
+        let scenario = documents.iter().find(|document| document.kind == Kind::Scenario);
+        let scenario = scenario.map(|document| document.node.place.source.to_string());
+        expand(&mut documents)?;
+        let mut found = workloads(&documents)?;
+        let scalers: Vec<&Document> = documents.iter().filter(|document| is_scaler(document, &documents)).collect();
+        let is_scaled = |workload: &Workload| scalers.iter().any(|scaler| scales(scaler, workload));
+        found.sort_by_cached_key(|workload| Rank::of(workload, is_scaled(workload)));
+        let autoscaler = |scaler: &&Document| Autoscaler {
+            title: scaler.title(),
+            is_keda: scaler.kind == Kind::ScaledObject,
+            name: scaler.name.clone(),
+            target: scaled_by(scaler).map(|(_, _, name)| name.to_owned()).unwrap_or_default(),
+            candidate: found.iter().position(|workload| scales(scaler, workload)),
+        };
+        let pools = [Kind::NodePool, Kind::NodePoolBeta, Kind::Provisioner];
+        let mut kinds: Vec<String> = documents
+            .iter()
+            .filter(|one| one.treatment() != Treatment::Inert)
+            .map(|one| one.kind_text().to_owned())
+            .collect();
+        kinds.sort();
+        kinds.dedup();
+        Ok(Self {
+            autoscalers: scalers.iter().map(autoscaler).collect(),
+            candidates: found.iter().map(|workload| Candidate::of(workload, is_scaled(workload))).collect(),
+            has_pools: documents.iter().any(|document| pools.contains(&document.kind)),
+            sources,
+            scenario,
+            kinds,
+        })
+    }
+}
+
+impl Candidate {
+    fn of(workload: &Workload, is_scaled: bool) -> Self {
+        let template = template(workload);
+        let asked = accelerator(template).map(|(name, count)| (name.to_owned(), count));
+        let image = gpu_containers(template).first().and_then(|container| container.text_at(&["image"]));
+        Self {
+            title: workload.document.title(),
+            kind: workload.document.kind_text().to_owned(),
+            name: workload.document.name.clone(),
+            namespace: workload.document.namespace().map(str::to_owned),
+            place: workload.document.node.place.to_string(),
+            replicas: replicas(workload),
+            accelerator: asked,
+            pods: workload.group.as_ref().map_or(1, |group| group.size),
+            image: image.unwrap_or_default().to_owned(),
+            engine: workload::engine(template),
+            is_scaled,
+            own_scaler: workload.own_scaler.clone(),
+        }
+    }
+
+    /// True if it goes by this name: `NAME`, `Kind/NAME` or `NAMESPACE/Kind/NAME`.
+    pub fn is_called(&self, name: &str) -> bool {
+        match name.split('/').collect::<Vec<_>>()[..] {
+            [own] => self.name == own,
+            [kind, own] => self.name == own && self.kind.eq_ignore_ascii_case(kind),
+            [namespace, kind, own] => {
+                self.name == own
+                    && self.kind.eq_ignore_ascii_case(kind)
+                    && self.namespace.as_deref().unwrap_or("default") == namespace
+            }
+            _ => false,
+        }
+    }
+
+    /// The name that only this one goes by.
+    pub fn full_name(&self) -> String {
+        format!("{}/{}", self.namespace.as_deref().unwrap_or("default"), self.title)
+    }
+}
+
+/// What makes a workload the service, most telling first; smaller is likelier.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    without_accelerator: bool,
+    without_engine: bool,
+    without_scaler: bool,
+    accelerators: Reverse<u64>,
+    replicas: Reverse<u64>,
+    name: String,
+}
+
+impl Rank {
+    fn of(workload: &Workload, is_scaled: bool) -> Self {
+        let template = template(workload);
+        let asked = accelerator(template);
+        let pods = workload.group.as_ref().map_or(1, |group| group.size);
+        Self {
+            without_accelerator: asked.is_none(),
+            without_engine: workload::engine(template).is_none(),
+            without_scaler: !is_scaled && workload.own_scaler.is_none(),
+            accelerators: Reverse(asked.map_or(0, |(_, count)| count as u64 * u64::from(pods))),
+            replicas: Reverse(replicas(workload)),
+            name: workload.document.name.clone(),
+        }
+    }
+}
+
+/// Workloads that can be read. One that cannot is only an error where there is no other.
+fn workloads(documents: &[Document]) -> Result<Vec<Workload>, ScenarioError> {
+    let (mut found, mut wrong) = (Vec::new(), None);
+    for document in workload::documents(documents) {
+        match Workload::of(document, documents) {
+            Ok(workload) => found.extend(workload),
+            Err(error) => wrong = wrong.or(Some(error)),
+        }
+    }
+    match wrong {
+        Some(error) if found.is_empty() => Err(error),
+        _ => Ok(found),
+    }
+}
+
+fn template(workload: &Workload) -> &Node {
+    let node = &workload.deployment.node;
+    node.at(&["spec", "template"]).unwrap_or(node)
+}
+
+fn replicas(workload: &Workload) -> u64 {
+    let count = workload.deployment.node.text_at(&["spec", "replicas"]);
+    count.and_then(|text| text.parse().ok()).unwrap_or(1)
+}
+
+/// KEDA's own HPA is no autoscaler beside the ScaledObject it belongs to.
+fn is_scaler(document: &Document, folder: &[Document]) -> bool {
+    let is_keda = || {
+        document.owner().is_some_and(|(kind, name)| {
+            kind == "ScaledObject" && folder.iter().any(|other| other.kind == Kind::ScaledObject && other.name == name)
+        })
+    };
+    matches!(document.kind, Kind::HorizontalPodAutoscaler | Kind::ScaledObject) && !is_keda()
+}
+
+fn scales(scaler: &Document, workload: &Workload) -> bool {
+    scaled_by(scaler).is_some_and(|(group, kind, name)| workload.is_target(group, kind, name))
+        && scaler.is_beside(workload.document.namespace())
+}

@@ -1,0 +1,280 @@
+//! Every kind of workload becomes the pod, the number and the autoscaler that its controller would make of it.
+
+use cluster::spec::{ControllerSpec, GroupRestart, PodSpec, ReplicaOrder, ServiceSpec};
+use insta::assert_snapshot;
+use scenario::{Input, Loaded, Survey};
+
+use crate::support::{load_text, load_with, message, with};
+
+/// A scenario of the workloads in these manifests, with this policy.
+fn text(policy: &str, manifests: &str) -> String {
+    let scenario =
+        with("    pod:\n      gpus: 1\n", "").replacen("instanceTypes: [g5.xlarge]", "instanceTypes: [g5.12xlarge]", 1);
+    let scenario = scenario.replacen("    g5.xlarge: {onDemand: $1.01/h}", "    g5.12xlarge: {onDemand: $5/h}", 1);
+    format!("{}---\n{manifests}", scenario.replacen("static: {replicas: 2}", policy, 1))
+}
+
+fn loaded(policy: &str, manifests: &str) -> Loaded {
+    load_text(&text(policy, manifests)).unwrap_or_else(|error| panic!("{error}\n{manifests}"))
+}
+
+fn service(manifests: &str) -> ServiceSpec {
+    loaded("static: {replicas: 2}", manifests).spec.service
+}
+
+fn of(kind: &str, spec: &str) -> String {
+    format!("apiVersion: {kind}\nmetadata: {{name: llm, namespace: ml}}\nspec: {spec}\n")
+}
+
+const POD: &str = "{metadata: {labels: {app: llm}}, spec: {containers: [{name: server, image: vllm/vllm-openai:v0.10.0, resources: {limits: {nvidia.com/gpu: 2}}}]}}";
+
+#[test]
+fn a_stateful_set_has_an_order() {
+    let set =
+        |more: &str| service(&of("apps/v1\nkind: StatefulSet", &format!("{{replicas: 3, template: {POD}{more}}}")));
+    let ordered = set("");
+    assert_eq!(
+        (ordered.name.as_str(), ordered.namespace.as_str(), ordered.replicas_initial, ordered.pod.gpus),
+        ("llm", "ml", 3, 2)
+    );
+    assert_eq!(ordered.order, ReplicaOrder::Ordered);
+    assert_eq!(set(", podManagementPolicy: Parallel").order, ReplicaOrder::HighestFirst);
+    let wrong = of("apps/v1\nkind: StatefulSet", &format!("{{podManagementPolicy: Paralel, template: {POD}}}"));
+    assert_snapshot!(message(&text("static: {replicas: 2}", &wrong)), @"scenario.yaml:28:29: spec.podManagementPolicy: unknown choice `Paralel`; did you mean `Parallel`? (one of: OrderedReady, Parallel)");
+}
+
+#[test]
+fn kinds_like_a_deployment_are_read_as_one() {
+    for kind in [
+        "argoproj.io/v1alpha1\nkind: Rollout",
+        "apps.kruise.io/v1alpha1\nkind: CloneSet",
+        "apps.openshift.io/v1\nkind: DeploymentConfig",
+        "apps/v1\nkind: ReplicaSet",
+    ] {
+        let found = service(&of(kind, &format!("{{replicas: 4, template: {POD}}}")));
+        assert_eq!((found.replicas_initial, found.pod.gpus, found.order), (4, 2, ReplicaOrder::Parallel), "{kind}");
+    }
+}
+
+#[test]
+fn a_rollout_may_take_its_pod_from_a_deployment_which_is_then_no_workload_of_its_own() {
+    let deployment = format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: base, namespace: ml}}\nspec: {{replicas: 0, template: {POD}}}\n"
+    );
+    let rollout = of(
+        "argoproj.io/v1alpha1\nkind: Rollout",
+        "{replicas: 3, workloadRef: {apiVersion: apps/v1, kind: Deployment, name: base, scaleDown: onsuccess}}",
+    );
+    let found = loaded("static: {replicas: 2}", &format!("{deployment}---\n{rollout}"));
+    assert_eq!(
+        (found.spec.service.name.as_str(), found.spec.service.replicas_initial, found.spec.service.pod.gpus),
+        ("llm", 3, 2)
+    );
+    let alone = text("static: {replicas: 2}", &rollout);
+    assert_snapshot!(message(&alone), @"scenario.yaml:28:80: spec.workloadRef.name: there is no workload in the folder that `workloadRef` names, `base` (there is none)");
+}
+
+#[test]
+fn what_another_document_made_is_no_workload_beside_it() {
+    let deployment = of("apps/v1\nkind: Deployment", &format!("{{replicas: 3, template: {POD}}}"));
+    let child = "apiVersion: apps/v1\nkind: ReplicaSet\nmetadata: {name: llm-5f, namespace: ml, uid: a, ownerReferences: [{apiVersion: apps/v1, kind: Deployment, name: llm, controller: true}]}\nspec: {replicas: 9, template: {spec: {containers: []}}}\n";
+    let found = loaded("static: {replicas: 2}", &format!("{child}---\n{deployment}"));
+    assert_eq!((found.spec.service.name.as_str(), found.spec.service.replicas_initial), ("llm", 3));
+    assert_eq!(found.counted, ["1 document belongs to others in the folder, which are read instead"]);
+}
+
+#[test]
+fn a_leader_worker_set_has_groups_of_pods() {
+    let spec = "{replicas: 2, startupPolicy: LeaderReady, leaderWorkerTemplate: {size: 3, restartPolicy: None, workerTemplate: {spec: {containers: [{name: w, resources: {limits: {nvidia.com/gpu: 2, cpu: 1}}}]}}, leaderTemplate: {spec: {containers: [{name: l, resources: {limits: {nvidia.com/gpu: 1}}}]}}}}";
+    let found = service(&of("leaderworkerset.x-k8s.io/v1\nkind: LeaderWorkerSet", spec));
+    let PodSpec { gpus, group: Some(group), .. } = found.pod else { panic!("no group") };
+    assert_eq!((found.replicas_initial, gpus, group.size, group.leader_gpus, group.worker_gpus), (2, 1, 3, 1, 2));
+    assert_eq!((group.restart, group.leader_ready_first, group.worker_containers.len()), (GroupRestart::Pod, true, 1));
+    let slip = spec.replacen("limits: {nvidia.com/gpu: 1}", "limits: {nvidia.com/gpu: one}", 1);
+    assert_snapshot!(message(&text("static: {replicas: 2}", &of("leaderworkerset.x-k8s.io/v1\nkind: LeaderWorkerSet", &slip))), @r#"scenario.yaml:28:287: spec.leaderWorkerTemplate.leaderTemplate.spec.containers[0].resources.limits["nvidia.com/gpu"]: text `one`, expected a Kubernetes quantity such as `500m`, `4` or `16Gi`"#);
+}
+
+#[test]
+fn an_autoscaler_finds_its_target_by_kind_and_name() {
+    let set = of("apps/v1\nkind: StatefulSet", &format!("{{template: {POD}}}"));
+    let hpa = |target: &str, namespace: &str| {
+        format!(
+            "{set}---\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {{name: h, namespace: {namespace}}}\nspec: {{scaleTargetRef: {target}, maxReplicas: 4}}\n"
+        )
+    };
+    let policy = "hpa: h";
+    let found = loaded(policy, &hpa("{apiVersion: apps/v1, kind: StatefulSet, name: llm}", "ml"));
+    assert!(found.notes.is_empty(), "{:?}", found.notes);
+    let versionless = loaded(policy, &hpa("{kind: StatefulSet, name: llm}", "ml"));
+    assert_snapshot!(versionless.notes.join("\n"), @"HorizontalPodAutoscaler/h: its target has no `apiVersion`, without which a cluster finds nothing; `apps/v1` is meant");
+    let refused = |target: &str, namespace: &str| message(&text(policy, &hpa(target, namespace)));
+    assert_snapshot!(refused("{apiVersion: apps/v1, kind: Deployment, name: llm}", "ml"), @"scenario.yaml:33:70: spec.scaleTargetRef.name: HorizontalPodAutoscaler/h targets Deployment llm; the folder has StatefulSet llm");
+    assert_snapshot!(refused("{apiVersion: apps/v1, kind: StatefulSet, name: lm}", "ml"), @"scenario.yaml:33:71: spec.scaleTargetRef.name: there is no workload `StatefulSet/lm`; did you mean `StatefulSet/llm`? (one of: StatefulSet/llm)");
+    assert_snapshot!(refused("{apiVersion: apps/v1, kind: StatefulSet, name: llm}", "web"), @"scenario.yaml:33:71: spec.scaleTargetRef.name: HorizontalPodAutoscaler/h is in namespace web and scales StatefulSet llm there; the one here is in namespace ml");
+}
+
+#[test]
+fn several_workloads_need_a_name_unless_one_alone_has_accelerators() {
+    let bare = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: gateway}\nspec: {template: {spec: {containers: [{name: c}]}}}\n";
+    let set = of("apps/v1\nkind: StatefulSet", &format!("{{template: {POD}}}"));
+    let found = loaded("static: {replicas: 2}", &format!("{bare}---\n{set}"));
+    assert_eq!(found.spec.service.name, "llm");
+    assert_snapshot!(found.notes.join("\n"), @r"
+    the service is StatefulSet/llm, the only workload with an accelerator
+    not the service, which is StatefulSet/llm: Deployment/gateway
+    ");
+    let twin = set.replacen("namespace: ml", "namespace: other", 1);
+    let both = text("static: {replicas: 2}", &format!("{set}---\n{twin}"));
+    assert_snapshot!(message(&both), @"scenario.yaml:12:5: spec.service: there are several workloads (StatefulSet/llm, StatefulSet/llm); name one in `service.workload`");
+    let named = |name: &str| {
+        load_with(&both, &[("service.workload", name)])
+            .map(|found| found.spec.service.namespace)
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(named("other/StatefulSet/llm").unwrap(), "other");
+    assert_snapshot!(named("llm").unwrap_err(), @"--set service.workload=llm: spec.service.workload: `llm` may be ml/StatefulSet/llm or other/StatefulSet/llm; name one of them");
+    assert_snapshot!(named("lm").unwrap_err(), @"--set service.workload=lm: spec.service.workload: there is no workload `lm` (one of: StatefulSet/llm, StatefulSet/llm)");
+}
+
+#[test]
+fn an_export_says_that_its_count_is_of_a_moment() {
+    let set = of("apps/v1\nkind: StatefulSet", &format!("{{replicas: 7, template: {POD}}}")).replacen(
+        "name: llm,",
+        "name: llm, uid: 0-1,",
+        1,
+    );
+    let found = loaded("static: {replicas: 2}", &set);
+    assert_eq!(found.spec.service.replicas_initial, 7);
+    assert_snapshot!(found.notes.join("\n"), @"StatefulSet/llm comes from a cluster: its 7 replicas are those of that moment, and the number the run starts with");
+}
+
+#[test]
+fn a_nim_service_brings_its_own_autoscaler_which_may_be_changed() {
+    let nim = of(
+        "apps.nvidia.com/v1alpha1\nkind: NIMService",
+        "{image: {repository: nvcr.io/nim/meta/llama, tag: 1.8.4}, scale: {enabled: true, hpa: {minReplicas: 2, maxReplicas: 4}}}",
+    );
+    let found = loaded("hpa: llm", &nim);
+    let ControllerSpec::Hpa { spec, .. } = &found.spec.policies[0].controllers[0] else { panic!("no HPA") };
+    assert_eq!((spec.replicas_min, spec.replicas_max), (2, 4));
+    let service = &found.spec.service;
+    assert_eq!(
+        (service.pod.gpus, service.pod.image.as_str(), service.replicas_initial),
+        (1, "nvcr.io/nim/meta/llama:1.8.4", 2)
+    );
+    for path in ["NIMService/llm.spec.scale.hpa.maxReplicas", "policies.fixed.spec.maxReplicas"] {
+        let changed = load_with(&text("hpa: llm", &nim), &[(path, "9")]).unwrap();
+        let ControllerSpec::Hpa { spec, .. } = &changed.spec.policies[0].controllers[0] else { panic!("no HPA") };
+        assert_eq!(spec.replicas_max, 9, "{path}");
+    }
+    let pipeline = "apiVersion: apps.nvidia.com/v1alpha1\nkind: NIMPipeline\nmetadata: {name: p}\nspec: {services: [{name: off, enabled: false, spec: {}}, {name: on, enabled: true, spec: {image: {repository: x}, multiNode: {parallelism: {tensor: 2, pipeline: 2}}}}]}\n";
+    let service = self::service(pipeline);
+    assert_eq!((service.name.as_str(), service.pod.gpus, service.pod.group.unwrap().size), ("on", 2, 2));
+}
+
+#[test]
+fn an_inference_service_is_its_predictor_over_its_runtime() {
+    let runtime = "apiVersion: serving.kserve.io/v1alpha1\nkind: ServingRuntime\nmetadata: {name: hf, namespace: ml}\nspec: {nodeSelector: {pool: gpu}, supportedModelFormats: [{name: huggingface, autoSelect: true}], containers: [{name: kserve-container, image: kserve/huggingfaceserver:v0.15, args: [--a], env: [{name: A, value: \"1\"}]}]}\n---\n";
+    let isvc = |annotations: &str, predictor: &str| {
+        format!(
+            "{runtime}apiVersion: serving.kserve.io/v1beta1\nkind: InferenceService\nmetadata: {{name: llm, namespace: ml, annotations: {{serving.kserve.io/deploymentMode: Standard{annotations}}}}}\nspec: {{predictor: {{{predictor}, model: {{modelFormat: {{name: huggingface}}, args: [--b], resources: {{limits: {{nvidia.com/gpu: 2}}}}}}}}}}\n"
+        )
+    };
+    let found = loaded("hpa: llm-predictor", &isvc("", "minReplicas: 2, maxReplicas: 6, scaleTarget: 70"));
+    let pod = &found.spec.service.pod;
+    assert_eq!((pod.gpus, pod.image.as_str()), (2, "kserve/huggingfaceserver:v0.15"));
+    assert_eq!(pod.node_selector, [("pool".to_owned(), "gpu".to_owned())]);
+    let ControllerSpec::Hpa { spec, .. } = &found.spec.policies[0].controllers[0] else { panic!("no HPA") };
+    assert_eq!((spec.replicas_min, spec.replicas_max), (2, 6));
+    let keda = isvc(
+        ", serving.kserve.io/autoscalerClass: keda",
+        "minReplicas: 1, maxReplicas: 3, autoScaling: {metrics: [{type: External, external: {metric: {backend: prometheus, serverAddress: http://p, query: up}, target: {type: Value, value: \"5\"}}}]}",
+    );
+    let found = loaded("keda: llm-predictor", &keda);
+    let ControllerSpec::Keda { scaled_object, .. } = &found.spec.policies[0].controllers[0] else { panic!("no KEDA") };
+    assert_eq!(scaled_object.triggers[0].metadata["threshold"], "5");
+    let knative =
+        loaded("static: {replicas: 2}", &isvc("", "minReplicas: 1, maxReplicas: 3").replacen("Standard", "Knative", 1));
+    assert_snapshot!(knative.notes[0], @"InferenceService/llm: Knative moves its replicas by requests in progress (KPA), which is not modelled; with `serving.kserve.io/deploymentMode: Standard` it has an HPA or KEDA instead");
+}
+
+#[test]
+fn an_llm_inference_service_is_put_over_its_bases() {
+    let manifests = "apiVersion: serving.kserve.io/v1alpha1\nkind: LLMInferenceServiceConfig\nmetadata: {name: base}\nspec: {parallelism: {tensor: 4}, template: {nodeSelector: {pool: gpu}, containers: [{name: main, image: vllm:1}]}}\n---\napiVersion: serving.kserve.io/v1alpha1\nkind: LLMInferenceService\nmetadata: {name: llm}\nspec: {model: {uri: hf://m}, baseRefs: [{name: base}], template: {containers: [{name: main, image: vllm:2}]}, scaling: {minReplicas: 2, maxReplicas: 5, keda: {triggers: [{type: cpu, metricType: Utilization, metadata: {value: \"50\"}}]}}}\n";
+    let found = loaded("keda: llm-kserve-keda", manifests);
+    let pod = &found.spec.service.pod;
+    assert_eq!(
+        (pod.gpus, pod.image.as_str(), pod.node_selector.len(), found.spec.service.replicas_initial),
+        (4, "vllm:2", 1, 2)
+    );
+}
+
+#[test]
+fn kinds_with_a_scaler_of_their_own_say_what_is_lost() {
+    let ray = of(
+        "ray.io/v1\nkind: RayService",
+        "\n  serveConfigV2: |\n    applications:\n    - deployments:\n      - {name: llm, autoscaling_config: {min_replicas: 2, max_replicas: 4}, ray_actor_options: {num_gpus: 1}}\n  rayClusterConfig: {workerGroupSpecs: [{groupName: gpu, template: {spec: {containers: [{name: w, resources: {limits: {nvidia.com/gpu: 1}}}]}}}]}",
+    );
+    let knative = of("serving.knative.dev/v1\nkind: Service", &format!("{{template: {POD}}}"));
+    let kubeai = of(
+        "kubeai.org/v1\nkind: Model",
+        "{engine: VLLM, resourceProfile: \"nvidia-gpu-l4:2\", minReplicas: 1, maxReplicas: 3}",
+    );
+    let mut lost = Vec::new();
+    for (manifests, gpus, replicas) in [(&ray, 1, 2), (&knative, 2, 1), (&kubeai, 2, 1)] {
+        let found = loaded("static: {replicas: 2}", manifests);
+        assert_eq!((found.spec.service.pod.gpus, found.spec.service.replicas_initial), (gpus, replicas));
+        lost.extend(found.notes);
+    }
+    assert_snapshot!(lost.join("\n"), @r"
+    RayService/llm: the service is its deployment llm
+    RayService/llm: Ray Serve moves its replicas by requests in progress (autoscaling_config), which is not modelled
+    Service/llm: Knative moves its replicas by requests in progress (KPA), which is not modelled
+    Model/llm: a unit of resource profile nvidia-gpu-l4 is taken as one device, its CPU and memory are not known
+    Model/llm: KubeAI moves its replicas by the mean of active requests (targetRequests), which is not modelled
+    ");
+    let fixed = ray.replacen("autoscaling_config: {min_replicas: 2, max_replicas: 4}", "num_replicas: 3", 1);
+    assert_eq!(service(&fixed).replicas_initial, 3);
+}
+
+#[test]
+fn a_dynamo_graph_is_the_component_that_decodes() {
+    let old = of(
+        "nvidia.com/v1alpha1\nkind: DynamoGraphDeployment",
+        "{services: {Frontend: {componentType: frontend, replicas: 1}, Prefill: {componentType: worker, subComponentType: prefill, replicas: 1, resources: {limits: {gpu: \"1\"}}}, Decode: {componentType: worker, subComponentType: decode, replicas: 2, resources: {limits: {gpu: \"2\"}}, extraPodSpec: {mainContainer: {image: \"vllm-runtime:1\"}}}}}",
+    );
+    let found = loaded("static: {replicas: 2}", &old);
+    let service = &found.spec.service;
+    assert_eq!((service.pod.gpus, service.replicas_initial, service.pod.image.as_str()), (2, 2, "vllm-runtime:1"));
+    assert_snapshot!(found.notes.join("\n"), @r"
+    DynamoGraphDeployment/llm: the service is its component Decode
+    DynamoGraphDeployment/llm: work and GPUs of Prefill are left out
+    ");
+    let adapter = "---\napiVersion: nvidia.com/v1alpha1\nkind: DynamoGraphDeploymentScalingAdapter\nmetadata: {name: a, namespace: ml}\nspec: {replicas: 4, dgdRef: {name: llm, serviceName: Decode}}\n---\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: h, namespace: ml}\nspec: {scaleTargetRef: {apiVersion: nvidia.com/v1alpha1, kind: DynamoGraphDeploymentScalingAdapter, name: a}, maxReplicas: 5}\n";
+    assert_eq!(loaded("hpa: h", &format!("{old}{adapter}")).spec.service.replicas_initial, 4);
+}
+
+#[test]
+fn kaito_and_hyperpod_take_their_machine_from_the_manifest() {
+    let kaito = "apiVersion: kaito.sh/v1alpha1\nkind: InferenceSet\nmetadata: {name: llm}\nspec: {replicas: 2, template: {resource: {instanceType: g5.12xlarge}, inference: {preset: {name: phi-4}}}}\n";
+    let found = service(kaito);
+    assert_eq!((found.pod.gpus, found.replicas_initial), (4, 2));
+    assert_eq!(found.pod.node_selector, [("node.kubernetes.io/instance-type".to_owned(), "g5.12xlarge".to_owned())]);
+    let pod = of(
+        "inference.sagemaker.aws.amazon.com/v1\nkind: InferenceEndpointConfig",
+        "{modelName: m, instanceType: ml.g5.12xlarge, replicas: 1, worker: {image: \"djl:1\"}, autoScalingSpec: {maxReplicaCount: 3, prometheusTrigger: {serverAddress: http://p, query: up, targetValue: 5}}}",
+    );
+    let found = loaded("keda: llm", &pod);
+    let ControllerSpec::Keda { scaled_object, .. } = &found.spec.policies[0].controllers[0] else { panic!("no KEDA") };
+    assert_eq!((scaled_object.replicas_max, scaled_object.triggers[0].metadata["threshold"].as_str()), (Some(3), "5"));
+}
+
+#[test]
+fn the_likeliest_service_has_an_accelerator_then_a_known_server_then_an_autoscaler() {
+    let text = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: gateway}\nspec: {replicas: 9, template: {spec: {containers: [{name: c, image: envoy:1}]}}}\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: train}\nspec: {template: {spec: {containers: [{name: c, image: x:1, resources: {limits: {nvidia.com/gpu: 8}}}]}}}\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: idle}\nspec: {template: {spec: {containers: [{name: c, image: vllm/vllm-openai:1, resources: {limits: {nvidia.com/gpu: 1}}}]}}}\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: llm}\nspec: {template: {spec: {containers: [{name: c, image: vllm/vllm-openai:1, resources: {limits: {nvidia.com/gpu: 1}}}]}}}\n---\napiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {name: so}\nspec: {scaleTargetRef: {name: llm}, triggers: []}\n";
+    let input = Input::Text { name: "f.yaml".to_owned(), text: text.to_owned() };
+    let survey = Survey::read(&[input], false, &[]).unwrap();
+    let names: Vec<&str> = survey.candidates.iter().map(|candidate| candidate.name.as_str()).collect();
+    assert_eq!(names, ["llm", "idle", "train", "gateway"]);
+    assert_eq!(survey.autoscalers[0].candidate, Some(0));
+}
