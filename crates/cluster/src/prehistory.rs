@@ -70,7 +70,8 @@ fn needed_by(policy: &PolicySpec, metrics: &MetricsSpec) -> Option<Needed> {
             }
         }
     }
-    (!queries.is_empty()).then(|| Needed { ranges: ranges(&queries, metrics), memories: memories.min(REHEARSAL_MAX) + FIRST_PASS })
+    (!queries.is_empty())
+        .then(|| Needed { ranges: ranges(&queries, metrics), memories: memories.min(REHEARSAL_MAX) + FIRST_PASS })
 }
 
 fn hpa_queries(spec: &HpaSpec) -> Vec<MetricQuery> {

@@ -92,7 +92,7 @@ impl Survey {
         found.sort_by_cached_key(|workload| Rank::of(workload, is_scaled(workload)));
         let autoscaler = |scaler: &&Document| Autoscaler {
             title: scaler.title(),
-            is_keda: scaler.kind == Kind::ScaledObject,
+            is_keda: scaler.kind != Kind::HorizontalPodAutoscaler,
             name: scaler.name.clone(),
             target: scaled_by(scaler).map(|(_, _, name)| name.to_owned()).unwrap_or_default(),
             candidate: found.iter().position(|workload| scales(scaler, workload)),
@@ -216,7 +216,14 @@ fn is_scaler(document: &Document, folder: &[Document]) -> bool {
             kind == "ScaledObject" && folder.iter().any(|other| other.kind == Kind::ScaledObject && other.name == name)
         })
     };
-    matches!(document.kind, Kind::HorizontalPodAutoscaler | Kind::ScaledObject) && !is_keda()
+    // An HTTPScaledObject and the ScaledObject made of it have one name, and are one autoscaler.
+    let is_made = || folder.iter().any(|other| other.kind == Kind::ScaledObject && other.name == document.name);
+    match document.kind {
+        Kind::HorizontalPodAutoscaler => !is_keda(),
+        Kind::ScaledObject => true,
+        Kind::HttpScaledObject => !is_made(),
+        _ => false,
+    }
 }
 
 fn scales(scaler: &Document, workload: &Workload) -> bool {

@@ -54,6 +54,7 @@ fn target(exporter: Exporter, of: TargetOf, series: Vec<Series>) -> Target {
         labels: labels.iter().map(|(name, value)| Label::new(*name, *value)).collect(),
         interval: seconds(10),
         honor_labels: false,
+        metric_relabelings: Vec::new(),
         life: TargetLife::PodObject,
         series,
     }
@@ -455,6 +456,7 @@ fn kube_state_metrics_shows_objects_as_they_come_and_go() {
     };
     let ksm = Target {
         honor_labels: true,
+        metric_relabelings: Vec::new(),
         ..target(
             Exporter::KubeStateMetrics,
             TargetOf::Cluster,
@@ -583,6 +585,7 @@ fn cadvisor_counts_the_cpu_of_each_container_and_of_the_pod() {
     };
     let cadvisor = Target {
         honor_labels: true,
+        metric_relabelings: Vec::new(),
         ..target(Exporter::CAdvisor, TargetOf::Node, vec![of("vllm"), of("proxy"), of("")])
     };
     let mut spec = spec(&[], vec![cadvisor]);

@@ -11,7 +11,10 @@ use workload::{Purpose, RateLog, Stream};
 
 use super::{Cluster, Event};
 use crate::metrics::{Answer, ScalerStatus, World};
-use crate::spec::{ControllerSpec, PolicySpec, ServiceSpec, SimulationSpec};
+use crate::spec::{ControllerManager, ControllerSpec, PolicySpec, ServiceSpec, SimulationSpec};
+
+/// A push scaler sees a change within this time: the HTTP add-on's reads its interceptors every 0.5 s and pushes every 0.2 s.
+const PUSH_PERIOD: SimDuration = SimDuration::from_millis(700);
 
 /// The controllers of one policy and the counts they write.
 pub(super) struct Controllers {
@@ -28,6 +31,7 @@ pub(super) struct Controllers {
     /// Minutes of the prehistory: what the controllers' clock is ahead of the log's.
     minutes_before: i64,
     arrived_at_last_minute: u64,
+    seed: u64,
 }
 
 /// One thing that passes at its own times.
@@ -55,11 +59,11 @@ impl Controllers {
                 ControllerSpec::Predictive(config) => {
                     list.push(Controller::Plain(Box::new(Predictive::new(config.clone()))));
                 }
-                ControllerSpec::Hpa { spec: hpa, sync_period } => {
-                    let first = phase(*sync_period, list.len());
-                    list.push(Controller::Plain(Box::new(hpa_controller(hpa, *sync_period, first, &spec.service))));
+                ControllerSpec::Hpa { spec: hpa, manager } => {
+                    let first = phase(manager.sync_period, list.len());
+                    list.push(Controller::Plain(Box::new(hpa_controller(hpa, *manager, first, &spec.service))));
                 }
-                ControllerSpec::Keda { scaled_object, sync_period } => {
+                ControllerSpec::Keda { scaled_object, manager } => {
                     let polling = scaled_object.polling_interval();
                     let setting = super::prehistory::setting(spec, phase(polling, list.len()));
                     let keda =
@@ -67,8 +71,8 @@ impl Controllers {
                     let hpa = keda.hpa_spec().cloned();
                     list.push(Controller::KedaOperator(Box::new(keda)));
                     if let Some(hpa) = hpa {
-                        let first = phase(*sync_period, list.len());
-                        let hpa = Box::new(hpa_controller(&hpa, *sync_period, first, &spec.service));
+                        let first = phase(manager.sync_period, list.len());
+                        let hpa = Box::new(hpa_controller(&hpa, *manager, first, &spec.service));
                         list.push(Controller::KedaHpa { hpa, first });
                     }
                 }
@@ -83,6 +87,7 @@ impl Controllers {
             history: (*spec.history).clone(),
             minutes_before: (spec.prehistory.length.as_secs() / 60) as i64,
             arrived_at_last_minute: 0,
+            seed,
         }
     }
 
@@ -100,6 +105,19 @@ impl Controllers {
     /// The run begins; `arrived` requests have arrived before it.
     pub(super) fn begin(&mut self, arrived: u64) {
         self.arrived_at_last_minute = arrived;
+    }
+
+    /// When the push scalers of each controller that has some first report, with its index.
+    pub(super) fn pushes(&self) -> Vec<(usize, SimTime)> {
+        let first = |(index, controller): (usize, &Controller)| match controller {
+            Controller::KedaOperator(keda) if keda.has_push() => {
+                let phase =
+                    Stream::new(self.seed, Purpose::Phase, index as u64 | 1 << 41).below(PUSH_PERIOD.as_nanos());
+                Some((index, SimTime::from_nanos(phase)))
+            }
+            _ => None,
+        };
+        self.list.iter().enumerate().filter_map(first).collect()
     }
 
     /// Every metric any controller may ask for.
@@ -173,9 +191,29 @@ impl Cluster<'_> {
         let period = self.controllers.list[index].schedule().period;
         agenda.schedule(now + period, Event::Decide(index));
         let Some(recommendation) = self.pass(index, now) else { return };
+        let is_first = self.controllers.list[index].watches() && now < self.origin + period;
+        let before = self.controllers.desired;
+        self.carry_out(index, &recommendation, agenda);
+        if is_first {
+            let name = self.controllers.list[index].name();
+            self.remark_on_first_pass(&name, before, recommendation.action);
+        }
+    }
+
+    /// Push scalers of controller number `index` report; only what is written enters the decision log.
+    pub(super) fn push(&mut self, index: usize, agenda: &mut Agenda<Event>) {
+        let now = agenda.now();
+        if let Some(recommendation) = self.pushed(index, now) {
+            self.carry_out(index, &recommendation, agenda);
+        }
+        agenda.schedule(now + PUSH_PERIOD, Event::Push(index));
+    }
+
+    fn carry_out(&mut self, index: usize, recommendation: &Recommendation, agenda: &mut Agenda<Event>) {
+        let now = agenda.now();
         let before = self.controllers.desired;
         let ready = self.pods.counts(before).ready;
-        self.apply(&recommendation);
+        self.apply(recommendation);
         if let (true, Some(scaler)) = (self.controllers.list[index].is_hpa(), &mut self.controllers.scaler) {
             (scaler.current, scaler.desired) = (before, self.controllers.desired);
         }
@@ -187,19 +225,37 @@ impl Cluster<'_> {
             Action::Standby(replicas) => Some(("standby", replicas)),
         };
         let name = self.controllers.list[index].name();
-        if self.controllers.list[index].watches() && now < self.origin + period {
-            self.remark_on_first_pass(&name, before, recommendation.action);
-        }
         self.recorder.decision((now, name), (before, ready), &recommendation.trail, written);
         self.reconcile(agenda);
     }
 
-    /// What the controller answers; nothing before the run, when it only watches.
-    fn pass(&mut self, index: usize, now: SimTime) -> Option<Recommendation> {
-        let is_rehearsal = now < self.origin;
+    fn pushed(&mut self, index: usize, now: SimTime) -> Option<Recommendation> {
+        let Controller::KedaOperator(keda) = &self.controllers.list[index] else {
+            panic!("only a KEDA operator has push scalers");
+        };
+        let raw = keda.push_queries();
         let load = self.flow.load(now);
         let counts = self.pods.counts(self.controllers.desired);
-        let raw: Vec<MetricQuery> = self.raw_queries(index, now, counts);
+        let (answers, provenance) = self.ask(&raw, now);
+        let Controllers { list, floor, history, minutes_before, .. } = &mut self.controllers;
+        let Controller::KedaOperator(keda) = &mut list[index] else { return None };
+        keda.push(&Observation {
+            now,
+            counts,
+            floor: *floor,
+            pods: self.pods.views(),
+            metrics: &answers,
+            provenance: &provenance,
+            arrivals: load.arrived,
+            completions: load.completed,
+            queue: load.waiting,
+            in_flight: load.in_flight,
+            history: &Past { log: history, minutes_before: *minutes_before },
+        })
+    }
+
+    /// What the metric APIs answer now.
+    fn ask(&mut self, queries: &[MetricQuery], now: SimTime) -> (Vec<Answer>, Vec<Provenance>) {
         let mut world = World {
             now,
             flow: &mut *self.flow,
@@ -208,7 +264,16 @@ impl Cluster<'_> {
             desired: self.controllers.desired,
             scaler: self.controllers.scaler,
         };
-        let (answers, provenance) = self.pipeline.answer_all(&raw, &mut world);
+        self.pipeline.answer_all(queries, &mut world)
+    }
+
+    /// What the controller answers; nothing before the run, when it only watches.
+    fn pass(&mut self, index: usize, now: SimTime) -> Option<Recommendation> {
+        let is_rehearsal = now < self.origin;
+        let load = self.flow.load(now);
+        let counts = self.pods.counts(self.controllers.desired);
+        let raw: Vec<MetricQuery> = self.raw_queries(index, now, counts);
+        let (answers, provenance) = self.ask(&raw, now);
         let Controllers { list, floor, history, minutes_before, .. } = &mut self.controllers;
         let past = Past { log: history, minutes_before: *minutes_before };
         let mut seen = Observation {
@@ -249,7 +314,7 @@ impl Cluster<'_> {
             (Controller::KedaHpa { hpa, .. }, Some(Controller::KedaOperator(keda))) => {
                 let live = keda.queries().iter().enumerate().map(|(query, raw)| {
                     let is_needed = keda.needs_query(query, now, counts);
-                    if is_needed { raw.clone() } else { MetricQuery::Signal { name: "unread".into() } }
+                    if is_needed { raw.clone() } else { MetricQuery::Unread }
                 });
                 live.chain(hpa.queries().iter().filter(|query| !is_external(query)).cloned()).collect()
             }
@@ -310,11 +375,18 @@ fn through_keda(
 
 fn hpa_controller(
     spec: &HpaSpec,
-    sync_period: SimDuration,
+    manager: ControllerManager,
     first: SimTime,
     service: &ServiceSpec,
 ) -> HorizontalPodAutoscaler {
-    let config =
-        HpaConfig { sync_period, first, requests: crate::metrics::request_table(service), ..HpaConfig::default() };
+    let config = HpaConfig {
+        sync_period: manager.sync_period,
+        first,
+        zero_rule: manager.zero_rule,
+        has_configurable_tolerance: manager.has_configurable_tolerance,
+        has_pod_level_resources: manager.has_pod_level_resources,
+        requests: crate::metrics::request_table(service),
+        ..HpaConfig::default()
+    };
     HorizontalPodAutoscaler::new(spec, config)
 }

@@ -28,6 +28,8 @@ pub(crate) enum Event {
     Minute,
     /// A controller makes a pass.
     Decide(usize),
+    /// Push scalers of a controller may wake the target.
+    Push(usize),
     /// A step of the timeline is over.
     Step,
     /// The warm-up is over.
@@ -50,7 +52,7 @@ impl engine::Event for Event {
             Self::Metrics(_) => 4,
             Self::Minute => 5,
             // Decide late: the policy sees the whole instant.
-            Self::Decide(_) => 6,
+            Self::Decide(_) | Self::Push(_) => 6,
             // The timeline shows what the instant ended with.
             Self::Step => 7,
             Self::MeasureFrom => 8,
@@ -76,6 +78,7 @@ impl Event {
             Self::Withdraw(pod) => (10, u64::from(pod.0)),
             Self::Forget(pod) => (11, u64::from(pod.0)),
             Self::Begin => (12, 0),
+            Self::Push(index) => (13, index as u64),
         };
         whom << 8 | kind
     }

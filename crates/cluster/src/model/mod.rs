@@ -129,6 +129,9 @@ impl Cluster<'_> {
         for (index, first) in self.controllers.first_passes(self.origin, self.spec.prehistory.rehearsal) {
             agenda.schedule(first, Event::Decide(index));
         }
+        for (index, first) in self.controllers.pushes() {
+            agenda.schedule(self.origin + first.since(SimTime::ZERO), Event::Push(index));
+        }
         agenda.schedule(self.origin + SimDuration::from_secs(60), Event::Minute);
         agenda.schedule(self.origin + self.spec.timeline_step, Event::Step);
         if self.spec.warm_up > SimDuration::ZERO {
@@ -332,6 +335,7 @@ impl Model for Cluster<'_> {
             Event::Metrics(event) => self.metrics(event, agenda),
             Event::Minute => self.minute(agenda),
             Event::Decide(index) => self.decide(index, agenda),
+            Event::Push(index) => self.push(index, agenda),
             Event::Step => self.step(agenda),
             Event::MeasureFrom => self.measure_from(now),
             Event::Begin => self.begin(now),

@@ -15,8 +15,10 @@ pub use fleet::{
     KarpenterSpec, LinkSpec, NodeLostSpec, NodeManager, NodePoolSpec, NodeTimings, OnDemandShare, PhaseSpec,
     PodDisruptionBudget, PoolRules, RestoreSpec, Scheduling, SpotSpec, ZoneTrace,
 };
-pub use metrics::{CpuUsage, MemoryUsage, MetricsSpec, Outage, OutageSpec, UsageSpec};
-pub use policy::{ControllerSpec, PausePodsSpec, PolicySpec, PredictiveRole, PredictiveSpec, WarmPoolSpec};
+pub use metrics::{CpuUsage, GkeSpec, MemoryUsage, MetricsSpec, Outage, OutageSpec, UsageSpec};
+pub use policy::{
+    ControllerManager, ControllerSpec, PausePodsSpec, PolicySpec, PredictiveRole, PredictiveSpec, WarmPoolSpec,
+};
 pub use prehistory::PrehistorySpec;
 pub use probes::{Probe, Probes};
 pub use scheduling::{

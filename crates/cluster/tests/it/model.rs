@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use cluster::spec::{
-    ColdStartSpec, ControllerSpec, FleetSpec, InstanceOffering, InterruptionModel, KillRule, MetricsSpec,
-    NoReplicaRule, NodeTimings, PolicySpec, PrehistorySpec, RetrySpec, Routing, ServiceSpec, SimulationSpec, SloSpec,
-    WarmPoolSpec,
+    ColdStartSpec, ControllerManager, ControllerSpec, FleetSpec, InstanceOffering, InterruptionModel, KillRule,
+    MetricsSpec, NoReplicaRule, NodeTimings, PolicySpec, PrehistorySpec, RetrySpec, Routing, ServiceSpec,
+    SimulationSpec, SloSpec, WarmPoolSpec,
 };
 use cluster::{Keep, RequestSink, simulate, simulate_by_events, simulate_to};
 use policy::hpa::{HpaSpec, MetricSpec, MetricTarget};
@@ -83,7 +83,7 @@ fn hpa(requests_per_replica: i64) -> ControllerSpec {
         metrics: vec![queue, requests],
         behavior: None,
     };
-    ControllerSpec::Hpa { spec, sync_period: seconds(15) }
+    ControllerSpec::Hpa { spec, manager: ControllerManager::default() }
 }
 
 fn policies() -> Vec<PolicySpec> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cluster::prehistory::needed;
 use cluster::simulate;
-use cluster::spec::{ControllerSpec, PolicySpec, PrehistorySpec, ServiceSpec, SimulationSpec};
+use cluster::spec::{ControllerManager, ControllerSpec, PolicySpec, PrehistorySpec, ServiceSpec, SimulationSpec};
 use policy::keda::{ScaledObject, Trigger};
 use record::RunRecord;
 use units::{SimDuration, SimTime};
@@ -62,7 +62,7 @@ fn keda() -> ControllerSpec {
         triggers: vec![trigger],
         ..ScaledObject::default()
     };
-    ControllerSpec::Keda { scaled_object, sync_period: seconds(15) }
+    ControllerSpec::Keda { scaled_object, manager: ControllerManager::default() }
 }
 
 fn run(spec: &SimulationSpec) -> RunRecord {
@@ -92,11 +92,7 @@ fn an_idle_service_that_is_a_day_old_is_scaled_to_zero_by_the_first_poll() {
     let traffic = Traffic::Poisson { rate: Arc::new(RateCurve { step: seconds(300), rates }) };
     let record = run(&SimulationSpec { prehistory: before(0.0), traffic, ..steady(6, keda()) });
     assert_eq!(desired(&record)[2], 0);
-    assert!(
-        record.remarks.iter().any(|remark| remark.ends_with("the run begins with 6")),
-        "{:?}",
-        record.remarks
-    );
+    assert!(record.remarks.iter().any(|remark| remark.ends_with("the run begins with 6")), "{:?}", record.remarks);
 }
 
 #[test]

@@ -1,11 +1,16 @@
 //! From documents to an experiment: names become references, files become traces, defaults are filled.
 
+mod adapter;
+mod asked;
 mod availability;
 mod cloud;
 mod context;
+mod examples;
 mod fleet;
 mod karpenter_pool;
+mod keda;
 mod left_out;
+mod managed;
 mod metrics;
 mod offerings;
 mod policies;
@@ -14,8 +19,11 @@ mod price_book;
 mod probes;
 mod queries;
 mod rates;
+mod recording;
 mod registry;
+mod requests;
 mod requirement;
+mod scale_target;
 mod scheduling;
 mod server;
 mod service;
@@ -23,14 +31,16 @@ mod shapes;
 mod spot_history;
 mod targets;
 mod traffic;
+mod triggers;
 mod usage;
 mod user_series;
+mod versions;
 mod wish;
 mod workload;
 
 pub use context::Context;
 pub use registry::{MetricUse, MetricsView};
-pub use targets::scaled_by;
+pub use scale_target::scaled_by;
 
 use cluster::spec::{PrehistorySpec, SimulationSpec, SloSpec};
 use units::{SimDuration, SimTime};
