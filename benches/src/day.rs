@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use cluster::spec::{
-    BatchLatency, ColdStartSpec, ControllerSpec, FleetSpec, InstanceOffering, InterruptionModel, KillRule, MetricsSpec,
-    NoReplicaRule, NodeTimings, PodSpec, PolicySpec, PredictiveRole, PredictiveSpec, Routing, ServiceModel,
-    ServiceSpec, SimulationSpec, SloSpec, WarmPoolSpec,
+    BatchLatency, ColdStartSpec, ControllerManager, ControllerSpec, FleetSpec, InstanceOffering, InterruptionModel,
+    KillRule, MetricsSpec, NoReplicaRule, NodeTimings, PodSpec, PolicySpec, PredictiveRole, PredictiveSpec, Routing,
+    ServiceModel, ServiceSpec, SimulationSpec, SloSpec, WarmPoolSpec,
 };
 use policy::hpa::{HpaSpec, MetricSpec, MetricTarget};
 use policy::keda::{ScaledObject, Trigger};
@@ -42,6 +42,7 @@ pub fn bench_day_of(rate: f64, length: SimDuration) -> SimulationSpec {
         service: service(rate),
         traffic: Traffic::Poisson { rate: Arc::new(curve) },
         history: Arc::new(RateLog::default()),
+        prehistory: cluster::spec::PrehistorySpec::default(),
         slo: SloSpec { latency: Some(SimDuration::from_millis(100)), ttft: None, tpot: None, objective: 0.99 },
         fleet: fleet(),
         metrics: MetricsSpec {
@@ -142,7 +143,7 @@ fn policies(rate: f64) -> Vec<PolicySpec> {
         let target = MetricTarget::AverageValue((REPLICA_RPS * 1_000.0) as i64);
         let metrics = vec![MetricSpec::Pods { name: "requests_per_second".into(), selector: Vec::new(), target }];
         let spec = HpaSpec { name: "server".into(), replicas_min: 1, replicas_max: 2 * peak, metrics, behavior: None };
-        ControllerSpec::Hpa { spec, sync_period: SimDuration::from_secs(15) }
+        ControllerSpec::Hpa { spec, manager: ControllerManager::default() }
     };
     let predictive = ControllerSpec::Predictive(PredictiveSpec {
         interval: SimDuration::from_secs(300),
@@ -202,5 +203,5 @@ fn keda(replicas_max: u32) -> ControllerSpec {
         triggers: vec![trigger],
         ..ScaledObject::default()
     };
-    ControllerSpec::Keda { scaled_object, sync_period: SimDuration::from_secs(15) }
+    ControllerSpec::Keda { scaled_object, manager: ControllerManager::default() }
 }

@@ -154,7 +154,16 @@ pub fn default_target(exporter: Exporter, of: TargetOf, facts: &Facts, series: V
         Exporter::KubeStateMetrics => facts.interval.max(SimDuration::from_secs(30)),
         _ => facts.interval,
     };
-    Target { exporter, of, labels, interval, honor_labels, life: TargetLife::PodObject, series }
+    Target {
+        exporter,
+        of,
+        labels,
+        interval,
+        honor_labels,
+        metric_relabelings: Vec::new(),
+        life: TargetLife::PodObject,
+        series,
+    }
 }
 
 fn labels(pairs: &[(&str, &str)]) -> Vec<Label> {

@@ -143,6 +143,7 @@ impl Registry {
         let labels = target.labels.iter().map(|label| (label.name.clone(), label.value.text().to_owned()));
         let mut scraped = ScrapeTarget::new(Labels::new(labels), 1, 0);
         scraped.honor_labels = target.honor_labels;
+        scraped.metric_relabelings.clone_from(&target.metric_relabelings);
         for name in OF_EVERY_TARGET {
             self.add(self.of_target(target, &scraped, name));
         }
@@ -150,7 +151,7 @@ impl Registry {
         for series in &target.series {
             let exposed = series.labels.iter().map(|label| (label.name.clone(), label.value.text().to_owned()));
             let exposed = Labels::new(exposed.chain([(METRIC_NAME.to_owned(), series.name.clone())]));
-            let stored = scraped.series_labels(&exposed);
+            let Some(stored) = scraped.stored_labels(&exposed) else { continue };
             let bound = stored.get("le").to_owned();
             let rest = stored.with("le", "");
             if let Some((index, before)) = &last
@@ -198,7 +199,7 @@ impl Registry {
         let may_lack =
             stored.iter().filter(|(_, value)| is_of_holder(value)).map(|(name, _)| name.to_owned()).collect();
         Shown {
-            name: series.name.clone(),
+            name: stored.metric_name().to_owned(),
             exporter: target.exporter,
             of: target.of,
             kind: series.kind,

@@ -1,5 +1,6 @@
 //! Targets and the series they show.
 
+use promql::relabel::RelabelRule;
 use units::SimDuration;
 
 use crate::signal::{Scope, Signal};
@@ -239,6 +240,8 @@ pub struct Target {
     pub interval: SimDuration,
     /// Whether shown labels win over the target's.
     pub honor_labels: bool,
+    /// What becomes of each series before it is stored (`metricRelabelings`).
+    pub metric_relabelings: Vec<RelabelRule>,
     /// When it leaves discovery.
     pub life: TargetLife,
     /// What it shows.

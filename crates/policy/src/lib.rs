@@ -9,12 +9,14 @@ pub mod keda;
 mod observation;
 mod outcome;
 pub mod predictive;
+mod signal;
 
 pub use observation::{
     Action, ContainerUsage, Counts, MetricError, MetricQuery, MetricReading, Observation, PodPhase, PodSample,
     PodUsage, PodView, Proposal, RateHistory, Ready, Recommendation, Schedule, Step, Trail,
 };
 pub use outcome::{MetricOutcome, Provenance};
+pub use signal::{Signal, SignalQuery};
 
 /// One controller: decides at its own times what it wants of the service it scales.
 pub trait ScalingPolicy: Send {
@@ -29,4 +31,10 @@ pub trait ScalingPolicy: Send {
 
     /// One pass.
     fn decide(&mut self, seen: &Observation<'_>) -> Recommendation;
+
+    /// One pass before the start of the run: what a controller that has been running remembers, without a write. Nothing for one that
+    /// remembers nothing of what it saw.
+    fn rehearse(&mut self, seen: &Observation<'_>) {
+        let _ = seen;
+    }
 }

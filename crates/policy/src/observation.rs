@@ -2,7 +2,7 @@
 
 use units::{PodId, SimDuration, SimTime};
 
-use crate::{MetricOutcome, Provenance};
+use crate::{MetricOutcome, Provenance, SignalQuery};
 
 /// When a controller runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,11 +54,10 @@ pub enum MetricQuery {
         /// The expression.
         expression: String,
     },
-    /// A signal the simulator itself names (`queue_length`, `in_flight`, `arrival_rate`), for triggers of other kinds.
-    Signal {
-        /// Its name.
-        name: String,
-    },
+    /// A figure the simulator itself knows, in place of a service outside the cluster.
+    Signal(SignalQuery),
+    /// Nothing: holds the place of an answer that nobody looks at in this pass.
+    Unread,
 }
 
 /// The answer to a [`MetricQuery`].

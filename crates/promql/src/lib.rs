@@ -5,9 +5,12 @@
 //! does not know who produces the samples, what scales on the answers, or where configuration files live.
 
 pub mod adapter;
+pub mod gke;
 pub mod labels;
 pub mod matcher;
 pub mod query;
+pub mod relabel;
+pub mod rules;
 pub mod scrape;
 pub mod storage;
 

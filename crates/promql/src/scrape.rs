@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::labels::{Labels, METRIC_NAME};
+use crate::relabel::{self, RelabelRule};
 use crate::storage::{Storage, TargetId};
 
 /// A scraped endpoint as service discovery shows it.
@@ -16,12 +17,14 @@ pub struct ScrapeTarget {
     pub phase_ms: i64,
     /// Whether exposed labels win over the target's (`honor_labels`, off by default).
     pub honor_labels: bool,
+    /// `metricRelabelings`: what becomes of each series before it is stored.
+    pub metric_relabelings: Vec<RelabelRule>,
 }
 
 impl ScrapeTarget {
-    /// A target with `honor_labels: false`.
+    /// A target with `honor_labels: false` and without relabelling.
     pub fn new(labels: Labels, interval_ms: i64, phase_ms: i64) -> Self {
-        Self { labels, interval_ms, phase_ms, honor_labels: false }
+        Self { labels, interval_ms, phase_ms, honor_labels: false, metric_relabelings: Vec::new() }
     }
 
     /// Time of the first scrape at or after `t_ms`.
@@ -47,6 +50,16 @@ impl ScrapeTarget {
         }
         let own = self.labels.pairs().filter(|(name, _)| !self.honor_labels || exposed.get(name).is_empty());
         Labels::new(pairs.into_iter().chain(own.cloned()))
+    }
+
+    /// Labels under which an exposed series is stored after `metricRelabelings`; None if they drop it, or leave it without a name.
+    pub fn stored_labels(&self, exposed: &Labels) -> Option<Labels> {
+        let labels = relabel::apply(&self.metric_relabelings, &self.series_labels(exposed))?;
+        if labels.metric_name().is_empty() {
+            return None;
+        }
+        // Names of its own use begin with `__`; none of them is stored.
+        Some(labels.filtered(|name| name == METRIC_NAME || !name.starts_with("__")))
     }
 
     fn exported_name(&self, name: &str, exposed: &Labels) -> String {
@@ -94,6 +107,7 @@ fn float_text(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::relabel::{Action, RelabelConfig};
 
     fn target() -> ScrapeTarget {
         ScrapeTarget::new(Labels::new([("job", "dcgm"), ("pod", "exporter-x")]), 15_000, 4_000)
@@ -115,6 +129,23 @@ mod tests {
         assert_eq!(stored.to_string(), r#"m{exported_pod="vllm-0", gpu="0", job="dcgm", pod="exporter-x"}"#);
         let honored = ScrapeTarget { honor_labels: true, ..target() }.series_labels(&exposed);
         assert_eq!(honored.to_string(), r#"m{gpu="0", job="dcgm", pod="vllm-0"}"#);
+    }
+
+    #[test]
+    fn metric_relabelings_see_the_labels_after_the_conflict_and_may_drop_a_series() {
+        let config = |source: &str, regex: &str| RelabelConfig {
+            source_labels: vec![source.to_owned()],
+            regex: Some(regex.to_owned()),
+            ..RelabelConfig::default()
+        };
+        let rename = RelabelConfig { target_label: Some("pod".to_owned()), ..config("exported_pod", "(.+)") };
+        let drop = RelabelConfig { action: Some(Action::Drop), ..config(METRIC_NAME, "go_.*") };
+        let rules = [rename, drop].iter().map(|config| RelabelRule::new(config).expect("valid")).collect();
+        let target = ScrapeTarget { metric_relabelings: rules, ..target() };
+        let stored = |name| target.stored_labels(&Labels::new([(METRIC_NAME, name), ("pod", "vllm-0")]));
+        let kept = stored("util").expect("kept").to_string();
+        assert_eq!(kept, r#"util{exported_pod="vllm-0", job="dcgm", pod="vllm-0"}"#);
+        assert_eq!(stored("go_goroutines"), None);
     }
 
     #[test]

@@ -100,7 +100,7 @@ pub struct TokenLatency {
 pub struct ScalingTotals {
     /// ∫ ready replicas dt in replica-nanoseconds.
     pub replica_ns: u128,
-    /// Most replicas that existed at once (ready, starting, draining).
+    /// Most replicas that were ready at once.
     pub replicas_max: u32,
     /// Cold starts that finished, creation to ready, nanoseconds each.
     pub cold_start_ns: Vec<u64>,

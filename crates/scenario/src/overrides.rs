@@ -105,11 +105,37 @@ impl Change {
             });
             // A name without manifest is reported where it is written, when the scenario is resolved.
             if let Some(spec) = copy.and_then(|document| document.node.get("spec")).cloned() {
+                let is_keda = reference == "keda";
                 let path = [&segments[..2], &[Segment::Index(position), Segment::Key(reference)]].concat();
                 self.set(&mut documents[scenario].node, &path, spec)?;
+                if is_keda {
+                    self.keep_metadata(documents, scenario, (&segments[..2], position), &name)?;
+                }
             }
         }
         Ok([&segments[..2], &[Segment::Index(position)], &rest].concat())
+    }
+
+    /// A ScaledObject's annotations pause it, and its name is what triggers are called by: both stay when its `spec` moves into the policy.
+    fn keep_metadata(
+        &self,
+        documents: &mut [Document],
+        scenario: usize,
+        (policies, position): (&[Segment], usize),
+        name: &str,
+    ) -> Result<(), ScenarioError> {
+        let title = format!("ScaledObject/{name}");
+        let metadata = documents.iter().find(|document| document.title() == title);
+        let Some(metadata) = metadata.and_then(|document| document.node.get("metadata")).cloned() else {
+            return Ok(());
+        };
+        for key in ["name", "annotations"] {
+            let Some(value) = metadata.get(key).cloned() else { continue };
+            let below = ["metadata", key].map(|key| Segment::Key(key.to_owned()));
+            let path = [policies, &[Segment::Index(position)], &below].concat();
+            self.set(&mut documents[scenario].node, &path, value)?;
+        }
+        Ok(())
     }
 
     /// The item a segment means: by position, or by `name`.

@@ -9,7 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 use units::{SimDuration, UsdPerHour};
 
-use crate::file::Level;
+use crate::file::{Level, PrehistoryFile};
 
 /// An amount that is written with its unit.
 pub trait Amount: Sized {
@@ -303,6 +303,7 @@ amounts! {
     Bandwidth: {"type": "string", "pattern": r"^[0-9.]+ ?[kKMGT]i?(B|bit)/s$"},
     Share: {"type": "string", "pattern": r"^[0-9.]+ ?%$"},
     Hazard: {"type": "string", "pattern": r"^[0-9.]+ ?%?/(h|d|w|month)$"},
+    PrehistoryFile: {"type": "string", "pattern": r"^(auto|none|([0-9.]+ ?(ns|us|µs|ms|s|m|min|h|d|w))+)$"},
     Count: {"type": "number", "minimum": 0}
 }
 

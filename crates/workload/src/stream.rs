@@ -31,6 +31,8 @@ pub enum Purpose {
     RateNoise = 11,
     /// Which requests of a source a factor lets through.
     Thinning = 12,
+    /// Requests before the start of the run.
+    Prehistory = 13,
     /// Names of pods and identities of things, which only look random.
     Name = 14,
 }

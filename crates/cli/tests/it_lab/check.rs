@@ -23,7 +23,7 @@ fn manifests_that_break_the_slo_fail_with_exit_code_1_and_the_files_say_by_how_m
 #[test]
 fn a_gate_that_the_data_cannot_decide_says_so_and_fails_or_passes_as_told() {
     let desk = Desk::new();
-    let gate = "check service hpa --set gates=[] --gate cost_usd~<=~2.07";
+    let gate = "check service hpa --set gates=[] --gate cost_usd~<=~2.09";
     let told = desk.run(gate);
     assert!(told.starts_with("exit code 1\n"), "{told}");
     assert_snapshot!(told);

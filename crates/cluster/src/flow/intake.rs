@@ -32,6 +32,17 @@ pub struct Intake {
     read: u64,
     read_before: u64,
     measure_from: u64,
+    /// Requests before the traffic, until they are all read.
+    early: Option<Early>,
+    /// When the traffic starts.
+    origin: u64,
+}
+
+/// Requests of the prehistory, with numbers of their own, so that those after them are the same with and without.
+struct Early {
+    cursor: ArrivalCursor,
+    demands: Option<ServiceTimes>,
+    tokens: Option<TokenCounts>,
 }
 
 impl Intake {
@@ -53,7 +64,27 @@ impl Intake {
             read: 0,
             read_before: 0,
             measure_from: 0,
+            early: None,
+            origin: 0,
         }
+    }
+
+    /// The traffic starts at `origin`. Before it come the requests of `early`, which draws its numbers under a seed of its own: their
+    /// demands from `service` if given, and their tokens from `tokens` where they come without.
+    pub fn preceded_by(
+        mut self,
+        origin: SimTime,
+        (early, seed): (Option<&Traffic>, u64),
+        service: Option<&Distribution>,
+        tokens: Option<TokenCounts>,
+    ) -> Self {
+        self.origin = origin.as_nanos();
+        self.early = early.map(|early| Early {
+            cursor: ArrivalCursor::new(early, seed, origin),
+            demands: service.map(|distribution| ServiceTimes::new(distribution, seed)),
+            tokens,
+        });
+        self
     }
 
     /// Requests that arrive before `from` are left out of [`Intake::arrived_measured`].
@@ -168,8 +199,7 @@ impl Intake {
             }
             self.head = 0;
         }
-        self.chunk.clear();
-        if self.exhausted || !self.cursor.fill(&mut self.chunk) {
+        if !self.read_chunk() {
             self.exhausted = true;
             self.arrivals.extend(std::iter::repeat_n(NEVER, wanted.max(self.padding)));
             if self.demands.is_some() {
@@ -185,10 +215,14 @@ impl Intake {
         self.read += fresh.len() as u64;
         self.read_before += fresh.partition_point(|&arrival| arrival < self.measure_from) as u64;
         self.arrivals.extend_from_slice(fresh);
-        if let Some(demands) = &mut self.demands {
+        let (demands, tokens) = match &mut self.early {
+            Some(early) => (&mut early.demands, &mut early.tokens),
+            None => (&mut self.demands, &mut self.tokens),
+        };
+        if let Some(demands) = demands {
             demands.fill(&mut self.service, fresh.len());
         }
-        if let Some(tokens) = &mut self.tokens {
+        if let Some(tokens) = tokens {
             if self.chunk.has_tokens() {
                 self.prompt_tokens.extend_from_slice(&self.chunk.prompt_tokens);
                 self.output_tokens.extend_from_slice(&self.chunk.output_tokens);
@@ -196,5 +230,21 @@ impl Intake {
                 tokens.fill(&mut self.prompt_tokens, &mut self.output_tokens, fresh.len());
             }
         }
+    }
+
+    /// Reads the next block into the chunk: of the early requests while there are some, then of the traffic. False at the end.
+    fn read_chunk(&mut self) -> bool {
+        self.chunk.clear();
+        if let Some(early) = &mut self.early {
+            if early.cursor.fill(&mut self.chunk) {
+                return true;
+            }
+            self.early = None;
+        }
+        let is_more = !self.exhausted && self.cursor.fill(&mut self.chunk);
+        if self.origin > 0 {
+            self.chunk.arrival_ns.iter_mut().for_each(|arrival| *arrival += self.origin);
+        }
+        is_more
     }
 }

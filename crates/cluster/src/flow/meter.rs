@@ -40,6 +40,8 @@ pub struct Streamed {
 /// Counts and histograms of one run, per timeline step and in all. Requests that arrived before `measure_from` pass through
 /// uncounted, save in [`Meter::completed_ever`] and [`Meter::failed_ever`].
 pub struct Meter {
+    /// When the run starts, on the clock of the arrivals.
+    origin: u64,
     measure_from: u64,
     timeout: u64,
     /// Latency above this misses the SLO; `u64::MAX` without one.
@@ -51,10 +53,12 @@ pub struct Meter {
     service: ServiceTotals,
     missed: u64,
     missed_in_system: u64,
-    /// Requests answered since the start, warm-up included.
+    /// Requests answered ever, those of warm-up and prehistory included.
     pub completed_ever: u64,
-    /// Requests failed since the start, warm-up included.
+    /// Requests failed ever, likewise.
     pub failed_ever: u64,
+    /// Requests of the prehistory among both.
+    before_start: (u64, u64),
     /// Attempts failed since the start, by [`Failure`]: final ones and those that were repeated.
     attempts_failed: [u64; 3],
     /// Attempts repeated since the start.
@@ -74,6 +78,7 @@ impl Meter {
     pub fn new(measure_from: SimTime, timeout: u64, slo: &SloSpec, keep_rows: bool) -> Self {
         let limit = |threshold: Option<units::SimDuration>| threshold.map_or(u64::MAX, units::SimDuration::as_nanos);
         Self {
+            origin: 0,
             measure_from: measure_from.as_nanos(),
             timeout,
             slo_latency: limit(slo.latency),
@@ -86,6 +91,7 @@ impl Meter {
             missed_in_system: 0,
             completed_ever: 0,
             failed_ever: 0,
+            before_start: (0, 0),
             attempts_failed: [0; 3],
             repeated: 0,
             gateway: None,
@@ -94,6 +100,17 @@ impl Meter {
             rows: keep_rows.then(Vec::new),
             sink: None,
         }
+    }
+
+    /// The run starts at `origin`, which is time zero in the rows.
+    pub fn starting_at(mut self, origin: SimTime) -> Self {
+        self.origin = origin.as_nanos();
+        self
+    }
+
+    /// Requests that arrived before the run and have been answered, and those that have failed.
+    pub fn before_start(&self) -> (u64, u64) {
+        self.before_start
     }
 
     /// Hands every row to `sink` instead of keeping it, some thousands at a time and the rest with the totals.
@@ -177,15 +194,16 @@ impl Meter {
         self.completed_ever += 1;
         self.log_answer(arrival, (end, end));
         if arrival < self.measure_from {
+            self.before_start.0 += u64::from(arrival < self.origin);
             return self.count_warm_up(end - arrival);
         }
         self.count_answer(arrival, start, end);
         self.judge(end - arrival <= self.slo_latency);
         self.keep(RequestRow {
-            arrival: SimTime::from_nanos(arrival),
-            start: Some(SimTime::from_nanos(start)),
+            arrival: self.at(arrival),
+            start: Some(self.at(start)),
             first_token: None,
-            end: Some(SimTime::from_nanos(end)),
+            end: Some(self.at(end)),
             replica: Some(replica),
             outcome: "completed",
         });
@@ -197,6 +215,7 @@ impl Meter {
         self.completed_ever += 1;
         self.log_answer(arrival, (first_token, end));
         if arrival < self.measure_from {
+            self.before_start.0 += u64::from(arrival < self.origin);
             return self.count_warm_up(end - arrival);
         }
         self.count_answer(arrival, start, end);
@@ -210,10 +229,10 @@ impl Meter {
         log.output_tokens += u64::from(tokens);
         self.judge(end - arrival <= self.slo_latency && ttft <= self.slo_ttft && tpot <= self.slo_tpot);
         self.keep(RequestRow {
-            arrival: SimTime::from_nanos(arrival),
-            start: Some(SimTime::from_nanos(start)),
-            first_token: Some(SimTime::from_nanos(first_token)),
-            end: Some(SimTime::from_nanos(end)),
+            arrival: self.at(arrival),
+            start: Some(self.at(start)),
+            first_token: Some(self.at(first_token)),
+            end: Some(self.at(end)),
             replica: Some(replica),
             outcome: "completed",
         });
@@ -229,6 +248,7 @@ impl Meter {
         self.failed_ever += 1;
         self.attempts_failed[failure as usize] += 1;
         if arrival < self.measure_from {
+            self.before_start.1 += u64::from(arrival < self.origin);
             return;
         }
         let outcome = match failure {
@@ -247,10 +267,10 @@ impl Meter {
         };
         self.step_missed += 1;
         self.keep(RequestRow {
-            arrival: SimTime::from_nanos(arrival),
-            start: service.map(|(start, _)| SimTime::from_nanos(start)),
+            arrival: self.at(arrival),
+            start: service.map(|(start, _)| self.at(start)),
             first_token: None,
-            end: Some(SimTime::from_nanos(at)),
+            end: Some(self.at(at)),
             replica: service.map(|(_, replica)| replica),
             outcome,
         });
@@ -264,7 +284,7 @@ impl Meter {
         self.totals.in_system += 1;
         self.missed_in_system += u64::from(now - arrival > self.slo_latency);
         self.keep(RequestRow {
-            arrival: SimTime::from_nanos(arrival),
+            arrival: self.at(arrival),
             start: None,
             first_token: None,
             end: None,
@@ -313,6 +333,11 @@ impl Meter {
         }
         rows.sort_by_key(|row| (row.arrival, row.start, row.end, row.replica));
         (totals, self.service, rows)
+    }
+
+    /// An instant as the tables show it.
+    fn at(&self, nanos: u64) -> SimTime {
+        SimTime::from_nanos(nanos - self.origin)
     }
 
     fn log_answer(&mut self, arrival: u64, (first_token, end): (u64, u64)) {

@@ -30,8 +30,10 @@ pub use llm::{LlmFlow, TokenCounts};
 pub use meter::{Failure, Meter, StepLatency, Streamed};
 pub use routed::RoutedFlow;
 use units::{PodId, SimTime};
+use workload::{Purpose, Stream};
 
 use crate::Keep;
+use crate::prehistory;
 use crate::spec::{KillRule, NoReplicaRule, Routing, ServiceModel, ServiceSpec, SimulationSpec};
 
 /// A replica's place in a flow; freed and reused when the replica is gone.
@@ -215,23 +217,24 @@ pub trait Flow: Send {
     fn finish(&mut self, now: SimTime) -> u64;
 }
 
-/// The fastest flow that can express the service of `spec`, without any replica yet.
-pub(crate) fn build(spec: &SimulationSpec, seed: u64, keep: Keep) -> Box<dyn Flow> {
+/// The fastest flow that can express the service of `spec`, without any replica yet. `replicas` are there from the start.
+pub(crate) fn build(spec: &SimulationSpec, replicas: u32, seed: u64, keep: Keep) -> Box<dyn Flow> {
     let service = &spec.service;
+    let (intake, meter) = sources(spec, replicas, seed, keep);
     match &service.model {
-        ServiceModel::Slots { .. } => build_with(Slots::of(service), spec, seed, keep),
-        ServiceModel::DynamicBatching { .. } => build_with(Batching::of(service), spec, seed, keep),
-        ServiceModel::ContinuousBatching { prompt_tokens, output_tokens, .. } => {
-            let (intake, meter) = sources(spec, seed, keep);
-            let intake = intake.with_tokens(TokenCounts::new(prompt_tokens, output_tokens, seed));
-            Box::new(LlmFlow::new(service, seed, intake, meter))
-        }
+        ServiceModel::Slots { .. } => build_with(Slots::of(service), spec, seed, (intake, meter)),
+        ServiceModel::DynamicBatching { .. } => build_with(Batching::of(service), spec, seed, (intake, meter)),
+        ServiceModel::ContinuousBatching { .. } => Box::new(LlmFlow::new(service, seed, intake, meter)),
     }
 }
 
-fn build_with<D: Discipline + 'static>(discipline: D, spec: &SimulationSpec, seed: u64, keep: Keep) -> Box<dyn Flow> {
+fn build_with<D: Discipline + 'static>(
+    discipline: D,
+    spec: &SimulationSpec,
+    seed: u64,
+    (intake, meter): (Intake, Meter),
+) -> Box<dyn Flow> {
     let service = &spec.service;
-    let (intake, meter) = sources(spec, seed, keep);
     if may_refuse(service) || keeps_dead_endpoints(spec) {
         Box::new(EventFlow::new(service, seed, intake, meter))
     } else if central::is_expressible(service) {
@@ -258,22 +261,37 @@ pub(crate) fn keeps_dead_endpoints(spec: &SimulationSpec) -> bool {
 }
 
 /// The event flow for the service of `spec`.
-pub(crate) fn build_events(spec: &SimulationSpec, seed: u64, keep: Keep) -> Box<dyn Flow> {
-    let (intake, meter) = sources(spec, seed, keep);
+pub(crate) fn build_events(spec: &SimulationSpec, replicas: u32, seed: u64, keep: Keep) -> Box<dyn Flow> {
+    let (intake, meter) = sources(spec, replicas, seed, keep);
     Box::new(EventFlow::new(&spec.service, seed, intake, meter))
 }
 
-/// Where the requests of `spec` come from, and where what happens to them is counted.
-fn sources(spec: &SimulationSpec, seed: u64, keep: Keep) -> (Intake, Meter) {
-    let measure_from = SimTime::ZERO + spec.warm_up;
+/// Where the requests of `spec` come from, those before its start included, and where what happens to them is counted.
+fn sources(spec: &SimulationSpec, replicas: u32, seed: u64, keep: Keep) -> (Intake, Meter) {
+    let origin = SimTime::ZERO + spec.prehistory.length;
+    let measure_from = origin + spec.warm_up;
     let meter = Meter::new(measure_from, Rules::of(&spec.service).timeout, &spec.slo, keep.requests);
     let (service_time, padding) = match &spec.service.model {
         ServiceModel::Slots { service, .. } => (Some(service), 1),
         ServiceModel::DynamicBatching { batch_max, .. } => (None, *batch_max as usize),
         ServiceModel::ContinuousBatching { .. } => (None, 1),
     };
-    let intake = Intake::new(&spec.traffic, seed, spec.end, service_time, padding);
-    (intake.measure_from(measure_from.as_nanos()), meter)
+    let tokens = |seed| match &spec.service.model {
+        ServiceModel::ContinuousBatching { prompt_tokens, output_tokens, .. } => {
+            Some(TokenCounts::new(prompt_tokens, output_tokens, seed))
+        }
+        _ => None,
+    };
+    let mut intake = Intake::new(&spec.traffic, seed, spec.end, service_time, padding);
+    if let Some(tokens) = tokens(seed) {
+        intake = intake.with_tokens(tokens);
+    }
+    let early = prehistory::traffic(spec, replicas);
+    let early_seed = Stream::new(seed, Purpose::Prehistory, 0).next_u64();
+    let intake = intake
+        .preceded_by(origin, (early.as_ref(), early_seed), service_time, tokens(early_seed))
+        .measure_from(measure_from.as_nanos());
+    (intake, meter.starting_at(origin))
 }
 
 /// The rules of a service that every implementation needs, in raw nanoseconds.

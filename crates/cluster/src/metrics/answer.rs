@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use exporters::Signal;
 use policy::{MetricError, MetricOutcome, MetricQuery, MetricReading, PodSample, Provenance};
 use promql::Value;
 use promql::adapter::{AdapterError, MetricRequest, Objects, Requirement, SelectorOperator};
+use promql::gke::{GkeAdapter, GkeRequest};
 use units::{PodId, SimDuration, SimTime};
 
 use super::world::World;
-use super::{Answer, Pipeline, now_ms};
+use super::{Answer, Pipeline, millis, now_ms};
 use crate::model::Pods;
 
 const NANOS_PER_MILLI: i64 = 1_000_000;
@@ -56,13 +56,24 @@ impl Pipeline {
                 Some(resources) => Ok(resources.answer(name, (&self.fixed.service, &self.fixed.usage), pods)),
                 None => Err(error("metrics-server is not there")),
             },
+            MetricQuery::Pods { name, selector } if self.metrics.gke.metrics.contains_key(name) => {
+                self.gke_pods(name, selector, (now, pods))
+            }
+            MetricQuery::External { name, selector } if self.metrics.gke.metrics.contains_key(name) => {
+                self.gke_external(name, selector, now)
+            }
             MetricQuery::Pods { name, selector } => self.pods_metric(name, selector, now, pods),
             MetricQuery::Object { name, kind, object, selector } => {
                 self.object_metric((name, selector), (kind, object), now)
             }
             MetricQuery::External { name, selector } => self.external_metric(name, selector, now),
             MetricQuery::PromQl { expression } => self.promql(expression, now),
-            MetricQuery::Signal { name } => self.signal(name, world),
+            MetricQuery::Signal(query) => {
+                let (value, age) = self.signals.value(*query, now, &mut *world.flow, pods);
+                self.provenance.age = Some(age);
+                Ok(MetricReading::Signal(value))
+            }
+            MetricQuery::Unread => Err(error("not asked for")),
         }
     }
 
@@ -115,16 +126,41 @@ impl Pipeline {
         Ok(MetricReading::External(found.values.iter().map(|(_, value_m)| *value_m).collect()))
     }
 
-    /// Figures the simulator itself knows, for triggers of kinds it does not model.
-    fn signal(&mut self, name: &str, world: &mut World<'_>) -> Answer {
-        let signal = match name {
-            "queue_length" => Signal::QueueLength,
-            "in_flight" => Signal::InFlight,
-            "requests" => Signal::Unfinished,
-            "arrivals_total" => Signal::Arrivals,
-            _ => return Err(error(&format!("no such signal: {name}"))),
+    /// A metric of the pods as GKE's adapter answers it.
+    fn gke_pods(&mut self, name: &str, selector: &[(String, String)], (now, pods): (SimTime, &Pods)) -> Answer {
+        let by_name: BTreeMap<String, PodId> =
+            pods.selected().into_iter().map(|pod| (self.names.pod(pod), pod)).collect();
+        let names: Vec<&str> = pods_in_order(&by_name);
+        let (adapter, selector) = (self.gke_adapter(), equalities(selector));
+        let request = GkeRequest { metric: &self.metrics.gke.metrics[name], selector: &selector };
+        let namespace = self.fixed.service.namespace.as_str();
+        let found = adapter
+            .pods_metric(&self.storage, now_ms(now), request, (namespace, &names))
+            .map_err(|failure| error(&failure.to_string()))?;
+        self.note_age(found.ages.stalest_ms, now);
+        // The adapter stamps values with the time of the request.
+        let timestamp_ns = found.t_ms * NANOS_PER_MILLI;
+        let sample = |(name, value_m): &(String, i64)| {
+            let pod = *by_name.get(name)?;
+            Some(PodSample { pod, value_m: *value_m, timestamp_ns })
         };
-        Ok(MetricReading::Signal(self.figure(signal, world)))
+        Ok(MetricReading::Pods(found.values.iter().filter_map(sample).collect()))
+    }
+
+    /// An external metric as GKE's adapter answers it.
+    fn gke_external(&mut self, name: &str, selector: &[(String, String)], now: SimTime) -> Answer {
+        let selector = equalities(selector);
+        let request = GkeRequest { metric: &self.metrics.gke.metrics[name], selector: &selector };
+        let found = self
+            .gke_adapter()
+            .external_metric(&self.storage, now_ms(now), request)
+            .map_err(|failure| error(&failure.to_string()))?;
+        self.note_age(found.ages.stalest_ms, now);
+        Ok(MetricReading::External(found.values.iter().map(|(_, value_m)| *value_m).collect()))
+    }
+
+    fn gke_adapter(&self) -> GkeAdapter {
+        GkeAdapter { delay_ms: millis(self.metrics.gke.delay) }
     }
 
     /// An instant query as KEDA sends it: at the present time cut to the whole second.

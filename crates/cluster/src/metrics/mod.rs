@@ -14,7 +14,9 @@ mod outage;
 mod plan;
 mod process;
 mod resource;
+mod rules;
 mod scrape;
+mod signal;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -24,9 +26,10 @@ mod world;
 
 use std::sync::Arc;
 
-use exporters::{Exporter, Signal, TargetOf};
+use exporters::{Exporter, TargetOf};
 use policy::{MetricError, MetricQuery, MetricReading, Provenance};
 use promql::adapter::Adapter;
+use promql::gke::GkeAdapter;
 use promql::{Options, Query, Storage};
 use units::{NodeId, PodId, SimDuration, SimTime};
 use workload::{Purpose, Stream};
@@ -71,6 +74,10 @@ pub(crate) enum MetricsEvent {
     Relist,
     /// metrics-server reads the kubelets.
     Resources,
+    /// A group of recording rules is evaluated.
+    Rules(u32),
+    /// The log of signals is continued.
+    Signals,
 }
 
 impl MetricsEvent {
@@ -84,7 +91,9 @@ impl MetricsEvent {
             Self::Pool => (4, 0),
             Self::Window(window) => (5, window),
             Self::Relist => (6, 0),
+            Self::Signals => (6, 1),
             Self::Resources => (7, 0),
+            Self::Rules(group) => (7, group + 1),
         };
         u64::from(whom) << 3 | kind
     }
@@ -110,6 +119,7 @@ pub(crate) struct Pipeline {
     tally: Tally,
     outages: Outages,
     resources: Option<resource::ResourceSamples>,
+    signals: signal::SignalLog,
     /// Whether Prometheus is asked for anything.
     is_read: bool,
     values: Vec<f64>,
@@ -130,12 +140,18 @@ impl Pipeline {
                 queries.push(compile(text));
             }
         }
-        let rules = metrics.adapter.as_ref().filter(|_| asked.iter().any(is_custom));
+        let is_of_gke = |name: &&str| metrics.gke.metrics.contains_key(*name);
+        let of_adapter: Vec<&str> = asked.iter().filter_map(custom_name).filter(|name| !is_of_gke(name)).collect();
+        let rules = metrics.adapter.as_ref().filter(|_| !of_adapter.is_empty());
         let adapter = rules.map(|rules| {
             Adapter::new(rules, millis(metrics.adapter_relist), options)
                 .expect("the scenario checked the adapter's rules")
+                .only(of_adapter.iter().copied())
         });
-        let mut readers = Readers { queries, adapter, expressions: Vec::new() };
+        let of_gke = asked.iter().filter_map(custom_name).filter_map(|name| metrics.gke.metrics.get(name)).cloned();
+        let gke = of_gke.collect();
+        let mut readers =
+            Readers { queries, adapter, expressions: Vec::new(), rules: rules::groups(&metrics.rules, seed), gke };
         let containers: Vec<String> =
             spec.service.pod.containers.iter().map(|container| container.name.clone()).collect();
         let (plans, watched) = plan::plan(&metrics.targets, &mut readers, &containers);
@@ -148,7 +164,8 @@ impl Pipeline {
                 tally.watch(signal);
             }
         }
-        let retention = readers.lookbehind_ms(options).max(millis(metrics.adapter_relist)) + RETENTION_MARGIN_MS;
+        let retention = readers.lookbehind_ms(options, millis(metrics.gke.delay)).max(millis(metrics.adapter_relist))
+            + RETENTION_MARGIN_MS;
         let reads_resources = asked.iter().any(|query| matches!(query, MetricQuery::Resource { .. }));
         Self {
             fixed: Fixed::new(spec),
@@ -157,7 +174,7 @@ impl Pipeline {
             storage: Storage::new(retention),
             options,
             reads_gpus: plans.iter().any(|plan| plan.target.exporter == Exporter::Dcgm && !plan.of_objects.is_empty()),
-            is_read: !readers.queries.is_empty() || readers.adapter.is_some(),
+            is_read: !readers.queries.is_empty() || readers.adapter.is_some() || !readers.gke.is_empty(),
             readers,
             plans,
             watched,
@@ -165,8 +182,9 @@ impl Pipeline {
             processes: Vec::new(),
             devices: Devices::default(),
             tally,
-            outages: Outages(metrics.outages.clone()),
+            outages: Outages::of(spec),
             resources: reads_resources.then(resource::ResourceSamples::default),
+            signals: signal::SignalLog::new(asked.iter()),
             values: Vec::new(),
             pending: Vec::new(),
             collected_ms: 0,
@@ -189,8 +207,14 @@ impl Pipeline {
         if self.readers.adapter.is_some() {
             events.push((SimTime::ZERO, MetricsEvent::Relist));
         }
+        if self.is_read {
+            events.extend(rules::first_evaluations(&self.readers.rules));
+        }
         if self.resources.is_some() {
             events.push((SimTime::ZERO, MetricsEvent::Resources));
+        }
+        if self.signals.step().is_some() {
+            events.push((SimTime::ZERO, MetricsEvent::Signals));
         }
         events
     }
@@ -309,7 +333,14 @@ impl Pipeline {
             MetricsEvent::Window(window) => self.sample_window(window, world),
             MetricsEvent::Relist => self.relist(world.now),
             MetricsEvent::Resources => self.read_resources(world),
+            MetricsEvent::Signals => self.log_signals(world),
+            MetricsEvent::Rules(group) => self.evaluate_rules(group, world.now),
         }
+    }
+
+    fn log_signals(&mut self, world: &mut World<'_>) {
+        self.signals.push(world.now, &mut *world.flow, world.pods);
+        self.pending.extend(self.signals.step().map(|step| (world.now + step, MetricsEvent::Signals)));
     }
 
     fn process(&mut self, pod: PodId) -> &mut Process {
@@ -352,12 +383,6 @@ impl Pipeline {
         }
     }
 
-    /// The present value of a signal of the gateway or the cluster, for controllers that are told it without a scrape.
-    pub(super) fn figure(&mut self, signal: Signal, world: &mut World<'_>) -> f64 {
-        let figure = Figure::Signal { signal, scale: 1.0, floor: false };
-        self.source(world).value(figure, Subject::Gateway, &value::Before::default())
-    }
-
     fn relist(&mut self, now: SimTime) {
         if let Some(adapter) = &mut self.readers.adapter
             && !self.outages.adapter(now)
@@ -379,9 +404,12 @@ impl Pipeline {
 
 impl Readers {
     /// How far back anybody looks.
-    fn lookbehind_ms(&self, options: Options) -> i64 {
+    fn lookbehind_ms(&self, options: Options, delay_ms: i64) -> i64 {
         let queries = self.queries.iter().chain(&self.expressions);
-        let longest = queries.filter_map(|query| query.lookbehind_ms(options)).max().unwrap_or(0);
+        let of_queries = queries.filter_map(|query| query.lookbehind_ms(options));
+        let of_rules = self.rules.iter().filter_map(|group| group.lookbehind_ms(options));
+        let of_gke = self.gke.iter().map(|_| GkeAdapter { delay_ms }.lookbehind_ms());
+        let longest = of_queries.chain(of_rules).chain(of_gke).max().unwrap_or(0);
         self.adapter.as_ref().and_then(Adapter::lookbehind_ms).map_or(longest, |rules| rules.max(longest))
     }
 }
@@ -397,8 +425,14 @@ fn promql_text(query: &MetricQuery) -> Option<&str> {
     }
 }
 
-fn is_custom(query: &MetricQuery) -> bool {
-    matches!(query, MetricQuery::Pods { .. } | MetricQuery::Object { .. } | MetricQuery::External { .. })
+/// Name of a metric of the custom or external metrics API.
+fn custom_name(query: &MetricQuery) -> Option<&str> {
+    match query {
+        MetricQuery::Pods { name, .. } | MetricQuery::Object { name, .. } | MetricQuery::External { name, .. } => {
+            Some(name)
+        }
+        _ => None,
+    }
 }
 
 fn millis(duration: SimDuration) -> i64 {

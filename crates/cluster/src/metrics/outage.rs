@@ -3,13 +3,19 @@
 use exporters::Exporter;
 use units::SimTime;
 
-use crate::spec::{Outage, OutageSpec};
+use crate::spec::{Outage, OutageSpec, SimulationSpec};
 
 /// All outages of a run.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Outages(pub Vec<OutageSpec>);
 
 impl Outages {
+    /// Those of `spec`, on the clock that its prehistory begins.
+    pub fn of(spec: &SimulationSpec) -> Self {
+        let later = |outage: &OutageSpec| OutageSpec { at: outage.at + spec.prehistory.length, ..*outage };
+        Self(spec.metrics.outages.iter().map(later).collect())
+    }
+
     fn any(&self, now: SimTime, is_meant: impl Fn(Outage) -> bool) -> bool {
         self.0.iter().any(|outage| is_meant(outage.of) && now >= outage.at && now.since(outage.at) < outage.length)
     }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use exporters::{Appears, HistogramPart, HistogramSignal, Kind, Label, Scope, Series, Signal, Target, TargetOf, Value};
 use promql::adapter::Adapter;
+use promql::gke::GkeMetric;
 use promql::labels::METRIC_NAME;
+use promql::rules::RuleGroup;
 use promql::{Labels, Query};
 
 use crate::flow::Watched;
@@ -16,19 +18,28 @@ pub(super) struct Readers {
     pub adapter: Option<Adapter>,
     /// What series of the scenario's own are made of.
     pub expressions: Vec<Query>,
+    /// Recording rules.
+    pub rules: Vec<RuleGroup>,
+    /// Metrics that GKE's adapter answers for.
+    pub gke: Vec<GkeMetric>,
 }
 
 impl Readers {
     /// Whether anybody would look at a series with these labels.
     pub fn wants(&self, labels: &Labels) -> bool {
         let mut queries = self.queries.iter().chain(&self.expressions);
-        queries.any(|query| query.wants(labels)) || self.adapter.as_ref().is_some_and(|adapter| adapter.wants(labels))
+        queries.any(|query| query.wants(labels))
+            || self.adapter.as_ref().is_some_and(|adapter| adapter.wants(labels))
+            || self.rules.iter().any(|group| group.wants(labels))
+            || self.gke.iter().any(|metric| metric.wants_name(labels.metric_name()))
     }
 
     fn wants_name(&self, name: &str) -> bool {
         let mut queries = self.queries.iter().chain(&self.expressions);
         queries.any(|query| query.wants_name(name))
             || self.adapter.as_ref().is_some_and(|adapter| adapter.wants_name(name))
+            || self.rules.iter().any(|group| group.wants_name(name))
+            || self.gke.iter().any(|metric| metric.wants_name(name))
     }
 }
 
@@ -86,7 +97,9 @@ pub(super) fn plan(targets: &[Target], readers: &mut Readers, containers: &[Stri
         let mut has_grown = false;
         for (target, chosen) in targets.iter().zip(&mut chosen) {
             for (series, chosen) in target.series.iter().zip(chosen) {
-                if chosen.is_some() || !readers.wants_name(&series.name) {
+                // Relabelling may give a series another name: what is stored is looked at when a target is registered.
+                let is_renamed = !target.metric_relabelings.is_empty();
+                if chosen.is_some() || !is_renamed && !readers.wants_name(&series.name) {
                     continue;
                 }
                 *chosen = Some(usize::MAX);

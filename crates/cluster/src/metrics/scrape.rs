@@ -100,7 +100,8 @@ impl Pipeline {
         let exporter = self.plans[plan].target.exporter;
         let mut found = (Vec::new(), Vec::new());
         for series in shown {
-            let labels = scrape.series_labels(&exposed(series, |variable| self.fill(variable, subject, exporter)));
+            let shown = exposed(series, |variable| self.fill(variable, subject, exporter));
+            let Some(labels) = scrape.stored_labels(&shown) else { continue };
             if self.readers.wants(&labels) {
                 let column =
                     Column { figure: series.figure, kind: series.kind, appears: series.appears, is_born: false };
@@ -159,6 +160,7 @@ impl Pipeline {
         let mut phase = Stream::new(self.seed, Purpose::Phase, entity ^ self.plans[plan].entity);
         ScrapeTarget {
             honor_labels: target.honor_labels,
+            metric_relabelings: target.metric_relabelings.clone(),
             ..ScrapeTarget::new(Labels::new(labels), interval_ms, phase.below(interval_ms as u64) as i64)
         }
     }

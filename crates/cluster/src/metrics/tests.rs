@@ -54,6 +54,7 @@ fn target(exporter: Exporter, of: TargetOf, series: Vec<Series>) -> Target {
         labels: labels.iter().map(|(name, value)| Label::new(*name, *value)).collect(),
         interval: seconds(10),
         honor_labels: false,
+        metric_relabelings: Vec::new(),
         life: TargetLife::PodObject,
         series,
     }
@@ -99,6 +100,7 @@ fn spec(arrivals: &[u64], targets: Vec<Target>) -> SimulationSpec {
         },
         traffic: Traffic::Replay { source: Arc::new(Trace::new(columns).unwrap()), copies: 1.0 },
         history: Arc::new(RateLog::default()),
+        prehistory: crate::spec::PrehistorySpec::default(),
         slo: SloSpec { latency: None, ttft: None, tpot: None, objective: 0.99 },
         fleet,
         metrics: MetricsSpec { targets, ..MetricsSpec::default() },
@@ -123,7 +125,7 @@ impl Stage {
     fn new(spec: &SimulationSpec, queries: &[MetricQuery]) -> Self {
         let mut stage = Self {
             pipeline: Pipeline::new(spec, queries, 1),
-            flow: flow::build(spec, 1, Keep::default()),
+            flow: flow::build(spec, 0, 1, Keep::default()),
             pods: Pods::new(),
             fleet: Fleet::new(&spec.fleet, &spec.service.pod, 1),
             out: Out::default(),
@@ -454,6 +456,7 @@ fn kube_state_metrics_shows_objects_as_they_come_and_go() {
     };
     let ksm = Target {
         honor_labels: true,
+        metric_relabelings: Vec::new(),
         ..target(
             Exporter::KubeStateMetrics,
             TargetOf::Cluster,
@@ -582,6 +585,7 @@ fn cadvisor_counts_the_cpu_of_each_container_and_of_the_pod() {
     };
     let cadvisor = Target {
         honor_labels: true,
+        metric_relabelings: Vec::new(),
         ..target(Exporter::CAdvisor, TargetOf::Node, vec![of("vllm"), of("proxy"), of("")])
     };
     let mut spec = spec(&[], vec![cadvisor]);

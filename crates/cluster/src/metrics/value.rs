@@ -32,6 +32,8 @@ pub(super) struct Fixed {
     pub usage: UsageSpec,
     /// Unix time of time zero of the clock the model runs on.
     pub start_unix_seconds: i64,
+    /// What that clock is ahead of the fleet's, which begins with the run.
+    pub before: SimDuration,
     pub time_zone: Option<jiff::tz::TimeZone>,
 }
 
@@ -40,7 +42,8 @@ impl Fixed {
         Self {
             service: spec.service.clone(),
             usage: spec.metrics.usage.clone(),
-            start_unix_seconds: spec.start_unix_seconds,
+            start_unix_seconds: spec.start_unix_seconds - spec.prehistory.length.as_secs() as i64,
+            before: spec.prehistory.length,
             time_zone: jiff::tz::TimeZone::get(&spec.time_zone).ok(),
         }
     }
@@ -427,7 +430,7 @@ impl Source<'_, '_> {
         let view = self.world.fleet.node_view(node);
         match signal {
             Signal::NodeIsReady => f64::from(u8::from(view.registered.is_some())),
-            Signal::NodeCreated => view.registered.map_or(f64::NAN, |at| self.fixed.unix(at)),
+            Signal::NodeCreated => view.registered.map_or(f64::NAN, |at| self.fixed.unix(at + self.fixed.before)),
             Signal::NodeGpus => f64::from(view.gpus),
             _ => f64::NAN,
         }

@@ -11,7 +11,10 @@ use workload::{Purpose, RateLog, Stream};
 
 use super::{Cluster, Event};
 use crate::metrics::{Answer, ScalerStatus, World};
-use crate::spec::{ControllerSpec, PolicySpec, ServiceSpec, SimulationSpec};
+use crate::spec::{ControllerManager, ControllerSpec, PolicySpec, ServiceSpec, SimulationSpec};
+
+/// A push scaler sees a change within this time: the HTTP add-on's reads its interceptors every 0.5 s and pushes every 0.2 s.
+const PUSH_PERIOD: SimDuration = SimDuration::from_millis(700);
 
 /// The controllers of one policy and the counts they write.
 pub(super) struct Controllers {
@@ -25,7 +28,10 @@ pub(super) struct Controllers {
     /// What the HorizontalPodAutoscaler showed after its last pass.
     pub(super) scaler: Option<ScalerStatus>,
     history: RateLog,
+    /// Minutes of the prehistory: what the controllers' clock is ahead of the log's.
+    minutes_before: i64,
     arrived_at_last_minute: u64,
+    seed: u64,
 }
 
 /// One thing that passes at its own times.
@@ -53,23 +59,20 @@ impl Controllers {
                 ControllerSpec::Predictive(config) => {
                     list.push(Controller::Plain(Box::new(Predictive::new(config.clone()))));
                 }
-                ControllerSpec::Hpa { spec: hpa, sync_period } => {
-                    let first = phase(*sync_period, list.len());
-                    list.push(Controller::Plain(Box::new(hpa_controller(hpa, *sync_period, first, &spec.service))));
+                ControllerSpec::Hpa { spec: hpa, manager } => {
+                    let first = phase(manager.sync_period, list.len());
+                    list.push(Controller::Plain(Box::new(hpa_controller(hpa, *manager, first, &spec.service))));
                 }
-                ControllerSpec::Keda { scaled_object, sync_period } => {
+                ControllerSpec::Keda { scaled_object, manager } => {
                     let polling = scaled_object.polling_interval();
-                    let setting = Setting {
-                        first_poll: phase(polling, list.len()),
-                        ..Setting::starting_at(spec.start_unix_seconds)
-                    };
+                    let setting = super::prehistory::setting(spec, phase(polling, list.len()));
                     let keda =
                         Keda::new(scaled_object.clone(), setting).expect("the scenario admitted this ScaledObject");
                     let hpa = keda.hpa_spec().cloned();
                     list.push(Controller::KedaOperator(Box::new(keda)));
                     if let Some(hpa) = hpa {
-                        let first = phase(*sync_period, list.len());
-                        let hpa = Box::new(hpa_controller(&hpa, *sync_period, first, &spec.service));
+                        let first = phase(manager.sync_period, list.len());
+                        let hpa = Box::new(hpa_controller(&hpa, *manager, first, &spec.service));
                         list.push(Controller::KedaHpa { hpa, first });
                     }
                 }
@@ -82,13 +85,39 @@ impl Controllers {
             standby: None,
             scaler: scaler_at_start(policy),
             history: (*spec.history).clone(),
+            minutes_before: (spec.prehistory.length.as_secs() / 60) as i64,
             arrived_at_last_minute: 0,
+            seed,
         }
     }
 
-    /// When each controller first passes, with its index.
-    pub(super) fn schedules(&self) -> Vec<(usize, Schedule)> {
-        self.list.iter().map(Controller::schedule).enumerate().collect()
+    /// When each controller first passes, with its index; time zero of the run is `origin`. Those that watch have been
+    /// passing since `rehearsal` before it.
+    pub(super) fn first_passes(&self, origin: SimTime, rehearsal: SimDuration) -> Vec<(usize, SimTime)> {
+        let first = |controller: &Controller| {
+            let Schedule { period, first } = controller.schedule();
+            let earlier = if controller.watches() { rehearsal.as_nanos() / period.as_nanos() } else { 0 };
+            (origin + (first.since(SimTime::ZERO))).saturating_sub(period * earlier)
+        };
+        self.list.iter().map(first).enumerate().collect()
+    }
+
+    /// The run begins; `arrived` requests have arrived before it.
+    pub(super) fn begin(&mut self, arrived: u64) {
+        self.arrived_at_last_minute = arrived;
+    }
+
+    /// When the push scalers of each controller that has some first report, with its index.
+    pub(super) fn pushes(&self) -> Vec<(usize, SimTime)> {
+        let first = |(index, controller): (usize, &Controller)| match controller {
+            Controller::KedaOperator(keda) if keda.has_push() => {
+                let phase =
+                    Stream::new(self.seed, Purpose::Phase, index as u64 | 1 << 41).below(PUSH_PERIOD.as_nanos());
+                Some((index, SimTime::from_nanos(phase)))
+            }
+            _ => None,
+        };
+        self.list.iter().enumerate().filter_map(first).collect()
     }
 
     /// Every metric any controller may ask for.
@@ -121,6 +150,11 @@ impl Controller {
         }
     }
 
+    /// Whether it remembers what it saw before it acts: KEDA always does, others if they read metrics.
+    fn watches(&self) -> bool {
+        !matches!(self, Self::Plain(policy) if policy.queries().is_empty())
+    }
+
     fn is_hpa(&self) -> bool {
         match self {
             Self::Plain(policy) => policy.name() == "hpa",
@@ -139,11 +173,14 @@ impl Controller {
 }
 
 /// The offered past as policies may read it.
-struct Past<'a>(&'a RateLog);
+struct Past<'a> {
+    log: &'a RateLog,
+    minutes_before: i64,
+}
 
 impl RateHistory for Past<'_> {
     fn rate_at_minute(&self, minute: i64) -> Option<f64> {
-        self.0.rate_at_minute(minute)
+        self.log.rate_at_minute(minute.saturating_sub(self.minutes_before))
     }
 }
 
@@ -151,10 +188,32 @@ impl Cluster<'_> {
     /// One pass of controller number `index`.
     pub(super) fn decide(&mut self, index: usize, agenda: &mut Agenda<Event>) {
         let now = agenda.now();
-        let recommendation = self.pass(index, now);
+        let period = self.controllers.list[index].schedule().period;
+        agenda.schedule(now + period, Event::Decide(index));
+        let Some(recommendation) = self.pass(index, now) else { return };
+        let is_first = self.controllers.list[index].watches() && now < self.origin + period;
+        let before = self.controllers.desired;
+        self.carry_out(index, &recommendation, agenda);
+        if is_first {
+            let name = self.controllers.list[index].name();
+            self.remark_on_first_pass(&name, before, recommendation.action);
+        }
+    }
+
+    /// Push scalers of controller number `index` report; only what is written enters the decision log.
+    pub(super) fn push(&mut self, index: usize, agenda: &mut Agenda<Event>) {
+        let now = agenda.now();
+        if let Some(recommendation) = self.pushed(index, now) {
+            self.carry_out(index, &recommendation, agenda);
+        }
+        agenda.schedule(now + PUSH_PERIOD, Event::Push(index));
+    }
+
+    fn carry_out(&mut self, index: usize, recommendation: &Recommendation, agenda: &mut Agenda<Event>) {
+        let now = agenda.now();
         let before = self.controllers.desired;
         let ready = self.pods.counts(before).ready;
-        self.apply(&recommendation);
+        self.apply(recommendation);
         if let (true, Some(scaler)) = (self.controllers.list[index].is_hpa(), &mut self.controllers.scaler) {
             (scaler.current, scaler.desired) = (before, self.controllers.desired);
         }
@@ -168,13 +227,35 @@ impl Cluster<'_> {
         let name = self.controllers.list[index].name();
         self.recorder.decision((now, name), (before, ready), &recommendation.trail, written);
         self.reconcile(agenda);
-        agenda.schedule(now + self.controllers.list[index].schedule().period, Event::Decide(index));
     }
 
-    fn pass(&mut self, index: usize, now: SimTime) -> Recommendation {
+    fn pushed(&mut self, index: usize, now: SimTime) -> Option<Recommendation> {
+        let Controller::KedaOperator(keda) = &self.controllers.list[index] else {
+            panic!("only a KEDA operator has push scalers");
+        };
+        let raw = keda.push_queries();
         let load = self.flow.load(now);
         let counts = self.pods.counts(self.controllers.desired);
-        let raw: Vec<MetricQuery> = self.raw_queries(index, now, counts);
+        let (answers, provenance) = self.ask(&raw, now);
+        let Controllers { list, floor, history, minutes_before, .. } = &mut self.controllers;
+        let Controller::KedaOperator(keda) = &mut list[index] else { return None };
+        keda.push(&Observation {
+            now,
+            counts,
+            floor: *floor,
+            pods: self.pods.views(),
+            metrics: &answers,
+            provenance: &provenance,
+            arrivals: load.arrived,
+            completions: load.completed,
+            queue: load.waiting,
+            in_flight: load.in_flight,
+            history: &Past { log: history, minutes_before: *minutes_before },
+        })
+    }
+
+    /// What the metric APIs answer now.
+    fn ask(&mut self, queries: &[MetricQuery], now: SimTime) -> (Vec<Answer>, Vec<Provenance>) {
         let mut world = World {
             now,
             flow: &mut *self.flow,
@@ -183,9 +264,18 @@ impl Cluster<'_> {
             desired: self.controllers.desired,
             scaler: self.controllers.scaler,
         };
-        let (answers, provenance) = self.pipeline.answer_all(&raw, &mut world);
-        let Controllers { list, floor, history, .. } = &mut self.controllers;
-        let past = Past(history);
+        self.pipeline.answer_all(queries, &mut world)
+    }
+
+    /// What the controller answers; nothing before the run, when it only watches.
+    fn pass(&mut self, index: usize, now: SimTime) -> Option<Recommendation> {
+        let is_rehearsal = now < self.origin;
+        let load = self.flow.load(now);
+        let counts = self.pods.counts(self.controllers.desired);
+        let raw: Vec<MetricQuery> = self.raw_queries(index, now, counts);
+        let (answers, provenance) = self.ask(&raw, now);
+        let Controllers { list, floor, history, minutes_before, .. } = &mut self.controllers;
+        let past = Past { log: history, minutes_before: *minutes_before };
         let mut seen = Observation {
             now,
             counts,
@@ -201,8 +291,8 @@ impl Cluster<'_> {
         };
         let (earlier, rest) = list.split_at_mut(index);
         match &mut rest[0] {
-            Controller::Plain(policy) => policy.decide(&seen),
-            Controller::KedaOperator(keda) => keda.decide(&seen),
+            Controller::Plain(policy) => answer(policy.as_mut(), &seen, is_rehearsal),
+            Controller::KedaOperator(keda) => answer(keda.as_mut(), &seen, is_rehearsal),
             Controller::KedaHpa { hpa, .. } => {
                 let Some(Controller::KedaOperator(keda)) = earlier.last_mut() else {
                     panic!("a generated HPA follows its KEDA operator");
@@ -212,7 +302,7 @@ impl Cluster<'_> {
                 let resource = answers[own..].iter().cloned().zip(provenance[own..].iter().copied());
                 let (metrics, provenance) = through_keda(hpa.queries(), external, resource);
                 (seen.metrics, seen.provenance) = (&metrics, &provenance);
-                hpa.decide(&seen)
+                answer(hpa.as_mut(), &seen, is_rehearsal)
             }
         }
     }
@@ -224,7 +314,7 @@ impl Cluster<'_> {
             (Controller::KedaHpa { hpa, .. }, Some(Controller::KedaOperator(keda))) => {
                 let live = keda.queries().iter().enumerate().map(|(query, raw)| {
                     let is_needed = keda.needs_query(query, now, counts);
-                    if is_needed { raw.clone() } else { MetricQuery::Signal { name: "unread".into() } }
+                    if is_needed { raw.clone() } else { MetricQuery::Unread }
                 });
                 live.chain(hpa.queries().iter().filter(|query| !is_external(query)).cloned()).collect()
             }
@@ -243,6 +333,14 @@ impl Cluster<'_> {
             Action::Standby(replicas) => self.controllers.standby = Some(replicas),
         }
     }
+}
+
+fn answer(policy: &mut dyn ScalingPolicy, seen: &Observation<'_>, is_rehearsal: bool) -> Option<Recommendation> {
+    if is_rehearsal {
+        policy.rehearse(seen);
+        return None;
+    }
+    Some(policy.decide(seen))
 }
 
 /// What the policy's HorizontalPodAutoscaler shows before its first pass; nothing if it has none.
@@ -277,11 +375,18 @@ fn through_keda(
 
 fn hpa_controller(
     spec: &HpaSpec,
-    sync_period: SimDuration,
+    manager: ControllerManager,
     first: SimTime,
     service: &ServiceSpec,
 ) -> HorizontalPodAutoscaler {
-    let config =
-        HpaConfig { sync_period, first, requests: crate::metrics::request_table(service), ..HpaConfig::default() };
+    let config = HpaConfig {
+        sync_period: manager.sync_period,
+        first,
+        zero_rule: manager.zero_rule,
+        has_configurable_tolerance: manager.has_configurable_tolerance,
+        has_pod_level_resources: manager.has_pod_level_resources,
+        requests: crate::metrics::request_table(service),
+        ..HpaConfig::default()
+    };
     HorizontalPodAutoscaler::new(spec, config)
 }

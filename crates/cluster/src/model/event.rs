@@ -28,10 +28,14 @@ pub(crate) enum Event {
     Minute,
     /// A controller makes a pass.
     Decide(usize),
+    /// Push scalers of a controller may wake the target.
+    Push(usize),
     /// A step of the timeline is over.
     Step,
     /// The warm-up is over.
     MeasureFrom,
+    /// The prehistory is over: the last nanosecond before time zero.
+    Begin,
 }
 
 impl engine::Event for Event {
@@ -48,10 +52,11 @@ impl engine::Event for Event {
             Self::Metrics(_) => 4,
             Self::Minute => 5,
             // Decide late: the policy sees the whole instant.
-            Self::Decide(_) => 6,
+            Self::Decide(_) | Self::Push(_) => 6,
             // The timeline shows what the instant ended with.
             Self::Step => 7,
             Self::MeasureFrom => 8,
+            Self::Begin => 9,
         }
     }
 }
@@ -72,6 +77,8 @@ impl Event {
             Self::Refuse(pod) => (9, u64::from(pod.0)),
             Self::Withdraw(pod) => (10, u64::from(pod.0)),
             Self::Forget(pod) => (11, u64::from(pod.0)),
+            Self::Begin => (12, 0),
+            Self::Push(index) => (13, index as u64),
         };
         whom << 8 | kind
     }

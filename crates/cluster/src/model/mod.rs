@@ -7,6 +7,7 @@
 mod control;
 mod event;
 mod pods;
+mod prehistory;
 mod reconcile;
 mod recorder;
 mod remarks;
@@ -31,6 +32,9 @@ use recorder::Recorder;
 pub(crate) struct Cluster<'a> {
     spec: &'a SimulationSpec,
     policy: &'a PolicySpec,
+    /// Time zero of the run on the agenda's clock, which begins with the prehistory.
+    origin: SimTime,
+    actives_at_start: u32,
     fleet: Fleet,
     flow: Box<dyn Flow>,
     pods: Pods,
@@ -46,7 +50,7 @@ pub(crate) struct Cluster<'a> {
 
 /// Runs policy number `policy` of `spec` once, its requests in the fastest flow that can express them.
 pub(crate) fn simulate(spec: &SimulationSpec, policy: usize, replication: u32, seed: u64, keep: Keep) -> RunRecord {
-    let flow = flow::build(spec, seed, keep);
+    let flow = flow::build(spec, spec.replicas_at_start(policy), seed, keep);
     RunRecord { replication, ..simulate_flow(spec, policy, seed, keep, flow) }
 }
 
@@ -58,7 +62,7 @@ pub(crate) fn simulate_to(
     keep: Keep,
     requests: Box<dyn RequestSink>,
 ) -> RunRecord {
-    let mut flow = flow::build(spec, seed, keep);
+    let mut flow = flow::build(spec, spec.replicas_at_start(policy), seed, keep);
     flow.meter().pass_rows_to(Box::new(InOrder::new(spec, seed, requests)));
     RunRecord { replication, ..simulate_flow(spec, policy, seed, keep, flow) }
 }
@@ -72,11 +76,14 @@ pub(crate) fn simulate_flow(
     flow: Box<dyn Flow>,
 ) -> RunRecord {
     let alternative = &spec.policies[policy];
+    let origin = SimTime::ZERO + spec.prehistory.length;
     let mut agenda = Agenda::default();
     let controllers = Controllers::new(spec, alternative, seed);
     let mut cluster = Cluster {
         spec,
         policy: alternative,
+        origin,
+        actives_at_start: spec.replicas_at_start(policy),
         fleet: Fleet::new(&spec.fleet, &spec.service.pod, seed),
         flow,
         pods: Pods::new(),
@@ -93,7 +100,7 @@ pub(crate) fn simulate_flow(
     }
     cluster.flow.meter().watch(&watched);
     cluster.start(&mut agenda);
-    run(&mut cluster, &mut agenda, spec.end);
+    run(&mut cluster, &mut agenda, spec.end + spec.prehistory.length);
     cluster.finish(seed)
 }
 
@@ -103,7 +110,7 @@ impl Cluster<'_> {
         self.fleet.start_calendar_at(self.spec.start_unix_seconds);
         self.fleet.keep_standbys_on_demand(self.policy.warm_pool.as_ref().is_some_and(|pool| pool.on_demand));
         self.fleet.start(&mut self.out);
-        let actives = self.policy.replicas_initial.unwrap_or(self.spec.service.replicas_initial);
+        let actives = self.actives_at_start;
         self.controllers.desired = actives;
         self.recorder.desired_changed(agenda.now(), actives);
         self.fleet.want_replicas(actives);
@@ -115,16 +122,20 @@ impl Cluster<'_> {
         }
         self.take_notices(agenda);
         self.schedule_clocks(agenda);
+        self.schedule_begin(agenda);
     }
 
     fn schedule_clocks(&mut self, agenda: &mut Agenda<Event>) {
-        for (index, schedule) in self.controllers.schedules() {
-            agenda.schedule(schedule.first, Event::Decide(index));
+        for (index, first) in self.controllers.first_passes(self.origin, self.spec.prehistory.rehearsal) {
+            agenda.schedule(first, Event::Decide(index));
         }
-        agenda.schedule(SimTime::from_secs(60), Event::Minute);
-        agenda.schedule(SimTime::ZERO + self.spec.timeline_step, Event::Step);
+        for (index, first) in self.controllers.pushes() {
+            agenda.schedule(self.origin + first.since(SimTime::ZERO), Event::Push(index));
+        }
+        agenda.schedule(self.origin + SimDuration::from_secs(60), Event::Minute);
+        agenda.schedule(self.origin + self.spec.timeline_step, Event::Step);
         if self.spec.warm_up > SimDuration::ZERO {
-            agenda.schedule(SimTime::ZERO + self.spec.warm_up, Event::MeasureFrom);
+            agenda.schedule(self.origin + self.spec.warm_up, Event::MeasureFrom);
         }
         for (time, event) in self.pipeline.first_events() {
             agenda.schedule(time, Event::Metrics(event));
@@ -134,8 +145,9 @@ impl Cluster<'_> {
     /// Passes on what the fleet asked for and said, until it has nothing more to say.
     fn take_notices(&mut self, agenda: &mut Agenda<Event>) {
         loop {
+            let before = self.spec.prehistory.length;
             for (time, event) in self.out.schedule.drain(..) {
-                agenda.schedule(time, Event::Fleet(event));
+                agenda.schedule(time.saturating_add(before), Event::Fleet(event));
             }
             if self.out.notices.is_empty() {
                 if self.warned.is_empty() {
@@ -177,7 +189,8 @@ impl Cluster<'_> {
                 self.reconcile(agenda);
             }
             Notice::Lost { pod, not_ready_at, evicted_at } => {
-                self.pod_is_lost(pod, (not_ready_at, evicted_at), agenda);
+                let until = (self.on_agenda(not_ready_at), self.on_agenda(evicted_at));
+                self.pod_is_lost(pod, until, agenda);
             }
             Notice::Warned { pod, .. } => self.warned.push(pod),
             Notice::NodeUp { node } => self.pipeline.node_is_up(node, &self.fleet, now),
@@ -249,9 +262,11 @@ impl Cluster<'_> {
     fn step(&mut self, agenda: &mut Agenda<Event>) {
         let now = agenda.now();
         self.tell_busy(now);
-        let load = self.flow.load(now);
+        let load = self.load_of_run(now);
         let latency = self.flow.meter().close_step();
-        self.recorder.step(now, (load, latency), self.pods.counts(self.controllers.desired), &self.fleet);
+        let counts = self.pods.counts(self.controllers.desired);
+        let cost = self.fleet.cost_so_far(self.in_run(now));
+        self.recorder.step(now, (load, latency), counts, (self.fleet.counts(), cost));
         let next = now + self.spec.timeline_step;
         agenda.schedule(next, Event::Step);
     }
@@ -274,21 +289,21 @@ impl Cluster<'_> {
     }
 
     fn finish(mut self, seed: u64) -> RunRecord {
-        let end = self.spec.end;
+        let end = self.on_agenda(self.spec.end);
         self.tell_busy(end);
         let arrived = self.flow.finish(end);
         for (pod, slot) in self.pods.in_flow() {
             let stats = self.flow.stats(slot, end);
             self.recorder.replica_ended(pod, stats, 0);
         }
-        self.fleet.finish(end);
+        self.fleet.finish(self.spec.end);
         let meter = std::mem::replace(self.flow.meter(), flow::Meter::idle());
         self.recorder.ready_changed(end, self.pods.counts(self.controllers.desired));
         let mut record =
             self.recorder.into_record((self.policy, end), &mut self.fleet, meter.into_totals(arrived), self.digest);
         record.policy.clone_from(&self.policy.name);
         record.seed = seed;
-        record.measured = end.since(SimTime::ZERO + self.spec.warm_up);
+        record.measured = self.spec.end.since(SimTime::ZERO + self.spec.warm_up);
         record
     }
 }
@@ -320,8 +335,10 @@ impl Model for Cluster<'_> {
             Event::Metrics(event) => self.metrics(event, agenda),
             Event::Minute => self.minute(agenda),
             Event::Decide(index) => self.decide(index, agenda),
+            Event::Push(index) => self.push(index, agenda),
             Event::Step => self.step(agenda),
             Event::MeasureFrom => self.measure_from(now),
+            Event::Begin => self.begin(now),
         }
         self.take_notices(agenda);
         for (time, event) in self.pipeline.take_pending() {
@@ -337,13 +354,13 @@ impl Cluster<'_> {
             // A bill is written: what was busy until now must be on it.
             self.tell_busy(now);
         }
-        self.fleet.handle(event, now, &mut self.out);
+        self.fleet.handle(event, self.in_run(now), &mut self.out);
     }
 
     /// The warm-up is over: money and counters start from here.
     fn measure_from(&mut self, now: SimTime) {
         self.tell_busy(now);
-        self.fleet.reset_measurement(now);
+        self.fleet.reset_measurement(self.in_run(now));
         self.recorder.reset(now);
     }
 

@@ -5,6 +5,8 @@ use units::{PodId, SimTime};
 
 use crate::flow::Slot;
 
+const A_DAY_NS: i64 = 86_400_000_000_000;
+
 /// What a pod is kept for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -49,6 +51,8 @@ struct Pod {
     /// Its node is about to be taken, and a standby already serves in its place.
     is_covered: bool,
     deleted: SimTime,
+    /// It has been ready since long before the run: neither its start nor its getting ready is recent news.
+    is_old: bool,
 }
 
 /// A pod as the API server shows it.
@@ -106,6 +110,7 @@ impl Pods {
             ending: "running",
             is_covered: false,
             deleted: SimTime::MAX,
+            is_old: false,
         });
         self.living.push(pod);
         self.count(pod, 1);
@@ -154,6 +159,12 @@ impl Pods {
         entry.is_running = true;
         entry.scheduled.get_or_insert(entry.created);
         entry.ready_transition = now;
+    }
+
+    /// It has been ready for a day.
+    pub(crate) fn set_old(&mut self, pod: PodId) {
+        let entry = &mut self.all[pod.index()];
+        (entry.is_old, entry.created, entry.scheduled) = (true, SimTime::ZERO, Some(SimTime::ZERO));
     }
 
     pub(crate) fn set_state(&mut self, pod: PodId, state: PodState) {
@@ -302,13 +313,14 @@ impl Pods {
             PodState::Starting | PodState::Lost => Ready::False,
             _ => Ready::True,
         };
+        let old = entry.is_old.then_some(-A_DAY_NS);
         PodView {
             pod,
             phase: if entry.is_running { PodPhase::Running } else { PodPhase::Pending },
             deleted: entry.state == PodState::Draining,
             ready,
-            started_ns: entry.scheduled.map(|time| time.as_nanos() as i64),
-            ready_transition_ns: entry.ready_transition.as_nanos() as i64,
+            started_ns: old.or(entry.scheduled.map(|time| time.as_nanos() as i64)),
+            ready_transition_ns: old.unwrap_or(entry.ready_transition.as_nanos() as i64),
         }
     }
 

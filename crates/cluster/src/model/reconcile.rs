@@ -9,15 +9,18 @@ use crate::fleet::PodRole;
 use crate::spec::Routing;
 
 impl Cluster<'_> {
-    /// A pod that is there and warm from time zero on.
+    /// A pod that is there and warm from the start on, and was before it if there is a prehistory.
     pub(super) fn create_ready(&mut self, role: Role) {
         let now = SimTime::ZERO;
-        let pod = self.pods.create(role, now);
-        if !self.fleet.create_ready_pod(pod, fleet_role(role), now, &mut self.out) {
+        let pod = self.pods.create(role, self.origin);
+        if !self.fleet.create_ready_pod(pod, fleet_role(role), SimTime::ZERO, &mut self.out) {
             // The pools' limits leave no room: it is pending, as it would be in a cluster.
             return;
         }
         self.pods.set_ready(pod, now);
+        if self.origin > SimTime::ZERO {
+            self.pods.set_old(pod);
+        }
         if role == Role::Standby {
             self.pods.set_state(pod, PodState::Standby);
         } else {
@@ -56,14 +59,14 @@ impl Cluster<'_> {
         let now = agenda.now();
         self.pods.set_role(pod, Role::Active);
         self.pods.set_state(pod, PodState::Promoting);
-        self.fleet.set_role(pod, PodRole::Active, now);
+        self.fleet.set_role(pod, PodRole::Active, self.in_run(now));
         let delay = self.policy.warm_pool.as_ref().map(|pool| pool.promote).unwrap_or_default();
         agenda.schedule(now + delay, Event::Endpoint(pod));
     }
 
     fn create_cold(&mut self, role: Role, now: SimTime) {
         let pod = self.pods.create(role, now);
-        self.fleet.create_pod(pod, fleet_role(role), now, &mut self.out);
+        self.fleet.create_pod(pod, fleet_role(role), self.in_run(now), &mut self.out);
     }
 
     /// A pod is warm. What it was ordered for does not bind it: if an active is still starting, this one serves in its place and
@@ -78,7 +81,7 @@ impl Cluster<'_> {
         self.pods.set_state(pod, PodState::Standby);
         if let Some(other) = still_starting {
             self.pods.set_role(other, Role::Standby);
-            self.fleet.set_role(other, PodRole::Standby, now);
+            self.fleet.set_role(other, PodRole::Standby, self.in_run(now));
             self.promote(pod, agenda);
         }
     }
@@ -145,7 +148,7 @@ impl Cluster<'_> {
         if let Some(slot) = self.pods.slot(pod) {
             self.tell_busy_of(pod, slot, now);
         }
-        self.fleet.begin_drain(pod, now);
+        self.fleet.begin_drain(pod, self.in_run(now));
     }
 
     /// Deletes a pod: at once if it is not serving, else after its last request or its grace period, whichever comes first.
@@ -252,7 +255,7 @@ impl Cluster<'_> {
             PodState::Demoting => {
                 self.leave_flow(pod, now);
                 self.pods.set_state(pod, PodState::Standby);
-                self.fleet.set_role(pod, PodRole::Standby, now);
+                self.fleet.set_role(pod, PodRole::Standby, self.in_run(now));
             }
             _ => {}
         }
@@ -267,7 +270,7 @@ impl Cluster<'_> {
     /// The pod is gone; its GPU is free.
     fn end_pod(&mut self, pod: PodId, now: SimTime) {
         self.leave_flow(pod, now);
-        self.fleet.delete_pod(pod, self.pods.ending(pod), now, &mut self.out);
+        self.fleet.delete_pod(pod, self.pods.ending(pod), self.in_run(now), &mut self.out);
         self.pods.set_gone(pod);
         self.pipeline.pod_is_gone(pod);
     }

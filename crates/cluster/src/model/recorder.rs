@@ -8,10 +8,10 @@ use record::{
     DecisionRow, MetricRow, ReplicaLife, RequestRow, RequestTotals, RunRecord, ScalingTotals, ServiceTotals, StepRow,
     TimelineRow,
 };
-use units::{PodId, SimDuration, SimTime};
+use units::{Cost, PodId, SimDuration, SimTime};
 
 use crate::Keep;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, NodeCounts};
 use crate::flow::{Load, ReplicaStats, StepLatency};
 use crate::spec::{PolicySpec, SimulationSpec};
 
@@ -26,9 +26,13 @@ pub(super) struct Recorder {
     decisions: Vec<DecisionRow>,
     /// Final statistics of pods that have served: (busy, completed, lost).
     served: BTreeMap<PodId, (u64, u64, u64)>,
+    /// What those that were there before the run had done by then: (busy, completed).
+    before: BTreeMap<PodId, (u64, u64)>,
+    /// Time zero of the run on the clock of the agenda.
+    origin: SimTime,
     measure_from: SimTime,
+    remarks: Vec<String>,
     ready_since: (SimTime, u32),
-    replicas_now: u32,
     last_load: Load,
     /// What remarks are made of.
     tally: Tally,
@@ -48,9 +52,11 @@ impl Recorder {
             timeline: Vec::new(),
             decisions: Vec::new(),
             served: BTreeMap::new(),
-            measure_from: SimTime::ZERO + spec.warm_up,
+            before: BTreeMap::new(),
+            origin: SimTime::ZERO + spec.prehistory.length,
+            measure_from: SimTime::ZERO + spec.prehistory.length + spec.warm_up,
+            remarks: Vec::new(),
             ready_since: (SimTime::ZERO, 0),
-            replicas_now: 0,
             last_load: Load::default(),
             tally: Tally::default(),
             at_max: (replicas_max(policy), None),
@@ -59,10 +65,9 @@ impl Recorder {
         }
     }
 
-    /// The number of ready replicas (and of all that exist) from now on.
+    /// The number of ready replicas from now on.
     pub(super) fn ready_changed(&mut self, now: SimTime, counts: Counts) {
-        let exist = counts.ready + counts.starting + counts.draining;
-        self.scaling.replicas_max = self.scaling.replicas_max.max(exist);
+        self.scaling.replicas_max = self.scaling.replicas_max.max(counts.ready);
         let (since, ready) = self.ready_since;
         if now > since {
             let span = u128::from((now - since).as_nanos()) * u128::from(ready);
@@ -71,7 +76,6 @@ impl Recorder {
             self.ready_since.0 = now;
         }
         self.ready_since.1 = counts.ready;
-        self.replicas_now = exist;
     }
 
     /// As many replicas are wanted from now on.
@@ -103,8 +107,9 @@ impl Recorder {
     pub(super) fn replica_ended(&mut self, pod: PodId, stats: ReplicaStats, lost: u64) {
         if self.keep.tables {
             let entry = self.served.entry(pod).or_default();
-            entry.0 += stats.busy_ns;
-            entry.1 += stats.success;
+            let (busy_before, completed_before) = self.before.remove(&pod).unwrap_or_default();
+            entry.0 += stats.busy_ns - busy_before;
+            entry.1 += stats.success - completed_before;
             entry.2 += lost;
         }
     }
@@ -123,15 +128,21 @@ impl Recorder {
             self.scaling.scale_ups += u64::from(replicas > before);
             self.scaling.scale_downs += u64::from(replicas < before);
         }
-        self.tally.pass(time, &controller, before, trail);
+        self.tally.pass(self.in_run(time), &controller, before, trail);
         if !self.keep.tables {
             return;
         }
-        self.decisions.push(decision_row(time, controller, (before, ready), trail, written));
+        self.decisions.push(decision_row(self.in_run(time), controller, (before, ready), trail, written));
     }
 
     /// A step of the timeline ends now.
-    pub(super) fn step(&mut self, now: SimTime, (load, latency): (Load, StepLatency), counts: Counts, fleet: &Fleet) {
+    pub(super) fn step(
+        &mut self,
+        now: SimTime,
+        (load, latency): (Load, StepLatency),
+        counts: Counts,
+        (nodes, cost): (NodeCounts, Cost),
+    ) {
         self.ready_changed(now, counts);
         let ready_ns = std::mem::take(&mut self.step_ready_ns);
         let busy_ns = std::mem::take(&mut self.step_busy_ns);
@@ -139,9 +150,8 @@ impl Recorder {
         if !self.keep.tables {
             return;
         }
-        let nodes = fleet.counts();
         self.timeline.push(TimelineRow {
-            start: now.saturating_sub(self.step),
+            start: self.in_run(now).saturating_sub(self.step),
             step: self.step,
             arrivals: load.arrived - last.arrived,
             completions: load.completed - last.completed,
@@ -160,13 +170,26 @@ impl Recorder {
             gpu_utilization: if ready_ns == 0 { f64::NAN } else { (busy_ns as f64 / ready_ns as f64).min(1.0) },
             latency_p50_ns: latency.p50_ns,
             latency_p99_ns: latency.p99_ns,
-            cost_so_far: fleet.cost_so_far(now).to_usd(),
+            cost_so_far: cost.to_usd(),
         });
+    }
+
+    /// The run begins with this load. What a replica has done before it is not the run's.
+    pub(super) fn begin(&mut self, load: Load, replicas: impl Iterator<Item = (PodId, ReplicaStats)>) {
+        self.reset(self.origin);
+        (self.step_ready_ns, self.step_busy_ns) = (0, 0);
+        self.last_load = load;
+        self.before = replicas.map(|(pod, stats)| (pod, (stats.busy_ns, stats.success))).collect();
+    }
+
+    /// Something the user should know.
+    pub(super) fn remark(&mut self, text: String) {
+        self.remarks.push(text);
     }
 
     /// Forgets the totals of the warm-up; the tables keep it.
     pub(super) fn reset(&mut self, now: SimTime) {
-        self.scaling = ScalingTotals { replicas_max: self.replicas_now, ..ScalingTotals::default() };
+        self.scaling = ScalingTotals { replicas_max: self.ready_since.1, ..ScalingTotals::default() };
         self.ready_since.0 = now;
         self.tally.reset();
         self.at_max.1 = self.at_max.1.map(|_| now);
@@ -189,8 +212,8 @@ impl Recorder {
             self.scaling.at_max_ns += u128::from((end - since).as_nanos());
         }
         let measured = end - self.measure_from;
-        let (metrics, mut remarks) = self.tally.finish(policy, &self.scaling, measured);
-        remarks.extend(fleet.remarks());
+        let (metrics, told) = self.tally.finish(policy, &self.scaling, measured);
+        let remarks = self.remarks.into_iter().chain(told).chain(fleet.remarks()).collect();
         let (mut replicas, nodes) = if self.keep.tables { fleet.take_lives() } else { (Vec::new(), Vec::new()) };
         replicas.iter_mut().for_each(|life| fill_served(life, &self.served));
         RunRecord {
@@ -211,6 +234,10 @@ impl Recorder {
             metrics,
             remarks,
         }
+    }
+
+    fn in_run(&self, time: SimTime) -> SimTime {
+        SimTime::ZERO + time.since(self.origin)
     }
 }
 

@@ -1,6 +1,10 @@
 //! How metrics travel from replicas to controllers.
 
+use std::collections::BTreeMap;
+
 use exporters::{Exporter, Target};
+use promql::gke::GkeMetric;
+use promql::rules::RuleGroup;
 use units::{Bytes, Millicores, SimDuration, SimTime};
 
 /// The metrics pipeline.
@@ -20,6 +24,10 @@ pub struct MetricsSpec {
     pub targets: Vec<Target>,
     /// prometheus-adapter configuration, if there is one.
     pub adapter: Option<promql::adapter::Rules>,
+    /// Groups of recording rules that somebody reads.
+    pub rules: Vec<RuleGroup>,
+    /// Metrics that GKE's adapter answers for.
+    pub gke: GkeSpec,
     /// CPU, memory and power of the replicas.
     pub usage: UsageSpec,
     /// When parts of the pipeline do not work.
@@ -38,9 +46,27 @@ impl Default for MetricsSpec {
             resource_resolution: seconds(15),
             targets: Vec::new(),
             adapter: None,
+            rules: Vec::new(),
+            gke: GkeSpec::default(),
             usage: UsageSpec::default(),
             outages: Vec::new(),
         }
+    }
+}
+
+/// GKE's Custom Metrics Stackdriver Adapter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GkeSpec {
+    /// How much later than its scrape a sample is visible in Cloud Monitoring.
+    pub delay: SimDuration,
+    /// What each name that an autoscaler asks for means.
+    pub metrics: BTreeMap<String, GkeMetric>,
+}
+
+impl Default for GkeSpec {
+    /// Ten seconds of delay, no metrics.
+    fn default() -> Self {
+        Self { delay: SimDuration::from_secs(10), metrics: BTreeMap::new() }
     }
 }
 

@@ -4,6 +4,7 @@ mod fleet;
 mod metrics;
 mod plain;
 mod policy;
+mod prehistory;
 mod probes;
 mod scheduling;
 mod service;
@@ -14,8 +15,11 @@ pub use fleet::{
     KarpenterSpec, LinkSpec, NodeLostSpec, NodeManager, NodePoolSpec, NodeTimings, OnDemandShare, PhaseSpec,
     PodDisruptionBudget, PoolRules, RestoreSpec, Scheduling, SpotSpec, ZoneTrace,
 };
-pub use metrics::{CpuUsage, MemoryUsage, MetricsSpec, Outage, OutageSpec, UsageSpec};
-pub use policy::{ControllerSpec, PausePodsSpec, PolicySpec, PredictiveRole, PredictiveSpec, WarmPoolSpec};
+pub use metrics::{CpuUsage, GkeSpec, MemoryUsage, MetricsSpec, Outage, OutageSpec, UsageSpec};
+pub use policy::{
+    ControllerManager, ControllerSpec, PausePodsSpec, PolicySpec, PredictiveRole, PredictiveSpec, WarmPoolSpec,
+};
+pub use prehistory::PrehistorySpec;
 pub use probes::{Probe, Probes};
 pub use scheduling::{
     HOSTNAME, LabelOperator, LabelRule, NodeLabel, NodeTerm, PlacementKind, PlacementRule, PodQuota, PodScheduling,
@@ -52,6 +56,8 @@ pub struct SimulationSpec {
     pub traffic: Traffic,
     /// Offered rates before the run, for predictors.
     pub history: Arc<RateLog>,
+    /// What ran before the run.
+    pub prehistory: PrehistorySpec,
     /// What its latency is judged by.
     pub slo: SloSpec,
     /// Where it runs and what that costs.
@@ -60,4 +66,11 @@ pub struct SimulationSpec {
     pub metrics: MetricsSpec,
     /// The alternatives to compare.
     pub policies: Vec<PolicySpec>,
+}
+
+impl SimulationSpec {
+    /// Replicas that are there and ready when policy number `policy` starts.
+    pub fn replicas_at_start(&self, policy: usize) -> u32 {
+        self.policies[policy].replicas_initial.unwrap_or(self.service.replicas_initial)
+    }
 }

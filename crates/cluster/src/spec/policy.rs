@@ -1,6 +1,6 @@
 //! The alternatives a run compares.
 
-use policy::hpa::HpaSpec;
+use policy::hpa::{HpaSpec, ZeroRule};
 pub use policy::predictive::{PredictiveConfig as PredictiveSpec, Role as PredictiveRole};
 use units::SimDuration;
 
@@ -32,18 +32,43 @@ pub enum ControllerSpec {
     Hpa {
         /// As written.
         spec: HpaSpec,
-        /// `--horizontal-pod-autoscaler-sync-period`.
-        sync_period: SimDuration,
+        /// What runs it.
+        manager: ControllerManager,
     },
     /// A ScaledObject: operator loop and generated HPA.
     Keda {
         /// As written.
         scaled_object: policy::keda::ScaledObject,
-        /// Sync period of the generated HPA.
-        sync_period: SimDuration,
+        /// What runs the generated HPA.
+        manager: ControllerManager,
     },
     /// A floor from the traffic of past weeks.
     Predictive(PredictiveSpec),
+}
+
+/// kube-controller-manager: flags and gates of the release it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ControllerManager {
+    /// `--horizontal-pod-autoscaler-sync-period`.
+    pub sync_period: SimDuration,
+    /// What happens at zero replicas (HPAScaleToZero).
+    pub zero_rule: ZeroRule,
+    /// Gate HPAConfigurableTolerance.
+    pub has_configurable_tolerance: bool,
+    /// Gate PodLevelResources.
+    pub has_pod_level_resources: bool,
+}
+
+impl Default for ControllerManager {
+    /// The defaults of v1.37.
+    fn default() -> Self {
+        Self {
+            sync_period: SimDuration::from_secs(15),
+            zero_rule: ZeroRule::Condition,
+            has_configurable_tolerance: true,
+            has_pod_level_resources: true,
+        }
+    }
 }
 
 /// Low-priority placeholders, each as large as a replica, that give up their room when a replica needs it.

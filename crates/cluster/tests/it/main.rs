@@ -3,5 +3,6 @@
 mod ending;
 mod flows;
 mod model;
+mod prehistory;
 mod support;
 mod theory;

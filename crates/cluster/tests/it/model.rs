@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use cluster::spec::{
-    ColdStartSpec, ControllerSpec, FleetSpec, InstanceOffering, InterruptionModel, KillRule, MetricsSpec,
-    NoReplicaRule, NodeTimings, PolicySpec, RetrySpec, Routing, ServiceSpec, SimulationSpec, SloSpec, WarmPoolSpec,
+    ColdStartSpec, ControllerManager, ControllerSpec, FleetSpec, InstanceOffering, InterruptionModel, KillRule,
+    MetricsSpec, NoReplicaRule, NodeTimings, PolicySpec, PrehistorySpec, RetrySpec, Routing, ServiceSpec,
+    SimulationSpec, SloSpec, WarmPoolSpec,
 };
 use cluster::{Keep, RequestSink, simulate, simulate_by_events, simulate_to};
 use policy::hpa::{HpaSpec, MetricSpec, MetricTarget};
@@ -82,7 +83,7 @@ fn hpa(requests_per_replica: i64) -> ControllerSpec {
         metrics: vec![queue, requests],
         behavior: None,
     };
-    ControllerSpec::Hpa { spec, sync_period: seconds(15) }
+    ControllerSpec::Hpa { spec, manager: ControllerManager::default() }
 }
 
 fn policies() -> Vec<PolicySpec> {
@@ -117,6 +118,7 @@ pub fn scenario(service: ServiceSpec, rate: f64, length: SimDuration, fleet: Fle
         service,
         traffic: Traffic::Poisson { rate: Arc::new(curve) },
         history: Arc::new(RateLog::default()),
+        prehistory: PrehistorySpec::default(),
         slo: SloSpec { latency: Some(millis(150)), ttft: None, tpot: None, objective: 0.99 },
         fleet,
         metrics: MetricsSpec {
@@ -167,7 +169,11 @@ fn any_scenario() -> impl Strategy<Value = SimulationSpec> {
         // With a hook that is long enough, too short, and none.
         service.pod.drain_delay = (length % 3 > 0).then_some(millis(400));
         service.pod.pre_stop = millis([0, 700, 200][length as usize % 3]);
-        scenario(service, rate, seconds(length), fleet(hazard, notice))
+        let mut spec = scenario(service, rate, seconds(length), fleet(hazard, notice));
+        if length % 2 == 0 {
+            spec.prehistory = crate::prehistory::before(rate * 0.7);
+        }
+        spec
     })
 }
 

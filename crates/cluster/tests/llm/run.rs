@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use cluster::spec::{
-    ColdStartSpec, ControllerSpec, FleetSpec, InstanceOffering, MetricsSpec, NodeTimings, PolicySpec, ServiceSpec,
-    SimulationSpec, SloSpec,
+    ColdStartSpec, ControllerManager, ControllerSpec, FleetSpec, InstanceOffering, MetricsSpec, NodeTimings,
+    PolicySpec, PrehistorySpec, ServiceSpec, SimulationSpec, SloSpec,
 };
 use cluster::{Keep, simulate};
 use policy::hpa::{HpaSpec, MetricSpec, MetricTarget};
@@ -56,7 +56,7 @@ fn hpa(metrics: &[(&str, i64)], (replicas_min, replicas_max): (u32, u32)) -> Con
     };
     let metrics = metrics.iter().map(external).collect();
     let spec = HpaSpec { name: "llm".into(), replicas_min, replicas_max, metrics, behavior: None };
-    ControllerSpec::Hpa { spec, sync_period: seconds(15) }
+    ControllerSpec::Hpa { spec, manager: ControllerManager::default() }
 }
 
 fn run(service: ServiceSpec, rate: f64, external: Vec<Rule>, controller: ControllerSpec) -> RunRecord {
@@ -80,6 +80,7 @@ fn run(service: ServiceSpec, rate: f64, external: Vec<Rule>, controller: Control
         service,
         traffic: poisson(rate, length),
         history: Arc::new(RateLog::default()),
+        prehistory: PrehistorySpec::default(),
         slo: SloSpec { latency: None, ttft: Some(seconds(1)), tpot: None, objective: 0.99 },
         fleet: fleet(),
         metrics: MetricsSpec {

@@ -11,6 +11,7 @@ mod dynamo;
 mod engines;
 mod envoy;
 mod epp;
+mod guide;
 mod ingress;
 mod kserve;
 mod lmdeploy;
@@ -23,6 +24,7 @@ mod triton;
 mod vllm;
 
 pub use bounds::{Bounds, default_http_bounds};
+pub use guide::guide;
 pub use programs::{Program, program};
 
 use crate::signal::{HistogramSignal, Scope, Signal};

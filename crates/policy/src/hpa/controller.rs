@@ -65,6 +65,12 @@ impl ScalingPolicy for HorizontalPodAutoscaler {
         let action = if outcome.is_written { Action::Scale(count(outcome.replicas)) } else { Action::Hold };
         Recommendation { action, trail: outcome.trail }
     }
+
+    /// Its recommendations enter the log; a change that is not written is none, so that no rate limit counts it.
+    fn rehearse(&mut self, seen: &Observation<'_>) {
+        let scale = ScaleApi { is_readable: true, is_writable: false };
+        reconcile(&self.spec, &self.config, &mut self.memory, seen, scale);
+    }
 }
 
 /// What the metrics pipeline is asked for `metric`; nothing for a type the controller does not know.

@@ -63,11 +63,12 @@ struct Bench {
     hpa: HorizontalPodAutoscaler,
     replicas: u32,
     floor: u32,
+    is_rehearsal: bool,
 }
 
 impl Bench {
     fn new(spec: &HpaSpec, replicas: u32) -> Self {
-        Self { hpa: HorizontalPodAutoscaler::new(spec, HpaConfig::default()), replicas, floor: 0 }
+        Self { hpa: HorizontalPodAutoscaler::new(spec, HpaConfig::default()), replicas, floor: 0, is_rehearsal: false }
     }
 
     /// One pass: every pod shows `value`, or an external total is `value`; `None` is an API that fails.
@@ -80,7 +81,7 @@ impl Bench {
             _ => MetricReading::External(vec![value_m]),
         });
         let metrics = [reading.ok_or_else(|| MetricError { message: "the adapter is down".into() })];
-        let answer = self.hpa.decide(&Observation {
+        let seen = Observation {
             now: SimTime::from_secs(at_s),
             counts: Counts { spec: self.replicas, status: self.replicas, ..Counts::default() },
             floor: self.floor,
@@ -92,7 +93,12 @@ impl Bench {
             queue: 0,
             in_flight: 0,
             history: &NoHistory,
-        });
+        };
+        if self.is_rehearsal {
+            self.hpa.rehearse(&seen);
+            return Trail::default();
+        }
+        let answer = self.hpa.decide(&seen);
         if let Action::Scale(replicas) = answer.action {
             self.replicas = replicas;
         }
@@ -124,6 +130,20 @@ fn told(trail: &Trail) -> String {
     }
     lines.push(trail.reason.to_owned());
     lines.join("\n")
+}
+
+#[test]
+fn a_rehearsal_leaves_recommendations_and_no_change() {
+    let mut bench = Bench::new(&per_pod(Some(Behavior::default())), 2);
+    bench.is_rehearsal = true;
+    bench.pass(0, Some(300));
+    let memory = bench.hpa.memory();
+    let logged: Vec<i32> = memory.recommendations.iter().flatten().map(|logged| logged.replicas).collect();
+    assert_eq!(logged, [2, 6]);
+    assert_eq!((bench.replicas, &memory.events), (2, &events::ScaleEvents::default()));
+    bench.is_rehearsal = false;
+    bench.pass(15, Some(30));
+    assert_eq!(bench.replicas, 2, "it remembers the six, which are more than two, and the window upwards is none");
 }
 
 #[test]

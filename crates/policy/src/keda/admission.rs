@@ -4,8 +4,10 @@ use units::SimDuration;
 
 use super::fallback;
 use super::formula::{Formula, FormulaError};
-use super::scaler::{CronMetadata, PrometheusMetadata, ResourceMetadata, Scaler, SignalMetadata};
-use super::{FallbackBehavior, MetricType, ScaledObject, Trigger};
+use super::scaler::{self, Fault, FeedNote, Scaler};
+use super::{FallbackBehavior, MetricType, Release, ScaledObject, Trigger};
+use crate::SignalQuery;
+use crate::hpa::{Behavior, Rules};
 
 const NAME_LENGTH_MAX: usize = 63;
 
@@ -54,12 +56,24 @@ pub enum Violation {
         kind: String,
     },
     /// A trigger that cannot be used.
-    #[error("triggers[{index}] ({kind}): {message}")]
+    #[error("triggers[{index}] ({kind}): {fault}")]
     Trigger {
         /// The trigger.
         index: usize,
         /// Its type.
         kind: String,
+        /// What is wrong with it.
+        fault: Fault,
+    },
+    /// Two metrics of one name, which the metrics adapter could not tell apart.
+    #[error("two triggers yield the external metric {name}; KEDA refuses that")]
+    DuplicateMetric {
+        /// The name.
+        name: String,
+    },
+    /// A behavior the API server would refuse in the HPA.
+    #[error("advanced.horizontalPodAutoscalerConfig.behavior: {message}")]
+    Behavior {
         /// What is wrong with it.
         message: String,
     },
@@ -137,6 +151,25 @@ pub enum Warning {
         /// The idle count.
         idle: u32,
     },
+    /// A trigger is fed by the signal of its type, for nobody named one.
+    FedByDefault {
+        /// The trigger.
+        index: usize,
+        /// How.
+        signal: SignalQuery,
+    },
+    /// A trigger counts a queue that holds nothing where requests are pushed to replicas.
+    CountsQueue {
+        /// The trigger.
+        index: usize,
+    },
+    /// Something else about what feeds a trigger.
+    Feed {
+        /// The trigger.
+        index: usize,
+        /// In words.
+        remark: String,
+    },
     /// A metadata key that has no effect in the model.
     MetadataIgnored {
         /// The trigger.
@@ -154,14 +187,16 @@ pub fn validate(object: &ScaledObject) -> Result<Vec<Warning>, Violation> {
     check_scale_to_zero(object)?;
     check_fallback(object)?;
     check_modifiers(object)?;
+    check_behavior(object)?;
     object.annotations.paused_replicas()?;
     if object.polling_interval() < SimDuration::from_secs(1) {
         return Err(Violation::PollingIntervalTooShort { found: object.polling_interval() });
     }
-    scalers(object)?;
+    let scalers = scalers(object)?;
     let mut warnings = irrelevant_fields(object);
     warnings.extend(object.replicas_idle.filter(|idle| *idle > 0).map(|idle| Warning::IdleAboveZero { idle }));
     warnings.extend(ignored_metadata(object));
+    warnings.extend(scalers.iter().enumerate().flat_map(|(index, scalers)| feed_warnings(index, scalers)));
     Ok(warnings)
 }
 
@@ -185,19 +220,32 @@ pub fn validate_together(objects: &[&ScaledObject], hpas: &[(&str, &str)]) -> Re
     Ok(())
 }
 
-/// The scalers of all triggers, in their order.
-pub(super) fn scalers(object: &ScaledObject) -> Result<Vec<Scaler>, Violation> {
-    let scaler = |(index, trigger): (usize, &Trigger)| {
-        let refused = |message| Violation::Trigger { index, kind: trigger.kind.clone(), message };
-        let scaler = Scaler::of(trigger).map_err(refused)?;
+/// The scalers of all triggers, in their order: one per metric.
+pub(super) fn scalers(object: &ScaledObject) -> Result<Vec<Vec<Scaler>>, Violation> {
+    let of_trigger = |(index, trigger): (usize, &Trigger)| {
+        let refused = |fault| Violation::Trigger { index, kind: trigger.kind.clone(), fault };
+        let scalers = Scaler::all_of(trigger, object.release).map_err(refused)?;
         // The API server refuses a metric whose target is not positive, so no HPA would come about.
-        let is_amount = scaler.threshold() > 0.0 && scaler.threshold().is_finite();
-        if !trigger.is_resource() && !is_amount {
-            return Err(refused(format!("the target must be above 0, found {}", scaler.threshold())));
+        let is_amount = |scaler: &&Scaler| scaler.threshold() > 0.0 && scaler.threshold().is_finite();
+        let wrong = scalers.iter().find(|scaler| !trigger.is_resource() && !is_amount(scaler));
+        match wrong {
+            Some(scaler) => {
+                Err(refused(Fault::Other(format!("the target must be above 0, found {}", scaler.threshold()))))
+            }
+            None => Ok(scalers),
         }
-        Ok(scaler)
     };
-    object.triggers.iter().enumerate().map(scaler).collect()
+    object.triggers.iter().enumerate().map(of_trigger).collect()
+}
+
+fn feed_warnings(index: usize, scalers: &[Scaler]) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    for FeedNote { assumed, counts_queue, remarks } in scalers.iter().filter_map(Scaler::feed_note) {
+        warnings.extend(assumed.map(|signal| Warning::FedByDefault { index, signal }));
+        warnings.extend(counts_queue.then_some(Warning::CountsQueue { index }));
+        warnings.extend(remarks.into_iter().map(|remark| Warning::Feed { index, remark }));
+    }
+    warnings
 }
 
 /// Rule 1: min ≤ max, idle < min. An unset minimum is read as 0, a written 0 as 1.
@@ -256,8 +304,11 @@ pub fn check_requests(object: &ScaledObject, requested: &[&str]) -> Result<(), V
     lacking.map_or(Ok(()), |trigger| Err(Violation::MissingRequest { kind: trigger.kind.clone() }))
 }
 
-/// Rule 6: names that must fit into a label.
+/// Rule 6: names that must fit into a label; refused since 2.20.
 pub fn check_names(object: &ScaledObject) -> Result<(), Violation> {
+    if object.release < Release::new(2, 20, 0) {
+        return Ok(());
+    }
     let names = [("the ScaledObject's name", object.name.len()), ("the HPA's name", object.hpa_name().len())];
     for (what, length) in names {
         if length > NAME_LENGTH_MAX {
@@ -291,6 +342,38 @@ pub fn check_modifiers(object: &ScaledObject) -> Result<(), Violation> {
     check_formula(object, text).or_else(|error| refused("formula", &error.to_string()))
 }
 
+/// `advanced.horizontalPodAutoscalerConfig.behavior`, as the webhook checks it on the HPA it would make.
+pub fn check_behavior(object: &ScaledObject) -> Result<(), Violation> {
+    let Some(Behavior { scale_up, scale_down }) = &object.advanced.behavior else { return Ok(()) };
+    let sides = [("scaleUp", scale_up), ("scaleDown", scale_down)];
+    for (side, rules) in sides.into_iter().filter_map(|(side, rules)| Some((side, rules.as_ref()?))) {
+        check_rules(rules).map_err(|message| Violation::Behavior { message: format!("{side}: {message}") })?;
+    }
+    Ok(())
+}
+
+fn check_rules(rules: &Rules) -> Result<(), String> {
+    if rules.stabilization_window.is_some_and(|window| window > SimDuration::from_secs(3_600)) {
+        return Err("stabilizationWindowSeconds must be at most 3600".to_owned());
+    }
+    if rules.tolerance.is_some_and(|tolerance| tolerance.is_nan() || tolerance < 0.0) {
+        return Err("tolerance must be 0 or more".to_owned());
+    }
+    if rules.policies.as_ref().is_some_and(Vec::is_empty) {
+        return Err("policies must not be empty; leave it out for the defaults".to_owned());
+    }
+    for (index, policy) in rules.policies.iter().flatten().enumerate() {
+        let period = policy.period;
+        if policy.value == 0 {
+            return Err(format!("policies[{index}].value must be above 0"));
+        }
+        if period.is_zero() || period > SimDuration::from_secs(1_800) {
+            return Err(format!("policies[{index}].periodSeconds must be 1 to 1800"));
+        }
+    }
+    Ok(())
+}
+
 fn check_formula(object: &ScaledObject, text: &str) -> Result<(), FormulaError> {
     let external = object.triggers.iter().filter(|trigger| !trigger.is_resource());
     let names: Vec<&str> =
@@ -317,12 +400,7 @@ pub fn irrelevant_fields(object: &ScaledObject) -> Vec<Warning> {
 fn ignored_metadata(object: &ScaledObject) -> Vec<Warning> {
     let mut warnings = Vec::new();
     for (index, trigger) in object.triggers.iter().enumerate() {
-        let known: &[&str] = match trigger.kind.as_str() {
-            "prometheus" => &PrometheusMetadata::KEYS,
-            "cron" => &CronMetadata::KEYS,
-            "cpu" | "memory" => &ResourceMetadata::KEYS,
-            _ => &SignalMetadata::KEYS,
-        };
+        let Some(known) = scaler::known_keys(&trigger.kind) else { continue };
         let ignored = trigger.metadata.keys().filter(|key| !known.contains(&key.as_str()));
         warnings.extend(ignored.map(|key| Warning::MetadataIgnored { index, key: key.clone() }));
     }

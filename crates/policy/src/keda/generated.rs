@@ -13,12 +13,12 @@ pub const COMPOSITE_METRIC: &str = "composite-metric";
 /// Label by which the metrics adapter finds the ScaledObject.
 pub const SELECTOR_LABEL: &str = "scaledobject.keda.sh/name";
 
-/// The whole HPA. `scalers` are those of the object's triggers, in their order.
-pub fn hpa_spec(object: &ScaledObject, scalers: &[Scaler]) -> Result<HpaSpec, Violation> {
+/// The whole HPA. `scalers` are those of the object's triggers, in their order: one per metric.
+pub fn hpa_spec(object: &ScaledObject, scalers: &[Vec<Scaler>]) -> Result<HpaSpec, Violation> {
     let specs = object.triggers.iter().zip(scalers).enumerate();
-    let per_trigger = specs.map(|(index, (trigger, scaler))| {
-        let name = scaler.metric_name(index);
-        vec![metric_spec(object, scaler, name, trigger.metric_type)]
+    let per_trigger = specs.map(|(index, (trigger, scalers))| {
+        let spec = |scaler: &Scaler| metric_spec(object, scaler, scaler.metric_name(index), trigger.metric_type);
+        scalers.iter().map(spec).collect()
     });
     Ok(HpaSpec {
         name: object.hpa_name(),
@@ -35,6 +35,11 @@ pub fn collected(object: &ScaledObject, per_trigger: Vec<Vec<MetricSpec>>) -> Re
     let mut metrics: Vec<MetricSpec> = per_trigger.into_iter().flatten().collect();
     if metrics.is_empty() {
         return Err(Violation::NoMetrics);
+    }
+    let mut names: Vec<&str> = metrics.iter().filter_map(external_name).collect();
+    names.sort_unstable();
+    if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(Violation::DuplicateMetric { name: pair[0].to_owned() });
     }
     metrics.sort_by_key(type_name);
     if let Some(modifiers) = &object.advanced.scaling_modifiers {
@@ -85,6 +90,13 @@ fn external(object: &ScaledObject, name: String, metric_type: Option<MetricType>
         _ => MetricTarget::AverageValue(target_m),
     };
     MetricSpec::External { name, selector: vec![(SELECTOR_LABEL.to_owned(), object.name.clone())], target }
+}
+
+fn external_name(metric: &MetricSpec) -> Option<&str> {
+    match metric {
+        MetricSpec::External { name, .. } => Some(name),
+        _ => None,
+    }
 }
 
 /// The `type` of a metric, by which KEDA sorts.

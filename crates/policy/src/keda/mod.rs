@@ -11,11 +11,13 @@ pub mod admission;
 mod annotations;
 pub mod executor;
 pub mod fallback;
+mod feed;
 pub mod formula;
 pub mod generated;
 mod object;
 mod operator;
 pub mod quantity;
+mod release;
 pub mod scaler;
 pub mod state;
 #[cfg(test)]
@@ -23,6 +25,8 @@ mod tests;
 
 pub use admission::{Violation, Warning};
 pub use annotations::Annotations;
+pub use feed::{Feed, FeedSource};
 pub use formula::Formula;
 pub use object::{Advanced, Fallback, FallbackBehavior, MetricType, ScaledObject, ScalingModifiers, Trigger};
 pub use operator::{ExternalAnswer, Keda, ScaleLoop, Setting};
+pub use release::Release;

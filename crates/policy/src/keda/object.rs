@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use units::SimDuration;
 
-use super::Annotations;
+use super::{Annotations, Feed, Release};
 use crate::hpa::Behavior;
 
 /// `kind: ScaledObject`.
@@ -34,10 +34,12 @@ pub struct ScaledObject {
     pub triggers: Vec<Trigger>,
     /// `spec.advanced`.
     pub advanced: Advanced,
+    /// The KEDA that runs it.
+    pub release: Release,
 }
 
 /// One entry of `spec.triggers`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Trigger {
     /// `type`: `prometheus`, `cron`, `cpu`, …
     pub kind: String,
@@ -49,6 +51,8 @@ pub struct Trigger {
     pub metric_type: Option<MetricType>,
     /// `useCachedMetrics`: the HPA is answered with the value of the last poll.
     pub use_cached_metrics: bool,
+    /// What stands in for its source, as far as the scenario says: one feed per metric; none leaves it to the type's default.
+    pub feeds: Vec<Feed>,
 }
 
 /// `metricType`: how the HPA compares a value with its target.
@@ -155,6 +159,12 @@ impl ScaledObject {
         self.replicas_max.unwrap_or(100)
     }
 
+    /// The fallback that is in use: up to 2.19 KEDA passed over it where `scalingModifiers` are given.
+    pub fn effective_fallback(&self) -> Option<&Fallback> {
+        let is_used = self.advanced.scaling_modifiers.is_none() || self.release >= Release::new(2, 20, 0);
+        self.fallback.as_ref().filter(|_| is_used)
+    }
+
     /// Name of the generated HPA.
     pub fn hpa_name(&self) -> String {
         match &self.advanced.hpa_name {
@@ -175,6 +185,11 @@ impl ScaledObject {
 }
 
 impl Trigger {
+    /// Its name, else its type: how messages and explanations call it.
+    pub fn label(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.kind)
+    }
+
     /// True for cpu and memory, which take no part in activity and reach the HPA as Resource metrics.
     pub fn is_resource(&self) -> bool {
         is_resource_kind(&self.kind)

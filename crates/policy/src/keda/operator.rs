@@ -1,6 +1,7 @@
 //! The operator's scale loop and the metrics adapter, which share one state.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use units::{SimDuration, SimTime};
 
@@ -98,8 +99,10 @@ struct Source {
     /// Its name in the formula and in explanations.
     label: String,
     metric_type: MetricType,
-    /// Which of the raw queries is its own.
-    query: Option<usize>,
+    /// Number of the trigger it belongs to.
+    trigger: usize,
+    /// Which of the raw queries are its own.
+    queries: Range<usize>,
     /// Failed reads in a row, counted over both loops.
     failures: u32,
     /// Where the HPA is answered from the last poll: that poll and what it gave.
@@ -133,21 +136,22 @@ impl Keda {
         let formula = text.map(|text| Formula::parse(text).expect("validate has parsed it"));
         let mut queries = Vec::new();
         let mut sources = Vec::new();
-        for (index, (trigger, scaler)) in object.triggers.iter().zip(scalers).enumerate() {
-            let query = scaler.query().map(|query| {
-                queries.push(query);
-                queries.len() - 1
-            });
-            sources.push(Source {
-                metric: scaler.metric_name(index),
-                label: trigger.name.clone().unwrap_or_else(|| trigger.kind.clone()),
-                metric_type: trigger.metric_type.unwrap_or(MetricType::AverageValue),
-                query,
-                failures: 0,
-                cached: None,
-                use_cached_metrics: trigger.use_cached_metrics,
-                scaler,
-            });
+        for (index, (trigger, scalers)) in object.triggers.iter().zip(scalers).enumerate() {
+            for scaler in scalers {
+                let first = queries.len();
+                queries.extend(scaler.queries());
+                sources.push(Source {
+                    metric: scaler.metric_name(index),
+                    label: trigger.label().to_owned(),
+                    metric_type: trigger.metric_type.unwrap_or(MetricType::AverageValue),
+                    trigger: index,
+                    queries: first..queries.len(),
+                    failures: 0,
+                    cached: None,
+                    use_cached_metrics: trigger.use_cached_metrics,
+                    scaler,
+                });
+            }
         }
         let Setting { created_s, last_active_s, query_latency, .. } = setting;
         let scale_loop = ScaleLoop { created_s, last_active_s, query_latency };
@@ -164,7 +168,7 @@ impl Keda {
         (!self.object.annotations.is_paused()).then_some(&self.hpa)
     }
 
-    /// Failed reads in a row of trigger number `index`.
+    /// Failed reads in a row of metric number `index`.
     pub fn failures(&self, index: usize) -> u32 {
         self.sources[index].failures
     }
@@ -177,7 +181,7 @@ impl Keda {
 
     /// True if raw query number `query` must be answered for an HPA sync at `now`, false if the cache will do or nothing is read.
     pub fn needs_query(&self, query: usize, now: SimTime, counts: Counts) -> bool {
-        let source = self.sources.iter().find(|source| source.query == Some(query));
+        let source = self.sources.iter().find(|source| source.queries.contains(&query));
         self.reads_metrics(counts) && source.is_some_and(|source| self.cached(source, now).is_none())
     }
 
@@ -256,13 +260,15 @@ impl Keda {
     fn read(&mut self, index: usize, seen: &Observation<'_>) -> Read {
         let unix_s = self.setting.start_unix_s + seen.now.as_secs() as i64;
         let source = &mut self.sources[index];
-        let answer = source.query.map(|query| &seen.metrics[query]);
-        let sample = source.scaler.read(unix_s, answer);
-        let known = source.query.map(|query| seen.provenance_of(query)).unwrap_or_default();
-        let outcome = known.outcome.unwrap_or_else(|| source.scaler.outcome(answer, sample.is_ok()));
-        let provenance = Provenance { outcome: Some(outcome), age: known.age };
+        let answers = &seen.metrics[source.queries.clone()];
+        let sample = source.scaler.read(unix_s, answers);
+        let known: Vec<Provenance> = source.queries.clone().map(|query| seen.provenance_of(query)).collect();
+        let told = known.iter().find_map(|known| known.outcome);
+        let outcome = told.unwrap_or_else(|| source.scaler.outcome(answers, sample.is_ok()));
+        let age = known.iter().filter_map(|known| known.age).max();
+        let provenance = Provenance { outcome: Some(outcome), age };
         let circumstances = Circumstances {
-            fallback: self.object.fallback.as_ref(),
+            fallback: self.object.effective_fallback(),
             modifiers: self.object.advanced.scaling_modifiers.as_ref(),
             // Through the quantity the HPA holds, as KEDA reads it back from there.
             target: milli_from_f64(source.scaler.threshold()) as f64 / 1000.0,
@@ -297,7 +303,7 @@ impl Keda {
         if let Some(value) = formula.evaluate(&values).map_err(|error| error.to_string())? {
             return Ok(milli_truncated(value));
         }
-        let of_nil = self.object.fallback.as_ref().zip(self.object.advanced.scaling_modifiers.as_ref());
+        let of_nil = self.object.effective_fallback().zip(self.object.advanced.scaling_modifiers.as_ref());
         of_nil
             .and_then(|(fallback, modifiers)| fallback::composite_of_nil(fallback, modifiers))
             .ok_or_else(|| "the formula gives nil".to_owned())
@@ -386,6 +392,52 @@ impl Keda {
         Proposal { metric, value, target, ratio: None, replicas, note, age, outcome }
     }
 
+    /// One state per metric. Where a trigger emits several the last one decides its activity, as in `state::activity_of`.
+    fn states(&self, reads: &[Option<Read>]) -> Vec<TriggerState> {
+        let mut states: Vec<TriggerState> = reads.iter().map(|read| trigger_state(read.as_ref())).collect();
+        for (at, pair) in self.sources.windows(2).enumerate() {
+            states[at].is_active &= pair[0].trigger != pair[1].trigger;
+        }
+        states
+    }
+
+    /// True if some trigger pushes: then [`Keda::push`] has something to say between polls.
+    pub fn has_push(&self) -> bool {
+        !self.object.annotations.is_paused() && self.sources.iter().any(|source| source.scaler.is_push())
+    }
+
+    /// The raw queries with those that no push scaler needs left unread.
+    pub fn push_queries(&self) -> Vec<MetricQuery> {
+        let needed =
+            |query: usize| self.sources.iter().any(|source| source.scaler.is_push() && source.queries.contains(&query));
+        let asked = |(query, raw): (usize, &MetricQuery)| if needed(query) { raw.clone() } else { MetricQuery::Unread };
+        self.queries.iter().enumerate().map(asked).collect()
+    }
+
+    /// What push scalers tell at `seen.now`: `true` activates at once and counts as activity, `false` is ignored. `None` if there is
+    /// nothing to write.
+    pub fn push(&mut self, seen: &Observation<'_>) -> Option<Recommendation> {
+        if !self.has_push() {
+            return None;
+        }
+        let mut active = None;
+        for source in self.sources.iter_mut().filter(|source| source.scaler.is_push()) {
+            let sample = source.scaler.read(0, &seen.metrics[source.queries.clone()]);
+            if let Some(sample) = sample.ok().filter(|sample| sample.is_active) {
+                active.get_or_insert((format!("{} ({})", source.label, source.metric), sample.value));
+            }
+        }
+        let (metric, value) = active?;
+        let found = ObjectState { is_active: true, is_error: false };
+        let spec = seen.counts.spec;
+        let verdict = self.scale_loop.decide(&self.object, spec, found, seen.now);
+        let scale_to = verdict.scale_to?;
+        let note = format!("{metric} pushed: active at {value}; {}", verdict.why);
+        let steps = vec![Step { name: "push", before: spec, after: scale_to, note }];
+        let trail = Trail { proposals: Vec::new(), raw: Some(scale_to), steps, reason: reason_word(&verdict) };
+        Some(Recommendation { action: Action::Scale(scale_to), trail })
+    }
+
     /// While paused nothing runs, except that `paused-replicas` is written once.
     fn paused(&mut self, seen: &Observation<'_>) -> Recommendation {
         let count = self.object.annotations.paused_replicas().ok().flatten().filter(|_| !self.is_pause_written);
@@ -421,7 +473,7 @@ impl ScalingPolicy for Keda {
             return self.paused(seen);
         }
         let reads = self.poll(seen);
-        let states: Vec<TriggerState> = reads.iter().map(|read| trigger_state(read.as_ref())).collect();
+        let states = self.states(&reads);
         let composite = self.composite_at_poll(&reads);
         let found = state::combine(&states, composite.as_ref().map(|(composite, _)| *composite));
         let spec = seen.counts.spec;
@@ -439,6 +491,13 @@ impl ScalingPolicy for Keda {
         Recommendation {
             action,
             trail: Trail { proposals, raw: wish, steps: vec![step], reason: reason_word(&verdict) },
+        }
+    }
+
+    /// The time of last activity and the health of the triggers are kept, the verdict is not.
+    fn rehearse(&mut self, seen: &Observation<'_>) {
+        if !self.object.annotations.is_paused() {
+            self.decide(seen);
         }
     }
 }

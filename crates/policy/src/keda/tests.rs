@@ -10,7 +10,7 @@ use super::*;
 use crate::hpa::{MetricSpec, MetricTarget};
 use crate::{
     Action, Counts, MetricError, MetricOutcome, MetricQuery, MetricReading, Observation, PodPhase, PodView, Provenance,
-    RateHistory, Ready, Recommendation, ScalingPolicy,
+    RateHistory, Ready, Recommendation, ScalingPolicy, Signal,
 };
 
 struct NoHistory;
@@ -291,12 +291,17 @@ fn a_cron_trigger_needs_no_query_and_asks_for_exactly_its_count() {
 
 #[test]
 fn a_named_signal_feeds_triggers_of_services_outside_the_cluster() {
-    let metadata =
-        [("scalelabSignal", "queue_length"), ("targetValue", "4"), ("activationTargetValue", "1"), ("url", "http://q")];
+    let metadata = [
+        ("scalelabSignal", "queue_length"),
+        ("targetValue", "4"),
+        ("activationTargetValue", "1"),
+        ("url", "http://q"),
+        ("colour", "blue"),
+    ];
     let trigger = Trigger { kind: "metrics-api".to_owned(), metadata: map(&metadata), ..Trigger::default() };
     let scaled = object(vec![trigger]);
     let warnings = admission::validate(&scaled).unwrap();
-    assert_eq!(warnings, [Warning::MetadataIgnored { index: 0, key: "url".to_owned() }]);
+    assert_eq!(warnings, [Warning::MetadataIgnored { index: 0, key: "colour".to_owned() }]);
     let mut keda = running(scaled);
     assert_eq!(poll(&mut keda, 0, 0, &[Ok(MetricReading::Signal(1.0))]).action, Action::Hold);
     assert_eq!(poll(&mut keda, 30, 0, &[Ok(MetricReading::Signal(2.0))]).action, Action::Scale(1));
@@ -369,8 +374,8 @@ fn what_cannot_be_simulated_is_refused_in_words() {
         refused(&|scaled| *scaled = with_fallback(scaled.clone(), FallbackBehavior::ScalingModifiers)),
     ];
     assert_snapshot!(messages.join("\n"), @r"
-    triggers[0] (kafka): trigger type `kafka` is not modelled; modelled are: cpu, memory, prometheus, cron, metrics-api, external, external-push
-    triggers[0] (external): metadata.scalelabSignal is missing: it names the simulated signal that feeds the trigger
+    triggers[0] (kafka): metadata.bootstrapServers or bootstrapServersFromEnv is missing
+    triggers[0] (external): metadata.scalerAddress is missing
     triggers[0] (prometheus): metricType Utilization is for cpu and memory; allowed are AverageValue and Value
     triggers[0] (prometheus): metadata.serverAddress is missing
     triggers[0] (prometheus): the target must be above 0, found 0
@@ -424,4 +429,94 @@ fn a_cached_value_ages_until_the_hpa_reads_it() {
     let served = seen(40, 1, 1, &[outage()], |seen| keda.external_metrics(seen));
     let expected = Provenance { outcome: Some(MetricOutcome::Read), age: Some(SimDuration::from_secs(17)) };
     assert_eq!((served[0].answer.clone(), served[0].provenance), (milli(5_000), expected));
+}
+
+/// A push trigger fed by these feeds.
+fn pushing(feeds: Vec<Feed>) -> Trigger {
+    Trigger {
+        kind: "external-push".to_owned(),
+        metadata: map(&[("scalerAddress", "a:1")]),
+        feeds,
+        ..Trigger::default()
+    }
+}
+
+fn fed(signal: Signal, target: f64) -> Feed {
+    let name = Some(signal.name().to_owned());
+    Feed { target: Some(target), name, ..Feed::of(FeedSource::Signal(signal)) }
+}
+
+#[test]
+fn a_push_wakes_the_target_between_polls_and_its_false_is_ignored() {
+    let mut keda = running(object(vec![requests("q"), pushing(vec![fed(Signal::Requests, 5.0)])]));
+    assert!(keda.has_push());
+    let queries = keda.push_queries();
+    assert!(matches!(queries.as_slice(), [MetricQuery::Unread, MetricQuery::Signal(_)]), "{queries:?}");
+    let mut push = |second, spec, value| {
+        let answers = [outage(), Ok(MetricReading::Signal(value))];
+        seen(second, spec, spec, &answers, |seen| keda.push(seen)).map(|recommendation| recommendation.action)
+    };
+    assert_eq!(push(1, 0, 0.0), None);
+    assert_eq!(push(2, 0, 1.0), Some(Action::Scale(1)));
+    assert_eq!(push(3, 1, 1.0), None);
+    assert_eq!(push(400, 1, 0.0), None);
+    // It counted as activity at second 3: the cooldown of 300 s has run out by 310 and not by 300.
+    let silent = [vector(0.0), Ok(MetricReading::Signal(0.0))];
+    assert_eq!(poll(&mut keda, 300, 1, &silent).action, Action::Hold);
+    assert_eq!(poll(&mut keda, 310, 1, &silent).action, Action::Scale(0));
+}
+
+#[test]
+fn of_several_metrics_of_one_trigger_the_last_decides_its_activity() {
+    let two = vec![fed(Signal::Requests, 5.0), fed(Signal::ArrivalRate, 7.0)];
+    let mut keda = running(object(vec![pushing(two)]));
+    let names: Vec<String> = keda.hpa_spec().unwrap().metrics.iter().map(|metric| format!("{metric:?}")).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+    let values = |first, last| [Ok(MetricReading::Signal(first)), Ok(MetricReading::Signal(last))];
+    assert_eq!(poll(&mut keda, 0, 0, &values(9.0, 0.0)).action, Action::Hold);
+    assert_eq!(poll(&mut keda, 30, 0, &values(0.0, 9.0)).action, Action::Scale(1));
+    assert_eq!(sync(&mut keda, 35, 1, &values(3.0, 4.0)), [milli(3_000), milli(4_000)]);
+}
+
+#[test]
+fn two_metrics_of_one_name_are_refused() {
+    let twins = vec![fed(Signal::Requests, 5.0), fed(Signal::Requests, 7.0)];
+    let refused = Keda::new(object(vec![pushing(twins)]), Setting::starting_at(0)).expect_err("it is refused");
+    assert_snapshot!(refused.to_string(), @"two triggers yield the external metric s0-requests; KEDA refuses that");
+}
+
+#[test]
+fn a_behavior_the_api_server_would_refuse_is_refused_at_admission() {
+    use crate::hpa::{Behavior, PolicyKind, Rules, ScalingPolicyRule};
+    let with = |rules: Rules| {
+        let mut scaled = object(vec![requests("q")]);
+        scaled.advanced.behavior = Some(Behavior { scale_up: Some(rules), scale_down: None });
+        admission::validate(&scaled).map(|_| ()).map_err(|violation| violation.to_string())
+    };
+    let rate =
+        |value, period| ScalingPolicyRule { kind: PolicyKind::Pods, value, period: SimDuration::from_secs(period) };
+    let rules = |policies| Rules { policies: Some(policies), ..Rules::default() };
+    assert_eq!(with(rules(vec![rate(1, 1_800)])), Ok(()));
+    let below = |message: &str| Err(format!("advanced.horizontalPodAutoscalerConfig.behavior: scaleUp: {message}"));
+    assert_eq!(with(rules(vec![rate(1, 1_801)])), below("policies[0].periodSeconds must be 1 to 1800"));
+    assert_eq!(with(rules(vec![rate(0, 60)])), below("policies[0].value must be above 0"));
+    let window = Rules { stabilization_window: Some(SimDuration::from_secs(3_601)), ..Rules::default() };
+    assert_eq!(with(window), below("stabilizationWindowSeconds must be at most 3600"));
+}
+
+#[test]
+fn up_to_2_19_a_fallback_beside_a_formula_is_passed_over() {
+    let scaled = |release| {
+        let with_formula = with_formula(object(vec![requests("q")]), "q");
+        ScaledObject { release, ..with_fallback(with_formula, FallbackBehavior::Static) }
+    };
+    let answer = |release| {
+        let mut keda = running(scaled(release));
+        for pass in 0..3 {
+            sync(&mut keda, pass * 15, 1, &[outage()]);
+        }
+        sync(&mut keda, 45, 1, &[outage()]).remove(0)
+    };
+    assert_eq!(answer(Release::new(2, 20, 0)), milli(20_000));
+    assert!(answer(Release::new(2, 19, 0)).is_err());
 }

@@ -344,7 +344,8 @@ fn hpa_metrics(input: &Value) -> Outcome {
         activation_target: text(&modifiers["activation_target"]),
         metric_type: metric_type(&modifiers["metric_type"]),
     });
-    let scalers = object.triggers.iter().map(Scaler::of).collect::<Result<Vec<_>, _>>()?;
+    let scalers = object.triggers.iter().map(|trigger| Scaler::all_of(trigger, object.release));
+    let scalers = scalers.collect::<Result<Vec<_>, _>>().map_err(|fault| fault.to_string())?;
     let hpa = generated::hpa_spec(&object, &scalers).map_err(|error| error.to_string())?;
     Ok(json!({"metrics": hpa.metrics.iter().map(metric).collect::<Vec<_>>()}))
 }

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::AdapterError;
+use super::rule::CheckedRule;
+
 /// A configuration: what becomes `custom.metrics` and what becomes `external.metrics`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rules {
@@ -22,8 +25,16 @@ pub struct Rule {
     pub resources: Resources,
     /// `name`: how the API calls the metric.
     pub name: NameRule,
-    /// `metricsQuery`: a template of the query that gives the values.
+    /// `metricsQuery`: a template of the query that gives the values. A rule without one is refused: the adapter would list its metrics
+    /// and then fail each request with "empty query produced by metrics query template".
     pub metrics_query: String,
+}
+
+impl Rule {
+    /// Checks the rule as the adapter does when it starts, and what would make each of its requests fail.
+    pub fn check(&self) -> Result<(), AdapterError> {
+        CheckedRule::check(self).map(drop)
+    }
 }
 
 /// A condition on the metric name: a regular expression that may match anywhere.

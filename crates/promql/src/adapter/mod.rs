@@ -3,22 +3,27 @@
 //! Follows kubernetes-sigs/prometheus-adapter at 01919d0: discovery at each relist, naming, the query template, and
 //! what becomes of the answer. It knows neither Kubernetes objects nor the autoscaler that asks.
 
+mod chart;
 mod config;
+mod explain;
 mod matchers;
+mod resource;
 mod rule;
 mod template;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use config::{GroupResource, NameRule, Requirement, Resources, Rule, Rules, SelectorOperator, SeriesFilter};
+pub use explain::{Answer, Asked, Reason, RuleIndex, Unanswered};
 
 use crate::labels::Labels;
 use crate::query::{BOUND_MATCHER, EvalError, Evaluation, Options, Query, QueryError, SampleAges, Value};
 use crate::storage::Storage;
 use matchers::Condition;
-use rule::{CheckedRule, singular};
+use resource::{is_cluster_wide, singular};
+use rule::CheckedRule;
 use template::Fields;
 
 /// Why the adapter has no answer, or cannot use its rules.
@@ -48,6 +53,14 @@ pub enum AdapterError {
     NameWithoutAs {
         /// The pattern as written.
         matches: String,
+    },
+    /// A rule without `metricsQuery`.
+    #[error(
+        "the rule for {series_query:?} has no metricsQuery: prometheus-adapter would answer every request for its metrics with an error"
+    )]
+    EmptyQuery {
+        /// Its `seriesQuery`.
+        series_query: String,
     },
     /// The metric is not in the list made at the last relist.
     #[error("metric {metric} is not listed for {resource}")]
@@ -127,6 +140,8 @@ pub struct Adapter {
     external: Vec<CheckedRule>,
     max_age_ms: i64,
     options: Options,
+    /// Names in the API that somebody asks for; None for any.
+    asked: Option<BTreeSet<String>>,
     listed_custom: BTreeMap<CustomKey, Listed>,
     listed_external: BTreeMap<String, Listed>,
     queries: BTreeMap<QueryKey, KnownQuery>,
@@ -174,10 +189,21 @@ impl Adapter {
             external: rules.external.iter().map(CheckedRule::check).collect::<Result<_, _>>()?,
             max_age_ms,
             options,
+            asked: None,
             listed_custom: BTreeMap::new(),
             listed_external: BTreeMap::new(),
             queries: BTreeMap::new(),
         })
+    }
+
+    /// The same adapter for callers that only ever ask for these metrics: it [`wants`](Self::wants) and lists nothing else, and answers
+    /// them as it would otherwise.
+    pub fn only<N: Into<String>>(self, metrics: impl IntoIterator<Item = N>) -> Self {
+        Self { asked: Some(metrics.into_iter().map(Into::into).collect()), ..self }
+    }
+
+    fn is_asked(&self, metric: &str) -> bool {
+        self.asked.as_ref().is_none_or(|asked| asked.contains(metric))
     }
 
     /// How far before the present samples can matter, in milliseconds; None if a query looks at a fixed time.
@@ -189,12 +215,12 @@ impl Adapter {
 
     /// Whether any rule may look at a series with these labels.
     pub fn wants(&self, labels: &Labels) -> bool {
-        self.custom.iter().chain(&self.external).any(|rule| rule.wants(labels))
+        self.custom.iter().chain(&self.external).any(|rule| rule.wants(labels, |name| self.is_asked(name)))
     }
 
     /// Whether any rule may look at a series of this name, whatever its other labels.
     pub fn wants_name(&self, name: &str) -> bool {
-        self.custom.iter().chain(&self.external).any(|rule| rule.wants_name(name))
+        self.custom.iter().chain(&self.external).any(|rule| rule.wants_name(name, |name| self.is_asked(name)))
     }
 
     /// Asks which series there are. Metrics whose series had no sample within the maximum age disappear.
@@ -202,14 +228,13 @@ impl Adapter {
         self.listed_custom.clear();
         self.listed_external.clear();
         let since_ms = now_ms - self.max_age_ms;
+        let asked = self.asked.as_ref();
+        let is_asked = |name: &str| asked.is_none_or(|asked| asked.contains(name));
         for (index, rule) in self.custom.iter().enumerate() {
             for labels in rule.series.series(storage, since_ms, now_ms) {
-                let Some(metric) = rule.api_name(labels.metric_name()) else { continue };
-                let resources = rule.resources(labels);
-                let has_namespace = resources.iter().any(|resource| resource == "namespace");
-                for resource in resources {
-                    let is_namespaced = has_namespace && !is_cluster_wide(&resource);
-                    let key = CustomKey { metric: metric.clone(), resource, is_namespaced };
+                let metric = rule.api_name(labels.metric_name()).filter(|name| is_asked(name));
+                let Some(metric) = metric else { continue };
+                for key in explain::keys(rule, labels, &metric) {
                     let series = labels.metric_name().to_owned();
                     self.listed_custom.insert(key, Listed { rule: index, series });
                 }
@@ -217,7 +242,7 @@ impl Adapter {
         }
         for (index, rule) in self.external.iter().enumerate() {
             for labels in rule.series.series(storage, since_ms, now_ms) {
-                if let Some(metric) = rule.api_name(labels.metric_name()) {
+                if let Some(metric) = rule.api_name(labels.metric_name()).filter(|name| is_asked(name)) {
                     let series = labels.metric_name().to_owned();
                     self.listed_external.insert(metric, Listed { rule: index, series });
                 }
@@ -315,11 +340,6 @@ impl Adapter {
         let values = elements.into_iter().map(|(labels, value)| Ok((labels, thousandths(request.metric, value)?)));
         Ok(ExternalValues { values: values.collect::<Result<_, AdapterError>>()?, t_ms: now_ms, ages })
     }
-}
-
-/// Cluster-wide things stay cluster-wide even if their series have a namespace label.
-fn is_cluster_wide(resource: &str) -> bool {
-    matches!(resource, "namespace" | "node" | "persistentvolume")
 }
 
 /// Objects of one kind.

@@ -6,34 +6,10 @@ use regex::Regex;
 
 use super::AdapterError;
 use super::config::{GroupResource, Rule, SeriesFilter};
+use super::resource::{group_of, known, singular};
 use super::template::{Fields, Template};
 use crate::labels::Labels;
 use crate::query::{BOUND_MATCHER, Query};
-
-/// Kubernetes resources that labels may name: singular, plural, group.
-const RESOURCES: &[(&str, &str, &str)] = &[
-    ("pod", "pods", ""),
-    ("namespace", "namespaces", ""),
-    ("node", "nodes", ""),
-    ("service", "services", ""),
-    ("persistentvolume", "persistentvolumes", ""),
-    ("persistentvolumeclaim", "persistentvolumeclaims", ""),
-    ("replicationcontroller", "replicationcontrollers", ""),
-    ("deployment", "deployments", "apps"),
-    ("statefulset", "statefulsets", "apps"),
-    ("daemonset", "daemonsets", "apps"),
-    ("replicaset", "replicasets", "apps"),
-    ("job", "jobs", "batch"),
-    ("cronjob", "cronjobs", "batch"),
-    ("ingress", "ingresses", "networking.k8s.io"),
-    ("horizontalpodautoscaler", "horizontalpodautoscalers", "autoscaling"),
-];
-
-/// The singular name by which this module knows a resource.
-pub(super) fn singular(resource: &str) -> String {
-    let known = RESOURCES.iter().find(|(one, many, _)| *one == resource || *many == resource);
-    known.map_or_else(|| resource.trim_end_matches('s').to_owned(), |(one, _, _)| (*one).to_owned())
-}
 
 #[derive(Clone, Debug)]
 pub(super) struct CheckedRule {
@@ -67,6 +43,9 @@ impl CheckedRule {
             (given, _) => given,
         };
         let overrides = &rule.resources.overrides;
+        if rule.metrics_query.trim().is_empty() {
+            return Err(AdapterError::EmptyQuery { series_query: rule.series_query.clone() });
+        }
         let query = Template::parse(&rule.metrics_query)?;
         let (series, group_by) = ("example", "example");
         let fields = Fields { series, label_matchers: BOUND_MATCHER, group_by, ..Fields::default() };
@@ -84,14 +63,26 @@ impl CheckedRule {
         })
     }
 
-    /// Whether the rule may look at a series, to list it or to compute a value.
-    pub fn wants(&self, labels: &Labels) -> bool {
-        self.series.wants_name(labels.metric_name()) || self.example.wants(labels)
+    /// Whether the rule may look at a series: to list it under a name that `is_asked`, or to compute a value.
+    pub fn wants(&self, labels: &Labels, is_asked: impl Fn(&str) -> bool) -> bool {
+        let is_listed = || self.api_name(labels.metric_name()).is_some_and(|name| is_asked(&name));
+        self.series.wants_name(labels.metric_name()) && is_listed() || self.example.wants(labels)
+    }
+
+    /// Whether the rule would list a series with these labels, if it has a sample.
+    pub fn selects(&self, labels: &Labels) -> bool {
+        self.series.wants(labels)
+    }
+
+    /// The query for a series and the label it is grouped by, without conditions.
+    pub fn shown_query(&self, series: &str, group_by: &str) -> String {
+        self.query.expand(&Fields { series, label_matchers: "", group_by, ..Fields::default() })
     }
 
     /// Whether the rule may look at a series of this name.
-    pub fn wants_name(&self, name: &str) -> bool {
-        self.series.wants_name(name) || self.example.wants_name(name)
+    pub fn wants_name(&self, name: &str, is_asked: impl Fn(&str) -> bool) -> bool {
+        let is_listed = || self.api_name(name).is_some_and(|name| is_asked(&name));
+        self.series.wants_name(name) && is_listed() || self.example.wants_name(name)
     }
 
     /// The name under which the API shows a series, or None if the rule leaves it out.
@@ -114,21 +105,18 @@ impl CheckedRule {
             return Some(resource.clone());
         }
         let is_named = |resource: &str, group: &str| self.label_by_template(resource, group).as_deref() == Some(label);
-        let found = RESOURCES.iter().find(|(one, many, group)| is_named(one, group) || is_named(many, group));
-        found.map(|(one, _, _)| (*one).to_owned())
+        let found = known().find(|(one, many, group)| is_named(one, group) || is_named(many, group));
+        found.map(|(one, _, _)| one.to_owned())
     }
 
     /// The label that names a resource (singular).
     pub fn label_of(&self, resource: &str) -> Option<String> {
         let overridden = self.overrides.iter().find(|(_, to)| *to == resource).map(|(label, _)| label.clone());
-        overridden.or_else(|| {
-            let group = RESOURCES.iter().find(|known| known.0 == resource).map_or("", |known| known.2);
-            self.label_by_template(resource, group)
-        })
+        overridden.or_else(|| self.label_by_template(resource, group_of(resource)))
     }
 
     fn label_by_template(&self, resource: &str, group: &str) -> Option<String> {
-        let group = group.replace('.', "_");
+        let group = group.replace(['.', '-'], "_");
         Some(self.template.as_ref()?.expand(&Fields { resource, group: &group, ..Fields::default() }))
     }
 }

@@ -1,8 +1,8 @@
 //! Does the adapter show and compute metrics as prometheus-adapter does?
 
 use super::{
-    Adapter, AdapterError, GroupResource, MetricRequest, NameRule, Objects, Requirement, Resources, Rule, Rules,
-    SelectorOperator, SeriesFilter,
+    Adapter, AdapterError, Asked, GroupResource, MetricRequest, NameRule, Objects, Reason, Requirement, Resources,
+    Rule, RuleIndex, Rules, SelectorOperator, SeriesFilter,
 };
 use crate::labels::{Labels, METRIC_NAME};
 use crate::query::Options;
@@ -200,4 +200,154 @@ fn the_rules_tell_which_series_and_how_much_history_they_need() {
     assert_eq!(adapter.lookbehind_ms(), Some(10 * MINUTE_MS));
     let wants = |name: &str| adapter.wants(&Labels::new([(METRIC_NAME, name)]));
     assert_eq!(["requests_total", "weight", "other"].map(wants), [true, true, false]);
+}
+
+fn series(labels: &[(&str, &str)]) -> Labels {
+    Labels::new(labels.iter().copied())
+}
+
+/// What a pod of `llm` shows behind a ServiceMonitor.
+fn shown(name: &'static str) -> Labels {
+    series(&[
+        (METRIC_NAME, name),
+        ("namespace", "ml"),
+        ("pod", "llm-0"),
+        ("service", "llm"),
+        ("container", "main"),
+        ("job", "llm"),
+    ])
+}
+
+fn with_defaults(custom: Vec<Rule>) -> Adapter {
+    let mut rules = Rules::chart_defaults();
+    rules.custom.extend(custom);
+    Adapter::new(&rules, MINUTE_MS, Options::default()).expect("valid rules")
+}
+
+fn explained(adapter: &Adapter, asked: Asked<'_>, series: &[Labels]) -> String {
+    match adapter.explain(asked, series) {
+        Ok(answer) => format!("{:?} {}", answer.rule, answer.query),
+        Err(why) => format!("{:?} of {:?}", why.reason, why.names),
+    }
+}
+
+#[test]
+fn the_charts_rules_show_gauges_under_their_names_and_counters_as_rates_without_total() {
+    let series = [
+        shown("vllm:num_requests_waiting"),
+        shown("http_requests_total"),
+        shown("process_cpu_seconds_total"),
+        shown("nv_inference_request_success"),
+        shown("container_memory_working_set_bytes"),
+        shown("container_cpu_usage_seconds_total"),
+        shown("container_network_receive_bytes_total"),
+    ];
+    let adapter = with_defaults(Vec::new());
+    let ask = |metric| explained(&adapter, Asked::Custom { metric, resource: "pod" }, &series);
+    let sum = |name: &str| format!("Custom(3) sum({name}{{}}) by (pod)");
+    assert_eq!(ask("vllm:num_requests_waiting"), sum("vllm:num_requests_waiting"));
+    assert_eq!(ask("nv_inference_request_success"), sum("nv_inference_request_success"), "a counter without _total");
+    assert_eq!(ask("http_requests"), "Custom(4) sum(rate(http_requests_total{}[5m])) by (pod)");
+    assert_eq!(ask("process_cpu"), "Custom(5) sum(rate(process_cpu_seconds_total{}[5m])) by (pod)");
+    let of_container = |rule: usize, query: &str| format!("Custom({rule}) {query} by (pod)");
+    assert_eq!(
+        ask("cpu_usage"),
+        of_container(0, r#"sum(rate(container_cpu_usage_seconds_total{,container!="POD"}[5m]))"#)
+    );
+    assert_eq!(
+        ask("network_receive_bytes"),
+        of_container(1, r#"sum(rate(container_network_receive_bytes_total{,container!="POD"}[5m]))"#)
+    );
+    assert_eq!(
+        ask("memory_working_set_bytes"),
+        of_container(2, r#"sum(container_memory_working_set_bytes{,container!="POD"})"#)
+    );
+}
+
+#[test]
+fn a_default_rule_answers_per_pod_service_and_job() {
+    let storage = fleet();
+    let mut adapter = with_defaults(Vec::new());
+    adapter.relist(&storage, 2 * MINUTE_MS);
+    assert_eq!(pods(&mut adapter, &storage, "vllm:queue", &["v-0", "v-1"]), "v-0=3000m v-1=250m");
+    assert_eq!(pods(&mut adapter, &storage, "requests", &["v-0", "v-1"]), "v-0=1000m v-1=1000m");
+    let series = [shown("vllm:queue")];
+    for resource in ["Service", "services", "job", "pod", "namespace"] {
+        let adapter = with_defaults(Vec::new());
+        assert!(adapter.explain(Asked::Custom { metric: "vllm:queue", resource }, &series).is_ok(), "{resource}");
+    }
+}
+
+#[test]
+fn of_several_rules_for_one_name_the_last_answers() {
+    let mut own = rule(r#"{__name__="vllm:queue"}"#, "max(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)");
+    own.name.api_name = "vllm:queue".to_owned();
+    let adapter = with_defaults(vec![own]);
+    let asked = Asked::Custom { metric: "vllm:queue", resource: "pod" };
+    assert_eq!(explained(&adapter, asked, &[shown("vllm:queue")]), "Custom(6) max(vllm:queue{}) by (pod)");
+}
+
+#[test]
+fn why_nothing_answers_is_told_where_the_series_exists() {
+    let gpu =
+        series(&[(METRIC_NAME, "gpu"), ("namespace", "ml"), ("exported_pod", "llm-0"), ("instance", "10.0.0.1:9400")]);
+    let adapter = with_defaults(Vec::new());
+    let ask = |metric, resource, series: &[Labels]| {
+        adapter.explain(Asked::Custom { metric, resource }, series).expect_err("none").reason
+    };
+    let http = [shown("http_requests_total")];
+    let other = Reason::OtherName { series: "http_requests_total".to_owned(), api_name: "http_requests".to_owned() };
+    assert_eq!(ask("http_requests_total", "pod", &http), Some(other));
+    let no_label = Reason::NoResourceLabel {
+        series: "gpu".to_owned(),
+        resource: "pod".to_owned(),
+        named: ["namespace".to_owned()].into(),
+    };
+    assert_eq!(ask("gpu", "pod", &[gpu]), Some(no_label));
+    assert_eq!(ask("nothing", "pod", &http), None);
+    let bare = series(&[(METRIC_NAME, "queue"), ("pod", "llm-0")]);
+    assert_eq!(ask("queue", "pod", &[bare]), Some(Reason::NoRule { series: "queue".to_owned() }));
+    let names = adapter.explain(Asked::Custom { metric: "nothing", resource: "pod" }, &http).expect_err("none").names;
+    assert_eq!(names, ["http_requests".to_owned()].into());
+}
+
+#[test]
+fn a_metric_of_the_other_api_is_told_apart_and_an_external_rule_needs_a_namespace() {
+    let series = [shown("queue")];
+    let query = "sum(<<.Series>>{<<.LabelMatchers>>})";
+    let only_external = adapter(Vec::new(), vec![rule("queue", query)]);
+    let custom = Asked::Custom { metric: "queue", resource: "pod" };
+    assert_eq!(only_external.explain(custom, &series).expect_err("other").reason, Some(Reason::OtherApi));
+    assert!(only_external.explain(Asked::External { metric: "queue" }, &series).is_ok());
+    let only_custom = adapter(vec![rule("queue", query)], Vec::new());
+    let external = Asked::External { metric: "queue" };
+    assert_eq!(only_custom.explain(external, &series).expect_err("other").reason, Some(Reason::OtherApi));
+    let unmapped = adapter(Vec::new(), vec![Rule { resources: Resources::default(), ..rule("queue", query) }]);
+    let reason = Reason::NoNamespaceLabel { series: "queue".to_owned() };
+    assert_eq!(unmapped.explain(external, &series).expect_err("fails").reason, Some(reason));
+}
+
+#[test]
+fn rules_without_series_are_found() {
+    let query = "sum(<<.Series>>{<<.LabelMatchers>>})";
+    let adapter = adapter(vec![rule("queue", query), rule("gone", query)], vec![rule("gone", query)]);
+    assert_eq!(adapter.idle_rules(&[shown("queue")]), [RuleIndex::Custom(1), RuleIndex::External(0)]);
+}
+
+#[test]
+fn an_adapter_that_is_asked_for_some_metrics_wants_and_lists_only_their_series() {
+    let storage = fleet();
+    let mut adapter = with_defaults(Vec::new()).only(["requests"]);
+    let wants = |name: &str| adapter.wants(&Labels::new([(METRIC_NAME, name), ("namespace", "ml")]));
+    assert_eq!(["requests_total", "requests", "vllm:queue"].map(wants), [true, true, false]);
+    adapter.relist(&storage, 2 * MINUTE_MS);
+    assert_eq!(pods(&mut adapter, &storage, "requests", &["v-0"]), "v-0=1000m");
+    assert_eq!(pods(&mut adapter, &storage, "vllm:queue", &["v-0"]), "metric vllm:queue is not listed for pod");
+}
+
+#[test]
+fn a_rule_without_query_is_refused() {
+    let rules = Rules { custom: vec![rule("queue", " ")], external: Vec::new() };
+    let error = Adapter::new(&rules, MINUTE_MS, Options::default()).expect_err("fails at each request").to_string();
+    assert!(error.starts_with("the rule for \"queue\" has no metricsQuery"), "{error}");
 }

@@ -144,7 +144,7 @@ fn pairs(operation: &Match, left: &[Element], right: &[Element]) -> Result<Vec<P
     Ok(pairs)
 }
 
-fn result_labels(operation: &Match, many: &Labels, one: &Labels) -> Labels {
+pub(super) fn result_labels(operation: &Match, many: &Labels, one: &Labels) -> Labels {
     let mut labels = if operation.operator.is_comparison() { many.clone() } else { many.without_name() };
     match &operation.cardinality {
         Cardinality::OneToOne => {

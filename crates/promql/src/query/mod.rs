@@ -16,6 +16,7 @@ mod over_range;
 mod places;
 mod plan;
 mod relabel;
+mod shape;
 mod sums;
 #[cfg(test)]
 mod tests;
@@ -170,6 +171,16 @@ impl Query {
         &self.text
     }
 
+    /// What kind of answer it gives.
+    pub fn answer_type(&self) -> AnswerType {
+        match self.root {
+            Node::Scalar(_) => AnswerType::Scalar,
+            Node::Vector(_) => AnswerType::Vector,
+            Node::Range(_) => AnswerType::Matrix,
+            Node::Text(_) => AnswerType::Text,
+        }
+    }
+
     /// The answer as of `now_ms`. Samples later than that are not seen.
     pub fn evaluate(&mut self, storage: &Storage, now_ms: i64, options: Options) -> Result<Evaluation, EvalError> {
         eval::evaluate(&mut self.root, storage, now_ms, options)
@@ -187,6 +198,12 @@ impl Query {
         self.selectors.iter().any(|reached| reached.selector.is_match(labels))
     }
 
+    /// The label sets the answer can have, if `series` are the label sets of all series there can be. Values play no part: what a
+    /// comparison may filter out is in it.
+    pub fn possible_labels(&self, series: &[Labels]) -> std::collections::BTreeSet<Labels> {
+        shape::of_node(&self.root, series)
+    }
+
     /// Whether a selector of the query could select a series of this name.
     pub fn wants_name(&self, name: &str) -> bool {
         self.selectors.iter().any(|reached| reached.selector.is_name_match(name))
@@ -200,6 +217,12 @@ impl Query {
         let found =
             candidates.filter(|(labels, place)| selector.is_match(labels) && storage.has_any(*place, from_ms, to_ms));
         found.map(|(labels, _)| labels).collect()
+    }
+
+    /// Adds conditions to every selector of the query.
+    pub fn restrict(&mut self, matchers: &[Matcher]) {
+        visit::restrict(&mut self.root, matchers);
+        self.selectors = visit::reached(&mut self.root);
     }
 
     /// Gives the conditions that stand for each selector's [`BOUND_MATCHER`]. Returns the number of such selectors.

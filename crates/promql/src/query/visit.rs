@@ -131,6 +131,14 @@ pub(super) fn reached(root: &mut Node) -> Vec<Reached> {
     all
 }
 
+/// Adds conditions to all selectors.
+pub(super) fn restrict(root: &mut Node, matchers: &[Matcher]) {
+    walk(node_parts(root), Some(0), &mut |selector, _, _| {
+        selector.matchers.extend_from_slice(matchers);
+        selector.selection = None;
+    });
+}
+
 /// Gives all bound selectors their conditions; returns how many there are.
 pub(super) fn bind(root: &mut Node, matchers: &[Matcher]) -> usize {
     let mut count = 0;

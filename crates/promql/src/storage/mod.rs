@@ -90,6 +90,25 @@ impl Storage {
         SeriesId(self.insert(vec![labels.clone()]))
     }
 
+    /// The id of a series of its own, made if new; None if a scraped target gives it. A series that had ended goes on.
+    pub fn own_series(&mut self, labels: &Labels) -> Option<SeriesId> {
+        let Some(place) = self.place(labels) else { return Some(SeriesId(self.insert(vec![labels.clone()]))) };
+        let is_own = self.targets[place.block as usize].as_ref().is_some_and(|target| target.series.len() == 1);
+        if is_own {
+            self.ended.retain(|&ended| ended != place.block);
+        }
+        is_own.then_some(SeriesId(place.block))
+    }
+
+    /// Ends a series of its own with a staleness marker at `t_ms`; [`Self::collect`] may forget it once nothing of it is in reach, and
+    /// with it its id. Nothing happens if the series has a sample as new as this.
+    pub fn end_series(&mut self, labels: &Labels, t_ms: i64) {
+        let Some(id) = self.own_series(labels) else { return };
+        if self.append(id, t_ms, STALE) {
+            self.ended.push(id.0);
+        }
+    }
+
     /// Adds one sample, or a [`STALE`] marker. False, and nothing stored, if the series has a sample as new as this.
     pub fn append(&mut self, id: SeriesId, t_ms: i64, value: f64) -> bool {
         self.push(id.0, t_ms, value, &[])

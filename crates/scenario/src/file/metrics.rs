@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::quantity::Time;
 
-use super::OutageFile;
+use super::{OutageFile, TriggersFile};
 
 /// `metrics`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -46,12 +46,20 @@ pub struct MetricsFile {
     pub http: HttpFile,
     /// kube-state-metrics.
     pub ksm: KsmFile,
+    /// prometheus-adapter: its rules come from its configuration or its chart's values among the manifests; without any, the chart's
+    /// default rules are assumed where an HPA asks for a metric that only an adapter can answer. `none`: the cluster has no adapter.
+    pub adapter: AdapterSwitch,
+    /// GKE's adapter for Cloud Monitoring, which answers for metrics named as GKE names them.
+    pub gke: GkeFile,
     /// Labels that every series has (`external_labels`, as Thanos, Mimir and managed services show them).
     pub external_labels: BTreeMap<String, String>,
     /// How programs are scraped, where no manifest says so.
     pub targets: Vec<TargetFile>,
     /// When parts of the pipeline do not work.
     pub outages: Vec<OutageFile>,
+    /// What feeds KEDA triggers whose source lies outside the cluster, by `SCALEDOBJECT/TRIGGER` (its name, index or `*`); without an entry
+    /// a queue trigger is fed by the signal of its type.
+    pub triggers: TriggersFile,
 }
 
 impl Default for MetricsFile {
@@ -73,9 +81,12 @@ impl Default for MetricsFile {
             dcgm: DcgmFile::default(),
             http: HttpFile::default(),
             ksm: KsmFile::default(),
+            adapter: AdapterSwitch::Auto,
+            gke: GkeFile::default(),
             external_labels: BTreeMap::new(),
             targets: Vec::new(),
             outages: Vec::new(),
+            triggers: TriggersFile::new(),
         }
     }
 }
@@ -199,6 +210,31 @@ pub enum CountFile {
 pub struct KsmFile {
     /// Whether labels of objects are shown (`--metric-labels-allowlist`).
     pub labels: bool,
+}
+
+/// `metrics.adapter`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum AdapterSwitch {
+    /// As the manifests and the metrics asked for say.
+    #[default]
+    Auto,
+    /// There is none.
+    None,
+}
+
+/// `metrics.gke`.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct GkeFile {
+    /// How much later than its scrape a sample is visible in Cloud Monitoring.
+    pub delay: Time,
+}
+
+impl Default for GkeFile {
+    fn default() -> Self {
+        Self { delay: Time(10.0) }
+    }
 }
 
 /// One of `metrics.targets`.

@@ -14,7 +14,9 @@ mod prices;
 mod run;
 mod service;
 mod traffic;
+mod triggers;
 mod usage;
+mod versions;
 
 pub use choice::{Distribution, DistributionChoice, TextOr};
 pub use cold_start::{
@@ -22,8 +24,8 @@ pub use cold_start::{
 };
 pub use manifests::ManifestsFile;
 pub use metrics::{
-    CountFile, DcgmFile, ExporterFile, HttpFile, KindFile, KsmFile, MetricsFile, OnBadQueryFile, OnUnknownFile,
-    PlaceFile, PresentFile, RoleFile, RoundFile, TargetFile, UserSeriesFile,
+    AdapterSwitch, CountFile, DcgmFile, ExporterFile, GkeFile, HttpFile, KindFile, KsmFile, MetricsFile,
+    OnBadQueryFile, OnUnknownFile, PlaceFile, PresentFile, RoleFile, RoundFile, TargetFile, UserSeriesFile,
 };
 pub use nodes::{
     AvailabilityFile, BalancedFile, BathtubFile, BathtubPoint, CapacityType, ClusterAutoscalerFile, ClusteredFile,
@@ -36,7 +38,7 @@ pub use policies::{
     HpaChoice, KedaChoice, PausePodsFile, PolicyFile, PredictiveFile, Reference, StaticFile, WarmPoolFile,
 };
 pub use prices::{CommitmentFile, EstimateSpot, NodeFeeFile, OneOrMany, PriceFile, PricesFile, SpotHistoryFile};
-pub use run::{RunFile, SloFile};
+pub use run::{PrehistoryFile, RunFile, SloFile};
 pub use service::{
     AffineLatency, BatchLatencyFile, BatchPoint, ClientFile, ContinuousBatchingFile, DynamicBatchingFile, KillFile,
     ModelFile, NoReplicaFile, PodFile, RetryFile, RoutingFile, ServiceFile, SlotsFile, SpreadFile,
@@ -46,6 +48,8 @@ pub use traffic::{
     ProcessFile, RateSeriesFile, RateTerm, RateTermChoice, SeriesUnit, SineFile, TimeColumn, TraceFile, TraceFormat,
     TrafficFile, WeeklyFile,
 };
+pub use triggers::{TriggerFile, TriggersFile};
+pub use versions::{HttpAddOnFile, KedaFile, KubernetesFile};
 
 pub use usage::{
     AmountOr, ContainerUsageFile, Cores, CpuFile, GpuPowerFile, MemoryFile, Power, UsageChoice, UsageFile,
@@ -111,6 +115,15 @@ pub struct ScenarioSpec {
     /// How metrics reach the controllers.
     #[serde(default)]
     pub metrics: MetricsFile,
+    /// The control plane whose HorizontalPodAutoscaler decides.
+    #[serde(default)]
+    pub kubernetes: KubernetesFile,
+    /// The KEDA that runs ScaledObjects.
+    #[serde(default)]
+    pub keda: KedaFile,
+    /// KEDA's HTTP add-on.
+    #[serde(default)]
+    pub http_add_on: HttpAddOnFile,
     /// The alternatives to compare.
     pub policies: Vec<PolicyFile>,
     /// What an answer is judged by.

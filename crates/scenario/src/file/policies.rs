@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
-use crate::manifest::{HpaSpecFile, ScaledObjectSpecFile};
+use crate::manifest::{HpaSpecFile, MetadataFile, ScaledObjectSpecFile};
 use crate::quantity::{RequestRate, Share, Time};
 
 /// One alternative: the controllers that act together.
@@ -24,9 +24,13 @@ pub struct PolicyFile {
     /// A HorizontalPodAutoscaler: name of the manifest, or its `spec` written here.
     #[serde(default)]
     pub hpa: Option<HpaChoice>,
-    /// A ScaledObject: name of the manifest, or its `spec` written here.
+    /// A ScaledObject: name of the manifest, or its `spec` written here. The name of an HTTPScaledObject stands for the ScaledObject that
+    /// KEDA's HTTP add-on makes of it.
     #[serde(default)]
     pub keda: Option<KedaChoice>,
+    /// Name and annotations of the ScaledObject whose `spec` is written in place.
+    #[serde(default)]
+    pub metadata: Option<MetadataFile>,
     /// A floor from the traffic of past weeks.
     #[serde(default)]
     pub predictive: Option<PredictiveFile>,

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::quantity::{Share, Time};
+use crate::quantity::{Amount, Share, Time};
 
 /// `run`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -23,6 +23,35 @@ pub struct RunFile {
     pub replications: u32,
     /// Length of one row of the timeline.
     pub timeline_step: Time,
+    /// What ran before the start. `auto`: if some policy reads metrics, the replicas of the start have been serving the same traffic for
+    /// as long as its queries and controllers look back, so that Prometheus is not empty at the start and nothing that came before it is
+    /// counted. `none`: a fresh installation, everything is empty. Or how long, such as `20m`.
+    pub prehistory: PrehistoryFile,
+}
+
+/// `prehistory`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum PrehistoryFile {
+    /// As long as the metrics need, if any are read.
+    #[default]
+    Auto,
+    /// Nothing.
+    None,
+    /// So long.
+    For(Time),
+}
+
+impl Amount for PrehistoryFile {
+    const NAME: &'static str = "Prehistory";
+    const EXPECTED: &'static str = "`auto`, `none` or a duration with its unit such as `20m`";
+
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "auto" => Some(Self::Auto),
+            "none" => Some(Self::None),
+            _ => Time::parse(text).map(Self::For),
+        }
+    }
 }
 
 impl Default for RunFile {
@@ -35,6 +64,7 @@ impl Default for RunFile {
             seed: 1,
             replications: 1,
             timeline_step: Time(60.0),
+            prehistory: PrehistoryFile::Auto,
         }
     }
 }

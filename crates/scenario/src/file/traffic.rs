@@ -113,9 +113,11 @@ pub struct ClipFile {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct HistoryFile {
-    /// Days of it.
+    /// Days of it, for predictors.
+    #[serde(default)]
     pub days: u32,
-    /// The rate in those days; by default the generator's, continued backwards.
+    /// The rate in those days, and in the minutes before the start that `run.prehistory` lets run; by default the generator's, continued
+    /// backwards.
     #[serde(default)]
     pub rate: Option<RateTerm>,
 }

@@ -244,9 +244,6 @@ impl HpaSpecFile {
     pub fn resolve(&self, name: &str) -> Result<HpaSpec, (String, String)> {
         let fail = |path: &str, reason: String| Err((path.to_owned(), reason));
         let replicas_min = self.min_replicas.unwrap_or(1);
-        if replicas_min == 0 {
-            return fail("minReplicas", "the API server refuses 0 unless the HPAScaleToZero gate is on".to_owned());
-        }
         if self.max_replicas < replicas_min {
             return fail("maxReplicas", format!("{} is below minReplicas {replicas_min}", self.max_replicas));
         }

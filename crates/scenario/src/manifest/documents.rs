@@ -246,6 +246,9 @@ fn without_kind(mut node: Node) -> Result<Document, Unkinded> {
         (false, false) => {}
     }
     let bare = |kind, node| Ok(Document { kind, name: String::new(), node });
+    if super::holds_groups(&node) {
+        return bare(Kind::PrometheusRule, node);
+    }
     // An umbrella chart has the values of its parts under their names.
     if let Some(values) = node.take("prometheus-adapter").filter(|entry| is_adapter_values(&entry.value)) {
         return bare(Kind::AdapterValues, values.value);

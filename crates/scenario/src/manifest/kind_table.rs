@@ -53,18 +53,8 @@ pub const ROWS: &[Row] = &[
     // Autoscalers.
     row("autoscaling", "HorizontalPodAutoscaler", Kind::HorizontalPodAutoscaler, Read),
     row("keda.sh", "ScaledObject", Kind::ScaledObject, Read),
-    row(
-        "http.keda.sh",
-        "HTTPScaledObject",
-        Kind::HttpScaledObject,
-        Warn("KEDA's HTTP add-on moves the replicas of its target; that is left out"),
-    ),
-    row(
-        "http.keda.sh",
-        "InterceptorRoute",
-        Kind::InterceptorRoute,
-        Warn("KEDA's HTTP add-on measures the requests of its route; that is left out"),
-    ),
+    row("http.keda.sh", "HTTPScaledObject", Kind::HttpScaledObject, Read),
+    row("http.keda.sh", "InterceptorRoute", Kind::InterceptorRoute, Read),
     row("keda.sh", "TriggerAuthentication ClusterTriggerAuthentication", Kind::TriggerAuthentication, Inert),
     inert("eventing.keda.sh keda.sh", "CloudEventSource ClusterCloudEventSource"),
     warn(
@@ -79,7 +69,7 @@ pub const ROWS: &[Row] = &[
     ),
     inert("autoscaling.k8s.io", "VerticalPodAutoscalerCheckpoint"),
     stop("autoscaling.gke.io", "MultidimPodAutoscaler", "it moves the replicas of its target and is not modelled"),
-    warn("autoscaling.gke.io", "AutoscalingMetric", "the metric it publishes must be given as a signal"),
+    row("autoscaling.gke.io", "AutoscalingMetric", Kind::AutoscalingMetric, Read),
     stop(
         "autoscaling.alibabacloud.com",
         "CronHorizontalPodAutoscaler AdvancedHorizontalPodAutoscaler",
@@ -202,17 +192,17 @@ pub const ROWS: &[Row] = &[
     ),
     inert("apiextensions.k8s.io", "CustomResourceDefinition"),
     // Monitoring.
-    row("monitoring.coreos.com", "ServiceMonitor", Kind::ServiceMonitor, Inert),
-    row("monitoring.coreos.com", "PodMonitor", Kind::PodMonitor, Inert),
-    row("monitoring.coreos.com", "PrometheusRule", Kind::PrometheusRule, Inert),
-    row("monitoring.coreos.com", "Prometheus PrometheusAgent", Kind::Prometheus, Inert),
+    row("monitoring.coreos.com", "ServiceMonitor", Kind::ServiceMonitor, Read),
+    row("monitoring.coreos.com", "PodMonitor", Kind::PodMonitor, Read),
+    row("monitoring.coreos.com", "PrometheusRule", Kind::PrometheusRule, Read),
+    row("monitoring.coreos.com", "Prometheus PrometheusAgent", Kind::Prometheus, Read),
     inert("monitoring.coreos.com", "*"),
-    row("monitoring.googleapis.com", "PodMonitoring ClusterPodMonitoring", Kind::PodMonitoring, Inert),
-    row("monitoring.googleapis.com", "Rules ClusterRules GlobalRules", Kind::GoogleRules, Inert),
+    row("monitoring.googleapis.com", "PodMonitoring ClusterPodMonitoring", Kind::PodMonitoring, Read),
+    row("monitoring.googleapis.com", "Rules ClusterRules GlobalRules", Kind::GoogleRules, Read),
     inert("monitoring.googleapis.com", "*"),
-    row("operator.victoriametrics.com", "VMServiceScrape", Kind::VmServiceScrape, Inert),
-    row("operator.victoriametrics.com", "VMPodScrape", Kind::VmPodScrape, Inert),
-    row("operator.victoriametrics.com", "VMRule", Kind::VmRule, Inert),
+    row("operator.victoriametrics.com", "VMServiceScrape", Kind::VmServiceScrape, Read),
+    row("operator.victoriametrics.com", "VMPodScrape", Kind::VmPodScrape, Read),
+    row("operator.victoriametrics.com", "VMRule", Kind::VmRule, Read),
     inert("operator.victoriametrics.com", "*"),
     // Networks and gateways.
     inert(

@@ -115,6 +115,8 @@ pub enum Kind {
     PodMonitoring,
     /// Google's managed Prometheus.
     GoogleRules,
+    /// GKE: a gauge of the pods for the HPA.
+    AutoscalingMetric,
     /// VictoriaMetrics.
     VmServiceScrape,
     /// VictoriaMetrics.

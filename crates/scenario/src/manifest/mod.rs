@@ -11,10 +11,15 @@ mod common;
 mod deployment;
 mod documents;
 mod habits;
+mod http_scaled_object;
 mod karpenter;
 mod kind_table;
 mod kinds;
+mod label_selector;
+mod monitors;
+mod pod_facts;
 mod probes;
+mod prometheus_rule;
 mod rules;
 mod scaled_object;
 mod scheduling;
@@ -23,7 +28,8 @@ mod versions;
 pub mod workload;
 
 pub use adapter::{
-    AdapterFile, AdapterNameFile, AdapterResourceFile, AdapterResourcesFile, AdapterRuleFile, SeriesFilterFile,
+    AdapterFile, AdapterFound, AdapterNameFile, AdapterResourceFile, AdapterResourcesFile, AdapterRuleFile,
+    SeriesFilterFile,
 };
 pub use admission::{DeviceRequestFile, LimitRangeFile, PriorityClassFile, ResourceQuotaFile, is_kind, read_loosely};
 pub use autoscaler::{HpaFile, HpaSpecFile, ScaleTargetFile};
@@ -31,11 +37,16 @@ pub use budget::BudgetFile;
 pub use common::{IntOrPercent, MetadataFile, Quantity};
 pub use deployment::{ContainerFile, DeploymentFile, is_accelerator};
 pub use documents::{Document, Gathered, Origin, group_and_version};
+pub use http_scaled_object::{HttpScaledObjectFile, InterceptorRouteFile, ScalingMetricFile};
 pub use karpenter::{
     KarpenterDisruption, KarpenterPool, NodeClassRef, Operator, Requirement, default_budget, disruption_budget,
 };
 pub use kinds::{Kind, Treatment};
+pub use label_selector::LabelSelector;
+pub use monitors::{Family, Monitor, MonitorEndpoint, duration, group_kind};
+pub use pod_facts::{ContainerFacts, PodFacts, PortFacts, PortReference, ServiceFacts, ServicePort};
 pub use probes::ReadProbes;
+pub use prometheus_rule::{RuleGroupFile, RuleOrigin, holds_groups, read_groups};
 pub use scaled_object::{ScaledObjectFile, ScaledObjectSpecFile};
 pub use scheduling::{Required, TaintFile, protection};
 pub use templates::first_action;

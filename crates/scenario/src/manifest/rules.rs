@@ -125,6 +125,8 @@ const SCALED_OBJECT: [Rule; 3] = [
     ("spec.triggers[].authenticationRef", Ignored),
 ];
 
+const HTTP_SCALED_OBJECT: [Rule; 1] = [("spec.tlsConfig", Ignored)];
+
 const BUDGET: [Rule; 1] = [("spec.unhealthyPodEvictionPolicy", Ignored)];
 
 const NODE_POOL: [Rule; 2] = [("spec.template.spec.startupTaints", Ignored), ("spec.template.spec.kubelet", Ignored)];
@@ -175,6 +177,7 @@ pub fn of(kind: Kind) -> &'static [&'static [Rule]] {
         Kind::NodePool | Kind::NodePoolBeta => &[&METADATA, &LABELS, &ANNOTATIONS, &NODE_POOL],
         Kind::Provisioner => &[&METADATA, &LABELS, &ANNOTATIONS, &PROVISIONER],
         Kind::AdapterConfig => &[&ADAPTER],
+        Kind::HttpScaledObject => &[&METADATA, &LABELS, &HTTP_SCALED_OBJECT],
         _ => &[&METADATA],
     }
 }

@@ -165,6 +165,7 @@ impl ScaledObjectSpecFile {
             fallback: self.fallback.as_ref().map(FallbackFile::resolve),
             triggers: self.triggers.iter().map(TriggerFile::resolve).collect(),
             advanced: self.advanced.as_ref().map(AdvancedFile::resolve).transpose()?.unwrap_or_default(),
+            ..ScaledObject::default()
         })
     }
 }
@@ -190,6 +191,7 @@ impl TriggerFile {
             metadata: self.metadata.clone(),
             metric_type: self.metric_type.map(MetricTypeFile::resolve),
             use_cached_metrics: self.use_cached_metrics,
+            feeds: Vec::new(),
         }
     }
 }

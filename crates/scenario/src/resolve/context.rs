@@ -143,6 +143,10 @@ impl<'a> Context<'a> {
         let zone = TimeZone::get(&run.time_zone).map_err(|_| {
             wrong("spec.run.timeZone", &run.time_zone, "an IANA time zone such as `UTC` or `Europe/Berlin`")
         })?;
+        if run.start == "cold" {
+            let reason = "a date and time; for an empty Prometheus at the start say `run.prehistory: none`";
+            return Err(wrong("spec.run.start", &run.start, reason));
+        }
         let local: DateTime = run.start.parse().map_err(|_| {
             wrong(
                 "spec.run.start",

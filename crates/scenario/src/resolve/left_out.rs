@@ -7,7 +7,7 @@ use crate::manifest::{Document, Kind, Treatment};
 use crate::tree::{Node, Value};
 
 use super::Context;
-use super::targets::scaled_by;
+use super::scale_target::scaled_by;
 
 impl Context<'_> {
     /// Says of every document that was not read what becomes of it; refuses those that move replicas by rules that are not modelled.

@@ -1,14 +1,21 @@
-//! The metrics pipeline.
+//! The metrics pipeline: what is scraped, recorded and asked for, held against each other.
 
-use cluster::spec::{MetricsSpec, PolicySpec, ServiceSpec};
-use promql::adapter::{GroupResource, NameRule, Resources, Rule, Rules, SeriesFilter};
+use std::collections::BTreeSet;
+
+use cluster::spec::{GkeSpec, MetricsSpec, PolicySpec, ServiceSpec};
+use promql::Query;
+use promql::adapter::Adapter;
+use promql::gke::GkeMetric;
 use units::SimDuration;
 
 use crate::error::ScenarioError;
-use crate::file::ScenarioSpec;
-use crate::manifest::{AdapterFile, AdapterRuleFile, Kind};
+use crate::file::{AdapterSwitch, MetricsFile, ScenarioSpec};
 
 use super::Context;
+use super::adapter::AdapterSetting;
+use super::asked::AskedMetric;
+use super::queries::AskedQuery;
+use super::registry::Demands;
 
 impl Context<'_> {
     /// How metrics travel; every query of the policies is held against what there is.
@@ -19,77 +26,78 @@ impl Context<'_> {
         policies: &[PolicySpec],
     ) -> Result<MetricsSpec, ScenarioError> {
         let file = &spec.metrics;
+        let queries = self.keda_queries(spec, policies);
+        let asked = self.asked_metrics(spec, policies);
+        let gke = self.gke(&asked)?;
+        let of_adapter: Vec<&AskedMetric> = asked.iter().filter(|metric| !gke.contains_key(&metric.name)).collect();
+        let adapter = self.adapter(&of_adapter, file.adapter == AdapterSwitch::None)?;
+        let readers = Readers::new(&queries, &adapter, (&of_adapter, gke.values()));
+        let rules = self.recording(&|name| readers.wants_name(name))?;
+        let scrapes = self.scrapes(spec, service, !gke.is_empty())?;
+        let names = asked
+            .iter()
+            .map(|metric| {
+                gke.get(&metric.name).map_or_else(|| metric.name.clone(), |meaning| meaning.series().to_owned())
+            })
+            .collect::<BTreeSet<String>>();
+        let demands = Demands { queries: &queries, names: &names, scrapes: &scrapes, rules: &rules };
+        let shown = self.shown(spec, service, policies, &demands)?;
+        let answered = self.check_adapter(&of_adapter, &adapter, &shown.series, file)?;
+        self.hold_answers(file, &answered, &shown.registry)?;
+        self.check_gke(&asked, &gke, &shown.registry)?;
         let second = SimDuration::from_secs(1);
-        let asked = self.keda_queries(spec, policies);
-        let shown = self.shown(spec, service, policies, &asked)?;
         Ok(MetricsSpec {
             scrape_interval: self.at_least(file.scrape_interval, second, "spec.metrics.scrapeInterval")?,
             lookback: self.at_least(file.lookback, second, "spec.metrics.lookback")?,
             dcgm_interval: self.at_least(file.dcgm_interval, second, "spec.metrics.dcgmInterval")?,
-            adapter_relist: self.at_least(file.adapter_relist, second, "spec.metrics.adapterRelist")?,
+            adapter_relist: self.relist(file, &adapter)?,
             resource_resolution: self.at_least(file.resource_resolution, second, "spec.metrics.resourceResolution")?,
             targets: shown.targets,
-            adapter: self.adapter()?,
+            adapter: adapter.rules,
+            rules,
+            gke: GkeSpec { delay: file.gke.delay.duration(), metrics: gke },
             usage: self.usage(spec, service, policies)?,
             outages: self.outages(&file.outages)?,
         })
     }
 
-    /// The rules of all adapter configurations, in the order of the files.
-    fn adapter(&mut self) -> Result<Option<Rules>, ScenarioError> {
-        let mut all: Option<Rules> = None;
-        for document in self.of_kind(Kind::AdapterConfig) {
-            let Some((file, ignored)) = AdapterFile::read(document)? else {
-                self.without_effect(document);
-                continue;
-            };
-            self.note_ignored(document, &ignored);
-            let rules = resolve(file)
-                .map_err(|(path, reason)| ScenarioError::Inconsistent { at: document.node.locate(path), reason })?;
-            // The adapter itself judges patterns and templates.
-            promql::adapter::Adapter::new(&rules, 60_000, promql::Options::default()).map_err(|error| {
-                ScenarioError::Inconsistent { at: document.node.locate("rules"), reason: error.to_string() }
-            })?;
-            let merged = all.get_or_insert_with(Rules::default);
-            merged.custom.extend(rules.custom);
-            merged.external.extend(rules.external);
+    /// `metrics.adapterRelist` where the scenario says it, else what the chart's values say.
+    fn relist(&self, file: &MetricsFile, adapter: &AdapterSetting) -> Result<SimDuration, ScenarioError> {
+        let is_written = self.scenario.at(&["spec", "metrics", "adapterRelist"]).is_some();
+        match adapter.relist {
+            Some(relist) if !is_written => Ok(relist),
+            _ => self.at_least(file.adapter_relist, SimDuration::from_secs(1), "spec.metrics.adapterRelist"),
         }
-        Ok(all)
     }
 }
 
-fn resolve(file: AdapterFile) -> Result<Rules, (String, String)> {
-    let all = |rules: Vec<AdapterRuleFile>, list: &str| {
-        let numbered = rules.into_iter().enumerate();
-        numbered.map(|(index, written)| rule(written, &format!("{list}[{index}]"))).collect::<Result<Vec<_>, _>>()
-    };
-    Ok(Rules { custom: all(file.rules, "rules")?, external: all(file.external_rules, "externalRules")? })
+/// Who reads series by name.
+struct Readers {
+    queries: Vec<Query>,
+    adapter: Option<Adapter>,
+    gke: BTreeSet<String>,
 }
 
-fn rule(file: AdapterRuleFile, path: &str) -> Result<Rule, (String, String)> {
-    let mut series_filters = Vec::new();
-    for filter in file.series_filters {
-        series_filters.push(match (filter.is, filter.is_not) {
-            (Some(pattern), None) => SeriesFilter::Is(pattern),
-            (None, Some(pattern)) => SeriesFilter::IsNot(pattern),
-            _ => return Err((format!("{path}.seriesFilters"), "needs exactly one of `is` and `isNot`".to_owned())),
-        });
+impl Readers {
+    fn new<'m>(
+        queries: &[AskedQuery],
+        adapter: &AdapterSetting,
+        (asked, gke): (&[&AskedMetric], impl Iterator<Item = &'m GkeMetric>),
+    ) -> Self {
+        // A query that is none is told by those who hold it against the registry.
+        let queries = queries.iter().filter_map(|query| Query::compile(&query.text).ok()).collect();
+        let rules = adapter.rules.as_ref().filter(|_| !asked.is_empty());
+        let adapter = rules.and_then(|rules| Adapter::new(rules, 60_000, promql::Options::default()).ok());
+        Self {
+            queries,
+            adapter: adapter.map(|adapter| adapter.only(asked.iter().map(|metric| metric.name.as_str()))),
+            gke: gke.map(|metric| metric.series().to_owned()).collect(),
+        }
     }
-    let overrides = file.resources.overrides.into_iter();
-    Ok(Rule {
-        series_query: file.series_query,
-        series_filters,
-        resources: Resources {
-            template: file.resources.template,
-            overrides: overrides
-                .map(|(label, entry)| (label, GroupResource { group: entry.group, resource: entry.resource }))
-                .collect(),
-            namespaced: file.resources.namespaced,
-        },
-        name: NameRule { matches: file.name.matches, api_name: file.name.alias },
-        // What the adapter does without a template: the sum of the series by object.
-        metrics_query: file
-            .metrics_query
-            .unwrap_or_else(|| "sum(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)".to_owned()),
-    })
+
+    fn wants_name(&self, name: &str) -> bool {
+        self.gke.contains(name)
+            || self.queries.iter().any(|query| query.wants_name(name))
+            || self.adapter.as_ref().is_some_and(|adapter| adapter.wants_name(name))
+    }
 }

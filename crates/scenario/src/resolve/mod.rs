@@ -1,20 +1,30 @@
 //! From documents to an experiment: names become references, files become traces, defaults are filled.
 
+mod adapter;
+mod asked;
 mod availability;
 mod cloud;
 mod context;
+mod examples;
+mod flags;
 mod fleet;
 mod karpenter_pool;
+mod keda;
 mod left_out;
+mod managed;
 mod metrics;
 mod offerings;
 mod policies;
+mod prehistory;
 mod price_book;
 mod probes;
 mod queries;
 mod rates;
+mod recording;
 mod registry;
+mod requests;
 mod requirement;
+mod scale_target;
 mod scheduling;
 mod server;
 mod service;
@@ -22,21 +32,24 @@ mod shapes;
 mod spot_history;
 mod targets;
 mod traffic;
+mod triggers;
 mod usage;
 mod user_series;
+mod versions;
 mod wish;
 mod workload;
 
 pub use context::Context;
 pub use registry::{MetricUse, MetricsView};
-pub use targets::scaled_by;
+pub use scale_target::scaled_by;
 
-use cluster::spec::{SimulationSpec, SloSpec};
+use cluster::spec::{PrehistorySpec, SimulationSpec, SloSpec};
 use units::{SimDuration, SimTime};
 
 use crate::error::ScenarioError;
 use crate::file::ScenarioFile;
 use crate::quantity::Time;
+use traffic::Arrivals;
 
 /// The part of the calendar that the run covers.
 #[derive(Clone, Copy, Debug)]
@@ -68,11 +81,12 @@ impl ScenarioFile {
         }
         let start = context.start(run)?;
         let service = context.service(&self.spec)?;
+        context.hold_against_flags(&self.spec, &service.pod)?;
         let window = RunWindow { start: start.timestamp(), date: start.date(), length: duration };
         let fleet = context.fleet(&self.spec, &service.pod, &window)?;
-        let (traffic, history) = context.traffic(&self.spec, &start)?;
+        let Arrivals { traffic, history, before } = context.traffic(&self.spec, &start)?;
         let policies = context.policies(&self.spec, &service)?;
-        Ok(SimulationSpec {
+        let mut resolved = SimulationSpec {
             name: self.metadata.name.clone(),
             start_unix_seconds: start.timestamp().as_second(),
             time_zone: run.time_zone.clone(),
@@ -85,8 +99,11 @@ impl ScenarioFile {
             service,
             traffic,
             history,
+            prehistory: PrehistorySpec::default(),
             fleet,
-        })
+        };
+        resolved.prehistory = context.prehistory(run, &resolved, before)?;
+        Ok(resolved)
     }
 }
 

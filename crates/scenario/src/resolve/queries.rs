@@ -31,7 +31,7 @@ impl Context<'_> {
             for controller in &policy.controllers {
                 let ControllerSpec::Keda { scaled_object, .. } = controller else { continue };
                 let manifest = match spec.policies.get(index).and_then(|file| file.keda.as_ref()) {
-                    Some(Reference::Name(name)) => self.scaled_object(name),
+                    Some(Reference::Name(name)) => self.scaled_object_document(name),
                     _ => None,
                 };
                 for (number, trigger) in scaled_object.triggers.iter().enumerate() {
@@ -56,7 +56,7 @@ impl Context<'_> {
         asked
     }
 
-    fn scaled_object(&self, name: &str) -> Option<&Document> {
+    fn scaled_object_document(&self, name: &str) -> Option<&Document> {
         self.of_kind(Kind::ScaledObject).find(|document| document.name == name)
     }
 }

@@ -1,14 +1,16 @@
 //! What is shown in a scenario, and every query held against it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cluster::spec::{PolicySpec, ServiceSpec};
 use exporters::catalogue::{self, Statement, program};
 use exporters::{
-    Bindings, Exporter, Facts, Finding, Label, Question, Registry, Severity, Target, TargetLife, Topic, Version, check,
-    targets_of,
+    Bindings, Domain, Exporter, Facts, Finding, Label, Question, Registry, Severity, Target, TargetLife, Template,
+    Topic, Version, check, targets_of,
 };
-use promql::Outline;
+use promql::labels::METRIC_NAME;
+use promql::rules::RuleGroup;
+use promql::{Labels, Outline};
 use units::SimDuration;
 
 use crate::error::{Allowed, ScenarioError};
@@ -16,19 +18,33 @@ use crate::file::{
     CountFile, ExporterFile, MetricsFile, ModelFile, OnBadQueryFile, OnUnknownFile, RoleFile, ScenarioSpec,
 };
 
-use super::Context;
 use super::queries::AskedQuery;
 use super::server::Server;
+use super::targets::{Scrape, as_scraped};
+use super::{Context, examples};
 
 /// What is shown, and what it is made of.
 #[derive(Clone, Debug)]
 pub(super) struct Shown {
-    /// The programs.
-    pub exporters: Vec<Exporter>,
     /// What Prometheus scrapes.
     pub targets: Vec<Target>,
     /// The same, for questions.
     pub registry: Registry,
+    /// Label sets of all series, for one pod.
+    pub series: Vec<Labels>,
+}
+
+/// What is asked of the metrics, and what stands between them and those who ask.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Demands<'a> {
+    /// Queries.
+    pub queries: &'a [AskedQuery],
+    /// Names that somebody asks for by other ways.
+    pub names: &'a BTreeSet<String>,
+    /// How the pods are scraped; nothing if no document says so.
+    pub scrapes: &'a [Scrape],
+    /// Recording rules that are evaluated.
+    pub rules: &'a [RuleGroup],
 }
 
 /// What metrics there are in a scenario, and who reads them.
@@ -60,25 +76,27 @@ impl Context<'_> {
         spec: &ScenarioSpec,
         service: &ServiceSpec,
         policies: &[PolicySpec],
-        asked: &[AskedQuery],
+        demands: &Demands<'_>,
     ) -> Result<Shown, ScenarioError> {
-        let file = &spec.metrics;
+        let (file, asked) = (&spec.metrics, demands.queries);
         let made = self.workload.as_ref().map(|workload| std::slice::from_ref(&workload.deployment));
         let server =
             Server::of_documents(self.documents, &service.name).or_else(|| Server::of_documents(made?, &service.name));
         let mut facts = self.facts(file, service, policies, server.as_ref())?;
         facts.stated.extend(super::usage::statements(spec.service.usage.as_ref()));
-        let names = names_in(asked.iter().map(|query| query.text.as_str()));
+        let of_rules = demands.rules.iter().flat_map(RuleGroup::rules).map(|rule| rule.query().text());
+        let mut names = names_in(asked.iter().map(|query| query.text.as_str()).chain(of_rules));
+        names.extend(demands.names.iter().cloned());
         let exporters = self.exporters(spec, server.as_ref(), &names, &mut facts);
         self.labels_of_pods(server.as_ref(), asked, &mut facts);
-        let first = self.build(file, &exporters, &facts)?;
+        let first = self.build(file, (&exporters, demands), &facts)?;
         let (bindings, uses) = self.hold(file, asked, &first.registry)?;
         self.note_idle_words(file, asked, policies);
         let shown = if bindings == Bindings::default() {
             first
         } else {
             facts.bound = bindings.values();
-            self.build(file, &exporters, &facts)?
+            self.build(file, (&exporters, demands), &facts)?
         };
         self.metrics = Some(MetricsView { registry: shown.registry.clone(), uses });
         Ok(shown)
@@ -222,8 +240,10 @@ impl Context<'_> {
         }
         let others = Exporter::ALL.into_iter().filter(|exporter| !program(*exporter).is_engine);
         for other in others {
+            // A name that somebody present shows says nothing of others who show it too.
+            let is_shown = |name: &&String| exporters.iter().any(|present| is_of(*present, name));
             if !exporters.contains(&other)
-                && let Some(name) = named(other)
+                && let Some(name) = names.iter().find(|name| is_of(other, name) && !is_shown(name))
             {
                 self.note_once(format!("assumed: {} is there, because a query asks for {name}", program(other).title));
                 exporters.push(other);
@@ -253,8 +273,13 @@ impl Context<'_> {
         }
     }
 
-    fn build(&self, file: &MetricsFile, exporters: &[Exporter], facts: &Facts) -> Result<Shown, ScenarioError> {
-        let mut targets = targets_of(exporters, facts);
+    fn build(
+        &self,
+        file: &MetricsFile,
+        (exporters, demands): (&[Exporter], &Demands<'_>),
+        facts: &Facts,
+    ) -> Result<Shown, ScenarioError> {
+        let mut targets = as_scraped(targets_of(exporters, facts), demands.scrapes);
         let own = self.user_targets(file, facts)?;
         for name in
             own.iter().flat_map(|target| &target.series).map(|series| series.name.clone()).collect::<BTreeSet<_>>()
@@ -286,8 +311,11 @@ impl Context<'_> {
                 }
             }
         }
-        let registry = Registry::new(exporters, &targets, facts);
-        Ok(Shown { exporters: exporters.to_vec(), targets, registry })
+        let mut registry = Registry::new(exporters, &targets, facts);
+        let scraped = examples::scraped(&targets, facts);
+        let recorded = examples::recorded(demands.rules, &scraped);
+        record(&mut registry, demands.rules, &recorded);
+        Ok(Shown { series: scraped.into_iter().chain(recorded).collect(), targets, registry })
     }
 
     /// Holds every query against what is shown.
@@ -323,6 +351,20 @@ impl Context<'_> {
         Ok((bindings, uses))
     }
 
+    /// Holds the queries by which an adapter answers against what is shown; they count as uses too.
+    pub(super) fn hold_answers(
+        &mut self,
+        file: &MetricsFile,
+        answered: &[AskedQuery],
+        registry: &Registry,
+    ) -> Result<(), ScenarioError> {
+        let (_, uses) = self.hold(file, answered, registry)?;
+        if let Some(view) = &mut self.metrics {
+            view.uses.extend(uses);
+        }
+        Ok(())
+    }
+
     fn judge(&mut self, file: &MetricsFile, query: &AskedQuery, finding: Finding) -> Result<(), ScenarioError> {
         let is_let_through = match finding.topic {
             Topic::Query => file.on_bad_query == OnBadQueryFile::Fail,
@@ -349,6 +391,37 @@ impl Context<'_> {
     pub(super) fn note_once(&mut self, note: String) {
         if !self.notes.contains(&note) {
             self.notes.push(note);
+        }
+    }
+}
+
+/// Tells the registry what the rules record. A label may have every value that some series of the name has.
+fn record(registry: &mut Registry, groups: &[RuleGroup], recorded: &[Labels]) {
+    let facts = registry.facts().clone();
+    for group in groups {
+        let interval = SimDuration::from_millis(group.interval_ms() as u64);
+        for rule in group.rules() {
+            let of_rule = recorded.iter().filter(|labels| labels.metric_name() == rule.record());
+            let mut values: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+            for (name, value) in of_rule.flat_map(Labels::iter).filter(|(name, _)| *name != METRIC_NAME) {
+                let value = examples::unfilled(value, &facts.workload);
+                values.entry(name.to_owned()).or_default().insert(value);
+            }
+            let domain = |values: BTreeSet<String>| {
+                let mut templates = values.into_iter().map(Template::new);
+                match (templates.next(), templates.len()) {
+                    (Some(only), 0) => Domain::of(&only, &facts),
+                    (Some(first), _) if first.variables().next().is_none() => {
+                        let rest: Vec<Template> = templates.collect();
+                        let is_plain = rest.iter().all(|template| template.variables().next().is_none());
+                        let texts = [first].iter().chain(&rest).map(|template| template.text().to_owned()).collect();
+                        if is_plain { Domain::Known(texts) } else { Domain::Any }
+                    }
+                    _ => Domain::Any,
+                }
+            };
+            let labels = values.into_iter().map(|(name, values)| (name, domain(values))).collect();
+            registry.record(rule.record(), interval, labels);
         }
     }
 }

@@ -20,27 +20,62 @@ const STEPS_MAX: u64 = 20_000_000;
 /// Steps in which a trace's factor changes: those of a generator that says nothing else.
 const DEFAULT_STEP: SimDuration = SimDuration::from_secs(10);
 
+/// What a generator is known to do.
+struct Known {
+    /// Its rate as it stands.
+    rate: Rate,
+    /// The same, shifted as the run is.
+    in_run: Rate,
+    /// Gaps of its renewal process.
+    gaps: Option<Distribution>,
+}
+
+/// What arrives, and what is known of the time before.
+pub(super) struct Arrivals {
+    /// Requests of the run.
+    pub traffic: Traffic,
+    /// Rates before it, for predictors.
+    pub history: Arc<RateLog>,
+    /// The rate that leads up to the start; `None` for a trace that nothing is said of.
+    pub before: Option<Before>,
+}
+
+/// The rate that leads up to the start.
+pub(super) struct Before {
+    /// Requests per second, at negative times.
+    pub rate: Rate,
+    /// Gaps of a renewal process.
+    pub gaps: Option<Distribution>,
+    /// True if the user stated it.
+    pub is_stated: bool,
+}
+
 impl Context<'_> {
     /// Arrivals of the run and the rates before it.
-    pub(super) fn traffic(
-        &mut self,
-        spec: &ScenarioSpec,
-        start: &ZonedDateTime,
-    ) -> Result<(Traffic, Arc<RateLog>), ScenarioError> {
+    pub(super) fn traffic(&mut self, spec: &ScenarioSpec, start: &ZonedDateTime) -> Result<Arrivals, ScenarioError> {
         let file = &spec.traffic;
         let midnight = start.time().duration_since(jiff::civil::Time::midnight());
         let weekday = start.weekday().to_monday_zero_offset();
         let calendar = Calendar { second_of_day: midnight.as_secs_f64(), weekday: weekday.unsigned_abs().into() };
-        let (traffic, rate) = match &file.sum {
+        let (traffic, known) = match &file.sum {
             None => self.source(spec, &file.part(), "spec.traffic", calendar)?,
             Some(parts) => self.sum(spec, parts, calendar)?,
         };
         traffic.validate().map_err(|error| self.inconsistent("spec.traffic", &error.to_string()))?;
-        let history = self.history(file, rate, calendar)?;
+        let history = self.history(file, known.as_ref().map(|known| known.rate.clone()), calendar)?;
         if history.before.is_empty() && spec.policies.iter().any(|policy| policy.predictive.is_some()) {
             self.notes.push("predictive policies have no history: state `traffic.history`; until a day has passed they know nothing".to_owned());
         }
-        Ok((traffic, Arc::new(history)))
+        let stated = file.history.as_ref().and_then(|history| history.rate.as_ref());
+        let before = match (stated, known) {
+            (Some(term), known) => {
+                let rate = self.request_rate(term, "spec.traffic.history.rate", calendar)?;
+                Some(Before { rate, gaps: known.and_then(|known| known.gaps), is_stated: true })
+            }
+            (None, Some(Known { in_run, gaps, .. })) => Some(Before { rate: in_run, gaps, is_stated: false }),
+            (None, None) => None,
+        };
+        Ok(Arrivals { traffic, history: Arc::new(history), before })
     }
 
     /// The requests of all parts. Its rate is known if that of every part is.
@@ -49,7 +84,7 @@ impl Context<'_> {
         spec: &ScenarioSpec,
         parts: &[PartFile],
         calendar: Calendar,
-    ) -> Result<(Traffic, Option<Rate>), ScenarioError> {
+    ) -> Result<(Traffic, Option<Known>), ScenarioError> {
         let file = &spec.traffic;
         if file.trace.is_some() || file.generator.is_some() {
             return Err(self.inconsistent("spec.traffic", "only one of `trace`, `generator` and `sum`"));
@@ -60,19 +95,23 @@ impl Context<'_> {
         if parts.is_empty() {
             return Err(self.inconsistent("spec.traffic.sum", "needs at least one part"));
         }
-        let (mut sources, mut rates) = (Vec::new(), Vec::new());
+        let (mut sources, mut known) = (Vec::new(), Vec::new());
         for (index, part) in parts.iter().enumerate() {
             let (scale, shift) = (Share(part.scale.0 * file.scale.0), Time(part.shift.0 + file.shift.0));
             let part = PartFile { scale, shift, ..part.clone() };
             let (source, rate) = self.source(spec, &part, &format!("spec.traffic.sum[{index}]"), calendar)?;
             sources.push(source);
-            rates.push(rate);
+            known.push(rate);
         }
         let with_tokens = sources.iter().filter(|source| source.has_tokens()).count();
         if with_tokens > 0 {
             sources = sources.into_iter().map(|source| self.with_tokens(spec, source)).collect::<Result<_, _>>()?;
         }
-        Ok((Traffic::Merge(sources), rates.into_iter().collect::<Option<Vec<_>>>().map(Rate::Sum)))
+        let known = known.into_iter().collect::<Option<Vec<_>>>().map(|parts| {
+            let (rates, in_run) = parts.into_iter().map(|part| (part.rate, part.in_run)).unzip();
+            Known { rate: Rate::Sum(rates), in_run: Rate::Sum(in_run), gaps: None }
+        });
+        Ok((Traffic::Merge(sources), known))
     }
 
     /// Tokens for a source that has none and is added to one that has: those of the service.
@@ -99,7 +138,7 @@ impl Context<'_> {
         part: &PartFile,
         path: &str,
         calendar: Calendar,
-    ) -> Result<(Traffic, Option<Rate>), ScenarioError> {
+    ) -> Result<(Traffic, Option<Known>), ScenarioError> {
         let mut factors = Vec::new();
         let is_part = path != "spec.traffic";
         if let Some(term) = spec.traffic.factor.as_ref().filter(|_| is_part) {
@@ -118,8 +157,8 @@ impl Context<'_> {
                 Ok((Traffic::Thinned { source: Box::new(traffic), factor: curve }, None))
             }
             (None, Some(generator)) => {
-                let (traffic, rate) = self.generated(spec, (part, generator), &factors, (path, calendar))?;
-                Ok((traffic, Some(rate)))
+                let (traffic, known) = self.generated(spec, (part, generator), &factors, (path, calendar))?;
+                Ok((traffic, Some(known)))
             }
             (Some(_), Some(_)) => Err(self.inconsistent(path, "only one of `trace` and `generator`")),
             (None, None) if is_part => Err(self.inconsistent(path, "needs `trace` or `generator`")),
@@ -161,7 +200,7 @@ impl Context<'_> {
         (part, generator): (&PartFile, &GeneratorFile),
         factors: &[Rate],
         (path, calendar): (&str, Calendar),
-    ) -> Result<(Traffic, Rate), ScenarioError> {
+    ) -> Result<(Traffic, Known), ScenarioError> {
         if part.clip.is_some() || part.repeat != 1 {
             return Err(self.inconsistent(path, "`clip` and `repeat` are for traces"));
         }
@@ -173,19 +212,21 @@ impl Context<'_> {
         let step_path = format!("{path}.generator.step");
         let step = generator.step.unwrap_or_else(|| Time(own.step(DEFAULT_STEP.as_secs_f64())));
         let step = self.at_least(step, SimDuration::from_millis(1), &step_path)?;
-        let curve = self.curve(&times_factors(shifted), step, spec, &step_path)?;
+        let in_run = times_factors(shifted);
+        let curve = self.curve(&in_run, step, spec, &step_path)?;
         if curve.peak() <= 0.0 {
             return Err(self.inconsistent(&rate_path, "is zero all through the run"));
         }
-        let traffic = match &generator.process {
-            ProcessFile::Poisson => Traffic::Poisson { rate: curve },
-            ProcessFile::Renewal(gaps) => {
-                let gaps = self.distribution(gaps, &format!("{path}.generator.process.renewal"))?;
-                Traffic::Renewal { rate: curve, gaps }
-            }
+        let gaps = match &generator.process {
+            ProcessFile::Poisson => None,
+            ProcessFile::Renewal(gaps) => Some(self.distribution(gaps, &format!("{path}.generator.process.renewal"))?),
+        };
+        let traffic = match gaps.clone() {
+            None => Traffic::Poisson { rate: curve },
+            Some(gaps) => Traffic::Renewal { rate: curve, gaps },
         };
         // The past is that of the generator as it stands: `shift` moves the run against it, not the past.
-        Ok((traffic, times_factors(own)))
+        Ok((traffic, Known { rate: times_factors(own), in_run, gaps }))
     }
 
     /// A rate in steps over the run; gaps are zero.

@@ -7,7 +7,7 @@ use crate::support::{HPA, SCENARIO, load_with, message, with};
 
 #[test]
 fn an_unknown_key_names_its_place_and_the_nearest_key() {
-    assert_snapshot!(message(&with("    duration: 1h", "    durtaion: 1h")), @"scenario.yaml:7:5: spec.run: unknown key `durtaion`; did you mean `duration`? (one of: start, timeZone, duration, warmUp, seed, replications, timelineStep)");
+    assert_snapshot!(message(&with("    duration: 1h", "    durtaion: 1h")), @"scenario.yaml:7:5: spec.run: unknown key `durtaion`; did you mean `duration`? (one of: start, timeZone, duration, warmUp, seed, replications, timelineStep, prehistory)");
     assert_snapshot!(message(&with("    pod:\n", "    pods:\n")), @"scenario.yaml:15:5: spec.service: unknown key `pods`; did you mean `pod`? (one of: workload, deployment, pod, replicas, model, routing, whileNoReplica, queueLimit, onKill, usage, client, endpointDelay, drainDelay)");
 }
 
@@ -103,7 +103,7 @@ fn files_that_cannot_be_read_are_named() {
 #[test]
 fn an_override_that_fits_nowhere_shows_the_nearest_path() {
     let refused = |path: &str, value: &str| load_with(SCENARIO, &[(path, value)]).unwrap_err().to_string();
-    assert_snapshot!(refused("run.durtion", "2h"), @"--set run.durtion=2h: unknown key `durtion` (one of: start, timeZone, duration, warmUp, seed, replications, timelineStep); did you mean `run.duration`?");
+    assert_snapshot!(refused("run.durtion", "2h"), @"--set run.durtion=2h: unknown key `durtion` (one of: start, timeZone, duration, warmUp, seed, replications, timelineStep, prehistory); did you mean `run.duration`?");
     assert_snapshot!(refused("policies.fixd.static.replicas", "3"), @"--set policies.fixd.static.replicas=3: `policies` has no entry `fixd` (one of: fixed); did you mean `policies.fixed`?");
     assert_snapshot!(refused("policies[4].static.replicas", "3"), @"--set policies[4].static.replicas=3: `policies` has 1 entries, there is no number 4");
     assert_snapshot!(refused("policies.fixed.spec.maxReplicas", "3"), @"--set policies.fixed.spec.maxReplicas=3: `spec` of a policy stands for the `spec` of its `hpa` or `keda`, of which it has none");

@@ -54,8 +54,8 @@ fn a_deployment_gives_the_pod_with_requests_taken_from_limits() {
 fn an_hpa_keeps_its_quantities_and_its_missing_behavior() {
     let scenario = with("static: {replicas: 2}", "hpa: busy");
     let loaded = load_text(&format!("{scenario}---\n{HPA}")).unwrap();
-    let ControllerSpec::Hpa { spec, sync_period } = &loaded.spec.policies[0].controllers[0] else { panic!("no HPA") };
-    assert_eq!((spec.replicas_min, spec.replicas_max, *sync_period), (1, 5, SimDuration::from_secs(15)));
+    let ControllerSpec::Hpa { spec, manager } = &loaded.spec.policies[0].controllers[0] else { panic!("no HPA") };
+    assert_eq!((spec.replicas_min, spec.replicas_max, manager.sync_period), (1, 5, SimDuration::from_secs(15)));
     assert!(spec.behavior.is_none(), "absent behavior must stay absent: the controller then takes another path");
     let MetricSpec::Pods { target, .. } = &spec.metrics[0] else { panic!("no Pods metric") };
     assert_eq!(*target, MetricTarget::AverageValue(1_500));

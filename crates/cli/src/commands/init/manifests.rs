@@ -21,7 +21,7 @@ pub enum Content {
 }
 
 impl Content {
-    /// Its text, if it can be read.
+    /// The text, if it can be read.
     pub fn text(&self) -> Option<String> {
         match self {
             Self::File(path) => std::fs::read_to_string(path).ok(),

@@ -1,34 +1,77 @@
-//! Scalers: how a trigger turns the answer to its query into a value and an activity.
+//! Scalers: how a trigger turns the answers to its queries into a value and an activity.
 
 pub mod cron;
+mod fed;
+mod kinds;
 pub mod prometheus;
 mod resource;
-mod signal;
+mod rules;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
 pub use cron::{CronMetadata, CronWindow};
+pub use fed::{Fed, FeedNote};
 pub use prometheus::PrometheusMetadata;
 pub use resource::ResourceMetadata;
-pub use signal::SignalMetadata;
 
-use super::{MetricType, Trigger};
+use super::{MetricType, Release, Trigger};
 use crate::{MetricError, MetricOutcome, MetricQuery, MetricReading};
 
-/// Trigger types the model knows.
-pub const MODELLED: [&str; 7] = ["cpu", "memory", "prometheus", "cron", "metrics-api", "external", "external-push"];
-
-/// A trigger with its metadata understood.
+/// One metric of a trigger with its metadata understood.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "an object has a handful of them")]
 pub enum Scaler {
     /// `prometheus`.
     Prometheus(PrometheusMetadata),
     /// `cron`.
     Cron(CronWindow),
-    /// `metrics-api`, `external`, `external-push`: fed by a signal the simulator names.
-    Signal(SignalMetadata),
+    /// Every type whose source lies outside the cluster: fed by figures of the simulation.
+    Fed(Fed),
     /// `cpu`, `memory`.
     Resource(ResourceMetadata),
+}
+
+/// What is wrong with a trigger.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// A key of its metadata is missing.
+    #[error("metadata.{keys} is missing")]
+    MissingKey {
+        /// The key, or the keys of which one is needed.
+        keys: String,
+    },
+    /// Its type has no signal of its own and the scenario names none.
+    #[error("what it measures lies outside the cluster and no signal stands for it")]
+    NeedsFeed,
+    /// Its type is known neither here nor fed by the scenario.
+    #[error("trigger type is not known, and no signal stands for what it measures")]
+    UnknownType,
+    /// `metadata.scalelabSignal` names no signal.
+    #[error("metadata.scalelabSignal: there is no signal `{found}`")]
+    UnknownSignal {
+        /// What was found.
+        found: String,
+    },
+    /// Anything else, in words.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// Every trigger type the model reads.
+pub fn known_types() -> impl Iterator<Item = &'static str> {
+    ["prometheus", "cron", "cpu", "memory"].into_iter().chain(kinds::names().filter(|name| *name != "prometheus"))
+}
+
+/// The metadata keys KEDA reads of a trigger type, those without effect here included; `None` for a type not known.
+pub fn known_keys(kind: &str) -> Option<Vec<&'static str>> {
+    Some(match kind {
+        "prometheus" => PrometheusMetadata::KEYS.to_vec(),
+        "cron" => CronMetadata::KEYS.to_vec(),
+        "cpu" | "memory" => ResourceMetadata::KEYS.to_vec(),
+        other => kinds::named(other)?.keys().chain(["scalelabSignal"]).collect(),
+    })
 }
 
 /// One metric read, before any fallback.
@@ -41,30 +84,43 @@ pub struct Sample {
 }
 
 impl Scaler {
-    /// Understands `trigger`; the text of the error names what is wrong with it.
-    pub fn of(trigger: &Trigger) -> Result<Self, String> {
-        let metadata = Metadata(&trigger.metadata);
+    /// Understands `trigger` as `release` does: one scaler per metric it emits.
+    pub fn all_of(trigger: &Trigger, release: Release) -> Result<Vec<Self>, Fault> {
         if !trigger.is_resource() && trigger.metric_type == Some(MetricType::Utilization) {
-            return Err("metricType Utilization is for cpu and memory; allowed are AverageValue and Value".to_owned());
+            let what = "metricType Utilization is for cpu and memory; allowed are AverageValue and Value";
+            return Err(Fault::Other(what.to_owned()));
         }
+        let one = |scaler: Result<Self, String>| scaler.map(|scaler| vec![scaler]).map_err(Fault::of);
         match trigger.kind.as_str() {
-            "prometheus" => PrometheusMetadata::parse(&trigger.metadata).map(Self::Prometheus),
-            "cron" => CronMetadata::parse(&trigger.metadata).and_then(CronWindow::new).map(Self::Cron),
-            "metrics-api" | "external" | "external-push" => {
-                SignalMetadata::parse(&trigger.kind, metadata).map(Self::Signal)
+            "prometheus" if trigger.feeds.is_empty() => {
+                one(PrometheusMetadata::parse(&trigger.metadata).map(Self::Prometheus))
             }
-            "cpu" | "memory" => ResourceMetadata::parse(trigger).map(Self::Resource),
-            other => Err(format!("trigger type `{other}` is not modelled; modelled are: {}", MODELLED.join(", "))),
+            "cron" => one(CronMetadata::parse(&trigger.metadata).and_then(CronWindow::new).map(Self::Cron)),
+            "cpu" | "memory" => one(ResourceMetadata::parse(trigger, release).map(Self::Resource)),
+            _ => Ok(Fed::all_of(trigger, release)?.into_iter().map(Self::Fed).collect()),
         }
     }
 
     /// What must be asked for a read; cron needs nothing but the time, cpu and memory are the HPA's own business.
-    pub fn query(&self) -> Option<MetricQuery> {
+    pub fn queries(&self) -> Vec<MetricQuery> {
         match self {
-            Self::Prometheus(metadata) => Some(MetricQuery::PromQl { expression: metadata.query.clone() }),
-            Self::Signal(metadata) => Some(MetricQuery::Signal { name: metadata.signal.clone() }),
-            Self::Cron(_) | Self::Resource(_) => None,
+            Self::Prometheus(metadata) => vec![MetricQuery::PromQl { expression: metadata.query.clone() }],
+            Self::Fed(fed) => fed.queries(),
+            Self::Cron(_) | Self::Resource(_) => Vec::new(),
         }
+    }
+
+    /// How it is fed, if it is.
+    pub fn feed_note(&self) -> Option<FeedNote> {
+        match self {
+            Self::Fed(fed) => Some(fed.note()),
+            _ => None,
+        }
+    }
+
+    /// True if its source pushes: activity wakes the target at once.
+    pub fn is_push(&self) -> bool {
+        matches!(self, Self::Fed(fed) if fed.is_push())
     }
 
     /// Name of the external metric of trigger number `index`; empty for cpu and memory.
@@ -72,7 +128,7 @@ impl Scaler {
         match self {
             Self::Prometheus(_) => format!("s{index}-prometheus"),
             Self::Cron(window) => window.metadata().metric_name(index),
-            Self::Signal(metadata) => metadata.metric_name(index),
+            Self::Fed(fed) => fed.metric_name(index),
             Self::Resource(_) => String::new(),
         }
     }
@@ -82,7 +138,7 @@ impl Scaler {
         match self {
             Self::Prometheus(metadata) => metadata.threshold,
             Self::Cron(_) => 1.0,
-            Self::Signal(metadata) => metadata.target,
+            Self::Fed(fed) => fed.target(),
             Self::Resource(_) => 0.0,
         }
     }
@@ -91,52 +147,57 @@ impl Scaler {
     pub fn activation_threshold(&self) -> f64 {
         match self {
             Self::Prometheus(metadata) => metadata.activation_threshold,
-            Self::Signal(metadata) => metadata.activation_target,
+            Self::Fed(fed) => fed.activation(),
             Self::Cron(_) | Self::Resource(_) => 0.0,
         }
     }
 
-    /// Reads the metric from `answer` (to [`Scaler::query`]) at `unix_s`. The same answer always gives the same result, so KEDA's
+    /// Reads the metric from `answers` (to [`Scaler::queries`]) at `unix_s`. The same answers always give the same result, so KEDA's
     /// second try within a poll changes nothing here.
-    pub fn read(&mut self, unix_s: i64, answer: Option<&Result<MetricReading, MetricError>>) -> Result<Sample, String> {
-        let answer = match answer {
-            None => None,
-            Some(Ok(reading)) => Some(reading),
-            Some(Err(error)) => return Err(error.message.clone()),
-        };
-        match (self, answer) {
-            (Self::Cron(window), _) => {
+    pub fn read(&mut self, unix_s: i64, answers: &[Result<MetricReading, MetricError>]) -> Result<Sample, String> {
+        match self {
+            Self::Cron(window) => {
                 let is_active = window.is_active(unix_s);
                 let value = if is_active { window.metadata().desired_replicas as f64 } else { 0.0 };
                 Ok(Sample { value, is_active })
             }
-            (Self::Prometheus(metadata), Some(MetricReading::Vector(values))) => {
-                metadata.value_of(values).map(|value| Sample { value, is_active: metadata.is_active(value) })
-            }
-            (Self::Prometheus(_), Some(MetricReading::Scalar(_))) => {
-                Err("the answer is a scalar, which the prometheus scaler cannot decode; wrap it in vector()".to_owned())
-            }
-            (Self::Signal(metadata), Some(MetricReading::Signal(value))) => {
-                Ok(Sample { value: *value, is_active: *value > metadata.activation_target })
-            }
-            (Self::Resource(_), _) => Err("cpu and memory are read by the HPA, not by KEDA".to_owned()),
-            (_, Some(other)) => Err(format!("the answer is of the wrong kind: {other:?}")),
-            (_, None) => Err("no answer".to_owned()),
+            Self::Prometheus(metadata) => match answers.first() {
+                Some(Ok(MetricReading::Vector(values))) => {
+                    metadata.value_of(values).map(|value| Sample { value, is_active: metadata.is_active(value) })
+                }
+                Some(Ok(MetricReading::Scalar(_))) => {
+                    let what = "the answer is a scalar, which the prometheus scaler cannot decode; wrap it in vector()";
+                    Err(what.to_owned())
+                }
+                Some(Ok(other)) => Err(format!("the answer is of the wrong kind: {other:?}")),
+                Some(Err(error)) => Err(error.message.clone()),
+                None => Err("no answer".to_owned()),
+            },
+            Self::Fed(fed) => fed.read(answers),
+            Self::Resource(_) => Err("cpu and memory are read by the HPA, not by KEDA".to_owned()),
+        }
+    }
+
+    /// What became of a read, as far as `answers` show it; `has_value` says whether it gave a sample.
+    pub fn outcome(&self, answers: &[Result<MetricReading, MetricError>], has_value: bool) -> MetricOutcome {
+        let mut vectors = answers.iter().filter_map(|answer| match answer {
+            Ok(MetricReading::Vector(values)) => Some(values.as_slice()),
+            _ => None,
+        });
+        match vectors.find(|values| values.is_empty() || !values[0].is_finite()) {
+            Some([]) => MetricOutcome::Empty { as_zero: has_value },
+            Some([_]) => MetricOutcome::NotANumber { as_zero: has_value },
+            _ if has_value => MetricOutcome::Read,
+            _ => MetricOutcome::Failed,
         }
     }
 }
 
-impl Scaler {
-    /// What became of a read, as far as `answer` shows it; `has_value` says whether it gave a sample.
-    pub fn outcome(&self, answer: Option<&Result<MetricReading, MetricError>>, has_value: bool) -> MetricOutcome {
-        match answer {
-            Some(Ok(MetricReading::Vector(values))) if values.is_empty() => MetricOutcome::Empty { as_zero: has_value },
-            Some(Ok(MetricReading::Vector(values))) if values.len() == 1 && !values[0].is_finite() => {
-                MetricOutcome::NotANumber { as_zero: has_value }
-            }
-            _ if has_value => MetricOutcome::Read,
-            _ => MetricOutcome::Failed,
-        }
+impl Fault {
+    /// From the words of a scaler's own reader.
+    fn of(message: String) -> Self {
+        let missing = message.strip_prefix("metadata.").and_then(|rest| rest.strip_suffix(" is missing"));
+        missing.map_or(Self::Other(message.clone()), |keys| Self::MissingKey { keys: keys.to_owned() })
     }
 }
 

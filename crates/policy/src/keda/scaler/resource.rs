@@ -3,7 +3,7 @@
 use super::Metadata;
 use crate::hpa::MetricTarget;
 use crate::keda::quantity::milli_from_text;
-use crate::keda::{MetricType, Trigger};
+use crate::keda::{MetricType, Release, Trigger};
 
 /// Metadata of a cpu or memory trigger.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,10 +20,14 @@ impl ResourceMetadata {
     /// Keys that take part in the model.
     pub const KEYS: [&str; 3] = ["value", "type", "containerName"];
 
-    pub(super) fn parse(trigger: &Trigger) -> Result<Self, String> {
+    pub(super) fn parse(trigger: &Trigger, release: Release) -> Result<Self, String> {
         let metadata = Metadata(&trigger.metadata);
         let value = metadata.required("value")?;
         // `metadata.type` is the old place of `metricType`.
+        if release >= Release::new(2, 18, 0) && trigger.metric_type.is_none() && metadata.text("type").is_some() {
+            let what = "metadata.type was removed in KEDA 2.18; write it as metricType beside metadata";
+            return Err(what.to_owned());
+        }
         let metric_type = match (trigger.metric_type, metadata.text("type")) {
             (Some(metric_type), _) => metric_type,
             (None, Some("Utilization")) => MetricType::Utilization,

@@ -1,0 +1,168 @@
+//! How long before time zero a run must begin for its metrics to be those of a service that has been running, and what arrives then.
+
+use std::sync::Arc;
+
+use policy::MetricQuery;
+use policy::hpa::HpaSpec;
+use policy::keda::{Keda, Setting};
+use promql::adapter::Adapter;
+use promql::{Options, Query};
+use units::SimDuration;
+use workload::{RateCurve, Traffic};
+
+use crate::spec::{ControllerSpec, MetricsSpec, PolicySpec, ServiceModel, ServiceSpec, SimulationSpec};
+
+/// Share of what the replicas of the start can serve that arrives before the run at most, unless its rate is stated: a service that
+/// has been running was not falling behind all the time.
+const SUSTAINABLE: f64 = 0.9;
+/// Passes of an HPA that has no downscale window of its own remember this long (`--horizontal-pod-autoscaler-downscale-stabilization`).
+const DOWNSCALE_WINDOW: SimDuration = SimDuration::from_secs(300);
+/// What controllers remember beyond this is left out.
+const REHEARSAL_MAX: SimDuration = SimDuration::from_secs(1_800);
+/// The first pass seeds a memory with what it finds, which must be forgotten by time zero.
+const FIRST_PASS: SimDuration = SimDuration::from_secs(30);
+const MINUTE: SimDuration = SimDuration::from_secs(60);
+
+/// What the metrics of an experiment need to have behind them at time zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needed {
+    /// To fill the ranges of every query.
+    pub ranges: SimDuration,
+    /// To fill the memories of the controllers.
+    pub memories: SimDuration,
+}
+
+impl Needed {
+    /// Both, in whole minutes: rates of past minutes stay rates of minutes.
+    pub fn length(self) -> SimDuration {
+        MINUTE * (self.ranges + self.memories).as_nanos().div_ceil(MINUTE.as_nanos())
+    }
+}
+
+/// What the policies of `spec` need; `None` if none of them reads a metric.
+pub fn needed(spec: &SimulationSpec) -> Option<Needed> {
+    let each = spec.policies.iter().filter_map(|policy| needed_by(policy, &spec.metrics));
+    each.reduce(|one, other| Needed {
+        ranges: one.ranges.max(other.ranges),
+        memories: one.memories.max(other.memories),
+    })
+}
+
+fn needed_by(policy: &PolicySpec, metrics: &MetricsSpec) -> Option<Needed> {
+    let mut queries = Vec::new();
+    let mut memories = SimDuration::ZERO;
+    for controller in &policy.controllers {
+        match controller {
+            ControllerSpec::Static { .. } | ControllerSpec::Predictive(_) => {}
+            ControllerSpec::Hpa { spec, .. } => {
+                queries.extend(hpa_queries(spec));
+                memories = memories.max(longest_window(spec));
+            }
+            ControllerSpec::Keda { scaled_object, .. } => {
+                let keda = Keda::new(scaled_object.clone(), Setting::starting_at(0))
+                    .expect("the scenario admitted this ScaledObject");
+                queries.extend(policy::ScalingPolicy::queries(&keda).iter().cloned());
+                if let Some(hpa) = keda.hpa_spec() {
+                    queries.extend(hpa_queries(hpa).into_iter().filter(|query| !is_external(query)));
+                    memories = memories.max(longest_window(hpa));
+                }
+                memories = memories.max(scaled_object.cooldown_period());
+            }
+        }
+    }
+    (!queries.is_empty())
+        .then(|| Needed { ranges: ranges(&queries, metrics), memories: memories.min(REHEARSAL_MAX) + FIRST_PASS })
+}
+
+fn hpa_queries(spec: &HpaSpec) -> Vec<MetricQuery> {
+    let hpa = policy::hpa::HorizontalPodAutoscaler::new(spec, policy::hpa::HpaConfig::default());
+    policy::ScalingPolicy::queries(&hpa).to_vec()
+}
+
+fn is_external(query: &MetricQuery) -> bool {
+    matches!(query, MetricQuery::External { .. })
+}
+
+fn longest_window(spec: &HpaSpec) -> SimDuration {
+    let rules = spec.behavior.iter().flat_map(|behavior| [&behavior.scale_up, &behavior.scale_down]);
+    let stated = rules.flatten().filter_map(|rules| rules.stabilization_window);
+    stated.fold(DOWNSCALE_WINDOW, SimDuration::max)
+}
+
+/// The longest way from what happens to what a query answers: exporter, scrape, range, list of the adapter, and two scrapes more for
+/// the first difference.
+fn ranges(queries: &[MetricQuery], metrics: &MetricsSpec) -> SimDuration {
+    let millis = |duration: SimDuration| (duration.as_nanos() / 1_000_000) as i64;
+    // An instant selector needs one sample, not all that the lookback would show.
+    let options = Options { lookback_ms: millis(metrics.scrape_interval), ..Options::default() };
+    let asked = queries.iter().filter_map(|query| match query {
+        MetricQuery::PromQl { expression } => Query::compile(expression).ok()?.lookbehind_ms(options),
+        _ => None,
+    });
+    let is_custom = |query: &MetricQuery| matches!(query, MetricQuery::Pods { .. } | MetricQuery::Object { .. });
+    let reads_adapter = queries.iter().any(|query| is_custom(query) || is_external(query));
+    let listed = metrics.adapter.as_ref().filter(|_| reads_adapter).and_then(|rules| {
+        let relist = millis(metrics.adapter_relist);
+        Some(Adapter::new(rules, relist, options).ok()?.lookbehind_ms()?.max(relist))
+    });
+    let behind = asked.chain(listed).max().unwrap_or(0).max(0);
+    let behind = SimDuration::from_millis(behind.unsigned_abs());
+    let intervals = metrics.targets.iter().map(|target| target.interval);
+    let interval = intervals.fold(metrics.scrape_interval, SimDuration::max);
+    behind + metrics.dcgm_interval.max(metrics.resource_resolution) + interval * 2
+}
+
+/// Requests per second that one replica serves when it is never idle, about: mean lengths, the largest batch that fits.
+pub fn capacity(service: &ServiceSpec, tokens: Option<(f64, f64)>) -> f64 {
+    match &service.model {
+        ServiceModel::Slots { concurrency, service } => f64::from(*concurrency) / service.mean(),
+        ServiceModel::DynamicBatching { batch_max, latency, .. } => {
+            let times = latency.table.iter().take(*batch_max as usize).zip(1u32..);
+            times.map(|(time, size)| f64::from(size) / time.as_secs_f64()).fold(0.0, f64::max)
+        }
+        ServiceModel::ContinuousBatching {
+            sequences_max,
+            kv_tokens,
+            iteration_min,
+            iteration_base,
+            ns_per_kv_token,
+            ns_per_prompt_token,
+            ns_per_sequence,
+            prompt_tokens,
+            output_tokens,
+            ..
+        } => {
+            let (prompt, output) = tokens.unwrap_or_else(|| (prompt_tokens.mean(), output_tokens.mean()));
+            let output = output.max(1.0);
+            let held = prompt + output / 2.0;
+            let batch = (*kv_tokens as f64 / held.max(1.0)).min(f64::from(*sequences_max));
+            let per_sequence = ns_per_kv_token * held + ns_per_sequence + ns_per_prompt_token * prompt / output;
+            let iteration = iteration_base.as_secs_f64() + batch * per_sequence / 1e9;
+            batch / (output * iteration.max(iteration_min.as_secs_f64()))
+        }
+    }
+}
+
+/// Requests per second before the run that `replicas` can keep up with.
+pub fn sustainable(spec: &SimulationSpec, replicas: u32) -> f64 {
+    let tokens = spec.prehistory.tokens.as_ref().map(|(prompt, output)| (prompt.mean(), output.mean()));
+    SUSTAINABLE * f64::from(replicas) * capacity(&spec.service, tokens)
+}
+
+/// What arrives before the run at `replicas` replicas, from the beginning of the prehistory on; nothing where there are none, for
+/// then nobody has called.
+pub(crate) fn traffic(spec: &SimulationSpec, replicas: u32) -> Option<Traffic> {
+    let before = &spec.prehistory;
+    let curve = before.rate.as_ref().filter(|_| replicas > 0 && !before.length.is_zero())?;
+    let limit = if before.is_rate_stated { f64::INFINITY } else { sustainable(spec, replicas) };
+    let rates = curve.rates.iter().map(|rate| rate.min(limit)).collect();
+    let rate = Arc::new(RateCurve { step: curve.step, rates });
+    let source = match &before.gaps {
+        Some(gaps) => Traffic::Renewal { rate, gaps: gaps.clone() },
+        None => Traffic::Poisson { rate },
+    };
+    Some(match before.tokens.clone() {
+        Some((prompt, output)) => Traffic::WithTokens { source: Box::new(source), prompt, output },
+        None => source,
+    })
+}

@@ -1,0 +1,154 @@
+//! A run that begins in a service that has been running.
+
+use std::sync::Arc;
+
+use cluster::prehistory::needed;
+use cluster::simulate;
+use cluster::spec::{ControllerManager, ControllerSpec, PolicySpec, PrehistorySpec, ServiceSpec, SimulationSpec};
+use policy::keda::{ScaledObject, Trigger};
+use record::RunRecord;
+use units::{SimDuration, SimTime};
+use workload::{Distribution, RateCurve, Traffic};
+
+use crate::model::{EVERYTHING, fleet, scenario, seconds};
+use crate::support::{service, slots};
+
+const BEFORE: SimDuration = SimDuration::from_secs(600);
+
+/// A prehistory with `rate` requests per second.
+pub fn before(rate: f64) -> PrehistorySpec {
+    let rate = (rate > 0.0).then(|| Arc::new(RateCurve::constant(rate, BEFORE)));
+    PrehistorySpec { length: BEFORE, rehearsal: seconds(330), rate, ..PrehistorySpec::default() }
+}
+
+/// 18 requests a second for `replicas` replicas that serve 4 each, without interruptions.
+fn steady(replicas: u32, controller: ControllerSpec) -> SimulationSpec {
+    let service =
+        ServiceSpec { replicas_initial: replicas, ..service(slots(4, Distribution::Exponential { mean: 1.0 })) };
+    let length = seconds(1_800);
+    let policy = PolicySpec {
+        name: "policy".into(),
+        controllers: vec![controller],
+        warm_pool: None,
+        pause_pods: None,
+        replicas_initial: None,
+    };
+    SimulationSpec {
+        traffic: Traffic::Poisson { rate: Arc::new(RateCurve::constant(18.0, length)) },
+        policies: vec![policy],
+        warm_up: SimDuration::ZERO,
+        ..scenario(service, 18.0, length, fleet(0.0, SimDuration::ZERO))
+    }
+}
+
+fn fixed(replicas: u32) -> ControllerSpec {
+    ControllerSpec::Static { replicas }
+}
+
+/// From zero to ten, three requests per second each.
+fn keda() -> ControllerSpec {
+    let pairs = [
+        ("serverAddress", "http://prometheus:9090"),
+        ("query", "sum(rate(http_requests_total[1m]))"),
+        ("threshold", "3"),
+    ];
+    let metadata = pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+    let trigger = Trigger { kind: "prometheus".into(), metadata, ..Trigger::default() };
+    let scaled_object = ScaledObject {
+        name: "server".into(),
+        scale_target: "server".into(),
+        replicas_min: Some(0),
+        replicas_max: Some(10),
+        triggers: vec![trigger],
+        ..ScaledObject::default()
+    };
+    ControllerSpec::Keda { scaled_object, manager: ControllerManager::default() }
+}
+
+fn run(spec: &SimulationSpec) -> RunRecord {
+    simulate(spec, 0, 0, 7, EVERYTHING)
+}
+
+fn desired(record: &RunRecord) -> Vec<u32> {
+    record.timeline.iter().map(|row| row.desired).collect()
+}
+
+#[test]
+fn a_service_that_has_been_busy_is_not_scaled_to_zero_by_the_first_poll() {
+    let lowest =
+        |spec: &SimulationSpec, seed| desired(&simulate(spec, 0, 0, seed, EVERYTHING)).into_iter().min().unwrap();
+    let seeds = 1..=5;
+    let fresh = steady(6, keda());
+    assert!(seeds.clone().any(|seed| lowest(&fresh, seed) == 0), "an empty Prometheus reads as no requests");
+    let running = SimulationSpec { prehistory: before(18.0), ..fresh };
+    for seed in seeds {
+        assert!(lowest(&running, seed) >= 4, "seed {seed}");
+    }
+}
+
+#[test]
+fn an_idle_service_that_is_a_day_old_is_scaled_to_zero_by_the_first_poll() {
+    let rates = (0..6).map(|step| if step == 0 { 0.0 } else { 18.0 }).collect();
+    let traffic = Traffic::Poisson { rate: Arc::new(RateCurve { step: seconds(300), rates }) };
+    let record = run(&SimulationSpec { prehistory: before(0.0), traffic, ..steady(6, keda()) });
+    assert_eq!(desired(&record)[2], 0);
+    assert!(record.remarks.iter().any(|remark| remark.ends_with("the run begins with 6")), "{:?}", record.remarks);
+}
+
+#[test]
+fn requests_of_the_run_arrive_as_they_would_without_what_came_before() {
+    let spec = steady(6, fixed(6));
+    let arrivals = |record: RunRecord| record.request_rows.into_iter().map(|row| row.arrival).collect::<Vec<_>>();
+    let fresh = arrivals(run(&spec));
+    let running = arrivals(run(&SimulationSpec { prehistory: before(18.0), ..spec }));
+    assert!(fresh.len() > 30_000);
+    assert_eq!(fresh, running);
+}
+
+#[test]
+fn what_came_before_is_served_and_counted_nowhere() {
+    let spec = SimulationSpec { prehistory: before(18.0), ..steady(6, fixed(6)) };
+    let record = run(&spec);
+    let totals = record.requests;
+    assert_eq!(totals.arrived, totals.completed + totals.failed() + totals.in_system);
+    let first = &record.timeline[0];
+    assert_eq!(first.start, SimTime::ZERO);
+    let sum = |column: fn(&record::TimelineRow) -> u64| record.timeline.iter().map(column).sum::<u64>();
+    assert_eq!(sum(|row| row.arrivals), totals.arrived);
+    assert_eq!(sum(|row| row.completions), totals.completed);
+    let served: u64 = record.replicas.iter().map(|life| life.completed).sum();
+    assert!(served > totals.completed && served < totals.completed + 40, "only what was in the system at the start");
+    let busy = record.replicas.iter().map(|life| life.busy).max().unwrap();
+    assert!(busy <= spec.end.since(SimTime::ZERO), "{busy}");
+}
+
+#[test]
+fn the_fleet_and_its_bill_begin_with_the_run() {
+    let spec = steady(6, fixed(6));
+    let fresh = run(&spec);
+    let running = run(&SimulationSpec { prehistory: before(18.0), ..spec });
+    assert_eq!(fresh.ledger.billed(), running.ledger.billed());
+    assert_eq!(fresh.nodes.len(), running.nodes.len());
+    assert!(running.replicas.iter().all(|life| life.created == SimTime::ZERO));
+    assert_eq!(fresh.scaling.replica_ns, running.scaling.replica_ns);
+}
+
+#[test]
+fn before_the_run_no_more_arrives_than_the_replicas_of_the_start_can_serve() {
+    let spec = SimulationSpec { prehistory: before(18.0), ..steady(1, fixed(1)) };
+    let overrun = run(&spec);
+    assert!(overrun.timeline[0].queue < 1_500, "what waits came in the run: {}", overrun.timeline[0].queue);
+    let stated = PrehistorySpec { is_rate_stated: true, ..before(18.0) };
+    let record = run(&SimulationSpec { prehistory: stated, ..spec });
+    assert!(record.timeline[0].queue > 8_000, "ten minutes of fourteen too many a second");
+    assert!(record.remarks[0].contains("requests wait that came before it"), "{:?}", record.remarks);
+}
+
+#[test]
+fn a_policy_that_reads_metrics_needs_its_ranges_and_the_memory_of_its_controllers_before_it() {
+    assert_eq!(needed(&steady(6, fixed(6))), None);
+    let needed = needed(&steady(6, keda())).unwrap();
+    assert_eq!(needed.memories, seconds(330));
+    assert!(needed.ranges >= seconds(90) && needed.ranges <= seconds(180), "{}", needed.ranges);
+    assert_eq!(needed.length().as_secs() % 60, 0);
+}

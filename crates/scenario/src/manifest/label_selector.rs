@@ -1,0 +1,108 @@
+//! Label selectors, as Services, monitors and pools choose pods by them.
+
+use std::collections::BTreeMap;
+
+use crate::tree::Node;
+
+/// A selector: every condition must hold. Without conditions it selects everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LabelSelector {
+    conditions: Vec<Condition>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Condition {
+    key: String,
+    test: Test,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Test {
+    In(Vec<String>),
+    NotIn(Vec<String>),
+    Exists,
+    DoesNotExist,
+}
+
+impl LabelSelector {
+    /// A selector with `matchLabels` and `matchExpressions`. An operator that there is not selects nothing, as the API refuses it.
+    pub fn read(node: &Node) -> Self {
+        let mut selector = node.get("matchLabels").map(Self::of_labels).unwrap_or_default();
+        for expression in node.get("matchExpressions").map(Node::items).unwrap_or_default() {
+            let text = |key: &str| expression.get(key).and_then(Node::text).unwrap_or_default();
+            let values = expression.get("values").map(Node::items).unwrap_or_default();
+            let values: Vec<String> = values.iter().filter_map(Node::text).map(str::to_owned).collect();
+            let test = match text("operator") {
+                "NotIn" => Test::NotIn(values),
+                "Exists" => Test::Exists,
+                "DoesNotExist" => Test::DoesNotExist,
+                _ => Test::In(values),
+            };
+            selector.conditions.push(Condition { key: text("key").to_owned(), test });
+        }
+        selector
+    }
+
+    /// The plain form of a Service: labels that must be equal.
+    pub fn of_labels(node: &Node) -> Self {
+        let equal = node.entries().iter().filter_map(|entry| {
+            let test = Test::In(vec![entry.value.text()?.to_owned()]);
+            Some(Condition { key: entry.key.clone(), test })
+        });
+        Self { conditions: equal.collect() }
+    }
+
+    /// Whether it has no condition.
+    pub fn is_empty(&self) -> bool {
+        self.conditions.is_empty()
+    }
+
+    /// Whether it selects an object with these labels.
+    pub fn selects(&self, labels: &BTreeMap<String, String>) -> bool {
+        self.conditions.iter().all(|condition| {
+            let value = labels.get(&condition.key);
+            match &condition.test {
+                Test::In(values) => value.is_some_and(|value| values.contains(value)),
+                Test::NotIn(values) => value.is_none_or(|value| !values.contains(value)),
+                Test::Exists => value.is_some(),
+                Test::DoesNotExist => value.is_none(),
+            }
+        })
+    }
+
+    /// Whether one of its values contains a word.
+    pub fn mentions(&self, word: &str) -> bool {
+        self.conditions.iter().any(|condition| match &condition.test {
+            Test::In(values) => values.iter().any(|value| value.contains(word)),
+            _ => false,
+        })
+    }
+}
+
+/// The text entries of a mapping of labels or annotations.
+pub fn text_map(node: Option<&Node>) -> BTreeMap<String, String> {
+    let entries = node.map(Node::entries).unwrap_or_default();
+    entries.iter().filter_map(|entry| Some((entry.key.clone(), entry.value.text()?.to_owned()))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::parse_value;
+
+    fn selects(selector: &str, labels: &[(&str, &str)]) -> bool {
+        let labels = labels.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect();
+        LabelSelector::read(&parse_value("test", selector).unwrap()).selects(&labels)
+    }
+
+    #[test]
+    fn every_condition_must_hold_and_an_absent_label_is_in_no_list() {
+        let selector = "{matchLabels: {app: llm}, matchExpressions: [{key: tier, operator: NotIn, values: [test]}]}";
+        assert!(selects(selector, &[("app", "llm")]));
+        assert!(!selects(selector, &[("app", "llm"), ("tier", "test")]));
+        assert!(!selects(selector, &[("tier", "prod")]));
+        assert!(!selects("{matchExpressions: [{key: a, operator: In, values: [x]}]}", &[]));
+        assert!(selects("{matchExpressions: [{key: a, operator: DoesNotExist}]}", &[("b", "x")]));
+        assert!(selects("{}", &[("b", "x")]));
+    }
+}

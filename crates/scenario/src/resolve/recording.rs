@@ -1,0 +1,104 @@
+//! Recording rules out of the documents: those that somebody reads, ready to be evaluated.
+
+use std::collections::BTreeSet;
+
+use promql::rules::{self, RuleGroup};
+use units::SimDuration;
+
+use crate::error::ScenarioError;
+use crate::manifest::{RuleGroupFile, RuleOrigin, read_groups};
+
+use super::Context;
+use super::targets::{OPERATOR_EVALUATION, SERVER_EVALUATION, evaluation_interval};
+
+impl Context<'_> {
+    /// The groups on the way to a reader. `is_read` tells whether anything outside the rules selects series of a name.
+    pub(super) fn recording(&mut self, is_read: &dyn Fn(&str) -> bool) -> Result<Vec<RuleGroup>, ScenarioError> {
+        let given = evaluation_interval(self.documents.iter().map(|document| &document.node))?;
+        let mut files: Vec<RuleGroupFile> = Vec::new();
+        for document in self.documents {
+            files.extend(read_groups(&document.node, &document.title())?);
+        }
+        self.note_alerts(&files);
+        let mut groups = Vec::new();
+        for file in &files {
+            check_twins(file, &files)?;
+            let group = file.resolve(interval(&file.origin, given));
+            match group {
+                Ok(group) => groups.push(group),
+                // A server evaluates more than is known here; that matters only to those who read it.
+                Err(error) if is_legal(file) && !self.is_reached(file, &files, is_read) => {
+                    let note = format!("not evaluated, and read by nothing: {error}");
+                    if !self.notes.contains(&note) {
+                        self.notes.push(note);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let reached = rules::reached(&groups, is_read);
+        let kept: Vec<RuleGroup> = groups
+            .into_iter()
+            .enumerate()
+            .filter(|(index, _)| reached.contains(index))
+            .map(|(_, group)| group)
+            .collect();
+        let cycles: Vec<String> = rules::cycles(&kept).into_iter().collect();
+        if !cycles.is_empty() {
+            self.notes.push(format!(
+                "recording rules read their own results: {}; each turn sees the values of an evaluation before",
+                cycles.join(", ")
+            ));
+        }
+        Ok(kept)
+    }
+
+    fn note_alerts(&mut self, files: &[RuleGroupFile]) {
+        let alerts: usize = files.iter().map(|file| file.alerts).sum();
+        if alerts > 0 {
+            let titles: BTreeSet<&str> =
+                files.iter().filter(|file| file.alerts > 0).map(|file| file.title.as_str()).collect();
+            let titles: Vec<&str> = titles.into_iter().collect();
+            let rules = if alerts == 1 { "1 alert rule".to_owned() } else { format!("{alerts} alert rules") };
+            self.notes.push(format!("ignored: {}: {rules}: alerts scale nothing", titles.join(", ")));
+        }
+    }
+
+    /// Whether a group that cannot be evaluated is on the way to a reader.
+    fn is_reached(&self, file: &RuleGroupFile, files: &[RuleGroupFile], is_read: &dyn Fn(&str) -> bool) -> bool {
+        let readers: Vec<RuleGroup> = files.iter().filter_map(|other| other.resolve(SERVER_EVALUATION).ok()).collect();
+        let reached = rules::reached(&readers, is_read);
+        let is_wanted = |name: &str| is_read(name) || reached.iter().any(|&index| readers[index].wants_name(name));
+        file.records().keys().any(|name| is_wanted(name))
+    }
+}
+
+/// How often a group is evaluated that does not say so itself.
+fn interval(origin: &RuleOrigin, given: Option<SimDuration>) -> SimDuration {
+    match origin {
+        RuleOrigin::Operator => given.unwrap_or(OPERATOR_EVALUATION),
+        RuleOrigin::Server => given.unwrap_or(SERVER_EVALUATION),
+        RuleOrigin::Google { .. } | RuleOrigin::Victoria => SERVER_EVALUATION,
+    }
+}
+
+/// Whether every expression is PromQL: what is none, the server itself refuses.
+fn is_legal(file: &RuleGroupFile) -> bool {
+    let parses = |text: &str| !matches!(promql::Query::compile(text), Err(promql::QueryError::Parse { .. }));
+    file.config.rules.iter().all(|rule| parses(&rule.expression))
+}
+
+/// Two groups of one name in one file are refused by the server.
+fn check_twins(file: &RuleGroupFile, files: &[RuleGroupFile]) -> Result<(), ScenarioError> {
+    let is_twin = |other: &&RuleGroupFile| {
+        other.title == file.title
+            && other.node.place.source == file.node.place.source
+            && other.config.name == file.config.name
+    };
+    let first = files.iter().find(is_twin);
+    if first.is_some_and(|first| first.node.place != file.node.place) {
+        let reason = format!("group `{}` is there twice in one document, which Prometheus refuses", file.config.name);
+        return Err(ScenarioError::Inconsistent { at: file.node.locate(file.path.clone()), reason });
+    }
+    Ok(())
+}

@@ -1,0 +1,145 @@
+//! How a metric reaches an autoscaler: adapter, GKE's names, monitors, recording rules.
+
+use insta::assert_snapshot;
+
+use crate::support::{SCENARIO, load_text, message};
+
+/// A service of vLLM pods with a policy `busy`, and the documents that are added.
+fn served(extra: &str) -> String {
+    let scenario = SCENARIO
+        .replace(
+            "    model:\n      slots:\n        serviceTime: 50ms\n    pod:\n      gpus: 1\n",
+            "    model:\n      slots: {serviceTime: 50ms}\n",
+        )
+        .replace("static: {replicas: 2}", "hpa: busy");
+    format!(
+        "{scenario}---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: llm, namespace: chat}}
+spec:
+  template:
+    metadata: {{labels: {{app: llm}}}}
+    spec:
+      containers:
+      - name: server
+        image: vllm/vllm-openai:v0.11.0
+        ports: [{{name: http, containerPort: 8000}}]
+        resources: {{limits: {{nvidia.com/gpu: 1}}}}
+---
+{extra}"
+    )
+}
+
+fn hpa(kind: &str, metric: &str) -> String {
+    let source = match kind {
+        "Object" => "object: {describedObject: {apiVersion: v1, kind: Service, name: llm}, ",
+        "External" => "external: {",
+        _ => "pods: {",
+    };
+    let target = if kind == "Pods" { "AverageValue, averageValue: \"5\"" } else { "Value, value: \"5\"" };
+    served(&format!(
+        "apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {{name: busy, namespace: chat}}
+spec:
+  scaleTargetRef: {{apiVersion: apps/v1, kind: Deployment, name: llm}}
+  maxReplicas: 5
+  metrics:
+  - type: {kind}
+    {source}metric: {{name: \"{metric}\"}}, target: {{type: {target}}}}}
+"
+    ))
+}
+
+fn notes_with(word: &str, text: &str) -> String {
+    let notes = load_text(text).unwrap().notes;
+    notes.into_iter().filter(|note| note.contains(word)).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn without_rules_the_charts_are_assumed_and_said() {
+    assert_snapshot!(notes_with("default", &hpa("Pods", "vllm:num_requests_waiting")), @"");
+    assert!(load_text(&hpa("Object", "vllm:num_requests_waiting")).is_ok(), "by the label service");
+}
+
+#[test]
+fn a_metric_that_no_rule_lists_is_an_error_with_the_reason() {
+    assert_snapshot!(message(&hpa("Pods", "vllm:num_request_waiting")), @"");
+    assert_snapshot!(message(&hpa("Pods", "vllm:prompt_tokens_total")), @"");
+    assert_snapshot!(message(&hpa("External", "vllm:num_requests_waiting")), @"");
+}
+
+#[test]
+fn chart_values_are_rules() {
+    let values = "---
+prometheus: {url: http://prometheus.monitoring.svc}
+rules:
+  default: false
+  custom:
+  - seriesQuery: '{__name__=\"vllm:num_requests_waiting\",namespace!=\"\",pod!=\"\"}'
+    resources: {overrides: {namespace: {resource: namespace}, pod: {resource: pod}}}
+    name: {as: queue_per_pod}
+    metricsQuery: 'max_over_time(<<.Series>>{<<.LabelMatchers>>}[30s])'
+metricsRelistInterval: 30s
+";
+    let loaded = load_text(&format!("{}{values}", hpa("Pods", "queue_per_pod"))).unwrap();
+    let rules = loaded.spec.metrics.adapter.unwrap();
+    assert_eq!((rules.custom.len(), rules.external.len()), (1, 0));
+    assert_eq!(loaded.spec.metrics.adapter_relist.as_nanos(), 30_000_000_000);
+    let with_defaults =
+        format!("{}{}", hpa("Pods", "queue_per_pod"), values.replace("default: false", "default: true"));
+    assert_eq!(load_text(&with_defaults).unwrap().spec.metrics.adapter.unwrap().custom.len(), 7);
+    let without_query = values.replace("    metricsQuery: 'max_over_time(<<.Series>>{<<.LabelMatchers>>}[30s])'\n", "");
+    assert_snapshot!(message(&format!("{}{without_query}", hpa("Pods", "queue_per_pod"))), @"");
+}
+
+#[test]
+fn a_rule_that_matches_nothing_is_noted() {
+    let rules = "---
+rules:
+- seriesQuery: 'vllm:num_requests_waiting'
+  resources: {template: <<.Resource>>}
+  metricsQuery: sum(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)
+- seriesQuery: 'queue_of_another_cluster'
+  resources: {template: <<.Resource>>}
+  metricsQuery: sum(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)
+";
+    assert_snapshot!(notes_with("matches no series", &format!("{}{rules}", hpa("Pods", "vllm:num_requests_waiting"))), @"");
+}
+
+#[test]
+fn names_of_gke_need_the_right_kind_and_assume_a_pod_monitoring() {
+    let gauge = "prometheus.googleapis.com|vllm:num_requests_waiting|gauge";
+    assert_snapshot!(notes_with("PodMonitoring", &hpa("Pods", gauge)), @"");
+    let loaded = load_text(&hpa("Pods", gauge)).unwrap();
+    assert!(loaded.spec.metrics.gke.metrics.contains_key(gauge) && loaded.spec.metrics.adapter.is_none());
+    assert_snapshot!(message(&hpa("Pods", &gauge.replace("|gauge", "|counter"))), @"");
+    assert_snapshot!(message(&hpa("Pods", &gauge.replace("waiting", "waitin"))), @"");
+    assert_snapshot!(message(&hpa("Object", gauge)), @"");
+}
+
+#[test]
+fn recording_rules_that_are_read_are_evaluated_and_known() {
+    let rule = "---
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata: {name: rules, namespace: chat}
+spec:
+  groups:
+  - name: scaling
+    interval: 15s
+    rules:
+    - record: llm:waiting:sum
+      expr: sum by (namespace, pod) (vllm:num_requests_waiting)
+    - {alert: Long, expr: 'llm:waiting:sum > 100'}
+  - name: unread
+    rules: [{record: other, expr: up}]
+";
+    let loaded = load_text(&format!("{}{rule}", hpa("Pods", "llm:waiting:sum"))).unwrap();
+    let groups = &loaded.spec.metrics.rules;
+    assert_eq!(groups.iter().map(promql::rules::RuleGroup::name).collect::<Vec<_>>(), ["scaling"]);
+    assert_eq!(groups[0].interval_ms(), 15_000);
+    let broken = rule.replace("sum by (namespace, pod) (vllm:num_requests_waiting)", "sum by (namespace (x)");
+    assert_snapshot!(message(&format!("{}{broken}", hpa("Pods", "llm:waiting:sum"))), @"");
+}
