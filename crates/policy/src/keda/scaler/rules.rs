@@ -105,9 +105,7 @@ pub(super) fn shapes(trigger: &Trigger, kind: &Kind, release: Release) -> Result
         "rabbitmq" => rabbitmq(metadata, &mut shape)?,
         "redis-streams" | "redis-cluster-streams" | "redis-sentinel-streams" => redis_stream(metadata, &mut shape)?,
         "gcp-pubsub" => pubsub(metadata, &mut shape, release)?,
-        "azure-servicebus"
-            if metadata.text("topicName").is_some() && metadata.text("subscriptionName").is_none() =>
-        {
+        "azure-servicebus" if metadata.text("topicName").is_some() && metadata.text("subscriptionName").is_none() => {
             return Err(Fault::MissingKey { keys: "subscriptionName".to_owned() });
         }
         "azure-queue" => match metadata.text("queueLengthStrategy").unwrap_or("all") {
