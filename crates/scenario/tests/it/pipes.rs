@@ -70,7 +70,7 @@ fn without_rules_the_charts_are_assumed_and_said() {
 fn a_metric_that_no_rule_lists_is_an_error_with_the_reason() {
     assert_snapshot!(message(&hpa("Pods", "vllm:num_request_waiting")), @"scenario.yaml:45:27: spec.metrics[0].pods.metric.name: no rule of prometheus-adapter answers for metric vllm:num_request_waiting of pods; did you mean `vllm:num_requests_waiting`?");
     assert_snapshot!(message(&hpa("Pods", "vllm:prompt_tokens_total")), @"scenario.yaml:45:27: spec.metrics[0].pods.metric.name: no rule of prometheus-adapter answers for metric vllm:prompt_tokens_total of pods: series vllm:prompt_tokens_total is listed as `vllm:prompt_tokens`; ask for that");
-    assert_snapshot!(message(&hpa("External", "vllm:num_requests_waiting")), @"");
+    assert_snapshot!(message(&hpa("External", "vllm:num_requests_waiting")), @"scenario.yaml:45:31: spec.metrics[0].external.metric.name: no rule of prometheus-adapter answers for metric vllm:num_requests_waiting of external metrics: it is listed in the other API; `type: External` reads external rules, Pods and Object the others");
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn names_of_gke_need_the_right_kind_and_assume_a_pod_monitoring() {
     let loaded = load_text(&hpa("Pods", gauge)).unwrap();
     assert!(loaded.spec.metrics.gke.metrics.contains_key(gauge) && loaded.spec.metrics.adapter.is_none());
     assert_snapshot!(message(&hpa("Pods", &gauge.replace("|gauge", "|counter"))), @"scenario.yaml:45:27: spec.metrics[0].pods.metric.name: prometheus.googleapis.com|vllm:num_requests_waiting|counter: vllm:num_requests_waiting is a gauge, not a counter: its name is prometheus.googleapis.com|vllm:num_requests_waiting|gauge");
-    assert_snapshot!(message(&hpa("Pods", &gauge.replace("waiting", "waitin"))), @"");
+    assert_snapshot!(message(&hpa("Pods", &gauge.replace("waiting", "waitin"))), @"scenario.yaml:45:27: spec.metrics[0].pods.metric.name: prometheus.googleapis.com|vllm:num_requests_waitin|gauge: nothing in this scenario shows a series vllm:num_requests_waitin; did you mean `vllm:num_requests_waiting`?");
     assert_snapshot!(message(&hpa("Object", gauge)), @"");
 }
 

@@ -219,7 +219,10 @@ fn a_tolerance_the_release_drops_is_told_of() {
     no prometheus-adapter rules in these files: the default rules of its chart are assumed, for nv_inference_pending_request_count (`metrics.adapter: none` if the cluster has no adapter)
     fixed: nv_inference_pending_request_count of pods is answered by the adapter's default rule: sum(nv_inference_pending_request_count{}) by (pod)
     "##);
-    assert_snapshot!(notes(""), @"");
+    assert_snapshot!(notes(""), @r##"
+    no prometheus-adapter rules in these files: the default rules of its chart are assumed, for nv_inference_pending_request_count (`metrics.adapter: none` if the cluster has no adapter)
+    fixed: nv_inference_pending_request_count of pods is answered by the adapter's default rule: sum(nv_inference_pending_request_count{}) by (pod)
+    "##);
 }
 
 #[test]
