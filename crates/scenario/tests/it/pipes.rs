@@ -119,7 +119,7 @@ fn names_of_gke_need_the_right_kind_and_assume_a_pod_monitoring() {
     assert!(loaded.spec.metrics.gke.metrics.contains_key(gauge) && loaded.spec.metrics.adapter.is_none());
     assert_snapshot!(message(&hpa("Pods", &gauge.replace("|gauge", "|counter"))), @"scenario.yaml:45:27: spec.metrics[0].pods.metric.name: prometheus.googleapis.com|vllm:num_requests_waiting|counter: vllm:num_requests_waiting is a gauge, not a counter: its name is prometheus.googleapis.com|vllm:num_requests_waiting|gauge");
     assert_snapshot!(message(&hpa("Pods", &gauge.replace("waiting", "waitin"))), @"scenario.yaml:45:27: spec.metrics[0].pods.metric.name: prometheus.googleapis.com|vllm:num_requests_waitin|gauge: nothing in this scenario shows a series vllm:num_requests_waitin; did you mean `vllm:num_requests_waiting`?");
-    assert_snapshot!(message(&hpa("Object", gauge)), @"");
+    assert_snapshot!(message(&hpa("Object", gauge)), @"scenario.yaml:45:90: spec.metrics[0].object.metric.name: GKE's adapter answers for Pods and External metrics, not for Object");
 }
 
 #[test]
