@@ -46,6 +46,8 @@ pub struct Registry {
     exporters: BTreeSet<Exporter>,
     shown: Vec<Shown>,
     by_name: BTreeMap<String, Vec<usize>>,
+    /// Domains by the label value they were made of: many series share a few.
+    domains: BTreeMap<String, Domain>,
 }
 
 impl Registry {
@@ -56,10 +58,12 @@ impl Registry {
             exporters: exporters.iter().copied().collect(),
             shown: Vec::new(),
             by_name: BTreeMap::new(),
+            domains: BTreeMap::new(),
         };
         for target in targets {
             registry.add_target(target);
         }
+        registry.domains.clear();
         registry
     }
 
@@ -145,7 +149,8 @@ impl Registry {
         scraped.honor_labels = target.honor_labels;
         scraped.metric_relabelings.clone_from(&target.metric_relabelings);
         for name in OF_EVERY_TARGET {
-            self.add(self.of_target(target, &scraped, name));
+            let shown = self.of_target(target, &scraped, name);
+            self.add(shown);
         }
         let mut last: Option<(usize, Labels)> = None;
         for series in &target.series {
@@ -168,7 +173,7 @@ impl Registry {
         }
     }
 
-    fn of_target(&self, target: &Target, scraped: &ScrapeTarget, name: &str) -> Shown {
+    fn of_target(&mut self, target: &Target, scraped: &ScrapeTarget, name: &str) -> Shown {
         let labels = scraped.labels.iter().map(|(name, value)| (name.to_owned(), self.domain(value)));
         Shown {
             name: name.to_owned(),
@@ -184,7 +189,7 @@ impl Registry {
         }
     }
 
-    fn of_series(&self, target: &Target, series: &Series, stored: &Labels) -> Shown {
+    fn of_series(&mut self, target: &Target, series: &Series, stored: &Labels) -> Shown {
         let metric = metric_of(target.exporter, &series.name);
         let labels: BTreeMap<String, Domain> = stored
             .iter()
@@ -213,7 +218,7 @@ impl Registry {
     }
 
     /// The domain of a label of a series: bindable where the tables say so.
-    fn stored_domain(&self, target: &Target, metric: Option<&Metric>, name: &str, value: &str) -> Domain {
+    fn stored_domain(&mut self, target: &Target, metric: Option<&Metric>, name: &str, value: &str) -> Domain {
         let plain = name.trim_start_matches("exported_");
         let own = metric.and_then(|metric| {
             let rows = metric.rows.iter().flat_map(|(labels, _)| labels.iter());
@@ -234,8 +239,13 @@ impl Registry {
         !is_bound && (text.starts_with('?') || is_unknown_model)
     }
 
-    fn domain(&self, value: &str) -> Domain {
-        Domain::of(&crate::target::Template::new(value), &self.facts)
+    fn domain(&mut self, value: &str) -> Domain {
+        if let Some(known) = self.domains.get(value) {
+            return known.clone();
+        }
+        let domain = Domain::of(&crate::target::Template::new(value), &self.facts);
+        self.domains.insert(value.to_owned(), domain.clone());
+        domain
     }
 }
 
