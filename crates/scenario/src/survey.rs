@@ -7,7 +7,7 @@ use crate::input::{Input, expand, gather};
 use crate::manifest::workload::{self, Engine, Workload, accelerator, gpu_containers};
 use crate::manifest::{Document, Kind, Treatment};
 use crate::resolve::scaled_by;
-use crate::server::{self, Gpu, Settings, TritonConfig};
+use crate::server::{self, Gpu, ModelSize, Settings, TritonConfig};
 use crate::sources::sources;
 use crate::tree::Node;
 
@@ -49,7 +49,7 @@ pub struct Candidate {
     pub pods: u32,
     /// Image of the container with the accelerator, or of the first one.
     pub image: String,
-    /// What serves, if image or command tell.
+    /// What serves, if image or command tell, or else the metrics that its autoscalers ask for.
     pub engine: Option<Engine>,
     /// True if an autoscaler of the folder scales it.
     pub is_scaled: bool,
@@ -57,6 +57,8 @@ pub struct Candidate {
     pub own_scaler: Option<String>,
     /// Triton's configuration of its model, if the folder holds exactly one.
     pub triton: Option<TritonConfig>,
+    /// The model that a kind of its own names, beside its containers.
+    model: Option<String>,
     /// The container that serves.
     container: Option<Node>,
 }
@@ -115,7 +117,13 @@ impl Survey {
             autoscalers: scalers.iter().map(autoscaler).collect(),
             candidates: found
                 .iter()
-                .map(|workload| Candidate { triton: triton.clone(), ..Candidate::of(workload, is_scaled(workload)) })
+                .map(|workload| Candidate {
+                    triton: triton.clone(),
+                    ..Candidate::of(
+                        workload,
+                        &scalers.iter().copied().filter(|scaler| scales(scaler, workload)).collect::<Vec<_>>(),
+                    )
+                })
                 .collect(),
             has_pools: documents.iter().any(|document| pools.contains(&document.kind)),
             sources,
@@ -125,8 +133,17 @@ impl Survey {
     }
 }
 
+/// Where kinds that bring their own server say which model it is.
+const MODEL_PATHS: [&[&str]; 5] = [
+    &["spec", "predictor", "model", "storageUri"],
+    &["spec", "model", "uri"],
+    &["inference", "preset", "name"],
+    &["spec", "template", "inference", "preset", "name"],
+    &["spec", "url"],
+];
+
 impl Candidate {
-    fn of(workload: &Workload, is_scaled: bool) -> Self {
+    fn of(workload: &Workload, scalers: &[&Document]) -> Self {
         let template = template(workload);
         let asked = accelerator(template).map(|(name, count)| (name.to_owned(), count));
         let container = gpu_containers(template).first().map(|container| (*container).clone());
@@ -141,10 +158,12 @@ impl Candidate {
             accelerator: asked,
             pods: workload.group.as_ref().map_or(1, |group| group.size),
             image: image.unwrap_or_default().to_owned(),
-            engine: workload::engine(template),
-            is_scaled,
+            engine: workload::engine(template)
+                .or_else(|| scalers.iter().find_map(|scaler| engine_asked_for(&scaler.node))),
+            is_scaled: !scalers.is_empty(),
             own_scaler: workload.own_scaler.clone(),
             triton: None,
+            model: MODEL_PATHS.iter().find_map(|path| workload.document.node.text_at(path)).map(str::to_owned),
             container,
         }
     }
@@ -155,6 +174,12 @@ impl Candidate {
             (Some(container), Some(engine)) => server::settings(container, engine, gpu),
             _ => Settings::default(),
         }
+    }
+
+    /// Parameters of its model in billions and bytes of each of them, where its name says so: `Qwen2.5-32B-Instruct-AWQ`.
+    pub fn model_size(&self) -> Option<ModelSize> {
+        let by_container = self.container.as_ref().and_then(server::model_size);
+        by_container.or_else(|| server::size_in_name(self.model.as_deref()?))
     }
 
     /// True if it goes by this name: `NAME`, `Kind/NAME` or `NAMESPACE/Kind/NAME`.
@@ -226,6 +251,13 @@ fn workloads(documents: &[Document]) -> Result<Vec<Workload>, ScenarioError> {
         Some(error) if found.is_empty() => Err(error),
         _ => Ok(found),
     }
+}
+
+/// The server whose metrics stand anywhere in an autoscaler.
+fn engine_asked_for(scaler: &Node) -> Option<Engine> {
+    let own = scaler.text().and_then(workload::engine_of_metrics);
+    let in_entries = || scaler.entries().iter().find_map(|entry| engine_asked_for(&entry.value));
+    own.or_else(in_entries).or_else(|| scaler.items().iter().find_map(engine_asked_for))
 }
 
 fn template(workload: &Workload) -> &Node {

@@ -4,9 +4,12 @@
 //! Flags and defaults are those of the engines' own sources, by release where they changed (vLLM `config/scheduler.py`, SGLang
 //! `server_args.py`, TGI `launcher`, Triton `model_config.proto`). What is not written and has no default that is known stays open.
 
+mod model;
 mod triton;
 mod words;
 
+pub use model::ModelSize;
+pub(crate) use model::{model_size, size_in_name};
 pub use triton::TritonConfig;
 pub use words::Words;
 
@@ -77,8 +80,15 @@ pub(crate) fn settings(container: &Node, engine: Engine, gpu: Option<Gpu<'_>>) -
     }
 }
 
-/// `v0.10.2` as (0, 10, 2); `None` for `latest`, digests and other tags.
+/// `v0.10.2` of vLLM's own image as (0, 10, 2); `None` for `latest`, digests and other tags, and for images of others, whose tags count
+/// other releases.
 fn release_of(image: &str) -> Option<(u32, u32, u32)> {
+    let repository = image.split('@').next()?.rsplit_once(':')?.0;
+    let mut path = repository.rsplit('/');
+    let (name, owner) = (path.next()?, path.next());
+    if name != "vllm" && !(name.starts_with("vllm-") && owner == Some("vllm")) {
+        return None;
+    }
     let tag = image.split('@').next()?.rsplit_once(':')?.1;
     let mut parts = tag.trim_start_matches('v').split(['.', '-', '+']);
     let mut next = || parts.next().and_then(|part| part.parse().ok());

@@ -187,7 +187,7 @@ impl Found {
         let has_policy = !self.hpas.is_empty() || !self.scaled_objects.is_empty();
         match &chosen.own_scaler {
             Some(lost) if !has_policy && !is_asked_for => Err(Failure::input(format!(
-                "{}: {lost}; an HorizontalPodAutoscaler or ScaledObject of it would be replayed, and `--workload {}` takes it with a fixed \
+                "{}: {lost}; a HorizontalPodAutoscaler or ScaledObject of it would be replayed, and `--workload {}` takes it with a fixed \
                  number of replicas",
                 chosen.place, chosen.title
             ))),
@@ -223,7 +223,7 @@ fn reason(chosen: &Candidate) -> String {
         reasons.push(format!("asks for {resource}"));
     }
     if let Some(engine) = chosen.engine {
-        reasons.push(format!("runs {engine:?}"));
+        reasons.push(format!("runs {}", engine.title()));
     }
     if chosen.is_scaled {
         reasons.push("has an autoscaler".to_owned());
