@@ -99,6 +99,11 @@ impl Facts {
         }
     }
 
+    /// Whether the value that a table has for a label is only assumed, so that a query may say another.
+    pub(crate) fn is_open(&self, text: &str) -> bool {
+        text.starts_with('?') || (text.contains("{model_name") && self.model_name_from.is_empty())
+    }
+
     /// The text of a table with its facts filled in; variables of targets stay.
     pub(crate) fn fill(&self, text: &str) -> String {
         if !text.contains('{') {

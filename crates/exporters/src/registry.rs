@@ -235,8 +235,7 @@ impl Registry {
 
     fn is_bindable(&self, exporter: Exporter, label: &str, text: &str) -> bool {
         let is_bound = self.facts.bound.contains_key(&(exporter, label.to_owned()));
-        let is_unknown_model = text.contains("{model_name") && self.facts.model_name_from.is_empty();
-        !is_bound && (text.starts_with('?') || is_unknown_model)
+        !is_bound && self.facts.is_open(text)
     }
 
     fn domain(&mut self, value: &str) -> Domain {

@@ -150,6 +150,26 @@ fn a_label_that_the_scenario_cannot_know_takes_the_value_of_the_first_query_and_
 }
 
 #[test]
+fn what_a_query_says_of_a_label_is_what_the_series_then_has() {
+    let cases = [
+        (Exporter::Triton, "nv_inference_pending_request_count", "model"),
+        (Exporter::Vllm, "vllm:num_requests_running", "model_name"),
+        (Exporter::Sglang, "sglang:num_queue_reqs", "model_name"),
+    ];
+    for (exporter, metric, label) in cases {
+        let unknown = Facts::new("llm", "chat");
+        let mut bindings = Bindings::default();
+        let text = format!("sum({metric}{{{label}=\"resnet\"}})");
+        let question = Question { text: &text, reader: Reader::Keda, asker: "keda/s0", assumed_absent: &[] };
+        check(question, &registry_of(&[exporter], &unknown), &mut bindings);
+        let told = Facts { bound: bindings.values(), ..unknown };
+        let registry = registry_of(&[exporter], &told);
+        let shown = registry.named(metric).next().expect("it is shown");
+        assert_eq!(shown.labels[label].matcher_text(), "=\"resnet\"", "{metric}");
+    }
+}
+
+#[test]
 fn ranges_are_held_against_the_interval_of_the_target() {
     says("sum(rate(vllm:prompt_tokens_total[15s]))", Severity::Error, &["never has two samples", "every 15s", "[60s]"]);
     says("sum(rate(vllm:prompt_tokens_total[20s]))", Severity::Warning, &["often has one sample"]);
