@@ -59,6 +59,7 @@ impl InstanceOffering {
             insufficient_capacity: 0.0,
             labels: Vec::new(),
             extended: Vec::new(),
+            overlay: None,
         }
     }
 }
