@@ -43,6 +43,7 @@ pub fn bench_day_of(rate: f64, length: SimDuration) -> SimulationSpec {
         traffic: Traffic::Poisson { rate: Arc::new(curve) },
         history: Arc::new(RateLog::default()),
         prehistory: cluster::spec::PrehistorySpec::default(),
+        rollouts: Vec::new(),
         slo: SloSpec { latency: Some(SimDuration::from_millis(100)), ttft: None, tpot: None, objective: 0.99 },
         fleet: fleet(),
         metrics: MetricsSpec {

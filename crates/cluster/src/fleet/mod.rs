@@ -20,6 +20,7 @@ mod pod;
 mod probes;
 mod protection;
 mod provision;
+mod release;
 mod quota;
 mod removal;
 mod serverless;

@@ -101,6 +101,7 @@ fn spec(arrivals: &[u64], targets: Vec<Target>) -> SimulationSpec {
         traffic: Traffic::Replay { source: Arc::new(Trace::new(columns).unwrap()), copies: 1.0 },
         history: Arc::new(RateLog::default()),
         prehistory: crate::spec::PrehistorySpec::default(),
+        rollouts: Vec::new(),
         slo: SloSpec { latency: None, ttft: None, tpot: None, objective: 0.99 },
         fleet,
         metrics: MetricsSpec { targets, ..MetricsSpec::default() },

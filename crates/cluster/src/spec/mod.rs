@@ -5,6 +5,7 @@ mod metrics;
 mod plain;
 mod policy;
 mod prehistory;
+mod rollout;
 mod probes;
 mod scheduling;
 mod service;
@@ -20,6 +21,7 @@ pub use policy::{
     ControllerManager, ControllerSpec, PausePodsSpec, PolicySpec, PredictiveRole, PredictiveSpec, WarmPoolSpec,
 };
 pub use prehistory::PrehistorySpec;
+pub use rollout::{CanaryStep, Leeway, Portion, RolloutSpec, RolloutStrategy};
 pub use probes::{Probe, Probes};
 pub use scheduling::{
     HOSTNAME, LabelOperator, LabelRule, NodeLabel, NodeTerm, PlacementKind, PlacementRule, PodQuota, PodScheduling,
@@ -27,7 +29,7 @@ pub use scheduling::{
 };
 pub use service::{
     BatchLatency, ContainerSpec, GroupRestart, KillRule, NoReplicaRule, PodGroup, PodSpec, ReplicaOrder, RetrySpec,
-    Routing, ServiceModel, ServiceSpec, SloSpec, SoftSpread,
+    Routing, ServiceModel, ServiceSpec, SloSpec, SoftSpread, StopRule,
 };
 
 use std::sync::Arc;
@@ -64,6 +66,8 @@ pub struct SimulationSpec {
     pub fleet: FleetSpec,
     /// How metrics travel.
     pub metrics: MetricsSpec,
+    /// New versions that are rolled out, in order of time.
+    pub rollouts: Vec<RolloutSpec>,
     /// The alternatives to compare.
     pub policies: Vec<PolicySpec>,
 }

@@ -19,6 +19,7 @@ mod price_book;
 mod probes;
 mod queries;
 mod rates;
+mod rollouts;
 mod recording;
 mod registry;
 mod requests;
@@ -32,6 +33,7 @@ mod spot_history;
 mod targets;
 mod traffic;
 mod triggers;
+mod updates;
 mod usage;
 mod user_series;
 mod versions;
@@ -84,6 +86,7 @@ impl ScenarioFile {
         let fleet = context.fleet(&self.spec, &service.pod, &window)?;
         let Arrivals { traffic, history, before } = context.traffic(&self.spec, &start)?;
         let policies = context.policies(&self.spec, &service)?;
+        let rollouts = context.rollouts(&self.spec, &service)?;
         let mut resolved = SimulationSpec {
             name: self.metadata.name.clone(),
             start_unix_seconds: start.timestamp().as_second(),
@@ -98,6 +101,7 @@ impl ScenarioFile {
             traffic,
             history,
             prehistory: PrehistorySpec::default(),
+            rollouts,
             fleet,
         };
         resolved.prehistory = context.prehistory(run, &resolved, before)?;

@@ -9,6 +9,7 @@ mod metrics;
 mod nodes;
 mod overrides;
 mod pipes;
+mod rollouts;
 mod scheduling;
 mod shipped;
 mod support;

@@ -132,6 +132,7 @@ fn pod() -> PodSpec {
         probe_initial_delay: SimDuration::ZERO,
         endpoint_delay: SimDuration::ZERO,
         drain_delay: None,
+        stop: crate::spec::StopRule::FINISH,
         spread: crate::spec::SoftSpread::default(),
         node_selector: Vec::new(),
         priority: 0,
