@@ -12,6 +12,7 @@ mod notes;
 mod overrides;
 mod quantity;
 mod resolve;
+pub mod server;
 mod sources;
 mod survey;
 mod trace;

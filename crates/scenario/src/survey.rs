@@ -7,6 +7,7 @@ use crate::input::{Input, expand, gather};
 use crate::manifest::workload::{self, Engine, Workload, accelerator, gpu_containers};
 use crate::manifest::{Document, Kind, Treatment};
 use crate::resolve::scaled_by;
+use crate::server::{self, Gpu, Settings, TritonConfig};
 use crate::sources::sources;
 use crate::tree::Node;
 
@@ -54,6 +55,10 @@ pub struct Candidate {
     pub is_scaled: bool,
     /// How it scales itself, if that is not modelled: what is lost.
     pub own_scaler: Option<String>,
+    /// Triton's configuration of its model, if the folder holds exactly one.
+    pub triton: Option<TritonConfig>,
+    /// The container that serves.
+    container: Option<Node>,
 }
 
 /// An autoscaler and whom it scales.
@@ -97,6 +102,7 @@ impl Survey {
             target: scaled_by(scaler).map(|(_, _, name)| name.to_owned()).unwrap_or_default(),
             candidate: found.iter().position(|workload| scales(scaler, workload)),
         };
+        let triton = triton_config(&documents);
         let pools = [Kind::NodePool, Kind::NodePoolBeta, Kind::Provisioner];
         let mut kinds: Vec<String> = documents
             .iter()
@@ -107,7 +113,10 @@ impl Survey {
         kinds.dedup();
         Ok(Self {
             autoscalers: scalers.iter().map(autoscaler).collect(),
-            candidates: found.iter().map(|workload| Candidate::of(workload, is_scaled(workload))).collect(),
+            candidates: found
+                .iter()
+                .map(|workload| Candidate { triton: triton.clone(), ..Candidate::of(workload, is_scaled(workload)) })
+                .collect(),
             has_pools: documents.iter().any(|document| pools.contains(&document.kind)),
             sources,
             scenario,
@@ -120,7 +129,8 @@ impl Candidate {
     fn of(workload: &Workload, is_scaled: bool) -> Self {
         let template = template(workload);
         let asked = accelerator(template).map(|(name, count)| (name.to_owned(), count));
-        let image = gpu_containers(template).first().and_then(|container| container.text_at(&["image"]));
+        let container = gpu_containers(template).first().map(|container| (*container).clone());
+        let image = container.as_ref().and_then(|container| container.text_at(&["image"]));
         Self {
             title: workload.document.title(),
             kind: workload.document.kind_text().to_owned(),
@@ -134,6 +144,16 @@ impl Candidate {
             engine: workload::engine(template),
             is_scaled,
             own_scaler: workload.own_scaler.clone(),
+            triton: None,
+            container,
+        }
+    }
+
+    /// How its server was told to serve, on this GPU; nothing where the server is not known.
+    pub fn settings(&self, gpu: Option<Gpu<'_>>) -> Settings {
+        match (&self.container, self.engine) {
+            (Some(container), Some(engine)) => server::settings(container, engine, gpu),
+            _ => Settings::default(),
         }
     }
 
@@ -182,6 +202,15 @@ impl Rank {
             name: workload.document.name.clone(),
         }
     }
+}
+
+/// The one `config.pbtxt` among the ConfigMaps; nothing where there are several, for then it is not known whose each is.
+fn triton_config(documents: &[Document]) -> Option<TritonConfig> {
+    let maps = documents.iter().filter(|document| document.kind_text() == "ConfigMap");
+    let entries = maps.filter_map(|document| document.node.get("data")).flat_map(Node::entries);
+    let mut texts = entries.filter(|entry| entry.key.ends_with("config.pbtxt")).filter_map(|entry| entry.value.text());
+    let first = texts.next()?;
+    texts.next().is_none().then(|| TritonConfig::parse(first))
 }
 
 /// Workloads that can be read. One that cannot is only an error where there is no other.

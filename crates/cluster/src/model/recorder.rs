@@ -128,7 +128,7 @@ impl Recorder {
             self.scaling.scale_ups += u64::from(replicas > before);
             self.scaling.scale_downs += u64::from(replicas < before);
         }
-        self.tally.pass(time, &controller, before, trail);
+        self.tally.pass(self.in_run(time), &controller, before, trail);
         if !self.keep.tables {
             return;
         }

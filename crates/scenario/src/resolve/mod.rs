@@ -6,6 +6,7 @@ mod availability;
 mod cloud;
 mod context;
 mod examples;
+mod flags;
 mod fleet;
 mod karpenter_pool;
 mod keda;
@@ -82,6 +83,7 @@ impl ScenarioFile {
         }
         let start = context.start(run)?;
         let service = context.service(&self.spec)?;
+        context.hold_against_flags(&self.spec, &service.pod)?;
         let window = RunWindow { start: start.timestamp(), date: start.date(), length: duration };
         let fleet = context.fleet(&self.spec, &service.pod, &window)?;
         let Arrivals { traffic, history, before } = context.traffic(&self.spec, &start)?;

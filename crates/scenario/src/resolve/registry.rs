@@ -240,8 +240,10 @@ impl Context<'_> {
         }
         let others = Exporter::ALL.into_iter().filter(|exporter| !program(*exporter).is_engine);
         for other in others {
+            // A name that somebody present shows says nothing of others who show it too.
+            let is_shown = |name: &&String| exporters.iter().any(|present| is_of(*present, name));
             if !exporters.contains(&other)
-                && let Some(name) = named(other)
+                && let Some(name) = names.iter().find(|name| is_of(other, name) && !is_shown(name))
             {
                 self.note_once(format!("assumed: {} is there, because a query asks for {name}", program(other).title));
                 exporters.push(other);

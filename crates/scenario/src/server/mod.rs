@@ -10,7 +10,7 @@ mod words;
 pub use triton::TritonConfig;
 pub use words::Words;
 
-use crate::manifest::Engine;
+use crate::manifest::workload::Engine;
 use crate::tree::Node;
 
 /// A value and what says so: `--max-num-seqs 24`, `vLLM's default on a GPU of 80 GB`.
@@ -57,11 +57,12 @@ pub struct Settings {
 }
 
 /// Reads the container of a server of this kind, whose release the tag of its image may tell.
-pub fn settings(container: &Node, engine: Engine, gpu: Option<Gpu<'_>>) -> Settings {
+pub(crate) fn settings(container: &Node, engine: Engine, gpu: Option<Gpu<'_>>) -> Settings {
     let words = Words::of(container);
     let release = container.get("image").and_then(Node::text).and_then(release_of);
     if words.is_script {
-        let notes = vec!["start command not understood: a script starts the server, so none of its flags is read".to_owned()];
+        let notes =
+            vec!["start command not understood: a script starts the server, so none of its flags is read".to_owned()];
         return Settings { notes, ..Settings::default() };
     }
     match engine {
@@ -132,17 +133,16 @@ fn vllm(words: &Words, release: Option<(u32, u32, u32)>, gpu: Option<Gpu<'_>>) -
         }
         (sequences, _) => sequences,
     };
-    let data = number(words, &["--data-parallel-size-local"])
-        .or_else(|| number(words, &["--data-parallel-size", "-dp"]));
+    let data =
+        number(words, &["--data-parallel-size-local"]).or_else(|| number(words, &["--data-parallel-size", "-dp"]));
     let mut notes = Vec::new();
     if words.switch("--enforce-eager") == Some(true) {
-        notes.push("--enforce-eager: no CUDA graphs, so coldStart.cudaWarmUp is about 0 and decoding is slower".to_owned());
+        notes.push(
+            "--enforce-eager: no CUDA graphs, so coldStart.cudaWarmUp is about 0 and decoding is slower".to_owned(),
+        );
     }
     if let Some((flag, _)) = words.flag(&["--kv-transfer-config"]) {
         notes.push(format!("{flag}: a transfer of the KV cache between pods is not modelled"));
-    }
-    if words.switch("--enable-prefix-caching") != Some(false) && !is_old {
-        notes.push("prefix caching is on and not modelled: shared prompts are computed anew, which errs towards slower".to_owned());
     }
     Settings {
         sequences_max: sequences,
@@ -197,10 +197,7 @@ fn nim(words: &Words) -> Settings {
     Settings {
         sequences_max: variable(words, "NIM_MAX_NUM_SEQS"),
         batched_tokens_max: None,
-        gpus: product(&[
-            variable(words, "NIM_TENSOR_PARALLEL_SIZE"),
-            variable(words, "NIM_PIPELINE_PARALLEL_SIZE"),
-        ]),
+        gpus: product(&[variable(words, "NIM_TENSOR_PARALLEL_SIZE"), variable(words, "NIM_PIPELINE_PARALLEL_SIZE")]),
         notes: Vec::new(),
     }
 }
@@ -216,9 +213,10 @@ fn tensorrt_llm(words: &Words) -> Settings {
 }
 
 fn ollama(words: &Words) -> Settings {
-    let sequences =
-        variable(words, "OLLAMA_NUM_PARALLEL").unwrap_or_else(|| Stated::default(1, "Ollama's default"));
-    let notes = vec!["Ollama is ready before it has loaded: the first request pays for the load, which is not modelled".to_owned()];
+    let sequences = variable(words, "OLLAMA_NUM_PARALLEL").unwrap_or_else(|| Stated::default(1, "Ollama's default"));
+    let notes = vec![
+        "Ollama is ready before it has loaded: the first request pays for the load, which is not modelled".to_owned(),
+    ];
     Settings { sequences_max: Some(sequences), notes, ..Settings::default() }
 }
 
@@ -226,7 +224,8 @@ fn llama_cpp(words: &Words) -> Settings {
     let sequences = number(words, &["--parallel", "-np"])
         .or_else(|| variable(words, "LLAMA_ARG_N_PARALLEL"))
         .unwrap_or_else(|| Stated::default(4, "llama-server's default"));
-    let batch = number(words, &["--batch-size", "-b"]).unwrap_or_else(|| Stated::default(2048, "llama-server's default"));
+    let batch =
+        number(words, &["--batch-size", "-b"]).unwrap_or_else(|| Stated::default(2048, "llama-server's default"));
     Settings { sequences_max: Some(sequences), batched_tokens_max: Some(batch), ..Settings::default() }
 }
 

@@ -22,13 +22,15 @@ pub struct TritonConfig {
 impl TritonConfig {
     /// Reads protobuf text; what is not about batching is passed over.
     pub fn parse(text: &str) -> Self {
-        let plain: String = text.lines().map(|line| line.split('#').next().unwrap_or("")).collect::<Vec<_>>().join("\n");
+        let plain: String =
+            text.lines().map(|line| line.split('#').next().unwrap_or("")).collect::<Vec<_>>().join("\n");
         let numbers = |key: &str| numbers_after(&plain, key);
         let word = |key: &str| {
             let at = plain.find(&format!("{key}:")).or_else(|| plain.find(&format!("{key} :")))?;
             plain[at..].split('"').nth(1).map(str::to_owned)
         };
-        let counts: Vec<u64> = plain.split("instance_group").skip(1).flat_map(|group| numbers_after(group, "count")).collect();
+        let counts: Vec<u64> =
+            plain.split("instance_group").skip(1).flat_map(|group| numbers_after(group, "count")).collect();
         Self {
             name: word("name"),
             batch_max: numbers("max_batch_size").first().map_or(0, |size| *size as u32),

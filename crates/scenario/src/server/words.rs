@@ -65,11 +65,7 @@ impl Words {
         self.words.iter().rev().find_map(|word| {
             let (plain, value) = word.split_once('=').unwrap_or((word, "true"));
             let plain = plain.replace('_', "-");
-            if plain == name {
-                Some(!value.eq_ignore_ascii_case("false"))
-            } else {
-                (plain == off).then_some(false)
-            }
+            if plain == name { Some(!value.eq_ignore_ascii_case("false")) } else { (plain == off).then_some(false) }
         })
     }
 
@@ -233,6 +229,9 @@ mod tests {
     fn quotes_and_line_breaks_are_the_shells() {
         let line = "# start\nexport SEQS=4\nvllm serve 'a b' \\\n  --max-num-seqs \"$SEQS\"";
         let (words, is_script) = simple_command(line, &[]);
-        assert_eq!((words.as_slice(), is_script), (["vllm", "serve", "a b", "--max-num-seqs", "4"].map(str::to_owned).as_slice(), false));
+        assert_eq!(
+            (words.as_slice(), is_script),
+            (["vllm", "serve", "a b", "--max-num-seqs", "4"].map(str::to_owned).as_slice(), false)
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! The text of a starter scenario. Every value that is a guess says so.
 
 use prices::Gpu;
+use scenario::Candidate;
 
 use super::manifests::Found;
 use super::speed;
@@ -69,6 +70,8 @@ pub struct Starter {
     pub nodes: NodesChoice,
     /// The GPU there, and how many of them a pod has.
     pub gpu: Option<(&'static Gpu, u32)>,
+    /// The workload that serves, whose command line says how.
+    chosen: Option<Candidate>,
 }
 
 impl Starter {
@@ -90,6 +93,7 @@ impl Starter {
             traffic,
             nodes: NodesChoice::Serverless,
             gpu: None,
+            chosen: found.chosen.clone(),
         }
     }
 
@@ -171,8 +175,8 @@ impl Starter {
             ),
         };
         let model = match self.engine {
-            Engine::Tokens => self.tokens_text(),
-            Engine::Batches => BATCHES.to_owned(),
+            Engine::Tokens => self.as_told(self.tokens_text()),
+            Engine::Batches => self.batches_text(),
             Engine::Slots => SLOTS.to_owned(),
         };
         format!(
@@ -190,8 +194,56 @@ impl Starter {
         }
     }
 
+    /// The guess with what the container's command line says in the place of it.
+    fn as_told(&self, guess: String) -> String {
+        let Some(chosen) = &self.chosen else { return guess };
+        let gpu = self.gpu.map(|(gpu, _)| scenario::server::Gpu { name: &gpu.name, memory_gib: gpu.memory_gib });
+        let settings = chosen.settings(gpu);
+        let told = [("sequencesMax", settings.sequences_max), ("batchedTokensMax", settings.batched_tokens_max)];
+        let lines = guess.lines().map(|line| {
+            let key = line.trim_start().split(':').next().unwrap_or_default();
+            match told.iter().find(|(known, _)| *known == key) {
+                Some((_, Some(stated))) => {
+                    let indent = &line[..line.len() - line.trim_start().len()];
+                    format!("{indent}{key}: {} # {}\n", stated.value, stated.source)
+                }
+                _ => format!("{line}\n"),
+            }
+        });
+        lines.collect()
+    }
+
+    /// Triton's batching as its configuration says, if the folder holds it.
+    fn batches_text(&self) -> String {
+        let Some(config) = self.chosen.as_ref().and_then(|chosen| chosen.triton.as_ref()) else {
+            return BATCHES.to_owned();
+        };
+        if !config.is_dynamic || config.batch_max <= 1 {
+            return format!(
+                "    # config.pbtxt merges no requests. GUESS: how long one takes.\n    model:\n      slots: {{concurrency: {}, \
+                 serviceTime: {{logNormal: {{p50: 10ms, p90: 20ms}}}}}} # instance_group\n",
+                config.instances
+            );
+        }
+        let preferred: Vec<String> = config.preferred.iter().map(u32::to_string).collect();
+        format!(
+            "    # How requests are merged is config.pbtxt's; GUESS: how long a batch takes.\n    # `scalelab calibrate service --format \
+             perf-analyzer --batch 1,8,32 FILE…` fits yours.\n    model:\n      dynamicBatching:\n        batchMax: {} # max_batch_size\n        \
+             preferred: [{}]\n        queueDelay: {}us # max_queue_delay_microseconds\n        latency: {{affine: {{base: 10ms, \
+             perRequest: 1.5ms}}}}\n",
+            config.batch_max,
+            preferred.join(", "),
+            config.queue_delay_us
+        )
+    }
+
     fn slo_text(&self) -> String {
-        let thresholds = if self.engine == Engine::Tokens {
+        // Servers for one user at a time are judged by whole answers.
+        let small = [scenario::Engine::Ollama, scenario::Engine::LlamaCpp];
+        let is_small = self.chosen.as_ref().and_then(|one| one.engine).is_some_and(|engine| small.contains(&engine));
+        let thresholds = if self.engine == Engine::Tokens && is_small {
+            "latency: 30s, objective: 95%"
+        } else if self.engine == Engine::Tokens {
             "ttft: 1s, tpot: 50ms, objective: 95%"
         } else {
             "latency: 500ms, objective: 99%"

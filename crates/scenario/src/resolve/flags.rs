@@ -1,0 +1,73 @@
+//! The flags of the server in the workload's container, held against the service that the scenario describes.
+
+use cluster::spec::PodSpec;
+
+use crate::error::ScenarioError;
+use crate::file::{ContinuousBatchingFile, ModelFile, ScenarioSpec};
+use crate::manifest::workload::{engine, gpu_containers};
+use crate::server::{Settings, Stated, settings};
+
+use super::Context;
+
+impl Context<'_> {
+    /// A scenario that says another number than the manifest beside it is about another server. What `--set` changes is meant to differ,
+    /// and is noted.
+    pub(super) fn hold_against_flags(&mut self, spec: &ScenarioSpec, pod: &PodSpec) -> Result<(), ScenarioError> {
+        let Some(workload) = &self.workload else { return Ok(()) };
+        let node = &workload.deployment.node;
+        let template = node.at(&["spec", "template"]).unwrap_or(node);
+        let (Some(engine), Some(container)) = (engine(template), gpu_containers(template).first().copied()) else {
+            return Ok(());
+        };
+        let found = settings(container, engine, None);
+        let place = container.place.to_string();
+        found.notes.iter().for_each(|note| self.note(format!("{place}: {note}")));
+        self.hold_gpus(&found, pod, &place);
+        match &spec.service.model {
+            ModelFile::ContinuousBatching(model) => self.hold_batching(&found, model, &place),
+            _ => Ok(()),
+        }
+    }
+
+    /// Processes of a server and GPUs of its pod.
+    fn hold_gpus(&mut self, found: &Settings, pod: &PodSpec, place: &str) {
+        let Some(gpus) = &found.gpus else { return };
+        let (uses, has, source) = (gpus.value, pod.gpus, &gpus.source);
+        if uses > has && pod.group.is_none() {
+            self.note(format!(
+                "{place}: {source} uses {uses} GPUs and the pod asks for {has}: such a server never starts"
+            ));
+        } else if uses < has {
+            self.note(format!(
+                "{place}: {source} uses {uses} of the {has} GPUs that the pod asks for; the others are paid for idle"
+            ));
+        }
+    }
+
+    fn hold_batching(
+        &mut self,
+        found: &Settings,
+        model: &ContinuousBatchingFile,
+        place: &str,
+    ) -> Result<(), ScenarioError> {
+        let pairs = [
+            ("sequencesMax", &found.sequences_max, model.sequences_max),
+            ("batchedTokensMax", &found.batched_tokens_max, model.batched_tokens_max),
+        ];
+        for (key, stated, ours) in pairs {
+            let Some(Stated { value, source, is_default: false }) = stated else { continue };
+            if *value == ours {
+                continue;
+            }
+            let path = format!("spec.service.model.continuousBatching.{key}");
+            let at = self.at(&path);
+            if at.place.source.starts_with("--set") {
+                self.note(format!("{key} is {ours} by --set; {place} says {source}"));
+            } else {
+                let reason = format!("is {ours}, and the container at {place} is started with {source}");
+                return Err(ScenarioError::Inconsistent { at, reason });
+            }
+        }
+        Ok(())
+    }
+}
