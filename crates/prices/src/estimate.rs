@@ -80,7 +80,7 @@ impl Catalog {
         }
         let mut shares: Vec<f64> = known.iter().map(|known| known.share).collect();
         shares.sort_by(f64::total_cmp);
-        let middle = (shares[(shares.len() - 1) / 2] + shares[shares.len() / 2]) / 2.0;
+        let middle = f64::midpoint(shares[(shares.len() - 1) / 2], shares[shares.len() / 2]);
         let price = UsdPerHour::from_dollars(on_demand.price.as_f64() * middle);
         let names: Vec<&str> = known.iter().map(|known| known.name.as_str()).collect();
         let error = match (provider, from) {

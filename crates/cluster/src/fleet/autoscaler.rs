@@ -183,7 +183,7 @@ impl Fleet {
         let used = f64::from(state.used() * self.pod_spec.gpus);
         state.state == NodeState::Up
             && !state.warned
-            && !(self.pod_spec.scheduling.pins_node && !state.pods.is_empty())
+            && (!self.pod_spec.scheduling.pins_node || state.pods.is_empty())
             && used / f64::from(offer.spec.gpus.max(1)) < spec.gpu_utilization_threshold
             && self.pool_nodes[offer.pool] > self.spec.pools[offer.pool].nodes_min
             && state.pods.iter().all(|&pod| self.pods[pod.index()].role == PodRole::Active && self.may_evict(pod))

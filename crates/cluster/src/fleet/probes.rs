@@ -128,6 +128,7 @@ impl Fleet {
     }
 
     /// The share of the weights that the next container of `pod` finds on its volume. Bytes over shared links are not resumed.
+    #[allow(clippy::match_same_arms, reason = "one line per phase")]
     fn download_progress(&self, pod: PodId) -> f64 {
         let state = &self.pods[pod.index()];
         if !self.pod_spec.probes.keeps_download && !self.pod_spec.probes.downloads_first {

@@ -74,6 +74,7 @@ impl Topology {
     }
 
     /// The rule that keeps pods from what there is, in words.
+    #[allow(clippy::unused_self, reason = "it speaks for these rules")]
     pub fn in_words(&self, pod: &PodSpec) -> String {
         let rules = pod.scheduling.placement.iter().map(|rule| {
             let key = &rule.topology_key;
@@ -282,7 +283,7 @@ impl Map<'_> {
             }
             (PlacementKind::Spread { skew_max, .. }, Some(domain)) => {
                 let here = if rule.by_node { place.staying } else { self.count(rule, domain, |other| other.staying) };
-                here + 1 <= self.least(index) + skew_max
+                here < self.least(index) + skew_max
             }
             (PlacementKind::Spread { .. }, None) => false,
         })

@@ -211,6 +211,7 @@ impl Pod {
 
 impl super::provision::Room {
     /// What no offering has room for.
+    #[allow(clippy::needless_pass_by_value, reason = "an iterator that is gone through twice")]
     fn scarcest<'a>(&self, pool: usize, offers: impl Iterator<Item = &'a super::node::Offer> + Clone) -> Lack {
         let (gpus, millicores, _) = self.left(pool);
         if offers.clone().all(|offer| offer.spec.gpus > gpus) {

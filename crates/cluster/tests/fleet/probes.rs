@@ -22,6 +22,7 @@ fn probed(probes: Probes) -> PodSpec {
     PodSpec { probes, ..PodSpec::plain() }
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "where it is put is optional")]
 fn probe(period: u64, failures: u32) -> Option<Probe> {
     Some(Probe { initial_delay: SimDuration::ZERO, period: secs(period), failures, grace: None })
 }

@@ -35,9 +35,10 @@ fn variable(text: &str) -> Option<usize> {
 fn template(text: &str) -> Option<String> {
     let rest = &text[variable(text)?..];
     let word: String = rest.chars().take_while(|letter| !letter.is_whitespace() && *letter != ',').take(40).collect();
-    Some(match rest.starts_with("{{") {
-        true => format!("{word} is a template; give the query as it is after rendering"),
-        false => format!("{word} is a Grafana variable; write what it stands for"),
+    Some(if rest.starts_with("{{") {
+        format!("{word} is a template; give the query as it is after rendering")
+    } else {
+        format!("{word} is a Grafana variable; write what it stands for")
     })
 }
 

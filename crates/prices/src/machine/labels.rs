@@ -255,6 +255,7 @@ pub fn known_values(provider: &str, key: &str) -> Option<Vec<String>> {
 
 impl Platform {
     /// Keys whose values follow from the instance type.
+    #[allow(clippy::match_same_arms, reason = "one line per platform")]
     pub fn keys(self, provider: &str) -> Vec<String> {
         let under =
             |prefix: &str, names: &[&str]| names.iter().map(|name| format!("{prefix}{name}")).collect::<Vec<_>>();

@@ -41,7 +41,7 @@ pub(crate) fn cells(report: &RunReport<'_>, unicode: bool) -> Cells {
     };
     let summaries = || report.policies.iter().map(|policy| policy.summary);
     let mut columns = vec![
-        Column { is_text: true, ..number("policy", 0, report.policies.iter().map(|policy| marked(policy)).collect()) },
+        Column { is_text: true, ..number("policy", 0, report.policies.iter().map(marked).collect()) },
         Column {
             best: best_slo(report),
             ..number("SLO met", 0, summaries().map(|row| slo_cell(row.slo_attainment, plus_minus)).collect())

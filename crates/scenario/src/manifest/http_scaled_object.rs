@@ -194,6 +194,7 @@ impl ScalingMetricFile {
     }
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "it is used up")]
 fn feed(signal: Signal, target: u32, name: String) -> Result<Feed, String> {
     if target == 0 {
         return Err("targetValue must be above 0".to_owned());

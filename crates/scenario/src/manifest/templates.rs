@@ -32,6 +32,7 @@ fn without_comment(line: &str) -> &str {
 }
 
 /// A template action outside quotes that is not one of Prometheus' own, which live in annotations of rules.
+#[allow(clippy::match_same_arms, reason = "one line per case")]
 fn action(line: &str) -> Option<&str> {
     let mut quote: Option<char> = None;
     let mut previous = ' ';

@@ -48,8 +48,9 @@ impl Cloud {
                 return Ok(Some(cloud(known)));
             }
         }
-        let keys = pool.requirements.iter().map(|rule| rule.key.as_str()).chain(pool.labels.keys().map(String::as_str));
-        let found = keys.filter_map(|key| Some((key, provider_of_key(key)?))).next();
+        let mut keys =
+            pool.requirements.iter().map(|rule| rule.key.as_str()).chain(pool.labels.keys().map(String::as_str));
+        let found = keys.find_map(|key| Some((key, provider_of_key(key)?)));
         Ok(found.map(|(key, provider)| {
             let own = NODE_CLASSES.iter().find(|known| key.split('/').next() == Some(known.0));
             let platform = own.map_or(Platform::Any, |known| known.3);

@@ -205,6 +205,7 @@ impl Context<'_> {
     }
 
     /// A label of GPU feature discovery that the pod requires and Karpenter cannot know of: the pod would stay pending for ever.
+    #[allow(clippy::unused_self, reason = "a question to the context like its neighbours")]
     fn undeclared(&self, market: &Market<'_>, pool: &KarpenterPool, found: &Wish) -> Option<String> {
         if market.spec.nodes.assume_gfd_labels || !matches!(market.spec.nodes.manager, ManagerFile::Karpenter) {
             return None;
@@ -395,6 +396,7 @@ fn own_machine(market: &Market<'_>, name: &str, cloud: &Cloud) -> Option<Machine
     Machine::of_shape(&cloud.provider, name, &sold)
 }
 
+#[allow(clippy::unnecessary_box_returns, reason = "errors hold it boxed, to stay small")]
 fn locate(document: &Document, path: &str) -> Box<At> {
     let segments = parse_path(path).expect("paths in this crate are well-formed");
     document.node.deepest(&segments).locate(path)

@@ -43,6 +43,7 @@ impl Context<'_> {
         Ok(())
     }
 
+    #[allow(clippy::match_same_arms, reason = "first by kind, then by treatment")]
     fn leave_out(&mut self, document: &Document, is_named: bool) -> Result<(), ScenarioError> {
         let label = document.label();
         let moves_ours = self.moves_the_service(document);

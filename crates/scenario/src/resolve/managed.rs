@@ -81,6 +81,7 @@ impl Context<'_> {
     }
 
     /// Holds the names against what is shown: the series must be there and of the kind that the name says.
+    #[allow(clippy::unused_self, reason = "a check of the context like its neighbours")]
     pub(super) fn check_gke(
         &self,
         asked: &[AskedMetric],
@@ -111,6 +112,7 @@ impl Context<'_> {
 }
 
 /// How Managed Service for Prometheus stores a series.
+#[allow(clippy::match_same_arms, reason = "one line per kind")]
 fn right_kind(kind: Kind, series: &str) -> SeriesKind {
     let is_part = |ending: &str| series.ends_with(ending);
     match kind {

@@ -155,6 +155,7 @@ impl Context<'_> {
 
     /// What is known of a machine beyond its shape: the table's entry, else what a catalog row or the scenario says; `None` if nobody knows
     /// whose it is.
+    #[allow(clippy::unused_self, reason = "a question to the context like its neighbours")]
     pub(super) fn machine<'m>(&self, market: &Market<'m>, name: &str) -> Option<Cow<'m, Machine>> {
         let known = market.book.machine(name).or_else(|| prices::machine(name).map(Cow::Borrowed));
         let Some(file) = market.spec.nodes.instance_types.get(name) else { return known };
@@ -281,6 +282,7 @@ fn asked(pod: &PodSpec) -> Vec<(String, String)> {
 }
 
 /// A label that follows from how and where a machine is bought.
+#[allow(clippy::option_option, reason = "whether the key is one of these, and its value")]
 fn bought_label(key: &str, offering: &InstanceOffering, machine: &Machine) -> Option<Option<String>> {
     let is_spot = offering.purchase == Purchase::Spot;
     let either = |spot: &str, other: Option<&str>| Some(if is_spot { Some(spot) } else { other }.map(str::to_owned));

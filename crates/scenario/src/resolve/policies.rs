@@ -70,7 +70,6 @@ impl Context<'_> {
             let hpa = self.hpa(choice, (file.name.as_str(), format!("{path}.hpa").as_str()), spec, service)?;
             let manager = self.controller_manager(spec, sync_period)?;
             self.note_dropped(&hpa, &manager, spec);
-            self.note_missing_requests(&hpa, service);
             controllers.push(ControllerSpec::Hpa { spec: hpa, manager });
         }
         if let Some(choice) = &file.keda {

@@ -26,6 +26,7 @@ const TRACE_REQUESTS: usize = 1_000;
 
 impl Context<'_> {
     /// The prehistory of an experiment that is resolved but for it.
+    #[allow(clippy::needless_pass_by_value, reason = "it is used up")]
     pub(super) fn prehistory(
         &mut self,
         run: &RunFile,

@@ -2,6 +2,7 @@
 
 use cluster::spec::{ControllerSpec, PolicySpec};
 use exporters::Reader;
+use policy::keda::FeedSource;
 
 use crate::error::At;
 use crate::file::{Reference, ScenarioSpec};
@@ -35,7 +36,17 @@ impl Context<'_> {
                     _ => None,
                 };
                 for (number, trigger) in scaled_object.triggers.iter().enumerate() {
-                    if trigger.kind != "prometheus" {
+                    let of_feeds = trigger.feeds.iter().filter_map(|feed| match &feed.source {
+                        FeedSource::PromQl(text) => Some(text.clone()),
+                        _ => None,
+                    });
+                    asked.extend(of_feeds.map(|text| AskedQuery {
+                        text,
+                        at: self.at("spec.metrics.triggers"),
+                        asker: format!("{}: keda/s{number}", policy.name),
+                        reader: Reader::Keda,
+                    }));
+                    if trigger.kind != "prometheus" || !trigger.feeds.is_empty() {
                         continue;
                     }
                     let Some(text) = trigger.metadata.get("query") else { continue };

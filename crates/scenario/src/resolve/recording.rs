@@ -65,6 +65,7 @@ impl Context<'_> {
     }
 
     /// Whether a group that cannot be evaluated is on the way to a reader.
+    #[allow(clippy::unused_self, reason = "a question to the context like its neighbours")]
     fn is_reached(&self, file: &RuleGroupFile, files: &[RuleGroupFile], is_read: &dyn Fn(&str) -> bool) -> bool {
         let readers: Vec<RuleGroup> = files.iter().filter_map(|other| other.resolve(SERVER_EVALUATION).ok()).collect();
         let reached = rules::reached(&readers, is_read);

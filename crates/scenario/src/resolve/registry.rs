@@ -136,7 +136,7 @@ impl Context<'_> {
         server: Option<&Server>,
     ) -> Result<Facts, ScenarioError> {
         let mut facts = Facts::new(&service.name, &service.namespace);
-        facts.container = service.pod.containers.first().map_or("main", |container| &container.name).to_owned();
+        service.pod.containers.first().map_or("main", |container| &container.name).clone_into(&mut facts.container);
         facts.image.clone_from(&service.pod.image);
         facts.gpus = service.pod.gpus;
         facts.interval =
@@ -210,6 +210,7 @@ impl Context<'_> {
         exporters
     }
 
+    #[allow(clippy::single_match_else, reason = "two cases of equal weight")]
     fn assumed(
         &mut self,
         spec: &ScenarioSpec,

@@ -135,6 +135,7 @@ fn histogram(of: HistogramSignal, part: HistogramPart) -> Signal {
 }
 
 /// The target of a series and of what there is one.
+#[allow(clippy::unnested_or_patterns, reason = "what is written, or else what follows from the scope")]
 fn place(at: Option<PlaceFile>, scope: Scope) -> (TargetOf, Scope) {
     let of = match (at, scope) {
         (Some(PlaceFile::Pod), _) | (None, Scope::Pod) => TargetOf::Pod,

@@ -79,6 +79,7 @@ struct KeyRule {
 }
 
 /// Machines that `pool` may launch, of those there are.
+#[allow(clippy::needless_pass_by_value, reason = "the universe is used up")]
 pub fn wish(pool: &KarpenterPool, cloud: &Cloud, universe: Vec<Machine>, pod: &PodSpec) -> Result<Wish, Unmet> {
     let mut wish = Wish {
         machines: Vec::new(),
@@ -146,7 +147,8 @@ impl Wish {
             REGION => match rule.set.listed().map(|regions| regions.iter().collect::<Vec<_>>()) {
                 Some(regions) if regions.len() == 1 => self.region = Some(regions[0].clone()),
                 _ => {
-                    self.notes.push(format!("`{}` does not say one region; prices are the default region's", rule.text))
+                    self.notes
+                        .push(format!("`{}` does not say one region; prices are the default region's", rule.text));
                 }
             },
             _ => return Ok(false),

@@ -5,7 +5,7 @@ use crate::tree::Node;
 /// Command line and environment of a container.
 #[derive(Clone, Debug, Default)]
 pub struct Words {
-    words: Vec<String>,
+    line: Vec<String>,
     environment: Vec<(String, String)>,
     /// A script or a here-document starts the server: its words are not known.
     pub is_script: bool,
@@ -37,24 +37,24 @@ impl Words {
             [shell, script, ..] if is_shell(shell) && !script.starts_with('-') => (Vec::new(), true),
             _ => (given, false),
         };
-        Self { words, environment, is_script }
+        Self { line: words, environment, is_script }
     }
 
     /// True if neither words nor variables are given.
     pub fn is_empty(&self) -> bool {
-        self.words.is_empty() && self.environment.is_empty()
+        self.line.is_empty() && self.environment.is_empty()
     }
 
     /// The value of the last of these flags, and the flag as written: `--flag value`, `--flag=value`; `_` is as good as `-`.
     pub fn flag(&self, names: &[&str]) -> Option<(String, String)> {
-        (0..self.words.len()).rev().find_map(|index| {
-            let word = &self.words[index];
+        (0..self.line.len()).rev().find_map(|index| {
+            let word = &self.line[index];
             let (name, value) =
                 word.split_once('=').map_or((word.as_str(), None), |(name, value)| (name, Some(value.to_owned())));
             if !names.contains(&name.replace('_', "-").as_str()) {
                 return None;
             }
-            let value = value.or_else(|| self.words.get(index + 1).filter(|next| !next.starts_with("--")).cloned())?;
+            let value = value.or_else(|| self.line.get(index + 1).filter(|next| !next.starts_with("--")).cloned())?;
             Some((name.to_owned(), value))
         })
     }
@@ -62,7 +62,7 @@ impl Words {
     /// Whether a switch is on: `--x` or `--no-x`, the last one counts; `None` where neither is given.
     pub fn switch(&self, name: &str) -> Option<bool> {
         let off = format!("--no-{}", name.trim_start_matches("--"));
-        self.words.iter().rev().find_map(|word| {
+        self.line.iter().rev().find_map(|word| {
             let (plain, value) = word.split_once('=').unwrap_or((word, "true"));
             let plain = plain.replace('_', "-");
             if plain == name { Some(!value.eq_ignore_ascii_case("false")) } else { (plain == off).then_some(false) }
@@ -94,15 +94,12 @@ fn kubelet_expanded(text: &str, environment: &[(String, String)]) -> String {
         out += before;
         let end = after.find(')');
         let known = end.and_then(|end| environment.iter().rev().find(|(name, _)| *name == after[2..end]));
-        match (end, known) {
-            (Some(end), Some((_, value))) => {
-                out += value;
-                rest = &after[end + 1..];
-            }
-            _ => {
-                out += "$(";
-                rest = &after[2..];
-            }
+        if let (Some(end), Some((_, value))) = (end, known) {
+            out += value;
+            rest = &after[end + 1..];
+        } else {
+            out += "$(";
+            rest = &after[2..];
         }
     }
     out + rest
@@ -141,7 +138,7 @@ fn split(line: &str, environment: &[(String, String)]) -> Vec<String> {
     let mut letters = line.chars().peekable();
     while let Some(letter) = letters.next() {
         match (letter, quote) {
-            ('\'', None) | ('"', None) => (quote, is_open) = (Some(letter), true),
+            ('\'' | '"', None) => (quote, is_open) = (Some(letter), true),
             (letter, Some(open)) if letter == open => quote = None,
             ('\\', None | Some('"')) => word.extend(letters.next()),
             ('$', None | Some('"')) => {

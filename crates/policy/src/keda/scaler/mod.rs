@@ -195,6 +195,7 @@ impl Scaler {
 
 impl Fault {
     /// From the words of a scaler's own reader.
+    #[allow(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
     fn of(message: String) -> Self {
         let missing = message.strip_prefix("metadata.").and_then(|rest| rest.strip_suffix(" is missing"));
         missing.map_or(Self::Other(message.clone()), |keys| Self::MissingKey { keys: keys.to_owned() })

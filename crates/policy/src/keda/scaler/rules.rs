@@ -60,6 +60,7 @@ pub(super) struct Kafka {
     pub limit_to_partitions_with_lag: bool,
     pub even_distribution: bool,
     /// With excludePersistentLag: answers at the last read, if there was one.
+    #[allow(clippy::option_option, reason = "whether the flag is set, and whether there was a read")]
     pub persistent: Option<Option<f64>>,
 }
 
@@ -104,10 +105,8 @@ pub(super) fn shapes(trigger: &Trigger, kind: &Kind, release: Release) -> Result
         "rabbitmq" => rabbitmq(metadata, &mut shape)?,
         "redis-streams" | "redis-cluster-streams" | "redis-sentinel-streams" => redis_stream(metadata, &mut shape)?,
         "gcp-pubsub" => pubsub(metadata, &mut shape, release)?,
-        "azure-servicebus" => {
-            if metadata.text("topicName").is_some() && metadata.text("subscriptionName").is_none() {
-                return Err(Fault::MissingKey { keys: "subscriptionName".to_owned() });
-            }
+        "azure-servicebus" if metadata.text("topicName").is_some() && metadata.text("subscriptionName").is_none() => {
+            return Err(Fault::MissingKey { keys: "subscriptionName".to_owned() });
         }
         "azure-queue" => match metadata.text("queueLengthStrategy").unwrap_or("all") {
             "all" => {}
@@ -123,10 +122,8 @@ pub(super) fn shapes(trigger: &Trigger, kind: &Kind, release: Release) -> Result
         }
         "gcp-stackdriver" => shape.missing = number(metadata, "valueIfNull")?,
         "metrics-api" => metrics_api(metadata, &mut shape)?,
-        "kubernetes-workload" => {
-            if number(metadata, "value")?.is_some_and(|value| value <= 0.0) {
-                return Err(Fault::Other("metadata.value must be above 0".to_owned()));
-            }
+        "kubernetes-workload" if number(metadata, "value")?.is_some_and(|value| value <= 0.0) => {
+            return Err(Fault::Other("metadata.value must be above 0".to_owned()));
         }
         _ => {}
     }

@@ -194,6 +194,6 @@ fn exact_template(document: &Document, folder: &[Document]) -> Option<Node> {
     let made = folder.iter().filter(|other| {
         other.owner() == Some((document.kind_text(), &document.name)) && other.is_beside(document.namespace())
     });
-    let templates = made.filter_map(|child| child.node.at(&["spec", "template"]));
-    templates.filter(|template| accelerator(template).is_some()).next_back().cloned()
+    let mut templates = made.filter_map(|child| child.node.at(&["spec", "template"]));
+    templates.rfind(|template| accelerator(template).is_some()).cloned()
 }

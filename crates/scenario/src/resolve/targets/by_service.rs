@@ -65,6 +65,7 @@ struct Place<'a> {
     settings: &'a ScrapeSettings,
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "a place is four references")]
 fn scrape(
     at: Place<'_>,
     service: &ServiceFacts,
@@ -146,6 +147,7 @@ fn no_such_port(endpoint: &MonitorEndpoint, service: &ServiceFacts) -> String {
 }
 
 /// A monitor of something else is no concern of ours, unless it seems to be meant for these pods.
+#[allow(clippy::unnecessary_wraps, reason = "it joins other reasons that may be absent")]
 fn nothing_selected(monitor: &Monitor, pod: &PodFacts, services: &[&ServiceFacts]) -> Option<String> {
     if monitor.selector.selects(&pod.labels) && !monitor.selector.is_empty() {
         return Some(match services.first() {
