@@ -27,13 +27,13 @@ fn a_bare_number_where_a_unit_is_needed_is_refused() {
     check(
         &SCENARIO.replace("imagePull: {constant: 10s}", "imagePull: {constant: 10}"),
         &[],
-        &["scenario.yaml:21:", "10"],
+        &["scenario.yaml:22:", "10"],
     );
 }
 
 #[test]
 fn a_wrong_unit_is_refused() {
-    check(&SCENARIO.replace("latency: 100ms", "latency: 100GB"), &[], &["scenario.yaml:19:", "100GB"]);
+    check(&SCENARIO.replace("latency: 100ms", "latency: 100GB"), &[], &["scenario.yaml:20:", "100GB"]);
 }
 
 #[test]
@@ -43,9 +43,9 @@ fn a_missing_trace_is_named() {
 }
 
 #[test]
-fn a_manifest_of_an_unknown_kind_is_named() {
+fn a_policy_whose_manifest_is_of_an_unknown_kind_is_refused() {
     let text = SCENARIO.replace("kind: HorizontalPodAutoscaler", "kind: HorizontalPodAutoscale");
-    check(&text, &[], &["scenario.yaml:", "HorizontalPodAutoscale", "`HorizontalPodAutoscaler`"]);
+    check(&text, &[], &["scenario.yaml:36:", "there is no HorizontalPodAutoscaler `server`"]);
 }
 
 #[test]

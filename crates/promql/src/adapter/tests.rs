@@ -270,7 +270,8 @@ fn a_default_rule_answers_per_pod_service_and_job() {
     let mut adapter = with_defaults(Vec::new());
     adapter.relist(&storage, 2 * MINUTE_MS);
     assert_eq!(pods(&mut adapter, &storage, "vllm:queue", &["v-0", "v-1"]), "v-0=3000m v-1=250m");
-    assert_eq!(pods(&mut adapter, &storage, "requests", &["v-0", "v-1"]), "v-0=1000m v-1=1000m");
+    // Two minutes of one per second, from zero, in a window of five.
+    assert_eq!(pods(&mut adapter, &storage, "requests", &["v-0", "v-1"]), "v-0=400m v-1=400m");
     let series = [shown("vllm:queue")];
     for resource in ["Service", "services", "job", "pod", "namespace"] {
         let adapter = with_defaults(Vec::new());
@@ -341,7 +342,7 @@ fn an_adapter_that_is_asked_for_some_metrics_wants_and_lists_only_their_series()
     let wants = |name: &str| adapter.wants(&Labels::new([(METRIC_NAME, name), ("namespace", "ml")]));
     assert_eq!(["requests_total", "requests", "vllm:queue"].map(wants), [true, true, false]);
     adapter.relist(&storage, 2 * MINUTE_MS);
-    assert_eq!(pods(&mut adapter, &storage, "requests", &["v-0"]), "v-0=1000m");
+    assert_eq!(pods(&mut adapter, &storage, "requests", &["v-0"]), "v-0=400m");
     assert_eq!(pods(&mut adapter, &storage, "vllm:queue", &["v-0"]), "metric vllm:queue is not listed for pod");
 }
 

@@ -80,7 +80,11 @@ fn a_slip_in_a_kind_or_a_key_is_shown_what_it_may_mean() {
     assert_snapshot!(loaded.notes.join("\n"), @"scenario.yaml: Deploymnet/a: not a known kind of `apps/v1`: no effect; did you mean `Deployment`?");
     let hpa = HPA.replacen("  maxReplicas: 5", "  maxReplicas: 5\n  minReplica: 2\n  paused: true", 1);
     let loaded = load_text(&format!("{}---\n{hpa}", with("static: {replicas: 2}", "hpa: busy"))).unwrap();
-    assert_snapshot!(loaded.notes.join("\n"), @"scenario.yaml: HorizontalPodAutoscaler/busy: spec.minReplica (line 34) is not known; did you mean `minReplicas`?");
+    assert_snapshot!(loaded.notes.join("\n"), @r##"
+    scenario.yaml: HorizontalPodAutoscaler/busy: spec.minReplica (line 34) is not known; did you mean `minReplicas`?
+    no prometheus-adapter rules in these files: the default rules of its chart are assumed, for nv_inference_pending_request_count (`metrics.adapter: none` if the cluster has no adapter)
+    fixed: nv_inference_pending_request_count of pods is answered by the adapter's default rule: sum(nv_inference_pending_request_count{}) by (pod)
+    "##);
     assert_snapshot!(loaded.details.join("\n"), @"ignored: scenario.yaml: HorizontalPodAutoscaler/busy: spec.paused");
 }
 
@@ -92,14 +96,22 @@ fn the_last_of_two_documents_of_one_identity_counts() {
     let loaded = load_text(&format!("{scenario}---\n{HPA}---\n{other}---\n{elsewhere}")).unwrap();
     let cluster::spec::ControllerSpec::Hpa { spec, .. } = &loaded.spec.policies[0].controllers[0] else { panic!() };
     assert_eq!(spec.replicas_max, 9);
-    assert_snapshot!(loaded.notes.join("\n"), @"scenario.yaml:40:1: HorizontalPodAutoscaler/busy again, first at scenario.yaml:27:1: the last counts");
+    assert_snapshot!(loaded.notes.join("\n"), @r##"
+    scenario.yaml:40:1: HorizontalPodAutoscaler/busy again, first at scenario.yaml:27:1: the last counts
+    no prometheus-adapter rules in these files: the default rules of its chart are assumed, for nv_inference_pending_request_count (`metrics.adapter: none` if the cluster has no adapter)
+    fixed: nv_inference_pending_request_count of pods is answered by the adapter's default rule: sum(nv_inference_pending_request_count{}) by (pod)
+    "##);
 }
 
 #[test]
 fn of_a_key_given_twice_the_last_counts_in_a_manifest_and_none_in_a_scenario() {
     let twice = HPA.replacen("  maxReplicas: 5", "  maxReplicas: 4\n  maxReplicas: 5", 1);
     let loaded = load_text(&format!("{}---\n{twice}", with("static: {replicas: 2}", "hpa: busy"))).unwrap();
-    assert_snapshot!(loaded.notes.join("\n"), @"scenario.yaml:34:3: key `maxReplicas` twice, first at line 33: the last counts");
+    assert_snapshot!(loaded.notes.join("\n"), @r##"
+    scenario.yaml:34:3: key `maxReplicas` twice, first at line 33: the last counts
+    no prometheus-adapter rules in these files: the default rules of its chart are assumed, for nv_inference_pending_request_count (`metrics.adapter: none` if the cluster has no adapter)
+    fixed: nv_inference_pending_request_count of pods is answered by the adapter's default rule: sum(nv_inference_pending_request_count{}) by (pod)
+    "##);
     assert_snapshot!(message(&with("    duration: 1h", "    duration: 1h\n    duration: 2h")), @"scenario.yaml:8:5: key `duration` is given twice; first at line 7");
 }
 
@@ -120,16 +132,22 @@ fn older_versions_of_an_autoscaler_say_the_same_in_their_own_words() {
         hpa("v2beta1", "  metrics: [{type: Resource, resource: {name: cpu, targetAverageUtilization: 60}}]\n").0,
         cpu
     );
-    let pods = modern("{type: Pods, pods: {metric: {name: load}, target: {type: AverageValue, averageValue: \"3\"}}}");
+    let pods = modern(
+        "{type: Pods, pods: {metric: {name: nv_inference_pending_request_count}, target: {type: AverageValue, averageValue: \"3\"}}}",
+    );
     assert_eq!(
-        hpa("v2beta1", "  metrics: [{type: Pods, pods: {metricName: load, targetAverageValue: \"3\"}}]\n").0,
+        hpa("v2beta1", "  metrics: [{type: Pods, pods: {metricName: nv_inference_pending_request_count, targetAverageValue: \"3\"}}]\n").0,
         pods
     );
     let (_, notes) = hpa(
         "v3",
-        "  metrics: [{type: Pods, pods: {metric: {name: load}, target: {type: AverageValue, averageValue: \"3\"}}}]\n",
+        "  metrics: [{type: Pods, pods: {metric: {name: nv_inference_pending_request_count}, target: {type: AverageValue, averageValue: \"3\"}}}]\n",
     );
-    assert_snapshot!(notes.join("\n"), @"scenario.yaml: HorizontalPodAutoscaler/busy: version `v3` is not known, read as `v2`");
+    assert_snapshot!(notes.join("\n"), @r##"
+    scenario.yaml: HorizontalPodAutoscaler/busy: version `v3` is not known, read as `v2`
+    no prometheus-adapter rules in these files: the default rules of its chart are assumed, for nv_inference_pending_request_count (`metrics.adapter: none` if the cluster has no adapter)
+    fixed: nv_inference_pending_request_count of pods is answered by the adapter's default rule: sum(nv_inference_pending_request_count{}) by (pod)
+    "##);
 }
 
 #[test]

@@ -83,7 +83,7 @@ fn a_slip_in_a_field_that_counts_is_shown_it() {
 fn manifest_values_the_api_server_would_refuse_are_refused() {
     let scenario = with("static: {replicas: 2}", "hpa: busy");
     let broken = |old: &str, new: &str| message(&format!("{scenario}---\n{}", HPA.replacen(old, new, 1)));
-    assert_snapshot!(broken("maxReplicas: 5", "maxReplicas: 5\n  minReplicas: 0"), @"scenario.yaml:34:16: spec.minReplicas: the API server refuses 0 unless the HPAScaleToZero gate is on");
+    assert_snapshot!(broken("maxReplicas: 5", "maxReplicas: 5\n  minReplicas: 0"), @"scenario.yaml:34:16: spec.minReplicas: 0 needs at least one Object or External metric: per-pod metrics say nothing without pods");
     assert_snapshot!(broken("maxReplicas: 5", "maxReplicas: 5\n  minReplicas: 6"), @"scenario.yaml:33:16: spec.maxReplicas: 5 is below minReplicas 6");
     assert_snapshot!(broken("\"1500m\"", "\"1500x\""), @"scenario.yaml:38:50: spec.metrics[0].pods.target.averageValue: text `1500x`, expected a Kubernetes quantity such as `500m`, `4` or `16Gi`");
     assert_snapshot!(broken("type: AverageValue", "type: Value"), @"scenario.yaml:38:15: spec.metrics[0].pods.target.value: missing, though `type` is Value");
@@ -149,7 +149,7 @@ fn a_config_map_may_hold_the_adapter_rules() {
     let slip = map.replacen("metricsQuery", "metricQuery", 1);
     assert_snapshot!(message(&deployed(&slip)), @"scenario.yaml:54:3: rules[0]: unknown key `metricQuery`; did you mean `metricsQuery`? (one of: seriesQuery, seriesFilters, resources, name, metricsQuery)");
     let broken = map.replacen("<<.GroupBy>>", "<<.Pod>>", 1);
-    assert_snapshot!(message(&deployed(&broken)), @r#"scenario.yaml:46:1: rules: template "sum(up) by (<<.Pod>>)": cannot use <<.Pod>>; supported are .Series, .LabelMatchers, .GroupBy, index .GroupBySlice 0, index .LabelValuesByName "label" and, in resources, .Group and .Resource"#);
+    assert_snapshot!(message(&deployed(&broken)), @r##"scenario.yaml:53:3: rules[0]: template "sum(up) by (<<.Pod>>)": cannot use <<.Pod>>; supported are .Series, .LabelMatchers, .GroupBy, index .GroupBySlice 0, index .LabelValuesByName "label" and, in resources, .Group and .Resource"##);
 }
 
 #[test]

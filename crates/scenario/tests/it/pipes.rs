@@ -59,15 +59,18 @@ fn notes_with(word: &str, text: &str) -> String {
 
 #[test]
 fn without_rules_the_charts_are_assumed_and_said() {
-    assert_snapshot!(notes_with("default", &hpa("Pods", "vllm:num_requests_waiting")), @"");
+    assert_snapshot!(notes_with("default", &hpa("Pods", "vllm:num_requests_waiting")), @r##"
+    no prometheus-adapter rules in these files: the default rules of its chart are assumed, for vllm:num_requests_waiting (`metrics.adapter: none` if the cluster has no adapter)
+    fixed: vllm:num_requests_waiting of pods is answered by the adapter's default rule: sum(vllm:num_requests_waiting{}) by (pod)
+    "##);
     assert!(load_text(&hpa("Object", "vllm:num_requests_waiting")).is_ok(), "by the label service");
 }
 
 #[test]
 fn a_metric_that_no_rule_lists_is_an_error_with_the_reason() {
-    assert_snapshot!(message(&hpa("Pods", "vllm:num_request_waiting")), @"");
-    assert_snapshot!(message(&hpa("Pods", "vllm:prompt_tokens_total")), @"");
-    assert_snapshot!(message(&hpa("External", "vllm:num_requests_waiting")), @"");
+    assert_snapshot!(message(&hpa("Pods", "vllm:num_request_waiting")), @"scenario.yaml:45:27: spec.metrics[0].pods.metric.name: no rule of prometheus-adapter answers for metric vllm:num_request_waiting of pods; did you mean `vllm:num_requests_waiting`?");
+    assert_snapshot!(message(&hpa("Pods", "vllm:prompt_tokens_total")), @"scenario.yaml:45:27: spec.metrics[0].pods.metric.name: no rule of prometheus-adapter answers for metric vllm:prompt_tokens_total of pods: series vllm:prompt_tokens_total is listed as `vllm:prompt_tokens`; ask for that");
+    assert_snapshot!(message(&hpa("External", "vllm:num_requests_waiting")), @"scenario.yaml:45:31: spec.metrics[0].external.metric.name: no rule of prometheus-adapter answers for metric vllm:num_requests_waiting of external metrics: it is listed in the other API; `type: External` reads external rules, Pods and Object the others");
 }
 
 #[test]
@@ -91,7 +94,7 @@ metricsRelistInterval: 30s
         format!("{}{}", hpa("Pods", "queue_per_pod"), values.replace("default: false", "default: true"));
     assert_eq!(load_text(&with_defaults).unwrap().spec.metrics.adapter.unwrap().custom.len(), 7);
     let without_query = values.replace("    metricsQuery: 'max_over_time(<<.Series>>{<<.LabelMatchers>>}[30s])'\n", "");
-    assert_snapshot!(message(&format!("{}{without_query}", hpa("Pods", "queue_per_pod"))), @"");
+    assert_snapshot!(message(&format!("{}{without_query}", hpa("Pods", "queue_per_pod"))), @r##"scenario.yaml:51:5: rules.custom[0]: the rule for "{__name__=\"vllm:num_requests_waiting\",namespace!=\"\",pod!=\"\"}" has no metricsQuery: prometheus-adapter would answer every request for its metrics with an error"##);
 }
 
 #[test]
@@ -105,18 +108,18 @@ rules:
   resources: {template: <<.Resource>>}
   metricsQuery: sum(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)
 ";
-    assert_snapshot!(notes_with("matches no series", &format!("{}{rules}", hpa("Pods", "vllm:num_requests_waiting"))), @"");
+    assert_snapshot!(notes_with("matches no series", &format!("{}{rules}", hpa("Pods", "vllm:num_requests_waiting"))), @"prometheus-adapter rules: rule 2 (queue_of_another_cluster) matches no series of this scenario");
 }
 
 #[test]
 fn names_of_gke_need_the_right_kind_and_assume_a_pod_monitoring() {
     let gauge = "prometheus.googleapis.com|vllm:num_requests_waiting|gauge";
-    assert_snapshot!(notes_with("PodMonitoring", &hpa("Pods", gauge)), @"");
+    assert_snapshot!(notes_with("PodMonitoring", &hpa("Pods", gauge)), @"no PodMonitoring in these files selects the pods of llm: one with an interval of 30s is assumed");
     let loaded = load_text(&hpa("Pods", gauge)).unwrap();
     assert!(loaded.spec.metrics.gke.metrics.contains_key(gauge) && loaded.spec.metrics.adapter.is_none());
-    assert_snapshot!(message(&hpa("Pods", &gauge.replace("|gauge", "|counter"))), @"");
-    assert_snapshot!(message(&hpa("Pods", &gauge.replace("waiting", "waitin"))), @"");
-    assert_snapshot!(message(&hpa("Object", gauge)), @"");
+    assert_snapshot!(message(&hpa("Pods", &gauge.replace("|gauge", "|counter"))), @"scenario.yaml:45:27: spec.metrics[0].pods.metric.name: prometheus.googleapis.com|vllm:num_requests_waiting|counter: vllm:num_requests_waiting is a gauge, not a counter: its name is prometheus.googleapis.com|vllm:num_requests_waiting|gauge");
+    assert_snapshot!(message(&hpa("Pods", &gauge.replace("waiting", "waitin"))), @"scenario.yaml:45:27: spec.metrics[0].pods.metric.name: prometheus.googleapis.com|vllm:num_requests_waitin|gauge: nothing in this scenario shows a series vllm:num_requests_waitin; did you mean `vllm:num_requests_waiting`?");
+    assert_snapshot!(message(&hpa("Object", gauge)), @"scenario.yaml:45:90: spec.metrics[0].object.metric.name: GKE's adapter answers for Pods and External metrics, not for Object");
 }
 
 #[test]
@@ -141,5 +144,5 @@ spec:
     assert_eq!(groups.iter().map(promql::rules::RuleGroup::name).collect::<Vec<_>>(), ["scaling"]);
     assert_eq!(groups[0].interval_ms(), 15_000);
     let broken = rule.replace("sum by (namespace, pod) (vllm:num_requests_waiting)", "sum by (namespace (x)");
-    assert_snapshot!(message(&format!("{}{broken}", hpa("Pods", "llm:waiting:sum"))), @"");
+    assert_snapshot!(message(&format!("{}{broken}", hpa("Pods", "llm:waiting:sum"))), @r##"scenario.yaml:56:13: spec.groups[0].rules[0].expr: cannot parse query "sum by (namespace (x)": unclosed left parenthesis"##);
 }

@@ -45,7 +45,7 @@ spec:
   metrics:
   - type: Pods
     pods:
-      metric: {name: load}
+      metric: {name: nv_inference_pending_request_count}
       target: {type: AverageValue, averageValue: \"1500m\"}
 ";
 

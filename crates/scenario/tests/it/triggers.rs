@@ -176,8 +176,7 @@ fn from_zero(metric: &str) -> String {
 }
 
 const LAG: &str = "  - type: External\n    external:\n      metric: {name: lag}\n      target: {type: AverageValue, averageValue: \"5\"}\n";
-const PODS: &str =
-    "  - type: Pods\n    pods:\n      metric: {name: load}\n      target: {type: AverageValue, averageValue: \"5\"}\n";
+const PODS: &str = "  - type: Pods\n    pods:\n      metric: {name: nv_inference_pending_request_count}\n      target: {type: AverageValue, averageValue: \"5\"}\n";
 
 fn hpa(extra: &str, manifest: &str) -> String {
     let base = with("static: {replicas: 2}", "hpa: busy");
@@ -187,7 +186,8 @@ fn hpa(extra: &str, manifest: &str) -> String {
 #[test]
 fn a_minimum_of_zero_is_a_matter_of_the_release_its_gate_and_the_metrics() {
     let zero_rule = |extra: &str| {
-        let loaded = load_text(&hpa(extra, &from_zero(LAG))).unwrap();
+        let extra = format!("  metrics: {{assumeAbsent: [lag]}}\n{extra}");
+        let loaded = load_text(&hpa(&extra, &from_zero(LAG))).unwrap();
         match &loaded.spec.policies[0].controllers[0] {
             ControllerSpec::Hpa { manager, .. } => manager.zero_rule,
             other => panic!("no HPA: {other:?}"),
@@ -214,8 +214,15 @@ fn versions_and_gates_are_checked() {
 fn a_tolerance_the_release_drops_is_told_of() {
     let tolerant = format!("{HPA}  behavior: {{scaleUp: {{tolerance: \"0.02\"}}}}\n");
     let notes = |extra: &str| load_text(&hpa(extra, &tolerant)).unwrap().notes.join("\n");
-    assert_snapshot!(notes("  kubernetes: {version: \"1.34\"}\n"), @"HorizontalPodAutoscaler/busy: tolerance has no effect: the gate HPAConfigurableTolerance is off (on by default from 1.35), kubernetes.version is 1.34");
-    assert_snapshot!(notes(""), @"");
+    assert_snapshot!(notes("  kubernetes: {version: \"1.34\"}\n"), @r##"
+    HorizontalPodAutoscaler/busy: tolerance has no effect: the gate HPAConfigurableTolerance is off (on by default from 1.35), kubernetes.version is 1.34
+    no prometheus-adapter rules in these files: the default rules of its chart are assumed, for nv_inference_pending_request_count (`metrics.adapter: none` if the cluster has no adapter)
+    fixed: nv_inference_pending_request_count of pods is answered by the adapter's default rule: sum(nv_inference_pending_request_count{}) by (pod)
+    "##);
+    assert_snapshot!(notes(""), @r##"
+    no prometheus-adapter rules in these files: the default rules of its chart are assumed, for nv_inference_pending_request_count (`metrics.adapter: none` if the cluster has no adapter)
+    fixed: nv_inference_pending_request_count of pods is answered by the adapter's default rule: sum(nv_inference_pending_request_count{}) by (pod)
+    "##);
 }
 
 #[test]

@@ -210,7 +210,7 @@ fn an_inference_service_is_its_predictor_over_its_runtime() {
 
 #[test]
 fn an_llm_inference_service_is_put_over_its_bases() {
-    let manifests = "apiVersion: serving.kserve.io/v1alpha1\nkind: LLMInferenceServiceConfig\nmetadata: {name: base}\nspec: {parallelism: {tensor: 4}, template: {nodeSelector: {pool: gpu}, containers: [{name: main, image: vllm:1}]}}\n---\napiVersion: serving.kserve.io/v1alpha1\nkind: LLMInferenceService\nmetadata: {name: llm}\nspec: {model: {uri: hf://m}, baseRefs: [{name: base}], template: {containers: [{name: main, image: vllm:2}]}, scaling: {minReplicas: 2, maxReplicas: 5, keda: {triggers: [{type: cpu, metricType: Utilization, metadata: {value: \"50\"}}]}}}\n";
+    let manifests = "apiVersion: serving.kserve.io/v1alpha1\nkind: LLMInferenceServiceConfig\nmetadata: {name: base}\nspec: {parallelism: {tensor: 4}, template: {nodeSelector: {pool: gpu}, containers: [{name: main, image: vllm:1}]}}\n---\napiVersion: serving.kserve.io/v1alpha1\nkind: LLMInferenceService\nmetadata: {name: llm}\nspec: {model: {uri: hf://m}, baseRefs: [{name: base}], template: {containers: [{name: main, image: vllm:2}]}, scaling: {minReplicas: 2, maxReplicas: 5, keda: {triggers: [{type: cron, metadata: {timezone: UTC, start: 0 8 * * *, end: 0 18 * * *, desiredReplicas: \"3\"}}]}}}\n";
     let found = loaded("keda: llm-kserve-keda", manifests);
     let pod = &found.spec.service.pod;
     assert_eq!(
