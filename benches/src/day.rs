@@ -88,6 +88,7 @@ pub(crate) fn service(rate: f64) -> ServiceSpec {
         kill_rule: KillRule::Requeue,
         replicas_initial: replicas_for(rate / 2.0) + 1,
         order: cluster::spec::ReplicaOrder::Parallel,
+        min_ready: SimDuration::ZERO,
         pod: PodSpec {
             probe_period: SimDuration::from_secs(5),
             endpoint_delay: SimDuration::from_secs(1),

@@ -96,6 +96,7 @@ fn spec(arrivals: &[u64], targets: Vec<Target>) -> SimulationSpec {
             kill_rule: KillRule::Fail,
             replicas_initial: 1,
             order: crate::spec::ReplicaOrder::Parallel,
+            min_ready: SimDuration::ZERO,
             pod,
         },
         traffic: Traffic::Replay { source: Arc::new(Trace::new(columns).unwrap()), copies: 1.0 },

@@ -53,7 +53,8 @@ impl engine::Event for Event {
             // A pod that has just run empty ends well, even if its grace ends now.
             Self::Drained(_) => 1,
             Self::Refuse(_) | Self::Withdraw(_) | Self::GraceOver(_) | Self::Forget(_) | Self::Stop(_) => 2,
-            Self::Endpoint(_) => 3,
+            // What is rolled out looks after what pods did, before those who look at them.
+            Self::Endpoint(_) | Self::Rollout(_) | Self::Settle => 3,
             // The scrape sees the pods of this instant, the controllers see the scrape.
             Self::Metrics(_) => 4,
             Self::Minute => 5,
@@ -63,8 +64,6 @@ impl engine::Event for Event {
             Self::Step => 7,
             Self::MeasureFrom => 8,
             Self::Begin => 9,
-            // After what pods did, before who looks at them.
-            Self::Rollout(_) | Self::Settle => 3,
         }
     }
 }
@@ -86,7 +85,7 @@ impl Event {
             Self::Withdraw(pod) => (10, u64::from(pod.0)),
             Self::Forget(pod) => (11, u64::from(pod.0)),
             Self::Begin => (12, 0),
-            Self::Rollout(index) => (13, u64::from(index)),
+            Self::Rollout(index) => (16, u64::from(index)),
             Self::Settle => (14, 0),
             Self::Stop(pod) => (15, u64::from(pod.0)),
             Self::Push(index) => (13, index as u64),

@@ -11,10 +11,10 @@ mod pods;
 mod prehistory;
 mod reconcile;
 mod recorder;
+mod remarks;
 mod rollout;
 mod sets;
 mod stop;
-mod remarks;
 
 use engine::{Agenda, Digest, Model, run};
 use record::RunRecord;
@@ -48,6 +48,10 @@ pub(crate) struct Cluster<'a> {
     /// Versions of the workload and how many pods each shall have; sizes count while a new one is rolled out.
     sets: ReplicaSets,
     rollout: Option<rollout::Running>,
+    /// Ordinals of a StatefulSet below it keep the version before.
+    partition: u32,
+    /// When availability is next looked at.
+    settles_at: SimTime,
     recorder: Recorder,
     digest: Digest,
     /// What the fleet asks to have scheduled and has to say; reused.
@@ -99,6 +103,8 @@ pub(crate) fn simulate_flow(
         controllers,
         sets: ReplicaSets::new(spec.replicas_at_start(policy)),
         rollout: None,
+        partition: 0,
+        settles_at: SimTime::ZERO,
         recorder: Recorder::new(spec, alternative, keep),
         digest: Digest::default(),
         out: Out::default(),
@@ -403,7 +409,8 @@ impl Cluster<'_> {
 
     /// Whether pods come and go by more than a count: in order, or one version for another.
     fn settles(&self) -> bool {
-        self.spec.service.order != ReplicaOrder::Parallel || self.rollout.is_some()
+        let is_ordered = self.spec.service.order != ReplicaOrder::Parallel && self.policy.warm_pool.is_none();
+        is_ordered || self.rollout.is_some()
     }
 
     fn standby_size(&self) -> u32 {

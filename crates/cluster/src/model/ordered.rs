@@ -4,11 +4,12 @@
 //! at the first thing that is not as it shall be.
 
 use engine::Agenda;
-use units::PodId;
+use units::{PodId, SimTime};
 
 use super::pods::PodState;
+use super::rollout::Running;
 use super::{Cluster, Event};
-use crate::spec::ReplicaOrder;
+use crate::spec::{Portion, ReplicaOrder};
 
 impl Cluster<'_> {
     /// Passes until nothing can be done at once.
@@ -18,6 +19,7 @@ impl Cluster<'_> {
 
     /// One pass; true if it made or deleted a pod.
     fn ordered_pass(&mut self, agenda: &mut Agenda<Event>) -> bool {
+        let now = agenda.now();
         let is_serial = self.spec.service.order == ReplicaOrder::Ordered;
         let desired = self.controllers.desired;
         let places = self.places();
@@ -27,16 +29,15 @@ impl Cluster<'_> {
                     self.create_in_place(ordinal, agenda);
                     return true;
                 }
-                Some(pod) if is_serial && self.pods.state(pod) != PodState::Ready => return false,
+                Some(pod) if is_serial && !self.is_available(pod, now) => return false,
                 Some(_) => {}
             }
         }
         let condemned: Vec<PodId> = places.iter().skip(desired as usize).flatten().copied().collect();
-        let is_broken = |pod: &&PodId| self.pods.state(**pod) != PodState::Ready;
-        let first_broken = condemned.iter().find(is_broken).copied();
+        let first_broken = condemned.iter().copied().find(|&pod| !self.is_available(pod, now));
         for pod in condemned.iter().rev().copied() {
-            let state = self.pods.state(pod);
-            if state != PodState::Draining && !(is_serial && state != PodState::Ready && first_broken != Some(pod)) {
+            let waits = is_serial && first_broken != Some(pod) && !self.is_available(pod, now);
+            if self.pods.state(pod) != PodState::Draining && !waits {
                 self.retire(pod, "scale_in", agenda);
                 return true;
             }
@@ -61,39 +62,43 @@ impl Cluster<'_> {
     }
 
     fn create_in_place(&mut self, ordinal: u32, agenda: &mut Agenda<Event>) {
-        let newest = self.sets.revision();
-        let partition = self.rollout.as_ref().and_then(|rollout| rollout.ordered()).map_or(0, |(partition, _)| partition);
-        let revision = if ordinal < partition { newest.saturating_sub(1) } else { newest };
+        let is_held = ordinal < self.partition;
+        let revision = if is_held { self.sets.stable_revision() } else { self.sets.revision() };
         let pod = self.create_cold_of(revision, agenda.now());
         self.pods.set_ordinal(pod, ordinal);
     }
 
     /// Deletes the highest pod of an old version, if no more are unavailable than may be; true if there was one.
     fn update_in_place(&mut self, places: &[Option<PodId>], agenda: &mut Agenda<Event>) -> bool {
-        let Some((partition, unavailable_max)) = self.rollout.as_ref().and_then(|rollout| rollout.ordered()) else {
+        let Some((partition, unavailable_max)) = self.rollout.as_ref().and_then(Running::ordered) else {
             return false;
         };
-        let wanted = &places[..places.len().min(self.controllers.desired as usize)];
-        let is_ready = |place: &Option<PodId>| place.is_some_and(|pod| self.pods.state(pod) == PodState::Ready);
-        let unavailable = wanted.iter().filter(|place| !is_ready(place)).count();
+        let desired = self.controllers.desired;
+        let unavailable_max = match unavailable_max {
+            Portion::Count(count) => count,
+            percent @ Portion::Percent(_) => percent.of(desired, |amount, hundred| amount / hundred).max(1),
+        };
+        let wanted = &places[..places.len().min(desired as usize)];
+        let is_available = |place: &Option<PodId>| place.is_some_and(|pod| self.is_available(pod, agenda.now()));
+        let unavailable = wanted.iter().filter(|place| !is_available(place)).count();
         if unavailable >= unavailable_max as usize {
             return false;
         }
         let newest = self.sets.revision();
-        let old = wanted.iter().skip(partition as usize).rev().flatten().copied();
+        let mut old = wanted.iter().skip(partition as usize).rev().flatten().copied();
         let is_next = |pod: &PodId| self.pods.revision(*pod) < newest && self.pods.state(*pod) != PodState::Draining;
-        let Some(pod) = old.filter(is_next).next() else { return false };
+        let Some(pod) = old.find(is_next) else { return false };
         self.retire(pod, "rollout", agenda);
         true
     }
 
-    /// Every pod from `partition` on is new and ready.
-    pub(super) fn is_ordered_update_over(&self, partition: u32) -> bool {
+    /// Every pod from `partition` on is new and available.
+    pub(super) fn is_ordered_update_over(&self, partition: u32, now: SimTime) -> bool {
         let newest = self.sets.revision();
         let places = self.places();
         (partition..self.controllers.desired).all(|ordinal| {
             let pod = places.get(ordinal as usize).copied().flatten();
-            pod.is_some_and(|pod| self.pods.revision(pod) == newest && self.pods.state(pod) == PodState::Ready)
+            pod.is_some_and(|pod| self.pods.revision(pod) == newest && self.is_available(pod, now))
         })
     }
 }

@@ -57,10 +57,20 @@ struct Pod {
     revision: u32,
     /// Its place in a StatefulSet.
     ordinal: u32,
-    /// It gets no requests any more although it is ready; when it will have answered the last, where that is known.
-    unlisted: Option<Option<SimTime>>,
+    /// Whether it gets requests when it is ready.
+    unlisted: Listing,
     /// Its server has stopped, and the router does not know yet.
     is_stopped: bool,
+}
+
+/// Whether a ready pod is among the endpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Listing {
+    Listed,
+    /// It was taken out; when it will have answered its last request is not known.
+    Unlisted,
+    /// It was taken out, and will have answered its last request at this instant.
+    EmptyAt(SimTime),
 }
 
 /// A pod as the API server shows it.
@@ -121,7 +131,7 @@ impl Pods {
             is_old: false,
             revision: 0,
             ordinal: 0,
-            unlisted: None,
+            unlisted: Listing::Listed,
             is_stopped: false,
         });
         self.living.push(pod);
@@ -195,11 +205,11 @@ impl Pods {
 
     /// A ready pod gets no requests any more; `empty_at` is when it will have answered the last, where that is known.
     pub(crate) fn unlist(&mut self, pod: PodId, empty_at: Option<SimTime>) {
-        self.all[pod.index()].unlisted = Some(empty_at);
+        self.all[pod.index()].unlisted = empty_at.map_or(Listing::Unlisted, Listing::EmptyAt);
     }
 
-    /// Whether it was unlisted, and what was known then.
-    pub(crate) fn unlisted(&self, pod: PodId) -> Option<Option<SimTime>> {
+    /// Whether it gets requests, and what was known when it was unlisted.
+    pub(crate) fn listing(&self, pod: PodId) -> Listing {
         self.all[pod.index()].unlisted
     }
 
@@ -223,12 +233,17 @@ impl Pods {
 
     /// Actives of a version that have been ready for `min_ready`.
     pub(crate) fn available(&self, revision: u32, min_ready: SimDuration, now: SimTime) -> u32 {
-        let is_available = |&&pod: &&PodId| {
-            let Pod { role, state, revision: own, ready_transition, is_old, .. } = &self.all[pod.index()];
-            let is_ready = *role == Role::Active && matches!(state, PodState::Ready | PodState::Promoting);
-            is_ready && *own == revision && (*is_old || ready_transition.saturating_add(min_ready) <= now)
-        };
-        self.living.iter().filter(is_available).count() as u32
+        let is_of = |pod: &&PodId| self.revision(**pod) == revision;
+        let is_available = |pod: &&PodId| self.available_at(**pod, min_ready).is_some_and(|at| at <= now);
+        self.living.iter().filter(is_of).filter(is_available).count() as u32
+    }
+
+    /// When an active that is ready has been so for `min_ready`. One that is there from the start was before it.
+    pub(crate) fn available_at(&self, pod: PodId, min_ready: SimDuration) -> Option<SimTime> {
+        let Pod { role, state, ready_transition, .. } = self.all[pod.index()];
+        let is_ready = role == Role::Active && matches!(state, PodState::Ready | PodState::Promoting);
+        let was_before = ready_transition == SimTime::ZERO;
+        is_ready.then(|| if was_before { SimTime::ZERO } else { ready_transition.saturating_add(min_ready) })
     }
 
     /// Whether a pod of a version before `revision` is still there, be it on its way out.

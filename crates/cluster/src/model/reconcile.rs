@@ -3,7 +3,7 @@
 use engine::Agenda;
 use units::{PodId, SimDuration, SimTime};
 
-use super::pods::{PodState, Role};
+use super::pods::{Listing, PodState, Role};
 use super::{Cluster, Event};
 use crate::fleet::PodRole;
 use crate::spec::Routing;
@@ -108,7 +108,7 @@ impl Cluster<'_> {
         if !matches!(self.pods.state(pod), PodState::Starting | PodState::Promoting) {
             return;
         }
-        if self.is_preview(pod) {
+        if self.is_kept_out(pod) {
             return self.pods.set_state(pod, PodState::Promoting);
         }
         self.pods.set_state(pod, PodState::Ready);
@@ -190,7 +190,9 @@ impl Cluster<'_> {
             PodState::Demoting => {
                 self.pods.set_state(pod, PodState::Draining);
                 self.pods.set_ending(pod, ending);
+                self.pods.set_deleted(pod, now);
                 agenda.schedule(now + self.spec.service.pod.grace, Event::GraceOver(pod));
+                self.schedule_stop(pod, agenda);
             }
             PodState::Starting | PodState::Promoting | PodState::Standby => {
                 self.pods.set_ending(pod, ending);
@@ -220,7 +222,9 @@ impl Cluster<'_> {
     }
 
     pub(super) fn refuse_requests(&mut self, pod: PodId, now: SimTime) {
-        if let (PodState::Draining, Some(slot), false) = (self.pods.state(pod), self.pods.slot(pod), self.pods.is_stopped(pod)) {
+        if let (PodState::Draining, Some(slot), false) =
+            (self.pods.state(pod), self.pods.slot(pod), self.pods.is_stopped(pod))
+        {
             self.flow.refuse(slot, now);
         }
     }
@@ -256,10 +260,10 @@ impl Cluster<'_> {
     fn wait_until_drained(&mut self, pod: PodId, agenda: &mut Agenda<Event>) {
         let slot = self.pods.slot(pod).expect("a serving pod has a place in the flow");
         let now = agenda.now();
-        let empty_at = match self.pods.unlisted(pod) {
-            None => self.flow.drain(slot, now),
-            Some(Some(known)) => Some(known.max(now)),
-            Some(None) => (self.flow.replica_load(slot, now) == (0, 0)).then_some(now),
+        let empty_at = match self.pods.listing(pod) {
+            Listing::Listed => self.flow.drain(slot, now),
+            Listing::EmptyAt(known) => Some(known.max(now)),
+            Listing::Unlisted => (self.flow.replica_load(slot, now) == (0, 0)).then_some(now),
         };
         if let Some(empty_at) = empty_at {
             agenda.schedule(empty_at, Event::Drained(pod));

@@ -3,7 +3,7 @@
 //! A pass is made whenever anything of the service has changed. StatefulSets replace their pods in place: see [`super::ordered`].
 
 use engine::Agenda;
-use units::{PodId, SimTime};
+use units::{PodId, SimDuration, SimTime};
 
 use super::pods::{PodState, Role};
 use super::{Cluster, Event};
@@ -27,19 +27,23 @@ pub(super) struct Running {
 impl Running {
     /// What bounds the sizes meanwhile.
     fn leeway(&self) -> Leeway {
-        match &self.spec.strategy {
-            RolloutStrategy::Rolling(leeway) | RolloutStrategy::Canary { leeway, .. } => *leeway,
-            RolloutStrategy::Recreate | RolloutStrategy::Ordered { .. } | RolloutStrategy::BlueGreen { .. } => {
-                Leeway::DEFAULT
-            }
-        }
+        leeway_of(&self.spec.strategy)
     }
 
-    /// A StatefulSet's rule, if it is one.
-    pub(super) fn ordered(&self) -> Option<(u32, u32)> {
+    /// A StatefulSet's rule, if it is one: ordinals below the first stay, and so many pods may be unavailable.
+    pub(super) fn ordered(&self) -> Option<(u32, Portion)> {
         match self.spec.strategy {
             RolloutStrategy::Ordered { partition, unavailable_max } => Some((partition, unavailable_max)),
             _ => None,
+        }
+    }
+}
+
+fn leeway_of(strategy: &RolloutStrategy) -> Leeway {
+    match strategy {
+        RolloutStrategy::Rolling(leeway) | RolloutStrategy::Canary { leeway, .. } => *leeway,
+        RolloutStrategy::Recreate | RolloutStrategy::Ordered { .. } | RolloutStrategy::BlueGreen { .. } => {
+            Leeway::DEFAULT
         }
     }
 }
@@ -59,8 +63,10 @@ impl Cluster<'_> {
             self.recorder.remark(format!("the rollout before the one at {at} was not over when that began"));
         }
         self.fleet.release(spec.image_is_new, spec.model_is_new, self.in_run(now));
-        self.sets.rescale(self.controllers.desired, Leeway::DEFAULT);
-        self.sets.begin();
+        self.sets.begin(self.controllers.desired, leeway_of(&spec.strategy));
+        if let RolloutStrategy::Ordered { partition, .. } = spec.strategy {
+            self.partition = partition;
+        }
         self.rollout = Some(Running { spec, step: 0, since: None, previewed: None, promoted: None });
     }
 
@@ -68,10 +74,35 @@ impl Cluster<'_> {
     pub(super) fn settle_workload(&mut self, agenda: &mut Agenda<Event>) {
         if self.spec.service.order != ReplicaOrder::Parallel {
             self.settle_ordered(agenda);
-        } else if self.rollout.is_some() || self.sets.has_old() {
+        } else if self.rollout.is_some() {
             self.settle_sets(agenda);
         }
         self.note_end_of_rollout(agenda.now());
+        self.wait_for_availability(agenda);
+    }
+
+    /// `minReadySeconds`: of the version that is rolled out, else of the workload.
+    pub(super) fn min_ready(&self) -> SimDuration {
+        self.rollout.as_ref().map_or(self.spec.service.min_ready, |rollout| rollout.spec.min_ready)
+    }
+
+    /// Whether a pod has been ready for long enough.
+    pub(super) fn is_available(&self, pod: PodId, now: SimTime) -> bool {
+        self.pods.available_at(pod, self.min_ready()).is_some_and(|at| at <= now)
+    }
+
+    /// Has the next pod that becomes available by waiting looked at then.
+    fn wait_for_availability(&mut self, agenda: &mut Agenda<Event>) {
+        let (now, min_ready) = (agenda.now(), self.min_ready());
+        if min_ready.is_zero() || !self.settles() {
+            return;
+        }
+        let times = self.pods.living().iter().filter_map(|&pod| self.pods.available_at(pod, min_ready));
+        let Some(next) = times.filter(|at| *at > now).min() else { return };
+        if next != self.settles_at {
+            self.settles_at = next;
+            agenda.schedule(next, Event::Settle);
+        }
     }
 
     fn settle_sets(&mut self, agenda: &mut Agenda<Event>) {
@@ -86,55 +117,61 @@ impl Cluster<'_> {
     }
 
     fn observe_sets(&mut self, now: SimTime) {
-        let min_ready = self.rollout.as_ref().map(|rollout| rollout.spec.min_ready).unwrap_or_default();
-        let pods = &self.pods;
+        let (pods, min_ready) = (&self.pods, self.min_ready());
         self.sets.observe(|revision| pods.available(revision, min_ready, now));
     }
 
     /// One pass over the sizes; true if there may be more to do at once.
     fn plan(&mut self, agenda: &mut Agenda<Event>) -> bool {
         let Some(mut rollout) = self.rollout.take() else { return false };
-        let leeway = rollout.leeway();
-        let changed = self.sets.rescale(self.controllers.desired, leeway)
-            || match &rollout.spec.strategy {
-                RolloutStrategy::Rolling(leeway) => self.sets.roll(*leeway),
-                RolloutStrategy::Recreate => {
-                    let lingers = self.pods.has_older_than(self.sets.revision());
-                    self.sets.recreate(lingers)
-                }
-                RolloutStrategy::Canary { .. } => self.plan_canary(&mut rollout, agenda),
-                RolloutStrategy::BlueGreen { .. } => self.plan_blue_green(&mut rollout, agenda),
-                RolloutStrategy::Ordered { .. } => false,
-            };
+        let (leeway, replicas) = (rollout.leeway(), self.controllers.desired);
+        let changed = match &rollout.spec.strategy {
+            RolloutStrategy::Rolling(_) => self.sets.rescale(replicas, leeway) || self.sets.roll(leeway),
+            RolloutStrategy::Recreate => {
+                let lingers = self.pods.has_older_than(self.sets.revision());
+                self.sets.rescale(replicas, leeway) || self.sets.recreate(lingers)
+            }
+            RolloutStrategy::Canary { .. } => self.plan_canary(&mut rollout, agenda),
+            RolloutStrategy::BlueGreen { .. } => self.plan_blue_green(&mut rollout, agenda),
+            RolloutStrategy::Ordered { .. } => false,
+        };
         self.rollout = Some(rollout);
         changed
     }
 
     fn plan_canary(&mut self, rollout: &mut Running, agenda: &mut Agenda<Event>) -> bool {
         let RolloutStrategy::Canary { steps, leeway, keeps_stable } = &rollout.spec.strategy else { return false };
-        let (replicas, stays) = (self.controllers.desired, *keeps_stable);
+        let replicas = self.controllers.desired;
+        self.sets.want(replicas);
         let is_last = rollout.step > steps.len();
-        let all_new = self.sets.newest().available >= replicas;
-        let (new, old) = match (is_last, stays && !all_new) {
-            (true, true) => (replicas, replicas),
-            (true, false) => (replicas, 0),
-            (false, _) => canary_sizes(&steps[..rollout.step], replicas, stays),
+        let done = &steps[..rollout.step.min(steps.len())];
+        let weight = if is_last { 100 } else { weight_after(done) };
+        let (new, old) = if *keeps_stable {
+            // The old pods stay beside the new ones, however many these are, until all are.
+            let new = if is_last { replicas } else { scale_after(done, replicas) };
+            let old = if is_last && self.sets.newest().available >= replicas { 0 } else { replicas };
+            if self.sets.set(new, old) {
+                return true;
+            }
+            (new, old)
+        } else {
+            let (sizes, ceiling) = canary_sizes(weight, replicas, *leeway);
+            if self.sets.canary(sizes, ceiling, replicas.saturating_sub(leeway.of(replicas).1)) {
+                return true;
+            }
+            sizes
         };
-        // With traffic routing the old pods stay beside the new ones, however many these are.
-        let leeway = if stays { Leeway { surge: Portion::Count(new.max(1)), ..*leeway } } else { *leeway };
-        if self.sets.toward(new, old, leeway) {
-            return true;
-        }
-        if is_last || self.sets.newest().available < new || self.sets.old_total() > old {
+        let (newest, stable) = (*self.sets.newest(), self.sets.stable().map_or(old, |set| set.size));
+        if is_last || (newest.size, newest.available, stable) != (new, new, old) {
             return false;
         }
         let now = agenda.now();
         if let Some(CanaryStep::Pause(length)) = steps.get(rollout.step) {
-            let until = rollout.since.unwrap_or(now).saturating_add(*length);
-            if now < until {
-                if rollout.since.replace(until.saturating_sub(*length)).is_none() {
-                    agenda.schedule(until, Event::Settle);
-                }
+            let began = *rollout.since.get_or_insert_with(|| {
+                agenda.schedule(now.saturating_add(*length), Event::Settle);
+                now
+            });
+            if now < began.saturating_add(*length) {
                 return false;
             }
         }
@@ -148,27 +185,28 @@ impl Cluster<'_> {
             return false;
         };
         let (now, replicas) = (agenda.now(), self.controllers.desired);
+        self.sets.want(replicas);
         if let Some(promoted) = rollout.promoted {
-            let until = promoted.saturating_add(scale_down_delay);
-            if now >= until && self.sets.old_total() > 0 {
-                self.sets.end_old();
-                return true;
-            }
-            return self.sets.set_newest(replicas);
+            let is_kept = now < promoted.saturating_add(scale_down_delay);
+            let old = self.sets.stable().map_or(0, |set| set.size);
+            return self.sets.set(replicas, if is_kept { old } else { 0 });
         }
-        let size = if rollout.previewed.is_some() { replicas } else { preview.unwrap_or(replicas).min(replicas) };
-        if self.sets.set_newest(size) {
+        // As many as there shall be in the end only when the preview is over.
+        let resumes = rollout.previewed.map(|at| at.saturating_add(promote_after));
+        let is_resumed = resumes.is_some_and(|at| at <= now);
+        let size = if is_resumed { replicas } else { preview.unwrap_or(replicas).min(replicas) };
+        if self.sets.set(size, replicas) {
             return true;
         }
         if self.sets.newest().available < size {
             return false;
         }
-        let Some(previewed) = rollout.previewed else {
+        if resumes.is_none() {
             rollout.previewed = Some(now);
             agenda.schedule(now.saturating_add(promote_after), Event::Settle);
-            return true;
-        };
-        if now < previewed.saturating_add(promote_after) {
+            return promote_after.is_zero();
+        }
+        if !is_resumed {
             return false;
         }
         rollout.promoted = Some(now);
@@ -192,12 +230,11 @@ impl Cluster<'_> {
         }
     }
 
-    /// True if a pod that is ready gets no requests yet.
-    pub(super) fn is_preview(&self, pod: PodId) -> bool {
+    /// True if a pod that is ready gets no requests: not yet, or not any more.
+    pub(super) fn is_kept_out(&self, pod: PodId) -> bool {
         self.rollout.as_ref().is_some_and(|rollout| {
-            matches!(rollout.spec.strategy, RolloutStrategy::BlueGreen { .. })
-                && rollout.promoted.is_none()
-                && self.pods.revision(pod) == self.sets.revision()
+            let is_new = self.pods.revision(pod) == self.sets.revision();
+            matches!(rollout.spec.strategy, RolloutStrategy::BlueGreen { .. }) && is_new != rollout.promoted.is_some()
         })
     }
 
@@ -219,7 +256,8 @@ impl Cluster<'_> {
     }
 
     fn victim_of(&self, revision: u32) -> Option<PodId> {
-        let of_set = |state| self.pods.with(Role::Active, state).filter(move |&pod| self.pods.revision(pod) == revision);
+        let of_set =
+            |state| self.pods.with(Role::Active, state).filter(move |&pod| self.pods.revision(pod) == revision);
         [PodState::Lost, PodState::Starting, PodState::Promoting, PodState::Ready]
             .into_iter()
             .find_map(|state| self.fleet.victim(of_set(state)))
@@ -228,13 +266,17 @@ impl Cluster<'_> {
     fn note_end_of_rollout(&mut self, now: SimTime) {
         let Some(rollout) = &self.rollout else { return };
         let is_over = match rollout.ordered() {
-            Some((partition, _)) => self.is_ordered_update_over(partition),
+            Some((partition, _)) => self.is_ordered_update_over(partition, now),
             None => self.sets.is_complete(),
         };
         if is_over {
             let began = rollout.spec.at;
             let length = self.in_run(now).since(began);
             self.recorder.remark(format!("the rollout at {began} was over after {length}"));
+            // A StatefulSet whose lowest pods stay as they are keeps their version.
+            if rollout.ordered().is_none_or(|(partition, _)| partition == 0) {
+                self.sets.settle();
+            }
             self.rollout = None;
         }
     }
@@ -257,19 +299,27 @@ impl Cluster<'_> {
     }
 }
 
-/// How many new and old pods a canary shall have after `done` steps.
-fn canary_sizes(done: &[CanaryStep], replicas: u32, keeps_stable: bool) -> (u32, u32) {
+/// The weight after these steps of a canary.
+fn weight_after(done: &[CanaryStep]) -> u32 {
     let weight = done.iter().rev().find_map(|step| match step {
         CanaryStep::Weight(weight) => Some((*weight).min(100)),
         _ => None,
     });
+    weight.unwrap_or(0)
+}
+
+/// New pods after these steps of a canary whose requests are routed by weight: as many as the weight says, unless a step says otherwise.
+fn scale_after(done: &[CanaryStep], replicas: u32) -> u32 {
     let scale = done.iter().rev().find_map(|step| match step {
         CanaryStep::Scale(portion) => Some(portion.of(replicas, u64::div_ceil)),
         _ => None,
     });
-    let share = |percent: u32| (u64::from(replicas) * u64::from(percent)).div_ceil(100) as u32;
-    let weight = weight.unwrap_or(0);
-    let new = scale.filter(|_| keeps_stable).unwrap_or(share(weight));
-    let old = if keeps_stable { replicas } else { share(100 - weight) };
-    (new, old)
+    scale.unwrap_or_else(|| Portion::Percent(weight_after(done)).of(replicas, u64::div_ceil))
+}
+
+/// How many new and old pods a canary shall have at a weight, both rounded up, and how many there may be: one more if both were.
+pub(super) fn canary_sizes(weight: u32, replicas: u32, leeway: Leeway) -> ((u32, u32), u32) {
+    let share = |percent: u32| Portion::Percent(percent).of(replicas, u64::div_ceil);
+    let (new, old) = (share(weight), share(100 - weight));
+    ((new, old), replicas + leeway.of(replicas).0 + u32::from(new + old > replicas))
 }

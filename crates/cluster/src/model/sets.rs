@@ -1,7 +1,7 @@
 //! The arithmetic of a Deployment with several ReplicaSets: how large each shall be.
 //!
-//! Follows the deployment controller of Kubernetes (`pkg/controller/deployment`: rolling.go, recreate.go, sync.go, util) pass by pass;
-//! a canary moves within the same bounds between the sizes its step asks for.
+//! Follows the deployment controller of Kubernetes (`pkg/controller/deployment`: rolling.go, recreate.go, sync.go, util) pass by pass,
+//! and for a canary that of Argo Rollouts (`utils/replicaset/canary.go`).
 
 use crate::spec::Leeway;
 
@@ -24,12 +24,14 @@ pub(super) struct ReplicaSets {
     list: Vec<ReplicaSet>,
     /// The wanted count the sizes were made for.
     replicas: u32,
+    /// The version that was rolled out last, to which a canary or a preview is held.
+    stable: u32,
 }
 
 impl ReplicaSets {
     pub(super) fn new(replicas: u32) -> Self {
         let set = ReplicaSet { revision: 0, size: replicas, available: 0, ceiling: replicas };
-        Self { list: vec![set], replicas }
+        Self { list: vec![set], replicas, stable: 0 }
     }
 
     /// The present version.
@@ -46,11 +48,21 @@ impl ReplicaSets {
         self.list.len() > 1
     }
 
-    /// A new version begins with no pod.
-    pub(super) fn begin(&mut self) {
+    /// A new version begins with no pod, beside what there is for `replicas`.
+    pub(super) fn begin(&mut self, replicas: u32, leeway: Leeway) {
         let revision = self.revision() + 1;
-        let ceiling = self.newest().ceiling;
+        let ceiling = replicas + leeway.of(replicas).0;
         self.list.push(ReplicaSet { revision, size: 0, available: 0, ceiling });
+        // While nothing is rolled out, sizes are not kept.
+        if let [only, _] = &mut self.list[..] {
+            (only.size, only.ceiling) = (replicas, ceiling);
+        }
+        self.replicas = replicas;
+    }
+
+    /// The present version is the one that serves from now on.
+    pub(super) fn settle(&mut self) {
+        self.stable = self.revision();
     }
 
     /// Sets that have no pods left are forgotten, save for the present version.
@@ -112,32 +124,92 @@ impl ReplicaSets {
         }
     }
 
+    /// The wanted count of a workload whose sizes do not follow from each other.
+    pub(super) fn want(&mut self, replicas: u32) {
+        self.replicas = replicas;
+    }
+
     /// One pass of a rolling update; true if it changed a size.
     pub(super) fn roll(&mut self, leeway: Leeway) -> bool {
         let replicas = self.replicas;
-        self.toward(replicas, 0, leeway)
-    }
-
-    /// One pass towards `new` pods of the present version and `old` ones of others, within the bounds.
-    pub(super) fn toward(&mut self, new: u32, old: u32, leeway: Leeway) -> bool {
-        let (surge, unavailable) = leeway.of(self.replicas);
-        let ceiling = self.replicas + surge;
-        let room = ceiling.saturating_sub(self.total());
+        let (surge, unavailable) = leeway.of(replicas);
+        let room = (replicas + surge).saturating_sub(self.total());
         let newest = self.newest_mut();
-        let size = if newest.size > new { new } else { newest.size + room.min(new - newest.size) };
+        let size = if newest.size > replicas { replicas } else { newest.size + room.min(replicas - newest.size) };
         if std::mem::replace(&mut newest.size, size) != size {
             return true;
         }
-        self.shrink_old(old, self.replicas.saturating_sub(unavailable))
+        self.shrink_old(replicas.saturating_sub(unavailable))
+    }
+
+    /// One pass of a canary towards `new` pods of the present version and `old` ones of the stable one, within the bounds: what is missing
+    /// is made first, versions that are neither go next, then what is too many. True if it changed a size.
+    pub(super) fn canary(&mut self, (new, old): (u32, u32), ceiling: u32, available_min: u32) -> bool {
+        let before = self.list.clone();
+        let last = self.list.len() - 1;
+        let stable = self.list[..last].iter().position(|set| set.revision == self.stable);
+        let mut room = ceiling.saturating_sub(self.total());
+        for (index, aim) in stable.map(|index| (index, old)).into_iter().chain([(last, new)]) {
+            let more = aim.saturating_sub(self.list[index].size).min(room);
+            self.list[index].size += more;
+            room -= more;
+        }
+        let others = |list: &[ReplicaSet]| -> u32 {
+            (0..last).filter(|&index| Some(index) != stable).map(|index| list[index].size).sum()
+        };
+        if others(&before) > 0 {
+            self.shrink_others(stable, available_min);
+        } else {
+            let is_growing = new >= before[last].size;
+            // A version that is on its way out need not be available to make room.
+            let counted = |set: &ReplicaSet, is_leaving: bool| if is_leaving { set.size } else { set.available };
+            let present =
+                counted(&before[last], !is_growing) + stable.map_or(0, |index| counted(&before[index], is_growing));
+            let mut spare = present.saturating_sub(available_min);
+            for (index, aim) in [(last, new)].into_iter().chain(stable.map(|index| (index, old))) {
+                let fewer = before[index].size.saturating_sub(aim).min(spare);
+                self.list[index].size -= fewer;
+                spare -= fewer;
+            }
+        }
+        self.list != before
+    }
+
+    /// Takes pods of versions that are neither present nor stable, those that are not available first.
+    fn shrink_others(&mut self, stable: Option<usize>, available_min: u32) {
+        let available: u32 = self.list.iter().map(|set| set.available).sum();
+        let mut spare = available.saturating_sub(available_min);
+        let last = self.list.len() - 1;
+        for set in
+            self.list[..last].iter_mut().enumerate().filter(|(index, _)| Some(*index) != stable).map(|(_, set)| set)
+        {
+            let taken = set.available.min(spare);
+            spare -= taken;
+            set.size = set.available - taken;
+        }
+    }
+
+    /// Sets the sizes of the present and the stable version; others end. True if that changed one.
+    pub(super) fn set(&mut self, new: u32, old: u32) -> bool {
+        let before = self.list.clone();
+        let (newest, stable) = (self.revision(), self.stable);
+        for set in &mut self.list {
+            set.size = match set.revision {
+                revision if revision == newest => new,
+                revision if revision == stable => old,
+                _ => 0,
+            };
+        }
+        self.list != before
     }
 
     /// Takes old pods away as long as `available_min` are available: first those that are not, then others; true if there were any.
-    fn shrink_old(&mut self, old: u32, available_min: u32) -> bool {
-        let mut surplus = self.old_total().saturating_sub(old);
+    fn shrink_old(&mut self, available_min: u32) -> bool {
+        let mut surplus = self.old_total();
         let newest = *self.newest();
         let not_yet = newest.size.saturating_sub(newest.available);
         let mut spare = self.total().saturating_sub(available_min + not_yet).min(surplus);
-        let before = self.old_total();
+        let before = surplus;
         let last = self.list.len() - 1;
         for set in &mut self.list[..last] {
             let broken = (set.size - set.available).min(spare);
@@ -164,22 +236,21 @@ impl ReplicaSets {
         had_old || std::mem::replace(&mut self.newest_mut().size, size) != size
     }
 
-    /// Sets the size of the present version; true if it changed.
-    pub(super) fn set_newest(&mut self, size: u32) -> bool {
-        std::mem::replace(&mut self.newest_mut().size, size) != size
+    /// The version that was rolled out to the end last.
+    pub(super) fn stable_revision(&self) -> u32 {
+        self.stable
     }
 
-    /// All old sets end.
-    pub(super) fn end_old(&mut self) {
-        let last = self.list.len() - 1;
-        self.list[..last].iter_mut().for_each(|set| set.size = 0);
+    /// Pods of the stable version, if it is not the present one.
+    pub(super) fn stable(&self) -> Option<&ReplicaSet> {
+        self.list.iter().find(|set| set.revision == self.stable && set.revision != self.revision())
     }
 
     pub(super) fn newest(&self) -> &ReplicaSet {
         self.list.last().expect("a Deployment has a ReplicaSet")
     }
 
-    pub(super) fn old_total(&self) -> u32 {
+    fn old_total(&self) -> u32 {
         self.total() - self.newest().size
     }
 
@@ -198,6 +269,7 @@ fn grown(size: u32, by: i64) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rollout::canary_sizes;
     use super::*;
     use crate::spec::Portion;
 
@@ -208,7 +280,7 @@ mod tests {
     /// Two versions of these sizes, all of the old pods available and so many of the new ones.
     fn half_way(replicas: u32, (old, new): (u32, u32), available: u32, leeway: Leeway) -> ReplicaSets {
         let mut sets = ReplicaSets::new(replicas);
-        sets.begin();
+        sets.begin(replicas, leeway);
         let ceiling = replicas + leeway.of(replicas).0;
         sets.list[0] = ReplicaSet { revision: 0, size: old, available: old, ceiling };
         sets.list[1] = ReplicaSet { revision: 1, size: new, available, ceiling };
@@ -264,6 +336,24 @@ mod tests {
         assert!(!sets.rescale(15, leeway(3, 2)));
         assert!(sets.rescale(0, leeway(3, 2)));
         assert_eq!(sizes(&sets), [0, 0]);
+    }
+
+    #[test]
+    fn a_canary_may_have_one_more_where_its_weight_does_not_divide() {
+        // As Argo's canary.go: replicas, weight, surge and unavailable, then old and new.
+        for (replicas, weight, (surge, unavailable), aim) in [
+            (10, 10, (1, 1), [9, 1]),
+            (10, 30, (3, 0), [10, 3]),
+            (10, 30, (0, 5), [7, 0]),
+            (10, 5, (1, 1), [10, 1]),
+            (1, 5, (1, 0), [1, 1]),
+        ] {
+            let leeway = leeway(surge, unavailable);
+            let mut sets = half_way(replicas, (replicas, 0), 0, leeway);
+            let (sizes_wanted, ceiling) = canary_sizes(weight, replicas, leeway);
+            sets.canary(sizes_wanted, ceiling, replicas - leeway.of(replicas).1);
+            assert_eq!(sizes(&sets), aim, "{replicas} at {weight} %");
+        }
     }
 
     #[test]

@@ -44,7 +44,8 @@ impl Cluster<'_> {
             return;
         }
         let withdrawn_at = self.spec.service.pod.drain_delay.map(|delay| self.pods.deleted(pod).saturating_add(delay));
-        let is_known = withdrawn_at.is_none_or(|at| at <= now) || self.spec.service.routing == crate::spec::Routing::CentralQueue;
+        let is_known =
+            withdrawn_at.is_none_or(|at| at <= now) || self.spec.service.routing == crate::spec::Routing::CentralQueue;
         if is_known {
             return self.end_pod(pod, now);
         }

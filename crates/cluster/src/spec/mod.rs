@@ -5,8 +5,8 @@ mod metrics;
 mod plain;
 mod policy;
 mod prehistory;
-mod rollout;
 mod probes;
+mod rollout;
 mod scheduling;
 mod service;
 
@@ -21,8 +21,8 @@ pub use policy::{
     ControllerManager, ControllerSpec, PausePodsSpec, PolicySpec, PredictiveRole, PredictiveSpec, WarmPoolSpec,
 };
 pub use prehistory::PrehistorySpec;
-pub use rollout::{CanaryStep, Leeway, Portion, RolloutSpec, RolloutStrategy};
 pub use probes::{Probe, Probes};
+pub use rollout::{CanaryStep, Leeway, Portion, RolloutSpec, RolloutStrategy};
 pub use scheduling::{
     HOSTNAME, LabelOperator, LabelRule, NodeLabel, NodeTerm, PlacementKind, PlacementRule, PodQuota, PodScheduling,
     Protection, Taint, TaintEffect, Toleration, affinity_misfit, misfit, named_labels, node_label, slots, untolerated,

@@ -28,8 +28,9 @@ pub enum RolloutStrategy {
     Ordered {
         /// Ordinals below it stay as they are.
         partition: u32,
-        /// Pods that may be unavailable at once, at least 1.
-        unavailable_max: u32,
+        /// Pods that may be unavailable at once, at least one whatever the percentage. `Count(0)` is `OnDelete`: none is deleted, only
+        /// pods that go for other reasons are replaced by new ones.
+        unavailable_max: Portion,
     },
     /// An Argo Rollout's `canary`.
     Canary {

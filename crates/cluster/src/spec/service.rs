@@ -32,6 +32,8 @@ pub struct ServiceSpec {
     pub replicas_initial: u32,
     /// In which order replicas come and go.
     pub order: ReplicaOrder,
+    /// `minReadySeconds`: a pod is available when it has been ready this long, and the next of a StatefulSet waits for that.
+    pub min_ready: SimDuration,
     /// One pod.
     pub pod: PodSpec,
 }

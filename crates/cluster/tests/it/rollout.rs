@@ -2,8 +2,8 @@
 
 use cluster::simulate;
 use cluster::spec::{
-    ControllerSpec, KillRule, Leeway, NoReplicaRule, PolicySpec, Portion, ReplicaOrder, RolloutSpec, RolloutStrategy,
-    ServiceSpec, SimulationSpec, StopRule,
+    CanaryStep, ControllerSpec, KillRule, Leeway, NoReplicaRule, PolicySpec, Portion, ReplicaOrder, RetrySpec,
+    RolloutSpec, RolloutStrategy, Routing, ServiceSpec, SimulationSpec, StopRule,
 };
 use record::{ReplicaLife, RunRecord};
 use units::{SimDuration, SimTime};
@@ -90,7 +90,8 @@ fn recreate_is_an_outage_as_long_as_a_cold_start() {
     let record = rolled_out(spec(3, 6, 0.1), RolloutStrategy::Recreate);
     assert_eq!((ended(&record, "rollout"), fewest(&record)), (3, 0));
     let gone = record.replicas.iter().filter_map(|life| life.ended).max().unwrap();
-    let made = record.replicas.iter().filter(|life| life.created >= SimTime::from_secs(600)).map(|life| life.created).min();
+    let made =
+        record.replicas.iter().filter(|life| life.created >= SimTime::from_secs(600)).map(|life| life.created).min();
     assert_eq!(made, Some(gone), "new pods are made when the last old one is gone");
 }
 
@@ -108,11 +109,8 @@ fn a_new_image_is_pulled_again_where_the_old_one_was() {
 
 #[test]
 fn a_blue_green_rollout_pays_for_both_and_switches_at_once() {
-    let strategy = RolloutStrategy::BlueGreen {
-        preview: None,
-        promote_after: seconds(60),
-        scale_down_delay: seconds(30),
-    };
+    let strategy =
+        RolloutStrategy::BlueGreen { preview: None, promote_after: seconds(60), scale_down_delay: seconds(30) };
     let record = rolled_out(spec(3, 6, 0.1), strategy);
     assert_eq!(ended(&record, "rollout"), 3);
     let ends: Vec<SimTime> = record.replicas.iter().filter_map(|life| life.ended).collect();
@@ -156,11 +154,15 @@ fn a_stateful_set_takes_the_last_made_first_and_one_at_a_time() {
 fn a_stateful_set_is_updated_in_place_from_the_last_down_to_the_partition() {
     let mut spec = spec(3, 8, 0.1);
     spec.service.order = ReplicaOrder::Ordered;
-    spec.rollouts = vec![rollout(RolloutStrategy::Ordered { partition: 1, unavailable_max: 1 })];
+    spec.rollouts = vec![rollout(RolloutStrategy::Ordered { partition: 1, unavailable_max: Portion::Count(1) })];
     let record = run(&spec);
     let ends: Vec<_> = record.replicas[..3].iter().map(|life| life.ended).collect();
     assert!(ends[0].is_none() && ends[2] < ends[1], "{ends:?}");
     assert_eq!((ended(&record, "rollout"), fewest(&record)), (2, 2));
+}
+
+fn poisson(rate: f64) -> workload::Traffic {
+    workload::Traffic::Poisson { rate: std::sync::Arc::new(workload::RateCurve::constant(rate, seconds(1_800))) }
 }
 
 /// One of two replicas is taken away while requests of ten seconds are in service.
@@ -168,9 +170,7 @@ fn stopped(stop: StopRule, pre_stop: u64) -> RunRecord {
     let mut spec = spec(2, 4, 10.0);
     (spec.service.pod.stop, spec.service.pod.pre_stop) = (stop, seconds(pre_stop));
     spec.service.pod.grace = seconds(60);
-    spec.traffic = workload::Traffic::Poisson {
-        rate: std::sync::Arc::new(workload::RateCurve::constant(0.3, seconds(1_800))),
-    };
+    spec.traffic = poisson(0.3);
     spec.policies[0].controllers = vec![ControllerSpec::Static { replicas: 1 }];
     spec.policies[0].replicas_initial = Some(2);
     spec.rollouts = vec![rollout(rolling(1, 0))];
@@ -186,6 +186,91 @@ fn a_server_that_aborts_loses_what_its_hook_does_not_wait_for() {
     let within = |length| StopRule::Finish { within: Some(seconds(length)), poll: SimDuration::ZERO };
     assert!(lost(within(1), 0) > 0);
     assert_eq!(lost(within(11), 0), 0);
+}
+
+#[test]
+fn every_request_of_a_rollout_is_counted_once_however_its_server_ends() {
+    let stops = [StopRule::FINISH, StopRule::Abort, StopRule::Finish { within: Some(seconds(2)), poll: seconds(5) }];
+    let routings = [Routing::CentralQueue, Routing::LeastRequests, Routing::RoundRobin];
+    let mut lost_by_rule = [0, 0];
+    for (stop, routing) in stops.into_iter().flat_map(|stop| routings.map(|routing| (stop, routing))) {
+        for (delay, kill_rule) in
+            [(None, KillRule::Fail), (Some(seconds(3)), KillRule::Fail), (None, KillRule::Requeue)]
+        {
+            let mut spec = spec(3, 3, 7.0);
+            (spec.service.routing, spec.service.kill_rule) = (routing, kill_rule);
+            (spec.service.pod.stop, spec.service.pod.drain_delay) = (stop, delay);
+            spec.service.pod.grace = seconds(4);
+            spec.traffic = poisson(0.8);
+            let requests = rolled_out(spec, rolling(0, 1)).requests;
+            let ends = requests.completed + requests.failed() + requests.in_system;
+            assert_eq!(requests.arrived, ends, "{stop:?} {routing:?} {delay:?} {kill_rule:?}: {requests:?}");
+            lost_by_rule[usize::from(kill_rule == KillRule::Requeue)] += requests.lost;
+        }
+    }
+    assert!(lost_by_rule[0] > 0 && lost_by_rule[1] == 0, "{lost_by_rule:?}");
+}
+
+#[test]
+fn clients_try_again_what_a_server_aborts() {
+    let mut spec = spec(2, 3, 10.0);
+    spec.service.pod.stop = StopRule::Abort;
+    spec.service.retries =
+        Some(RetrySpec { attempts_max: 3, backoff: seconds(1), backoff_max: seconds(2), jitter: 0.0 });
+    spec.traffic = poisson(0.3);
+    let record = rolled_out(spec, rolling(1, 0));
+    assert_eq!((ended(&record, "rollout"), record.requests.lost), (2, 0));
+}
+
+#[test]
+fn a_replica_is_available_only_when_it_has_been_ready_for_long_enough() {
+    let length = |min_ready| {
+        let mut spec = spec(3, 4, 0.1);
+        spec.rollouts = vec![RolloutSpec { min_ready, image_is_new: false, ..rollout(rolling(1, 0)) }];
+        let lives = run(&spec).replicas;
+        let last = lives.iter().filter_map(|life| life.ended).max().expect("old ones end");
+        last.since(SimTime::from_secs(600))
+    };
+    // Each of three waits; their draws are the same, but not where in its period a probe meets them.
+    let waited = length(seconds(40)).as_secs_f64() - length(SimDuration::ZERO).as_secs_f64();
+    assert!((waited - 120.0).abs() < 1.0, "{waited}");
+}
+
+#[test]
+fn a_stateful_set_with_min_ready_seconds_grows_the_later() {
+    let ready = |min_ready| {
+        let mut spec = spec(1, 8, 0.1);
+        (spec.service.order, spec.service.min_ready) = (ReplicaOrder::Ordered, min_ready);
+        spec.policies[0].controllers = vec![ControllerSpec::Static { replicas: 3 }];
+        run(&spec).replicas.iter().filter_map(|life| life.ready).max().unwrap()
+    };
+    // The first of the new ones waits for none that has just become ready.
+    assert_eq!(ready(seconds(50)), ready(SimDuration::ZERO) + seconds(50));
+}
+
+#[test]
+fn a_percentage_of_a_stateful_set_is_at_least_one_and_on_delete_replaces_none() {
+    let of = |unavailable_max| {
+        let mut spec = spec(5, 8, 0.1);
+        spec.service.order = ReplicaOrder::HighestFirst;
+        let record = rolled_out(spec, RolloutStrategy::Ordered { partition: 0, unavailable_max });
+        (ended(&record, "rollout"), fewest(&record))
+    };
+    assert_eq!(of(Portion::Percent(10)), (5, 4));
+    assert_eq!(of(Portion::Percent(50)), (5, 3));
+    assert_eq!(of(Portion::Count(0)), (0, 5));
+}
+
+#[test]
+fn a_canary_pauses_at_its_weight() {
+    let steps = vec![CanaryStep::Weight(25), CanaryStep::Pause(seconds(300))];
+    let leeway = Leeway { surge: Portion::Count(1), unavailable: Portion::Count(0) };
+    let record = rolled_out(spec(4, 6, 0.1), RolloutStrategy::Canary { steps, leeway, keeps_stable: false });
+    let new: Vec<_> = record.replicas.iter().filter(|life| life.created >= SimTime::from_secs(600)).collect();
+    let ready = new.iter().filter_map(|life| life.ready).min().unwrap();
+    let after = new.iter().map(|life| life.created).filter(|&created| created > ready).min().unwrap();
+    assert!(after.since(ready) >= seconds(300), "{}", after.since(ready));
+    assert_eq!((ended(&record, "rollout"), fewest(&record)), (4, 4));
 }
 
 #[test]

@@ -1,15 +1,16 @@
 //! `rollouts` and `service.onTerminate`: new versions, and how servers stop.
 
 use cluster::spec::{
-    CanaryStep, KillRule, Leeway, Portion, ReplicaOrder, RolloutSpec, RolloutStrategy, ServiceModel, ServiceSpec, StopRule,
+    CanaryStep, KillRule, Leeway, Portion, ReplicaOrder, RolloutSpec, RolloutStrategy, ServiceModel, ServiceSpec,
+    StopRule,
 };
 use units::{SimDuration, SimTime};
 use workload::{Distribution, Purpose, Stream};
 
 use crate::error::ScenarioError;
 use crate::file::{
-    PortionFile, RolloutFile, ScenarioSpec, StepFile, StopChoice, StopFile, StopWord, StrategyFields, StrategyKind, TextOr,
-    VersionFile,
+    PortionFile, RolloutFile, ScenarioSpec, StepFile, StopChoice, StopFile, StopWord, StrategyFields, StrategyKind,
+    TextOr, VersionFile,
 };
 use crate::quantity::Time;
 
@@ -24,6 +25,20 @@ impl Context<'_> {
         service: &ServiceSpec,
     ) -> Result<Vec<RolloutSpec>, ScenarioError> {
         let defaults = UpdateDefaults::of(self.workload.as_ref());
+        let has_pool = spec.policies.iter().any(|policy| policy.warm_pool.is_some());
+        let title = self.workload.as_ref().map(|workload| workload.document.title());
+        if let (ReplicaOrder::Ordered, Some(title), false) = (service.order, title, has_pool) {
+            self.note(format!(
+                "{title}: podManagementPolicy OrderedReady: each replica starts when all before it are ready, so that growth by several takes \
+                 as many cold starts; with Parallel they start at once"
+            ));
+        }
+        if has_pool && service.order != ReplicaOrder::Parallel {
+            let name = &service.name;
+            self.note(format!(
+                "{name}: beside a warm pool its replicas come and go all at once, as those of a Deployment"
+            ));
+        }
         let mut rollouts = Vec::new();
         for (index, file) in spec.rollouts.iter().enumerate() {
             let path = format!("spec.rollouts[{index}]");
@@ -34,7 +49,7 @@ impl Context<'_> {
             if file.at.duration() >= spec.run.duration.duration() {
                 return Err(self.inconsistent(&format!("{path}.at"), "must be before the end of the run"));
             }
-            if spec.policies.iter().any(|policy| policy.warm_pool.is_some()) {
+            if has_pool {
                 return Err(self.inconsistent(&path, "rollouts of a service with a warm pool are not modelled"));
             }
             let fields = file.strategy.as_ref().map(|strategy| &strategy.0).or(defaults.strategy.as_ref());
@@ -60,14 +75,16 @@ impl Context<'_> {
         let at = format!("{path}.strategy");
         if order != ReplicaOrder::Parallel {
             if fields.kind != StrategyKind::RollingUpdate || fields.max_surge.is_some() {
-                return Err(self.inconsistent(&at, "a StatefulSet has `rollingUpdate` with `partition` and `maxUnavailable` only"));
+                return Err(self.inconsistent(
+                    &at,
+                    "a StatefulSet has `rollingUpdate` with `partition` and `maxUnavailable` only",
+                ));
             }
             let unavailable_max = match fields.max_unavailable.map(portion) {
-                None => 1,
-                Some(Portion::Count(count)) => count.max(1),
-                Some(Portion::Percent(_)) => {
-                    return Err(self.inconsistent(&at, "`maxUnavailable` of a StatefulSet must be a number of pods"));
+                Some(Portion::Count(0)) => {
+                    return Err(self.inconsistent(&at, "`maxUnavailable` of a StatefulSet must be at least 1"));
                 }
+                stated => stated.unwrap_or(Portion::Count(1)),
             };
             return Ok(RolloutStrategy::Ordered { partition: fields.partition, unavailable_max });
         }
@@ -122,13 +139,13 @@ impl Context<'_> {
                 (None, Some(weight)) => Ok(CanaryStep::Scale(Portion::Percent(weight))),
                 _ => Err(self.inconsistent(path, "`setCanaryScale` needs one of `replicas` and `weight`")),
             },
-            StepFile::Pause(pause) => match pause.duration.or(file.promote_after) {
-                Some(length) => Ok(CanaryStep::Pause(length.duration())),
-                None => {
+            StepFile::Pause(pause) => {
+                let length = pause.duration.or(file.promote_after).ok_or_else(|| {
                     let reason = "has a `pause` that waits for a person; say for how long with `promoteAfter`";
-                    Err(self.inconsistent(path, reason))
-                }
-            },
+                    self.inconsistent(path, reason)
+                })?;
+                Ok(CanaryStep::Pause(length.duration()))
+            }
         }
     }
 

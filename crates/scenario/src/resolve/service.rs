@@ -19,6 +19,7 @@ use crate::quantity::{Count, Time};
 
 use super::Context;
 use super::rollouts::stop_rule;
+use super::updates::UpdateDefaults;
 
 /// Amounts that distributions can be made of, as plain numbers.
 pub trait Plain: Copy {
@@ -81,6 +82,7 @@ impl Context<'_> {
             },
             replicas_initial: file.replicas.unwrap_or(replicas),
             order,
+            min_ready: UpdateDefaults::of(self.workload.as_ref()).min_ready,
             pod,
         };
         self.note_lost_at_stop(&service);

@@ -19,7 +19,9 @@ pub(super) struct UpdateDefaults {
 impl UpdateDefaults {
     /// As the manifest has it; what cannot be read there is the default of Kubernetes.
     pub(super) fn of(workload: Option<&Workload>) -> Self {
-        let Some(spec) = workload.and_then(|workload| workload.document.node.get("spec")) else { return Self::default() };
+        let Some(spec) = workload.and_then(|workload| workload.document.node.get("spec")) else {
+            return Self::default();
+        };
         let strategy = spec.get("strategy").or_else(|| spec.get("updateStrategy"));
         let min_ready = number(spec, "minReadySeconds").unwrap_or(0);
         Self { strategy: strategy.map(fields), min_ready: SimDuration::from_secs(min_ready) }

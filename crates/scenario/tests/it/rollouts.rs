@@ -32,12 +32,14 @@ fn a_rollout_that_cannot_be_is_refused_with_its_place() {
     assert!(refused("{at: 1m, strategy: {type: canary, steps: [{pause: {}}]}}").contains("promoteAfter"));
     assert!(refused("{at: 1m, strategy: {partition: 1}}").contains("`partition` is for StatefulSets"));
     assert!(refused("{at: 1m, strategy: replace}").contains("`rollingUpdate`, `recreate`"));
-    assert!(refused("{at: 1m, service: other}").contains("unknown workload `other`"));
+    let other = refused("{at: 1m, service: other}");
+    assert!(other.contains("no workload is named `other`"), "{other}");
 }
 
 #[test]
 fn what_a_server_does_when_it_is_told_to_stop_is_read_and_its_cost_is_said() {
-    let loaded = |rule: &str| load_text(&with("    model:\n", &format!("    onTerminate: {rule}\n    model:\n"))).expect(rule);
+    let loaded =
+        |rule: &str| load_text(&with("    model:\n", &format!("    onTerminate: {rule}\n    model:\n"))).expect(rule);
     let stop = |rule: &str| loaded(rule).spec.service.pod.stop;
     assert_eq!((stop("finish"), stop("abort")), (StopRule::FINISH, StopRule::Abort));
     let bounded = StopRule::Finish { within: Some(SimDuration::from_secs(90)), poll: SimDuration::from_secs(5) };

@@ -197,6 +197,7 @@ fn services() -> impl Strategy<Value = ServiceSpec> {
             kill_rule,
             replicas_initial: 0,
             order: crate::spec::ReplicaOrder::Parallel,
+            min_ready: SimDuration::ZERO,
             pod: pod(),
         },
     )
