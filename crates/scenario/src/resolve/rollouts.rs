@@ -27,7 +27,7 @@ impl Context<'_> {
         let defaults = UpdateDefaults::of(self.workload.as_ref());
         let has_pool = spec.policies.iter().any(|policy| policy.warm_pool.is_some());
         let title = self.workload.as_ref().map(|workload| workload.document.title());
-        if let (ReplicaOrder::Ordered, Some(title), false) = (service.order, title, has_pool) {
+        if let (ReplicaOrder::Ordered, Some(title)) = (service.order, title) {
             self.note(format!(
                 "{title}: podManagementPolicy OrderedReady: each replica starts when all before it are ready, so that growth by several takes \
                  as many cold starts; with Parallel they start at once"
@@ -36,7 +36,7 @@ impl Context<'_> {
         if has_pool && service.order != ReplicaOrder::Parallel {
             let name = &service.name;
             self.note(format!(
-                "{name}: beside a warm pool its replicas come and go all at once, as those of a Deployment"
+                "{name}: in policies with a warm pool its replicas come and go all at once, as those of a Deployment"
             ));
         }
         let mut rollouts = Vec::new();

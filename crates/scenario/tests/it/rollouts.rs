@@ -33,7 +33,7 @@ fn a_rollout_that_cannot_be_is_refused_with_its_place() {
     assert!(refused("{at: 1m, strategy: {partition: 1}}").contains("`partition` is for StatefulSets"));
     assert!(refused("{at: 1m, strategy: replace}").contains("`rollingUpdate`, `recreate`"));
     let other = refused("{at: 1m, service: other}");
-    assert!(other.contains("no workload is named `other`"), "{other}");
+    assert!(other.contains("there is no workload `other`"), "{other}");
 }
 
 #[test]
