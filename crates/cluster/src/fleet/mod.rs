@@ -23,6 +23,7 @@ mod probes;
 mod protection;
 mod provision;
 mod quota;
+mod release;
 mod removal;
 mod serverless;
 mod spot;

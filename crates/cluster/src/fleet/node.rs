@@ -50,6 +50,8 @@ pub(super) struct Node {
     /// Slots it is counted with among those free.
     pub listed_slots: u32,
     pub image: ImageState,
+    /// The pull under way is of an image that is no longer asked for.
+    pub pulls_old_image: bool,
     /// What is left of an image pull once its bytes are there.
     pub unpack: SimDuration,
     pub cache: NodeCache,

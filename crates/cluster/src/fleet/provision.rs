@@ -502,6 +502,7 @@ impl Node {
             open_key: None,
             listed_slots: 0,
             image,
+            pulls_old_image: false,
             unpack: SimDuration::ZERO,
             cache: NodeCache::default(),
             sync_began: now,

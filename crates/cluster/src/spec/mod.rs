@@ -6,6 +6,7 @@ mod plain;
 mod policy;
 mod prehistory;
 mod probes;
+mod rollout;
 mod scheduling;
 mod service;
 
@@ -21,6 +22,7 @@ pub use policy::{
 };
 pub use prehistory::PrehistorySpec;
 pub use probes::{Probe, Probes};
+pub use rollout::{CanaryStep, Leeway, Portion, RolloutSpec, RolloutStrategy};
 pub use scheduling::{
     HOSTNAME, LabelOperator, LabelRule, NodeLabel, NodeTerm, PlacementKind, PlacementRule, PodOverhead, PodQuota,
     PodScheduling, PreferredTerm, Protection, Taint, TaintEffect, Toleration, affinity_misfit, misfit, named_labels,
@@ -28,7 +30,7 @@ pub use scheduling::{
 };
 pub use service::{
     BatchLatency, ContainerSpec, GroupRestart, KillRule, NoReplicaRule, PodGroup, PodSpec, ReplicaOrder, RetrySpec,
-    Routing, ServiceModel, ServiceSpec, SloSpec, SoftSpread,
+    Routing, ServiceModel, ServiceSpec, SloSpec, SoftSpread, StopRule,
 };
 
 use std::sync::Arc;
@@ -65,6 +67,8 @@ pub struct SimulationSpec {
     pub fleet: FleetSpec,
     /// How metrics travel.
     pub metrics: MetricsSpec,
+    /// New versions that are rolled out, in order of time.
+    pub rollouts: Vec<RolloutSpec>,
     /// The alternatives to compare.
     pub policies: Vec<PolicySpec>,
 }

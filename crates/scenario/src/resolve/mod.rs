@@ -30,6 +30,7 @@ mod recording;
 mod registry;
 mod requests;
 mod requirement;
+mod rollouts;
 mod runtime_class;
 mod scale_target;
 mod scheduling;
@@ -40,6 +41,7 @@ mod spot_history;
 mod targets;
 mod traffic;
 mod triggers;
+mod updates;
 mod usage;
 mod user_series;
 mod versions;
@@ -95,6 +97,10 @@ impl ScenarioFile {
         let Arrivals { traffic, history, before } = context.traffic(spec, &start)?;
         let mut policies = context.policies(spec, &service)?;
         context.keep_buffers(&mut policies, &service, spec)?;
+        let fleet = context.fleet(&self.spec, &service.pod, &window)?;
+        let Arrivals { traffic, history, before } = context.traffic(&self.spec, &start)?;
+        let policies = context.policies(&self.spec, &service)?;
+        let rollouts = context.rollouts(&self.spec, &service)?;
         let mut resolved = SimulationSpec {
             name: self.metadata.name.clone(),
             start_unix_seconds: start.timestamp().as_second(),
@@ -109,6 +115,7 @@ impl ScenarioFile {
             traffic,
             history,
             prehistory: PrehistorySpec::default(),
+            rollouts,
             fleet,
         };
         resolved.prehistory = context.prehistory(run, &resolved, before)?;

@@ -10,6 +10,7 @@ mod node_manifests;
 mod nodes;
 mod overrides;
 mod pipes;
+mod rollouts;
 mod scheduling;
 mod shipped;
 mod support;
