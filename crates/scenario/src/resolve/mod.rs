@@ -97,10 +97,7 @@ impl ScenarioFile {
         let Arrivals { traffic, history, before } = context.traffic(spec, &start)?;
         let mut policies = context.policies(spec, &service)?;
         context.keep_buffers(&mut policies, &service, spec)?;
-        let fleet = context.fleet(&self.spec, &service.pod, &window)?;
-        let Arrivals { traffic, history, before } = context.traffic(&self.spec, &start)?;
-        let policies = context.policies(&self.spec, &service)?;
-        let rollouts = context.rollouts(&self.spec, &service)?;
+        let rollouts = context.rollouts(spec, &service)?;
         let mut resolved = SimulationSpec {
             name: self.metadata.name.clone(),
             start_unix_seconds: start.timestamp().as_second(),
