@@ -20,12 +20,16 @@ pub struct Survey {
     pub autoscalers: Vec<Autoscaler>,
     /// True if there is a NodePool or Provisioner.
     pub has_pools: bool,
+    /// True if there is a ComputeClass that makes node pools.
+    pub has_classes: bool,
     /// Files that documents were found in, in order.
     pub sources: Vec<String>,
     /// File of a Scenario that is there already.
     pub scenario: Option<String>,
     /// Kinds found, without those that have no effect.
     pub kinds: Vec<String>,
+    /// File, line and name of the first ScaledJob, Job or CronJob that takes accelerators, if there is one.
+    pub jobs: Option<String>,
 }
 
 /// A workload that may be the service.
@@ -106,6 +110,10 @@ impl Survey {
         };
         let triton = triton_config(&documents);
         let pools = [Kind::NodePool, Kind::NodePoolBeta, Kind::Provisioner];
+        let makes_pools = |one: &Document| {
+            one.kind == Kind::ComputeClass
+                && one.node.text_at(&["spec", "nodePoolAutoCreation", "enabled"]) == Some("true")
+        };
         let mut kinds: Vec<String> = documents
             .iter()
             .filter(|one| one.treatment() != Treatment::Inert)
@@ -126,9 +134,14 @@ impl Survey {
                 })
                 .collect(),
             has_pools: documents.iter().any(|document| pools.contains(&document.kind)),
+            has_classes: documents.iter().any(makes_pools),
             sources,
             scenario,
             kinds,
+            jobs: documents
+                .iter()
+                .find(|document| is_job(document))
+                .map(|job| format!("{}: {}", job.node.place, job.title())),
         })
     }
 }
@@ -258,6 +271,17 @@ fn engine_asked_for(scaler: &Node) -> Option<Engine> {
     let own = scaler.text().and_then(workload::engine_of_metrics);
     let in_entries = || scaler.entries().iter().find_map(|entry| engine_asked_for(&entry.value));
     own.or_else(in_entries).or_else(|| scaler.items().iter().find_map(engine_asked_for))
+}
+
+/// Work that ends: no replicas serve.
+fn is_job(document: &Document) -> bool {
+    let template = match document.kind_text() {
+        "ScaledJob" => return true,
+        "Job" => document.node.at(&["spec", "template"]),
+        "CronJob" => document.node.at(&["spec", "jobTemplate", "spec", "template"]),
+        _ => None,
+    };
+    template.is_some_and(|template| accelerator(template).is_some())
 }
 
 fn template(workload: &Workload) -> &Node {

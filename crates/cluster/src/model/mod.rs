@@ -6,11 +6,15 @@
 
 mod control;
 mod event;
+mod ordered;
 mod pods;
 mod prehistory;
 mod reconcile;
 mod recorder;
 mod remarks;
+mod rollout;
+mod sets;
+mod stop;
 
 use engine::{Agenda, Digest, Model, run};
 use record::RunRecord;
@@ -21,12 +25,13 @@ use crate::fleet::{Fleet, FleetEvent, Notice, Out};
 use crate::flow::{self, Flow};
 use crate::metrics::{Pipeline, World};
 use crate::requests::{InOrder, RequestSink};
-use crate::spec::{PolicySpec, SimulationSpec};
+use crate::spec::{PolicySpec, ReplicaOrder, SimulationSpec};
 use control::Controllers;
 pub(crate) use event::Event;
 pub(crate) use pods::Pods;
 pub(crate) use pods::{PodState, Role};
 use recorder::Recorder;
+use sets::ReplicaSets;
 
 /// A run in progress.
 pub(crate) struct Cluster<'a> {
@@ -40,6 +45,13 @@ pub(crate) struct Cluster<'a> {
     pods: Pods,
     pipeline: Pipeline,
     controllers: Controllers,
+    /// Versions of the workload and how many pods each shall have; sizes count while a new one is rolled out.
+    sets: ReplicaSets,
+    rollout: Option<rollout::Running>,
+    /// Ordinals of a StatefulSet below it keep the version before.
+    partition: u32,
+    /// When availability is next looked at.
+    settles_at: SimTime,
     recorder: Recorder,
     digest: Digest,
     /// What the fleet asks to have scheduled and has to say; reused.
@@ -89,6 +101,10 @@ pub(crate) fn simulate_flow(
         pods: Pods::new(),
         pipeline: Pipeline::new(spec, &controllers.queries(), seed),
         controllers,
+        sets: ReplicaSets::new(spec.replicas_at_start(policy)),
+        rollout: None,
+        partition: 0,
+        settles_at: SimTime::ZERO,
         recorder: Recorder::new(spec, alternative, keep),
         digest: Digest::default(),
         out: Out::default(),
@@ -118,11 +134,13 @@ impl Cluster<'_> {
         (0..self.standby_size()).for_each(|_| self.create_ready(Role::Standby));
         if let Some(pause) = self.policy.pause_pods {
             self.fleet.preempt_after(pause.preemption);
-            self.fleet.start_pause_pods(pause.count, SimTime::ZERO, &mut self.out);
+            self.fleet.keep_room_only(pause.is_room);
+            self.fleet.start_pause_pods(pause.count_at(actives), SimTime::ZERO, &mut self.out);
         }
         self.take_notices(agenda);
         self.schedule_clocks(agenda);
         self.schedule_begin(agenda);
+        self.schedule_rollouts(agenda);
     }
 
     fn schedule_clocks(&mut self, agenda: &mut Agenda<Event>) {
@@ -289,6 +307,7 @@ impl Cluster<'_> {
     }
 
     fn finish(mut self, seed: u64) -> RunRecord {
+        self.remark_on_unfinished_rollout();
         let end = self.on_agenda(self.spec.end);
         self.tell_busy(end);
         let arrived = self.flow.finish(end);
@@ -339,8 +358,15 @@ impl Model for Cluster<'_> {
             Event::Step => self.step(agenda),
             Event::MeasureFrom => self.measure_from(now),
             Event::Begin => self.begin(now),
+            Event::Rollout(index) => self.begin_rollout(index, now),
+            Event::Settle => {}
+            Event::Stop(pod) => self.stop_serving(pod, now),
         }
         self.take_notices(agenda);
+        if self.settles() {
+            self.settle_workload(agenda);
+            self.take_notices(agenda);
+        }
         for (time, event) in self.pipeline.take_pending() {
             agenda.schedule(time, Event::Metrics(event));
         }
@@ -380,6 +406,12 @@ impl Cluster<'_> {
             scaler: self.controllers.scaler,
         };
         self.pipeline.handle(event, &mut world);
+    }
+
+    /// Whether pods come and go by more than a count: in order, or one version for another.
+    fn settles(&self) -> bool {
+        let is_ordered = self.spec.service.order != ReplicaOrder::Parallel && self.policy.warm_pool.is_none();
+        is_ordered || self.rollout.is_some()
     }
 
     fn standby_size(&self) -> u32 {

@@ -302,6 +302,7 @@ impl DeploymentFile {
             probe_initial_delay: SimDuration::from_secs(probe.map_or(0, |probe| probe.initial_delay_seconds)),
             endpoint_delay,
             drain_delay: None,
+            stop: cluster::spec::StopRule::FINISH,
             spread: self.spread()?,
             node_selector: spec.node_selector.clone().into_iter().collect(),
             priority: spec.priority.unwrap_or(0),

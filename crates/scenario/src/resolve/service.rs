@@ -18,6 +18,8 @@ use crate::manifest::Quantity;
 use crate::quantity::{Count, Time};
 
 use super::Context;
+use super::rollouts::stop_rule;
+use super::updates::UpdateDefaults;
 
 /// Amounts that distributions can be made of, as plain numbers.
 pub trait Plain: Copy {
@@ -53,7 +55,8 @@ impl Context<'_> {
             (None, None) => return Err(self.no_workload()),
         };
         let order = self.workload.as_ref().map_or(ReplicaOrder::Parallel, |workload| workload.order);
-        let pod = PodSpec { drain_delay: file.drain_delay.map(Time::duration), ..pod };
+        let stop = stop_rule(file.on_terminate.as_ref());
+        let pod = PodSpec { drain_delay: file.drain_delay.map(Time::duration), stop, ..pod };
         if let (ModelFile::ContinuousBatching(_), Some(delay)) = (&file.model, pod.drain_delay)
             && delay > pod.pre_stop
         {
@@ -61,7 +64,7 @@ impl Context<'_> {
                           away is not modelled";
             return Err(self.inconsistent("spec.service.drainDelay", reason));
         }
-        Ok(ServiceSpec {
+        let service = ServiceSpec {
             name,
             namespace,
             model: self.model(&file.model)?,
@@ -79,8 +82,11 @@ impl Context<'_> {
             },
             replicas_initial: file.replicas.unwrap_or(replicas),
             order,
+            min_ready: UpdateDefaults::of(self.workload.as_ref()).min_ready,
             pod,
-        })
+        };
+        self.note_lost_at_stop(&service);
+        Ok(service)
     }
 
     fn retries(&self, file: &ServiceFile) -> Result<Option<RetrySpec>, ScenarioError> {
@@ -126,6 +132,7 @@ impl Context<'_> {
             probe_initial_delay: pod.probe_initial_delay.duration(),
             endpoint_delay,
             drain_delay: None,
+            stop: cluster::spec::StopRule::FINISH,
             spread: SoftSpread {
                 nodes: pod.spread.contains(&SpreadFile::Nodes),
                 zones: pod.spread.contains(&SpreadFile::Zones),

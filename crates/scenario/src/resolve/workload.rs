@@ -1,6 +1,6 @@
 //! The workload of the service: which it is, and its pod.
 
-use cluster::spec::{PodGroup, PodSpec, ReplicaOrder};
+use cluster::spec::{PodGroup, PodSpec};
 use units::SimDuration;
 
 use crate::error::{Allowed, ScenarioError};
@@ -135,7 +135,7 @@ impl Context<'_> {
             let title = workload.document.title();
             self.note(format!("{title} comes from a cluster: its {replicas} replicas are those of that moment, and the number the run starts with"));
         }
-        self.beyond_the_model(workload)?;
+        beyond_the_model(workload)?;
         if let Some(group) = &workload.group {
             let (worker, _) = self.shaped_pod(workload, &group.worker, endpoint_delay)?;
             pod.group = Some(PodGroup {
@@ -149,25 +149,6 @@ impl Context<'_> {
             });
         }
         Ok((pod, replicas.unwrap_or(1)))
-    }
-
-    /// What the model does not do with groups and orders that the manifest asks for.
-    fn beyond_the_model(&mut self, workload: &Workload) -> Result<(), ScenarioError> {
-        let title = workload.document.title();
-        if let Some(group) = &workload.group {
-            let reason = format!(
-                "a replica of {title} is a group of {} pods that start, fail and are paid for together",
-                group.size
-            );
-            return Err(ScenarioError::NotModelled { at: workload.document.node.locate("spec"), reason });
-        }
-        if workload.order == ReplicaOrder::Ordered {
-            self.note(format!(
-                "{title}: a cluster starts its replicas one after another (OrderedReady), here they start at once: growth by several is too \
-                 fast; `podManagementPolicy: Parallel` is what is simulated"
-            ));
-        }
-        Ok(())
     }
 
     fn shaped_pod(
@@ -229,4 +210,13 @@ fn renamed(mut error: ScenarioError, template_path: &str) -> ScenarioError {
         _ => {}
     }
     error
+}
+
+/// What the model does not do with groups that the manifest asks for.
+fn beyond_the_model(workload: &Workload) -> Result<(), ScenarioError> {
+    let Some(group) = &workload.group else { return Ok(()) };
+    let title = workload.document.title();
+    let reason =
+        format!("a replica of {title} is a group of {} pods that start, fail and are paid for together", group.size);
+    Err(ScenarioError::NotModelled { at: workload.document.node.locate("spec"), reason })
 }

@@ -322,6 +322,10 @@ fn trigger(own: &Node, kind: &str) -> Node {
         ],
     };
     let text = |(old, new): &(&str, &'static str)| Some((*new, own.with_text(own.text_at(&[old])?)));
-    let metadata: Vec<(&str, Node)> = names.iter().filter_map(text).collect();
+    let mut metadata: Vec<(&str, Node)> = names.iter().filter_map(text).collect();
+    if kind == "aws-cloudwatch" {
+        // The operator fills in the region that it runs in.
+        metadata.push(("awsRegion", own.with_text("us-east-1")));
+    }
     own.with_map([("type", own.with_text(kind)), ("metadata", own.with_map(metadata))])
 }
