@@ -31,6 +31,7 @@ mod server;
 mod service;
 mod shapes;
 mod spot_history;
+mod stopping;
 mod targets;
 mod traffic;
 mod triggers;

@@ -4,9 +4,12 @@
 //! Flags and defaults are those of the engines' own sources, by release where they changed (vLLM `config/scheduler.py`, SGLang
 //! `server_args.py`, TGI `launcher`, Triton `model_config.proto`). What is not written and has no default that is known stays open.
 
+mod stop;
 mod triton;
 mod words;
 
+pub use stop::Stopping;
+pub(crate) use stop::{in_words, stopping};
 pub use triton::TritonConfig;
 pub use words::Words;
 
