@@ -27,6 +27,7 @@ mod requirement;
 mod rollouts;
 mod scale_target;
 mod scheduling;
+mod scrape_configs;
 mod server;
 mod service;
 mod shapes;
