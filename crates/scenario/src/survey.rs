@@ -20,6 +20,8 @@ pub struct Survey {
     pub autoscalers: Vec<Autoscaler>,
     /// True if there is a NodePool or Provisioner.
     pub has_pools: bool,
+    /// True if there is a ComputeClass that makes node pools.
+    pub has_classes: bool,
     /// Files that documents were found in, in order.
     pub sources: Vec<String>,
     /// File of a Scenario that is there already.
@@ -104,6 +106,10 @@ impl Survey {
         };
         let triton = triton_config(&documents);
         let pools = [Kind::NodePool, Kind::NodePoolBeta, Kind::Provisioner];
+        let makes_pools = |one: &Document| {
+            one.kind == Kind::ComputeClass
+                && one.node.text_at(&["spec", "nodePoolAutoCreation", "enabled"]) == Some("true")
+        };
         let mut kinds: Vec<String> = documents
             .iter()
             .filter(|one| one.treatment() != Treatment::Inert)
@@ -118,6 +124,7 @@ impl Survey {
                 .map(|workload| Candidate { triton: triton.clone(), ..Candidate::of(workload, is_scaled(workload)) })
                 .collect(),
             has_pools: documents.iter().any(|document| pools.contains(&document.kind)),
+            has_classes: documents.iter().any(makes_pools),
             sources,
             scenario,
             kinds,

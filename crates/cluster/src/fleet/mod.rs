@@ -10,6 +10,7 @@ mod cold_start;
 mod commitment;
 mod consolidation;
 mod event;
+mod gpu_label;
 mod karpenter;
 mod life;
 mod meter;
@@ -17,6 +18,7 @@ mod node;
 mod pause;
 mod placement;
 mod pod;
+mod preference;
 mod probes;
 mod protection;
 mod provision;
@@ -74,6 +76,8 @@ pub struct Fleet {
     pods: Vec<Pod>,
     nodes: Vec<Node>,
     offers: Vec<Offer>,
+    /// Steps by which Karpenter gives preferences up; 1 where there are none.
+    steps: u32,
     zones: Vec<Zone>,
     /// Pools in the order they are tried: weight descending, then name, the later in the alphabet first.
     pool_order: Vec<usize>,
@@ -103,6 +107,8 @@ pub struct Fleet {
     paused: BTreeSet<NodeId>,
     /// From a pod's preempting a pause pod to its being bound.
     preemption: SimDuration,
+    /// Pause pods are room that is kept, for pods of any priority.
+    room_only: bool,
     retry_asked: bool,
     standbys_on_demand: bool,
     transfers: transfer::Transfers,
@@ -129,7 +135,8 @@ pub struct Fleet {
 impl Fleet {
     /// The infrastructure of `spec` for pods like `pod`, at time zero and without nodes.
     pub fn new(spec: &FleetSpec, pod: &PodSpec, seed: u64) -> Self {
-        let (offers, zones) = life::list_offers(spec, pod);
+        let (mut offers, zones) = life::list_offers(spec, pod);
+        let steps = preference::rank(&mut offers, spec, pod);
         let mut pool_order: Vec<usize> = (0..spec.pools.len()).collect();
         pool_order.sort_by(|&a, &b| {
             let key = |pool: usize| (spec.pools[pool].weight, &spec.pools[pool].name);
@@ -154,6 +161,7 @@ impl Fleet {
             quota: quota::Quota::new(&pod.scheduling.quotas),
             windows: spec.pools.iter().map(|pool| calendar::windows(&pool.budgets)).collect(),
             offers,
+            steps,
             zones,
             pool_order,
             pool_offers,
@@ -168,6 +176,7 @@ impl Fleet {
             pauses_waiting: 0,
             paused: BTreeSet::new(),
             preemption: SimDuration::ZERO,
+            room_only: false,
             retry_asked: false,
             standbys_on_demand: false,
             transfers: transfer::Transfers::new(&spec.cold_start.links),

@@ -134,7 +134,8 @@ impl Cluster<'_> {
         (0..self.standby_size()).for_each(|_| self.create_ready(Role::Standby));
         if let Some(pause) = self.policy.pause_pods {
             self.fleet.preempt_after(pause.preemption);
-            self.fleet.start_pause_pods(pause.count, SimTime::ZERO, &mut self.out);
+            self.fleet.keep_room_only(pause.is_room);
+            self.fleet.start_pause_pods(pause.count_at(actives), SimTime::ZERO, &mut self.out);
         }
         self.take_notices(agenda);
         self.schedule_clocks(agenda);

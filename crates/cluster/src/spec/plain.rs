@@ -60,6 +60,7 @@ impl InstanceOffering {
             insufficient_capacity: 0.0,
             labels: Vec::new(),
             extended: Vec::new(),
+            overlay: None,
         }
     }
 }

@@ -53,11 +53,11 @@ fn documents_without_effect_are_one_line_and_a_list_for_those_who_ask() {
 
 #[test]
 fn what_an_answer_lacks_is_named_where_it_concerns_the_service() {
-    let buffer = "---\napiVersion: autoscaling.x-k8s.io/v1beta1\nkind: CapacityBuffer\nmetadata: {name: q}\nspec: {replicas: 2}\n";
+    let request = "---\napiVersion: autoscaling.x-k8s.io/v1\nkind: ProvisioningRequest\nmetadata: {name: q}\nspec: {provisioningClassName: best-effort-atomic-scale-up.autoscaling.x-k8s.io}\n";
     let sticky = "---\napiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {sessionAffinity: ClientIP}\n";
-    let loaded = load_text(&format!("{SCENARIO}{buffer}{sticky}")).unwrap();
+    let loaded = load_text(&format!("{SCENARIO}{request}{sticky}")).unwrap();
     assert_snapshot!(loaded.notes.join("\n"), @r"
-    scenario.yaml: CapacityBuffer/q: the room it keeps is left out; `pausePods` of a policy keeps the same
+    scenario.yaml: ProvisioningRequest/q: nodes that come all at once or not at all are left out
     scenario.yaml: Service/s: `sessionAffinity: ClientIP` keeps a client on one replica; that is left out
     ");
 }

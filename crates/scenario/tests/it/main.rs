@@ -6,6 +6,7 @@ mod folders;
 mod karpenter;
 mod manifests;
 mod metrics;
+mod node_manifests;
 mod nodes;
 mod overrides;
 mod pipes;

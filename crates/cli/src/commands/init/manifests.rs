@@ -55,6 +55,8 @@ pub struct Found {
     pub scaled_objects: Vec<String>,
     /// True if there is a NodePool or Provisioner.
     pub has_pools: bool,
+    /// True if there is a ComputeClass that makes node pools.
+    pub has_classes: bool,
     /// What the user should know.
     pub notes: Vec<String>,
 }
@@ -85,6 +87,7 @@ impl Found {
         found.autoscalers(&survey, position);
         found.refuse_own_scaler(args.workload.is_some())?;
         found.has_pools = survey.has_pools;
+        found.has_classes = survey.has_classes;
         Ok(found)
     }
 

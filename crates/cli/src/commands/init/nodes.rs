@@ -1,8 +1,9 @@
 //! Where pods run: on the pools of the manifests, else on the machine their labels ask for, else on the cheapest that holds them.
 
+use std::cmp::Reverse;
 use std::path::Path;
 
-use cluster::spec::{InstanceOffering, PodSpec};
+use cluster::spec::{PodSpec, named_labels, slots};
 use prices::{Catalog, Gpu, Label, Machine, Query, default_region, known_values, machines, well_known_key};
 use record::Purchase;
 use scenario::{Loaded, ScenarioError};
@@ -53,6 +54,12 @@ pub fn choose(starter: &Starter, found: &Found) -> Result<Chosen> {
             Err(error) => return Err(Failure::input(error)),
         }
     }
+    if found.has_classes && !found.has_pools {
+        match works(&NodesChoice::Manifests) {
+            Ok(loaded) => return Ok(on_manifests(&loaded, notes)),
+            Err(error) => notes.push(format!("nodes: {error}; a pool was made up")),
+        }
+    }
     let sign = sign(found);
     let mut refusal = None;
     for offer in offers(&pod, sign.as_ref().map(|sign| sign.1)) {
@@ -75,20 +82,25 @@ pub fn choose(starter: &Starter, found: &Found) -> Result<Chosen> {
     Err(Failure::input(refused(&pod, refusal)))
 }
 
-/// On the pools of the manifests; which GPU that is follows from what Karpenter would launch first.
+/// On the pools of the manifests; which GPU that is follows from what would be launched first.
 fn on_manifests(loaded: &Loaded, mut notes: Vec<String>) -> Chosen {
     let (spec, pod) = (&loaded.spec.fleet, &loaded.spec.service.pod);
-    let holds = |offering: &&InstanceOffering| pod.gpus <= offering.gpus && pod.gpu_resource == offering.gpu_resource;
-    let offerings = spec.pools.iter().flat_map(|pool| &pool.offerings).filter(holds);
-    let first = offerings.min_by_key(|offering| offering.prices[0].1);
+    let named = named_labels(&spec.pools);
+    let offerings = spec.pools.iter().flat_map(|pool| pool.offerings.iter().map(move |offering| (pool, offering)));
+    let offerings = offerings.filter(|(pool, offering)| slots(offering, (pool, &named), pod) > 0);
+    let first = offerings.min_by_key(|(pool, offering)| (Reverse(pool.weight), offering.prices[0].1));
+    let first = first.map(|(_, offering)| offering);
+    let is_equal = spec.pools.iter().all(|pool| pool.weight == spec.pools[0].weight);
     let gpu = first.and_then(|offering| {
         let by_type = || prices::machine(&offering.instance_type).and_then(|machine| machine.gpu);
         Gpu::of_product(&offering.gpu_product).or_else(by_type)
     });
     if let (Some(first), Some(gpu)) = (first, gpu) {
         notes.push(format!(
-            "nodes: the pools of the manifests; how fast a replica serves is a guess for {}, the GPU of {}, the cheapest of them",
-            gpu.name, first.instance_type
+            "nodes: the pools of the manifests; how fast a replica serves is a guess for {}, the GPU of {}, {}",
+            gpu.name,
+            first.instance_type,
+            if is_equal { "the cheapest of them" } else { "the cheapest of the pool that is tried first" }
         ));
     }
     Chosen { nodes: NodesChoice::Manifests, gpu: gpu.map(|gpu| (gpu, pod.gpus)), notes }

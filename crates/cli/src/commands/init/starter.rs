@@ -321,7 +321,7 @@ fn nodes_text(nodes: &NodesChoice) -> String {
     match nodes {
         NodesChoice::Serverless => "  nodes: {manager: {serverless: {price: $1/h}}}\n".to_owned(),
         NodesChoice::Manifests => {
-            "  # Nodes come from the NodePool or Provisioner beside this file. Prices written here take precedence:\n  \
+            "  # Nodes come from the NodePool, Provisioner or ComputeClass beside this file. Prices written here take precedence:\n  \
              # `g5.xlarge: {onDemand: $1.01/h, spot: $0.45/h}`.\n  prices: {catalog: embedded}\n"
                 .to_owned()
         }
