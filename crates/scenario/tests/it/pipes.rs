@@ -167,7 +167,7 @@ data:
     assert_eq!(loaded.spec.metrics.rules[0].interval_ms(), 60_000);
     assert!(!loaded.notes.iter().any(|note| note.contains("ConfigMap/prometheus-rules")), "{:?}", loaded.notes);
     let broken = map.replace("sum by (namespace, pod)", "sum by (namespace");
-    assert_snapshot!(message(&format!("{}{broken}", hpa("Pods", "llm:waiting:sum"))), @"");
+    assert_snapshot!(message(&format!("{}{broken}", hpa("Pods", "llm:waiting:sum"))), @r##"scenario.yaml:57:11: data["scaling.rules"].groups[0].rules[0].expr: cannot parse query "sum by (namespace (vllm:num_requests_waiting)": unclosed left parenthesis"##);
 }
 
 #[test]
@@ -186,5 +186,8 @@ kind: Prometheus
 metadata: {name: k8s, namespace: monitoring}
 spec: {additionalScrapeConfigs: {name: more, key: more.yaml}}
 ";
-    assert_snapshot!(notes_with("not read: ", &format!("{}{documents}", hpa("Pods", "vllm:num_requests_waiting"))), @"");
+    assert_snapshot!(notes_with("not read: ", &format!("{}{documents}", hpa("Pods", "vllm:num_requests_waiting"))), @r"
+    not read: scenario.yaml: ConfigMap/prometheus-server: scrape_configs of prometheus.yml: labels and interval that it gives to series are not known; `metrics.targets` states them
+    not read: scenario.yaml: Prometheus/k8s: spec.additionalScrapeConfigs: labels and interval that it gives to series are not known; `metrics.targets` states them
+    ");
 }
