@@ -150,7 +150,7 @@ fn a_broken_recording_rule_is_refused_where_it_stands() {
 #[test]
 fn a_selector_of_a_metric_that_is_none_is_refused_where_it_stands() {
     let selectors = [
-        ("{matchExpressions: [{key: pod, operator: Gt, values: [\"1\"]}]}", "`In`"),
+        ("{matchExpressions: [{key: pod, operator: Gt, values: [\"1\"]}]}", "one of: In, NotIn, Exists, DoesNotExist"),
         ("{matchExpressions: [{key: pod, operator: In}]}", "`In` and `NotIn` need at least one value"),
         ("{matchExpressions: [{key: pod, operator: Exists, values: [a]}]}", "take no values"),
     ];
