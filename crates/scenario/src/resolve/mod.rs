@@ -34,6 +34,7 @@ mod rollouts;
 mod runtime_class;
 mod scale_target;
 mod scheduling;
+mod scrape_configs;
 mod server;
 mod service;
 mod shapes;
