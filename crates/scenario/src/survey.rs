@@ -195,6 +195,13 @@ impl Candidate {
         by_container.or_else(|| server::size_in_name(self.model.as_deref()?))
     }
 
+    /// `service.onTerminate` as its server behaves, and what says so; nothing where the server is not known.
+    pub fn on_terminate(&self) -> Option<(String, String)> {
+        let stopping = server::stopping(self.container.as_ref()?, self.engine?);
+        let doubt = if stopping.is_known { "" } else { ": not known, so it is taken to finish" };
+        Some((stopping.rule_in_words(), format!("{}{doubt}", stopping.source)))
+    }
+
     /// True if it goes by this name: `NAME`, `Kind/NAME` or `NAMESPACE/Kind/NAME`.
     pub fn is_called(&self, name: &str) -> bool {
         match name.split('/').collect::<Vec<_>>()[..] {

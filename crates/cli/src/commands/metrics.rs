@@ -55,7 +55,12 @@ pub fn metrics(args: &Metrics) -> Result<Outcome> {
 fn pattern(args: &Metrics) -> Result<Option<Matcher>> {
     let Some(text) = &args.name else { return Ok(None) };
     let matcher = Matcher::pattern("name", &format!(".*(?:{text}).*"));
-    matcher.map(Some).map_err(|error| Failure::input(format!("--match {text}: {}", error.reason)))
+    matcher.map(Some).map_err(|error| {
+        // The expression's own message draws the whole pattern; its last line says what is wrong.
+        let reason = error.reason.lines().last().unwrap_or_default();
+        let reason = reason.strip_prefix("error: ").unwrap_or(reason);
+        Failure::input(format!("--match {text}: not a regular expression: {reason}"))
+    })
 }
 
 /// One metric, buckets and sums together.

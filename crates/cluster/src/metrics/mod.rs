@@ -16,6 +16,7 @@ mod process;
 mod resource;
 mod rules;
 mod scrape;
+mod selector;
 mod signal;
 mod tally;
 #[cfg(test)]
@@ -44,6 +45,7 @@ use plan::{Figure, Plan, Readers};
 use process::Process;
 pub(crate) use resource::request_table;
 use scrape::Instance;
+pub use selector::requirements as metric_selector;
 use tally::{POOL_PERIOD, Tally};
 use value::{Fixed, Source, Subject};
 pub(crate) use world::{ScalerStatus, World};

@@ -9,6 +9,7 @@ mod event;
 mod ordered;
 mod pods;
 mod prehistory;
+mod progress;
 mod reconcile;
 mod recorder;
 mod remarks;
@@ -307,8 +308,8 @@ impl Cluster<'_> {
     }
 
     fn finish(mut self, seed: u64) -> RunRecord {
-        self.remark_on_unfinished_rollout();
         let end = self.on_agenda(self.spec.end);
+        self.remark_on_unfinished_rollout(end);
         self.tell_busy(end);
         let arrived = self.flow.finish(end);
         for (pod, slot) in self.pods.in_flow() {

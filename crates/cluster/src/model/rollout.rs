@@ -3,6 +3,7 @@
 //! A pass is made whenever anything of the service has changed. StatefulSets replace their pods in place: see [`super::ordered`].
 
 use engine::Agenda;
+use record::RolloutLife;
 use units::{PodId, SimDuration, SimTime};
 
 use super::pods::{PodState, Role};
@@ -22,9 +23,42 @@ pub(super) struct Running {
     /// When all pods of a blue-green preview were available, and when requests went over to them.
     previewed: Option<SimTime>,
     promoted: Option<SimTime>,
+    /// How far it was, since when it is no further, and whether that has been told.
+    pub(super) life: RolloutLife,
+    pub(super) moved_at: SimTime,
+    pub(super) is_stuck: bool,
 }
 
 impl Running {
+    fn begin(spec: RolloutSpec, now: SimTime) -> Self {
+        let life = RolloutLife { began: spec.at, ..RolloutLife::default() };
+        Self { spec, step: 0, since: None, previewed: None, promoted: None, life, moved_at: now, is_stuck: false }
+    }
+
+    pub(super) fn spec(&self) -> &RolloutSpec {
+        &self.spec
+    }
+
+    /// What it waits for by the clock, and until when.
+    pub(super) fn waits_until(&self, now: SimTime) -> Option<(&'static str, SimTime)> {
+        let (what, until) = match &self.spec.strategy {
+            RolloutStrategy::Canary { steps, .. } => match (steps.get(self.step), self.since) {
+                (Some(CanaryStep::Pause(length)), Some(since)) => {
+                    ("a pause of the canary", since.saturating_add(*length))
+                }
+                _ => return None,
+            },
+            RolloutStrategy::BlueGreen { promote_after, scale_down_delay, .. } => match (self.previewed, self.promoted)
+            {
+                (_, Some(promoted)) => ("the delay of the old pods", promoted.saturating_add(*scale_down_delay)),
+                (Some(previewed), None) => ("the promotion", previewed.saturating_add(*promote_after)),
+                (None, None) => return None,
+            },
+            _ => return None,
+        };
+        (until > now).then_some((what, until))
+    }
+
     /// What bounds the sizes meanwhile.
     fn leeway(&self) -> Leeway {
         leeway_of(&self.spec.strategy)
@@ -58,16 +92,17 @@ impl Cluster<'_> {
     /// A new template is applied. One that is still being rolled out is an old version from now on.
     pub(super) fn begin_rollout(&mut self, index: u32, now: SimTime) {
         let spec = self.spec.rollouts[index as usize].clone();
-        if self.rollout.is_some() {
+        if let Some(unfinished) = self.rollout.take() {
             let at = self.in_run(now);
             self.recorder.remark(format!("the rollout before the one at {at} was not over when that began"));
+            self.recorder.rollout(unfinished.life);
         }
         self.fleet.release(spec.image_is_new, spec.model_is_new, self.in_run(now));
         self.sets.begin(self.controllers.desired, leeway_of(&spec.strategy));
         if let RolloutStrategy::Ordered { partition, .. } = spec.strategy {
             self.partition = partition;
         }
-        self.rollout = Some(Running { spec, step: 0, since: None, previewed: None, promoted: None });
+        self.rollout = Some(Running::begin(spec, now));
     }
 
     /// Brings the pods in line with the wanted count and the version, as far as that goes at this instant.
@@ -77,6 +112,7 @@ impl Cluster<'_> {
         } else if self.rollout.is_some() {
             self.settle_sets(agenda);
         }
+        self.follow_rollout(agenda);
         self.note_end_of_rollout(agenda.now());
         self.wait_for_availability(agenda);
     }
@@ -277,25 +313,28 @@ impl Cluster<'_> {
             if rollout.ordered().is_none_or(|(partition, _)| partition == 0) {
                 self.sets.settle();
             }
-            self.rollout = None;
+            if let Some(Running { life, .. }) = self.rollout.take() {
+                self.recorder.rollout(RolloutLife { ended: Some(self.in_run(now)), ..life });
+            }
         }
     }
 
     /// A rollout that the end of the run cuts off is said to have been.
-    pub(super) fn remark_on_unfinished_rollout(&mut self) {
-        let Some(rollout) = &self.rollout else { return };
-        let began = rollout.spec.at;
-        let revision = self.sets.revision();
-        let is_new = |pod: &PodId| self.pods.revision(*pod) == revision;
-        let starting: Vec<PodId> = self.pods.with(Role::Active, PodState::Starting).filter(is_new).collect();
-        let unplaced = starting.iter().filter(|&&pod| !self.pods.is_scheduled(pod)).count();
-        let starting = starting.len();
-        let ready = self.pods.ready_of(revision);
-        let wanted = self.controllers.desired;
+    pub(super) fn remark_on_unfinished_rollout(&mut self, end: SimTime) {
+        let Some(rollout) = self.rollout.take() else { return };
+        let (began, wanted) = (rollout.spec.at, self.controllers.desired);
+        let ready = self.pods.ready_of(self.sets.revision());
+        let waits = self.what_it_waits_for(&rollout, end);
+        let is_full = matches!(&rollout.spec.strategy, RolloutStrategy::Rolling(leeway) if leeway.of(wanted).1 == 0);
+        let advice = match (waits.iter().any(|wait| wait.ends_with("to get a node")), is_full) {
+            (true, true) => "; with maxUnavailable 0 no old pod makes way for it: the surge needs a free GPU",
+            _ => "",
+        };
+        let waits = if waits.is_empty() { "nothing".to_owned() } else { waits.join(" and ") };
         self.recorder.remark(format!(
-            "the rollout at {began} was not over at the end: {ready} of {wanted} replicas were new and ready, {starting} starting, {unplaced} \
-             of these without a node"
+            "the rollout at {began} was not over at the end: {ready} of {wanted} replicas were new and ready; it waited for {waits}{advice}"
         ));
+        self.recorder.rollout(rollout.life);
     }
 }
 

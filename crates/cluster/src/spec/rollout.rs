@@ -13,6 +13,8 @@ pub struct RolloutSpec {
     pub model_is_new: bool,
     /// A pod is available when it has been ready this long (`minReadySeconds`).
     pub min_ready: SimDuration,
+    /// Without progress for so long it is said to have none (`progressDeadlineSeconds`); nothing else follows. StatefulSets have no such limit.
+    pub progress_deadline: Option<SimDuration>,
     /// How old pods give way to new ones.
     pub strategy: RolloutStrategy,
 }

@@ -41,6 +41,7 @@ fn rollout(strategy: RolloutStrategy) -> RolloutSpec {
         image_is_new: true,
         model_is_new: false,
         min_ready: SimDuration::ZERO,
+        progress_deadline: Some(seconds(600)),
         strategy,
     }
 }
@@ -80,7 +81,11 @@ fn without_a_free_gpu_a_rollout_that_may_miss_no_replica_never_ends() {
     let record = rolled_out(spec(4, 4, 0.1), rolling(1, 0));
     assert_eq!((ended(&record, "rollout"), fewest(&record)), (0, 4));
     let told = record.remarks.iter().find(|remark| remark.contains("was not over at the end")).expect("it is said");
-    assert!(told.contains("1 of these without a node"), "{told}");
+    assert!(told.contains("1 new pod to get a node") && told.contains("needs a free GPU"), "{told}");
+    assert!(record.remarks.iter().any(|remark| remark.contains("made no progress for")), "{:?}", record.remarks);
+    let life = &record.rollouts[0];
+    let last = life.stages.last().expect("a stage");
+    assert_eq!((life.ended, last.new, last.available, last.old), (None, 1, 0, 4));
     let record = rolled_out(spec(4, 4, 0.1), rolling(0, 1));
     assert_eq!((ended(&record, "rollout"), fewest(&record)), (4, 3));
 }

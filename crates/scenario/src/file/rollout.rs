@@ -95,6 +95,8 @@ pub enum StrategyKind {
     RollingUpdate,
     /// All old ones go before a new one comes.
     Recreate,
+    /// A StatefulSet's: only pods that go for other reasons are replaced by new ones.
+    OnDelete,
     /// In steps.
     Canary,
     /// All new ones beside all old ones, then a switch.
@@ -104,7 +106,8 @@ pub enum StrategyKind {
 impl<'de> Deserialize<'de> for StrategyFile {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Either;
-        const WORDS: &str = "`rollingUpdate`, `recreate`, `canary` or `blueGreen`, or a mapping with `type` and more";
+        const WORDS: &str =
+            "`rollingUpdate`, `recreate`, `onDelete`, `canary` or `blueGreen`, or a mapping with `type` and more";
         impl<'de> Visitor<'de> for Either {
             type Value = StrategyFile;
 
@@ -116,6 +119,7 @@ impl<'de> Deserialize<'de> for StrategyFile {
                 let kind = match text {
                     "rollingUpdate" => StrategyKind::RollingUpdate,
                     "recreate" => StrategyKind::Recreate,
+                    "onDelete" => StrategyKind::OnDelete,
                     "canary" => StrategyKind::Canary,
                     "blueGreen" => StrategyKind::BlueGreen,
                     _ => return Err(E::invalid_value(Unexpected::Str(text), &WORDS)),

@@ -246,7 +246,7 @@ fn is_configuration(node: &Node) -> bool {
 }
 
 /// A document within a block of text; its lines count from that of the block's first one, below its key.
-fn embedded(text: &Node) -> Result<Option<Node>, ScenarioError> {
+pub(super) fn embedded(text: &Node) -> Result<Option<Node>, ScenarioError> {
     let mut nodes = parse_documents(&text.place.source, text.text().unwrap_or_default())?;
     let Some(mut node) = nodes.pop() else { return Ok(None) };
     move_down(&mut node, text.place.line);

@@ -41,11 +41,10 @@ const ANNOTATIONS: [Rule; 1] = [("metadata.annotations", Ignored)];
 
 const DEPLOYMENT: [Rule; 10] = [
     ("spec.selector", Ignored),
-    ("spec.strategy", Ignored),
+    ("spec.strategy", Elsewhere),
     ("spec.revisionHistoryLimit", Ignored),
-    ("spec.progressDeadlineSeconds", Ignored),
-    // It delays when a pod counts as available, which only rollouts look at.
-    ("spec.minReadySeconds", Ignored),
+    ("spec.progressDeadlineSeconds", Elsewhere),
+    ("spec.minReadySeconds", Elsewhere),
     ("spec.paused", Ignored),
     ("spec.template.metadata.annotations", Elsewhere),
     ("spec.template.metadata.name", Ignored),

@@ -11,7 +11,7 @@ use units::SimDuration;
 
 use crate::error::{At, ScenarioError};
 use crate::file::{MetricsFile, OnUnknownFile};
-use crate::manifest::{AdapterFound, AdapterRuleFile, Document, Kind};
+use crate::manifest::{AdapterFound, AdapterRuleFile, Document, Kind, holds_rule_files};
 use crate::tree::{Node, parse_path};
 
 use super::Context;
@@ -49,7 +49,10 @@ impl Context<'_> {
         for document in self.documents {
             let title = document.title();
             let Some(found) = AdapterFound::read(document)? else {
-                if document.kind == Kind::AdapterConfig && !document.name.is_empty() {
+                if document.kind == Kind::AdapterConfig
+                    && !document.name.is_empty()
+                    && !holds_rule_files(&document.node)
+                {
                     self.without_effect(document);
                 }
                 continue;

@@ -33,6 +33,9 @@ impl Context<'_> {
         let adapter = self.adapter(&of_adapter, file.adapter == AdapterSwitch::None)?;
         let readers = Readers::new(&queries, &adapter, (&of_adapter, gke.values()));
         let rules = self.recording(&|name| readers.wants_name(name))?;
+        if !queries.is_empty() || !asked.is_empty() {
+            self.note_scrape_configs();
+        }
         let scrapes = self.scrapes(spec, service, !gke.is_empty())?;
         let mut names = asked
             .iter()

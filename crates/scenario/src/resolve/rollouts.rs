@@ -1,17 +1,10 @@
-//! `rollouts` and `service.onTerminate`: new versions, and how servers stop.
+//! `rollouts`: new versions of the workload.
 
-use cluster::spec::{
-    CanaryStep, KillRule, Leeway, Portion, ReplicaOrder, RolloutSpec, RolloutStrategy, ServiceModel, ServiceSpec,
-    StopRule,
-};
+use cluster::spec::{CanaryStep, Leeway, Portion, ReplicaOrder, RolloutSpec, RolloutStrategy, ServiceSpec};
 use units::{SimDuration, SimTime};
-use workload::{Distribution, Purpose, Stream};
 
 use crate::error::ScenarioError;
-use crate::file::{
-    PortionFile, RolloutFile, ScenarioSpec, StepFile, StopChoice, StopFile, StopWord, StrategyFields, StrategyKind,
-    TextOr, VersionFile,
-};
+use crate::file::{PortionFile, RolloutFile, ScenarioSpec, StepFile, StrategyFields, StrategyKind, VersionFile};
 use crate::quantity::Time;
 
 use super::Context;
@@ -59,6 +52,7 @@ impl Context<'_> {
                 image_is_new: file.image == VersionFile::New,
                 model_is_new: file.model == VersionFile::New,
                 min_ready: file.min_ready.map_or(defaults.min_ready, Time::duration),
+                progress_deadline: (service.order == ReplicaOrder::Parallel).then_some(defaults.progress_deadline),
                 strategy: self.strategy((file, &fields), service.order, &path)?,
             });
         }
@@ -74,10 +68,13 @@ impl Context<'_> {
     ) -> Result<RolloutStrategy, ScenarioError> {
         let at = format!("{path}.strategy");
         if order != ReplicaOrder::Parallel {
+            if fields.kind == StrategyKind::OnDelete {
+                return Ok(RolloutStrategy::Ordered { partition: 0, unavailable_max: Portion::Count(0) });
+            }
             if fields.kind != StrategyKind::RollingUpdate || fields.max_surge.is_some() {
                 return Err(self.inconsistent(
                     &at,
-                    "a StatefulSet has `rollingUpdate` with `partition` and `maxUnavailable` only",
+                    "a StatefulSet has `onDelete`, or `rollingUpdate` with `partition` and `maxUnavailable` only",
                 ));
             }
             let unavailable_max = match fields.max_unavailable.map(portion) {
@@ -98,6 +95,7 @@ impl Context<'_> {
         Ok(match fields.kind {
             StrategyKind::RollingUpdate => RolloutStrategy::Rolling(leeway),
             StrategyKind::Recreate => RolloutStrategy::Recreate,
+            StrategyKind::OnDelete => return Err(self.inconsistent(&at, "`onDelete` is for StatefulSets")),
             StrategyKind::Canary => {
                 let steps = fields.steps.iter().map(|step| self.step(*step, file, (fields.traffic_routing, path)));
                 let steps = steps.collect::<Result<_, _>>()?;
@@ -148,67 +146,6 @@ impl Context<'_> {
             }
         }
     }
-
-    /// Says which share of the requests in service at a scale-in does not survive it.
-    pub(super) fn note_lost_at_stop(&mut self, service: &ServiceSpec) {
-        let (within, word) = match service.pod.stop {
-            StopRule::Abort => (SimDuration::ZERO, "aborts what it serves"),
-            StopRule::Finish { within: Some(within), .. } => (within, "finishes what it serves only so long"),
-            StopRule::Finish { within: None, .. } => return,
-        };
-        let left = (service.pod.pre_stop + within).min(service.pod.grace);
-        let fate = match service.kill_rule {
-            KillRule::Fail => "are lost",
-            KillRule::Requeue => "begin anew",
-        };
-        let share = match &service.model {
-            ServiceModel::Slots { service, .. } => Some(share_longer(service, left)),
-            ServiceModel::DynamicBatching { latency, .. } => {
-                let longest = latency.table.last().copied().unwrap_or_default();
-                Some(if longest <= left { 0.0 } else { 1.0 - left.as_secs_f64() / longest.as_secs_f64() })
-            }
-            ServiceModel::ContinuousBatching { .. } => None,
-        };
-        let note = match share {
-            Some(share) if share < 0.0005 => return,
-            Some(share) => format!(
-                "the server {word} when it is told to stop, {left} after the deletion of its pod: about {:.1} % of the requests in \
-                 service at a scale-in {fate}; a preStop hook that lasts longer than they do prevents it",
-                share * 100.0
-            ),
-            None => format!(
-                "the server {word} when it is told to stop, {left} after the deletion of its pod: requests that take longer {fate}; \
-                 a preStop hook that lasts longer than they do prevents it"
-            ),
-        };
-        self.notes.push(note);
-    }
-}
-
-/// `service.onTerminate`.
-pub(super) fn stop_rule(stated: Option<&StopFile>) -> StopRule {
-    match stated {
-        None | Some(TextOr::Amount(StopWord::Finish)) => StopRule::FINISH,
-        Some(TextOr::Amount(StopWord::Abort)) => StopRule::Abort,
-        Some(TextOr::Choice(StopChoice::Finish(finish))) => StopRule::Finish {
-            within: finish.within.map(Time::duration),
-            poll: finish.poll.map(Time::duration).unwrap_or_default(),
-        },
-    }
-}
-
-/// Of the requests in service at an instant, the share whose rest takes longer than `left`: longer ones are met more often, and on
-/// the average half-way.
-fn share_longer(service: &Distribution, left: SimDuration) -> f64 {
-    let (sampler, mut stream) = (service.sampler(), Stream::new(1, Purpose::Resampling, 0));
-    let left = left.as_secs_f64();
-    let (mut longer, mut all) = (0.0, 0.0);
-    for _ in 0..20_000 {
-        let time = sampler.sample(&mut stream);
-        longer += (time - left).max(0.0);
-        all += time;
-    }
-    if all > 0.0 { longer / all } else { 0.0 }
 }
 
 fn portion(file: PortionFile) -> Portion {

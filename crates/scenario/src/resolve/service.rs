@@ -18,7 +18,6 @@ use crate::manifest::Quantity;
 use crate::quantity::{Count, Time};
 
 use super::Context;
-use super::rollouts::stop_rule;
 use super::updates::UpdateDefaults;
 
 /// Amounts that distributions can be made of, as plain numbers.
@@ -55,8 +54,7 @@ impl Context<'_> {
             (None, None) => return Err(self.no_workload()),
         };
         let order = self.workload.as_ref().map_or(ReplicaOrder::Parallel, |workload| workload.order);
-        let stop = stop_rule(file.on_terminate.as_ref());
-        let pod = PodSpec { drain_delay: file.drain_delay.map(Time::duration), stop, ..pod };
+        let (pod, stop_source) = self.with_stop(pod, file);
         if let (ModelFile::ContinuousBatching(_), Some(delay)) = (&file.model, pod.drain_delay)
             && delay > pod.pre_stop
         {
@@ -85,7 +83,7 @@ impl Context<'_> {
             min_ready: UpdateDefaults::of(self.workload.as_ref()).min_ready,
             pod,
         };
-        self.note_lost_at_stop(&service);
+        self.note_lost_at_stop(&service, stop_source.as_deref());
         Ok(service)
     }
 

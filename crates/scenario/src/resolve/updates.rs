@@ -8,23 +8,28 @@ use crate::quantity::{Amount, Time};
 use crate::tree::Node;
 
 /// What a StatefulSet, Deployment or Rollout says of its updates; defaults of the scenario's `rollouts`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct UpdateDefaults {
     /// `strategy` or `updateStrategy`.
     pub strategy: Option<StrategyFields>,
     /// `minReadySeconds`.
     pub min_ready: SimDuration,
+    /// `progressDeadlineSeconds`, 600 unless set.
+    pub progress_deadline: SimDuration,
 }
 
 impl UpdateDefaults {
     /// As the manifest has it; what cannot be read there is the default of Kubernetes.
     pub(super) fn of(workload: Option<&Workload>) -> Self {
-        let Some(spec) = workload.and_then(|workload| workload.document.node.get("spec")) else {
-            return Self::default();
-        };
-        let strategy = spec.get("strategy").or_else(|| spec.get("updateStrategy"));
-        let min_ready = number(spec, "minReadySeconds").unwrap_or(0);
-        Self { strategy: strategy.map(fields), min_ready: SimDuration::from_secs(min_ready) }
+        let spec = workload.and_then(|workload| workload.document.node.get("spec"));
+        let seconds =
+            |key: &str, default| SimDuration::from_secs(spec.and_then(|spec| number(spec, key)).unwrap_or(default));
+        let strategy = spec.and_then(|spec| spec.get("strategy").or_else(|| spec.get("updateStrategy")));
+        Self {
+            strategy: strategy.map(fields),
+            min_ready: seconds("minReadySeconds", 0),
+            progress_deadline: seconds("progressDeadlineSeconds", 600),
+        }
     }
 }
 
@@ -51,6 +56,7 @@ fn fields(strategy: &Node) -> StrategyFields {
     }
     let kind = match strategy.text_at(&["type"]) {
         Some("Recreate") => StrategyKind::Recreate,
+        Some("OnDelete") => StrategyKind::OnDelete,
         _ => StrategyKind::RollingUpdate,
     };
     let rolling = strategy.get("rollingUpdate");

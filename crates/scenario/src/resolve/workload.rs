@@ -161,6 +161,11 @@ impl Context<'_> {
         let (file, ignored) = read::<DeploymentFile>(shaped).map_err(there)?;
         let ignored: Vec<String> = ignored.iter().map(|path| in_template(path, &workload.template_path)).collect();
         self.note_ignored(&workload.document, &ignored);
+        let title = workload.document.title();
+        for (container, reading) in file.unread_hooks() {
+            self.note(format!("{title}: preStop hook of container `{container}`: {reading}"));
+        }
+        self.hook_waits = file.hook_waits();
         let pod = file.pod(endpoint_delay).map_err(|(path, reason)| {
             let place = shaped.node.at(&["spec", "template", "spec"]).unwrap_or(&shaped.node);
             let path = in_template(&format!("spec.template.spec.{path}"), &workload.template_path);

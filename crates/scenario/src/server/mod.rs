@@ -5,11 +5,14 @@
 //! `server_args.py`, TGI `launcher`, Triton `model_config.proto`). What is not written and has no default that is known stays open.
 
 mod model;
+mod stop;
 mod triton;
 mod words;
 
 pub use model::ModelSize;
 pub(crate) use model::{model_size, size_in_name};
+pub use stop::Stopping;
+pub(crate) use stop::{in_words, stopping};
 pub use triton::TritonConfig;
 pub use words::Words;
 

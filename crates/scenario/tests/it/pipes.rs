@@ -146,3 +146,48 @@ spec:
     let broken = rule.replace("sum by (namespace, pod) (vllm:num_requests_waiting)", "sum by (namespace (x)");
     assert_snapshot!(message(&format!("{}{broken}", hpa("Pods", "llm:waiting:sum"))), @r##"scenario.yaml:56:13: spec.groups[0].rules[0].expr: cannot parse query "sum by (namespace (x)": unclosed left parenthesis"##);
 }
+
+#[test]
+fn recording_rules_of_a_config_map_are_evaluated_and_their_errors_have_the_line_of_the_file() {
+    let map = "---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: prometheus-rules, namespace: monitoring}
+data:
+  README.txt: none
+  scaling.rules: |
+    groups:
+    - name: scaling
+      rules:
+      - record: llm:waiting:sum
+        expr: sum by (namespace, pod) (vllm:num_requests_waiting)
+";
+    let loaded = load_text(&format!("{}{map}", hpa("Pods", "llm:waiting:sum"))).unwrap();
+    assert_eq!(loaded.spec.metrics.rules.len(), 1);
+    assert_eq!(loaded.spec.metrics.rules[0].interval_ms(), 60_000);
+    assert!(!loaded.notes.iter().any(|note| note.contains("ConfigMap/prometheus-rules")), "{:?}", loaded.notes);
+    let broken = map.replace("sum by (namespace, pod)", "sum by (namespace");
+    assert_snapshot!(message(&format!("{}{broken}", hpa("Pods", "llm:waiting:sum"))), @r##"scenario.yaml:57:11: data["scaling.rules"].groups[0].rules[0].expr: cannot parse query "sum by (namespace (vllm:num_requests_waiting)": unclosed left parenthesis"##);
+}
+
+#[test]
+fn scrape_configurations_that_are_not_read_are_named() {
+    let documents = "---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: prometheus-server, namespace: monitoring}
+data:
+  prometheus.yml: |
+    scrape_configs:
+    - job_name: llm
+---
+apiVersion: monitoring.coreos.com/v1
+kind: Prometheus
+metadata: {name: k8s, namespace: monitoring}
+spec: {additionalScrapeConfigs: {name: more, key: more.yaml}}
+";
+    assert_snapshot!(notes_with("not read: ", &format!("{}{documents}", hpa("Pods", "vllm:num_requests_waiting"))), @r"
+    not read: scenario.yaml: ConfigMap/prometheus-server: scrape_configs of prometheus.yml: labels and interval that it gives to series are not known; `metrics.targets` states them
+    not read: scenario.yaml: Prometheus/k8s: spec.additionalScrapeConfigs: labels and interval that it gives to series are not known; `metrics.targets` states them
+    ");
+}

@@ -44,7 +44,7 @@ fn what_a_server_does_when_it_is_told_to_stop_is_read_and_its_cost_is_said() {
     assert_eq!((stop("finish"), stop("abort")), (StopRule::FINISH, StopRule::Abort));
     let bounded = StopRule::Finish { within: Some(SimDuration::from_secs(90)), poll: SimDuration::from_secs(5) };
     assert_eq!(stop("{finish: {within: 90s, poll: 5s}}"), bounded);
-    let said = |rule: &str| loaded(rule).notes.iter().any(|note| note.contains("when it is told to stop"));
+    let said = |rule: &str| loaded(rule).notes.iter().any(|note| note.starts_with("service.onTerminate is"));
     assert!(said("abort") && !said("finish") && !said("{finish: {within: 90s}}"));
     assert!(message(&with("    model:\n", "    onTerminate: drain\n    model:\n")).contains("`abort` or `finish`"));
 }

@@ -20,7 +20,7 @@ fn loaded(policy: &str, manifests: &str) -> Loaded {
 
 /// What is said of workloads: neither of probes nor of requests, which these pods do without.
 fn said(loaded: &Loaded) -> String {
-    let others = ["no readinessProbe", "fixed: missing request", "nodeSelector"];
+    let others = ["no readinessProbe", "fixed: missing request", "nodeSelector", "service.onTerminate"];
     let notes = loaded.notes.iter().filter(|note| !others.iter().any(|start| note.starts_with(start)));
     notes.cloned().collect::<Vec<_>>().join("\n")
 }

@@ -180,8 +180,10 @@ impl Starter {
             Engine::Batches => self.batches_text(),
             Engine::Slots => SLOTS.to_owned(),
         };
+        let stop = self.chosen.as_ref().and_then(Candidate::on_terminate);
+        let stop = stop.map(|(rule, source)| format!("    onTerminate: {rule} # {source}\n")).unwrap_or_default();
         format!(
-            "  service:\n{who}{model}    routing: leastRequests\n    whileNoReplica: hold # or reject\n    client: {{timeout: 60s}}\n"
+            "  service:\n{who}{model}    routing: leastRequests\n    whileNoReplica: hold # or reject\n    client: {{timeout: 60s}}\n{stop}"
         )
     }
 
