@@ -204,7 +204,9 @@ pub enum ScenarioError {
         reason: String,
     },
     /// A document that decides what is asked for, by rules that the model does not have.
-    #[error("{at}: {title}: {reason}; `manifests: {{ignore: [{title}]}}` of the scenario, or `init --ignore {title}`, leaves it out all the same")]
+    #[error(
+        "{at}: {title}: {reason}; `manifests: {{ignore: [{title}]}}` of the scenario, or `init --ignore {title}`, leaves it out all the same"
+    )]
     Unmodelled {
         /// The document.
         at: Box<At>,
