@@ -78,9 +78,9 @@ impl CheckedRule {
         self.series.wants(labels)
     }
 
-    /// The query for a series and the label it is grouped by, without conditions.
-    pub fn shown_query(&self, series: &str, group_by: &str) -> String {
-        self.query.expand(&Fields { series, label_matchers: "", group_by, ..Fields::default() })
+    /// The query for a series and the label it is grouped by, under these conditions.
+    pub fn shown_query(&self, series: &str, group_by: &str, label_matchers: &str) -> String {
+        self.query.expand(&Fields { series, label_matchers, group_by, ..Fields::default() })
     }
 
     /// Whether the rule may look at a series of this name.

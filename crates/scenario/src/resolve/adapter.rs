@@ -130,7 +130,7 @@ impl Context<'_> {
                     };
                     self.note_unnamed(metric, &answer.label, &answer.query);
                     queries.push(AskedQuery {
-                        text: answer.query.clone(),
+                        text: adapter.query_where(&answer, &cluster::metric_selector(&metric.selector)),
                         at: metric.at.clone(),
                         asker: format!("{}: hpa metric {}", metric.policy, metric.name),
                         reader: Reader::Adapter,

@@ -65,7 +65,7 @@ pub struct Settings {
 /// Reads the container of a server of this kind, whose release the tag of its image may tell.
 pub(crate) fn settings(container: &Node, engine: Engine, gpu: Option<Gpu<'_>>) -> Settings {
     let words = Words::of(container);
-    let release = container.get("image").and_then(Node::text).and_then(release_of);
+    let release = container.get("image").and_then(Node::text).and_then(vllm_release_of);
     if words.is_script {
         let notes =
             vec!["start command not understood: a script starts the server, so none of its flags is read".to_owned()];
@@ -83,19 +83,21 @@ pub(crate) fn settings(container: &Node, engine: Engine, gpu: Option<Gpu<'_>>) -
     }
 }
 
-/// `v0.10.2` of vLLM's own image as (0, 10, 2); `None` for `latest`, digests and other tags, and for images of others, whose tags count
-/// other releases.
+/// `v0.10.2` as (0, 10, 2); `None` for `latest`, digests and other tags.
 fn release_of(image: &str) -> Option<(u32, u32, u32)> {
-    let repository = image.split('@').next()?.rsplit_once(':')?.0;
-    let mut path = repository.rsplit('/');
-    let (name, owner) = (path.next()?, path.next());
-    if name != "vllm" && !(name.starts_with("vllm-") && owner == Some("vllm")) {
-        return None;
-    }
     let tag = image.split('@').next()?.rsplit_once(':')?.1;
     let mut parts = tag.trim_start_matches('v').split(['.', '-', '+']);
     let mut next = || parts.next().and_then(|part| part.parse().ok());
     Some((next()?, next()?, next().unwrap_or(0)))
+}
+
+/// The release of vLLM in an image of its own makers; the tags of other builds of it count other releases.
+fn vllm_release_of(image: &str) -> Option<(u32, u32, u32)> {
+    let repository = image.split('@').next()?.rsplit_once(':')?.0;
+    let mut path = repository.rsplit('/');
+    let (name, owner) = (path.next()?, path.next());
+    let is_own = name == "vllm" || (name.starts_with("vllm-") && owner == Some("vllm"));
+    is_own.then(|| release_of(image)).flatten()
 }
 
 fn number(words: &Words, flags: &[&str]) -> Option<Stated<u32>> {

@@ -9,7 +9,7 @@ use units::SimDuration;
 use crate::manifest::workload::Engine;
 use crate::tree::Node;
 
-use super::{Words, number, release_of, variable};
+use super::{Words, number, release_of, variable, vllm_release_of};
 
 /// How a server stops.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,9 +49,10 @@ pub(crate) fn in_words(rule: StopRule) -> String {
 /// What the server in this container does when it is told to stop.
 pub(crate) fn stopping(container: &Node, engine: Engine) -> Stopping {
     let words = Words::of(container);
-    let release = container.text_at(&["image"]).and_then(release_of);
+    let image = container.text_at(&["image"]);
+    let release = image.and_then(release_of);
     match engine {
-        Engine::Vllm => vllm(&words, release, "vLLM"),
+        Engine::Vllm => vllm(&words, image.and_then(vllm_release_of), "vLLM"),
         Engine::Nim if release.is_some_and(|release| release >= (2, 0, 0)) => vllm(&words, None, "the vLLM of NIM"),
         Engine::Sglang => sglang(&words),
         Engine::TextGenerationInference => {

@@ -160,9 +160,9 @@ fn a_config_map_may_hold_the_adapter_rules() {
     let loaded = load_text(&deployed(map)).unwrap();
     assert_eq!(loaded.spec.metrics.adapter.unwrap().custom.len(), 1);
     let slip = map.replacen("metricsQuery", "metricQuery", 1);
-    assert_snapshot!(message(&deployed(&slip)), @"scenario.yaml:54:3: rules[0]: unknown key `metricQuery`; did you mean `metricsQuery`? (one of: seriesQuery, seriesFilters, resources, name, metricsQuery)");
+    assert_snapshot!(message(&deployed(&slip)), @"scenario.yaml:53:7: rules[0]: unknown key `metricQuery`; did you mean `metricsQuery`? (one of: seriesQuery, seriesFilters, resources, name, metricsQuery)");
     let broken = map.replacen("<<.GroupBy>>", "<<.Pod>>", 1);
-    assert_snapshot!(message(&deployed(&broken)), @r##"scenario.yaml:53:3: rules[0]: template "sum(up) by (<<.Pod>>)": cannot use <<.Pod>>; supported are .Series, .LabelMatchers, .GroupBy, index .GroupBySlice 0, index .LabelValuesByName "label" and, in resources, .Group and .Resource"##);
+    assert_snapshot!(message(&deployed(&broken)), @r##"scenario.yaml:52:7: rules[0]: template "sum(up) by (<<.Pod>>)": cannot use <<.Pod>>; supported are .Series, .LabelMatchers, .GroupBy, index .GroupBySlice 0, index .LabelValuesByName "label" and, in resources, .Group and .Resource"##);
 }
 
 #[test]

@@ -67,6 +67,17 @@ fn without_rules_the_charts_are_assumed_and_said() {
 }
 
 #[test]
+fn a_selector_that_meets_no_series_is_an_error_with_what_there_is() {
+    let with = |selector: &str| {
+        let plain = "name: \"vllm:num_requests_waiting\"";
+        hpa("Pods", "vllm:num_requests_waiting").replacen(plain, &format!("{plain}, selector: {{{selector}}}"), 1)
+    };
+    assert_snapshot!(message(&with("matchLabels: {modelname: x}")), @"scenario.yaml:45:27: spec.metrics[0].pods.metric.name: vllm:num_requests_waiting has no label modelname (labels: container, endpoint, engine, instance, job, model_name, namespace, pod, service); did you mean model_name? (at character 5 of the query)");
+    assert_snapshot!(message(&with("matchExpressions: [{key: namespace, operator: NotIn, values: [chat]}]")), @r##"scenario.yaml:45:27: spec.metrics[0].pods.metric.name: vllm:num_requests_waiting: namespace is "chat", the query asks for namespace!~"chat" (at character 5 of the query)"##);
+    assert!(load_text(&with("matchLabels: {namespace: chat}")).is_ok());
+}
+
+#[test]
 fn a_metric_that_no_rule_lists_is_an_error_with_the_reason() {
     assert_snapshot!(message(&hpa("Pods", "vllm:num_request_waiting")), @"scenario.yaml:45:27: spec.metrics[0].pods.metric.name: no rule of prometheus-adapter answers for metric vllm:num_request_waiting of pods; did you mean `vllm:num_requests_waiting`?");
     assert_snapshot!(message(&hpa("Pods", "vllm:prompt_tokens_total")), @"scenario.yaml:45:27: spec.metrics[0].pods.metric.name: no rule of prometheus-adapter answers for metric vllm:prompt_tokens_total of pods: series vllm:prompt_tokens_total is listed as `vllm:prompt_tokens`; ask for that");
@@ -167,7 +178,7 @@ data:
     assert_eq!(loaded.spec.metrics.rules[0].interval_ms(), 60_000);
     assert!(!loaded.notes.iter().any(|note| note.contains("ConfigMap/prometheus-rules")), "{:?}", loaded.notes);
     let broken = map.replace("sum by (namespace, pod)", "sum by (namespace");
-    assert_snapshot!(message(&format!("{}{broken}", hpa("Pods", "llm:waiting:sum"))), @r##"scenario.yaml:57:11: data["scaling.rules"].groups[0].rules[0].expr: cannot parse query "sum by (namespace (vllm:num_requests_waiting)": unclosed left parenthesis"##);
+    assert_snapshot!(message(&format!("{}{broken}", hpa("Pods", "llm:waiting:sum"))), @r##"scenario.yaml:57:15: data["scaling.rules"].groups[0].rules[0].expr: cannot parse query "sum by (namespace (vllm:num_requests_waiting)": unclosed left parenthesis"##);
 }
 
 #[test]
