@@ -21,9 +21,9 @@ pub fn explain(args: &Explain) -> Result<Outcome> {
     let seed = replication_seed(file.seed, 0);
     let record = cluster::simulate(&loaded.spec, policy, 0, seed, Keep { tables: true, requests: false });
     if record.decisions.is_empty() {
-        println!("{} never decides anything: it keeps what it was given", args.policy);
+        outln!("{} never decides anything: it keeps what it was given", args.policy);
     }
-    print!("{}", metrics_in_words(&record.metrics));
+    out!("{}", metrics_in_words(&record.metrics));
     if let Some(metric) = args.watch.as_ref().filter(|_| !record.decisions.is_empty()) {
         watch(&record.decisions, metric)?;
     }
@@ -32,14 +32,14 @@ pub fn explain(args: &Explain) -> Result<Outcome> {
         for controller in controllers(&record.decisions) {
             let passes = record.decisions.iter().filter(|row| row.controller == controller);
             match passes.take_while(|row| row.time <= at).last() {
-                Some(row) => print!("{}", in_words(row)),
-                None => println!("{controller} has made no pass by {at}\n"),
+                Some(row) => out!("{}", in_words(row)),
+                None => outln!("{controller} has made no pass by {at}\n"),
             }
         }
-        print!("{}", rollout_in_words(&record.rollouts, at));
-        print!("{}", pods_in_words(&record.replicas, at));
-        print!("{}", ended_in_words(&record.replicas, at));
-        print!("{}", nodes_in_words(&record.nodes, at));
+        out!("{}", rollout_in_words(&record.rollouts, at));
+        out!("{}", pods_in_words(&record.replicas, at));
+        out!("{}", ended_in_words(&record.replicas, at));
+        out!("{}", nodes_in_words(&record.nodes, at));
     }
     Ok(Outcome::Done)
 }
@@ -241,7 +241,7 @@ fn watch(decisions: &[DecisionRow], metric: &str) -> Result<()> {
         seen = true;
         let now = (&row.controller, found.replicas);
         if last != Some(now) {
-            println!("{} {}: {}", row.time, row.controller, metric_in_words(found));
+            outln!("{} {}: {}", row.time, row.controller, metric_in_words(found));
             last = Some(now);
         }
     }

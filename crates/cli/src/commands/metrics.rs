@@ -36,14 +36,14 @@ pub fn metrics(args: &Metrics) -> Result<Outcome> {
             .iter()
             .map(|(exporter, name, why)| json!({"exporter": exporter, "name": name, "absent": why}))
             .collect();
-        println!("{:#}", json!({"metrics": shown, "absent": missing}));
+        outln!("{:#}", json!({"metrics": shown, "absent": missing}));
         return Ok(Outcome::Done);
     }
     for row in &rows {
-        print!("{}", row.to_text());
+        out!("{}", row.to_text());
     }
     for (exporter, name, why) in absent {
-        println!("{exporter}  {name}  not shown: {why}");
+        outln!("{exporter}  {name}  not shown: {why}");
     }
     if rows.is_empty() {
         eprintln!("note: no metric is left; --all shows those that never change and those that are not modelled");

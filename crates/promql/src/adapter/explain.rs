@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::resource::{is_cluster_wide, singular};
 use super::rule::CheckedRule;
 use super::{Adapter, CustomKey, Listed, Requirement, matchers};
+use crate::Outline;
 use crate::labels::Labels;
 
 /// A metric as an autoscaler asks for it.
@@ -141,6 +142,18 @@ impl Adapter {
             RuleIndex::External(index) => &self.external[index],
         };
         rule.shown_query(&answer.series, &answer.label, &matchers::text(&matchers::of_selector(selector)))
+    }
+
+    /// Series that rules are meant to make this metric of: rules that name their series, no patterns. With each whether the rule's
+    /// `name.matches` takes it.
+    pub fn series_behind(&self, metric: &str) -> BTreeMap<String, bool> {
+        let named = self.custom.iter().chain(&self.external).filter_map(|rule| {
+            let series = Outline::of(rule.series.text()).ok()?.selectors.into_iter().next()?.name?;
+            let api_name = rule.api_name(&series);
+            let is_meant = rule.is_called(metric) || api_name.as_deref() == Some(metric);
+            is_meant.then_some((series, api_name.is_some()))
+        });
+        named.collect()
     }
 
     /// Rules that select none of these series.

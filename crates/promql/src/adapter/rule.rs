@@ -89,6 +89,11 @@ impl CheckedRule {
         self.series.wants_name(name) && is_listed() || self.example.wants_name(name)
     }
 
+    /// Whether it gives this name to whatever it takes.
+    pub fn is_called(&self, metric: &str) -> bool {
+        self.api_name == metric
+    }
+
     /// The name under which the API shows a series, or None if the rule leaves it out.
     pub fn api_name(&self, series: &str) -> Option<String> {
         if self.filters.iter().any(|(pattern, is_wanted)| pattern.is_match(series) != *is_wanted) {

@@ -78,6 +78,20 @@ fn a_selector_that_meets_no_series_is_an_error_with_what_there_is() {
 }
 
 #[test]
+fn a_slip_in_a_rule_of_the_adapter_is_told_by_the_series_that_was_meant() {
+    let rules = "---
+rules:
+- seriesQuery: 'vllm:num_requests_waiting{namespace!=\"\",pod!=\"\"}'
+  resources: {overrides: {namespace: {resource: namespace}, pod: {resource: pod}}}
+  name: {matches: '^vllm:num_requests_waiting$', as: waiting}
+  metricsQuery: sum(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)
+";
+    let with = |from: &str, to: &str| message(&format!("{}{}", hpa("Pods", "waiting"), rules.replacen(from, to, 1)));
+    assert_snapshot!(with("seriesQuery: 'vllm:num_requests", "seriesQuery: 'vllm:num_request"), @"scenario.yaml:45:27: spec.metrics[0].pods.metric.name: no rule of prometheus-adapter answers for metric waiting of pods: the rule for it makes it of vllm:num_request_waiting, which nobody here shows; nearest: vllm:num_requests_waiting");
+    assert_snapshot!(with("'^vllm:num_requests", "'^vllm:num_request"), @"scenario.yaml:45:27: spec.metrics[0].pods.metric.name: no rule of prometheus-adapter answers for metric waiting of pods: `name.matches` of the rule for it does not match its series vllm:num_requests_waiting");
+}
+
+#[test]
 fn a_metric_that_no_rule_lists_is_an_error_with_the_reason() {
     assert_snapshot!(message(&hpa("Pods", "vllm:num_request_waiting")), @"scenario.yaml:45:27: spec.metrics[0].pods.metric.name: no rule of prometheus-adapter answers for metric vllm:num_request_waiting of pods; did you mean `vllm:num_requests_waiting`?");
     assert_snapshot!(message(&hpa("Pods", "vllm:prompt_tokens_total")), @"scenario.yaml:45:27: spec.metrics[0].pods.metric.name: no rule of prometheus-adapter answers for metric vllm:prompt_tokens_total of pods: series vllm:prompt_tokens_total is listed as `vllm:prompt_tokens`; ask for that");
