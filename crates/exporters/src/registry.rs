@@ -127,14 +127,11 @@ impl Registry {
             let instead = metric.successor.map(|name| format!("; {name} took its place")).unwrap_or_default();
             return Some(format!("not in this release{instead}"));
         }
-        match metric.needs {
-            Some(catalogue::Needs::Argument(word)) if !self.facts.has(catalogue::Needs::Argument(word)) => {
-                Some(format!("only with {word}"))
-            }
-            Some(catalogue::Needs::Stated(statement)) if !self.facts.stated.contains(&statement) => {
-                Some(statement.help().to_owned())
-            }
-            _ => Some("another program shows requests under the same name".to_owned()),
+        match metric.needs.filter(|needs| !self.facts.has(*needs)) {
+            Some(catalogue::Needs::Argument(word)) => Some(format!("only with {word}")),
+            Some(catalogue::Needs::NoArgument(word)) => Some(format!("only without {word}")),
+            Some(catalogue::Needs::Stated(statement)) => Some(statement.help().to_owned()),
+            None => Some("another program shows requests under the same name".to_owned()),
         }
     }
 

@@ -107,6 +107,19 @@ fn what_is_not_modelled_says_why() {
 }
 
 #[test]
+fn vllm_without_its_statistics_shows_only_http() {
+    for argument in ["--disable-log-stats", "--disable_log_stats"] {
+        let silent = Facts { arguments: Some(vec![argument.to_owned()]), ..Facts::new("llm", "chat") };
+        let registry = registry_of(&[Exporter::Vllm], &silent);
+        let found = found_in(&registry, "sum(vllm:num_requests_waiting)");
+        assert_eq!(found[0].0, Severity::Error);
+        assert!(found[0].1.contains("only without --disable-log-stats"), "{}", found[0].1);
+        assert!(registry.names().all(|name| !name.starts_with("vllm:")));
+        assert!(registry.named("http_requests_total").next().is_some());
+    }
+}
+
+#[test]
 fn a_label_that_no_series_has_is_an_error_with_the_one_meant() {
     says(
         "sum(vllm:num_requests_waiting{model=\"qwen\"})",
