@@ -29,10 +29,10 @@ pub(crate) fn model_size(container: &Node) -> Option<ModelSize> {
     let by_flag = FLAGS.iter().filter_map(|flag| Some(words.flag(&[flag])?.1));
     let by_variable = VARIABLES.iter().filter_map(|name| words.variable(name).map(str::to_owned));
     let image = container.get("image").and_then(Node::text).filter(|image| image.contains("/nim/")).map(str::to_owned);
-    let named = by_flag.chain(words.served()).chain(by_variable).chain(image);
+    let mut named = by_flag.chain(words.served()).chain(by_variable).chain(image);
     let quantization =
         words.flag(&["--quantization", "--quantize", "-q"]).map(|(_, method)| method).unwrap_or_default();
-    named.filter_map(|name| size_of(&name, &quantization)).next()
+    named.find_map(|name| size_of(&name, &quantization))
 }
 
 /// The size that a model's name or address says.
@@ -43,8 +43,8 @@ pub(crate) fn size_in_name(name: &str) -> Option<ModelSize> {
 /// `Llama-3.1-8B`, `Mixtral-8x7B`, `gpt-oss-20b`: the first part that is a number and a B.
 fn size_of(name: &str, quantization: &str) -> Option<ModelSize> {
     let lower = name.to_lowercase();
-    let parts = lower.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '.'));
-    let billions = parts.filter_map(billions).next()?;
+    let mut parts = lower.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '.'));
+    let billions = parts.find_map(billions)?;
     let has =
         |words: &[&str]| words.iter().any(|word| lower.contains(word) || quantization.to_lowercase().contains(word));
     let bytes_each = if has(&["awq", "gptq", "int4", "w4a16", "fp4", "4bit", "bitsandbytes", "gpt-oss", "q4_"]) {

@@ -164,7 +164,7 @@ fn offers(pod: &PodSpec, sign: Option<&str>, lacks_speed: &dyn Fn(&Gpu) -> bool)
         (
             strange(offer),
             offer.machine.is_slice(),
-            offer.machine.gpu.is_none_or(|gpu| lacks_speed(gpu)),
+            offer.machine.gpu.is_none_or(lacks_speed),
             offer.machine.arch == "arm64",
             offer.is_spot,
             offer.price,

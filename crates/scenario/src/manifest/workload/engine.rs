@@ -127,9 +127,9 @@ const METRICS: [(&str, Engine); 8] = [
 
 /// The server whose metrics a query or a metric's name asks for.
 pub fn engine_of_metrics(text: &str) -> Option<Engine> {
-    let words = text.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_' || letter == ':'));
+    let mut words = text.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_' || letter == ':'));
     let of = |word: &str| METRICS.iter().find(|(prefix, _)| word.starts_with(prefix)).map(|(_, engine)| *engine);
-    words.filter_map(of).next()
+    words.find_map(of)
 }
 
 /// The server of a pod: that of its containers with an accelerator, by their commands, then by their images.
