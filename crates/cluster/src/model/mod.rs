@@ -1,7 +1,9 @@
 //! One run: the service's pods, the controllers that scale them, and what is recorded of both.
 //!
 //! The parts: [`pods`] holds every pod's state, [`reconcile`] turns a wanted count into pods made, promoted, demoted and deleted,
-//! [`control`] builds what controllers see and applies what they answer, [`recorder`] keeps the record. Requests pass through
+//! [`control`] builds what controllers see and applies what they answer, [`recorder`] keeps the record. Where pods come and go by more than
+//! a count, [`ordered`] makes them in a StatefulSet's order and [`rollout`] replaces one version by another in the sizes of [`sets`];
+//! [`stop`] has what a server does with its requests when it is told to. Requests pass through
 //! [`crate::flow`], nodes and cold starts live in [`crate::fleet`]; this module tells each what the other did.
 
 mod control;

@@ -307,7 +307,7 @@ impl Cluster<'_> {
         };
         if is_over {
             let began = rollout.spec.at;
-            let length = self.in_run(now).since(began);
+            let length = SimDuration::from_secs_f64(self.in_run(now).since(began).as_secs_f64().round());
             self.recorder.remark(format!("the rollout at {began} was over after {length}"));
             // A StatefulSet whose lowest pods stay as they are keeps their version.
             if rollout.ordered().is_none_or(|(partition, _)| partition == 0) {

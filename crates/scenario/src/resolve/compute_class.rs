@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use cluster::spec::{Consolidation, LabelOperator, NodePoolSpec, PodSpec, PoolRules};
+use cluster::spec::{Consolidation, LabelOperator, NodePoolSpec, PodSpec};
 use prices::{Label, Machine, machines};
 use serde::Deserialize;
+use units::SimDuration;
 
 use crate::error::ScenarioError;
 use crate::file::{CapacityType, ClusterAutoscalerFile, ManagerFile, OfferCapacity};
@@ -320,20 +321,9 @@ impl Context<'_> {
         };
         Ok(Ok(NodePoolSpec {
             name: name.clone(),
-            weight: 0,
-            offerings,
             labels: vec![(CLASS.to_owned(), document.name.clone())],
-            gpus_max: None,
-            cpu_max: None,
-            memory_max: None,
-            nodes_min: 0,
-            nodes_max: None,
-            on_demand: None,
             consolidation: Consolidation::Never,
-            expire_after: None,
-            termination_grace: None,
-            budgets: Vec::new(),
-            rules: PoolRules::default(),
+            ..NodePoolSpec::plain(offerings, SimDuration::ZERO)
         }))
     }
 }
