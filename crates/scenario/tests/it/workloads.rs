@@ -283,7 +283,7 @@ fn kaito_and_hyperpod_take_their_machine_from_the_manifest() {
         1,
     );
     let scenario = text("keda: llm", &watched);
-    let triggers = "\n  metrics: {triggers: {aws-cloudwatch: {signal: arrivalRate}}}\n  policies:";
+    let triggers = "\n  metrics: {triggers: {llm/0: {signal: arrivalRate}}}\n  policies:";
     let found = load_text(&scenario.replacen("\n  policies:", triggers, 1)).expect("what it watches is said");
     let ControllerSpec::Keda { scaled_object, .. } = &found.spec.policies[0].controllers[0] else { panic!("no KEDA") };
     let metadata = &scaled_object.triggers[0].metadata;

@@ -330,8 +330,8 @@ fn trigger(own: &Node, kind: &str) -> Node {
             let dimensions = own.get("dimensions").map(Node::items).unwrap_or_default();
             dimensions.iter().filter_map(|one| one.text_at(&[key])).collect::<Vec<_>>().join(";")
         };
-        metadata.push(("dimensionName", own.with_text(&of_dimensions("name"))));
-        metadata.push(("dimensionValue", own.with_text(&of_dimensions("value"))));
+        metadata.push(("dimensionName", own.with_text(of_dimensions("name"))));
+        metadata.push(("dimensionValue", own.with_text(of_dimensions("value"))));
     }
     own.with_map([("type", own.with_text(kind)), ("metadata", own.with_map(metadata))])
 }
