@@ -279,10 +279,10 @@ fn traffic_is_added_and_multiplied() {
         lab.write("traced.yaml", &scenario(&format!("  traffic: {traffic}\n{TINY_SERVICE}")));
         lab.refused("run traced.yaml -o out2").lines().next().unwrap_or_default().to_owned()
     };
-    insta::assert_snapshot!(refused("{sum: []}"), @"error: traced.yaml:9:18: spec.services[0].traffic.sum: needs at least one part");
-    insta::assert_snapshot!(refused("{sum: [{scale: 10%}]}"), @"error: traced.yaml:9:19: spec.services[0].traffic.sum[0]: needs `trace` or `generator`");
-    insta::assert_snapshot!(refused("{sum: [{trace: {file: a.csv}}], clip: {to: 1s}}"), @"error: traced.yaml:9:12: spec.services[0].traffic: `clip` and `repeat` go to the traces in `sum`");
-    insta::assert_snapshot!(refused("{trace: {file: a.csv}, factor: 3req/s}"), @"error: traced.yaml:9:43: spec.services[0].traffic.factor: is a rate (`req/s`); a factor such as `70%` is needed. Rates are added as parts of a `sum`");
-    insta::assert_snapshot!(refused("{sum: [{generator: {rate: 1req/s}}], generator: {rate: 1req/s}}"), @"error: traced.yaml:9:12: spec.services[0].traffic: only one of `trace`, `generator` and `sum`");
-    insta::assert_snapshot!(refused("{sum: [{sum: []}]}"), @"error: traced.yaml:9:20: spec.services[0].traffic.sum[0]: unknown key `sum` (one of: trace, generator, scale, factor, repeat, shift, clip)");
+    insta::assert_snapshot!(refused("{sum: []}"), @"error: traced.yaml:9:18: spec.traffic.sum: needs at least one part");
+    insta::assert_snapshot!(refused("{sum: [{scale: 10%}]}"), @"error: traced.yaml:9:19: spec.traffic.sum[0]: needs `trace` or `generator`");
+    insta::assert_snapshot!(refused("{sum: [{trace: {file: a.csv}}], clip: {to: 1s}}"), @"error: traced.yaml:9:12: spec.traffic: `clip` and `repeat` go to the traces in `sum`");
+    insta::assert_snapshot!(refused("{trace: {file: a.csv}, factor: 3req/s}"), @"error: traced.yaml:9:43: spec.traffic.factor: is a rate (`req/s`); a factor such as `70%` is needed. Rates are added as parts of a `sum`");
+    insta::assert_snapshot!(refused("{sum: [{generator: {rate: 1req/s}}], generator: {rate: 1req/s}}"), @"error: traced.yaml:9:12: spec.traffic: only one of `trace`, `generator` and `sum`");
+    insta::assert_snapshot!(refused("{sum: [{sum: []}]}"), @"error: traced.yaml:9:20: spec.traffic.sum[0]: unknown key `sum` (one of: trace, generator, scale, factor, repeat, shift, clip)");
 }

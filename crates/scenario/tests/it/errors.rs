@@ -8,19 +8,19 @@ use crate::support::{HPA, SCENARIO, load_with, message, with};
 #[test]
 fn an_unknown_key_names_its_place_and_the_nearest_key() {
     assert_snapshot!(message(&with("    duration: 1h", "    durtaion: 1h")), @"scenario.yaml:7:5: spec.run: unknown key `durtaion`; did you mean `duration`? (one of: start, timeZone, duration, warmUp, seed, replications, timelineStep, prehistory)");
-    assert_snapshot!(message(&with("    pod:\n", "    pods:\n")), @"scenario.yaml:15:5: spec.services[0]: unknown key `pods`; did you mean `pod`? (one of: workload, deployment, pod, replicas, model, routing, whileNoReplica, queueLimit, onKill, usage, client, endpointDelay, drainDelay, onTerminate)");
+    assert_snapshot!(message(&with("    pod:\n", "    pods:\n")), @"scenario.yaml:15:5: spec.service: unknown key `pods`; did you mean `pod`? (one of: workload, deployment, pod, replicas, model, routing, whileNoReplica, queueLimit, onKill, usage, client, endpointDelay, drainDelay, onTerminate)");
 }
 
 #[test]
 fn an_unknown_choice_lists_the_choices() {
-    assert_snapshot!(message(&with("      slots:", "      slot:")), @"scenario.yaml:13:7: spec.services[0].model: unknown choice `slot`; did you mean `slots`? (one of: slots, dynamicBatching, continuousBatching)");
+    assert_snapshot!(message(&with("      slots:", "      slot:")), @"scenario.yaml:13:7: spec.service.model: unknown choice `slot`; did you mean `slots`? (one of: slots, dynamicBatching, continuousBatching)");
     assert_snapshot!(message(&with("  traffic:", "  nodes:\n    manager: karpentr\n  traffic:").replacen("  nodes:\n    pools", "  coldStart:\n    links", 1)), @"scenario.yaml:9:14: spec.nodes.manager: unknown choice `karpentr`; did you mean `karpenter`? (one of: karpenter, clusterAutoscaler, simple, serverless)");
 }
 
 #[test]
 fn a_number_without_its_unit_says_which_unit_is_meant() {
-    assert_snapshot!(message(&with("serviceTime: 50ms", "serviceTime: 50")), @"scenario.yaml:14:22: spec.services[0].model.slots.serviceTime: number `50` without a unit, expected a duration with its unit such as `15s`, `2m`, `500ms` or `1h30m`");
-    assert_snapshot!(message(&with("rate: 10req/s", "rate: 10")), @"scenario.yaml:10:13: spec.services[0].traffic.generator.rate: number `10` without a unit, expected a rate such as `12req/s` or a factor such as `70%`");
+    assert_snapshot!(message(&with("serviceTime: 50ms", "serviceTime: 50")), @"scenario.yaml:14:22: spec.service.model.slots.serviceTime: number `50` without a unit, expected a duration with its unit such as `15s`, `2m`, `500ms` or `1h30m`");
+    assert_snapshot!(message(&with("rate: 10req/s", "rate: 10")), @"scenario.yaml:10:13: spec.traffic.generator.rate: number `10` without a unit, expected a rate such as `12req/s` or a factor such as `70%`");
     assert_snapshot!(message(&with("onDemand: $1.01/h", "onDemand: 1.01")), @r#"scenario.yaml:22:27: spec.prices["g5.xlarge"].onDemand: number `1.01` without a unit, expected a price with its unit such as `$3.06/h`"#);
     assert_snapshot!(message(&with("duration: 1h", "duration: 1 fortnight")), @"scenario.yaml:7:15: spec.run.duration: text `1 fortnight`, expected a duration with its unit such as `15s`, `2m`, `500ms` or `1h30m`");
 }
@@ -43,7 +43,7 @@ fn two_choices_at_once_are_one_too_many() {
         "      slots:\n",
         "      dynamicBatching: {batchMax: 4, latency: {affine: {base: 1ms, perRequest: 1ms}}}\n      slots:\n",
     );
-    assert_snapshot!(message(&text), @"scenario.yaml:14:7: spec.services[0].model: `dynamicBatching` and `slots` together, expected only one of: slots, dynamicBatching, continuousBatching");
+    assert_snapshot!(message(&text), @"scenario.yaml:14:7: spec.service.model: `dynamicBatching` and `slots` together, expected only one of: slots, dynamicBatching, continuousBatching");
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn names_that_refer_to_nothing_are_shown_what_there_is() {
     let other = HPA.replacen("name: inference", "name: inferense", 1);
     assert_snapshot!(message(&format!("{linked}---\n{other}")), @"scenario.yaml:32:65: spec.scaleTargetRef.name: there is no service `inferense`; did you mean `inference`? (one of: inference)");
     assert_snapshot!(message(&with("instanceTypes: [g5.xlarge]", "instanceTypes: [g5.xlarg]")), @"scenario.yaml:20:22: spec.nodes.pools[0].instanceTypes: there is no entry under `prices` for instance type `g5.xlarg`; did you mean `g5.xlarge`? (one of: g5.xlarge)");
-    assert_snapshot!(message(&with("  service:\n", "  service:\n    deployment: web\n")), @"scenario.yaml:12:17: spec.services[0].deployment: there is no Deployment `web` (there is none)");
+    assert_snapshot!(message(&with("  service:\n", "  service:\n    deployment: web\n")), @"scenario.yaml:12:17: spec.service.deployment: there is no Deployment `web` (there is none)");
 }
 
 #[test]
@@ -83,8 +83,8 @@ fn values_that_do_not_go_together_say_why() {
     assert_snapshot!(message(&with("duration: 1h", "duration: 1h\n    warmUp: 2h")), @"scenario.yaml:8:13: spec.run.warmUp: must be shorter than `run.duration`");
     assert_snapshot!(message(&with("gpus: 1", "gpus: 2")), @"scenario.yaml:18:5: spec.nodes: pool `gpu` can never hold the pod: it asks for 2 GPUs, g5.xlarge has 1");
     assert_snapshot!(message(&with("- name: fixed", "- name: fixed\n    replicas: 1\n  - name: fixed")), @"scenario.yaml:24:5: spec.policies[0]: needs at least one of `static`, `hpa`, `keda` and `predictive`");
-    assert_snapshot!(message(&with("rate: 10req/s", "rate: {sum: [10req/s, 50%]}")), @"scenario.yaml:10:19: spec.services[0].traffic.generator.rate.sum: adds rates (`req/s`) and factors (`%`); all terms must be alike");
-    assert_snapshot!(message(&with("serviceTime: 50ms", "serviceTime: {uniform: {low: 2s, high: 1s}}")), @"scenario.yaml:14:22: spec.services[0].model.slots.serviceTime: high is 1, below low, which is 2");
+    assert_snapshot!(message(&with("rate: 10req/s", "rate: {sum: [10req/s, 50%]}")), @"scenario.yaml:10:19: spec.traffic.generator.rate.sum: adds rates (`req/s`) and factors (`%`); all terms must be alike");
+    assert_snapshot!(message(&with("serviceTime: 50ms", "serviceTime: {uniform: {low: 2s, high: 1s}}")), @"scenario.yaml:14:22: spec.service.model.slots.serviceTime: high is 1, below low, which is 2");
     assert_snapshot!(message(&with("duration: 1h", "duration: 1h\n    start: yesterday")), @"scenario.yaml:8:12: spec.run.start: text `yesterday`, expected a local date and time such as `2026-03-16T00:00:00` (the zone is `timeZone`)");
     assert_snapshot!(message(&with("static: {replicas: 2}", "static: {replicas: 9}\n    predictive: {replicasMax: 4}")), @"scenario.yaml:26:17: spec.policies[0].predictive: `replicasMax` is below `static.replicas`");
 }

@@ -141,15 +141,15 @@ fn several_workloads_need_a_name_unless_one_alone_has_accelerators() {
     ");
     let twin = set.replacen("namespace: ml", "namespace: other", 1);
     let both = text("static: {replicas: 2}", &format!("{set}---\n{twin}"));
-    assert_snapshot!(message(&both), @"scenario.yaml:12:5: spec.services[0]: there are several workloads (StatefulSet/llm, StatefulSet/llm); name one in `service.workload`");
+    assert_snapshot!(message(&both), @"scenario.yaml:12:5: spec.service: there are several workloads (StatefulSet/llm, StatefulSet/llm); name one in `service.workload`");
     let named = |name: &str| {
         load_with(&both, &[("service.workload", name)])
             .map(|found| found.spec.services[0].namespace.clone())
             .map_err(|error| error.to_string())
     };
     assert_eq!(named("other/StatefulSet/llm").unwrap(), "other");
-    assert_snapshot!(named("llm").unwrap_err(), @"--set service.workload=llm: spec.services[0].workload: `llm` may be ml/StatefulSet/llm or other/StatefulSet/llm; name one of them");
-    assert_snapshot!(named("lm").unwrap_err(), @"--set service.workload=lm: spec.services[0].workload: there is no workload `lm` (one of: StatefulSet/llm, StatefulSet/llm)");
+    assert_snapshot!(named("llm").unwrap_err(), @"--set service.workload=llm: spec.service.workload: `llm` may be ml/StatefulSet/llm or other/StatefulSet/llm; name one of them");
+    assert_snapshot!(named("lm").unwrap_err(), @"--set service.workload=lm: spec.service.workload: there is no workload `lm` (one of: StatefulSet/llm, StatefulSet/llm)");
 }
 
 #[test]
