@@ -3,12 +3,11 @@
 //! The agenda's clock begins with the prehistory, so that requests, metrics and controllers have one time that is never negative. The
 //! fleet lives on the clock of the run and stands still until it begins; everything a record shows is on that clock too.
 
-use engine::Agenda;
 use policy::Action;
 use policy::keda::Setting;
 use units::{PodId, SimDuration, SimTime};
 
-use super::{Cluster, Event};
+use super::{Event, Service, Turn};
 use crate::flow::{Load, ReplicaStats};
 use crate::spec::SimulationSpec;
 
@@ -24,10 +23,10 @@ pub(super) fn setting(spec: &SimulationSpec, first_poll: SimTime) -> Setting {
     Setting { first_poll, created_s, ..starting }
 }
 
-impl Cluster<'_> {
+impl Service<'_> {
     /// An instant of the agenda on the clock of the run.
     pub(super) fn in_run(&self, time: SimTime) -> SimTime {
-        SimTime::ZERO + time.since(self.origin)
+        SimTime::ZERO + time.since(turn.origin)
     }
 
     /// An instant of the run on the agenda.
@@ -35,9 +34,9 @@ impl Cluster<'_> {
         time.saturating_add(self.spec.prehistory.length)
     }
 
-    pub(super) fn schedule_begin(&self, agenda: &mut Agenda<Event>) {
-        if self.origin > SimTime::ZERO {
-            agenda.schedule(self.origin.saturating_sub(SimDuration::from_nanos(1)), Event::Begin);
+    pub(super) fn schedule_begin(&self, turn: &mut Turn<'_>) {
+        if turn.origin > SimTime::ZERO {
+            turn.schedule(turn.origin.saturating_sub(SimDuration::from_nanos(1)), Event::Begin);
         }
     }
 
@@ -77,7 +76,7 @@ impl Cluster<'_> {
     /// The first pass of a controller wants another count than the run begins with.
     pub(super) fn remark_on_first_pass(&mut self, controller: &str, before: u32, action: Action) {
         if let Action::Scale(replicas) = action
-            && self.origin > SimTime::ZERO
+            && turn.origin > SimTime::ZERO
             && replicas != before
             && before == self.actives_at_start
         {
