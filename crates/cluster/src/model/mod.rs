@@ -324,6 +324,7 @@ impl Cluster<'_> {
         let mut record =
             self.recorder.into_record((self.policy, end), &mut self.fleet, meter.into_totals(arrived), self.digest);
         record.policy.clone_from(&self.policy.name);
+        record.services[0].name.clone_from(&self.spec.service.name);
         record.seed = seed;
         record.measured = self.spec.end.since(SimTime::ZERO + self.spec.warm_up);
         record
