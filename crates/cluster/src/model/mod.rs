@@ -328,6 +328,7 @@ impl Cluster<'_> {
         self.recorder.ready_changed(end, self.pods.counts(self.controllers.desired));
         let mut record =
             self.recorder.into_record((self.policy, end), &mut self.fleet, meter.into_totals(arrived), self.digest);
+        record.services[0].name.clone_from(&self.spec.services[0].name);
         record.seed = seed;
         record.measured = self.spec.end.since(SimTime::ZERO + self.spec.warm_up);
         record

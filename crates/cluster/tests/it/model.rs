@@ -190,7 +190,7 @@ proptest! {
         let keep = Keep { requests: with_rows, ..EVERYTHING };
         let (fast, event) = (simulate(&spec, policy, 0, seed, keep), simulate_by_events(&spec, policy, seed, keep));
         prop_assert_eq!(fast.digest, event.digest);
-        prop_assert_eq!(&fast.service, &event.service);
+        prop_assert_eq!(&fast.only().totals, &event.only().totals);
         prop_assert_eq!(&fast.ledger, &event.ledger);
         let (fast, event) = (text(&fast), text(&event));
         let differing = fast.lines().zip(event.lines()).enumerate().find(|(_, (one, other))| one != other);
@@ -211,9 +211,9 @@ fn eventful() -> SimulationSpec {
 #[test]
 fn the_digest_of_a_run_is_the_same_in_every_build() {
     let record = simulate(&eventful(), 1, 0, 5, Keep::default());
-    let totals = record.requests;
+    let totals = record.only().requests;
     assert!(totals.timed_out > 0 && totals.rejected > 0, "{totals:?}");
-    assert!(record.scaling.spot_interruptions > 0 && record.scaling.scale_ups > 0, "{:?}", record.scaling);
+    assert!(record.spot_interruptions > 0 && record.only().scaling.scale_ups > 0, "{:?}", record.only().scaling);
     // Changes whenever the model does; what matters is that a debug build gives the same.
     assert_eq!(format!("{:016x}", record.digest), "c9b9bb04b03ba5b6");
 }
@@ -247,8 +247,8 @@ fn rows_are_equal(spec: &SimulationSpec, policy: usize, seed: u64) -> bool {
     let tables_only = Keep { requests: false, ..EVERYTHING };
     let handed = simulate_to(spec, (policy, 0), seed, tables_only, Box::new(collected.clone()));
     let (rows, is_closed) = std::mem::take(&mut *collected.0.lock().unwrap());
-    assert!(is_closed && handed.request_rows.is_empty() && handed.digest == kept.digest);
-    rows == kept.request_rows
+    assert!(is_closed && handed.only().request_rows.is_empty() && handed.digest == kept.digest);
+    rows == kept.only().request_rows
 }
 
 proptest! {

@@ -67,7 +67,7 @@ fn run(spec: &SimulationSpec) -> RunRecord {
 }
 
 fn desired(record: &RunRecord) -> Vec<u32> {
-    record.timeline.iter().map(|row| row.desired).collect()
+    record.only().timeline.iter().map(|row| row.desired).collect()
 }
 
 #[test]
@@ -91,13 +91,17 @@ fn an_idle_service_that_is_a_day_old_is_scaled_to_zero_by_the_first_poll() {
     spec.services[0].traffic = traffic;
     let record = run(&spec);
     assert_eq!(desired(&record)[2], 0);
-    assert!(record.remarks.iter().any(|remark| remark.ends_with("the run begins with 6")), "{:?}", record.remarks);
+    assert!(
+        record.all_remarks().iter().any(|remark| remark.ends_with("the run begins with 6")),
+        "{:?}",
+        record.all_remarks()
+    );
 }
 
 #[test]
 fn requests_of_the_run_arrive_as_they_would_without_what_came_before() {
     let spec = steady(6, fixed(6));
-    let arrivals = |record: RunRecord| record.request_rows.into_iter().map(|row| row.arrival).collect::<Vec<_>>();
+    let arrivals = |record: RunRecord| record.only().request_rows.iter().map(|row| row.arrival).collect::<Vec<_>>();
     let fresh = arrivals(run(&spec));
     let running = arrivals(run(&preceded(spec, 18.0)));
     assert!(fresh.len() > 30_000);
@@ -108,16 +112,16 @@ fn requests_of_the_run_arrive_as_they_would_without_what_came_before() {
 fn what_came_before_is_served_and_counted_nowhere() {
     let spec = preceded(steady(6, fixed(6)), 18.0);
     let record = run(&spec);
-    let totals = record.requests;
+    let totals = record.only().requests;
     assert_eq!(totals.arrived, totals.completed + totals.failed() + totals.in_system);
-    let first = &record.timeline[0];
+    let first = &record.only().timeline[0];
     assert_eq!(first.start, SimTime::ZERO);
-    let sum = |column: fn(&record::TimelineRow) -> u64| record.timeline.iter().map(column).sum::<u64>();
+    let sum = |column: fn(&record::TimelineRow) -> u64| record.only().timeline.iter().map(column).sum::<u64>();
     assert_eq!(sum(|row| row.arrivals), totals.arrived);
     assert_eq!(sum(|row| row.completions), totals.completed);
-    let served: u64 = record.replicas.iter().map(|life| life.completed).sum();
+    let served: u64 = record.only().replicas.iter().map(|life| life.completed).sum();
     assert!(served > totals.completed && served < totals.completed + 40, "only what was in the system at the start");
-    let busy = record.replicas.iter().map(|life| life.busy).max().unwrap();
+    let busy = record.only().replicas.iter().map(|life| life.busy).max().unwrap();
     assert!(busy <= spec.end.since(SimTime::ZERO), "{busy}");
 }
 
@@ -128,19 +132,23 @@ fn the_fleet_and_its_bill_begin_with_the_run() {
     let running = run(&preceded(spec, 18.0));
     assert_eq!(fresh.ledger.billed(), running.ledger.billed());
     assert_eq!(fresh.nodes.len(), running.nodes.len());
-    assert!(running.replicas.iter().all(|life| life.created == SimTime::ZERO));
-    assert_eq!(fresh.scaling.replica_ns, running.scaling.replica_ns);
+    assert!(running.only().replicas.iter().all(|life| life.created == SimTime::ZERO));
+    assert_eq!(fresh.only().scaling.replica_ns, running.only().scaling.replica_ns);
 }
 
 #[test]
 fn before_the_run_no_more_arrives_than_the_replicas_of_the_start_can_serve() {
     let mut spec = preceded(steady(1, fixed(1)), 18.0);
     let overrun = run(&spec);
-    assert!(overrun.timeline[0].queue < 1_500, "what waits came in the run: {}", overrun.timeline[0].queue);
+    assert!(
+        overrun.only().timeline[0].queue < 1_500,
+        "what waits came in the run: {}",
+        overrun.only().timeline[0].queue
+    );
     spec.services[0].earlier.is_rate_stated = true;
     let record = run(&spec);
-    assert!(record.timeline[0].queue > 8_000, "ten minutes of fourteen too many a second");
-    assert!(record.remarks[0].contains("requests wait that came before it"), "{:?}", record.remarks);
+    assert!(record.only().timeline[0].queue > 8_000, "ten minutes of fourteen too many a second");
+    assert!(record.all_remarks()[0].contains("requests wait that came before it"), "{:?}", record.all_remarks());
 }
 
 #[test]
