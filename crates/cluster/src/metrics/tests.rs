@@ -118,7 +118,7 @@ impl Stage {
         let mut stage = Self {
             pipeline: Pipeline::new(spec, queries, 1),
             flow: flow::build(flow::Served::new(spec, 0, 0, 1), Keep::default()),
-            pods: Pods::new(),
+            pods: Pods::of(0),
             fleet: Fleet::new(&spec.fleet, &spec.services[0].pod, 1),
             out: Out::default(),
             metrics: Vec::new(),

@@ -7,7 +7,7 @@ use units::{PodId, SimTime};
 
 use super::pods::PodState;
 use super::rollout::Running;
-use super::{Event, Service, Turn};
+use super::{Service, Turn};
 use crate::spec::{Portion, ReplicaOrder};
 
 impl Service<'_> {

@@ -4,8 +4,8 @@ use record::RolloutStage;
 use units::{PodId, SimTime};
 
 use super::pods::PodState;
-use super::rollout::Running;
 use super::pods::Role;
+use super::rollout::Running;
 use super::{Event, Service, Turn};
 use crate::spec::RolloutStrategy;
 

@@ -12,7 +12,7 @@ impl Service<'_> {
     pub(super) fn create_ready(&mut self, role: Role, turn: &mut Turn<'_>) {
         let now = SimTime::ZERO;
         let pod = self.pods.create(role, turn.origin);
-        self.pods.set_ordinal(pod, pod.0);
+        self.pods.set_ordinal(pod, pod.index() as u32);
         if !turn.fleet.create_ready_pod(pod, fleet_role(role), SimTime::ZERO, turn.out) {
             // The pools' limits leave no room: it is pending, as it would be in a cluster.
             return;
@@ -164,7 +164,7 @@ impl Service<'_> {
     /// The fleet's view of a drain, with the pod's busy time up to now told first.
     fn begin_fleet_drain(&mut self, pod: PodId, turn: &mut Turn<'_>) {
         if let Some(slot) = self.pods.slot(pod) {
-            self.tell_busy_of(pod, slot, turn);
+            self.tell_busy_of((pod, slot), turn.now(), turn);
         }
         turn.fleet.begin_drain(pod, turn.run_now());
     }

@@ -82,7 +82,7 @@ fn leeway_of(strategy: &RolloutStrategy) -> Leeway {
 }
 
 impl Service<'_> {
-    pub(super) fn schedule_rollouts(&self, turn: &mut Turn<'_>) {
+    pub fn schedule_rollouts(&self, turn: &mut Turn<'_>) {
         for (index, rollout) in self.spec.rollouts.iter().enumerate() {
             turn.schedule(turn.on_agenda(rollout.at), Event::Rollout(self.number, index));
         }
@@ -106,7 +106,7 @@ impl Service<'_> {
     }
 
     /// Brings the pods in line with the wanted count and the version, as far as that goes at this instant.
-    pub(super) fn settle_workload(&mut self, turn: &mut Turn<'_>) {
+    pub fn settle_workload(&mut self, turn: &mut Turn<'_>) {
         if self.spec.order != ReplicaOrder::Parallel {
             self.settle_ordered(turn);
         } else if self.rollout.is_some() {
