@@ -192,6 +192,19 @@ impl Query {
         self.selectors.iter().try_fold(0, |far, reached| Some(far.max(reached.lookbehind_ms(options)?)))
     }
 
+    /// The same if series are made of earlier samples themselves, as recording rules make them: `behind_ms` tells how much earlier those of
+    /// the names are that it is asked about.
+    pub fn lookbehind_through_ms(
+        &self,
+        options: Options,
+        behind_ms: &mut dyn FnMut(&dyn Fn(&str) -> bool) -> i64,
+    ) -> Option<i64> {
+        self.selectors.iter().try_fold(0, |far: i64, reached| {
+            let behind = behind_ms(&|name| reached.selector.is_name_match(name));
+            Some(far.max(reached.lookbehind_ms(options)?.saturating_add(behind)))
+        })
+    }
+
     /// Whether any selector of the query would select a series with these labels. A producer of samples may leave
     /// out series that no query wants.
     pub fn wants(&self, labels: &Labels) -> bool {
