@@ -149,6 +149,9 @@ pub struct Evaluation {
     pub ages: SampleAges,
 }
 
+/// Tells the names that are meant.
+pub type IsNamed<'a> = &'a dyn Fn(&str) -> bool;
+
 /// A compiled query with its caches. Cloning is cheap enough for one clone per run.
 #[derive(Clone, Debug)]
 pub struct Query {
@@ -197,7 +200,7 @@ impl Query {
     pub fn lookbehind_through_ms(
         &self,
         options: Options,
-        behind_ms: &mut dyn FnMut(&dyn Fn(&str) -> bool) -> i64,
+        behind_ms: &mut dyn FnMut(IsNamed<'_>) -> i64,
     ) -> Option<i64> {
         self.selectors.iter().try_fold(0, |far: i64, reached| {
             let behind = behind_ms(&|name| reached.selector.is_name_match(name));
