@@ -22,8 +22,8 @@ pub(super) struct Made {
 }
 
 impl Made {
-    /// What rules and expressions of `metrics` make.
-    pub(super) fn of(metrics: &MetricsSpec, options: Options) -> Self {
+    /// What the rules of `metrics` and expressions of `targets` make.
+    pub(super) fn of(metrics: &MetricsSpec, targets: &[Target], options: Options) -> Self {
         let of_rules = metrics.rules.iter().flat_map(|group| {
             let lag_ms = group.interval_ms().saturating_add(group.query_offset_ms());
             group.rules().iter().map(move |rule| Source {
@@ -32,10 +32,8 @@ impl Made {
                 lag_ms,
             })
         });
-        let shown = metrics
-            .targets
-            .iter()
-            .flat_map(|target| target.series.iter().filter_map(|series| computed(target, series)));
+        let shown =
+            targets.iter().flat_map(|target| target.series.iter().filter_map(|series| computed(target, series)));
         Self { sources: of_rules.chain(shown).collect(), options }
     }
 
