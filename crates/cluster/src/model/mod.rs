@@ -99,7 +99,7 @@ pub(crate) fn simulate_flow(
         policy: alternative,
         origin,
         actives_at_start: spec.replicas_at_start(policy),
-        fleet: Fleet::new(&spec.fleet, &spec.service.pod, seed),
+        fleet: Fleet::new(&spec.fleet, vec![spec.service.pod_class(seed)], seed),
         flow,
         pods: Pods::new(),
         pipeline: Pipeline::new(spec, &controllers.queries(), seed),

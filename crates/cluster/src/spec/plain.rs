@@ -97,6 +97,11 @@ impl NodeTimings {
 }
 
 impl ColdStartSpec {
+    /// No time at all.
+    pub fn none() -> Self {
+        Self::plain([0.0; 4].map(Distribution::Constant))
+    }
+
     /// Image pull, model download, GPU load and CUDA warm-up that take this long, in this order, whatever the node has.
     pub fn plain(phases: [Distribution; 4]) -> Self {
         let [image_pull, model_download, gpu_load, cuda_warm_up] = phases.map(PhaseSpec::Time);
@@ -107,9 +112,8 @@ impl ColdStartSpec {
             cuda_warm_up,
             streaming_load: false,
             image_pre_pulled: false,
-            model_cache: None,
+            weights: None,
             restore: None,
-            links: Vec::new(),
         }
     }
 }
@@ -117,12 +121,12 @@ impl ColdStartSpec {
 impl FleetSpec {
     /// One pool under a simple manager, without interruptions.
     pub fn plain(offerings: Vec<InstanceOffering>, empty_delay: SimDuration, timings: NodeTimings) -> Self {
-        let nothing = Distribution::Constant(0.0);
         Self {
             manager: NodeManager::Simple { empty_delay },
             pools: vec![NodePoolSpec::plain(offerings, empty_delay)],
             timings,
-            cold_start: ColdStartSpec::plain([nothing.clone(), nothing.clone(), nothing.clone(), nothing]),
+            links: Vec::new(),
+            cache: None,
             spot: SpotSpec {
                 model: InterruptionModel::None,
                 notice: SimDuration::from_secs(120),
@@ -131,7 +135,6 @@ impl FleetSpec {
                 rebalance: None,
                 away: SimDuration::ZERO,
             },
-            budgets: Vec::new(),
             commitments: Vec::new(),
             scheduling: Scheduling::LeastAllocated,
             karpenter: KarpenterSpec::default(),

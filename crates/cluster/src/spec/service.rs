@@ -5,7 +5,7 @@ use std::sync::Arc;
 use units::{Bytes, Millicores, SimDuration};
 use workload::{Distribution, Stream};
 
-use super::{PodScheduling, Probes};
+use super::{ColdStartSpec, PodClass, PodDisruptionBudget, PodScheduling, Probes};
 
 /// The service that is scaled.
 #[derive(Clone, Debug)]
@@ -36,6 +36,23 @@ pub struct ServiceSpec {
     pub min_ready: SimDuration,
     /// One pod.
     pub pod: PodSpec,
+    /// What a pod goes through once it has a node.
+    pub cold_start: ColdStartSpec,
+    /// PodDisruptionBudgets that select its pods.
+    pub budgets: Vec<PodDisruptionBudget>,
+}
+
+impl ServiceSpec {
+    /// Its pods as the fleet sees them; what is drawn for them follows from `seed`.
+    pub fn pod_class(&self, seed: u64) -> PodClass {
+        PodClass {
+            name: self.name.clone(),
+            pod: self.pod.clone(),
+            cold_start: self.cold_start.clone(),
+            budgets: self.budgets.clone(),
+            seed,
+        }
+    }
 }
 
 /// In which order the controller of the workload makes and removes replicas.

@@ -39,7 +39,6 @@ pub fn fleet(interruptions_per_hour: f64, notice: SimDuration) -> FleetSpec {
     let timings =
         NodeTimings { launch_failure: about(2.0), ..NodeTimings::plain([about(10.0), about(10.0), about(5.0)]) };
     let mut fleet = FleetSpec::plain(vec![spot], seconds(60), timings);
-    fleet.cold_start = ColdStartSpec::plain([about(5.0), about(8.0), about(5.0), about(2.0)]);
     fleet.spot.model = InterruptionModel::Constant { per_hour: interruptions_per_hour };
     (fleet.spot.notice, fleet.spot.notice_latency, fleet.spot.away) = (notice, seconds(1), seconds(10));
     fleet
@@ -108,6 +107,7 @@ pub fn scenario(service: ServiceSpec, rate: f64, length: SimDuration, fleet: Fle
         RateCurve::from_fn(seconds(10), length, |at| (rate * (0.9 - libm::cos(at.as_secs_f64() / 47.0))).max(0.0));
     let facts = exporters::Facts::new(&service.name, &service.namespace);
     let targets = exporters::targets_of(&[exporters::Exporter::Triton, exporters::Exporter::Gateway], &facts);
+    let cold_start = ColdStartSpec::plain([about(5.0), about(8.0), about(5.0), about(2.0)]);
     SimulationSpec {
         name: "random".into(),
         start_unix_seconds: 1_700_000_000,
@@ -115,7 +115,7 @@ pub fn scenario(service: ServiceSpec, rate: f64, length: SimDuration, fleet: Fle
         end: SimTime::ZERO + length,
         warm_up: seconds(30),
         timeline_step: seconds(20),
-        service,
+        service: ServiceSpec { cold_start, ..service },
         traffic: Traffic::Poisson { rate: Arc::new(curve) },
         history: Arc::new(RateLog::default()),
         prehistory: PrehistorySpec::default(),

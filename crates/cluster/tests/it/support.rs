@@ -29,6 +29,8 @@ pub fn service(model: ServiceModel) -> ServiceSpec {
         order: cluster::spec::ReplicaOrder::Parallel,
         min_ready: SimDuration::ZERO,
         pod: PodSpec::plain(),
+        cold_start: cluster::spec::ColdStartSpec::none(),
+        budgets: Vec::new(),
     }
 }
 

@@ -28,9 +28,7 @@ fn fleet() -> FleetSpec {
         ..InstanceOffering::plain("p5.4xlarge", Purchase::OnDemand, 1, price)
     };
     let timings = NodeTimings::plain([10.0, 10.0, 5.0].map(Distribution::Constant));
-    let mut fleet = FleetSpec::plain(vec![offering], seconds(60), timings);
-    fleet.cold_start = ColdStartSpec::plain([10.0; 4].map(Distribution::Constant));
-    fleet
+    FleetSpec::plain(vec![offering], seconds(60), timings)
 }
 
 /// An external metric made of `series` by the query `text`.
@@ -70,6 +68,7 @@ fn run(service: ServiceSpec, rate: f64, external: Vec<Rule>, controller: Control
     };
     let facts = exporters::Facts::new(&service.name, &service.namespace);
     let targets = exporters::targets_of(&[exporters::Exporter::Vllm, exporters::Exporter::Gateway], &facts);
+    let cold_start = ColdStartSpec::plain([10.0; 4].map(Distribution::Constant));
     let spec = SimulationSpec {
         name: "llm".into(),
         start_unix_seconds: 1_700_000_000,
@@ -77,7 +76,7 @@ fn run(service: ServiceSpec, rate: f64, external: Vec<Rule>, controller: Control
         end: SimTime::ZERO + length,
         warm_up: seconds(0),
         timeline_step: seconds(20),
-        service,
+        service: ServiceSpec { cold_start, ..service },
         traffic: poisson(rate, length),
         history: Arc::new(RateLog::default()),
         prehistory: PrehistorySpec::default(),

@@ -92,10 +92,10 @@ impl ScenarioFile {
             return Err(context.inconsistent("spec.run.replications", "must be at least 1"));
         }
         let start = context.start(run)?;
-        let service = context.service(spec)?;
+        let mut service = context.service(spec)?;
         context.hold_against_flags(spec, &service.pod)?;
         let window = RunWindow { start: start.timestamp(), date: start.date(), length: duration };
-        let fleet = context.fleet(spec, &service.pod, &window)?;
+        let fleet = context.fleet(spec, &mut service, &window)?;
         let Arrivals { traffic, history, before } = context.traffic(spec, &start)?;
         let mut policies = context.policies(spec, &service)?;
         context.keep_buffers(&mut policies, &service, spec)?;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use cluster::spec::{
-    BatchLatency, ContainerSpec, KillRule, NoReplicaRule, PodScheduling, PodSpec, ReplicaOrder, RetrySpec, Routing,
-    ServiceModel, ServiceSpec, SoftSpread, Toleration,
+    BatchLatency, ColdStartSpec, ContainerSpec, KillRule, NoReplicaRule, PodScheduling, PodSpec, ReplicaOrder,
+    RetrySpec, Routing, ServiceModel, ServiceSpec, SoftSpread, Toleration,
 };
 use units::{Bytes, Millicores, SimDuration};
 use workload::Distribution as Drawn;
@@ -82,6 +82,8 @@ impl Context<'_> {
             order,
             min_ready: UpdateDefaults::of(self.workload.as_ref()).min_ready,
             pod,
+            cold_start: ColdStartSpec::none(),
+            budgets: Vec::new(),
         };
         self.note_lost_at_stop(&service, stop_source.as_deref());
         Ok(service)

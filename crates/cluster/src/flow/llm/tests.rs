@@ -199,6 +199,8 @@ fn services() -> impl Strategy<Value = ServiceSpec> {
             order: crate::spec::ReplicaOrder::Parallel,
             min_ready: SimDuration::ZERO,
             pod: pod(),
+            cold_start: crate::spec::ColdStartSpec::none(),
+            budgets: Vec::new(),
         },
     )
 }
