@@ -2,16 +2,21 @@
 
 use std::sync::Arc;
 
+use exporters::Target;
 use units::{Bytes, Millicores, SimDuration};
-use workload::{Distribution, Stream};
+use workload::{Distribution, Purpose, RateLog, Stream, Traffic};
 
-use super::{ColdStartSpec, PodClass, PodDisruptionBudget, PodScheduling, Probes};
+use super::{
+    ColdStartSpec, EarlierTraffic, PodClass, PodDisruptionBudget, PodScheduling, Probes, RolloutSpec, UsageSpec,
+};
 
-/// The service that is scaled.
+/// One service: what it is asked, how it serves, what it is judged by.
 #[derive(Clone, Debug)]
 pub struct ServiceSpec {
     /// Name of the Deployment.
     pub name: String,
+    /// Tells its random numbers from those of the other services; 0: they are the run's own.
+    pub salt: u64,
     /// Namespace.
     pub namespace: String,
     /// How a replica serves requests.
@@ -40,18 +45,37 @@ pub struct ServiceSpec {
     pub cold_start: ColdStartSpec,
     /// PodDisruptionBudgets that select its pods.
     pub budgets: Vec<PodDisruptionBudget>,
+    /// Its requests.
+    pub traffic: Traffic,
+    /// Its requests in the stretch before time zero.
+    pub earlier: EarlierTraffic,
+    /// Offered rates before the run, for predictors.
+    pub history: Arc<RateLog>,
+    /// What its latency is judged by.
+    pub slo: SloSpec,
+    /// New versions that are rolled out, in order of time.
+    pub rollouts: Vec<RolloutSpec>,
+    /// What is scraped of it. Series nobody reads cost nothing.
+    pub targets: Vec<Target>,
+    /// CPU, memory and power of its replicas.
+    pub usage: UsageSpec,
 }
 
 impl ServiceSpec {
-    /// Its pods as the fleet sees them; what is drawn for them follows from `seed`.
-    pub fn pod_class(&self, seed: u64) -> PodClass {
+    /// Its pods as the fleet sees them in a run with this seed.
+    pub fn pod_class(&self, run: u64) -> PodClass {
         PodClass {
             name: self.name.clone(),
             pod: self.pod.clone(),
             cold_start: self.cold_start.clone(),
             budgets: self.budgets.clone(),
-            seed,
+            seed: self.seed(run),
         }
+    }
+
+    /// The seed of its random numbers in a run with this seed.
+    pub fn seed(&self, run: u64) -> u64 {
+        if self.salt == 0 { run } else { Stream::new(run, Purpose::Service, self.salt).next_u64() }
     }
 }
 

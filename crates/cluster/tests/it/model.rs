@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use cluster::spec::{
     ColdStartSpec, ControllerManager, ControllerSpec, FleetSpec, InstanceOffering, InterruptionModel, KillRule,
-    MetricsSpec, NoReplicaRule, NodeTimings, PolicySpec, PrehistorySpec, RetrySpec, Routing, ServiceSpec,
-    SimulationSpec, SloSpec, WarmPoolSpec,
+    MetricsSpec, NoReplicaRule, NodeTimings, PolicySpec, PrehistorySpec, RetrySpec, Routing, ServicePolicy,
+    ServiceSpec, SimulationSpec, SloSpec, WarmPoolSpec,
 };
 use cluster::{Keep, RequestSink, simulate, simulate_by_events, simulate_to};
 use policy::hpa::{HpaSpec, MetricSpec, MetricTarget};
@@ -13,7 +13,7 @@ use promql::adapter::{GroupResource, NameRule, Resources, Rule, Rules};
 use proptest::prelude::*;
 use record::{Purchase, RequestRow, RunRecord};
 use units::{Bytes, Millicores, SimDuration, SimTime, UsdPerHour};
-use workload::{Distribution, RateCurve, RateLog, Trace, TraceChunk, Traffic};
+use workload::{Distribution, RateCurve, Trace, TraceChunk, Traffic};
 
 use crate::support::{batching, millis, service, slots};
 
@@ -88,10 +88,7 @@ fn hpa(requests_per_replica: i64) -> ControllerSpec {
 fn policies() -> Vec<PolicySpec> {
     let named = |name: &str, controller, warm_pool| PolicySpec {
         name: name.into(),
-        controllers: vec![controller],
-        warm_pool,
-        pause_pods: None,
-        replicas_initial: None,
+        services: vec![ServicePolicy { controllers: vec![controller], warm_pool, ..ServicePolicy::default() }],
     };
     let pool = WarmPoolSpec { size: 1, promote: seconds(2), demote: true, on_demand: false, cover_notices: true };
     vec![
@@ -115,12 +112,14 @@ pub fn scenario(service: ServiceSpec, rate: f64, length: SimDuration, fleet: Fle
         end: SimTime::ZERO + length,
         warm_up: seconds(30),
         timeline_step: seconds(20),
-        service: ServiceSpec { cold_start, ..service },
-        traffic: Traffic::Poisson { rate: Arc::new(curve) },
-        history: Arc::new(RateLog::default()),
+        services: vec![ServiceSpec {
+            traffic: Traffic::Poisson { rate: Arc::new(curve) },
+            slo: SloSpec { latency: Some(millis(150)), ttft: None, tpot: None, objective: 0.99 },
+            targets,
+            cold_start,
+            ..service
+        }],
         prehistory: PrehistorySpec::default(),
-        rollouts: Vec::new(),
-        slo: SloSpec { latency: Some(millis(150)), ttft: None, tpot: None, objective: 0.99 },
         fleet,
         metrics: MetricsSpec {
             scrape_interval: seconds(15),
@@ -128,7 +127,6 @@ pub fn scenario(service: ServiceSpec, rate: f64, length: SimDuration, fleet: Fle
             dcgm_interval: seconds(30),
             adapter_relist: seconds(30),
             resource_resolution: seconds(15),
-            targets,
             adapter: Some(adapter()),
             ..MetricsSpec::default()
         },
@@ -172,7 +170,7 @@ fn any_scenario() -> impl Strategy<Value = SimulationSpec> {
         service.pod.pre_stop = millis([0, 700, 200][length as usize % 3]);
         let mut spec = scenario(service, rate, seconds(length), fleet(hazard, notice));
         if length % 2 == 0 {
-            spec.prehistory = crate::prehistory::before(rate * 0.7);
+            crate::prehistory::precede(&mut spec, rate * 0.7);
         }
         spec
     })
@@ -193,7 +191,7 @@ proptest! {
         let keep = Keep { requests: with_rows, ..EVERYTHING };
         let (fast, event) = (simulate(&spec, policy, 0, seed, keep), simulate_by_events(&spec, policy, seed, keep));
         prop_assert_eq!(fast.digest, event.digest);
-        prop_assert_eq!(&fast.service, &event.service);
+        prop_assert_eq!(&fast.only().totals, &event.only().totals);
         prop_assert_eq!(&fast.ledger, &event.ledger);
         let (fast, event) = (text(&fast), text(&event));
         let differing = fast.lines().zip(event.lines()).enumerate().find(|(_, (one, other))| one != other);
@@ -214,9 +212,9 @@ fn eventful() -> SimulationSpec {
 #[test]
 fn the_digest_of_a_run_is_the_same_in_every_build() {
     let record = simulate(&eventful(), 1, 0, 5, Keep::default());
-    let totals = record.requests;
+    let totals = record.only().requests;
     assert!(totals.timed_out > 0 && totals.rejected > 0, "{totals:?}");
-    assert!(record.scaling.spot_interruptions > 0 && record.scaling.scale_ups > 0, "{:?}", record.scaling);
+    assert!(record.spot_interruptions > 0 && record.only().scaling.scale_ups > 0, "{:?}", record.only().scaling);
     // Changes whenever the model does; what matters is that a debug build gives the same.
     assert_eq!(format!("{:016x}", record.digest), "c9b9bb04b03ba5b6");
 }
@@ -250,8 +248,8 @@ fn rows_are_equal(spec: &SimulationSpec, policy: usize, seed: u64) -> bool {
     let tables_only = Keep { requests: false, ..EVERYTHING };
     let handed = simulate_to(spec, (policy, 0), seed, tables_only, Box::new(collected.clone()));
     let (rows, is_closed) = std::mem::take(&mut *collected.0.lock().unwrap());
-    assert!(is_closed && handed.request_rows.is_empty() && handed.digest == kept.digest);
-    rows == kept.request_rows
+    assert!(is_closed && handed.only().request_rows.is_empty() && handed.digest == kept.digest);
+    rows == kept.only().request_rows
 }
 
 proptest! {
@@ -268,11 +266,11 @@ proptest! {
 #[test]
 fn rows_keep_their_order_with_retries_and_requests_that_arrive_together() {
     let mut spec = eventful();
-    spec.service.retries =
+    spec.services[0].retries =
         Some(RetrySpec { attempts_max: 3, backoff: millis(200), backoff_max: seconds(2), jitter: 0.5 });
     let mut columns = TraceChunk::default();
     (0..60_000u64).for_each(|request| columns.push(request / 4 * 20_000_000));
-    spec.traffic = Traffic::Replay { source: Arc::new(Trace::new(columns).unwrap()), copies: 1.0 };
+    spec.services[0].traffic = Traffic::Replay { source: Arc::new(Trace::new(columns).unwrap()), copies: 1.0 };
     assert!(rows_are_equal(&spec, 1, 3));
 }
 

@@ -1,7 +1,5 @@
 //! Whole runs: what controllers see of language-model replicas.
 
-use std::sync::Arc;
-
 use cluster::spec::{
     ColdStartSpec, ControllerManager, ControllerSpec, FleetSpec, InstanceOffering, MetricsSpec, NodeTimings,
     PolicySpec, PrehistorySpec, ServiceSpec, SimulationSpec, SloSpec,
@@ -11,7 +9,7 @@ use policy::hpa::{HpaSpec, MetricSpec, MetricTarget};
 use promql::adapter::{GroupResource, NameRule, Resources, Rule, Rules};
 use record::{Purchase, RunRecord};
 use units::{Bytes, Millicores, SimDuration, SimTime, UsdPerHour};
-use workload::{Distribution, RateLog};
+use workload::Distribution;
 
 use crate::support::{SEED, model, poisson, service};
 
@@ -59,13 +57,7 @@ fn hpa(metrics: &[(&str, i64)], (replicas_min, replicas_max): (u32, u32)) -> Con
 
 fn run(service: ServiceSpec, rate: f64, external: Vec<Rule>, controller: ControllerSpec) -> RunRecord {
     let length = seconds(1_800);
-    let policy = PolicySpec {
-        name: "hpa".into(),
-        controllers: vec![controller],
-        warm_pool: None,
-        pause_pods: None,
-        replicas_initial: None,
-    };
+    let policy = PolicySpec::of_one("hpa", vec![controller]);
     let facts = exporters::Facts::new(&service.name, &service.namespace);
     let targets = exporters::targets_of(&[exporters::Exporter::Vllm, exporters::Exporter::Gateway], &facts);
     let cold_start = ColdStartSpec::plain([10.0; 4].map(Distribution::Constant));
@@ -76,12 +68,14 @@ fn run(service: ServiceSpec, rate: f64, external: Vec<Rule>, controller: Control
         end: SimTime::ZERO + length,
         warm_up: seconds(0),
         timeline_step: seconds(20),
-        service: ServiceSpec { cold_start, ..service },
-        traffic: poisson(rate, length),
-        history: Arc::new(RateLog::default()),
+        services: vec![ServiceSpec {
+            traffic: poisson(rate, length),
+            slo: SloSpec { latency: None, ttft: Some(seconds(1)), tpot: None, objective: 0.99 },
+            targets,
+            cold_start,
+            ..service
+        }],
         prehistory: PrehistorySpec::default(),
-        rollouts: Vec::new(),
-        slo: SloSpec { latency: None, ttft: Some(seconds(1)), tpot: None, objective: 0.99 },
         fleet: fleet(),
         metrics: MetricsSpec {
             scrape_interval: seconds(15),
@@ -89,7 +83,6 @@ fn run(service: ServiceSpec, rate: f64, external: Vec<Rule>, controller: Control
             dcgm_interval: seconds(30),
             adapter_relist: seconds(30),
             resource_resolution: seconds(15),
-            targets,
             adapter: Some(Rules { custom: Vec::new(), external }),
             ..MetricsSpec::default()
         },
@@ -100,7 +93,7 @@ fn run(service: ServiceSpec, rate: f64, external: Vec<Rule>, controller: Control
 
 /// The values per replica of metric number `index` the controller saw in the second half of the run.
 fn seen(record: &RunRecord, index: usize) -> Vec<f64> {
-    let late = record.decisions.iter().filter(|row| row.time > SimTime::from_secs(900));
+    let late = record.only().decisions.iter().filter(|row| row.time > SimTime::from_secs(900));
     late.filter_map(|row| row.metrics[index].value).collect()
 }
 
@@ -120,9 +113,9 @@ fn queries_read_what_the_requests_went_through() {
     let metrics = ["first_token", "end_to_end", "inter_token", "tokens", "running"].map(|name| (name, 1_000));
     let two = ServiceSpec { replicas_initial: 2, ..service(model(1_000.0, 250.0)) };
     let record = run(two, 16.0, rules, hpa(&metrics, (2, 2)));
-    let tokens = record.service.tokens.as_ref().expect("it makes tokens");
+    let tokens = record.only().totals.tokens.as_ref().expect("it makes tokens");
     let first_token = tokens.ttft.quantile(0.9).expect("tokens were made") as f64 / 1e9;
-    let latency = record.service.latency_ns_sum as f64 / 1e9 / record.requests.completed as f64;
+    let latency = record.only().totals.latency_ns_sum as f64 / 1e9 / record.only().requests.completed as f64;
     let between = tokens.tpot.quantile(0.5).expect("tokens were made") as f64 / 1e9;
     // Times in milliseconds. Tolerances: the width of a bucket; else the chance of ten minutes.
     let expected = [
@@ -166,8 +159,8 @@ fn an_hpa_on_requests_running_brings_the_replicas_the_load_needs() {
     let rules = vec![rule("running", "vllm:num_requests_running", "sum(<<.Series>>{<<.LabelMatchers>>})")];
     let record = run(service(model(1_000.0, 250.0)), 16.0, rules, hpa(&[("running", 16_000)], (1, 10)));
     // 16 requests/s of 2.7 s are 43 in service: three replicas at 16 each.
-    let late = record.timeline.iter().filter(|row| row.start > SimTime::from_secs(900));
+    let late = record.only().timeline.iter().filter(|row| row.start > SimTime::from_secs(900));
     let replicas: Vec<u32> = late.map(|row| row.ready).collect();
     assert!(replicas.iter().all(|&ready| (3..=4).contains(&ready)), "{replicas:?}");
-    assert_eq!(record.requests.failed(), 0);
+    assert_eq!(record.only().requests.failed(), 0);
 }

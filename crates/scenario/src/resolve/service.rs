@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use cluster::spec::{
-    BatchLatency, ColdStartSpec, ContainerSpec, KillRule, NoReplicaRule, PodScheduling, PodSpec, ReplicaOrder,
-    RetrySpec, Routing, ServiceModel, ServiceSpec, SoftSpread, Toleration,
+    BatchLatency, ContainerSpec, KillRule, NoReplicaRule, PodScheduling, PodSpec, ReplicaOrder, RetrySpec, Routing,
+    ServiceModel, ServiceSpec, SoftSpread, Toleration,
 };
 use units::{Bytes, Millicores, SimDuration};
 use workload::Distribution as Drawn;
@@ -62,10 +62,10 @@ impl Context<'_> {
                           away is not modelled";
             return Err(self.inconsistent("spec.service.drainDelay", reason));
         }
+        let model = self.model(&file.model)?;
         let service = ServiceSpec {
             name,
             namespace,
-            model: self.model(&file.model)?,
             routing: routing(file.routing),
             no_replica: match file.while_no_replica {
                 NoReplicaFile::Hold => NoReplicaRule::Hold,
@@ -82,8 +82,7 @@ impl Context<'_> {
             order,
             min_ready: UpdateDefaults::of(self.workload.as_ref()).min_ready,
             pod,
-            cold_start: ColdStartSpec::none(),
-            budgets: Vec::new(),
+            ..ServiceSpec::plain("", model)
         };
         self.note_lost_at_stop(&service, stop_source.as_deref());
         Ok(service)

@@ -118,7 +118,7 @@ fn a_cache_holds_other_models_and_versions_too() {
     let loaded = load_text(&cold(cache)).unwrap();
     let spec = loaded.spec.fleet.cache.unwrap();
     assert_eq!((spec.others[0].name.as_str(), spec.others[0].bytes), ("adapter", Bytes(2_000_000_000)));
-    let weights = loaded.spec.service.cold_start.weights.unwrap();
+    let weights = loaded.spec.services[0].cold_start.weights.clone().unwrap();
     assert_eq!(weights.releases, [SimTime::from_secs(3_600), SimTime::from_secs(7_200)]);
     assert_snapshot!(message(&cold(&cache.replacen("[1h, 2h]", "[2h, 1h]", 1))), @"scenario.yaml:23:17: spec.coldStart.modelCache.releases: times must ascend");
     let twice = cache.replacen("      releases", "      - {name: adapter, size: 1GB, every: 5m}\n      releases", 1);
@@ -128,10 +128,10 @@ fn a_cache_holds_other_models_and_versions_too() {
 #[test]
 fn a_restore_is_written_or_comes_with_its_preset() {
     let loaded = load_text(&cold("    preset: vllm-8b-h100-sleep\n")).unwrap();
-    let restore = loaded.spec.service.cold_start.restore.unwrap();
+    let restore = loaded.spec.services[0].cold_start.restore.clone().unwrap();
     assert!(!restore.everywhere && matches!(restore.length, PhaseSpec::Time(Distribution::Constant(13.0))));
     let written = "    links: [{name: nvme, bandwidth: 5GB/s, perNode: true}]\n    restore:\n      length: {transfer: {size: 40GB, links: [nvme]}}\n      on: everyNode\n";
-    let restore = load_text(&cold(written)).unwrap().spec.service.cold_start.restore.unwrap();
+    let restore = load_text(&cold(written)).unwrap().spec.services[0].cold_start.restore.clone().unwrap();
     assert!(restore.everywhere && matches!(restore.length, PhaseSpec::Transfer { bytes: Bytes(40_000_000_000), .. }));
     assert_snapshot!(message(&cold(&written.replacen("everyNode", "someNodes", 1))), @"scenario.yaml:21:11: spec.coldStart.restore.on: unknown choice `someNodes` (one of: usedNodes, everyNode)");
 }
@@ -177,22 +177,22 @@ fn preferences_for_other_nodes_and_zones_are_read_if_they_are_about_the_pods_the
         ),
     ] {
         let loaded = load_text(&deployment(&spec)).unwrap();
-        assert_eq!(loaded.spec.service.pod.spread, SoftSpread { nodes, zones }, "{spec}");
+        assert_eq!(loaded.spec.services[0].pod.spread, SoftSpread { nodes, zones }, "{spec}");
     }
     let loaded = load_text(&with("      gpus: 1\n", "      gpus: 1\n      spread: [nodes, zones]\n")).unwrap();
-    assert_eq!(loaded.spec.service.pod.spread, SoftSpread { nodes: true, zones: true });
+    assert_eq!(loaded.spec.services[0].pod.spread, SoftSpread { nodes: true, zones: true });
 }
 
 #[test]
 fn the_end_of_a_pod_and_pause_pods_are_the_services_and_the_policys() {
     let delayed = with("    pod:\n", "    drainDelay: 2s\n    pod:\n");
     let loaded = load_text(&delayed).unwrap();
-    assert_eq!(loaded.spec.service.pod.drain_delay, Some(secs(2)));
+    assert_eq!(loaded.spec.services[0].pod.drain_delay, Some(secs(2)));
     let model = "      continuousBatching: {sequencesMax: 8, batchedTokensMax: 512, kvTokens: 4096, iterationMin: 9ms, iterationBase: 6ms, perKvToken: 62ns, perPromptToken: 20us}\n";
     let engine = delayed.replacen("      slots:\n        serviceTime: 50ms\n", model, 1);
     assert_snapshot!(message(&engine), @"scenario.yaml:14:17: spec.service.drainDelay: continuousBatching needs a preStop hook at least as long: how an engine that was told to stop turns requests away is not modelled");
     load_text(&engine.replacen("      gpus: 1\n", "      gpus: 1\n      preStop: 5s\n", 1)).unwrap();
     let pause = with("static: {replicas: 2}", "static: {replicas: 2}\n    pausePods: {count: 3}");
     let policy = load_text(&pause).unwrap().spec.policies.remove(0);
-    assert_eq!(policy.pause_pods.map(|pause| (pause.count, pause.preemption)), Some((3, secs(2))));
+    assert_eq!(policy.services[0].pause_pods.map(|pause| (pause.count, pause.preemption)), Some((3, secs(2))));
 }
