@@ -93,11 +93,12 @@ fn simulate_flows(begun: Begun<'_>, flows: Vec<Box<dyn Flow>>) -> RunRecord {
     let mut services: Vec<Service<'_>> = numbered.map(|(number, flow)| Service::new(begun, number, flow)).collect();
     let pipeline = Pipeline::new(spec, &services[0].queries(), seed);
     services[0].watch(pipeline.watched());
+    let classes = spec.services.iter().map(|service| service.pod_class(seed));
     let mut cluster = Cluster {
         run: spec,
         origin: SimTime::ZERO + spec.prehistory.length,
         services,
-        fleet: Fleet::new(&spec.fleet, &spec.services[0].pod, seed),
+        fleet: Fleet::new(&spec.fleet, classes.collect(), seed),
         pipeline,
         digest: Digest::default(),
         out: Out::default(),
