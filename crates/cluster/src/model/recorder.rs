@@ -224,6 +224,8 @@ impl Recorder {
         }
         let measured = end - self.measure_from;
         let (metrics, told) = self.tally.finish(policy, &self.scaling, measured);
+        // The fleet makes its remarks of the lives that it gives away next.
+        let remarks = fleet.remarks();
         let (mut replicas, nodes) = if self.keep.tables { fleet.take_lives() } else { (Vec::new(), Vec::new()) };
         replicas.iter_mut().for_each(|life| fill_served(life, &self.served));
         let replicas_max = self.scaling.replicas_max;
@@ -247,7 +249,7 @@ impl Recorder {
             spot_interruptions: self.spot_interruptions,
             replicas_max,
             services: vec![service],
-            remarks: fleet.remarks(),
+            remarks,
             ..RunRecord::default()
         }
     }
