@@ -39,7 +39,7 @@ impl Fleet {
             gpu_product: &offer.gpu_product,
             registered: boot_end.or(state.launched).filter(|_| is_registered),
             is_up: matches!(state.state, NodeState::Up | NodeState::Draining),
-            gpus_held: state.used() * self.pod_spec.gpus,
+            gpus_held: state.used() * self.classes[0].pod.gpus,
         }
     }
 
@@ -50,7 +50,7 @@ impl Fleet {
 
     /// From container start to a loaded model, as far as it is no transfer.
     pub fn load_length(&self, pod: PodId) -> SimDuration {
-        let [_, download, load, warm_up, _] = self.pods[pod.index()].lengths;
+        let [_, download, load, warm_up, _] = self.pods[pod].lengths;
         download + load + warm_up
     }
 }

@@ -102,7 +102,7 @@ pub(crate) fn simulate_flow(
         policy: alternative,
         origin,
         actives_at_start: spec.replicas_at_start(policy, 0),
-        fleet: Fleet::new(&spec.fleet, &service.pod, seed),
+        fleet: Fleet::new(&spec.fleet, vec![service.pod_class(seed)], seed),
         flow,
         pods: Pods::new(),
         pipeline: Pipeline::new(spec, &controllers.queries(), seed),

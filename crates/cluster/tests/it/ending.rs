@@ -84,11 +84,11 @@ fn budgeted(cover_notices: bool) -> SimulationSpec {
     fleet.pools[0].offerings[0].insufficient_capacity = 0.0;
     fleet.pools[0].offerings.push(on_demand);
     fleet.manager = NodeManager::Karpenter;
-    fleet.budgets = vec![PodDisruptionBudget::AvailableMin(2)];
     let steps = [(SimTime::ZERO, 2), (SimTime::from_secs(600), 1)];
     let trace = ZoneTrace { zone: "a".into(), instance_type: String::new(), steps: steps.into() };
     fleet.spot.model = InterruptionModel::Availability { zones: vec![trace] };
     let mut spec = scenario(service, 50.0, seconds(900), fleet);
+    spec.services[0].budgets = vec![PodDisruptionBudget::AvailableMin(2)];
     let pool = WarmPoolSpec { size: 1, promote: seconds(2), demote: false, on_demand: true, cover_notices };
     spec.policies = vec![fixed(2, Some(pool))];
     spec

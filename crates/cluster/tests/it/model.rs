@@ -39,7 +39,6 @@ pub fn fleet(interruptions_per_hour: f64, notice: SimDuration) -> FleetSpec {
     let timings =
         NodeTimings { launch_failure: about(2.0), ..NodeTimings::plain([about(10.0), about(10.0), about(5.0)]) };
     let mut fleet = FleetSpec::plain(vec![spot], seconds(60), timings);
-    fleet.cold_start = ColdStartSpec::plain([about(5.0), about(8.0), about(5.0), about(2.0)]);
     fleet.spot.model = InterruptionModel::Constant { per_hour: interruptions_per_hour };
     (fleet.spot.notice, fleet.spot.notice_latency, fleet.spot.away) = (notice, seconds(1), seconds(10));
     fleet
@@ -105,6 +104,7 @@ pub fn scenario(service: ServiceSpec, rate: f64, length: SimDuration, fleet: Fle
         RateCurve::from_fn(seconds(10), length, |at| (rate * (0.9 - libm::cos(at.as_secs_f64() / 47.0))).max(0.0));
     let facts = exporters::Facts::new(&service.name, &service.namespace);
     let targets = exporters::targets_of(&[exporters::Exporter::Triton, exporters::Exporter::Gateway], &facts);
+    let cold_start = ColdStartSpec::plain([about(5.0), about(8.0), about(5.0), about(2.0)]);
     SimulationSpec {
         name: "random".into(),
         start_unix_seconds: 1_700_000_000,
@@ -116,6 +116,7 @@ pub fn scenario(service: ServiceSpec, rate: f64, length: SimDuration, fleet: Fle
             traffic: Traffic::Poisson { rate: Arc::new(curve) },
             slo: SloSpec { latency: Some(millis(150)), ttft: None, tpot: None, objective: 0.99 },
             targets,
+            cold_start,
             ..service
         }],
         prehistory: PrehistorySpec::default(),

@@ -26,9 +26,7 @@ fn fleet() -> FleetSpec {
         ..InstanceOffering::plain("p5.4xlarge", Purchase::OnDemand, 1, price)
     };
     let timings = NodeTimings::plain([10.0, 10.0, 5.0].map(Distribution::Constant));
-    let mut fleet = FleetSpec::plain(vec![offering], seconds(60), timings);
-    fleet.cold_start = ColdStartSpec::plain([10.0; 4].map(Distribution::Constant));
-    fleet
+    FleetSpec::plain(vec![offering], seconds(60), timings)
 }
 
 /// An external metric made of `series` by the query `text`.
@@ -62,6 +60,7 @@ fn run(service: ServiceSpec, rate: f64, external: Vec<Rule>, controller: Control
     let policy = PolicySpec::of_one("hpa", vec![controller]);
     let facts = exporters::Facts::new(&service.name, &service.namespace);
     let targets = exporters::targets_of(&[exporters::Exporter::Vllm, exporters::Exporter::Gateway], &facts);
+    let cold_start = ColdStartSpec::plain([10.0; 4].map(Distribution::Constant));
     let spec = SimulationSpec {
         name: "llm".into(),
         start_unix_seconds: 1_700_000_000,
@@ -73,6 +72,7 @@ fn run(service: ServiceSpec, rate: f64, external: Vec<Rule>, controller: Control
             traffic: poisson(rate, length),
             slo: SloSpec { latency: None, ttft: Some(seconds(1)), tpot: None, objective: 0.99 },
             targets,
+            cold_start,
             ..service
         }],
         prehistory: PrehistorySpec::default(),
