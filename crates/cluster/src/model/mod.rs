@@ -52,6 +52,7 @@ impl<'a> Begun<'a> {
 /// A run in progress.
 struct Cluster<'a> {
     run: &'a SimulationSpec,
+    keep: Keep,
     /// Time zero of the run on the agenda's clock, which begins with the prehistory.
     origin: SimTime,
     services: Vec<Service<'a>>,
@@ -87,7 +88,7 @@ pub(crate) fn simulate_to(begun: Begun<'_>, requests: Vec<Box<dyn RequestSink>>)
 }
 
 fn simulate_flows(begun: Begun<'_>, flows: Vec<Box<dyn Flow>>) -> RunRecord {
-    let Begun { run: spec, policy, seed, .. } = begun;
+    let Begun { run: spec, policy, seed, keep } = begun;
     let mut agenda = Agenda::default();
     let numbered = flows.into_iter().enumerate();
     let mut services: Vec<Service<'_>> = numbered.map(|(number, flow)| Service::new(begun, number, flow)).collect();
@@ -96,6 +97,7 @@ fn simulate_flows(begun: Begun<'_>, flows: Vec<Box<dyn Flow>>) -> RunRecord {
     let classes = spec.services.iter().map(|service| service.pod_class(seed));
     let mut cluster = Cluster {
         run: spec,
+        keep,
         origin: SimTime::ZERO + spec.prehistory.length,
         services,
         fleet: Fleet::new(&spec.fleet, classes.collect(), seed),
@@ -246,7 +248,9 @@ impl<'a> Cluster<'a> {
         let (services, mut turn) = self.parts(agenda);
         let arrived: Vec<u64> = services.iter_mut().map(|service| service.end(end, &mut turn)).collect();
         self.fleet.finish(self.run.end);
-        let (lives, nodes) = self.fleet.take_lives();
+        // Remarks first: some are made of the lives.
+        let remarks = self.fleet.remarks();
+        let (lives, nodes) = if self.keep.tables { self.fleet.take_lives() } else { Default::default() };
         let mut lives: Vec<_> = lives.into_iter().map(Some).collect();
         let numbered = self.services.into_iter().zip(arrived).enumerate();
         let services: Vec<ServiceRecord> = numbered
@@ -266,7 +270,7 @@ impl<'a> Cluster<'a> {
             spot_interruptions: self.spot_interruptions,
             replicas_max: self.replicas_max,
             services,
-            remarks: self.fleet.remarks(),
+            remarks,
             ..RunRecord::default()
         }
     }
