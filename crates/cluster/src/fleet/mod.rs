@@ -10,6 +10,8 @@ mod cold_start;
 mod commitment;
 mod consolidation;
 mod event;
+mod gang;
+mod groups;
 mod karpenter;
 mod life;
 mod meter;
@@ -37,11 +39,13 @@ use workload::Stream;
 
 pub use calendar::is_schedule;
 pub use event::{FleetEvent, LoadPart, Notice, Out};
+pub use groups::Groups;
 pub use pod::{PodPhase, PodRole};
 pub use transfer::TransferEpoch;
 pub use view::NodeView;
 
 use crate::spec::{FleetSpec, NodeManager, PodSpec};
+use gang::Gang;
 use node::{Node, Offer};
 use pod::Pod;
 
@@ -117,6 +121,8 @@ pub struct Fleet {
     wanted: Option<u32>,
     ledger: CostLedger,
     commitments: Vec<commitment::Commitment>,
+    /// Which pods wait for each other.
+    gang: Gang,
     /// Where pods may be relative to each other.
     topology: topology::Topology,
     waits: wait::Waits,
@@ -148,6 +154,7 @@ impl Fleet {
             pool_gpus: vec![0; pool_offers.len()],
             pool_machines: vec![(0, 0); pool_offers.len()],
             pool_nodes: vec![0; pool_offers.len()],
+            gang: Gang::NONE,
             topology: topology::Topology::new(spec, pod, &offers),
             waits: wait::Waits::default(),
             quota: quota::Quota::new(&pod.scheduling.quotas),
@@ -230,11 +237,9 @@ impl Fleet {
             self.join(pod, node);
             out.tell(Notice::Scheduled { pod, node });
         }
-        self.pods[pod.index()].ready_at = Some(now);
-        self.enter_phase(pod, PodPhase::Ready);
         let node = self.node_of(pod);
         self.nodes[node.index()].has_snapshot = true;
-        out.tell(Notice::Ready { pod });
+        self.become_ready(pod, out);
         true
     }
 
@@ -242,6 +247,11 @@ impl Fleet {
     pub fn create_pod(&mut self, pod: PodId, role: PodRole, now: SimTime, out: &mut Out) {
         self.enter(now);
         self.push_pod(pod, role);
+        self.seek_place(pod, out);
+    }
+
+    /// A pod that waits for a node is new.
+    fn seek_place(&mut self, pod: PodId, out: &mut Out) {
         if self.is_serverless() {
             self.open_replica(pod, out);
             self.begin_cold_start(pod, out);
@@ -372,6 +382,11 @@ impl Fleet {
         self.pods[pod.index()].node
     }
 
+    /// Why a pod ended.
+    pub(crate) fn ending(&self, pod: PodId) -> &'static str {
+        self.pods[pod.index()].ending
+    }
+
     /// Nodes billed now.
     pub fn counts(&self) -> NodeCounts {
         let [on_demand, spot, reserved, _] = self.counts;
@@ -402,12 +417,16 @@ impl Fleet {
     }
 
     fn push_pod(&mut self, pod: PodId, role: PodRole) {
+        self.push_state(pod, role);
+        self.admit(pod);
+    }
+
+    fn push_state(&mut self, pod: PodId, role: PodRole) {
         assert_eq!(pod.index(), self.pods.len(), "pods come in the order of their ids");
         let mut state = Pod::new(role, self.now);
         state.on_demand = self.standbys_on_demand && role == PodRole::Standby;
         self.expected += u32::from(state.is_expected());
         self.pods.push(state);
-        self.admit(pod);
     }
 
     /// The node of a pod that has one.

@@ -48,9 +48,10 @@ impl Fleet {
         self.live.iter().copied().filter(|_| !self.is_serverless())
     }
 
-    /// From container start to a loaded model, as far as it is no transfer.
-    pub fn load_length(&self, pod: PodId) -> SimDuration {
-        let [_, download, load, warm_up, _] = self.pods[pod.index()].lengths;
+    /// From container start to a loaded model, as far as it is no transfer; of a group's leader.
+    pub fn load_length(&self, replica: PodId) -> SimDuration {
+        let leader = self.gang.leader(replica);
+        let [_, download, load, warm_up, _] = self.pods[leader.index()].lengths;
         download + load + warm_up
     }
 }

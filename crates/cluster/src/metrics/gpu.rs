@@ -97,6 +97,12 @@ impl Devices {
         of_node.units.iter_mut().filter(|unit| **unit == Some(pod)).for_each(|unit| *unit = None);
     }
 
+    /// A replica of several pods is gone.
+    pub fn release_everywhere(&mut self, replica: PodId) {
+        let units = self.nodes.values_mut().flat_map(|of_node| &mut of_node.units);
+        units.filter(|unit| **unit == Some(replica)).for_each(|unit| *unit = None);
+    }
+
     /// GPUs of a node as the exporter shows them: index, and who held it at the last refresh.
     pub fn shown(&self, node: NodeId) -> impl Iterator<Item = (u32, Option<PodId>)> + '_ {
         let of_node = self.nodes.get(&node).into_iter();

@@ -230,6 +230,11 @@ impl Pipeline {
         self.devices.allocate(pod, node, self.fixed.service.pod.gpus);
     }
 
+    /// Another pod of a replica's group is bound to a node: its GPUs count as the replica's.
+    pub(crate) fn worker_is_scheduled(&mut self, pod: PodId, node: NodeId) {
+        self.devices.allocate(pod, node, self.fixed.service.pod.gpus);
+    }
+
     /// A pod's containers have started: service discovery shows it.
     pub(crate) fn pod_has_started(&mut self, pod: PodId, now: SimTime) {
         if self.process(pod).started.replace(now).is_none() && self.is_read {
@@ -289,7 +294,9 @@ impl Pipeline {
         let node = process.node;
         let targets = std::mem::take(&mut process.targets);
         targets.into_iter().for_each(|target| self.end_instance(target));
-        if let Some(node) = node {
+        if self.fixed.service.pod.group.is_some() {
+            self.devices.release_everywhere(pod);
+        } else if let Some(node) = node {
             self.devices.release(pod, node);
         }
     }

@@ -260,7 +260,7 @@ impl Cluster<'_> {
             now,
             flow: &mut *self.flow,
             pods: &self.pods,
-            fleet: &self.fleet,
+            fleet: self.fleet.fleet(),
             desired: self.controllers.desired,
             scaler: self.controllers.scaler,
         };

@@ -6,6 +6,7 @@
 
 mod control;
 mod event;
+mod groups;
 mod pods;
 mod prehistory;
 mod reconcile;
@@ -17,7 +18,7 @@ use record::RunRecord;
 use units::{PodId, SimDuration, SimTime};
 
 use crate::Keep;
-use crate::fleet::{Fleet, FleetEvent, Notice, Out};
+use crate::fleet::{FleetEvent, Groups, Notice, Out};
 use crate::flow::{self, Flow};
 use crate::metrics::{Pipeline, World};
 use crate::requests::{InOrder, RequestSink};
@@ -35,7 +36,7 @@ pub(crate) struct Cluster<'a> {
     /// Time zero of the run on the agenda's clock, which begins with the prehistory.
     origin: SimTime,
     actives_at_start: u32,
-    fleet: Fleet,
+    fleet: Groups,
     flow: Box<dyn Flow>,
     pods: Pods,
     pipeline: Pipeline,
@@ -84,7 +85,7 @@ pub(crate) fn simulate_flow(
         policy: alternative,
         origin,
         actives_at_start: spec.replicas_at_start(policy),
-        fleet: Fleet::new(&spec.fleet, &spec.service.pod, seed),
+        fleet: Groups::new(&spec.fleet, &spec.service.pod, seed),
         flow,
         pods: Pods::new(),
         pipeline: Pipeline::new(spec, &controllers.queries(), seed),
@@ -169,6 +170,7 @@ impl Cluster<'_> {
                 self.pods.set_scheduled(pod, now);
                 self.pipeline.pod_is_scheduled(pod, node);
             }
+            Notice::Joined { pod, node } => self.pipeline.worker_is_scheduled(pod, node),
             Notice::ContainerStarted { pod } => {
                 self.pods.set_started(pod, now);
                 self.pipeline.pod_has_started(pod, now);
@@ -192,8 +194,12 @@ impl Cluster<'_> {
                 let until = (self.on_agenda(not_ready_at), self.on_agenda(evicted_at));
                 self.pod_is_lost(pod, until, agenda);
             }
+            Notice::Broken { pod, reason } => {
+                self.group_breaks(pod, reason, agenda);
+                self.reconcile(agenda);
+            }
             Notice::Warned { pod, .. } => self.warned.push(pod),
-            Notice::NodeUp { node } => self.pipeline.node_is_up(node, &self.fleet, now),
+            Notice::NodeUp { node } => self.pipeline.node_is_up(node, self.fleet.fleet(), now),
             Notice::NodeGone { node, .. } => self.pipeline.node_is_gone(node),
             Notice::ContainerKilled { .. } | Notice::LaunchFailed { .. } => {}
         }
@@ -215,6 +221,7 @@ impl Cluster<'_> {
     /// The pod is gone, and what it was serving with it.
     fn pod_is_killed(&mut self, pod: PodId, now: SimTime) {
         self.leave_flow(pod, now);
+        self.delete_rest(pod, now);
         self.pods.set_gone(pod);
         self.pipeline.pod_is_gone(pod);
     }
@@ -241,6 +248,7 @@ impl Cluster<'_> {
     fn pod_is_forgotten(&mut self, pod: PodId, agenda: &mut Agenda<Event>) {
         if self.pods.state(pod) == PodState::Lost {
             self.leave_flow(pod, agenda.now());
+            self.delete_rest(pod, agenda.now());
             self.pods.set_gone(pod);
             self.pipeline.pod_is_gone(pod);
             self.reconcile(agenda);
@@ -375,7 +383,7 @@ impl Cluster<'_> {
             now: agenda.now(),
             flow: &mut *self.flow,
             pods: &self.pods,
-            fleet: &self.fleet,
+            fleet: self.fleet.fleet(),
             desired: self.controllers.desired,
             scaler: self.controllers.scaler,
         };

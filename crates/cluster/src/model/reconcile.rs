@@ -144,7 +144,7 @@ impl Cluster<'_> {
     }
 
     /// The fleet's view of a drain, with the pod's busy time up to now told first.
-    fn begin_fleet_drain(&mut self, pod: PodId, now: SimTime) {
+    pub(super) fn begin_fleet_drain(&mut self, pod: PodId, now: SimTime) {
         if let Some(slot) = self.pods.slot(pod) {
             self.tell_busy_of(pod, slot, now);
         }
@@ -178,6 +178,7 @@ impl Cluster<'_> {
             PodState::Lost => {
                 self.leave_flow(pod, now);
                 self.pods.set_ending(pod, ending);
+                self.delete_rest(pod, now);
                 self.pods.set_gone(pod);
                 self.pipeline.pod_is_gone(pod);
             }
@@ -268,7 +269,7 @@ impl Cluster<'_> {
     }
 
     /// The pod is gone; its GPU is free.
-    fn end_pod(&mut self, pod: PodId, now: SimTime) {
+    pub(super) fn end_pod(&mut self, pod: PodId, now: SimTime) {
         self.leave_flow(pod, now);
         self.fleet.delete_pod(pod, self.pods.ending(pod), self.in_run(now), &mut self.out);
         self.pods.set_gone(pod);

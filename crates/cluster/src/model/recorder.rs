@@ -11,7 +11,7 @@ use record::{
 use units::{Cost, PodId, SimDuration, SimTime};
 
 use crate::Keep;
-use crate::fleet::{Fleet, NodeCounts};
+use crate::fleet::{Groups, NodeCounts};
 use crate::flow::{Load, ReplicaStats, StepLatency};
 use crate::spec::{PolicySpec, SimulationSpec};
 
@@ -199,7 +199,7 @@ impl Recorder {
     pub(super) fn into_record(
         mut self,
         (policy, end): (&PolicySpec, SimTime),
-        fleet: &mut Fleet,
+        fleet: &mut Groups,
         (requests, service, request_rows): (RequestTotals, ServiceTotals, Vec<RequestRow>),
         mut digest: Digest,
     ) -> RunRecord {

@@ -32,14 +32,15 @@ impl Context<'_> {
     /// Processes of a server and GPUs of its pod.
     fn hold_gpus(&mut self, found: &Settings, pod: &PodSpec, place: &str) {
         let Some(gpus) = &found.gpus else { return };
-        let (uses, has, source) = (gpus.value, pod.gpus, &gpus.source);
-        if uses > has && pod.group.is_none() {
+        let (uses, has, source) = (gpus.value, pod.replica_gpus(), &gpus.source);
+        let whose = if pod.group.is_some() { "pods of a replica ask" } else { "pod asks" };
+        if uses > has {
             self.note(format!(
-                "{place}: {source} uses {uses} GPUs and the pod asks for {has}: such a server never starts"
+                "{place}: {source} uses {uses} GPUs and the {whose} for {has}: such a server never starts"
             ));
         } else if uses < has {
             self.note(format!(
-                "{place}: {source} uses {uses} of the {has} GPUs that the pod asks for; the others are paid for idle"
+                "{place}: {source} uses {uses} of the {has} GPUs that the {whose} for; the others are paid for idle"
             ));
         }
     }

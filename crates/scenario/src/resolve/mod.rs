@@ -8,6 +8,7 @@ mod context;
 mod examples;
 mod flags;
 mod fleet;
+mod groups;
 mod karpenter_pool;
 mod keda;
 mod left_out;

@@ -1,6 +1,6 @@
 //! The workload of the service: which it is, and its pod.
 
-use cluster::spec::{PodGroup, PodSpec, ReplicaOrder};
+use cluster::spec::{PodSpec, ReplicaOrder};
 use units::SimDuration;
 
 use crate::error::{Allowed, ScenarioError};
@@ -118,13 +118,7 @@ impl Context<'_> {
         endpoint_delay: SimDuration,
         manager: &ManagerFile,
     ) -> Result<(PodSpec, u32), ScenarioError> {
-        let (mut pod, replicas) = self.shaped_pod(workload, &workload.deployment, endpoint_delay)?;
-        if let Some(template) = workload.deployment.node.at(&["spec", "template"]) {
-            let namespace = self.namespace_of(&workload.document).unwrap_or("default").to_owned();
-            let there = |error| renamed(error, &workload.template_path);
-            self.bind(&mut pod, (template, &namespace), manager).map_err(there)?;
-            self.read_probes(&mut pod, template).map_err(there)?;
-        }
+        let (mut pod, replicas) = self.pod_in(workload, &workload.deployment, endpoint_delay, manager)?;
         workload.notes.iter().for_each(|note| self.note(note.clone()));
         if let Some(lost) = &workload.own_scaler {
             self.note(lost.clone());
@@ -135,39 +129,40 @@ impl Context<'_> {
             let title = workload.document.title();
             self.note(format!("{title} comes from a cluster: its {replicas} replicas are those of that moment, and the number the run starts with"));
         }
-        self.beyond_the_model(workload)?;
+        self.beyond_the_model(workload);
         if let Some(group) = &workload.group {
-            let (worker, _) = self.shaped_pod(workload, &group.worker, endpoint_delay)?;
-            pod.group = Some(PodGroup {
-                size: group.size,
-                leader_gpus: pod.gpus,
-                worker_gpus: worker.gpus,
-                worker_containers: worker.containers,
-                restart: group.restart,
-                leader_ready_first: group.leader_ready_first,
-                exclusive_topology: group.exclusive_topology.clone(),
-            });
+            pod.group = Some(self.group_of((workload, group), &pod, endpoint_delay, manager)?);
         }
         Ok((pod, replicas.unwrap_or(1)))
     }
 
-    /// What the model does not do with groups and orders that the manifest asks for.
-    fn beyond_the_model(&mut self, workload: &Workload) -> Result<(), ScenarioError> {
-        let title = workload.document.title();
-        if let Some(group) = &workload.group {
-            let reason = format!(
-                "a replica of {title} is a group of {} pods that start, fail and are paid for together",
-                group.size
-            );
-            return Err(ScenarioError::NotModelled { at: workload.document.node.locate("spec"), reason });
+    /// The pod of one of a workload's templates, with what binds it to nodes, and the number of replicas there.
+    pub(super) fn pod_in(
+        &mut self,
+        workload: &Workload,
+        shaped: &Document,
+        endpoint_delay: SimDuration,
+        manager: &ManagerFile,
+    ) -> Result<(PodSpec, Option<u32>), ScenarioError> {
+        let (mut pod, replicas) = self.shaped_pod(workload, shaped, endpoint_delay)?;
+        if let Some(template) = shaped.node.at(&["spec", "template"]) {
+            let namespace = self.namespace_of(&workload.document).unwrap_or("default").to_owned();
+            let there = |error| renamed(error, &workload.template_path);
+            self.bind(&mut pod, (template, &namespace), manager).map_err(there)?;
+            self.read_probes(&mut pod, template).map_err(there)?;
         }
+        Ok((pod, replicas))
+    }
+
+    /// What the model does not do with orders that the manifest asks for.
+    fn beyond_the_model(&mut self, workload: &Workload) {
+        let title = workload.document.title();
         if workload.order == ReplicaOrder::Ordered {
             self.note(format!(
                 "{title}: a cluster starts its replicas one after another (OrderedReady), here they start at once: growth by several is too \
                  fast; `podManagementPolicy: Parallel` is what is simulated"
             ));
         }
-        Ok(())
     }
 
     fn shaped_pod(

@@ -1,0 +1,70 @@
+//! Pods that are of use only together: the pods of a group get ready when the last of them would be, and workers may have to wait for
+//! their leader before they exist at all.
+//!
+//! The pods of group g have the numbers from g · size on, the leader first. What becomes of a group that loses one is for
+//! [`super::Groups`] to say.
+
+use units::PodId;
+
+use super::Fleet;
+use super::event::{Notice, Out};
+use super::pod::{PodPhase, PodRole};
+
+/// How pods form groups.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Gang {
+    /// Pods of a group, 1 where there are none.
+    pub size: u32,
+    /// Workers are created once their leader is ready by itself.
+    pub leader_ready_first: bool,
+}
+
+impl Gang {
+    /// Every pod is on its own.
+    pub const NONE: Self = Self { size: 1, leader_ready_first: false };
+
+    /// The pods of the group `pod` is of.
+    fn of(self, pod: PodId) -> impl Iterator<Item = PodId> + Clone + use<> {
+        let leader = pod.0 - pod.0 % self.size;
+        (leader..leader + self.size).map(PodId)
+    }
+
+    /// The first pod of a group.
+    pub fn leader(self, group: PodId) -> PodId {
+        PodId(group.0 * self.size)
+    }
+}
+
+impl Fleet {
+    /// A pod that exists only once its leader is ready.
+    pub(super) fn create_later(&mut self, pod: PodId, role: PodRole, now: units::SimTime) {
+        self.enter(now);
+        self.push_state(pod, role);
+        self.quota.keep_unborn(pod);
+    }
+
+    /// `pod` could serve: it does if it is on its own, or as soon as all of its group could.
+    pub(super) fn become_ready(&mut self, pod: PodId, out: &mut Out) {
+        if self.gang.size == 1 {
+            return self.turn_ready(pod, out);
+        }
+        self.enter_phase(pod, PodPhase::Group);
+        let group = self.gang.of(pod);
+        if group.clone().all(|other| self.pods[other.index()].phase == PodPhase::Group) {
+            group.for_each(|other| self.turn_ready(other, out));
+            return;
+        }
+        let unborn: Vec<PodId> = group.filter(|&other| self.quota.bear(other)).collect();
+        for worker in unborn {
+            self.pods[worker.index()].created = self.now;
+            self.admit(worker);
+            self.seek_place(worker, out);
+        }
+    }
+
+    fn turn_ready(&mut self, pod: PodId, out: &mut Out) {
+        self.pods[pod.index()].ready_at = Some(self.now);
+        self.enter_phase(pod, PodPhase::Ready);
+        out.tell(Notice::Ready { pod });
+    }
+}

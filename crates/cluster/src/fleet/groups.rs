@@ -1,0 +1,281 @@
+//! Replicas that are groups of pods (LeaderWorkerSet), seen from outside: a replica is its leader.
+//!
+//! Inside, the pods of replica r have the numbers from r · size on; each is placed, starts and is billed by itself ([`super::gang`] has them
+//! wait for each other). Here the one number becomes the other, and what befalls one pod becomes what befalls the replica. Where a replica
+//! is one pod all of this passes straight through.
+
+use record::{CostLedger, NodeLife, ReplicaLife};
+use units::{Cost, NodeId, PodId, SimDuration, SimTime};
+
+use super::{Fleet, FleetEvent, Gang, NodeCounts, Notice, Out, PodPhase, PodRole};
+use crate::spec::{FleetSpec, GroupRestart, PodSpec};
+
+/// What is known of one replica.
+#[derive(Clone, Copy, Debug, Default)]
+struct Group {
+    /// Pods whose containers have started, and whose models are loaded.
+    started: u32,
+    loaded: u32,
+    /// It is ending: what happens to its pods is no news.
+    is_ending: bool,
+    is_warned: bool,
+}
+
+/// The infrastructure as the service's replicas see it.
+#[derive(Clone, Debug)]
+pub struct Groups {
+    fleet: Fleet,
+    gang: Gang,
+    restart: GroupRestart,
+    /// By replica; empty where a replica is one pod.
+    groups: Vec<Group>,
+}
+
+impl Groups {
+    /// See [`Fleet::new`]. Every pod of a group gets room for the one that asks for most.
+    pub fn new(spec: &FleetSpec, pod: &PodSpec, seed: u64) -> Self {
+        let Some(group) = &pod.group else {
+            let fleet = Fleet::new(spec, pod, seed);
+            return Self { fleet, gang: Gang::NONE, restart: GroupRestart::Group, groups: Vec::new() };
+        };
+        let gang = Gang { size: group.size, leader_ready_first: group.leader_ready_first };
+        let mut fleet = Fleet::new(spec, &pod.largest_of_group(), seed);
+        fleet.gang = gang;
+        Self { fleet, gang, restart: group.restart, groups: Vec::new() }
+    }
+
+    fn pods_of(&self, replica: PodId) -> impl Iterator<Item = PodId> + Clone + use<> {
+        let leader = self.gang.leader(replica).0;
+        (leader..leader + self.gang.size).map(PodId)
+    }
+
+    fn is_plain(&self) -> bool {
+        self.gang.size == 1
+    }
+
+    /// The nodes and pods themselves.
+    pub fn fleet(&self) -> &Fleet {
+        &self.fleet
+    }
+
+    /// See [`Fleet::keep_standbys_on_demand`].
+    pub fn keep_standbys_on_demand(&mut self, on_demand: bool) {
+        self.fleet.keep_standbys_on_demand(on_demand);
+    }
+
+    /// See [`Fleet::start_calendar_at`].
+    pub fn start_calendar_at(&mut self, unix_seconds: i64) {
+        self.fleet.start_calendar_at(unix_seconds);
+    }
+
+    /// See [`Fleet::start`].
+    pub fn start(&mut self, out: &mut Out) {
+        self.fleet.start(out);
+    }
+
+    /// See [`Fleet::create_ready_pod`]: true if all of its pods have found room.
+    pub fn create_ready_pod(&mut self, replica: PodId, role: PodRole, now: SimTime, out: &mut Out) -> bool {
+        if self.is_plain() {
+            return self.fleet.create_ready_pod(replica, role, now, out);
+        }
+        let from = out.notices.len();
+        let placed =
+            self.pods_of(replica).filter(|&pod| self.fleet.create_ready_pod(pod, role, now, out)).count() as u32;
+        self.groups.push(Group { started: placed, loaded: placed, ..Group::default() });
+        self.translate(from, out);
+        placed == self.gang.size
+    }
+
+    /// See [`Fleet::create_pod`].
+    pub fn create_pod(&mut self, replica: PodId, role: PodRole, now: SimTime, out: &mut Out) {
+        if self.is_plain() {
+            return self.fleet.create_pod(replica, role, now, out);
+        }
+        self.groups.push(Group::default());
+        let from = out.notices.len();
+        for pod in self.pods_of(replica) {
+            if self.gang.leader_ready_first && pod != self.gang.leader(replica) {
+                self.fleet.create_later(pod, role, now);
+            } else {
+                self.fleet.create_pod(pod, role, now, out);
+            }
+        }
+        self.translate(from, out);
+    }
+
+    /// See [`Fleet::set_role`].
+    pub fn set_role(&mut self, replica: PodId, role: PodRole, now: SimTime) {
+        self.pods_of(replica).for_each(|pod| self.fleet.set_role(pod, role, now));
+    }
+
+    /// See [`Fleet::begin_drain`].
+    pub fn begin_drain(&mut self, replica: PodId, now: SimTime) {
+        self.pods_of(replica).for_each(|pod| self.fleet.begin_drain(pod, now));
+    }
+
+    /// See [`Fleet::delete_pod`]: all that is left of the replica.
+    pub fn delete_pod(&mut self, replica: PodId, ending: &'static str, now: SimTime, out: &mut Out) {
+        if self.is_plain() {
+            return self.fleet.delete_pod(replica, ending, now, out);
+        }
+        self.groups[replica.index()].is_ending = true;
+        let from = out.notices.len();
+        for pod in self.pods_of(replica) {
+            self.fleet.delete_pod(pod, ending, now, out);
+        }
+        self.translate(from, out);
+    }
+
+    /// See [`Fleet::add_busy`]: the GPUs of all its pods were.
+    pub fn add_busy(&mut self, replica: PodId, busy: SimDuration) {
+        self.pods_of(replica).for_each(|pod| self.fleet.add_busy(pod, busy));
+    }
+
+    /// See [`Fleet::handle`].
+    pub fn handle(&mut self, event: FleetEvent, now: SimTime, out: &mut Out) {
+        let from = out.notices.len();
+        self.fleet.handle(event, now, out);
+        if !self.is_plain() {
+            self.translate(from, out);
+        }
+    }
+
+    /// The least advanced of its pods.
+    pub fn phase(&self, replica: PodId) -> PodPhase {
+        self.pods_of(replica).map(|pod| self.fleet.phase(pod)).min().expect("a replica has pods")
+    }
+
+    /// The nodes its pods are or were bound to, the leader's first.
+    pub fn nodes(&self, replica: PodId) -> impl Iterator<Item = NodeId> + '_ {
+        self.pods_of(replica).filter_map(|pod| self.fleet.node(pod))
+    }
+
+    /// See [`Fleet::counts`].
+    pub fn counts(&self) -> NodeCounts {
+        self.fleet.counts()
+    }
+
+    /// See [`Fleet::want_replicas`].
+    pub fn want_replicas(&mut self, replicas: u32) {
+        self.fleet.want_replicas(replicas.saturating_mul(self.gang.size));
+    }
+
+    /// See [`Fleet::ledger`].
+    pub fn ledger(&self) -> &CostLedger {
+        self.fleet.ledger()
+    }
+
+    /// See [`Fleet::cost_so_far`].
+    pub fn cost_so_far(&self, now: SimTime) -> Cost {
+        self.fleet.cost_so_far(now)
+    }
+
+    /// See [`Fleet::preempt_after`].
+    pub fn preempt_after(&mut self, preemption: SimDuration) {
+        self.fleet.preempt_after(preemption);
+    }
+
+    /// See [`Fleet::start_pause_pods`]: a pause pod holds the place of one pod.
+    pub fn start_pause_pods(&mut self, count: u32, now: SimTime, out: &mut Out) {
+        self.fleet.start_pause_pods(count, now, out);
+    }
+
+    /// See [`Fleet::victim`]: replicas rank as their leaders do.
+    pub fn victim(&self, candidates: impl Iterator<Item = PodId>) -> Option<PodId> {
+        let leader = self.fleet.victim(candidates.map(|replica| self.gang.leader(replica)))?;
+        Some(PodId(leader.0 / self.gang.size))
+    }
+
+    /// See [`Fleet::reset_measurement`].
+    pub fn reset_measurement(&mut self, now: SimTime) {
+        self.fleet.reset_measurement(now);
+    }
+
+    /// See [`Fleet::finish`].
+    pub fn finish(&mut self, end: SimTime) {
+        self.fleet.finish(end);
+    }
+
+    /// See [`Fleet::remarks`].
+    pub fn remarks(&self) -> Vec<String> {
+        self.fleet.remarks()
+    }
+
+    /// See [`Fleet::take_lives`]: one per replica, the leader's with the waits, restarts and costs of all its pods.
+    pub fn take_lives(&mut self) -> (Vec<ReplicaLife>, Vec<NodeLife>) {
+        let (pods, nodes) = self.fleet.take_lives();
+        if self.is_plain() {
+            return (pods, nodes);
+        }
+        let replicas = pods.chunks(self.gang.size as usize).zip(0..).map(|(group, index)| as_one(PodId(index), group));
+        (replicas.collect(), nodes)
+    }
+
+    /// Turns what happened to pods since notice number `from` into what happened to replicas.
+    fn translate(&mut self, from: usize, out: &mut Out) {
+        let told = out.notices.split_off(from);
+        out.notices.extend(told.into_iter().filter_map(|notice| self.translated(notice)));
+    }
+
+    fn translated(&mut self, notice: Notice) -> Option<Notice> {
+        let Some(PodId(pod)) = notice.pod() else { return Some(notice) };
+        let replica = PodId(pod / self.gang.size);
+        let is_leader = pod % self.gang.size == 0;
+        let (size, restart) = (self.gang.size, self.restart);
+        let group = &mut self.groups[replica.index()];
+        let is_news = !group.is_ending;
+        match notice {
+            Notice::Scheduled { node, .. } if is_leader => Some(Notice::Scheduled { pod: replica, node }),
+            Notice::Scheduled { node, .. } => Some(Notice::Joined { pod: replica, node }),
+            Notice::ContainerStarted { .. } => {
+                group.started += 1;
+                is_leader.then_some(Notice::ContainerStarted { pod: replica })
+            }
+            Notice::Loaded { .. } => {
+                group.loaded += 1;
+                (group.loaded == size).then_some(Notice::Loaded { pod: replica })
+            }
+            // The fleet says it of all of a group at once.
+            Notice::Ready { .. } => is_leader.then_some(Notice::Ready { pod: replica }),
+            Notice::Warned { kill_at, .. } => {
+                let is_first = !std::mem::replace(&mut group.is_warned, true);
+                (is_first && is_news).then_some(Notice::Warned { pod: replica, kill_at })
+            }
+            Notice::ContainerKilled { node, .. } => match restart {
+                GroupRestart::Pod => Some(Notice::ContainerKilled { pod: replica, node }),
+                GroupRestart::GroupAfterStart if group.started < size => {
+                    Some(Notice::ContainerKilled { pod: replica, node })
+                }
+                _ => group.breaks(replica, "probe_kill"),
+            },
+            Notice::Interrupted { .. } => group.breaks(replica, "spot_reclaim"),
+            Notice::Evicted { reason, .. } => group.breaks(replica, reason),
+            Notice::Killed { .. } => group.breaks(replica, self.fleet.ending(PodId(pod))),
+            Notice::Lost { not_ready_at, evicted_at, .. } => {
+                group.is_ending = true;
+                is_news.then_some(Notice::Lost { pod: replica, not_ready_at, evicted_at })
+            }
+            other => Some(other),
+        }
+    }
+}
+
+impl Group {
+    /// The replica ends because of one of its pods, unless it is ending already.
+    fn breaks(&mut self, replica: PodId, reason: &'static str) -> Option<Notice> {
+        (!std::mem::replace(&mut self.is_ending, true)).then_some(Notice::Broken { pod: replica, reason })
+    }
+}
+
+/// The lives of a group's pods as that of the replica.
+fn as_one(replica: PodId, pods: &[ReplicaLife]) -> ReplicaLife {
+    let mut life = pods[0].clone();
+    life.pod = replica;
+    life.ended = pods.iter().map(|pod| pod.ended).max_by_key(|ended| ended.unwrap_or(SimTime::MAX)).flatten();
+    life.cost = pods.iter().map(|pod| pod.cost).sum();
+    life.restarts = pods.iter().map(|pod| pod.restarts).sum();
+    life.waits = pods.iter().flat_map(|pod| pod.waits.iter().cloned()).collect();
+    life.waits.sort_by_key(|wait| wait.start);
+    life.waits.dedup();
+    life
+}
