@@ -43,6 +43,7 @@ pub fn bench_day_of(rate: f64, length: SimDuration) -> SimulationSpec {
         traffic: Traffic::Poisson { rate: Arc::new(curve) },
         history: Arc::new(RateLog::default()),
         prehistory: cluster::spec::PrehistorySpec::default(),
+        rollouts: Vec::new(),
         slo: SloSpec { latency: Some(SimDuration::from_millis(100)), ttft: None, tpot: None, objective: 0.99 },
         fleet: fleet(),
         metrics: MetricsSpec {
@@ -87,6 +88,7 @@ pub(crate) fn service(rate: f64) -> ServiceSpec {
         kill_rule: KillRule::Requeue,
         replicas_initial: replicas_for(rate / 2.0) + 1,
         order: cluster::spec::ReplicaOrder::Parallel,
+        min_ready: SimDuration::ZERO,
         pod: PodSpec {
             probe_period: SimDuration::from_secs(5),
             endpoint_delay: SimDuration::from_secs(1),

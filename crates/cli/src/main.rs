@@ -1,5 +1,16 @@
 //! The `scalelab` command line: flags in, `lab` called, `report` out. No logic of its own.
 
+/// `print!` for which a reader that has seen enough (`| head`) is no failure.
+macro_rules! out {
+    ($($text:tt)*) => { $crate::commands::data_files::shown(format_args!($($text)*)) };
+}
+
+/// The same with the end of a line.
+macro_rules! outln {
+    () => { out!("\n") };
+    ($($text:tt)*) => { out!("{}\n", format_args!($($text)*)) };
+}
+
 mod args;
 mod commands;
 mod failure;

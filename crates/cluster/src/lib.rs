@@ -11,6 +11,7 @@ pub mod prehistory;
 mod requests;
 pub mod spec;
 
+pub use metrics::metric_selector;
 pub use requests::RequestSink;
 
 /// What to keep of a run besides its totals.

@@ -99,13 +99,8 @@ impl Build<'_> {
     /// None for a label that is empty here.
     fn label(&self, name: &str, text: &str) -> Option<Label> {
         let name = self.facts.fill(name);
-        let value = match text.strip_prefix('?') {
-            Some(assumed) => {
-                let bound = self.facts.bound.get(&(self.exporter, name.clone()));
-                bound.cloned().unwrap_or_else(|| self.facts.fill(assumed))
-            }
-            None => self.facts.fill(text),
-        };
+        let bound = self.facts.bound.get(&(self.exporter, name.clone())).filter(|_| self.facts.is_open(text));
+        let value = bound.cloned().unwrap_or_else(|| self.facts.fill(text.strip_prefix('?').unwrap_or(text)));
         (!value.is_empty()).then(|| Label::new(name, value))
     }
 }

@@ -1,5 +1,7 @@
 //! Values that a label can have, as far as a scenario tells before it runs.
 
+use std::sync::Arc;
+
 use promql::Matcher;
 use regex::Regex;
 
@@ -21,7 +23,7 @@ pub enum Domain {
         /// Covers every name there can be.
         regex: Regex,
         /// Some of them.
-        examples: Vec<String>,
+        examples: Arc<[String]>,
     },
     /// The scenario cannot know it; what is assumed where no query tells.
     Bindable(String),
@@ -46,7 +48,7 @@ impl Domain {
         if template.variables().next().is_none() {
             return Self::Known(vec![template.text().to_owned()]);
         }
-        let examples: Vec<String> =
+        let examples: Arc<[String]> =
             (0..EXAMPLES).map(|index| template.fill(|variable| example(variable, facts, index))).collect();
         let mut pattern = regex::escape(template.text());
         for (word, variable) in Variable::ALL {

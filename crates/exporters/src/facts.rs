@@ -89,14 +89,24 @@ impl Facts {
         }
     }
 
-    /// Whether what a metric needs is so. Arguments that the scenario does not say are taken to be right.
+    /// Whether what a metric needs is so. Arguments that the scenario does not say are taken to be right. vLLM reads `_` in the name of
+    /// an argument as `-`, so one that must not be there is looked for in both spellings.
     pub fn has(&self, needs: Needs) -> bool {
         match needs {
             Needs::Argument(word) => {
                 self.arguments.as_ref().is_none_or(|words| words.iter().any(|given| given.contains(word)))
             }
+            Needs::NoArgument(word) => {
+                let is_given = |words: &Vec<String>| words.iter().any(|given| given.replace('_', "-").contains(word));
+                !self.arguments.as_ref().is_some_and(is_given)
+            }
             Needs::Stated(statement) => self.stated.contains(&statement),
         }
+    }
+
+    /// Whether the value that a table has for a label is only assumed, so that a query may say another.
+    pub(crate) fn is_open(&self, text: &str) -> bool {
+        text.starts_with('?') || (text.contains("{model_name") && self.model_name_from.is_empty())
     }
 
     /// The text of a table with its facts filled in; variables of targets stay.

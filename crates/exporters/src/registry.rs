@@ -46,6 +46,8 @@ pub struct Registry {
     exporters: BTreeSet<Exporter>,
     shown: Vec<Shown>,
     by_name: BTreeMap<String, Vec<usize>>,
+    /// Domains by the label value they were made of: many series share a few.
+    domains: BTreeMap<String, Domain>,
 }
 
 impl Registry {
@@ -56,10 +58,12 @@ impl Registry {
             exporters: exporters.iter().copied().collect(),
             shown: Vec::new(),
             by_name: BTreeMap::new(),
+            domains: BTreeMap::new(),
         };
         for target in targets {
             registry.add_target(target);
         }
+        registry.domains.clear();
         registry
     }
 
@@ -123,14 +127,11 @@ impl Registry {
             let instead = metric.successor.map(|name| format!("; {name} took its place")).unwrap_or_default();
             return Some(format!("not in this release{instead}"));
         }
-        match metric.needs {
-            Some(catalogue::Needs::Argument(word)) if !self.facts.has(catalogue::Needs::Argument(word)) => {
-                Some(format!("only with {word}"))
-            }
-            Some(catalogue::Needs::Stated(statement)) if !self.facts.stated.contains(&statement) => {
-                Some(statement.help().to_owned())
-            }
-            _ => Some("another program shows requests under the same name".to_owned()),
+        match metric.needs.filter(|needs| !self.facts.has(*needs)) {
+            Some(catalogue::Needs::Argument(word)) => Some(format!("only with {word}")),
+            Some(catalogue::Needs::NoArgument(word)) => Some(format!("only without {word}")),
+            Some(catalogue::Needs::Stated(statement)) => Some(statement.help().to_owned()),
+            None => Some("another program shows requests under the same name".to_owned()),
         }
     }
 
@@ -145,7 +146,8 @@ impl Registry {
         scraped.honor_labels = target.honor_labels;
         scraped.metric_relabelings.clone_from(&target.metric_relabelings);
         for name in OF_EVERY_TARGET {
-            self.add(self.of_target(target, &scraped, name));
+            let shown = self.of_target(target, &scraped, name);
+            self.add(shown);
         }
         let mut last: Option<(usize, Labels)> = None;
         for series in &target.series {
@@ -168,7 +170,7 @@ impl Registry {
         }
     }
 
-    fn of_target(&self, target: &Target, scraped: &ScrapeTarget, name: &str) -> Shown {
+    fn of_target(&mut self, target: &Target, scraped: &ScrapeTarget, name: &str) -> Shown {
         let labels = scraped.labels.iter().map(|(name, value)| (name.to_owned(), self.domain(value)));
         Shown {
             name: name.to_owned(),
@@ -184,7 +186,7 @@ impl Registry {
         }
     }
 
-    fn of_series(&self, target: &Target, series: &Series, stored: &Labels) -> Shown {
+    fn of_series(&mut self, target: &Target, series: &Series, stored: &Labels) -> Shown {
         let metric = metric_of(target.exporter, &series.name);
         let labels: BTreeMap<String, Domain> = stored
             .iter()
@@ -213,7 +215,7 @@ impl Registry {
     }
 
     /// The domain of a label of a series: bindable where the tables say so.
-    fn stored_domain(&self, target: &Target, metric: Option<&Metric>, name: &str, value: &str) -> Domain {
+    fn stored_domain(&mut self, target: &Target, metric: Option<&Metric>, name: &str, value: &str) -> Domain {
         let plain = name.trim_start_matches("exported_");
         let own = metric.and_then(|metric| {
             let rows = metric.rows.iter().flat_map(|(labels, _)| labels.iter());
@@ -230,12 +232,16 @@ impl Registry {
 
     fn is_bindable(&self, exporter: Exporter, label: &str, text: &str) -> bool {
         let is_bound = self.facts.bound.contains_key(&(exporter, label.to_owned()));
-        let is_unknown_model = text.contains("{model_name") && self.facts.model_name_from.is_empty();
-        !is_bound && (text.starts_with('?') || is_unknown_model)
+        !is_bound && self.facts.is_open(text)
     }
 
-    fn domain(&self, value: &str) -> Domain {
-        Domain::of(&crate::target::Template::new(value), &self.facts)
+    fn domain(&mut self, value: &str) -> Domain {
+        if let Some(known) = self.domains.get(value) {
+            return known.clone();
+        }
+        let domain = Domain::of(&crate::target::Template::new(value), &self.facts);
+        self.domains.insert(value.to_owned(), domain.clone());
+        domain
     }
 }
 

@@ -123,15 +123,19 @@ impl Template {
 
     /// The variables in it, in order of [`Variable::ALL`].
     pub fn variables(&self) -> impl Iterator<Item = Variable> + '_ {
+        let is_plain = !self.0.contains('{');
         Variable::ALL
             .into_iter()
-            .filter(|(word, _)| self.0.contains(&format!("{{{word}}}")))
+            .filter(move |(word, _)| !is_plain && self.0.contains(&format!("{{{word}}}")))
             .map(|(_, variable)| variable)
     }
 
     /// The text with every variable replaced by what `value` says of it.
     pub fn fill(&self, mut value: impl FnMut(Variable) -> String) -> String {
         let mut text = self.0.clone();
+        if !text.contains('{') {
+            return text;
+        }
         for (word, variable) in Variable::ALL {
             let place = format!("{{{word}}}");
             if text.contains(&place) {

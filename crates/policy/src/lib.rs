@@ -6,11 +6,13 @@
 pub mod fixed;
 pub mod hpa;
 pub mod keda;
+mod metric_selector;
 mod observation;
 mod outcome;
 pub mod predictive;
 mod signal;
 
+pub use metric_selector::{LabelCondition, LabelTest};
 pub use observation::{
     Action, ContainerUsage, Counts, MetricError, MetricQuery, MetricReading, Observation, PodPhase, PodSample,
     PodUsage, PodView, Proposal, RateHistory, Ready, Recommendation, Schedule, Step, Trail,

@@ -2,7 +2,7 @@
 
 use units::{PodId, SimDuration, SimTime};
 
-use crate::{MetricOutcome, Provenance, SignalQuery};
+use crate::{LabelCondition, MetricOutcome, Provenance, SignalQuery};
 
 /// When a controller runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +27,8 @@ pub enum MetricQuery {
     Pods {
         /// Metric name as the adapter exposes it.
         name: String,
-        /// `matchLabels`-style selector, `key=value` pairs sorted by key.
-        selector: Vec<(String, String)>,
+        /// Selector of the metric, sorted by key.
+        selector: Vec<LabelCondition>,
     },
     /// One value for a named object (`custom.metrics.k8s.io`).
     Object {
@@ -39,14 +39,14 @@ pub enum MetricQuery {
         /// Name of the object.
         object: String,
         /// Selector of the metric.
-        selector: Vec<(String, String)>,
+        selector: Vec<LabelCondition>,
     },
     /// A list of values from outside (`external.metrics.k8s.io`).
     External {
         /// Metric name.
         name: String,
         /// Selector of the metric.
-        selector: Vec<(String, String)>,
+        selector: Vec<LabelCondition>,
     },
     /// An instant query sent to Prometheus, as KEDA's prometheus scaler does. Answered by [`MetricReading::Vector`] or
     /// [`MetricReading::Scalar`].

@@ -2,7 +2,7 @@
 
 use units::{PodId, SimDuration, SimTime};
 
-use crate::{CostLedger, DecisionRow, Histogram, MetricUse, NodeLife, ReplicaLife, TimelineRow};
+use crate::{CostLedger, DecisionRow, Histogram, MetricUse, NodeLife, ReplicaLife, RolloutLife, TimelineRow};
 
 /// One policy, one replication.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -37,6 +37,8 @@ pub struct RunRecord {
     pub request_rows: Vec<RequestRow>,
     /// What happened to each metric that a controller read, in the order in which they were first read.
     pub metrics: Vec<MetricUse>,
+    /// New versions that were rolled out, in order of time.
+    pub rollouts: Vec<RolloutLife>,
     /// Remarks for the user, each once: metrics that never answered, clipped forecasts, …
     pub remarks: Vec<String>,
 }

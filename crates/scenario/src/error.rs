@@ -204,7 +204,9 @@ pub enum ScenarioError {
         reason: String,
     },
     /// A document that decides what is asked for, by rules that the model does not have.
-    #[error("{at}: {title}: {reason}; `manifests: {{ignore: [{title}]}}` of the scenario leaves it out all the same")]
+    #[error(
+        "{at}: {title}: {reason}; `manifests: {{ignore: [{title}]}}` of the scenario, or `init --ignore {title}`, leaves it out all the same"
+    )]
     Unmodelled {
         /// The document.
         at: Box<At>,
@@ -244,6 +246,12 @@ pub enum ScenarioError {
 }
 
 impl Place {
+    /// Counts from the start of the whole what was counted from the start of a part.
+    pub(crate) fn move_by(&mut self, lines: u32, columns: u32) {
+        self.line += lines;
+        self.column += columns;
+    }
+
     /// A place in `source`.
     pub fn new(source: &Arc<str>, line: usize, column: usize) -> Self {
         let limit = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);

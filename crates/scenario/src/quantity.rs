@@ -9,7 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 use units::{SimDuration, UsdPerHour};
 
-use crate::file::{Level, PrehistoryFile};
+use crate::file::{Level, PortionFile, PrehistoryFile, StopWord};
 
 /// An amount that is written with its unit.
 pub trait Amount: Sized {
@@ -304,6 +304,8 @@ amounts! {
     Share: {"type": "string", "pattern": r"^[0-9.]+ ?%$"},
     Hazard: {"type": "string", "pattern": r"^[0-9.]+ ?%?/(h|d|w|month)$"},
     PrehistoryFile: {"type": "string", "pattern": r"^(auto|none|([0-9.]+ ?(ns|us|µs|ms|s|m|min|h|d|w))+)$"},
+    PortionFile: {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": r"^[0-9]+ ?%?$"}]},
+    StopWord: {"enum": ["abort", "finish"]},
     Count: {"type": "number", "minimum": 0}
 }
 

@@ -7,7 +7,7 @@ use crate::input::{Input, expand, gather};
 use crate::manifest::workload::{self, Engine, Workload, accelerator, gpu_containers};
 use crate::manifest::{Document, Kind, Treatment};
 use crate::resolve::scaled_by;
-use crate::server::{self, Gpu, Settings, TritonConfig};
+use crate::server::{self, Gpu, ModelSize, Settings, TritonConfig};
 use crate::sources::sources;
 use crate::tree::Node;
 
@@ -20,12 +20,16 @@ pub struct Survey {
     pub autoscalers: Vec<Autoscaler>,
     /// True if there is a NodePool or Provisioner.
     pub has_pools: bool,
+    /// True if there is a ComputeClass that makes node pools.
+    pub has_classes: bool,
     /// Files that documents were found in, in order.
     pub sources: Vec<String>,
     /// File of a Scenario that is there already.
     pub scenario: Option<String>,
     /// Kinds found, without those that have no effect.
     pub kinds: Vec<String>,
+    /// File, line and name of the first ScaledJob, Job or CronJob that takes accelerators, if there is one.
+    pub jobs: Option<String>,
 }
 
 /// A workload that may be the service.
@@ -49,7 +53,7 @@ pub struct Candidate {
     pub pods: u32,
     /// Image of the container with the accelerator, or of the first one.
     pub image: String,
-    /// What serves, if image or command tell.
+    /// What serves, if image or command tell, or else the metrics that its autoscalers ask for.
     pub engine: Option<Engine>,
     /// True if an autoscaler of the folder scales it.
     pub is_scaled: bool,
@@ -57,6 +61,8 @@ pub struct Candidate {
     pub own_scaler: Option<String>,
     /// Triton's configuration of its model, if the folder holds exactly one.
     pub triton: Option<TritonConfig>,
+    /// The model that a kind of its own names, beside its containers.
+    model: Option<String>,
     /// The container that serves.
     container: Option<Node>,
 }
@@ -104,6 +110,10 @@ impl Survey {
         };
         let triton = triton_config(&documents);
         let pools = [Kind::NodePool, Kind::NodePoolBeta, Kind::Provisioner];
+        let makes_pools = |one: &Document| {
+            one.kind == Kind::ComputeClass
+                && one.node.text_at(&["spec", "nodePoolAutoCreation", "enabled"]) == Some("true")
+        };
         let mut kinds: Vec<String> = documents
             .iter()
             .filter(|one| one.treatment() != Treatment::Inert)
@@ -115,18 +125,38 @@ impl Survey {
             autoscalers: scalers.iter().map(autoscaler).collect(),
             candidates: found
                 .iter()
-                .map(|workload| Candidate { triton: triton.clone(), ..Candidate::of(workload, is_scaled(workload)) })
+                .map(|workload| Candidate {
+                    triton: triton.clone(),
+                    ..Candidate::of(
+                        workload,
+                        &scalers.iter().copied().filter(|scaler| scales(scaler, workload)).collect::<Vec<_>>(),
+                    )
+                })
                 .collect(),
             has_pools: documents.iter().any(|document| pools.contains(&document.kind)),
+            has_classes: documents.iter().any(makes_pools),
             sources,
             scenario,
             kinds,
+            jobs: documents
+                .iter()
+                .find(|document| is_job(document))
+                .map(|job| format!("{}: {}", job.node.place, job.title())),
         })
     }
 }
 
+/// Where kinds that bring their own server say which model it is.
+const MODEL_PATHS: [&[&str]; 5] = [
+    &["spec", "predictor", "model", "storageUri"],
+    &["spec", "model", "uri"],
+    &["inference", "preset", "name"],
+    &["spec", "template", "inference", "preset", "name"],
+    &["spec", "url"],
+];
+
 impl Candidate {
-    fn of(workload: &Workload, is_scaled: bool) -> Self {
+    fn of(workload: &Workload, scalers: &[&Document]) -> Self {
         let template = template(workload);
         let asked = accelerator(template).map(|(name, count)| (name.to_owned(), count));
         let container = gpu_containers(template).first().map(|container| (*container).clone());
@@ -141,10 +171,12 @@ impl Candidate {
             accelerator: asked,
             pods: workload.group.as_ref().map_or(1, |group| group.size),
             image: image.unwrap_or_default().to_owned(),
-            engine: workload::engine(template),
-            is_scaled,
+            engine: workload::engine(template)
+                .or_else(|| scalers.iter().find_map(|scaler| engine_asked_for(&scaler.node))),
+            is_scaled: !scalers.is_empty(),
             own_scaler: workload.own_scaler.clone(),
             triton: None,
+            model: MODEL_PATHS.iter().find_map(|path| workload.document.node.text_at(path)).map(str::to_owned),
             container,
         }
     }
@@ -155,6 +187,19 @@ impl Candidate {
             (Some(container), Some(engine)) => server::settings(container, engine, gpu),
             _ => Settings::default(),
         }
+    }
+
+    /// Parameters of its model in billions and bytes of each of them, where its name says so: `Qwen2.5-32B-Instruct-AWQ`.
+    pub fn model_size(&self) -> Option<ModelSize> {
+        let by_container = self.container.as_ref().and_then(server::model_size);
+        by_container.or_else(|| server::size_in_name(self.model.as_deref()?))
+    }
+
+    /// `service.onTerminate` as its server behaves, and what says so; nothing where the server is not known.
+    pub fn on_terminate(&self) -> Option<(String, String)> {
+        let stopping = server::stopping(self.container.as_ref()?, self.engine?);
+        let doubt = if stopping.is_known { "" } else { ": not known, so it is taken to finish" };
+        Some((stopping.rule_in_words(), format!("{}{doubt}", stopping.source)))
     }
 
     /// True if it goes by this name: `NAME`, `Kind/NAME` or `NAMESPACE/Kind/NAME`.
@@ -226,6 +271,24 @@ fn workloads(documents: &[Document]) -> Result<Vec<Workload>, ScenarioError> {
         Some(error) if found.is_empty() => Err(error),
         _ => Ok(found),
     }
+}
+
+/// The server whose metrics stand anywhere in an autoscaler.
+fn engine_asked_for(scaler: &Node) -> Option<Engine> {
+    let own = scaler.text().and_then(workload::engine_of_metrics);
+    let in_entries = || scaler.entries().iter().find_map(|entry| engine_asked_for(&entry.value));
+    own.or_else(in_entries).or_else(|| scaler.items().iter().find_map(engine_asked_for))
+}
+
+/// Work that ends: no replicas serve.
+fn is_job(document: &Document) -> bool {
+    let template = match document.kind_text() {
+        "ScaledJob" => return true,
+        "Job" => document.node.at(&["spec", "template"]),
+        "CronJob" => document.node.at(&["spec", "jobTemplate", "spec", "template"]),
+        _ => None,
+    };
+    template.is_some_and(|template| accelerator(template).is_some())
 }
 
 fn template(workload: &Workload) -> &Node {

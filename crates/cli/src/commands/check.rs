@@ -51,7 +51,7 @@ pub fn check(args: &Check) -> Result<Outcome> {
     let report = gates::evaluate(&gates, &found.policies, &baseline, expected, when_undecided);
     write(args, &report, &report.to_markdown(&found.policies))?;
     if !args.work.quiet {
-        print!("{}", report.to_text());
+        out!("{}", report.to_text());
     }
     Ok(if report.is_passed() { Outcome::Done } else { Outcome::GateFailed })
 }

@@ -49,6 +49,16 @@ pub fn say(text: &str) -> Result<()> {
     }
 }
 
+/// What `out!` and `outln!` do: the same for commands that are done but for what they print.
+pub fn shown(text: std::fmt::Arguments<'_>) {
+    let mut output = std::io::stdout().lock();
+    let failed = output.write_fmt(text).and_then(|()| output.flush()).err();
+    if let Some(error) = failed.filter(|error| error.kind() != ErrorKind::BrokenPipe) {
+        eprintln!("error: printing: {error}");
+        std::process::exit(3);
+    }
+}
+
 /// A mistake in a file.
 pub fn wrong(path: &Path, reason: impl std::fmt::Display) -> Failure {
     Failure::input(format!("{}: {reason}", path.display()))

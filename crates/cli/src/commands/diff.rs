@@ -22,12 +22,12 @@ pub fn diff(args: &Diff) -> Result<Outcome> {
     };
     let found = diff::diff(&before, &after, &columns);
     match args.format {
-        Format::Json => println!("{:#}", to_json(&found)),
-        Format::Csv => print!("{}", grid(&found).render(Format::Csv)),
+        Format::Json => outln!("{:#}", to_json(&found)),
+        Format::Csv => out!("{}", grid(&found).render(Format::Csv)),
         format => {
-            print!("{}", grid(&found).render(format));
-            println!();
-            sentences(args, &found).iter().for_each(|sentence| println!("{sentence}"));
+            out!("{}", grid(&found).render(format));
+            outln!();
+            sentences(args, &found).iter().for_each(|sentence| outln!("{sentence}"));
         }
     }
     Ok(Outcome::Done)

@@ -2,7 +2,7 @@
 
 use cluster::Keep;
 use lab::experiment::replication_seed;
-use record::{DecisionRow, MetricRow, MetricUse, NodeLife, ReplicaLife};
+use record::{DecisionRow, MetricRow, MetricUse, NodeLife, ReplicaLife, RolloutLife};
 use units::{SimDuration, SimTime};
 
 use crate::args::Explain;
@@ -21,9 +21,9 @@ pub fn explain(args: &Explain) -> Result<Outcome> {
     let seed = replication_seed(file.seed, 0);
     let record = cluster::simulate(&loaded.spec, policy, 0, seed, Keep { tables: true, requests: false });
     if record.decisions.is_empty() {
-        println!("{} never decides anything: it keeps what it was given", args.policy);
+        outln!("{} never decides anything: it keeps what it was given", args.policy);
     }
-    print!("{}", metrics_in_words(&record.metrics));
+    out!("{}", metrics_in_words(&record.metrics));
     if let Some(metric) = args.watch.as_ref().filter(|_| !record.decisions.is_empty()) {
         watch(&record.decisions, metric)?;
     }
@@ -32,12 +32,14 @@ pub fn explain(args: &Explain) -> Result<Outcome> {
         for controller in controllers(&record.decisions) {
             let passes = record.decisions.iter().filter(|row| row.controller == controller);
             match passes.take_while(|row| row.time <= at).last() {
-                Some(row) => print!("{}", in_words(row)),
-                None => println!("{controller} has made no pass by {at}\n"),
+                Some(row) => out!("{}", in_words(row)),
+                None => outln!("{controller} has made no pass by {at}\n"),
             }
         }
-        print!("{}", pods_in_words(&record.replicas, at));
-        print!("{}", nodes_in_words(&record.nodes, at));
+        out!("{}", rollout_in_words(&record.rollouts, at));
+        out!("{}", pods_in_words(&record.replicas, at));
+        out!("{}", ended_in_words(&record.replicas, at));
+        out!("{}", nodes_in_words(&record.nodes, at));
     }
     Ok(Outcome::Done)
 }
@@ -101,8 +103,39 @@ fn pods_in_words(pods: &[ReplicaLife], at: SimTime) -> String {
     if lines.is_empty() { lines } else { format!("pods that are not ready\n{lines}\n") }
 }
 
-/// How far back [`nodes_in_words`] looks.
-const NODES_SINCE: SimDuration = SimDuration::from_secs(600);
+/// How far the latest new version was, and what it waited for. Nothing if there was none yet.
+fn rollout_in_words(rollouts: &[RolloutLife], at: SimTime) -> String {
+    let Some(rollout) = rollouts.iter().rev().find(|rollout| rollout.began <= at) else { return String::new() };
+    let began = rollout.began;
+    if let Some(ended) = rollout.ended.filter(|ended| *ended <= at) {
+        return format!("the new version of {began} is everywhere since {ended}\n\n");
+    }
+    let Some(stage) = rollout.stages.iter().take_while(|stage| stage.since <= at).last() else { return String::new() };
+    let waits = match &stage.waits_for[..] {
+        [] => String::new(),
+        waits => format!("  it waits for {}\n", waits.join(" and ")),
+    };
+    format!(
+        "the new version of {began} is under way\n  since {}: {} new pods, {} of them available, and {} old ones; {} are wanted\n{waits}\n",
+        stage.since, stage.new, stage.available, stage.old, stage.wanted
+    )
+}
+
+/// Pods that ended lately and why, with what was lost with them. Nothing if none did.
+fn ended_in_words(pods: &[ReplicaLife], at: SimTime) -> String {
+    let lately = |pod: &&ReplicaLife| pod.ended.is_some_and(|ended| ended <= at && at.since(ended) <= SINCE);
+    let mut ended: Vec<&ReplicaLife> = pods.iter().filter(lately).collect();
+    ended.sort_by_key(|pod| (pod.ended, pod.pod));
+    let lines = ended.iter().filter_map(|pod| {
+        let lost = if pod.lost == 0 { String::new() } else { format!(", {} requests lost with it", pod.lost) };
+        Some(format!("  {} {} ended ({}){lost}\n", pod.ended?, pod.pod, pod.ending))
+    });
+    let lines: String = lines.collect();
+    if lines.is_empty() { lines } else { format!("pods that ended in the ten minutes before\n{lines}\n") }
+}
+
+/// How far back [`nodes_in_words`] and [`ended_in_words`] look.
+const SINCE: SimDuration = SimDuration::from_secs(600);
 
 /// What happened to nodes lately: what the provider said, and which ones ended. Nothing if nothing did.
 fn nodes_in_words(nodes: &[NodeLife], at: SimTime) -> String {
@@ -116,7 +149,7 @@ fn nodes_in_words(nodes: &[NodeLife], at: SimTime) -> String {
         ];
         events.extend(said.into_iter().filter_map(|(time, what)| Some((time?, format!("{who}: {what}")))));
     }
-    events.retain(|(time, _)| *time <= at && at.since(*time) <= NODES_SINCE);
+    events.retain(|(time, _)| *time <= at && at.since(*time) <= SINCE);
     events.sort();
     if events.is_empty() {
         return String::new();
@@ -208,7 +241,7 @@ fn watch(decisions: &[DecisionRow], metric: &str) -> Result<()> {
         seen = true;
         let now = (&row.controller, found.replicas);
         if last != Some(now) {
-            println!("{} {}: {}", row.time, row.controller, metric_in_words(found));
+            outln!("{} {}: {}", row.time, row.controller, metric_in_words(found));
             last = Some(now);
         }
     }

@@ -36,14 +36,14 @@ pub fn metrics(args: &Metrics) -> Result<Outcome> {
             .iter()
             .map(|(exporter, name, why)| json!({"exporter": exporter, "name": name, "absent": why}))
             .collect();
-        println!("{:#}", json!({"metrics": shown, "absent": missing}));
+        outln!("{:#}", json!({"metrics": shown, "absent": missing}));
         return Ok(Outcome::Done);
     }
     for row in &rows {
-        print!("{}", row.to_text());
+        out!("{}", row.to_text());
     }
     for (exporter, name, why) in absent {
-        println!("{exporter}  {name}  not shown: {why}");
+        outln!("{exporter}  {name}  not shown: {why}");
     }
     if rows.is_empty() {
         eprintln!("note: no metric is left; --all shows those that never change and those that are not modelled");
@@ -55,7 +55,12 @@ pub fn metrics(args: &Metrics) -> Result<Outcome> {
 fn pattern(args: &Metrics) -> Result<Option<Matcher>> {
     let Some(text) = &args.name else { return Ok(None) };
     let matcher = Matcher::pattern("name", &format!(".*(?:{text}).*"));
-    matcher.map(Some).map_err(|error| Failure::input(format!("--match {text}: {}", error.reason)))
+    matcher.map(Some).map_err(|error| {
+        // The expression's own message draws the whole pattern; its last line says what is wrong.
+        let reason = error.reason.lines().last().unwrap_or_default();
+        let reason = reason.strip_prefix("error: ").unwrap_or(reason);
+        Failure::input(format!("--match {text}: not a regular expression: {reason}"))
+    })
 }
 
 /// One metric, buckets and sums together.

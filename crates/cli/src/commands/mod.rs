@@ -39,7 +39,7 @@ pub fn dispatch(cli: Cli) -> Result<Outcome> {
         Command::Calibrate(args) => calibrate::calibrate(&args),
         Command::Init(args) => init::init(&args),
         Command::Schema => {
-            println!("{:#}", scenario::schema());
+            outln!("{:#}", scenario::schema());
             Ok(Outcome::Done)
         }
         Command::Completions { shell } => {

@@ -101,9 +101,9 @@ fn tell(args: &Optimize, search: &Search, found: &Found, policy: &str) -> Result
         plot(folder, (search, found), policy)?;
     }
     if !args.work.quiet {
-        println!("{policy}: {} settings tried in {} runs; what nothing beats:\n", found.tried.len(), found.runs);
-        print!("{}", front(search, found).render(Format::Table));
-        println!("\n{}", verdict(search, found));
+        outln!("{policy}: {} settings tried in {} runs; what nothing beats:\n", found.tried.len(), found.runs);
+        out!("{}", front(search, found).render(Format::Table));
+        outln!("\n{}", verdict(search, found));
         for error in found.failures.iter().take(3) {
             eprintln!("note: left out: {error}");
         }
@@ -257,10 +257,10 @@ fn tell_cliff(
             cells.push(step.outcome.name().to_owned());
             grid.row(cells);
         }
-        print!("{policy}\n\n{}\n", grid.render(Format::Table));
+        out!("{policy}\n\n{}\n", grid.render(Format::Table));
         let at =
             |value: &lab::design::Value| assignments(&[Setting { parameter: range.0.clone(), value: value.clone() }]);
-        println!(
+        outln!(
             "{}",
             match (&cliff.holds_up_to, &cliff.breaks_from) {
                 (Some(last), Some(first)) =>

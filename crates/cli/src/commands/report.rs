@@ -19,7 +19,7 @@ pub fn report(args: &Report) -> Result<Outcome> {
     let page = if args.dir.join(JOURNAL_NAME).exists() { sweep_page(args)? } else { run_page(args)? };
     let out = args.out.clone().unwrap_or_else(|| args.dir.join("report.html"));
     report::write_atomically(&out, &page).or_environment(&format!("writing {}", out.display()))?;
-    println!("{}", out.display());
+    outln!("{}", out.display());
     Ok(Outcome::Done)
 }
 

@@ -254,7 +254,7 @@ fn print(args: &Run, loaded: &Loaded, results: &Results, (folder, precision): (&
     } else {
         TerminalStyle::PLAIN
     };
-    print!("{}", with_report(loaded, results, |report| report::render(report, format, style)));
+    out!("{}", with_report(loaded, results, |report| report::render(report, format, style)));
     if let Some(precision) = precision {
         let verdict = if precision.is_met { "met" } else { "not met" };
         eprintln!("precision {verdict} with {} replications per policy", precision.replications);

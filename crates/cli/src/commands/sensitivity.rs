@@ -54,7 +54,7 @@ pub fn sensitivity(args: &Sensitivity) -> Result<Outcome> {
             .or_environment(&format!("writing {}", path.display()))?;
     }
     if !args.work.quiet {
-        print!("{words}\n\n{}", grid.render(Format::Table));
+        out!("{words}\n\n{}", grid.render(Format::Table));
     }
     Ok(Outcome::Done)
 }

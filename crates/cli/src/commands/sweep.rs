@@ -64,7 +64,7 @@ pub fn sweep(args: &args::Sweep) -> Result<Outcome> {
     let results = sweep::read(&args.out).map_err(failure)?;
     sweep_folder::write(&args.out, &results, &file)?;
     if !args.quiet {
-        print!("{}", sweep_folder::front(&results));
+        out!("{}", sweep_folder::front(&results));
         eprintln!("{} rows are in {}", results.rows.len(), args.out.join("results.csv").display());
     }
     finish(&sweep, &outcome, &args.out)

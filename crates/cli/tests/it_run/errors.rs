@@ -2,7 +2,7 @@
 
 use crate::support::{SCENARIO, folder_with, scalelab};
 
-fn check(text: &str, args: &[&str], parts: &[&str]) {
+pub(crate) fn check(text: &str, args: &[&str], parts: &[&str]) {
     let folder = folder_with(text);
     let output = scalelab(folder.path(), &[&["run", "small", "-o", "out"], args].concat());
     let message = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -109,7 +109,7 @@ impl Fleet {
 
     /// What growing one group would do for `waiting` pods.
     fn group_option(&self, pool: usize, on_demand: bool, waiting: u32) -> Option<GroupOption> {
-        if self.autoscaler.groups[pool].until > self.now {
+        if self.autoscaler.groups[pool].until > self.now || self.seems_without_gpus(pool) {
             return None;
         }
         let mut candidates: Vec<usize> =

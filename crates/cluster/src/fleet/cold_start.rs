@@ -64,7 +64,8 @@ impl Fleet {
         if self.nodes[node.index()].ended.is_some() {
             return;
         }
-        self.nodes[node.index()].image = ImageState::Present;
+        let is_old = std::mem::take(&mut self.nodes[node.index()].pulls_old_image);
+        self.nodes[node.index()].image = if is_old { ImageState::Absent } else { ImageState::Present };
         let waiting: Vec<PodId> = self.nodes[node.index()]
             .pods
             .iter()

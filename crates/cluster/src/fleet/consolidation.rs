@@ -258,7 +258,7 @@ impl Fleet {
         let worth = |node: &NodeId| {
             let offer = &self.offers[self.nodes[node.index()].offer];
             let disruption = self.disruption_cost(*node) * self.life_remaining(*node);
-            offer.price().as_micros() as f64 / disruption
+            offer.choice_price().as_micros() as f64 / disruption
         };
         let mut nodes = self.candidates(Reason::Underutilized);
         // Stable, so that older nodes come first among equals.
@@ -436,11 +436,11 @@ impl Fleet {
     /// Whether every pool with the policy `Balanced` that has some of `nodes` finds the move worth the disruption: its share of the
     /// pool's cost that is saved over its share of the pool's disruption cost (model.md#consolidation; `disruption/balanced.go`).
     fn is_worth_it(&self, nodes: &[NodeId], outcome: &Outcome) -> bool {
-        let price_of = |node: NodeId| self.offers[self.nodes[node.index()].offer].price().as_micros() as f64;
+        let price_of = |node: NodeId| self.offers[self.nodes[node.index()].offer].choice_price().as_micros() as f64;
         let replaced: f64 = nodes.iter().map(|&node| price_of(node)).sum();
         let replacement = match outcome {
             Outcome::Delete => 0.0,
-            Outcome::Replace(offers) => self.offers[offers[0]].price().as_micros() as f64,
+            Outcome::Replace(offers) => self.offers[offers[0]].choice_price().as_micros() as f64,
         };
         let saved = replaced - replacement;
         self.spec.pools.iter().enumerate().all(|(pool, spec)| {
@@ -478,11 +478,13 @@ impl Fleet {
     /// Offerings with `slots` slots that cost less than `nodes` do now, all of one purchase option, cheapest first.
     fn cheaper(&self, nodes: &[NodeId], slots: u32) -> Vec<usize> {
         let offer_of = |node: &NodeId| &self.offers[self.nodes[node.index()].offer];
-        let total: u64 = nodes.iter().map(|node| offer_of(node).price().as_micros()).sum();
+        let total: u64 = nodes.iter().map(|node| offer_of(node).choice_price().as_micros()).sum();
         let room = self.room();
-        for &pool in &self.pool_order {
+        let steps = (0..self.steps).flat_map(|step| self.pool_order.iter().map(move |&pool| (step, pool)));
+        for (step, pool) in steps {
             let fits = |&offer: &usize| {
                 self.is_eligible(offer, false)
+                    && self.offers[offer].is_at(step)
                     && self.offers[offer].slots >= slots
                     && room.has(pool, &self.offers[offer])
             };
@@ -495,11 +497,11 @@ impl Fleet {
                 let kind = &offer_of(node).spec.instance_type;
                 hosts.iter().any(|&offer| self.offers[offer].spec.instance_type == *kind)
             };
-            let cap = nodes.iter().filter(same_type).map(|node| offer_of(node).price()).min();
+            let cap = nodes.iter().filter(same_type).map(|node| offer_of(node).choice_price()).min();
             let limit = if nodes.len() > 1 { cap } else { None };
             let is_cheaper = |price: UsdPerHour| price.as_micros() < total && limit.is_none_or(|limit| price < limit);
             let mut cheaper: Vec<usize> =
-                hosts.into_iter().filter(|&offer| is_cheaper(self.offers[offer].price())).collect();
+                hosts.into_iter().filter(|&offer| is_cheaper(self.offers[offer].choice_price())).collect();
             if self.is_short_on_demand(pool, nodes) {
                 cheaper.retain(|&offer| self.offers[offer].spec.purchase == Purchase::OnDemand);
             }

@@ -123,6 +123,8 @@ pub enum Notice {
     Joined {
         /// The replica.
         pod: PodId,
+        /// Which of its pods, the leader being 0.
+        place: u32,
         /// The node of that pod.
         node: NodeId,
     },
@@ -184,12 +186,14 @@ pub enum Notice {
         /// When it is evicted.
         evicted_at: SimTime,
     },
-    /// A pod of the replica's group is going or gone, and the others are to be deleted with it: it serves no more.
+    /// A worker of the replica's group is going or gone: the leader is to be deleted, and all of the group with it.
     Broken {
         /// The replica.
         pod: PodId,
         /// The ending to give to `Groups::delete_pod`.
         reason: &'static str,
+        /// Whether it serves no more from now on; else from the end of the worker's preStop hook on.
+        at_once: bool,
     },
     /// A node takes pods.
     NodeUp {

@@ -33,6 +33,16 @@ impl Gang {
     pub fn leader(self, group: PodId) -> PodId {
         PodId(group.0 * self.size)
     }
+
+    /// The group `pod` is of, and its place there: 0 is the leader.
+    pub fn place(self, pod: PodId) -> (PodId, u32) {
+        (PodId(pod.0 / self.size), pod.0 % self.size)
+    }
+
+    /// Whether the server in `pod` does not answer before all of its group could: a leader is asked, and needs its workers for an answer.
+    pub fn waits_unanswering(self, pod: PodId) -> bool {
+        self.size > 1 && !self.leader_ready_first && self.place(pod).1 == 0
+    }
 }
 
 impl Fleet {
@@ -50,7 +60,7 @@ impl Fleet {
         }
         self.enter_phase(pod, PodPhase::Group);
         let group = self.gang.of(pod);
-        if group.clone().all(|other| self.pods[other.index()].phase == PodPhase::Group) {
+        if group.clone().all(|other| self.pods.get(other.index()).is_some_and(|pod| pod.phase == PodPhase::Group)) {
             group.for_each(|other| self.turn_ready(other, out));
             return;
         }

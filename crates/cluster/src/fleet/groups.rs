@@ -16,9 +16,22 @@ struct Group {
     /// Pods whose containers have started, and whose models are loaded.
     started: u32,
     loaded: u32,
-    /// It is ending: what happens to its pods is no news.
-    is_ending: bool,
+    end: End,
     is_warned: bool,
+}
+
+/// How far a replica is on its way out: what happens to its pods is news as long as it takes the replica further.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum End {
+    /// It is wanted.
+    #[default]
+    No,
+    /// One of its pods is being deleted, and the others with it.
+    Begun,
+    /// One of its pods is gone with its node, which is not known yet.
+    Lost,
+    /// Nothing is left to happen.
+    Over,
 }
 
 /// The infrastructure as the service's replicas see it.
@@ -118,7 +131,7 @@ impl Groups {
         if self.is_plain() {
             return self.fleet.delete_pod(replica, ending, now, out);
         }
-        self.groups[replica.index()].is_ending = true;
+        self.groups[replica.index()].end = End::Over;
         let from = out.notices.len();
         for pod in self.pods_of(replica) {
             self.fleet.delete_pod(pod, ending, now, out);
@@ -135,9 +148,7 @@ impl Groups {
     pub fn handle(&mut self, event: FleetEvent, now: SimTime, out: &mut Out) {
         let from = out.notices.len();
         self.fleet.handle(event, now, out);
-        if !self.is_plain() {
-            self.translate(from, out);
-        }
+        self.translate(from, out);
     }
 
     /// The least advanced of its pods.
@@ -175,6 +186,23 @@ impl Groups {
         self.fleet.preempt_after(preemption);
     }
 
+    /// See [`Fleet::keep_room_only`].
+    pub fn keep_room_only(&mut self, is_room: bool) {
+        self.fleet.keep_room_only(is_room);
+    }
+
+    /// See [`Fleet::keep_pause_pods`]: a pause pod holds the place of one pod.
+    pub fn keep_pause_pods(&mut self, count: u32, now: SimTime, out: &mut Out) {
+        let from = out.notices.len();
+        self.fleet.keep_pause_pods(count, now, out);
+        self.translate(from, out);
+    }
+
+    /// See [`Fleet::release`].
+    pub fn release(&mut self, image_is_new: bool, model_is_new: bool, now: SimTime) {
+        self.fleet.release(image_is_new, model_is_new, now);
+    }
+
     /// See [`Fleet::start_pause_pods`]: a pause pod holds the place of one pod.
     pub fn start_pause_pods(&mut self, count: u32, now: SimTime, out: &mut Out) {
         self.fleet.start_pause_pods(count, now, out);
@@ -183,7 +211,7 @@ impl Groups {
     /// See [`Fleet::victim`]: replicas rank as their leaders do.
     pub fn victim(&self, candidates: impl Iterator<Item = PodId>) -> Option<PodId> {
         let leader = self.fleet.victim(candidates.map(|replica| self.gang.leader(replica)))?;
-        Some(PodId(leader.0 / self.gang.size))
+        Some(self.gang.place(leader).0)
     }
 
     /// See [`Fleet::reset_measurement`].
@@ -213,20 +241,23 @@ impl Groups {
 
     /// Turns what happened to pods since notice number `from` into what happened to replicas.
     fn translate(&mut self, from: usize, out: &mut Out) {
+        if self.is_plain() {
+            return;
+        }
         let told = out.notices.split_off(from);
         out.notices.extend(told.into_iter().filter_map(|notice| self.translated(notice)));
     }
 
     fn translated(&mut self, notice: Notice) -> Option<Notice> {
-        let Some(PodId(pod)) = notice.pod() else { return Some(notice) };
-        let replica = PodId(pod / self.gang.size);
-        let is_leader = pod % self.gang.size == 0;
+        let Some(pod) = notice.pod() else { return Some(notice) };
+        let (replica, place) = self.gang.place(pod);
+        let is_leader = place == 0;
         let (size, restart) = (self.gang.size, self.restart);
+        let ending = self.fleet.ending(pod);
         let group = &mut self.groups[replica.index()];
-        let is_news = !group.is_ending;
         match notice {
             Notice::Scheduled { node, .. } if is_leader => Some(Notice::Scheduled { pod: replica, node }),
-            Notice::Scheduled { node, .. } => Some(Notice::Joined { pod: replica, node }),
+            Notice::Scheduled { node, .. } => Some(Notice::Joined { pod: replica, place, node }),
             Notice::ContainerStarted { .. } => {
                 group.started += 1;
                 is_leader.then_some(Notice::ContainerStarted { pod: replica })
@@ -239,21 +270,39 @@ impl Groups {
             Notice::Ready { .. } => is_leader.then_some(Notice::Ready { pod: replica }),
             Notice::Warned { kill_at, .. } => {
                 let is_first = !std::mem::replace(&mut group.is_warned, true);
-                (is_first && is_news).then_some(Notice::Warned { pod: replica, kill_at })
+                is_first.then_some(Notice::Warned { pod: replica, kill_at })
             }
-            Notice::ContainerKilled { node, .. } => match restart {
-                GroupRestart::Pod => Some(Notice::ContainerKilled { pod: replica, node }),
-                GroupRestart::GroupAfterStart if group.started < size => {
-                    Some(Notice::ContainerKilled { pod: replica, node })
+            Notice::ContainerKilled { node, .. } => {
+                let is_kept = match restart {
+                    GroupRestart::Group => false,
+                    GroupRestart::GroupAfterStart => group.started < size,
+                    GroupRestart::Pod => true,
+                };
+                if is_kept {
+                    return Some(Notice::ContainerKilled { pod: replica, node });
                 }
-                _ => group.breaks(replica, "probe_kill"),
-            },
-            Notice::Interrupted { .. } => group.breaks(replica, "spot_reclaim"),
-            Notice::Evicted { reason, .. } => group.breaks(replica, reason),
-            Notice::Killed { .. } => group.breaks(replica, self.fleet.ending(PodId(pod))),
+                let how = Notice::Broken { pod: replica, reason: "probe_kill", at_once: true };
+                group.ends(End::Begun, how)
+            }
+            // A leader that is deleted ends as a pod of its own would; its workers stay until it is gone.
+            Notice::Interrupted { kill_at, .. } if is_leader => {
+                group.ends(End::Begun, Notice::Interrupted { pod: replica, kill_at })
+            }
+            Notice::Evicted { reason, .. } if is_leader => {
+                group.ends(End::Begun, Notice::Evicted { pod: replica, reason })
+            }
+            Notice::Interrupted { .. } => {
+                group.ends(End::Begun, Notice::Broken { pod: replica, reason: "spot_reclaim", at_once: false })
+            }
+            Notice::Evicted { reason, .. } => {
+                group.ends(End::Begun, Notice::Broken { pod: replica, reason, at_once: false })
+            }
+            Notice::Killed { .. } if is_leader => group.ends(End::Over, Notice::Killed { pod: replica }),
+            Notice::Killed { .. } => {
+                group.ends(End::Over, Notice::Broken { pod: replica, reason: ending, at_once: true })
+            }
             Notice::Lost { not_ready_at, evicted_at, .. } => {
-                group.is_ending = true;
-                is_news.then_some(Notice::Lost { pod: replica, not_ready_at, evicted_at })
+                group.ends(End::Lost, Notice::Lost { pod: replica, not_ready_at, evicted_at })
             }
             other => Some(other),
         }
@@ -261,9 +310,11 @@ impl Groups {
 }
 
 impl Group {
-    /// The replica ends because of one of its pods, unless it is ending already.
-    fn breaks(&mut self, replica: PodId, reason: &'static str) -> Option<Notice> {
-        (!std::mem::replace(&mut self.is_ending, true)).then_some(Notice::Broken { pod: replica, reason })
+    /// Says it if that takes the replica further on its way out.
+    fn ends(&mut self, end: End, notice: Notice) -> Option<Notice> {
+        let is_news = end > self.end;
+        self.end = self.end.max(end);
+        is_news.then_some(notice)
     }
 }
 

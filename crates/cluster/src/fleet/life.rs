@@ -43,6 +43,8 @@ fn offer(pool: usize, zone: usize, spec: InstanceOffering, slots: u32) -> Offer 
         away_until: SimTime::ZERO,
         zone,
         idle: Idle::default(),
+        steps: u64::MAX,
+        dislike: 0,
     };
     if offer.is_committed() {
         offer.idle.count = offer.spec.capacity_max.unwrap_or(0);
@@ -74,6 +76,7 @@ fn replica_offering(price: UsdPerHour, gpus: u32) -> InstanceOffering {
         insufficient_capacity: 0.0,
         labels: Vec::new(),
         extended: Vec::new(),
+        overlay: None,
     }
 }
 

@@ -11,6 +11,7 @@ mod commitment;
 mod consolidation;
 mod event;
 mod gang;
+mod gpu_label;
 mod groups;
 mod karpenter;
 mod life;
@@ -19,10 +20,12 @@ mod node;
 mod pause;
 mod placement;
 mod pod;
+mod preference;
 mod probes;
 mod protection;
 mod provision;
 mod quota;
+mod release;
 mod removal;
 mod serverless;
 mod spot;
@@ -77,6 +80,8 @@ pub struct Fleet {
     pods: Vec<Pod>,
     nodes: Vec<Node>,
     offers: Vec<Offer>,
+    /// Steps by which Karpenter gives preferences up; 1 where there are none.
+    steps: u32,
     zones: Vec<Zone>,
     /// Pools in the order they are tried: weight descending, then name, the later in the alphabet first.
     pool_order: Vec<usize>,
@@ -106,6 +111,8 @@ pub struct Fleet {
     paused: BTreeSet<NodeId>,
     /// From a pod's preempting a pause pod to its being bound.
     preemption: SimDuration,
+    /// Pause pods are room that is kept, for pods of any priority.
+    room_only: bool,
     retry_asked: bool,
     standbys_on_demand: bool,
     transfers: transfer::Transfers,
@@ -134,7 +141,8 @@ pub struct Fleet {
 impl Fleet {
     /// The infrastructure of `spec` for pods like `pod`, at time zero and without nodes.
     pub fn new(spec: &FleetSpec, pod: &PodSpec, seed: u64) -> Self {
-        let (offers, zones) = life::list_offers(spec, pod);
+        let (mut offers, zones) = life::list_offers(spec, pod);
+        let steps = preference::rank(&mut offers, spec, pod);
         let mut pool_order: Vec<usize> = (0..spec.pools.len()).collect();
         pool_order.sort_by(|&a, &b| {
             let key = |pool: usize| (spec.pools[pool].weight, &spec.pools[pool].name);
@@ -160,6 +168,7 @@ impl Fleet {
             quota: quota::Quota::new(&pod.scheduling.quotas),
             windows: spec.pools.iter().map(|pool| calendar::windows(&pool.budgets)).collect(),
             offers,
+            steps,
             zones,
             pool_order,
             pool_offers,
@@ -174,6 +183,7 @@ impl Fleet {
             pauses_waiting: 0,
             paused: BTreeSet::new(),
             preemption: SimDuration::ZERO,
+            room_only: false,
             retry_asked: false,
             standbys_on_demand: false,
             transfers: transfer::Transfers::new(&spec.cold_start.links),

@@ -50,6 +50,8 @@ pub(super) struct Node {
     /// Slots it is counted with among those free.
     pub listed_slots: u32,
     pub image: ImageState,
+    /// The pull under way is of an image that is no longer asked for.
+    pub pulls_old_image: bool,
     /// What is left of an image pull once its bytes are there.
     pub unpack: SimDuration,
     pub cache: NodeCache,
@@ -153,6 +155,10 @@ pub(super) struct Offer {
     pub zone: usize,
     /// Reserved instances paid for but not running: count, since when, instance-time so far.
     pub idle: Idle,
+    /// At which of the steps by which Karpenter gives preferences up its nodes are permitted: a bit each.
+    pub steps: u64,
+    /// How much worse than the best the scheduler ranks its nodes for the pod's preferences.
+    pub dislike: u32,
 }
 
 /// Committed instances that do not run.
@@ -175,6 +181,11 @@ impl Offer {
     /// The price in force.
     pub fn price(&self) -> UsdPerHour {
         self.spec.prices[self.price].1
+    }
+
+    /// The price by which it is chosen.
+    pub fn choice_price(&self) -> UsdPerHour {
+        self.spec.overlay.map_or(self.price(), |overlay| overlay.over(self.price()))
     }
 
     /// Committed instances are paid for from start to end, whether they run or not.

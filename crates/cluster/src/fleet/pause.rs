@@ -39,6 +39,11 @@ impl Fleet {
         self.preemption = preemption;
     }
 
+    /// They are no pods but room that is kept: pods take it whatever their priority.
+    pub fn keep_room_only(&mut self, is_room: bool) {
+        self.room_only = is_room;
+    }
+
     /// Pause pods that are there from the start, as far as the pools' limits leave room for them.
     pub fn start_pause_pods(&mut self, count: u32, now: SimTime, out: &mut Out) {
         self.enter(now);

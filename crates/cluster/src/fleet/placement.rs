@@ -30,7 +30,7 @@ impl Fleet {
             let rank = match self.spec.scheduling {
                 Scheduling::LeastAllocated => share,
                 Scheduling::MostAllocated => FULL - share,
-            };
+            } + offer.dislike;
             // A preference for spreading weighs more than how full a node is.
             if self.pod_spec.spread.nodes { state.pods.len() as u32 * 2 * FULL + rank } else { rank }
         });
@@ -38,7 +38,7 @@ impl Fleet {
         self.slots_open = self.slots_open + slots_open - state.listed_slots;
         let is_draining = state.state == NodeState::Draining;
         let is_expecting =
-            state.is_coming() && !state.warned && (state.nominated.len() as u32) < self.takes_each(offer.slots);
+            self.is_counted_on(node) && !state.warned && (state.nominated.len() as u32) < self.takes_each(offer.slots);
         if key != state.open_key {
             if let Some(old) = state.open_key {
                 self.open[kind].remove(&(old, node));
@@ -74,7 +74,7 @@ impl Fleet {
             self.bind(pod, node, out);
         }
         for class in 0..2 {
-            let may_preempt = !self.paused.is_empty() && !self.pod_spec.scheduling.never_preempts;
+            let may_preempt = !self.paused.is_empty() && (self.room_only || !self.pod_spec.scheduling.never_preempts);
             while let Some(pod) = self.pending[class].first().copied().filter(|_| may_preempt)
                 && let Some(node) = self.preempt(pod, out)
             {

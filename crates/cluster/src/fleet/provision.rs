@@ -120,15 +120,19 @@ impl Fleet {
     }
 
     /// The offerings to try for a node that takes up to `wanted` pods, cheapest first and all of one purchase option, and how many of
-    /// the pods it takes. The first pool by weight that can host a pod at all decides.
+    /// the pods it takes. The first pool by weight that can host a pod at all decides; preferences are given up one by one while none can.
     pub(super) fn choose(&self, on_demand: bool, wanted: u32, room: &mut Room) -> Option<(Vec<usize>, u32)> {
+        (0..self.steps).find_map(|step| self.choose_at(step, (on_demand, wanted), room))
+    }
+
+    fn choose_at(&self, step: u32, (on_demand, wanted): (bool, u32), room: &mut Room) -> Option<(Vec<usize>, u32)> {
         for &pool in &self.pool_order {
             if room.nodes[pool] == 0 || self.spec.pools[pool].rules.is_static {
                 continue;
             }
             let mut candidates: Vec<usize> =
                 self.pool_offers[pool].iter().copied().filter(|&offer| self.is_eligible(offer, on_demand)).collect();
-            candidates.retain(|&offer| room.has(pool, &self.offers[offer]));
+            candidates.retain(|&offer| self.offers[offer].is_at(step) && room.has(pool, &self.offers[offer]));
             self.keep_mix(pool, &mut candidates);
             let placeable = self.keep_placeable(&mut candidates, &[]);
             let Some(most) = candidates.iter().map(|&offer| self.offers[offer].slots).max() else { continue };
@@ -158,10 +162,11 @@ impl Fleet {
         }
         let is_on_demand = |offer: usize| self.offers[offer].spec.purchase == Purchase::OnDemand;
         let is_short = self.is_short_on_demand(pool, &[]);
-        let dearest = candidates.iter().filter(|offer| is_on_demand(**offer)).map(|&offer| self.offers[offer].price());
+        let dearest =
+            candidates.iter().filter(|offer| is_on_demand(**offer)).map(|&offer| self.offers[offer].choice_price());
         let dearest = dearest.min();
         let fits = |offer: usize| {
-            let price = self.offers[offer].price();
+            let price = self.offers[offer].choice_price();
             is_on_demand(offer) == is_short && (is_short || dearest.is_none_or(|limit| price <= limit))
         };
         if candidates.iter().any(|&offer| fits(offer)) {
@@ -186,10 +191,13 @@ impl Fleet {
     pub(super) fn one_purchase(&self, mut candidates: Vec<usize>) -> Vec<usize> {
         let of = |offer: usize| &self.offers[offer];
         let is = |offer: usize, purchase: Purchase| of(offer).spec.purchase == purchase;
-        let on_demand_price =
-            candidates.iter().filter(|&&offer| is(offer, Purchase::OnDemand)).map(|&offer| of(offer).price()).min();
+        let on_demand_price = candidates
+            .iter()
+            .filter(|&&offer| is(offer, Purchase::OnDemand))
+            .map(|&offer| of(offer).choice_price())
+            .min();
         candidates.retain(|&offer| {
-            !is(offer, Purchase::Spot) || on_demand_price.is_none_or(|price| of(offer).price() <= price)
+            !is(offer, Purchase::Spot) || on_demand_price.is_none_or(|price| of(offer).choice_price() <= price)
         });
         let purchase = [Purchase::Reserved, Purchase::Spot, Purchase::OnDemand]
             .into_iter()
@@ -197,7 +205,7 @@ impl Fleet {
         candidates.retain(|&offer| Some(of(offer).spec.purchase) == purchase);
         let pods = if self.pod_spec.spread.zones { self.pods_by_zone() } else { vec![0; self.zones.len()] };
         // At equal prices the offering with the fewest nodes: zones that cost the same share the load.
-        candidates.sort_by_key(|&offer| (pods[of(offer).zone], of(offer).price(), of(offer).in_use, offer));
+        candidates.sort_by_key(|&offer| (pods[of(offer).zone], of(offer).choice_price(), of(offer).in_use, offer));
         candidates
     }
 
@@ -383,6 +391,7 @@ impl Fleet {
         if self.nodes[node.index()].state == NodeState::Booting {
             self.nodes[node.index()].enter(NodeState::Plugging, self.now);
             self.after(self.nodes[node.index()].delays[1], FleetEvent::DevicePlugin(node), out);
+            self.seem_ready(node);
         }
     }
 
@@ -493,6 +502,7 @@ impl Node {
             open_key: None,
             listed_slots: 0,
             image,
+            pulls_old_image: false,
             unpack: SimDuration::ZERO,
             cache: NodeCache::default(),
             sync_began: now,

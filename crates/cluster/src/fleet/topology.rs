@@ -162,7 +162,7 @@ impl Fleet {
             };
             let pods = state.pods.len() as u32 + state.leaving + nominated;
             let staying = pods - state.pods.iter().filter(going).count() as u32;
-            let free = if is_plan && state.is_coming() && !state.warned {
+            let free = if is_plan && self.is_counted_on(node) && !state.warned {
                 self.offers[state.offer].slots.saturating_sub(nominated)
             } else {
                 self.open_slots(node)
@@ -193,8 +193,7 @@ impl Map<'_> {
     /// The first node on its way that may take one more pod.
     pub fn first_coming(&self, on_demand: bool) -> Option<NodeId> {
         let fits = |place: &&Place| {
-            let state = &self.fleet.nodes[place.node.index()];
-            state.is_coming()
+            self.fleet.is_counted_on(place.node)
                 && place.free > 0
                 && kinds(on_demand).contains(&self.fleet.offers[place.offer].spec.purchase)
                 && place.pods < self.fleet.takes_each(self.fleet.offers[place.offer].slots)

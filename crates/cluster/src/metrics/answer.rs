@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use policy::{MetricError, MetricOutcome, MetricQuery, MetricReading, PodSample, Provenance};
+use policy::{LabelCondition, MetricError, MetricOutcome, MetricQuery, MetricReading, PodSample, Provenance};
 use promql::Value;
-use promql::adapter::{AdapterError, MetricRequest, Objects, Requirement, SelectorOperator};
+use promql::adapter::{AdapterError, MetricRequest, Objects};
 use promql::gke::{GkeAdapter, GkeRequest};
 use units::{PodId, SimDuration, SimTime};
 
+use super::selector::requirements;
 use super::world::World;
 use super::{Answer, Pipeline, millis, now_ms};
 use crate::model::Pods;
@@ -77,12 +78,12 @@ impl Pipeline {
         }
     }
 
-    fn pods_metric(&mut self, metric: &str, selector: &[(String, String)], now: SimTime, pods: &Pods) -> Answer {
+    fn pods_metric(&mut self, metric: &str, selector: &[LabelCondition], now: SimTime, pods: &Pods) -> Answer {
         let by_name: BTreeMap<String, PodId> =
             pods.selected().into_iter().map(|pod| (self.names.pod(pod), pod)).collect();
         let names: Vec<&str> = pods_in_order(&by_name);
         let Some(adapter) = &mut self.readers.adapter else { return Err(no_adapter(metric)) };
-        let requirements = equalities(selector);
+        let requirements = requirements(selector);
         let request = MetricRequest { metric, namespace: &self.fixed.service.namespace, selector: &requirements };
         let found = adapter.pods_metric(&self.storage, now_ms(now), request, &names);
         let found = found.map_err(|failure| self.refused(&failure))?;
@@ -97,12 +98,12 @@ impl Pipeline {
 
     fn object_metric(
         &mut self,
-        (metric, selector): (&str, &[(String, String)]),
+        (metric, selector): (&str, &[LabelCondition]),
         (kind, name): (&str, &str),
         now: SimTime,
     ) -> Answer {
         let Some(adapter) = &mut self.readers.adapter else { return Err(no_adapter(metric)) };
-        let requirements = equalities(selector);
+        let requirements = requirements(selector);
         let request = MetricRequest { metric, namespace: &self.fixed.service.namespace, selector: &requirements };
         let resource = kind.to_lowercase();
         let objects = Objects { resource: &resource, names: &[name] };
@@ -116,9 +117,9 @@ impl Pipeline {
         Ok(MetricReading::Object(value.1))
     }
 
-    fn external_metric(&mut self, metric: &str, selector: &[(String, String)], now: SimTime) -> Answer {
+    fn external_metric(&mut self, metric: &str, selector: &[LabelCondition], now: SimTime) -> Answer {
         let Some(adapter) = &mut self.readers.adapter else { return Err(no_adapter(metric)) };
-        let requirements = equalities(selector);
+        let requirements = requirements(selector);
         let request = MetricRequest { metric, namespace: &self.fixed.service.namespace, selector: &requirements };
         let found = adapter.external_metric(&self.storage, now_ms(now), request);
         let found = found.map_err(|failure| self.refused(&failure))?;
@@ -127,11 +128,11 @@ impl Pipeline {
     }
 
     /// A metric of the pods as GKE's adapter answers it.
-    fn gke_pods(&mut self, name: &str, selector: &[(String, String)], (now, pods): (SimTime, &Pods)) -> Answer {
+    fn gke_pods(&mut self, name: &str, selector: &[LabelCondition], (now, pods): (SimTime, &Pods)) -> Answer {
         let by_name: BTreeMap<String, PodId> =
             pods.selected().into_iter().map(|pod| (self.names.pod(pod), pod)).collect();
         let names: Vec<&str> = pods_in_order(&by_name);
-        let (adapter, selector) = (self.gke_adapter(), equalities(selector));
+        let (adapter, selector) = (self.gke_adapter(), requirements(selector));
         let request = GkeRequest { metric: &self.metrics.gke.metrics[name], selector: &selector };
         let namespace = self.fixed.service.namespace.as_str();
         let found = adapter
@@ -148,8 +149,8 @@ impl Pipeline {
     }
 
     /// An external metric as GKE's adapter answers it.
-    fn gke_external(&mut self, name: &str, selector: &[(String, String)], now: SimTime) -> Answer {
-        let selector = equalities(selector);
+    fn gke_external(&mut self, name: &str, selector: &[LabelCondition], now: SimTime) -> Answer {
+        let selector = requirements(selector);
         let request = GkeRequest { metric: &self.metrics.gke.metrics[name], selector: &selector };
         let found = self
             .gke_adapter()
@@ -191,15 +192,6 @@ fn pods_in_order(by_name: &BTreeMap<String, PodId>) -> Vec<&str> {
     let mut names: Vec<(PodId, &str)> = by_name.iter().map(|(name, pod)| (*pod, name.as_str())).collect();
     names.sort_unstable();
     names.into_iter().map(|(_, name)| name).collect()
-}
-
-fn equalities(selector: &[(String, String)]) -> Vec<Requirement> {
-    let equality = |(label, value): &(String, String)| Requirement {
-        key: label.clone(),
-        operator: SelectorOperator::Equals,
-        values: vec![value.clone()],
-    };
-    selector.iter().map(equality).collect()
 }
 
 fn error(message: &str) -> MetricError {

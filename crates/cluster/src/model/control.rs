@@ -226,7 +226,17 @@ impl Cluster<'_> {
         };
         let name = self.controllers.list[index].name();
         self.recorder.decision((now, name), (before, ready), &recommendation.trail, written);
+        self.resize_buffer(before, now);
         self.reconcile(agenda);
+    }
+
+    /// Room kept in percent of the replicas follows their number.
+    fn resize_buffer(&mut self, before: u32, now: SimTime) {
+        let wanted = self.controllers.desired;
+        if let Some(pause) = self.policy.pause_pods.filter(|pause| pause.percent > 0 && wanted != before) {
+            let now = self.in_run(now);
+            self.fleet.keep_pause_pods(pause.count_at(wanted), now, &mut self.out);
+        }
     }
 
     fn pushed(&mut self, index: usize, now: SimTime) -> Option<Recommendation> {

@@ -36,6 +36,12 @@ pub(crate) enum Event {
     MeasureFrom,
     /// The prehistory is over: the last nanosecond before time zero.
     Begin,
+    /// A new version is rolled out, by its number.
+    Rollout(u32),
+    /// A rollout may go on.
+    Settle,
+    /// The server of a deleted pod gives up what it still has.
+    Stop(PodId),
 }
 
 impl engine::Event for Event {
@@ -46,8 +52,9 @@ impl engine::Event for Event {
             Self::Fleet(_) => 0,
             // A pod that has just run empty ends well, even if its grace ends now.
             Self::Drained(_) => 1,
-            Self::Refuse(_) | Self::Withdraw(_) | Self::GraceOver(_) | Self::Forget(_) => 2,
-            Self::Endpoint(_) => 3,
+            Self::Refuse(_) | Self::Withdraw(_) | Self::GraceOver(_) | Self::Forget(_) | Self::Stop(_) => 2,
+            // What is rolled out looks after what pods did, before those who look at them.
+            Self::Endpoint(_) | Self::Rollout(_) | Self::Settle => 3,
             // The scrape sees the pods of this instant, the controllers see the scrape.
             Self::Metrics(_) => 4,
             Self::Minute => 5,
@@ -78,6 +85,9 @@ impl Event {
             Self::Withdraw(pod) => (10, u64::from(pod.0)),
             Self::Forget(pod) => (11, u64::from(pod.0)),
             Self::Begin => (12, 0),
+            Self::Rollout(index) => (16, u64::from(index)),
+            Self::Settle => (14, 0),
+            Self::Stop(pod) => (15, u64::from(pod.0)),
             Self::Push(index) => (13, index as u64),
         };
         whom << 8 | kind

@@ -1,17 +1,24 @@
 //! One run: the service's pods, the controllers that scale them, and what is recorded of both.
 //!
 //! The parts: [`pods`] holds every pod's state, [`reconcile`] turns a wanted count into pods made, promoted, demoted and deleted,
-//! [`control`] builds what controllers see and applies what they answer, [`recorder`] keeps the record. Requests pass through
+//! [`control`] builds what controllers see and applies what they answer, [`recorder`] keeps the record. Where pods come and go by more than
+//! a count, [`ordered`] makes them in a StatefulSet's order and [`rollout`] replaces one version by another in the sizes of [`sets`];
+//! [`stop`] has what a server does with its requests when it is told to. Requests pass through
 //! [`crate::flow`], nodes and cold starts live in [`crate::fleet`]; this module tells each what the other did.
 
 mod control;
 mod event;
 mod groups;
+mod ordered;
 mod pods;
 mod prehistory;
+mod progress;
 mod reconcile;
 mod recorder;
 mod remarks;
+mod rollout;
+mod sets;
+mod stop;
 
 use engine::{Agenda, Digest, Model, run};
 use record::RunRecord;
@@ -22,12 +29,13 @@ use crate::fleet::{FleetEvent, Groups, Notice, Out};
 use crate::flow::{self, Flow};
 use crate::metrics::{Pipeline, World};
 use crate::requests::{InOrder, RequestSink};
-use crate::spec::{PolicySpec, SimulationSpec};
+use crate::spec::{PolicySpec, ReplicaOrder, SimulationSpec};
 use control::Controllers;
 pub(crate) use event::Event;
-pub(crate) use pods::Pods;
+pub(crate) use pods::{PodObject, Pods};
 pub(crate) use pods::{PodState, Role};
 use recorder::Recorder;
+use sets::ReplicaSets;
 
 /// A run in progress.
 pub(crate) struct Cluster<'a> {
@@ -41,6 +49,13 @@ pub(crate) struct Cluster<'a> {
     pods: Pods,
     pipeline: Pipeline,
     controllers: Controllers,
+    /// Versions of the workload and how many pods each shall have; sizes count while a new one is rolled out.
+    sets: ReplicaSets,
+    rollout: Option<rollout::Running>,
+    /// Ordinals of a StatefulSet below it keep the version before.
+    partition: u32,
+    /// When availability is next looked at.
+    settles_at: SimTime,
     recorder: Recorder,
     digest: Digest,
     /// What the fleet asks to have scheduled and has to say; reused.
@@ -90,6 +105,10 @@ pub(crate) fn simulate_flow(
         pods: Pods::new(),
         pipeline: Pipeline::new(spec, &controllers.queries(), seed),
         controllers,
+        sets: ReplicaSets::new(spec.replicas_at_start(policy)),
+        rollout: None,
+        partition: 0,
+        settles_at: SimTime::ZERO,
         recorder: Recorder::new(spec, alternative, keep),
         digest: Digest::default(),
         out: Out::default(),
@@ -119,11 +138,13 @@ impl Cluster<'_> {
         (0..self.standby_size()).for_each(|_| self.create_ready(Role::Standby));
         if let Some(pause) = self.policy.pause_pods {
             self.fleet.preempt_after(pause.preemption);
-            self.fleet.start_pause_pods(pause.count, SimTime::ZERO, &mut self.out);
+            self.fleet.keep_room_only(pause.is_room);
+            self.fleet.start_pause_pods(pause.count_at(actives), SimTime::ZERO, &mut self.out);
         }
         self.take_notices(agenda);
         self.schedule_clocks(agenda);
         self.schedule_begin(agenda);
+        self.schedule_rollouts(agenda);
     }
 
     fn schedule_clocks(&mut self, agenda: &mut Agenda<Event>) {
@@ -170,7 +191,7 @@ impl Cluster<'_> {
                 self.pods.set_scheduled(pod, now);
                 self.pipeline.pod_is_scheduled(pod, node);
             }
-            Notice::Joined { pod, node } => self.pipeline.worker_is_scheduled(pod, node),
+            Notice::Joined { pod, place, node } => self.pipeline.worker_is_scheduled((pod, place), node),
             Notice::ContainerStarted { pod } => {
                 self.pods.set_started(pod, now);
                 self.pipeline.pod_has_started(pod, now);
@@ -194,8 +215,8 @@ impl Cluster<'_> {
                 let until = (self.on_agenda(not_ready_at), self.on_agenda(evicted_at));
                 self.pod_is_lost(pod, until, agenda);
             }
-            Notice::Broken { pod, reason } => {
-                self.group_breaks(pod, reason, agenda);
+            Notice::Broken { pod, reason, at_once } => {
+                self.group_breaks(pod, (reason, at_once), agenda);
                 self.reconcile(agenda);
             }
             Notice::Warned { pod, .. } => self.warned.push(pod),
@@ -298,6 +319,7 @@ impl Cluster<'_> {
 
     fn finish(mut self, seed: u64) -> RunRecord {
         let end = self.on_agenda(self.spec.end);
+        self.remark_on_unfinished_rollout(end);
         self.tell_busy(end);
         let arrived = self.flow.finish(end);
         for (pod, slot) in self.pods.in_flow() {
@@ -347,8 +369,15 @@ impl Model for Cluster<'_> {
             Event::Step => self.step(agenda),
             Event::MeasureFrom => self.measure_from(now),
             Event::Begin => self.begin(now),
+            Event::Rollout(index) => self.begin_rollout(index, now),
+            Event::Settle => {}
+            Event::Stop(pod) => self.stop_serving(pod, agenda),
         }
         self.take_notices(agenda);
+        if self.settles() {
+            self.settle_workload(agenda);
+            self.take_notices(agenda);
+        }
         for (time, event) in self.pipeline.take_pending() {
             agenda.schedule(time, Event::Metrics(event));
         }
@@ -388,6 +417,12 @@ impl Cluster<'_> {
             scaler: self.controllers.scaler,
         };
         self.pipeline.handle(event, &mut world);
+    }
+
+    /// Whether pods come and go by more than a count: in order, or one version for another.
+    fn settles(&self) -> bool {
+        let is_ordered = self.spec.service.order != ReplicaOrder::Parallel && self.policy.warm_pool.is_none();
+        is_ordered || self.rollout.is_some()
     }
 
     fn standby_size(&self) -> u32 {

@@ -1,7 +1,7 @@
 //! Every pod of the service and what it is doing.
 
 use policy::{Counts, PodPhase, PodView, Ready};
-use units::{PodId, SimTime};
+use units::{PodId, SimDuration, SimTime};
 
 use crate::flow::Slot;
 
@@ -53,6 +53,24 @@ struct Pod {
     deleted: SimTime,
     /// It has been ready since long before the run: neither its start nor its getting ready is recent news.
     is_old: bool,
+    /// Version of the template it was made from.
+    revision: u32,
+    /// Its place in a StatefulSet.
+    ordinal: u32,
+    /// Whether it gets requests when it is ready.
+    unlisted: Listing,
+    /// Its server has stopped, and the router does not know yet.
+    is_stopped: bool,
+}
+
+/// Whether a ready pod is among the endpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Listing {
+    Listed,
+    /// It was taken out; when it will have answered its last request is not known.
+    Unlisted,
+    /// It was taken out, and will have answered its last request at this instant.
+    EmptyAt(SimTime),
 }
 
 /// A pod as the API server shows it.
@@ -111,6 +129,10 @@ impl Pods {
             is_covered: false,
             deleted: SimTime::MAX,
             is_old: false,
+            revision: 0,
+            ordinal: 0,
+            unlisted: Listing::Listed,
+            is_stopped: false,
         });
         self.living.push(pod);
         self.count(pod, 1);
@@ -159,6 +181,79 @@ impl Pods {
         entry.is_running = true;
         entry.scheduled.get_or_insert(entry.created);
         entry.ready_transition = now;
+    }
+
+    pub(crate) fn set_revision(&mut self, pod: PodId, revision: u32) {
+        self.all[pod.index()].revision = revision;
+    }
+
+    pub(crate) fn revision(&self, pod: PodId) -> u32 {
+        self.all[pod.index()].revision
+    }
+
+    pub(crate) fn set_ordinal(&mut self, pod: PodId, ordinal: u32) {
+        self.all[pod.index()].ordinal = ordinal;
+    }
+
+    pub(crate) fn ordinal(&self, pod: PodId) -> u32 {
+        self.all[pod.index()].ordinal
+    }
+
+    pub(crate) fn is_scheduled(&self, pod: PodId) -> bool {
+        self.all[pod.index()].scheduled.is_some()
+    }
+
+    /// A ready pod gets no requests any more; `empty_at` is when it will have answered the last, where that is known.
+    pub(crate) fn unlist(&mut self, pod: PodId, empty_at: Option<SimTime>) {
+        self.all[pod.index()].unlisted = empty_at.map_or(Listing::Unlisted, Listing::EmptyAt);
+    }
+
+    /// Whether it gets requests, and what was known when it was unlisted.
+    pub(crate) fn listing(&self, pod: PodId) -> Listing {
+        self.all[pod.index()].unlisted
+    }
+
+    pub(crate) fn set_stopped(&mut self, pod: PodId) {
+        self.all[pod.index()].is_stopped = true;
+    }
+
+    pub(crate) fn is_stopped(&self, pod: PodId) -> bool {
+        self.all[pod.index()].is_stopped
+    }
+
+    /// Actives of a version that are not being deleted.
+    pub(crate) fn actives_of(&self, revision: u32) -> u32 {
+        self.count_of(revision, |state| !matches!(state, PodState::Draining | PodState::Demoting | PodState::Gone))
+    }
+
+    /// Actives of a version that serve.
+    pub(crate) fn ready_of(&self, revision: u32) -> u32 {
+        self.count_of(revision, |state| state == PodState::Ready)
+    }
+
+    /// Actives of a version that have been ready for `min_ready`.
+    pub(crate) fn available(&self, revision: u32, min_ready: SimDuration, now: SimTime) -> u32 {
+        let is_of = |pod: &&PodId| self.revision(**pod) == revision;
+        let is_available = |pod: &&PodId| self.available_at(**pod, min_ready).is_some_and(|at| at <= now);
+        self.living.iter().filter(is_of).filter(is_available).count() as u32
+    }
+
+    /// When an active that is ready has been so for `min_ready`. One that is there from the start was before it.
+    pub(crate) fn available_at(&self, pod: PodId, min_ready: SimDuration) -> Option<SimTime> {
+        let Pod { role, state, ready_transition, .. } = self.all[pod.index()];
+        let is_ready = role == Role::Active && matches!(state, PodState::Ready | PodState::Promoting);
+        let was_before = ready_transition == SimTime::ZERO;
+        is_ready.then(|| if was_before { SimTime::ZERO } else { ready_transition.saturating_add(min_ready) })
+    }
+
+    /// Whether a pod of a version before `revision` is still there, be it on its way out.
+    pub(crate) fn has_older_than(&self, revision: u32) -> bool {
+        self.living.iter().any(|&pod| self.revision(pod) < revision)
+    }
+
+    fn count_of(&self, revision: u32, is_meant: impl Fn(PodState) -> bool) -> u32 {
+        let actives = self.living.iter().map(|pod| &self.all[pod.index()]).filter(|pod| pod.role == Role::Active);
+        actives.filter(|pod| pod.revision == revision && is_meant(pod.state)).count() as u32
     }
 
     /// It has been ready for a day.

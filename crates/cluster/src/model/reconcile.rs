@@ -3,7 +3,7 @@
 use engine::Agenda;
 use units::{PodId, SimDuration, SimTime};
 
-use super::pods::{PodState, Role};
+use super::pods::{Listing, PodState, Role};
 use super::{Cluster, Event};
 use crate::fleet::PodRole;
 use crate::spec::Routing;
@@ -13,6 +13,7 @@ impl Cluster<'_> {
     pub(super) fn create_ready(&mut self, role: Role) {
         let now = SimTime::ZERO;
         let pod = self.pods.create(role, self.origin);
+        self.pods.set_ordinal(pod, pod.0);
         if !self.fleet.create_ready_pod(pod, fleet_role(role), SimTime::ZERO, &mut self.out) {
             // The pools' limits leave no room: it is pending, as it would be in a cluster.
             return;
@@ -32,6 +33,10 @@ impl Cluster<'_> {
 
     /// Brings the pods in line with the wanted count and the standby size.
     pub(super) fn reconcile(&mut self, agenda: &mut Agenda<Event>) {
+        if self.settles() {
+            // It is brought in line when the event has been handled.
+            return self.refill(agenda);
+        }
         let desired = self.controllers.desired;
         let actives = self.pods.actives();
         if actives < desired {
@@ -65,8 +70,19 @@ impl Cluster<'_> {
     }
 
     fn create_cold(&mut self, role: Role, now: SimTime) {
+        self.create_of((role, self.sets.revision()), now);
+    }
+
+    /// A new active of a version.
+    pub(super) fn create_cold_of(&mut self, revision: u32, now: SimTime) -> PodId {
+        self.create_of((Role::Active, revision), now)
+    }
+
+    fn create_of(&mut self, (role, revision): (Role, u32), now: SimTime) -> PodId {
         let pod = self.pods.create(role, now);
+        self.pods.set_revision(pod, revision);
         self.fleet.create_pod(pod, fleet_role(role), self.in_run(now), &mut self.out);
+        pod
     }
 
     /// A pod is warm. What it was ordered for does not bind it: if an active is still starting, this one serves in its place and
@@ -91,6 +107,9 @@ impl Cluster<'_> {
         let now = agenda.now();
         if !matches!(self.pods.state(pod), PodState::Starting | PodState::Promoting) {
             return;
+        }
+        if self.is_kept_out(pod) {
+            return self.pods.set_state(pod, PodState::Promoting);
         }
         self.pods.set_state(pod, PodState::Ready);
         let slot = self.pods.take_slot(pod);
@@ -144,7 +163,7 @@ impl Cluster<'_> {
     }
 
     /// The fleet's view of a drain, with the pod's busy time up to now told first.
-    pub(super) fn begin_fleet_drain(&mut self, pod: PodId, now: SimTime) {
+    fn begin_fleet_drain(&mut self, pod: PodId, now: SimTime) {
         if let Some(slot) = self.pods.slot(pod) {
             self.tell_busy_of(pod, slot, now);
         }
@@ -159,8 +178,10 @@ impl Cluster<'_> {
             PodState::Ready => {
                 self.pods.set_state(pod, PodState::Draining);
                 self.pods.set_ending(pod, ending);
+                self.pods.set_deleted(pod, now);
                 self.begin_fleet_drain(pod, now);
                 agenda.schedule(now + self.spec.service.pod.grace, Event::GraceOver(pod));
+                self.schedule_stop(pod, agenda);
                 match self.spec.service.pod.drain_delay {
                     None => self.wait_until_drained(pod, agenda),
                     Some(delay) => self.begin_termination(pod, delay, agenda),
@@ -169,7 +190,9 @@ impl Cluster<'_> {
             PodState::Demoting => {
                 self.pods.set_state(pod, PodState::Draining);
                 self.pods.set_ending(pod, ending);
+                self.pods.set_deleted(pod, now);
                 agenda.schedule(now + self.spec.service.pod.grace, Event::GraceOver(pod));
+                self.schedule_stop(pod, agenda);
             }
             PodState::Starting | PodState::Promoting | PodState::Standby => {
                 self.pods.set_ending(pod, ending);
@@ -191,7 +214,6 @@ impl Cluster<'_> {
     fn begin_termination(&mut self, pod: PodId, delay: SimDuration, agenda: &mut Agenda<Event>) {
         let now = agenda.now();
         let pre_stop = self.spec.service.pod.pre_stop;
-        self.pods.set_deleted(pod, now);
         if pre_stop >= delay || self.spec.service.routing == Routing::CentralQueue {
             agenda.schedule(now + delay.min(pre_stop), Event::Withdraw(pod));
         } else {
@@ -201,7 +223,9 @@ impl Cluster<'_> {
     }
 
     pub(super) fn refuse_requests(&mut self, pod: PodId, now: SimTime) {
-        if let (PodState::Draining, Some(slot)) = (self.pods.state(pod), self.pods.slot(pod)) {
+        if let (PodState::Draining, Some(slot), false) =
+            (self.pods.state(pod), self.pods.slot(pod), self.pods.is_stopped(pod))
+        {
             self.flow.refuse(slot, now);
         }
     }
@@ -209,6 +233,7 @@ impl Cluster<'_> {
     /// No new request reaches the pod any more.
     pub(super) fn withdraw(&mut self, pod: PodId, agenda: &mut Agenda<Event>) {
         match self.pods.state(pod) {
+            PodState::Draining if self.pods.is_stopped(pod) => self.end_after_hook(pod, agenda),
             PodState::Draining => self.wait_until_drained(pod, agenda),
             PodState::Lost => self.leave_flow(pod, agenda.now()),
             _ => {}
@@ -235,7 +260,13 @@ impl Cluster<'_> {
 
     fn wait_until_drained(&mut self, pod: PodId, agenda: &mut Agenda<Event>) {
         let slot = self.pods.slot(pod).expect("a serving pod has a place in the flow");
-        if let Some(empty_at) = self.flow.drain(slot, agenda.now()) {
+        let now = agenda.now();
+        let empty_at = match self.pods.listing(pod) {
+            Listing::Listed => self.flow.drain(slot, now),
+            Listing::EmptyAt(known) => Some(known.max(now)),
+            Listing::Unlisted => (self.flow.replica_load(slot, now) == (0, 0)).then_some(now),
+        };
+        if let Some(empty_at) = empty_at {
             agenda.schedule(empty_at, Event::Drained(pod));
         }
     }
@@ -245,10 +276,10 @@ impl Cluster<'_> {
         let now = agenda.now();
         match self.pods.state(pod) {
             PodState::Draining => {
-                // Its preStop hook may still be running.
-                let hook_ends = self.pods.deleted(pod).saturating_add(self.spec.service.pod.pre_stop);
-                if self.spec.service.pod.drain_delay.is_some() && now < hook_ends && hook_ends < SimTime::MAX {
-                    agenda.schedule(hook_ends, Event::Drained(pod));
+                // Its preStop hook may still be running, or its process may not have looked yet.
+                let exits = self.exits_at(pod, now);
+                if now < exits {
+                    agenda.schedule(exits, Event::Drained(pod));
                 } else {
                     self.end_pod(pod, now);
                 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use engine::Digest;
 use policy::{Counts, MetricOutcome, Trail};
 use record::{
-    DecisionRow, MetricRow, ReplicaLife, RequestRow, RequestTotals, RunRecord, ScalingTotals, ServiceTotals, StepRow,
-    TimelineRow,
+    DecisionRow, MetricRow, ReplicaLife, RequestRow, RequestTotals, RolloutLife, RunRecord, ScalingTotals,
+    ServiceTotals, StepRow, TimelineRow,
 };
 use units::{Cost, PodId, SimDuration, SimTime};
 
@@ -31,6 +31,7 @@ pub(super) struct Recorder {
     /// Time zero of the run on the clock of the agenda.
     origin: SimTime,
     measure_from: SimTime,
+    rollouts: Vec<RolloutLife>,
     remarks: Vec<String>,
     ready_since: (SimTime, u32),
     last_load: Load,
@@ -55,6 +56,7 @@ impl Recorder {
             before: BTreeMap::new(),
             origin: SimTime::ZERO + spec.prehistory.length,
             measure_from: SimTime::ZERO + spec.prehistory.length + spec.warm_up,
+            rollouts: Vec::new(),
             remarks: Vec::new(),
             ready_since: (SimTime::ZERO, 0),
             last_load: Load::default(),
@@ -182,6 +184,11 @@ impl Recorder {
         self.before = replicas.map(|(pod, stats)| (pod, (stats.busy_ns, stats.success))).collect();
     }
 
+    /// A new version is everywhere, or will not be.
+    pub(super) fn rollout(&mut self, life: RolloutLife) {
+        self.rollouts.push(life);
+    }
+
     /// Something the user should know.
     pub(super) fn remark(&mut self, text: String) {
         self.remarks.push(text);
@@ -232,6 +239,7 @@ impl Recorder {
             nodes,
             request_rows,
             metrics,
+            rollouts: self.rollouts,
             remarks,
         }
     }

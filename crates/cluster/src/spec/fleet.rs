@@ -127,6 +127,8 @@ pub struct PoolRules {
     pub expires_gracefully: bool,
     /// Its number of nodes is fixed (`spec.replicas`): pods launch none, and none is consolidated.
     pub is_static: bool,
+    /// The node group has no label that tells the Cluster Autoscaler of its GPUs: nodes count as there before their GPUs are.
+    pub lacks_gpu_label: bool,
 }
 
 /// The on-demand part of a pool that also has spot, as in an EC2 Auto Scaling group's mixed instances policy.
@@ -183,6 +185,31 @@ pub struct InstanceOffering {
     pub labels: Vec<(String, Option<String>)>,
     /// Other extended resources it declares.
     pub extended: Vec<(String, u32)>,
+    /// What Karpenter takes its price for when it chooses (`NodeOverlay`); bills are by the price itself.
+    pub overlay: Option<PriceOverlay>,
+}
+
+/// A price that is not paid, but chosen by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum PriceOverlay {
+    /// In place of the price.
+    Fixed(UsdPerHour),
+    /// Added to it, in millionths of a dollar per hour; the sum is never below zero.
+    Add(i64),
+    /// Added to it, as a share of it; the sum is never below zero.
+    Share(f64),
+}
+
+impl PriceOverlay {
+    /// What is chosen by where `price` is paid.
+    pub fn over(self, price: UsdPerHour) -> UsdPerHour {
+        let micros = price.as_micros();
+        match self {
+            Self::Fixed(fixed) => fixed,
+            Self::Add(more) => UsdPerHour::from_micros(micros.saturating_add_signed(more)),
+            Self::Share(share) => UsdPerHour::from_micros((micros as f64 * (1.0 + share)).max(0.0).round() as u64),
+        }
+    }
 }
 
 /// What one allocatable unit is of a machine's GPUs: a whole one, a MIG instance, a turn in time-slicing. GPU-time is attributed in shares

@@ -6,6 +6,7 @@ mod plain;
 mod policy;
 mod prehistory;
 mod probes;
+mod rollout;
 mod scheduling;
 mod service;
 
@@ -13,7 +14,7 @@ pub use fleet::{
     ArtifactSpec, AvailabilityTrace, Billing, CacheSpec, CapacityKind, ClusterAutoscalerSpec, ColdStartSpec,
     CommitmentSpec, Consolidation, DisruptionBudget, FleetSpec, GpuSlice, InstanceOffering, InterruptionModel,
     KarpenterSpec, LinkSpec, NodeLostSpec, NodeManager, NodePoolSpec, NodeTimings, OnDemandShare, PhaseSpec,
-    PodDisruptionBudget, PoolRules, RestoreSpec, Scheduling, SpotSpec, ZoneTrace,
+    PodDisruptionBudget, PoolRules, PriceOverlay, RestoreSpec, Scheduling, SpotSpec, ZoneTrace,
 };
 pub use metrics::{CpuUsage, GkeSpec, MemoryUsage, MetricsSpec, Outage, OutageSpec, UsageSpec};
 pub use policy::{
@@ -21,13 +22,15 @@ pub use policy::{
 };
 pub use prehistory::PrehistorySpec;
 pub use probes::{Probe, Probes};
+pub use rollout::{CanaryStep, Leeway, Portion, RolloutSpec, RolloutStrategy};
 pub use scheduling::{
-    HOSTNAME, LabelOperator, LabelRule, NodeLabel, NodeTerm, PlacementKind, PlacementRule, PodQuota, PodScheduling,
-    Protection, Taint, TaintEffect, Toleration, affinity_misfit, misfit, named_labels, node_label, slots, untolerated,
+    HOSTNAME, LabelOperator, LabelRule, NodeLabel, NodeTerm, PlacementKind, PlacementRule, PodOverhead, PodQuota,
+    PodScheduling, PreferredTerm, Protection, Taint, TaintEffect, Toleration, affinity_misfit, misfit, named_labels,
+    node_label, slots, untolerated,
 };
 pub use service::{
     BatchLatency, ContainerSpec, GroupRestart, KillRule, NoReplicaRule, PodGroup, PodSpec, ReplicaOrder, RetrySpec,
-    Routing, ServiceModel, ServiceSpec, SloSpec, SoftSpread,
+    Routing, ServiceModel, ServiceSpec, SloSpec, SoftSpread, StopRule,
 };
 
 use std::sync::Arc;
@@ -64,6 +67,8 @@ pub struct SimulationSpec {
     pub fleet: FleetSpec,
     /// How metrics travel.
     pub metrics: MetricsSpec,
+    /// New versions that are rolled out, in order of time.
+    pub rollouts: Vec<RolloutSpec>,
     /// The alternatives to compare.
     pub policies: Vec<PolicySpec>,
 }

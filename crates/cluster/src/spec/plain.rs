@@ -9,7 +9,7 @@ use workload::Distribution;
 use super::{
     Billing, ColdStartSpec, Consolidation, ContainerSpec, FleetSpec, GpuSlice, InstanceOffering, InterruptionModel,
     KarpenterSpec, NodeManager, NodePoolSpec, NodeTimings, PhaseSpec, PodScheduling, PodSpec, PoolRules, Probes,
-    Scheduling, SoftSpread, SpotSpec,
+    Scheduling, SoftSpread, SpotSpec, StopRule,
 };
 
 impl PodSpec {
@@ -25,6 +25,7 @@ impl PodSpec {
             probe_initial_delay: SimDuration::ZERO,
             endpoint_delay: SimDuration::ZERO,
             drain_delay: None,
+            stop: StopRule::FINISH,
             spread: SoftSpread::default(),
             node_selector: Vec::new(),
             priority: 0,
@@ -59,6 +60,7 @@ impl InstanceOffering {
             insufficient_capacity: 0.0,
             labels: Vec::new(),
             extended: Vec::new(),
+            overlay: None,
         }
     }
 }

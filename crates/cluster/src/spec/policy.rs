@@ -76,8 +76,20 @@ impl Default for ControllerManager {
 pub struct PausePodsSpec {
     /// How many.
     pub count: u32,
+    /// Percent of the replicas that are wanted, rounded up, if that is more: what a CapacityBuffer keeps.
+    pub percent: u32,
+    /// No pods at all, but room that whoever adds nodes keeps (CapacityBuffer): every pod may take it, whatever its priority.
+    pub is_room: bool,
     /// From a replica's finding no room to its being bound in a pause pod's place: scheduling cycles and the pause pod's termination.
     pub preemption: SimDuration,
+}
+
+impl PausePodsSpec {
+    /// How many there are while so many replicas are wanted.
+    pub fn count_at(&self, replicas: u32) -> u32 {
+        let share = (u64::from(replicas) * u64::from(self.percent)).div_ceil(100);
+        self.count.max(u32::try_from(share).unwrap_or(u32::MAX))
+    }
 }
 
 /// Warm standbys (policies.md section 9.2).

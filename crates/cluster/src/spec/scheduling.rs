@@ -16,6 +16,10 @@ use super::{InstanceOffering, NodePoolSpec, PodSpec};
 pub struct PodScheduling {
     /// Required node affinity: one of them must hold; empty: there is none.
     pub node_terms: Vec<NodeTerm>,
+    /// Preferred node affinity, the heaviest first.
+    pub preferred: Vec<PreferredTerm>,
+    /// What running the pod takes beside its containers (`overhead` of its RuntimeClass).
+    pub overhead: PodOverhead,
     /// `tolerations`.
     pub tolerations: Vec<Toleration>,
     /// Required placement relative to other pods of the service.
@@ -58,6 +62,24 @@ pub enum Protection {
 pub struct NodeTerm {
     /// `matchExpressions`.
     pub labels: Vec<LabelRule>,
+}
+
+/// A preference for nodes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PreferredTerm {
+    /// 1 to 100.
+    pub weight: u32,
+    /// What nodes should be like.
+    pub term: NodeTerm,
+}
+
+/// CPU and memory that a pod takes beside its containers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PodOverhead {
+    /// Thousandths of a CPU.
+    pub millicores: u64,
+    /// Bytes of memory.
+    pub bytes: u64,
 }
 
 /// A rule on a node's label.
@@ -358,14 +380,17 @@ pub fn slots(offering: &InstanceOffering, at: (&NodePoolSpec, &BTreeSet<&str>), 
 }
 
 impl PodSpec {
-    /// CPU requests of all containers, in millicores.
+    /// CPU requests of all containers and the overhead, in millicores.
     pub fn millicores(&self) -> u64 {
-        self.containers.iter().filter_map(|container| container.cpu).map(|cpu| cpu.0).sum()
+        let requests: u64 = self.containers.iter().filter_map(|container| container.cpu).map(|cpu| cpu.0).sum();
+        requests + self.scheduling.overhead.millicores
     }
 
-    /// Memory requests of all containers.
+    /// Memory requests of all containers and the overhead.
     pub fn bytes(&self) -> u64 {
-        self.containers.iter().filter_map(|container| container.memory).map(|memory| memory.0).sum()
+        let requests: u64 =
+            self.containers.iter().filter_map(|container| container.memory).map(|memory| memory.0).sum();
+        requests + self.scheduling.overhead.bytes
     }
 }
 

@@ -32,6 +32,8 @@ pub struct ServiceSpec {
     pub replicas_initial: u32,
     /// In which order replicas come and go.
     pub order: ReplicaOrder,
+    /// `minReadySeconds`: a pod is available when it has been ready this long, and the next of a StatefulSet waits for that.
+    pub min_ready: SimDuration,
     /// One pod.
     pub pod: PodSpec,
 }
@@ -142,6 +144,25 @@ pub enum KillRule {
     Requeue,
 }
 
+/// What a server that is told to stop does with the requests it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopRule {
+    /// It finishes them, and then exits.
+    Finish {
+        /// After so long it gives up what is left; `None` is never, the grace period ends it.
+        within: Option<SimDuration>,
+        /// It looks every so often whether there are any left; zero is at once.
+        poll: SimDuration,
+    },
+    /// It exits at once: they end as those of a killed replica.
+    Abort,
+}
+
+impl StopRule {
+    /// It finishes what it has, however long that takes.
+    pub const FINISH: Self = Self::Finish { within: None, poll: SimDuration::ZERO };
+}
+
 /// Client retries.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RetrySpec {
@@ -190,6 +211,8 @@ pub struct PodSpec {
     pub endpoint_delay: SimDuration,
     /// From deletion to receiving no new requests; `None`: at once, and the preStop hook takes no time of its own.
     pub drain_delay: Option<SimDuration>,
+    /// What its server does with its requests when it is told to stop, after the hook.
+    pub stop: StopRule,
     /// Nodes and zones the scheduler would rather spread pods over.
     pub spread: SoftSpread,
     /// `nodeSelector`, sorted by key.
@@ -216,6 +239,8 @@ pub struct PodGroup {
     pub size: u32,
     /// Containers of a worker with their requests.
     pub worker_containers: Vec<ContainerSpec>,
+    /// preStop sleep of a worker: it takes part for so long after its deletion.
+    pub worker_pre_stop: SimDuration,
     /// What the loss of one pod means for the others.
     pub restart: GroupRestart,
     /// Workers are made only when the leader is ready (`startupPolicy: LeaderReady`): their cold starts come after its own.
@@ -230,14 +255,13 @@ impl PodSpec {
 
     /// A pod that asks for as much of everything as the one of the group that asks for most: each gets room for it.
     pub fn largest_of_group(&self) -> Self {
-        let mut pod = self.clone();
-        if let Some(group) = &self.group {
-            pod.containers.clone_from(&group.worker_containers);
-            let (cpu, memory) = (self.millicores().max(pod.millicores()), self.bytes().max(pod.bytes()));
-            let (cpu, memory) = (Some(Millicores(cpu)), Some(Bytes(memory)));
-            let name = self.containers.first().map_or_else(String::new, |container| container.name.clone());
-            pod.containers = vec![ContainerSpec { name, cpu, memory }];
-        }
+        let Some(group) = &self.group else { return self.clone() };
+        let mut pod = Self { containers: group.worker_containers.clone(), ..self.clone() };
+        let overhead = self.scheduling.overhead;
+        let cpu = self.millicores().max(pod.millicores()) - overhead.millicores;
+        let memory = self.bytes().max(pod.bytes()) - overhead.bytes;
+        let name = self.containers.first().map_or_else(String::new, |container| container.name.clone());
+        pod.containers = vec![ContainerSpec { name, cpu: Some(Millicores(cpu)), memory: Some(Bytes(memory)) }];
         pod
     }
 }

@@ -131,3 +131,34 @@ fn a_group_stays_between_its_bounds() {
     driver.run_to(at(5_000));
     assert_eq!(driver.fleet.counts().on_demand, 2);
 }
+
+/// Nodes ordered for one pod by the Cluster Autoscaler where the device plugin takes 36 s, and how many are left an hour later.
+fn ordered(lacks_gpu_label: bool) -> (usize, usize) {
+    let mut spec = autoscaler(vec![on_demand("g5.xlarge", 1)]);
+    spec.timings.device_plugin = workload::Distribution::Constant(36.0);
+    spec.pools[0].rules.lacks_gpu_label = lacks_gpu_label;
+    let mut driver = Driver::new(&spec);
+    driver.create();
+    driver.run_to(at(3_600));
+    let (_, nodes) = driver.fleet.take_lives();
+    (nodes.len(), nodes.iter().filter(|node| node.ended.is_none()).count())
+}
+
+#[test]
+fn a_node_group_without_the_gpu_label_grows_twice_for_one_pod() {
+    assert_eq!(ordered(false), (1, 1));
+    assert_eq!(ordered(true), (2, 1), "the second goes once it has been unneeded for ten minutes");
+}
+
+#[test]
+fn a_group_whose_template_has_no_gpus_helps_no_more_until_the_plugin_reports() {
+    let mut spec = autoscaler(vec![on_demand("g5.xlarge", 1)]);
+    spec.timings.launch = workload::Distribution::Constant(25.0);
+    spec.timings.device_plugin = workload::Distribution::Constant(600.0);
+    spec.pools[0].rules.lacks_gpu_label = true;
+    let mut driver = Driver::new(&spec);
+    driver.create();
+    driver.run_to(at(400));
+    // Ready at 85 and at 145: at the next scan the first has been Ready for more than a minute.
+    assert_eq!(driver.fleet.take_lives().1.len(), 2);
+}

@@ -7,6 +7,7 @@ mod karpenter;
 mod money;
 mod node_cache;
 mod pause;
+mod preferences;
 mod probes;
 mod room;
 mod scheduling;

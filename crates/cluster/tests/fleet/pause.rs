@@ -82,3 +82,20 @@ fn a_pod_whose_node_goes_while_the_pause_pod_makes_way_looks_elsewhere() {
     let scheduled = driver.times(|notice| matches!(notice, Notice::Scheduled { .. }));
     assert!(scheduled[0] > 1_009.0 && scheduled[0] < 1_200.0, "{scheduled:?}");
 }
+
+#[test]
+fn room_that_is_only_kept_is_taken_by_pods_that_preempt_nobody() {
+    let taken_at = |is_room: bool| {
+        let mut pod = cluster::spec::PodSpec::plain();
+        pod.scheduling.never_preempts = true;
+        let mut driver = Driver::with_pod(&spec(NodeManager::Karpenter), &pod);
+        driver.fleet.keep_room_only(is_room);
+        driver.keep_pause_pods(1);
+        driver.run_to(at(1_000));
+        driver.create();
+        driver.run_to(at(2_000));
+        driver.times(|notice| matches!(notice, Notice::Scheduled { .. }))
+    };
+    assert_eq!(taken_at(true), [1_000.0]);
+    assert_eq!(taken_at(false), [1_081.0], "it waits for a node of its own");
+}

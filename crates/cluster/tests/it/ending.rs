@@ -140,5 +140,5 @@ fn pause_pods_give_a_replica_room_at_once() {
         (span.end - span.start).as_secs_f64()
     };
     assert!(first_start(None) > 10.0, "a node has to come first");
-    assert_eq!(first_start(Some(PausePodsSpec { count: 2, preemption: seconds(2) })), 2.0);
+    assert_eq!(first_start(Some(PausePodsSpec { count: 2, percent: 0, is_room: false, preemption: seconds(2) })), 2.0);
 }

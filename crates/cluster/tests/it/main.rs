@@ -4,5 +4,6 @@ mod ending;
 mod flows;
 mod model;
 mod prehistory;
+mod rollout;
 mod support;
 mod theory;

@@ -119,6 +119,7 @@ pub fn scenario(service: ServiceSpec, rate: f64, length: SimDuration, fleet: Fle
         traffic: Traffic::Poisson { rate: Arc::new(curve) },
         history: Arc::new(RateLog::default()),
         prehistory: PrehistorySpec::default(),
+        rollouts: Vec::new(),
         slo: SloSpec { latency: Some(millis(150)), ttft: None, tpot: None, objective: 0.99 },
         fleet,
         metrics: MetricsSpec {

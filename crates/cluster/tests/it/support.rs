@@ -27,6 +27,7 @@ pub fn service(model: ServiceModel) -> ServiceSpec {
         kill_rule: KillRule::Requeue,
         replicas_initial: 1,
         order: cluster::spec::ReplicaOrder::Parallel,
+        min_ready: SimDuration::ZERO,
         pod: PodSpec::plain(),
     }
 }

@@ -81,6 +81,7 @@ fn run(service: ServiceSpec, rate: f64, external: Vec<Rule>, controller: Control
         traffic: poisson(rate, length),
         history: Arc::new(RateLog::default()),
         prehistory: PrehistorySpec::default(),
+        rollouts: Vec::new(),
         slo: SloSpec { latency: None, ttft: Some(seconds(1)), tpot: None, objective: 0.99 },
         fleet: fleet(),
         metrics: MetricsSpec {

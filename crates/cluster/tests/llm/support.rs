@@ -41,6 +41,7 @@ pub fn service(model: ServiceModel) -> ServiceSpec {
         kill_rule: KillRule::Fail,
         replicas_initial: 1,
         order: cluster::spec::ReplicaOrder::Parallel,
+        min_ready: SimDuration::ZERO,
         pod: PodSpec { containers: Vec::new(), ..PodSpec::plain() },
     }
 }

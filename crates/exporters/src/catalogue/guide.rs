@@ -88,7 +88,8 @@ fn shows(metric: &Metric) -> String {
     match metric.needs {
         Some(Needs::Argument(word)) => text += &format!("; only with `{word}`"),
         Some(Needs::Stated(statement)) => text += &format!("; {}", statement.help()),
-        None => {}
+        // What is there by default; the module of the exporter and the message of a query say what takes it away.
+        Some(Needs::NoArgument(_)) | None => {}
     }
     text.replace('|', "\\|")
 }

@@ -63,6 +63,8 @@ pub enum Figure {
 pub enum Needs {
     /// Words in the arguments or the environment of the server.
     Argument(&'static str),
+    /// No such words there.
+    NoArgument(&'static str),
     /// Something the scenario must say.
     Stated(Statement),
 }

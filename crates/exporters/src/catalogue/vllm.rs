@@ -3,7 +3,7 @@
 
 use super::Figure::{Always, Not, Of, Ones, Spread};
 use super::bounds::{FIRST_TOKEN, INTER_TOKEN, REQUEST};
-use super::{Bounds, Metric, Pairs, counter, gauge, histogram};
+use super::{Bounds, Metric, Needs, Pairs, counter, gauge, histogram};
 use crate::signal::{HistogramSignal as H, Signal as S};
 
 const V: Pairs = &[("model_name", "{model_name}"), ("engine", "{engine}")];
@@ -18,7 +18,22 @@ const LENGTH: &str = "a request of the model ends when its answer is complete: i
 const SWAP: &str = "requests are never swapped to CPU memory";
 const V0: &str = "only the V0 engine had it";
 
-pub(super) const METRICS: &[Metric] = &[
+/// Without statistics the server has only its HTTP metrics.
+const STATISTICS: Needs = Needs::NoArgument("--disable-log-stats");
+
+/// The metrics of the engine (all named `vllm:`) need its statistics; those of HTTP do not.
+const fn of_statistics<const COUNT: usize>(mut metrics: [Metric; COUNT]) -> [Metric; COUNT] {
+    let mut index = 0;
+    while index < COUNT {
+        if let [b'v', b'l', b'l', b'm', b':', ..] = metrics[index].name.as_bytes() {
+            metrics[index] = metrics[index].needs(STATISTICS);
+        }
+        index += 1;
+    }
+    metrics
+}
+
+pub(super) const METRICS: &[Metric] = &of_statistics([
     gauge("vllm:num_requests_running", V, Of(S::Running)),
     gauge("vllm:num_requests_waiting", V, Of(S::Waiting)),
     gauge("vllm:num_requests_waiting_by_reason", V, Of(S::Waiting)).rows(&[
@@ -137,4 +152,4 @@ pub(super) const METRICS: &[Metric] = &[
     gauge("vllm:avg_generation_throughput_toks_per_s", M, Of(S::TokenRate))
         .until(0, 10)
         .successor("vllm:generation_tokens_total"),
-];
+]);

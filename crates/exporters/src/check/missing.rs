@@ -70,14 +70,17 @@ fn not_shown(
         let other = format!("if another release runs here, say metrics.versions: {{{word}: \"0.9\"}}");
         return error(format!("{name} {when}{image}{successor}")).with_help([other]);
     }
-    match metric.needs {
-        Some(Needs::Argument(word)) if !facts.has(Needs::Argument(word)) => {
+    match metric.needs.filter(|needs| !facts.has(*needs)) {
+        Some(Needs::Argument(word)) => {
             error(format!("{name} is shown only with {word}, which the arguments of the server do not have"))
         }
-        Some(Needs::Stated(statement)) if !facts.has(Needs::Stated(statement)) => {
+        Some(Needs::NoArgument(word)) => {
+            error(format!("{name} is shown only without {word}, which the arguments of the server have"))
+        }
+        Some(Needs::Stated(statement)) => {
             error(format!("{name} is not shown: {}", statement.help())).with_help([give(name)])
         }
-        _ => error(format!(
+        None => error(format!(
             "{name} of {title} is left out, because another program of this scenario shows requests under the same name"
         )),
     }

@@ -107,6 +107,19 @@ fn what_is_not_modelled_says_why() {
 }
 
 #[test]
+fn vllm_without_its_statistics_shows_only_http() {
+    for argument in ["--disable-log-stats", "--disable_log_stats"] {
+        let silent = Facts { arguments: Some(vec![argument.to_owned()]), ..Facts::new("llm", "chat") };
+        let registry = registry_of(&[Exporter::Vllm], &silent);
+        let found = found_in(&registry, "sum(vllm:num_requests_waiting)");
+        assert_eq!(found[0].0, Severity::Error);
+        assert!(found[0].1.contains("only without --disable-log-stats"), "{}", found[0].1);
+        assert!(registry.names().all(|name| !name.starts_with("vllm:")));
+        assert!(registry.named("http_requests_total").next().is_some());
+    }
+}
+
+#[test]
 fn a_label_that_no_series_has_is_an_error_with_the_one_meant() {
     says(
         "sum(vllm:num_requests_waiting{model=\"qwen\"})",
@@ -147,6 +160,26 @@ fn a_label_that_the_scenario_cannot_know_takes_the_value_of_the_first_query_and_
         "{}",
         second.text
     );
+}
+
+#[test]
+fn what_a_query_says_of_a_label_is_what_the_series_then_has() {
+    let cases = [
+        (Exporter::Triton, "nv_inference_pending_request_count", "model"),
+        (Exporter::Vllm, "vllm:num_requests_running", "model_name"),
+        (Exporter::Sglang, "sglang:num_queue_reqs", "model_name"),
+    ];
+    for (exporter, metric, label) in cases {
+        let unknown = Facts::new("llm", "chat");
+        let mut bindings = Bindings::default();
+        let text = format!("sum({metric}{{{label}=\"resnet\"}})");
+        let question = Question { text: &text, reader: Reader::Keda, asker: "keda/s0", assumed_absent: &[] };
+        check(question, &registry_of(&[exporter], &unknown), &mut bindings);
+        let told = Facts { bound: bindings.values(), ..unknown };
+        let registry = registry_of(&[exporter], &told);
+        let shown = registry.named(metric).next().expect("it is shown");
+        assert_eq!(shown.labels[label].matcher_text(), "=\"resnet\"", "{metric}");
+    }
 }
 
 #[test]

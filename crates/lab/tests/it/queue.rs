@@ -92,6 +92,7 @@ impl Queue {
 
 pub fn blank(policy: &str, job: &Job) -> RunRecord {
     RunRecord {
+        rollouts: Vec::new(),
         policy: policy.to_owned(),
         replication: job.replication,
         seed: job.seed,

@@ -2,6 +2,8 @@
 
 use units::SimDuration;
 
+use crate::LabelCondition;
+
 /// `spec` of a HorizontalPodAutoscaler v2.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HpaSpec {
@@ -94,7 +96,7 @@ pub enum MetricSpec {
         /// Metric name.
         name: String,
         /// Metric selector, sorted by key.
-        selector: Vec<(String, String)>,
+        selector: Vec<LabelCondition>,
         /// AverageValue.
         target: MetricTarget,
     },
@@ -103,7 +105,7 @@ pub enum MetricSpec {
         /// Metric name.
         name: String,
         /// Metric selector, sorted by key.
-        selector: Vec<(String, String)>,
+        selector: Vec<LabelCondition>,
         /// Kind of the described object.
         kind: String,
         /// Name of the described object.
@@ -116,7 +118,7 @@ pub enum MetricSpec {
         /// Metric name.
         name: String,
         /// Metric selector, sorted by key.
-        selector: Vec<(String, String)>,
+        selector: Vec<LabelCondition>,
         /// Value or AverageValue.
         target: MetricTarget,
     },

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::quantity::{milli_from_f64, milli_truncated};
 use super::scaler::Scaler;
 use super::{MetricType, ScaledObject, Violation};
+use crate::LabelCondition;
 use crate::hpa::{Behavior, HpaSpec, MetricSpec, MetricTarget, SelectPolicy};
 
 /// Name of the one metric a formula gives.
@@ -89,7 +90,7 @@ fn external(object: &ScaledObject, name: String, metric_type: Option<MetricType>
         Some(MetricType::Value) => MetricTarget::Value(target_m),
         _ => MetricTarget::AverageValue(target_m),
     };
-    MetricSpec::External { name, selector: vec![(SELECTOR_LABEL.to_owned(), object.name.clone())], target }
+    MetricSpec::External { name, selector: vec![LabelCondition::equals(SELECTOR_LABEL, &object.name)], target }
 }
 
 fn external_name(metric: &MetricSpec) -> Option<&str> {

@@ -14,8 +14,8 @@ use super::state::{self, Composite, ObjectState, TriggerState};
 use super::{Formula, MetricType, ScaledObject, Violation, admission};
 use crate::hpa::{HpaSpec, MetricSpec};
 use crate::{
-    Action, Counts, MetricError, MetricOutcome, MetricQuery, MetricReading, Observation, PodPhase, Proposal,
-    Provenance, Ready, Recommendation, ScalingPolicy, Schedule, Step, Trail,
+    Action, Counts, LabelCondition, MetricError, MetricOutcome, MetricQuery, MetricReading, Observation, PodPhase,
+    Proposal, Provenance, Ready, Recommendation, ScalingPolicy, Schedule, Step, Trail,
 };
 
 /// What a run decides about a ScaledObject that its manifest does not say.
@@ -188,7 +188,7 @@ impl Keda {
     /// Which of the answers of [`Keda::external_metrics`] is meant for this query of the HPA; `None` if it is not KEDA's to answer.
     pub fn answer_index(&self, query: &MetricQuery) -> Option<usize> {
         let MetricQuery::External { name, selector } = query else { return None };
-        let is_ours = selector.iter().any(|(key, value)| key == SELECTOR_LABEL && *value == self.object.name);
+        let is_ours = selector.contains(&LabelCondition::equals(SELECTOR_LABEL, &self.object.name));
         self.hpa.metrics.iter().filter_map(external_name).position(|metric| is_ours && metric == name)
     }
 

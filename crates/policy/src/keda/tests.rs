@@ -342,7 +342,7 @@ fn metrics_are_ordered_by_type_and_carry_the_selector_of_their_object() {
         ..Trigger::default()
     };
     let keda = running(object(vec![cpu, requests("q")]));
-    let selector = vec![("scaledobject.keda.sh/name".to_owned(), "llm".to_owned())];
+    let selector = vec![crate::LabelCondition::equals("scaledobject.keda.sh/name", "llm")];
     let name = "s1-prometheus".to_owned();
     assert_eq!(keda.answer_index(&MetricQuery::External { name: name.clone(), selector: selector.clone() }), Some(0));
     assert_eq!(keda.answer_index(&MetricQuery::External { name, selector: Vec::new() }), None);

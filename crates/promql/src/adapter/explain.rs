@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::resource::{is_cluster_wide, singular};
 use super::rule::CheckedRule;
-use super::{Adapter, CustomKey, Listed};
+use super::{Adapter, CustomKey, Listed, Requirement, matchers};
+use crate::Outline;
 use crate::labels::Labels;
 
 /// A metric as an autoscaler asks for it.
@@ -134,6 +135,27 @@ impl Adapter {
         }
     }
 
+    /// The query of an answer with the conditions of a metric selector, objects and namespace left out.
+    pub fn query_where(&self, answer: &Answer, selector: &[Requirement]) -> String {
+        let rule = match answer.rule {
+            RuleIndex::Custom(index) => &self.custom[index],
+            RuleIndex::External(index) => &self.external[index],
+        };
+        rule.shown_query(&answer.series, &answer.label, &matchers::text(&matchers::of_selector(selector)))
+    }
+
+    /// Series that rules are meant to make this metric of: rules that name their series, no patterns. With each whether the rule's
+    /// `name.matches` takes it.
+    pub fn series_behind(&self, metric: &str) -> BTreeMap<String, bool> {
+        let named = self.custom.iter().chain(&self.external).filter_map(|rule| {
+            let series = Outline::of(rule.series.text()).ok()?.selectors.into_iter().next()?.name?;
+            let api_name = rule.api_name(&series);
+            let is_meant = rule.is_called(metric) || api_name.as_deref() == Some(metric);
+            is_meant.then_some((series, api_name.is_some()))
+        });
+        named.collect()
+    }
+
     /// Rules that select none of these series.
     pub fn idle_rules<'a>(&self, series: impl IntoIterator<Item = &'a Labels>) -> Vec<RuleIndex> {
         let series: Vec<&Labels> = series.into_iter().collect();
@@ -215,6 +237,6 @@ pub(super) fn keys(rule: &CheckedRule, labels: &Labels, metric: &str) -> Vec<Cus
 
 fn answer(rules: &[CheckedRule], rule: RuleIndex, listed: &Listed, resource: &str) -> Answer {
     let label = rules[listed.rule].label_of(resource).unwrap_or_default();
-    let query = rules[listed.rule].shown_query(&listed.series, &label);
+    let query = rules[listed.rule].shown_query(&listed.series, &label, "");
     Answer { rule, series: listed.series.clone(), label, query }
 }

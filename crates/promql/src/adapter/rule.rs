@@ -18,6 +18,8 @@ pub(super) struct CheckedRule {
     /// Singular resource by label.
     overrides: BTreeMap<String, String>,
     template: Option<Template>,
+    /// Singular resource by the label that the template makes of it.
+    by_template: BTreeMap<String, &'static str>,
     pub is_namespaced: bool,
     matches: Regex,
     api_name: String,
@@ -50,11 +52,13 @@ impl CheckedRule {
         let (series, group_by) = ("example", "example");
         let fields = Fields { series, label_matchers: BOUND_MATCHER, group_by, ..Fields::default() };
         let example = Query::compile(&query.expand(&fields))?;
+        let template = rule.resources.template.as_deref().map(Template::parse).transpose()?;
         Ok(Self {
             series: Query::compile(&rule.series_query)?,
             filters,
             overrides: overrides.iter().map(|(label, to)| (label.clone(), singular(&to.resource))).collect(),
-            template: rule.resources.template.as_deref().map(Template::parse).transpose()?,
+            by_template: template.as_ref().map(labels_of_resources).unwrap_or_default(),
+            template,
             is_namespaced: rule.resources.namespaced.unwrap_or(true),
             api_name: api_name.to_owned(),
             matches,
@@ -74,15 +78,20 @@ impl CheckedRule {
         self.series.wants(labels)
     }
 
-    /// The query for a series and the label it is grouped by, without conditions.
-    pub fn shown_query(&self, series: &str, group_by: &str) -> String {
-        self.query.expand(&Fields { series, label_matchers: "", group_by, ..Fields::default() })
+    /// The query for a series and the label it is grouped by, under these conditions.
+    pub fn shown_query(&self, series: &str, group_by: &str, label_matchers: &str) -> String {
+        self.query.expand(&Fields { series, label_matchers, group_by, ..Fields::default() })
     }
 
     /// Whether the rule may look at a series of this name.
     pub fn wants_name(&self, name: &str, is_asked: impl Fn(&str) -> bool) -> bool {
         let is_listed = || self.api_name(name).is_some_and(|name| is_asked(&name));
         self.series.wants_name(name) && is_listed() || self.example.wants_name(name)
+    }
+
+    /// Whether it gives this name to whatever it takes.
+    pub fn is_called(&self, metric: &str) -> bool {
+        self.api_name == metric
     }
 
     /// The name under which the API shows a series, or None if the rule leaves it out.
@@ -104,21 +113,31 @@ impl CheckedRule {
         if let Some(resource) = self.overrides.get(label) {
             return Some(resource.clone());
         }
-        let is_named = |resource: &str, group: &str| self.label_by_template(resource, group).as_deref() == Some(label);
-        let found = known().find(|(one, many, group)| is_named(one, group) || is_named(many, group));
-        found.map(|(one, _, _)| one.to_owned())
+        self.by_template.get(label).map(|resource| (*resource).to_owned())
     }
 
     /// The label that names a resource (singular).
     pub fn label_of(&self, resource: &str) -> Option<String> {
         let overridden = self.overrides.iter().find(|(_, to)| *to == resource).map(|(label, _)| label.clone());
-        overridden.or_else(|| self.label_by_template(resource, group_of(resource)))
+        overridden.or_else(|| Some(label_by(self.template.as_ref()?, resource, group_of(resource))))
     }
+}
 
-    fn label_by_template(&self, resource: &str, group: &str) -> Option<String> {
-        let group = group.replace(['.', '-'], "_");
-        Some(self.template.as_ref()?.expand(&Fields { resource, group: &group, ..Fields::default() }))
+/// The label that a template makes of a resource.
+fn label_by(template: &Template, resource: &str, group: &str) -> String {
+    let group = group.replace(['.', '-'], "_");
+    template.expand(&Fields { resource, group: &group, ..Fields::default() })
+}
+
+/// The known resources by the labels that a template makes of their names, singular or plural; the first of two with one label counts.
+fn labels_of_resources(template: &Template) -> BTreeMap<String, &'static str> {
+    let mut labels = BTreeMap::new();
+    for (one, many, group) in known() {
+        for name in [one, many] {
+            labels.entry(label_by(template, name, group)).or_insert(one);
+        }
     }
+    labels
 }
 
 impl GroupResource {

@@ -131,6 +131,7 @@ fn budget(summary: &PolicySummary, detail: &RunRecord) -> ErrorBudget {
 fn run(behavior: Behavior, seed: u64) -> RunRecord {
     let mut noise = Noise(seed + 7);
     let mut record = RunRecord {
+        rollouts: Vec::new(),
         policy: behavior.name.to_owned(),
         replication: 0,
         seed: 42,

@@ -11,6 +11,7 @@ mod nodes;
 mod outages;
 mod policies;
 mod prices;
+mod rollout;
 mod run;
 mod service;
 mod traffic;
@@ -38,6 +39,10 @@ pub use policies::{
     HpaChoice, KedaChoice, PausePodsFile, PolicyFile, PredictiveFile, Reference, StaticFile, WarmPoolFile,
 };
 pub use prices::{CommitmentFile, EstimateSpot, NodeFeeFile, OneOrMany, PriceFile, PricesFile, SpotHistoryFile};
+pub use rollout::{
+    FinishFile, PauseFile, PortionFile, RolloutFile, ScaleFile, StepFile, StopChoice, StopFile, StopWord,
+    StrategyFields, StrategyFile, StrategyKind, VersionFile,
+};
 pub use run::{PrehistoryFile, RunFile, SloFile};
 pub use service::{
     AffineLatency, BatchLatencyFile, BatchPoint, ClientFile, ContinuousBatchingFile, DynamicBatchingFile, KillFile,
@@ -124,6 +129,9 @@ pub struct ScenarioSpec {
     /// KEDA's HTTP add-on.
     #[serde(default)]
     pub http_add_on: HttpAddOnFile,
+    /// New versions of the workload in the course of the run.
+    #[serde(default)]
+    pub rollouts: Vec<RolloutFile>,
     /// The alternatives to compare.
     pub policies: Vec<PolicyFile>,
     /// What an answer is judged by.

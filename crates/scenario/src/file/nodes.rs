@@ -195,6 +195,10 @@ pub struct PoolFile {
     /// Taints of its nodes: pods that do not tolerate them run elsewhere. None by default.
     #[serde(default)]
     pub taints: Vec<TaintFile>,
+    /// Whether the node group tells the Cluster Autoscaler of its GPUs, by `k8s.amazonaws.com/accelerator` on AWS. Without it a node counts
+    /// as there before its GPUs are, and the pods it was ordered for get a second one. True by default.
+    #[serde(default)]
+    pub gpu_label: Option<bool>,
     /// GPUs at most.
     #[serde(default)]
     pub gpus_max: Option<u32>,

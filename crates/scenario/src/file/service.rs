@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::quantity::{Count, Share, Size, Time};
 
-use super::{Distribution, UsageChoice};
+use super::{Distribution, StopFile, UsageChoice};
 
 /// `service`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -52,6 +52,10 @@ pub struct ServiceFile {
     /// the instant of its deletion and ends with its last request, whatever its hook says.
     #[serde(default)]
     pub drain_delay: Option<Time>,
+    /// What the server does with the requests it has when it is told to stop, after the preStop hook: `finish` them, `abort` them (they end
+    /// as `onKill` says), or finish them within a bound, looking every so often whether any are left.
+    #[serde(default)]
+    pub on_terminate: Option<StopFile>,
 }
 
 fn default_routing() -> RoutingFile {

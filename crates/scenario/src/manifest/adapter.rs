@@ -6,7 +6,7 @@ use serde::Deserialize;
 use units::SimDuration;
 
 use crate::error::{Allowed, At, ScenarioError};
-use crate::tree::{Entry, Node, Value, parse_documents};
+use crate::tree::{Entry, Node, Value, parse_block};
 
 use super::monitors::{duration, group_kind};
 use super::{Document, Kind, read};
@@ -246,21 +246,6 @@ fn is_configuration(node: &Node) -> bool {
 }
 
 /// A document within a block of text; its lines count from that of the block's first one, below its key.
-fn embedded(text: &Node) -> Result<Option<Node>, ScenarioError> {
-    let mut nodes = parse_documents(&text.place.source, text.text().unwrap_or_default())?;
-    let Some(mut node) = nodes.pop() else { return Ok(None) };
-    move_down(&mut node, text.place.line);
-    Ok(Some(node))
-}
-
-fn move_down(node: &mut Node, lines: u32) {
-    node.place.line += lines;
-    match &mut node.value {
-        Value::List(items) => items.iter_mut().for_each(|item| move_down(item, lines)),
-        Value::Map(entries) => entries.iter_mut().for_each(|entry| {
-            entry.place.line += lines;
-            move_down(&mut entry.value, lines);
-        }),
-        Value::Null | Value::Scalar { .. } => {}
-    }
+pub(super) fn embedded(text: &Node) -> Result<Option<Node>, ScenarioError> {
+    Ok(parse_block(text)?.pop())
 }

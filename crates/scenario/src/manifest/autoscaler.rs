@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use policy::hpa::{Behavior, HpaSpec, MetricSpec, MetricTarget, PolicyKind, Rules, ScalingPolicyRule, SelectPolicy};
+use policy::{LabelCondition, LabelTest};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use units::SimDuration;
@@ -143,13 +144,42 @@ pub struct MetricNameFile {
     pub selector: Option<SelectorFile>,
 }
 
-/// A label selector; only `matchLabels` is modelled.
+/// A label selector.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct SelectorFile {
     /// Labels that must be equal.
     #[serde(default)]
     pub match_labels: BTreeMap<String, String>,
+    /// Conditions on labels.
+    #[serde(default)]
+    pub match_expressions: Vec<SelectorExpressionFile>,
+}
+
+/// One of `matchExpressions`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct SelectorExpressionFile {
+    /// The label.
+    pub key: String,
+    /// How it is compared.
+    pub operator: SelectorOperatorFile,
+    /// With what; none for `Exists` and `DoesNotExist`.
+    #[serde(default)]
+    pub values: Vec<String>,
+}
+
+/// `operator`. The metric APIs know no others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum SelectorOperatorFile {
+    /// One of the values.
+    In,
+    /// None of the values.
+    NotIn,
+    /// The label is there.
+    Exists,
+    /// The label is not there.
+    DoesNotExist,
 }
 
 /// `target`.
@@ -285,13 +315,14 @@ impl MetricFile {
                         "Pods metrics have AverageValue targets only".to_owned(),
                     ));
                 }
-                MetricSpec::Pods { name: source.metric.name.clone(), selector: source.metric.selector(), target }
+                let selector = source.metric.selector("pods")?;
+                MetricSpec::Pods { name: source.metric.name.clone(), selector, target }
             }
             MetricKindFile::Object => {
                 let source = self.object.as_ref().ok_or_else(|| lacking("object"))?;
                 MetricSpec::Object {
                     name: source.metric.name.clone(),
-                    selector: source.metric.selector(),
+                    selector: source.metric.selector("object")?,
                     kind: source.described_object.kind.clone().unwrap_or_default(),
                     object: source.described_object.name.clone(),
                     target: source.target.resolve("object")?,
@@ -301,7 +332,7 @@ impl MetricFile {
                 let source = self.external.as_ref().ok_or_else(|| lacking("external"))?;
                 MetricSpec::External {
                     name: source.metric.name.clone(),
-                    selector: source.metric.selector(),
+                    selector: source.metric.selector("external")?,
                     target: source.target.resolve("external")?,
                 }
             }
@@ -310,9 +341,38 @@ impl MetricFile {
 }
 
 impl MetricNameFile {
-    fn selector(&self) -> Vec<(String, String)> {
-        let labels = self.selector.as_ref().map(|selector| selector.match_labels.clone()).unwrap_or_default();
-        labels.into_iter().collect()
+    /// Its selector, sorted by label, for metrics of this `source`.
+    fn selector(&self, source: &str) -> Result<Vec<LabelCondition>, (String, String)> {
+        let Some(file) = &self.selector else { return Ok(Vec::new()) };
+        let equal = file.match_labels.iter().map(|(key, value)| LabelCondition::equals(key, value));
+        let mut conditions: Vec<LabelCondition> = equal.collect();
+        for (index, written) in file.match_expressions.iter().enumerate() {
+            let test = written.test().map_err(|reason| {
+                (format!("{source}.metric.selector.matchExpressions[{index}].values"), reason.to_owned())
+            })?;
+            conditions.push(LabelCondition { key: written.key.clone(), test });
+        }
+        conditions.sort_by(|one, other| one.key.cmp(&other.key));
+        Ok(conditions)
+    }
+}
+
+impl SelectorExpressionFile {
+    /// As the API's validation has it: a list of values where they are compared, none where they are not.
+    fn test(&self) -> Result<LabelTest, &'static str> {
+        let values = self.values.clone();
+        match (self.operator, values.is_empty()) {
+            (SelectorOperatorFile::In, false) => Ok(LabelTest::In(values)),
+            (SelectorOperatorFile::NotIn, false) => Ok(LabelTest::NotIn(values)),
+            (SelectorOperatorFile::Exists, true) => Ok(LabelTest::Exists),
+            (SelectorOperatorFile::DoesNotExist, true) => Ok(LabelTest::DoesNotExist),
+            (SelectorOperatorFile::In | SelectorOperatorFile::NotIn, true) => {
+                Err("`In` and `NotIn` need at least one value")
+            }
+            (SelectorOperatorFile::Exists | SelectorOperatorFile::DoesNotExist, false) => {
+                Err("`Exists` and `DoesNotExist` take no values")
+            }
+        }
     }
 }
 

@@ -215,7 +215,7 @@ pub struct LifecycleFile {
     pub pre_stop: Option<HookFile>,
 }
 
-/// `preStop`: only sleeping is modelled.
+/// `preStop`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct HookFile {
@@ -223,6 +223,19 @@ pub struct HookFile {
     pub sleep: Option<SleepFile>,
     /// Runs a command.
     pub exec: Option<ExecFile>,
+    /// Asks a server for something.
+    pub http_get: Option<serde::de::IgnoredAny>,
+    /// Opens a connection; kept for old manifests.
+    pub tcp_socket: Option<serde::de::IgnoredAny>,
+}
+
+/// What is known of a hook's length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum HookLength {
+    Seconds(u64),
+    /// It asks again and again whether there are requests.
+    UntilIdle,
+    Unknown,
 }
 
 /// `sleep`.
@@ -270,14 +283,56 @@ impl ContainerFile {
 }
 
 impl HookFile {
-    /// How long the hook takes, if that can be told.
-    fn seconds(&self) -> Option<u64> {
+    fn length(&self) -> HookLength {
         if let Some(sleep) = self.sleep {
-            return Some(sleep.seconds);
+            return HookLength::Seconds(sleep.seconds);
         }
-        let command = self.exec.as_ref()?.command.join(" ");
-        let (_, argument) = command.rsplit_once("sleep ")?;
-        argument.trim().trim_end_matches('s').parse().ok()
+        let Some(exec) = &self.exec else { return HookLength::Unknown };
+        let command = exec.command.join(" ");
+        let words: Vec<&str> =
+            command.split([' ', ';', '&', '|', '\n', '\t', '(', ')']).filter(|word| !word.is_empty()).collect();
+        let asks = ["num_requests_running", "nv_inference_pending", "num_running_reqs", "tgi_batch_current_size"];
+        if words.iter().any(|word| ["while", "until"].contains(word))
+            || asks.iter().any(|metric| command.contains(metric))
+        {
+            return HookLength::UntilIdle;
+        }
+        let seconds = |text: &str| match text.strip_suffix('m') {
+            Some(minutes) => minutes.parse::<u64>().ok().map(|minutes| 60 * minutes),
+            None => text.strip_suffix('s').unwrap_or(text).parse().ok(),
+        };
+        let is_sleep = |word: &str| word == "sleep" || word.ends_with("/sleep");
+        let sleeps: Vec<u64> =
+            words.windows(2).filter(|pair| is_sleep(pair[0])).filter_map(|pair| seconds(pair[1])).collect();
+        if sleeps.is_empty() { HookLength::Unknown } else { HookLength::Seconds(sleeps.iter().sum()) }
+    }
+}
+
+impl ContainerFile {
+    fn hook(&self) -> Option<HookLength> {
+        Some(self.lifecycle.as_ref()?.pre_stop.as_ref()?.length())
+    }
+}
+
+impl DeploymentFile {
+    /// Names of containers whose preStop hook is no mere sleep, and how it is read.
+    pub fn unread_hooks(&self) -> Vec<(&str, &'static str)> {
+        let reading = |hook| match hook {
+            HookLength::Seconds(_) => None,
+            HookLength::UntilIdle => {
+                Some("it is taken to wait until the server has no requests, within the grace period")
+            }
+            HookLength::Unknown => {
+                Some("it is taken to be over at once, since only `sleep` and waiting in a loop are understood")
+            }
+        };
+        let containers = self.spec.template.spec.containers.iter();
+        containers.filter_map(|container| Some((container.name.as_str(), reading(container.hook()?)?))).collect()
+    }
+
+    /// Whether a hook waits until the server has no requests.
+    pub fn hook_waits(&self) -> bool {
+        self.spec.template.spec.containers.iter().any(|container| container.hook() == Some(HookLength::UntilIdle))
     }
 }
 
@@ -295,13 +350,14 @@ impl DeploymentFile {
             gpu_resource,
             containers: spec.containers.iter().map(ContainerFile::resolve).collect(),
             grace: SimDuration::from_secs(spec.termination_grace_period_seconds.unwrap_or(30)),
-            pre_stop: pre_stop(&spec.containers)?,
+            pre_stop: pre_stop(&spec.containers),
             // Without a probe a pod is ready as soon as its container runs; a millisecond is as good as at once.
             probe_period: probe
                 .map_or(SimDuration::from_millis(1), |probe| SimDuration::from_secs(probe.period_seconds.max(1))),
             probe_initial_delay: SimDuration::from_secs(probe.map_or(0, |probe| probe.initial_delay_seconds)),
             endpoint_delay,
             drain_delay: None,
+            stop: cluster::spec::StopRule::FINISH,
             spread: self.spread()?,
             node_selector: spec.node_selector.clone().into_iter().collect(),
             priority: spec.priority.unwrap_or(0),
@@ -346,18 +402,12 @@ impl DeploymentFile {
 }
 
 /// The longest preStop sleep of the pod's containers: they run side by side.
-fn pre_stop(containers: &[ContainerFile]) -> Result<SimDuration, PodProblem> {
-    let mut longest = 0;
-    for (index, container) in containers.iter().enumerate() {
-        let Some(hook) = container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.pre_stop.as_ref()) else {
-            continue;
-        };
-        longest = longest.max(hook.seconds().ok_or_else(|| {
-            let reason = "only sleeping is modelled: `sleep: {seconds: 10}` or a command that ends in `sleep 10`";
-            (format!("containers[{index}].lifecycle.preStop"), reason.to_owned())
-        })?);
-    }
-    Ok(SimDuration::from_secs(longest))
+fn pre_stop(containers: &[ContainerFile]) -> SimDuration {
+    let sleeps = containers.iter().filter_map(|container| match container.hook()? {
+        HookLength::Seconds(seconds) => Some(seconds),
+        HookLength::UntilIdle | HookLength::Unknown => None,
+    });
+    SimDuration::from_secs(sleeps.max().unwrap_or(0))
 }
 
 /// Extended resources that are accelerators; others only bind where instance types state them.

@@ -46,9 +46,9 @@ pub use label_selector::LabelSelector;
 pub use monitors::{Family, Monitor, MonitorEndpoint, duration, group_kind};
 pub use pod_facts::{ContainerFacts, PodFacts, PortFacts, PortReference, ServiceFacts, ServicePort};
 pub use probes::ReadProbes;
-pub use prometheus_rule::{RuleGroupFile, RuleOrigin, holds_groups, read_groups};
+pub use prometheus_rule::{RuleGroupFile, RuleOrigin, holds_groups, holds_rule_files, read_groups};
 pub use scaled_object::{ScaledObjectFile, ScaledObjectSpecFile};
-pub use scheduling::{Required, TaintFile, protection};
+pub use scheduling::{Required, TaintFile, TolerationFile, protection};
 pub use templates::first_action;
 
 use crate::error::ScenarioError;

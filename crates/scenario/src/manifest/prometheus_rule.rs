@@ -1,4 +1,4 @@
-//! Documents with recording rules: PrometheusRule and its likes, a rule file without kind, and chart values that hold one.
+//! Documents with recording rules: PrometheusRule and its likes, a rule file without kind or in a ConfigMap, and chart values that hold one.
 //!
 //! Alerts in them have no effect on scaling and are counted. Evaluating what is read here is `promql::rules`' business.
 
@@ -10,6 +10,7 @@ use units::SimDuration;
 use crate::error::ScenarioError;
 use crate::tree::Node;
 
+use super::adapter::embedded;
 use super::label_selector::text_map;
 use super::monitors::{duration, group_kind};
 
@@ -72,6 +73,9 @@ pub fn holds_groups(node: &Node) -> bool {
 /// All groups of a document; none if it holds none.
 pub fn read_groups(node: &Node, title: &str) -> Result<Vec<RuleGroupFile>, ScenarioError> {
     let (group, kind) = group_kind(node);
+    if (group, kind) == ("", "ConfigMap") {
+        return in_config_map(node, title);
+    }
     let namespace = node.at(&["metadata", "namespace"]).and_then(Node::text).map(str::to_owned);
     let origin = match (group, kind) {
         ("", _) => None,
@@ -92,6 +96,38 @@ pub fn read_groups(node: &Node, title: &str) -> Result<Vec<RuleGroupFile>, Scena
     for (list, path, origin) in lists {
         for (index, item) in list.items().iter().enumerate() {
             groups.push(read_group(item, &format!("{path}[{index}]"), (title, &origin))?);
+        }
+    }
+    Ok(groups)
+}
+
+/// Whether a ConfigMap holds rule files for a Prometheus that mounts it.
+pub fn holds_rule_files(node: &Node) -> bool {
+    rule_files(node).next().is_some()
+}
+
+/// Values of a ConfigMap that are rule files, by key: their groups begin a line.
+fn rule_files(node: &Node) -> impl Iterator<Item = (&str, &Node)> {
+    let is_group_line = |line: &str| line.strip_prefix("groups:").is_some_and(|rest| rest.trim().is_empty());
+    let data = node.get("data").map(Node::entries).unwrap_or_default().iter();
+    data.filter(move |entry| {
+        let is_file = [".rules", ".yaml", ".yml"].iter().any(|ending| entry.key.ends_with(ending));
+        is_file && entry.value.text().is_some_and(|text| text.lines().any(is_group_line))
+    })
+    .map(|entry| (entry.key.as_str(), &entry.value))
+}
+
+/// The groups of a ConfigMap's rule files. Each file is a namespace of its own for their names.
+fn in_config_map(node: &Node, title: &str) -> Result<Vec<RuleGroupFile>, ScenarioError> {
+    let mut groups = Vec::new();
+    for (key, text) in rule_files(node) {
+        let Some(file) = embedded(text)? else { continue };
+        let path = format!("data{}", step(key));
+        for (list, path, origin) in group_lists(&file, &path) {
+            let title = format!("{title} {key}");
+            for (index, item) in list.items().iter().enumerate() {
+                groups.push(read_group(item, &format!("{path}[{index}]"), (&title, &origin))?);
+            }
         }
     }
     Ok(groups)

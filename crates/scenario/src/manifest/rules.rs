@@ -41,11 +41,10 @@ const ANNOTATIONS: [Rule; 1] = [("metadata.annotations", Ignored)];
 
 const DEPLOYMENT: [Rule; 10] = [
     ("spec.selector", Ignored),
-    ("spec.strategy", Ignored),
+    ("spec.strategy", Elsewhere),
     ("spec.revisionHistoryLimit", Ignored),
-    ("spec.progressDeadlineSeconds", Ignored),
-    // It delays when a pod counts as available, which only rollouts look at.
-    ("spec.minReadySeconds", Ignored),
+    ("spec.progressDeadlineSeconds", Elsewhere),
+    ("spec.minReadySeconds", Elsewhere),
     ("spec.paused", Ignored),
     ("spec.template.metadata.annotations", Elsewhere),
     ("spec.template.metadata.name", Ignored),
@@ -53,11 +52,12 @@ const DEPLOYMENT: [Rule; 10] = [
     ("spec.template.metadata.creationTimestamp", Ignored),
 ];
 
-const POD: [Rule; 31] = [
+const POD: [Rule; 32] = [
     ("spec.template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution", Elsewhere),
     ("spec.template.spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution", Elsewhere),
     ("spec.template.spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution", Elsewhere),
-    ("spec.template.spec.affinity.nodeAffinity", Ignored),
+    ("spec.template.spec.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution", Elsewhere),
+    ("spec.template.spec.affinity.nodeAffinity", Elsewhere),
     ("spec.template.spec.affinity.podAffinity", Ignored),
     (
         "spec.template.spec.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[].podAffinityTerm.namespaces",
@@ -85,7 +85,7 @@ const POD: [Rule; 31] = [
     ("spec.template.spec.hostIPC", Ignored),
     ("spec.template.spec.securityContext", Ignored),
     ("spec.template.spec.schedulerName", Ignored),
-    ("spec.template.spec.runtimeClassName", Ignored),
+    ("spec.template.spec.runtimeClassName", Elsewhere),
     ("spec.template.spec.enableServiceLinks", Ignored),
     ("spec.template.spec.priorityClassName", Elsewhere),
     ("spec.template.spec.preemptionPolicy", Elsewhere),
@@ -151,7 +151,7 @@ const POD_MORE: [Rule; 11] = [
     ("spec.template.spec.setHostnameAsFQDN", Ignored),
     ("spec.template.spec.os", Ignored),
     ("spec.template.spec.readinessGates", Ignored),
-    ("spec.template.spec.overhead", Ignored),
+    ("spec.template.spec.overhead", Elsewhere),
     ("spec.template.spec.ephemeralContainers", Ignored),
 ];
 

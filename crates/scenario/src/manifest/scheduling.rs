@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use cluster::spec::{
-    LabelOperator, LabelRule, NodeTerm, PlacementKind, PlacementRule, Protection, Taint, TaintEffect, Toleration,
+    LabelOperator, LabelRule, NodeTerm, PlacementKind, PlacementRule, PreferredTerm, Protection, Taint, TaintEffect,
+    Toleration,
 };
 use serde::Deserialize;
 
@@ -46,6 +47,13 @@ struct NodeTermsFile {
     node_selector_terms: Vec<NodeTermFile>,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct PreferredTermFile {
+    weight: u32,
+    preference: NodeTermFile,
+}
+
 /// One required term about other pods.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -82,9 +90,10 @@ struct SpreadFile {
     match_label_keys: Vec<String>,
 }
 
+/// A toleration as manifests have it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct TolerationFile {
+pub struct TolerationFile {
     #[serde(default)]
     key: String,
     #[serde(default)]
@@ -136,6 +145,8 @@ impl TaintFile {
 pub struct Required {
     /// Required node affinity.
     pub node_terms: Vec<NodeTerm>,
+    /// Preferred node affinity, the heaviest first.
+    pub preferred: Vec<PreferredTerm>,
     /// Relative to other pods of the same template.
     pub placement: Vec<PlacementRule>,
     /// Tolerations.
@@ -188,6 +199,7 @@ impl Required {
                 self.node_terms.push(term);
             }
         }
+        self.read_preferred(spec)?;
         for (kind, what) in [("podAffinity", PlacementKind::Together), ("podAntiAffinity", PlacementKind::Apart)] {
             let Some(node) = at(kind) else { continue };
             for term in node.read::<Vec<PodTermFile>>(&path(kind))? {
@@ -201,6 +213,22 @@ impl Required {
                 }
             }
         }
+        Ok(())
+    }
+
+    fn read_preferred(&mut self, spec: &Node) -> Result<(), ScenarioError> {
+        const PREFERRED: &str = "preferredDuringSchedulingIgnoredDuringExecution";
+        let Some(node) = spec.at(&["affinity", "nodeAffinity", PREFERRED]) else { return Ok(()) };
+        let files = node.read::<Vec<PreferredTermFile>>(&format!("{POD}.affinity.nodeAffinity.{PREFERRED}"))?;
+        for (file, item) in files.into_iter().zip(node.items()) {
+            let wrong = |reason: String| inconsistent(item, "affinity.nodeAffinity", reason);
+            if !(1..=100).contains(&file.weight) {
+                return Err(wrong(format!("a preference has a weight from 1 to 100, found {}", file.weight)));
+            }
+            self.preferred.push(PreferredTerm { weight: file.weight, term: file.preference.term().map_err(wrong)? });
+        }
+        // Stable: of equal weights the first written counts as the heavier, as in Karpenter.
+        self.preferred.sort_by_key(|preference| std::cmp::Reverse(preference.weight));
         Ok(())
     }
 
@@ -310,7 +338,8 @@ impl SpreadFile {
 }
 
 impl TolerationFile {
-    fn toleration(&self) -> Result<Toleration, String> {
+    /// The toleration of the model, or what is wrong with it.
+    pub fn toleration(&self) -> Result<Toleration, String> {
         let value = match self.operator.as_deref() {
             None | Some("Equal") if self.key.is_empty() => {
                 return Err("an empty key tolerates everything and needs `operator: Exists`".to_owned());

@@ -1,6 +1,6 @@
 //! prometheus-adapter: its rules out of the documents, and whether they answer what is asked.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use exporters::Reader;
 use promql::adapter::{
@@ -11,7 +11,7 @@ use units::SimDuration;
 
 use crate::error::{At, ScenarioError};
 use crate::file::{MetricsFile, OnUnknownFile};
-use crate::manifest::{AdapterFound, AdapterRuleFile, Document, Kind};
+use crate::manifest::{AdapterFound, AdapterRuleFile, Document, Kind, holds_rule_files};
 use crate::tree::{Node, parse_path};
 
 use super::Context;
@@ -49,7 +49,10 @@ impl Context<'_> {
         for document in self.documents {
             let title = document.title();
             let Some(found) = AdapterFound::read(document)? else {
-                if document.kind == Kind::AdapterConfig && !document.name.is_empty() {
+                if document.kind == Kind::AdapterConfig
+                    && !document.name.is_empty()
+                    && !holds_rule_files(&document.node)
+                {
                     self.without_effect(document);
                 }
                 continue;
@@ -127,7 +130,7 @@ impl Context<'_> {
                     };
                     self.note_unnamed(metric, &answer.label, &answer.query);
                     queries.push(AskedQuery {
-                        text: answer.query.clone(),
+                        text: adapter.query_where(&answer, &cluster::metric_selector(&metric.selector)),
                         at: metric.at.clone(),
                         asker: format!("{}: hpa metric {}", metric.policy, metric.name),
                         reader: Reader::Adapter,
@@ -143,7 +146,8 @@ impl Context<'_> {
                     }
                 }
                 Err(why) => {
-                    let reason = unanswered(metric, &why);
+                    let silent = adapter.series_behind(&metric.name);
+                    let reason = nobody_shows(metric, &silent, series).unwrap_or_else(|| unanswered(metric, &why));
                     let is_assumed = file.assume_absent.contains(&metric.name);
                     if is_assumed || file.on_unknown == OnUnknownFile::Absent {
                         let word = if is_assumed { "metrics.assumeAbsent" } else { "metrics.onUnknown: absent" };
@@ -192,6 +196,22 @@ impl Context<'_> {
             query.split_whitespace().collect::<Vec<_>>().join(" ")
         ));
     }
+}
+
+/// A rule is meant to make the metric of a series that nobody shows, or that its own pattern does not take.
+fn nobody_shows(metric: &AskedMetric, behind: &BTreeMap<String, bool>, series: &[Labels]) -> Option<String> {
+    let shown: BTreeSet<&str> = series.iter().map(Labels::metric_name).collect();
+    let (name, of) = (&metric.name, metric.of.text());
+    let head = format!("no rule of prometheus-adapter answers for metric {name} of {of}");
+    if let Some((series, _)) = behind.iter().find(|(name, is_taken)| !*is_taken && shown.contains(name.as_str())) {
+        return Some(format!("{head}: `name.matches` of the rule for it does not match its series {series}"));
+    }
+    let missing = behind.keys().find(|name| !shown.contains(name.as_str()))?;
+    let known: Vec<String> = exporters::catalogue::all().flat_map(|(_, known)| known.series_names()).collect();
+    let near = names::nearest(missing, shown.iter().copied())
+        .or_else(|| names::nearest(missing, known.iter().map(String::as_str)));
+    let near = near.map(|name| format!("; nearest: {name}")).unwrap_or_default();
+    Some(format!("{head}: the rule for it makes it of {missing}, which nobody here shows{near}"))
 }
 
 /// Why nothing answers, and what might.

@@ -1,6 +1,7 @@
 //! Which metrics the policies ask the metric APIs for, and where each is written.
 
 use cluster::spec::{ControllerSpec, PolicySpec};
+use policy::LabelCondition;
 use policy::hpa::{HpaSpec, MetricSpec};
 
 use crate::error::At;
@@ -22,7 +23,7 @@ pub(super) struct AskedMetric {
     /// Of what.
     pub of: AskedOf,
     /// Its selector.
-    pub selector: Vec<(String, String)>,
+    pub selector: Vec<LabelCondition>,
 }
 
 /// Of what a metric is asked for.

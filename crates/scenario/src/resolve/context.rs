@@ -32,6 +32,8 @@ pub struct Context<'a> {
     pub namespace: Option<String>,
     /// The service, where it is a manifest.
     pub workload: Option<Workload>,
+    /// True if the workload's preStop hook waits until its server is idle.
+    pub hook_waits: bool,
     /// Kind and name of the manifests that were looked into.
     pub used: BTreeSet<String>,
     /// What metrics there are and who reads them, once that is resolved.
@@ -50,6 +52,7 @@ impl<'a> Context<'a> {
             folded,
             namespace: None,
             workload: None,
+            hook_waits: false,
             used: BTreeSet::new(),
             metrics: None,
         }

@@ -116,7 +116,8 @@ impl Context<'_> {
         window: &RunWindow,
     ) -> Result<Vec<NodePoolSpec>, ScenarioError> {
         let book = self.price_book(spec, window)?;
-        let market = Market { spec, book: &book, pod };
+        let (daemons, overlays) = (self.daemons()?, self.overlays(spec)?);
+        let market = Market { spec, book: &book, pod, daemons: &daemons, overlays: &overlays };
         let manifests: Vec<&Document> = [Kind::NodePool, Kind::NodePoolBeta, Kind::Provisioner]
             .into_iter()
             .flat_map(|kind| self.of_kind(kind))
@@ -124,7 +125,7 @@ impl Context<'_> {
         let (mut pools, mut left_out) = (Vec::new(), Vec::new());
         for (index, pool) in spec.nodes.pools.iter().enumerate() {
             let path = format!("spec.nodes.pools[{index}]");
-            if manifests.iter().any(|document| document.name == pool.name) {
+            if manifests.iter().any(|document| document.name == pool.name) || self.is_of_class(&market, &pool.name) {
                 self.check_addition(pool, &path)?;
             } else {
                 pools.push(self.written_pool(&market, pool, &path)?);
@@ -136,10 +137,13 @@ impl Context<'_> {
                 Manifested::LeftOut(pool) => left_out.push(pool),
             }
         }
+        self.class_pools(&market, (&mut pools, &mut left_out))?;
         if pools.is_empty() && left_out.is_empty() {
             let reason = "there is no pool: add one under `nodes.pools`, or a NodePool manifest";
             return Err(self.inconsistent("spec.nodes", reason));
         }
+        self.imply_taints(&market, &mut pools);
+        self.make_room_for_daemons(&market, &mut pools);
         for (index, pool) in pools.iter().enumerate() {
             if pools[..index].iter().any(|earlier| earlier.name == pool.name) {
                 return Err(self.inconsistent("spec.nodes.pools", &format!("two pools are called `{}`", pool.name)));
@@ -173,6 +177,7 @@ impl Context<'_> {
             capacity_is_required: true,
             zones: &pool.zones,
             capacity: &pool.capacity,
+            pool: &pool.name,
             cloud: None,
             region: None,
             spot_price: pool.spot_price.map(|price| price.0),
@@ -213,7 +218,11 @@ impl Context<'_> {
             expire_after: pool.expire_after.map(Time::duration),
             termination_grace: pool.termination_grace.map(Time::duration),
             budgets: self.written_budgets(pool.budgets.as_deref(), &format!("{path}.budgets"))?,
-            rules: PoolRules { taints: pool.taints.iter().map(TaintFile::taint).collect(), ..PoolRules::default() },
+            rules: PoolRules {
+                taints: pool.taints.iter().map(TaintFile::taint).collect(),
+                lacks_gpu_label: self.lacks_gpu_label(market, pool, path)?,
+                ..PoolRules::default()
+            },
         })
     }
 

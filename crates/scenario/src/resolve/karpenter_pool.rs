@@ -124,7 +124,7 @@ impl Context<'_> {
         self.notes.extend(found.notes.iter().map(|note| format!("{}: {note}", document.title())));
         self.note_fee(market, &document.title(), &cloud);
         let offerings = self
-            .manifest_offerings(market, &found, &cloud, addition.as_ref().map(|(file, _)| *file))
+            .manifest_offerings(market, (&pool.name, &found), &cloud, addition.as_ref().map(|(file, _)| *file))
             .map_err(|error| match error {
                 ScenarioError::Inconsistent { reason, .. } => mistake(reason),
                 other => other,
@@ -135,6 +135,12 @@ impl Context<'_> {
             None => None,
         };
         self.note_schedules(&document.title(), &pool.disruption.budgets);
+        if document.node.at(&["spec", "template", "spec", "startupTaints"]).is_some() {
+            self.notes.push(format!(
+                "{}: `startupTaints` are taken as gone when the GPUs are there; what removes them may take longer (`nodes.timings.devicePlugin`)",
+                document.title()
+            ));
+        }
         if pool.replicas.is_some() {
             self.notes.push(format!(
                 "{}: `replicas` needs Karpenter's feature gate StaticCapacity, which is off by default; taken as on",
@@ -237,7 +243,7 @@ impl Context<'_> {
         has_spot_price: bool,
     ) -> Result<(), String> {
         let region = found.region.clone();
-        let wanted = wanted(found, cloud, region.as_deref());
+        let wanted = wanted("", found, cloud, region.as_deref());
         let place = wanted.place();
         let is_priced = |name: &String| has_spot_price || market.book.check(name, place).is_ok();
         let unpriced: Vec<&String> = found.named.iter().filter(|name| !is_priced(name)).collect();
@@ -271,7 +277,7 @@ impl Context<'_> {
     fn manifest_offerings(
         &mut self,
         market: &Market<'_>,
-        found: &Wish,
+        (pool, found): (&str, &Wish),
         cloud: &Cloud,
         addition: Option<&PoolFile>,
     ) -> Result<Vec<InstanceOffering>, ScenarioError> {
@@ -283,7 +289,7 @@ impl Context<'_> {
             capacity_path: (found.names_capacity && market.book.has_catalog()).then_some("spec.prices"),
             capacity,
             spot_price: addition.and_then(|file| file.spot_price).map(|price| price.0),
-            ..wanted(found, cloud, found.region.as_deref())
+            ..wanted(pool, found, cloud, found.region.as_deref())
         };
         self.offerings(market, &wanted)
     }
@@ -350,7 +356,7 @@ fn required_unknown(pod: &PodSpec, is_unknown: &dyn Fn(&String) -> bool) -> Opti
 }
 
 /// What to look for, capacity and types aside.
-fn wanted<'a>(found: &'a Wish, cloud: &'a Cloud, region: Option<&'a str>) -> Wanted<'a> {
+fn wanted<'a>(pool: &'a str, found: &'a Wish, cloud: &'a Cloud, region: Option<&'a str>) -> Wanted<'a> {
     static NONE: BTreeMap<CapacityType, crate::file::OfferCapacity> = BTreeMap::new();
     Wanted {
         path: "spec.prices",
@@ -360,6 +366,7 @@ fn wanted<'a>(found: &'a Wish, cloud: &'a Cloud, region: Option<&'a str>) -> Wan
         capacity_is_required: false,
         zones: &found.zones,
         capacity: &NONE,
+        pool,
         cloud: Some(cloud),
         region,
         spot_price: None,
@@ -440,6 +447,7 @@ fn limited(
             protected: pool.protected,
             expires_gracefully: pool.disruption.expires_gracefully,
             is_static,
+            lacks_gpu_label: false,
         },
     })
 }

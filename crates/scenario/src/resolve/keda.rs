@@ -41,6 +41,9 @@ impl<'a> Context<'a> {
         let warnings = admission::validate(&object).map_err(|violation| {
             let (below, reason) = match &violation {
                 Violation::Trigger { index, fault, .. } => refused_trigger(&object, *index, fault),
+                Violation::Modifiers { field, message } => {
+                    (format!("advanced.scalingModifiers.{field}"), message.clone())
+                }
                 other => (String::new(), other.to_string()),
             };
             match document {

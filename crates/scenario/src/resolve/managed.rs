@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use exporters::{Kind, Registry};
-use promql::adapter::{Requirement, SelectorOperator};
 use promql::gke::{GkeMetric, SeriesKind, check_selector};
 
 use crate::error::{Allowed, ScenarioError};
@@ -33,13 +32,8 @@ impl Context<'_> {
             if meaning == GkeMetric::DutyCycle && !is_external {
                 return Err(wrong("GKE's own metrics are External ones; `type: Pods` finds nothing".to_owned()));
             }
-            let equality = |(key, value): &(String, String)| Requirement {
-                key: key.clone(),
-                operator: SelectorOperator::Equals,
-                values: vec![value.clone()],
-            };
-            let selector: Vec<Requirement> = metric.selector.iter().map(equality).collect();
-            check_selector(&selector, is_external).map_err(|error| wrong(error.to_string()))?;
+            check_selector(&cluster::metric_selector(&metric.selector), is_external)
+                .map_err(|error| wrong(error.to_string()))?;
             if let GkeMetric::Autoscaling { object, metric: name, series } = &mut meaning {
                 *series = self.autoscaling_series(metric, object, name)?;
             }

@@ -33,13 +33,17 @@ impl Context<'_> {
         let adapter = self.adapter(&of_adapter, file.adapter == AdapterSwitch::None)?;
         let readers = Readers::new(&queries, &adapter, (&of_adapter, gke.values()));
         let rules = self.recording(&|name| readers.wants_name(name))?;
+        if !queries.is_empty() || !asked.is_empty() {
+            self.note_scrape_configs();
+        }
         let scrapes = self.scrapes(spec, service, !gke.is_empty())?;
-        let names = asked
+        let mut names = asked
             .iter()
             .map(|metric| {
                 gke.get(&metric.name).map_or_else(|| metric.name.clone(), |meaning| meaning.series().to_owned())
             })
             .collect::<BTreeSet<String>>();
+        names.extend(readers.names_behind_rules());
         let demands = Demands { queries: &queries, names: &names, scrapes: &scrapes, rules: &rules };
         let shown = self.shown(spec, service, policies, &demands)?;
         let answered = self.check_adapter(&of_adapter, &adapter, &shown.series, file)?;
@@ -93,6 +97,15 @@ impl Readers {
             adapter: adapter.map(|adapter| adapter.only(asked.iter().map(|metric| metric.name.as_str()))),
             gke: gke.map(|metric| metric.series().to_owned()).collect(),
         }
+    }
+
+    /// Known names of the series that rules of the adapter make the metrics of that are asked for: `name.as` may call them anything.
+    fn names_behind_rules(&self) -> impl Iterator<Item = String> + '_ {
+        let adapter = self.adapter.iter();
+        adapter.flat_map(|adapter| {
+            let known = exporters::catalogue::all().flat_map(|(_, metric)| metric.series_names());
+            known.filter(|name| adapter.wants_name(name))
+        })
     }
 
     fn wants_name(&self, name: &str) -> bool {

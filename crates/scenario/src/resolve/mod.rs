@@ -3,18 +3,24 @@
 mod adapter;
 mod asked;
 mod availability;
+mod buffer;
 mod cloud;
+mod compute_class;
 mod context;
+mod daemons;
 mod examples;
 mod flags;
 mod fleet;
 mod groups;
+mod implied;
 mod karpenter_pool;
 mod keda;
 mod left_out;
 mod managed;
 mod metrics;
+mod node_manager;
 mod offerings;
+mod overlay;
 mod policies;
 mod prehistory;
 mod price_book;
@@ -25,15 +31,20 @@ mod recording;
 mod registry;
 mod requests;
 mod requirement;
+mod rollouts;
+mod runtime_class;
 mod scale_target;
 mod scheduling;
+mod scrape_configs;
 mod server;
 mod service;
 mod shapes;
 mod spot_history;
+mod stopping;
 mod targets;
 mod traffic;
 mod triggers;
+mod updates;
 mod usage;
 mod user_series;
 mod versions;
@@ -69,7 +80,8 @@ impl ScenarioFile {
         if self.spec.policies.is_empty() {
             return Err(context.inconsistent("spec.policies", "at least one policy is needed"));
         }
-        let run = &self.spec.run;
+        let spec = &*context.with_manager(&self.spec)?;
+        let run = &spec.run;
         let duration = run.duration.duration();
         if duration.is_zero() {
             return Err(context.inconsistent("spec.run.duration", "must be longer than zero"));
@@ -81,12 +93,14 @@ impl ScenarioFile {
             return Err(context.inconsistent("spec.run.replications", "must be at least 1"));
         }
         let start = context.start(run)?;
-        let service = context.service(&self.spec)?;
-        context.hold_against_flags(&self.spec, &service.pod)?;
+        let service = context.service(spec)?;
+        context.hold_against_flags(spec, &service.pod)?;
         let window = RunWindow { start: start.timestamp(), date: start.date(), length: duration };
-        let fleet = context.fleet(&self.spec, &service.pod, &window)?;
-        let Arrivals { traffic, history, before } = context.traffic(&self.spec, &start)?;
-        let policies = context.policies(&self.spec, &service)?;
+        let fleet = context.fleet(spec, &service.pod, &window)?;
+        let Arrivals { traffic, history, before } = context.traffic(spec, &start)?;
+        let mut policies = context.policies(spec, &service)?;
+        context.keep_buffers(&mut policies, &service, spec)?;
+        let rollouts = context.rollouts(spec, &service)?;
         let mut resolved = SimulationSpec {
             name: self.metadata.name.clone(),
             start_unix_seconds: start.timestamp().as_second(),
@@ -94,13 +108,14 @@ impl ScenarioFile {
             end: SimTime::ZERO + duration,
             warm_up: run.warm_up.duration(),
             timeline_step: context.at_least(run.timeline_step, SimDuration::from_secs(1), "spec.run.timelineStep")?,
-            slo: context.slo(&self.spec)?,
-            metrics: context.metrics(&self.spec, &service, &policies)?,
+            slo: context.slo(spec)?,
+            metrics: context.metrics(spec, &service, &policies)?,
             policies,
             service,
             traffic,
             history,
             prehistory: PrehistorySpec::default(),
+            rollouts,
             fleet,
         };
         resolved.prehistory = context.prehistory(run, &resolved, before)?;

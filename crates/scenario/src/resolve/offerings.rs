@@ -13,6 +13,8 @@ use crate::file::{CapacityType, OfferCapacity, ScenarioSpec};
 
 use super::Context;
 use super::cloud::Cloud;
+use super::daemons::Daemon;
+use super::overlay::{Overlaid, Overlay};
 use super::price_book::{Place, PriceBook};
 use super::shapes::Shape;
 use super::spot_history::PriceSteps;
@@ -48,6 +50,7 @@ impl Context<'_> {
                         offering((instance_type, zone), *capacity_type, bill, capacity, (&shape, market));
                     if let Some(machine) = &machine {
                         offering.labels = labels(machine, &offering, market, wanted);
+                        Overlaid { machine, wanted }.apply(market.overlays, &mut offering);
                     }
                     offerings.push(offering);
                 }
@@ -176,6 +179,10 @@ pub struct Market<'a> {
     pub book: &'a PriceBook,
     /// The pod that is to run.
     pub pod: &'a PodSpec,
+    /// Pods that run on every node that they may.
+    pub daemons: &'a [Daemon],
+    /// Prices that Karpenter chooses by, the one that counts first.
+    pub overlays: &'a [Overlay],
 }
 
 /// What a pool asks for.
@@ -194,6 +201,8 @@ pub struct Wanted<'a> {
     pub zones: &'a [String],
     /// How much there is.
     pub capacity: &'a BTreeMap<CapacityType, OfferCapacity>,
+    /// The pool.
+    pub pool: &'a str,
     /// Whose machines, and whose labels their nodes carry; `None`: whoever has the type.
     pub cloud: Option<&'a Cloud>,
     /// Region, where it is not that of `prices`.
@@ -248,7 +257,7 @@ fn labels(
     let any = Cloud::any(&machine.provider);
     let cloud = wanted.cloud.unwrap_or(&any);
     let mut labels = Vec::new();
-    for (key, value) in &asked(market.pod) {
+    for (key, value) in &asked(market) {
         let known = match bought_label(key, offering, machine) {
             Some(label) => Some(label),
             None if key == "nvidia.com/gpu.product"
@@ -274,8 +283,13 @@ fn labels(
 }
 
 /// Labels the pod asks for, with the value wanted where it is one.
-fn asked(pod: &PodSpec) -> Vec<(String, String)> {
-    let rules = pod.scheduling.node_terms.iter().flat_map(|term| &term.labels);
+fn asked(market: &Market<'_>) -> Vec<(String, String)> {
+    std::iter::once(market.pod).chain(market.daemons.iter().map(|daemon| &daemon.pod)).flat_map(asked_by).collect()
+}
+
+fn asked_by(pod: &PodSpec) -> Vec<(String, String)> {
+    let preferred = pod.scheduling.preferred.iter().map(|preference| &preference.term);
+    let rules = pod.scheduling.node_terms.iter().chain(preferred).flat_map(|term| &term.labels);
     let rules = rules.map(|rule| (rule.key.clone(), rule.values.first().cloned().unwrap_or_default()));
     let domains = pod.scheduling.placement.iter().map(|rule| (rule.topology_key.clone(), String::new()));
     pod.node_selector.iter().cloned().chain(rules).chain(domains).filter(|(key, _)| key != HOSTNAME).collect()
@@ -283,7 +297,7 @@ fn asked(pod: &PodSpec) -> Vec<(String, String)> {
 
 /// A label that follows from how and where a machine is bought.
 #[allow(clippy::option_option, reason = "whether the key is one of these, and its value")]
-fn bought_label(key: &str, offering: &InstanceOffering, machine: &Machine) -> Option<Option<String>> {
+pub(super) fn bought_label(key: &str, offering: &InstanceOffering, machine: &Machine) -> Option<Option<String>> {
     let is_spot = offering.purchase == Purchase::Spot;
     let either = |spot: &str, other: Option<&str>| Some(if is_spot { Some(spot) } else { other }.map(str::to_owned));
     let of = |provider: &str| machine.provider == provider;
@@ -345,6 +359,7 @@ fn offering(
         insufficient_capacity: capacity.insufficient.map_or(0.0, |share| share.0),
         labels: Vec::new(),
         extended: Vec::new(),
+        overlay: None,
     };
     shape.fill(&mut offering, &market.pod.gpu_resource);
     offering

@@ -90,9 +90,12 @@ impl Context<'_> {
                 on_demand: pool.on_demand,
                 cover_notices: pool.cover_notices,
             }),
-            pause_pods: file
-                .pause_pods
-                .map(|pause| PausePodsSpec { count: pause.count, preemption: pause.preemption.duration() }),
+            pause_pods: file.pause_pods.map(|pause| PausePodsSpec {
+                count: pause.count,
+                percent: 0,
+                is_room: false,
+                preemption: pause.preemption.duration(),
+            }),
             replicas_initial: file.replicas,
         })
     }

@@ -38,11 +38,13 @@ impl Context<'_> {
         let required = Required::read(template, namespace)?;
         self.notes.extend(required.notes);
         pod.scheduling.node_terms = required.node_terms;
+        pod.scheduling.preferred = required.preferred;
         pod.scheduling.placement = required.placement;
         pod.scheduling.tolerations = required.tolerations;
         self.fill_requests(pod, namespace)?;
         self.claim_devices(pod, template)?;
         pod.scheduling.extended = other_resources(template);
+        self.run_in_class(pod, template)?;
         self.prioritise(pod, template)?;
         self.annotate(pod, template, manager);
         pod.scheduling.quotas = self.quotas(pod, namespace)?;
@@ -246,6 +248,7 @@ impl Context<'_> {
         let mut misfits = Vec::new();
         self.note_unknown_labels(pools, pod);
         self.note_undeclared(pools, pod);
+        self.note_preferences(pools, pod);
         let named = named_labels(pools);
         for pool in pools {
             let reasons: Vec<String> =
@@ -287,6 +290,20 @@ impl Context<'_> {
             }
         }
         self.notes.extend(notes);
+    }
+
+    /// A preference for a label that no node is known to have is one that nothing meets.
+    fn note_preferences(&mut self, pools: &[NodePoolSpec], pod: &PodSpec) {
+        let named = named_labels(pools);
+        let is_unknown = |key: &str| {
+            let mut offerings = pools.iter().flat_map(|pool| pool.offerings.iter().map(move |one| (pool, one)));
+            offerings.all(|(pool, offering)| node_label(offering, (pool, &named), key) == NodeLabel::Unknown)
+        };
+        let rules = pod.scheduling.preferred.iter().flat_map(|preference| &preference.term.labels);
+        let unknown: Vec<String> = rules.filter(|rule| is_unknown(&rule.key)).map(ToString::to_string).collect();
+        for rule in unknown {
+            self.note(format!("preferred node affinity `{rule}`: no pool says it has this label; taken as not there"));
+        }
     }
 
     /// Resources that no instance type declares do not bind.

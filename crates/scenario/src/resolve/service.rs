@@ -18,6 +18,7 @@ use crate::manifest::Quantity;
 use crate::quantity::{Count, Time};
 
 use super::Context;
+use super::updates::UpdateDefaults;
 
 /// Amounts that distributions can be made of, as plain numbers.
 pub trait Plain: Copy {
@@ -53,7 +54,7 @@ impl Context<'_> {
             (None, None) => return Err(self.no_workload()),
         };
         let order = self.workload.as_ref().map_or(ReplicaOrder::Parallel, |workload| workload.order);
-        let pod = PodSpec { drain_delay: file.drain_delay.map(Time::duration), ..pod };
+        let (pod, stop_source) = self.with_stop(pod, file);
         if let (ModelFile::ContinuousBatching(_), Some(delay)) = (&file.model, pod.drain_delay)
             && delay > pod.pre_stop
         {
@@ -61,7 +62,7 @@ impl Context<'_> {
                           away is not modelled";
             return Err(self.inconsistent("spec.service.drainDelay", reason));
         }
-        Ok(ServiceSpec {
+        let service = ServiceSpec {
             name,
             namespace,
             model: self.model(&file.model)?,
@@ -79,8 +80,11 @@ impl Context<'_> {
             },
             replicas_initial: file.replicas.unwrap_or(replicas),
             order,
+            min_ready: UpdateDefaults::of(self.workload.as_ref()).min_ready,
             pod,
-        })
+        };
+        self.note_lost_at_stop(&service, stop_source.as_deref());
+        Ok(service)
     }
 
     fn retries(&self, file: &ServiceFile) -> Result<Option<RetrySpec>, ScenarioError> {
@@ -126,6 +130,7 @@ impl Context<'_> {
             probe_initial_delay: pod.probe_initial_delay.duration(),
             endpoint_delay,
             drain_delay: None,
+            stop: cluster::spec::StopRule::FINISH,
             spread: SoftSpread {
                 nodes: pod.spread.contains(&SpreadFile::Nodes),
                 zones: pod.spread.contains(&SpreadFile::Zones),

@@ -1,6 +1,6 @@
 //! The workload of the service: which it is, and its pod.
 
-use cluster::spec::{PodSpec, ReplicaOrder};
+use cluster::spec::PodSpec;
 use units::SimDuration;
 
 use crate::error::{Allowed, ScenarioError};
@@ -129,7 +129,6 @@ impl Context<'_> {
             let title = workload.document.title();
             self.note(format!("{title} comes from a cluster: its {replicas} replicas are those of that moment, and the number the run starts with"));
         }
-        self.beyond_the_model(workload);
         if let Some(group) = &workload.group {
             pod.group = Some(self.group_of((workload, group), &pod, endpoint_delay, manager)?);
         }
@@ -154,17 +153,6 @@ impl Context<'_> {
         Ok((pod, replicas))
     }
 
-    /// What the model does not do with orders that the manifest asks for.
-    fn beyond_the_model(&mut self, workload: &Workload) {
-        let title = workload.document.title();
-        if workload.order == ReplicaOrder::Ordered {
-            self.note(format!(
-                "{title}: a cluster starts its replicas one after another (OrderedReady), here they start at once: growth by several is too \
-                 fast; `podManagementPolicy: Parallel` is what is simulated"
-            ));
-        }
-    }
-
     fn shaped_pod(
         &mut self,
         workload: &Workload,
@@ -175,6 +163,11 @@ impl Context<'_> {
         let (file, ignored) = read::<DeploymentFile>(shaped).map_err(there)?;
         let ignored: Vec<String> = ignored.iter().map(|path| in_template(path, &workload.template_path)).collect();
         self.note_ignored(&workload.document, &ignored);
+        let title = workload.document.title();
+        for (container, reading) in file.unread_hooks() {
+            self.note(format!("{title}: preStop hook of container `{container}`: {reading}"));
+        }
+        self.hook_waits = file.hook_waits();
         let pod = file.pod(endpoint_delay).map_err(|(path, reason)| {
             let place = shaped.node.at(&["spec", "template", "spec"]).unwrap_or(&shaped.node);
             let path = in_template(&format!("spec.template.spec.{path}"), &workload.template_path);

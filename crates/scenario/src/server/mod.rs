@@ -4,9 +4,15 @@
 //! Flags and defaults are those of the engines' own sources, by release where they changed (vLLM `config/scheduler.py`, SGLang
 //! `server_args.py`, TGI `launcher`, Triton `model_config.proto`). What is not written and has no default that is known stays open.
 
+mod model;
+mod stop;
 mod triton;
 mod words;
 
+pub use model::ModelSize;
+pub(crate) use model::{model_size, size_in_name};
+pub use stop::Stopping;
+pub(crate) use stop::{in_words, stopping};
 pub use triton::TritonConfig;
 pub use words::Words;
 
@@ -59,7 +65,7 @@ pub struct Settings {
 /// Reads the container of a server of this kind, whose release the tag of its image may tell.
 pub(crate) fn settings(container: &Node, engine: Engine, gpu: Option<Gpu<'_>>) -> Settings {
     let words = Words::of(container);
-    let release = container.get("image").and_then(Node::text).and_then(release_of);
+    let release = container.get("image").and_then(Node::text).and_then(vllm_release_of);
     if words.is_script {
         let notes =
             vec!["start command not understood: a script starts the server, so none of its flags is read".to_owned()];
@@ -83,6 +89,15 @@ fn release_of(image: &str) -> Option<(u32, u32, u32)> {
     let mut parts = tag.trim_start_matches('v').split(['.', '-', '+']);
     let mut next = || parts.next().and_then(|part| part.parse().ok());
     Some((next()?, next()?, next().unwrap_or(0)))
+}
+
+/// The release of vLLM in an image of its own makers; the tags of other builds of it count other releases.
+fn vllm_release_of(image: &str) -> Option<(u32, u32, u32)> {
+    let repository = image.split('@').next()?.rsplit_once(':')?.0;
+    let mut path = repository.rsplit('/');
+    let (name, owner) = (path.next()?, path.next());
+    let is_own = name == "vllm" || (name.starts_with("vllm-") && owner == Some("vllm"));
+    is_own.then(|| release_of(image)).flatten()
 }
 
 fn number(words: &Words, flags: &[&str]) -> Option<Stated<u32>> {

@@ -59,6 +59,12 @@ impl Words {
         })
     }
 
+    /// The model of `vllm serve MODEL` and of whatever else serves what stands behind the word.
+    pub fn served(&self) -> Option<String> {
+        let after = self.line.iter().position(|word| word == "serve")? + 1;
+        self.line.get(after).filter(|word| !word.starts_with('-')).cloned()
+    }
+
     /// Whether a switch is on: `--x` or `--no-x`, the last one counts; `None` where neither is given.
     pub fn switch(&self, name: &str) -> Option<bool> {
         let off = format!("--no-{}", name.trim_start_matches("--"));

@@ -12,7 +12,9 @@ mod stream;
 pub use access::{Segment, parse_path, path_text};
 pub use deserialize::is_text_to_clients;
 pub use error::TreeError;
-pub use parse::{Parsed, Repeated, parse_documents, parse_value};
+#[cfg(test)]
+pub use parse::parse_documents;
+pub use parse::{Parsed, Repeated, parse_value};
 pub use stream::{parse_block, parse_manifests};
 
 use crate::error::{At, Place, ScenarioError};
@@ -124,14 +126,14 @@ impl Node {
         Node { value: Value::List(items), place: self.place.clone() }
     }
 
-    /// Moves everything in it down by some lines: what was counted from the first line of a part is counted from that of the whole.
-    pub fn move_down(&mut self, lines: u32) {
-        self.place.line += lines;
+    /// Moves everything in it by some lines and columns: what was counted from the start of a part is counted from that of the whole.
+    pub fn move_by(&mut self, lines: u32, columns: u32) {
+        self.place.move_by(lines, columns);
         match &mut self.value {
-            Value::List(items) => items.iter_mut().for_each(|item| item.move_down(lines)),
+            Value::List(items) => items.iter_mut().for_each(|item| item.move_by(lines, columns)),
             Value::Map(entries) => entries.iter_mut().for_each(|entry| {
-                entry.place.line += lines;
-                entry.value.move_down(lines);
+                entry.place.move_by(lines, columns);
+                entry.value.move_by(lines, columns);
             }),
             Value::Null | Value::Scalar { .. } => {}
         }

@@ -2,7 +2,7 @@
 //!
 //! Everything here is about text; what the documents mean is for others.
 
-use crate::error::ScenarioError;
+use crate::error::{Place, ScenarioError};
 
 use super::parse::{Parsed, parse_stream};
 use super::{Node, Repeated};
@@ -14,7 +14,7 @@ pub fn parse_manifests(source: &str, text: &str) -> Result<Vec<Parsed>, Scenario
         let objects = objects(text).unwrap_or_default();
         if objects.len() > 1 {
             let parts: Vec<_> =
-                objects.into_iter().map(|(line, object)| part(source, object, line)).collect::<Result<_, _>>()?;
+                objects.into_iter().map(|(line, object)| part(source, object, (line, 0))).collect::<Result<_, _>>()?;
             return Ok(parts.into_iter().flatten().collect());
         }
     }
@@ -31,25 +31,26 @@ pub fn parse_manifests(source: &str, text: &str) -> Result<Vec<Parsed>, Scenario
 
 /// The documents in a text inside a document (a block below a key), with places of the outer file.
 pub fn parse_block(node: &Node) -> Result<Vec<Node>, ScenarioError> {
-    let parsed = part(&node.place.source, node.text().unwrap_or_default(), node.place.line)?;
+    let Place { source, line, column } = &node.place;
+    let parsed = part(source, node.text().unwrap_or_default(), (line.saturating_sub(1), column.saturating_sub(1)))?;
     Ok(parsed.into_iter().map(|parsed| parsed.node).collect())
 }
 
-/// A part of a file that begins below `lines` lines of it.
-fn part(source: &str, text: &str, lines: u32) -> Result<Vec<Parsed>, ScenarioError> {
+/// A part of a file that begins below some lines of it and behind some columns.
+fn part(source: &str, text: &str, (lines, columns): (u32, u32)) -> Result<Vec<Parsed>, ScenarioError> {
     let moved = |mut error: ScenarioError| {
         match &mut error {
-            ScenarioError::Syntax { place, .. } => place.line += lines,
-            ScenarioError::WrongValue { at, .. } => at.place.line += lines,
+            ScenarioError::Syntax { place, .. } => place.move_by(lines, columns),
+            ScenarioError::WrongValue { at, .. } => at.place.move_by(lines, columns),
             _ => {}
         }
         error
     };
     let mut parsed = parse_stream(source, text).map_err(moved)?;
     for Parsed { node, repeated } in &mut parsed {
-        node.move_down(lines);
+        node.move_by(lines, columns);
         for Repeated { place, first_line, .. } in repeated {
-            place.line += lines;
+            place.move_by(lines, columns);
             *first_line += lines;
         }
     }

@@ -8,7 +8,7 @@ use crate::support::{HPA, SCENARIO, load_with, message, with};
 #[test]
 fn an_unknown_key_names_its_place_and_the_nearest_key() {
     assert_snapshot!(message(&with("    duration: 1h", "    durtaion: 1h")), @"scenario.yaml:7:5: spec.run: unknown key `durtaion`; did you mean `duration`? (one of: start, timeZone, duration, warmUp, seed, replications, timelineStep, prehistory)");
-    assert_snapshot!(message(&with("    pod:\n", "    pods:\n")), @"scenario.yaml:15:5: spec.service: unknown key `pods`; did you mean `pod`? (one of: workload, deployment, pod, replicas, model, routing, whileNoReplica, queueLimit, onKill, usage, client, endpointDelay, drainDelay)");
+    assert_snapshot!(message(&with("    pod:\n", "    pods:\n")), @"scenario.yaml:15:5: spec.service: unknown key `pods`; did you mean `pod`? (one of: workload, deployment, pod, replicas, model, routing, whileNoReplica, queueLimit, onKill, usage, client, endpointDelay, drainDelay, onTerminate)");
 }
 
 #[test]

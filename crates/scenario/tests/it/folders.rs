@@ -53,11 +53,11 @@ fn documents_without_effect_are_one_line_and_a_list_for_those_who_ask() {
 
 #[test]
 fn what_an_answer_lacks_is_named_where_it_concerns_the_service() {
-    let buffer = "---\napiVersion: autoscaling.x-k8s.io/v1beta1\nkind: CapacityBuffer\nmetadata: {name: q}\nspec: {replicas: 2}\n";
+    let request = "---\napiVersion: autoscaling.x-k8s.io/v1\nkind: ProvisioningRequest\nmetadata: {name: q}\nspec: {provisioningClassName: best-effort-atomic-scale-up.autoscaling.x-k8s.io}\n";
     let sticky = "---\napiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {sessionAffinity: ClientIP}\n";
-    let loaded = load_text(&format!("{SCENARIO}{buffer}{sticky}")).unwrap();
+    let loaded = load_text(&format!("{SCENARIO}{request}{sticky}")).unwrap();
     assert_snapshot!(loaded.notes.join("\n"), @r"
-    scenario.yaml: CapacityBuffer/q: the room it keeps is left out; `pausePods` of a policy keeps the same
+    scenario.yaml: ProvisioningRequest/q: nodes that come all at once or not at all are left out
     scenario.yaml: Service/s: `sessionAffinity: ClientIP` keeps a client on one replica; that is left out
     ");
 }
@@ -67,7 +67,7 @@ fn an_unknown_kind_that_moves_the_service_stops_the_run_unless_it_is_ignored() {
     let deployment = "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {template: {spec: {containers: [{name: c, resources: {limits: {nvidia.com/gpu: 1}}}]}}}\n";
     let scaler = "---\napiVersion: scale.example/v1\nkind: MagicScaler\nmetadata: {name: m}\nspec: {targetRef: {kind: Deployment, name: web}}\n";
     let scenario = with("    pod:\n      gpus: 1\n", "");
-    assert_snapshot!(message(&format!("{scenario}{deployment}{scaler}")), @"scenario.yaml:30:1: MagicScaler/m: it moves the replicas of the service and is not modelled; `manifests: {ignore: [MagicScaler/m]}` of the scenario leaves it out all the same");
+    assert_snapshot!(message(&format!("{scenario}{deployment}{scaler}")), @"scenario.yaml:30:1: MagicScaler/m: it moves the replicas of the service and is not modelled; `manifests: {ignore: [MagicScaler/m]}` of the scenario, or `init --ignore MagicScaler/m`, leaves it out all the same");
     let ignoring = scenario.replacen("  policies:", "  manifests: {ignore: [MagicScaler/m, Nothing]}\n  policies:", 1);
     let loaded = load_text(&format!("{ignoring}{deployment}{scaler}")).unwrap();
     assert_snapshot!(loaded.notes[0], @"manifests.ignore: there is no `Nothing` in the folder");

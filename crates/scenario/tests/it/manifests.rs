@@ -62,9 +62,22 @@ fn an_hpa_keeps_its_quantities_and_its_missing_behavior() {
 }
 
 #[test]
-fn fields_that_would_change_the_answer_are_refused() {
-    let hook = DEPLOYMENT.replacen("exec: {command: [sh, -c, sleep 7]}", "exec: {command: [drain.sh]}", 1);
-    assert_snapshot!(message(&deployed("").replacen(DEPLOYMENT, &hook, 1)), @"scenario.yaml:34:7: spec.template.spec.containers[0].lifecycle.preStop: only sleeping is modelled: `sleep: {seconds: 10}` or a command that ends in `sleep 10`");
+fn a_hook_that_waits_drains_and_one_that_is_not_understood_is_told_of() {
+    let loaded = |hook: &str| {
+        let changed = DEPLOYMENT.replacen("exec: {command: [sh, -c, sleep 7]}", hook, 1);
+        load_text(&deployed("").replacen(DEPLOYMENT, &changed, 1)).expect("a deployment")
+    };
+    let hook = |hook: &str| {
+        let loaded = loaded(hook);
+        let notes = loaded.notes.iter().filter(|note| note.contains("preStop hook of container `main`")).count();
+        (loaded.spec.service.pod.pre_stop.as_secs_f64(), notes)
+    };
+    assert_eq!(hook("exec: {command: [sh, -c, sleep 7]}"), (7.0, 0));
+    assert_eq!(hook("exec: {command: [sh, -c, \"/bin/sleep 5; nginx -s quit && sleep 1m\"]}"), (65.0, 0));
+    assert_eq!(hook("exec: {command: [drain.sh]}"), (0.0, 1));
+    assert_eq!(hook("httpGet: {path: /drain, port: 80}"), (0.0, 1));
+    let waiting = "exec: {command: [sh, -c, \"while curl -s :80/metrics | grep -q busy; do sleep 2; done\"]}";
+    assert_eq!(hook(waiting), (0.0, 1), "as long as it takes, not two seconds");
 }
 
 #[test]
@@ -147,9 +160,9 @@ fn a_config_map_may_hold_the_adapter_rules() {
     let loaded = load_text(&deployed(map)).unwrap();
     assert_eq!(loaded.spec.metrics.adapter.unwrap().custom.len(), 1);
     let slip = map.replacen("metricsQuery", "metricQuery", 1);
-    assert_snapshot!(message(&deployed(&slip)), @"scenario.yaml:54:3: rules[0]: unknown key `metricQuery`; did you mean `metricsQuery`? (one of: seriesQuery, seriesFilters, resources, name, metricsQuery)");
+    assert_snapshot!(message(&deployed(&slip)), @"scenario.yaml:53:7: rules[0]: unknown key `metricQuery`; did you mean `metricsQuery`? (one of: seriesQuery, seriesFilters, resources, name, metricsQuery)");
     let broken = map.replacen("<<.GroupBy>>", "<<.Pod>>", 1);
-    assert_snapshot!(message(&deployed(&broken)), @r##"scenario.yaml:53:3: rules[0]: template "sum(up) by (<<.Pod>>)": cannot use <<.Pod>>; supported are .Series, .LabelMatchers, .GroupBy, index .GroupBySlice 0, index .LabelValuesByName "label" and, in resources, .Group and .Resource"##);
+    assert_snapshot!(message(&deployed(&broken)), @r##"scenario.yaml:52:7: rules[0]: template "sum(up) by (<<.Pod>>)": cannot use <<.Pod>>; supported are .Series, .LabelMatchers, .GroupBy, index .GroupBySlice 0, index .LabelValuesByName "label" and, in resources, .Group and .Resource"##);
 }
 
 #[test]

@@ -67,6 +67,31 @@ fn without_rules_the_charts_are_assumed_and_said() {
 }
 
 #[test]
+fn a_selector_that_meets_no_series_is_an_error_with_what_there_is() {
+    let with = |selector: &str| {
+        let plain = "name: \"vllm:num_requests_waiting\"";
+        hpa("Pods", "vllm:num_requests_waiting").replacen(plain, &format!("{plain}, selector: {{{selector}}}"), 1)
+    };
+    assert_snapshot!(message(&with("matchLabels: {modelname: x}")), @"scenario.yaml:45:27: spec.metrics[0].pods.metric.name: vllm:num_requests_waiting has no label modelname (labels: container, endpoint, engine, instance, job, model_name, namespace, pod, service); did you mean model_name? (at character 5 of the query)");
+    assert_snapshot!(message(&with("matchExpressions: [{key: namespace, operator: NotIn, values: [chat]}]")), @r##"scenario.yaml:45:27: spec.metrics[0].pods.metric.name: vllm:num_requests_waiting: namespace is "chat", the query asks for namespace!~"chat" (at character 5 of the query)"##);
+    assert!(load_text(&with("matchLabels: {namespace: chat}")).is_ok());
+}
+
+#[test]
+fn a_slip_in_a_rule_of_the_adapter_is_told_by_the_series_that_was_meant() {
+    let rules = "---
+rules:
+- seriesQuery: 'vllm:num_requests_waiting{namespace!=\"\",pod!=\"\"}'
+  resources: {overrides: {namespace: {resource: namespace}, pod: {resource: pod}}}
+  name: {matches: '^vllm:num_requests_waiting$', as: waiting}
+  metricsQuery: sum(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)
+";
+    let with = |from: &str, to: &str| message(&format!("{}{}", hpa("Pods", "waiting"), rules.replacen(from, to, 1)));
+    assert_snapshot!(with("seriesQuery: 'vllm:num_requests", "seriesQuery: 'vllm:num_request"), @"scenario.yaml:45:27: spec.metrics[0].pods.metric.name: no rule of prometheus-adapter answers for metric waiting of pods: the rule for it makes it of vllm:num_request_waiting, which nobody here shows; nearest: vllm:num_requests_waiting");
+    assert_snapshot!(with("'^vllm:num_requests", "'^vllm:num_request"), @"scenario.yaml:45:27: spec.metrics[0].pods.metric.name: no rule of prometheus-adapter answers for metric waiting of pods: `name.matches` of the rule for it does not match its series vllm:num_requests_waiting");
+}
+
+#[test]
 fn a_metric_that_no_rule_lists_is_an_error_with_the_reason() {
     assert_snapshot!(message(&hpa("Pods", "vllm:num_request_waiting")), @"scenario.yaml:45:27: spec.metrics[0].pods.metric.name: no rule of prometheus-adapter answers for metric vllm:num_request_waiting of pods; did you mean `vllm:num_requests_waiting`?");
     assert_snapshot!(message(&hpa("Pods", "vllm:prompt_tokens_total")), @"scenario.yaml:45:27: spec.metrics[0].pods.metric.name: no rule of prometheus-adapter answers for metric vllm:prompt_tokens_total of pods: series vllm:prompt_tokens_total is listed as `vllm:prompt_tokens`; ask for that");
@@ -145,4 +170,49 @@ spec:
     assert_eq!(groups[0].interval_ms(), 15_000);
     let broken = rule.replace("sum by (namespace, pod) (vllm:num_requests_waiting)", "sum by (namespace (x)");
     assert_snapshot!(message(&format!("{}{broken}", hpa("Pods", "llm:waiting:sum"))), @r##"scenario.yaml:56:13: spec.groups[0].rules[0].expr: cannot parse query "sum by (namespace (x)": unclosed left parenthesis"##);
+}
+
+#[test]
+fn recording_rules_of_a_config_map_are_evaluated_and_their_errors_have_the_line_of_the_file() {
+    let map = "---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: prometheus-rules, namespace: monitoring}
+data:
+  README.txt: none
+  scaling.rules: |
+    groups:
+    - name: scaling
+      rules:
+      - record: llm:waiting:sum
+        expr: sum by (namespace, pod) (vllm:num_requests_waiting)
+";
+    let loaded = load_text(&format!("{}{map}", hpa("Pods", "llm:waiting:sum"))).unwrap();
+    assert_eq!(loaded.spec.metrics.rules.len(), 1);
+    assert_eq!(loaded.spec.metrics.rules[0].interval_ms(), 60_000);
+    assert!(!loaded.notes.iter().any(|note| note.contains("ConfigMap/prometheus-rules")), "{:?}", loaded.notes);
+    let broken = map.replace("sum by (namespace, pod)", "sum by (namespace");
+    assert_snapshot!(message(&format!("{}{broken}", hpa("Pods", "llm:waiting:sum"))), @r##"scenario.yaml:57:15: data["scaling.rules"].groups[0].rules[0].expr: cannot parse query "sum by (namespace (vllm:num_requests_waiting)": unclosed left parenthesis"##);
+}
+
+#[test]
+fn scrape_configurations_that_are_not_read_are_named() {
+    let documents = "---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: prometheus-server, namespace: monitoring}
+data:
+  prometheus.yml: |
+    scrape_configs:
+    - job_name: llm
+---
+apiVersion: monitoring.coreos.com/v1
+kind: Prometheus
+metadata: {name: k8s, namespace: monitoring}
+spec: {additionalScrapeConfigs: {name: more, key: more.yaml}}
+";
+    assert_snapshot!(notes_with("not read: ", &format!("{}{documents}", hpa("Pods", "vllm:num_requests_waiting"))), @r"
+    not read: scenario.yaml: ConfigMap/prometheus-server: scrape_configs of prometheus.yml: labels and interval that it gives to series are not known; `metrics.targets` states them
+    not read: scenario.yaml: Prometheus/k8s: spec.additionalScrapeConfigs: labels and interval that it gives to series are not known; `metrics.targets` states them
+    ");
 }

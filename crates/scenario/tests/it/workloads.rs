@@ -20,7 +20,7 @@ fn loaded(policy: &str, manifests: &str) -> Loaded {
 
 /// What is said of workloads: neither of probes nor of requests, which these pods do without.
 fn said(loaded: &Loaded) -> String {
-    let others = ["no readinessProbe", "fixed: missing request", "nodeSelector"];
+    let others = ["no readinessProbe", "fixed: missing request", "nodeSelector", "service.onTerminate"];
     let notes = loaded.notes.iter().filter(|note| !others.iter().any(|start| note.starts_with(start)));
     notes.cloned().collect::<Vec<_>>().join("\n")
 }
@@ -277,6 +277,20 @@ fn kaito_and_hyperpod_take_their_machine_from_the_manifest() {
     let found = loaded("keda: llm", &pod);
     let ControllerSpec::Keda { scaled_object, .. } = &found.spec.policies[0].controllers[0] else { panic!("no KEDA") };
     assert_eq!((scaled_object.replicas_max, scaled_object.triggers[0].metadata["threshold"].as_str()), (Some(3), "5"));
+    let watched = pod.replacen(
+        "prometheusTrigger: {serverAddress: http://p, query: up, targetValue: 5}",
+        "cloudWatchTrigger: {namespace: AWS/ApplicationELB, metricName: RequestCount, targetValue: 5, dimensions: [{name: LoadBalancer, value: lb}, {name: Zone, value: a}]}",
+        1,
+    );
+    let scenario = text("keda: llm", &watched);
+    let triggers = "\n  metrics: {triggers: {llm/0: {signal: arrivalRate}}}\n  policies:";
+    let found = load_text(&scenario.replacen("\n  policies:", triggers, 1)).expect("what it watches is said");
+    let ControllerSpec::Keda { scaled_object, .. } = &found.spec.policies[0].controllers[0] else { panic!("no KEDA") };
+    let metadata = &scaled_object.triggers[0].metadata;
+    assert_eq!(
+        (metadata["dimensionName"].as_str(), metadata["dimensionValue"].as_str()),
+        ("LoadBalancer;Zone", "lb;a")
+    );
 }
 
 #[test]

@@ -55,6 +55,8 @@ pub struct Found {
     pub scaled_objects: Vec<String>,
     /// True if there is a NodePool or Provisioner.
     pub has_pools: bool,
+    /// True if there is a ComputeClass that makes node pools.
+    pub has_classes: bool,
     /// What the user should know.
     pub notes: Vec<String>,
 }
@@ -85,6 +87,7 @@ impl Found {
         found.autoscalers(&survey, position);
         found.refuse_own_scaler(args.workload.is_some())?;
         found.has_pools = survey.has_pools;
+        found.has_classes = survey.has_classes;
         Ok(found)
     }
 
@@ -132,6 +135,11 @@ impl Found {
                     "{} scales {}, which is not among the manifests: the pod is a guess, see `service.pod`",
                     scaler.title, scaler.target
                 ));
+            } else if let Some(place) = &survey.jobs {
+                return Err(Failure::input(format!(
+                    "{place}: jobs are not a service, and there is no other workload among the manifests; a ScaledObject on the same queue \
+                     with a Deployment would be one"
+                )));
             } else if !survey.kinds.is_empty() {
                 let kinds = survey.kinds.join(", ");
                 self.notes
@@ -179,6 +187,15 @@ impl Found {
                 self.hpas.push(scaler.name.clone());
             }
         }
+        if self.hpas.len() + self.scaled_objects.len() > 1 {
+            let hpas = self.hpas.iter().map(|name| format!("HorizontalPodAutoscaler/{name}"));
+            let all: Vec<String> =
+                hpas.chain(self.scaled_objects.iter().map(|name| format!("ScaledObject/{name}"))).collect();
+            self.notes.push(format!(
+                "{} scale the same workload, which a cluster refuses or where they fight: each became a policy of its own",
+                all.join(" and ")
+            ));
+        }
     }
 
     /// A workload that scales itself by rules that are not modelled has no policy left: a scenario of it would compare nothing.
@@ -187,7 +204,7 @@ impl Found {
         let has_policy = !self.hpas.is_empty() || !self.scaled_objects.is_empty();
         match &chosen.own_scaler {
             Some(lost) if !has_policy && !is_asked_for => Err(Failure::input(format!(
-                "{}: {lost}; an HorizontalPodAutoscaler or ScaledObject of it would be replayed, and `--workload {}` takes it with a fixed \
+                "{}: {lost}; a HorizontalPodAutoscaler or ScaledObject of it would be replayed, and `--workload {}` takes it with a fixed \
                  number of replicas",
                 chosen.place, chosen.title
             ))),
@@ -223,7 +240,7 @@ fn reason(chosen: &Candidate) -> String {
         reasons.push(format!("asks for {resource}"));
     }
     if let Some(engine) = chosen.engine {
-        reasons.push(format!("runs {engine:?}"));
+        reasons.push(format!("runs {}", engine.title()));
     }
     if chosen.is_scaled {
         reasons.push("has an autoscaler".to_owned());

@@ -44,7 +44,7 @@ pub fn init(args: &Init) -> Result<Outcome> {
     }
     found.notes.iter().chain(&chosen.notes).for_each(|note| eprintln!("note: {note}"));
     crate::inputs::print_notes(&placed?, args.reading.verbose);
-    println!("{} is ready: scalelab run {}", args.out.join("scenario.yaml").display(), args.out.display());
+    outln!("{} is ready: scalelab run {}", args.out.join("scenario.yaml").display(), args.out.display());
     Ok(Outcome::Done)
 }
 

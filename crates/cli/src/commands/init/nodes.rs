@@ -1,8 +1,9 @@
 //! Where pods run: on the pools of the manifests, else on the machine their labels ask for, else on the cheapest that holds them.
 
+use std::cmp::Reverse;
 use std::path::Path;
 
-use cluster::spec::{InstanceOffering, PodSpec};
+use cluster::spec::{PodSpec, named_labels, slots};
 use prices::{Catalog, Gpu, Label, Machine, Query, default_region, known_values, machines, well_known_key};
 use record::Purchase;
 use scenario::{Loaded, ScenarioError};
@@ -48,14 +49,20 @@ pub fn choose(starter: &Starter, found: &Found) -> Result<Chosen> {
     let mut notes = Vec::new();
     if found.has_pools {
         match works(&NodesChoice::Manifests) {
-            Ok(loaded) => return Ok(on_manifests(&loaded, notes)),
+            Ok(loaded) => return Ok(on_manifests(starter, &loaded, notes)),
             Err(error @ ScenarioError::CpuPools { .. }) => notes.push(format!("nodes: {error}; a pool was made up")),
             Err(error) => return Err(Failure::input(error)),
         }
     }
+    if found.has_classes && !found.has_pools {
+        match works(&NodesChoice::Manifests) {
+            Ok(loaded) => return Ok(on_manifests(starter, &loaded, notes)),
+            Err(error) => notes.push(format!("nodes: {error}; a pool was made up")),
+        }
+    }
     let sign = sign(found);
     let mut refusal = None;
-    for offer in offers(&pod, sign.as_ref().map(|sign| sign.1)) {
+    for offer in offers(&pod, sign.as_ref().map(|sign| sign.1), &|gpu| starter.lacks_speed(gpu, pod.gpus)) {
         let choice = NodesChoice::Pool {
             provider: offer.machine.provider.clone(),
             instance_type: offer.machine.instance_type.clone(),
@@ -65,8 +72,11 @@ pub fn choose(starter: &Starter, found: &Found) -> Result<Chosen> {
         };
         match works(&choice) {
             Ok(_) => {
-                notes.push(reason(&offer, &pod, sign.as_ref()));
+                notes.push(reason(&offer, (&pod, starter.held()), sign.as_ref()));
                 let gpu = offer.machine.gpu.map(|gpu| (gpu, pod.gpus));
+                notes.extend(
+                    gpu.filter(|(gpu, count)| starter.lacks_speed(gpu, *count)).map(|(gpu, count)| slow(gpu, count)),
+                );
                 return Ok(Chosen { nodes: choice, gpu, notes });
             }
             Err(error) => refusal = Some(error),
@@ -75,23 +85,40 @@ pub fn choose(starter: &Starter, found: &Found) -> Result<Chosen> {
     Err(Failure::input(refused(&pod, refusal)))
 }
 
-/// On the pools of the manifests; which GPU that is follows from what Karpenter would launch first.
-fn on_manifests(loaded: &Loaded, mut notes: Vec<String>) -> Chosen {
+/// On the pools of the manifests; which GPU that is follows from what would be launched first.
+fn on_manifests(starter: &Starter, loaded: &Loaded, mut notes: Vec<String>) -> Chosen {
     let (spec, pod) = (&loaded.spec.fleet, &loaded.spec.service.pod);
-    let holds = |offering: &&InstanceOffering| pod.gpus <= offering.gpus && pod.gpu_resource == offering.gpu_resource;
-    let offerings = spec.pools.iter().flat_map(|pool| &pool.offerings).filter(holds);
-    let first = offerings.min_by_key(|offering| offering.prices[0].1);
+    let named = named_labels(&spec.pools);
+    let offerings = spec.pools.iter().flat_map(|pool| pool.offerings.iter().map(move |offering| (pool, offering)));
+    let offerings = offerings.filter(|(pool, offering)| slots(offering, (pool, &named), pod) > 0);
+    let first = offerings.min_by_key(|(pool, offering)| (Reverse(pool.weight), offering.prices[0].1));
+    let first = first.map(|(_, offering)| offering);
+    let is_equal = spec.pools.iter().all(|pool| pool.weight == spec.pools[0].weight);
     let gpu = first.and_then(|offering| {
         let by_type = || prices::machine(&offering.instance_type).and_then(|machine| machine.gpu);
         Gpu::of_product(&offering.gpu_product).or_else(by_type)
     });
+    notes.extend(gpu.filter(|gpu| starter.lacks_speed(gpu, pod.gpus)).map(|gpu| slow(gpu, pod.gpus)));
     if let (Some(first), Some(gpu)) = (first, gpu) {
         notes.push(format!(
-            "nodes: the pools of the manifests; how fast a replica serves is a guess for {}, the GPU of {}, the cheapest of them",
-            gpu.name, first.instance_type
+            "nodes: the pools of the manifests; how fast a replica serves is a guess for {}, the GPU of {}, {}",
+            gpu.name,
+            first.instance_type,
+            if is_equal { "the cheapest of them" } else { "the cheapest of the pool that is tried first" }
         ));
     }
     Chosen { nodes: NodesChoice::Manifests, gpu: gpu.map(|gpu| (gpu, pod.gpus)), notes }
+}
+
+/// The speed in the scenario is not that of the machine it pays for.
+fn slow(gpu: &Gpu, count: u32) -> String {
+    format!(
+        "service.model: how fast {} x {} serve{} is not known, or the model does not fit: the scenario has the speed of one H100, which is \
+         wrong for it; state your own (`scalelab calibrate service`)",
+        count.max(1),
+        gpu.name,
+        if count > 1 { "" } else { "s" }
+    )
 }
 
 /// A machine at a price.
@@ -102,9 +129,10 @@ struct Offer {
     region: Option<String>,
 }
 
-/// Machines that may hold the pod, in the order they are tried: of the cloud the manifests speak of, whole GPUs before slices, on demand
-/// before spot, the cheapest first.
-fn offers(pod: &PodSpec, sign: Option<&str>) -> Vec<Offer> {
+/// Machines that may hold the pod, in the order they are tried: of the cloud the manifests speak of, whole GPUs before slices, GPUs whose
+/// speed is known and that hold the model before others, amd64 before arm64, for which most images are not built, on demand before spot,
+/// the cheapest first.
+fn offers(pod: &PodSpec, sign: Option<&str>, lacks_speed: &dyn Fn(&Gpu) -> bool) -> Vec<Offer> {
     let catalog = Catalog::built_in();
     let region = region(pod);
     let mut offers = Vec::new();
@@ -136,6 +164,8 @@ fn offers(pod: &PodSpec, sign: Option<&str>) -> Vec<Offer> {
         (
             strange(offer),
             offer.machine.is_slice(),
+            offer.machine.gpu.is_none_or(lacks_speed),
+            offer.machine.arch == "arm64",
             offer.is_spot,
             offer.price,
             rank,
@@ -205,7 +235,7 @@ fn sign(found: &Found) -> Option<(&'static str, &'static str)> {
 }
 
 /// What was taken and why.
-fn reason(offer: &Offer, pod: &PodSpec, sign: Option<&(&str, &str)>) -> String {
+fn reason(offer: &Offer, (pod, held): (&PodSpec, &str), sign: Option<&(&str, &str)>) -> String {
     let machine = offer.machine;
     let gpu = machine.gpu.map_or_else(String::new, |gpu| format!("{} x {}, ", machine.gpus, gpu.name));
     let region = offer.region.as_deref().or_else(|| default_region(&machine.provider)).unwrap_or_default();
@@ -219,11 +249,11 @@ fn reason(offer: &Offer, pod: &PodSpec, sign: Option<&(&str, &str)>) -> String {
         .map(|(key, value)| format!("`{key}: {value}`"))
         .collect();
     let why = match (decisive.is_empty(), sign) {
-        (false, _) => format!("the cheapest that holds the pod and has {}", decisive.join(", ")),
+        (false, _) => format!("the cheapest that holds {held} and has {}", decisive.join(", ")),
         (true, Some((word, provider))) => {
-            format!("the cheapest of {provider} that holds the pod, since the manifests speak of `{word}`")
+            format!("the cheapest of {provider} that holds {held}, since the manifests speak of `{word}`")
         }
-        (true, None) => "the cheapest that holds the pod, since nothing in the manifests says which machine".to_owned(),
+        (true, None) => format!("the cheapest that holds {held}, since nothing in the manifests says which machine"),
     };
     format!(
         "nodes: {} ({gpu}{} {region}, {bought} ${}/h): {why}",

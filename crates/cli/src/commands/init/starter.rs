@@ -2,6 +2,7 @@
 
 use prices::Gpu;
 use scenario::Candidate;
+use scenario::server::ModelSize;
 
 use super::manifests::Found;
 use super::speed;
@@ -179,19 +180,41 @@ impl Starter {
             Engine::Batches => self.batches_text(),
             Engine::Slots => SLOTS.to_owned(),
         };
+        let stop = self.chosen.as_ref().and_then(Candidate::on_terminate);
+        let stop = stop.map(|(rule, source)| format!("    onTerminate: {rule} # {source}\n")).unwrap_or_default();
         format!(
-            "  service:\n{who}{model}    routing: leastRequests\n    whileNoReplica: hold # or reject\n    client: {{timeout: 60s}}\n"
+            "  service:\n{who}{model}    routing: leastRequests\n    whileNoReplica: hold # or reject\n    client: {{timeout: 60s}}\n{stop}"
         )
     }
 
     /// The speed of the GPU that is billed: measured on one H100, estimated for others. Without a GPU to go by it is the H100's, and says so.
     fn tokens_text(&self) -> String {
         match self.gpu {
-            Some((gpu, 0 | 1)) if gpu.name == "H100" => TOKENS.to_owned(),
-            Some((gpu, count)) => speed::tokens(gpu, count)
+            Some((gpu, count)) if speed::is_measured(gpu, count, self.model_size()) => TOKENS.to_owned(),
+            Some((gpu, count)) => speed::tokens(gpu, count, self.model_size())
                 .unwrap_or_else(|| format!("    # NOT of {}, of whose speed nothing is known:\n{TOKENS}", gpu.name)),
             None => TOKENS.to_owned(),
         }
+    }
+
+    /// Whether a guess of how fast a replica serves depends on the GPU, and there is none for this one.
+    pub fn lacks_speed(&self, gpu: &Gpu, count: u32) -> bool {
+        let size = self.model_size();
+        self.engine == Engine::Tokens
+            && !speed::is_measured(gpu, count, size)
+            && speed::tokens(gpu, count, size).is_none()
+    }
+
+    /// What a machine must have room for, in words.
+    pub fn held(&self) -> &'static str {
+        match (self.engine, self.model_size()) {
+            (Engine::Tokens, Some(_)) => "the pod and its model",
+            _ => "the pod",
+        }
+    }
+
+    fn model_size(&self) -> Option<ModelSize> {
+        self.chosen.as_ref().and_then(Candidate::model_size)
     }
 
     /// The guess with what the container's command line says in the place of it.
@@ -321,7 +344,7 @@ fn nodes_text(nodes: &NodesChoice) -> String {
     match nodes {
         NodesChoice::Serverless => "  nodes: {manager: {serverless: {price: $1/h}}}\n".to_owned(),
         NodesChoice::Manifests => {
-            "  # Nodes come from the NodePool or Provisioner beside this file. Prices written here take precedence:\n  \
+            "  # Nodes come from the NodePool, Provisioner or ComputeClass beside this file. Prices written here take precedence:\n  \
              # `g5.xlarge: {onDemand: $1.01/h, spot: $0.45/h}`.\n  prices: {catalog: embedded}\n"
                 .to_owned()
         }

@@ -132,6 +132,7 @@ fn pod() -> PodSpec {
         probe_initial_delay: SimDuration::ZERO,
         endpoint_delay: SimDuration::ZERO,
         drain_delay: None,
+        stop: crate::spec::StopRule::FINISH,
         spread: crate::spec::SoftSpread::default(),
         node_selector: Vec::new(),
         priority: 0,
@@ -196,6 +197,7 @@ fn services() -> impl Strategy<Value = ServiceSpec> {
             kill_rule,
             replicas_initial: 0,
             order: crate::spec::ReplicaOrder::Parallel,
+            min_ready: SimDuration::ZERO,
             pod: pod(),
         },
     )

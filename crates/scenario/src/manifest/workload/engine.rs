@@ -35,6 +35,27 @@ pub enum Serving {
 }
 
 impl Engine {
+    /// Its name, as its makers write it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Vllm => "vLLM",
+            Self::Sglang => "SGLang",
+            Self::TextGenerationInference => "TGI",
+            Self::TextEmbeddingsInference => "TEI",
+            Self::Triton => "Triton",
+            Self::TensorRtLlm => "TensorRT-LLM",
+            Self::Nim => "NIM",
+            Self::Dynamo => "Dynamo",
+            Self::RayServe => "Ray Serve",
+            Self::LmDeploy => "LMDeploy",
+            Self::Djl => "DJL Serving",
+            Self::Ollama => "Ollama",
+            Self::LlamaCpp => "llama.cpp",
+            Self::Infinity => "Infinity",
+            Self::HuggingfaceServer => "KServe's Hugging Face server",
+        }
+    }
+
     /// How it works through requests.
     pub fn serving(self) -> Serving {
         match self {
@@ -91,6 +112,25 @@ const IMAGES: [(&str, Engine); 19] = [
     ("ray-llm", Engine::RayServe),
     ("huggingfaceserver", Engine::HuggingfaceServer),
 ];
+
+/// What names of an engine's own metrics begin with, and what its router's begin with, which say nothing of the pods.
+const METRICS: [(&str, Engine); 8] = [
+    ("vllm:", Engine::Vllm),
+    ("sglang:", Engine::Sglang),
+    ("tgi_", Engine::TextGenerationInference),
+    ("te_", Engine::TextEmbeddingsInference),
+    ("nv_inference_", Engine::Triton),
+    ("nv_trt_llm_", Engine::Triton),
+    ("ray_serve_", Engine::RayServe),
+    ("lmdeploy:", Engine::LmDeploy),
+];
+
+/// The server whose metrics a query or a metric's name asks for.
+pub fn engine_of_metrics(text: &str) -> Option<Engine> {
+    let mut words = text.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_' || letter == ':'));
+    let of = |word: &str| METRICS.iter().find(|(prefix, _)| word.starts_with(prefix)).map(|(_, engine)| *engine);
+    words.find_map(of)
+}
 
 /// The server of a pod: that of its containers with an accelerator, by their commands, then by their images.
 pub fn engine(template: &Node) -> Option<Engine> {

@@ -322,6 +322,16 @@ fn trigger(own: &Node, kind: &str) -> Node {
         ],
     };
     let text = |(old, new): &(&str, &'static str)| Some((*new, own.with_text(own.text_at(&[old])?)));
-    let metadata: Vec<(&str, Node)> = names.iter().filter_map(text).collect();
+    let mut metadata: Vec<(&str, Node)> = names.iter().filter_map(text).collect();
+    if kind == "aws-cloudwatch" {
+        // The operator fills in the region that it runs in; here any will do.
+        metadata.push(("awsRegion", own.with_text("us-east-1")));
+        let of_dimensions = |key: &str| {
+            let dimensions = own.get("dimensions").map(Node::items).unwrap_or_default();
+            dimensions.iter().filter_map(|one| one.text_at(&[key])).collect::<Vec<_>>().join(";")
+        };
+        metadata.push(("dimensionName", own.with_text(of_dimensions("name"))));
+        metadata.push(("dimensionValue", own.with_text(of_dimensions("value"))));
+    }
     own.with_map([("type", own.with_text(kind)), ("metadata", own.with_map(metadata))])
 }

@@ -14,7 +14,7 @@ mod shape;
 
 use cluster::spec::{GroupRestart, ReplicaOrder};
 
-pub use engine::{Engine, Serving, engine};
+pub use engine::{Engine, Serving, engine, engine_of_metrics};
 pub use nvidia::nim_services;
 pub use shape::{accelerator, gpu_containers};
 
