@@ -5,9 +5,9 @@
 //! is one pod all of this passes straight through.
 
 use record::{CostLedger, NodeLife, ReplicaLife};
-use units::{Cost, NodeId, PodId, SimDuration, SimTime};
+use units::{Cost, PodId, SimDuration, SimTime};
 
-use super::{Fleet, FleetEvent, Gang, NodeCounts, Notice, Out, PodPhase, PodRole};
+use super::{Fleet, FleetEvent, Gang, NodeCounts, Notice, Out, PodRole};
 use crate::spec::{FleetSpec, GroupRestart, PodSpec};
 
 /// What is known of one replica.
@@ -149,16 +149,6 @@ impl Groups {
         let from = out.notices.len();
         self.fleet.handle(event, now, out);
         self.translate(from, out);
-    }
-
-    /// The least advanced of its pods.
-    pub fn phase(&self, replica: PodId) -> PodPhase {
-        self.pods_of(replica).map(|pod| self.fleet.phase(pod)).min().expect("a replica has pods")
-    }
-
-    /// The nodes its pods are or were bound to, the leader's first.
-    pub fn nodes(&self, replica: PodId) -> impl Iterator<Item = NodeId> + '_ {
-        self.pods_of(replica).filter_map(|pod| self.fleet.node(pod))
     }
 
     /// See [`Fleet::counts`].
@@ -322,6 +312,7 @@ impl Group {
 fn as_one(replica: PodId, pods: &[ReplicaLife]) -> ReplicaLife {
     let mut life = pods[0].clone();
     life.pod = replica;
+    life.worker_nodes = pods[1..].iter().filter_map(|pod| pod.node).collect();
     life.ended = pods.iter().map(|pod| pod.ended).max_by_key(|ended| ended.unwrap_or(SimTime::MAX)).flatten();
     life.cost = pods.iter().map(|pod| pod.cost).sum();
     life.restarts = pods.iter().map(|pod| pod.restarts).sum();

@@ -235,7 +235,7 @@ fn build_with<D: Discipline + 'static>(
     (intake, meter): (Intake, Meter),
 ) -> Box<dyn Flow> {
     let service = &spec.service;
-    if may_refuse(service) || keeps_dead_endpoints(spec) {
+    if sends_to_the_dead(spec) {
         Box::new(EventFlow::new(service, seed, intake, meter))
     } else if central::is_expressible(service) {
         Box::new(CentralFlow::new(service, discipline, intake, meter))
@@ -244,6 +244,12 @@ fn build_with<D: Discipline + 'static>(
     } else {
         Box::new(EventFlow::new(service, seed, intake, meter))
     }
+}
+
+/// Whether requests may go to replicas that answer no more. Elsewhere one that stops is known to have at once.
+pub(crate) fn sends_to_the_dead(spec: &SimulationSpec) -> bool {
+    let is_language_model = matches!(spec.service.model, ServiceModel::ContinuousBatching { .. });
+    !is_language_model && (may_refuse(&spec.service) || keeps_dead_endpoints(spec))
 }
 
 /// Whether a replica may be told to stop before the router knows that it will.

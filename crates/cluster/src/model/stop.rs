@@ -5,6 +5,7 @@ use units::{PodId, SimTime};
 
 use super::pods::PodState;
 use super::{Cluster, Event};
+use crate::flow;
 use crate::spec::StopRule;
 
 impl Cluster<'_> {
@@ -45,8 +46,7 @@ impl Cluster<'_> {
             return;
         }
         let withdrawn_at = self.spec.service.pod.drain_delay.map(|delay| self.pods.deleted(pod).saturating_add(delay));
-        let is_known =
-            withdrawn_at.is_none_or(|at| at <= now) || self.spec.service.routing == crate::spec::Routing::CentralQueue;
+        let is_known = withdrawn_at.is_none_or(|at| at <= now) || !flow::sends_to_the_dead(self.spec);
         if is_known {
             return self.end_after_hook(pod, agenda);
         }

@@ -261,7 +261,8 @@ impl PodSpec {
         let cpu = self.millicores().max(pod.millicores()) - overhead.millicores;
         let memory = self.bytes().max(pod.bytes()) - overhead.bytes;
         let name = self.containers.first().map_or_else(String::new, |container| container.name.clone());
-        pod.containers = vec![ContainerSpec { name, cpu: Some(Millicores(cpu)), memory: Some(Bytes(memory)) }];
+        let (cpu, memory) = ((cpu > 0).then_some(Millicores(cpu)), (memory > 0).then_some(Bytes(memory)));
+        pod.containers = vec![ContainerSpec { name, cpu, memory }];
         pod
     }
 }

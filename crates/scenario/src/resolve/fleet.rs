@@ -32,6 +32,7 @@ impl Context<'_> {
         pod: &PodSpec,
         window: &RunWindow,
     ) -> Result<FleetSpec, ScenarioError> {
+        let pod = &pod.largest_of_group();
         let manager = self.manager(&spec.nodes.manager)?;
         let pools =
             if matches!(manager, NodeManager::Serverless { .. }) { Vec::new() } else { self.pools(spec, pod, window)? };

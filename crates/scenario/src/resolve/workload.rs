@@ -118,7 +118,8 @@ impl Context<'_> {
         endpoint_delay: SimDuration,
         manager: &ManagerFile,
     ) -> Result<(PodSpec, u32), ScenarioError> {
-        let (mut pod, replicas) = self.pod_in(workload, &workload.deployment, endpoint_delay, manager)?;
+        let shaped = (&workload.deployment, workload.template_path.as_str());
+        let (mut pod, replicas) = self.pod_in(workload, shaped, endpoint_delay, manager)?;
         workload.notes.iter().for_each(|note| self.note(note.clone()));
         if let Some(lost) = &workload.own_scaler {
             self.note(lost.clone());
@@ -139,14 +140,14 @@ impl Context<'_> {
     pub(super) fn pod_in(
         &mut self,
         workload: &Workload,
-        shaped: &Document,
+        (shaped, template_path): (&Document, &str),
         endpoint_delay: SimDuration,
         manager: &ManagerFile,
     ) -> Result<(PodSpec, Option<u32>), ScenarioError> {
-        let (mut pod, replicas) = self.shaped_pod(workload, shaped, endpoint_delay)?;
+        let (mut pod, replicas) = self.shaped_pod(workload, (shaped, template_path), endpoint_delay)?;
         if let Some(template) = shaped.node.at(&["spec", "template"]) {
             let namespace = self.namespace_of(&workload.document).unwrap_or("default").to_owned();
-            let there = |error| renamed(error, &workload.template_path);
+            let there = |error| renamed(error, template_path);
             self.bind(&mut pod, (template, &namespace), manager).map_err(there)?;
             self.read_probes(&mut pod, template).map_err(there)?;
         }
@@ -156,12 +157,12 @@ impl Context<'_> {
     fn shaped_pod(
         &mut self,
         workload: &Workload,
-        shaped: &Document,
+        (shaped, template_path): (&Document, &str),
         endpoint_delay: SimDuration,
     ) -> Result<(PodSpec, Option<u32>), ScenarioError> {
-        let there = |error| renamed(error, &workload.template_path);
+        let there = |error| renamed(error, template_path);
         let (file, ignored) = read::<DeploymentFile>(shaped).map_err(there)?;
-        let ignored: Vec<String> = ignored.iter().map(|path| in_template(path, &workload.template_path)).collect();
+        let ignored: Vec<String> = ignored.iter().map(|path| in_template(path, template_path)).collect();
         self.note_ignored(&workload.document, &ignored);
         let title = workload.document.title();
         for (container, reading) in file.unread_hooks() {
@@ -170,7 +171,7 @@ impl Context<'_> {
         self.hook_waits = file.hook_waits();
         let pod = file.pod(endpoint_delay).map_err(|(path, reason)| {
             let place = shaped.node.at(&["spec", "template", "spec"]).unwrap_or(&shaped.node);
-            let path = in_template(&format!("spec.template.spec.{path}"), &workload.template_path);
+            let path = in_template(&format!("spec.template.spec.{path}"), template_path);
             ScenarioError::Inconsistent { at: place.locate(path), reason }
         })?;
         Ok((pod, file.spec.replicas))
