@@ -26,15 +26,22 @@ impl Context<'_> {
     ) -> Result<PodGroup, ScenarioError> {
         let title = workload.document.title();
         let worker = self.worker_of((workload, group), leader, endpoint_delay, manager)?;
-        beyond_the_model((workload, group), leader, &worker, manager)?;
+        beyond_the_model((workload, group), leader, &worker)?;
         self.hold_budgets((&title, group.size), leader, &worker)?;
         if (worker.millicores(), worker.bytes()) != (leader.millicores(), leader.bytes()) {
             self.note(format!(
                 "{title}: leader and workers ask for different CPU or memory; each pod gets room for the larger request"
             ));
         }
-        if worker.probes != leader.probes && worker.probes.killer().is_some() {
+        let probes = probes_of(&group.worker.node);
+        if !probes.is_empty() && probes != probes_of(&workload.deployment.node) {
             self.note(format!("{title}: probes of the leader alone restart containers here, not those of its workers"));
+        }
+        if matches!(manager, ManagerFile::Serverless(_)) {
+            self.note(format!(
+                "{title}: a replica is {} pods, each of which has the price of `nodes.manager.serverless`",
+                group.size
+            ));
         }
         match group.restart {
             GroupRestart::Group => {}
@@ -42,7 +49,8 @@ impl Context<'_> {
                 "{title}: RecreateGroupAfterStart: a pod that is deleted before all of its group have started takes the others with it here"
             )),
             GroupRestart::Pod => self.note(format!(
-                "{title}: of a group that loses a pod a cluster makes that one again, and the others start their servers anew in their                  places; here the whole group is deleted and made again"
+                "{title}: of a group that loses a pod a cluster makes that one again, and the others start their servers anew in their \
+                 places; here the whole group is deleted and made again"
             )),
         }
         Ok(PodGroup {
@@ -94,22 +102,26 @@ impl Context<'_> {
     }
 }
 
+/// Probes of a template that restart containers.
+fn probes_of(shaped: &Node) -> Vec<&Node> {
+    let containers = shaped.at(&["spec", "template", "spec", "containers"]).map(Node::items).unwrap_or_default();
+    containers
+        .iter()
+        .flat_map(|one| ["startupProbe", "livenessProbe"].into_iter().filter_map(|key| one.get(key)))
+        .collect()
+}
+
 /// What a group asks for that is not modelled.
 fn beyond_the_model(
     (workload, group): (&Workload, &Group),
     leader: &PodSpec,
     worker: &PodSpec,
-    manager: &ManagerFile,
 ) -> Result<(), ScenarioError> {
     let document = &workload.document;
     let title = document.title();
     let refused = |node: &Node, path: &str, reason: String| {
         Err(ScenarioError::NotModelled { at: node.locate(path), reason: format!("{title}: {reason}") })
     };
-    if matches!(manager, ManagerFile::Serverless(_)) {
-        let reason = format!("a replica is {} pods, and serverless prices are for one; describe its nodes", group.size);
-        return refused(&document.node, "spec", reason);
-    }
     for key in EXCLUSIVE {
         if let Some(node) = document.node.at(&["metadata", "annotations", key]) {
             let domain = node.text().unwrap_or_default();

@@ -120,6 +120,9 @@ impl Context<'_> {
     ) -> Result<(PodSpec, u32), ScenarioError> {
         let shaped = (&workload.deployment, workload.template_path.as_str());
         let (mut pod, replicas) = self.pod_in(workload, shaped, endpoint_delay, manager)?;
+        if let Some(template) = workload.deployment.node.at(&["spec", "template"]) {
+            self.read_probes(&mut pod, template).map_err(|error| renamed(error, &workload.template_path))?;
+        }
         workload.notes.iter().for_each(|note| self.note(note.clone()));
         if let Some(lost) = &workload.own_scaler {
             self.note(lost.clone());
@@ -136,7 +139,7 @@ impl Context<'_> {
         Ok((pod, replicas.unwrap_or(1)))
     }
 
-    /// The pod of one of a workload's templates, with what binds it to nodes, and the number of replicas there.
+    /// The pod of one of a workload's templates, with what binds it to nodes and without probes, and the number of replicas there.
     pub(super) fn pod_in(
         &mut self,
         workload: &Workload,
@@ -149,7 +152,6 @@ impl Context<'_> {
             let namespace = self.namespace_of(&workload.document).unwrap_or("default").to_owned();
             let there = |error| renamed(error, template_path);
             self.bind(&mut pod, (template, &namespace), manager).map_err(there)?;
-            self.read_probes(&mut pod, template).map_err(there)?;
         }
         Ok((pod, replicas))
     }
