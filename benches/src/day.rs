@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use cluster::spec::{
     BatchLatency, ColdStartSpec, ControllerManager, ControllerSpec, FleetSpec, InstanceOffering, InterruptionModel,
-    KillRule, MetricsSpec, NoReplicaRule, NodeTimings, PodSpec, PolicySpec, PredictiveRole, PredictiveSpec, Routing,
-    ServiceModel, ServiceSpec, SimulationSpec, SloSpec, WarmPoolSpec,
+    MetricsSpec, NodeTimings, PodSpec, PolicySpec, PredictiveRole, PredictiveSpec, ServiceModel, ServicePolicy,
+    ServiceSpec, SimulationSpec, SloSpec, WarmPoolSpec,
 };
 use policy::hpa::{HpaSpec, MetricSpec, MetricTarget};
 use policy::keda::{ScaledObject, Trigger};
 use promql::adapter::{GroupResource, NameRule, Resources, Rule, Rules};
 use record::Purchase;
 use units::{Bytes, Millicores, SimDuration, SimTime, UsdPerHour};
-use workload::{DailyWave, Distribution, LoadShape, RateLog, Traffic};
+use workload::{DailyWave, Distribution, LoadShape, Traffic};
 
 /// Requests per second that load one replica to 70 %: full batches of 8 take 60 ms.
 const REPLICA_RPS: f64 = 93.0;
@@ -39,12 +39,13 @@ pub fn bench_day_of(rate: f64, length: SimDuration) -> SimulationSpec {
         end: SimTime::ZERO + length,
         warm_up: SimDuration::ZERO,
         timeline_step: seconds(60),
-        service: service(rate),
-        traffic: Traffic::Poisson { rate: Arc::new(curve) },
-        history: Arc::new(RateLog::default()),
+        services: vec![ServiceSpec {
+            traffic: Traffic::Poisson { rate: Arc::new(curve) },
+            slo: SloSpec { latency: Some(SimDuration::from_millis(100)), ttft: None, tpot: None, objective: 0.99 },
+            targets: targets(),
+            ..service(rate)
+        }],
         prehistory: cluster::spec::PrehistorySpec::default(),
-        rollouts: Vec::new(),
-        slo: SloSpec { latency: Some(SimDuration::from_millis(100)), ttft: None, tpot: None, objective: 0.99 },
         fleet: fleet(),
         metrics: MetricsSpec {
             scrape_interval: seconds(15),
@@ -52,7 +53,6 @@ pub fn bench_day_of(rate: f64, length: SimDuration) -> SimulationSpec {
             dcgm_interval: seconds(30),
             adapter_relist: seconds(30),
             resource_resolution: seconds(15),
-            targets: targets(),
             adapter: Some(adapter()),
             ..MetricsSpec::default()
         },
@@ -71,29 +71,20 @@ fn targets() -> Vec<exporters::Target> {
 /// The service of the bench day, with replicas for `rate` requests a second.
 pub(crate) fn service(rate: f64) -> ServiceSpec {
     let latency = |size: u64| SimDuration::from_millis(20 + 5 * size);
+    let model = ServiceModel::DynamicBatching {
+        batch_max: BATCH_MAX as u32,
+        preferred: Vec::new(),
+        queue_delay: SimDuration::from_millis(5),
+        latency: BatchLatency { table: (1..=BATCH_MAX).map(latency).collect() },
+    };
     ServiceSpec {
-        name: "server".into(),
-        namespace: "default".into(),
-        model: ServiceModel::DynamicBatching {
-            batch_max: BATCH_MAX as u32,
-            preferred: Vec::new(),
-            queue_delay: SimDuration::from_millis(5),
-            latency: BatchLatency { table: (1..=BATCH_MAX).map(latency).collect() },
-        },
-        routing: Routing::CentralQueue,
-        no_replica: NoReplicaRule::Hold,
-        queue_limit: None,
-        client_timeout: None,
-        retries: None,
-        kill_rule: KillRule::Requeue,
         replicas_initial: replicas_for(rate / 2.0) + 1,
-        order: cluster::spec::ReplicaOrder::Parallel,
-        min_ready: SimDuration::ZERO,
         pod: PodSpec {
             probe_period: SimDuration::from_secs(5),
             endpoint_delay: SimDuration::from_secs(1),
             ..PodSpec::plain()
         },
+        ..ServiceSpec::plain("server", model)
     }
 }
 
@@ -161,10 +152,7 @@ fn policies(rate: f64) -> Vec<PolicySpec> {
     });
     let named = |name: &str, controllers, warm_pool| PolicySpec {
         name: name.into(),
-        controllers,
-        warm_pool,
-        pause_pods: None,
-        replicas_initial: None,
+        services: vec![ServicePolicy { controllers, warm_pool, ..ServicePolicy::default() }],
     };
     let pool = WarmPoolSpec {
         size: 2,
@@ -173,10 +161,8 @@ fn policies(rate: f64) -> Vec<PolicySpec> {
         on_demand: false,
         cover_notices: true,
     };
-    let fixed = PolicySpec {
-        replicas_initial: Some(peak + 1),
-        ..named("static", vec![ControllerSpec::Static { replicas: peak + 1 }], None)
-    };
+    let mut fixed = named("static", vec![ControllerSpec::Static { replicas: peak + 1 }], None);
+    fixed.services[0].replicas_initial = Some(peak + 1);
     vec![
         fixed,
         named("hpa", vec![hpa()], None),

@@ -49,6 +49,6 @@ pub fn simulate_to(
 /// The same as [`simulate`] with every request event handled one by one: the oracle of the fast flows, for tests.
 #[doc(hidden)]
 pub fn simulate_by_events(spec: &spec::SimulationSpec, policy: usize, seed: u64, keep: Keep) -> record::RunRecord {
-    let replicas = spec.replicas_at_start(policy);
-    model::simulate_flow(spec, policy, seed, keep, flow::build_events(spec, replicas, seed, keep))
+    let replicas = spec.replicas_at_start(policy, 0);
+    model::simulate_flow(spec, policy, seed, keep, flow::build_events(flow::Served::new(spec, 0, replicas, seed), keep))
 }

@@ -10,7 +10,7 @@ use promql::{Options, Query};
 use units::SimDuration;
 use workload::{RateCurve, Traffic};
 
-use crate::spec::{ControllerSpec, MetricsSpec, PolicySpec, ServiceModel, ServiceSpec, SimulationSpec};
+use crate::spec::{ControllerSpec, MetricsSpec, ServiceModel, ServicePolicy, ServiceSpec, SimulationSpec};
 
 /// Share of what the replicas of the start can serve that arrives before the run at most, unless its rate is stated: a service that
 /// has been running was not falling behind all the time.
@@ -41,14 +41,16 @@ impl Needed {
 
 /// What the policies of `spec` need; `None` if none of them reads a metric.
 pub fn needed(spec: &SimulationSpec) -> Option<Needed> {
-    let each = spec.policies.iter().filter_map(|policy| needed_by(policy, &spec.metrics));
+    let of_services = |policy| spec.services.iter().zip(policy);
+    let each = spec.policies.iter().flat_map(|policy| of_services(&policy.services));
+    let each = each.filter_map(|(service, policy)| needed_by(policy, service, &spec.metrics));
     each.reduce(|one, other| Needed {
         ranges: one.ranges.max(other.ranges),
         memories: one.memories.max(other.memories),
     })
 }
 
-fn needed_by(policy: &PolicySpec, metrics: &MetricsSpec) -> Option<Needed> {
+fn needed_by(policy: &ServicePolicy, service: &ServiceSpec, metrics: &MetricsSpec) -> Option<Needed> {
     let mut queries = Vec::new();
     let mut memories = SimDuration::ZERO;
     for controller in &policy.controllers {
@@ -70,8 +72,10 @@ fn needed_by(policy: &PolicySpec, metrics: &MetricsSpec) -> Option<Needed> {
             }
         }
     }
-    (!queries.is_empty())
-        .then(|| Needed { ranges: ranges(&queries, metrics), memories: memories.min(REHEARSAL_MAX) + FIRST_PASS })
+    (!queries.is_empty()).then(|| Needed {
+        ranges: ranges(&queries, service, metrics),
+        memories: memories.min(REHEARSAL_MAX) + FIRST_PASS,
+    })
 }
 
 fn hpa_queries(spec: &HpaSpec) -> Vec<MetricQuery> {
@@ -91,7 +95,7 @@ fn longest_window(spec: &HpaSpec) -> SimDuration {
 
 /// The longest way from what happens to what a query answers: exporter, scrape, range, list of the adapter, and two scrapes more for
 /// the first difference.
-fn ranges(queries: &[MetricQuery], metrics: &MetricsSpec) -> SimDuration {
+fn ranges(queries: &[MetricQuery], service: &ServiceSpec, metrics: &MetricsSpec) -> SimDuration {
     let millis = |duration: SimDuration| (duration.as_nanos() / 1_000_000) as i64;
     // An instant selector needs one sample, not all that the lookback would show.
     let options = Options { lookback_ms: millis(metrics.scrape_interval), ..Options::default() };
@@ -107,7 +111,7 @@ fn ranges(queries: &[MetricQuery], metrics: &MetricsSpec) -> SimDuration {
     });
     let behind = asked.chain(listed).max().unwrap_or(0).max(0);
     let behind = SimDuration::from_millis(behind.unsigned_abs());
-    let intervals = metrics.targets.iter().map(|target| target.interval);
+    let intervals = service.targets.iter().map(|target| target.interval);
     let interval = intervals.fold(metrics.scrape_interval, SimDuration::max);
     behind + metrics.dcgm_interval.max(metrics.resource_resolution) + interval * 2
 }
@@ -144,17 +148,17 @@ pub fn capacity(service: &ServiceSpec, tokens: Option<(f64, f64)>) -> f64 {
 }
 
 /// Requests per second before the run that `replicas` can keep up with.
-pub fn sustainable(spec: &SimulationSpec, replicas: u32) -> f64 {
-    let tokens = spec.prehistory.tokens.as_ref().map(|(prompt, output)| (prompt.mean(), output.mean()));
-    SUSTAINABLE * f64::from(replicas) * capacity(&spec.service, tokens)
+pub fn sustainable(service: &ServiceSpec, replicas: u32) -> f64 {
+    let tokens = service.earlier.tokens.as_ref().map(|(prompt, output)| (prompt.mean(), output.mean()));
+    SUSTAINABLE * f64::from(replicas) * capacity(service, tokens)
 }
 
 /// What arrives before the run at `replicas` replicas, from the beginning of the prehistory on; nothing where there are none, for
 /// then nobody has called.
-pub(crate) fn traffic(spec: &SimulationSpec, replicas: u32) -> Option<Traffic> {
-    let before = &spec.prehistory;
-    let curve = before.rate.as_ref().filter(|_| replicas > 0 && !before.length.is_zero())?;
-    let limit = if before.is_rate_stated { f64::INFINITY } else { sustainable(spec, replicas) };
+pub(crate) fn traffic(length: SimDuration, service: &ServiceSpec, replicas: u32) -> Option<Traffic> {
+    let before = &service.earlier;
+    let curve = before.rate.as_ref().filter(|_| replicas > 0 && !length.is_zero())?;
+    let limit = if before.is_rate_stated { f64::INFINITY } else { sustainable(service, replicas) };
     let rates = curve.rates.iter().map(|rate| rate.min(limit)).collect();
     let rate = Arc::new(RateCurve { step: curve.step, rates });
     let source = match &before.gaps {

@@ -10,7 +10,7 @@ use record::RequestRow;
 use units::SimTime;
 use workload::{ArrivalCursor, TraceChunk};
 
-use crate::spec::SimulationSpec;
+use crate::spec::{ServiceSpec, SimulationSpec};
 
 /// Takes the rows of requests while a run goes on.
 pub trait RequestSink: Send {
@@ -38,11 +38,11 @@ pub(crate) struct InOrder {
 }
 
 impl InOrder {
-    /// For a run of `spec` under `seed`.
-    pub(crate) fn new(spec: &SimulationSpec, seed: u64, sink: Box<dyn RequestSink>) -> Self {
+    /// For a service of a run of `spec` under the service's `seed`.
+    pub(crate) fn new(spec: &SimulationSpec, service: &ServiceSpec, seed: u64, sink: Box<dyn RequestSink>) -> Self {
         Self {
             sink,
-            cursor: ArrivalCursor::new(&spec.traffic, seed, spec.end),
+            cursor: ArrivalCursor::new(&service.traffic, seed, spec.end),
             chunk: TraceChunk::default(),
             measure_from: spec.warm_up.as_nanos(),
             places: VecDeque::new(),

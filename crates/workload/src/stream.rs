@@ -35,6 +35,8 @@ pub enum Purpose {
     Prehistory = 13,
     /// Names of pods and identities of things, which only look random.
     Name = 14,
+    /// Seeds of the services of a run.
+    Service = 15,
 }
 
 /// One independent random stream: xoshiro256++, seeded from (seed, purpose, entity) by SplitMix64. The same numbers on every platform.

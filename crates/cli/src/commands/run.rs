@@ -143,7 +143,7 @@ pub fn simulate(
             )));
         }
         Some(relative) => {
-            let miss_floor = 1.0 - loaded.spec.slo.objective;
+            let miss_floor = 1.0 - loaded.spec.services[0].slo.objective;
             let precision = Precision { relative, miss_floor, ..Precision::default() };
             let (results, report) = experiment::run_to_precision(workers, &plan, precision, &runner);
             (results, Some(report))
@@ -175,7 +175,7 @@ fn check_repetition(recorded: Option<&RunFile>, now: &RunFile) -> Result<()> {
 /// The report over what was found; `with` gets it because it borrows from here.
 pub fn with_report<T>(loaded: &Loaded, results: &Results, with: impl FnOnce(&RunReport<'_>) -> T) -> T {
     let summaries: Vec<_> = results.policies.iter().map(experiment::PolicyResult::summaries).collect();
-    let objective = loaded.spec.slo.objective;
+    let objective = loaded.spec.services[0].slo.objective;
     let budgets: Vec<_> = results.policies.iter().map(|policy| error_budget(policy, objective)).collect();
     let outcomes: Vec<PolicyOutcome<'_>> = results
         .policies
@@ -196,7 +196,7 @@ pub fn with_report<T>(loaded: &Loaded, results: &Results, with: impl FnOnce(&Run
             unix_seconds: loaded.spec.start_unix_seconds,
             utc_offset_seconds: loaded.utc_offset_seconds,
         }),
-        slo_threshold: loaded.spec.slo.latency,
+        slo_threshold: loaded.spec.services[0].slo.latency,
         objective,
         policies: &outcomes,
         comparisons: &comparisons,

@@ -50,7 +50,7 @@ pub fn sweep(args: &args::Sweep) -> Result<Outcome> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         command: std::env::args().collect(),
         sweep: text,
-        objective: tuned.loaded.spec.slo.objective,
+        objective: tuned.loaded.spec.services[0].slo.objective,
         wall_time_s: 0.0,
         jobs: workers.jobs(),
     };

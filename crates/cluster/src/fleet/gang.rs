@@ -23,20 +23,21 @@ impl Gang {
     /// Every pod is on its own.
     pub const NONE: Self = Self { size: 1, leader_ready_first: false };
 
-    /// The pods of the group `pod` is of.
-    fn of(self, pod: PodId) -> impl Iterator<Item = PodId> + Clone + use<> {
-        let leader = pod.0 - pod.0 % self.size;
-        (leader..leader + self.size).map(PodId)
+    /// Its pods, the leader first.
+    pub fn pods(self, group: PodId) -> impl Iterator<Item = PodId> + Clone + use<> {
+        let first = group.index() * self.size as usize;
+        (first..first + self.size as usize).map(move |index| PodId::new(group.service(), index))
     }
 
     /// The first pod of a group.
     pub fn leader(self, group: PodId) -> PodId {
-        PodId(group.0 * self.size)
+        PodId::new(group.service(), group.index() * self.size as usize)
     }
 
     /// The group `pod` is of, and its place there: 0 is the leader.
     pub fn place(self, pod: PodId) -> (PodId, u32) {
-        (PodId(pod.0 / self.size), pod.0 % self.size)
+        let size = self.size as usize;
+        (PodId::new(pod.service(), pod.index() / size), (pod.index() % size) as u32)
     }
 
     /// Whether the server in `pod` does not answer before all of its group could: a leader is asked, and needs its workers for an answer.
@@ -59,7 +60,7 @@ impl Fleet {
             return self.turn_ready(pod, out);
         }
         self.enter_phase(pod, PodPhase::Group);
-        let group = self.gang.of(pod);
+        let group = self.gang.pods(self.gang.place(pod).0);
         if group.clone().all(|other| self.pods.get(other.index()).is_some_and(|pod| pod.phase == PodPhase::Group)) {
             group.for_each(|other| self.turn_ready(other, out));
             return;

@@ -41,7 +41,7 @@ pub struct Groups {
     gang: Gang,
     restart: GroupRestart,
     /// By replica; empty where a replica is one pod.
-    groups: Vec<Group>,
+    known: Vec<Group>,
 }
 
 impl Groups {
@@ -49,17 +49,12 @@ impl Groups {
     pub fn new(spec: &FleetSpec, pod: &PodSpec, seed: u64) -> Self {
         let Some(group) = &pod.group else {
             let fleet = Fleet::new(spec, pod, seed);
-            return Self { fleet, gang: Gang::NONE, restart: GroupRestart::Group, groups: Vec::new() };
+            return Self { fleet, gang: Gang::NONE, restart: GroupRestart::Group, known: Vec::new() };
         };
         let gang = Gang { size: group.size, leader_ready_first: group.leader_ready_first };
         let mut fleet = Fleet::new(spec, &pod.largest_of_group(), seed);
         fleet.gang = gang;
-        Self { fleet, gang, restart: group.restart, groups: Vec::new() }
-    }
-
-    fn pods_of(&self, replica: PodId) -> impl Iterator<Item = PodId> + Clone + use<> {
-        let leader = self.gang.leader(replica).0;
-        (leader..leader + self.gang.size).map(PodId)
+        Self { fleet, gang, restart: group.restart, known: Vec::new() }
     }
 
     fn is_plain(&self) -> bool {
@@ -93,8 +88,8 @@ impl Groups {
         }
         let from = out.notices.len();
         let placed =
-            self.pods_of(replica).filter(|&pod| self.fleet.create_ready_pod(pod, role, now, out)).count() as u32;
-        self.groups.push(Group { started: placed, loaded: placed, ..Group::default() });
+            self.gang.pods(replica).filter(|&pod| self.fleet.create_ready_pod(pod, role, now, out)).count() as u32;
+        self.known.push(Group { started: placed, loaded: placed, ..Group::default() });
         self.translate(from, out);
         placed == self.gang.size
     }
@@ -104,9 +99,9 @@ impl Groups {
         if self.is_plain() {
             return self.fleet.create_pod(replica, role, now, out);
         }
-        self.groups.push(Group::default());
+        self.known.push(Group::default());
         let from = out.notices.len();
-        for pod in self.pods_of(replica) {
+        for pod in self.gang.pods(replica) {
             if self.gang.leader_ready_first && pod != self.gang.leader(replica) {
                 self.fleet.create_later(pod, role, now);
             } else {
@@ -118,12 +113,12 @@ impl Groups {
 
     /// See [`Fleet::set_role`].
     pub fn set_role(&mut self, replica: PodId, role: PodRole, now: SimTime) {
-        self.pods_of(replica).for_each(|pod| self.fleet.set_role(pod, role, now));
+        self.gang.pods(replica).for_each(|pod| self.fleet.set_role(pod, role, now));
     }
 
     /// See [`Fleet::begin_drain`].
     pub fn begin_drain(&mut self, replica: PodId, now: SimTime) {
-        self.pods_of(replica).for_each(|pod| self.fleet.begin_drain(pod, now));
+        self.gang.pods(replica).for_each(|pod| self.fleet.begin_drain(pod, now));
     }
 
     /// See [`Fleet::delete_pod`]: all that is left of the replica.
@@ -131,9 +126,9 @@ impl Groups {
         if self.is_plain() {
             return self.fleet.delete_pod(replica, ending, now, out);
         }
-        self.groups[replica.index()].end = End::Over;
+        self.known[replica.index()].end = End::Over;
         let from = out.notices.len();
-        for pod in self.pods_of(replica) {
+        for pod in self.gang.pods(replica) {
             self.fleet.delete_pod(pod, ending, now, out);
         }
         self.translate(from, out);
@@ -141,7 +136,7 @@ impl Groups {
 
     /// See [`Fleet::add_busy`]: the GPUs of all its pods were.
     pub fn add_busy(&mut self, replica: PodId, busy: SimDuration) {
-        self.pods_of(replica).for_each(|pod| self.fleet.add_busy(pod, busy));
+        self.gang.pods(replica).for_each(|pod| self.fleet.add_busy(pod, busy));
     }
 
     /// See [`Fleet::handle`].
@@ -225,7 +220,7 @@ impl Groups {
         if self.is_plain() {
             return (pods, nodes);
         }
-        let replicas = pods.chunks(self.gang.size as usize).zip(0..).map(|(group, index)| as_one(PodId(index), group));
+        let replicas = pods.chunks(self.gang.size as usize).map(|group| as_one(self.gang.place(group[0].pod).0, group));
         (replicas.collect(), nodes)
     }
 
@@ -244,7 +239,7 @@ impl Groups {
         let is_leader = place == 0;
         let (size, restart) = (self.gang.size, self.restart);
         let ending = self.fleet.ending(pod);
-        let group = &mut self.groups[replica.index()];
+        let group = &mut self.known[replica.index()];
         match notice {
             Notice::Scheduled { node, .. } if is_leader => Some(Notice::Scheduled { pod: replica, node }),
             Notice::Scheduled { node, .. } => Some(Notice::Joined { pod: replica, place, node }),
@@ -314,6 +309,9 @@ fn as_one(replica: PodId, pods: &[ReplicaLife]) -> ReplicaLife {
     life.pod = replica;
     life.worker_nodes = pods[1..].iter().filter_map(|pod| pod.node).collect();
     life.ended = pods.iter().map(|pod| pod.ended).max_by_key(|ended| ended.unwrap_or(SimTime::MAX)).flatten();
+    // What befell the first to go befell the group.
+    let first = pods.iter().min_by_key(|pod| pod.ended.unwrap_or(SimTime::MAX));
+    life.ending = first.map_or(life.ending, |pod| pod.ending);
     life.cost = pods.iter().map(|pod| pod.cost).sum();
     life.restarts = pods.iter().map(|pod| pod.restarts).sum();
     life.waits = pods.iter().flat_map(|pod| pod.waits.iter().cloned()).collect();

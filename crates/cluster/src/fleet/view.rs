@@ -42,7 +42,7 @@ pub struct WorkerView {
 impl Fleet {
     /// A pod of a group besides its leader, if it is there.
     pub fn worker(&self, replica: PodId, place: u32) -> Option<WorkerView> {
-        let pod = PodId(self.gang.leader(replica).0 + place);
+        let pod = self.gang.pods(replica).nth(place as usize)?;
         let state = self.pods.get(pod.index())?;
         if state.phase == PodPhase::Gone || self.quota.holds(pod) {
             return None;

@@ -217,25 +217,44 @@ pub trait Flow: Send {
     fn finish(&mut self, now: SimTime) -> u64;
 }
 
-/// The fastest flow that can express the service of `spec`, without any replica yet. `replicas` are there from the start.
-pub(crate) fn build(spec: &SimulationSpec, replicas: u32, seed: u64, keep: Keep) -> Box<dyn Flow> {
-    let service = &spec.service;
-    let (intake, meter) = sources(spec, replicas, seed, keep);
+/// One service of a run, as much of it as its requests meet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Served<'a> {
+    /// The run.
+    pub spec: &'a SimulationSpec,
+    /// The service.
+    pub service: &'a ServiceSpec,
+    /// Replicas that are there from the start.
+    pub replicas: u32,
+    /// The seed of the service.
+    pub seed: u64,
+}
+
+impl<'a> Served<'a> {
+    /// Service number `service` of `spec` under the seed of a run, with so many replicas at the start.
+    pub fn new(spec: &'a SimulationSpec, service: usize, replicas: u32, seed: u64) -> Self {
+        let service = &spec.services[service];
+        Self { spec, service, replicas, seed: service.seed(seed) }
+    }
+}
+
+/// The fastest flow that can express a service, without any replica yet.
+pub(crate) fn build(served: Served<'_>, keep: Keep) -> Box<dyn Flow> {
+    let service = served.service;
+    let (intake, meter) = sources(served, keep);
     match &service.model {
-        ServiceModel::Slots { .. } => build_with(Slots::of(service), spec, seed, (intake, meter)),
-        ServiceModel::DynamicBatching { .. } => build_with(Batching::of(service), spec, seed, (intake, meter)),
-        ServiceModel::ContinuousBatching { .. } => Box::new(LlmFlow::new(service, seed, intake, meter)),
+        ServiceModel::Slots { .. } => build_with(Slots::of(service), served, (intake, meter)),
+        ServiceModel::DynamicBatching { .. } => build_with(Batching::of(service), served, (intake, meter)),
+        ServiceModel::ContinuousBatching { .. } => Box::new(LlmFlow::new(service, served.seed, intake, meter)),
     }
 }
 
 fn build_with<D: Discipline + 'static>(
     discipline: D,
-    spec: &SimulationSpec,
-    seed: u64,
+    Served { spec, service, seed, .. }: Served<'_>,
     (intake, meter): (Intake, Meter),
 ) -> Box<dyn Flow> {
-    let service = &spec.service;
-    if sends_to_the_dead(spec) {
+    if sends_to_the_dead(spec, service) {
         Box::new(EventFlow::new(service, seed, intake, meter))
     } else if central::is_expressible(service) {
         Box::new(CentralFlow::new(service, discipline, intake, meter))
@@ -247,9 +266,9 @@ fn build_with<D: Discipline + 'static>(
 }
 
 /// Whether requests may go to replicas that answer no more. Elsewhere one that stops is known to have at once.
-pub(crate) fn sends_to_the_dead(spec: &SimulationSpec) -> bool {
-    let is_language_model = matches!(spec.service.model, ServiceModel::ContinuousBatching { .. });
-    !is_language_model && (may_refuse(&spec.service) || keeps_dead_endpoints(spec))
+pub(crate) fn sends_to_the_dead(spec: &SimulationSpec, service: &ServiceSpec) -> bool {
+    let is_language_model = matches!(service.model, ServiceModel::ContinuousBatching { .. });
+    !is_language_model && (may_refuse(service) || keeps_dead_endpoints(spec, service))
 }
 
 /// Whether a replica may be told to stop before the router knows that it will.
@@ -260,39 +279,40 @@ fn may_refuse(service: &ServiceSpec) -> bool {
 
 /// Whether the router goes on sending requests to replicas that are gone with their nodes, until those are found lost. Where replicas
 /// pull from one queue nobody sends them any, and language models have a flow of their own that takes them to fail over at once.
-pub(crate) fn keeps_dead_endpoints(spec: &SimulationSpec) -> bool {
+pub(crate) fn keeps_dead_endpoints(spec: &SimulationSpec, service: &ServiceSpec) -> bool {
     spec.fleet.spot.node_lost.is_some()
-        && spec.service.routing != Routing::CentralQueue
-        && !matches!(spec.service.model, ServiceModel::ContinuousBatching { .. })
+        && service.routing != Routing::CentralQueue
+        && !matches!(service.model, ServiceModel::ContinuousBatching { .. })
 }
 
-/// The event flow for the service of `spec`.
-pub(crate) fn build_events(spec: &SimulationSpec, replicas: u32, seed: u64, keep: Keep) -> Box<dyn Flow> {
-    let (intake, meter) = sources(spec, replicas, seed, keep);
-    Box::new(EventFlow::new(&spec.service, seed, intake, meter))
+/// The event flow for a service.
+pub(crate) fn build_events(served: Served<'_>, keep: Keep) -> Box<dyn Flow> {
+    let (intake, meter) = sources(served, keep);
+    Box::new(EventFlow::new(served.service, served.seed, intake, meter))
 }
 
-/// Where the requests of `spec` come from, those before its start included, and where what happens to them is counted.
-fn sources(spec: &SimulationSpec, replicas: u32, seed: u64, keep: Keep) -> (Intake, Meter) {
+/// Where the requests of a service come from, those before its start included, and where what happens to them is counted.
+fn sources(served: Served<'_>, keep: Keep) -> (Intake, Meter) {
+    let Served { spec, service, seed, .. } = served;
     let origin = SimTime::ZERO + spec.prehistory.length;
     let measure_from = origin + spec.warm_up;
-    let meter = Meter::new(measure_from, Rules::of(&spec.service).timeout, &spec.slo, keep.requests);
-    let (service_time, padding) = match &spec.service.model {
-        ServiceModel::Slots { service, .. } => (Some(service), 1),
+    let meter = Meter::new(measure_from, Rules::of(service).timeout, &service.slo, keep.requests);
+    let (service_time, padding) = match &service.model {
+        ServiceModel::Slots { service: time, .. } => (Some(time), 1),
         ServiceModel::DynamicBatching { batch_max, .. } => (None, *batch_max as usize),
         ServiceModel::ContinuousBatching { .. } => (None, 1),
     };
-    let tokens = |seed| match &spec.service.model {
+    let tokens = |seed| match &service.model {
         ServiceModel::ContinuousBatching { prompt_tokens, output_tokens, .. } => {
             Some(TokenCounts::new(prompt_tokens, output_tokens, seed))
         }
         _ => None,
     };
-    let mut intake = Intake::new(&spec.traffic, seed, spec.end, service_time, padding);
+    let mut intake = Intake::new(&service.traffic, seed, spec.end, service_time, padding);
     if let Some(tokens) = tokens(seed) {
         intake = intake.with_tokens(tokens);
     }
-    let early = prehistory::traffic(spec, replicas);
+    let early = prehistory::traffic(spec.prehistory.length, served.service, served.replicas);
     let early_seed = Stream::new(seed, Purpose::Prehistory, 0).next_u64();
     let intake = intake
         .preceded_by(origin, (early.as_ref(), early_seed), service_time, tokens(early_seed))

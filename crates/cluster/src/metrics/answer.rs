@@ -54,7 +54,7 @@ impl Pipeline {
             }
             MetricQuery::PromQl { .. } if self.outages.prometheus(now) => Err(error("Prometheus does not answer")),
             MetricQuery::Resource { name, .. } => match &self.resources {
-                Some(resources) => Ok(resources.answer(name, (&self.fixed.service, &self.fixed.usage), pods)),
+                Some(resources) => Ok(resources.answer(name, &self.fixed.service, pods)),
                 None => Err(error("metrics-server is not there")),
             },
             MetricQuery::Pods { name, selector } if self.metrics.gke.metrics.contains_key(name) => {

@@ -155,8 +155,8 @@ impl Pipeline {
         let mut readers =
             Readers { queries, adapter, expressions: Vec::new(), rules: rules::groups(&metrics.rules, seed), gke };
         let containers: Vec<String> =
-            spec.service.pod.containers.iter().map(|container| container.name.clone()).collect();
-        let (plans, watched) = plan::plan(&metrics.targets, &mut readers, &containers);
+            spec.services[0].pod.containers.iter().map(|container| container.name.clone()).collect();
+        let (plans, watched) = plan::plan(&spec.services[0].targets, &mut readers, &containers);
         let mut tally = Tally::default();
         let shown = plans.iter().flat_map(|plan| {
             plan.own.iter().chain(plan.of_objects.iter().flat_map(|(_, series)| series)).map(|series| series.figure)
@@ -171,7 +171,7 @@ impl Pipeline {
         let reads_resources = asked.iter().any(|query| matches!(query, MetricQuery::Resource { .. }));
         Self {
             fixed: Fixed::new(spec),
-            names: Names::new(&spec.service.name, seed),
+            names: Names::new(&spec.services[0].name, seed),
             seed,
             storage: Storage::new(retention),
             options,
@@ -306,7 +306,7 @@ impl Pipeline {
         if !self.is_read {
             return;
         }
-        self.devices.node_is_up(node, &fleet.node_view(node), (&self.metrics.usage, now));
+        self.devices.node_is_up(node, &fleet.node_view(node), (&self.fixed.service.usage, now));
         if self.reads_gpus {
             let phase = Stream::new(self.seed, Purpose::Phase, u64::from(node.0) | 1 << 40)
                 .below(self.metrics.dcgm_interval.as_nanos());
@@ -364,7 +364,7 @@ impl Pipeline {
     }
 
     fn dcgm_refresh(&mut self, node: NodeId, world: &mut World<'_>) {
-        if self.devices.refresh(node, (world, &self.processes), &self.metrics.usage) {
+        if self.devices.refresh(node, (world, &self.processes), &self.fixed.service.usage) {
             let next = world.now + self.metrics.dcgm_interval;
             self.pending.push((next.saturating_sub(DCGM_WINDOW).max(world.now), MetricsEvent::DcgmSample(node)));
         }
@@ -403,7 +403,7 @@ impl Pipeline {
     fn read_resources(&mut self, world: &mut World<'_>) {
         if let Some(resources) = &mut self.resources {
             let resolution = self.metrics.resource_resolution;
-            resources.read(world, &self.processes, (&self.fixed.service, &self.fixed.usage), resolution);
+            resources.read(world, &self.processes, &self.fixed.service, resolution);
             self.pending.push((world.now + resolution, MetricsEvent::Resources));
         }
     }

@@ -79,10 +79,10 @@ pub(super) struct Shown {
 
 impl Shown {
     /// The same series of a pod whose container is called otherwise.
-    pub fn of_container(&self, name: String) -> Self {
+    pub fn of_container(&self, name: &str) -> Self {
         let mut other = self.clone();
         let named = other.labels.iter_mut().find(|label| label.name == "container");
-        named.into_iter().for_each(|label| label.value = Template::new(name.as_str()));
+        named.into_iter().for_each(|label| label.value = Template::new(name));
         other
     }
 }

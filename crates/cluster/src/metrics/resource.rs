@@ -9,7 +9,7 @@ use units::{PodId, SimDuration, SimTime};
 use super::process::Process;
 use super::usage::Usage;
 use super::world::World;
-use crate::spec::{ServiceSpec, UsageSpec};
+use crate::spec::ServiceSpec;
 
 /// A pod whose first reading comes this long after its start has a usage at once: from its start to that reading.
 const YOUNGEST: SimDuration = SimDuration::from_secs(10);
@@ -33,7 +33,7 @@ impl ResourceSamples {
         &mut self,
         world: &mut World<'_>,
         processes: &[Process],
-        (service, usage): (&ServiceSpec, &UsageSpec),
+        service: &ServiceSpec,
         resolution: SimDuration,
     ) {
         let mut known = std::mem::take(&mut self.points);
@@ -41,7 +41,7 @@ impl ResourceSamples {
             let Some(process) = processes.get(pod.index()) else { continue };
             let Some(started) = process.started.filter(|_| !process.is_lost) else { continue };
             let seen = world.pod(pod, process);
-            let usage = Usage { spec: usage, service, process, seen, pod };
+            let usage = Usage { service, process, seen, pod };
             let containers = (0..service.pod.containers.len())
                 .map(|container| {
                     (usage.cpu_seconds(Some(container), world), usage.memory_bytes(Some(container), world))
@@ -58,14 +58,9 @@ impl ResourceSamples {
     }
 
     /// Usage per container over the time between the last two readings.
-    pub(super) fn answer(
-        &self,
-        resource: &str,
-        (service, usage): (&ServiceSpec, &UsageSpec),
-        pods: &crate::model::Pods,
-    ) -> MetricReading {
-        let guesses_cpu = usage.cpu.is_none();
-        let guesses_memory = usage.memory.is_none();
+    pub(super) fn answer(&self, resource: &str, service: &ServiceSpec, pods: &crate::model::Pods) -> MetricReading {
+        let guesses_cpu = service.usage.cpu.is_none();
+        let guesses_memory = service.usage.memory.is_none();
         let usage = |pod: PodId| {
             let (newest, before) = self.points.get(&pod)?;
             let before = before.as_ref()?;

@@ -103,7 +103,7 @@ impl Pipeline {
         for series in shown {
             let fill = |variable| self.fill(variable, subject, exporter);
             let shown = match subject {
-                Subject::Worker(_, place) => exposed(&series.of_container(self.first_container(place)), fill),
+                Subject::Worker(_, place) => exposed(&series.of_container(&self.first_container(place)), fill),
                 _ => exposed(series, fill),
             };
             let Some(labels) = scrape.stored_labels(&shown) else { continue };

@@ -10,7 +10,7 @@ use policy::MetricQuery;
 use promql::Query;
 use record::Purchase;
 use units::{Bytes, Millicores, NodeId, PodId, SimDuration, SimTime, UsdPerHour};
-use workload::{Distribution, RateLog, Trace, TraceChunk, Traffic};
+use workload::{Distribution, Trace, TraceChunk, Traffic};
 
 use super::{MetricsEvent, Pipeline, ScalerStatus, World};
 use crate::Keep;
@@ -18,8 +18,8 @@ use crate::fleet::{Fleet, FleetEvent, Notice, Out, PodRole};
 use crate::flow::{self, Flow};
 use crate::model::{PodState, Pods, Role};
 use crate::spec::{
-    ContainerSpec, CpuUsage, FleetSpec, InstanceOffering, KillRule, MemoryUsage, MetricsSpec, NoReplicaRule,
-    NodeTimings, Outage, OutageSpec, PodSpec, Routing, ServiceModel, ServiceSpec, SimulationSpec, SloSpec, UsageSpec,
+    ContainerSpec, CpuUsage, FleetSpec, InstanceOffering, KillRule, MemoryUsage, MetricsSpec, NodeTimings, Outage,
+    OutageSpec, PodSpec, Routing, ServiceModel, ServiceSpec, SimulationSpec, UsageSpec,
 };
 
 fn seconds(count: u64) -> SimDuration {
@@ -84,28 +84,18 @@ fn spec(arrivals: &[u64], targets: Vec<Target>) -> SimulationSpec {
         end: at(3_600),
         warm_up: SimDuration::ZERO,
         timeline_step: seconds(60),
-        service: ServiceSpec {
-            name: "llm".into(),
+        services: vec![ServiceSpec {
             namespace: "ml".into(),
-            model: ServiceModel::Slots { concurrency: 1, service: Distribution::Constant(4.0) },
             routing: Routing::LeastRequests,
-            no_replica: NoReplicaRule::Hold,
-            queue_limit: None,
-            client_timeout: None,
-            retries: None,
             kill_rule: KillRule::Fail,
-            replicas_initial: 1,
-            order: crate::spec::ReplicaOrder::Parallel,
-            min_ready: SimDuration::ZERO,
             pod,
-        },
-        traffic: Traffic::Replay { source: Arc::new(Trace::new(columns).unwrap()), copies: 1.0 },
-        history: Arc::new(RateLog::default()),
+            traffic: Traffic::Replay { source: Arc::new(Trace::new(columns).unwrap()), copies: 1.0 },
+            targets,
+            ..ServiceSpec::plain("llm", ServiceModel::Slots { concurrency: 1, service: Distribution::Constant(4.0) })
+        }],
         prehistory: crate::spec::PrehistorySpec::default(),
-        rollouts: Vec::new(),
-        slo: SloSpec { latency: None, ttft: None, tpot: None, objective: 0.99 },
         fleet,
-        metrics: MetricsSpec { targets, ..MetricsSpec::default() },
+        metrics: MetricsSpec::default(),
         policies: Vec::new(),
     }
 }
@@ -127,9 +117,9 @@ impl Stage {
     fn new(spec: &SimulationSpec, queries: &[MetricQuery]) -> Self {
         let mut stage = Self {
             pipeline: Pipeline::new(spec, queries, 1),
-            flow: flow::build(spec, 0, 1, Keep::default()),
+            flow: flow::build(flow::Served::new(spec, 0, 0, 1), Keep::default()),
             pods: Pods::new(),
-            fleet: Fleet::new(&spec.fleet, &spec.service.pod, 1),
+            fleet: Fleet::new(&spec.fleet, &spec.services[0].pod, 1),
             out: Out::default(),
             metrics: Vec::new(),
             events: Vec::new(),
@@ -538,7 +528,7 @@ fn usage() -> UsageSpec {
 #[test]
 fn metrics_server_tells_the_stated_usage_over_its_window() {
     let mut spec = spec(&[120, 120], Vec::new());
-    spec.metrics.usage = usage();
+    spec.services[0].usage = usage();
     let ask = MetricQuery::Resource { name: "cpu".into(), container: None };
     let mut stage = Stage::new(&spec, &[ask]);
     stage.ready_pod();
@@ -555,7 +545,7 @@ fn metrics_server_tells_the_stated_usage_over_its_window() {
 #[test]
 fn a_starting_pod_uses_its_startup_cpu_and_its_memory_grows_until_it_is_loaded() {
     let mut spec = spec(&[], Vec::new());
-    spec.metrics.usage = usage();
+    spec.services[0].usage = usage();
     let ask = MetricQuery::Resource { name: "cpu".into(), container: None };
     let mut stage = Stage::new(&spec, &[ask]);
     stage.cold_pod();
@@ -591,7 +581,7 @@ fn cadvisor_counts_the_cpu_of_each_container_and_of_the_pod() {
         ..target(Exporter::CAdvisor, TargetOf::Node, vec![of("vllm"), of("proxy"), of("")])
     };
     let mut spec = spec(&[], vec![cadvisor]);
-    spec.metrics.usage = usage();
+    spec.services[0].usage = usage();
     let mut stage = Stage::asking(&spec, &["cpu"]);
     stage.ready_pod();
     stage.run_to(at(100));
@@ -615,7 +605,7 @@ fn gpu_memory_and_power_follow_the_statement() {
     let arrivals: Vec<u64> = (0..600).collect();
     let dcgm = target(Exporter::Dcgm, TargetOf::Node, names.map(with_gpu).into());
     let mut spec = spec(&arrivals, vec![dcgm]);
-    spec.metrics.usage = usage();
+    spec.services[0].usage = usage();
     let mut stage = Stage::asking(&spec, &[r#"{job="dcgm"}"#]);
     stage.ready_pod();
     stage.run_to(at(200));

@@ -7,13 +7,12 @@ use units::{PodId, SimTime};
 
 use super::process::Process;
 use super::world::{PodSeen, World};
-use crate::spec::{CpuUsage, MemoryUsage, ServiceModel, ServiceSpec, UsageSpec};
+use crate::spec::{CpuUsage, MemoryUsage, ServiceModel, ServiceSpec};
 
 const NANOS: f64 = 1e9;
 
 /// What the containers of one pod have used.
 pub(super) struct Usage<'a> {
-    pub spec: &'a UsageSpec,
     pub service: &'a ServiceSpec,
     pub process: &'a Process,
     pub seen: PodSeen,
@@ -40,7 +39,7 @@ impl Usage<'_> {
     fn cpu_of(&self, container: usize, world: &World<'_>) -> f64 {
         let Some(started) = self.process.started else { return 0.0 };
         let busy = self.seen.stats.busy_ns as f64 / NANOS;
-        match (self.spec.cpu, container) {
+        match (self.service.usage.cpu, container) {
             // A serving process keeps its cores busy while it serves.
             (None, _) => cores(self.service.pod.containers[container].cpu.map_or(0, |cpu| cpu.0)) * busy,
             (Some(cpu), 0) => self.main_cpu(cpu, started, world),
@@ -74,7 +73,7 @@ impl Usage<'_> {
 
     fn memory_of(&self, container: usize, world: &World<'_>) -> f64 {
         let Some(started) = self.process.started else { return 0.0 };
-        match (self.spec.memory, container) {
+        match (self.service.usage.memory, container) {
             (None, _) => self.service.pod.containers[container].memory.map_or(0.0, |memory| memory.0 as f64),
             (Some(memory), 0) => self.main_memory(memory, started, world),
             (Some(_), other) => self.other(other).map_or(0.0, |(_, memory)| memory as f64),
@@ -96,7 +95,7 @@ impl Usage<'_> {
     /// Constant CPU in millicores and memory in bytes of a container beside the main one.
     fn other(&self, container: usize) -> Option<(u64, u64)> {
         let name = &self.service.pod.containers[container].name;
-        let stated = self.spec.containers.iter().find(|(known, ..)| known == name);
+        let stated = self.service.usage.containers.iter().find(|(known, ..)| known == name);
         stated.map(|(_, cpu, memory)| (cpu.0, memory.0))
     }
 }

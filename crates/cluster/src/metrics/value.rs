@@ -13,7 +13,7 @@ use super::usage::Usage;
 use super::world::{PodSeen, World};
 use crate::flow::{Failure, LatencyLog, Load};
 use crate::model::PodObject;
-use crate::spec::{ServiceModel, ServiceSpec, SimulationSpec, UsageSpec};
+use crate::spec::{ServiceModel, ServiceSpec, SimulationSpec};
 
 /// What a series is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,7 +32,6 @@ pub(super) enum Subject {
 #[derive(Clone, Debug)]
 pub(super) struct Fixed {
     pub service: ServiceSpec,
-    pub usage: UsageSpec,
     /// Unix time of time zero of the clock the model runs on.
     pub start_unix_seconds: i64,
     /// What that clock is ahead of the fleet's, which begins with the run.
@@ -43,8 +42,7 @@ pub(super) struct Fixed {
 impl Fixed {
     pub fn new(spec: &SimulationSpec) -> Self {
         Self {
-            service: spec.service.clone(),
-            usage: spec.metrics.usage.clone(),
+            service: spec.services[0].clone(),
             start_unix_seconds: spec.start_unix_seconds - spec.prehistory.length.as_secs() as i64,
             before: spec.prehistory.length,
             time_zone: jiff::tz::TimeZone::get(&spec.time_zone).ok(),
@@ -274,7 +272,7 @@ impl Source<'_, '_> {
         let Subject::Pod(pod) = subject else { return f64::NAN };
         let seen = self.seen(pod);
         let process = self.process(pod);
-        let usage = Usage { spec: &self.fixed.usage, service: &self.fixed.service, process, seen, pod };
+        let usage = Usage { service: &self.fixed.service, process, seen, pod };
         match signal {
             Signal::CpuSeconds => usage.cpu_seconds(container, self.world),
             _ => usage.memory_bytes(container, self.world),

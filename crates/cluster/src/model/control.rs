@@ -11,7 +11,7 @@ use workload::{Purpose, RateLog, Stream};
 
 use super::{Cluster, Event};
 use crate::metrics::{Answer, ScalerStatus, World};
-use crate::spec::{ControllerManager, ControllerSpec, PolicySpec, ServiceSpec, SimulationSpec};
+use crate::spec::{ControllerManager, ControllerSpec, ServicePolicy, ServiceSpec, SimulationSpec};
 
 /// A push scaler sees a change within this time: the HTTP add-on's reads its interceptors every 0.5 s and pushes every 0.2 s.
 const PUSH_PERIOD: SimDuration = SimDuration::from_millis(700);
@@ -45,7 +45,8 @@ enum Controller {
 }
 
 impl Controllers {
-    pub(super) fn new(spec: &SimulationSpec, policy: &PolicySpec, seed: u64) -> Self {
+    /// The controllers of `policy` for `service`, which has this seed.
+    pub(super) fn new(spec: &SimulationSpec, service: &ServiceSpec, policy: &ServicePolicy, seed: u64) -> Self {
         let mut list = Vec::new();
         for controller in &policy.controllers {
             let phase = |period: SimDuration, index: usize| {
@@ -61,7 +62,7 @@ impl Controllers {
                 }
                 ControllerSpec::Hpa { spec: hpa, manager } => {
                     let first = phase(manager.sync_period, list.len());
-                    list.push(Controller::Plain(Box::new(hpa_controller(hpa, *manager, first, &spec.service))));
+                    list.push(Controller::Plain(Box::new(hpa_controller(hpa, *manager, first, service))));
                 }
                 ControllerSpec::Keda { scaled_object, manager } => {
                     let polling = scaled_object.polling_interval();
@@ -72,7 +73,7 @@ impl Controllers {
                     list.push(Controller::KedaOperator(Box::new(keda)));
                     if let Some(hpa) = hpa {
                         let first = phase(manager.sync_period, list.len());
-                        let hpa = Box::new(hpa_controller(&hpa, *manager, first, &spec.service));
+                        let hpa = Box::new(hpa_controller(&hpa, *manager, first, service));
                         list.push(Controller::KedaHpa { hpa, first });
                     }
                 }
@@ -84,7 +85,7 @@ impl Controllers {
             floor: 0,
             standby: None,
             scaler: scaler_at_start(policy),
-            history: (*spec.history).clone(),
+            history: (*service.history).clone(),
             minutes_before: (spec.prehistory.length.as_secs() / 60) as i64,
             arrived_at_last_minute: 0,
             seed,
@@ -354,7 +355,7 @@ fn answer(policy: &mut dyn ScalingPolicy, seen: &Observation<'_>, is_rehearsal: 
 }
 
 /// What the policy's HorizontalPodAutoscaler shows before its first pass; nothing if it has none.
-fn scaler_at_start(policy: &PolicySpec) -> Option<ScalerStatus> {
+fn scaler_at_start(policy: &ServicePolicy) -> Option<ScalerStatus> {
     policy.controllers.iter().find_map(|controller| match controller {
         ControllerSpec::Hpa { spec, .. } => {
             Some(ScalerStatus { min: spec.replicas_min, max: spec.replicas_max, current: 0, desired: 0 })

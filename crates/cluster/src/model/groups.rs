@@ -20,7 +20,7 @@ impl Cluster<'_> {
             return;
         }
         self.retire(pod, reason, agenda);
-        let rule = &self.spec.service.pod;
+        let rule = &self.service.pod;
         let hook = rule.group.as_ref().map_or(SimDuration::ZERO, |group| group.worker_pre_stop.min(rule.grace));
         let stops_in = if at_once { SimDuration::ZERO } else { hook };
         agenda.schedule(agenda.now() + stops_in, Event::Stop(pod));
@@ -28,7 +28,7 @@ impl Cluster<'_> {
 
     /// The pods of the group that are left, if there are any.
     pub(super) fn delete_rest(&mut self, pod: PodId, now: SimTime) {
-        if self.spec.service.pod.group.is_some() {
+        if self.service.pod.group.is_some() {
             self.fleet.delete_pod(pod, "group_lost", self.in_run(now), &mut self.out);
         }
     }

@@ -26,10 +26,10 @@ use units::{PodId, SimDuration, SimTime};
 
 use crate::Keep;
 use crate::fleet::{FleetEvent, Groups, Notice, Out};
-use crate::flow::{self, Flow};
+use crate::flow::{self, Flow, Served};
 use crate::metrics::{Pipeline, World};
 use crate::requests::{InOrder, RequestSink};
-use crate::spec::{PolicySpec, ReplicaOrder, SimulationSpec};
+use crate::spec::{ReplicaOrder, ServicePolicy, ServiceSpec, SimulationSpec};
 use control::Controllers;
 pub(crate) use event::Event;
 pub(crate) use pods::{PodObject, Pods};
@@ -40,7 +40,8 @@ use sets::ReplicaSets;
 /// A run in progress.
 pub(crate) struct Cluster<'a> {
     spec: &'a SimulationSpec,
-    policy: &'a PolicySpec,
+    service: &'a ServiceSpec,
+    policy: &'a ServicePolicy,
     /// Time zero of the run on the agenda's clock, which begins with the prehistory.
     origin: SimTime,
     actives_at_start: u32,
@@ -66,7 +67,7 @@ pub(crate) struct Cluster<'a> {
 
 /// Runs policy number `policy` of `spec` once, its requests in the fastest flow that can express them.
 pub(crate) fn simulate(spec: &SimulationSpec, policy: usize, replication: u32, seed: u64, keep: Keep) -> RunRecord {
-    let flow = flow::build(spec, spec.replicas_at_start(policy), seed, keep);
+    let flow = flow::build(Served::new(spec, 0, spec.replicas_at_start(policy, 0), seed), keep);
     RunRecord { replication, ..simulate_flow(spec, policy, seed, keep, flow) }
 }
 
@@ -78,8 +79,8 @@ pub(crate) fn simulate_to(
     keep: Keep,
     requests: Box<dyn RequestSink>,
 ) -> RunRecord {
-    let mut flow = flow::build(spec, spec.replicas_at_start(policy), seed, keep);
-    flow.meter().pass_rows_to(Box::new(InOrder::new(spec, seed, requests)));
+    let mut flow = flow::build(Served::new(spec, 0, spec.replicas_at_start(policy, 0), seed), keep);
+    flow.meter().pass_rows_to(Box::new(InOrder::new(spec, &spec.services[0], seed, requests)));
     RunRecord { replication, ..simulate_flow(spec, policy, seed, keep, flow) }
 }
 
@@ -91,21 +92,23 @@ pub(crate) fn simulate_flow(
     keep: Keep,
     flow: Box<dyn Flow>,
 ) -> RunRecord {
-    let alternative = &spec.policies[policy];
+    let alternative = &spec.policies[policy].services[0];
+    let service = &spec.services[0];
     let origin = SimTime::ZERO + spec.prehistory.length;
     let mut agenda = Agenda::default();
-    let controllers = Controllers::new(spec, alternative, seed);
+    let controllers = Controllers::new(spec, service, alternative, seed);
     let mut cluster = Cluster {
         spec,
+        service,
         policy: alternative,
         origin,
-        actives_at_start: spec.replicas_at_start(policy),
-        fleet: Groups::new(&spec.fleet, &spec.service.pod, seed),
+        actives_at_start: spec.replicas_at_start(policy, 0),
+        fleet: Groups::new(&spec.fleet, &service.pod, seed),
         flow,
         pods: Pods::new(),
         pipeline: Pipeline::new(spec, &controllers.queries(), seed),
         controllers,
-        sets: ReplicaSets::new(spec.replicas_at_start(policy)),
+        sets: ReplicaSets::new(spec.replicas_at_start(policy, 0)),
         rollout: None,
         partition: 0,
         settles_at: SimTime::ZERO,
@@ -121,7 +124,9 @@ pub(crate) fn simulate_flow(
     cluster.flow.meter().watch(&watched);
     cluster.start(&mut agenda);
     run(&mut cluster, &mut agenda, spec.end + spec.prehistory.length);
-    cluster.finish(seed)
+    let mut record = cluster.finish(seed);
+    record.policy.clone_from(&spec.policies[policy].name);
+    record
 }
 
 impl Cluster<'_> {
@@ -257,7 +262,7 @@ impl Cluster<'_> {
         self.leave_flow(pod, now);
         self.pipeline.pod_is_lost(pod);
         self.pods.set_state(pod, PodState::Lost);
-        if was_ready && flow::keeps_dead_endpoints(self.spec) {
+        if was_ready && flow::keeps_dead_endpoints(self.spec, self.service) {
             let slot = self.pods.take_slot(pod);
             self.flow.add_dead(slot, pod, now);
             agenda.schedule(not_ready_at, Event::Withdraw(pod));
@@ -331,7 +336,6 @@ impl Cluster<'_> {
         self.recorder.ready_changed(end, self.pods.counts(self.controllers.desired));
         let mut record =
             self.recorder.into_record((self.policy, end), &mut self.fleet, meter.into_totals(arrived), self.digest);
-        record.policy.clone_from(&self.policy.name);
         record.seed = seed;
         record.measured = self.spec.end.since(SimTime::ZERO + self.spec.warm_up);
         record
@@ -421,7 +425,7 @@ impl Cluster<'_> {
 
     /// Whether pods come and go by more than a count: in order, or one version for another.
     fn settles(&self) -> bool {
-        let is_ordered = self.spec.service.order != ReplicaOrder::Parallel && self.policy.warm_pool.is_none();
+        let is_ordered = self.service.order != ReplicaOrder::Parallel && self.policy.warm_pool.is_none();
         is_ordered || self.rollout.is_some()
     }
 

@@ -20,7 +20,7 @@ impl Cluster<'_> {
     /// One pass; true if it made or deleted a pod.
     fn ordered_pass(&mut self, agenda: &mut Agenda<Event>) -> bool {
         let now = agenda.now();
-        let is_serial = self.spec.service.order == ReplicaOrder::Ordered;
+        let is_serial = self.service.order == ReplicaOrder::Ordered;
         let desired = self.controllers.desired;
         let places = self.places();
         for ordinal in 0..desired {

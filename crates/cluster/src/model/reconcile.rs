@@ -180,9 +180,9 @@ impl Cluster<'_> {
                 self.pods.set_ending(pod, ending);
                 self.pods.set_deleted(pod, now);
                 self.begin_fleet_drain(pod, now);
-                agenda.schedule(now + self.spec.service.pod.grace, Event::GraceOver(pod));
+                agenda.schedule(now + self.service.pod.grace, Event::GraceOver(pod));
                 self.schedule_stop(pod, agenda);
-                match self.spec.service.pod.drain_delay {
+                match self.service.pod.drain_delay {
                     None => self.wait_until_drained(pod, agenda),
                     Some(delay) => self.begin_termination(pod, delay, agenda),
                 }
@@ -191,7 +191,7 @@ impl Cluster<'_> {
                 self.pods.set_state(pod, PodState::Draining);
                 self.pods.set_ending(pod, ending);
                 self.pods.set_deleted(pod, now);
-                agenda.schedule(now + self.spec.service.pod.grace, Event::GraceOver(pod));
+                agenda.schedule(now + self.service.pod.grace, Event::GraceOver(pod));
                 self.schedule_stop(pod, agenda);
             }
             PodState::Starting | PodState::Promoting | PodState::Standby => {
@@ -213,8 +213,8 @@ impl Cluster<'_> {
     /// is told to stop, and that moment it turns new requests away; what pulls from a shared queue just stops pulling.
     fn begin_termination(&mut self, pod: PodId, delay: SimDuration, agenda: &mut Agenda<Event>) {
         let now = agenda.now();
-        let pre_stop = self.spec.service.pod.pre_stop;
-        if pre_stop >= delay || self.spec.service.routing == Routing::CentralQueue {
+        let pre_stop = self.service.pod.pre_stop;
+        if pre_stop >= delay || self.service.routing == Routing::CentralQueue {
             agenda.schedule(now + delay.min(pre_stop), Event::Withdraw(pod));
         } else {
             agenda.schedule(now + pre_stop, Event::Refuse(pod));

@@ -13,7 +13,7 @@ use units::{Cost, PodId, SimDuration, SimTime};
 use crate::Keep;
 use crate::fleet::{Groups, NodeCounts};
 use crate::flow::{Load, ReplicaStats, StepLatency};
-use crate::spec::{PolicySpec, SimulationSpec};
+use crate::spec::{ServicePolicy, SimulationSpec};
 
 use super::remarks::{Tally, replicas_max};
 
@@ -45,7 +45,7 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    pub(super) fn new(spec: &SimulationSpec, policy: &PolicySpec, keep: Keep) -> Self {
+    pub(super) fn new(spec: &SimulationSpec, policy: &ServicePolicy, keep: Keep) -> Self {
         Self {
             keep,
             step: spec.timeline_step,
@@ -205,7 +205,7 @@ impl Recorder {
     /// The record of the run, save for what the caller knows about itself.
     pub(super) fn into_record(
         mut self,
-        (policy, end): (&PolicySpec, SimTime),
+        (policy, end): (&ServicePolicy, SimTime),
         fleet: &mut Groups,
         (requests, service, request_rows): (RequestTotals, ServiceTotals, Vec<RequestRow>),
         mut digest: Digest,

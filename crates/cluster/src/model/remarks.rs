@@ -6,7 +6,7 @@ use policy::{MetricOutcome, Trail};
 use record::{MetricUse, ScalingTotals};
 use units::{SimDuration, SimTime};
 
-use crate::spec::{ControllerSpec, PolicySpec};
+use crate::spec::{ControllerSpec, ServicePolicy};
 
 /// A share of the time at `maxReplicas` below this is not worth a remark.
 const AT_MAX_SHARE: f64 = 0.01;
@@ -55,7 +55,7 @@ impl Tally {
     /// The uses of metrics, and the remarks that follow from them and from the totals.
     pub(super) fn finish(
         self,
-        policy: &PolicySpec,
+        policy: &ServicePolicy,
         scaling: &ScalingTotals,
         measured: SimDuration,
     ) -> (Vec<MetricUse>, Vec<String>) {
@@ -108,7 +108,7 @@ fn of_metric(used: &MetricUse) -> Vec<String> {
 }
 
 /// The most replicas any controller of the policy may want; `None` if none of them has an upper bound.
-pub(super) fn replicas_max(policy: &PolicySpec) -> Option<u32> {
+pub(super) fn replicas_max(policy: &ServicePolicy) -> Option<u32> {
     let of = |controller: &ControllerSpec| match controller {
         ControllerSpec::Static { .. } => None,
         ControllerSpec::Hpa { spec, .. } => Some(spec.replicas_max),
@@ -118,7 +118,7 @@ pub(super) fn replicas_max(policy: &PolicySpec) -> Option<u32> {
     policy.controllers.iter().filter_map(of).max()
 }
 
-fn at_max(policy: &PolicySpec, scaling: &ScalingTotals, measured: SimDuration) -> Option<String> {
+fn at_max(policy: &ServicePolicy, scaling: &ScalingTotals, measured: SimDuration) -> Option<String> {
     let max = replicas_max(policy)?;
     let share = scaling.at_max_ns as f64 / measured.as_nanos() as f64;
     let share_text = if share >= 0.9995 { "100".to_owned() } else { format!("{:.1}", share * 100.0) };
@@ -126,7 +126,7 @@ fn at_max(policy: &PolicySpec, scaling: &ScalingTotals, measured: SimDuration) -
 }
 
 /// A pod that needs longer to start than an idle service is kept: scaling to zero undoes what scaling up has just made.
-fn slow_start(policy: &PolicySpec, scaling: &ScalingTotals) -> Option<String> {
+fn slow_start(policy: &ServicePolicy, scaling: &ScalingTotals) -> Option<String> {
     let to_zero = policy.controllers.iter().find_map(|controller| match controller {
         ControllerSpec::Keda { scaled_object, .. } if scaled_object.replicas_min.unwrap_or(0) == 0 => {
             Some(scaled_object.cooldown_period())

@@ -84,14 +84,14 @@ fn leeway_of(strategy: &RolloutStrategy) -> Leeway {
 
 impl Cluster<'_> {
     pub(super) fn schedule_rollouts(&self, agenda: &mut Agenda<Event>) {
-        for (index, rollout) in self.spec.rollouts.iter().enumerate() {
+        for (index, rollout) in self.service.rollouts.iter().enumerate() {
             agenda.schedule(self.on_agenda(rollout.at), Event::Rollout(index as u32));
         }
     }
 
     /// A new template is applied. One that is still being rolled out is an old version from now on.
     pub(super) fn begin_rollout(&mut self, index: u32, now: SimTime) {
-        let spec = self.spec.rollouts[index as usize].clone();
+        let spec = self.service.rollouts[index as usize].clone();
         if let Some(unfinished) = self.rollout.take() {
             let at = self.in_run(now);
             self.recorder.remark(format!("the rollout before the one at {at} was not over when that began"));
@@ -107,7 +107,7 @@ impl Cluster<'_> {
 
     /// Brings the pods in line with the wanted count and the version, as far as that goes at this instant.
     pub(super) fn settle_workload(&mut self, agenda: &mut Agenda<Event>) {
-        if self.spec.service.order != ReplicaOrder::Parallel {
+        if self.service.order != ReplicaOrder::Parallel {
             self.settle_ordered(agenda);
         } else if self.rollout.is_some() {
             self.settle_sets(agenda);
@@ -119,7 +119,7 @@ impl Cluster<'_> {
 
     /// `minReadySeconds`: of the version that is rolled out, else of the workload.
     pub(super) fn min_ready(&self) -> SimDuration {
-        self.rollout.as_ref().map_or(self.spec.service.min_ready, |rollout| rollout.spec.min_ready)
+        self.rollout.as_ref().map_or(self.service.min_ready, |rollout| rollout.spec.min_ready)
     }
 
     /// Whether a pod has been ready for long enough.

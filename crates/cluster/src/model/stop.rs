@@ -11,13 +11,13 @@ use crate::spec::StopRule;
 impl Cluster<'_> {
     /// When the process of a deleted pod is told to stop: after its preStop hook.
     fn told_at(&self, pod: PodId) -> SimTime {
-        self.pods.deleted(pod).saturating_add(self.spec.service.pod.pre_stop)
+        self.pods.deleted(pod).saturating_add(self.service.pod.pre_stop)
     }
 
     /// Has the pod, just deleted, stopped when its server gives up what it has, if it ever does.
     pub(super) fn schedule_stop(&self, pod: PodId, agenda: &mut Agenda<Event>) {
         let told_at = self.told_at(pod);
-        let stops_at = match self.spec.service.pod.stop {
+        let stops_at = match self.service.pod.stop {
             StopRule::Abort => told_at,
             StopRule::Finish { within: Some(within), .. } => told_at.saturating_add(within),
             StopRule::Finish { within: None, .. } => return,
@@ -28,7 +28,7 @@ impl Cluster<'_> {
     /// When a pod that has answered its last request at `now` exits: with a router that takes its time the hook runs to its end first, and
     /// a server that looks for requests every so often sees that there are none when it next looks.
     pub(super) fn exits_at(&self, pod: PodId, now: SimTime) -> SimTime {
-        let rule = &self.spec.service.pod;
+        let rule = &self.service.pod;
         let told_at = self.told_at(pod);
         let asked = if rule.drain_delay.is_some() { told_at.max(now) } else { now };
         let StopRule::Finish { poll, .. } = rule.stop else { return asked };
@@ -45,8 +45,8 @@ impl Cluster<'_> {
         if self.pods.state(pod) != PodState::Draining {
             return;
         }
-        let withdrawn_at = self.spec.service.pod.drain_delay.map(|delay| self.pods.deleted(pod).saturating_add(delay));
-        let is_known = withdrawn_at.is_none_or(|at| at <= now) || !flow::sends_to_the_dead(self.spec);
+        let withdrawn_at = self.service.pod.drain_delay.map(|delay| self.pods.deleted(pod).saturating_add(delay));
+        let is_known = withdrawn_at.is_none_or(|at| at <= now) || !flow::sends_to_the_dead(self.spec, self.service);
         if is_known {
             return self.end_after_hook(pod, agenda);
         }
@@ -60,7 +60,7 @@ impl Cluster<'_> {
     pub(super) fn end_after_hook(&mut self, pod: PodId, agenda: &mut Agenda<Event>) {
         let now = agenda.now();
         let told_at = self.told_at(pod);
-        if self.spec.service.pod.drain_delay.is_none() || told_at <= now {
+        if self.service.pod.drain_delay.is_none() || told_at <= now {
             return self.end_pod(pod, now);
         }
         self.pods.set_stopped(pod);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use exporters::{Exporter, Target};
+use exporters::Exporter;
 use promql::gke::GkeMetric;
 use promql::rules::RuleGroup;
 use units::{Bytes, Millicores, SimDuration, SimTime};
@@ -20,22 +20,18 @@ pub struct MetricsSpec {
     pub adapter_relist: SimDuration,
     /// metrics-server resolution.
     pub resource_resolution: SimDuration,
-    /// What is scraped. Series nobody reads cost nothing.
-    pub targets: Vec<Target>,
     /// prometheus-adapter configuration, if there is one.
     pub adapter: Option<promql::adapter::Rules>,
     /// Groups of recording rules that somebody reads.
     pub rules: Vec<RuleGroup>,
     /// Metrics that GKE's adapter answers for.
     pub gke: GkeSpec,
-    /// CPU, memory and power of the replicas.
-    pub usage: UsageSpec,
     /// When parts of the pipeline do not work.
     pub outages: Vec<OutageSpec>,
 }
 
 impl Default for MetricsSpec {
-    /// A scrape and metrics-server every 15 s, five minutes of lookback, dcgm-exporter every 30 s, a relist a minute; nothing to scrape.
+    /// A scrape and metrics-server every 15 s, five minutes of lookback, dcgm-exporter every 30 s, a relist a minute.
     fn default() -> Self {
         let seconds = SimDuration::from_secs;
         Self {
@@ -44,11 +40,9 @@ impl Default for MetricsSpec {
             dcgm_interval: seconds(30),
             adapter_relist: seconds(60),
             resource_resolution: seconds(15),
-            targets: Vec::new(),
             adapter: None,
             rules: Vec::new(),
             gke: GkeSpec::default(),
-            usage: UsageSpec::default(),
             outages: Vec::new(),
         }
     }

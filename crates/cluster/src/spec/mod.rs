@@ -18,9 +18,10 @@ pub use fleet::{
 };
 pub use metrics::{CpuUsage, GkeSpec, MemoryUsage, MetricsSpec, Outage, OutageSpec, UsageSpec};
 pub use policy::{
-    ControllerManager, ControllerSpec, PausePodsSpec, PolicySpec, PredictiveRole, PredictiveSpec, WarmPoolSpec,
+    ControllerManager, ControllerSpec, PausePodsSpec, PolicySpec, PredictiveRole, PredictiveSpec, ServicePolicy,
+    WarmPoolSpec,
 };
-pub use prehistory::PrehistorySpec;
+pub use prehistory::{EarlierTraffic, PrehistorySpec};
 pub use probes::{Probe, Probes};
 pub use rollout::{CanaryStep, Leeway, Portion, RolloutSpec, RolloutStrategy};
 pub use scheduling::{
@@ -33,10 +34,7 @@ pub use service::{
     Routing, ServiceModel, ServiceSpec, SloSpec, SoftSpread, StopRule,
 };
 
-use std::sync::Arc;
-
 use units::{SimDuration, SimTime};
-use workload::{RateLog, Traffic};
 
 /// Everything one run needs but its seed and which of the policies it replays.
 #[derive(Clone, Debug)]
@@ -53,29 +51,22 @@ pub struct SimulationSpec {
     pub warm_up: SimDuration,
     /// Length of a step of the timeline.
     pub timeline_step: SimDuration,
-    /// The service.
-    pub service: ServiceSpec,
-    /// Its requests.
-    pub traffic: Traffic,
-    /// Offered rates before the run, for predictors.
-    pub history: Arc<RateLog>,
-    /// What ran before the run.
+    /// The services, at least one. What is counted by service is counted in this order.
+    pub services: Vec<ServiceSpec>,
+    /// The stretch before time zero.
     pub prehistory: PrehistorySpec,
-    /// What its latency is judged by.
-    pub slo: SloSpec,
-    /// Where it runs and what that costs.
+    /// Where they run and what that costs.
     pub fleet: FleetSpec,
     /// How metrics travel.
     pub metrics: MetricsSpec,
-    /// New versions that are rolled out, in order of time.
-    pub rollouts: Vec<RolloutSpec>,
     /// The alternatives to compare.
     pub policies: Vec<PolicySpec>,
 }
 
 impl SimulationSpec {
-    /// Replicas that are there and ready when policy number `policy` starts.
-    pub fn replicas_at_start(&self, policy: usize) -> u32 {
-        self.policies[policy].replicas_initial.unwrap_or(self.service.replicas_initial)
+    /// Replicas of service number `service` that are there and ready when policy number `policy` starts.
+    pub fn replicas_at_start(&self, policy: usize, service: usize) -> u32 {
+        let stated = self.policies[policy].services[service].replicas_initial;
+        stated.unwrap_or(self.services[service].replicas_initial)
     }
 }

@@ -4,13 +4,50 @@ use std::sync::Arc;
 
 use record::Purchase;
 use units::{Bytes, Millicores, SimDuration, SimTime, UsdPerHour};
-use workload::Distribution;
+use workload::{Distribution, Traffic};
 
 use super::{
-    Billing, ColdStartSpec, Consolidation, ContainerSpec, FleetSpec, GpuSlice, InstanceOffering, InterruptionModel,
-    KarpenterSpec, NodeManager, NodePoolSpec, NodeTimings, PhaseSpec, PodScheduling, PodSpec, PoolRules, Probes,
-    Scheduling, SoftSpread, SpotSpec, StopRule,
+    Billing, ColdStartSpec, Consolidation, ContainerSpec, ControllerSpec, EarlierTraffic, FleetSpec, GpuSlice,
+    InstanceOffering, InterruptionModel, KarpenterSpec, KillRule, NoReplicaRule, NodeManager, NodePoolSpec,
+    NodeTimings, PhaseSpec, PodScheduling, PodSpec, PolicySpec, PoolRules, Probes, ReplicaOrder, Routing, Scheduling,
+    ServiceModel, ServicePolicy, ServiceSpec, SloSpec, SoftSpread, SpotSpec, StopRule, UsageSpec,
 };
+
+impl ServiceSpec {
+    /// One replica of a `model` behind a queue in which nothing is refused, without requests and without an objective for their latency.
+    pub fn plain(name: &str, model: ServiceModel) -> Self {
+        Self {
+            name: name.into(),
+            salt: 0,
+            namespace: "default".into(),
+            model,
+            routing: Routing::CentralQueue,
+            no_replica: NoReplicaRule::Hold,
+            queue_limit: None,
+            client_timeout: None,
+            retries: None,
+            kill_rule: KillRule::Requeue,
+            replicas_initial: 1,
+            order: ReplicaOrder::Parallel,
+            min_ready: SimDuration::ZERO,
+            pod: PodSpec::plain(),
+            traffic: Traffic::Merge(Vec::new()),
+            earlier: EarlierTraffic::default(),
+            history: Arc::default(),
+            slo: SloSpec { latency: None, ttft: None, tpot: None, objective: 0.99 },
+            rollouts: Vec::new(),
+            targets: Vec::new(),
+            usage: UsageSpec::default(),
+        }
+    }
+}
+
+impl PolicySpec {
+    /// An alternative for a run of one service.
+    pub fn of_one(name: &str, controllers: Vec<ControllerSpec>) -> Self {
+        Self { name: name.into(), services: vec![ServicePolicy { controllers, ..ServicePolicy::default() }] }
+    }
+}
 
 impl PodSpec {
     /// One GPU for a container `server`, ready as soon as it is loaded; 30 s of grace.

@@ -4,12 +4,19 @@ use policy::hpa::{HpaSpec, ZeroRule};
 pub use policy::predictive::{PredictiveConfig as PredictiveSpec, Role as PredictiveRole};
 use units::SimDuration;
 
-/// One named alternative: controllers that act together on one service.
+/// One named alternative for the whole cluster.
 #[derive(Clone, Debug)]
 pub struct PolicySpec {
     /// Name, unique in the scenario.
     pub name: String,
-    /// Its controllers.
+    /// What scales each service, in the order of the services.
+    pub services: Vec<ServicePolicy>,
+}
+
+/// Controllers that act together on one service.
+#[derive(Clone, Debug, Default)]
+pub struct ServicePolicy {
+    /// The controllers.
     pub controllers: Vec<ControllerSpec>,
     /// Warm standbys, if it keeps any.
     pub warm_pool: Option<WarmPoolSpec>,

@@ -14,7 +14,12 @@ pub struct PrehistorySpec {
     /// How long before time zero controllers begin to watch; not longer than the length. What comes before it fills the ranges of their
     /// queries.
     pub rehearsal: SimDuration,
-    /// Requests per second from its beginning to time zero; `None` is no requests.
+}
+
+/// What arrives at one service before time zero; by default nothing.
+#[derive(Clone, Debug, Default)]
+pub struct EarlierTraffic {
+    /// Requests per second from the beginning of the prehistory to time zero; `None` is no requests.
     pub rate: Option<Arc<RateCurve>>,
     /// True if the user stated the rate: it then stands even where the replicas of the start cannot serve it.
     pub is_rate_stated: bool,

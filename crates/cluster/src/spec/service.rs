@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
+use exporters::Target;
 use units::{Bytes, Millicores, SimDuration};
-use workload::{Distribution, Stream};
+use workload::{Distribution, Purpose, RateLog, Stream, Traffic};
 
-use super::{PodScheduling, Probes};
+use super::{EarlierTraffic, PodScheduling, Probes, RolloutSpec, UsageSpec};
 
-/// The service that is scaled.
+/// One service: what it is asked, how it serves, what it is judged by.
 #[derive(Clone, Debug)]
 pub struct ServiceSpec {
     /// Name of the Deployment.
     pub name: String,
+    /// Tells its random numbers from those of the other services; 0: they are the run's own.
+    pub salt: u64,
     /// Namespace.
     pub namespace: String,
     /// How a replica serves requests.
@@ -36,6 +39,27 @@ pub struct ServiceSpec {
     pub min_ready: SimDuration,
     /// One pod.
     pub pod: PodSpec,
+    /// Its requests.
+    pub traffic: Traffic,
+    /// Its requests in the stretch before time zero.
+    pub earlier: EarlierTraffic,
+    /// Offered rates before the run, for predictors.
+    pub history: Arc<RateLog>,
+    /// What its latency is judged by.
+    pub slo: SloSpec,
+    /// New versions that are rolled out, in order of time.
+    pub rollouts: Vec<RolloutSpec>,
+    /// What is scraped of it. Series nobody reads cost nothing.
+    pub targets: Vec<Target>,
+    /// CPU, memory and power of its replicas.
+    pub usage: UsageSpec,
+}
+
+impl ServiceSpec {
+    /// The seed of its random numbers in a run with this seed.
+    pub fn seed(&self, run: u64) -> u64 {
+        if self.salt == 0 { run } else { Stream::new(run, Purpose::Service, self.salt).next_u64() }
+    }
 }
 
 /// In which order the controller of the workload makes and removes replicas.

@@ -3,7 +3,7 @@
 use cluster::simulate;
 use cluster::spec::{
     ControllerSpec, InterruptionModel, NodeLostSpec, NodeManager, PausePodsSpec, PodDisruptionBudget, PolicySpec,
-    RetrySpec, Routing, ServiceSpec, SimulationSpec, WarmPoolSpec, ZoneTrace,
+    RetrySpec, Routing, ServicePolicy, ServiceSpec, SimulationSpec, WarmPoolSpec, ZoneTrace,
 };
 use record::{Purchase, ReplicaLife};
 use units::{SimDuration, SimTime, UsdPerHour};
@@ -15,10 +15,11 @@ use crate::support::{millis, service, slots};
 fn fixed(replicas: u32, warm_pool: Option<WarmPoolSpec>) -> PolicySpec {
     PolicySpec {
         name: "fixed".into(),
-        controllers: vec![ControllerSpec::Static { replicas }],
-        warm_pool,
-        pause_pods: None,
-        replicas_initial: None,
+        services: vec![ServicePolicy {
+            controllers: vec![ControllerSpec::Static { replicas }],
+            warm_pool,
+            ..ServicePolicy::default()
+        }],
     }
 }
 
@@ -51,7 +52,7 @@ fn a_deleted_pod_that_stops_before_the_router_knows_loses_requests() {
 #[test]
 fn clients_that_try_again_are_answered_by_another_replica() {
     let mut spec = reclaimed(Some(seconds(3)), SimDuration::ZERO);
-    spec.service.retries =
+    spec.services[0].retries =
         Some(RetrySpec { attempts_max: 20, backoff: millis(50), backoff_max: seconds(1), jitter: 0.0 });
     assert_eq!(simulate(&spec, 0, 0, 3, EVERYTHING).requests.lost, 0);
 }
@@ -60,7 +61,7 @@ fn clients_that_try_again_are_answered_by_another_replica() {
 fn a_draining_pod_stays_for_its_hook_and_no_longer_than_its_grace() {
     for (hook, grace, longest) in [(10, 30, 10.1), (40, 30, 30.0_f64)] {
         let mut spec = reclaimed(Some(seconds(1)), seconds(hook));
-        spec.service.pod.grace = seconds(grace);
+        spec.services[0].pod.grace = seconds(grace);
         let record = simulate(&spec, 0, 0, 3, EVERYTHING);
         let draining = |life: &ReplicaLife| {
             let span = life.phases.iter().find(|span| span.phase == "draining")?;
@@ -133,7 +134,7 @@ fn a_pod_nobody_knows_to_be_lost_is_replaced_when_it_is_evicted_and_fails_what_i
 fn pause_pods_give_a_replica_room_at_once() {
     let first_start = |pause_pods| {
         let mut spec = reclaimed(None, SimDuration::ZERO);
-        spec.policies[0].pause_pods = pause_pods;
+        spec.policies[0].services[0].pause_pods = pause_pods;
         let record = simulate(&spec, 0, 0, 3, EVERYTHING);
         let pending = record.replicas.iter().find(|life| life.created > SimTime::ZERO).expect("one is replaced");
         let span = pending.phases.iter().find(|span| span.phase == "pending").expect("it waits for its room");

@@ -3,9 +3,10 @@
 use cluster::simulate;
 use cluster::spec::{
     ControllerManager, ControllerSpec, GroupRestart, InstanceOffering, InterruptionModel, KillRule, NoReplicaRule,
-    PodGroup, PolicySpec, Probe, Probes, ReplicaOrder, ServiceSpec, SimulationSpec,
+    NodeLostSpec, PodGroup, PolicySpec, Probe, Probes, ReplicaOrder, ServiceSpec, SimulationSpec,
 };
 use policy::hpa::{HpaSpec, MetricSpec, MetricTarget};
+use promql::adapter::{NameRule, Resources, Rule, Rules};
 use record::{Purchase, ReplicaLife, RunRecord};
 use units::{NodeId, SimDuration, SimTime, Usd, UsdPerHour};
 use workload::Distribution;
@@ -45,13 +46,7 @@ fn spec(replicas: u32) -> SimulationSpec {
 }
 
 fn policy(controller: ControllerSpec) -> PolicySpec {
-    PolicySpec {
-        name: "it".into(),
-        controllers: vec![controller],
-        warm_pool: None,
-        pause_pods: None,
-        replicas_initial: None,
-    }
+    PolicySpec::of_one("it", vec![controller])
 }
 
 /// An HPA that wants one replica for so many requests per second, from 1 to 4.
@@ -100,7 +95,7 @@ fn a_group_of_two_takes_two_machines_and_its_bill_is_that_of_both() {
 #[test]
 fn small_pods_of_a_group_share_a_machine() {
     let mut spec = spec(1);
-    spec.service.pod.gpus = 4;
+    spec.services[0].pod.gpus = 4;
     let record = run(&spec);
     assert_eq!(nodes(&record.replicas[0]), [NodeId(0), NodeId(0)]);
     assert_eq!(record.nodes.len(), 1);
@@ -115,7 +110,7 @@ fn a_group_serves_when_the_last_of_its_pods_could() {
     let phase = |name: &str| life.phases.iter().find(|span| span.phase == name);
     let waits = phase("group").expect("the leader is first in this run");
     assert_eq!((Some(waits.end), phase("ready").map(|span| span.start)), (life.ready, life.ready));
-    spec.service.pod.group.as_mut().unwrap().leader_ready_first = true;
+    spec.services[0].pod.group.as_mut().unwrap().leader_ready_first = true;
     let serial = run(&spec);
     let start = |record: &RunRecord| record.replicas[0].ready.unwrap().as_secs_f64();
     // Its workers get their machine, and begin to load, when the leader is ready by itself: at least 35 s at their fastest.
@@ -143,10 +138,25 @@ fn the_loss_of_one_machine_ends_the_group_and_another_one_is_made() {
 }
 
 #[test]
+fn a_group_that_lost_a_machine_unnoticed_is_made_again_when_that_is_known() {
+    let mut spec = spec(1);
+    spec.fleet.spot.node_lost = Some(NodeLostSpec { not_ready: Distribution::Constant(45.0), eviction: seconds(100) });
+    let record = taken(spec, 0);
+    let first = &record.replicas[0];
+    let taken = record.nodes.iter().filter(|node| nodes(first).contains(&node.node) && node.ending == "spot_reclaim");
+    let lost = taken.filter_map(|node| node.ended).min().expect("it lost a machine");
+    assert_eq!((late(&record).created, first.ending), (lost + seconds(145), "spot_reclaim"));
+    assert!(
+        first.ended.is_some_and(|ended| ended == lost + seconds(145)),
+        "the other pod stands until then: {first:?}"
+    );
+}
+
+#[test]
 fn what_a_replica_serves_is_lost_when_a_worker_stops_and_kept_when_its_leader_is_let_finish() {
     let mut spec = spec(2);
-    spec.service.model = slots(4, Distribution::Constant(5.0));
-    spec.service.pod.grace = seconds(20);
+    spec.services[0].model = slots(4, Distribution::Constant(5.0));
+    spec.services[0].pod.grace = seconds(20);
     let record = taken(spec, 60);
     let lost_a_worker = |life: &&ReplicaLife| {
         let is_taken = |node: &NodeId| {
@@ -168,7 +178,7 @@ fn what_a_replica_serves_is_lost_when_a_worker_stops_and_kept_when_its_leader_is
 #[test]
 fn a_scale_in_frees_all_machines_of_the_highest_group() {
     let mut spec = spec(1);
-    spec.service.replicas_initial = 3;
+    spec.services[0].replicas_initial = 3;
     let record = run(&spec);
     assert_eq!(record.replicas.iter().map(|life| life.ending).collect::<Vec<_>>(), ["running", "scale_in", "scale_in"]);
     let running = record.nodes.iter().filter(|node| node.ending == "running");
@@ -191,12 +201,48 @@ fn an_hpa_counts_groups() {
 }
 
 #[test]
+fn exporters_show_the_pods_and_gpus_of_all_of_a_group() {
+    let mut spec = spec(2);
+    let facts = exporters::Facts::new("server", "default");
+    let shown = [exporters::Exporter::KubeStateMetrics, exporters::Exporter::Dcgm, exporters::Exporter::Triton];
+    spec.services[0].targets = exporters::targets_of(&shown, &facts);
+    let resources = Resources { namespaced: Some(false), ..Resources::default() };
+    let rule = |name: &str, series: &str, query: &str| Rule {
+        series_query: series.into(),
+        resources: resources.clone(),
+        name: NameRule { matches: String::new(), api_name: name.into() },
+        metrics_query: query.into(),
+        ..Rule::default()
+    };
+    let rules = vec![
+        rule("ready", "kube_pod_status_ready", "sum(kube_pod_status_ready{condition=\"true\"})"),
+        rule("gpus", "DCGM_FI_DEV_GPU_UTIL", "count(DCGM_FI_DEV_GPU_UTIL)"),
+        rule("holders", "DCGM_FI_DEV_GPU_UTIL", "count(count by (exported_pod) (DCGM_FI_DEV_GPU_UTIL))"),
+        rule("servers", "nv_inference_request_success", "count(nv_inference_request_success)"),
+    ];
+    let metrics = rules.iter().map(|rule| MetricSpec::External {
+        name: rule.name.api_name.clone(),
+        selector: Vec::new(),
+        target: MetricTarget::Value(1_000_000_000),
+    });
+    let hpa =
+        HpaSpec { name: "server".into(), replicas_min: 2, replicas_max: 2, metrics: metrics.collect(), behavior: None };
+    spec.policies = vec![policy(ControllerSpec::Hpa { spec: hpa, manager: ControllerManager::default() })];
+    spec.metrics.adapter = Some(Rules { custom: Vec::new(), external: rules });
+    let record = run(&spec);
+    let last = record.decisions.last().unwrap();
+    let seen: Vec<_> = last.metrics.iter().map(|row| (row.metric.as_str(), row.value)).collect();
+    // Two leaders and two workers, all of whose 8 GPUs are seen; only leaders have a server.
+    assert_eq!(seen, [("ready", Some(4.0)), ("gpus", Some(32.0)), ("holders", Some(4.0)), ("servers", Some(2.0))]);
+}
+
+#[test]
 fn a_leader_whose_workers_do_not_come_in_time_is_killed_by_its_startup_probe() {
     let mut spec = spec(0);
     spec.policies = vec![policy(ControllerSpec::Static { replicas: 1 })];
     spec.fleet.pools[0].nodes_max = Some(1);
     let probe = Probe { initial_delay: SimDuration::ZERO, period: seconds(10), failures: 12, grace: None };
-    spec.service.pod.probes = Probes { startup: Some(probe), ..Probes::default() };
+    spec.services[0].pod.probes = Probes { startup: Some(probe), ..Probes::default() };
     let record = run(&spec);
     assert!(record.replicas.iter().filter(|life| life.ending == "probe_kill").count() > 3, "{:?}", record.replicas);
     spec.fleet.pools[0].nodes_max = None;
@@ -207,9 +253,9 @@ fn a_leader_whose_workers_do_not_come_in_time_is_killed_by_its_startup_probe() {
 fn a_group_of_one_pod_is_a_pod() {
     let mut alone = spec(1);
     alone.policies = vec![policy(hpa(6))];
-    alone.service.pod.group = None;
+    alone.services[0].pod.group = None;
     let mut one = alone.clone();
-    one.service.pod.group = Some(group(1));
+    one.services[0].pod.group = Some(group(1));
     let (alone, one) = (taken(alone, 30), taken(one, 30));
     assert_eq!((alone.digest, format!("{:?}", alone.replicas)), (one.digest, format!("{:?}", one.replicas)));
 }

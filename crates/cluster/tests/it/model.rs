@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cluster::spec::{
     ColdStartSpec, ControllerManager, ControllerSpec, FleetSpec, GroupRestart, InstanceOffering, InterruptionModel,
     KillRule, MetricsSpec, NoReplicaRule, NodeTimings, PolicySpec, PrehistorySpec, ReplicaOrder, RetrySpec, Routing,
-    ServiceSpec, SimulationSpec, SloSpec, WarmPoolSpec,
+    ServicePolicy, ServiceSpec, SimulationSpec, SloSpec, WarmPoolSpec,
 };
 use cluster::{Keep, RequestSink, simulate, simulate_by_events, simulate_to};
 use policy::hpa::{HpaSpec, MetricSpec, MetricTarget};
@@ -13,7 +13,7 @@ use promql::adapter::{GroupResource, NameRule, Resources, Rule, Rules};
 use proptest::prelude::*;
 use record::{Purchase, RequestRow, RunRecord};
 use units::{Bytes, Millicores, SimDuration, SimTime, UsdPerHour};
-use workload::{Distribution, RateCurve, RateLog, Trace, TraceChunk, Traffic};
+use workload::{Distribution, RateCurve, Trace, TraceChunk, Traffic};
 
 use crate::support::{batching, millis, service, slots};
 
@@ -89,10 +89,7 @@ fn hpa(requests_per_replica: i64) -> ControllerSpec {
 fn policies() -> Vec<PolicySpec> {
     let named = |name: &str, controller, warm_pool| PolicySpec {
         name: name.into(),
-        controllers: vec![controller],
-        warm_pool,
-        pause_pods: None,
-        replicas_initial: None,
+        services: vec![ServicePolicy { controllers: vec![controller], warm_pool, ..ServicePolicy::default() }],
     };
     let pool = WarmPoolSpec { size: 1, promote: seconds(2), demote: true, on_demand: false, cover_notices: true };
     vec![
@@ -115,12 +112,13 @@ pub fn scenario(service: ServiceSpec, rate: f64, length: SimDuration, fleet: Fle
         end: SimTime::ZERO + length,
         warm_up: seconds(30),
         timeline_step: seconds(20),
-        service,
-        traffic: Traffic::Poisson { rate: Arc::new(curve) },
-        history: Arc::new(RateLog::default()),
+        services: vec![ServiceSpec {
+            traffic: Traffic::Poisson { rate: Arc::new(curve) },
+            slo: SloSpec { latency: Some(millis(150)), ttft: None, tpot: None, objective: 0.99 },
+            targets,
+            ..service
+        }],
         prehistory: PrehistorySpec::default(),
-        rollouts: Vec::new(),
-        slo: SloSpec { latency: Some(millis(150)), ttft: None, tpot: None, objective: 0.99 },
         fleet,
         metrics: MetricsSpec {
             scrape_interval: seconds(15),
@@ -128,7 +126,6 @@ pub fn scenario(service: ServiceSpec, rate: f64, length: SimDuration, fleet: Fle
             dcgm_interval: seconds(30),
             adapter_relist: seconds(30),
             resource_resolution: seconds(15),
-            targets,
             adapter: Some(adapter()),
             ..MetricsSpec::default()
         },
@@ -170,20 +167,20 @@ fn any_scenario() -> impl Strategy<Value = SimulationSpec> {
         // With a hook that is long enough, too short, and none.
         service.pod.drain_delay = (length % 3 > 0).then_some(millis(400));
         service.pod.pre_stop = millis([0, 700, 200][length as usize % 3]);
-        let mut spec = scenario(service, rate, seconds(length), fleet(hazard, notice));
         // A replica may be a group of pods, of any kind.
         let (size, kind) = (1 + length as u32 % 5, length as usize % 7);
-        spec.service.pod.group = (size > 1).then(|| crate::groups::group(size.min(3)));
-        if let Some(group) = &mut spec.service.pod.group {
+        service.pod.group = (size > 1).then(|| crate::groups::group(size.min(3)));
+        if let Some(group) = &mut service.pod.group {
             group.leader_ready_first = kind < 2;
             group.restart = [GroupRestart::Group, GroupRestart::GroupAfterStart, GroupRestart::Pod][kind % 3];
             group.worker_pre_stop = millis(300 * (length % 2));
         }
         if kind > 3 {
-            spec.service.order = ReplicaOrder::HighestFirst;
+            service.order = ReplicaOrder::HighestFirst;
         }
+        let mut spec = scenario(service, rate, seconds(length), fleet(hazard, notice));
         if length % 2 == 0 {
-            spec.prehistory = crate::prehistory::before(rate * 0.7);
+            crate::prehistory::precede(&mut spec, rate * 0.7);
         }
         spec
     })
@@ -279,11 +276,11 @@ proptest! {
 #[test]
 fn rows_keep_their_order_with_retries_and_requests_that_arrive_together() {
     let mut spec = eventful();
-    spec.service.retries =
+    spec.services[0].retries =
         Some(RetrySpec { attempts_max: 3, backoff: millis(200), backoff_max: seconds(2), jitter: 0.5 });
     let mut columns = TraceChunk::default();
     (0..60_000u64).for_each(|request| columns.push(request / 4 * 20_000_000));
-    spec.traffic = Traffic::Replay { source: Arc::new(Trace::new(columns).unwrap()), copies: 1.0 };
+    spec.services[0].traffic = Traffic::Replay { source: Arc::new(Trace::new(columns).unwrap()), copies: 1.0 };
     assert!(rows_are_equal(&spec, 1, 3));
 }
 

@@ -15,10 +15,15 @@ use crate::support::{service, slots};
 
 const BEFORE: SimDuration = SimDuration::from_secs(600);
 
-/// A prehistory with `rate` requests per second.
-pub fn before(rate: f64) -> PrehistorySpec {
-    let rate = (rate > 0.0).then(|| Arc::new(RateCurve::constant(rate, BEFORE)));
-    PrehistorySpec { length: BEFORE, rehearsal: seconds(330), rate, ..PrehistorySpec::default() }
+/// Gives the run a prehistory with `rate` requests per second at its first service.
+pub fn precede(spec: &mut SimulationSpec, rate: f64) {
+    spec.prehistory = PrehistorySpec { length: BEFORE, rehearsal: seconds(330) };
+    spec.services[0].earlier.rate = (rate > 0.0).then(|| Arc::new(RateCurve::constant(rate, BEFORE)));
+}
+
+fn preceded(mut spec: SimulationSpec, rate: f64) -> SimulationSpec {
+    precede(&mut spec, rate);
+    spec
 }
 
 /// 18 requests a second for `replicas` replicas that serve 4 each, without interruptions.
@@ -26,19 +31,11 @@ fn steady(replicas: u32, controller: ControllerSpec) -> SimulationSpec {
     let service =
         ServiceSpec { replicas_initial: replicas, ..service(slots(4, Distribution::Exponential { mean: 1.0 })) };
     let length = seconds(1_800);
-    let policy = PolicySpec {
-        name: "policy".into(),
-        controllers: vec![controller],
-        warm_pool: None,
-        pause_pods: None,
-        replicas_initial: None,
-    };
-    SimulationSpec {
-        traffic: Traffic::Poisson { rate: Arc::new(RateCurve::constant(18.0, length)) },
-        policies: vec![policy],
-        warm_up: SimDuration::ZERO,
-        ..scenario(service, 18.0, length, fleet(0.0, SimDuration::ZERO))
-    }
+    let mut spec = scenario(service, 18.0, length, fleet(0.0, SimDuration::ZERO));
+    spec.services[0].traffic = Traffic::Poisson { rate: Arc::new(RateCurve::constant(18.0, length)) };
+    spec.policies = vec![PolicySpec::of_one("policy", vec![controller])];
+    spec.warm_up = SimDuration::ZERO;
+    spec
 }
 
 fn fixed(replicas: u32) -> ControllerSpec {
@@ -80,7 +77,7 @@ fn a_service_that_has_been_busy_is_not_scaled_to_zero_by_the_first_poll() {
     let seeds = 1..=5;
     let fresh = steady(6, keda());
     assert!(seeds.clone().any(|seed| lowest(&fresh, seed) == 0), "an empty Prometheus reads as no requests");
-    let running = SimulationSpec { prehistory: before(18.0), ..fresh };
+    let running = preceded(fresh, 18.0);
     for seed in seeds {
         assert!(lowest(&running, seed) >= 4, "seed {seed}");
     }
@@ -90,7 +87,9 @@ fn a_service_that_has_been_busy_is_not_scaled_to_zero_by_the_first_poll() {
 fn an_idle_service_that_is_a_day_old_is_scaled_to_zero_by_the_first_poll() {
     let rates = (0..6).map(|step| if step == 0 { 0.0 } else { 18.0 }).collect();
     let traffic = Traffic::Poisson { rate: Arc::new(RateCurve { step: seconds(300), rates }) };
-    let record = run(&SimulationSpec { prehistory: before(0.0), traffic, ..steady(6, keda()) });
+    let mut spec = preceded(steady(6, keda()), 0.0);
+    spec.services[0].traffic = traffic;
+    let record = run(&spec);
     assert_eq!(desired(&record)[2], 0);
     assert!(record.remarks.iter().any(|remark| remark.ends_with("the run begins with 6")), "{:?}", record.remarks);
 }
@@ -100,14 +99,14 @@ fn requests_of_the_run_arrive_as_they_would_without_what_came_before() {
     let spec = steady(6, fixed(6));
     let arrivals = |record: RunRecord| record.request_rows.into_iter().map(|row| row.arrival).collect::<Vec<_>>();
     let fresh = arrivals(run(&spec));
-    let running = arrivals(run(&SimulationSpec { prehistory: before(18.0), ..spec }));
+    let running = arrivals(run(&preceded(spec, 18.0)));
     assert!(fresh.len() > 30_000);
     assert_eq!(fresh, running);
 }
 
 #[test]
 fn what_came_before_is_served_and_counted_nowhere() {
-    let spec = SimulationSpec { prehistory: before(18.0), ..steady(6, fixed(6)) };
+    let spec = preceded(steady(6, fixed(6)), 18.0);
     let record = run(&spec);
     let totals = record.requests;
     assert_eq!(totals.arrived, totals.completed + totals.failed() + totals.in_system);
@@ -126,7 +125,7 @@ fn what_came_before_is_served_and_counted_nowhere() {
 fn the_fleet_and_its_bill_begin_with_the_run() {
     let spec = steady(6, fixed(6));
     let fresh = run(&spec);
-    let running = run(&SimulationSpec { prehistory: before(18.0), ..spec });
+    let running = run(&preceded(spec, 18.0));
     assert_eq!(fresh.ledger.billed(), running.ledger.billed());
     assert_eq!(fresh.nodes.len(), running.nodes.len());
     assert!(running.replicas.iter().all(|life| life.created == SimTime::ZERO));
@@ -135,11 +134,11 @@ fn the_fleet_and_its_bill_begin_with_the_run() {
 
 #[test]
 fn before_the_run_no_more_arrives_than_the_replicas_of_the_start_can_serve() {
-    let spec = SimulationSpec { prehistory: before(18.0), ..steady(1, fixed(1)) };
+    let mut spec = preceded(steady(1, fixed(1)), 18.0);
     let overrun = run(&spec);
     assert!(overrun.timeline[0].queue < 1_500, "what waits came in the run: {}", overrun.timeline[0].queue);
-    let stated = PrehistorySpec { is_rate_stated: true, ..before(18.0) };
-    let record = run(&SimulationSpec { prehistory: stated, ..spec });
+    spec.services[0].earlier.is_rate_stated = true;
+    let record = run(&spec);
     assert!(record.timeline[0].queue > 8_000, "ten minutes of fourteen too many a second");
     assert!(record.remarks[0].contains("requests wait that came before it"), "{:?}", record.remarks);
 }

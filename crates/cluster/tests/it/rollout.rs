@@ -25,13 +25,7 @@ fn spec(replicas: u32, nodes: u32, time: f64) -> SimulationSpec {
     fleet.pools[0].offerings[0].insufficient_capacity = 0.0;
     let mut spec = scenario(service, 10.0, seconds(1_800), fleet);
     spec.warm_up = SimDuration::ZERO;
-    spec.policies = vec![PolicySpec {
-        name: "fixed".into(),
-        controllers: vec![ControllerSpec::Static { replicas }],
-        warm_pool: None,
-        pause_pods: None,
-        replicas_initial: None,
-    }];
+    spec.policies = vec![PolicySpec::of_one("fixed", vec![ControllerSpec::Static { replicas }])];
     spec
 }
 
@@ -55,7 +49,7 @@ fn run(spec: &SimulationSpec) -> RunRecord {
 }
 
 fn rolled_out(mut spec: SimulationSpec, strategy: RolloutStrategy) -> RunRecord {
-    spec.rollouts = vec![rollout(strategy)];
+    spec.services[0].rollouts = vec![rollout(strategy)];
     run(&spec)
 }
 
@@ -104,7 +98,7 @@ fn recreate_is_an_outage_as_long_as_a_cold_start() {
 fn a_new_image_is_pulled_again_where_the_old_one_was() {
     let pulls = |image_is_new| {
         let mut spec = spec(2, 2, 0.1);
-        spec.rollouts = vec![RolloutSpec { image_is_new, ..rollout(rolling(0, 1)) }];
+        spec.services[0].rollouts = vec![RolloutSpec { image_is_new, ..rollout(rolling(0, 1)) }];
         let lives = run(&spec).replicas;
         let is_new = |life: &&ReplicaLife| life.created >= SimTime::from_secs(600);
         lives.iter().filter(is_new).filter(|life| life.phases.iter().any(|span| span.phase == "image_pull")).count()
@@ -129,8 +123,8 @@ fn a_blue_green_rollout_pays_for_both_and_switches_at_once() {
 
 fn ordered(order: ReplicaOrder, count: u32) -> RunRecord {
     let mut spec = spec(1, 8, 0.1);
-    spec.service.order = order;
-    spec.policies[0].controllers = vec![ControllerSpec::Static { replicas: count }];
+    spec.services[0].order = order;
+    spec.policies[0].services[0].controllers = vec![ControllerSpec::Static { replicas: count }];
     run(&spec)
 }
 
@@ -148,9 +142,9 @@ fn a_stateful_set_grows_by_one_cold_start_after_another() {
 #[test]
 fn a_stateful_set_takes_the_last_made_first_and_one_at_a_time() {
     let mut spec = spec(3, 8, 0.1);
-    (spec.service.order, spec.service.pod.grace) = (ReplicaOrder::Ordered, seconds(60));
-    (spec.service.pod.drain_delay, spec.service.pod.pre_stop) = (Some(seconds(1)), seconds(20));
-    spec.policies[0].controllers = vec![ControllerSpec::Static { replicas: 1 }];
+    (spec.services[0].order, spec.services[0].pod.grace) = (ReplicaOrder::Ordered, seconds(60));
+    (spec.services[0].pod.drain_delay, spec.services[0].pod.pre_stop) = (Some(seconds(1)), seconds(20));
+    spec.policies[0].services[0].controllers = vec![ControllerSpec::Static { replicas: 1 }];
     let ends: Vec<_> = run(&spec).replicas.iter().map(|life| life.ended.map(SimTime::as_secs)).collect();
     assert_eq!(ends, [None, Some(40), Some(20)], "the second goes when the third is gone");
 }
@@ -158,8 +152,9 @@ fn a_stateful_set_takes_the_last_made_first_and_one_at_a_time() {
 #[test]
 fn a_stateful_set_is_updated_in_place_from_the_last_down_to_the_partition() {
     let mut spec = spec(3, 8, 0.1);
-    spec.service.order = ReplicaOrder::Ordered;
-    spec.rollouts = vec![rollout(RolloutStrategy::Ordered { partition: 1, unavailable_max: Portion::Count(1) })];
+    spec.services[0].order = ReplicaOrder::Ordered;
+    spec.services[0].rollouts =
+        vec![rollout(RolloutStrategy::Ordered { partition: 1, unavailable_max: Portion::Count(1) })];
     let record = run(&spec);
     let ends: Vec<_> = record.replicas[..3].iter().map(|life| life.ended).collect();
     assert!(ends[0].is_none() && ends[2] < ends[1], "{ends:?}");
@@ -173,12 +168,12 @@ fn poisson(rate: f64) -> workload::Traffic {
 /// One of two replicas is taken away while requests of ten seconds are in service.
 fn stopped(stop: StopRule, pre_stop: u64) -> RunRecord {
     let mut spec = spec(2, 4, 10.0);
-    (spec.service.pod.stop, spec.service.pod.pre_stop) = (stop, seconds(pre_stop));
-    spec.service.pod.grace = seconds(60);
-    spec.traffic = poisson(0.3);
-    spec.policies[0].controllers = vec![ControllerSpec::Static { replicas: 1 }];
-    spec.policies[0].replicas_initial = Some(2);
-    spec.rollouts = vec![rollout(rolling(1, 0))];
+    (spec.services[0].pod.stop, spec.services[0].pod.pre_stop) = (stop, seconds(pre_stop));
+    spec.services[0].pod.grace = seconds(60);
+    spec.services[0].traffic = poisson(0.3);
+    spec.policies[0].services[0].controllers = vec![ControllerSpec::Static { replicas: 1 }];
+    spec.policies[0].services[0].replicas_initial = Some(2);
+    spec.services[0].rollouts = vec![rollout(rolling(1, 0))];
     run(&spec)
 }
 
@@ -203,10 +198,10 @@ fn every_request_of_a_rollout_is_counted_once_however_its_server_ends() {
             [(None, KillRule::Fail), (Some(seconds(3)), KillRule::Fail), (None, KillRule::Requeue)]
         {
             let mut spec = spec(3, 3, 7.0);
-            (spec.service.routing, spec.service.kill_rule) = (routing, kill_rule);
-            (spec.service.pod.stop, spec.service.pod.drain_delay) = (stop, delay);
-            spec.service.pod.grace = seconds(4);
-            spec.traffic = poisson(0.8);
+            (spec.services[0].routing, spec.services[0].kill_rule) = (routing, kill_rule);
+            (spec.services[0].pod.stop, spec.services[0].pod.drain_delay) = (stop, delay);
+            spec.services[0].pod.grace = seconds(4);
+            spec.services[0].traffic = poisson(0.8);
             let requests = rolled_out(spec, rolling(0, 1)).requests;
             let ends = requests.completed + requests.failed() + requests.in_system;
             assert_eq!(requests.arrived, ends, "{stop:?} {routing:?} {delay:?} {kill_rule:?}: {requests:?}");
@@ -219,10 +214,10 @@ fn every_request_of_a_rollout_is_counted_once_however_its_server_ends() {
 #[test]
 fn clients_try_again_what_a_server_aborts() {
     let mut spec = spec(2, 3, 10.0);
-    spec.service.pod.stop = StopRule::Abort;
-    spec.service.retries =
+    spec.services[0].pod.stop = StopRule::Abort;
+    spec.services[0].retries =
         Some(RetrySpec { attempts_max: 3, backoff: seconds(1), backoff_max: seconds(2), jitter: 0.0 });
-    spec.traffic = poisson(0.3);
+    spec.services[0].traffic = poisson(0.3);
     let record = rolled_out(spec, rolling(1, 0));
     assert_eq!((ended(&record, "rollout"), record.requests.lost), (2, 0));
 }
@@ -231,7 +226,7 @@ fn clients_try_again_what_a_server_aborts() {
 fn a_replica_is_available_only_when_it_has_been_ready_for_long_enough() {
     let length = |min_ready| {
         let mut spec = spec(3, 4, 0.1);
-        spec.rollouts = vec![RolloutSpec { min_ready, image_is_new: false, ..rollout(rolling(1, 0)) }];
+        spec.services[0].rollouts = vec![RolloutSpec { min_ready, image_is_new: false, ..rollout(rolling(1, 0)) }];
         let lives = run(&spec).replicas;
         let last = lives.iter().filter_map(|life| life.ended).max().expect("old ones end");
         last.since(SimTime::from_secs(600))
@@ -245,8 +240,8 @@ fn a_replica_is_available_only_when_it_has_been_ready_for_long_enough() {
 fn a_stateful_set_with_min_ready_seconds_grows_the_later() {
     let ready = |min_ready| {
         let mut spec = spec(1, 8, 0.1);
-        (spec.service.order, spec.service.min_ready) = (ReplicaOrder::Ordered, min_ready);
-        spec.policies[0].controllers = vec![ControllerSpec::Static { replicas: 3 }];
+        (spec.services[0].order, spec.services[0].min_ready) = (ReplicaOrder::Ordered, min_ready);
+        spec.policies[0].services[0].controllers = vec![ControllerSpec::Static { replicas: 3 }];
         run(&spec).replicas.iter().filter_map(|life| life.ready).max().unwrap()
     };
     // The first of the new ones waits for none that has just become ready.
@@ -257,7 +252,7 @@ fn a_stateful_set_with_min_ready_seconds_grows_the_later() {
 fn a_percentage_of_a_stateful_set_is_at_least_one_and_on_delete_replaces_none() {
     let of = |unavailable_max| {
         let mut spec = spec(5, 8, 0.1);
-        spec.service.order = ReplicaOrder::HighestFirst;
+        spec.services[0].order = ReplicaOrder::HighestFirst;
         let record = rolled_out(spec, RolloutStrategy::Ordered { partition: 0, unavailable_max });
         (ended(&record, "rollout"), fewest(&record))
     };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cluster::flow::{Batching, CentralFlow, EventFlow, Flow, Intake, Meter, RoutedFlow, Slots};
-use cluster::spec::{BatchLatency, KillRule, NoReplicaRule, PodSpec, Routing, ServiceModel, ServiceSpec, SloSpec};
+use cluster::spec::{BatchLatency, Routing, ServiceModel, ServiceSpec, SloSpec};
 use units::{SimDuration, SimTime};
 use workload::{Distribution, Trace, TraceChunk, Traffic};
 
@@ -15,21 +15,7 @@ pub fn millis(count: u64) -> SimDuration {
 
 /// A service with a central queue in which nothing is ever refused.
 pub fn service(model: ServiceModel) -> ServiceSpec {
-    ServiceSpec {
-        name: "server".into(),
-        namespace: "default".into(),
-        model,
-        routing: Routing::CentralQueue,
-        no_replica: NoReplicaRule::Hold,
-        queue_limit: None,
-        client_timeout: None,
-        retries: None,
-        kill_rule: KillRule::Requeue,
-        replicas_initial: 1,
-        order: cluster::spec::ReplicaOrder::Parallel,
-        min_ready: SimDuration::ZERO,
-        pod: PodSpec::plain(),
-    }
+    ServiceSpec::plain("server", model)
 }
 
 pub fn slots(concurrency: u32, service: Distribution) -> ServiceModel {

@@ -1,7 +1,5 @@
 //! Whole runs: what controllers see of language-model replicas.
 
-use std::sync::Arc;
-
 use cluster::spec::{
     ColdStartSpec, ControllerManager, ControllerSpec, FleetSpec, InstanceOffering, MetricsSpec, NodeTimings,
     PolicySpec, PrehistorySpec, ServiceSpec, SimulationSpec, SloSpec,
@@ -11,7 +9,7 @@ use policy::hpa::{HpaSpec, MetricSpec, MetricTarget};
 use promql::adapter::{GroupResource, NameRule, Resources, Rule, Rules};
 use record::{Purchase, RunRecord};
 use units::{Bytes, Millicores, SimDuration, SimTime, UsdPerHour};
-use workload::{Distribution, RateLog};
+use workload::Distribution;
 
 use crate::support::{SEED, model, poisson, service};
 
@@ -61,13 +59,7 @@ fn hpa(metrics: &[(&str, i64)], (replicas_min, replicas_max): (u32, u32)) -> Con
 
 fn run(service: ServiceSpec, rate: f64, external: Vec<Rule>, controller: ControllerSpec) -> RunRecord {
     let length = seconds(1_800);
-    let policy = PolicySpec {
-        name: "hpa".into(),
-        controllers: vec![controller],
-        warm_pool: None,
-        pause_pods: None,
-        replicas_initial: None,
-    };
+    let policy = PolicySpec::of_one("hpa", vec![controller]);
     let facts = exporters::Facts::new(&service.name, &service.namespace);
     let targets = exporters::targets_of(&[exporters::Exporter::Vllm, exporters::Exporter::Gateway], &facts);
     let spec = SimulationSpec {
@@ -77,12 +69,13 @@ fn run(service: ServiceSpec, rate: f64, external: Vec<Rule>, controller: Control
         end: SimTime::ZERO + length,
         warm_up: seconds(0),
         timeline_step: seconds(20),
-        service,
-        traffic: poisson(rate, length),
-        history: Arc::new(RateLog::default()),
+        services: vec![ServiceSpec {
+            traffic: poisson(rate, length),
+            slo: SloSpec { latency: None, ttft: Some(seconds(1)), tpot: None, objective: 0.99 },
+            targets,
+            ..service
+        }],
         prehistory: PrehistorySpec::default(),
-        rollouts: Vec::new(),
-        slo: SloSpec { latency: None, ttft: Some(seconds(1)), tpot: None, objective: 0.99 },
         fleet: fleet(),
         metrics: MetricsSpec {
             scrape_interval: seconds(15),
@@ -90,7 +83,6 @@ fn run(service: ServiceSpec, rate: f64, external: Vec<Rule>, controller: Control
             dcgm_interval: seconds(30),
             adapter_relist: seconds(30),
             resource_resolution: seconds(15),
-            targets,
             adapter: Some(Rules { custom: Vec::new(), external }),
             ..MetricsSpec::default()
         },

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cluster::flow::{Flow, Intake, LlmFlow, Meter, TokenCounts};
-use cluster::spec::{KillRule, NoReplicaRule, PodSpec, Routing, ServiceModel, ServiceSpec, SloSpec};
+use cluster::spec::{KillRule, PodSpec, Routing, ServiceModel, ServiceSpec, SloSpec};
 use record::{RequestRow, RequestTotals, ServiceTotals};
 use units::{PodId, SimDuration, SimTime};
 use workload::{Distribution, RateCurve, Trace, TraceChunk, Traffic};
@@ -30,19 +30,10 @@ pub fn model(prompt: f64, output: f64) -> ServiceModel {
 
 pub fn service(model: ServiceModel) -> ServiceSpec {
     ServiceSpec {
-        name: "llm".into(),
-        namespace: "default".into(),
-        model,
         routing: Routing::LeastRequests,
-        no_replica: NoReplicaRule::Hold,
-        queue_limit: None,
-        client_timeout: None,
-        retries: None,
         kill_rule: KillRule::Fail,
-        replicas_initial: 1,
-        order: cluster::spec::ReplicaOrder::Parallel,
-        min_ready: SimDuration::ZERO,
         pod: PodSpec { containers: Vec::new(), ..PodSpec::plain() },
+        ..ServiceSpec::plain("llm", model)
     }
 }
 

@@ -34,7 +34,7 @@ pub fn replicas_table(report: &RunReport<'_>) -> Table {
     let table = Table::default()
         .text("policy", rows.iter().map(|&(policy, _)| policy))
         .text("pod", each().map(|life| life.pod.to_string()))
-        .text("node", each().map(|life| nodes_of(life)))
+        .text("node", each().map(nodes_of))
         .text("purchase", each().map(|life| life.purchase.map_or("", record::Purchase::name)))
         .text("zone", each().map(|life| &life.zone))
         .number("created_s", each().map(|life| life.created.as_secs_f64()))

@@ -58,7 +58,7 @@ impl Context<'_> {
     pub(super) fn asked_metrics(&self, spec: &ScenarioSpec, policies: &[PolicySpec]) -> Vec<AskedMetric> {
         let mut asked = Vec::new();
         for (index, policy) in policies.iter().enumerate() {
-            for controller in &policy.controllers {
+            for controller in &policy.services[0].controllers {
                 if let ControllerSpec::Hpa { spec: hpa, .. } = controller {
                     let choice = spec.policies.get(index).and_then(|file| file.hpa.as_ref());
                     let name = match choice {

@@ -77,8 +77,8 @@ impl Context<'_> {
         }
         let Some(kept) = kept else { return Ok(()) };
         for policy in policies {
-            match &policy.pause_pods {
-                None => policy.pause_pods = Some(kept),
+            match &policy.services[0].pause_pods {
+                None => policy.services[0].pause_pods = Some(kept),
                 Some(_) => self.note(format!(
                     "policy `{}`: its pausePods stand in place of the room that CapacityBuffers keep",
                     policy.name

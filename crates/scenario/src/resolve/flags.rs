@@ -32,8 +32,10 @@ impl Context<'_> {
     /// Processes of a server and GPUs of its pod.
     fn hold_gpus(&mut self, found: &Settings, pod: &PodSpec, place: &str) {
         let Some(gpus) = &found.gpus else { return };
-        let (uses, has, source) = (gpus.value, pod.replica_gpus(), &gpus.source);
-        let whose = if pod.group.is_some() { "pods of a replica ask" } else { "pod asks" };
+        let (uses, source) = (gpus.value, &gpus.source);
+        // What is local is said of one pod of several.
+        let of_all = pod.group.is_some() && !source.contains("-local");
+        let (has, whose) = if of_all { (pod.replica_gpus(), "pods of a replica ask") } else { (pod.gpus, "pod asks") };
         if uses > has {
             self.note(format!(
                 "{place}: {source} uses {uses} GPUs and the {whose} for {has}: such a server never starts"

@@ -18,11 +18,12 @@ use super::queries::AskedQuery;
 use super::registry::Demands;
 
 impl Context<'_> {
-    /// How metrics travel; every query of the policies is held against what there is.
+    /// How metrics travel, with what is scraped of the service and what its replicas use; every query of the policies is held against what
+    /// there is.
     pub(super) fn metrics(
         &mut self,
         spec: &ScenarioSpec,
-        service: &ServiceSpec,
+        service: &mut ServiceSpec,
         policies: &[PolicySpec],
     ) -> Result<MetricsSpec, ScenarioError> {
         let file = &spec.metrics;
@@ -49,6 +50,7 @@ impl Context<'_> {
         let answered = self.check_adapter(&of_adapter, &adapter, &shown.series, file)?;
         self.hold_answers(file, &answered, &shown.registry)?;
         self.check_gke(&asked, &gke, &shown.registry)?;
+        (service.targets, service.usage) = (shown.targets, self.usage(spec, service, policies)?);
         let second = SimDuration::from_secs(1);
         Ok(MetricsSpec {
             scrape_interval: self.at_least(file.scrape_interval, second, "spec.metrics.scrapeInterval")?,
@@ -56,11 +58,9 @@ impl Context<'_> {
             dcgm_interval: self.at_least(file.dcgm_interval, second, "spec.metrics.dcgmInterval")?,
             adapter_relist: self.relist(file, &adapter)?,
             resource_resolution: self.at_least(file.resource_resolution, second, "spec.metrics.resourceResolution")?,
-            targets: shown.targets,
             adapter: adapter.rules,
             rules,
             gke: GkeSpec { delay: file.gke.delay.duration(), metrics: gke },
-            usage: self.usage(spec, service, policies)?,
             outages: self.outages(&file.outages)?,
         })
     }

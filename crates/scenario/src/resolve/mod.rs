@@ -93,14 +93,16 @@ impl ScenarioFile {
             return Err(context.inconsistent("spec.run.replications", "must be at least 1"));
         }
         let start = context.start(run)?;
-        let service = context.service(spec)?;
+        let mut service = context.service(spec)?;
         context.hold_against_flags(spec, &service.pod)?;
         let window = RunWindow { start: start.timestamp(), date: start.date(), length: duration };
         let fleet = context.fleet(spec, &service.pod, &window)?;
         let Arrivals { traffic, history, before } = context.traffic(spec, &start)?;
+        (service.traffic, service.history, service.slo) = (traffic, history, context.slo(spec)?);
         let mut policies = context.policies(spec, &service)?;
         context.keep_buffers(&mut policies, &service, spec)?;
-        let rollouts = context.rollouts(spec, &service)?;
+        service.rollouts = context.rollouts(spec, &service)?;
+        let metrics = context.metrics(spec, &mut service, &policies)?;
         let mut resolved = SimulationSpec {
             name: self.metadata.name.clone(),
             start_unix_seconds: start.timestamp().as_second(),
@@ -108,17 +110,13 @@ impl ScenarioFile {
             end: SimTime::ZERO + duration,
             warm_up: run.warm_up.duration(),
             timeline_step: context.at_least(run.timeline_step, SimDuration::from_secs(1), "spec.run.timelineStep")?,
-            slo: context.slo(spec)?,
-            metrics: context.metrics(spec, &service, &policies)?,
+            metrics,
             policies,
-            service,
-            traffic,
-            history,
+            services: vec![service],
             prehistory: PrehistorySpec::default(),
-            rollouts,
             fleet,
         };
-        resolved.prehistory = context.prehistory(run, &resolved, before)?;
+        context.prehistory(run, &mut resolved, before)?;
         Ok(resolved)
     }
 }

@@ -1,7 +1,7 @@
 //! The alternatives, with the manifests they name.
 
 use cluster::spec::{
-    ControllerSpec, PausePodsSpec, PolicySpec, PredictiveRole, PredictiveSpec, ServiceSpec, WarmPoolSpec,
+    ControllerSpec, PausePodsSpec, PolicySpec, PredictiveRole, PredictiveSpec, ServicePolicy, ServiceSpec, WarmPoolSpec,
 };
 use units::SimDuration;
 
@@ -80,8 +80,7 @@ impl Context<'_> {
         if controllers.is_empty() {
             return Err(self.inconsistent(path, "needs at least one of `static`, `hpa`, `keda` and `predictive`"));
         }
-        Ok(PolicySpec {
-            name: file.name.clone(),
+        let of_service = ServicePolicy {
             controllers,
             warm_pool: file.warm_pool.as_ref().map(|pool| WarmPoolSpec {
                 size: pool.size,
@@ -97,7 +96,8 @@ impl Context<'_> {
                 preemption: pause.preemption.duration(),
             }),
             replicas_initial: file.replicas,
-        })
+        };
+        Ok(PolicySpec { name: file.name.clone(), services: vec![of_service] })
     }
 
     fn hpa(

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cluster::prehistory::{needed, sustainable};
-use cluster::spec::{PrehistorySpec, SimulationSpec};
+use cluster::spec::{EarlierTraffic, PrehistorySpec, ServiceSpec, SimulationSpec};
 use units::{SimDuration, SimTime};
 use workload::{ArrivalCursor, Distribution, RateCurve, TraceChunk};
 
@@ -30,12 +30,12 @@ impl Context<'_> {
     pub(super) fn prehistory(
         &mut self,
         run: &RunFile,
-        spec: &SimulationSpec,
+        spec: &mut SimulationSpec,
         before: Option<Before>,
-    ) -> Result<PrehistorySpec, ScenarioError> {
+    ) -> Result<(), ScenarioError> {
         let needed = needed(spec);
         let length = match (run.prehistory, needed) {
-            (PrehistoryFile::None, _) | (PrehistoryFile::Auto, None) => return Ok(PrehistorySpec::default()),
+            (PrehistoryFile::None, _) | (PrehistoryFile::Auto, None) => return Ok(()),
             (PrehistoryFile::Auto, Some(needed)) => needed.length().min(LENGTH_MAX),
             (PrehistoryFile::For(time), _) => {
                 let length = time.duration();
@@ -55,7 +55,8 @@ impl Context<'_> {
         }
         let is_stated = before.as_ref().is_some_and(|before| before.is_stated);
         let gaps = before.as_ref().and_then(|before| before.gaps.clone());
-        let head = Head::read(spec, run.seed);
+        let service = &spec.services[0];
+        let head = Head::read(spec.end, service, run.seed);
         let rate = match &before {
             Some(before) => curve(before, length),
             None => RateCurve::constant(head.rate, length),
@@ -70,20 +71,23 @@ impl Context<'_> {
         let rate = (rate.peak() > 0.0).then(|| Arc::new(rate));
         let tokens = head.tokens.filter(|_| rate.is_some());
         let rehearsal = length.saturating_sub(needed.ranges).min(length);
-        let prehistory = PrehistorySpec { length, rehearsal, rate, is_rate_stated: is_stated, gaps, tokens };
-        self.note_unserved(&SimulationSpec { prehistory: prehistory.clone(), ..spec.clone() });
-        Ok(prehistory)
+        spec.prehistory = PrehistorySpec { length, rehearsal };
+        spec.services[0].earlier = EarlierTraffic { rate, is_rate_stated: is_stated, gaps, tokens };
+        self.note_unserved(spec, 0);
+        Ok(())
     }
 
     /// Says where the replicas of the start could not have served what the traffic says.
-    fn note_unserved(&mut self, spec: &SimulationSpec) {
-        let Some(rate) = spec.prehistory.rate.as_ref().map(|curve| curve.mean()) else { return };
-        let counts: BTreeSet<u32> = (0..spec.policies.len()).map(|policy| spec.replicas_at_start(policy)).collect();
+    fn note_unserved(&mut self, spec: &SimulationSpec, number: usize) {
+        let service = &spec.services[number];
+        let Some(rate) = service.earlier.rate.as_ref().map(|curve| curve.mean()) else { return };
+        let policies = 0..spec.policies.len();
+        let counts: BTreeSet<u32> = policies.map(|policy| spec.replicas_at_start(policy, number)).collect();
         for replicas in counts {
-            let limit = sustainable(spec, replicas);
+            let limit = sustainable(service, replicas);
             let note = match replicas {
                 0 => "before the start nobody calls, for the run begins with no replica".to_owned(),
-                _ if spec.prehistory.is_rate_stated || rate <= limit => continue,
+                _ if service.earlier.is_rate_stated || rate <= limit => continue,
                 _ => format!(
                     "before the start {limit:.3}req/s arrive, not {rate:.3}req/s: {replicas} ready at the start could not have served \
                      more; `traffic.history.rate` states another rate, `run.prehistory: none` a start with empty metrics"
@@ -110,9 +114,9 @@ struct Head {
 }
 
 impl Head {
-    fn read(spec: &SimulationSpec, seed: u64) -> Self {
-        let mut cursor = ArrivalCursor::new(&spec.traffic, seed, spec.end);
-        let until = TRACE_HEAD.min(spec.end);
+    fn read(end: SimTime, service: &ServiceSpec, seed: u64) -> Self {
+        let mut cursor = ArrivalCursor::new(&service.traffic, seed, end);
+        let until = TRACE_HEAD.min(end);
         let mut read = TraceChunk::default();
         while read.len() < TRACE_REQUESTS || read.arrival_ns.last().is_some_and(|last| *last < until.as_nanos()) {
             if !cursor.fill(&mut read) {
@@ -121,7 +125,7 @@ impl Head {
         }
         let arrived = read.arrival_ns.partition_point(|arrival| *arrival < until.as_nanos());
         let rate = arrived as f64 / until.since(SimTime::ZERO).as_secs_f64();
-        let is_worded = spec.traffic.has_tokens() && !read.arrival_ns.is_empty();
+        let is_worded = service.traffic.has_tokens() && !read.arrival_ns.is_empty();
         let tokens = is_worded.then(|| (law(&read.prompt_tokens), law(&read.output_tokens)));
         Self { rate, tokens }
     }

@@ -29,7 +29,7 @@ impl Context<'_> {
     pub(super) fn keda_queries(&self, spec: &ScenarioSpec, policies: &[PolicySpec]) -> Vec<AskedQuery> {
         let mut asked = Vec::new();
         for (index, policy) in policies.iter().enumerate() {
-            for controller in &policy.controllers {
+            for controller in &policy.services[0].controllers {
                 let ControllerSpec::Keda { scaled_object, .. } = controller else { continue };
                 let manifest = match spec.policies.get(index).and_then(|file| file.keda.as_ref()) {
                     Some(Reference::Name(name)) => self.scaled_object_document(name),

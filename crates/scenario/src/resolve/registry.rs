@@ -108,10 +108,12 @@ impl Context<'_> {
         use policy::hpa::MetricSpec;
         let names = names_in(asked.iter().map(|query| query.text.as_str()));
         let hpa_metrics =
-            policies.iter().flat_map(|policy| &policy.controllers).flat_map(|controller| match controller {
-                ControllerSpec::Hpa { spec, .. } => spec.metrics.as_slice(),
-                _ => &[],
-            });
+            policies.iter().flat_map(|policy| &policy.services[0].controllers).flat_map(
+                |controller| match controller {
+                    ControllerSpec::Hpa { spec, .. } => spec.metrics.as_slice(),
+                    _ => &[],
+                },
+            );
         let of_autoscalers: BTreeSet<&str> = hpa_metrics
             .filter_map(|metric| match metric {
                 MetricSpec::Pods { name, .. } | MetricSpec::Object { name, .. } | MetricSpec::External { name, .. } => {
@@ -475,7 +477,7 @@ fn is_own_label(name: &str) -> bool {
 
 fn autoscaler(policy: &PolicySpec) -> Option<String> {
     use cluster::spec::ControllerSpec;
-    policy.controllers.iter().find_map(|controller| match controller {
+    policy.services[0].controllers.iter().find_map(|controller| match controller {
         ControllerSpec::Hpa { spec, .. } => Some(spec.name.clone()),
         ControllerSpec::Keda { scaled_object, .. } => Some(format!("keda-hpa-{}", scaled_object.name)),
         _ => None,

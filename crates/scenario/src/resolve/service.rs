@@ -62,10 +62,10 @@ impl Context<'_> {
                           away is not modelled";
             return Err(self.inconsistent("spec.service.drainDelay", reason));
         }
+        let model = self.model(&file.model)?;
         let service = ServiceSpec {
             name,
             namespace,
-            model: self.model(&file.model)?,
             routing: routing(file.routing),
             no_replica: match file.while_no_replica {
                 NoReplicaFile::Hold => NoReplicaRule::Hold,
@@ -82,6 +82,7 @@ impl Context<'_> {
             order,
             min_ready: UpdateDefaults::of(self.workload.as_ref()).min_ready,
             pod,
+            ..ServiceSpec::plain("", model)
         };
         self.note_lost_at_stop(&service, stop_source.as_deref());
         Ok(service)

@@ -119,7 +119,7 @@ impl Context<'_> {
         policies: &[PolicySpec],
     ) -> Result<(), ScenarioError> {
         for (index, policy) in policies.iter().enumerate() {
-            for controller in &policy.controllers {
+            for controller in &policy.services[0].controllers {
                 for asked in asked_of(controller) {
                     let missing = missing_request(&asked, service);
                     if let Some(container) = missing {

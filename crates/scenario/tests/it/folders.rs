@@ -94,7 +94,9 @@ fn the_last_of_two_documents_of_one_identity_counts() {
     let elsewhere = HPA.replacen("name: busy", "name: busy\n  namespace: other", 1);
     let scenario = with("static: {replicas: 2}", "hpa: busy");
     let loaded = load_text(&format!("{scenario}---\n{HPA}---\n{other}---\n{elsewhere}")).unwrap();
-    let cluster::spec::ControllerSpec::Hpa { spec, .. } = &loaded.spec.policies[0].controllers[0] else { panic!() };
+    let cluster::spec::ControllerSpec::Hpa { spec, .. } = &loaded.spec.policies[0].services[0].controllers[0] else {
+        panic!()
+    };
     assert_eq!(spec.replicas_max, 9);
     assert_snapshot!(loaded.notes.join("\n"), @r##"
     scenario.yaml:40:1: HorizontalPodAutoscaler/busy again, first at scenario.yaml:27:1: the last counts
@@ -122,7 +124,10 @@ fn older_versions_of_an_autoscaler_say_the_same_in_their_own_words() {
             "apiVersion: autoscaling/{version}\nkind: HorizontalPodAutoscaler\nmetadata: {{name: busy}}\nspec:\n  scaleTargetRef: {{apiVersion: apps/v1, kind: Deployment, name: inference}}\n  maxReplicas: 5\n{spec}"
         );
         let loaded = load_text(&format!("{}---\n{text}", with("static: {replicas: 2}", "hpa: busy"))).unwrap();
-        let cluster::spec::ControllerSpec::Hpa { spec, .. } = &loaded.spec.policies[0].controllers[0] else { panic!() };
+        let cluster::spec::ControllerSpec::Hpa { spec, .. } = &loaded.spec.policies[0].services[0].controllers[0]
+        else {
+            panic!()
+        };
         (spec.metrics.clone(), loaded.notes)
     };
     let modern = |metric: &str| hpa("v2", &format!("  metrics:\n  - {metric}\n")).0;
@@ -198,7 +203,7 @@ fn numbers_where_only_text_can_be_are_text_and_variables_where_numbers_belong_ar
     let scenario = with("    pod:\n      gpus: 1\n", "");
     let loaded = load_text(&format!("{scenario}{deployment}")).unwrap();
     assert_eq!(
-        loaded.spec.service.pod.labels,
+        loaded.spec.services[0].pod.labels,
         [("build".to_owned(), "07".to_owned()), ("on".to_owned(), "yes".to_owned())]
     );
     assert_snapshot!(loaded.counted[1], @"4 values are read as text, which the API server refuses without quotes: scenario.yaml:27:35: labels.v: `1.10`");

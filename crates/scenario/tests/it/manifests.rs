@@ -38,7 +38,7 @@ fn deployed(extra: &str) -> String {
 #[test]
 fn a_deployment_gives_the_pod_with_requests_taken_from_limits() {
     let loaded = load_text(&deployed("")).unwrap();
-    let service = &loaded.spec.service;
+    let service = &loaded.spec.services[0];
     assert_eq!((service.name.as_str(), service.namespace.as_str(), service.replicas_initial), ("web", "shop", 4));
     let pod = &service.pod;
     assert_eq!((pod.gpus, pod.gpu_resource.as_str()), (1, "nvidia.com/gpu"));
@@ -54,7 +54,9 @@ fn a_deployment_gives_the_pod_with_requests_taken_from_limits() {
 fn an_hpa_keeps_its_quantities_and_its_missing_behavior() {
     let scenario = with("static: {replicas: 2}", "hpa: busy");
     let loaded = load_text(&format!("{scenario}---\n{HPA}")).unwrap();
-    let ControllerSpec::Hpa { spec, manager } = &loaded.spec.policies[0].controllers[0] else { panic!("no HPA") };
+    let ControllerSpec::Hpa { spec, manager } = &loaded.spec.policies[0].services[0].controllers[0] else {
+        panic!("no HPA")
+    };
     assert_eq!((spec.replicas_min, spec.replicas_max, manager.sync_period), (1, 5, SimDuration::from_secs(15)));
     assert!(spec.behavior.is_none(), "absent behavior must stay absent: the controller then takes another path");
     let MetricSpec::Pods { target, .. } = &spec.metrics[0] else { panic!("no Pods metric") };
@@ -70,7 +72,7 @@ fn a_hook_that_waits_drains_and_one_that_is_not_understood_is_told_of() {
     let hook = |hook: &str| {
         let loaded = loaded(hook);
         let notes = loaded.notes.iter().filter(|note| note.contains("preStop hook of container `main`")).count();
-        (loaded.spec.service.pod.pre_stop.as_secs_f64(), notes)
+        (loaded.spec.services[0].pod.pre_stop.as_secs_f64(), notes)
     };
     assert_eq!(hook("exec: {command: [sh, -c, sleep 7]}"), (7.0, 0));
     assert_eq!(hook("exec: {command: [sh, -c, \"/bin/sleep 5; nginx -s quit && sleep 1m\"]}"), (65.0, 0));

@@ -28,7 +28,7 @@ const NVIDIA: &str = "key: karpenter.k8s.aws/instance-gpu-manufacturer, operator
 
 /// The cheapest type that holds the pod.
 fn cheapest(loaded: &Loaded) -> String {
-    let (pools, pod) = (&loaded.spec.fleet.pools, &loaded.spec.service.pod);
+    let (pools, pod) = (&loaded.spec.fleet.pools, &loaded.spec.services[0].pod);
     let named = cluster::spec::named_labels(pools);
     let offerings = pools.iter().flat_map(|pool| pool.offerings.iter().map(move |offering| (pool, offering)));
     let fitting = offerings.filter(|(pool, offering)| cluster::spec::slots(offering, (pool, &named), pod) > 0);
@@ -63,7 +63,7 @@ fn the_overhead_of_a_runtime_class_counts_and_its_selector_binds() {
     let class = "apiVersion: node.k8s.io/v1\nkind: RuntimeClass\nmetadata: {name: kata}\nhandler: kata\noverhead: {podFixed: {cpu: 100m, memory: 1Gi}}\nscheduling: {nodeSelector: {karpenter.k8s.aws/instance-family: g5}}\n";
     let text = folder("      runtimeClassName: kata\n", &(node_pool(NVIDIA) + class));
     let loaded = load_text(&text).unwrap();
-    assert_eq!(loaded.spec.service.pod.millicores(), 4_000);
+    assert_eq!(loaded.spec.services[0].pod.millicores(), 4_000);
     assert_eq!(cheapest(&loaded), "g5.2xlarge");
     let clash = text.replacen(
         "      runtimeClassName",
@@ -102,7 +102,7 @@ fn a_buffer_keeps_room_for_every_policy() {
     let ours = "scalableRef: {apiGroup: apps, kind: Deployment, name: web}";
     let kept = |spec: &str| {
         let loaded = load_text(&folder("", &(node_pool(NVIDIA) + &buffer(spec)))).unwrap();
-        loaded.spec.policies[0].pause_pods.map(|room| (room.count, room.percent, room.is_room))
+        loaded.spec.policies[0].services[0].pause_pods.map(|room| (room.count, room.percent, room.is_room))
     };
     assert_eq!(kept(&format!("{ours}, replicas: 2")), Some((2, 0, true)));
     assert_eq!(kept(&format!("{ours}, percentage: 30")), Some((0, 30, true)));
@@ -177,7 +177,7 @@ fn what_a_class_cannot_be_is_said() {
 fn preferences_and_required_terms_reach_the_model_heaviest_first() {
     let pod = "      affinity: {nodeAffinity: {preferredDuringSchedulingIgnoredDuringExecution: [{weight: 1, preference: {matchExpressions: [{key: karpenter.k8s.aws/instance-family, operator: In, values: [g5]}]}}, {weight: 50, preference: {matchExpressions: [{key: nobody.knows/it, operator: Exists}]}}]}}\n";
     let loaded = load_text(&folder(pod, &node_pool(NVIDIA))).unwrap();
-    let weights: Vec<u32> = loaded.spec.service.pod.scheduling.preferred.iter().map(|one| one.weight).collect();
+    let weights: Vec<u32> = loaded.spec.services[0].pod.scheduling.preferred.iter().map(|one| one.weight).collect();
     assert_eq!(weights, [50, 1]);
     let said = loaded.notes.iter().filter(|note| note.contains("taken as not there")).count();
     assert_eq!(said, 1, "{:?}", loaded.notes);

@@ -12,7 +12,7 @@ fn two_policies() -> String {
 }
 
 fn replicas_max(policy: &PolicySpec) -> u32 {
-    match &policy.controllers[0] {
+    match &policy.services[0].controllers[0] {
         ControllerSpec::Hpa { spec, .. } => spec.replicas_max,
         other => panic!("no HPA but {other:?}"),
     }
@@ -41,7 +41,7 @@ fn a_policy_changes_its_own_copy_of_a_manifest() {
         assert_eq!(loaded.spec.policies.iter().map(replicas_max).collect::<Vec<_>>(), [9, 5], "{path}");
     }
     let deep = load_with(&text, &[("policies.b.spec.metrics[0].pods.target.averageValue", "3")]).unwrap();
-    let ControllerSpec::Hpa { spec, .. } = &deep.spec.policies[1].controllers[0] else { panic!("no HPA") };
+    let ControllerSpec::Hpa { spec, .. } = &deep.spec.policies[1].services[0].controllers[0] else { panic!("no HPA") };
     assert!(format!("{:?}", spec.metrics).contains("AverageValue(3000)"));
 }
 

@@ -10,7 +10,7 @@ fn with_rollouts(rollouts: &str) -> String {
 }
 
 fn strategy(rollout: &str) -> RolloutStrategy {
-    load_text(&with_rollouts(rollout)).expect("a rollout").spec.rollouts[0].strategy.clone()
+    load_text(&with_rollouts(rollout)).expect("a rollout").spec.services[0].rollouts[0].strategy.clone()
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn a_rollout_that_cannot_be_is_refused_with_its_place() {
 fn what_a_server_does_when_it_is_told_to_stop_is_read_and_its_cost_is_said() {
     let loaded =
         |rule: &str| load_text(&with("    model:\n", &format!("    onTerminate: {rule}\n    model:\n"))).expect(rule);
-    let stop = |rule: &str| loaded(rule).spec.service.pod.stop;
+    let stop = |rule: &str| loaded(rule).spec.services[0].pod.stop;
     assert_eq!((stop("finish"), stop("abort")), (StopRule::FINISH, StopRule::Abort));
     let bounded = StopRule::Finish { within: Some(SimDuration::from_secs(90)), poll: SimDuration::from_secs(5) };
     assert_eq!(stop("{finish: {within: 90s, poll: 5s}}"), bounded);

@@ -36,7 +36,7 @@ fn required_affinities_and_hard_spreads_reach_the_model() {
       - {key: nvidia.com/gpu, operator: Exists, effect: NoSchedule}
 ";
     let loaded = load_text(&with_pod(pod)).unwrap();
-    let pod = &loaded.spec.service.pod;
+    let pod = &loaded.spec.services[0].pod;
     let rule = &pod.scheduling.node_terms[0].labels[0];
     assert_eq!((rule.operator, rule.values.as_slice()), (LabelOperator::NotIn, &["g4dn.xlarge".to_owned()][..]));
     let kinds: Vec<PlacementKind> = pod.scheduling.placement.iter().map(|rule| rule.kind).collect();
@@ -99,11 +99,11 @@ preemptionPolicy: Never
 ";
     let text = deployment("karpenter.sh/do-not-disrupt: 30m", "      priorityClassName: gold\n", "");
     let loaded = load_text(&format!("{text}{more}")).unwrap();
-    let pod = &loaded.spec.service.pod;
+    let pod = &loaded.spec.services[0].pod;
     assert_eq!(pod.scheduling.protection, Protection::Until(SimDuration::from_secs(1_800)));
     assert_eq!((pod.priority, pod.scheduling.never_preempts), (1_000, true));
     let odd = load_text(&deployment("karpenter.sh/do-not-disrupt: sometimes", "", "")).unwrap();
-    assert_eq!(odd.spec.service.pod.scheduling.protection, Protection::None);
+    assert_eq!(odd.spec.services[0].pod.scheduling.protection, Protection::None);
     assert!(odd.notes.iter().any(|note| note.contains("do-not-disrupt: sometimes")), "{:?}", odd.notes);
 }
 

@@ -41,13 +41,13 @@ fn the_built_in_scenario_is_the_shipped_one() {
 #[test]
 fn triton_day_has_an_idle_night_a_thousand_requests_a_second_and_two_weeks_of_past() {
     let loaded = load(&Input::embedded_default(), &[]).unwrap();
-    let workload::Traffic::Poisson { rate } = &loaded.spec.traffic else { panic!("not Poisson") };
+    let workload::Traffic::Poisson { rate } = &loaded.spec.services[0].traffic else { panic!("not Poisson") };
     assert!((900.0..1_100.0).contains(&rate.mean()), "{}", rate.mean());
     assert_eq!(rate.rate_at(units::SimTime::from_secs(3 * 3_600)), 0.0);
     assert!(rate.peak() > 3_500.0, "{}", rate.peak());
-    assert_eq!(loaded.spec.history.before.len(), 14 * 1_440);
+    assert_eq!(loaded.spec.services[0].history.before.len(), 14 * 1_440);
     // The crowd is news: the same minute a week ago was quiet.
-    let week_ago = loaded.spec.history.rate_at_minute(14 * 60 + 40 - 7 * 1_440).unwrap();
+    let week_ago = loaded.spec.services[0].history.rate_at_minute(14 * 60 + 40 - 7 * 1_440).unwrap();
     assert!(week_ago < 2_200.0, "{week_ago}");
 }
 

@@ -25,10 +25,10 @@ fn load_trace(name: &str, content: &[u8], settings: &str) -> Result<Arc<dyn Trac
     let result = load(&[Input::Path(folder.path().join("scenario.yaml"))], &[]);
     let shown = |error: ScenarioError| error.to_string().replace(&folder.path().display().to_string(), "FOLDER");
     let loaded = result.map_err(shown)?;
-    let Traffic::Replay { source, .. } = loaded.spec.traffic else { panic!("no replay") };
+    let Traffic::Replay { source, .. } = &loaded.spec.services[0].traffic else { panic!("no replay") };
     // The file must outlive the test's readers.
     std::mem::forget(folder);
-    Ok(source)
+    Ok(Arc::clone(source))
 }
 
 fn rows(source: &dyn TraceSource) -> TraceChunk {
@@ -81,7 +81,7 @@ fn any_csv_is_read_by_its_column_names() {
     let text = SCENARIO.replacen("generator:\n      rate: 10req/s", trace, 1) + &settings;
     std::fs::write(folder.path().join("s.yaml"), text).unwrap();
     let loaded = load(&[Input::Path(folder.path().join("s.yaml"))], &[]).unwrap();
-    let Traffic::Replay { source, .. } = loaded.spec.traffic else { panic!("no replay") };
+    let Traffic::Replay { source, .. } = &loaded.spec.services[0].traffic else { panic!("no replay") };
     assert_eq!(rows(source.as_ref()).arrival_ns, [1_000_000_000, 2_500_000_000]);
 }
 
@@ -118,11 +118,11 @@ fn a_recorded_rate_is_traffic_and_history() {
     let text = SCENARIO.replacen("generator:\n      rate: 10req/s", traffic, 1);
     std::fs::write(folder.path().join("s.yaml"), text).unwrap();
     let loaded = load(&[Input::Path(folder.path().join("s.yaml"))], &[]).unwrap();
-    let Traffic::Poisson { rate } = &loaded.spec.traffic else { panic!("not Poisson") };
+    let Traffic::Poisson { rate } = &loaded.spec.services[0].traffic else { panic!("not Poisson") };
     let at = |minutes: u64| rate.rate_at(SimTime::from_secs(minutes * 60));
     assert_eq!([at(0), at(10), at(20), at(40)], [2.0, 0.0, 4.0, 0.0]);
-    assert_eq!(loaded.spec.history.rate_at_minute(-5), Some(1.0));
-    assert_eq!(loaded.spec.history.rate_at_minute(-11), None);
+    assert_eq!(loaded.spec.services[0].history.rate_at_minute(-5), Some(1.0));
+    assert_eq!(loaded.spec.services[0].history.rate_at_minute(-11), None);
 }
 
 /// The recipe of `traces/README.md`.
@@ -164,7 +164,7 @@ fn the_shipped_trace_is_what_its_recipe_makes() {
         write_trace(&path, &made);
     }
     let loaded = load(&[Input::Path(repository("scenarios/llm-hour"))], &[]).unwrap();
-    let Traffic::Replay { source, .. } = loaded.spec.traffic else { panic!("no replay") };
+    let Traffic::Replay { source, .. } = &loaded.spec.services[0].traffic else { panic!("no replay") };
     let shipped = rows(source.as_ref());
     assert_eq!((&shipped.prompt_tokens, &shipped.output_tokens), (&made.prompt_tokens, &made.output_tokens));
     let first_ms = made.arrival_ns[0] / 1_000_000;

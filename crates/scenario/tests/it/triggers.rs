@@ -25,7 +25,7 @@ fn scenario(extra: &str, object: &str) -> String {
 
 fn loaded(text: &str) -> ScaledObject {
     let loaded = load_text(text).unwrap();
-    match &loaded.spec.policies[0].controllers[0] {
+    match &loaded.spec.policies[0].services[0].controllers[0] {
         ControllerSpec::Keda { scaled_object, .. } => scaled_object.clone(),
         other => panic!("no ScaledObject: {other:?}"),
     }
@@ -108,13 +108,15 @@ spec:
 #[test]
 fn an_http_scaled_object_becomes_what_the_add_on_makes_of_it() {
     let loaded = load_text(&scenario("", HTTP)).unwrap();
-    let ControllerSpec::Keda { scaled_object, .. } = &loaded.spec.policies[0].controllers[0] else { panic!("no KEDA") };
+    let ControllerSpec::Keda { scaled_object, .. } = &loaded.spec.policies[0].services[0].controllers[0] else {
+        panic!("no KEDA")
+    };
     assert_eq!(scaled_object.polling_interval().as_secs(), 15);
     assert_eq!(scaled_object.cooldown_period().as_secs(), 120);
     assert_eq!((scaled_object.replicas_min, scaled_object.hpa_replicas_max()), (Some(0), 6));
     let feed = &scaled_object.triggers[0].feeds[0];
     assert_eq!((&feed.source, feed.target, feed.push), (&FeedSource::Signal(Signal::Requests), Some(4.0), Some(true)));
-    assert_eq!(loaded.spec.service.no_replica, NoReplicaRule::Hold);
+    assert_eq!(loaded.spec.services[0].no_replica, NoReplicaRule::Hold);
 }
 
 #[test]
@@ -160,7 +162,7 @@ fn annotations_reach_the_policy_even_past_an_override_of_the_spec() {
     let paused = object("aws-sqs-queue", SQS).replacen("{}", "{autoscaling.keda.sh/paused-replicas: \"3\"}", 1);
     assert_eq!(loaded(&scenario("", &paused)).annotations.paused_replicas(), Ok(Some(3)));
     let changed = load_with(&scenario("", &paused), &[("policies.fixed.spec.maxReplicaCount", "4")]).unwrap();
-    let ControllerSpec::Keda { scaled_object, .. } = &changed.spec.policies[0].controllers[0] else {
+    let ControllerSpec::Keda { scaled_object, .. } = &changed.spec.policies[0].services[0].controllers[0] else {
         panic!("no KEDA")
     };
     assert_eq!((scaled_object.name.as_str(), scaled_object.hpa_replicas_max()), ("so", 4));
@@ -188,7 +190,7 @@ fn a_minimum_of_zero_is_a_matter_of_the_release_its_gate_and_the_metrics() {
     let zero_rule = |extra: &str| {
         let extra = format!("  metrics: {{assumeAbsent: [lag]}}\n{extra}");
         let loaded = load_text(&hpa(&extra, &from_zero(LAG))).unwrap();
-        match &loaded.spec.policies[0].controllers[0] {
+        match &loaded.spec.policies[0].services[0].controllers[0] {
             ControllerSpec::Hpa { manager, .. } => manager.zero_rule,
             other => panic!("no HPA: {other:?}"),
         }

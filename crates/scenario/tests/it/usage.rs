@@ -43,14 +43,14 @@ fn a_utilization_without_a_request_fails_as_in_a_cluster_and_a_note_says_so() {
 fn a_guess_is_said_in_a_note() {
     let loaded = scaled_on("cpu", REQUESTS, "    usage: guess\n").expect("guessed");
     assert!(loaded.notes.iter().any(|note| note.starts_with("assumed: service.usage is guess: CPU")));
-    assert_eq!(loaded.spec.metrics.usage.cpu, None);
+    assert_eq!(loaded.spec.services[0].usage.cpu, None);
 }
 
 #[test]
 fn usage_is_read_in_its_units() {
     let usage = "usage: {cpu: {idle: 300m, busy: 2200m, startup: 4}, memory: {loaded: 24Gi, perRequest: 8Mi}, gpuPower: {idle: 70W, busy: 0.6kW}}";
     let loaded = load_text(&with("  service:\n", &format!("  service:\n    {usage}\n"))).expect("complete");
-    let stated = &loaded.spec.metrics.usage;
+    let stated = &loaded.spec.services[0].usage;
     let cores = Millicores;
     assert_eq!(
         stated.cpu,

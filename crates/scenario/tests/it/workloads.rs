@@ -26,7 +26,7 @@ fn said(loaded: &Loaded) -> String {
 }
 
 fn service(manifests: &str) -> ServiceSpec {
-    loaded("static: {replicas: 2}", manifests).spec.service
+    loaded("static: {replicas: 2}", manifests).spec.services.swap_remove(0)
 }
 
 fn of(kind: &str, spec: &str) -> String {
@@ -74,7 +74,11 @@ fn a_rollout_may_take_its_pod_from_a_deployment_which_is_then_no_workload_of_its
     );
     let found = loaded("static: {replicas: 2}", &format!("{deployment}---\n{rollout}"));
     assert_eq!(
-        (found.spec.service.name.as_str(), found.spec.service.replicas_initial, found.spec.service.pod.gpus),
+        (
+            found.spec.services[0].name.as_str(),
+            found.spec.services[0].replicas_initial,
+            found.spec.services[0].pod.gpus
+        ),
         ("llm", 3, 2)
     );
     let alone = text("static: {replicas: 2}", &rollout);
@@ -86,7 +90,7 @@ fn what_another_document_made_is_no_workload_beside_it() {
     let deployment = of("apps/v1\nkind: Deployment", &format!("{{replicas: 3, template: {POD}}}"));
     let child = "apiVersion: apps/v1\nkind: ReplicaSet\nmetadata: {name: llm-5f, namespace: ml, uid: a, ownerReferences: [{apiVersion: apps/v1, kind: Deployment, name: llm, controller: true}]}\nspec: {replicas: 9, template: {spec: {containers: []}}}\n";
     let found = loaded("static: {replicas: 2}", &format!("{child}---\n{deployment}"));
-    assert_eq!((found.spec.service.name.as_str(), found.spec.service.replicas_initial), ("llm", 3));
+    assert_eq!((found.spec.services[0].name.as_str(), found.spec.services[0].replicas_initial), ("llm", 3));
     assert_eq!(found.counted, ["1 document belongs to others in the folder, which are read instead"]);
 }
 
@@ -113,7 +117,7 @@ fn a_leader_worker_set_has_groups_of_pods() {
     assert_eq!((found.replicas, found.pods, found.accelerator.clone().unwrap().1), (2, 3, 2.0));
 
     let loaded = loaded("static: {replicas: 2}", &manifests);
-    let found = &loaded.spec.service;
+    let found = &loaded.spec.services[0];
     let group = found.pod.group.clone().unwrap();
     assert_eq!((found.replicas_initial, found.pod.gpus, found.pod.replica_gpus(), group.size), (2, 2, 6, 3));
     assert_eq!(
@@ -200,7 +204,7 @@ fn several_workloads_need_a_name_unless_one_alone_has_accelerators() {
     let bare = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: gateway}\nspec: {template: {spec: {containers: [{name: c}]}}}\n";
     let set = of("apps/v1\nkind: StatefulSet", &format!("{{podManagementPolicy: Parallel, template: {POD}}}"));
     let found = loaded("static: {replicas: 2}", &format!("{bare}---\n{set}"));
-    assert_eq!(found.spec.service.name, "llm");
+    assert_eq!(found.spec.services[0].name, "llm");
     assert_snapshot!(said(&found), @r"
     the service is StatefulSet/llm, the only workload with an accelerator
     not the service, which is StatefulSet/llm: Deployment/gateway
@@ -210,7 +214,7 @@ fn several_workloads_need_a_name_unless_one_alone_has_accelerators() {
     assert_snapshot!(message(&both), @"scenario.yaml:12:5: spec.service: there are several workloads (StatefulSet/llm, StatefulSet/llm); name one in `service.workload`");
     let named = |name: &str| {
         load_with(&both, &[("service.workload", name)])
-            .map(|found| found.spec.service.namespace)
+            .map(|found| found.spec.services[0].namespace.clone())
             .map_err(|error| error.to_string())
     };
     assert_eq!(named("other/StatefulSet/llm").unwrap(), "other");
@@ -224,7 +228,7 @@ fn an_export_says_that_its_count_is_of_a_moment() {
         of("apps/v1\nkind: StatefulSet", &format!("{{replicas: 7, podManagementPolicy: Parallel, template: {POD}}}"))
             .replacen("name: llm,", "name: llm, uid: 0-1,", 1);
     let found = loaded("static: {replicas: 2}", &set);
-    assert_eq!(found.spec.service.replicas_initial, 7);
+    assert_eq!(found.spec.services[0].replicas_initial, 7);
     assert_snapshot!(said(&found), @"StatefulSet/llm comes from a cluster: its 7 replicas are those of that moment, and the number the run starts with");
 }
 
@@ -235,16 +239,18 @@ fn a_nim_service_brings_its_own_autoscaler_which_may_be_changed() {
         "{image: {repository: nvcr.io/nim/meta/llama, tag: 1.8.4}, scale: {enabled: true, hpa: {minReplicas: 2, maxReplicas: 4}}}",
     );
     let found = loaded("hpa: llm", &nim);
-    let ControllerSpec::Hpa { spec, .. } = &found.spec.policies[0].controllers[0] else { panic!("no HPA") };
+    let ControllerSpec::Hpa { spec, .. } = &found.spec.policies[0].services[0].controllers[0] else { panic!("no HPA") };
     assert_eq!((spec.replicas_min, spec.replicas_max), (2, 4));
-    let service = &found.spec.service;
+    let service = &found.spec.services[0];
     assert_eq!(
         (service.pod.gpus, service.pod.image.as_str(), service.replicas_initial),
         (1, "nvcr.io/nim/meta/llama:1.8.4", 2)
     );
     for path in ["NIMService/llm.spec.scale.hpa.maxReplicas", "policies.fixed.spec.maxReplicas"] {
         let changed = load_with(&text("hpa: llm", &nim), &[(path, "9")]).unwrap();
-        let ControllerSpec::Hpa { spec, .. } = &changed.spec.policies[0].controllers[0] else { panic!("no HPA") };
+        let ControllerSpec::Hpa { spec, .. } = &changed.spec.policies[0].services[0].controllers[0] else {
+            panic!("no HPA")
+        };
         assert_eq!(spec.replicas_max, 9, "{path}");
     }
     let pipeline = "apiVersion: apps.nvidia.com/v1alpha1\nkind: NIMPipeline\nmetadata: {name: p}\nspec: {services: [{name: off, enabled: false, spec: {}}, {name: on, enabled: true, spec: {image: {repository: x}, multiNode: {parallelism: {tensor: 2, pipeline: 1}}}}]}\n";
@@ -261,17 +267,19 @@ fn an_inference_service_is_its_predictor_over_its_runtime() {
         )
     };
     let found = loaded("hpa: llm-predictor", &isvc("", "minReplicas: 2, maxReplicas: 6, scaleTarget: 70"));
-    let pod = &found.spec.service.pod;
+    let pod = &found.spec.services[0].pod;
     assert_eq!((pod.gpus, pod.image.as_str()), (2, "kserve/huggingfaceserver:v0.15"));
     assert_eq!(pod.node_selector, [("pool".to_owned(), "gpu".to_owned())]);
-    let ControllerSpec::Hpa { spec, .. } = &found.spec.policies[0].controllers[0] else { panic!("no HPA") };
+    let ControllerSpec::Hpa { spec, .. } = &found.spec.policies[0].services[0].controllers[0] else { panic!("no HPA") };
     assert_eq!((spec.replicas_min, spec.replicas_max), (2, 6));
     let keda = isvc(
         ", serving.kserve.io/autoscalerClass: keda",
         "minReplicas: 1, maxReplicas: 3, autoScaling: {metrics: [{type: External, external: {metric: {backend: prometheus, serverAddress: http://p, query: up}, target: {type: Value, value: \"5\"}}}]}",
     );
     let found = loaded("keda: llm-predictor", &keda);
-    let ControllerSpec::Keda { scaled_object, .. } = &found.spec.policies[0].controllers[0] else { panic!("no KEDA") };
+    let ControllerSpec::Keda { scaled_object, .. } = &found.spec.policies[0].services[0].controllers[0] else {
+        panic!("no KEDA")
+    };
     assert_eq!(scaled_object.triggers[0].metadata["threshold"], "5");
     let knative =
         loaded("static: {replicas: 2}", &isvc("", "minReplicas: 1, maxReplicas: 3").replacen("Standard", "Knative", 1));
@@ -282,9 +290,9 @@ fn an_inference_service_is_its_predictor_over_its_runtime() {
 fn an_llm_inference_service_is_put_over_its_bases() {
     let manifests = "apiVersion: serving.kserve.io/v1alpha1\nkind: LLMInferenceServiceConfig\nmetadata: {name: base}\nspec: {parallelism: {tensor: 4}, template: {nodeSelector: {pool: gpu}, containers: [{name: main, image: vllm:1}]}}\n---\napiVersion: serving.kserve.io/v1alpha1\nkind: LLMInferenceService\nmetadata: {name: llm}\nspec: {model: {uri: hf://m}, baseRefs: [{name: base}], template: {containers: [{name: main, image: vllm:2}]}, scaling: {minReplicas: 2, maxReplicas: 5, keda: {triggers: [{type: cron, metadata: {timezone: UTC, start: 0 8 * * *, end: 0 18 * * *, desiredReplicas: \"3\"}}]}}}\n";
     let found = loaded("keda: llm-kserve-keda", manifests);
-    let pod = &found.spec.service.pod;
+    let pod = &found.spec.services[0].pod;
     assert_eq!(
-        (pod.gpus, pod.image.as_str(), pod.node_selector.len(), found.spec.service.replicas_initial),
+        (pod.gpus, pod.image.as_str(), pod.node_selector.len(), found.spec.services[0].replicas_initial),
         (4, "vllm:2", 1, 2)
     );
 }
@@ -303,7 +311,7 @@ fn kinds_with_a_scaler_of_their_own_say_what_is_lost() {
     let mut lost = Vec::new();
     for (manifests, gpus, replicas) in [(&ray, 1, 2), (&knative, 2, 1), (&kubeai, 2, 1)] {
         let found = loaded("static: {replicas: 2}", manifests);
-        assert_eq!((found.spec.service.pod.gpus, found.spec.service.replicas_initial), (gpus, replicas));
+        assert_eq!((found.spec.services[0].pod.gpus, found.spec.services[0].replicas_initial), (gpus, replicas));
         lost.push(said(&found));
     }
     assert_snapshot!(lost.join("\n"), @r"
@@ -324,14 +332,14 @@ fn a_dynamo_graph_is_the_component_that_decodes() {
         "{services: {Frontend: {componentType: frontend, replicas: 1}, Prefill: {componentType: worker, subComponentType: prefill, replicas: 1, resources: {limits: {gpu: \"1\"}}}, Decode: {componentType: worker, subComponentType: decode, replicas: 2, resources: {limits: {gpu: \"2\"}}, extraPodSpec: {mainContainer: {image: \"vllm-runtime:1\"}}}}}",
     );
     let found = loaded("static: {replicas: 2}", &old);
-    let service = &found.spec.service;
+    let service = &found.spec.services[0];
     assert_eq!((service.pod.gpus, service.replicas_initial, service.pod.image.as_str()), (2, 2, "vllm-runtime:1"));
     assert_snapshot!(said(&found), @r"
     DynamoGraphDeployment/llm: the service is its component Decode
     DynamoGraphDeployment/llm: work and GPUs of Prefill are left out
     ");
     let adapter = "---\napiVersion: nvidia.com/v1alpha1\nkind: DynamoGraphDeploymentScalingAdapter\nmetadata: {name: a, namespace: ml}\nspec: {replicas: 4, dgdRef: {name: llm, serviceName: Decode}}\n---\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: h, namespace: ml}\nspec: {scaleTargetRef: {apiVersion: nvidia.com/v1alpha1, kind: DynamoGraphDeploymentScalingAdapter, name: a}, maxReplicas: 5}\n";
-    assert_eq!(loaded("hpa: h", &format!("{old}{adapter}")).spec.service.replicas_initial, 4);
+    assert_eq!(loaded("hpa: h", &format!("{old}{adapter}")).spec.services[0].replicas_initial, 4);
 }
 
 #[test]
@@ -345,7 +353,9 @@ fn kaito_and_hyperpod_take_their_machine_from_the_manifest() {
         "{modelName: m, instanceType: ml.g5.12xlarge, replicas: 1, worker: {image: \"djl:1\"}, autoScalingSpec: {maxReplicaCount: 3, prometheusTrigger: {serverAddress: http://p, query: up, targetValue: 5}}}",
     );
     let found = loaded("keda: llm", &pod);
-    let ControllerSpec::Keda { scaled_object, .. } = &found.spec.policies[0].controllers[0] else { panic!("no KEDA") };
+    let ControllerSpec::Keda { scaled_object, .. } = &found.spec.policies[0].services[0].controllers[0] else {
+        panic!("no KEDA")
+    };
     assert_eq!((scaled_object.replicas_max, scaled_object.triggers[0].metadata["threshold"].as_str()), (Some(3), "5"));
     let watched = pod.replacen(
         "prometheusTrigger: {serverAddress: http://p, query: up, targetValue: 5}",
@@ -355,7 +365,9 @@ fn kaito_and_hyperpod_take_their_machine_from_the_manifest() {
     let scenario = text("keda: llm", &watched);
     let triggers = "\n  metrics: {triggers: {llm/0: {signal: arrivalRate}}}\n  policies:";
     let found = load_text(&scenario.replacen("\n  policies:", triggers, 1)).expect("what it watches is said");
-    let ControllerSpec::Keda { scaled_object, .. } = &found.spec.policies[0].controllers[0] else { panic!("no KEDA") };
+    let ControllerSpec::Keda { scaled_object, .. } = &found.spec.policies[0].services[0].controllers[0] else {
+        panic!("no KEDA")
+    };
     let metadata = &scaled_object.triggers[0].metadata;
     assert_eq!(
         (metadata["dimensionName"].as_str(), metadata["dimensionValue"].as_str()),

@@ -45,7 +45,7 @@ pub struct Chosen {
 pub fn choose(starter: &Starter, found: &Found) -> Result<Chosen> {
     let works = |nodes: &NodesChoice| load(starter.probe(nodes), found, Path::new(""));
     // Without nodes every remaining mistake is one in the manifests, and theirs is the message that helps.
-    let pod = works(&NodesChoice::Serverless).or_input()?.spec.service.pod;
+    let pod = works(&NodesChoice::Serverless).or_input()?.spec.services.swap_remove(0).pod;
     let mut notes = Vec::new();
     if found.has_pools {
         match works(&NodesChoice::Manifests) {
@@ -87,7 +87,7 @@ pub fn choose(starter: &Starter, found: &Found) -> Result<Chosen> {
 
 /// On the pools of the manifests; which GPU that is follows from what would be launched first.
 fn on_manifests(starter: &Starter, loaded: &Loaded, mut notes: Vec<String>) -> Chosen {
-    let (spec, pod) = (&loaded.spec.fleet, &loaded.spec.service.pod);
+    let (spec, pod) = (&loaded.spec.fleet, &loaded.spec.services[0].pod);
     let named = named_labels(&spec.pools);
     let offerings = spec.pools.iter().flat_map(|pool| pool.offerings.iter().map(move |offering| (pool, offering)));
     let offerings = offerings.filter(|(pool, offering)| slots(offering, (pool, &named), pod) > 0);

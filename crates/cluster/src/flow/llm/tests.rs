@@ -186,9 +186,6 @@ fn services() -> impl Strategy<Value = ServiceSpec> {
         (prop::option::of(0u32..12), prop::option::of(1u64..1_500), prop_oneof![Just(None), Just(Some(retry))]);
     (models(), routing, no_replica, kill_rule, clients).prop_map(
         |(model, routing, no_replica, kill_rule, (queue_limit, timeout, retries))| ServiceSpec {
-            name: "llm".into(),
-            namespace: "default".into(),
-            model,
             routing,
             no_replica,
             queue_limit,
@@ -196,9 +193,8 @@ fn services() -> impl Strategy<Value = ServiceSpec> {
             retries,
             kill_rule,
             replicas_initial: 0,
-            order: crate::spec::ReplicaOrder::Parallel,
-            min_ready: SimDuration::ZERO,
             pod: pod(),
+            ..ServiceSpec::plain("llm", model)
         },
     )
 }

@@ -53,7 +53,9 @@ fn its_provisioner_can_never_hold_its_deployment_and_the_user_is_told() {
 #[test]
 fn its_autoscalers_are_read_as_written() {
     let loaded = load(&Input::embedded_default(), &[]).unwrap();
-    let of = |name: &str| &loaded.spec.policies.iter().find(|policy| policy.name == name).unwrap().controllers[0];
+    let of = |name: &str| {
+        &loaded.spec.policies.iter().find(|policy| policy.name == name).unwrap().services[0].controllers[0]
+    };
     let ControllerSpec::Hpa { spec, .. } = of("hpa-as-published") else { panic!("no HPA") };
     assert_eq!((spec.replicas_min, spec.replicas_max, spec.metrics.len()), (2, 20, 3));
     let down = spec.behavior.as_ref().unwrap().scale_down.as_ref().unwrap();
