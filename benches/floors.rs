@@ -83,7 +83,7 @@ fn ours(criterion: &mut Criterion) {
     group.bench_function("mm8", |bencher| bencher.iter(|| assert_eq!(queue.run(), expected)));
     let hour = bench_day_of(500.0, SimDuration::from_secs(3_600));
     let expected = simulate(&hour, 1, 0, 1, Keep::default());
-    group.throughput(Throughput::Elements(expected.requests.arrived));
+    group.throughput(Throughput::Elements(expected.only().requests.arrived));
     group.bench_function("day-hpa-first-hour", |bencher| {
         bencher.iter(|| assert_eq!(simulate(&hour, 1, 0, 1, Keep::default()).digest, expected.digest));
     });

@@ -17,15 +17,15 @@ fn main() {
     let record = simulate(&spec, policy, 0, 1, Keep { tables: arguments.len() < 5, requests: false });
 
     let (user, peak) = (cpu_seconds(), peak_kib());
-    let requests = record.requests.arrived;
-    let p99 = record.service.latency.quantile(0.99).map_or(f64::NAN, |nanos| nanos as f64 / 1e6);
+    let requests = record.only().requests.arrived;
+    let p99 = record.only().totals.latency.quantile(0.99).map_or(f64::NAN, |nanos| nanos as f64 / 1e6);
     println!(
         "{name} {requests} requests  {user:.2} s  {:.2} ns/request  {:.1} M/s  {peak} KiB  p99 {p99:.1} ms  replicas max {}  \
          kills {}  {:.2} USD  digest {:016x}",
         user * 1e9 / requests as f64,
         requests as f64 / user / 1e6,
-        record.scaling.replicas_max,
-        record.scaling.spot_interruptions,
+        record.only().scaling.replicas_max,
+        record.spot_interruptions,
         record.ledger.billed().to_usd(),
         record.digest
     );

@@ -84,6 +84,7 @@ pub(crate) fn service(rate: f64) -> ServiceSpec {
             endpoint_delay: SimDuration::from_secs(1),
             ..PodSpec::plain()
         },
+        cold_start: ColdStartSpec::plain([about(15.0), about(20.0), about(10.0), about(5.0)]),
         ..ServiceSpec::plain("server", model)
     }
 }
@@ -107,7 +108,6 @@ fn fleet() -> FleetSpec {
     let timings =
         NodeTimings { launch_failure: about(2.0), ..NodeTimings::plain([about(20.0), about(25.0), about(5.0)]) };
     let mut fleet = FleetSpec::plain(vec![spot], seconds(30), timings);
-    fleet.cold_start = ColdStartSpec::plain([about(15.0), about(20.0), about(10.0), about(5.0)]);
     fleet.spot.model = InterruptionModel::Constant { per_hour: 0.5 };
     // No notice: what is in flight is killed and goes back to the queue.
     (fleet.spot.notice, fleet.spot.notice_latency) = (SimDuration::ZERO, SimDuration::ZERO);

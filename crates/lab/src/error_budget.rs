@@ -49,7 +49,8 @@ fn per_allowed(misses: f64, objective: f64) -> f64 {
 }
 
 fn detail(record: &RunRecord, objective: f64) -> Option<BudgetDetail> {
-    let rows: Vec<&TimelineRow> = measured_rows(&record.timeline, record.measured).collect();
+    let timeline = record.timeline();
+    let rows: Vec<&TimelineRow> = measured_rows(&timeline, record.measured).collect();
     let steps: Vec<Counts> = rows.iter().map(|row| judged(row)).collect();
     let step = rows.first()?.step;
     let all: Counts = steps.iter().copied().sum();
@@ -120,7 +121,7 @@ fn rolling(steps: &[Counts], length: usize) -> Vec<Counts> {
 
 #[cfg(test)]
 mod tests {
-    use record::{PolicySummary, ReplicationSummary};
+    use record::{PolicySummary, ReplicationSummary, ServiceRecord};
     use units::SimTime;
 
     use super::*;
@@ -137,7 +138,8 @@ mod tests {
             slo_misses: misses(minute),
             ..TimelineRow::default()
         };
-        let first = RunRecord { measured: step * 1440, timeline: (0..1440).map(row).collect(), ..RunRecord::default() };
+        let service = ServiceRecord { timeline: (0..1440).map(row).collect(), ..ServiceRecord::default() };
+        let first = RunRecord { measured: step * 1440, services: vec![service], ..RunRecord::default() };
         let replication = |&slo: &Counts| Replication { slo, ..Replication::default() };
         let replications: Vec<Replication> = slo.iter().map(replication).collect();
         let summary = PolicySummary { pooled: ReplicationSummary::default(), ..pool(&replications) };
@@ -205,7 +207,7 @@ mod tests {
         let perfect = error_budget(&day(&[Counts { met: 9, total: 9 }], |_| 0), 1.0);
         assert_eq!((perfect.burn_rate.mean, perfect.detail.unwrap().spent), (0.0, 0.0));
         let mut unseen = day(&AT_THE_OBJECTIVE, |_| 0);
-        unseen.first.timeline.clear();
+        unseen.first.services[0].timeline.clear();
         assert_eq!(error_budget(&unseen, 0.99).detail, None);
     }
 }

@@ -12,6 +12,7 @@ mod life;
 mod metric;
 mod rollout;
 mod run;
+mod service;
 mod summary;
 mod timeline;
 
@@ -24,5 +25,6 @@ pub use life::{NodeLife, PhaseSpan, ReplicaLife, WaitSpan};
 pub use metric::{MetricOutcome, MetricUse};
 pub use rollout::{RolloutLife, RolloutStage};
 pub use run::{RequestRow, RequestTotals, RunRecord, ScalingTotals, ServiceTotals, TokenLatency};
+pub use service::ServiceRecord;
 pub use summary::{Interval, PolicySummary, ReplicationSummary};
 pub use timeline::TimelineRow;

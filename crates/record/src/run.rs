@@ -1,10 +1,12 @@
 //! Everything one simulated run (one policy, one replication) leaves behind.
 
+use std::borrow::Cow;
+
 use units::{PodId, SimDuration, SimTime};
 
-use crate::{CostLedger, DecisionRow, Histogram, MetricUse, NodeLife, ReplicaLife, RolloutLife, TimelineRow};
+use crate::{CostLedger, Histogram, MetricUse, NodeLife, ServiceRecord, TimelineRow};
 
-/// One policy, one replication.
+/// One policy, one replication: what is the cluster's, and per service what is its own.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunRecord {
     /// Name of the policy alternative.
@@ -17,30 +19,84 @@ pub struct RunRecord {
     pub digest: u64,
     /// Length of the measured part: the run without its warm-up.
     pub measured: SimDuration,
-    /// Requests by fate.
-    pub requests: RequestTotals,
-    /// Latency and waiting.
-    pub service: ServiceTotals,
     /// Money.
     pub ledger: CostLedger,
-    /// Replicas and scaling.
-    pub scaling: ScalingTotals,
-    /// Time series (empty unless asked for).
-    pub timeline: Vec<TimelineRow>,
-    /// Decision log (empty unless asked for).
-    pub decisions: Vec<DecisionRow>,
-    /// Pods (empty unless asked for).
-    pub replicas: Vec<ReplicaLife>,
     /// Nodes (empty unless asked for).
     pub nodes: Vec<NodeLife>,
-    /// Requests (empty unless asked for).
-    pub request_rows: Vec<RequestRow>,
-    /// What happened to each metric that a controller read, in the order in which they were first read.
-    pub metrics: Vec<MetricUse>,
-    /// New versions that were rolled out, in order of time.
-    pub rollouts: Vec<RolloutLife>,
-    /// Remarks for the user, each once: metrics that never answered, clipped forecasts, …
+    /// Spot nodes taken back over the measured part.
+    pub spot_interruptions: u64,
+    /// Most replicas of all services that were ready at once over the measured part.
+    pub replicas_max: u32,
+    /// The services in the order of the scenario; at least one in every run that was simulated.
+    pub services: Vec<ServiceRecord>,
+    /// Remarks about the cluster, each once: pods that waited for nodes, …
     pub remarks: Vec<String>,
+}
+
+/// What the services come to together. For the only service it is what that service has.
+impl RunRecord {
+    /// The service of a run that has one. Panics if there are several: for tests and tools that know what they ran.
+    pub fn only(&self) -> &ServiceRecord {
+        assert_eq!(self.services.len(), 1, "a run with several services");
+        &self.services[0]
+    }
+
+    /// Requests of all services.
+    pub fn requests(&self) -> RequestTotals {
+        self.services.iter().fold(RequestTotals::default(), |sum, service| sum.plus(service.requests))
+    }
+
+    /// Latency and waiting of all services; every request is judged by the SLO of its own service.
+    pub fn totals(&self) -> Cow<'_, ServiceTotals> {
+        if let [only] = &self.services[..] {
+            return Cow::Borrowed(&only.totals);
+        }
+        let mut totals = ServiceTotals::default();
+        self.services.iter().for_each(|service| totals.merge(&service.totals));
+        Cow::Owned(totals)
+    }
+
+    /// Replicas and scaling of all services.
+    pub fn scaling(&self) -> Cow<'_, ScalingTotals> {
+        if let [only] = &self.services[..] {
+            return Cow::Borrowed(&only.scaling);
+        }
+        let mut scaling = ScalingTotals::default();
+        self.services.iter().for_each(|service| scaling.merge(&service.scaling));
+        Cow::Owned(ScalingTotals { replicas_max: self.replicas_max, ..scaling })
+    }
+
+    /// The time series of all services, step by step.
+    pub fn timeline(&self) -> Cow<'_, [TimelineRow]> {
+        if let [only] = &self.services[..] {
+            return Cow::Borrowed(&only.timeline);
+        }
+        let steps = self.services.iter().map(|service| service.timeline.len()).min().unwrap_or_default();
+        let at = |step: usize| self.services.iter().map(|service| &service.timeline[step]).collect::<Vec<_>>();
+        Cow::Owned((0..steps).map(|step| TimelineRow::together(&at(step))).collect())
+    }
+
+    /// The metrics that controllers of any service read.
+    pub fn metrics(&self) -> impl Iterator<Item = &MetricUse> {
+        self.services.iter().flat_map(|service| &service.metrics)
+    }
+
+    /// Whether there is more than one service: only then do outputs tell them apart.
+    pub fn has_several_services(&self) -> bool {
+        self.services.len() > 1
+    }
+
+    /// Every remark; where there are several services, with the name of the one it is about.
+    pub fn all_remarks(&self) -> Vec<String> {
+        let named = |service: &ServiceRecord, remark: &str| {
+            if self.has_several_services() { format!("{}: {remark}", service.name) } else { remark.to_owned() }
+        };
+        let of_services = self.services.iter();
+        of_services
+            .flat_map(|service| service.remarks.iter().map(move |remark| named(service, remark)))
+            .chain(self.remarks.iter().cloned())
+            .collect()
+    }
 }
 
 /// Requests that arrived in the measured part, by fate: `arrived = completed + failed() + in_system`.
@@ -65,6 +121,19 @@ impl RequestTotals {
     pub fn failed(&self) -> u64 {
         self.rejected + self.timed_out + self.lost
     }
+
+    /// Both together.
+    #[must_use]
+    fn plus(self, other: Self) -> Self {
+        Self {
+            arrived: self.arrived + other.arrived,
+            completed: self.completed + other.completed,
+            rejected: self.rejected + other.rejected,
+            timed_out: self.timed_out + other.timed_out,
+            lost: self.lost + other.lost,
+            in_system: self.in_system + other.in_system,
+        }
+    }
 }
 
 /// Latency and waiting of the answered requests of the measured part.
@@ -84,6 +153,24 @@ pub struct ServiceTotals {
     pub slo_total: u64,
     /// Token latencies of an LLM service.
     pub tokens: Option<TokenLatency>,
+}
+
+impl ServiceTotals {
+    /// Adds all of `other`.
+    fn merge(&mut self, other: &Self) {
+        self.latency.merge(&other.latency);
+        self.latency_ns_sum += other.latency_ns_sum;
+        self.latency_ns_max = self.latency_ns_max.max(other.latency_ns_max);
+        self.wait_ns_sum += other.wait_ns_sum;
+        self.slo_met += other.slo_met;
+        self.slo_total += other.slo_total;
+        if let Some(theirs) = &other.tokens {
+            let mine = self.tokens.get_or_insert_default();
+            mine.ttft.merge(&theirs.ttft);
+            mine.tpot.merge(&theirs.tpot);
+            mine.output_tokens += theirs.output_tokens;
+        }
+    }
 }
 
 /// Latencies of streamed answers.
@@ -106,8 +193,6 @@ pub struct ScalingTotals {
     pub replicas_max: u32,
     /// Cold starts that finished, creation to ready, nanoseconds each.
     pub cold_start_ns: Vec<u64>,
-    /// Spot nodes taken back.
-    pub spot_interruptions: u64,
     /// Writes that raised the wanted count.
     pub scale_ups: u64,
     /// Writes that lowered it.
@@ -116,6 +201,18 @@ pub struct ScalingTotals {
     pub busy_ns: u128,
     /// Time with as many replicas wanted as the policy may want at most, in nanoseconds.
     pub at_max_ns: u128,
+}
+
+impl ScalingTotals {
+    /// Adds all of `other`, save for the most replicas at once, which sums do not know. The time at the maximum is that of the service that was there longest.
+    fn merge(&mut self, other: &Self) {
+        self.replica_ns += other.replica_ns;
+        self.cold_start_ns.extend_from_slice(&other.cold_start_ns);
+        self.scale_ups += other.scale_ups;
+        self.scale_downs += other.scale_downs;
+        self.busy_ns += other.busy_ns;
+        self.at_max_ns = self.at_max_ns.max(other.at_max_ns);
+    }
 }
 
 /// One request, when `--save-requests` asks for it.

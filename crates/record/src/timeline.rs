@@ -37,6 +37,8 @@ pub struct TimelineRow {
     pub nodes_spot: u32,
     /// Reserved nodes.
     pub nodes_reserved: u32,
+    /// ∫ ready replicas dt over the step in replica-nanoseconds.
+    pub ready_ns: u128,
     /// Share of ready replicas' time spent serving, 0..=1; NaN if none was ready.
     pub gpu_utilization: f64,
     /// Median latency of the answers of this step in nanoseconds, if there were any.
@@ -45,4 +47,35 @@ pub struct TimelineRow {
     pub latency_p99_ns: Option<u64>,
     /// Bill so far.
     pub cost_so_far: Usd,
+}
+
+impl TimelineRow {
+    /// One step of several services together. Nodes and the bill are the cluster's and the same in every row; what share of the time replicas
+    /// serve weighs by the time they were ready. There is no latency: quantiles of parts do not give those of the whole.
+    pub fn together(services: &[&Self]) -> Self {
+        let Some(&first) = services.first() else { return Self::default() };
+        let sum = |count: fn(&Self) -> u64| services.iter().map(|&row| count(row)).sum::<u64>();
+        let replicas = |count: fn(&Self) -> u32| services.iter().map(|&row| count(row)).sum::<u32>();
+        let ready_ns = services.iter().map(|row| row.ready_ns).sum::<u128>();
+        let busy_ns =
+            services.iter().filter(|row| row.ready_ns > 0).map(|row| row.gpu_utilization * row.ready_ns as f64);
+        Self {
+            arrivals: sum(|row| row.arrivals),
+            completions: sum(|row| row.completions),
+            failures: sum(|row| row.failures),
+            slo_misses: sum(|row| row.slo_misses),
+            queue: sum(|row| row.queue),
+            in_flight: sum(|row| row.in_flight),
+            desired: replicas(|row| row.desired),
+            ready: replicas(|row| row.ready),
+            starting: replicas(|row| row.starting),
+            standby: replicas(|row| row.standby),
+            draining: replicas(|row| row.draining),
+            ready_ns,
+            gpu_utilization: if ready_ns == 0 { f64::NAN } else { busy_ns.sum::<f64>() / ready_ns as f64 },
+            latency_p50_ns: None,
+            latency_p99_ns: None,
+            ..first.clone()
+        }
+    }
 }

@@ -55,6 +55,13 @@ pub struct RunReport<'a> {
     pub comparisons: &'a [Comparison],
 }
 
+impl RunReport<'_> {
+    /// Whether outputs tell services apart.
+    pub(crate) fn has_several_services(&self) -> bool {
+        self.policies.iter().any(|policy| policy.detail.has_several_services())
+    }
+}
+
 /// One policy: its figures over all replications and one replication in detail.
 #[derive(Clone, Copy, Debug)]
 pub struct PolicyOutcome<'a> {

@@ -19,7 +19,8 @@ pub fn explain(args: &Explain) -> Result<Outcome> {
         Failure::input(format!("--policy {}: the run has no such policy (one of: {})", args.policy, known()))
     })?;
     let seed = replication_seed(file.seed, 0);
-    let record = cluster::simulate(&loaded.spec, policy, 0, seed, Keep { tables: true, requests: false });
+    let run = cluster::simulate(&loaded.spec, policy, 0, seed, Keep { tables: true, requests: false });
+    let record = run.only();
     if record.decisions.is_empty() {
         outln!("{} never decides anything: it keeps what it was given", args.policy);
     }
@@ -39,7 +40,7 @@ pub fn explain(args: &Explain) -> Result<Outcome> {
         out!("{}", rollout_in_words(&record.rollouts, at));
         out!("{}", pods_in_words(&record.replicas, at));
         out!("{}", ended_in_words(&record.replicas, at));
-        out!("{}", nodes_in_words(&record.nodes, at));
+        out!("{}", nodes_in_words(&run.nodes, at));
     }
     Ok(Outcome::Done)
 }

@@ -97,8 +97,8 @@ impl Fleet {
     /// Whether all pods of a class that wait are so new that a scan leaves them to the scheduler: younger than 2 s, or than 30 s if they
     /// ask for GPUs (`core/static_autoscaler.go`: `allPodsAreNew`).
     fn has_only_new(&self, on_demand: bool) -> bool {
-        let least = if self.pod_spec.gpus > 0 { NEW_GPU_POD } else { NEW_POD };
-        let oldest = self.unplanned[usize::from(on_demand)].iter().map(|pod| self.pods[pod.index()].created).min();
+        let least = if self.classes[0].pod.gpus > 0 { NEW_GPU_POD } else { NEW_POD };
+        let oldest = self.unplanned[usize::from(on_demand)].iter().map(|&pod| self.pods[pod].created).min();
         oldest.is_some_and(|created| self.now.since(created) < least)
     }
 
@@ -133,8 +133,12 @@ impl Fleet {
             return None;
         }
         let served = waiting.min(nodes * slots);
-        let cpu: u64 =
-            self.pod_spec.containers.iter().map(|container| container.cpu.unwrap_or(Millicores(0)).0).sum::<u64>();
+        let cpu: u64 = self.classes[0]
+            .pod
+            .containers
+            .iter()
+            .map(|container| container.cpu.unwrap_or(Millicores(0)).0)
+            .sum::<u64>();
         let offered = u64::from(nodes) * template.spec.cpu.0;
         let waste = if cpu > 0 && offered > 0 {
             // Least-waste looks at CPU and memory only: it is blind to GPUs.
@@ -180,13 +184,13 @@ impl Fleet {
     fn is_removable(&self, node: NodeId, spec: &ClusterAutoscalerSpec) -> bool {
         let state = &self.nodes[node.index()];
         let offer = &self.offers[state.offer];
-        let used = f64::from(state.used() * self.pod_spec.gpus);
+        let used = f64::from(state.used() * self.classes[0].pod.gpus);
         state.state == NodeState::Up
             && !state.warned
-            && (!self.pod_spec.scheduling.pins_node || state.pods.is_empty())
+            && (!self.classes[0].pod.scheduling.pins_node || state.pods.is_empty())
             && used / f64::from(offer.spec.gpus.max(1)) < spec.gpu_utilization_threshold
             && self.pool_nodes[offer.pool] > self.spec.pools[offer.pool].nodes_min
-            && state.pods.iter().all(|&pod| self.pods[pod.index()].role == PodRole::Active && self.may_evict(pod))
+            && state.pods.iter().all(|&pod| self.pods[pod].role == PodRole::Active && self.may_evict(pod))
     }
 
     /// Deletes nodes that have been unneeded for long enough: empty ones in bulk, else one that must be drained.
@@ -239,7 +243,7 @@ impl Fleet {
     /// Pods could not be evicted in time: the node takes pods again. Those that could are on their way out.
     pub(super) fn abandon_drain(&mut self, node: NodeId, out: &mut Out) {
         let state: &mut Node = &mut self.nodes[node.index()];
-        let is_blocked = state.pods.iter().any(|pod| !self.pods[pod.index()].evicted);
+        let is_blocked = state.pods.iter().any(|&pod| !self.pods[pod].evicted);
         if !is_blocked || state.warned {
             return;
         }

@@ -5,17 +5,15 @@
 
 use record::GpuUse;
 use units::{NodeId, PodId, SimDuration, SimTime};
-use workload::{Distribution, Purpose, Stream};
+use workload::{Purpose, Stream};
 
 use super::Fleet;
+use super::dice::{draw, time_part};
 use super::event::{FleetEvent, LoadPart, Notice, Out};
 use super::node::ImageState;
 use super::pod::{self, PodPhase, PodRole};
 use super::transfer::Owner;
 use crate::spec::PhaseSpec;
-
-/// Entities of node-owned draws lie above all pods'.
-const NODE_ENTITY: u64 = 1 << 32;
 
 /// Positions of the phases in [`super::pod::Pod::lengths`].
 const IMAGE: usize = 0;
@@ -39,19 +37,19 @@ impl Fleet {
 
     /// Draws the lengths of all phases, as this entity's.
     pub(super) fn draw_lengths(&mut self, pod: PodId, entity: u64) {
-        let mut stream = Stream::new(self.seed, Purpose::ColdStart, entity);
-        let cold = &self.spec.cold_start;
+        let mut stream = Stream::new(self.class(pod).seed, Purpose::ColdStart, entity);
+        let cold = &self.class(pod).cold_start;
         let phases = [&cold.image_pull, &cold.model_download, &cold.gpu_load, &cold.cuda_warm_up];
         let [image, download, load, warm_up] = phases.map(|phase| draw(time_part(phase), &mut stream));
         let restore = cold.restore.as_ref().map(|restore| draw(time_part(&restore.length), &mut stream));
-        self.pods[pod.index()].lengths = [image, download, load, warm_up, restore.unwrap_or_default()];
+        self.pods[pod].lengths = [image, download, load, warm_up, restore.unwrap_or_default()];
     }
 
     fn pull_image(&mut self, pod: PodId, node: NodeId, out: &mut Out) {
-        let fixed = self.pods[pod.index()].lengths[IMAGE];
+        let fixed = self.pods[pod].lengths[IMAGE];
         self.nodes[node.index()].image = ImageState::Pulling;
         self.enter_phase(pod, PodPhase::ImagePull);
-        let phase = self.spec.cold_start.image_pull.clone();
+        let phase = self.class(pod).cold_start.image_pull.clone();
         // The unpacking of a transfer waits in the length until the bytes are there.
         self.nodes[node.index()].unpack = fixed;
         if !self.start_transfer(&phase, Owner::Image(node), node, out) {
@@ -70,7 +68,7 @@ impl Fleet {
             .pods
             .iter()
             .copied()
-            .filter(|pod| self.pods[pod.index()].phase == PodPhase::ImagePull)
+            .filter(|&pod| self.pods[pod].phase == PodPhase::ImagePull)
             .collect();
         for pod in waiting {
             self.start_container(pod, out);
@@ -84,14 +82,14 @@ impl Fleet {
 
     /// Its container runs, for the first time or again.
     pub(super) fn run_container(&mut self, pod: PodId, out: &mut Out) {
-        self.pods[pod.index()].container_started = self.now;
+        self.pods[pod].container_started = self.now;
         let node = self.node_of(pod);
-        let downloads_first = self.pod_spec.probes.downloads_first;
+        let downloads_first = self.class(pod).pod.probes.downloads_first;
         if !downloads_first {
             self.watch_container(pod, out);
         }
         let has_snapshot = self.nodes[node.index()].has_snapshot;
-        if self.spec.cold_start.restore.as_ref().is_some_and(|restore| restore.everywhere || has_snapshot) {
+        if self.class(pod).cold_start.restore.as_ref().is_some_and(|restore| restore.everywhere || has_snapshot) {
             if downloads_first {
                 self.watch_container(pod, out);
             }
@@ -99,18 +97,18 @@ impl Fleet {
             self.start_part(pod, LoadPart::Restore, out);
             return;
         }
-        if self.has_weights(node) || self.has_own_weights(pod) {
+        if self.has_weights(pod.service(), node) || self.has_own_weights(pod) {
             if downloads_first {
                 self.watch_container(pod, out);
             }
             self.start_gpu_load(pod, out);
             return;
         }
-        self.pods[pod.index()].attempts.download_began = self.now;
+        self.pods[pod].attempts.download_began = self.now;
         self.enter_phase(pod, PodPhase::ModelDownload);
         self.start_part(pod, LoadPart::Download, out);
-        let streams = self.spec.cold_start.streaming_load && !downloads_first;
-        if streams && self.pods[pod.index()].phase == PodPhase::ModelDownload {
+        let streams = self.class(pod).cold_start.streaming_load && !downloads_first;
+        if streams && self.pods[pod].phase == PodPhase::ModelDownload {
             self.start_part(pod, LoadPart::GpuLoad, out);
         }
     }
@@ -121,7 +119,7 @@ impl Fleet {
     }
 
     fn start_part(&mut self, pod: PodId, part: LoadPart, out: &mut Out) {
-        let cold = &self.spec.cold_start;
+        let cold = &self.class(pod).cold_start;
         let (phase, index) = match part {
             LoadPart::Download => (cold.model_download.clone(), DOWNLOAD),
             LoadPart::GpuLoad => (cold.gpu_load.clone(), GPU_LOAD),
@@ -133,8 +131,7 @@ impl Fleet {
         };
         let node = self.node_of(pod);
         if !self.start_transfer(&phase, Owner::Pod(pod, part), node, out) {
-            let length =
-                if index == DOWNLOAD { self.download_length(pod) } else { self.pods[pod.index()].lengths[index] };
+            let length = if index == DOWNLOAD { self.download_length(pod) } else { self.pods[pod].lengths[index] };
             self.after(length, self.part_done(pod, part), out);
         }
     }
@@ -159,7 +156,7 @@ impl Fleet {
                 self.after(fixed, FleetEvent::CacheFilled(node), out);
             }
             Owner::Pod(pod, part) => {
-                let lengths = &self.pods[pod.index()].lengths;
+                let lengths = &self.pods[pod].lengths;
                 let fixed = match part {
                     LoadPart::Download => lengths[DOWNLOAD],
                     LoadPart::GpuLoad => lengths[GPU_LOAD],
@@ -176,26 +173,26 @@ impl Fleet {
         if !self.is_current(pod, attempt) {
             return;
         }
-        let phase = self.pods[pod.index()].phase;
+        let phase = self.pods[pod].phase;
         match (part, phase) {
             (LoadPart::Download, PodPhase::ModelDownload) => {
                 self.fill_cache_from(pod);
-                if self.pods[pod.index()].gpu_loaded {
+                if self.pods[pod].gpu_loaded {
                     self.start_warm_up(pod, out);
-                } else if self.pod_spec.probes.downloads_first {
+                } else if self.class(pod).pod.probes.downloads_first {
                     // An init container downloaded: the server starts now.
-                    self.pods[pod.index()].container_started = self.now;
-                    self.pods[pod.index()].attempts.downloaded = 1.0;
+                    self.pods[pod].container_started = self.now;
+                    self.pods[pod].attempts.downloaded = 1.0;
                     self.watch_container(pod, out);
                     self.start_gpu_load(pod, out);
-                } else if self.spec.cold_start.streaming_load {
+                } else if self.class(pod).cold_start.streaming_load {
                     // Its loading into GPU memory began with the download and goes on.
                     self.enter_phase(pod, PodPhase::GpuLoad);
                 } else {
                     self.start_gpu_load(pod, out);
                 }
             }
-            (LoadPart::GpuLoad, PodPhase::ModelDownload) => self.pods[pod.index()].gpu_loaded = true,
+            (LoadPart::GpuLoad, PodPhase::ModelDownload) => self.pods[pod].gpu_loaded = true,
             (LoadPart::GpuLoad, PodPhase::GpuLoad) => self.start_warm_up(pod, out),
             (LoadPart::WarmUp, PodPhase::CudaWarmUp) | (LoadPart::Restore, PodPhase::Restore) => {
                 self.await_probe(pod, out);
@@ -221,32 +218,19 @@ impl Fleet {
 
     /// The probe passed: an active pod waits for its endpoint, a standby is warm.
     pub(super) fn on_probe(&mut self, pod: PodId, out: &mut Out) {
-        if self.pods[pod.index()].phase != PodPhase::Readiness {
+        if self.pods[pod].phase != PodPhase::Readiness {
             return;
         }
-        match self.pods[pod.index()].role {
-            PodRole::Active => self.after(self.pod_spec.endpoint_delay, FleetEvent::Endpoint(pod), out),
+        match self.pods[pod].role {
+            PodRole::Active => self.after(self.class(pod).pod.endpoint_delay, FleetEvent::Endpoint(pod), out),
             PodRole::Standby => self.on_endpoint(pod, out),
         }
     }
 
     /// It may serve.
     pub(super) fn on_endpoint(&mut self, pod: PodId, out: &mut Out) {
-        if self.pods[pod.index()].phase == PodPhase::Readiness {
+        if self.pods[pod].phase == PodPhase::Readiness {
             self.become_ready(pod, out);
-        }
-    }
-
-    pub(super) fn cache_fill_length(&self, node: NodeId) -> SimDuration {
-        let mut stream = Stream::new(self.seed, Purpose::ColdStart, NODE_ENTITY + super::node::entity(node));
-        draw(time_part(&self.spec.cold_start.model_download), &mut stream)
-    }
-
-    /// The first pod that downloads leaves the weights behind, where no DaemonSet does that.
-    fn fill_cache_from(&mut self, pod: PodId) {
-        if self.spec.cold_start.model_cache.as_ref().is_some_and(|cache| cache.sync_period.is_none()) {
-            let (node, read) = (self.node_of(pod), self.pods[pod.index()].container_started);
-            self.keep_weights(node, read);
         }
     }
 
@@ -257,8 +241,8 @@ impl Fleet {
 
     /// Runs `change` on the pod, keeping its node's meter, its spans and the counts of healthy pods in step.
     pub(super) fn change_pod(&mut self, pod: PodId, change: impl FnOnce(&mut pod::Pod)) {
-        let (now, gpus) = (self.now, self.pod_spec.gpus);
-        let state = &mut self.pods[pod.index()];
+        let (now, gpus) = (self.now, self.class(pod).pod.gpus);
+        let state = &mut self.pods[pod];
         let before = (state.gpu_use(), state.is_healthy(), state.is_expected());
         let name = state.phase_name();
         change(state);
@@ -287,16 +271,4 @@ impl Fleet {
     fn at_or_now(&self, time: SimTime, event: FleetEvent, out: &mut Out) {
         out.at(time.max(self.now), event);
     }
-}
-
-/// The part of a phase that is a plain time.
-fn time_part(phase: &PhaseSpec) -> &Distribution {
-    match phase {
-        PhaseSpec::Time(time) => time,
-        PhaseSpec::Transfer { fixed, .. } => fixed,
-    }
-}
-
-pub(super) fn draw(distribution: &Distribution, stream: &mut Stream) -> SimDuration {
-    SimDuration::from_secs_f64(distribution.sample(stream))
 }

@@ -302,7 +302,7 @@ impl Fleet {
             && !state.warned
             && !self.is_reserved(node)
             && !self.is_protected(node)
-            && state.pods.iter().all(|&pod| self.pods[pod.index()].role == PodRole::Active && self.may_evict(pod))
+            && state.pods.iter().all(|&pod| self.pods[pod].role == PodRole::Active && self.may_evict(pod))
     }
 
     /// A node ordered for pods that are still on nodes to be drained is left alone until they come.
@@ -465,7 +465,7 @@ impl Fleet {
     /// One for the node and about one for each pod, more for those of high priority and none for those of very low.
     fn disruption_cost(&self, node: NodeId) -> f64 {
         let state = &self.nodes[node.index()];
-        let of_pod = (1.0 + f64::from(self.pod_spec.priority) / f64::from(1 << 25)).clamp(0.0, 10.0);
+        let of_pod = (1.0 + f64::from(self.classes[0].pod.priority) / f64::from(1 << 25)).clamp(0.0, 10.0);
         1.0 + state.pods.len() as f64 * of_pod + f64::from(state.pauses)
     }
 

@@ -9,6 +9,7 @@ use units::PodId;
 use super::Fleet;
 use super::event::{Notice, Out};
 use super::pod::{PodPhase, PodRole};
+use crate::spec::PodSpec;
 
 /// How pods form groups.
 #[derive(Clone, Copy, Debug)]
@@ -20,8 +21,13 @@ pub(super) struct Gang {
 }
 
 impl Gang {
-    /// Every pod is on its own.
-    pub const NONE: Self = Self { size: 1, leader_ready_first: false };
+    /// How pods like this one do.
+    pub fn of(pod: &PodSpec) -> Self {
+        pod.group.as_ref().map_or(Self { size: 1, leader_ready_first: false }, |group| Self {
+            size: group.size,
+            leader_ready_first: group.leader_ready_first,
+        })
+    }
 
     /// Its pods, the leader first.
     pub fn pods(self, group: PodId) -> impl Iterator<Item = PodId> + Clone + use<> {
@@ -47,6 +53,11 @@ impl Gang {
 }
 
 impl Fleet {
+    /// How the pods of this one's class form groups.
+    pub(super) fn gang(&self, pod: PodId) -> Gang {
+        Gang::of(&self.class(pod).pod)
+    }
+
     /// A pod that exists only once its leader is ready.
     pub(super) fn create_later(&mut self, pod: PodId, role: PodRole, now: units::SimTime) {
         self.enter(now);
@@ -56,25 +67,27 @@ impl Fleet {
 
     /// `pod` could serve: it does if it is on its own, or as soon as all of its group could.
     pub(super) fn become_ready(&mut self, pod: PodId, out: &mut Out) {
-        if self.gang.size == 1 {
+        let gang = self.gang(pod);
+        if gang.size == 1 {
             return self.turn_ready(pod, out);
         }
         self.enter_phase(pod, PodPhase::Group);
-        let group = self.gang.pods(self.gang.place(pod).0);
-        if group.clone().all(|other| self.pods.get(other.index()).is_some_and(|pod| pod.phase == PodPhase::Group)) {
+        let group = gang.pods(gang.place(pod).0);
+        let made = self.pods.of(pod.service()).len();
+        if group.clone().all(|other| other.index() < made && self.pods[other].phase == PodPhase::Group) {
             group.for_each(|other| self.turn_ready(other, out));
             return;
         }
         let unborn: Vec<PodId> = group.filter(|&other| self.quota.bear(other)).collect();
         for worker in unborn {
-            self.pods[worker.index()].created = self.now;
+            self.pods[worker].created = self.now;
             self.admit(worker);
             self.seek_place(worker, out);
         }
     }
 
     fn turn_ready(&mut self, pod: PodId, out: &mut Out) {
-        self.pods[pod.index()].ready_at = Some(self.now);
+        self.pods[pod].ready_at = Some(self.now);
         self.enter_phase(pod, PodPhase::Ready);
         out.tell(Notice::Ready { pod });
     }

@@ -7,8 +7,9 @@
 use record::{CostLedger, NodeLife, ReplicaLife};
 use units::{Cost, PodId, SimDuration, SimTime};
 
-use super::{Fleet, FleetEvent, Gang, NodeCounts, Notice, Out, PodRole};
-use crate::spec::{FleetSpec, GroupRestart, PodSpec};
+use super::gang::Gang;
+use super::{Fleet, FleetEvent, NodeCounts, Notice, Out, PodRole};
+use crate::spec::{FleetSpec, GroupRestart, PodClass};
 
 /// What is known of one replica.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,31 +35,35 @@ enum End {
     Over,
 }
 
-/// The infrastructure as the service's replicas see it.
+/// The infrastructure as the services' replicas see it.
 #[derive(Clone, Debug)]
 pub struct Groups {
     fleet: Fleet,
-    gang: Gang,
-    restart: GroupRestart,
-    /// By replica; empty where a replica is one pod.
-    known: Vec<Group>,
+    /// How pods form groups, and what the restart of one means, by service.
+    rules: Vec<(Gang, GroupRestart)>,
+    /// Replicas by service; none where a replica is one pod.
+    known: Vec<Vec<Group>>,
 }
 
 impl Groups {
-    /// See [`Fleet::new`]. Every pod of a group gets room for the one that asks for most.
-    pub fn new(spec: &FleetSpec, pod: &PodSpec, seed: u64) -> Self {
-        let Some(group) = &pod.group else {
-            let fleet = Fleet::new(spec, pod, seed);
-            return Self { fleet, gang: Gang::NONE, restart: GroupRestart::Group, known: Vec::new() };
-        };
-        let gang = Gang { size: group.size, leader_ready_first: group.leader_ready_first };
-        let mut fleet = Fleet::new(spec, &pod.largest_of_group(), seed);
-        fleet.gang = gang;
-        Self { fleet, gang, restart: group.restart, known: Vec::new() }
+    /// See [`Fleet::new`].
+    pub fn new(spec: &FleetSpec, classes: Vec<PodClass>, seed: u64) -> Self {
+        let restart = |class: &PodClass| class.pod.group.as_ref().map_or(GroupRestart::Pod, |group| group.restart);
+        let rules: Vec<_> = classes.iter().map(|class| (Gang::of(&class.pod), restart(class))).collect();
+        let known = vec![Vec::new(); classes.len()];
+        Self { fleet: Fleet::new(spec, classes, seed), rules, known }
     }
 
-    fn is_plain(&self) -> bool {
-        self.gang.size == 1
+    fn gang(&self, replica: PodId) -> Gang {
+        self.rules[replica.service()].0
+    }
+
+    fn is_plain(&self, replica: PodId) -> bool {
+        self.gang(replica).size == 1
+    }
+
+    fn are_plain(&self) -> bool {
+        self.rules.iter().all(|(gang, _)| gang.size == 1)
     }
 
     /// The nodes and pods themselves.
@@ -83,26 +88,27 @@ impl Groups {
 
     /// See [`Fleet::create_ready_pod`]: true if all of its pods have found room.
     pub fn create_ready_pod(&mut self, replica: PodId, role: PodRole, now: SimTime, out: &mut Out) -> bool {
-        if self.is_plain() {
+        if self.is_plain(replica) {
             return self.fleet.create_ready_pod(replica, role, now, out);
         }
         let from = out.notices.len();
         let placed =
-            self.gang.pods(replica).filter(|&pod| self.fleet.create_ready_pod(pod, role, now, out)).count() as u32;
-        self.known.push(Group { started: placed, loaded: placed, ..Group::default() });
+            self.gang(replica).pods(replica).filter(|&pod| self.fleet.create_ready_pod(pod, role, now, out)).count()
+                as u32;
+        self.known[replica.service()].push(Group { started: placed, loaded: placed, ..Group::default() });
         self.translate(from, out);
-        placed == self.gang.size
+        placed == self.gang(replica).size
     }
 
     /// See [`Fleet::create_pod`].
     pub fn create_pod(&mut self, replica: PodId, role: PodRole, now: SimTime, out: &mut Out) {
-        if self.is_plain() {
+        if self.is_plain(replica) {
             return self.fleet.create_pod(replica, role, now, out);
         }
-        self.known.push(Group::default());
+        self.known[replica.service()].push(Group::default());
         let from = out.notices.len();
-        for pod in self.gang.pods(replica) {
-            if self.gang.leader_ready_first && pod != self.gang.leader(replica) {
+        for pod in self.gang(replica).pods(replica) {
+            if self.gang(replica).leader_ready_first && pod != self.gang(replica).leader(replica) {
                 self.fleet.create_later(pod, role, now);
             } else {
                 self.fleet.create_pod(pod, role, now, out);
@@ -113,22 +119,22 @@ impl Groups {
 
     /// See [`Fleet::set_role`].
     pub fn set_role(&mut self, replica: PodId, role: PodRole, now: SimTime) {
-        self.gang.pods(replica).for_each(|pod| self.fleet.set_role(pod, role, now));
+        self.gang(replica).pods(replica).for_each(|pod| self.fleet.set_role(pod, role, now));
     }
 
     /// See [`Fleet::begin_drain`].
     pub fn begin_drain(&mut self, replica: PodId, now: SimTime) {
-        self.gang.pods(replica).for_each(|pod| self.fleet.begin_drain(pod, now));
+        self.gang(replica).pods(replica).for_each(|pod| self.fleet.begin_drain(pod, now));
     }
 
     /// See [`Fleet::delete_pod`]: all that is left of the replica.
     pub fn delete_pod(&mut self, replica: PodId, ending: &'static str, now: SimTime, out: &mut Out) {
-        if self.is_plain() {
+        if self.is_plain(replica) {
             return self.fleet.delete_pod(replica, ending, now, out);
         }
-        self.known[replica.index()].end = End::Over;
+        self.known[replica.service()][replica.index()].end = End::Over;
         let from = out.notices.len();
-        for pod in self.gang.pods(replica) {
+        for pod in self.gang(replica).pods(replica) {
             self.fleet.delete_pod(pod, ending, now, out);
         }
         self.translate(from, out);
@@ -136,7 +142,7 @@ impl Groups {
 
     /// See [`Fleet::add_busy`]: the GPUs of all its pods were.
     pub fn add_busy(&mut self, replica: PodId, busy: SimDuration) {
-        self.gang.pods(replica).for_each(|pod| self.fleet.add_busy(pod, busy));
+        self.gang(replica).pods(replica).for_each(|pod| self.fleet.add_busy(pod, busy));
     }
 
     /// See [`Fleet::handle`].
@@ -153,7 +159,7 @@ impl Groups {
 
     /// See [`Fleet::want_replicas`].
     pub fn want_replicas(&mut self, replicas: u32) {
-        self.fleet.want_replicas(replicas.saturating_mul(self.gang.size));
+        self.fleet.want_replicas(replicas.saturating_mul(self.rules[0].0.size));
     }
 
     /// See [`Fleet::ledger`].
@@ -195,8 +201,8 @@ impl Groups {
 
     /// See [`Fleet::victim`]: replicas rank as their leaders do.
     pub fn victim(&self, candidates: impl Iterator<Item = PodId>) -> Option<PodId> {
-        let leader = self.fleet.victim(candidates.map(|replica| self.gang.leader(replica)))?;
-        Some(self.gang.place(leader).0)
+        let leader = self.fleet.victim(candidates.map(|replica| self.gang(replica).leader(replica)))?;
+        Some(self.gang(leader).place(leader).0)
     }
 
     /// See [`Fleet::reset_measurement`].
@@ -217,16 +223,24 @@ impl Groups {
     /// See [`Fleet::take_lives`]: one per replica, the leader's with the waits, restarts and costs of all its pods.
     pub fn take_lives(&mut self) -> (Vec<ReplicaLife>, Vec<NodeLife>) {
         let (pods, nodes) = self.fleet.take_lives();
-        if self.is_plain() {
+        if self.are_plain() {
             return (pods, nodes);
         }
-        let replicas = pods.chunks(self.gang.size as usize).map(|group| as_one(self.gang.place(group[0].pod).0, group));
+        let replicas = pods.chunk_by(|one, next| self.place(one) == self.place(next)).map(|group| match group {
+            [pod] if self.is_plain(pod.pod) => pod.clone(),
+            pods => as_one(self.place(&pods[0]), pods),
+        });
         (replicas.collect(), nodes)
+    }
+
+    /// The replica a pod is of.
+    fn place(&self, life: &ReplicaLife) -> PodId {
+        self.gang(life.pod).place(life.pod).0
     }
 
     /// Turns what happened to pods since notice number `from` into what happened to replicas.
     fn translate(&mut self, from: usize, out: &mut Out) {
-        if self.is_plain() {
+        if self.are_plain() {
             return;
         }
         let told = out.notices.split_off(from);
@@ -235,11 +249,14 @@ impl Groups {
 
     fn translated(&mut self, notice: Notice) -> Option<Notice> {
         let Some(pod) = notice.pod() else { return Some(notice) };
-        let (replica, place) = self.gang.place(pod);
+        let (Gang { size, .. }, restart) = self.rules[pod.service()];
+        if size == 1 {
+            return Some(notice);
+        }
+        let (replica, place) = self.gang(pod).place(pod);
         let is_leader = place == 0;
-        let (size, restart) = (self.gang.size, self.restart);
         let ending = self.fleet.ending(pod);
-        let group = &mut self.known[replica.index()];
+        let group = &mut self.known[replica.service()][replica.index()];
         match notice {
             Notice::Scheduled { node, .. } if is_leader => Some(Notice::Scheduled { pod: replica, node }),
             Notice::Scheduled { node, .. } => Some(Notice::Joined { pod: replica, place, node }),

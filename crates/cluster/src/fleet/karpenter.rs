@@ -50,11 +50,11 @@ impl Fleet {
     /// Pods on draining nodes that have not been evicted yet.
     pub(super) fn displaced(&self) -> u32 {
         let draining = self.draining.iter().map(|node| &self.nodes[node.index()]);
-        let is_displaced = |pod: &units::PodId| {
-            let state = &self.pods[pod.index()];
+        let is_displaced = |&pod: &units::PodId| {
+            let state = &self.pods[pod];
             !state.evicted && state.phase < PodPhase::Draining
         };
-        draining.map(|node| node.pods.iter().filter(|pod| is_displaced(pod)).count() as u32).sum()
+        draining.map(|node| node.pods.iter().filter(|&pod| is_displaced(pod)).count() as u32).sum()
     }
 
     /// Room for pods on nodes that are up or on their way, beyond what pods without a node will take.
@@ -94,7 +94,7 @@ impl Fleet {
                 let pool = self.offers[self.nodes[node.index()].offer].pool;
                 let Some(limit) = self.spec.pools[pool].termination_grace else { return };
                 // A pod is deleted early enough for its own grace period to end with the node's; if that is longer, at once.
-                self.after(limit.saturating_sub(self.pod_spec.grace), FleetEvent::GraceOver(node, false), out);
+                self.after(limit.saturating_sub(self.classes[0].pod.grace), FleetEvent::GraceOver(node, false), out);
                 self.after(limit, FleetEvent::GraceOver(node, true), out);
             }
             NodeManager::ClusterAutoscaler(_) => self.begin_eviction_limit(node, out),
@@ -116,7 +116,7 @@ impl Fleet {
             if is_last {
                 self.remove_pod(pod, ending, out);
                 out.tell(Notice::Killed { pod });
-            } else if !self.pods[pod.index()].evicted {
+            } else if !self.pods[pod].evicted {
                 self.evict(pod, out);
             }
         }

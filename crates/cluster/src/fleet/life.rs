@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use record::{GpuUse, NodeLife, Purchase, ReplicaLife};
-use units::{Bytes, Cost, Millicores, NodeId, PodId, SimDuration, SimTime, Usd, UsdPerHour};
+use units::{Bytes, Cost, Millicores, NodeId, SimDuration, SimTime, Usd, UsdPerHour};
 
 use super::node::{Idle, Node, Offer};
 use super::pod::Pod;
@@ -89,11 +89,12 @@ struct Shares {
 }
 
 /// Shares each node's bill by GPU-time: every pod its part rounded down to micro-dollars, what is left over by that to the largest
-/// remainders, so that parts and rest add up to the bill exactly. `gpus` of a pod, and the end of the run.
-fn share_bills(pods: &[Pod], nodes: &[Node], (gpus, end): (u32, SimTime)) -> Shares {
-    let mut shares = Shares { pods: vec![Usd::ZERO; pods.len()], rest: nodes.iter().map(|node| node.cost).collect() };
+/// remainders, so that parts and rest add up to the bill exactly. Each pod comes with its GPUs.
+fn share_bills<'a>(pods: impl Iterator<Item = (&'a Pod, u32)> + Clone, nodes: &[Node], end: SimTime) -> Shares {
+    let rest = nodes.iter().map(|node| node.cost).collect();
+    let mut shares = Shares { pods: vec![Usd::ZERO; pods.clone().count()], rest };
     let mut held: Vec<Vec<(usize, Cost)>> = vec![Vec::new(); nodes.len()];
-    for (index, pod) in pods.iter().enumerate() {
+    for (index, (pod, gpus)) in pods.enumerate() {
         let bound = pod.spans.iter().find(|span| span.phase != "pending").map(|span| span.start);
         if let (Some(node), Some(bound)) = (pod.node, bound) {
             let cost = nodes[node.index()].meter.cost_between(bound, pod.ended.unwrap_or(end), gpus);
@@ -175,7 +176,7 @@ impl Fleet {
             node.billed = SimDuration::ZERO;
             node.cost = Usd::ZERO;
         }
-        for pod in &mut self.pods {
+        for pod in self.pods.iter_mut() {
             pod.busy = SimDuration::ZERO;
         }
         self.ledger = record::CostLedger::default();
@@ -204,15 +205,18 @@ impl Fleet {
         }
     }
 
-    /// What every pod and node went through. Requests finished and lost are the caller's to fill in.
+    /// What every pod, class by class, and every node went through. Requests finished and lost are the caller's to fill in.
     pub fn take_lives(&mut self) -> (Vec<ReplicaLife>, Vec<NodeLife>) {
         let pods = std::mem::take(&mut self.pods);
         let nodes = std::mem::take(&mut self.nodes);
-        let shares = share_bills(&pods, &nodes, (self.pod_spec.gpus, self.now));
-        let replicas = pods.into_iter().enumerate().map(|(index, pod)| {
+        let gpus = |class: usize| self.classes[class].pod.gpus;
+        let with_gpus =
+            (0..self.classes.len()).flat_map(|class| pods.of(class).iter().map(move |pod| (pod, gpus(class))));
+        let shares = share_bills(with_gpus, &nodes, self.now);
+        let replicas = pods.into_iter().zip(shares.pods).map(|((id, pod), cost)| {
             let offer = pod.node.map(|node| &self.offers[nodes[node.index()].offer]);
             ReplicaLife {
-                pod: PodId(index as u32),
+                pod: id,
                 node: pod.node.filter(|_| !self.is_serverless()),
                 worker_nodes: Vec::new(),
                 purchase: offer.map(|offer| offer.spec.purchase),
@@ -224,7 +228,7 @@ impl Fleet {
                 restarts: pod.attempts.restarts,
                 phases: pod.spans,
                 busy: pod.busy,
-                cost: shares.pods[index],
+                cost,
                 completed: 0,
                 lost: 0,
                 ending: pod.ending,

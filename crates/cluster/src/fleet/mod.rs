@@ -9,6 +9,7 @@ mod calendar;
 mod cold_start;
 mod commitment;
 mod consolidation;
+mod dice;
 mod event;
 mod gang;
 mod gpu_label;
@@ -20,6 +21,7 @@ mod node;
 mod pause;
 mod placement;
 mod pod;
+mod pods;
 mod preference;
 mod probes;
 mod protection;
@@ -33,6 +35,7 @@ mod topology;
 mod transfer;
 mod view;
 mod wait;
+mod weights;
 
 use std::collections::BTreeSet;
 
@@ -47,10 +50,10 @@ pub use pod::{PodPhase, PodRole};
 pub use transfer::TransferEpoch;
 pub use view::NodeView;
 
-use crate::spec::{FleetSpec, NodeManager, PodSpec};
-use gang::Gang;
+use crate::spec::{FleetSpec, NodeManager, PodClass};
 use node::{Node, Offer};
 use pod::Pod;
+use pods::Pods;
 
 /// A zone that offerings name.
 #[derive(Clone, Debug)]
@@ -74,10 +77,11 @@ pub struct NodeCounts {
 #[derive(Clone, Debug)]
 pub struct Fleet {
     spec: FleetSpec,
-    pod_spec: PodSpec,
+    /// The classes of pods, one per service.
+    classes: Vec<PodClass>,
     seed: u64,
     now: SimTime,
-    pods: Vec<Pod>,
+    pods: Pods,
     nodes: Vec<Node>,
     offers: Vec<Offer>,
     /// Steps by which Karpenter gives preferences up; 1 where there are none.
@@ -128,8 +132,6 @@ pub struct Fleet {
     wanted: Option<u32>,
     ledger: CostLedger,
     commitments: Vec<commitment::Commitment>,
-    /// Which pods wait for each other.
-    gang: Gang,
     /// Where pods may be relative to each other.
     topology: topology::Topology,
     waits: wait::Waits,
@@ -139,8 +141,10 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// The infrastructure of `spec` for pods like `pod`, at time zero and without nodes.
-    pub fn new(spec: &FleetSpec, pod: &PodSpec, seed: u64) -> Self {
+    /// The infrastructure of `spec` for pods of these classes, at time zero and without nodes. What is drawn for nodes follows from `seed`.
+    pub fn new(spec: &FleetSpec, classes: Vec<PodClass>, seed: u64) -> Self {
+        assert_eq!(classes.len(), 1, "pods of one class");
+        let pod = &classes[0].pod;
         let (mut offers, zones) = life::list_offers(spec, pod);
         let steps = preference::rank(&mut offers, spec, pod);
         let mut pool_order: Vec<usize> = (0..spec.pools.len()).collect();
@@ -154,15 +158,13 @@ impl Fleet {
         }
         Self {
             spec: spec.clone(),
-            pod_spec: pod.clone(),
             seed,
             now: SimTime::ZERO,
-            pods: Vec::new(),
+            pods: Pods::new(classes.len()),
             nodes: Vec::new(),
             pool_gpus: vec![0; pool_offers.len()],
             pool_machines: vec![(0, 0); pool_offers.len()],
             pool_nodes: vec![0; pool_offers.len()],
-            gang: Gang::NONE,
             topology: topology::Topology::new(spec, pod, &offers),
             waits: wait::Waits::default(),
             quota: quota::Quota::new(&pod.scheduling.quotas),
@@ -186,7 +188,7 @@ impl Fleet {
             room_only: false,
             retry_asked: false,
             standbys_on_demand: false,
-            transfers: transfer::Transfers::new(&spec.cold_start.links),
+            transfers: transfer::Transfers::new(&spec.links),
             batch: karpenter::Batch::default(),
             disruption: consolidation::Disruption::default(),
             autoscaler: autoscaler::Autoscaler::new(spec.pools.len()),
@@ -197,6 +199,7 @@ impl Fleet {
             wanted: None,
             ledger: CostLedger::default(),
             commitments: Vec::new(),
+            classes,
         }
     }
 
@@ -234,7 +237,7 @@ impl Fleet {
         if self.is_serverless() {
             self.open_replica(pod, out);
         } else {
-            let on_demand = self.pods[pod.index()].on_demand;
+            let on_demand = self.pods[pod].on_demand;
             let is_held = self.quota.holds(pod);
             let node = if is_held { None } else { self.best_for_pod(on_demand) };
             let node = node.or_else(|| if is_held { None } else { self.node_at_start(on_demand, out) });
@@ -268,7 +271,7 @@ impl Fleet {
         } else {
             self.schedule_pending(out);
             self.nominate_unplanned();
-            if self.is_karpenter() && self.pods[pod.index()].is_unplanned() {
+            if self.is_karpenter() && self.pods[pod].is_unplanned() {
                 self.trigger_batch(out);
             } else {
                 self.request_capacity(out);
@@ -280,11 +283,11 @@ impl Fleet {
     pub fn set_role(&mut self, pod: PodId, role: PodRole, now: SimTime) {
         self.enter(now);
         let on_demand = self.standbys_on_demand && role == PodRole::Standby;
-        let is_waiting = self.pods[pod.index()].phase == PodPhase::Pending;
-        if is_waiting && on_demand != self.pods[pod.index()].on_demand {
+        let is_waiting = self.pods[pod].phase == PodPhase::Pending;
+        if is_waiting && on_demand != self.pods[pod].on_demand {
             // It changes queues, and a node on its way for it may be none it can use.
             self.forget_waiting(pod);
-            self.pods[pod.index()].on_demand = on_demand;
+            self.pods[pod].on_demand = on_demand;
             self.queue(pod);
         }
         self.change_pod(pod, |state| {
@@ -299,7 +302,7 @@ impl Fleet {
     /// No new requests for `pod`: from now on its GPUs count as draining. One that is not ready has nothing to drain.
     pub fn begin_drain(&mut self, pod: PodId, now: SimTime) {
         self.enter(now);
-        if self.pods[pod.index()].phase == PodPhase::Ready {
+        if self.pods[pod].phase == PodPhase::Ready {
             self.enter_phase(pod, PodPhase::Draining);
         }
     }
@@ -307,11 +310,11 @@ impl Fleet {
     /// The pod is gone, its GPUs are free. Nothing happens if it is gone already.
     pub fn delete_pod(&mut self, pod: PodId, ending: &'static str, now: SimTime, out: &mut Out) {
         self.enter(now);
-        if self.pods[pod.index()].phase == PodPhase::Gone {
+        if self.pods[pod].phase == PodPhase::Gone {
             return;
         }
         self.remove_pod(pod, ending, out);
-        let Some(node) = self.pods[pod.index()].node else {
+        let Some(node) = self.pods[pod].node else {
             self.nominate_unplanned();
             return;
         };
@@ -326,11 +329,11 @@ impl Fleet {
     /// Time `pod` was serving since the last call; what its node's ledger had as idle becomes busy. Call it before
     /// [`Fleet::begin_drain`] too: time spent on the last requests counts as draining.
     pub fn add_busy(&mut self, pod: PodId, busy: SimDuration) {
-        let state = &mut self.pods[pod.index()];
+        let state = &mut self.pods[pod];
         state.busy += busy;
         if let (Some(node), PodPhase::Ready) = (state.node, state.phase) {
             let gpus = u64::from(
-                self.pod_spec.gpus.max(u32::from(matches!(self.spec.manager, NodeManager::Serverless { .. }))),
+                self.class(pod).pod.gpus.max(u32::from(matches!(self.spec.manager, NodeManager::Serverless { .. }))),
             );
             self.nodes[node.index()].meter.add_busy(busy * gpus);
         }
@@ -384,17 +387,17 @@ impl Fleet {
 
     /// Where in its life a pod is.
     pub fn phase(&self, pod: PodId) -> PodPhase {
-        self.pods[pod.index()].phase
+        self.pods[pod].phase
     }
 
     /// The node a pod is or was bound to.
     pub fn node(&self, pod: PodId) -> Option<NodeId> {
-        self.pods[pod.index()].node
+        self.pods[pod].node
     }
 
     /// Why a pod ended.
     pub(crate) fn ending(&self, pod: PodId) -> &'static str {
-        self.pods[pod.index()].ending
+        self.pods[pod].ending
     }
 
     /// Nodes billed now.
@@ -432,16 +435,20 @@ impl Fleet {
     }
 
     fn push_state(&mut self, pod: PodId, role: PodRole) {
-        assert_eq!(pod.index(), self.pods.len(), "pods come in the order of their ids");
         let mut state = Pod::new(role, self.now);
         state.on_demand = self.standbys_on_demand && role == PodRole::Standby;
         self.expected += u32::from(state.is_expected());
-        self.pods.push(state);
+        self.pods.push(pod, state);
+    }
+
+    /// What `pod` is one of.
+    fn class(&self, pod: PodId) -> &PodClass {
+        &self.classes[pod.service()]
     }
 
     /// The node of a pod that has one.
     fn node_of(&self, pod: PodId) -> NodeId {
-        self.pods[pod.index()].node.expect("only bound pods start")
+        self.pods[pod].node.expect("only bound pods start")
     }
 
     fn expected_pods(&self) -> u32 {

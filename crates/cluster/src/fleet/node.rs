@@ -5,6 +5,7 @@ use units::{NodeId, PodId, SimDuration, SimTime, Usd, UsdPerHour};
 
 use super::cache::NodeCache;
 use super::meter::Meter;
+use super::weights::Sync;
 use crate::spec::InstanceOffering;
 
 /// Where in its life a node is.
@@ -55,8 +56,8 @@ pub(super) struct Node {
     /// What is left of an image pull once its bytes are there.
     pub unpack: SimDuration,
     pub cache: NodeCache,
-    /// When the sync of its cache that is under way began.
-    pub sync_began: SimTime,
+    /// The sync of its cache that is under way, or was last.
+    pub sync: Sync,
     /// A pod of the service has been warm on it, so that others can be restored.
     pub has_snapshot: bool,
     pub meter: Meter,

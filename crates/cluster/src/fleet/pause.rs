@@ -63,7 +63,7 @@ impl Fleet {
         self.forget_waiting(pod);
         let state = &mut self.nodes[node.index()];
         state.leaving += 1;
-        state.meter.take(GpuUse::Standby, self.pod_spec.gpus, self.now);
+        state.meter.take(GpuUse::Standby, self.classes[0].pod.gpus, self.now);
         self.reindex(node);
         self.after(self.preemption, FleetEvent::Preempted(node, pod), out);
     }
@@ -73,16 +73,16 @@ impl Fleet {
         let state = &mut self.nodes[node.index()];
         if state.ended.is_none() {
             state.leaving -= 1;
-            state.meter.free(GpuUse::Standby, self.pod_spec.gpus, self.now);
+            state.meter.free(GpuUse::Standby, self.classes[0].pod.gpus, self.now);
             self.reindex(node);
         }
         let state = &self.nodes[node.index()];
-        let on_demand = self.pods[pod.index()].on_demand;
+        let on_demand = self.pods[pod].on_demand;
         let takes_pods = state.state == NodeState::Up
             && !state.warned
             && !state.tainted
             && kinds(on_demand).contains(&self.offers[state.offer].spec.purchase);
-        if self.pods[pod.index()].phase == PodPhase::Pending {
+        if self.pods[pod].phase == PodPhase::Pending {
             if takes_pods {
                 self.bind(pod, node, out);
                 return;
@@ -109,7 +109,7 @@ impl Fleet {
             state.reserved = false;
             state.empty_epoch += 1;
             state.pod_event = self.now;
-            state.meter.take(GpuUse::Standby, self.pod_spec.gpus, self.now);
+            state.meter.take(GpuUse::Standby, self.classes[0].pod.gpus, self.now);
             self.paused.insert(node);
             self.reindex(node);
         }
@@ -117,7 +117,7 @@ impl Fleet {
 
     /// A node where `pod` can take the place of a pause pod, which then waits itself.
     pub(super) fn preempt(&mut self, pod: PodId, out: &mut Out) -> Option<NodeId> {
-        let allowed = kinds(self.pods[pod.index()].on_demand);
+        let allowed = kinds(self.pods[pod].on_demand);
         let fits = |node: &&NodeId| {
             let state = &self.nodes[node.index()];
             !state.tainted && allowed.contains(&self.offers[state.offer].spec.purchase)
@@ -125,7 +125,7 @@ impl Fleet {
         let node = if self.topology.is_empty() {
             *self.paused.iter().find(fits)?
         } else {
-            self.map().first_paused(self.pods[pod.index()].on_demand)?
+            self.map().first_paused(self.pods[pod].on_demand)?
         };
         self.unplace_pause(node);
         self.pauses_waiting += 1;
@@ -147,7 +147,7 @@ impl Fleet {
         let state = &mut self.nodes[node.index()];
         state.pauses -= 1;
         state.pod_event = self.now;
-        state.meter.free(GpuUse::Standby, self.pod_spec.gpus, self.now);
+        state.meter.free(GpuUse::Standby, self.classes[0].pod.gpus, self.now);
         if state.pauses == 0 {
             self.paused.remove(&node);
         }

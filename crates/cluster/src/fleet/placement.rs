@@ -32,7 +32,7 @@ impl Fleet {
                 Scheduling::MostAllocated => FULL - share,
             } + offer.dislike;
             // A preference for spreading weighs more than how full a node is.
-            if self.pod_spec.spread.nodes { state.pods.len() as u32 * 2 * FULL + rank } else { rank }
+            if self.classes[0].pod.spread.nodes { state.pods.len() as u32 * 2 * FULL + rank } else { rank }
         });
         let slots_open = if has_room { offer.slots - used } else { 0 };
         self.slots_open = self.slots_open + slots_open - state.listed_slots;
@@ -74,7 +74,8 @@ impl Fleet {
             self.bind(pod, node, out);
         }
         for class in 0..2 {
-            let may_preempt = !self.paused.is_empty() && (self.room_only || !self.pod_spec.scheduling.never_preempts);
+            let may_preempt =
+                !self.paused.is_empty() && (self.room_only || !self.classes[0].pod.scheduling.never_preempts);
             while let Some(pod) = self.pending[class].first().copied().filter(|_| may_preempt)
                 && let Some(node) = self.preempt(pod, out)
             {
@@ -102,7 +103,7 @@ impl Fleet {
     /// The node with room that the scheduler ranks highest, placement rules aside.
     pub(super) fn best_open(&self, on_demand: bool) -> Option<NodeId> {
         let open = kinds(on_demand).iter().map(|&kind| &self.open[kind as usize]);
-        if self.pod_spec.spread.zones {
+        if self.classes[0].pod.spread.zones {
             let pods = self.pods_by_zone();
             let zone = |node: NodeId| self.offers[self.nodes[node.index()].offer].zone;
             return open.flatten().min_by_key(|&&(rank, node)| (pods[zone(node)], rank, node)).map(|&(_, node)| node);
@@ -124,7 +125,7 @@ impl Fleet {
     /// as it can meet them: pods that would rather not share a node get one each.
     pub(super) fn takes_each(&self, slots: u32) -> u32 {
         let slots = slots.min(self.topology.pods_per_node());
-        if self.is_karpenter() && self.pod_spec.spread.nodes { slots.min(1) } else { slots }
+        if self.is_karpenter() && self.classes[0].pod.spread.nodes { slots.min(1) } else { slots }
     }
 
     /// Puts `pod` on `node`.
@@ -137,7 +138,7 @@ impl Fleet {
 
     /// The bookkeeping of binding.
     pub(super) fn join(&mut self, pod: PodId, node: NodeId) {
-        self.pods[pod.index()].node = Some(node);
+        self.pods[pod].node = Some(node);
         let state = &mut self.nodes[node.index()];
         state.pods.push(pod);
         state.empty_epoch += 1;
@@ -149,33 +150,33 @@ impl Fleet {
 
     /// Takes `pod` out of every waiting list.
     pub(super) fn forget_waiting(&mut self, pod: PodId) {
-        let class = usize::from(self.pods[pod.index()].on_demand);
+        let class = usize::from(self.pods[pod].on_demand);
         self.pending[class].remove(&pod);
         self.unplanned[class].remove(&pod);
         let now = self.now;
-        self.pods[pod.index()].stop_waiting(now);
+        self.pods[pod].stop_waiting(now);
         self.withdraw(pod);
     }
 
     /// Counts on `node`, which is on its way, for `pod`.
     pub(super) fn nominate(&mut self, pod: PodId, node: NodeId) {
-        let class = usize::from(self.pods[pod.index()].on_demand);
+        let class = usize::from(self.pods[pod].on_demand);
         self.unplanned[class].remove(&pod);
         let now = self.now;
-        self.pods[pod.index()].stop_waiting(now);
-        self.pods[pod.index()].nominated = Some(node);
+        self.pods[pod].stop_waiting(now);
+        self.pods[pod].nominated = Some(node);
         let state = &mut self.nodes[node.index()];
         state.nominated.push(pod);
-        state.meter.take(GpuUse::Provisioning, self.pod_spec.gpus, self.now);
+        state.meter.take(GpuUse::Provisioning, self.classes[0].pod.gpus, self.now);
         self.reindex(node);
     }
 
     /// Counts on no node for `pod` any more. It is not yet unplanned again: that is for the caller to say.
     fn withdraw(&mut self, pod: PodId) {
-        if let Some(node) = self.pods[pod.index()].nominated.take() {
+        if let Some(node) = self.pods[pod].nominated.take() {
             let state = &mut self.nodes[node.index()];
             state.nominated.retain(|&other| other != pod);
-            state.meter.free(GpuUse::Provisioning, self.pod_spec.gpus, self.now);
+            state.meter.free(GpuUse::Provisioning, self.classes[0].pod.gpus, self.now);
             self.reindex(node);
         }
     }
@@ -184,7 +185,7 @@ impl Fleet {
     pub(super) fn disappoint(&mut self, node: NodeId) {
         for pod in self.nodes[node.index()].nominated.clone() {
             self.withdraw(pod);
-            let class = usize::from(self.pods[pod.index()].on_demand);
+            let class = usize::from(self.pods[pod].on_demand);
             self.unplanned[class].insert(pod);
         }
     }
@@ -231,9 +232,9 @@ impl Fleet {
     }
 
     fn victim_rank(&self, pod: PodId) -> impl Ord + use<> {
-        let state = &self.pods[pod.index()];
+        let state = &self.pods[pod];
         let siblings = state.node.map_or(0, |node| {
-            self.nodes[node.index()].pods.iter().filter(|other| self.pods[other.index()].is_expected()).count()
+            self.nodes[node.index()].pods.iter().filter(|&&other| self.pods[other].is_expected()).count()
         });
         let newest = |time: units::SimTime| std::cmp::Reverse(time);
         (

@@ -162,7 +162,7 @@ impl Pod {
     }
 }
 
-/// Its number as the entity of random streams.
+/// Its number as the entity of its class's random streams.
 pub(super) fn entity(pod: PodId) -> u64 {
-    u64::from(pod.0)
+    pod.index() as u64
 }

@@ -47,27 +47,27 @@ pub(super) struct Ticks {
 impl Fleet {
     /// Draws where the probes of `pod`, just bound, tick.
     pub(super) fn draw_ticks(&mut self, pod: PodId) {
-        if self.pod_spec.probe_period.is_zero() && self.pod_spec.probes.killer().is_none() {
+        if self.class(pod).pod.probe_period.is_zero() && self.class(pod).pod.probes.killer().is_none() {
             return;
         }
-        let mut stream = Stream::new(self.seed, Purpose::Phase, PROBE_ENTITY + pod::entity(pod));
-        self.pods[pod.index()].ticks = Ticks { readiness: stream.uniform(), killer: stream.uniform() };
+        let mut stream = Stream::new(self.class(pod).seed, Purpose::Phase, PROBE_ENTITY + pod::entity(pod));
+        self.pods[pod].ticks = Ticks { readiness: stream.uniform(), killer: stream.uniform() };
     }
 
     /// A container has started: unless it answers in time, it will be killed. Of a group the leader is asked.
     pub(super) fn watch_container(&mut self, pod: PodId, out: &mut Out) {
-        if let Some(probe) = self.pod_spec.probes.killer().filter(|_| self.gang.place(pod).1 == 0) {
-            let first = next_tick(self.now + probe.initial_delay, probe.period, self.pods[pod.index()].ticks.killer);
+        if let Some(probe) = self.class(pod).pod.probes.killer().filter(|_| self.gang(pod).place(pod).1 == 0) {
+            let first = next_tick(self.now + probe.initial_delay, probe.period, self.pods[pod].ticks.killer);
             let wait = first.since(self.now + probe.initial_delay);
-            let event = FleetEvent::ProbeKill(pod, self.pods[pod.index()].attempts.restarts);
+            let event = FleetEvent::ProbeKill(pod, self.pods[pod].attempts.restarts);
             self.after(probe.killed_after(wait), event, out);
         }
     }
 
     /// When the pod, loaded now, is first seen to be ready.
     pub(super) fn ready_seen_at(&self, pod: PodId) -> SimTime {
-        let state = &self.pods[pod.index()];
-        let (spec, started) = (&self.pod_spec, state.container_started);
+        let state = &self.pods[pod];
+        let (spec, started) = (&self.class(pod).pod, state.container_started);
         let asked_from = started + spec.probe_initial_delay;
         let more = spec.probe_period * u64::from(spec.probes.more_successes);
         if let Some(startup) = &spec.probes.startup {
@@ -82,11 +82,11 @@ impl Fleet {
 
     /// The last probe that may fail is due: a container that does not answer yet is killed, and started again after its wait.
     pub(super) fn on_probe_kill(&mut self, pod: PodId, attempt: u32, out: &mut Out) {
-        let state = &self.pods[pod.index()];
+        let state = &self.pods[pod];
         let is_loading = matches!(
             state.phase,
             PodPhase::ModelDownload | PodPhase::GpuLoad | PodPhase::CudaWarmUp | PodPhase::Restore
-        ) || state.phase == PodPhase::Group && self.gang.waits_unanswering(pod);
+        ) || state.phase == PodPhase::Group && self.gang(pod).waits_unanswering(pod);
         if !is_loading || state.attempts.restarts != attempt {
             return;
         }
@@ -94,10 +94,11 @@ impl Fleet {
         let node = self.node_of(pod);
         self.transfers.abandon(|owner| matches!(owner, super::transfer::Owner::Pod(of, _) if of == pod), self.now, out);
         // A server that is still loading stops when told to; only the hook takes time.
-        let grace = self.pod_spec.probes.killer().and_then(|probe| probe.grace).unwrap_or(self.pod_spec.grace);
-        let stopping = self.pod_spec.pre_stop.min(grace);
+        let grace =
+            self.class(pod).pod.probes.killer().and_then(|probe| probe.grace).unwrap_or(self.class(pod).pod.grace);
+        let stopping = self.class(pod).pod.pre_stop.min(grace);
         let (now, exit) = (self.now, self.now + stopping);
-        let state = &mut self.pods[pod.index()];
+        let state = &mut self.pods[pod];
         state.gpu_loaded = false;
         let attempts = &mut state.attempts;
         attempts.downloaded = download;
@@ -116,7 +117,7 @@ impl Fleet {
     /// The container is started again: its image is there, what it had downloaded only if it lies on a volume.
     pub(super) fn on_restart(&mut self, pod: PodId, attempt: u32, out: &mut Out) {
         let now = self.now;
-        let state = &mut self.pods[pod.index()];
+        let state = &mut self.pods[pod];
         if state.phase != PodPhase::BackOff || state.attempts.restarts != attempt {
             return;
         }
@@ -130,12 +131,12 @@ impl Fleet {
     /// The share of the weights that the next container of `pod` finds on its volume. Bytes over shared links are not resumed.
     #[allow(clippy::match_same_arms, reason = "one line per phase")]
     fn download_progress(&self, pod: PodId) -> f64 {
-        let state = &self.pods[pod.index()];
-        if !self.pod_spec.probes.keeps_download && !self.pod_spec.probes.downloads_first {
+        let state = &self.pods[pod];
+        if !self.class(pod).pod.probes.keeps_download && !self.class(pod).pod.probes.downloads_first {
             return 0.0;
         }
         let length = self.download_length(pod);
-        match (state.phase, &self.spec.cold_start.model_download) {
+        match (state.phase, &self.class(pod).cold_start.model_download) {
             (PodPhase::ModelDownload, PhaseSpec::Transfer { .. }) => state.attempts.downloaded,
             (PodPhase::ModelDownload, PhaseSpec::Time(_)) if !length.is_zero() => {
                 let done = self.now.since(state.attempts.download_began).as_secs_f64() / length.as_secs_f64();
@@ -149,14 +150,14 @@ impl Fleet {
 
     /// Whether an earlier container of `pod` left all weights behind.
     pub(super) fn has_own_weights(&self, pod: PodId) -> bool {
-        self.pods[pod.index()].attempts.downloaded >= 1.0
+        self.pods[pod].attempts.downloaded >= 1.0
     }
 
     /// How long the present attempt takes to download what is missing; with bytes, the fixed part.
     pub(super) fn download_length(&self, pod: PodId) -> SimDuration {
-        let state = &self.pods[pod.index()];
+        let state = &self.pods[pod];
         let whole = state.lengths[super::cold_start::DOWNLOAD];
-        match self.spec.cold_start.model_download {
+        match self.class(pod).cold_start.model_download {
             PhaseSpec::Time(_) if state.attempts.downloaded > 0.0 => {
                 SimDuration::from_secs_f64(whole.as_secs_f64() * (1.0 - state.attempts.downloaded))
             }
@@ -166,12 +167,12 @@ impl Fleet {
 
     /// Whether a part that ends now belongs to the present attempt.
     pub(super) fn is_current(&self, pod: PodId, attempt: u32) -> bool {
-        self.pods[pod.index()].attempts.restarts == attempt
+        self.pods[pod].attempts.restarts == attempt
     }
 
     /// The event that ends a part of the present attempt.
     pub(super) fn part_done(&self, pod: PodId, part: LoadPart) -> FleetEvent {
-        FleetEvent::PartDone(pod, part, self.pods[pod.index()].attempts.restarts)
+        FleetEvent::PartDone(pod, part, self.pods[pod].attempts.restarts)
     }
 }
 

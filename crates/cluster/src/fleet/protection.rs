@@ -16,10 +16,10 @@ impl Fleet {
     /// Whether the annotation of `pod` is in force: it holds back consolidation, and evictions until the drain's hard limit.
     pub(super) fn is_pod_protected(&self, pod: PodId) -> bool {
         self.is_karpenter()
-            && match self.pod_spec.scheduling.protection {
+            && match self.class(pod).pod.scheduling.protection {
                 Protection::None => false,
                 Protection::Always => true,
-                Protection::Until(age) => self.now.since(self.pods[pod.index()].created) < age,
+                Protection::Until(age) => self.now.since(self.pods[pod].created) < age,
             }
     }
 }

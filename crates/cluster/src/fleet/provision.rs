@@ -6,10 +6,11 @@ use workload::{Purpose, Stream};
 
 use super::Fleet;
 use super::cache::NodeCache;
-use super::cold_start::draw;
+use super::dice::draw;
 use super::event::{FleetEvent, Notice, Out};
 use super::meter::Meter;
 use super::node::{self, ImageState, Node, NodeState, Offer};
+use super::weights::Sync;
 use crate::spec::NodeManager;
 
 /// How long an offering that refused a launch is left out (Karpenter's unavailable-offerings cache).
@@ -203,7 +204,7 @@ impl Fleet {
             .into_iter()
             .find(|&purchase| candidates.iter().any(|&offer| is(offer, purchase)));
         candidates.retain(|&offer| Some(of(offer).spec.purchase) == purchase);
-        let pods = if self.pod_spec.spread.zones { self.pods_by_zone() } else { vec![0; self.zones.len()] };
+        let pods = if self.classes[0].pod.spread.zones { self.pods_by_zone() } else { vec![0; self.zones.len()] };
         // At equal prices the offering with the fewest nodes: zones that cost the same share the load.
         candidates.sort_by_key(|&offer| (pods[of(offer).zone], of(offer).choice_price(), of(offer).in_use, offer));
         candidates
@@ -317,7 +318,7 @@ impl Fleet {
         of.in_use += 1;
         let (pool, gpus) = (of.pool, of.spec.gpus);
         let machine = (of.spec.machine_cpu.0, of.spec.machine_memory.0);
-        let image = if self.spec.cold_start.image_pre_pulled { ImageState::Present } else { ImageState::Absent };
+        let image = if self.classes[0].cold_start.image_pre_pulled { ImageState::Present } else { ImageState::Absent };
         let meter = Meter::new(of.spec.slice, self.tariff(offer), self.now);
         self.nodes.push(Node::new(offer, image, meter, self.now));
         self.pool_gpus[pool] += gpus;
@@ -336,10 +337,10 @@ impl Fleet {
         state.granted = true;
         state.image = ImageState::Present;
         self.begin_cache_uses(node);
-        if self.spec.cold_start.model_cache.as_ref().is_some_and(|cache| cache.sync_period.is_some()) {
+        if self.spec.cache.as_ref().is_some_and(|cache| cache.sync_period.is_some()) {
             self.on_cache_filled(node, out);
         } else {
-            self.keep_weights(node, self.now);
+            self.keep_weights(0, node, self.now);
         }
         self.begin_billing(node, out);
         self.nodes[node.index()].state = NodeState::Up;
@@ -505,7 +506,7 @@ impl Node {
             pulls_old_image: false,
             unpack: SimDuration::ZERO,
             cache: NodeCache::default(),
-            sync_began: now,
+            sync: Sync::none(now),
             has_snapshot: false,
             meter,
             requested: now,

@@ -60,7 +60,7 @@ impl Fleet {
         if self.quota.holds(pod) {
             return;
         }
-        let class = usize::from(self.pods[pod.index()].on_demand);
+        let class = usize::from(self.pods[pod].on_demand);
         self.pending[class].insert(pod);
         self.unplanned[class].insert(pod);
     }
@@ -76,7 +76,7 @@ impl Fleet {
         {
             self.quota.existing += 1;
             let now = self.now;
-            self.pods[next.index()].stop_waiting(now);
+            self.pods[next].stop_waiting(now);
             self.queue(next);
         }
     }

@@ -11,7 +11,7 @@ impl Fleet {
     pub fn release(&mut self, image_is_new: bool, model_is_new: bool, now: SimTime) {
         self.enter(now);
         if image_is_new {
-            self.spec.cold_start.image_pre_pulled = false;
+            self.classes[0].cold_start.image_pre_pulled = false;
             for node in &mut self.nodes {
                 match node.image {
                     ImageState::Present => node.image = ImageState::Absent,
@@ -20,9 +20,9 @@ impl Fleet {
                 }
             }
         }
-        if let (true, Some(cache)) = (model_is_new, &mut self.spec.cold_start.model_cache) {
-            let place = cache.releases.partition_point(|release| *release <= now);
-            cache.releases.insert(place, now);
+        if let (true, Some(weights)) = (model_is_new, &mut self.classes[0].cold_start.weights) {
+            let place = weights.releases.partition_point(|release| *release <= now);
+            weights.releases.insert(place, now);
         }
         if image_is_new || model_is_new {
             self.nodes.iter_mut().for_each(|node| node.has_snapshot = false);

@@ -127,19 +127,19 @@ impl Fleet {
 
     /// Ends the life of a pod and frees its place.
     pub(super) fn remove_pod(&mut self, pod: PodId, ending: &'static str, out: &mut Out) {
-        if self.pods[pod.index()].phase == PodPhase::Pending {
+        if self.pods[pod].phase == PodPhase::Pending {
             self.forget_waiting(pod);
         }
         let owner_is_pod = |owner| matches!(owner, super::transfer::Owner::Pod(of, _) if of == pod);
         self.transfers.abandon(owner_is_pod, self.now, out);
         self.enter_phase(pod, PodPhase::Gone);
         let now = self.now;
-        let state = &mut self.pods[pod.index()];
+        let state = &mut self.pods[pod];
         state.stop_waiting(now);
         state.ended = Some(now);
         state.ending = ending;
         self.release_quota(pod);
-        let state = &self.pods[pod.index()];
+        let state = &self.pods[pod];
         if let Some(node) = state.node {
             let state = &mut self.nodes[node.index()];
             state.pods.retain(|&other| other != pod);
@@ -177,7 +177,7 @@ impl Fleet {
         }
         let mut is_blocked = false;
         for pod in self.nodes[node.index()].pods.clone() {
-            let state = &self.pods[pod.index()];
+            let state = &self.pods[pod];
             if state.evicted {
                 continue;
             }
@@ -208,7 +208,7 @@ impl Fleet {
 
     /// Whether the eviction API would let `pod` go. Without a node controller nobody asks it.
     pub(super) fn may_evict(&self, pod: PodId) -> bool {
-        let state = &self.pods[pod.index()];
+        let state = &self.pods[pod];
         if self.is_pod_protected(pod) {
             return false;
         }
@@ -216,7 +216,7 @@ impl Fleet {
             return true;
         }
         let (healthy, expected) = (self.healthy, self.expected_pods());
-        self.spec.budgets.iter().all(|budget| {
+        self.classes[0].budgets.iter().all(|budget| {
             let desired = healthy_desired(budget, expected);
             // Pods that are not healthy themselves may also go while the budget is exactly met.
             healthy > desired || !state.is_healthy() && healthy == desired && desired > 0

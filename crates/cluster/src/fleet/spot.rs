@@ -8,7 +8,7 @@ use units::{NodeId, SimDuration, SimTime};
 use workload::{Purpose, Stream};
 
 use super::Fleet;
-use super::cold_start::draw;
+use super::dice::draw;
 use super::event::{FleetEvent, Notice, Out};
 use super::node::{self, NodeState};
 use super::provision::REFUSAL;

@@ -156,8 +156,8 @@ impl Fleet {
                 return None;
             }
             let nominated = if is_plan { state.nominated.len() as u32 } else { 0 };
-            let going = |pod: &&units::PodId| {
-                let pod = &self.pods[pod.index()];
+            let going = |&&pod: &&units::PodId| {
+                let pod = &self.pods[pod];
                 pod.evicted || pod.phase > super::PodPhase::Ready
             };
             let pods = state.pods.len() as u32 + state.leaving + nominated;
@@ -178,7 +178,7 @@ impl Fleet {
 impl Map<'_> {
     /// The node the scheduler ranks highest among those with room that the rules permit.
     pub fn best(&self, on_demand: bool) -> Option<NodeId> {
-        let zones = self.fleet.pod_spec.spread.zones.then(|| self.fleet.pods_by_zone());
+        let zones = self.fleet.classes[0].pod.spread.zones.then(|| self.fleet.pods_by_zone());
         let fits = |place: &&Place| {
             let purchase = self.fleet.offers[place.offer].spec.purchase;
             place.free > 0 && kinds(on_demand).contains(&purchase) && self.admits(place)

@@ -42,8 +42,8 @@ pub struct WorkerView {
 impl Fleet {
     /// A pod of a group besides its leader, if it is there.
     pub fn worker(&self, replica: PodId, place: u32) -> Option<WorkerView> {
-        let pod = self.gang.pods(replica).nth(place as usize)?;
-        let state = self.pods.get(pod.index())?;
+        let pod = self.gang(replica).pods(replica).nth(place as usize)?;
+        let state = &self.pods[pod];
         if state.phase == PodPhase::Gone || self.quota.holds(pod) {
             return None;
         }
@@ -75,7 +75,7 @@ impl Fleet {
             gpu_product: &offer.gpu_product,
             registered: boot_end.or(state.launched).filter(|_| is_registered),
             is_up: matches!(state.state, NodeState::Up | NodeState::Draining),
-            gpus_held: state.used() * self.pod_spec.gpus,
+            gpus_held: state.used() * self.classes[0].pod.gpus,
         }
     }
 
@@ -86,8 +86,8 @@ impl Fleet {
 
     /// From container start to a loaded model, as far as it is no transfer; of a group's leader.
     pub fn load_length(&self, replica: PodId) -> SimDuration {
-        let leader = self.gang.leader(replica);
-        let [_, download, load, warm_up, _] = self.pods[leader.index()].lengths;
+        let leader = self.gang(replica).leader(replica);
+        let [_, download, load, warm_up, _] = self.pods[leader].lengths;
         download + load + warm_up
     }
 }

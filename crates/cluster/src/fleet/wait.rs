@@ -58,7 +58,7 @@ impl Fleet {
             let reason = self.reason(class == 1);
             let now = self.now;
             for &pod in &self.unplanned[class] {
-                self.pods[pod.index()].wait_for(reason, now);
+                self.pods[pod].wait_for(reason, now);
             }
         }
     }
@@ -66,7 +66,7 @@ impl Fleet {
     /// `pod` is not created for now: `what` permits no more.
     pub(super) fn note_quota(&mut self, pod: PodId, what: &str) {
         let reason = self.waits.number(format!("{what} is used up"));
-        self.pods[pod.index()].wait_for(reason, self.now);
+        self.pods[pod].wait_for(reason, self.now);
     }
 
     fn reason(&mut self, on_demand: bool) -> usize {
@@ -117,7 +117,7 @@ impl Fleet {
     }
 
     fn in_words(&self, pool: &NodePoolSpec, lack: Lack) -> String {
-        let resource = &self.pod_spec.gpu_resource;
+        let resource = &self.classes[0].pod.gpu_resource;
         match lack {
             Lack::Fit => "its nodes can never hold the pod".to_owned(),
             Lack::Nodes => format!("limit of {} nodes reached", pool.nodes_max.unwrap_or(0)),
@@ -127,7 +127,7 @@ impl Fleet {
             Lack::Capacity => "no capacity to be had".to_owned(),
             Lack::Reservation => "nothing it may launch is left (reservations used up, or on demand only)".to_owned(),
             Lack::BackOff => "left alone for a while after a failed launch".to_owned(),
-            Lack::Placement => format!("{} leaves no place", self.topology.in_words(&self.pod_spec)),
+            Lack::Placement => format!("{} leaves no place", self.topology.in_words(&self.classes[0].pod)),
             Lack::Static => "its number of nodes is fixed, and they are full".to_owned(),
         }
     }
@@ -168,8 +168,8 @@ impl Fleet {
         let restarts: u32 = killed.iter().map(|pod| pod.attempts.restarts).sum();
         let never = killed.iter().filter(|pod| pod.ready_at.is_none()).count();
         let lost = killed.iter().fold(SimDuration::ZERO, |sum, pod| sum + pod.attempts.lost);
-        let gpu_hours = lost.as_secs_f64() * f64::from(self.pod_spec.gpus.max(1)) / 3_600.0;
-        let probe = if self.pod_spec.probes.startup.is_some() { "startupProbe" } else { "livenessProbe" };
+        let gpu_hours = lost.as_secs_f64() * f64::from(self.classes[0].pod.gpus.max(1)) / 3_600.0;
+        let probe = if self.classes[0].pod.probes.startup.is_some() { "startupProbe" } else { "livenessProbe" };
         let (pods, times) = (plural(killed.len() as u64, "pod"), plural(u64::from(restarts), "time"));
         Some(format!(
             "the {probe} killed containers of {pods} {times}, {never} of them never became ready; {gpu_hours:.2} GPU-hours went into that"
@@ -178,7 +178,8 @@ impl Fleet {
 
     /// Whether pods of the service make the Cluster Autoscaler add nodes: those of very low priority do not.
     pub(super) fn is_expendable(&self) -> bool {
-        matches!(self.spec.manager, NodeManager::ClusterAutoscaler(_)) && self.pod_spec.priority < EXPENDABLE_BELOW
+        matches!(self.spec.manager, NodeManager::ClusterAutoscaler(_))
+            && self.classes[0].pod.priority < EXPENDABLE_BELOW
     }
 }
 

@@ -69,8 +69,8 @@ fn spec(arrivals: &[u64], targets: Vec<Target>) -> SimulationSpec {
         ..InstanceOffering::plain("g6", Purchase::OnDemand, 2, UsdPerHour::from_dollars(1.0))
     };
     let timings = NodeTimings::plain([1.0, 1.0, 1.0].map(Distribution::Constant));
-    let mut fleet = FleetSpec::plain(vec![offering], seconds(10_000), timings);
-    fleet.cold_start = crate::spec::ColdStartSpec::plain([10.0, 0.0, 20.0, 0.0].map(Distribution::Constant));
+    let fleet = FleetSpec::plain(vec![offering], seconds(10_000), timings);
+    let cold_start = crate::spec::ColdStartSpec::plain([10.0, 0.0, 20.0, 0.0].map(Distribution::Constant));
     let container = |name: &str, cpu: u64| ContainerSpec {
         name: name.into(),
         cpu: Some(Millicores(cpu)),
@@ -91,6 +91,7 @@ fn spec(arrivals: &[u64], targets: Vec<Target>) -> SimulationSpec {
             pod,
             traffic: Traffic::Replay { source: Arc::new(Trace::new(columns).unwrap()), copies: 1.0 },
             targets,
+            cold_start,
             ..ServiceSpec::plain("llm", ServiceModel::Slots { concurrency: 1, service: Distribution::Constant(4.0) })
         }],
         prehistory: crate::spec::PrehistorySpec::default(),
@@ -119,7 +120,7 @@ impl Stage {
             pipeline: Pipeline::new(spec, queries, 1),
             flow: flow::build(flow::Served::new(spec, 0, 0, 1), Keep::default()),
             pods: Pods::new(),
-            fleet: Fleet::new(&spec.fleet, &spec.services[0].pod, 1),
+            fleet: Fleet::new(&spec.fleet, vec![spec.services[0].pod_class(1)], 1),
             out: Out::default(),
             metrics: Vec::new(),
             events: Vec::new(),

@@ -103,7 +103,7 @@ pub(crate) fn simulate_flow(
         policy: alternative,
         origin,
         actives_at_start: spec.replicas_at_start(policy, 0),
-        fleet: Groups::new(&spec.fleet, &service.pod, seed),
+        fleet: Groups::new(&spec.fleet, vec![service.pod_class(seed)], seed),
         flow,
         pods: Pods::new(),
         pipeline: Pipeline::new(spec, &controllers.queries(), seed),
@@ -336,6 +336,7 @@ impl Cluster<'_> {
         self.recorder.ready_changed(end, self.pods.counts(self.controllers.desired));
         let mut record =
             self.recorder.into_record((self.policy, end), &mut self.fleet, meter.into_totals(arrived), self.digest);
+        record.services[0].name.clone_from(&self.spec.services[0].name);
         record.seed = seed;
         record.measured = self.spec.end.since(SimTime::ZERO + self.spec.warm_up);
         record

@@ -6,7 +6,7 @@ use engine::Digest;
 use policy::{Counts, MetricOutcome, Trail};
 use record::{
     DecisionRow, MetricRow, ReplicaLife, RequestRow, RequestTotals, RolloutLife, RunRecord, ScalingTotals,
-    ServiceTotals, StepRow, TimelineRow,
+    ServiceRecord, ServiceTotals, StepRow, TimelineRow,
 };
 use units::{Cost, PodId, SimDuration, SimTime};
 
@@ -22,6 +22,7 @@ pub(super) struct Recorder {
     keep: Keep,
     step: SimDuration,
     scaling: ScalingTotals,
+    spot_interruptions: u64,
     timeline: Vec<TimelineRow>,
     decisions: Vec<DecisionRow>,
     /// Final statistics of pods that have served: (busy, completed, lost).
@@ -50,6 +51,7 @@ impl Recorder {
             keep,
             step: spec.timeline_step,
             scaling: ScalingTotals::default(),
+            spot_interruptions: 0,
             timeline: Vec::new(),
             decisions: Vec::new(),
             served: BTreeMap::new(),
@@ -102,7 +104,7 @@ impl Recorder {
     }
 
     pub(super) fn interruption(&mut self, now: SimTime) {
-        self.scaling.spot_interruptions += u64::from(now >= self.measure_from);
+        self.spot_interruptions += u64::from(now >= self.measure_from);
     }
 
     /// A pod has left the flow with these statistics.
@@ -169,6 +171,7 @@ impl Recorder {
             nodes_on_demand: nodes.on_demand,
             nodes_spot: nodes.spot,
             nodes_reserved: nodes.reserved,
+            ready_ns,
             gpu_utilization: if ready_ns == 0 { f64::NAN } else { (busy_ns as f64 / ready_ns as f64).min(1.0) },
             latency_p50_ns: latency.p50_ns,
             latency_p99_ns: latency.p99_ns,
@@ -197,6 +200,7 @@ impl Recorder {
     /// Forgets the totals of the warm-up; the tables keep it.
     pub(super) fn reset(&mut self, now: SimTime) {
         self.scaling = ScalingTotals { replicas_max: self.ready_since.1, ..ScalingTotals::default() };
+        self.spot_interruptions = 0;
         self.ready_since.0 = now;
         self.tally.reset();
         self.at_max.1 = self.at_max.1.map(|_| now);
@@ -207,40 +211,44 @@ impl Recorder {
         mut self,
         (policy, end): (&ServicePolicy, SimTime),
         fleet: &mut Groups,
-        (requests, service, request_rows): (RequestTotals, ServiceTotals, Vec<RequestRow>),
+        (requests, totals, request_rows): (RequestTotals, ServiceTotals, Vec<RequestRow>),
         mut digest: Digest,
     ) -> RunRecord {
-        for word in [requests.arrived, requests.completed, requests.failed(), requests.in_system, service.slo_met] {
+        for word in [requests.arrived, requests.completed, requests.failed(), requests.in_system, totals.slo_met] {
             digest.fold(word);
         }
-        digest.fold(service.latency.digest(0));
+        digest.fold(totals.latency.digest(0));
         digest.fold(fleet.ledger().billed().raw() as u64);
         if let (_, Some(since)) = self.at_max {
             self.scaling.at_max_ns += u128::from((end - since).as_nanos());
         }
         let measured = end - self.measure_from;
         let (metrics, told) = self.tally.finish(policy, &self.scaling, measured);
-        let remarks = self.remarks.into_iter().chain(told).chain(fleet.remarks()).collect();
         let (mut replicas, nodes) = if self.keep.tables { fleet.take_lives() } else { (Vec::new(), Vec::new()) };
         replicas.iter_mut().for_each(|life| fill_served(life, &self.served));
-        RunRecord {
-            policy: String::new(),
-            replication: 0,
-            seed: 0,
-            digest: digest.value(),
-            measured: SimDuration::ZERO,
+        let replicas_max = self.scaling.replicas_max;
+        let service = ServiceRecord {
+            name: String::new(),
             requests,
-            service,
-            ledger: fleet.ledger().clone(),
+            totals,
             scaling: self.scaling,
             timeline: self.timeline,
             decisions: self.decisions,
             replicas,
-            nodes,
             request_rows,
             metrics,
             rollouts: self.rollouts,
-            remarks,
+            remarks: self.remarks.into_iter().chain(told).collect(),
+        };
+        RunRecord {
+            digest: digest.value(),
+            ledger: fleet.ledger().clone(),
+            nodes,
+            spot_interruptions: self.spot_interruptions,
+            replicas_max,
+            services: vec![service],
+            remarks: fleet.remarks(),
+            ..RunRecord::default()
         }
     }
 

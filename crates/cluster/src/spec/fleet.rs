@@ -1,4 +1,4 @@
-//! Where pods run: node pools, their prices, how nodes come and go, and what a pod goes through before it is ready.
+//! Where pods run: node pools, their prices, how nodes come and go, and what all of them share.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use record::Purchase;
 use units::{Bytes, Millicores, SimDuration, SimTime, UsdPerHour};
 use workload::Distribution;
 
-use super::Taint;
+use super::{CacheSpec, LinkSpec, Taint};
 
 /// The whole infrastructure.
 #[derive(Clone, Debug)]
@@ -17,14 +17,14 @@ pub struct FleetSpec {
     pub pools: Vec<NodePoolSpec>,
     /// Shared timings of nodes.
     pub timings: NodeTimings,
-    /// What a pod goes through once it has a node.
-    pub cold_start: ColdStartSpec,
+    /// Named links that parts of cold starts given in bytes share.
+    pub links: Vec<LinkSpec>,
+    /// Node-local cache of model weights.
+    pub cache: Option<CacheSpec>,
     /// Interruptions of spot nodes.
     pub spot: SpotSpec,
     /// What is paid for whether it is used or not; the first that covers an instance and has money left is drawn on.
     pub commitments: Vec<CommitmentSpec>,
-    /// PodDisruptionBudgets that select pods of the service.
-    pub budgets: Vec<PodDisruptionBudget>,
     /// How the scheduler ranks nodes that fit.
     pub scheduling: Scheduling,
     /// Rules of Karpenter that differ between its versions.
@@ -303,91 +303,6 @@ pub struct NodeTimings {
     pub registration_stuck: f64,
 }
 
-/// What a pod goes through on its node.
-#[derive(Clone, Debug)]
-pub struct ColdStartSpec {
-    /// Container image.
-    pub image_pull: PhaseSpec,
-    /// Model weights to the node.
-    pub model_download: PhaseSpec,
-    /// Weights to the GPU.
-    pub gpu_load: PhaseSpec,
-    /// First inferences.
-    pub cuda_warm_up: PhaseSpec,
-    /// Whether download and GPU load overlap (streaming loaders): the longer of both counts.
-    pub streaming_load: bool,
-    /// Image already on every node.
-    pub image_pre_pulled: bool,
-    /// Node-local cache of model weights.
-    pub model_cache: Option<CacheSpec>,
-    /// Restoring a pod from a snapshot, or waking it from sleep, in place of download, load and warm-up.
-    pub restore: Option<RestoreSpec>,
-    /// Named links that phases given in bytes share.
-    pub links: Vec<LinkSpec>,
-}
-
-/// Restore in place of download, GPU load and warm-up.
-#[derive(Clone, Debug)]
-pub struct RestoreSpec {
-    /// How long it takes.
-    pub length: PhaseSpec,
-    /// True if every node can restore from the start; false if a node can once a pod of the service has been warm on it.
-    pub everywhere: bool,
-}
-
-/// The length of one phase.
-#[derive(Clone, Debug)]
-pub enum PhaseSpec {
-    /// A time in seconds.
-    Time(Distribution),
-    /// Bytes through shared links (max–min fair), plus a fixed time in seconds (unpacking, API calls).
-    Transfer {
-        /// How much.
-        bytes: Bytes,
-        /// Indexes into [`ColdStartSpec::links`]; the slowest share decides.
-        links: Vec<usize>,
-        /// Fixed part.
-        fixed: Distribution,
-    },
-}
-
-/// A link that concurrent transfers share.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LinkSpec {
-    /// Name: `nic`, `registry`, `bucket`, `nvme`.
-    pub name: String,
-    /// Bytes per second.
-    pub bytes_per_second: f64,
-    /// True if every node has its own, false if all share one.
-    pub per_node: bool,
-}
-
-/// A node-local cache of model weights.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CacheSpec {
-    /// Size; a model larger than this is never cached.
-    pub size: Bytes,
-    /// The weights' size.
-    pub model: Bytes,
-    /// Filled by a DaemonSet that syncs this often, or (`None`) by the first pod that downloads.
-    pub sync_period: Option<SimDuration>,
-    /// What else is kept in it; the least recently used goes first.
-    pub others: Vec<ArtifactSpec>,
-    /// When new versions of the weights are released, ascending: copies made before are of no use to pods that start later.
-    pub releases: Vec<SimTime>,
-}
-
-/// Something else in a node's cache: another model, an adapter.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ArtifactSpec {
-    /// Name.
-    pub name: String,
-    /// Its size.
-    pub bytes: Bytes,
-    /// Time in seconds between its uses on one node.
-    pub gap: Distribution,
-}
-
 /// Interruptions of spot nodes.
 #[derive(Clone, Debug)]
 pub struct SpotSpec {
@@ -466,17 +381,4 @@ impl ZoneTrace {
             && offering.zone == self.zone
             && (self.instance_type.is_empty() || offering.instance_type == self.instance_type)
     }
-}
-
-/// A PodDisruptionBudget on the service's pods.
-#[derive(Clone, Debug, PartialEq)]
-pub enum PodDisruptionBudget {
-    /// `minAvailable`, absolute.
-    AvailableMin(u32),
-    /// `minAvailable`, percent (rounded up).
-    AvailableMinPercent(f64),
-    /// `maxUnavailable`, absolute.
-    UnavailableMax(u32),
-    /// `maxUnavailable`, percent (rounded up).
-    UnavailableMaxPercent(f64),
 }

@@ -1,5 +1,7 @@
 //! One fully resolved experiment: no paths, no options left open. Made by `scenario`, read by the model.
 
+mod class;
+mod cold_start;
 mod fleet;
 mod metrics;
 mod plain;
@@ -10,11 +12,12 @@ mod rollout;
 mod scheduling;
 mod service;
 
+pub use class::{PodClass, PodDisruptionBudget};
+pub use cold_start::{ArtifactSpec, CacheSpec, ColdStartSpec, LinkSpec, PhaseSpec, RestoreSpec, WeightsSpec};
 pub use fleet::{
-    ArtifactSpec, AvailabilityTrace, Billing, CacheSpec, CapacityKind, ClusterAutoscalerSpec, ColdStartSpec,
-    CommitmentSpec, Consolidation, DisruptionBudget, FleetSpec, GpuSlice, InstanceOffering, InterruptionModel,
-    KarpenterSpec, LinkSpec, NodeLostSpec, NodeManager, NodePoolSpec, NodeTimings, OnDemandShare, PhaseSpec,
-    PodDisruptionBudget, PoolRules, PriceOverlay, RestoreSpec, Scheduling, SpotSpec, ZoneTrace,
+    AvailabilityTrace, Billing, CapacityKind, ClusterAutoscalerSpec, CommitmentSpec, Consolidation, DisruptionBudget,
+    FleetSpec, GpuSlice, InstanceOffering, InterruptionModel, KarpenterSpec, NodeLostSpec, NodeManager, NodePoolSpec,
+    NodeTimings, OnDemandShare, PoolRules, PriceOverlay, Scheduling, SpotSpec, ZoneTrace,
 };
 pub use metrics::{CpuUsage, GkeSpec, MemoryUsage, MetricsSpec, Outage, OutageSpec, UsageSpec};
 pub use policy::{

@@ -31,6 +31,8 @@ impl ServiceSpec {
             order: ReplicaOrder::Parallel,
             min_ready: SimDuration::ZERO,
             pod: PodSpec::plain(),
+            cold_start: ColdStartSpec::none(),
+            budgets: Vec::new(),
             traffic: Traffic::Merge(Vec::new()),
             earlier: EarlierTraffic::default(),
             history: Arc::default(),
@@ -134,6 +136,11 @@ impl NodeTimings {
 }
 
 impl ColdStartSpec {
+    /// No time at all.
+    pub fn none() -> Self {
+        Self::plain([0.0; 4].map(Distribution::Constant))
+    }
+
     /// Image pull, model download, GPU load and CUDA warm-up that take this long, in this order, whatever the node has.
     pub fn plain(phases: [Distribution; 4]) -> Self {
         let [image_pull, model_download, gpu_load, cuda_warm_up] = phases.map(PhaseSpec::Time);
@@ -144,9 +151,8 @@ impl ColdStartSpec {
             cuda_warm_up,
             streaming_load: false,
             image_pre_pulled: false,
-            model_cache: None,
+            weights: None,
             restore: None,
-            links: Vec::new(),
         }
     }
 }
@@ -154,12 +160,12 @@ impl ColdStartSpec {
 impl FleetSpec {
     /// One pool under a simple manager, without interruptions.
     pub fn plain(offerings: Vec<InstanceOffering>, empty_delay: SimDuration, timings: NodeTimings) -> Self {
-        let nothing = Distribution::Constant(0.0);
         Self {
             manager: NodeManager::Simple { empty_delay },
             pools: vec![NodePoolSpec::plain(offerings, empty_delay)],
             timings,
-            cold_start: ColdStartSpec::plain([nothing.clone(), nothing.clone(), nothing.clone(), nothing]),
+            links: Vec::new(),
+            cache: None,
             spot: SpotSpec {
                 model: InterruptionModel::None,
                 notice: SimDuration::from_secs(120),
@@ -168,7 +174,6 @@ impl FleetSpec {
                 rebalance: None,
                 away: SimDuration::ZERO,
             },
-            budgets: Vec::new(),
             commitments: Vec::new(),
             scheduling: Scheduling::LeastAllocated,
             karpenter: KarpenterSpec::default(),

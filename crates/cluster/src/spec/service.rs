@@ -6,7 +6,9 @@ use exporters::Target;
 use units::{Bytes, Millicores, SimDuration};
 use workload::{Distribution, Purpose, RateLog, Stream, Traffic};
 
-use super::{EarlierTraffic, PodScheduling, Probes, RolloutSpec, UsageSpec};
+use super::{
+    ColdStartSpec, EarlierTraffic, PodClass, PodDisruptionBudget, PodScheduling, Probes, RolloutSpec, UsageSpec,
+};
 
 /// One service: what it is asked, how it serves, what it is judged by.
 #[derive(Clone, Debug)]
@@ -39,6 +41,10 @@ pub struct ServiceSpec {
     pub min_ready: SimDuration,
     /// One pod.
     pub pod: PodSpec,
+    /// What a pod goes through once it has a node.
+    pub cold_start: ColdStartSpec,
+    /// PodDisruptionBudgets that select its pods.
+    pub budgets: Vec<PodDisruptionBudget>,
     /// Its requests.
     pub traffic: Traffic,
     /// Its requests in the stretch before time zero.
@@ -56,6 +62,17 @@ pub struct ServiceSpec {
 }
 
 impl ServiceSpec {
+    /// Its pods as the fleet sees them in a run with this seed.
+    pub fn pod_class(&self, run: u64) -> PodClass {
+        PodClass {
+            name: self.name.clone(),
+            pod: self.pod.largest_of_group(),
+            cold_start: self.cold_start.clone(),
+            budgets: self.budgets.clone(),
+            seed: self.seed(run),
+        }
+    }
+
     /// The seed of its random numbers in a run with this seed.
     pub fn seed(&self, run: u64) -> u64 {
         if self.salt == 0 { run } else { Stream::new(run, Purpose::Service, self.salt).next_u64() }

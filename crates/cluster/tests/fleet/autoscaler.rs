@@ -1,13 +1,13 @@
 //! The Cluster Autoscaler: scans, timers, the GPU rule.
 
 use cluster::fleet::Notice;
-use cluster::spec::{ClusterAutoscalerSpec, FleetSpec, InstanceOffering, NodeManager, PodDisruptionBudget};
+use cluster::spec::{ClusterAutoscalerSpec, InstanceOffering, NodeManager, PodDisruptionBudget};
 use record::Purchase;
 use units::PodId;
 
-use crate::support::{Driver, at, fleet, offering, pool, secs};
+use crate::support::{Driver, World, at, fleet, offering, pool, secs};
 
-fn autoscaler(offerings: Vec<InstanceOffering>) -> FleetSpec {
+fn autoscaler(offerings: Vec<InstanceOffering>) -> World {
     let mut spec = fleet(offerings);
     spec.manager = NodeManager::ClusterAutoscaler(ClusterAutoscalerSpec {
         scan_interval: secs(10),

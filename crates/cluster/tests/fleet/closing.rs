@@ -2,18 +2,18 @@
 
 use cluster::fleet::{PodPhase, PodRole};
 use cluster::spec::{
-    ArtifactSpec, CacheSpec, ClusterAutoscalerSpec, CommitmentSpec, Consolidation, FleetSpec, HOSTNAME,
-    InterruptionModel, NodeLostSpec, NodeManager, PlacementKind, PlacementRule, PodDisruptionBudget, PodQuota, PodSpec,
-    Probe, Protection, RestoreSpec, Scheduling,
+    ArtifactSpec, ClusterAutoscalerSpec, CommitmentSpec, Consolidation, HOSTNAME, InterruptionModel, NodeLostSpec,
+    NodeManager, PlacementKind, PlacementRule, PodDisruptionBudget, PodQuota, PodSpec, Probe, Protection, RestoreSpec,
+    Scheduling,
 };
 use proptest::prelude::*;
 use record::{NodeLife, Purchase, ReplicaLife};
 use units::{Bytes, PodId, SimDuration, SimTime, Usd, UsdPerHour};
 use workload::Distribution;
 
-use crate::support::{Driver, at, constant, fleet, offering, secs};
+use crate::support::{Driver, World, at, constant, fleet, offering, secs};
 
-fn spec(variant: u8) -> FleetSpec {
+fn spec(variant: u8) -> World {
     let mut spot = offering("small", Purchase::Spot, 1, 0.303);
     spot.capacity_max = Some(3);
     spot.insufficient_capacity = 0.2;
@@ -31,20 +31,17 @@ fn spec(variant: u8) -> FleetSpec {
         spec.commitments = vec![CommitmentSpec { per_hour: UsdPerHour::from_dollars(30.123_457), rates }];
     }
     spec.scheduling = if variant & 1 == 0 { Scheduling::LeastAllocated } else { Scheduling::MostAllocated };
-    spec.cold_start.model_cache = (variant & 2 == 0).then_some(CacheSpec {
-        size: Bytes(2),
-        model: Bytes(1),
-        sync_period: None,
-        others: Vec::new(),
-        releases: Vec::new(),
-    });
+    if variant & 2 == 0 {
+        spec.cache(2, 1);
+    }
     spec.cold_start.streaming_load = variant & 4 == 0;
     if variant & 1 == 0 {
         (spec.timings.launch_stuck, spec.timings.registration_stuck) = (0.1, 0.1);
         spec.cold_start.restore = Some(RestoreSpec { length: constant(3.0), everywhere: false });
-        if let Some(cache) = &mut spec.cold_start.model_cache {
+        if variant & 2 == 0 {
+            let (cache, weights) = spec.cache(2, 1);
             cache.sync_period = (variant & 4 == 0).then(|| secs(60));
-            cache.releases = vec![at(900)];
+            weights.releases = vec![at(900)];
             let gap = Distribution::Exponential { mean: 100.0 };
             cache.others = vec![ArtifactSpec { name: "other".into(), bytes: Bytes(2), gap }];
         }
@@ -253,7 +250,7 @@ fn books_close(mut driver: Driver, steps: &[Step], is_serverless: bool) -> Resul
 }
 
 /// Plenty of on-demand capacity of two sizes, spot that is sometimes refused, nothing that interrupts.
-fn calm(manager: u8) -> FleetSpec {
+fn calm(manager: u8) -> World {
     let mut spot = offering("small", Purchase::Spot, 1, 0.3);
     spot.insufficient_capacity = 0.4;
     spot.capacity_max = Some(2);

@@ -1,13 +1,13 @@
 //! What keeps Karpenter and the Cluster Autoscaler from removing a node, and how old nodes go.
 
 use cluster::fleet::Notice;
-use cluster::spec::{Consolidation, DisruptionBudget, FleetSpec, InstanceOffering, NodeManager, PodSpec, Protection};
+use cluster::spec::{Consolidation, DisruptionBudget, InstanceOffering, NodeManager, PodSpec, Protection};
 use record::Purchase;
 use units::{PodId, SimDuration};
 
-use crate::support::{Driver, at, fleet, offering, pool, secs};
+use crate::support::{Driver, World, at, fleet, offering, pool, secs};
 
-fn karpenter(offerings: Vec<InstanceOffering>) -> FleetSpec {
+fn karpenter(offerings: Vec<InstanceOffering>) -> World {
     let mut spec = fleet(offerings);
     spec.manager = NodeManager::Karpenter;
     spec
@@ -26,7 +26,7 @@ fn gone(driver: &Driver) -> Vec<f64> {
 }
 
 /// Two pods on two big nodes, of which one would do, an hour later.
-fn consolidated(spec: &FleetSpec, pod: &PodSpec) -> Driver {
+fn consolidated(spec: &World, pod: &PodSpec) -> Driver {
     let mut driver = Driver::with_pod(spec, pod);
     driver.replaces = true;
     for index in 0..5 {

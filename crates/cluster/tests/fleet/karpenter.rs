@@ -1,13 +1,13 @@
 //! Karpenter: what it launches and when, what it removes and when.
 
 use cluster::fleet::{Notice, PodPhase, PodRole};
-use cluster::spec::{Consolidation, DisruptionBudget, FleetSpec, InstanceOffering, NodeManager, PodDisruptionBudget};
+use cluster::spec::{Consolidation, DisruptionBudget, InstanceOffering, NodeManager, PodDisruptionBudget};
 use record::Purchase;
 use units::{PodId, SimDuration, UsdPerHour};
 
-use crate::support::{Driver, at, fleet, offering, pool, secs};
+use crate::support::{Driver, World, at, fleet, offering, pool, secs};
 
-fn karpenter(offerings: Vec<InstanceOffering>) -> FleetSpec {
+fn karpenter(offerings: Vec<InstanceOffering>) -> World {
     let mut spec = fleet(offerings);
     spec.manager = NodeManager::Karpenter;
     spec
@@ -177,14 +177,14 @@ fn a_closed_window_forbids_and_an_open_one_allows() {
     }
 }
 
-fn underutilized(offerings: Vec<InstanceOffering>) -> FleetSpec {
+fn underutilized(offerings: Vec<InstanceOffering>) -> World {
     let mut spec = karpenter(offerings);
     spec.pools[0].consolidation = Consolidation::WhenEmptyOrUnderutilized(secs(60));
     spec
 }
 
 /// Two nodes of four GPUs with two pods each.
-fn half_used(spec: &mut FleetSpec) -> Driver {
+fn half_used(spec: &mut World) -> Driver {
     spec.pools[0].nodes_min = 2;
     let mut driver = Driver::new(spec);
     for _ in 0..4 {

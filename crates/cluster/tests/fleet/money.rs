@@ -5,7 +5,7 @@ use cluster::spec::{CommitmentSpec, InterruptionModel, OnDemandShare, PodSpec};
 use record::{CostLedger, GpuUse, Purchase};
 use units::{SimTime, Usd, UsdPerHour};
 
-use crate::support::{Driver, at, fleet, offering, secs};
+use crate::support::{Driver, World, at, fleet, offering, secs};
 
 const DAY: u64 = 86_400;
 
@@ -226,7 +226,7 @@ fn a_price_history_is_billed_stretch_by_stretch() {
 }
 
 /// A type `x` at $2 an hour on demand, of which `per_hour` dollars an hour are committed at $1.
-fn committed(per_hour: f64) -> cluster::spec::FleetSpec {
+fn committed(per_hour: f64) -> World {
     let mut spec = fleet(vec![offering("x", Purchase::OnDemand, 1, 2.0)]);
     let rates = vec![("x".to_owned(), UsdPerHour::from_dollars(1.0))];
     spec.commitments = vec![CommitmentSpec { per_hour: UsdPerHour::from_dollars(per_hour), rates }];

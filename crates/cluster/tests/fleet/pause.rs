@@ -1,12 +1,12 @@
 //! Overprovisioning by pause pods.
 
 use cluster::fleet::Notice;
-use cluster::spec::{Consolidation, FleetSpec, NodeManager};
+use cluster::spec::{Consolidation, NodeManager};
 use record::{GpuUse, Purchase};
 
-use crate::support::{Driver, at, fleet, offering, secs};
+use crate::support::{Driver, World, at, fleet, offering, secs};
 
-fn spec(manager: NodeManager) -> FleetSpec {
+fn spec(manager: NodeManager) -> World {
     let mut spec = fleet(vec![offering("g5.xlarge", Purchase::OnDemand, 1, 3.6)]);
     spec.manager = manager;
     spec.pools[0].consolidation = Consolidation::WhenEmpty(secs(30));

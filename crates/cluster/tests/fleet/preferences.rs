@@ -2,13 +2,13 @@
 
 use cluster::fleet::Notice;
 use cluster::spec::{
-    FleetSpec, InstanceOffering, LabelOperator, LabelRule, NodeManager, NodeTerm, PodSpec, PreferredTerm, PriceOverlay,
-    Taint, TaintEffect,
+    InstanceOffering, LabelOperator, LabelRule, NodeManager, NodeTerm, PodSpec, PreferredTerm, PriceOverlay, Taint,
+    TaintEffect,
 };
 use record::Purchase;
 use units::UsdPerHour;
 
-use crate::support::{Driver, at, fleet, offering, pool};
+use crate::support::{Driver, World, at, fleet, offering, pool};
 
 /// A type that says of itself what family it is.
 fn of_family(family: &str, dollars: f64) -> InstanceOffering {
@@ -34,12 +34,12 @@ fn term(family: &str) -> NodeTerm {
     NodeTerm { labels: vec![rule] }
 }
 
-fn karpenter(offerings: Vec<InstanceOffering>) -> FleetSpec {
-    FleetSpec { manager: NodeManager::Karpenter, ..fleet(offerings) }
+fn karpenter(offerings: Vec<InstanceOffering>) -> World {
+    fleet(offerings).under(NodeManager::Karpenter)
 }
 
 /// Instance types of the nodes after pods were created every five minutes.
-fn launched(spec: &FleetSpec, pod: &PodSpec, pods: u64) -> Vec<String> {
+fn launched(spec: &World, pod: &PodSpec, pods: u64) -> Vec<String> {
     let mut driver = Driver::with_pod(spec, pod);
     for number in 0..pods {
         driver.run_to(at(300 * number));

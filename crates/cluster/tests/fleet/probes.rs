@@ -1,14 +1,14 @@
 //! What startup, liveness and readiness probes do to a pod that takes its time.
 
 use cluster::fleet::{Notice, PodPhase};
-use cluster::spec::{CacheSpec, FleetSpec, PodSpec, Probe, Probes};
+use cluster::spec::{PodSpec, Probe, Probes};
 use record::Purchase;
-use units::{Bytes, SimDuration};
+use units::SimDuration;
 
-use crate::support::{Driver, at, constant, fleet, offering, secs};
+use crate::support::{Driver, World, at, constant, fleet, offering, secs};
 
 /// One GPU node at once, image there; a load of `seconds`, half of it download.
-fn loading(seconds: f64) -> FleetSpec {
+fn loading(seconds: f64) -> World {
     let mut spec = fleet(vec![offering("g5.xlarge", Purchase::OnDemand, 1, 1.0)]);
     spec.cold_start.image_pre_pulled = true;
     spec.cold_start.model_download = constant(seconds / 2.0);
@@ -99,9 +99,8 @@ fn a_download_by_an_init_container_is_outside_the_window() {
 #[test]
 fn weights_in_the_cache_of_the_node_are_found_by_the_next_container() {
     let mut spec = loading(400.0);
-    let size = Bytes(1);
-    spec.cold_start.model_cache =
-        Some(CacheSpec { size, model: size, sync_period: None, others: Vec::new(), releases: Vec::new() });
+    let size = 1;
+    spec.cache(size, size);
     spec.pools[0].nodes_min = 0;
     let mut driver = Driver::with_pod(&spec, &probed(Probes { startup: probe(10, 30), ..Probes::default() }));
     driver.create();

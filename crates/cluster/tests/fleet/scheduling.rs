@@ -2,24 +2,24 @@
 
 use cluster::fleet::{Notice, PodPhase};
 use cluster::spec::{
-    FleetSpec, HOSTNAME, LabelOperator, LabelRule, NodeManager, NodeTerm, PlacementKind, PlacementRule, PodQuota,
-    PodSpec, Taint, TaintEffect, Toleration,
+    HOSTNAME, LabelOperator, LabelRule, NodeManager, NodeTerm, PlacementKind, PlacementRule, PodQuota, PodSpec, Taint,
+    TaintEffect, Toleration,
 };
 use record::Purchase;
 use units::PodId;
 
-use crate::support::{Driver, at, fleet, offering, pool, secs};
+use crate::support::{Driver, World, at, fleet, offering, pool, secs};
 
 const ZONE: &str = "topology.kubernetes.io/zone";
 
 /// Machines of four GPUs in three zones, the first the cheapest.
-fn zones(manager: NodeManager) -> FleetSpec {
+fn zones(manager: NodeManager) -> World {
     let offerings = [("a", 4.0), ("b", 5.0), ("c", 6.0)].map(|(zone, price)| {
         let mut offering = offering("g5.12xlarge", Purchase::OnDemand, 4, price);
         offering.zone = zone.into();
         offering
     });
-    FleetSpec { manager, ..fleet(offerings.into()) }
+    fleet(offerings.into()).under(manager)
 }
 
 fn placed(key: &str, kind: PlacementKind) -> PodSpec {
@@ -33,7 +33,7 @@ fn spread(skew_max: u32, domains_min: u32) -> PlacementKind {
 }
 
 /// Pods in each zone, and on each node, of `count` pods an hour after they were created.
-fn settled(spec: &FleetSpec, pod: &PodSpec, count: u32) -> (Vec<usize>, Vec<usize>, Driver) {
+fn settled(spec: &World, pod: &PodSpec, count: u32) -> (Vec<usize>, Vec<usize>, Driver) {
     let mut driver = Driver::with_pod(spec, pod);
     for _ in 0..count {
         driver.create();

@@ -1,7 +1,7 @@
 //! How long it takes until a pod serves.
 
 use cluster::fleet::{Notice, PodPhase};
-use cluster::spec::{CacheSpec, LinkSpec, NodeManager, PhaseSpec, PodSpec};
+use cluster::spec::{LinkSpec, NodeManager, PhaseSpec, PodSpec};
 use record::Purchase;
 use units::{Bytes, PodId, UsdPerHour};
 use workload::Distribution;
@@ -49,14 +49,10 @@ fn article(is_cached: bool) -> Vec<f64> {
     spec.cold_start.gpu_load = uniform(10.0, 30.0);
     spec.cold_start.cuda_warm_up = uniform(5.0, 15.0);
     spec.cold_start.image_pre_pulled = is_cached;
-    let size = Bytes(20 << 30);
-    spec.cold_start.model_cache = is_cached.then(|| CacheSpec {
-        size,
-        model: size,
-        sync_period: Some(secs(3_600)),
-        others: Vec::new(),
-        releases: Vec::new(),
-    });
+    let size = 20 << 30;
+    if is_cached {
+        spec.cache(size, size).0.sync_period = Some(secs(3_600));
+    }
     spec.pools[0].nodes_min = 300;
     let mut driver = Driver::new(&spec);
     // Nodes that are there from the start are warm; to see the phases they must be cold, so they are replaced by new ones.
@@ -118,13 +114,7 @@ fn a_second_pod_on_the_node_pulls_nothing_and_one_that_comes_meanwhile_waits_for
 fn the_first_download_fills_the_nodes_cache_unless_the_model_is_too_large() {
     for (size, second_ready) in [(100, 530.0), (10, 590.0)] {
         let mut spec = fleet(vec![offering("p4d.24xlarge", Purchase::OnDemand, 8, 32.77)]);
-        spec.cold_start.model_cache = Some(CacheSpec {
-            size: Bytes(size),
-            model: Bytes(50),
-            sync_period: None,
-            others: Vec::new(),
-            releases: Vec::new(),
-        });
+        spec.cache(size, 50);
         let mut driver = Driver::new(&spec);
         driver.create();
         driver.run_to(at(500));
@@ -151,7 +141,7 @@ fn a_streaming_loader_takes_the_longer_of_download_and_load() {
 /// When ten pods on ten nodes have pulled 9.35 GB at 10 Gbit/s, counted from being scheduled.
 fn pulls(pods: usize, per_node: bool) -> Vec<f64> {
     let mut spec = fleet(vec![one_gpu()]);
-    spec.cold_start.links = vec![LinkSpec { name: "link".into(), bytes_per_second: 1.25e9, per_node }];
+    spec.links = vec![LinkSpec { name: "link".into(), bytes_per_second: 1.25e9, per_node }];
     let fixed = Distribution::Constant(0.0);
     spec.cold_start.image_pull = PhaseSpec::Transfer { bytes: Bytes(9_350_000_000), links: vec![0], fixed };
     let mut driver = Driver::new(&spec);

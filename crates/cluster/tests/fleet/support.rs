@@ -2,11 +2,15 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::ops::{Deref, DerefMut};
 
 use cluster::fleet::{Fleet, FleetEvent, Notice, Out, PodRole};
-use cluster::spec::{ColdStartSpec, FleetSpec, InstanceOffering, NodePoolSpec, NodeTimings, PhaseSpec, PodSpec};
+use cluster::spec::{
+    CacheSpec, ColdStartSpec, FleetSpec, InstanceOffering, NodeManager, NodePoolSpec, NodeTimings, PhaseSpec, PodClass,
+    PodDisruptionBudget, PodSpec, WeightsSpec,
+};
 use record::Purchase;
-use units::{PodId, SimDuration, SimTime, UsdPerHour};
+use units::{Bytes, PodId, SimDuration, SimTime, UsdPerHour};
 use workload::Distribution;
 
 pub const SEED: u64 = 7;
@@ -35,11 +39,54 @@ pub fn pool(offerings: Vec<InstanceOffering>) -> NodePoolSpec {
     NodePoolSpec::plain(offerings, secs(300))
 }
 
+/// A fleet, and what pods go through on it.
+#[derive(Clone)]
+pub struct World {
+    pub fleet: FleetSpec,
+    pub cold_start: ColdStartSpec,
+    pub budgets: Vec<PodDisruptionBudget>,
+}
+
+impl Deref for World {
+    type Target = FleetSpec;
+
+    fn deref(&self) -> &FleetSpec {
+        &self.fleet
+    }
+}
+
+impl DerefMut for World {
+    fn deref_mut(&mut self) -> &mut FleetSpec {
+        &mut self.fleet
+    }
+}
+
+impl World {
+    /// Under another manager.
+    pub fn under(mut self, manager: NodeManager) -> Self {
+        self.manager = manager;
+        self
+    }
+
+    /// Nodes have caches of `size` for weights of `bytes`.
+    pub fn cache(&mut self, size: u64, bytes: u64) -> (&mut CacheSpec, &mut WeightsSpec) {
+        let cache = CacheSpec { size: Bytes(size), sync_period: None, others: Vec::new() };
+        let weights = WeightsSpec { bytes: Bytes(bytes), releases: Vec::new() };
+        (self.fleet.cache.insert(cache), self.cold_start.weights.insert(weights))
+    }
+
+    /// Its pods, if they are like `pod`.
+    pub fn class(&self, pod: &PodSpec, seed: u64) -> PodClass {
+        let (cold_start, budgets) = (self.cold_start.clone(), self.budgets.clone());
+        PodClass { name: "server".into(), pod: pod.clone(), cold_start, budgets, seed }
+    }
+}
+
 /// Nodes in 30 + 30 + 20 s, gone 300 s after their last pod; a cold start of 40 + 60 + 20 + 10 s.
-pub fn fleet(offerings: Vec<InstanceOffering>) -> FleetSpec {
+pub fn fleet(offerings: Vec<InstanceOffering>) -> World {
     let timings = NodeTimings::plain([30.0, 30.0, 20.0].map(Distribution::Constant));
     let cold_start = ColdStartSpec::plain([40.0, 60.0, 20.0, 10.0].map(Distribution::Constant));
-    FleetSpec { cold_start, ..FleetSpec::plain(offerings, secs(300), timings) }
+    World { fleet: FleetSpec::plain(offerings, secs(300), timings), cold_start, budgets: Vec::new() }
 }
 
 /// A fleet with its clock. Time advances only through [`Driver::run_to`].
@@ -56,21 +103,21 @@ pub struct Driver {
 }
 
 impl Driver {
-    pub fn new(spec: &FleetSpec) -> Self {
+    pub fn new(spec: &World) -> Self {
         Self::with_pod(spec, &PodSpec::plain())
     }
 
-    pub fn with_pod(spec: &FleetSpec, pod: &PodSpec) -> Self {
+    pub fn with_pod(spec: &World, pod: &PodSpec) -> Self {
         Self::seeded(spec, pod, SEED)
     }
 
-    pub fn seeded(spec: &FleetSpec, pod: &PodSpec, seed: u64) -> Self {
-        Self::of(Fleet::new(spec, pod, seed))
+    pub fn seeded(spec: &World, pod: &PodSpec, seed: u64) -> Self {
+        Self::of(Fleet::new(spec, vec![spec.class(pod, seed)], seed))
     }
 
     /// With time zero so many seconds past a full hour.
-    pub fn past_the_hour(spec: &FleetSpec, seconds: i64) -> Self {
-        let mut fleet = Fleet::new(spec, &PodSpec::plain(), SEED);
+    pub fn past_the_hour(spec: &World, seconds: i64) -> Self {
+        let mut fleet = Fleet::new(spec, vec![spec.class(&PodSpec::plain(), SEED)], SEED);
         fleet.start_calendar_at(1_767_571_200 + seconds);
         Self::of(fleet)
     }

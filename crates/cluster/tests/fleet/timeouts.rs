@@ -1,13 +1,13 @@
 //! Nodes that do not come in time, and who gives them up.
 
 use cluster::fleet::Notice;
-use cluster::spec::{ClusterAutoscalerSpec, FleetSpec, NodeManager};
+use cluster::spec::{ClusterAutoscalerSpec, NodeManager};
 use record::{NodeLife, Purchase};
 use workload::Distribution;
 
-use crate::support::{Driver, at, fleet, offering, secs};
+use crate::support::{Driver, World, at, fleet, offering, secs};
 
-fn with(manager: NodeManager) -> FleetSpec {
+fn with(manager: NodeManager) -> World {
     let mut spec = fleet(vec![offering("g5.xlarge", Purchase::OnDemand, 1, 3.6)]);
     spec.manager = manager;
     spec
@@ -23,7 +23,7 @@ fn autoscaler() -> NodeManager {
     })
 }
 
-fn lives(spec: &FleetSpec, pods: u32, end: u64) -> Vec<NodeLife> {
+fn lives(spec: &World, pods: u32, end: u64) -> Vec<NodeLife> {
     let mut driver = Driver::new(spec);
     for _ in 0..pods {
         driver.create();

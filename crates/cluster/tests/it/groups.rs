@@ -71,7 +71,7 @@ fn nodes(life: &ReplicaLife) -> Vec<NodeId> {
 
 /// A replica that began after the run did.
 fn late(record: &RunRecord) -> &ReplicaLife {
-    record.replicas.iter().find(|life| life.created > SimTime::ZERO).expect("one was made again")
+    record.only().replicas.iter().find(|life| life.created > SimTime::ZERO).expect("one was made again")
 }
 
 /// A run in which every machine is taken after ten minutes on average, `notice` seconds after word of it.
@@ -84,7 +84,7 @@ fn taken(mut spec: SimulationSpec, notice: u64) -> RunRecord {
 #[test]
 fn a_group_of_two_takes_two_machines_and_its_bill_is_that_of_both() {
     let record = run(&spec(1));
-    let [life] = &record.replicas[..] else { panic!("{:?}", record.replicas) };
+    let [life] = &record.only().replicas[..] else { panic!("{:?}", record.only().replicas) };
     assert_eq!(nodes(life), [NodeId(0), NodeId(1)]);
     // Half an hour of two machines at 36 dollars.
     let bills: Usd = record.nodes.iter().map(|node| node.cost).sum();
@@ -97,7 +97,7 @@ fn small_pods_of_a_group_share_a_machine() {
     let mut spec = spec(1);
     spec.services[0].pod.gpus = 4;
     let record = run(&spec);
-    assert_eq!(nodes(&record.replicas[0]), [NodeId(0), NodeId(0)]);
+    assert_eq!(nodes(&record.only().replicas[0]), [NodeId(0), NodeId(0)]);
     assert_eq!(record.nodes.len(), 1);
 }
 
@@ -106,15 +106,15 @@ fn a_group_serves_when_the_last_of_its_pods_could() {
     let mut spec = spec(0);
     spec.policies = vec![policy(ControllerSpec::Static { replicas: 1 })];
     let record = run(&spec);
-    let life = &record.replicas[0];
+    let life = &record.only().replicas[0];
     let phase = |name: &str| life.phases.iter().find(|span| span.phase == name);
     let waits = phase("group").expect("the leader is first in this run");
     assert_eq!((Some(waits.end), phase("ready").map(|span| span.start)), (life.ready, life.ready));
     spec.services[0].pod.group.as_mut().unwrap().leader_ready_first = true;
     let serial = run(&spec);
-    let start = |record: &RunRecord| record.replicas[0].ready.unwrap().as_secs_f64();
+    let start = |record: &RunRecord| record.only().replicas[0].ready.unwrap().as_secs_f64();
     // Its workers get their machine, and begin to load, when the leader is ready by itself: at least 35 s at their fastest.
-    let own = serial.replicas[0].phases.iter().find(|span| span.phase == "group").unwrap().start.as_secs_f64();
+    let own = serial.only().replicas[0].phases.iter().find(|span| span.phase == "group").unwrap().start.as_secs_f64();
     assert!(start(&serial) > own + 17.5 && start(&serial) > start(&record) + 17.5, "{} {own}", start(&serial));
 }
 
@@ -122,7 +122,7 @@ fn a_group_serves_when_the_last_of_its_pods_could() {
 fn the_loss_of_one_machine_ends_the_group_and_another_one_is_made() {
     for notice in [0, 30] {
         let record = taken(spec(1), notice);
-        let first = &record.replicas[0];
+        let first = &record.only().replicas[0];
         let gone = first.ended.expect("it lost a machine");
         assert_eq!(first.ending, "spot_reclaim", "notice {notice}");
         let both = nodes(first);
@@ -133,7 +133,7 @@ fn the_loss_of_one_machine_ends_the_group_and_another_one_is_made() {
         assert!(nodes(next).iter().any(|node| both.contains(node)), "{both:?} {:?}", nodes(next));
         assert!(next.created >= gone, "its place is taken until then");
         assert!(next.ready.is_some_and(|ready| ready > gone), "{next:?}");
-        assert!(record.timeline.iter().any(|row| row.ready == 0), "notice {notice}");
+        assert!(record.only().timeline.iter().any(|row| row.ready == 0), "notice {notice}");
     }
 }
 
@@ -142,7 +142,7 @@ fn a_group_that_lost_a_machine_unnoticed_is_made_again_when_that_is_known() {
     let mut spec = spec(1);
     spec.fleet.spot.node_lost = Some(NodeLostSpec { not_ready: Distribution::Constant(45.0), eviction: seconds(100) });
     let record = taken(spec, 0);
-    let first = &record.replicas[0];
+    let first = &record.only().replicas[0];
     let taken = record.nodes.iter().filter(|node| nodes(first).contains(&node.node) && node.ending == "spot_reclaim");
     let lost = taken.filter_map(|node| node.ended).min().expect("it lost a machine");
     assert_eq!((late(&record).created, first.ending), (lost + seconds(145), "spot_reclaim"));
@@ -169,8 +169,8 @@ fn what_a_replica_serves_is_lost_when_a_worker_stops_and_kept_when_its_leader_is
     };
     let lost_its_leader = |life: &&ReplicaLife| life.ending == "spot_reclaim" && !lost_a_worker(life);
     let lost = |lives: Vec<&ReplicaLife>| (lives.len(), lives.iter().map(|life| life.lost).sum::<u64>());
-    let workers = lost(record.replicas.iter().filter(lost_a_worker).collect());
-    let leaders = lost(record.replicas.iter().filter(lost_its_leader).collect());
+    let workers = lost(record.only().replicas.iter().filter(lost_a_worker).collect());
+    let leaders = lost(record.only().replicas.iter().filter(lost_its_leader).collect());
     assert!(workers.0 > 0 && workers.1 > 0, "{workers:?}");
     assert!(leaders.0 > 0 && leaders.1 == 0, "{leaders:?}");
 }
@@ -180,11 +180,14 @@ fn a_scale_in_frees_all_machines_of_the_highest_group() {
     let mut spec = spec(1);
     spec.services[0].replicas_initial = 3;
     let record = run(&spec);
-    assert_eq!(record.replicas.iter().map(|life| life.ending).collect::<Vec<_>>(), ["running", "scale_in", "scale_in"]);
+    assert_eq!(
+        record.only().replicas.iter().map(|life| life.ending).collect::<Vec<_>>(),
+        ["running", "scale_in", "scale_in"]
+    );
     let running = record.nodes.iter().filter(|node| node.ending == "running");
     assert_eq!(
         (record.nodes.len(), running.map(|node| node.node).collect::<Vec<_>>()),
-        (6, nodes(&record.replicas[0]))
+        (6, nodes(&record.only().replicas[0]))
     );
 }
 
@@ -194,9 +197,9 @@ fn an_hpa_counts_groups() {
     spec.policies = vec![policy(hpa(6))];
     let record = run(&spec);
     // Up to 19 requests a second.
-    assert_eq!(record.timeline.iter().map(|row| row.desired).max(), Some(4));
-    assert_eq!(record.timeline.iter().map(|row| row.ready).max(), Some(4));
-    let most = record.timeline.iter().map(|row| row.nodes_spot).max();
+    assert_eq!(record.only().timeline.iter().map(|row| row.desired).max(), Some(4));
+    assert_eq!(record.only().timeline.iter().map(|row| row.ready).max(), Some(4));
+    let most = record.only().timeline.iter().map(|row| row.nodes_spot).max();
     assert_eq!(most, Some(8));
 }
 
@@ -230,7 +233,7 @@ fn exporters_show_the_pods_and_gpus_of_all_of_a_group() {
     spec.policies = vec![policy(ControllerSpec::Hpa { spec: hpa, manager: ControllerManager::default() })];
     spec.metrics.adapter = Some(Rules { custom: Vec::new(), external: rules });
     let record = run(&spec);
-    let last = record.decisions.last().unwrap();
+    let last = record.only().decisions.last().unwrap();
     let seen: Vec<_> = last.metrics.iter().map(|row| (row.metric.as_str(), row.value)).collect();
     // Two leaders and two workers, all of whose 8 GPUs are seen; only leaders have a server.
     assert_eq!(seen, [("ready", Some(4.0)), ("gpus", Some(32.0)), ("holders", Some(4.0)), ("servers", Some(2.0))]);
@@ -244,9 +247,13 @@ fn a_leader_whose_workers_do_not_come_in_time_is_killed_by_its_startup_probe() {
     let probe = Probe { initial_delay: SimDuration::ZERO, period: seconds(10), failures: 12, grace: None };
     spec.services[0].pod.probes = Probes { startup: Some(probe), ..Probes::default() };
     let record = run(&spec);
-    assert!(record.replicas.iter().filter(|life| life.ending == "probe_kill").count() > 3, "{:?}", record.replicas);
+    assert!(
+        record.only().replicas.iter().filter(|life| life.ending == "probe_kill").count() > 3,
+        "{:?}",
+        record.only().replicas
+    );
     spec.fleet.pools[0].nodes_max = None;
-    assert!(run(&spec).replicas.iter().all(|life| life.ending == "running"));
+    assert!(run(&spec).only().replicas.iter().all(|life| life.ending == "running"));
 }
 
 #[test]
@@ -257,5 +264,8 @@ fn a_group_of_one_pod_is_a_pod() {
     let mut one = alone.clone();
     one.services[0].pod.group = Some(group(1));
     let (alone, one) = (taken(alone, 30), taken(one, 30));
-    assert_eq!((alone.digest, format!("{:?}", alone.replicas)), (one.digest, format!("{:?}", one.replicas)));
+    assert_eq!(
+        (alone.digest, format!("{:?}", alone.only().replicas)),
+        (one.digest, format!("{:?}", one.only().replicas))
+    );
 }

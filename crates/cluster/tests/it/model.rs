@@ -39,7 +39,6 @@ pub fn fleet(interruptions_per_hour: f64, notice: SimDuration) -> FleetSpec {
     let timings =
         NodeTimings { launch_failure: about(2.0), ..NodeTimings::plain([about(10.0), about(10.0), about(5.0)]) };
     let mut fleet = FleetSpec::plain(vec![spot], seconds(60), timings);
-    fleet.cold_start = ColdStartSpec::plain([about(5.0), about(8.0), about(5.0), about(2.0)]);
     fleet.spot.model = InterruptionModel::Constant { per_hour: interruptions_per_hour };
     (fleet.spot.notice, fleet.spot.notice_latency, fleet.spot.away) = (notice, seconds(1), seconds(10));
     fleet
@@ -105,6 +104,7 @@ pub fn scenario(service: ServiceSpec, rate: f64, length: SimDuration, fleet: Fle
         RateCurve::from_fn(seconds(10), length, |at| (rate * (0.9 - libm::cos(at.as_secs_f64() / 47.0))).max(0.0));
     let facts = exporters::Facts::new(&service.name, &service.namespace);
     let targets = exporters::targets_of(&[exporters::Exporter::Triton, exporters::Exporter::Gateway], &facts);
+    let cold_start = ColdStartSpec::plain([about(5.0), about(8.0), about(5.0), about(2.0)]);
     SimulationSpec {
         name: "random".into(),
         start_unix_seconds: 1_700_000_000,
@@ -116,6 +116,7 @@ pub fn scenario(service: ServiceSpec, rate: f64, length: SimDuration, fleet: Fle
             traffic: Traffic::Poisson { rate: Arc::new(curve) },
             slo: SloSpec { latency: Some(millis(150)), ttft: None, tpot: None, objective: 0.99 },
             targets,
+            cold_start,
             ..service
         }],
         prehistory: PrehistorySpec::default(),
@@ -201,7 +202,7 @@ proptest! {
         let keep = Keep { requests: with_rows, ..EVERYTHING };
         let (fast, event) = (simulate(&spec, policy, 0, seed, keep), simulate_by_events(&spec, policy, seed, keep));
         prop_assert_eq!(fast.digest, event.digest);
-        prop_assert_eq!(&fast.service, &event.service);
+        prop_assert_eq!(&fast.only().totals, &event.only().totals);
         prop_assert_eq!(&fast.ledger, &event.ledger);
         let (fast, event) = (text(&fast), text(&event));
         let differing = fast.lines().zip(event.lines()).enumerate().find(|(_, (one, other))| one != other);
@@ -222,9 +223,9 @@ fn eventful() -> SimulationSpec {
 #[test]
 fn the_digest_of_a_run_is_the_same_in_every_build() {
     let record = simulate(&eventful(), 1, 0, 5, Keep::default());
-    let totals = record.requests;
+    let totals = record.only().requests;
     assert!(totals.timed_out > 0 && totals.rejected > 0, "{totals:?}");
-    assert!(record.scaling.spot_interruptions > 0 && record.scaling.scale_ups > 0, "{:?}", record.scaling);
+    assert!(record.spot_interruptions > 0 && record.only().scaling.scale_ups > 0, "{:?}", record.only().scaling);
     // Changes whenever the model does; what matters is that a debug build gives the same.
     assert_eq!(format!("{:016x}", record.digest), "c9b9bb04b03ba5b6");
 }
@@ -258,8 +259,8 @@ fn rows_are_equal(spec: &SimulationSpec, policy: usize, seed: u64) -> bool {
     let tables_only = Keep { requests: false, ..EVERYTHING };
     let handed = simulate_to(spec, (policy, 0), seed, tables_only, Box::new(collected.clone()));
     let (rows, is_closed) = std::mem::take(&mut *collected.0.lock().unwrap());
-    assert!(is_closed && handed.request_rows.is_empty() && handed.digest == kept.digest);
-    rows == kept.request_rows
+    assert!(is_closed && handed.only().request_rows.is_empty() && handed.digest == kept.digest);
+    rows == kept.only().request_rows
 }
 
 proptest! {

@@ -54,12 +54,12 @@ fn rolled_out(mut spec: SimulationSpec, strategy: RolloutStrategy) -> RunRecord 
 }
 
 fn ended(record: &RunRecord, ending: &str) -> usize {
-    record.replicas.iter().filter(|life| life.ending == ending).count()
+    record.only().replicas.iter().filter(|life| life.ending == ending).count()
 }
 
 /// Fewest ready replicas at the end of a step.
 fn fewest(record: &RunRecord) -> u32 {
-    record.timeline.iter().map(|row| row.ready).min().unwrap()
+    record.only().timeline.iter().map(|row| row.ready).min().unwrap()
 }
 
 #[test]
@@ -67,17 +67,22 @@ fn with_room_for_a_surge_no_replica_is_ever_missing() {
     let record = rolled_out(spec(4, 6, 0.1), rolling(1, 0));
     assert_eq!((ended(&record, "rollout"), ended(&record, "running")), (4, 4));
     assert_eq!(fewest(&record), 4);
-    assert!(record.remarks.iter().any(|remark| remark.contains("was over after")), "{:?}", record.remarks);
+    assert!(record.all_remarks().iter().any(|remark| remark.contains("was over after")), "{:?}", record.all_remarks());
 }
 
 #[test]
 fn without_a_free_gpu_a_rollout_that_may_miss_no_replica_never_ends() {
     let record = rolled_out(spec(4, 4, 0.1), rolling(1, 0));
     assert_eq!((ended(&record, "rollout"), fewest(&record)), (0, 4));
-    let told = record.remarks.iter().find(|remark| remark.contains("was not over at the end")).expect("it is said");
+    let remarks = record.all_remarks();
+    let told = remarks.iter().find(|remark| remark.contains("was not over at the end")).expect("it is said");
     assert!(told.contains("1 new pod to get a node") && told.contains("needs a free GPU"), "{told}");
-    assert!(record.remarks.iter().any(|remark| remark.contains("made no progress for")), "{:?}", record.remarks);
-    let life = &record.rollouts[0];
+    assert!(
+        record.all_remarks().iter().any(|remark| remark.contains("made no progress for")),
+        "{:?}",
+        record.all_remarks()
+    );
+    let life = &record.only().rollouts[0];
     let last = life.stages.last().expect("a stage");
     assert_eq!((life.ended, last.new, last.available, last.old), (None, 1, 0, 4));
     let record = rolled_out(spec(4, 4, 0.1), rolling(0, 1));
@@ -88,9 +93,14 @@ fn without_a_free_gpu_a_rollout_that_may_miss_no_replica_never_ends() {
 fn recreate_is_an_outage_as_long_as_a_cold_start() {
     let record = rolled_out(spec(3, 6, 0.1), RolloutStrategy::Recreate);
     assert_eq!((ended(&record, "rollout"), fewest(&record)), (3, 0));
-    let gone = record.replicas.iter().filter_map(|life| life.ended).max().unwrap();
-    let made =
-        record.replicas.iter().filter(|life| life.created >= SimTime::from_secs(600)).map(|life| life.created).min();
+    let gone = record.only().replicas.iter().filter_map(|life| life.ended).max().unwrap();
+    let made = record
+        .only()
+        .replicas
+        .iter()
+        .filter(|life| life.created >= SimTime::from_secs(600))
+        .map(|life| life.created)
+        .min();
     assert_eq!(made, Some(gone), "new pods are made when the last old one is gone");
 }
 
@@ -99,7 +109,7 @@ fn a_new_image_is_pulled_again_where_the_old_one_was() {
     let pulls = |image_is_new| {
         let mut spec = spec(2, 2, 0.1);
         spec.services[0].rollouts = vec![RolloutSpec { image_is_new, ..rollout(rolling(0, 1)) }];
-        let lives = run(&spec).replicas;
+        let lives = run(&spec).only().replicas.clone();
         let is_new = |life: &&ReplicaLife| life.created >= SimTime::from_secs(600);
         lives.iter().filter(is_new).filter(|life| life.phases.iter().any(|span| span.phase == "image_pull")).count()
     };
@@ -112,13 +122,13 @@ fn a_blue_green_rollout_pays_for_both_and_switches_at_once() {
         RolloutStrategy::BlueGreen { preview: None, promote_after: seconds(60), scale_down_delay: seconds(30) };
     let record = rolled_out(spec(3, 6, 0.1), strategy);
     assert_eq!(ended(&record, "rollout"), 3);
-    let ends: Vec<SimTime> = record.replicas.iter().filter_map(|life| life.ended).collect();
+    let ends: Vec<SimTime> = record.only().replicas.iter().filter_map(|life| life.ended).collect();
     assert!(ends.windows(2).all(|pair| pair[0] == pair[1]), "{ends:?}");
-    let new = || record.replicas.iter().filter(|life| life.created >= SimTime::from_secs(600));
+    let new = || record.only().replicas.iter().filter(|life| life.created >= SimTime::from_secs(600));
     let last_ready = new().filter_map(|life| life.ready).max().unwrap();
     assert!(ends[0].since(last_ready) >= seconds(90), "a minute of preview, half a minute more");
     assert!(new().all(|life| life.completed > 0));
-    assert_eq!(record.requests.failed(), 0);
+    assert_eq!(record.only().requests.failed(), 0);
 }
 
 fn ordered(order: ReplicaOrder, count: u32) -> RunRecord {
@@ -130,11 +140,11 @@ fn ordered(order: ReplicaOrder, count: u32) -> RunRecord {
 
 #[test]
 fn a_stateful_set_grows_by_one_cold_start_after_another() {
-    let ready = |order| ordered(order, 4).replicas.iter().filter_map(|life| life.ready).max().unwrap();
+    let ready = |order| ordered(order, 4).only().replicas.iter().filter_map(|life| life.ready).max().unwrap();
     let (serial, parallel) = (ready(ReplicaOrder::Ordered), ready(ReplicaOrder::HighestFirst));
     assert!(serial.as_secs_f64() > 2.0 * parallel.as_secs_f64(), "{serial} and {parallel}");
     let record = ordered(ReplicaOrder::Ordered, 4);
-    for pair in record.replicas[1..].windows(2) {
+    for pair in record.only().replicas[1..].windows(2) {
         assert_eq!(Some(pair[1].created), pair[0].ready.map(|ready| ready.max(pair[1].created)));
     }
 }
@@ -145,7 +155,7 @@ fn a_stateful_set_takes_the_last_made_first_and_one_at_a_time() {
     (spec.services[0].order, spec.services[0].pod.grace) = (ReplicaOrder::Ordered, seconds(60));
     (spec.services[0].pod.drain_delay, spec.services[0].pod.pre_stop) = (Some(seconds(1)), seconds(20));
     spec.policies[0].services[0].controllers = vec![ControllerSpec::Static { replicas: 1 }];
-    let ends: Vec<_> = run(&spec).replicas.iter().map(|life| life.ended.map(SimTime::as_secs)).collect();
+    let ends: Vec<_> = run(&spec).only().replicas.iter().map(|life| life.ended.map(SimTime::as_secs)).collect();
     assert_eq!(ends, [None, Some(40), Some(20)], "the second goes when the third is gone");
 }
 
@@ -156,7 +166,7 @@ fn a_stateful_set_is_updated_in_place_from_the_last_down_to_the_partition() {
     spec.services[0].rollouts =
         vec![rollout(RolloutStrategy::Ordered { partition: 1, unavailable_max: Portion::Count(1) })];
     let record = run(&spec);
-    let ends: Vec<_> = record.replicas[..3].iter().map(|life| life.ended).collect();
+    let ends: Vec<_> = record.only().replicas[..3].iter().map(|life| life.ended).collect();
     assert!(ends[0].is_none() && ends[2] < ends[1], "{ends:?}");
     assert_eq!((ended(&record, "rollout"), fewest(&record)), (2, 2));
 }
@@ -179,7 +189,7 @@ fn stopped(stop: StopRule, pre_stop: u64) -> RunRecord {
 
 #[test]
 fn a_server_that_aborts_loses_what_its_hook_does_not_wait_for() {
-    let lost = |stop, hook| stopped(stop, hook).requests.lost;
+    let lost = |stop, hook| stopped(stop, hook).requests().lost;
     assert_eq!(lost(StopRule::FINISH, 0), 0);
     assert!(lost(StopRule::Abort, 0) > 0);
     assert_eq!(lost(StopRule::Abort, 11), 0, "a hook that lasts longer than a request");
@@ -202,7 +212,7 @@ fn every_request_of_a_rollout_is_counted_once_however_its_server_ends() {
             (spec.services[0].pod.stop, spec.services[0].pod.drain_delay) = (stop, delay);
             spec.services[0].pod.grace = seconds(4);
             spec.services[0].traffic = poisson(0.8);
-            let requests = rolled_out(spec, rolling(0, 1)).requests;
+            let requests = rolled_out(spec, rolling(0, 1)).requests();
             let ends = requests.completed + requests.failed() + requests.in_system;
             assert_eq!(requests.arrived, ends, "{stop:?} {routing:?} {delay:?} {kill_rule:?}: {requests:?}");
             lost_by_rule[usize::from(kill_rule == KillRule::Requeue)] += requests.lost;
@@ -219,7 +229,7 @@ fn clients_try_again_what_a_server_aborts() {
         Some(RetrySpec { attempts_max: 3, backoff: seconds(1), backoff_max: seconds(2), jitter: 0.0 });
     spec.services[0].traffic = poisson(0.3);
     let record = rolled_out(spec, rolling(1, 0));
-    assert_eq!((ended(&record, "rollout"), record.requests.lost), (2, 0));
+    assert_eq!((ended(&record, "rollout"), record.only().requests.lost), (2, 0));
 }
 
 #[test]
@@ -227,7 +237,7 @@ fn a_replica_is_available_only_when_it_has_been_ready_for_long_enough() {
     let length = |min_ready| {
         let mut spec = spec(3, 4, 0.1);
         spec.services[0].rollouts = vec![RolloutSpec { min_ready, image_is_new: false, ..rollout(rolling(1, 0)) }];
-        let lives = run(&spec).replicas;
+        let lives = run(&spec).only().replicas.clone();
         let last = lives.iter().filter_map(|life| life.ended).max().expect("old ones end");
         last.since(SimTime::from_secs(600))
     };
@@ -242,7 +252,7 @@ fn a_stateful_set_with_min_ready_seconds_grows_the_later() {
         let mut spec = spec(1, 8, 0.1);
         (spec.services[0].order, spec.services[0].min_ready) = (ReplicaOrder::Ordered, min_ready);
         spec.policies[0].services[0].controllers = vec![ControllerSpec::Static { replicas: 3 }];
-        run(&spec).replicas.iter().filter_map(|life| life.ready).max().unwrap()
+        run(&spec).only().replicas.iter().filter_map(|life| life.ready).max().unwrap()
     };
     // The first of the new ones waits for none that has just become ready.
     assert_eq!(ready(seconds(50)), ready(SimDuration::ZERO) + seconds(50));
@@ -266,7 +276,7 @@ fn a_canary_pauses_at_its_weight() {
     let steps = vec![CanaryStep::Weight(25), CanaryStep::Pause(seconds(300))];
     let leeway = Leeway { surge: Portion::Count(1), unavailable: Portion::Count(0) };
     let record = rolled_out(spec(4, 6, 0.1), RolloutStrategy::Canary { steps, leeway, keeps_stable: false });
-    let new: Vec<_> = record.replicas.iter().filter(|life| life.created >= SimTime::from_secs(600)).collect();
+    let new: Vec<_> = record.only().replicas.iter().filter(|life| life.created >= SimTime::from_secs(600)).collect();
     let ready = new.iter().filter_map(|life| life.ready).min().unwrap();
     let after = new.iter().map(|life| life.created).filter(|&created| created > ready).min().unwrap();
     assert!(after.since(ready) >= seconds(300), "{}", after.since(ready));
@@ -281,7 +291,7 @@ fn a_server_that_looks_every_five_seconds_exits_on_a_fifth() {
         let span = life.phases.iter().find(|span| span.phase == "draining")?;
         life.ended.map(|_| (span.end - span.start).as_nanos())
     };
-    let lengths: Vec<u64> = record.replicas.iter().filter_map(draining).collect();
+    let lengths: Vec<u64> = record.only().replicas.iter().filter_map(draining).collect();
     assert!(lengths.iter().any(|length| *length > 0), "{lengths:?}");
     assert!(lengths.iter().all(|length| length % 5_000_000_000 == 0), "{lengths:?}");
 }

@@ -26,9 +26,7 @@ fn fleet() -> FleetSpec {
         ..InstanceOffering::plain("p5.4xlarge", Purchase::OnDemand, 1, price)
     };
     let timings = NodeTimings::plain([10.0, 10.0, 5.0].map(Distribution::Constant));
-    let mut fleet = FleetSpec::plain(vec![offering], seconds(60), timings);
-    fleet.cold_start = ColdStartSpec::plain([10.0; 4].map(Distribution::Constant));
-    fleet
+    FleetSpec::plain(vec![offering], seconds(60), timings)
 }
 
 /// An external metric made of `series` by the query `text`.
@@ -62,6 +60,7 @@ fn run(service: ServiceSpec, rate: f64, external: Vec<Rule>, controller: Control
     let policy = PolicySpec::of_one("hpa", vec![controller]);
     let facts = exporters::Facts::new(&service.name, &service.namespace);
     let targets = exporters::targets_of(&[exporters::Exporter::Vllm, exporters::Exporter::Gateway], &facts);
+    let cold_start = ColdStartSpec::plain([10.0; 4].map(Distribution::Constant));
     let spec = SimulationSpec {
         name: "llm".into(),
         start_unix_seconds: 1_700_000_000,
@@ -73,6 +72,7 @@ fn run(service: ServiceSpec, rate: f64, external: Vec<Rule>, controller: Control
             traffic: poisson(rate, length),
             slo: SloSpec { latency: None, ttft: Some(seconds(1)), tpot: None, objective: 0.99 },
             targets,
+            cold_start,
             ..service
         }],
         prehistory: PrehistorySpec::default(),
@@ -93,7 +93,7 @@ fn run(service: ServiceSpec, rate: f64, external: Vec<Rule>, controller: Control
 
 /// The values per replica of metric number `index` the controller saw in the second half of the run.
 fn seen(record: &RunRecord, index: usize) -> Vec<f64> {
-    let late = record.decisions.iter().filter(|row| row.time > SimTime::from_secs(900));
+    let late = record.only().decisions.iter().filter(|row| row.time > SimTime::from_secs(900));
     late.filter_map(|row| row.metrics[index].value).collect()
 }
 
@@ -113,9 +113,9 @@ fn queries_read_what_the_requests_went_through() {
     let metrics = ["first_token", "end_to_end", "inter_token", "tokens", "running"].map(|name| (name, 1_000));
     let two = ServiceSpec { replicas_initial: 2, ..service(model(1_000.0, 250.0)) };
     let record = run(two, 16.0, rules, hpa(&metrics, (2, 2)));
-    let tokens = record.service.tokens.as_ref().expect("it makes tokens");
+    let tokens = record.only().totals.tokens.as_ref().expect("it makes tokens");
     let first_token = tokens.ttft.quantile(0.9).expect("tokens were made") as f64 / 1e9;
-    let latency = record.service.latency_ns_sum as f64 / 1e9 / record.requests.completed as f64;
+    let latency = record.only().totals.latency_ns_sum as f64 / 1e9 / record.only().requests.completed as f64;
     let between = tokens.tpot.quantile(0.5).expect("tokens were made") as f64 / 1e9;
     // Times in milliseconds. Tolerances: the width of a bucket; else the chance of ten minutes.
     let expected = [
@@ -159,8 +159,8 @@ fn an_hpa_on_requests_running_brings_the_replicas_the_load_needs() {
     let rules = vec![rule("running", "vllm:num_requests_running", "sum(<<.Series>>{<<.LabelMatchers>>})")];
     let record = run(service(model(1_000.0, 250.0)), 16.0, rules, hpa(&[("running", 16_000)], (1, 10)));
     // 16 requests/s of 2.7 s are 43 in service: three replicas at 16 each.
-    let late = record.timeline.iter().filter(|row| row.start > SimTime::from_secs(900));
+    let late = record.only().timeline.iter().filter(|row| row.start > SimTime::from_secs(900));
     let replicas: Vec<u32> = late.map(|row| row.ready).collect();
     assert!(replicas.iter().all(|&ready| (3..=4).contains(&ready)), "{replicas:?}");
-    assert_eq!(record.requests.failed(), 0);
+    assert_eq!(record.only().requests.failed(), 0);
 }

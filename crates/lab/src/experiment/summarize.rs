@@ -1,6 +1,6 @@
 //! One run to one row, and to what pooling needs of it.
 
-use record::{CostLedger, GpuUse, Histogram, Purchase, ReplicationSummary, RunRecord, TimelineRow};
+use record::{CostLedger, GpuUse, Histogram, Purchase, ReplicationSummary, RunRecord, ServiceTotals, TimelineRow};
 use units::{SimDuration, Usd};
 
 use crate::statistics::Counts;
@@ -55,16 +55,17 @@ pub struct Replication {
 
 /// Reduces a run to its row and what pooling needs.
 pub fn reduce(record: &RunRecord) -> Replication {
-    let mut cold_start_ns = record.scaling.cold_start_ns.clone();
+    let mut cold_start_ns = record.scaling().cold_start_ns.clone();
     cold_start_ns.sort_unstable();
-    let tokens = record.service.tokens.as_ref();
+    let totals = record.totals();
+    let tokens = totals.tokens.as_ref();
     Replication {
         summary: summarize(record),
-        slo: Counts { met: record.service.slo_met, total: record.service.slo_total },
-        slo_batches: slo_batches(&record.timeline, record.measured),
-        latency_ns_sum: record.service.latency_ns_sum,
-        wait_ns_sum: record.service.wait_ns_sum,
-        latency: Tally::of(&record.service.latency),
+        slo: Counts { met: totals.slo_met, total: totals.slo_total },
+        slo_batches: slo_batches(&record.timeline(), record.measured),
+        latency_ns_sum: totals.latency_ns_sum,
+        wait_ns_sum: totals.wait_ns_sum,
+        latency: Tally::of(&totals.latency),
         ttft: tokens.map(|tokens| Tally::of(&tokens.ttft)),
         tpot: tokens.map(|tokens| Tally::of(&tokens.tpot)),
         cold_start_ns,
@@ -73,30 +74,30 @@ pub fn reduce(record: &RunRecord) -> Replication {
 
 /// The row of one run. Shares and means of nothing are NaN.
 pub fn summarize(record: &RunRecord) -> ReplicationSummary {
+    let (requests, totals) = (record.requests(), record.totals());
     let mut summary = ReplicationSummary {
         policy: record.policy.clone(),
         replication: record.replication,
         seed: record.seed,
         digest: record.digest,
-        requests: record.requests.arrived,
-        completed: record.requests.completed,
-        failed: record.requests.failed(),
-        in_system: record.requests.in_system,
-        rejected: record.requests.rejected,
-        timed_out: record.requests.timed_out,
-        requests_lost: record.requests.lost,
-        slo_attainment: record.service.slo_met as f64 / record.service.slo_total as f64,
+        requests: requests.arrived,
+        completed: requests.completed,
+        failed: requests.failed(),
+        in_system: requests.in_system,
+        rejected: requests.rejected,
+        timed_out: requests.timed_out,
+        requests_lost: requests.lost,
+        slo_attainment: totals.slo_met as f64 / totals.slo_total as f64,
         ..ReplicationSummary::default()
     };
-    put_service(&mut summary, record);
+    put_service(&mut summary, &totals);
     put_costs(&mut summary, &record.ledger);
-    put_cost_rates(&mut summary, record.service.slo_met);
+    put_cost_rates(&mut summary, totals.slo_met);
     put_scaling(&mut summary, record);
     summary
 }
 
-fn put_service(summary: &mut ReplicationSummary, record: &RunRecord) {
-    let service = &record.service;
+fn put_service(summary: &mut ReplicationSummary, service: &ServiceTotals) {
     put_latency_quantiles(summary, &service.latency);
     summary.latency_ms_mean = service.latency_ns_sum as f64 / NANOS_PER_MS / summary.completed as f64;
     summary.queue_wait_ms_mean = service.wait_ns_sum as f64 / NANOS_PER_MS / summary.completed as f64;
@@ -165,20 +166,18 @@ pub(super) fn put_cost_rates(summary: &mut ReplicationSummary, slo_met: u64) {
 }
 
 fn put_scaling(summary: &mut ReplicationSummary, record: &RunRecord) {
-    let scaling = &record.scaling;
+    let scaling = record.scaling();
     summary.replicas_mean = scaling.replica_ns as f64 / record.measured.as_nanos() as f64;
     summary.replicas_max = scaling.replicas_max;
-    summary.spot_interruptions = scaling.spot_interruptions;
+    summary.spot_interruptions = record.spot_interruptions;
     summary.scale_ups = scaling.scale_ups;
     summary.scale_downs = scaling.scale_downs;
     summary.at_max_share = scaling.at_max_ns as f64 / record.measured.as_nanos() as f64;
-    let (reads, unanswered) = record
-        .metrics
-        .iter()
-        .fold((0, 0), |(reads, unanswered), used| (reads + used.reads, unanswered + used.unanswered()));
+    let (reads, unanswered) =
+        record.metrics().fold((0, 0), |(reads, unanswered), used| (reads + used.reads, unanswered + used.unanswered()));
     // A policy that reads nothing has nothing unanswered.
     summary.metric_unanswered_share = if reads == 0 { 0.0 } else { unanswered as f64 / reads as f64 };
-    summary.metrics_silent = record.metrics.iter().filter(|used| used.is_silent()).count() as u64;
+    summary.metrics_silent = record.metrics().filter(|used| used.is_silent()).count() as u64;
     let mut cold_starts = scaling.cold_start_ns.clone();
     cold_starts.sort_unstable();
     put_cold_starts(summary, &cold_starts);

@@ -16,16 +16,16 @@ pub struct PilotWarmUp {
 
 /// MSER-5 over the requests in the system, step by step of the timeline. It is made for loads that become steady; a day with a night does not.
 pub fn pilot_warm_up(pilot: &RunRecord) -> PilotWarmUp {
-    let in_system: Vec<f64> = pilot.timeline.iter().map(|row| (row.queue + row.in_flight) as f64).collect();
+    let in_system: Vec<f64> = pilot.timeline().iter().map(|row| (row.queue + row.in_flight) as f64).collect();
     let steps = mser5(&in_system);
-    let length: SimDuration = pilot.timeline.iter().take(steps).map(|row| row.step).sum();
+    let length: SimDuration = pilot.timeline().iter().take(steps).map(|row| row.step).sum();
     // In fives, as the rule cuts.
     PilotWarmUp { length, is_half: steps > 0 && steps / 5 >= in_system.len() / 5 / 2 }
 }
 
 #[cfg(test)]
 mod tests {
-    use record::TimelineRow;
+    use record::{ServiceRecord, TimelineRow};
     use units::SimTime;
 
     use super::*;
@@ -38,7 +38,8 @@ mod tests {
             queue: in_system(index),
             ..TimelineRow::default()
         };
-        RunRecord { timeline: (0..200).map(row).collect(), ..RunRecord::default() }
+        let timeline = (0..200).map(row).collect();
+        RunRecord { services: vec![ServiceRecord { timeline, ..ServiceRecord::default() }], ..RunRecord::default() }
     }
 
     #[test]

@@ -200,8 +200,8 @@ fn sparklines(policies: &[PolicyResult]) -> String {
         sparkline(&timeline.iter().map(value).collect::<Vec<_>>())
     };
     let mut rows = String::new();
-    for policy in policies.iter().filter(|policy| !policy.first.timeline.is_empty()) {
-        let timeline = &policy.first.timeline;
+    for policy in policies.iter().filter(|policy| !policy.first.timeline().is_empty()) {
+        let timeline = &policy.first.timeline();
         let _ = writeln!(
             rows,
             "| {} | `{}` | `{}` | `{}` |",

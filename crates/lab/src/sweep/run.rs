@@ -313,7 +313,8 @@ impl<S: Scenarios> Work<'_, S> {
             return Answer::Failed(format!("no policy `{}` at this point; it has {}", task.policy, known.join(", ")));
         };
         let record = self.scenarios.run(prepared, &job(self.sweep, policy, task.replication));
-        let slo = Counts { met: record.service.slo_met, total: record.service.slo_total };
+        let totals = record.totals();
+        let slo = Counts { met: totals.slo_met, total: totals.slo_total };
         let row = SweepRow::of(task.point, slo, summarize(&record));
         let written = self.journal.lock().unwrap_or_else(PoisonError::into_inner).append(&row);
         if let Err(error) = written {

@@ -69,7 +69,7 @@ fn only_replication_zero_keeps_its_tables() {
     let mut asked = asked.into_inner().unwrap();
     asked.sort_unstable();
     assert_eq!(asked, [(0, true, true), (1, false, false), (2, false, false)]);
-    assert_eq!(results.policies[0].first.timeline.len(), 100);
+    assert_eq!(results.policies[0].first.timeline().len(), 100);
 }
 
 #[test]

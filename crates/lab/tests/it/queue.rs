@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use lab::Job;
-use record::{CostLedger, GpuUse, Purchase, RequestTotals, RunRecord, ScalingTotals, ServiceTotals, TimelineRow};
+use record::{GpuUse, Purchase, RunRecord, ServiceRecord, TimelineRow};
 use units::{SimDuration, SimTime, UsdPerHour};
 use workload::{Purpose, Stream};
 
@@ -43,21 +43,21 @@ impl Queue {
                 continue;
             }
             let latency = start + served - nanos(now);
-            record.requests.arrived += 1;
-            record.requests.completed += 1;
-            record.service.latency.record(latency);
-            record.service.latency_ns_sum += u128::from(latency);
-            record.service.latency_ns_max = record.service.latency_ns_max.max(latency);
-            record.service.wait_ns_sum += u128::from(start - nanos(now));
-            record.service.slo_total += 1;
-            record.service.slo_met += u64::from(latency <= nanos(self.slo_s));
+            record.services[0].requests.arrived += 1;
+            record.services[0].requests.completed += 1;
+            record.services[0].totals.latency.record(latency);
+            record.services[0].totals.latency_ns_sum += u128::from(latency);
+            record.services[0].totals.latency_ns_max = record.services[0].totals.latency_ns_max.max(latency);
+            record.services[0].totals.wait_ns_sum += u128::from(start - nanos(now));
+            record.services[0].totals.slo_total += 1;
+            record.services[0].totals.slo_met += u64::from(latency <= nanos(self.slo_s));
             record.digest = (record.digest ^ latency).wrapping_mul(0x0100_0000_01b3);
             misses.push((nanos(now - begin), latency > nanos(self.slo_s)));
         }
         record.measured = SimDuration::from_secs_f64(now - begin);
         charge(&mut record, self.servers as u64);
         if job.keep.tables {
-            record.timeline = timeline(&misses, record.measured);
+            record.services[0].timeline = timeline(&misses, record.measured);
         }
         record
     }
@@ -92,23 +92,12 @@ impl Queue {
 
 pub fn blank(policy: &str, job: &Job) -> RunRecord {
     RunRecord {
-        rollouts: Vec::new(),
         policy: policy.to_owned(),
         replication: job.replication,
         seed: job.seed,
         digest: 0xcbf2_9ce4_8422_2325,
-        measured: SimDuration::ZERO,
-        requests: RequestTotals::default(),
-        service: ServiceTotals::default(),
-        ledger: CostLedger::default(),
-        scaling: ScalingTotals::default(),
-        timeline: Vec::new(),
-        decisions: Vec::new(),
-        replicas: Vec::new(),
-        nodes: Vec::new(),
-        request_rows: Vec::new(),
-        metrics: Vec::new(),
-        remarks: Vec::new(),
+        services: vec![ServiceRecord::default()],
+        ..RunRecord::default()
     }
 }
 
@@ -122,8 +111,8 @@ fn charge(record: &mut RunRecord, servers: u64) {
         price.cost_of(billed),
         u128::from(billed.as_nanos()),
     );
-    record.scaling.replica_ns = u128::from(billed.as_nanos());
-    record.scaling.replicas_max = servers as u32;
+    record.services[0].scaling.replica_ns = u128::from(billed.as_nanos());
+    record.services[0].scaling.replicas_max = servers as u32;
 }
 
 /// A hundred equal steps; answers are counted where they arrived, near enough for a timeline.

@@ -70,9 +70,9 @@ impl Scenarios for Service {
         let luck = 1.0 + 0.2 * (stream.uniform() - 0.5);
         let mut record = blank("only", job);
         record.measured = SimDuration::from_secs(3600);
-        record.service.slo_total = 100_000;
+        record.services[0].totals.slo_total = 100_000;
         let misses = (1e5 * knobs.miss_share() * luck).min(1e5) as u64;
-        record.service.slo_met = 100_000 - misses;
+        record.services[0].totals.slo_met = 100_000 - misses;
         let price = UsdPerHour::from_dollars(knobs.cost_usd() * (1.0 + 0.02 * (stream.uniform() - 0.5)));
         record.ledger.bill(price, record.measured);
         record.ledger.attribute((GpuUse::ServingBusy, Purchase::OnDemand, "a"), price.cost_of(record.measured), 1);

@@ -139,14 +139,14 @@ pub fn headline_sentences(report: &RunReport<'_>) -> Vec<String> {
 pub fn remark_sentences(report: &RunReport<'_>) -> Vec<String> {
     let policies = report.policies.iter();
     policies
-        .flat_map(|policy| policy.detail.remarks.iter().map(|remark| format!("{}: {remark}", policy.name())))
+        .flat_map(|policy| policy.detail.all_remarks().into_iter().map(|remark| format!("{}: {remark}", policy.name())))
         .collect()
 }
 
 /// What stands beside a policy wherever it is named as the best: which of its metrics never answered; empty if all did.
 fn warning(policy: &crate::PolicyOutcome<'_>) -> String {
     let silent: Vec<&str> =
-        policy.detail.metrics.iter().filter(|used| used.is_silent()).map(|used| used.metric.as_str()).fold(
+        policy.detail.metrics().filter(|used| used.is_silent()).map(|used| used.metric.as_str()).fold(
             Vec::new(),
             |mut names, name| {
                 if !names.contains(&name) {

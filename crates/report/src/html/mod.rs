@@ -182,7 +182,7 @@ fn figure(report: &RunReport<'_>, plot: &(String, Drawing)) -> Value {
 /// The metrics that had no answer at least once, as rows: policy, controller, metric, reads, and how many of them came to what.
 fn metrics(report: &RunReport<'_>) -> serde_json::Value {
     let rows = report.policies.iter().flat_map(|policy| {
-        policy.detail.metrics.iter().map(move |used| {
+        policy.detail.metrics().map(move |used| {
             let age = used.age_s_mean().map_or_else(String::new, |age| format!("{age:.1} s"));
             json!({
                 "is_silent": used.is_silent(),
@@ -207,7 +207,7 @@ fn hover_data(report: &RunReport<'_>) -> serde_json::Value {
     let limit = (HOVER_ROWS / report.policies.len().max(1)).clamp(60, 720);
     let hundredths = |number: f64| (number * 100.0).round() / 100.0;
     let policies = report.policies.iter().enumerate().map(|(index, policy)| {
-        let rows = condensed(&policy.detail.timeline, limit);
+        let rows = condensed(&policy.detail.timeline(), limit);
         let milliseconds = |nanos: Option<u64>| nanos.map(|nanos| hundredths(nanos as f64 / 1e6));
         json!({
             "name": policy.name(),

@@ -31,7 +31,7 @@ pub(crate) fn all(report: &RunReport<'_>) -> Vec<(String, Drawing)> {
     if report.policies.is_empty() {
         return plots;
     }
-    if report.policies.iter().any(|policy| !policy.detail.timeline.is_empty()) {
+    if report.policies.iter().any(|policy| !policy.detail.timeline().is_empty()) {
         plots.push(("overview".to_owned(), overview(report)));
     }
     plots.push(("cost_vs_slo".to_owned(), cost_vs_slo(report)));
@@ -41,7 +41,7 @@ pub(crate) fn all(report: &RunReport<'_>) -> Vec<(String, Drawing)> {
         plots.push(("cold_start_phases".to_owned(), cold_start_phases(report)));
     }
     for (index, policy) in report.policies.iter().enumerate() {
-        if !policy.detail.timeline.is_empty() {
+        if !policy.detail.timeline().is_empty() {
             plots.push((format!("timeline-{}", file_name(report.policies, index)), timeline(report, policy)));
         }
     }

@@ -84,9 +84,10 @@ impl<'a> Stack<'a> {
 
 /// One policy over time: traffic, replicas by state, queue, latency, cost so far.
 pub fn timeline(report: &RunReport<'_>, policy: &PolicyOutcome<'_>) -> Drawing {
-    let rows = condensed(&policy.detail.timeline, POINTS_ALONE);
     let detail = policy.detail;
-    let attainment = detail.service.slo_met as f64 / detail.service.slo_total as f64;
+    let (steps, totals) = (detail.timeline(), detail.totals());
+    let rows = condensed(&steps, POINTS_ALONE);
+    let attainment = totals.slo_met as f64 / totals.slo_total as f64;
     let subtitle = format!(
         "{}: {} of requests met the SLO (objective {}), {} for {}, {} cold starts. Replication {}{}",
         report.scenario,
@@ -94,9 +95,9 @@ pub fn timeline(report: &RunReport<'_>, policy: &PolicyOutcome<'_>) -> Drawing {
         objective(report.objective),
         dollars(detail.ledger.total().as_f64()),
         horizon(report),
-        count(detail.scaling.cold_start_ns.len() as u64),
+        count(detail.scaling().cold_start_ns.len() as u64),
         detail.replication,
-        points_note(&detail.timeline, &rows),
+        points_note(&steps, &rows),
     );
     let mut drawing =
         page(&format!("{}: replicas, queue, latency and cost as traffic changed", policy.name()), &subtitle);
@@ -202,10 +203,10 @@ fn cost_panel(drawing: &mut Drawing, stack: &Stack<'_>, rows: &[TimelineRow]) {
 /// All policies over time: the traffic they shared, then ready replicas, p99 and cost so far of each.
 pub fn overview(report: &RunReport<'_>) -> Drawing {
     let series: Vec<Vec<TimelineRow>> =
-        report.policies.iter().map(|policy| condensed(&policy.detail.timeline, POINTS_TOGETHER)).collect();
+        report.policies.iter().map(|policy| condensed(&policy.detail.timeline(), POINTS_TOGETHER)).collect();
     let empty = Vec::new();
     let traffic = series.iter().find(|rows| !rows.is_empty()).unwrap_or(&empty);
-    let note = points_note(&report.policies[0].detail.timeline, traffic);
+    let note = points_note(&report.policies[0].detail.timeline(), traffic);
     let replication = report.policies[0].detail.replication;
     let subtitle =
         format!("{}: every policy faced the same requests. Replication {replication}{note}", report.scenario);

@@ -29,7 +29,7 @@ struct ColdStarts {
 
 /// Cold starts that got ready in the detailed replication: seconds by phase and in total, one row each.
 pub(super) fn finished_cold_starts(policy: &PolicyOutcome<'_>) -> Vec<([f64; 7], f64)> {
-    let lives = policy.detail.replicas.iter();
+    let lives = policy.detail.services.iter().flat_map(|service| &service.replicas);
     let started = lives.filter_map(|life| life.ready.map(|ready| (life, ready)));
     started
         .map(|(life, ready)| {

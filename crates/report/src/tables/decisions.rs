@@ -4,22 +4,17 @@ use std::fmt::Write;
 
 use record::{DecisionRow, MetricRow, StepRow};
 
-use super::with_time;
+use super::{ByService, with_time};
 use crate::{RunReport, Table};
 
 /// One row per logged pass of a controller. `metrics` reads `name=value/target->replicas` joined by `; `, `steps` reads
 /// `name before->after (note)`; the value after each usual step has a column of its own, empty where the step was not taken.
 pub fn decisions_table(report: &RunReport<'_>) -> Table {
-    let rows: Vec<(&str, &DecisionRow)> = report
-        .policies
-        .iter()
-        .flat_map(|policy| policy.detail.decisions.iter().map(|row| (policy.name(), row)))
-        .collect();
-    let each = || rows.iter().map(|&(_, row)| row);
+    let rows = ByService::of(report, |service| &service.decisions);
+    let each = || rows.each();
     let after = |step: &'static str| each().map(move |row| value_after(row, step));
     let table = with_time(Table::default(), report.start, each().map(|row| row.time));
-    table
-        .text("policy", rows.iter().map(|&(policy, _)| policy))
+    rows.whose(table)
         .text("controller", each().map(|row| &row.controller))
         .count("replicas_before", each().map(|row| u64::from(row.replicas_before)))
         .count("ready", each().map(|row| u64::from(row.replicas_ready)))

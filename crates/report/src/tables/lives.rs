@@ -3,6 +3,7 @@
 use record::{NodeLife, PhaseSpan, ReplicaLife};
 use units::SimTime;
 
+use super::ByService;
 use crate::{RunReport, Table};
 
 const REPLICA_PHASES: [&str; 12] = [
@@ -25,14 +26,10 @@ const NODE_PHASES: [&str; 5] = ["launch", "boot", "device_plugin", "up", "draini
 
 /// One row per pod of the detailed replication, times in seconds since the start of the run.
 pub fn replicas_table(report: &RunReport<'_>) -> Table {
-    let rows: Vec<(&str, &ReplicaLife)> = report
-        .policies
-        .iter()
-        .flat_map(|policy| policy.detail.replicas.iter().map(|life| (policy.name(), life)))
-        .collect();
-    let each = || rows.iter().map(|&(_, life)| life);
-    let table = Table::default()
-        .text("policy", rows.iter().map(|&(policy, _)| policy))
+    let rows = ByService::of(report, |service| &service.replicas);
+    let each = || rows.each();
+    let table = rows
+        .whose(Table::default())
         .text("pod", each().map(|life| life.pod.to_string()))
         .text("node", each().map(nodes_of))
         .text("purchase", each().map(|life| life.purchase.map_or("", record::Purchase::name)))

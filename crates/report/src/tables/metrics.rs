@@ -2,19 +2,15 @@
 
 use record::MetricUse;
 
+use super::ByService;
 use crate::{RunReport, Table};
 
 /// One row per policy, controller and metric, of the first replication: how often it was read and with what result, and how old the
 /// samples behind its values were.
 pub fn metrics_table(report: &RunReport<'_>) -> Table {
-    let rows: Vec<(&str, &MetricUse)> = report
-        .policies
-        .iter()
-        .flat_map(|policy| policy.detail.metrics.iter().map(|used| (policy.name(), used)))
-        .collect();
-    let each = || rows.iter().map(|&(_, used)| used);
-    Table::default()
-        .text("policy", rows.iter().map(|&(policy, _)| policy))
+    let rows = ByService::of(report, |service| &service.metrics);
+    let each = || rows.each();
+    rows.whose(Table::default())
         .text("controller", each().map(|used| &used.controller))
         .text("metric", each().map(|used| &used.metric))
         .count("reads", each().map(|used| used.reads))

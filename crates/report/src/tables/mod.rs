@@ -16,7 +16,35 @@ pub use summary::{comparison_table, replications_table, summary_table};
 
 use units::SimTime;
 
-use crate::{CalendarStart, Table};
+use record::ServiceRecord;
+
+use crate::{CalendarStart, RunReport, Table};
+
+/// Rows of every service of every policy's detailed replication, with whose they are.
+struct ByService<'a, T> {
+    rows: Vec<(&'a str, &'a str, &'a T)>,
+    has_several_services: bool,
+}
+
+impl<'a, T> ByService<'a, T> {
+    fn of(report: &RunReport<'a>, rows: impl Fn(&'a ServiceRecord) -> &'a [T]) -> Self {
+        let services =
+            report.policies.iter().flat_map(|policy| policy.detail.services.iter().map(|one| (policy.name(), one)));
+        let rows = services
+            .flat_map(|(policy, service)| rows(service).iter().map(move |row| (policy, service.name.as_str(), row)));
+        Self { rows: rows.collect(), has_several_services: report.has_several_services() }
+    }
+
+    fn each(&self) -> impl Iterator<Item = &'a T> + Clone {
+        self.rows.iter().map(|&(_, _, row)| row)
+    }
+
+    /// Adds `policy`, and `service` where there are several.
+    fn whose(&self, table: Table) -> Table {
+        let table = table.text("policy", self.rows.iter().map(|row| row.0));
+        if self.has_several_services { table.text("service", self.rows.iter().map(|row| row.1)) } else { table }
+    }
+}
 
 /// Adds `time_s`, seconds since the start of the run, and `time` in ISO 8601 where the calendar is known.
 fn with_time(table: Table, start: Option<CalendarStart>, times: impl Iterator<Item = SimTime> + Clone) -> Table {

@@ -1,23 +1,18 @@
 //! `timeline`, `requests`, `ledger` and `latency_cdf`: the long tables of the detailed replication. `requests` is written while the run
 //! goes on, a stretch at a time ([`crate::RequestsPart`]); the others are made of its record.
 
-use record::{LedgerLine, RequestRow, TimelineRow};
+use record::{LedgerLine, RequestRow};
 use units::{SimDuration, SimTime};
 
-use super::with_time;
+use super::{ByService, with_time};
 use crate::{RunReport, Table};
 
 /// One row per policy and time step. Counts of requests are of the step, counts of things are at its end.
 pub fn timeline_table(report: &RunReport<'_>) -> Table {
-    let rows: Vec<(&str, &TimelineRow)> = report
-        .policies
-        .iter()
-        .flat_map(|policy| policy.detail.timeline.iter().map(|row| (policy.name(), row)))
-        .collect();
-    let each = || rows.iter().map(|&(_, row)| row);
+    let rows = ByService::of(report, |service| &service.timeline);
+    let each = || rows.each();
     let milliseconds = |nanos: u64| nanos as f64 / 1e6;
-    let table = Table::default().text("policy", rows.iter().map(|&(policy, _)| policy));
-    with_time(table, report.start, each().map(|row| row.start))
+    with_time(rows.whose(Table::default()), report.start, each().map(|row| row.start))
         .number("step_s", each().map(|row| row.step.as_secs_f64()))
         .count("arrivals", each().map(|row| row.arrivals))
         .count("completions", each().map(|row| row.completions))

@@ -1,9 +1,9 @@
 //! A made-up day with several policies: smooth traffic with a morning ramp and a spike, replicas that follow it with a lag.
 
 use record::{
-    BudgetDetail, BudgetStretch, BudgetWindow, Comparison, CostLedger, DecisionRow, ErrorBudget, GpuUse, Histogram,
-    Interval, MetricOutcome, MetricRow, MetricUse, NodeLife, PhaseSpan, PolicySummary, Purchase, ReplicaLife,
-    ReplicationSummary, RequestTotals, RunRecord, ScalingTotals, ServiceTotals, StepRow, TimelineRow, Verdict,
+    BudgetDetail, BudgetStretch, BudgetWindow, Comparison, DecisionRow, ErrorBudget, GpuUse, Histogram, Interval,
+    MetricOutcome, MetricRow, MetricUse, NodeLife, PhaseSpan, PolicySummary, Purchase, ReplicaLife, ReplicationSummary,
+    RunRecord, ScalingTotals, ServiceRecord, StepRow, TimelineRow, Verdict,
 };
 use report::{CalendarStart, PolicyOutcome, RunReport};
 use units::{NodeId, PodId, SimDuration, SimTime, Usd, UsdPerHour};
@@ -119,7 +119,7 @@ fn budget(summary: &PolicySummary, detail: &RunRecord) -> ErrorBudget {
         slo_attainment: summary.slo_attainment,
         burn_rate,
         spent_28d: Interval { low: burn_rate.low * 0.9, high: burn_rate.high * 1.1, ..burn_rate },
-        detail: (!detail.timeline.is_empty()).then(|| BudgetDetail {
+        detail: (!detail.services[0].timeline.is_empty()).then(|| BudgetDetail {
             measured: detail.measured,
             in_violation: SimDuration::from_secs(5_400),
             spent: burn_rate.mean / 28.0,
@@ -130,27 +130,9 @@ fn budget(summary: &PolicySummary, detail: &RunRecord) -> ErrorBudget {
 
 fn run(behavior: Behavior, seed: u64) -> RunRecord {
     let mut noise = Noise(seed + 7);
-    let mut record = RunRecord {
-        rollouts: Vec::new(),
-        policy: behavior.name.to_owned(),
-        replication: 0,
-        seed: 42,
-        digest: 0xabcd_0000 + seed,
-        measured: SimDuration::from_secs(86_400),
-        requests: RequestTotals::default(),
-        service: ServiceTotals::default(),
-        ledger: CostLedger::default(),
-        scaling: ScalingTotals {
-            scale_ups: 31,
-            scale_downs: 28,
-            spot_interruptions: u64::from(behavior.spot) * 3,
-            ..ScalingTotals::default()
-        },
-        timeline: Vec::new(),
-        decisions: Vec::new(),
-        replicas: Vec::new(),
-        nodes: Vec::new(),
-        request_rows: Vec::new(),
+    let service = ServiceRecord {
+        name: "vision".to_owned(),
+        scaling: ScalingTotals { scale_ups: 31, scale_downs: 28, ..ScalingTotals::default() },
         metrics: vec![MetricUse {
             controller: "hpa".to_owned(),
             metric: "cpu".to_owned(),
@@ -164,6 +146,16 @@ fn run(behavior: Behavior, seed: u64) -> RunRecord {
             ..MetricUse::default()
         }],
         remarks: vec!["hpa: cpu unread in 2 of 5760 passes, first at 00:00:00: no such metric".to_owned()],
+        ..ServiceRecord::default()
+    };
+    let mut record = RunRecord {
+        policy: behavior.name.to_owned(),
+        seed: 42,
+        digest: 0xabcd_0000 + seed,
+        measured: SimDuration::from_secs(86_400),
+        spot_interruptions: u64::from(behavior.spot) * 3,
+        services: vec![service],
+        ..RunRecord::default()
     };
     let mut queue = 0.0;
     for minute in 0..1_440 {
@@ -200,12 +192,12 @@ fn step(record: &mut RunRecord, behavior: Behavior, minute: usize, queue: &mut f
     for percentile in 0..100 {
         let shape = (f64::from(percentile) + 0.5) / 100.0;
         let value = p50 * 0.6 + (p99 - p50 * 0.6) * shape.powi(6) + 20.0 * shape;
-        record.service.latency.record_many((value * 1e6) as u64, served / 100);
+        record.services[0].totals.latency.record_many((value * 1e6) as u64, served / 100);
     }
-    record.requests.arrived += arrivals;
-    record.requests.completed += served;
-    record.service.slo_total += served;
-    record.service.slo_met += served - misses.min(served);
+    record.services[0].requests.arrived += arrivals;
+    record.services[0].requests.completed += served;
+    record.services[0].totals.slo_total += served;
+    record.services[0].totals.slo_met += served - misses.min(served);
     let minute_long = SimDuration::from_secs(60);
     let purchase = if behavior.spot { Purchase::Spot } else { Purchase::OnDemand };
     let price = UsdPerHour::from_dollars(if behavior.spot { PRICE * 0.42 } else { PRICE });
@@ -224,7 +216,7 @@ fn step(record: &mut RunRecord, behavior: Behavior, minute: usize, queue: &mut f
     bill(f64::from(behavior.standby), GpuUse::Standby, purchase);
     bill(f64::from(draining) + 0.01, GpuUse::Draining, purchase);
     bill(0.37, GpuUse::Unallocated, purchase);
-    record.timeline.push(TimelineRow {
+    record.services[0].timeline.push(TimelineRow {
         start: SimTime::from_secs(minute as u64 * 60),
         step: minute_long,
         arrivals,
@@ -241,6 +233,7 @@ fn step(record: &mut RunRecord, behavior: Behavior, minute: usize, queue: &mut f
         nodes_on_demand: ready,
         nodes_spot: 0,
         nodes_reserved: 0,
+        ready_ns: u128::from(ready) * 60_000_000_000,
         gpu_utilization: load,
         latency_p50_ns: (minute % 500 != 3).then_some((p50 * 1e6) as u64),
         latency_p99_ns: (minute % 500 != 3).then_some((p99 * 1e6) as u64),
@@ -270,9 +263,9 @@ fn lives(record: &mut RunRecord, behavior: Behavior, noise: &mut Noise) {
         let ready = (index != 5).then_some(now);
         phases.push(PhaseSpan { phase: "ready", start: now, end: now + SimDuration::from_secs(900) });
         if let Some(ready) = ready {
-            record.scaling.cold_start_ns.push(ready.since(created).as_nanos());
+            record.services[0].scaling.cold_start_ns.push(ready.since(created).as_nanos());
         }
-        record.replicas.push(ReplicaLife {
+        record.services[0].replicas.push(ReplicaLife {
             waits: Vec::new(),
             restarts: 0,
             pod: PodId(index),
@@ -312,7 +305,7 @@ fn lives(record: &mut RunRecord, behavior: Behavior, noise: &mut Noise) {
 }
 
 fn decisions(record: &mut RunRecord) {
-    record.decisions.push(DecisionRow {
+    record.services[0].decisions.push(DecisionRow {
         time: SimTime::from_secs(33_240),
         controller: "hpa".to_owned(),
         replicas_before: 9,
@@ -356,14 +349,14 @@ fn figures(detail: &RunRecord, replication: u32) -> ReplicationSummary {
     let bought = |purchase: Purchase| -> f64 {
         detail.ledger.lines().iter().filter(|line| line.purchase == purchase).map(|line| line.amount.as_f64()).sum()
     };
-    let quantile = |q: f64| detail.service.latency.quantile(q).unwrap_or(0) as f64 / 1e6;
+    let quantile = |q: f64| detail.services[0].totals.latency.quantile(q).unwrap_or(0) as f64 / 1e6;
     let total = detail.ledger.total().as_f64();
     ReplicationSummary {
         policy: detail.policy.clone(),
         replication,
-        requests: detail.requests.arrived,
-        completed: detail.requests.completed,
-        slo_attainment: detail.service.slo_met as f64 / detail.service.slo_total as f64,
+        requests: detail.services[0].requests.arrived,
+        completed: detail.services[0].requests.completed,
+        slo_attainment: detail.services[0].totals.slo_met as f64 / detail.services[0].totals.slo_total as f64,
         latency_ms_mean: 140.0,
         latency_ms_p50: quantile(0.5),
         latency_ms_p90: quantile(0.9),
@@ -373,7 +366,7 @@ fn figures(detail: &RunRecord, replication: u32) -> ReplicationSummary {
         latency_ms_max: quantile(1.0),
         queue_wait_ms_mean: f64::NAN,
         cost_usd: total,
-        cost_per_million_requests_usd: total / detail.requests.completed as f64 * 1e6,
+        cost_per_million_requests_usd: total / detail.services[0].requests.completed as f64 * 1e6,
         cost_serving_usd: cost(&[GpuUse::ServingBusy]),
         cost_idle_usd: cost(&[GpuUse::ServingIdle]),
         cost_cold_start_usd: cost(&[GpuUse::GpuLoad]),
@@ -385,7 +378,7 @@ fn figures(detail: &RunRecord, replication: u32) -> ReplicationSummary {
         gpu_hours: detail.ledger.gpu_ns() as f64 / 3.6e12,
         replicas_mean: 9.31,
         replicas_max: 16,
-        cold_starts: detail.scaling.cold_start_ns.len() as u64,
+        cold_starts: detail.services[0].scaling.cold_start_ns.len() as u64,
         cold_start_s_mean: 212.0,
         cold_start_s_p95: 301.0,
         cost_per_thousand_slo_met_usd: f64::NAN,
@@ -402,7 +395,7 @@ fn pooled(detail: &RunRecord, rows: &[ReplicationSummary]) -> PolicySummary {
         *dollars += 0.000_000_4;
     }
     let around = |mean: f64, half: f64| Interval { mean, low: mean - half, high: mean + half };
-    let latency: Histogram = detail.service.latency.clone();
+    let latency: Histogram = detail.services[0].totals.latency.clone();
     PolicySummary {
         replications: rows.len() as u32,
         slo_attainment: around(pooled.slo_attainment, (1.0 - pooled.slo_attainment) * 0.12),

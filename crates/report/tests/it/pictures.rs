@@ -84,9 +84,10 @@ fn policies_at_the_same_point_keep_separate_labels() {
 fn odd_runs_are_drawn_without_panic() {
     let mut day = day(&THREE);
     for detail in &mut day.details {
-        detail.timeline.truncate(1);
-        detail.service.slo_total = 0;
-        for row in &mut detail.timeline {
+        let service = &mut detail.services[0];
+        service.timeline.truncate(1);
+        service.totals.slo_total = 0;
+        for row in &mut service.timeline {
             (row.arrivals, row.latency_p50_ns, row.latency_p99_ns) = (0, None, None);
             row.step = SimDuration::from_secs(1);
         }

@@ -42,7 +42,7 @@ fn the_terminal_table_is_aligned_and_plain_where_it_must_be() {
 #[test]
 fn a_policy_with_a_metric_that_never_answered_is_marked_wherever_it_is_named() {
     let mut day = day(&THREE);
-    let used = &mut day.details[1].metrics[0];
+    let used = &mut day.details[1].services[0].metrics[0];
     (used.read, used.failed, used.empty_as_zero) = (0, 0, used.reads);
     day.summaries[1].pooled.metrics_silent = 1;
     let text = printed(&day, Format::Table, TerminalStyle::PLAIN);

@@ -5,7 +5,7 @@ use cluster::fleet::is_schedule;
 use cluster::spec::{
     ArtifactSpec, CacheSpec, ClusterAutoscalerSpec, ColdStartSpec, Consolidation, DisruptionBudget, FleetSpec,
     InterruptionModel, KarpenterSpec, LinkSpec, NodeLostSpec, NodeManager, NodePoolSpec, NodeTimings, OnDemandShare,
-    PhaseSpec, PodDisruptionBudget, PodSpec, PoolRules, RestoreSpec, Scheduling, SpotSpec,
+    PhaseSpec, PodDisruptionBudget, PodSpec, PoolRules, RestoreSpec, Scheduling, ServiceSpec, SpotSpec, WeightsSpec,
 };
 use units::{Bytes, Millicores, SimDuration, SimTime};
 use workload::Distribution as Drawn;
@@ -25,28 +25,31 @@ use super::{Context, RunWindow};
 const SECOND: SimDuration = SimDuration::from_secs(1);
 
 impl Context<'_> {
-    /// Everything that runs pods.
+    /// Everything that runs pods, and what those of the service go through there.
     pub(super) fn fleet(
         &mut self,
         spec: &ScenarioSpec,
-        pod: &PodSpec,
+        service: &mut ServiceSpec,
         window: &RunWindow,
     ) -> Result<FleetSpec, ScenarioError> {
-        let pod = &pod.largest_of_group();
+        let pod = &service.pod.largest_of_group();
         let manager = self.manager(&spec.nodes.manager)?;
         let pools =
             if matches!(manager, NodeManager::Serverless { .. }) { Vec::new() } else { self.pools(spec, pod, window)? };
         let spot = self.spot(&spec.spot, &pools, window)?;
-        let cold_start = self.cold_start(spec)?;
-        self.note_kills(pod, &cold_start);
+        let links = links(&spec.cold_start);
+        service.cold_start = self.cold_start(&spec.cold_start, &links)?;
+        self.note_kills(pod, &service.cold_start, &links);
+        let (timings, commitments) = (self.timings(spec)?, self.commitments(spec, &pools)?);
+        service.budgets = self.pod_budgets(&pod.labels)?;
         Ok(FleetSpec {
             manager,
-            timings: self.timings(spec)?,
-            cold_start,
+            timings,
+            links,
+            cache: spec.cold_start.model_cache.as_ref().map(|cache| self.cache(cache)).transpose()?,
             spot,
-            commitments: self.commitments(spec, &pools)?,
+            commitments,
             pools,
-            budgets: self.pod_budgets(&pod.labels)?,
             scheduling: match spec.nodes.scheduling {
                 SchedulingFile::LeastAllocated => Scheduling::LeastAllocated,
                 SchedulingFile::MostAllocated => Scheduling::MostAllocated,
@@ -298,20 +301,10 @@ impl Context<'_> {
         Ok(budgets)
     }
 
-    fn cold_start(&mut self, spec: &ScenarioSpec) -> Result<ColdStartSpec, ScenarioError> {
-        let file = &spec.cold_start;
-        let links: Vec<LinkSpec> = file
-            .links
-            .iter()
-            .map(|link| LinkSpec {
-                name: link.name.clone(),
-                bytes_per_second: link.bandwidth.0,
-                per_node: link.per_node,
-            })
-            .collect();
+    fn cold_start(&mut self, file: &ColdStartFile, links: &[LinkSpec]) -> Result<ColdStartSpec, ScenarioError> {
         let preset = file.preset.as_deref().map(|name| self.preset(name)).transpose()?;
         let phase = |phase: &Option<PhaseFile>, key: &str| match phase {
-            Some(phase) => self.phase(phase, &links, &format!("spec.coldStart.{key}")),
+            Some(phase) => self.phase(phase, links, &format!("spec.coldStart.{key}")),
             None => Ok(PhaseSpec::Time(usual(preset, key))),
         };
         let cold_start = ColdStartSpec {
@@ -321,12 +314,21 @@ impl Context<'_> {
             cuda_warm_up: phase(&file.cuda_warm_up, "cudaWarmUp")?,
             streaming_load: file.streaming_load,
             image_pre_pulled: file.image_pre_pulled,
-            model_cache: file.model_cache.as_ref().map(|cache| self.cache(cache)).transpose()?,
-            restore: self.restore(file, preset, &links)?,
-            links: links.clone(),
+            weights: file.model_cache.as_ref().map(|cache| self.weights(cache)).transpose()?,
+            restore: self.restore(file, preset, links)?,
         };
         self.notes.extend(preset.map(preset_note));
         Ok(cold_start)
+    }
+
+    fn weights(&self, file: &CacheFile) -> Result<WeightsSpec, ScenarioError> {
+        if file.releases.windows(2).any(|pair| pair[1].0 <= pair[0].0) {
+            return Err(self.inconsistent("spec.coldStart.modelCache.releases", "times must ascend"));
+        }
+        Ok(WeightsSpec {
+            bytes: Bytes(file.model.0),
+            releases: file.releases.iter().map(|time| SimTime::ZERO + time.duration()).collect(),
+        })
     }
 
     fn cache(&self, file: &CacheFile) -> Result<CacheSpec, ScenarioError> {
@@ -339,18 +341,13 @@ impl Context<'_> {
             let gap = self.distribution(&artifact.every, &format!("{path}.others[{index}].every"))?;
             Ok(ArtifactSpec { name: artifact.name.clone(), bytes: Bytes(artifact.size.0), gap })
         };
-        if file.releases.windows(2).any(|pair| pair[1].0 <= pair[0].0) {
-            return Err(self.inconsistent(&format!("{path}.releases"), "times must ascend"));
-        }
         Ok(CacheSpec {
             size: Bytes(file.size.0),
-            model: Bytes(file.model.0),
             sync_period: file
                 .sync_period
                 .map(|period| self.at_least(period, SECOND, &format!("{path}.syncPeriod")))
                 .transpose()?,
             others: file.others.iter().enumerate().map(other).collect::<Result<_, _>>()?,
-            releases: file.releases.iter().map(|time| SimTime::ZERO + time.duration()).collect(),
         })
     }
 
@@ -477,4 +474,13 @@ fn preset_note(preset: &ColdStartPreset) -> String {
         "cold start `{}`: {}; sources with `scalelab calibrate preset {}`",
         preset.name, preset.description, preset.name
     )
+}
+
+fn links(file: &ColdStartFile) -> Vec<LinkSpec> {
+    let link = file.links.iter().map(|link| LinkSpec {
+        name: link.name.clone(),
+        bytes_per_second: link.bandwidth.0,
+        per_node: link.per_node,
+    });
+    link.collect()
 }

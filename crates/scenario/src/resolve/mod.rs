@@ -3,6 +3,7 @@
 mod adapter;
 mod asked;
 mod availability;
+mod beside;
 mod buffer;
 mod cloud;
 mod compute_class;
@@ -96,7 +97,7 @@ impl ScenarioFile {
         let mut service = context.service(spec)?;
         context.hold_against_flags(spec, &service.pod)?;
         let window = RunWindow { start: start.timestamp(), date: start.date(), length: duration };
-        let fleet = context.fleet(spec, &service.pod, &window)?;
+        let fleet = context.fleet(spec, &mut service, &window)?;
         let Arrivals { traffic, history, before } = context.traffic(spec, &start)?;
         (service.traffic, service.history, service.slo) = (traffic, history, context.slo(spec)?);
         let mut policies = context.policies(spec, &service)?;

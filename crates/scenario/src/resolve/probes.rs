@@ -34,10 +34,10 @@ impl Context<'_> {
     }
 
     /// Says how many starts the startup or liveness probe will cut short.
-    pub(super) fn note_kills(&mut self, pod: &PodSpec, cold: &ColdStartSpec) {
+    pub(super) fn note_kills(&mut self, pod: &PodSpec, cold: &ColdStartSpec, links: &[LinkSpec]) {
         let Some(probe) = pod.probes.killer() else { return };
         let name = if pod.probes.startup.is_some() { "startupProbe" } else { "livenessProbe, without a startupProbe," };
-        let mut starts = starts(pod, cold);
+        let mut starts = starts(pod, cold, links);
         let mut dice = Stream::new(SEED, Purpose::Phase, 0);
         let killed = starts.iter().filter(|length| **length > killed_after(probe, dice.uniform())).count();
         let share = killed as f64 / starts.len() as f64;
@@ -59,15 +59,15 @@ impl Context<'_> {
 }
 
 /// Lengths in seconds from the start of a container to its first answer, with nothing cached.
-fn starts(pod: &PodSpec, cold: &ColdStartSpec) -> Vec<f64> {
+fn starts(pod: &PodSpec, cold: &ColdStartSpec, links: &[LinkSpec]) -> Vec<f64> {
     let mut dice = Stream::new(SEED, Purpose::ColdStart, 0);
     let everywhere = cold.restore.as_ref().filter(|restore| restore.everywhere);
     let start = |dice: &mut Stream| {
         if let Some(restore) = everywhere {
-            return length(&restore.length, &cold.links, dice);
+            return length(&restore.length, links, dice);
         }
         let [download, load, warm_up] =
-            [&cold.model_download, &cold.gpu_load, &cold.cuda_warm_up].map(|phase| length(phase, &cold.links, dice));
+            [&cold.model_download, &cold.gpu_load, &cold.cuda_warm_up].map(|phase| length(phase, links, dice));
         let loaded = match (pod.probes.downloads_first, cold.streaming_load) {
             (true, _) => load,
             (false, true) => download.max(load),

@@ -113,9 +113,9 @@ fn a_budget_binds_only_the_pods_it_selects() {
         )
     };
     let bound = load_text(&deployed(&budget("web"))).unwrap();
-    assert_eq!(bound.spec.fleet.budgets, [PodDisruptionBudget::UnavailableMaxPercent(25.0)]);
+    assert_eq!(bound.spec.services[0].budgets, [PodDisruptionBudget::UnavailableMaxPercent(25.0)]);
     let free = load_text(&deployed(&budget("other"))).unwrap();
-    assert!(free.spec.fleet.budgets.is_empty());
+    assert!(free.spec.services[0].budgets.is_empty());
     assert_snapshot!(free.notes.last().unwrap(), @"ignored: scenario.yaml: PodDisruptionBudget/b: selects no pod of the service");
 }
 

@@ -116,9 +116,10 @@ fn cold(block: &str) -> String {
 fn a_cache_holds_other_models_and_versions_too() {
     let cache = "    modelCache:\n      size: 100GB\n      model: 16GB\n      others:\n      - {name: adapter, size: 2GB, every: {exponential: {mean: 10m}}}\n      releases: [1h, 2h]\n";
     let loaded = load_text(&cold(cache)).unwrap();
-    let spec = loaded.spec.fleet.cold_start.model_cache.unwrap();
+    let spec = loaded.spec.fleet.cache.unwrap();
     assert_eq!((spec.others[0].name.as_str(), spec.others[0].bytes), ("adapter", Bytes(2_000_000_000)));
-    assert_eq!(spec.releases, [SimTime::from_secs(3_600), SimTime::from_secs(7_200)]);
+    let weights = loaded.spec.services[0].cold_start.weights.clone().unwrap();
+    assert_eq!(weights.releases, [SimTime::from_secs(3_600), SimTime::from_secs(7_200)]);
     assert_snapshot!(message(&cold(&cache.replacen("[1h, 2h]", "[2h, 1h]", 1))), @"scenario.yaml:23:17: spec.coldStart.modelCache.releases: times must ascend");
     let twice = cache.replacen("      releases", "      - {name: adapter, size: 1GB, every: 5m}\n      releases", 1);
     assert_snapshot!(message(&cold(&twice)), @"scenario.yaml:23:16: spec.coldStart.modelCache.others[1].name: two artifacts are called `adapter`");
@@ -127,10 +128,10 @@ fn a_cache_holds_other_models_and_versions_too() {
 #[test]
 fn a_restore_is_written_or_comes_with_its_preset() {
     let loaded = load_text(&cold("    preset: vllm-8b-h100-sleep\n")).unwrap();
-    let restore = loaded.spec.fleet.cold_start.restore.unwrap();
+    let restore = loaded.spec.services[0].cold_start.restore.clone().unwrap();
     assert!(!restore.everywhere && matches!(restore.length, PhaseSpec::Time(Distribution::Constant(13.0))));
     let written = "    links: [{name: nvme, bandwidth: 5GB/s, perNode: true}]\n    restore:\n      length: {transfer: {size: 40GB, links: [nvme]}}\n      on: everyNode\n";
-    let restore = load_text(&cold(written)).unwrap().spec.fleet.cold_start.restore.unwrap();
+    let restore = load_text(&cold(written)).unwrap().spec.services[0].cold_start.restore.clone().unwrap();
     assert!(restore.everywhere && matches!(restore.length, PhaseSpec::Transfer { bytes: Bytes(40_000_000_000), .. }));
     assert_snapshot!(message(&cold(&written.replacen("everyNode", "someNodes", 1))), @"scenario.yaml:21:11: spec.coldStart.restore.on: unknown choice `someNodes` (one of: usedNodes, everyNode)");
 }

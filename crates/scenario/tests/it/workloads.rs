@@ -177,7 +177,7 @@ fn what_a_group_asks_for_that_is_not_modelled_is_refused_at_its_place() {
     };
     assert_snapshot!(refused(&budget("worker-index: '0'")), @"scenario.yaml:33:37: spec.selector: selects some pods of LeaderWorkerSet/llm only, of whose groups of 2 pods none serves without the others; select all by `leaderworkerset.sigs.k8s.io/name`; it would change the result and is not modelled");
     let found = loaded("static: {replicas: 1}", &budget("name: llm"));
-    assert_eq!((found.spec.fleet.budgets.len(), said(&found).as_str()), (1, ""));
+    assert_eq!((found.spec.services[0].budgets.len(), said(&found).as_str()), (1, ""));
 }
 
 #[test]
