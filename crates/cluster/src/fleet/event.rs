@@ -221,7 +221,7 @@ pub enum Notice {
 
 impl Notice {
     /// The pod it is about, if it is about one.
-    pub const fn pod(self) -> Option<PodId> {
+    pub fn pod(self) -> Option<PodId> {
         match self {
             Self::Scheduled { pod, .. }
             | Self::Joined { pod, .. }
@@ -235,7 +235,7 @@ impl Notice {
             | Self::Killed { pod }
             | Self::Lost { pod, .. }
             | Self::Broken { pod, .. } => Some(pod),
-            Self::NodeUp { .. } | Self::NodeGone { .. } | Self::LaunchFailed { .. } | Self::NodeInterrupted { .. } => {
+            Self::NodeUp { .. } | Self::NodeGone { .. } | Self::NodeInterrupted { .. } | Self::LaunchFailed { .. } => {
                 None
             }
         }
