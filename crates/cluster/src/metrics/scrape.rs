@@ -8,6 +8,7 @@ use promql::{Labels, ScrapeTarget, TargetId, Value};
 use units::{NodeId, PodId, SimDuration, SimTime};
 use workload::{Purpose, Stream};
 
+use super::gpu::Holder;
 use super::plan::{Figure, Shown, exposed};
 use super::process::Process;
 use super::tenant::process_of;
@@ -108,7 +109,13 @@ impl Pipeline {
         // A target of the cluster shows each pod as the service does whose it is.
         let is_of = |series: &&Shown| subject.service().is_none_or(|service| service == series.service);
         for series in shown.iter().filter(is_of) {
-            let shown = exposed(series, |variable| self.fill(variable, (subject, series.service), exporter));
+            let fill = |variable| self.fill(variable, (subject, series.service), exporter);
+            let shown = match subject {
+                Subject::Worker(replica, place) => {
+                    exposed(&series.of_container(&self.first_container(replica, place)), fill)
+                }
+                _ => exposed(series, fill),
+            };
             let Some(labels) = scrape.stored_labels(&shown) else { continue };
             if self.readers.wants(&labels) {
                 let column = Column::of(series);
@@ -127,34 +134,50 @@ impl Pipeline {
                 let node = process_of(&self.tenants, pod).and_then(|process| process.node);
                 match (variable, node) {
                     (Variable::Gpu | Variable::GpuUuid | Variable::GpuModel, Some(node)) => {
-                        let gpu = self.devices.first_of(pod, node);
+                        let holder = Holder { replica: pod, place: 0 };
+                        let gpu = self.devices.first_of(holder, node);
                         gpu.map_or_else(String::new, |gpu| {
-                            self.fill(variable, (Subject::Gpu(node, gpu, Some(pod)), service), exporter)
+                            self.fill(variable, (Subject::Gpu(node, gpu, Some(holder)), service), exporter)
                         })
                     }
                     (Variable::Gpu | Variable::GpuUuid | Variable::GpuModel, None) => String::new(),
                     _ => names.of_pod(variable, pod, node),
                 }
             }
+            Subject::Worker(replica, place) => {
+                names.of_worker(variable, (replica, place), self.worker_node(replica, place))
+            }
             Subject::Node(node) => self.names.of_node(variable, node, Some(exporter)),
             Subject::Gpu(node, gpu, holder) => match variable {
                 Variable::Gpu => gpu.to_string(),
                 Variable::GpuUuid => self.names.gpu(node, gpu),
                 Variable::GpuModel => self.devices.product(node),
-                Variable::HolderPod => {
-                    holder.map_or_else(String::new, |pod| self.tenants[pod.service()].names.pod(pod))
-                }
-                Variable::HolderNamespace => {
-                    holder.map_or_else(String::new, |pod| self.tenants[pod.service()].service.namespace.clone())
-                }
+                Variable::HolderPod => holder.map_or_else(String::new, |Holder { replica, place }| {
+                    let names = &self.tenants[replica.service()].names;
+                    if place == 0 { names.pod(replica) } else { names.of_worker(Variable::Pod, (replica, place), None) }
+                }),
+                Variable::HolderNamespace => holder.map_or_else(String::new, |Holder { replica, .. }| {
+                    self.tenants[replica.service()].service.namespace.clone()
+                }),
                 Variable::HolderContainer => {
-                    let first = holder.and_then(|pod| self.tenants[pod.service()].service.pod.containers.first());
-                    first.map_or_else(String::new, |container| container.name.clone())
+                    holder.map_or_else(String::new, |Holder { replica, place }| self.first_container(replica, place))
                 }
                 other => self.names.of_node(other, node, Some(exporter)),
             },
             Subject::Gateway(_) | Subject::Cluster => names.of_service(variable),
         }
+    }
+
+    /// Name of the first container of a replica's pod: its leader's, or a worker's.
+    fn first_container(&self, replica: PodId, place: u32) -> String {
+        let pod = &self.tenants[replica.service()].service.pod;
+        let workers = pod.group.as_ref().filter(|_| place > 0).map(|group| &group.worker_containers);
+        workers.unwrap_or(&pod.containers).first().map_or_else(String::new, |container| container.name.clone())
+    }
+
+    fn worker_node(&self, replica: PodId, place: u32) -> Option<NodeId> {
+        let workers = &process_of(&self.tenants, replica)?.workers;
+        workers.iter().find(|(known, _)| *known == place).map(|(_, node)| *node)
     }
 
     fn scrape_target(&self, plan: usize, subject: Subject) -> ScrapeTarget {
@@ -366,7 +389,9 @@ impl Pipeline {
                 pods.into_iter().map(pod_key).collect()
             }
             (Scope::Pod, _) => living.filter(listens).map(pod_key).collect(),
-            (Scope::PodObject, _) => living.map(pod_key).collect(),
+            (Scope::PodObject, _) => {
+                living.flat_map(|pod| std::iter::once(pod_key(pod)).chain(self.workers(pod, world))).collect()
+            }
             (Scope::Node, _) => {
                 let nodes = world.fleet.live_nodes();
                 let registered = nodes.filter(|&node| world.fleet.node_view(node).registered.is_some());
@@ -376,6 +401,13 @@ impl Pipeline {
             (Scope::Gpu, _) => world.fleet.live_nodes().flat_map(|node| self.gpus_of(node)).collect(),
             _ => Vec::new(),
         }
+    }
+
+    /// The other pods of a replica's group, as far as they are there.
+    fn workers(&self, replica: PodId, world: &World<'_>) -> impl Iterator<Item = Key> {
+        let size = self.tenants[replica.service()].service.pod.group.as_ref().map_or(1, |group| group.size);
+        let there = (1..size).filter(move |&place| world.fleet.worker(replica, place).is_some());
+        there.map(move |place| (Scope::PodObject, Subject::Worker(replica, place), self.worker_node(replica, place)))
     }
 
     fn gpus_of(&self, node: NodeId) -> impl Iterator<Item = Key> + '_ {

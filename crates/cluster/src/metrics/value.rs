@@ -5,32 +5,35 @@
 use exporters::{Appears, HistogramPart, HistogramSignal, Kind, Signal};
 use units::{NodeId, PodId, SimDuration, SimTime};
 
-use super::gpu::Devices;
+use super::gpu::{Devices, Holder};
 use super::plan::{Figure, Shown};
 use super::process::Process;
 use super::tenant::{Tenant, process_of};
 use super::usage::Usage;
 use super::world::{PodSeen, ServiceView, World};
 use crate::flow::{Failure, InHand, LatencyLog, Load, Slot};
+use crate::model::PodObject;
 use crate::spec::{ServiceModel, SimulationSpec};
 
 /// What a series is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Subject {
     Pod(PodId),
+    /// A pod of a replica's group besides its leader, by its place there.
+    Worker(PodId, u32),
     /// That of a service, by number.
     Gateway(usize),
     Cluster,
     Node(NodeId),
     /// A GPU of a node, by index, with who holds it.
-    Gpu(NodeId, u32, Option<PodId>),
+    Gpu(NodeId, u32, Option<Holder>),
 }
 
 impl Subject {
     /// The service it is of; nothing if it is the cluster's.
     pub fn service(self) -> Option<usize> {
         match self {
-            Self::Pod(pod) => Some(pod.service()),
+            Self::Pod(pod) | Self::Worker(pod, _) => Some(pod.service()),
             Self::Gateway(service) => Some(service),
             Self::Cluster | Self::Node(_) | Self::Gpu(..) => None,
         }
@@ -158,7 +161,14 @@ impl<'w> Source<'_, 'w> {
         }
         match (signal.scope(), subject) {
             (Scope::Pod, Subject::Pod(pod)) => self.pod_value(signal, pod, before),
-            (Scope::PodObject, Subject::Pod(pod)) => self.object_value(signal, pod),
+            (Scope::PodObject, Subject::Pod(pod)) => {
+                let object = self.view().pods.object(pod);
+                self.object_value(signal, object)
+            }
+            (Scope::PodObject, Subject::Worker(replica, place)) => {
+                let object = self.world.worker((replica, place), self.fixed.before);
+                object.map_or(f64::NAN, |object| self.object_value(signal, object))
+            }
             (Scope::Gateway, _) => self.gateway_value(signal),
             (Scope::Cluster, _) => self.cluster_value(signal),
             (Scope::Node, Subject::Node(node) | Subject::Gpu(node, ..)) => self.node_value(signal, node),
@@ -417,6 +427,7 @@ impl<'w> Source<'_, 'w> {
             S::ReplicasStarting => counts.starting,
             S::ReplicasTerminating => counts.draining,
             S::ReplicasUnavailable => counts.status.saturating_sub(counts.ready),
+            S::PodsPending if self.tenants[self.service].service.pod.group.is_some() => fleet.pods_waiting(),
             S::PodsPending => pods.living().iter().filter(|&&pod| pods.object(pod).scheduled.is_none()).count() as u32,
             S::NodesReady => nodes().filter(|node| node.is_up).count() as u32,
             S::NodesStarting => fleet.live_nodes().count() as u32 - nodes().filter(|node| node.is_up).count() as u32,
@@ -432,9 +443,8 @@ impl<'w> Source<'_, 'w> {
         f64::from(count)
     }
 
-    fn object_value(&mut self, signal: Signal, pod: PodId) -> f64 {
+    fn object_value(&self, signal: Signal, object: PodObject) -> f64 {
         use Signal as S;
-        let object = self.view().pods.object(pod);
         let flag = |is_set: bool| f64::from(u8::from(is_set));
         let time = |at: Option<SimTime>| at.map_or(f64::NAN, |at| self.fixed.unix(at));
         match signal {
