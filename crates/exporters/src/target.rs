@@ -189,6 +189,8 @@ pub enum Appears {
     FirstEvent,
     /// Only while its signal is 1 or known (Kubernetes' timestamps, `kube_pod_status_unschedulable`).
     WhileTrue,
+    /// Only while a replica is ready.
+    WhileReady,
 }
 
 /// One series, or one per object of its scope.
@@ -242,6 +244,8 @@ pub struct Target {
     pub labels: Vec<Label>,
     /// Time between scrapes.
     pub interval: SimDuration,
+    /// How old the figures are that a scrape finds.
+    pub delay: SimDuration,
     /// Whether shown labels win over the target's.
     pub honor_labels: bool,
     /// What becomes of each series before it is stored (`metricRelabelings`).

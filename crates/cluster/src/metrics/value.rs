@@ -136,6 +136,11 @@ impl Source<'_, '_> {
         }
     }
 
+    /// Whether a replica is ready.
+    fn has_ready(&mut self) -> bool {
+        self.signal(Signal::ReplicasReady, Subject::Cluster, &Before::default()) > 0.0
+    }
+
     fn signal(&mut self, signal: Signal, subject: Subject, before: &Before) -> f64 {
         use exporters::Scope;
         if let Signal::Histogram(family, part) = signal {
@@ -454,6 +459,13 @@ impl Column {
             Appears::WithProcess => value,
             Appears::WhileTrue => {
                 if value > 0.0 {
+                    value
+                } else {
+                    promql::storage::MISSING
+                }
+            }
+            Appears::WhileReady => {
+                if source.has_ready() {
                     value
                 } else {
                     promql::storage::MISSING

@@ -13,6 +13,7 @@ mod examples;
 mod flags;
 mod fleet;
 mod implied;
+mod interceptor;
 mod karpenter_pool;
 mod keda;
 mod left_out;
