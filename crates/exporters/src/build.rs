@@ -272,6 +272,7 @@ pub fn appears_text(appears: Appears) -> &'static str {
         Appears::WithProcess => "with the process, at 0",
         Appears::FirstEvent => "with its first event",
         Appears::WhileTrue => "only while it holds",
+        Appears::WhileFlowing => "from the first request on, until its flow was idle for 5 min",
         Appears::WhileReady => "only while a replica is ready",
     }
 }

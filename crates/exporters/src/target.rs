@@ -191,6 +191,8 @@ pub enum Appears {
     WhileTrue,
     /// Only while a replica is ready.
     WhileReady,
+    /// With the first request, until none came or waited for five minutes: llm-d's endpoint picker forgets idle flows.
+    WhileFlowing,
 }
 
 /// One series, or one per object of its scope.

@@ -103,8 +103,13 @@ impl Pipeline {
             let shown = exposed(series, |variable| self.fill(variable, subject, exporter));
             let Some(labels) = scrape.stored_labels(&shown) else { continue };
             if self.readers.wants(&labels) {
-                let column =
-                    Column { figure: series.figure, kind: series.kind, appears: series.appears, is_born: false };
+                let column = Column {
+                    figure: series.figure,
+                    kind: series.kind,
+                    appears: series.appears,
+                    is_born: false,
+                    flow: super::value::FlowSeen::default(),
+                };
                 found.0.push(labels);
                 found.1.push(column);
             }

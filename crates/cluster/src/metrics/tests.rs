@@ -351,6 +351,22 @@ fn figures_that_come_late_are_seen_as_they_were() {
 }
 
 #[test]
+fn an_idle_flow_is_forgotten_after_five_minutes_and_comes_back() {
+    let queue = Series { appears: Appears::WhileFlowing, ..series("queue", Signal::GatewayQueue) };
+    let target = Target { of: TargetOf::Gateway, ..pod_target(vec![queue]) };
+    let mut stage = Stage::asking(&spec(&[100, 900], vec![target]), &["queue"]);
+    stage.ready_pod();
+    stage.run_to(at(95));
+    assert_eq!(stage.ask("queue"), []);
+    stage.run_to(at(380));
+    assert_eq!(stage.value("queue"), 0.0);
+    stage.run_to(at(430));
+    assert_eq!(stage.ask("queue"), []);
+    stage.run_to(at(915));
+    assert_eq!(stage.value("queue"), 0.0);
+}
+
+#[test]
 fn a_series_of_ready_replicas_is_absent_without_one() {
     let ready = Series { appears: Appears::WhileReady, per: Scope::Gateway, ..series("backlog", Signal::QueueLength) };
     let target = Target { of: TargetOf::Gateway, ..pod_target(vec![ready]) };

@@ -447,6 +447,17 @@ pub(super) struct Column {
     pub kind: Kind,
     pub appears: Appears,
     pub is_born: bool,
+    pub flow: FlowSeen,
+}
+
+/// How long the endpoint picker keeps a flow of requests that is idle.
+const IDLE_FLOW: SimDuration = SimDuration::from_secs(300);
+
+/// When requests came or waited last, as scrapes saw it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct FlowSeen {
+    arrivals: u64,
+    last: Option<SimTime>,
 }
 
 impl Column {
@@ -463,6 +474,14 @@ impl Column {
                 } else {
                     promql::storage::MISSING
                 }
+            }
+            Appears::WhileFlowing => {
+                let (now, arrivals) = (source.world.now, source.at_gateway().arrivals());
+                if arrivals > self.flow.arrivals || value > 0.0 {
+                    self.flow = FlowSeen { arrivals, last: Some(now) };
+                }
+                let is_kept = self.flow.last.is_some_and(|last| now.since(last) < IDLE_FLOW);
+                if is_kept { value } else { promql::storage::MISSING }
             }
             Appears::WhileReady => {
                 if source.has_ready() {
