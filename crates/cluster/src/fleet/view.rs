@@ -39,7 +39,7 @@ impl Fleet {
             gpu_product: &offer.gpu_product,
             registered: boot_end.or(state.launched).filter(|_| is_registered),
             is_up: matches!(state.state, NodeState::Up | NodeState::Draining),
-            gpus_held: state.used() * self.classes[0].pod.gpus,
+            gpus_held: state.held[super::room::GPUS] as u32,
         }
     }
 

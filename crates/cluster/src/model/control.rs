@@ -236,7 +236,7 @@ impl Cluster<'_> {
         let wanted = self.controllers.desired;
         if let Some(pause) = self.policy.pause_pods.filter(|pause| pause.percent > 0 && wanted != before) {
             let now = self.in_run(now);
-            self.fleet.keep_pause_pods(pause.count_at(wanted), now, &mut self.out);
+            self.fleet.keep_pause_pods(0, pause.count_at(wanted), now, &mut self.out);
         }
     }
 
@@ -338,7 +338,7 @@ impl Cluster<'_> {
             Action::Hold => {}
             Action::Scale(replicas) => {
                 self.controllers.desired = replicas;
-                self.fleet.want_replicas(replicas);
+                self.fleet.want_replicas(0, replicas);
             }
             Action::Floor(replicas) => self.controllers.floor = replicas,
             Action::Standby(replicas) => self.controllers.standby = Some(replicas),

@@ -132,18 +132,18 @@ impl Cluster<'_> {
     /// The state at time zero: initial replicas ready, standbys warm, every clock ticking.
     fn start(&mut self, agenda: &mut Agenda<Event>) {
         self.fleet.start_calendar_at(self.spec.start_unix_seconds);
-        self.fleet.keep_standbys_on_demand(self.policy.warm_pool.as_ref().is_some_and(|pool| pool.on_demand));
+        self.fleet.keep_standbys_on_demand(0, self.policy.warm_pool.as_ref().is_some_and(|pool| pool.on_demand));
         self.fleet.start(&mut self.out);
         let actives = self.actives_at_start;
         self.controllers.desired = actives;
         self.recorder.desired_changed(agenda.now(), actives);
-        self.fleet.want_replicas(actives);
+        self.fleet.want_replicas(0, actives);
         (0..actives).for_each(|_| self.create_ready(Role::Active));
         (0..self.standby_size()).for_each(|_| self.create_ready(Role::Standby));
         if let Some(pause) = self.policy.pause_pods {
-            self.fleet.preempt_after(pause.preemption);
-            self.fleet.keep_room_only(pause.is_room);
-            self.fleet.start_pause_pods(pause.count_at(actives), SimTime::ZERO, &mut self.out);
+            self.fleet.preempt_after(0, pause.preemption);
+            self.fleet.keep_room_only(0, pause.is_room);
+            self.fleet.start_pause_pods(0, pause.count_at(actives), SimTime::ZERO, &mut self.out);
         }
         self.take_notices(agenda);
         self.schedule_clocks(agenda);
