@@ -1,15 +1,18 @@
 //! How long before time zero a run must begin for its metrics to be those of a service that has been running, and what arrives then.
 
+mod made;
+
 use std::sync::Arc;
 
-use policy::MetricQuery;
 use policy::hpa::HpaSpec;
 use policy::keda::{Keda, Setting};
+use policy::{MetricQuery, SignalQuery};
 use promql::adapter::Adapter;
 use promql::{Options, Query};
 use units::SimDuration;
 use workload::{RateCurve, Traffic};
 
+use self::made::Made;
 use crate::spec::{ControllerSpec, MetricsSpec, ServiceModel, ServicePolicy, ServiceSpec, SimulationSpec};
 
 /// Share of what the replicas of the start can serve that arrives before the run at most, unless its rate is stated: a service that
@@ -21,6 +24,8 @@ const DOWNSCALE_WINDOW: SimDuration = SimDuration::from_secs(300);
 const REHEARSAL_MAX: SimDuration = SimDuration::from_secs(1_800);
 /// The first pass seeds a memory with what it finds, which must be forgotten by time zero.
 const FIRST_PASS: SimDuration = SimDuration::from_secs(30);
+/// GKE's adapter looks at this much.
+const GKE_WINDOW_MS: i64 = 300_000;
 const MINUTE: SimDuration = SimDuration::from_secs(60);
 
 /// What the metrics of an experiment need to have behind them at time zero.
@@ -93,27 +98,54 @@ fn longest_window(spec: &HpaSpec) -> SimDuration {
     stated.fold(DOWNSCALE_WINDOW, SimDuration::max)
 }
 
-/// The longest way from what happens to what a query answers: exporter, scrape, range, list of the adapter, and two scrapes more for
-/// the first difference.
+/// The longest way from what happens to what a query answers: exporter, scrape, range, recording rules, list of the adapter, and two
+/// scrapes more for the first difference.
 fn ranges(queries: &[MetricQuery], service: &ServiceSpec, metrics: &MetricsSpec) -> SimDuration {
-    let millis = |duration: SimDuration| (duration.as_nanos() / 1_000_000) as i64;
     // An instant selector needs one sample, not all that the lookback would show.
     let options = Options { lookback_ms: millis(metrics.scrape_interval), ..Options::default() };
+    let made = Made::of(metrics, &service.targets, options);
     let asked = queries.iter().filter_map(|query| match query {
-        MetricQuery::PromQl { expression } => Query::compile(expression).ok()?.lookbehind_ms(options),
+        MetricQuery::PromQl { expression } => made.behind_query_ms(&Query::compile(expression).ok()?),
+        MetricQuery::Signal(signal) => Some(millis(signal_behind(*signal))),
         _ => None,
     });
-    let is_custom = |query: &MetricQuery| matches!(query, MetricQuery::Pods { .. } | MetricQuery::Object { .. });
-    let reads_adapter = queries.iter().any(|query| is_custom(query) || is_external(query));
-    let listed = metrics.adapter.as_ref().filter(|_| reads_adapter).and_then(|rules| {
+    let names: Vec<&str> = queries.iter().filter_map(api_name).collect();
+    let listed = metrics.adapter.as_ref().filter(|_| !names.is_empty()).and_then(|rules| {
         let relist = millis(metrics.adapter_relist);
-        Some(Adapter::new(rules, relist, options).ok()?.lookbehind_ms()?.max(relist))
+        let adapter = Adapter::new(rules, relist, options).ok()?;
+        let behind = adapter.lookbehind_ms()?.max(relist);
+        let adapter = adapter.only(names.iter().copied());
+        Some(behind.saturating_add(made.behind_names_ms(&|name| adapter.wants_name(name))))
     });
-    let behind = asked.chain(listed).max().unwrap_or(0).max(0);
+    let of_gke = names
+        .iter()
+        .filter_map(|name| metrics.gke.metrics.get(*name))
+        .map(|metric| GKE_WINDOW_MS.saturating_add(made.behind_names_ms(&|name| metric.wants_name(name))));
+    let behind = asked.chain(listed).chain(of_gke).max().unwrap_or(0).max(0);
     let behind = SimDuration::from_millis(behind.unsigned_abs());
     let intervals = service.targets.iter().map(|target| target.interval);
     let interval = intervals.fold(metrics.scrape_interval, SimDuration::max);
     behind + metrics.dcgm_interval.max(metrics.resource_resolution) + interval * 2
+}
+
+/// How long ago what a reading of the service tells may have been.
+fn signal_behind(query: SignalQuery) -> SimDuration {
+    let over = if query.signal.is_rate() { query.over } else { SimDuration::ZERO };
+    over + query.every + query.delay
+}
+
+/// Name of a metric of the custom or external metrics API.
+fn api_name(query: &MetricQuery) -> Option<&str> {
+    match query {
+        MetricQuery::Pods { name, .. } | MetricQuery::Object { name, .. } | MetricQuery::External { name, .. } => {
+            Some(name)
+        }
+        _ => None,
+    }
+}
+
+fn millis(duration: SimDuration) -> i64 {
+    (duration.as_nanos() / 1_000_000) as i64
 }
 
 /// Requests per second that one replica serves when it is never idle, about: mean lengths, the largest batch that fits.

@@ -132,7 +132,7 @@ pub fn simulate(
     let runner = |job: &Job| match saved {
         Some(saved) if job.replication == 0 => {
             let run = (job.policy, job.replication);
-            cluster::simulate_to(&loaded.spec, run, job.seed, job.keep, saved.sink(job.policy))
+            cluster::simulate_to(&loaded.spec, run, job.seed, job.keep, vec![saved.sink(job.policy)])
         }
         _ => cluster::simulate(&loaded.spec, job.policy, job.replication, job.seed, job.keep),
     };

@@ -201,6 +201,27 @@ pub enum Notice {
     },
 }
 
+impl Notice {
+    /// The pod it is about, if it is about one.
+    pub fn pod(self) -> Option<PodId> {
+        match self {
+            Self::Scheduled { pod, .. }
+            | Self::ContainerStarted { pod }
+            | Self::ContainerKilled { pod, .. }
+            | Self::Loaded { pod }
+            | Self::Ready { pod }
+            | Self::Warned { pod, .. }
+            | Self::Interrupted { pod, .. }
+            | Self::Evicted { pod, .. }
+            | Self::Killed { pod }
+            | Self::Lost { pod, .. } => Some(pod),
+            Self::NodeUp { .. } | Self::NodeGone { .. } | Self::NodeInterrupted { .. } | Self::LaunchFailed { .. } => {
+                None
+            }
+        }
+    }
+}
+
 /// What one call led to. The caller empties and reuses it.
 #[derive(Clone, Debug, Default)]
 pub struct Out {

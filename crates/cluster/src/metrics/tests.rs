@@ -119,7 +119,7 @@ impl Stage {
         let mut stage = Self {
             pipeline: Pipeline::new(spec, queries, 1),
             flow: flow::build(flow::Served::new(spec, 0, 0, 1), Keep::default()),
-            pods: Pods::new(),
+            pods: Pods::of(0),
             fleet: Fleet::new(&spec.fleet, vec![spec.services[0].pod_class(1)], 1),
             out: Out::default(),
             metrics: Vec::new(),

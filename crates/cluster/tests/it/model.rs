@@ -246,7 +246,7 @@ fn rows_are_equal(spec: &SimulationSpec, policy: usize, seed: u64) -> bool {
     let kept = simulate(spec, policy, 0, seed, EVERYTHING);
     let collected = Collected::default();
     let tables_only = Keep { requests: false, ..EVERYTHING };
-    let handed = simulate_to(spec, (policy, 0), seed, tables_only, Box::new(collected.clone()));
+    let handed = simulate_to(spec, (policy, 0), seed, tables_only, vec![Box::new(collected.clone())]);
     let (rows, is_closed) = std::mem::take(&mut *collected.0.lock().unwrap());
     assert!(is_closed && handed.only().request_rows.is_empty() && handed.digest == kept.digest);
     rows == kept.only().request_rows

@@ -6,6 +6,7 @@ use cluster::prehistory::needed;
 use cluster::simulate;
 use cluster::spec::{ControllerManager, ControllerSpec, PolicySpec, PrehistorySpec, ServiceSpec, SimulationSpec};
 use policy::keda::{ScaledObject, Trigger};
+use promql::rules::{GroupConfig, RuleConfig, RuleGroup};
 use record::RunRecord;
 use units::{SimDuration, SimTime};
 use workload::{Distribution, RateCurve, Traffic};
@@ -44,11 +45,11 @@ fn fixed(replicas: u32) -> ControllerSpec {
 
 /// From zero to ten, three requests per second each.
 fn keda() -> ControllerSpec {
-    let pairs = [
-        ("serverAddress", "http://prometheus:9090"),
-        ("query", "sum(rate(http_requests_total[1m]))"),
-        ("threshold", "3"),
-    ];
+    asking("sum(rate(http_requests_total[1m]))")
+}
+
+fn asking(query: &str) -> ControllerSpec {
+    let pairs = [("serverAddress", "http://prometheus:9090"), ("query", query), ("threshold", "3")];
     let metadata = pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
     let trigger = Trigger { kind: "prometheus".into(), metadata, ..Trigger::default() };
     let scaled_object = ScaledObject {
@@ -158,4 +159,44 @@ fn a_policy_that_reads_metrics_needs_its_ranges_and_the_memory_of_its_controller
     assert_eq!(needed.memories, seconds(330));
     assert!(needed.ranges >= seconds(90) && needed.ranges <= seconds(180), "{}", needed.ranges);
     assert_eq!(needed.length().as_secs() % 60, 0);
+}
+
+/// Ranges that must be full for `query`, where each of `rules` stores an expression every minute, asked half a minute before.
+fn ranges(query: &str, rules: &[(&str, &str)]) -> SimDuration {
+    let rule = |(record, expression): &(&str, &str)| RuleConfig {
+        record: (*record).to_owned(),
+        expression: (*expression).to_owned(),
+        ..RuleConfig::default()
+    };
+    let groups = rules.iter().map(|written| {
+        let rules = vec![rule(written)];
+        let group = GroupConfig { interval_ms: 60_000, query_offset_ms: 30_000, rules, ..GroupConfig::default() };
+        RuleGroup::new(&group, 0).unwrap()
+    });
+    let mut spec = steady(6, asking(query));
+    spec.metrics.rules = groups.collect();
+    needed(&spec).unwrap().ranges
+}
+
+#[test]
+fn what_recording_rules_look_back_on_is_behind_the_queries_that_read_them() {
+    let direct = ranges("avg_over_time(http_requests_total[10m])", &[]);
+    let rate = ("job:rate", "max_over_time(sum(rate(http_requests_total[4m] offset 1m))[20m:1m])");
+    let behind_rule = seconds(60 + 30 + 20 * 60 + 4 * 60 + 60);
+    assert_eq!(ranges("avg_over_time(job:rate[10m])", &[rate]), direct + behind_rule);
+    let of_rule = ("job:rate:smooth", "avg_over_time(job:rate[15m])");
+    let behind_both = seconds(60 + 30 + 15 * 60) + behind_rule;
+    assert_eq!(ranges("avg_over_time(job:rate:smooth[10m])", &[of_rule, rate]), direct + behind_both);
+    assert_eq!(ranges("avg_over_time(http_requests_total[10m])", &[rate, of_rule]), direct, "rules that nobody reads");
+}
+
+#[test]
+fn rules_that_read_each_other_count_one_turn() {
+    let direct = ranges("avg_over_time(http_requests_total[10m])", &[]);
+    let itself = ("smooth", "0.9 * max_over_time(smooth[2m]) or sum(http_requests_total)");
+    assert_eq!(ranges("avg_over_time(smooth[10m])", &[itself]), direct + seconds(60 + 30 + 120));
+    let everything: Vec<(String, String)> =
+        (0..40).map(|index| (format!("r{index}"), "sum(max_over_time({__name__=~\"r.+\"}[2m]))".to_owned())).collect();
+    let everything: Vec<(&str, &str)> = everything.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    assert!(ranges("avg_over_time(r0[10m])", &everything) < direct + seconds(40 * 210 + 1));
 }

@@ -25,7 +25,7 @@ mod vllm;
 
 pub use bounds::{Bounds, default_http_bounds};
 pub use guide::guide;
-pub use programs::{Program, program};
+pub use programs::{Program, known_as, program};
 
 use crate::signal::{HistogramSignal, Scope, Signal};
 use crate::target::{Appears, Exporter, Kind, TargetOf};

@@ -94,3 +94,22 @@ pub fn program(exporter: Exporter) -> Program {
     };
     Program { exporter, word, title, port, of, is_engine }
 }
+
+/// Words by which labels tell a program: what its chart or its own manifests call its pods and Services. Engines have none, for whoever
+/// runs a model calls it as they like.
+pub const fn known_as(exporter: Exporter) -> &'static [&'static str] {
+    match exporter {
+        Exporter::Dcgm => &["dcgm-exporter"],
+        Exporter::KubeStateMetrics => &["kube-state-metrics"],
+        Exporter::CAdvisor => &["kubelet", "cadvisor"],
+        Exporter::NodeExporter => &["node-exporter"],
+        Exporter::Nginx => &["ingress-nginx", "nginx-ingress"],
+        Exporter::Traefik => &["traefik"],
+        Exporter::Istio => &["istio"],
+        Exporter::Envoy => &["envoy"],
+        Exporter::KedaInterceptor => &["keda-add-ons-http", "http-add-on", "interceptor"],
+        Exporter::Epp => &["epp", "endpoint-picker", "inference-scheduler"],
+        Exporter::VllmRouter => &["vllm-router"],
+        _ => &[],
+    }
+}

@@ -149,6 +149,9 @@ pub struct Evaluation {
     pub ages: SampleAges,
 }
 
+/// Tells the names that are meant.
+pub type IsNamed<'a> = &'a dyn Fn(&str) -> bool;
+
 /// A compiled query with its caches. Cloning is cheap enough for one clone per run.
 #[derive(Clone, Debug)]
 pub struct Query {
@@ -190,6 +193,19 @@ impl Query {
     /// (`@`), so that no retention is enough in general.
     pub fn lookbehind_ms(&self, options: Options) -> Option<i64> {
         self.selectors.iter().try_fold(0, |far, reached| Some(far.max(reached.lookbehind_ms(options)?)))
+    }
+
+    /// The same if series are made of earlier samples themselves, as recording rules make them: `behind_ms` tells how much earlier those of
+    /// the names are that it is asked about.
+    pub fn lookbehind_through_ms(
+        &self,
+        options: Options,
+        behind_ms: &mut dyn FnMut(IsNamed<'_>) -> i64,
+    ) -> Option<i64> {
+        self.selectors.iter().try_fold(0, |far: i64, reached| {
+            let behind = behind_ms(&|name| reached.selector.is_name_match(name));
+            Some(far.max(reached.lookbehind_ms(options)?.saturating_add(behind)))
+        })
     }
 
     /// Whether any selector of the query would select a series with these labels. A producer of samples may leave

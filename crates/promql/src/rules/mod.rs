@@ -233,6 +233,11 @@ impl RuleGroup {
         self.interval_ms
     }
 
+    /// How far before an evaluation its queries are asked, in milliseconds.
+    pub fn query_offset_ms(&self) -> i64 {
+        self.query_offset_ms
+    }
+
     /// Its rules, in order.
     pub fn rules(&self) -> &[RecordingRule] {
         &self.rules

@@ -26,6 +26,8 @@ impl Document {
         let kind = match self.kind {
             Kind::AdapterValues => "prometheus-adapter chart values",
             Kind::KedaValues => "KEDA chart values",
+            Kind::MonitoringValues => "chart values",
+            Kind::PrometheusRule => self.node.text_at(&["kind"]).unwrap_or("recording rules"),
             _ => self.node.text_at(&["kind"]).unwrap_or("prometheus-adapter rules"),
         };
         if self.name.is_empty() { kind.to_owned() } else { format!("{kind}/{}", self.name) }
@@ -264,6 +266,9 @@ fn without_kind(mut node: Node) -> Result<Document, Unkinded> {
     let keys_of_keda = ["operator", "metricsServer", "webhooks", "watchNamespace", "podIdentity", "crds"];
     if keys_of_keda.iter().filter(|key| node.get(key).is_some()).count() >= 2 {
         return bare(Kind::KedaValues, node);
+    }
+    if super::is_monitoring_values(&node) {
+        return bare(Kind::MonitoringValues, node);
     }
     Err(Unkinded::Stranger(node, "`kind` is missing"))
 }

@@ -99,6 +99,8 @@ pub enum Kind {
     AdapterValues,
     /// Values of KEDA's chart.
     KedaValues,
+    /// Values of a chart that installs Prometheus or an exporter.
+    MonitoringValues,
     /// Disks.
     PersistentVolumeClaim,
     /// Where requests are sent.

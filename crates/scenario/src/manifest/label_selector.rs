@@ -70,11 +70,25 @@ impl LabelSelector {
         })
     }
 
-    /// Whether one of its values contains a word.
-    pub fn mentions(&self, word: &str) -> bool {
-        self.conditions.iter().any(|condition| match &condition.test {
-            Test::In(values) => values.iter().any(|value| value.contains(word)),
-            _ => false,
+    /// Labels that what it selects must have, with the only value they may have.
+    pub fn demanded(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.conditions.iter().filter_map(|condition| match &condition.test {
+            Test::In(values) => match values.as_slice() {
+                [only] => Some((condition.key.as_str(), only.as_str())),
+                _ => None,
+            },
+            _ => None,
+        })
+    }
+
+    /// All keys and values that it asks for.
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        self.conditions.iter().flat_map(|condition| {
+            let values = match &condition.test {
+                Test::In(values) => values.as_slice(),
+                _ => &[],
+            };
+            values.iter().chain([&condition.key]).map(String::as_str)
         })
     }
 }

@@ -7,6 +7,7 @@ mod adapter;
 mod admission;
 mod autoscaler;
 mod budget;
+mod charts;
 mod common;
 mod deployment;
 mod documents;
@@ -34,6 +35,7 @@ pub use adapter::{
 pub use admission::{DeviceRequestFile, LimitRangeFile, PriorityClassFile, ResourceQuotaFile, is_kind, read_loosely};
 pub use autoscaler::{HpaFile, HpaSpecFile, ScaleTargetFile};
 pub use budget::BudgetFile;
+pub use charts::{ChartValues, chart_values, is_monitoring_values};
 pub use common::{IntOrPercent, MetadataFile, Quantity};
 pub use deployment::{ContainerFile, DeploymentFile, is_accelerator};
 pub use documents::{Document, Gathered, Origin, group_and_version};
@@ -43,7 +45,7 @@ pub use karpenter::{
 };
 pub use kinds::{Kind, Treatment};
 pub use label_selector::LabelSelector;
-pub use monitors::{Family, Monitor, MonitorEndpoint, duration, group_kind};
+pub use monitors::{Family, Monitor, MonitorEndpoint, Namespaces, duration, group_kind};
 pub use pod_facts::{ContainerFacts, PodFacts, PortFacts, PortReference, ServiceFacts, ServicePort};
 pub use probes::ReadProbes;
 pub use prometheus_rule::{RuleGroupFile, RuleOrigin, holds_groups, holds_rule_files, read_groups};

@@ -167,6 +167,11 @@ impl Monitor {
         matches!(self.family, Family::Service | Family::VictoriaService)
     }
 
+    /// Whether it scrapes the proxies that a mesh puts beside the containers of pods.
+    pub fn is_of_sidecars(&self) -> bool {
+        !self.endpoints.is_empty() && self.endpoints.iter().all(|endpoint| endpoint.path.ends_with("/stats/prometheus"))
+    }
+
     /// Whether it looks into a namespace.
     pub fn looks_into(&self, namespace: &str) -> bool {
         match &self.namespaces {

@@ -68,6 +68,7 @@ impl Context<'_> {
             (_, Treatment::Warn(loss)) if self.is_a_concern(document, moves_ours) => {
                 self.note(format!("{label}: {loss}"));
             }
+            (_, Treatment::Inert) if speaks_of_scraping(&document.node) => {}
             (_, Treatment::Stop(_) | Treatment::Warn(_) | Treatment::Inert) => self.without_effect(document),
             (Kind::HorizontalPodAutoscaler | Kind::ScaledObject, _) => self.without_effect(document),
             (_, Treatment::Read) => {}
@@ -138,4 +139,10 @@ fn pods_with_accelerators(node: &Node) -> Option<String> {
         Value::List(items) => items.iter().find_map(pods_with_accelerators),
         Value::Null | Value::Scalar { .. } => None,
     }
+}
+
+/// Whether values of charts in a document are read for what is scraped.
+fn speaks_of_scraping(node: &Node) -> bool {
+    let Ok(values) = crate::manifest::chart_values(node) else { return false };
+    values.iter().any(|values| !values.objects().is_empty())
 }

@@ -35,9 +35,9 @@ impl Context<'_> {
         let readers = Readers::new(&queries, &adapter, (&of_adapter, gke.values()));
         let rules = self.recording(&|name| readers.wants_name(name))?;
         if !queries.is_empty() || !asked.is_empty() {
-            self.note_scrape_configs();
+            self.note_scrape_configs()?;
         }
-        let scrapes = self.scrapes(spec, service, !gke.is_empty())?;
+        let (scrapes, beside) = self.scrapes(spec, service, !gke.is_empty())?;
         let mut names = asked
             .iter()
             .map(|metric| {
@@ -45,7 +45,7 @@ impl Context<'_> {
             })
             .collect::<BTreeSet<String>>();
         names.extend(readers.names_behind_rules());
-        let demands = Demands { queries: &queries, names: &names, scrapes: &scrapes, rules: &rules };
+        let demands = Demands { queries: &queries, names: &names, scrapes: &scrapes, beside: &beside, rules: &rules };
         let shown = self.shown(spec, service, policies, &demands)?;
         let answered = self.check_adapter(&of_adapter, &adapter, &shown.series, file)?;
         self.hold_answers(file, &answered, &shown.registry)?;

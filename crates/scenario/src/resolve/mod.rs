@@ -3,6 +3,7 @@
 mod adapter;
 mod asked;
 mod availability;
+mod beside;
 mod buffer;
 mod cloud;
 mod compute_class;

@@ -6,7 +6,7 @@ use promql::rules::{self, RuleGroup};
 use units::SimDuration;
 
 use crate::error::ScenarioError;
-use crate::manifest::{RuleGroupFile, RuleOrigin, read_groups};
+use crate::manifest::{RuleGroupFile, RuleOrigin, chart_values, read_groups};
 
 use super::Context;
 use super::targets::{OPERATOR_EVALUATION, SERVER_EVALUATION, evaluation_interval};
@@ -14,10 +14,15 @@ use super::targets::{OPERATOR_EVALUATION, SERVER_EVALUATION, evaluation_interval
 impl Context<'_> {
     /// The groups on the way to a reader. `is_read` tells whether anything outside the rules selects series of a name.
     pub(super) fn recording(&mut self, is_read: &dyn Fn(&str) -> bool) -> Result<Vec<RuleGroup>, ScenarioError> {
-        let given = evaluation_interval(self.documents.iter().map(|document| &document.node))?;
+        let given = evaluation_interval(&self.monitoring()?)?;
         let mut files: Vec<RuleGroupFile> = Vec::new();
         for document in self.documents {
             files.extend(read_groups(&document.node, &document.title())?);
+            if document.node.get("kind").is_some() {
+                for values in chart_values(&document.node)? {
+                    files.extend(read_groups(&values.node, &document.title())?);
+                }
+            }
         }
         self.note_alerts(&files);
         let mut groups = Vec::new();

@@ -6,7 +6,7 @@ use cluster::spec::{PolicySpec, ServiceSpec};
 use exporters::catalogue::{self, Statement, program};
 use exporters::{
     Bindings, Domain, Exporter, Facts, Finding, Label, Question, Registry, Severity, Target, TargetLife, Template,
-    Topic, Version, check, targets_of,
+    Topic, Version, check,
 };
 use promql::labels::METRIC_NAME;
 use promql::rules::RuleGroup;
@@ -18,9 +18,10 @@ use crate::file::{
     CountFile, ExporterFile, MetricsFile, ModelFile, OnBadQueryFile, OnUnknownFile, RoleFile, ScenarioSpec,
 };
 
+use super::beside::count_at_application;
 use super::queries::AskedQuery;
 use super::server::Server;
-use super::targets::{Scrape, as_scraped};
+use super::targets::{Beside, Scrape};
 use super::{Context, examples};
 
 /// What is shown, and what it is made of.
@@ -43,6 +44,8 @@ pub(super) struct Demands<'a> {
     pub names: &'a BTreeSet<String>,
     /// How the pods are scraped; nothing if no document says so.
     pub scrapes: &'a [Scrape],
+    /// Programs beside the service that documents say how to scrape.
+    pub beside: &'a [Beside],
     /// Recording rules that are evaluated.
     pub rules: &'a [RuleGroup],
 }
@@ -87,7 +90,10 @@ impl Context<'_> {
         let of_rules = demands.rules.iter().flat_map(RuleGroup::rules).map(|rule| rule.query().text());
         let mut names = names_in(asked.iter().map(|query| query.text.as_str()).chain(of_rules));
         names.extend(demands.names.iter().cloned());
+        let beside = self.told_apart(demands, &names, &facts)?;
+        let demands = &Demands { beside: &beside, ..*demands };
         let exporters = self.exporters(spec, server.as_ref(), &names, &mut facts);
+        count_at_application(&beside, &mut facts);
         self.labels_of_pods(server.as_ref(), asked, &mut facts);
         let first = self.build(file, (&exporters, demands), &facts)?;
         let (bindings, uses) = self.hold(file, asked, &first.registry)?;
@@ -220,7 +226,9 @@ impl Context<'_> {
         names: &BTreeSet<String>,
     ) -> Vec<Exporter> {
         let mut exporters = vec![Exporter::Dcgm, Exporter::Gateway, Exporter::KubeStateMetrics];
-        let named = |exporter: Exporter| names.iter().find(|name| is_of(exporter, name));
+        // A name that somebody present shows says nothing of others who show it too.
+        let told = |name: &&String| !exporters.iter().any(|present| is_of(*present, name));
+        let named = |exporter: Exporter| names.iter().filter(told).find(|name| is_of(exporter, name));
         match by_image {
             Some(engines) => exporters.extend(engines),
             None => {
@@ -282,7 +290,7 @@ impl Context<'_> {
         (exporters, demands): (&[Exporter], &Demands<'_>),
         facts: &Facts,
     ) -> Result<Shown, ScenarioError> {
-        let mut targets = as_scraped(targets_of(exporters, facts), demands.scrapes);
+        let mut targets = self.scraped_targets(exporters, demands, facts)?;
         let own = self.user_targets(file, facts)?;
         for name in
             own.iter().flat_map(|target| &target.series).map(|series| series.name.clone()).collect::<BTreeSet<_>>()
@@ -378,7 +386,15 @@ impl Context<'_> {
                 0 => finding.text,
                 before => format!("{} (at character {} of the query)", finding.text, before + 1),
             };
-            return Err(ScenarioError::Query { at: query.at.clone(), reason, help: finding.help });
+            let mut help = finding.help;
+            if matches!(finding.topic, Topic::Missing | Topic::Label) {
+                help.extend(self.scrape_configs()?.first().map(|found| {
+                    format!(
+                        "scrape configurations are not read ({found}): metrics.targets states the labels that they give"
+                    )
+                }));
+            }
+            return Err(ScenarioError::Query { at: query.at.clone(), reason, help });
         }
         let outcome = match (finding.severity, finding.topic) {
             (Severity::Error, Topic::Query) => "; the trigger fails at every poll (metrics.onBadQuery: fail)",
@@ -436,7 +452,7 @@ fn names_in<'a>(texts: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
 }
 
 /// Whether an exporter has a series of this name.
-fn is_of(exporter: Exporter, name: &str) -> bool {
+pub(super) fn is_of(exporter: Exporter, name: &str) -> bool {
     catalogue::metrics(exporter).iter().any(|metric| metric.series_names().iter().any(|series| series == name))
 }
 

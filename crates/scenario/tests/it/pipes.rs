@@ -216,3 +216,119 @@ spec: {additionalScrapeConfigs: {name: more, key: more.yaml}}
     not read: scenario.yaml: Prometheus/k8s: spec.additionalScrapeConfigs: labels and interval that it gives to series are not known; `metrics.targets` states them
     ");
 }
+
+/// A ScaledObject `busy` on the service that asks `query`, beside other documents.
+fn asked(query: &str, extra: &str) -> String {
+    let scenario = served(extra).replace("hpa: busy", "keda: busy");
+    format!(
+        "{scenario}---
+apiVersion: keda.sh/v1alpha1
+kind: ScaledObject
+metadata: {{name: busy, namespace: chat}}
+spec:
+  scaleTargetRef: {{name: llm}}
+  triggers:
+  - type: prometheus
+    metadata: {{serverAddress: \"http://p\", threshold: \"5\", query: '{query}'}}
+"
+    )
+}
+
+const DCGM_MONITOR: &str = "apiVersion: monitoring.coreos.com/v1
+kind: ServiceMonitor
+metadata: {name: gpus, namespace: gpu-operator}
+spec:
+  selector: {matchLabels: {app: nvidia-dcgm-exporter}}
+  endpoints:
+  - port: gpu-metrics
+    interval: 5s
+    honorLabels: true
+    relabelings: [{sourceLabels: [__meta_kubernetes_pod_node_name], targetLabel: node}, {targetLabel: zone, replacement: a}]
+    metricRelabelings: [{action: labeldrop, regex: UUID}]
+";
+
+#[test]
+fn a_monitor_of_an_exporter_gives_its_labels_interval_and_relabelling() {
+    let gpus = "sum(DCGM_FI_DEV_GPU_UTIL{pod=~\"llm.*\", node!=\"\", zone=\"a\", endpoint=\"gpu-metrics\"})";
+    assert!(load_text(&asked(gpus, DCGM_MONITOR)).is_ok());
+    assert_snapshot!(message(&asked("sum(DCGM_FI_DEV_GPU_UTIL{UUID!=\"\"})", DCGM_MONITOR)), @"scenario.yaml:56:66: spec.triggers[0].metadata.query: DCGM_FI_DEV_GPU_UTIL has no label UUID (labels: DCGM_FI_DRIVER_VERSION, Hostname, container, device, endpoint, gpu, instance, job, modelName, namespace, node, pci_bus_id, pod, service, zone) (at character 5 of the query)");
+    let often = "sum(rate(DCGM_FI_DEV_XID_ERRORS[5s]))";
+    assert!(message(&asked(often, DCGM_MONITOR)).contains("because DCGM_FI_DEV_XID_ERRORS is scraped every 5s"));
+    assert_snapshot!(notes_with("ServiceMonitor", &asked(gpus, DCGM_MONITOR)), @"scenario.yaml:37:1: ServiceMonitor/gpus scrapes dcgm-exporter: its labels, interval and relabelling hold for the metrics of that");
+    let unread = asked("sum(vllm:num_requests_waiting)", DCGM_MONITOR);
+    assert_snapshot!(notes_with("ServiceMonitor", &unread), @"scenario.yaml:37:1: ServiceMonitor/gpus scrapes dcgm-exporter: nothing reads metrics of that, no effect");
+}
+
+#[test]
+fn values_of_charts_stand_for_the_monitors_that_they_make() {
+    let stack = "apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {name: monitoring, namespace: monitoring}
+spec:
+  chart: {spec: {chart: kube-prometheus-stack}}
+  values:
+    prometheus: {prometheusSpec: {scrapeInterval: 20s}}
+    kube-state-metrics: {prometheus: {monitor: {relabelings: [{targetLabel: cluster, replacement: eu}]}}}
+    gpu-operator: {dcgmExporter: {serviceMonitor: {enabled: true, honorLabels: true}}}
+";
+    let read = "sum(DCGM_FI_DEV_GPU_UTIL{pod=~\"llm.*\"}) * scalar(sum(kube_deployment_spec_replicas{cluster=\"eu\"}))";
+    assert!(load_text(&asked(read, stack)).is_ok());
+    assert_snapshot!(message(&asked("sum(rate(DCGM_FI_DEV_XID_ERRORS[20s]))", stack)), @r##"
+    scenario.yaml:54:66: spec.triggers[0].metadata.query: rate over 20s never has two samples, because DCGM_FI_DEV_XID_ERRORS is scraped every 20s (at character 10 of the query)
+      help: take a window of at least four intervals: [80s]
+    "##);
+    let bare = "dcgm-exporter: {serviceMonitor: {interval: 7s, honorLabels: true}}
+";
+    assert_snapshot!(message(&asked("sum(rate(DCGM_FI_DEV_XID_ERRORS{pod=~\"llm.*\"}[7s]))", bare)), @r##"
+    scenario.yaml:46:66: spec.triggers[0].metadata.query: rate over 7s never has two samples, because DCGM_FI_DEV_XID_ERRORS is scraped every 7s (at character 10 of the query)
+      help: take a window of at least four intervals: [28s]
+    "##);
+}
+
+#[test]
+fn the_application_in_front_counts_requests_under_the_labels_of_its_monitor() {
+    let application = |name: &str| {
+        format!(
+            "---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: {name}, namespace: chat}}
+spec:
+  template:
+    metadata: {{labels: {{app: {name}}}}}
+    spec: {{containers: [{{name: web, image: x, ports: [{{name: web, containerPort: 80}}]}}]}}
+---
+apiVersion: monitoring.coreos.com/v1
+kind: PodMonitor
+metadata: {{name: {name}, namespace: chat}}
+spec: {{selector: {{matchLabels: {{app: {name}}}}}, podMetricsEndpoints: [{{port: web, interval: 40s}}]}}
+"
+        )
+    };
+    let both = format!("{}{}", application("cache"), application("front"));
+    let read = "sum(rate(http_requests_total{job=\"chat/front\"}[2m]))";
+    assert_snapshot!(notes_with("PodMonitor", &asked(read, &both)), @r##"
+    scenario.yaml:46:1: PodMonitor/cache scrapes another application: nothing reads metrics of that, no effect
+    assumed: scenario.yaml:59:1: PodMonitor/front scrapes the application in front of llm: requests are counted under its labels
+    "##);
+    assert_snapshot!(message(&asked(&read.replace("2m", "40s"), &both)), @r##"
+    scenario.yaml:71:66: spec.triggers[0].metadata.query: rate over 40s never has two samples, because http_requests_total is scraped every 40s (at character 10 of the query)
+      help: take a window of at least four intervals: [160s]
+    "##);
+    assert_snapshot!(notes_with("PodMonitor", &asked("sum(rate(http_requests_total[2m]))", &both)), @r##"
+    scenario.yaml:46:1: PodMonitor/cache scrapes another application: whether that counts the requests is not known: labels and interval are those of the assumed gateway; `metrics.targets` states them
+    scenario.yaml:59:1: PodMonitor/front scrapes another application: whether that counts the requests is not known: labels and interval are those of the assumed gateway; `metrics.targets` states them
+    "##);
+}
+
+#[test]
+fn scrape_configurations_that_are_not_read_are_told_of_where_a_label_is_missing() {
+    let values = "extraScrapeConfigs: |
+  - job_name: pods
+";
+    assert_snapshot!(message(&asked("sum(vllm:num_requests_waiting{job=\"pods\"})", values)), @r##"
+    scenario.yaml:47:66: spec.triggers[0].metadata.query: vllm:num_requests_waiting: job is "llm", the query asks for job="pods" (at character 5 of the query)
+      help: scrape configurations are not read (scenario.yaml: chart values: extraScrapeConfigs): metrics.targets states the labels that they give
+    "##);
+    assert_snapshot!(notes_with("not read", &asked("sum(vllm:num_requests_waiting)", values)), @"not read: scenario.yaml: chart values: extraScrapeConfigs: labels and interval that it gives to series are not known; `metrics.targets` states them");
+}

@@ -3,6 +3,7 @@
 //! A monitor, an annotation or nothing at all: each way of scraping gives its targets other labels, another interval and another end.
 //! The rules are those of prometheus-operator 6adcebc, prometheus-engine 2ffde4e and the prometheus chart 29.27.0.
 
+mod beside;
 mod by_pod;
 mod by_service;
 mod discovered;
@@ -19,10 +20,14 @@ use units::SimDuration;
 
 use crate::error::ScenarioError;
 use crate::file::ScenarioSpec;
-use crate::manifest::{ContainerFacts, Monitor, PodFacts, ServiceFacts, duration, group_kind};
+use crate::manifest::{
+    ChartValues, ContainerFacts, Monitor, Namespaces, PodFacts, ServiceFacts, chart_values, duration, group_kind,
+};
 use crate::tree::Node;
 
 use super::Context;
+
+pub(super) use self::beside::Beside;
 
 /// One way a port of the pods is scraped.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,6 +81,36 @@ pub(super) fn as_scraped(targets: Vec<Target>, scrapes: &[Scrape]) -> Vec<Target
         }
     }
     all
+}
+
+/// The targets of programs beside the service, scraped as the documents say where they say so.
+pub(super) fn as_scraped_beside(
+    targets: Vec<Target>,
+    beside: &[Beside],
+    workload: &str,
+) -> Result<Vec<Target>, ScenarioError> {
+    let mut all = Vec::with_capacity(targets.len());
+    for target in targets {
+        let ours: Vec<&Beside> = beside.iter().filter(|beside| beside.exporter == Some(target.exporter)).collect();
+        for beside in &ours {
+            all.extend(beside.target(&target, workload)?);
+        }
+        if ours.is_empty() {
+            all.push(target);
+        }
+    }
+    Ok(all)
+}
+
+/// The namespace a monitor finds things in, as far as documents say.
+fn settled_namespace(monitor: &Monitor, service: Option<&ServiceFacts>, pod: Option<&PodFacts>) -> Option<String> {
+    let of_documents =
+        service.and_then(|service| service.namespace.clone()).or_else(|| pod.map(|pod| pod.namespace.clone()));
+    of_documents.filter(|namespace| !namespace.is_empty()).or_else(|| match &monitor.namespaces {
+        Namespaces::Any => None,
+        Namespaces::Own => monitor.namespace.clone(),
+        Namespaces::Named(names) => names.first().filter(|_| names.len() == 1).cloned(),
+    })
 }
 
 /// What holds for all monitors.
@@ -258,10 +293,19 @@ fn note_release(monitors: &[Monitor], scrapes: &[Scrape], notes: &mut Vec<String
 }
 
 impl Context<'_> {
+    /// The documents, and the objects that charts make of values among them.
+    pub(super) fn monitoring(&self) -> Result<Vec<Node>, ScenarioError> {
+        let mut nodes: Vec<Node> = self.documents.iter().map(|document| document.node.clone()).collect();
+        for document in self.documents {
+            nodes.extend(chart_values(&document.node)?.iter().flat_map(ChartValues::objects));
+        }
+        Ok(nodes)
+    }
+
     /// Monitors among the documents.
     pub(super) fn monitors(&self) -> Result<Vec<Monitor>, ScenarioError> {
-        let nodes = self.documents.iter().map(|document| &document.node);
-        let of_family = nodes.filter_map(|node| Monitor::family(node).map(|family| (node, family)));
+        let nodes = self.monitoring()?;
+        let of_family = nodes.iter().filter_map(|node| Monitor::family(node).map(|family| (node, family)));
         of_family.map(|(node, family)| Monitor::read(node, family)).collect()
     }
 
@@ -271,20 +315,31 @@ impl Context<'_> {
         nodes.filter(|node| group_kind(node) == ("", "Service")).map(ServiceFacts::read).collect()
     }
 
-    /// How the pods of the service are scraped, as far as the documents say; what a user should know of it is noted. With `for_google` and
-    /// no monitor, a PodMonitoring every 30 s is assumed.
+    /// How the pods of the service are scraped, as far as the documents say, and the programs beside it; what a user should know of it is
+    /// noted. With `for_google` and no monitor, a PodMonitoring every 30 s is assumed.
     pub(super) fn scrapes(
         &mut self,
         spec: &ScenarioSpec,
         service: &ServiceSpec,
         for_google: bool,
-    ) -> Result<Vec<Scrape>, ScenarioError> {
+    ) -> Result<(Vec<Scrape>, Vec<Beside>), ScenarioError> {
         let pod = self.pod_facts(service);
         let labels = spec.metrics.external_labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let settings = ScrapeSettings::of_documents(self.documents.iter().map(|document| &document.node))?
-            .with_external_labels(labels);
+        let settings = ScrapeSettings::of_documents(&self.monitoring()?)?.with_external_labels(labels);
         let settings = self.with_written_interval(spec, settings);
-        let mut found = scrapes(&pod, &self.monitors()?, &self.service_facts(), &settings)?;
+        let services = self.service_facts();
+        let pods = self.other_pods(&pod);
+        let others = beside::Others { services: &services, pods: &pods };
+        let mut monitors = Vec::new();
+        let mut programs = Vec::new();
+        for monitor in self.monitors()? {
+            let read = || beside::read(&monitor, &others, &settings);
+            match if beside::is_of(&monitor, &pod, &services) && !monitor.is_of_sidecars() { None } else { read() } {
+                Some(beside) => programs.push(beside),
+                None => monitors.push(monitor),
+            }
+        }
+        let mut found = scrapes(&pod, &monitors, &services, &settings)?;
         if found.scrapes.is_empty() && for_google {
             found.notes.push(format!(
                 "no PodMonitoring in these files selects the pods of {}: one with an interval of {OPERATOR_INTERVAL} is assumed",
@@ -295,7 +350,20 @@ impl Context<'_> {
         for note in found.notes {
             self.note_once(note);
         }
-        Ok(found.scrapes)
+        Ok((found.scrapes, programs))
+    }
+
+    /// Pods of the other workloads among the documents.
+    fn other_pods(&self, ours: &PodFacts) -> Vec<PodFacts> {
+        let workloads = self.documents.iter().map(|document| &document.node).filter_map(|node| {
+            node.at(&["spec", "template", "spec", "containers"])?;
+            let template = node.at(&["spec", "template"])?;
+            let kind = node.get("kind").and_then(Node::text)?;
+            let name = node.at(&["metadata", "name"]).and_then(Node::text)?;
+            let namespace = node.at(&["metadata", "namespace"]).and_then(Node::text).unwrap_or(&ours.namespace);
+            Some(PodFacts::of_template(template, (kind, name), namespace))
+        });
+        workloads.filter(|pod| pod.workload != ours.workload || pod.namespace != ours.namespace).collect()
     }
 
     /// `metrics.scrapeInterval` is that of the server, where the scenario says it; monitors with an interval of their own keep that.
