@@ -104,6 +104,11 @@ impl Class {
         self.wanted_replicas.unwrap_or(self.expected)
     }
 
+    /// Whether one more of its pods may count on a node.
+    pub fn counts_on(&self, node: NodeId) -> bool {
+        self.coming.iter().any(|coming| coming.contains(&node))
+    }
+
     /// Pods without a node.
     pub fn waiting(&self) -> u32 {
         self.pending.iter().map(BTreeSet::len).sum::<usize>() as u32

@@ -20,6 +20,8 @@ struct Place {
     node: NodeId,
     offer: usize,
     held: Amounts,
+    /// It is on its way.
+    is_coming: bool,
 }
 
 /// Nodes that pods could go to.
@@ -42,7 +44,7 @@ impl Fleet {
             for &pod in &state.preemptors {
                 room::add(&mut held, &self.class(pod).wanted, 1);
             }
-            Place { node, offer: state.offer, held }
+            Place { node, offer: state.offer, held, is_coming: false }
         });
         let places = places.collect();
         let map = |class: usize| (!self.classes[class].topology.is_empty()).then(|| self.plan_map(class, leaving));
@@ -56,7 +58,7 @@ impl Fleet {
         let coming = self.live.iter().filter(|&&node| self.is_counted_on(node) && !self.nodes[node.index()].warned);
         rooms.places.extend(coming.map(|&node| {
             let state = &self.nodes[node.index()];
-            Place { node, offer: state.offer, held: state.planned.clone() }
+            Place { node, offer: state.offer, held: state.planned.clone(), is_coming: true }
         }));
         rooms
     }
@@ -92,6 +94,7 @@ impl Rooms<'_> {
             of.fits[place.offer].slots > 0
                 && receives(place.node)
                 && room::fits(&self.fleet.offers[place.offer].has, &place.held, &of.wanted) > 0
+                && (!place.is_coming || of.counts_on(place.node))
                 && map.as_ref().is_none_or(|map| map.admits_at(place.node))
         });
         let Some(place) = found else { return false };
