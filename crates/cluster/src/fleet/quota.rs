@@ -25,6 +25,8 @@ pub(super) struct Quota {
     binding: Vec<Vec<(usize, u64, String)>>,
     /// Wanted, not created.
     held: BTreeSet<PodId>,
+    /// Not to be created before another one is ready.
+    unborn: BTreeSet<PodId>,
 }
 
 impl Quota {
@@ -50,7 +52,17 @@ impl Quota {
 
     /// Whether `pod` is not created for now.
     pub fn holds(&self, pod: PodId) -> bool {
-        self.held.contains(&pod)
+        self.held.contains(&pod) || self.unborn.contains(&pod)
+    }
+
+    /// `pod` is not created before [`Quota::bear`].
+    pub fn keep_unborn(&mut self, pod: PodId) {
+        self.unborn.insert(pod);
+    }
+
+    /// `pod` may be created now; false if it has been.
+    pub fn bear(&mut self, pod: PodId) -> bool {
+        self.unborn.remove(&pod)
     }
 
     /// What keeps one more pod of a class from being created.
@@ -100,7 +112,7 @@ impl Fleet {
 
     /// `pod` is gone: those not created may be, the oldest first, as far as they are let.
     pub(super) fn release_quota(&mut self, pod: PodId) {
-        if self.quota.held.remove(&pod) || self.quota.limits.is_empty() {
+        if self.quota.unborn.remove(&pod) || self.quota.held.remove(&pod) || self.quota.limits.is_empty() {
             return;
         }
         self.quota.give_back(pod.service());

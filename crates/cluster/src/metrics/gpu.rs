@@ -16,10 +16,17 @@ use crate::spec::UsageSpec;
 pub(super) const DCGM_WINDOW: SimDuration = SimDuration::from_secs(1);
 const MEBIBYTE: f64 = 1_048_576.0;
 
+/// Who holds a GPU: a pod of a replica, the first being 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Holder {
+    pub replica: PodId,
+    pub place: u32,
+}
+
 /// What the exporter shows of one GPU until its next refresh.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Reading {
-    holder: Option<PodId>,
+    holder: Option<Holder>,
     utilization: f64,
     active: f64,
     memory_used: f64,
@@ -32,7 +39,7 @@ struct Reading {
 #[derive(Clone, Debug)]
 struct NodeGpus {
     /// Who holds each allocatable unit.
-    units: Vec<Option<PodId>>,
+    units: Vec<Option<Holder>>,
     /// GPUs those are of.
     devices: u32,
     /// Parts of a GPU with memory of their own: the driver tells no utilization of them.
@@ -40,8 +47,8 @@ struct NodeGpus {
     product: String,
     shown: Vec<Reading>,
     /// When the last refresh was, and the driver's last sample period began; busy time of each unit's holder then.
-    refreshed: (SimTime, Vec<(Option<PodId>, u64)>),
-    sampled: (SimTime, Vec<(Option<PodId>, u64)>),
+    refreshed: (SimTime, Vec<(Option<Holder>, u64)>),
+    sampled: (SimTime, Vec<(Option<Holder>, u64)>),
 }
 
 impl NodeGpus {
@@ -80,25 +87,26 @@ impl Devices {
     }
 
     /// A pod has been bound: it gets the lowest free units.
-    pub fn allocate(&mut self, pod: PodId, node: NodeId, gpus: u32) {
+    pub fn allocate(&mut self, pod: Holder, node: NodeId, gpus: u32) {
         let Some(of_node) = self.nodes.get_mut(&node) else { return };
         of_node.units.iter_mut().filter(|unit| unit.is_none()).take(gpus as usize).for_each(|unit| *unit = Some(pod));
     }
 
     /// The first GPU of a node that a pod holds.
-    pub fn first_of(&self, pod: PodId, node: NodeId) -> Option<u32> {
+    pub fn first_of(&self, pod: Holder, node: NodeId) -> Option<u32> {
         let of_node = self.nodes.get(&node)?;
         let unit = of_node.units.iter().position(|unit| *unit == Some(pod))?;
         Some(of_node.device_of(unit) as u32)
     }
 
-    pub fn release(&mut self, pod: PodId, node: NodeId) {
+    pub fn release(&mut self, replica: PodId, node: NodeId) {
         let Some(of_node) = self.nodes.get_mut(&node) else { return };
-        of_node.units.iter_mut().filter(|unit| **unit == Some(pod)).for_each(|unit| *unit = None);
+        let is_held = |unit: &Option<Holder>| unit.is_some_and(|holder| holder.replica == replica);
+        of_node.units.iter_mut().filter(|unit| is_held(unit)).for_each(|unit| *unit = None);
     }
 
     /// GPUs of a node as the exporter shows them: index, and who held it at the last refresh.
-    pub fn shown(&self, node: NodeId) -> impl Iterator<Item = (u32, Option<PodId>)> + '_ {
+    pub fn shown(&self, node: NodeId) -> impl Iterator<Item = (u32, Option<Holder>)> + '_ {
         let of_node = self.nodes.get(&node).into_iter();
         of_node.flat_map(|of_node| (0..).zip(of_node.shown.iter().map(|reading| reading.holder)))
     }
@@ -124,7 +132,7 @@ impl Devices {
     ) -> bool {
         let Some(of_node) = self.nodes.get_mut(&node) else { return false };
         let now = busy(&of_node.units, world, processes);
-        let share = |unit: usize, (since, before): &(SimTime, Vec<(Option<PodId>, u64)>)| {
+        let share = |unit: usize, (since, before): &(SimTime, Vec<(Option<Holder>, u64)>)| {
             let (holder, busy_ns) = now[unit];
             // Who has come since then has done nothing before.
             let base = if before[unit].0 == holder { before[unit].1 } else { 0 };
@@ -141,7 +149,8 @@ impl Devices {
                     reading.holder.get_or_insert(holder);
                     reading.utilization += share(unit, &of_node.sampled);
                     reading.active += share(unit, &of_node.refreshed);
-                    let is_loaded = processes.get(holder.index()).is_some_and(|process| process.listening.is_some());
+                    let is_loaded =
+                        processes.get(holder.replica.index()).is_some_and(|process| process.listening.is_some());
                     if let Some(memory) = usage.gpu_memory.filter(|_| is_loaded) {
                         reading.memory_used += mebibytes(memory);
                         reading.memory_free = (reading.memory_free - mebibytes(memory)).max(0.0);
@@ -195,10 +204,12 @@ fn mebibytes(memory: Bytes) -> f64 {
 }
 
 /// Who holds each unit, and how long it has been busy.
-fn busy(units: &[Option<PodId>], world: &mut World<'_>, processes: &[Process]) -> Vec<(Option<PodId>, u64)> {
+fn busy(units: &[Option<Holder>], world: &mut World<'_>, processes: &[Process]) -> Vec<(Option<Holder>, u64)> {
     let nothing = Process::default();
-    let of_unit = |holder: &Option<PodId>| {
-        let busy = holder.map_or(0, |pod| world.busy_ns(pod, processes.get(pod.index()).unwrap_or(&nothing)));
+    let of_unit = |holder: &Option<Holder>| {
+        let busy = holder.map_or(0, |Holder { replica, .. }| {
+            world.busy_ns(replica, processes.get(replica.index()).unwrap_or(&nothing))
+        });
         (*holder, busy)
     };
     units.iter().map(of_unit).collect()

@@ -38,7 +38,7 @@ use workload::{Purpose, Stream};
 use crate::fleet::Fleet;
 use crate::flow::{LatencyLog, ReplicaStats, Watched};
 use crate::spec::{MetricsSpec, SimulationSpec};
-use gpu::{DCGM_WINDOW, Devices};
+use gpu::{DCGM_WINDOW, Devices, Holder};
 use names::Names;
 use outage::Outages;
 use plan::{Figure, Plan, Readers};
@@ -229,7 +229,13 @@ impl Pipeline {
     /// A pod is bound to a node.
     pub(crate) fn pod_is_scheduled(&mut self, pod: PodId, node: NodeId) {
         self.process(pod).node = Some(node);
-        self.devices.allocate(pod, node, self.fixed.service.pod.gpus);
+        self.devices.allocate(Holder { replica: pod, place: 0 }, node, self.fixed.service.pod.gpus);
+    }
+
+    /// Another pod of a replica's group is bound to a node.
+    pub(crate) fn worker_is_scheduled(&mut self, (replica, place): (PodId, u32), node: NodeId) {
+        self.process(replica).workers.push((place, node));
+        self.devices.allocate(Holder { replica, place }, node, self.fixed.service.pod.gpus);
     }
 
     /// A pod's containers have started: service discovery shows it.
@@ -288,12 +294,11 @@ impl Pipeline {
     pub(crate) fn pod_is_gone(&mut self, pod: PodId) {
         let process = self.process(pod);
         process.is_gone = true;
-        let node = process.node;
+        let workers = std::mem::take(&mut process.workers).into_iter().map(|(_, node)| node);
+        let nodes = process.node.into_iter().chain(workers);
         let targets = std::mem::take(&mut process.targets);
         targets.into_iter().for_each(|target| self.end_instance(target));
-        if let Some(node) = node {
-            self.devices.release(pod, node);
-        }
+        nodes.for_each(|node| self.devices.release(pod, node));
     }
 
     /// A node takes pods: what runs on every node runs there.

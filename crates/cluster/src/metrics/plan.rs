@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use exporters::{Appears, HistogramPart, HistogramSignal, Kind, Label, Scope, Series, Signal, Target, TargetOf, Value};
+use exporters::{
+    Appears, HistogramPart, HistogramSignal, Kind, Label, Scope, Series, Signal, Target, TargetOf, Template, Value,
+};
 use promql::adapter::Adapter;
 use promql::gke::GkeMetric;
 use promql::labels::METRIC_NAME;
@@ -73,6 +75,16 @@ pub(super) struct Shown {
     pub figure: Figure,
     pub kind: Kind,
     pub appears: Appears,
+}
+
+impl Shown {
+    /// The same series of a pod whose container is called otherwise.
+    pub fn of_container(&self, name: &str) -> Self {
+        let mut other = self.clone();
+        let named = other.labels.iter_mut().find(|label| label.name == "container");
+        named.into_iter().for_each(|label| label.value = Template::new(name));
+        other
+    }
 }
 
 /// A target with the series of it that somebody may read.

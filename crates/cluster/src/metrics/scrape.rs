@@ -8,6 +8,7 @@ use promql::{Labels, ScrapeTarget, TargetId, Value};
 use units::{NodeId, PodId, SimDuration, SimTime};
 use workload::{Purpose, Stream};
 
+use super::gpu::Holder;
 use super::plan::{Figure, Shown, exposed};
 use super::value::{Before, Column, Source, Subject};
 use super::world::World;
@@ -100,7 +101,11 @@ impl Pipeline {
         let exporter = self.plans[plan].target.exporter;
         let mut found = (Vec::new(), Vec::new());
         for series in shown {
-            let shown = exposed(series, |variable| self.fill(variable, subject, exporter));
+            let fill = |variable| self.fill(variable, subject, exporter);
+            let shown = match subject {
+                Subject::Worker(_, place) => exposed(&series.of_container(&self.first_container(place)), fill),
+                _ => exposed(series, fill),
+            };
             let Some(labels) = scrape.stored_labels(&shown) else { continue };
             if self.readers.wants(&labels) {
                 let column =
@@ -119,31 +124,49 @@ impl Pipeline {
                 let node = self.processes.get(pod.index()).and_then(|process| process.node);
                 match (variable, node) {
                     (Variable::Gpu | Variable::GpuUuid | Variable::GpuModel, Some(node)) => {
-                        let gpu = self.devices.first_of(pod, node);
+                        let holder = Holder { replica: pod, place: 0 };
+                        let gpu = self.devices.first_of(holder, node);
                         gpu.map_or_else(String::new, |gpu| {
-                            self.fill(variable, Subject::Gpu(node, gpu, Some(pod)), exporter)
+                            self.fill(variable, Subject::Gpu(node, gpu, Some(holder)), exporter)
                         })
                     }
                     (Variable::Gpu | Variable::GpuUuid | Variable::GpuModel, None) => String::new(),
                     _ => names.of_pod(variable, pod, node),
                 }
             }
+            Subject::Worker(replica, place) => {
+                names.of_worker(variable, (replica, place), self.worker_node(replica, place))
+            }
             Subject::Node(node) => names.of_node(variable, node, Some(exporter)),
             Subject::Gpu(node, gpu, holder) => match variable {
                 Variable::Gpu => gpu.to_string(),
                 Variable::GpuUuid => names.gpu(node, gpu),
                 Variable::GpuModel => self.devices.product(node),
-                Variable::HolderPod => holder.map_or_else(String::new, |pod| names.pod(pod)),
+                Variable::HolderPod => holder.map_or_else(String::new, |Holder { replica, place }| match place {
+                    0 => names.pod(replica),
+                    _ => names.of_worker(Variable::Pod, (replica, place), None),
+                }),
                 Variable::HolderNamespace if holder.is_some() => self.fixed.service.namespace.clone(),
                 Variable::HolderContainer if holder.is_some() => {
-                    let first = self.fixed.service.pod.containers.first();
-                    first.map_or_else(String::new, |container| container.name.clone())
+                    self.first_container(holder.map_or(0, |holder| holder.place))
                 }
                 Variable::HolderNamespace | Variable::HolderContainer => String::new(),
                 other => names.of_node(other, node, Some(exporter)),
             },
             Subject::Gateway | Subject::Cluster => names.of_service(variable),
         }
+    }
+
+    /// Name of the first container of a replica's pod: its leader's, or a worker's.
+    fn first_container(&self, place: u32) -> String {
+        let pod = &self.fixed.service.pod;
+        let workers = pod.group.as_ref().filter(|_| place > 0).map(|group| &group.worker_containers);
+        workers.unwrap_or(&pod.containers).first().map_or_else(String::new, |container| container.name.clone())
+    }
+
+    fn worker_node(&self, replica: PodId, place: u32) -> Option<NodeId> {
+        let workers = &self.processes.get(replica.index())?.workers;
+        workers.iter().find(|(known, _)| *known == place).map(|(_, node)| *node)
     }
 
     fn scrape_target(&self, plan: usize, subject: Subject) -> ScrapeTarget {
@@ -352,6 +375,9 @@ impl Pipeline {
                 pods.into_iter().map(pod_key).collect()
             }
             (Scope::Pod, _) => living.filter(listens).map(pod_key).collect(),
+            (Scope::PodObject, _) if self.fixed.service.pod.group.is_some() => {
+                living.flat_map(|pod| std::iter::once(pod_key(pod)).chain(self.workers(pod, world))).collect()
+            }
             (Scope::PodObject, _) => living.map(pod_key).collect(),
             (Scope::Node, _) => {
                 let nodes = world.fleet.live_nodes();
@@ -362,6 +388,13 @@ impl Pipeline {
             (Scope::Gpu, _) => world.fleet.live_nodes().flat_map(|node| self.gpus_of(node)).collect(),
             _ => Vec::new(),
         }
+    }
+
+    /// The other pods of a replica's group, as far as they are there.
+    fn workers(&self, replica: PodId, world: &World<'_>) -> impl Iterator<Item = Key> {
+        let size = self.fixed.service.pod.group.as_ref().map_or(1, |group| group.size);
+        let there = (1..size).filter(move |&place| world.fleet.worker(replica, place).is_some());
+        there.map(move |place| (Scope::PodObject, Subject::Worker(replica, place), self.worker_node(replica, place)))
     }
 
     fn gpus_of(&self, node: NodeId) -> impl Iterator<Item = Key> + '_ {

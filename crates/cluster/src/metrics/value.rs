@@ -5,24 +5,27 @@
 use exporters::{Appears, HistogramPart, HistogramSignal, Kind, Signal};
 use units::{NodeId, PodId, SimDuration, SimTime};
 
-use super::gpu::Devices;
+use super::gpu::{Devices, Holder};
 use super::plan::Figure;
 use super::process::Process;
 use super::tally::Tally;
 use super::usage::Usage;
 use super::world::{PodSeen, World};
 use crate::flow::{Failure, LatencyLog, Load};
+use crate::model::PodObject;
 use crate::spec::{ServiceModel, ServiceSpec, SimulationSpec};
 
 /// What a series is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Subject {
     Pod(PodId),
+    /// A pod of a replica's group besides its leader, by its place there.
+    Worker(PodId, u32),
     Gateway,
     Cluster,
     Node(NodeId),
     /// A GPU of a node, by index, with who holds it.
-    Gpu(NodeId, u32, Option<PodId>),
+    Gpu(NodeId, u32, Option<Holder>),
 }
 
 /// What values need beside the world: fixed for a run.
@@ -147,7 +150,11 @@ impl Source<'_, '_> {
         }
         match (signal.scope(), subject) {
             (Scope::Pod, Subject::Pod(pod)) => self.pod_value(signal, pod, before),
-            (Scope::PodObject, Subject::Pod(pod)) => self.object_value(signal, pod),
+            (Scope::PodObject, Subject::Pod(pod)) => self.object_value(signal, self.world.pods.object(pod)),
+            (Scope::PodObject, Subject::Worker(replica, place)) => {
+                let object = self.world.worker((replica, place), self.fixed.before);
+                object.map_or(f64::NAN, |object| self.object_value(signal, object))
+            }
             (Scope::Gateway, _) => self.gateway_value(signal),
             (Scope::Cluster, _) => self.cluster_value(signal),
             (Scope::Node, Subject::Node(node) | Subject::Gpu(node, ..)) => self.node_value(signal, node),
@@ -388,6 +395,7 @@ impl Source<'_, '_> {
             S::ReplicasStarting => counts.starting,
             S::ReplicasTerminating => counts.draining,
             S::ReplicasUnavailable => counts.status.saturating_sub(counts.ready),
+            S::PodsPending if self.fixed.service.pod.group.is_some() => fleet.pods_waiting(),
             S::PodsPending => pods.living().iter().filter(|&&pod| pods.object(pod).scheduled.is_none()).count() as u32,
             S::NodesReady => nodes().filter(|node| node.is_up).count() as u32,
             S::NodesStarting => fleet.live_nodes().count() as u32 - nodes().filter(|node| node.is_up).count() as u32,
@@ -403,9 +411,8 @@ impl Source<'_, '_> {
         f64::from(count)
     }
 
-    fn object_value(&mut self, signal: Signal, pod: PodId) -> f64 {
+    fn object_value(&self, signal: Signal, object: PodObject) -> f64 {
         use Signal as S;
-        let object = self.world.pods.object(pod);
         let flag = |is_set: bool| f64::from(u8::from(is_set));
         let time = |at: Option<SimTime>| at.map_or(f64::NAN, |at| self.fixed.unix(at));
         match signal {

@@ -1,11 +1,11 @@
 //! What the pipeline may look at when it makes values.
 
-use units::{PodId, SimTime};
+use units::{PodId, SimDuration, SimTime};
 
 use super::process::{Process, sum};
 use crate::fleet::Fleet;
 use crate::flow::{Flow, ReplicaStats, Slot};
-use crate::model::Pods;
+use crate::model::{PodObject, Pods};
 
 /// The cluster at one instant.
 pub(crate) struct World<'a> {
@@ -59,5 +59,19 @@ impl World<'_> {
     pub(super) fn busy_ns(&mut self, pod: PodId, process: &Process) -> u64 {
         let slot = self.pods.slot(pod);
         process.carried.busy_ns + slot.map_or(0, |slot| self.flow.stats(slot, self.now).busy_ns)
+    }
+
+    /// What the API server shows of a worker of a replica's group, if it has been made and is not gone. The fleet's clock is `before`
+    /// behind; what it has had from its start on was there before.
+    pub(super) fn worker(&self, (replica, place): (PodId, u32), before: SimDuration) -> Option<PodObject> {
+        let seen = self.fleet.worker(replica, place)?;
+        let here = |at: SimTime| if at == SimTime::ZERO { at } else { at + before };
+        Some(PodObject {
+            created: here(seen.created),
+            scheduled: seen.scheduled.map(here),
+            is_running: seen.is_running,
+            is_ready: seen.ready.is_some(),
+            ready_transition: here(seen.ready.unwrap_or(seen.created)),
+        })
     }
 }

@@ -12,6 +12,7 @@ mod daemons;
 mod examples;
 mod flags;
 mod fleet;
+mod groups;
 mod implied;
 mod karpenter_pool;
 mod keda;

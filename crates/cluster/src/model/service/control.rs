@@ -270,7 +270,7 @@ impl Service<'_> {
             now: turn.now(),
             flow: &mut *self.flow,
             pods: &self.pods,
-            fleet: turn.fleet,
+            fleet: turn.fleet.fleet(),
             desired: self.controllers.desired,
             scaler: self.controllers.scaler,
         };
