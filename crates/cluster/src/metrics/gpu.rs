@@ -8,6 +8,7 @@ use exporters::Signal;
 use units::{Bytes, NodeId, PodId, SimDuration, SimTime};
 
 use super::process::Process;
+use super::tenant::{Tenant, process_of};
 use super::world::World;
 use crate::fleet::NodeView;
 use crate::spec::UsageSpec;
@@ -65,7 +66,7 @@ pub(super) struct Devices {
 
 impl Devices {
     /// A node takes pods.
-    pub fn node_is_up(&mut self, node: NodeId, view: &NodeView<'_>, (usage, now): (&UsageSpec, SimTime)) {
+    pub fn node_is_up(&mut self, node: NodeId, view: &NodeView<'_>, (tenants, now): (&[Tenant], SimTime)) {
         let devices = if view.slice.devices == 0 { view.gpus } else { view.slice.devices };
         let units = vec![None; view.gpus as usize];
         let marks = (now, units.iter().map(|holder| (*holder, 0)).collect::<Vec<_>>());
@@ -78,7 +79,7 @@ impl Devices {
             refreshed: marks.clone(),
             sampled: marks,
         };
-        of_node.shown = (0..devices).map(|_| free(usage)).collect();
+        of_node.shown = (0..devices).map(|_| free(usage_of_free(tenants))).collect();
         self.nodes.insert(node, of_node);
     }
 
@@ -117,21 +118,16 @@ impl Devices {
     }
 
     /// The driver's sample period before a refresh begins; false if the node is gone.
-    pub fn sample(&mut self, node: NodeId, world: &mut World<'_>, processes: &[Process]) -> bool {
+    pub fn sample(&mut self, node: NodeId, world: &mut World<'_>, tenants: &[Tenant]) -> bool {
         let Some(of_node) = self.nodes.get_mut(&node) else { return false };
-        of_node.sampled = (world.now, busy(&of_node.units, world, processes));
+        of_node.sampled = (world.now, busy(&of_node.units, world, tenants));
         true
     }
 
     /// The exporter reads the driver; false if the node is gone.
-    pub fn refresh(
-        &mut self,
-        node: NodeId,
-        (world, processes): (&mut World<'_>, &[Process]),
-        usage: &UsageSpec,
-    ) -> bool {
+    pub fn refresh(&mut self, node: NodeId, world: &mut World<'_>, tenants: &[Tenant]) -> bool {
         let Some(of_node) = self.nodes.get_mut(&node) else { return false };
-        let now = busy(&of_node.units, world, processes);
+        let now = busy(&of_node.units, world, tenants);
         let share = |unit: usize, (since, before): &(SimTime, Vec<(Option<Holder>, u64)>)| {
             let (holder, busy_ns) = now[unit];
             // Who has come since then has done nothing before.
@@ -143,21 +139,25 @@ impl Devices {
         let shown: Vec<Reading> = (0..of_node.devices as usize)
             .map(|device| {
                 let units = (0..of_node.units.len()).filter(|&unit| of_node.device_of(unit) == device);
-                let mut reading = Reading { energy_mj: of_node.shown[device].energy_mj, ..free(usage) };
+                let holders = units.clone().filter_map(|unit| of_node.units[unit]);
+                let of_holder = holders.map(|holder| &tenants[holder.replica.service()].service.usage).next();
+                let of_machine = of_holder.unwrap_or_else(|| usage_of_free(tenants));
+                let mut reading = Reading { energy_mj: of_node.shown[device].energy_mj, ..free(of_machine) };
                 for unit in units {
                     let Some(holder) = of_node.units[unit] else { continue };
+                    let usage = &tenants[holder.replica.service()].service.usage;
                     reading.holder.get_or_insert(holder);
                     reading.utilization += share(unit, &of_node.sampled);
                     reading.active += share(unit, &of_node.refreshed);
-                    let is_loaded =
-                        processes.get(holder.replica.index()).is_some_and(|process| process.listening.is_some());
+                    let process = process_of(tenants, holder.replica);
+                    let is_loaded = process.is_some_and(|process| process.listening.is_some());
                     if let Some(memory) = usage.gpu_memory.filter(|_| is_loaded) {
                         reading.memory_used += mebibytes(memory);
                         reading.memory_free = (reading.memory_free - mebibytes(memory)).max(0.0);
                     }
                 }
                 let (active, utilization) = (reading.active.min(1.0), reading.utilization.min(1.0));
-                let (idle, busy) = usage.gpu_power.unwrap_or((f64::NAN, f64::NAN));
+                let (idle, busy) = of_machine.gpu_power.unwrap_or((f64::NAN, f64::NAN));
                 reading.power = idle + (busy - idle) * utilization;
                 reading.energy_mj += 1_000.0 * elapsed * (idle + (busy - idle) * active);
                 reading.active = active;
@@ -186,6 +186,13 @@ impl Devices {
     }
 }
 
+/// What is stated of GPUs, by the first service that states something: what nobody holds is one of those.
+fn usage_of_free(tenants: &[Tenant]) -> &UsageSpec {
+    let states = |usage: &&UsageSpec| usage.gpu_memory_total.is_some() || usage.gpu_power.is_some();
+    let mut usages = tenants.iter().map(|tenant| &tenant.service.usage);
+    usages.clone().find(states).or_else(|| usages.next()).expect("a run has at least one service")
+}
+
 /// What is seen of a GPU that nobody holds.
 fn free(usage: &UsageSpec) -> Reading {
     Reading {
@@ -204,11 +211,11 @@ fn mebibytes(memory: Bytes) -> f64 {
 }
 
 /// Who holds each unit, and how long it has been busy.
-fn busy(units: &[Option<Holder>], world: &mut World<'_>, processes: &[Process]) -> Vec<(Option<Holder>, u64)> {
+fn busy(units: &[Option<Holder>], world: &mut World<'_>, tenants: &[Tenant]) -> Vec<(Option<Holder>, u64)> {
     let nothing = Process::default();
     let of_unit = |holder: &Option<Holder>| {
         let busy = holder.map_or(0, |Holder { replica, .. }| {
-            world.busy_ns(replica, processes.get(replica.index()).unwrap_or(&nothing))
+            world.busy_ns(replica, process_of(tenants, replica).unwrap_or(&nothing))
         });
         (*holder, busy)
     };

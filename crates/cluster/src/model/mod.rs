@@ -15,7 +15,7 @@ use units::{SimDuration, SimTime};
 use crate::Keep;
 use crate::fleet::{FleetEvent, Groups, Notice, Out};
 use crate::flow::{self, Flow, Served};
-use crate::metrics::Pipeline;
+use crate::metrics::{Pipeline, World};
 use crate::requests::{InOrder, RequestSink};
 use crate::spec::SimulationSpec;
 pub(crate) use event::Event;
@@ -92,8 +92,9 @@ fn simulate_flows(begun: Begun<'_>, flows: Vec<Box<dyn Flow>>) -> RunRecord {
     let mut agenda = Agenda::default();
     let numbered = flows.into_iter().enumerate();
     let mut services: Vec<Service<'_>> = numbered.map(|(number, flow)| Service::new(begun, number, flow)).collect();
-    let pipeline = Pipeline::new(spec, &services[0].queries(), seed);
-    services[0].watch(pipeline.watched());
+    let asked: Vec<_> = services.iter().map(Service::queries).collect();
+    let pipeline = Pipeline::new(spec, &asked, seed);
+    services.iter_mut().enumerate().for_each(|(number, service)| service.watch(pipeline.watched(number)));
     let classes = spec.services.iter().map(|service| service.pod_class(seed));
     let mut cluster = Cluster {
         run: spec,
@@ -233,7 +234,8 @@ impl<'a> Cluster<'a> {
     }
 
     fn metrics(&mut self, event: crate::metrics::MetricsEvent, now: SimTime) {
-        let mut world = self.services[0].world(self.fleet.fleet(), now);
+        let services = self.services.iter_mut().map(Service::view).collect();
+        let mut world = World { now, fleet: self.fleet.fleet(), services };
         self.pipeline.handle(event, &mut world);
     }
 

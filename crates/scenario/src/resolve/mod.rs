@@ -14,6 +14,7 @@ mod flags;
 mod fleet;
 mod groups;
 mod implied;
+mod interceptor;
 mod karpenter_pool;
 mod keda;
 mod left_out;

@@ -25,9 +25,9 @@ use units::{PodId, SimDuration, SimTime};
 
 use super::turn::Turn;
 use super::{Begun, Event};
-use crate::fleet::{Fleet, Notice};
+use crate::fleet::Notice;
 use crate::flow::{self, Drained, Flow, Slot, Watched};
-use crate::metrics::World;
+use crate::metrics::ServiceView;
 use crate::spec::{ReplicaOrder, ServicePolicy, ServiceSpec, SimulationSpec};
 use control::Controllers;
 pub(crate) use pods::{PodObject, PodState, Pods, Role};
@@ -140,12 +140,10 @@ impl<'a> Service<'a> {
     }
 
     /// What exporters may look at.
-    pub fn world<'w>(&'w mut self, fleet: &'w Fleet, now: SimTime) -> World<'w> {
-        World {
-            now,
+    pub fn view(&mut self) -> ServiceView<'_> {
+        ServiceView {
             flow: &mut *self.flow,
             pods: &self.pods,
-            fleet,
             desired: self.controllers.desired,
             scaler: self.controllers.scaler,
         }
