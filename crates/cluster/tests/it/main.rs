@@ -6,5 +6,6 @@ mod groups;
 mod model;
 mod prehistory;
 mod rollout;
+mod services;
 mod support;
 mod theory;

@@ -160,7 +160,7 @@ fn any_service() -> impl Strategy<Value = ServiceSpec> {
     })
 }
 
-fn any_scenario() -> impl Strategy<Value = SimulationSpec> {
+pub fn any_scenario() -> impl Strategy<Value = SimulationSpec> {
     let nodes = (prop_oneof![Just(0.0), Just(30.0)], prop_oneof![Just(seconds(0)), Just(seconds(8))], 0u64..2);
     (any_service(), 20.0..250.0, 120u64..420, nodes).prop_map(|(mut service, rate, length, (hazard, notice, grace))| {
         service.pod.grace = seconds(grace);

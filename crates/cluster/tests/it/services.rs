@@ -1,0 +1,102 @@
+//! Several services on one fleet.
+
+use cluster::spec::{ControllerSpec, PolicySpec, ServicePolicy, ServiceSpec, SimulationSpec};
+use cluster::{simulate, simulate_by_events};
+use proptest::prelude::*;
+use record::{RunRecord, ServiceRecord};
+use units::SimDuration;
+use workload::Distribution;
+
+use crate::model::{EVERYTHING, any_scenario, fleet, scenario, seconds};
+use crate::support::{service, slots};
+
+fn fixed(replicas: u32) -> ServicePolicy {
+    ServicePolicy { controllers: vec![ControllerSpec::Static { replicas }], ..ServicePolicy::default() }
+}
+
+/// A queue with `replicas` servers, each of which takes `mean` seconds on average.
+fn queue(name: &str, salt: u64, (replicas, rate, mean): (u32, f64, f64)) -> SimulationSpec {
+    let model = slots(1, Distribution::Exponential { mean });
+    let of_name = ServiceSpec { name: name.into(), salt, replicas_initial: replicas, ..service(model) };
+    let mut spec = scenario(of_name, rate, seconds(3_600), fleet(0.0, SimDuration::ZERO));
+    spec.policies = vec![PolicySpec { name: "fixed".into(), services: vec![fixed(replicas)] }];
+    spec
+}
+
+/// All services of these runs in one.
+fn together(runs: &[SimulationSpec]) -> SimulationSpec {
+    let mut all = runs[0].clone();
+    all.services = runs.iter().flat_map(|run| run.services.clone()).collect();
+    for (number, policy) in all.policies.iter_mut().enumerate() {
+        policy.services = runs.iter().flat_map(|run| run.policies[number].services.clone()).collect();
+    }
+    all
+}
+
+fn run(spec: &SimulationSpec) -> RunRecord {
+    simulate(spec, 0, 0, 11, EVERYTHING)
+}
+
+/// What its requests met: when each came, began and ended.
+fn requests(service: &ServiceRecord) -> Vec<(u64, Option<u64>, Option<u64>)> {
+    let nanos = |time: units::SimTime| time.as_nanos();
+    service.request_rows.iter().map(|row| (nanos(row.arrival), row.start.map(nanos), row.end.map(nanos))).collect()
+}
+
+#[test]
+fn two_queues_with_room_for_both_behave_as_they_would_alone() {
+    let one = queue("one", 5, (3, 20.0, 0.1));
+    let other = queue("other", 9, (2, 30.0, 0.04));
+    let both = run(&together(&[one.clone(), other.clone()]));
+    let alone = [run(&one), run(&other)];
+    for (shared, alone) in both.services.iter().zip(&alone) {
+        assert!(shared.requests.completed > 50_000, "{:?}", shared.requests);
+        assert_eq!(requests(shared), requests(alone.only()), "{}", shared.name);
+        assert_eq!(shared.totals, alone.only().totals);
+    }
+    assert_eq!(both.ledger.billed(), alone[0].ledger.billed() + alone[1].ledger.billed(), "one GPU a node");
+}
+
+#[test]
+fn another_service_or_another_order_leaves_the_requests_of_a_service_alone() {
+    let [one, two, three] = [("one", 5, 20.0), ("two", 9, 30.0), ("three", 2, 10.0)]
+        .map(|(name, salt, rate)| queue(name, salt, (3, rate, 0.05)));
+    let alone = requests(run(&one).only());
+    for order in [vec![&one, &two], vec![&two, &one], vec![&three, &two, &one]] {
+        let specs: Vec<SimulationSpec> = order.into_iter().cloned().collect();
+        let record = run(&together(&specs));
+        let found = record.services.iter().find(|service| service.name == "one").expect("it is one of them");
+        assert_eq!(requests(found), alone);
+    }
+}
+
+/// Worlds of two to five services with everything that can happen to one.
+fn any_services() -> impl Strategy<Value = SimulationSpec> {
+    prop::collection::vec(any_scenario(), 2..=5).prop_map(|mut worlds| {
+        let shortest = worlds.iter().map(|world| world.end).min().expect("there are some");
+        for (number, world) in worlds.iter_mut().enumerate() {
+            world.end = shortest;
+            world.services[0].name = format!("service-{number}");
+            world.services[0].salt = number as u64 + 1;
+        }
+        together(&worlds)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 25, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_request_and_no_cent_is_lost_between_services(
+        spec in any_services(), policy in 0usize..3, seed in any::<u64>()
+    ) {
+        let record = simulate(&spec, policy, 0, seed, EVERYTHING);
+        for service in &record.services {
+            let totals = service.requests;
+            prop_assert_eq!(totals.arrived, totals.completed + totals.failed() + totals.in_system, "{}", service.name);
+        }
+        prop_assert_eq!(record.ledger.attributed(), record.ledger.billed());
+        let by_events = simulate_by_events(&spec, policy, seed, EVERYTHING);
+        prop_assert_eq!(record.digest, by_events.digest);
+    }
+}
