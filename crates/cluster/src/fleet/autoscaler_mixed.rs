@@ -60,12 +60,15 @@ impl Fleet {
         let mut offers = self.pool_offers[pool].clone();
         self.sort_for_group(&mut offers);
         let first = |class: usize| offers.iter().copied().find(|&offer| self.is_eligible(class, offer, on_demand));
-        let waits = |class: usize| waiting.iter().any(|pod| pod.0 == class);
-        let mut templates: Vec<usize> =
-            (0..self.classes.len()).filter(|&class| waits(class)).filter_map(first).collect();
+        let mut templates: Vec<usize> = self.classes_of(waiting).filter_map(first).collect();
         templates.sort_unstable();
         templates.dedup();
         templates
+    }
+
+    /// The classes some of whose pods wait.
+    fn classes_of<'a>(&'a self, waiting: &'a [Waiting]) -> impl Iterator<Item = usize> + 'a {
+        (0..self.classes.len()).filter(|class| waiting.iter().any(|pod| pod.0 == *class))
     }
 
     /// What growing a group by nodes like the template would do for the waiting pods.
@@ -76,9 +79,11 @@ impl Fleet {
         waiting: &[Waiting],
     ) -> Option<(GroupOption, Vec<Packed>)> {
         let pool = self.offers[template].pool;
-        let is_as_large =
-            |offer: usize| (0..self.classes.len()).all(|class| self.slots(class, offer) >= self.slots(class, template));
-        let is_eligible = |offer: usize| (0..self.classes.len()).any(|class| self.is_eligible(class, offer, on_demand));
+        let is_as_large = |offer: usize| {
+            self.classes_of(waiting).all(|class| self.slots(class, offer) >= self.slots(class, template))
+        };
+        let is_eligible =
+            |offer: usize| self.classes_of(waiting).any(|class| self.is_eligible(class, offer, on_demand));
         let mut candidates = self.pool_offers[pool].clone();
         candidates.retain(|&offer| is_eligible(offer) && is_as_large(offer));
         self.sort_for_group(&mut candidates);
