@@ -12,12 +12,14 @@ use workload::Distribution as Drawn;
 use crate::error::ScenarioError;
 use crate::file::{
     BatchLatencyFile, BatchPoint, ContinuousBatchingFile, Distribution, DistributionChoice, DynamicBatchingFile,
-    KillFile, ModelFile, NoReplicaFile, PodFile, RoutingFile, ScenarioSpec, ServiceFile, SpreadFile, TextOr,
+    KillFile, ModelFile, NoReplicaFile, PodFile, RoutingFile, ServiceView, ServiceFile, SpreadFile, TextOr,
 };
 use crate::manifest::Quantity;
 use crate::quantity::{Count, Time};
+use crate::tree::parse_path;
 
 use super::Context;
+use super::several::salt;
 use super::updates::UpdateDefaults;
 
 /// Amounts that distributions can be made of, as plain numbers.
@@ -40,12 +42,12 @@ impl Plain for Count {
 
 impl Context<'_> {
     /// `service`, with the workload it names.
-    pub(super) fn service(&mut self, spec: &ScenarioSpec) -> Result<ServiceSpec, ScenarioError> {
+    pub(super) fn service(&mut self, spec: &ServiceView) -> Result<ServiceSpec, ScenarioError> {
         let file = &spec.service;
         let endpoint_delay = file.endpoint_delay.duration();
-        self.workload = self.choose_workload(file)?;
+        self.workload = self.choose_workload(file, spec.name.as_deref())?;
         let (name, namespace, replicas, pod) = match (&file.pod, self.workload.clone()) {
-            (Some(pod), None) => (pod.name.clone(), pod.namespace.clone(), 1, self.written_pod(pod, endpoint_delay)?),
+            (Some(pod), None) => (self.pod_name(pod, spec), pod.namespace.clone(), 1, self.written_pod(pod, endpoint_delay)?),
             (_, Some(workload)) => {
                 let (pod, replicas) = self.workload_pod(&workload, endpoint_delay, &spec.nodes.manager)?;
                 let namespace = self.namespace_of(&workload.document).unwrap_or("default").to_owned();
@@ -64,7 +66,9 @@ impl Context<'_> {
         }
         let model = self.model(&file.model)?;
         let service = ServiceSpec {
-            name,
+            salt: spec.name.as_deref().map_or(0, salt),
+            name: spec.name.clone().unwrap_or_else(|| name.clone()),
+            workload: name,
             namespace,
             routing: routing(file.routing),
             no_replica: match file.while_no_replica {
@@ -86,6 +90,15 @@ impl Context<'_> {
         };
         self.note_lost_at_stop(&service, stop_source.as_deref());
         Ok(service)
+    }
+
+    /// As it is written; without that the pod of one service of several is called as that.
+    fn pod_name(&self, pod: &PodFile, spec: &ServiceView) -> String {
+        let is_written = || {
+            let path = parse_path(&self.place_of("spec.service.pod")).expect("paths in this crate are well-formed");
+            self.scenario.deepest(&path).get("name").is_some()
+        };
+        spec.name.as_ref().filter(|_| !is_written()).unwrap_or(&pod.name).clone()
     }
 
     fn retries(&self, file: &ServiceFile) -> Result<Option<RetrySpec>, ScenarioError> {
