@@ -13,14 +13,14 @@ use record::{RunRecord, ServiceRecord};
 use units::{SimDuration, SimTime};
 
 use crate::Keep;
-use crate::fleet::{Fleet, FleetEvent, Notice, Out};
+use crate::fleet::{FleetEvent, Groups, Notice, Out};
 use crate::flow::{self, Flow, Served};
-use crate::metrics::Pipeline;
+use crate::metrics::{Pipeline, World};
 use crate::requests::{InOrder, RequestSink};
 use crate::spec::SimulationSpec;
 pub(crate) use event::Event;
-pub(crate) use service::Pods;
 use service::Service;
+pub(crate) use service::{PodObject, Pods};
 #[cfg(test)]
 pub(crate) use service::{PodState, Role};
 use turn::Turn;
@@ -56,7 +56,7 @@ struct Cluster<'a> {
     /// Time zero of the run on the agenda's clock, which begins with the prehistory.
     origin: SimTime,
     services: Vec<Service<'a>>,
-    fleet: Fleet,
+    fleet: Groups,
     pipeline: Pipeline,
     digest: Digest,
     /// What the fleet asks to have scheduled and has to say; reused.
@@ -92,15 +92,16 @@ fn simulate_flows(begun: Begun<'_>, flows: Vec<Box<dyn Flow>>) -> RunRecord {
     let mut agenda = Agenda::default();
     let numbered = flows.into_iter().enumerate();
     let mut services: Vec<Service<'_>> = numbered.map(|(number, flow)| Service::new(begun, number, flow)).collect();
-    let pipeline = Pipeline::new(spec, &services[0].queries(), seed);
-    services[0].watch(pipeline.watched());
+    let asked: Vec<_> = services.iter().map(Service::queries).collect();
+    let pipeline = Pipeline::new(spec, &asked, seed);
+    services.iter_mut().enumerate().for_each(|(number, service)| service.watch(pipeline.watched(number)));
     let classes = spec.services.iter().map(|service| service.pod_class(seed));
     let mut cluster = Cluster {
         run: spec,
         keep,
         origin: SimTime::ZERO + spec.prehistory.length,
         services,
-        fleet: Fleet::new(&spec.fleet, classes.collect(), seed),
+        fleet: Groups::new(&spec.fleet, classes.collect(), seed),
         pipeline,
         digest: Digest::default(),
         out: Out::default(),
@@ -178,7 +179,7 @@ impl<'a> Cluster<'a> {
             Notice::NodeInterrupted { .. } => {
                 self.spot_interruptions += u64::from(agenda.now() >= self.origin + self.run.warm_up);
             }
-            Notice::NodeUp { node } => self.pipeline.node_is_up(node, &self.fleet, agenda.now()),
+            Notice::NodeUp { node } => self.pipeline.node_is_up(node, self.fleet.fleet(), agenda.now()),
             Notice::NodeGone { node, .. } => self.pipeline.node_is_gone(node),
             other => {
                 if let Some(pod) = other.pod() {
@@ -233,7 +234,8 @@ impl<'a> Cluster<'a> {
     }
 
     fn metrics(&mut self, event: crate::metrics::MetricsEvent, now: SimTime) {
-        let mut world = self.services[0].world(&self.fleet, now);
+        let services = self.services.iter_mut().map(Service::view).collect();
+        let mut world = World { now, fleet: self.fleet.fleet(), services };
         self.pipeline.handle(event, &mut world);
     }
 

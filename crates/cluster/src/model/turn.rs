@@ -4,7 +4,7 @@ use engine::Agenda;
 use units::{SimDuration, SimTime};
 
 use super::Event;
-use crate::fleet::{Fleet, Out};
+use crate::fleet::{Groups, Out};
 use crate::metrics::Pipeline;
 
 /// One instant at which something happens: the clock, the fleet, the metrics, and what is to happen later.
@@ -14,7 +14,7 @@ use crate::metrics::Pipeline;
 pub(super) struct Turn<'t> {
     agenda: &'t mut Agenda<Event>,
     /// Nodes and what is on them.
-    pub fleet: &'t mut Fleet,
+    pub fleet: &'t mut Groups,
     /// What the fleet asks to have scheduled and has to say.
     pub out: &'t mut Out,
     /// Exporters, Prometheus, adapters.
@@ -27,7 +27,7 @@ impl<'t> Turn<'t> {
     /// The instant of the event that `agenda` is at.
     pub fn new(
         agenda: &'t mut Agenda<Event>,
-        (fleet, out): (&'t mut Fleet, &'t mut Out),
+        (fleet, out): (&'t mut Groups, &'t mut Out),
         pipeline: &'t mut Pipeline,
         origin: SimTime,
     ) -> Self {

@@ -6,9 +6,7 @@ use units::{Bytes, SimDuration, SimTime};
 use workload::Distribution as Drawn;
 
 use crate::error::ScenarioError;
-use crate::file::{
-    ArtifactFile, CacheFile, ColdStartFile, PhaseChoice, PhaseFile, RestorePlace, ServiceView, TextOr,
-};
+use crate::file::{ArtifactFile, CacheFile, ColdStartFile, PhaseChoice, PhaseFile, RestorePlace, ServiceView, TextOr};
 
 use super::Context;
 
@@ -28,9 +26,12 @@ impl Context<'_> {
                     links.push((link, number));
                     continue;
                 };
-                if known.bytes_per_second.to_bits() != link.bytes_per_second.to_bits() || known.per_node != link.per_node {
+                if known.bytes_per_second.to_bits() != link.bytes_per_second.to_bits()
+                    || known.per_node != link.per_node
+                {
                     let other = views[*owner].name.as_deref().unwrap_or_default();
-                    let reason = format!("`{}` is another link than that of service `{other}`; both share it", link.name);
+                    let reason =
+                        format!("`{}` is another link than that of service `{other}`; both share it", link.name);
                     return Err(self.inconsistent(&format!("spec.coldStart.links[{index}]"), &reason));
                 }
             }
@@ -73,7 +74,11 @@ impl Context<'_> {
     }
 
     /// What a new pod of the service goes through.
-    pub(super) fn cold_start(&mut self, file: &ColdStartFile, links: &[LinkSpec]) -> Result<ColdStartSpec, ScenarioError> {
+    pub(super) fn cold_start(
+        &mut self,
+        file: &ColdStartFile,
+        links: &[LinkSpec],
+    ) -> Result<ColdStartSpec, ScenarioError> {
         let preset = file.preset.as_deref().map(|name| self.preset(name)).transpose()?;
         let phase = |phase: &Option<PhaseFile>, key: &str| match phase {
             Some(phase) => self.phase(phase, links, &format!("spec.coldStart.{key}")),

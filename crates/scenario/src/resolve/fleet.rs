@@ -2,15 +2,17 @@
 
 use cluster::fleet::is_schedule;
 use cluster::spec::{
-    ClusterAutoscalerSpec, Consolidation, DisruptionBudget, FleetSpec,
-    InterruptionModel, KarpenterSpec, NodeLostSpec, NodeManager, NodePoolSpec, NodeTimings, OnDemandShare,
-    PodDisruptionBudget, PoolRules, Scheduling, ServiceSpec, SpotSpec, };
+    ClusterAutoscalerSpec, Consolidation, DisruptionBudget, FleetSpec, InterruptionModel, KarpenterSpec, NodeLostSpec,
+    NodeManager, NodePoolSpec, NodeTimings, OnDemandShare, PodDisruptionBudget, PodSpec, PoolRules, Scheduling,
+    ServiceSpec, SpotSpec,
+};
 use units::{Bytes, Millicores, SimDuration};
 
 use crate::error::{At, ScenarioError};
 use crate::file::{
-    CapacityType, ConsolidationFile, DisruptionBudgetFile, InterruptionsFile,
-    ManagerFile, PoolFile, ServiceView, SchedulingFile, SpotFile, };
+    CapacityType, ConsolidationFile, DisruptionBudgetFile, InterruptionsFile, ManagerFile, PoolFile, SchedulingFile,
+    ServiceView, SpotFile,
+};
 use crate::manifest::{BudgetFile, Document, Kind, TaintFile, default_budget, disruption_budget, read};
 use crate::quantity::Time;
 
@@ -29,16 +31,12 @@ impl Context<'_> {
         window: &RunWindow,
     ) -> Result<FleetSpec, ScenarioError> {
         let spec = &views[0];
+        let pods: Vec<PodSpec> = services.iter().map(|service| service.pod.largest_of_group()).collect();
         let mut askers = Vec::with_capacity(services.len());
-        for (number, service) in services.iter().enumerate() {
+        for (number, (service, pod)) in services.iter().zip(&pods).enumerate() {
             self.turn_to(number);
             let namespace = self.workload.as_ref().and_then(|found| self.namespace_of(&found.document));
-            askers.push(Asker {
-                number,
-                name: &service.name,
-                pod: &service.pod,
-                namespace: namespace.map(str::to_owned),
-            });
+            askers.push(Asker { number, name: &service.name, pod, namespace: namespace.map(str::to_owned) });
         }
         self.turn_to_all();
         let manager = self.manager(&spec.nodes.manager)?;
@@ -52,13 +50,13 @@ impl Context<'_> {
         for (number, (view, service)) in views.iter().zip(services.iter_mut()).enumerate() {
             self.turn_to(number);
             service.cold_start = self.cold_start(&view.cold_start, &links)?;
-            self.note_kills(&service.pod, &service.cold_start, &links);
+            self.note_kills(&pods[number], &service.cold_start, &links);
         }
         self.turn_to_all();
         let (timings, commitments) = (self.timings(spec)?, self.commitments(spec, &pools)?);
         for (number, service) in services.iter_mut().enumerate() {
             self.turn_to(number);
-            service.budgets = self.pod_budgets(&service.pod.labels)?;
+            service.budgets = self.pod_budgets(&pods[number].labels, &service.namespace)?;
         }
         let cache = self.node_cache(views)?;
         self.turn_to_all();
@@ -306,12 +304,18 @@ impl Context<'_> {
         budgets.iter().map(resolve).collect()
     }
 
-    fn pod_budgets(&mut self, labels: &[(String, String)]) -> Result<Vec<PodDisruptionBudget>, ScenarioError> {
+    fn pod_budgets(
+        &mut self,
+        labels: &[(String, String)],
+        namespace: &str,
+    ) -> Result<Vec<PodDisruptionBudget>, ScenarioError> {
         let mut budgets = Vec::new();
         for document in self.of_kind(Kind::PodDisruptionBudget) {
             let (budget, ignored) = read::<BudgetFile>(document)?;
             self.note_ignored(document, &ignored);
-            if budget.spec.selects(labels) {
+            // One service is taken to be where its budget is.
+            let is_here = !self.has_several() || document.is_beside(Some(namespace));
+            if is_here && budget.spec.selects(labels) {
                 budgets.push(budget.spec.resolve().map_err(|reason| {
                     let place = document.node.get("spec").unwrap_or(&document.node).place.clone();
                     ScenarioError::Inconsistent { at: Box::new(At { place, path: "spec".to_owned() }), reason }

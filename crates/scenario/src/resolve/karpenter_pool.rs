@@ -370,9 +370,8 @@ fn wanted<'a>(pool: &'a str, found: &'a Wish, cloud: &'a Cloud, region: Option<&
 
 /// The label of a pod that a pool's manifest declares nowhere.
 fn lacks(pod: &PodSpec, pool: &KarpenterPool, found: &Wish) -> Option<String> {
-    let is_declared = |key: &String| {
-        found.declared.contains(key) || found.labels.contains_key(key) || pool.labels.contains_key(key)
-    };
+    let is_declared =
+        |key: &String| found.declared.contains(key) || found.labels.contains_key(key) || pool.labels.contains_key(key);
     let is_unknown = |key: &String| !is_declared(key) && (is_gpu_feature(key) || is_users_key(key));
     let selected = pod.node_selector.iter().find(|(key, _)| is_unknown(key));
     let (key, value) = selected.cloned().or_else(|| required_unknown(pod, &is_unknown))?;
@@ -395,9 +394,9 @@ fn keep_fitting(market: &Market<'_>, found: &mut Wish) {
             return true;
         }
         let shape = Shape::of(machine);
-        market.pods().any(|pod| {
-            pod.gpus <= shape.gpus && pod.millicores() <= shape.cpu.0 && pod.bytes() <= shape.memory.0
-        })
+        market
+            .pods()
+            .any(|pod| pod.gpus <= shape.gpus && pod.millicores() <= shape.cpu.0 && pod.bytes() <= shape.memory.0)
     };
     if found.machines.iter().any(holds) {
         found.machines.retain(holds);

@@ -83,8 +83,9 @@ impl Context<'_> {
     /// Whether a document moves the replicas of a service; `None` if it names nothing that it moves.
     fn moves_the_service(&self, document: &Document) -> Option<bool> {
         let (group, kind, name) = scaled_by(document)?;
-        let moves =
-            |found: &Workload| document.is_beside(self.namespace_of(&found.document)) && found.is_target(group, kind, name);
+        let moves = |found: &Workload| {
+            document.is_beside(self.namespace_of(&found.document)) && found.is_target(group, kind, name)
+        };
         Some(self.workloads().any(moves))
     }
 

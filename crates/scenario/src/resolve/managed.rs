@@ -91,7 +91,8 @@ impl Context<'_> {
             let Some(meaning) = metrics.get(&metric.name) else { continue };
             let wrong = |reason: String| Err(ScenarioError::Inconsistent { at: metric.at.clone(), reason });
             let series = meaning.series();
-            let kinds: Vec<Kind> = registries.iter().flat_map(|registry| registry.named(series)).map(|shown| shown.kind).collect();
+            let kinds: Vec<Kind> =
+                registries.iter().flat_map(|registry| registry.named(series)).map(|shown| shown.kind).collect();
             let Some(found) = kinds.first() else {
                 let near = names::nearest(series, registries.iter().flat_map(|registry| registry.names()));
                 let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();

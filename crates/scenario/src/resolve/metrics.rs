@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cluster::spec::{GkeSpec, MetricsSpec};
-use promql::{Labels, Query};
 use promql::adapter::Adapter;
 use promql::gke::GkeMetric;
+use promql::{Labels, Query};
 use units::SimDuration;
 
 use crate::error::ScenarioError;
@@ -15,8 +15,8 @@ use crate::manifest::PodFacts;
 use super::Context;
 use super::adapter::AdapterSetting;
 use super::asked::AskedMetric;
-use super::queries::AskedQuery;
 use super::neighbours::Neighbour;
+use super::queries::AskedQuery;
 use super::registry::{Demands, Shown};
 use super::{MetricsView, Resolved};
 
@@ -137,7 +137,8 @@ impl Context<'_> {
             self.turn_to(number);
             let neighbours = neighbours(all, shown, number);
             self.hold_answers(file, answered, (number, &shown[number].registry), &neighbours)?;
-            let registries = std::iter::once(&shown[number].registry).chain(neighbours.iter().map(|other| other.registry));
+            let registries =
+                std::iter::once(&shown[number].registry).chain(neighbours.iter().map(|other| other.registry));
             self.check_gke(&asks[number].metrics, gke, &registries.collect::<Vec<_>>())?;
         }
         Ok(())

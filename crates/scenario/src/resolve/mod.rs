@@ -13,6 +13,7 @@ mod daemons;
 mod examples;
 mod flags;
 mod fleet;
+mod groups;
 mod implied;
 mod karpenter_pool;
 mod keda;

@@ -20,12 +20,7 @@ pub(super) struct Neighbour<'a> {
 impl AskedQuery {
     /// The query as a question to what is shown.
     pub(super) fn question<'a>(&'a self, file: &'a MetricsFile) -> Question<'a> {
-        Question {
-            text: &self.text,
-            reader: self.reader,
-            asker: &self.asker,
-            assumed_absent: &file.assume_absent,
-        }
+        Question { text: &self.text, reader: self.reader, asker: &self.asker, assumed_absent: &file.assume_absent }
     }
 }
 
@@ -121,7 +116,8 @@ fn shown_by(query: &AskedQuery, file: &MetricsFile, neighbours: &[Neighbour<'_>]
     let reads = |other: &&Neighbour<'_>| {
         let verdict = check(query.question(file), other.registry, &mut Bindings::default());
         let is_refused = verdict.findings.iter().any(|finding| {
-            finding.severity == Severity::Error || matches!(finding.topic, Topic::Missing | Topic::Label | Topic::Assumed)
+            finding.severity == Severity::Error
+                || matches!(finding.topic, Topic::Missing | Topic::Label | Topic::Assumed)
         });
         !is_refused && !verdict.reached.is_empty()
     };

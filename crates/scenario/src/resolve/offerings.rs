@@ -28,7 +28,8 @@ impl Context<'_> {
         shape: &Shape,
         (instance_type, path): (&str, &str),
     ) -> Result<(), ScenarioError> {
-        let advertised = |pod: &&PodSpec| pod.gpus > 0 && shape.sliced.iter().any(|(name, _)| *name == pod.gpu_resource);
+        let advertised =
+            |pod: &&PodSpec| pod.gpus > 0 && shape.sliced.iter().any(|(name, _)| *name == pod.gpu_resource);
         let mut asked = market.pods().filter(advertised).map(|pod| pod.gpu_resource.as_str());
         let Some(first) = asked.next() else { return Ok(()) };
         let Some(other) = asked.find(|other| *other != first) else { return Ok(()) };

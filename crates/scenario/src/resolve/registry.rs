@@ -13,9 +13,7 @@ use promql::{Labels, Outline};
 use units::SimDuration;
 
 use crate::error::{Allowed, ScenarioError};
-use crate::file::{
-    CountFile, ExporterFile, MetricsFile, ModelFile, RoleFile, ServiceView,
-};
+use crate::file::{CountFile, ExporterFile, MetricsFile, ModelFile, RoleFile, ServiceView};
 
 use super::beside::count_at_application;
 use super::queries::AskedQuery;
@@ -87,8 +85,7 @@ impl Context<'_> {
         let (file, asked) = (&spec.metrics, demands.queries);
         let made = self.workload.as_ref().map(|workload| std::slice::from_ref(&workload.deployment));
         let called = (service.workload.as_str(), service.namespace.as_str());
-        let server =
-            Server::of_documents(self.documents, called).or_else(|| Server::of_documents(made?, called));
+        let server = Server::of_documents(self.documents, called).or_else(|| Server::of_documents(made?, called));
         let mut facts = self.facts(file, service, policies, server.as_ref())?;
         facts.stated.extend(super::usage::statements(spec.service.usage.as_ref()));
         let of_rules = demands.rules.iter().flat_map(RuleGroup::rules).map(|rule| rule.query().text());

@@ -37,7 +37,12 @@ impl Context<'_> {
             let path = format!("spec.rollouts[{index}]");
             if file.service.as_ref().is_some_and(|name| *name != service.workload) {
                 let found = file.service.as_deref().unwrap_or_default();
-                return Err(self.unknown_name(&format!("{path}.service"), "workload", found, [service.workload.as_str()]));
+                return Err(self.unknown_name(
+                    &format!("{path}.service"),
+                    "workload",
+                    found,
+                    [service.workload.as_str()],
+                ));
             }
             if file.at.duration() >= spec.run.duration.duration() {
                 return Err(self.inconsistent(&format!("{path}.at"), "must be before the end of the run"));
@@ -74,7 +79,7 @@ impl Context<'_> {
             if fields.kind != StrategyKind::RollingUpdate || fields.max_surge.is_some() {
                 return Err(self.inconsistent(
                     &at,
-                    "a StatefulSet has `onDelete`, or `rollingUpdate` with `partition` and `maxUnavailable` only",
+                    "a StatefulSet has `onDelete`, or `rollingUpdate` with `partition` and `maxUnavailable` only; a surge of a LeaderWorkerSet is not modelled",
                 ));
             }
             let unavailable_max = match fields.max_unavailable.map(portion) {

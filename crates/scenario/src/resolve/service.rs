@@ -12,7 +12,7 @@ use workload::Distribution as Drawn;
 use crate::error::ScenarioError;
 use crate::file::{
     BatchLatencyFile, BatchPoint, ContinuousBatchingFile, Distribution, DistributionChoice, DynamicBatchingFile,
-    KillFile, ModelFile, NoReplicaFile, PodFile, RoutingFile, ServiceView, ServiceFile, SpreadFile, TextOr,
+    KillFile, ModelFile, NoReplicaFile, PodFile, RoutingFile, ServiceFile, ServiceView, SpreadFile, TextOr,
 };
 use crate::manifest::Quantity;
 use crate::quantity::{Count, Time};
@@ -47,7 +47,10 @@ impl Context<'_> {
         let endpoint_delay = file.endpoint_delay.duration();
         self.workload = self.choose_workload(file, spec.name.as_deref())?;
         let (name, namespace, replicas, pod) = match (&file.pod, self.workload.clone()) {
-            (Some(pod), None) => (self.pod_name(pod, spec), pod.namespace.clone(), 1, self.written_pod(pod, endpoint_delay)?),
+            (Some(pod), None) => {
+                let pod = self.own_pod(pod, spec);
+                (pod.name.clone(), pod.namespace.clone(), 1, self.written_pod(&pod, endpoint_delay)?)
+            }
             (_, Some(workload)) => {
                 let (pod, replicas) = self.workload_pod(&workload, endpoint_delay, &spec.nodes.manager)?;
                 let namespace = self.namespace_of(&workload.document).unwrap_or("default").to_owned();
@@ -92,13 +95,19 @@ impl Context<'_> {
         Ok(service)
     }
 
-    /// As it is written; without that the pod of one service of several is called as that.
-    fn pod_name(&self, pod: &PodFile, spec: &ServiceView) -> String {
-        let is_written = || {
-            let path = parse_path(&self.place_of("spec.service.pod")).expect("paths in this crate are well-formed");
-            self.scenario.deepest(&path).get("name").is_some()
-        };
-        spec.name.as_ref().filter(|_| !is_written()).unwrap_or(&pod.name).clone()
+    /// A pod as it is written. Where no name is, that of one service of several is called as that, and where no image is, it is another than
+    /// that of the others.
+    fn own_pod(&self, pod: &PodFile, spec: &ServiceView) -> PodFile {
+        let mut pod = pod.clone();
+        let Some(service) = &spec.name else { return pod };
+        let path = parse_path(&self.place_of("spec.service.pod")).expect("paths in this crate are well-formed");
+        if self.scenario.deepest(&path).get("name").is_none() {
+            pod.name.clone_from(service);
+        }
+        if self.has_several() && pod.image.is_empty() {
+            pod.image = format!("unnamed:{:x}", salt(service));
+        }
+        pod
     }
 
     fn retries(&self, file: &ServiceFile) -> Result<Option<RetrySpec>, ScenarioError> {

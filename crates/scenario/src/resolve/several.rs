@@ -8,6 +8,7 @@ use crate::error::ScenarioError;
 use crate::file::{FromFile, Reference, ScenarioSpec, ServiceEntryFile, ServiceView, StaticFile};
 use crate::manifest::{Document, Kind};
 use crate::survey::{is_scaler, scales};
+use crate::tree::{Segment, path_text};
 
 use super::Context;
 use super::scale_target::scaled_by;
@@ -96,7 +97,8 @@ impl Context<'_> {
             for name in policy.services.iter().flatten().map(|(name, _)| name) {
                 if !services.iter().any(|entry| entry.name == *name) {
                     let names = services.iter().map(|entry| entry.name.as_str());
-                    return Err(self.unknown_name(&format!("{path}.services[\"{name}\"]"), "service", name, names));
+                    let path = path_text(&format!("{path}.services"), &[Segment::Key(name.clone())]);
+                    return Err(self.unknown_name(&path, "service", name, names));
                 }
             }
         }
@@ -146,7 +148,11 @@ impl Context<'_> {
     }
 
     /// Where a policy does not say what scales a service of the long form: the autoscaler of its manifests, or its replicas.
-    pub(super) fn keep_manifests(&mut self, view: &mut ServiceView, service: &ServiceSpec) -> Result<(), ScenarioError> {
+    pub(super) fn keep_manifests(
+        &mut self,
+        view: &mut ServiceView,
+        service: &ServiceSpec,
+    ) -> Result<(), ScenarioError> {
         if view.name.is_none() || view.policies.iter().all(|policy| policy.names_controllers()) {
             return Ok(());
         }

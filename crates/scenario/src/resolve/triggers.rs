@@ -191,11 +191,12 @@ impl Context<'_> {
 
     /// Whether a label selector (`app=web,tier!=db`) meets the pods of some template in the folder; set expressions meet none.
     fn selects_our_pods(&self, selector: &str) -> bool {
-        let labels: Vec<&Node> = self
-            .documents
-            .iter()
-            .filter_map(|document| document.node.at(&["spec", "template", "metadata", "labels"]))
-            .collect();
+        let own = self.workload.iter().map(|workload| &workload.deployment.node);
+        let all = self.documents.iter().map(|document| &document.node);
+        // What stands for the count is that of the service's own pods.
+        let nodes: Vec<&Node> = if self.has_several() { own.collect() } else { all.collect() };
+        let labels: Vec<&Node> =
+            nodes.into_iter().filter_map(|node| node.at(&["spec", "template", "metadata", "labels"])).collect();
         let meets = |labels: &Node, requirement: &str| {
             let value = |key: &str| labels.get(key.trim()).and_then(Node::text);
             if let Some((key, wanted)) = requirement.split_once("!=") {

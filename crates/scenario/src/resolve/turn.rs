@@ -55,7 +55,8 @@ pub struct Turns {
 impl Entry {
     /// The place in the long form of what this path leads to in the short form.
     fn place(&self, path: &str) -> String {
-        let below = |prefix: &str| path.strip_prefix(prefix).filter(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
+        let below =
+            |prefix: &str| path.strip_prefix(prefix).filter(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
         if let Some(key) = OWN_KEYS.iter().find(|key| below(&format!("spec.{key}")).is_some()) {
             let rest = below(&format!("spec.{key}")).unwrap_or_default();
             return format!("spec.services[{}].{key}{rest}", self.number);

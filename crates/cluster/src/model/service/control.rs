@@ -9,7 +9,7 @@ use units::{SimDuration, SimTime};
 use workload::{Purpose, RateLog, Stream};
 
 use super::{Event, Service, Turn};
-use crate::metrics::{Answer, ScalerStatus, World};
+use crate::metrics::{Answer, Asker, ScalerStatus};
 use crate::spec::{ControllerManager, ControllerSpec, ServicePolicy, ServiceSpec, SimulationSpec};
 
 /// A push scaler sees a change within this time: the HTTP add-on's reads its interceptors every 0.5 s and pushes every 0.2 s.
@@ -266,15 +266,8 @@ impl Service<'_> {
 
     /// What the metric APIs answer now.
     fn ask(&mut self, queries: &[MetricQuery], turn: &mut Turn<'_>) -> (Vec<Answer>, Vec<Provenance>) {
-        let mut world = World {
-            now: turn.now(),
-            flow: &mut *self.flow,
-            pods: &self.pods,
-            fleet: turn.fleet,
-            desired: self.controllers.desired,
-            scaler: self.controllers.scaler,
-        };
-        turn.pipeline.answer_all(queries, &mut world)
+        let mut asker = Asker { now: turn.now(), service: self.number, view: self.view() };
+        turn.pipeline.answer_all(queries, &mut asker)
     }
 
     /// What the controller answers; nothing before the run, when it only watches.

@@ -3,10 +3,11 @@
 //! The parts: [`pods`] holds every pod's state, [`reconcile`] turns a wanted count into pods made, promoted, demoted and deleted,
 //! [`control`] builds what controllers see and applies what they answer, [`recorder`] keeps the record. Where pods come and go by more than
 //! a count, [`ordered`] makes them in a StatefulSet's order and [`rollout`] replaces one version by another in the sizes of [`sets`];
-//! [`stop`] has what a server does with its requests when it is told to. A service knows nothing of the others: it meets them in the
+//! [`stop`] has what a server does with its requests when it is told to, [`groups`] what the end of one pod is for a replica of several. A service knows nothing of the others: it meets them in the
 //! fleet, which is lent to it for a [`Turn`].
 
 mod control;
+mod groups;
 mod ordered;
 mod pods;
 mod prehistory;
@@ -24,12 +25,12 @@ use units::{PodId, SimDuration, SimTime};
 
 use super::turn::Turn;
 use super::{Begun, Event};
-use crate::fleet::{Fleet, Notice};
+use crate::fleet::Notice;
 use crate::flow::{self, Drained, Flow, Slot, Watched};
-use crate::metrics::World;
+use crate::metrics::ServiceView;
 use crate::spec::{ReplicaOrder, ServicePolicy, ServiceSpec, SimulationSpec};
 use control::Controllers;
-pub(crate) use pods::{PodState, Pods, Role};
+pub(crate) use pods::{PodObject, PodState, Pods, Role};
 use recorder::Recorder;
 use sets::ReplicaSets;
 
@@ -138,12 +139,10 @@ impl<'a> Service<'a> {
     }
 
     /// What exporters may look at.
-    pub fn world<'w>(&'w mut self, fleet: &'w Fleet, now: SimTime) -> World<'w> {
-        World {
-            now,
+    pub fn view(&mut self) -> ServiceView<'_> {
+        ServiceView {
             flow: &mut *self.flow,
             pods: &self.pods,
-            fleet,
             desired: self.controllers.desired,
             scaler: self.controllers.scaler,
         }
@@ -157,6 +156,7 @@ impl<'a> Service<'a> {
                 self.pods.set_scheduled(pod, now);
                 turn.pipeline.pod_is_scheduled(pod, node);
             }
+            Notice::Joined { pod, place, node } => turn.pipeline.worker_is_scheduled((pod, place), node),
             Notice::ContainerStarted { pod } => {
                 self.pods.set_started(pod, now);
                 turn.pipeline.pod_has_started(pod, now);
@@ -178,6 +178,10 @@ impl<'a> Service<'a> {
             Notice::Lost { pod, not_ready_at, evicted_at } => {
                 let until = (turn.on_agenda(not_ready_at), turn.on_agenda(evicted_at));
                 self.pod_is_lost(pod, until, turn);
+            }
+            Notice::Broken { pod, reason, at_once } => {
+                self.group_breaks(pod, (reason, at_once), turn);
+                self.reconcile(turn);
             }
             Notice::Warned { pod, .. } => self.warned.push(pod),
             Notice::NodeInterrupted { .. }
@@ -236,6 +240,7 @@ impl<'a> Service<'a> {
     /// The pod is gone, and what it was serving with it.
     fn pod_is_killed(&mut self, pod: PodId, turn: &mut Turn<'_>) {
         self.leave_flow(pod, turn);
+        self.delete_rest(pod, turn);
         self.pods.set_gone(pod);
         turn.pipeline.pod_is_gone(pod);
     }
@@ -261,6 +266,7 @@ impl<'a> Service<'a> {
     fn pod_is_forgotten(&mut self, pod: PodId, turn: &mut Turn<'_>) {
         if self.pods.state(pod) == PodState::Lost {
             self.leave_flow(pod, turn);
+            self.delete_rest(pod, turn);
             self.pods.set_gone(pod);
             turn.pipeline.pod_is_gone(pod);
             self.reconcile(turn);

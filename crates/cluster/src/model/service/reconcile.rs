@@ -200,6 +200,7 @@ impl Service<'_> {
             PodState::Lost => {
                 self.leave_flow(pod, turn);
                 self.pods.set_ending(pod, ending);
+                self.delete_rest(pod, turn);
                 self.pods.set_gone(pod);
                 turn.pipeline.pod_is_gone(pod);
             }
@@ -231,7 +232,7 @@ impl Service<'_> {
     /// No new request reaches the pod any more.
     pub(super) fn withdraw(&mut self, pod: PodId, turn: &mut Turn<'_>) {
         match self.pods.state(pod) {
-            PodState::Draining if self.pods.is_stopped(pod) => self.end_pod(pod, turn),
+            PodState::Draining if self.pods.is_stopped(pod) => self.end_after_hook(pod, turn),
             PodState::Draining => self.wait_until_drained(pod, turn),
             PodState::Lost => self.leave_flow(pod, turn),
             _ => {}

@@ -4,6 +4,7 @@ use units::{PodId, SimTime};
 
 use super::pods::PodState;
 use super::{Event, Service, Turn};
+use crate::flow;
 use crate::spec::StopRule;
 
 impl Service<'_> {
@@ -44,14 +45,24 @@ impl Service<'_> {
             return;
         }
         let withdrawn_at = self.spec.pod.drain_delay.map(|delay| self.pods.deleted(pod).saturating_add(delay));
-        let is_known =
-            withdrawn_at.is_none_or(|at| at <= now) || self.spec.routing == crate::spec::Routing::CentralQueue;
+        let is_known = withdrawn_at.is_none_or(|at| at <= now) || !flow::sends_to_the_dead(self.run, self.spec);
         if is_known {
-            return self.end_pod(pod, turn);
+            return self.end_after_hook(pod, turn);
         }
         self.leave_flow(pod, turn);
         self.pods.set_stopped(pod);
         let slot = self.pods.take_slot(pod);
         self.flow.add_dead(slot, pod, now);
+    }
+
+    /// A pod whose server has stopped goes when its hook has run. Only that of a group's leader may still be running.
+    pub(super) fn end_after_hook(&mut self, pod: PodId, turn: &mut Turn<'_>) {
+        let told_at = self.told_at(pod);
+        if self.spec.pod.drain_delay.is_none() || told_at <= turn.now() {
+            return self.end_pod(pod, turn);
+        }
+        self.pods.set_stopped(pod);
+        self.leave_flow(pod, turn);
+        turn.schedule(told_at, Event::GraceOver(pod));
     }
 }

@@ -368,9 +368,8 @@ impl Context<'_> {
             let namespace = node.at(&["metadata", "namespace"]).and_then(Node::text).unwrap_or(&ours.namespace);
             Some(PodFacts::of_template(template, (kind, name), namespace))
         });
-        let is_service = |pod: &PodFacts| {
-            services.iter().any(|own| own.workload == pod.workload && own.namespace == pod.namespace)
-        };
+        let is_service =
+            |pod: &PodFacts| services.iter().any(|own| own.workload == pod.workload && own.namespace == pod.namespace);
         workloads.filter(|pod| !is_service(pod)).collect()
     }
 
