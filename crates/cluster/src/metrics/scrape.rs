@@ -260,7 +260,7 @@ impl Pipeline {
     }
 
     fn scrape_instance(&mut self, instance: &mut Instance, world: &mut World<'_>) {
-        let t_ms = now_ms(world.now);
+        let t_ms = self.stored_at(instance.plan, world.now);
         let exporter = self.plans[instance.plan].target.exporter;
         let answers = match instance.subject {
             Subject::Pod(pod) => process_of(&self.tenants, pod).is_some_and(Process::listens),
@@ -286,6 +286,12 @@ impl Pipeline {
         for kind in 0..self.plans[instance.plan].of_objects.len() {
             self.scrape_objects(instance, kind, world);
         }
+    }
+
+    /// When what is read now is stored: a target whose figures come late is read that much before its scrape. Nobody sees a sample
+    /// before its time.
+    fn stored_at(&self, plan: usize, now: SimTime) -> i64 {
+        now_ms(now + self.plans[plan].target.delay)
     }
 
     fn fail_scrape(&mut self, instance: &mut Instance, t_ms: i64) {
@@ -338,7 +344,7 @@ impl Pipeline {
     /// The objects of one kind that a target shows.
     fn scrape_objects(&mut self, instance: &mut Instance, kind: usize, world: &mut World<'_>) {
         let scope = self.plans[instance.plan].of_objects[kind].0;
-        let t_ms = now_ms(world.now);
+        let t_ms = self.stored_at(instance.plan, world.now);
         let present = self.objects(scope, instance.subject, world);
         let gone: Vec<Key> =
             instance.groups.keys().filter(|key| key.0 == scope && !present.contains(key)).copied().collect();

@@ -53,6 +53,7 @@ fn target(exporter: Exporter, of: TargetOf, series: Vec<Series>) -> Target {
         of,
         labels: labels.iter().map(|(name, value)| Label::new(*name, *value)).collect(),
         interval: seconds(10),
+        delay: SimDuration::ZERO,
         honor_labels: false,
         metric_relabelings: Vec::new(),
         life: TargetLife::PodObject,
@@ -339,6 +340,48 @@ fn up_is_0_from_container_start_until_the_server_listens() {
     assert_eq!((stage.value("up"), stage.ask("waiting")), (0.0, vec![]));
     stage.run_to(at(45));
     assert_eq!((stage.value("up"), stage.value("waiting")), (1.0, 0.0));
+}
+
+#[test]
+fn figures_that_come_late_are_seen_as_they_were() {
+    let late = Target { delay: seconds(25), ..pod_target(vec![series("waiting", Signal::Waiting)]) };
+    let mut stage = Stage::asking(&spec(&[100; 7], vec![late]), &["waiting"]);
+    stage.ready_pod();
+    stage.run_to(at(124));
+    assert_eq!(stage.value("waiting"), 0.0);
+    // Somebody waits from 100 to 124 s, and a scrape every 10 s sees it.
+    stage.run_to(at(136));
+    assert!(stage.value("waiting") > 0.0);
+    stage.run_to(at(160));
+    assert_eq!(stage.value("waiting"), 0.0);
+}
+
+#[test]
+fn an_idle_flow_is_forgotten_after_five_minutes_and_comes_back() {
+    let queue = Series { appears: Appears::WhileFlowing, ..series("queue", Signal::GatewayQueue) };
+    let target = Target { of: TargetOf::Gateway, ..pod_target(vec![queue]) };
+    let mut stage = Stage::asking(&spec(&[100, 900], vec![target]), &["queue"]);
+    stage.ready_pod();
+    stage.run_to(at(95));
+    assert_eq!(stage.ask("queue"), []);
+    stage.run_to(at(380));
+    assert_eq!(stage.value("queue"), 0.0);
+    stage.run_to(at(430));
+    assert_eq!(stage.ask("queue"), []);
+    stage.run_to(at(915));
+    assert_eq!(stage.value("queue"), 0.0);
+}
+
+#[test]
+fn a_series_of_ready_replicas_is_absent_without_one() {
+    let ready = Series { appears: Appears::WhileReady, per: Scope::Gateway, ..series("backlog", Signal::QueueLength) };
+    let target = Target { of: TargetOf::Gateway, ..pod_target(vec![ready]) };
+    let mut stage = Stage::asking(&spec(&[], vec![target]), &["backlog"]);
+    stage.run_to(at(20));
+    assert_eq!(stage.ask("backlog"), []);
+    stage.ready_pod();
+    stage.run_to(at(120));
+    assert_eq!(stage.value("backlog"), 0.0);
 }
 
 #[test]

@@ -150,6 +150,11 @@ impl<'w> Source<'_, 'w> {
         }
     }
 
+    /// Whether a replica is ready.
+    fn has_ready(&mut self) -> bool {
+        self.signal(Signal::ReplicasReady, Subject::Cluster, &Before::default()) > 0.0
+    }
+
     fn signal(&mut self, signal: Signal, subject: Subject, before: &Before) -> f64 {
         use exporters::Scope;
         if let Signal::Histogram(family, part) = signal {
@@ -482,13 +487,24 @@ pub(super) struct Column {
     pub appears: Appears,
     pub service: usize,
     pub is_born: bool,
+    pub flow: FlowSeen,
+}
+
+/// How long the endpoint picker keeps a flow of requests that is idle.
+const IDLE_FLOW: SimDuration = SimDuration::from_secs(300);
+
+/// When requests came or waited last, as scrapes saw it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct FlowSeen {
+    arrivals: u64,
+    last: Option<SimTime>,
 }
 
 impl Column {
     /// One that has not been born.
     pub fn of(shown: &Shown) -> Self {
         let Shown { figure, kind, appears, service, .. } = *shown;
-        Self { figure, kind, appears, service, is_born: false }
+        Self { figure, kind, appears, service, is_born: false, flow: FlowSeen::default() }
     }
 
     /// What a scrape shows of it: `value`, or that it is not there.
@@ -500,6 +516,21 @@ impl Column {
             Appears::WithProcess => value,
             Appears::WhileTrue => {
                 if value > 0.0 {
+                    value
+                } else {
+                    promql::storage::MISSING
+                }
+            }
+            Appears::WhileFlowing => {
+                let (now, arrivals) = (source.world.now, source.at_gateway().arrivals());
+                if arrivals > self.flow.arrivals || value > 0.0 {
+                    self.flow = FlowSeen { arrivals, last: Some(now) };
+                }
+                let is_kept = self.flow.last.is_some_and(|last| now.since(last) < IDLE_FLOW);
+                if is_kept { value } else { promql::storage::MISSING }
+            }
+            Appears::WhileReady => {
+                if source.has_ready() {
                     value
                 } else {
                     promql::storage::MISSING

@@ -221,7 +221,7 @@ impl Context<'_> {
             if !class.node_pool_auto_creation.enabled {
                 continue;
             }
-            match self.rule_pool(market, &document, (index, rule, &class.priority_defaults))? {
+            match self.rule_pool(market, document, (index, rule, &class.priority_defaults))? {
                 Ok(pool) => pools.push(NodePoolSpec { weight, ..pool }),
                 Err(reason) => left_out.push(LeftOut {
                     title: format!("priorities[{index}] of {}", document.title()),

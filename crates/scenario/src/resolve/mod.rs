@@ -15,6 +15,7 @@ mod flags;
 mod fleet;
 mod groups;
 mod implied;
+mod interceptor;
 mod karpenter_pool;
 mod keda;
 mod left_out;
@@ -177,6 +178,7 @@ impl Context<'_> {
         self.turn_to_all();
         self.check_triggers(views)?;
         self.check_add_on(&views[0])?;
+        self.note_routes();
         for (number, (spec, one)) in views.iter().zip(all.iter_mut()).enumerate() {
             self.turn_to(number);
             one.policies = self.policies(spec, &one.service)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use cluster::spec::ServiceSpec;
 
 use crate::error::ScenarioError;
-use crate::file::{FromFile, Reference, ScenarioSpec, ServiceEntryFile, ServiceView, StaticFile};
+use crate::file::{FromFile, PolicyFile, Reference, ScenarioSpec, ServiceEntryFile, ServiceView, StaticFile};
 use crate::manifest::{Document, Kind};
 use crate::survey::{is_scaler, scales};
 use crate::tree::{Segment, path_text};
@@ -153,7 +153,7 @@ impl Context<'_> {
         view: &mut ServiceView,
         service: &ServiceSpec,
     ) -> Result<(), ScenarioError> {
-        if view.name.is_none() || view.policies.iter().all(|policy| policy.names_controllers()) {
+        if view.name.is_none() || view.policies.iter().all(PolicyFile::names_controllers) {
             return Ok(());
         }
         let scalers: Vec<&Document> = self.documents.iter().filter(|one| self.is_scaler_of(one, service)).collect();
