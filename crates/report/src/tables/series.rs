@@ -89,11 +89,12 @@ pub fn ledger_table(report: &RunReport<'_>) -> Table {
         .dollars("usd", each().map(|line| line.amount))
 }
 
-/// One row per policy (and service, where there are several) and non-empty bucket of its pooled latency histogram: the bucket's middle, how many requests it holds, the share of
-/// answers at most that slow, and the share that took longer.
+/// One row per policy (and service, where there are several) and non-empty bucket of its pooled latency histogram: the bucket's middle, how
+/// many requests it holds, the share of answers at most that slow, and the share that took longer.
 pub fn latency_cdf_table(report: &RunReport<'_>) -> Table {
     let outcomes = report.outcomes();
-    let mut rows: Vec<((&str, &str), f64, u64, [f64; 2])> = Vec::new();
+    let mut names: Vec<(&str, &str)> = Vec::new();
+    let mut rows: Vec<(f64, u64, [f64; 2])> = Vec::new();
     // Latencies of several services together are no one's.
     for (of, policy) in outcomes.iter().filter(|(of, _)| of.has_latency()) {
         let total = policy.summary.latency.count();
@@ -101,12 +102,13 @@ pub fn latency_cdf_table(report: &RunReport<'_>) -> Table {
         for (nanos, count) in policy.summary.latency.buckets() {
             seen += count;
             let shares = [seen as f64 / total as f64, (total - seen) as f64 / total as f64];
-            rows.push(((policy.name(), of.service), nanos as f64 / 1e6, count, shares));
+            names.push((policy.name(), of.service));
+            rows.push((nanos as f64 / 1e6, count, shares));
         }
     }
-    whose(report, rows.iter().map(|row| row.0))
-        .number("latency_ms", rows.iter().map(|row| row.1))
-        .count("count", rows.iter().map(|row| row.2))
-        .number("share_at_most", rows.iter().map(|row| row.3[0]))
-        .number("share_slower", rows.iter().map(|row| row.3[1]))
+    whose(report, names.iter().copied())
+        .number("latency_ms", rows.iter().map(|row| row.0))
+        .count("count", rows.iter().map(|row| row.1))
+        .number("share_at_most", rows.iter().map(|row| row.2[0]))
+        .number("share_slower", rows.iter().map(|row| row.2[1]))
 }
