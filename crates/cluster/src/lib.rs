@@ -12,6 +12,7 @@ mod requests;
 pub mod spec;
 
 pub use metrics::metric_selector;
+use model::Begun;
 pub use requests::RequestSink;
 
 /// What to keep of a run besides its totals.
@@ -31,24 +32,23 @@ pub fn simulate(
     seed: u64,
     keep: Keep,
 ) -> record::RunRecord {
-    model::simulate(spec, policy, replication, seed, keep)
+    record::RunRecord { replication, ..model::simulate(Begun { run: spec, policy, seed, keep }) }
 }
 
-/// The same as [`simulate`], with one row per request handed to `requests` in order of arrival while the run goes on, and none in the
-/// record. Memory is that of the run, and of the requests that were answered while an older one was not.
+/// The same as [`simulate`], with one row per request handed on in order of arrival while the run goes on, and none in the record: those of
+/// each service to the sink of its number in `requests`. Memory is that of the run, and of the requests that were answered while an older one was not.
 pub fn simulate_to(
     spec: &spec::SimulationSpec,
     (policy, replication): (usize, u32),
     seed: u64,
     keep: Keep,
-    requests: Box<dyn RequestSink>,
+    requests: Vec<Box<dyn RequestSink>>,
 ) -> record::RunRecord {
-    model::simulate_to(spec, (policy, replication), seed, keep, requests)
+    record::RunRecord { replication, ..model::simulate_to(Begun { run: spec, policy, seed, keep }, requests) }
 }
 
 /// The same as [`simulate`] with every request event handled one by one: the oracle of the fast flows, for tests.
 #[doc(hidden)]
 pub fn simulate_by_events(spec: &spec::SimulationSpec, policy: usize, seed: u64, keep: Keep) -> record::RunRecord {
-    let replicas = spec.replicas_at_start(policy, 0);
-    model::simulate_flow(spec, policy, seed, keep, flow::build_events(flow::Served::new(spec, 0, replicas, seed), keep))
+    model::simulate_by_events(Begun { run: spec, policy, seed, keep })
 }

@@ -123,7 +123,7 @@ fn ranges(queries: &[MetricQuery], service: &ServiceSpec, metrics: &MetricsSpec)
         .map(|metric| GKE_WINDOW_MS.saturating_add(made.behind_names_ms(&|name| metric.wants_name(name))));
     let behind = asked.chain(listed).chain(of_gke).max().unwrap_or(0).max(0);
     let behind = SimDuration::from_millis(behind.unsigned_abs());
-    let intervals = service.targets.iter().map(|target| target.interval);
+    let intervals = service.targets.iter().map(|target| target.interval + target.delay);
     let interval = intervals.fold(metrics.scrape_interval, SimDuration::max);
     behind + metrics.dcgm_interval.max(metrics.resource_resolution) + interval * 2
 }

@@ -142,6 +142,7 @@ pub fn default_target(exporter: Exporter, of: TargetOf, facts: &Facts, series: V
         (Exporter::KubeStateMetrics, _) => (kube_state_metrics_labels(), true),
         (Exporter::CAdvisor, _) => (kubelet_labels(), true),
         (Exporter::NodeExporter, _) => (node_exporter_labels(), false),
+        (Exporter::User, TargetOf::Node) => (user_labels_of_nodes(facts), false),
         (_, TargetOf::Pod) => (pod_labels(facts, &format!("{{pod_ip}}:{port}")), false),
         _ => (gateway_labels(exporter, facts, port), false),
     };
@@ -154,6 +155,7 @@ pub fn default_target(exporter: Exporter, of: TargetOf, facts: &Facts, series: V
         of,
         labels,
         interval,
+        delay: SimDuration::ZERO,
         honor_labels,
         metric_relabelings: Vec::new(),
         life: TargetLife::PodObject,
@@ -245,6 +247,11 @@ fn kubelet_labels() -> Vec<Label> {
     ])
 }
 
+/// What the scenario shows at each node itself.
+fn user_labels_of_nodes(facts: &Facts) -> Vec<Label> {
+    labels(&[("namespace", &facts.namespace), ("job", "nodes"), ("node", "{node}"), ("instance", "{node_ip}:9100")])
+}
+
 fn node_exporter_labels() -> Vec<Label> {
     labels(&[
         ("namespace", "monitoring"),
@@ -265,5 +272,7 @@ pub fn appears_text(appears: Appears) -> &'static str {
         Appears::WithProcess => "with the process, at 0",
         Appears::FirstEvent => "with its first event",
         Appears::WhileTrue => "only while it holds",
+        Appears::WhileFlowing => "from the first request on, until its flow was idle for 5 min",
+        Appears::WhileReady => "only while a replica is ready",
     }
 }

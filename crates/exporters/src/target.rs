@@ -189,6 +189,10 @@ pub enum Appears {
     FirstEvent,
     /// Only while its signal is 1 or known (Kubernetes' timestamps, `kube_pod_status_unschedulable`).
     WhileTrue,
+    /// Only while a replica is ready.
+    WhileReady,
+    /// With the first request, until none came or waited for five minutes: llm-d's endpoint picker forgets idle flows.
+    WhileFlowing,
 }
 
 /// One series, or one per object of its scope.
@@ -242,6 +246,8 @@ pub struct Target {
     pub labels: Vec<Label>,
     /// Time between scrapes.
     pub interval: SimDuration,
+    /// How old the figures are that a scrape finds.
+    pub delay: SimDuration,
     /// Whether shown labels win over the target's.
     pub honor_labels: bool,
     /// What becomes of each series before it is stored (`metricRelabelings`).

@@ -119,14 +119,37 @@ impl Matcher {
 
 /// A regular expression that must cover the whole text.
 pub(crate) fn anchored(pattern: &str) -> Result<Regex, MatcherError> {
+    let wrong = |error: &regex::Error| MatcherError { pattern: pattern.to_owned(), reason: in_one_line(error) };
+    // What is wrong alone may be right between the anchors: `a)|(b`.
+    regex_syntax_of(pattern).map_err(|error| wrong(&error))?;
     let whole = format!("^(?:{pattern})$");
-    let built = RegexBuilder::new(&whole).dot_matches_new_line(true).build();
-    built.map_err(|error| MatcherError { pattern: pattern.to_owned(), reason: error.to_string() })
+    RegexBuilder::new(&whole).dot_matches_new_line(true).build().map_err(|error| wrong(&error))
+}
+
+/// Whether a pattern is a regular expression by itself.
+fn regex_syntax_of(pattern: &str) -> Result<(), regex::Error> {
+    let may_lean_on_anchors = pattern.contains(')');
+    if may_lean_on_anchors { Regex::new(pattern).map(|_| ()) } else { Ok(()) }
+}
+
+/// What is wrong with a regular expression, without the picture that its compiler draws of the place.
+pub(crate) fn in_one_line(error: &regex::Error) -> String {
+    let text = error.to_string();
+    let last = text.lines().last().unwrap_or_default();
+    last.strip_prefix("error: ").unwrap_or(last).to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_pattern_is_said_in_one_line() {
+        let said = |pattern: &str| Matcher::pattern("pod", pattern).map(|_| ()).unwrap_err().to_string();
+        assert_eq!(said("(up"), "invalid regular expression \"(up\": unclosed group");
+        assert_eq!(said("a)|(b"), "invalid regular expression \"a)|(b\": unopened group");
+        assert!(!said("(a{1,1000}){1,1000}").contains('\n'));
+    }
 
     #[test]
     fn a_pattern_covers_the_whole_value_and_dot_matches_a_line_feed() {

@@ -7,8 +7,8 @@ use crate::Purchase;
 /// One phase of a life.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PhaseSpan {
-    /// `pending`, `back_off`, `image_pull`, `model_download`, `gpu_load`, `cuda_warm_up`, `restore`, `readiness`, `ready`, `standby`, `draining`; for
-    /// nodes `launch`, `boot`, `device_plugin`, `up`, `draining`.
+    /// `pending`, `back_off`, `image_pull`, `model_download`, `gpu_load`, `cuda_warm_up`, `restore`, `readiness`, `group` (could
+    /// serve, and waits for the other pods of its group), `ready`, `standby`, `draining`; for nodes `launch`, `boot`, `device_plugin`, `up`, `draining`.
     pub phase: &'static str,
     /// When it began.
     pub start: SimTime,
@@ -27,13 +27,15 @@ pub struct WaitSpan {
     pub end: SimTime,
 }
 
-/// One pod, from creation to its end.
+/// One replica, from creation to its end: a pod, or a group of pods that is its first one here, with what all of them cost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplicaLife {
     /// The pod.
     pub pod: PodId,
     /// The node it ran on, if it ever got one.
     pub node: Option<NodeId>,
+    /// Nodes of the other pods of its group, as far as they got some.
+    pub worker_nodes: Vec<NodeId>,
     /// Purchase option of that node.
     pub purchase: Option<Purchase>,
     /// Zone of that node; empty where there is none.

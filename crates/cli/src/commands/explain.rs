@@ -118,6 +118,9 @@ fn pods_in_words(pods: &[ReplicaLife], at: SimTime) -> String {
             (None, Some(span)) if span.phase == "pending" => {
                 lines += &format!("  {} waits since {since}: a node is on its way\n", pod.pod);
             }
+            (None, Some(span)) if span.phase == "group" => {
+                lines += &format!("  {} waits for the other pods of its group since {}\n", pod.pod, span.start);
+            }
             (None, Some(span)) => {
                 lines += &format!("  {} is in {} since {}\n", pod.pod, span.phase, span.start);
             }

@@ -134,8 +134,7 @@ pub fn simulate(
     let runner = |job: &Job| match saved {
         Some(saved) if job.replication == 0 => {
             let run = (job.policy, job.replication);
-            let [sink] = saved.sinks(job.policy).try_into().unwrap_or_else(|_| panic!("one service"));
-            cluster::simulate_to(&loaded.spec, run, job.seed, job.keep, sink)
+            cluster::simulate_to(&loaded.spec, run, job.seed, job.keep, saved.sinks(job.policy))
         }
         _ => cluster::simulate(&loaded.spec, job.policy, job.replication, job.seed, job.keep),
     };

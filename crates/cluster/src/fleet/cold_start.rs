@@ -230,9 +230,7 @@ impl Fleet {
     /// It may serve.
     pub(super) fn on_endpoint(&mut self, pod: PodId, out: &mut Out) {
         if self.pods[pod].phase == PodPhase::Readiness {
-            self.pods[pod].ready_at = Some(self.now);
-            self.enter_phase(pod, PodPhase::Ready);
-            out.tell(Notice::Ready { pod });
+            self.become_ready(pod, out);
         }
     }
 

@@ -119,6 +119,15 @@ pub enum Notice {
         /// Its node; for serverless replicas a number of their own.
         node: NodeId,
     },
+    /// Another pod of its group is bound to a node.
+    Joined {
+        /// The replica.
+        pod: PodId,
+        /// Which of its pods, the leader being 0.
+        place: u32,
+        /// The node of that pod.
+        node: NodeId,
+    },
     /// Its containers run: the image is there.
     ContainerStarted {
         /// The pod.
@@ -177,6 +186,15 @@ pub enum Notice {
         /// When it is evicted.
         evicted_at: SimTime,
     },
+    /// A worker of the replica's group is going or gone: the leader is to be deleted, and all of the group with it.
+    Broken {
+        /// The replica.
+        pod: PodId,
+        /// The ending to give to `Groups::delete_pod`.
+        reason: &'static str,
+        /// Whether it serves no more from now on; else from the end of the worker's preStop hook on.
+        at_once: bool,
+    },
     /// A node takes pods.
     NodeUp {
         /// The node.
@@ -199,6 +217,29 @@ pub enum Notice {
         /// The node.
         node: NodeId,
     },
+}
+
+impl Notice {
+    /// The pod it is about, if it is about one.
+    pub fn pod(self) -> Option<PodId> {
+        match self {
+            Self::Scheduled { pod, .. }
+            | Self::Joined { pod, .. }
+            | Self::ContainerStarted { pod }
+            | Self::ContainerKilled { pod, .. }
+            | Self::Loaded { pod }
+            | Self::Ready { pod }
+            | Self::Warned { pod, .. }
+            | Self::Interrupted { pod, .. }
+            | Self::Evicted { pod, .. }
+            | Self::Killed { pod }
+            | Self::Lost { pod, .. }
+            | Self::Broken { pod, .. } => Some(pod),
+            Self::NodeUp { .. } | Self::NodeGone { .. } | Self::NodeInterrupted { .. } | Self::LaunchFailed { .. } => {
+                None
+            }
+        }
+    }
 }
 
 /// What one call led to. The caller empties and reuses it.

@@ -218,6 +218,7 @@ impl Fleet {
             ReplicaLife {
                 pod: id,
                 node: pod.node.filter(|_| !self.is_serverless()),
+                worker_nodes: Vec::new(),
                 purchase: offer.map(|offer| offer.spec.purchase),
                 zone: offer.map_or_else(String::new, |offer| offer.spec.zone.clone()),
                 created: pod.created,

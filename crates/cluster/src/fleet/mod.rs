@@ -11,7 +11,9 @@ mod commitment;
 mod consolidation;
 mod dice;
 mod event;
+mod gang;
 mod gpu_label;
+mod groups;
 mod karpenter;
 mod life;
 mod meter;
@@ -43,6 +45,7 @@ use workload::Stream;
 
 pub use calendar::is_schedule;
 pub use event::{FleetEvent, LoadPart, Notice, Out};
+pub use groups::Groups;
 pub use pod::{PodPhase, PodRole};
 pub use transfer::TransferEpoch;
 pub use view::NodeView;
@@ -247,11 +250,9 @@ impl Fleet {
             self.join(pod, node);
             out.tell(Notice::Scheduled { pod, node });
         }
-        self.pods[pod].ready_at = Some(now);
-        self.enter_phase(pod, PodPhase::Ready);
         let node = self.node_of(pod);
         self.nodes[node.index()].has_snapshot = true;
-        out.tell(Notice::Ready { pod });
+        self.become_ready(pod, out);
         true
     }
 
@@ -259,6 +260,11 @@ impl Fleet {
     pub fn create_pod(&mut self, pod: PodId, role: PodRole, now: SimTime, out: &mut Out) {
         self.enter(now);
         self.push_pod(pod, role);
+        self.seek_place(pod, out);
+    }
+
+    /// A pod that waits for a node is new.
+    fn seek_place(&mut self, pod: PodId, out: &mut Out) {
         if self.is_serverless() {
             self.open_replica(pod, out);
             self.begin_cold_start(pod, out);
@@ -389,6 +395,11 @@ impl Fleet {
         self.pods[pod].node
     }
 
+    /// Why a pod ended.
+    pub(crate) fn ending(&self, pod: PodId) -> &'static str {
+        self.pods[pod].ending
+    }
+
     /// Nodes billed now.
     pub fn counts(&self) -> NodeCounts {
         let [on_demand, spot, reserved, _] = self.counts;
@@ -419,11 +430,15 @@ impl Fleet {
     }
 
     fn push_pod(&mut self, pod: PodId, role: PodRole) {
+        self.push_state(pod, role);
+        self.admit(pod);
+    }
+
+    fn push_state(&mut self, pod: PodId, role: PodRole) {
         let mut state = Pod::new(role, self.now);
         state.on_demand = self.standbys_on_demand && role == PodRole::Standby;
         self.expected += u32::from(state.is_expected());
         self.pods.push(pod, state);
-        self.admit(pod);
     }
 
     /// What `pod` is one of.

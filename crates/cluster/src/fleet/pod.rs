@@ -33,6 +33,8 @@ pub enum PodPhase {
     Restore,
     /// Loaded; probe and endpoints not yet.
     Readiness,
+    /// Could serve, and waits for the other pods of its group.
+    Group,
     /// Ready (a standby: warm).
     Ready,
     /// Finishing its last requests.
@@ -109,7 +111,7 @@ impl Pod {
             // A restore fills GPU memory too.
             (PodPhase::GpuLoad | PodPhase::Restore, _) => GpuUse::GpuLoad,
             (PodPhase::CudaWarmUp, _) => GpuUse::CudaWarmUp,
-            (PodPhase::Readiness | PodPhase::BackOff, _) => GpuUse::Readiness,
+            (PodPhase::Readiness | PodPhase::BackOff | PodPhase::Group, _) => GpuUse::Readiness,
             (PodPhase::Ready, PodRole::Active) => GpuUse::ServingIdle,
             (PodPhase::Ready, PodRole::Standby) => GpuUse::Standby,
             (PodPhase::Draining, _) => GpuUse::Draining,
@@ -127,6 +129,7 @@ impl Pod {
             (PodPhase::CudaWarmUp, _) => "cuda_warm_up",
             (PodPhase::Restore, _) => "restore",
             (PodPhase::Readiness, _) => "readiness",
+            (PodPhase::Group, _) => "group",
             (PodPhase::Ready, PodRole::Active) => "ready",
             (PodPhase::Ready, PodRole::Standby) => "standby",
             (PodPhase::Draining, _) => "draining",

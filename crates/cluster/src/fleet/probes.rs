@@ -54,9 +54,9 @@ impl Fleet {
         self.pods[pod].ticks = Ticks { readiness: stream.uniform(), killer: stream.uniform() };
     }
 
-    /// A container has started: unless it answers in time, it will be killed.
+    /// A container has started: unless it answers in time, it will be killed. Of a group the leader is asked.
     pub(super) fn watch_container(&mut self, pod: PodId, out: &mut Out) {
-        if let Some(probe) = self.class(pod).pod.probes.killer() {
+        if let Some(probe) = self.class(pod).pod.probes.killer().filter(|_| self.gang(pod).place(pod).1 == 0) {
             let first = next_tick(self.now + probe.initial_delay, probe.period, self.pods[pod].ticks.killer);
             let wait = first.since(self.now + probe.initial_delay);
             let event = FleetEvent::ProbeKill(pod, self.pods[pod].attempts.restarts);
@@ -86,7 +86,7 @@ impl Fleet {
         let is_loading = matches!(
             state.phase,
             PodPhase::ModelDownload | PodPhase::GpuLoad | PodPhase::CudaWarmUp | PodPhase::Restore
-        );
+        ) || state.phase == PodPhase::Group && self.gang(pod).waits_unanswering(pod);
         if !is_loading || state.attempts.restarts != attempt {
             return;
         }

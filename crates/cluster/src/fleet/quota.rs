@@ -14,6 +14,8 @@ pub(super) struct Quota {
     existing: u32,
     /// Wanted, not created.
     held: BTreeSet<PodId>,
+    /// Not to be created before another one is ready.
+    unborn: BTreeSet<PodId>,
 }
 
 impl Quota {
@@ -23,7 +25,17 @@ impl Quota {
 
     /// Whether `pod` is not created for now.
     pub fn holds(&self, pod: PodId) -> bool {
-        self.held.contains(&pod)
+        self.held.contains(&pod) || self.unborn.contains(&pod)
+    }
+
+    /// `pod` is not created before [`Quota::bear`].
+    pub fn keep_unborn(&mut self, pod: PodId) {
+        self.unborn.insert(pod);
+    }
+
+    /// `pod` may be created now; false if it has been.
+    pub fn bear(&mut self, pod: PodId) -> bool {
+        self.unborn.remove(&pod)
     }
 
     fn is_full(&self) -> bool {
@@ -55,7 +67,7 @@ impl Fleet {
 
     /// `pod` is gone: the first of those not created may be.
     pub(super) fn release_quota(&mut self, pod: PodId) {
-        if self.quota.tightest.is_none() || self.quota.held.remove(&pod) {
+        if self.quota.unborn.remove(&pod) || self.quota.tightest.is_none() || self.quota.held.remove(&pod) {
             return;
         }
         self.quota.existing -= 1;

@@ -4,6 +4,7 @@ use units::{NodeId, PodId, SimDuration, SimTime};
 
 use super::Fleet;
 use super::node::NodeState;
+use super::pod::PodPhase;
 use crate::spec::GpuSlice;
 
 /// A node as an exporter sees it.
@@ -25,7 +26,42 @@ pub struct NodeView<'a> {
     pub gpus_held: u32,
 }
 
+/// A worker of a group as the API server shows it.
+#[derive(Clone, Copy, Debug)]
+pub struct WorkerView {
+    /// When it was created.
+    pub created: SimTime,
+    /// When it got a node.
+    pub scheduled: Option<SimTime>,
+    /// Whether its containers run.
+    pub is_running: bool,
+    /// Since when it could serve, if it can.
+    pub ready: Option<SimTime>,
+}
+
 impl Fleet {
+    /// A pod of a group besides its leader, if it is there.
+    pub fn worker(&self, replica: PodId, place: u32) -> Option<WorkerView> {
+        let pod = self.gang(replica).pods(replica).nth(place as usize)?;
+        let state = &self.pods[pod];
+        if state.phase == PodPhase::Gone || self.quota.holds(pod) {
+            return None;
+        }
+        let waited = state.spans.first().filter(|span| span.phase == "pending").map(|span| span.end);
+        let could_serve = matches!(state.phase, PodPhase::Group | PodPhase::Ready | PodPhase::Draining);
+        Some(WorkerView {
+            created: state.created,
+            scheduled: state.node.map(|_| waited.unwrap_or(state.created)),
+            is_running: !matches!(state.phase, PodPhase::Pending | PodPhase::ImagePull),
+            ready: could_serve.then(|| state.ready_at.unwrap_or(state.phase_since)),
+        })
+    }
+
+    /// Pods that have no node yet.
+    pub fn pods_waiting(&self) -> u32 {
+        self.pending.iter().map(std::collections::BTreeSet::len).sum::<usize>() as u32
+    }
+
     /// What exporters see of a node that is or was there.
     pub fn node_view(&self, node: NodeId) -> NodeView<'_> {
         let state = &self.nodes[node.index()];
@@ -48,9 +84,10 @@ impl Fleet {
         self.live.iter().copied().filter(|_| !self.is_serverless())
     }
 
-    /// From container start to a loaded model, as far as it is no transfer.
-    pub fn load_length(&self, pod: PodId) -> SimDuration {
-        let [_, download, load, warm_up, _] = self.pods[pod].lengths;
+    /// From container start to a loaded model, as far as it is no transfer; of a group's leader.
+    pub fn load_length(&self, replica: PodId) -> SimDuration {
+        let leader = self.gang(replica).leader(replica);
+        let [_, download, load, warm_up, _] = self.pods[leader].lengths;
         download + load + warm_up
     }
 }

@@ -254,7 +254,7 @@ fn build_with<D: Discipline + 'static>(
     Served { spec, service, seed, .. }: Served<'_>,
     (intake, meter): (Intake, Meter),
 ) -> Box<dyn Flow> {
-    if may_refuse(service) || keeps_dead_endpoints(spec, service) {
+    if sends_to_the_dead(spec, service) {
         Box::new(EventFlow::new(service, seed, intake, meter))
     } else if central::is_expressible(service) {
         Box::new(CentralFlow::new(service, discipline, intake, meter))
@@ -263,6 +263,12 @@ fn build_with<D: Discipline + 'static>(
     } else {
         Box::new(EventFlow::new(service, seed, intake, meter))
     }
+}
+
+/// Whether requests may go to replicas that answer no more. Elsewhere one that stops is known to have at once.
+pub(crate) fn sends_to_the_dead(spec: &SimulationSpec, service: &ServiceSpec) -> bool {
+    let is_language_model = matches!(service.model, ServiceModel::ContinuousBatching { .. });
+    !is_language_model && (may_refuse(service) || keeps_dead_endpoints(spec, service))
 }
 
 /// Whether a replica may be told to stop before the router knows that it will.

@@ -9,22 +9,21 @@ use promql::gke::{GkeAdapter, GkeRequest};
 use units::{PodId, SimDuration, SimTime};
 
 use super::selector::requirements;
-use super::world::World;
+use super::world::Asker;
 use super::{Answer, Pipeline, millis, now_ms};
-use crate::model::Pods;
 
 const NANOS_PER_MILLI: i64 = 1_000_000;
 
 impl Pipeline {
-    /// The answers to `queries`, in their order, and how each came about.
+    /// The answers to `queries` of a controller of one service, in their order, and how each came about.
     pub(crate) fn answer_all(
         &mut self,
         queries: &[MetricQuery],
-        world: &mut World<'_>,
+        asker: &mut Asker<'_>,
     ) -> (Vec<Answer>, Vec<Provenance>) {
         let answer = |query| {
             self.provenance = Provenance::default();
-            (self.answer(query, world), self.provenance)
+            (self.answer(query, asker), self.provenance)
         };
         queries.iter().map(answer).unzip()
     }
@@ -43,8 +42,8 @@ impl Pipeline {
         error(&failure.to_string())
     }
 
-    fn answer(&mut self, query: &MetricQuery, world: &mut World<'_>) -> Answer {
-        let (now, pods) = (world.now, world.pods);
+    fn answer(&mut self, query: &MetricQuery, asker: &mut Asker<'_>) -> Answer {
+        let (now, pods, service) = (asker.now, asker.view.pods, asker.service);
         match query {
             MetricQuery::Pods { name, .. } | MetricQuery::Object { name, .. } | MetricQuery::External { name, .. }
                 if self.outages.adapter(now) || self.outages.prometheus(now) =>
@@ -54,23 +53,24 @@ impl Pipeline {
             }
             MetricQuery::PromQl { .. } if self.outages.prometheus(now) => Err(error("Prometheus does not answer")),
             MetricQuery::Resource { name, .. } => match &self.resources {
-                Some(resources) => Ok(resources.answer(name, &self.fixed.service, pods)),
+                Some(resources) => Ok(resources.answer(name, &self.tenants[service].service, pods)),
                 None => Err(error("metrics-server is not there")),
             },
             MetricQuery::Pods { name, selector } if self.metrics.gke.metrics.contains_key(name) => {
-                self.gke_pods(name, selector, (now, pods))
+                self.gke_pods((name, selector), asker)
             }
             MetricQuery::External { name, selector } if self.metrics.gke.metrics.contains_key(name) => {
                 self.gke_external(name, selector, now)
             }
-            MetricQuery::Pods { name, selector } => self.pods_metric(name, selector, now, pods),
+            MetricQuery::Pods { name, selector } => self.pods_metric((name, selector), asker),
             MetricQuery::Object { name, kind, object, selector } => {
-                self.object_metric((name, selector), (kind, object), now)
+                self.object_metric((name, selector), (kind, object), asker)
             }
-            MetricQuery::External { name, selector } => self.external_metric(name, selector, now),
+            MetricQuery::External { name, selector } => self.external_metric((name, selector), asker),
             MetricQuery::PromQl { expression } => self.promql(expression, now),
             MetricQuery::Signal(query) => {
-                let (value, age) = self.signals.value(*query, now, &mut *world.flow, pods);
+                let log = &self.tenants[service].signals;
+                let (value, age) = log.value(*query, now, &mut *asker.view.flow, pods);
                 self.provenance.age = Some(age);
                 Ok(MetricReading::Signal(value))
             }
@@ -78,13 +78,15 @@ impl Pipeline {
         }
     }
 
-    fn pods_metric(&mut self, metric: &str, selector: &[LabelCondition], now: SimTime, pods: &Pods) -> Answer {
+    fn pods_metric(&mut self, (metric, selector): (&str, &[LabelCondition]), asker: &Asker<'_>) -> Answer {
+        let (now, pods, service) = (asker.now, asker.view.pods, asker.service);
         let by_name: BTreeMap<String, PodId> =
-            pods.selected().into_iter().map(|pod| (self.names.pod(pod), pod)).collect();
+            pods.selected().into_iter().map(|pod| (self.tenants[service].names.pod(pod), pod)).collect();
         let names: Vec<&str> = pods_in_order(&by_name);
         let Some(adapter) = &mut self.readers.adapter else { return Err(no_adapter(metric)) };
         let requirements = requirements(selector);
-        let request = MetricRequest { metric, namespace: &self.fixed.service.namespace, selector: &requirements };
+        let request =
+            MetricRequest { metric, namespace: &self.tenants[service].service.namespace, selector: &requirements };
         let found = adapter.pods_metric(&self.storage, now_ms(now), request, &names);
         let found = found.map_err(|failure| self.refused(&failure))?;
         self.note_age(found.ages.stalest_ms, now);
@@ -100,11 +102,13 @@ impl Pipeline {
         &mut self,
         (metric, selector): (&str, &[LabelCondition]),
         (kind, name): (&str, &str),
-        now: SimTime,
+        asker: &Asker<'_>,
     ) -> Answer {
+        let (now, service) = (asker.now, asker.service);
         let Some(adapter) = &mut self.readers.adapter else { return Err(no_adapter(metric)) };
         let requirements = requirements(selector);
-        let request = MetricRequest { metric, namespace: &self.fixed.service.namespace, selector: &requirements };
+        let request =
+            MetricRequest { metric, namespace: &self.tenants[service].service.namespace, selector: &requirements };
         let resource = kind.to_lowercase();
         let objects = Objects { resource: &resource, names: &[name] };
         let found = adapter.objects_metric(&self.storage, now_ms(now), request, &objects);
@@ -117,10 +121,12 @@ impl Pipeline {
         Ok(MetricReading::Object(value.1))
     }
 
-    fn external_metric(&mut self, metric: &str, selector: &[LabelCondition], now: SimTime) -> Answer {
+    fn external_metric(&mut self, (metric, selector): (&str, &[LabelCondition]), asker: &Asker<'_>) -> Answer {
+        let (now, service) = (asker.now, asker.service);
         let Some(adapter) = &mut self.readers.adapter else { return Err(no_adapter(metric)) };
         let requirements = requirements(selector);
-        let request = MetricRequest { metric, namespace: &self.fixed.service.namespace, selector: &requirements };
+        let request =
+            MetricRequest { metric, namespace: &self.tenants[service].service.namespace, selector: &requirements };
         let found = adapter.external_metric(&self.storage, now_ms(now), request);
         let found = found.map_err(|failure| self.refused(&failure))?;
         self.note_age(found.ages.stalest_ms, now);
@@ -128,13 +134,14 @@ impl Pipeline {
     }
 
     /// A metric of the pods as GKE's adapter answers it.
-    fn gke_pods(&mut self, name: &str, selector: &[LabelCondition], (now, pods): (SimTime, &Pods)) -> Answer {
+    fn gke_pods(&mut self, (name, selector): (&str, &[LabelCondition]), asker: &Asker<'_>) -> Answer {
+        let (now, pods, service) = (asker.now, asker.view.pods, asker.service);
         let by_name: BTreeMap<String, PodId> =
-            pods.selected().into_iter().map(|pod| (self.names.pod(pod), pod)).collect();
+            pods.selected().into_iter().map(|pod| (self.tenants[service].names.pod(pod), pod)).collect();
         let names: Vec<&str> = pods_in_order(&by_name);
         let (adapter, selector) = (self.gke_adapter(), requirements(selector));
         let request = GkeRequest { metric: &self.metrics.gke.metrics[name], selector: &selector };
-        let namespace = self.fixed.service.namespace.as_str();
+        let namespace = self.tenants[service].service.namespace.as_str();
         let found = adapter
             .pods_metric(&self.storage, now_ms(now), request, (namespace, &names))
             .map_err(|failure| error(&failure.to_string()))?;

@@ -8,6 +8,7 @@ use exporters::Signal;
 use units::{Bytes, NodeId, PodId, SimDuration, SimTime};
 
 use super::process::Process;
+use super::tenant::{Tenant, process_of};
 use super::world::World;
 use crate::fleet::NodeView;
 use crate::spec::UsageSpec;
@@ -16,10 +17,17 @@ use crate::spec::UsageSpec;
 pub(super) const DCGM_WINDOW: SimDuration = SimDuration::from_secs(1);
 const MEBIBYTE: f64 = 1_048_576.0;
 
+/// Who holds a GPU: a pod of a replica, the first being 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Holder {
+    pub replica: PodId,
+    pub place: u32,
+}
+
 /// What the exporter shows of one GPU until its next refresh.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Reading {
-    holder: Option<PodId>,
+    holder: Option<Holder>,
     utilization: f64,
     active: f64,
     memory_used: f64,
@@ -32,7 +40,7 @@ struct Reading {
 #[derive(Clone, Debug)]
 struct NodeGpus {
     /// Who holds each allocatable unit.
-    units: Vec<Option<PodId>>,
+    units: Vec<Option<Holder>>,
     /// GPUs those are of.
     devices: u32,
     /// Parts of a GPU with memory of their own: the driver tells no utilization of them.
@@ -40,8 +48,8 @@ struct NodeGpus {
     product: String,
     shown: Vec<Reading>,
     /// When the last refresh was, and the driver's last sample period began; busy time of each unit's holder then.
-    refreshed: (SimTime, Vec<(Option<PodId>, u64)>),
-    sampled: (SimTime, Vec<(Option<PodId>, u64)>),
+    refreshed: (SimTime, Vec<(Option<Holder>, u64)>),
+    sampled: (SimTime, Vec<(Option<Holder>, u64)>),
 }
 
 impl NodeGpus {
@@ -58,7 +66,7 @@ pub(super) struct Devices {
 
 impl Devices {
     /// A node takes pods.
-    pub fn node_is_up(&mut self, node: NodeId, view: &NodeView<'_>, (usage, now): (&UsageSpec, SimTime)) {
+    pub fn node_is_up(&mut self, node: NodeId, view: &NodeView<'_>, (tenants, now): (&[Tenant], SimTime)) {
         let devices = if view.slice.devices == 0 { view.gpus } else { view.slice.devices };
         let units = vec![None; view.gpus as usize];
         let marks = (now, units.iter().map(|holder| (*holder, 0)).collect::<Vec<_>>());
@@ -71,7 +79,7 @@ impl Devices {
             refreshed: marks.clone(),
             sampled: marks,
         };
-        of_node.shown = (0..devices).map(|_| free(usage)).collect();
+        of_node.shown = (0..devices).map(|_| free(usage_of_free(tenants))).collect();
         self.nodes.insert(node, of_node);
     }
 
@@ -80,25 +88,26 @@ impl Devices {
     }
 
     /// A pod has been bound: it gets the lowest free units.
-    pub fn allocate(&mut self, pod: PodId, node: NodeId, gpus: u32) {
+    pub fn allocate(&mut self, pod: Holder, node: NodeId, gpus: u32) {
         let Some(of_node) = self.nodes.get_mut(&node) else { return };
         of_node.units.iter_mut().filter(|unit| unit.is_none()).take(gpus as usize).for_each(|unit| *unit = Some(pod));
     }
 
     /// The first GPU of a node that a pod holds.
-    pub fn first_of(&self, pod: PodId, node: NodeId) -> Option<u32> {
+    pub fn first_of(&self, pod: Holder, node: NodeId) -> Option<u32> {
         let of_node = self.nodes.get(&node)?;
         let unit = of_node.units.iter().position(|unit| *unit == Some(pod))?;
         Some(of_node.device_of(unit) as u32)
     }
 
-    pub fn release(&mut self, pod: PodId, node: NodeId) {
+    pub fn release(&mut self, replica: PodId, node: NodeId) {
         let Some(of_node) = self.nodes.get_mut(&node) else { return };
-        of_node.units.iter_mut().filter(|unit| **unit == Some(pod)).for_each(|unit| *unit = None);
+        let is_held = |unit: &Option<Holder>| unit.is_some_and(|holder| holder.replica == replica);
+        of_node.units.iter_mut().filter(|unit| is_held(unit)).for_each(|unit| *unit = None);
     }
 
     /// GPUs of a node as the exporter shows them: index, and who held it at the last refresh.
-    pub fn shown(&self, node: NodeId) -> impl Iterator<Item = (u32, Option<PodId>)> + '_ {
+    pub fn shown(&self, node: NodeId) -> impl Iterator<Item = (u32, Option<Holder>)> + '_ {
         let of_node = self.nodes.get(&node).into_iter();
         of_node.flat_map(|of_node| (0..).zip(of_node.shown.iter().map(|reading| reading.holder)))
     }
@@ -109,22 +118,17 @@ impl Devices {
     }
 
     /// The driver's sample period before a refresh begins; false if the node is gone.
-    pub fn sample(&mut self, node: NodeId, world: &mut World<'_>, processes: &[Process]) -> bool {
+    pub fn sample(&mut self, node: NodeId, world: &mut World<'_>, tenants: &[Tenant]) -> bool {
         let Some(of_node) = self.nodes.get_mut(&node) else { return false };
-        of_node.sampled = (world.now, busy(&of_node.units, world, processes));
+        of_node.sampled = (world.now, busy(&of_node.units, world, tenants));
         true
     }
 
     /// The exporter reads the driver; false if the node is gone.
-    pub fn refresh(
-        &mut self,
-        node: NodeId,
-        (world, processes): (&mut World<'_>, &[Process]),
-        usage: &UsageSpec,
-    ) -> bool {
+    pub fn refresh(&mut self, node: NodeId, world: &mut World<'_>, tenants: &[Tenant]) -> bool {
         let Some(of_node) = self.nodes.get_mut(&node) else { return false };
-        let now = busy(&of_node.units, world, processes);
-        let share = |unit: usize, (since, before): &(SimTime, Vec<(Option<PodId>, u64)>)| {
+        let now = busy(&of_node.units, world, tenants);
+        let share = |unit: usize, (since, before): &(SimTime, Vec<(Option<Holder>, u64)>)| {
             let (holder, busy_ns) = now[unit];
             // Who has come since then has done nothing before.
             let base = if before[unit].0 == holder { before[unit].1 } else { 0 };
@@ -135,20 +139,25 @@ impl Devices {
         let shown: Vec<Reading> = (0..of_node.devices as usize)
             .map(|device| {
                 let units = (0..of_node.units.len()).filter(|&unit| of_node.device_of(unit) == device);
-                let mut reading = Reading { energy_mj: of_node.shown[device].energy_mj, ..free(usage) };
+                let holders = units.clone().filter_map(|unit| of_node.units[unit]);
+                let of_holder = holders.map(|holder| &tenants[holder.replica.service()].service.usage).next();
+                let of_machine = of_holder.unwrap_or_else(|| usage_of_free(tenants));
+                let mut reading = Reading { energy_mj: of_node.shown[device].energy_mj, ..free(of_machine) };
                 for unit in units {
                     let Some(holder) = of_node.units[unit] else { continue };
+                    let usage = &tenants[holder.replica.service()].service.usage;
                     reading.holder.get_or_insert(holder);
                     reading.utilization += share(unit, &of_node.sampled);
                     reading.active += share(unit, &of_node.refreshed);
-                    let is_loaded = processes.get(holder.index()).is_some_and(|process| process.listening.is_some());
+                    let process = process_of(tenants, holder.replica);
+                    let is_loaded = process.is_some_and(|process| process.listening.is_some());
                     if let Some(memory) = usage.gpu_memory.filter(|_| is_loaded) {
                         reading.memory_used += mebibytes(memory);
                         reading.memory_free = (reading.memory_free - mebibytes(memory)).max(0.0);
                     }
                 }
                 let (active, utilization) = (reading.active.min(1.0), reading.utilization.min(1.0));
-                let (idle, busy) = usage.gpu_power.unwrap_or((f64::NAN, f64::NAN));
+                let (idle, busy) = of_machine.gpu_power.unwrap_or((f64::NAN, f64::NAN));
                 reading.power = idle + (busy - idle) * utilization;
                 reading.energy_mj += 1_000.0 * elapsed * (idle + (busy - idle) * active);
                 reading.active = active;
@@ -177,6 +186,13 @@ impl Devices {
     }
 }
 
+/// What is stated of GPUs, by the first service that states something: what nobody holds is one of those.
+fn usage_of_free(tenants: &[Tenant]) -> &UsageSpec {
+    let states = |usage: &&UsageSpec| usage.gpu_memory_total.is_some() || usage.gpu_power.is_some();
+    let mut usages = tenants.iter().map(|tenant| &tenant.service.usage);
+    usages.clone().find(states).or_else(|| usages.next()).expect("a run has at least one service")
+}
+
 /// What is seen of a GPU that nobody holds.
 fn free(usage: &UsageSpec) -> Reading {
     Reading {
@@ -195,10 +211,12 @@ fn mebibytes(memory: Bytes) -> f64 {
 }
 
 /// Who holds each unit, and how long it has been busy.
-fn busy(units: &[Option<PodId>], world: &mut World<'_>, processes: &[Process]) -> Vec<(Option<PodId>, u64)> {
+fn busy(units: &[Option<Holder>], world: &mut World<'_>, tenants: &[Tenant]) -> Vec<(Option<Holder>, u64)> {
     let nothing = Process::default();
-    let of_unit = |holder: &Option<PodId>| {
-        let busy = holder.map_or(0, |pod| world.busy_ns(pod, processes.get(pod.index()).unwrap_or(&nothing)));
+    let of_unit = |holder: &Option<Holder>| {
+        let busy = holder.map_or(0, |Holder { replica, .. }| {
+            world.busy_ns(replica, process_of(tenants, replica).unwrap_or(&nothing))
+        });
         (*holder, busy)
     };
     units.iter().map(of_unit).collect()

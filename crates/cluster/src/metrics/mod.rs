@@ -19,6 +19,7 @@ mod scrape;
 mod selector;
 mod signal;
 mod tally;
+mod tenant;
 #[cfg(test)]
 mod tests;
 mod usage;
@@ -38,7 +39,7 @@ use workload::{Purpose, Stream};
 use crate::fleet::Fleet;
 use crate::flow::{LatencyLog, ReplicaStats, Watched};
 use crate::spec::{MetricsSpec, SimulationSpec};
-use gpu::{DCGM_WINDOW, Devices};
+use gpu::{DCGM_WINDOW, Devices, Holder};
 use names::Names;
 use outage::Outages;
 use plan::{Figure, Plan, Readers};
@@ -47,8 +48,9 @@ pub(crate) use resource::request_table;
 use scrape::Instance;
 pub use selector::requirements as metric_selector;
 use tally::{POOL_PERIOD, Tally};
+use tenant::Tenant;
 use value::{Fixed, Source, Subject};
-pub(crate) use world::{ScalerStatus, World};
+pub(crate) use world::{Asker, ScalerStatus, ServiceView, World};
 
 /// What a controller is answered.
 pub(crate) type Answer = Result<MetricReading, MetricError>;
@@ -68,18 +70,18 @@ pub(crate) enum MetricsEvent {
     DcgmSample(NodeId),
     /// dcgm-exporter refreshes.
     DcgmRefresh(NodeId),
-    /// The endpoint picker looks at its pool.
-    Pool,
-    /// A sample of a window.
-    Window(u32),
+    /// The endpoint picker of a service looks at its pool.
+    Pool(usize),
+    /// A sample of a window of a service.
+    Window(usize, u32),
     /// prometheus-adapter asks which series there are.
     Relist,
     /// metrics-server reads the kubelets.
     Resources,
     /// A group of recording rules is evaluated.
     Rules(u32),
-    /// The log of signals is continued.
-    Signals,
+    /// The log of a service's signals is continued.
+    Signals(usize),
 }
 
 impl MetricsEvent {
@@ -90,10 +92,10 @@ impl MetricsEvent {
             Self::LookBefore(target) => (1, target),
             Self::DcgmSample(node) => (2, node.0),
             Self::DcgmRefresh(node) => (3, node.0),
-            Self::Pool => (4, 0),
-            Self::Window(window) => (5, window),
+            Self::Pool(service) => (4, service as u32),
+            Self::Window(service, window) => (5, (service as u32) << 16 | window),
             Self::Relist => (6, 0),
-            Self::Signals => (6, 1),
+            Self::Signals(service) => (6, service as u32 + 1),
             Self::Resources => (7, 0),
             Self::Rules(group) => (7, group + 1),
         };
@@ -105,23 +107,22 @@ impl MetricsEvent {
 pub(crate) struct Pipeline {
     metrics: MetricsSpec,
     fixed: Fixed,
+    /// The services, by number.
+    tenants: Vec<Tenant>,
+    /// Names of what is the cluster's.
     names: Names,
     seed: u64,
     storage: Storage,
     options: Options,
     readers: Readers,
     plans: Vec<Plan>,
-    watched: Arc<Watched>,
     /// Every target there ever was; those that left are gone.
     instances: Vec<Option<Instance>>,
-    processes: Vec<Process>,
     devices: Devices,
     /// Whether somebody reads what dcgm-exporter shows.
     reads_gpus: bool,
-    tally: Tally,
     outages: Outages,
     resources: Option<resource::ResourceSamples>,
-    signals: signal::SignalLog,
     /// Whether Prometheus is asked for anything.
     is_read: bool,
     values: Vec<f64>,
@@ -132,8 +133,9 @@ pub(crate) struct Pipeline {
 }
 
 impl Pipeline {
-    /// A pipeline for controllers that will ask `asked`.
-    pub(crate) fn new(spec: &SimulationSpec, asked: &[MetricQuery], seed: u64) -> Self {
+    /// A pipeline for controllers that will ask these things, by service.
+    pub(crate) fn new(spec: &SimulationSpec, asked_by: &[Vec<MetricQuery>], seed: u64) -> Self {
+        let asked = &asked_by.concat();
         let metrics = spec.metrics.clone();
         let options = Options { lookback_ms: millis(metrics.lookback), ..Options::default() };
         let mut queries: Vec<Query> = Vec::new();
@@ -154,16 +156,24 @@ impl Pipeline {
         let gke = of_gke.collect();
         let mut readers =
             Readers { queries, adapter, expressions: Vec::new(), rules: rules::groups(&metrics.rules, seed), gke };
-        let containers: Vec<String> =
-            spec.services[0].pod.containers.iter().map(|container| container.name.clone()).collect();
-        let (plans, watched) = plan::plan(&spec.services[0].targets, &mut readers, &containers);
-        let mut tally = Tally::default();
-        let shown = plans.iter().flat_map(|plan| {
-            plan.own.iter().chain(plan.of_objects.iter().flat_map(|(_, series)| series)).map(|series| series.figure)
-        });
-        for figure in shown {
-            if let Figure::Signal { signal, .. } = figure {
-                tally.watch(signal);
+        let (plans, watched) = plan::plan(&spec.services, &mut readers);
+        let numbered = spec.services.iter().zip(asked_by).zip(watched);
+        let mut tenants: Vec<Tenant> = numbered
+            .map(|((service, asked), watched)| Tenant {
+                seed: service.seed(seed),
+                names: Names::new(&service.name, service.seed(seed)),
+                service: service.clone(),
+                processes: Vec::new(),
+                tally: Tally::default(),
+                signals: signal::SignalLog::new(asked.iter()),
+                watched,
+            })
+            .collect();
+        let shown =
+            plans.iter().flat_map(|plan| plan.own.iter().chain(plan.of_objects.iter().flat_map(|(_, series)| series)));
+        for series in shown {
+            if let Figure::Signal { signal, .. } = series.figure {
+                tenants[series.service].tally.watch(signal);
             }
         }
         let retention = readers.lookbehind_ms(options, millis(metrics.gke.delay)).max(millis(metrics.adapter_relist))
@@ -171,7 +181,8 @@ impl Pipeline {
         let reads_resources = asked.iter().any(|query| matches!(query, MetricQuery::Resource { .. }));
         Self {
             fixed: Fixed::new(spec),
-            names: Names::new(&spec.services[0].name, seed),
+            tenants,
+            names: Names::new(&spec.name, seed),
             seed,
             storage: Storage::new(retention),
             options,
@@ -179,14 +190,10 @@ impl Pipeline {
             is_read: !readers.queries.is_empty() || readers.adapter.is_some() || !readers.gke.is_empty(),
             readers,
             plans,
-            watched,
             instances: Vec::new(),
-            processes: Vec::new(),
             devices: Devices::default(),
-            tally,
             outages: Outages::of(spec),
             resources: reads_resources.then(resource::ResourceSamples::default),
-            signals: signal::SignalLog::new(asked.iter()),
             values: Vec::new(),
             pending: Vec::new(),
             collected_ms: 0,
@@ -198,14 +205,19 @@ impl Pipeline {
     /// Events to schedule before the run begins.
     pub(crate) fn first_events(&mut self) -> Vec<(SimTime, MetricsEvent)> {
         if self.is_read {
-            self.register(TargetOf::Gateway, Subject::Gateway, SimTime::ZERO);
+            for service in 0..self.tenants.len() {
+                self.register(TargetOf::Gateway, Subject::Gateway(service), SimTime::ZERO);
+            }
             self.register(TargetOf::Cluster, Subject::Cluster, SimTime::ZERO);
         }
         let mut events = std::mem::take(&mut self.pending);
-        if self.tally.pool.is_some() {
-            events.push((SimTime::ZERO, MetricsEvent::Pool));
+        for (service, tenant) in self.tenants.iter().enumerate() {
+            if tenant.tally.pool.is_some() {
+                events.push((SimTime::ZERO, MetricsEvent::Pool(service)));
+            }
+            let windows = 0..tenant.tally.windows.len() as u32;
+            events.extend(windows.map(|window| (SimTime::ZERO, MetricsEvent::Window(service, window))));
         }
-        events.extend((0..self.tally.windows.len()).map(|window| (SimTime::ZERO, MetricsEvent::Window(window as u32))));
         if self.readers.adapter.is_some() {
             events.push((SimTime::ZERO, MetricsEvent::Relist));
         }
@@ -215,21 +227,31 @@ impl Pipeline {
         if self.resources.is_some() {
             events.push((SimTime::ZERO, MetricsEvent::Resources));
         }
-        if self.signals.step().is_some() {
-            events.push((SimTime::ZERO, MetricsEvent::Signals));
+        for (service, tenant) in self.tenants.iter().enumerate() {
+            if tenant.signals.step().is_some() {
+                events.push((SimTime::ZERO, MetricsEvent::Signals(service)));
+            }
         }
         events
     }
 
-    /// The histograms that are read.
-    pub(crate) fn watched(&self) -> &Arc<Watched> {
-        &self.watched
+    /// The histograms of a service that are read.
+    pub(crate) fn watched(&self, service: usize) -> &Arc<Watched> {
+        &self.tenants[service].watched
     }
 
     /// A pod is bound to a node.
     pub(crate) fn pod_is_scheduled(&mut self, pod: PodId, node: NodeId) {
         self.process(pod).node = Some(node);
-        self.devices.allocate(pod, node, self.fixed.service.pod.gpus);
+        let gpus = self.tenants[pod.service()].service.pod.gpus;
+        self.devices.allocate(Holder { replica: pod, place: 0 }, node, gpus);
+    }
+
+    /// Another pod of a replica's group is bound to a node.
+    pub(crate) fn worker_is_scheduled(&mut self, (replica, place): (PodId, u32), node: NodeId) {
+        self.process(replica).workers.push((place, node));
+        let gpus = self.tenants[replica.service()].service.pod.gpus;
+        self.devices.allocate(Holder { replica, place }, node, gpus);
     }
 
     /// A pod's containers have started: service discovery shows it.
@@ -262,7 +284,7 @@ impl Pipeline {
 
     /// A pod left the request flow with these statistics; its process lives on.
     pub(crate) fn pod_left_flow(&mut self, pod: PodId, stats: ReplicaStats, latency: Option<&LatencyLog>) {
-        self.tally.received_by_gone += stats.success + stats.failure + stats.given_up;
+        self.tenants[pod.service()].tally.received_by_gone += stats.success + stats.failure + stats.given_up;
         let process = self.process(pod);
         process.carried = process::sum(process.carried, stats);
         if let Some(latency) = latency {
@@ -288,12 +310,11 @@ impl Pipeline {
     pub(crate) fn pod_is_gone(&mut self, pod: PodId) {
         let process = self.process(pod);
         process.is_gone = true;
-        let node = process.node;
+        let workers = std::mem::take(&mut process.workers).into_iter().map(|(_, node)| node);
+        let nodes = process.node.into_iter().chain(workers);
         let targets = std::mem::take(&mut process.targets);
         targets.into_iter().for_each(|target| self.end_instance(target));
-        if let Some(node) = node {
-            self.devices.release(pod, node);
-        }
+        nodes.for_each(|node| self.devices.release(pod, node));
     }
 
     /// A node takes pods: what runs on every node runs there.
@@ -301,7 +322,7 @@ impl Pipeline {
         if !self.is_read {
             return;
         }
-        self.devices.node_is_up(node, &fleet.node_view(node), (&self.fixed.service.usage, now));
+        self.devices.node_is_up(node, &fleet.node_view(node), (&self.tenants, now));
         if self.reads_gpus {
             let phase = Stream::new(self.seed, Purpose::Phase, u64::from(node.0) | 1 << 40)
                 .below(self.metrics.dcgm_interval.as_nanos());
@@ -328,58 +349,56 @@ impl Pipeline {
             MetricsEvent::LookBefore(target) => self.look_before(target, world),
             MetricsEvent::DcgmSample(node) => self.dcgm_sample(node, world),
             MetricsEvent::DcgmRefresh(node) => self.dcgm_refresh(node, world),
-            MetricsEvent::Pool => {
-                self.tally.sample_pool(world);
+            MetricsEvent::Pool(service) => {
+                self.tenants[service].tally.sample_pool(&mut world.services[service], world.now);
                 self.pending.push((world.now + POOL_PERIOD, event));
             }
-            MetricsEvent::Window(window) => self.sample_window(window, world),
+            MetricsEvent::Window(service, window) => self.sample_window((service, window), world),
             MetricsEvent::Relist => self.relist(world.now),
             MetricsEvent::Resources => self.read_resources(world),
-            MetricsEvent::Signals => self.log_signals(world),
+            MetricsEvent::Signals(service) => self.log_signals(service, world),
             MetricsEvent::Rules(group) => self.evaluate_rules(group, world.now),
         }
     }
 
-    fn log_signals(&mut self, world: &mut World<'_>) {
-        self.signals.push(world.now, &mut *world.flow, world.pods);
-        self.pending.extend(self.signals.step().map(|step| (world.now + step, MetricsEvent::Signals)));
+    fn log_signals(&mut self, service: usize, world: &mut World<'_>) {
+        let (log, view) = (&mut self.tenants[service].signals, &mut world.services[service]);
+        log.push(world.now, &mut *view.flow, view.pods);
+        self.pending.extend(log.step().map(|step| (world.now + step, MetricsEvent::Signals(service))));
     }
 
     fn process(&mut self, pod: PodId) -> &mut Process {
-        if self.processes.len() <= pod.index() {
-            self.processes.resize_with(pod.index() + 1, Process::default);
-        }
-        &mut self.processes[pod.index()]
+        self.tenants[pod.service()].process_mut(pod)
     }
 
     fn dcgm_sample(&mut self, node: NodeId, world: &mut World<'_>) {
-        if self.devices.sample(node, world, &self.processes) {
+        if self.devices.sample(node, world, &self.tenants) {
             self.pending.push((world.now + DCGM_WINDOW, MetricsEvent::DcgmRefresh(node)));
         }
     }
 
     fn dcgm_refresh(&mut self, node: NodeId, world: &mut World<'_>) {
-        if self.devices.refresh(node, (world, &self.processes), &self.fixed.service.usage) {
+        if self.devices.refresh(node, world, &self.tenants) {
             let next = world.now + self.metrics.dcgm_interval;
             self.pending.push((next.saturating_sub(DCGM_WINDOW).max(world.now), MetricsEvent::DcgmSample(node)));
         }
     }
 
-    fn sample_window(&mut self, window: u32, world: &mut World<'_>) {
-        let arrived = self.source(world).arrivals();
-        let window_at = &mut self.tally.windows[window as usize];
-        window_at.sample(world.now, arrived, || world.flow.meter().answers());
-        self.pending.push((world.now + window_at.period(), MetricsEvent::Window(window)));
+    fn sample_window(&mut self, (service, window): (usize, u32), world: &mut World<'_>) {
+        let arrived = self.source(service, world).arrivals();
+        let window_at = &mut self.tenants[service].tally.windows[window as usize];
+        window_at.sample(world.now, arrived, || world.services[service].flow.meter().answers());
+        self.pending.push((world.now + window_at.period(), MetricsEvent::Window(service, window)));
     }
 
-    /// What values are made of now.
-    fn source<'a, 'w>(&'a mut self, world: &'a mut World<'w>) -> Source<'a, 'w> {
+    /// What values of a service are made of now.
+    fn source<'a, 'w>(&'a mut self, service: usize, world: &'a mut World<'w>) -> Source<'a, 'w> {
         Source {
             fixed: &self.fixed,
             world,
-            processes: &self.processes,
-            tally: &mut self.tally,
+            tenants: &mut self.tenants,
             devices: &self.devices,
+            service,
             pod: None,
             gateway: None,
         }
@@ -398,7 +417,7 @@ impl Pipeline {
     fn read_resources(&mut self, world: &mut World<'_>) {
         if let Some(resources) = &mut self.resources {
             let resolution = self.metrics.resource_resolution;
-            resources.read(world, &self.processes, &self.fixed.service, resolution);
+            resources.read(world, &self.tenants, resolution);
             self.pending.push((world.now + resolution, MetricsEvent::Resources));
         }
     }

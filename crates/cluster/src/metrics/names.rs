@@ -42,6 +42,19 @@ impl Names {
         name
     }
 
+    /// What a variable of the labels of a group's worker is. It is called after its leader.
+    pub fn of_worker(&self, variable: Variable, (replica, place): (PodId, u32), node: Option<NodeId>) -> String {
+        match variable {
+            Variable::Pod => format!("{}-{place}", self.pod(replica)),
+            Variable::PodIp => {
+                let number = replica.0 + 2;
+                format!("10.{}.{}.{}", 128 + place % 128, number / 254 % 254, number % 254 + 1)
+            }
+            Variable::PodUid => self.identity(u64::from(place) << 44 | u64::from(replica.0)),
+            other => self.of_pod(other, replica, node),
+        }
+    }
+
     /// What a variable that is the same for all pods is.
     pub fn of_service(&self, variable: Variable) -> String {
         match variable {

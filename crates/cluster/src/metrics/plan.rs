@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use exporters::{Appears, HistogramPart, HistogramSignal, Kind, Label, Scope, Series, Signal, Target, TargetOf, Value};
+use exporters::{
+    Appears, HistogramPart, HistogramSignal, Kind, Label, Scope, Series, Signal, Target, TargetOf, Template, Value,
+};
 use promql::adapter::Adapter;
 use promql::gke::GkeMetric;
 use promql::labels::METRIC_NAME;
@@ -10,6 +12,7 @@ use promql::rules::RuleGroup;
 use promql::{Labels, Query};
 
 use crate::flow::Watched;
+use crate::spec::ServiceSpec;
 
 /// Everything that reads the store.
 pub(super) struct Readers {
@@ -73,11 +76,25 @@ pub(super) struct Shown {
     pub figure: Figure,
     pub kind: Kind,
     pub appears: Appears,
+    /// The service whose figure it shows.
+    pub service: usize,
+}
+
+impl Shown {
+    /// The same series of a pod whose container is called otherwise.
+    pub fn of_container(&self, name: &str) -> Self {
+        let mut other = self.clone();
+        let named = other.labels.iter_mut().find(|label| label.name == "container");
+        named.into_iter().for_each(|label| label.value = Template::new(name));
+        other
+    }
 }
 
 /// A target with the series of it that somebody may read.
 pub(super) struct Plan {
     pub target: Target,
+    /// The service that the target is of; the first that lists it, if it is the cluster's.
+    pub service: usize,
     /// Tells targets apart whatever else is scraped.
     pub entity: u64,
     /// Series of the target itself.
@@ -89,13 +106,41 @@ pub(super) struct Plan {
     pub reads_token_rate: bool,
 }
 
-/// Plans for `targets`; adds to `readers` the expressions that those read. `containers` are those of the pod, by name.
-pub(super) fn plan(targets: &[Target], readers: &mut Readers, containers: &[String]) -> (Vec<Plan>, Arc<Watched>) {
-    let mut chosen: Vec<Vec<Option<usize>>> = targets.iter().map(|target| vec![None; target.series.len()]).collect();
+/// Plans for the targets of `services`, and the histograms of each that are read; adds to `readers` the expressions that those read.
+pub(super) fn plan(services: &[ServiceSpec], readers: &mut Readers) -> (Vec<Plan>, Vec<Arc<Watched>>) {
+    let chosen = choose(services, readers);
+    let mut plans: Vec<Plan> = Vec::new();
+    let mut all_watched = Vec::new();
+    for ((number, service), chosen) in services.iter().enumerate().zip(chosen) {
+        let mut watched = Watched::default();
+        let read = service.targets.iter().zip(&chosen).flat_map(|(target, chosen)| target.series.iter().zip(chosen));
+        read.filter(|(_, chosen)| chosen.is_some()).for_each(|(series, _)| watch(&series.value, &mut watched));
+        for (target, chosen) in service.targets.iter().zip(chosen) {
+            let shown = target.series.iter().zip(chosen).filter_map(|(series, chosen)| {
+                let figure = figure(series, chosen?, &watched, service);
+                Some((series.per, shown(series, figure, number)))
+            });
+            let plan = arrange(target, number, shown.collect());
+            match plans.iter_mut().find(|other| other.is_one_with(&plan)) {
+                Some(other) => other.join(plan),
+                None => plans.push(plan),
+            }
+        }
+        all_watched.push(Arc::new(watched));
+    }
+    (plans, all_watched)
+}
+
+/// For each series of each target of each service: nothing if nobody reads it, else the number of its expression, or any number.
+fn choose(services: &[ServiceSpec], readers: &mut Readers) -> Vec<Vec<Vec<Option<usize>>>> {
+    let of_service =
+        |service: &ServiceSpec| service.targets.iter().map(|target| vec![None; target.series.len()]).collect();
+    let mut chosen: Vec<Vec<Vec<Option<usize>>>> = services.iter().map(of_service).collect();
     // An expression that is read makes others read: until nothing is added.
     loop {
         let mut has_grown = false;
-        for (target, chosen) in targets.iter().zip(&mut chosen) {
+        let targets = services.iter().zip(&mut chosen).flat_map(|(service, chosen)| service.targets.iter().zip(chosen));
+        for (target, chosen) in targets {
             for (series, chosen) in target.series.iter().zip(chosen) {
                 // Relabelling may give a series another name: what is stored is looked at when a target is registered.
                 let is_renamed = !target.metric_relabelings.is_empty();
@@ -111,19 +156,9 @@ pub(super) fn plan(targets: &[Target], readers: &mut Readers, containers: &[Stri
             }
         }
         if !has_grown {
-            break;
+            return chosen;
         }
     }
-    let mut watched = Watched::default();
-    let read = targets.iter().zip(&chosen).flat_map(|(target, chosen)| target.series.iter().zip(chosen));
-    read.filter(|(_, chosen)| chosen.is_some()).for_each(|(series, _)| watch(&series.value, &mut watched));
-    let plans = targets.iter().zip(chosen).map(|(target, chosen)| {
-        let shown = target.series.iter().zip(chosen).filter_map(|(series, chosen)| {
-            Some((series.per, shown(series, figure(series, chosen?, &watched, containers))))
-        });
-        arrange(target, shown.collect())
-    });
-    (plans.collect(), Arc::new(watched))
 }
 
 fn watch(value: &Value, watched: &mut Watched) {
@@ -136,12 +171,12 @@ fn watch(value: &Value, watched: &mut Watched) {
     }
 }
 
-fn shown(series: &Series, figure: Figure) -> Shown {
+fn shown(series: &Series, figure: Figure, service: usize) -> Shown {
     let Series { name, kind, labels, appears, .. } = series.clone();
-    Shown { name, labels, figure, kind, appears }
+    Shown { name, labels, figure, kind, appears, service }
 }
 
-fn figure(series: &Series, expression: usize, watched: &Watched, containers: &[String]) -> Figure {
+fn figure(series: &Series, expression: usize, watched: &Watched, service: &ServiceSpec) -> Figure {
     match series.value {
         Value::Constant(value) => Figure::Constant(value),
         Value::Expression(_) => Figure::Expression(expression),
@@ -150,21 +185,61 @@ fn figure(series: &Series, expression: usize, watched: &Watched, containers: &[S
         }
         Value::Signal { signal: signal @ (Signal::CpuSeconds | Signal::MemoryBytes), scale, .. } => {
             let named = series.labels.iter().find(|label| label.name == "container").map(|label| label.value.text());
-            let container = named.and_then(|name| containers.iter().position(|container| container == name));
+            let container =
+                named.and_then(|name| service.pod.containers.iter().position(|container| container.name == name));
             Figure::Usage { signal, container, scale }
         }
         Value::Signal { signal, scale, floor } => Figure::Signal { signal, scale, floor },
     }
 }
 
+impl Plan {
+    /// Whether both are the same target: one of the cluster that several services list, each for its own series.
+    fn is_one_with(&self, other: &Self) -> bool {
+        matches!(self.target.of, TargetOf::Cluster | TargetOf::Node) && self.target == other.target
+    }
+
+    /// Shows what `other` shows too.
+    fn join(&mut self, other: Self) {
+        self.own.extend(other.own);
+        for (scope, series) in other.of_objects {
+            // Nodes and their GPUs are nobody's: each shows a series once, whoever lists it.
+            let is_shared = matches!(scope, Scope::Node | Scope::Gpu);
+            let of_scope = match self.of_objects.iter_mut().find(|(known, _)| *known == scope) {
+                Some((_, of_scope)) => of_scope,
+                None => {
+                    self.of_objects.push((scope, Vec::new()));
+                    &mut self.of_objects.last_mut().expect("it was pushed").1
+                }
+            };
+            for series in series {
+                let is_known = is_shared && of_scope.iter().any(|known| known.is_like(&series));
+                if !is_known {
+                    of_scope.push(series);
+                }
+            }
+        }
+        self.reads_utilization |= other.reads_utilization;
+        self.reads_token_rate |= other.reads_token_rate;
+    }
+}
+
+impl Shown {
+    /// Whether both show the same figure under the same name and labels.
+    fn is_like(&self, other: &Self) -> bool {
+        self.name == other.name && self.labels == other.labels && self.figure == other.figure
+    }
+}
+
 /// Puts series to the target itself or to the objects it shows.
-fn arrange(target: &Target, shown: Vec<(Scope, Shown)>) -> Plan {
+fn arrange(target: &Target, service: usize, shown: Vec<(Scope, Shown)>) -> Plan {
     let reads = |wanted: Signal| {
         shown.iter().any(|(_, series)| matches!(series.figure, Figure::Signal { signal, .. } if signal == wanted))
     };
     let (reads_utilization, reads_token_rate) = (reads(Signal::GpuUtilization), reads(Signal::TokenRate));
     let mut plan = Plan {
         entity: entity(target),
+        service,
         target: Target { series: Vec::new(), ..target.clone() },
         own: Vec::new(),
         of_objects: Vec::new(),

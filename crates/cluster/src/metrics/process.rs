@@ -9,6 +9,8 @@ use crate::flow::{LatencyLog, ReplicaStats};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Process {
     pub node: Option<NodeId>,
+    /// Where the other pods of its group are, by their places there.
+    pub workers: Vec<(u32, NodeId)>,
     /// When its containers started.
     pub started: Option<SimTime>,
     /// When its server began to listen: the model is loaded.

@@ -6,7 +6,7 @@ use policy::hpa::{ContainerRequests, PodRequests, RequestTable};
 use policy::{ContainerUsage, MetricReading, PodUsage};
 use units::{PodId, SimDuration, SimTime};
 
-use super::process::Process;
+use super::tenant::{Tenant, process_of};
 use super::usage::Usage;
 use super::world::World;
 use crate::spec::ServiceSpec;
@@ -29,16 +29,12 @@ struct Point {
 
 impl ResourceSamples {
     /// One reading of all pods whose containers run.
-    pub(super) fn read(
-        &mut self,
-        world: &mut World<'_>,
-        processes: &[Process],
-        service: &ServiceSpec,
-        resolution: SimDuration,
-    ) {
+    pub(super) fn read(&mut self, world: &mut World<'_>, tenants: &[Tenant], resolution: SimDuration) {
         let mut known = std::mem::take(&mut self.points);
-        for pod in world.pods.selected() {
-            let Some(process) = processes.get(pod.index()) else { continue };
+        let selected: Vec<PodId> = world.services.iter().flat_map(|view| view.pods.selected()).collect();
+        for pod in selected {
+            let service = &tenants[pod.service()].service;
+            let Some(process) = process_of(tenants, pod) else { continue };
             let Some(started) = process.started.filter(|_| !process.is_lost) else { continue };
             let seen = world.pod(pod, process);
             let usage = Usage { service, process, seen, pod };

@@ -8,7 +8,10 @@ use promql::{Labels, ScrapeTarget, TargetId, Value};
 use units::{NodeId, PodId, SimDuration, SimTime};
 use workload::{Purpose, Stream};
 
+use super::gpu::Holder;
 use super::plan::{Figure, Shown, exposed};
+use super::process::Process;
+use super::tenant::process_of;
 use super::value::{Before, Column, Source, Subject};
 use super::world::World;
 use super::{MetricsEvent, NANOS_PER_MILLI, Pipeline, millis, now_ms};
@@ -45,7 +48,11 @@ struct Group {
 impl Pipeline {
     /// Registers the targets of one kind that show `subject`, and schedules their first scrapes.
     pub(super) fn register(&mut self, of: TargetOf, subject: Subject, now: SimTime) -> Vec<u32> {
-        let plans: Vec<usize> = (0..self.plans.len()).filter(|&plan| self.plans[plan].target.of == of).collect();
+        let is_meant = |plan: &usize| {
+            let plan = &self.plans[*plan];
+            plan.target.of == of && subject.service().is_none_or(|service| service == plan.service)
+        };
+        let plans: Vec<usize> = (0..self.plans.len()).filter(is_meant).collect();
         plans.into_iter().filter_map(|plan| self.register_one(plan, subject, now)).collect()
     }
 
@@ -99,12 +106,19 @@ impl Pipeline {
     ) -> (Vec<Labels>, Vec<Column>) {
         let exporter = self.plans[plan].target.exporter;
         let mut found = (Vec::new(), Vec::new());
-        for series in shown {
-            let shown = exposed(series, |variable| self.fill(variable, subject, exporter));
+        // A target of the cluster shows each pod as the service does whose it is.
+        let is_of = |series: &&Shown| subject.service().is_none_or(|service| service == series.service);
+        for series in shown.iter().filter(is_of) {
+            let fill = |variable| self.fill(variable, (subject, series.service), exporter);
+            let shown = match subject {
+                Subject::Worker(replica, place) => {
+                    exposed(&series.of_container(&self.first_container(replica, place)), fill)
+                }
+                _ => exposed(series, fill),
+            };
             let Some(labels) = scrape.stored_labels(&shown) else { continue };
             if self.readers.wants(&labels) {
-                let column =
-                    Column { figure: series.figure, kind: series.kind, appears: series.appears, is_born: false };
+                let column = Column::of(series);
                 found.0.push(labels);
                 found.1.push(column);
             }
@@ -112,52 +126,73 @@ impl Pipeline {
         found
     }
 
-    fn fill(&self, variable: Variable, subject: Subject, exporter: Exporter) -> String {
-        let names = &self.names;
+    /// What a variable is for a subject, in a series of a service.
+    fn fill(&self, variable: Variable, (subject, service): (Subject, usize), exporter: Exporter) -> String {
+        let names = &self.tenants[subject.service().unwrap_or(service)].names;
         match subject {
             Subject::Pod(pod) => {
-                let node = self.processes.get(pod.index()).and_then(|process| process.node);
+                let node = process_of(&self.tenants, pod).and_then(|process| process.node);
                 match (variable, node) {
                     (Variable::Gpu | Variable::GpuUuid | Variable::GpuModel, Some(node)) => {
-                        let gpu = self.devices.first_of(pod, node);
+                        let holder = Holder { replica: pod, place: 0 };
+                        let gpu = self.devices.first_of(holder, node);
                         gpu.map_or_else(String::new, |gpu| {
-                            self.fill(variable, Subject::Gpu(node, gpu, Some(pod)), exporter)
+                            self.fill(variable, (Subject::Gpu(node, gpu, Some(holder)), service), exporter)
                         })
                     }
                     (Variable::Gpu | Variable::GpuUuid | Variable::GpuModel, None) => String::new(),
                     _ => names.of_pod(variable, pod, node),
                 }
             }
-            Subject::Node(node) => names.of_node(variable, node, Some(exporter)),
+            Subject::Worker(replica, place) => {
+                names.of_worker(variable, (replica, place), self.worker_node(replica, place))
+            }
+            Subject::Node(node) => self.names.of_node(variable, node, Some(exporter)),
             Subject::Gpu(node, gpu, holder) => match variable {
                 Variable::Gpu => gpu.to_string(),
-                Variable::GpuUuid => names.gpu(node, gpu),
+                Variable::GpuUuid => self.names.gpu(node, gpu),
                 Variable::GpuModel => self.devices.product(node),
-                Variable::HolderPod => holder.map_or_else(String::new, |pod| names.pod(pod)),
-                Variable::HolderNamespace if holder.is_some() => self.fixed.service.namespace.clone(),
-                Variable::HolderContainer if holder.is_some() => {
-                    let first = self.fixed.service.pod.containers.first();
-                    first.map_or_else(String::new, |container| container.name.clone())
+                Variable::HolderPod => holder.map_or_else(String::new, |Holder { replica, place }| {
+                    let names = &self.tenants[replica.service()].names;
+                    if place == 0 { names.pod(replica) } else { names.of_worker(Variable::Pod, (replica, place), None) }
+                }),
+                Variable::HolderNamespace => holder.map_or_else(String::new, |Holder { replica, .. }| {
+                    self.tenants[replica.service()].service.namespace.clone()
+                }),
+                Variable::HolderContainer => {
+                    holder.map_or_else(String::new, |Holder { replica, place }| self.first_container(replica, place))
                 }
-                Variable::HolderNamespace | Variable::HolderContainer => String::new(),
-                other => names.of_node(other, node, Some(exporter)),
+                other => self.names.of_node(other, node, Some(exporter)),
             },
-            Subject::Gateway | Subject::Cluster => names.of_service(variable),
+            Subject::Gateway(_) | Subject::Cluster => names.of_service(variable),
         }
     }
 
+    /// Name of the first container of a replica's pod: its leader's, or a worker's.
+    fn first_container(&self, replica: PodId, place: u32) -> String {
+        let pod = &self.tenants[replica.service()].service.pod;
+        let workers = pod.group.as_ref().filter(|_| place > 0).map(|group| &group.worker_containers);
+        workers.unwrap_or(&pod.containers).first().map_or_else(String::new, |container| container.name.clone())
+    }
+
+    fn worker_node(&self, replica: PodId, place: u32) -> Option<NodeId> {
+        let workers = &process_of(&self.tenants, replica)?.workers;
+        workers.iter().find(|(known, _)| *known == place).map(|(_, node)| *node)
+    }
+
     fn scrape_target(&self, plan: usize, subject: Subject) -> ScrapeTarget {
-        let target = &self.plans[plan].target;
+        let (target, service) = (&self.plans[plan].target, self.plans[plan].service);
         let labels = target.labels.iter().map(|label| {
-            (label.name.clone(), label.value.fill(|variable| self.fill(variable, subject, target.exporter)))
+            (label.name.clone(), label.value.fill(|variable| self.fill(variable, (subject, service), target.exporter)))
         });
         let entity = match subject {
-            Subject::Pod(pod) => u64::from(pod.0),
+            Subject::Pod(pod) => pod.index() as u64,
             Subject::Node(node) => 1 << 40 | u64::from(node.0),
             _ => u64::MAX,
         };
+        let seed = subject.service().map_or(self.seed, |service| self.tenants[service].seed);
         let interval_ms = millis(target.interval);
-        let mut phase = Stream::new(self.seed, Purpose::Phase, entity ^ self.plans[plan].entity);
+        let mut phase = Stream::new(seed, Purpose::Phase, entity ^ self.plans[plan].entity);
         ScrapeTarget {
             honor_labels: target.honor_labels,
             metric_relabelings: target.metric_relabelings.clone(),
@@ -178,7 +213,7 @@ impl Pipeline {
     pub(super) fn look_before(&mut self, number: u32, world: &mut World<'_>) {
         let Some(Some(instance)) = self.instances.get_mut(number as usize) else { return };
         let Subject::Pod(pod) = instance.subject else { return };
-        let Some(process) = self.processes.get(pod.index()) else { return };
+        let Some(process) = process_of(&self.tenants, pod) else { return };
         let stats = world.pod(pod, process).stats;
         instance.before.busy = Some((world.now, stats.busy_ns));
         instance.before.tokens.push((world.now, stats.output_tokens));
@@ -225,10 +260,10 @@ impl Pipeline {
     }
 
     fn scrape_instance(&mut self, instance: &mut Instance, world: &mut World<'_>) {
-        let t_ms = now_ms(world.now);
+        let t_ms = self.stored_at(instance.plan, world.now);
         let exporter = self.plans[instance.plan].target.exporter;
         let answers = match instance.subject {
-            Subject::Pod(pod) => self.processes.get(pod.index()).is_some_and(super::process::Process::listens),
+            Subject::Pod(pod) => process_of(&self.tenants, pod).is_some_and(Process::listens),
             _ => true,
         };
         if !answers || self.outages.exporter(exporter, world.now) {
@@ -251,6 +286,12 @@ impl Pipeline {
         for kind in 0..self.plans[instance.plan].of_objects.len() {
             self.scrape_objects(instance, kind, world);
         }
+    }
+
+    /// When what is read now is stored: a target whose figures come late is read that much before its scrape. Nobody sees a sample
+    /// before its time.
+    fn stored_at(&self, plan: usize, now: SimTime) -> i64 {
+        now_ms(now + self.plans[plan].target.delay)
     }
 
     fn fail_scrape(&mut self, instance: &mut Instance, t_ms: i64) {
@@ -280,14 +321,15 @@ impl Pipeline {
         let mut source = Source {
             fixed: &self.fixed,
             world,
-            processes: &self.processes,
-            tally: &mut self.tally,
+            tenants: &mut self.tenants,
             devices: &self.devices,
+            service: subject.service().unwrap_or_default(),
             pod: None,
             gateway: None,
         };
         values.clear();
         for column in columns {
+            source.service = column.service;
             let value = match column.figure {
                 Figure::Expression(number) => {
                     let found = self.readers.expressions[number].evaluate(&self.storage, t_ms, self.options);
@@ -302,7 +344,7 @@ impl Pipeline {
     /// The objects of one kind that a target shows.
     fn scrape_objects(&mut self, instance: &mut Instance, kind: usize, world: &mut World<'_>) {
         let scope = self.plans[instance.plan].of_objects[kind].0;
-        let t_ms = now_ms(world.now);
+        let t_ms = self.stored_at(instance.plan, world.now);
         let present = self.objects(scope, instance.subject, world);
         let gone: Vec<Key> =
             instance.groups.keys().filter(|key| key.0 == scope && !present.contains(key)).copied().collect();
@@ -332,27 +374,30 @@ impl Pipeline {
 
     /// The objects of a kind that a target of `subject` shows now, ascending.
     fn objects(&self, scope: Scope, subject: Subject, world: &World<'_>) -> Vec<Key> {
-        let node_of = |pod: PodId| self.processes.get(pod.index()).and_then(|process| process.node);
+        let node_of = |pod: PodId| process_of(&self.tenants, pod).and_then(|process| process.node);
         let pod_key = |pod: PodId| (scope, Subject::Pod(pod), node_of(pod));
-        let listens = |pod: &PodId| self.processes.get(pod.index()).is_some_and(super::process::Process::listens);
+        let listens = |pod: &PodId| process_of(&self.tenants, *pod).is_some_and(Process::listens);
         let runs_on = |pod: &PodId, node: NodeId| {
-            let process = self.processes.get(pod.index());
+            let process = process_of(&self.tenants, *pod);
             process.is_some_and(|process| process.node == Some(node) && process.started.is_some() && !process.is_gone)
         };
-        let living = world.pods.living().iter().copied();
+        let living = world.services.iter().flat_map(|view| view.pods.living().iter().copied());
         match (scope, subject) {
             (Scope::Pod | Scope::PodObject, Subject::Node(node)) => {
                 living.filter(|pod| runs_on(pod, node)).map(pod_key).collect()
             }
-            (Scope::Pod, Subject::Gateway) => {
-                let ready = |slot| world.pods.rank_among_ready(slot).0.is_some();
+            (Scope::Pod, Subject::Gateway(service)) => {
+                let of_service = world.services[service].pods;
+                let ready = |slot| of_service.rank_among_ready(slot).0.is_some();
                 let mut pods: Vec<PodId> =
-                    world.pods.in_flow().into_iter().filter(|(_, slot)| ready(*slot)).map(|(pod, _)| pod).collect();
+                    of_service.in_flow().into_iter().filter(|(_, slot)| ready(*slot)).map(|(pod, _)| pod).collect();
                 pods.sort_unstable();
                 pods.into_iter().map(pod_key).collect()
             }
             (Scope::Pod, _) => living.filter(listens).map(pod_key).collect(),
-            (Scope::PodObject, _) => living.map(pod_key).collect(),
+            (Scope::PodObject, _) => {
+                living.flat_map(|pod| std::iter::once(pod_key(pod)).chain(self.workers(pod, world))).collect()
+            }
             (Scope::Node, _) => {
                 let nodes = world.fleet.live_nodes();
                 let registered = nodes.filter(|&node| world.fleet.node_view(node).registered.is_some());
@@ -362,6 +407,13 @@ impl Pipeline {
             (Scope::Gpu, _) => world.fleet.live_nodes().flat_map(|node| self.gpus_of(node)).collect(),
             _ => Vec::new(),
         }
+    }
+
+    /// The other pods of a replica's group, as far as they are there.
+    fn workers(&self, replica: PodId, world: &World<'_>) -> impl Iterator<Item = Key> {
+        let size = self.tenants[replica.service()].service.pod.group.as_ref().map_or(1, |group| group.size);
+        let there = (1..size).filter(move |&place| world.fleet.worker(replica, place).is_some());
+        there.map(move |place| (Scope::PodObject, Subject::Worker(replica, place), self.worker_node(replica, place)))
     }
 
     fn gpus_of(&self, node: NodeId) -> impl Iterator<Item = Key> + '_ {

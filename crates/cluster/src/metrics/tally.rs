@@ -6,7 +6,7 @@ use exporters::Signal;
 use record::Histogram;
 use units::{SimDuration, SimTime};
 
-use super::world::World;
+use super::world::ServiceView;
 
 /// How often the endpoint picker looks at its pool.
 pub(super) const POOL_PERIOD: SimDuration = SimDuration::from_secs(5);
@@ -107,17 +107,17 @@ impl Tally {
     }
 
     /// Looks at the pool.
-    pub fn sample_pool(&mut self, world: &mut World<'_>) {
+    pub fn sample_pool(&mut self, service: &mut ServiceView<'_>, now: SimTime) {
         let mut sum = PoolMeans::default();
         let mut ready = 0.0;
-        for (_, slot) in world.pods.in_flow() {
-            if world.pods.rank_among_ready(slot).0.is_none() {
+        for (_, slot) in service.pods.in_flow() {
+            if service.pods.rank_among_ready(slot).0.is_none() {
                 continue;
             }
-            let (waiting, serving) = world.flow.replica_load(slot, world.now);
+            let (waiting, serving) = service.flow.replica_load(slot, now);
             sum.queue += waiting as f64;
             sum.running += serving as f64;
-            sum.kv_usage += world.flow.kv_usage(slot, world.now);
+            sum.kv_usage += service.flow.kv_usage(slot, now);
             ready += 1.0;
         }
         if ready > 0.0 {

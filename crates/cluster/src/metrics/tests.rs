@@ -12,7 +12,7 @@ use record::Purchase;
 use units::{Bytes, Millicores, NodeId, PodId, SimDuration, SimTime, UsdPerHour};
 use workload::{Distribution, Trace, TraceChunk, Traffic};
 
-use super::{MetricsEvent, Pipeline, ScalerStatus, World};
+use super::{Answer, Asker, MetricsEvent, Pipeline, ScalerStatus, ServiceView, World};
 use crate::Keep;
 use crate::fleet::{Fleet, FleetEvent, Notice, Out, PodRole};
 use crate::flow::{self, Flow};
@@ -53,6 +53,7 @@ fn target(exporter: Exporter, of: TargetOf, series: Vec<Series>) -> Target {
         of,
         labels: labels.iter().map(|(name, value)| Label::new(*name, *value)).collect(),
         interval: seconds(10),
+        delay: SimDuration::ZERO,
         honor_labels: false,
         metric_relabelings: Vec::new(),
         life: TargetLife::PodObject,
@@ -101,6 +102,11 @@ fn spec(arrivals: &[u64], targets: Vec<Target>) -> SimulationSpec {
     }
 }
 
+/// A service that wants three replicas, two of which there are.
+fn view<'a>(flow: &'a mut dyn Flow, pods: &'a Pods) -> ServiceView<'a> {
+    ServiceView { flow, pods, desired: 3, scaler: Some(ScalerStatus { min: 1, max: 9, current: 2, desired: 3 }) }
+}
+
 /// A cluster whose pods the test makes, with a pipeline that scrapes it.
 struct Stage {
     pipeline: Pipeline,
@@ -117,16 +123,16 @@ impl Stage {
     /// A cluster without pods whose controllers ask `queries`.
     fn new(spec: &SimulationSpec, queries: &[MetricQuery]) -> Self {
         let mut stage = Self {
-            pipeline: Pipeline::new(spec, queries, 1),
+            pipeline: Pipeline::new(spec, &[queries.to_vec()], 1),
             flow: flow::build(flow::Served::new(spec, 0, 0, 1), Keep::default()),
-            pods: Pods::new(),
+            pods: Pods::of(0),
             fleet: Fleet::new(&spec.fleet, vec![spec.services[0].pod_class(1)], 1),
             out: Out::default(),
             metrics: Vec::new(),
             events: Vec::new(),
             now: SimTime::ZERO,
         };
-        let watched = stage.pipeline.watched().clone();
+        let watched = stage.pipeline.watched(0).clone();
         stage.flow.watch_latency(&watched);
         stage.flow.meter().watch(&watched);
         stage.fleet.start(&mut stage.out);
@@ -217,7 +223,7 @@ impl Stage {
             } else {
                 let place = self.metrics.iter().position(|(time, _)| *time == next).unwrap();
                 let (_, event) = self.metrics.remove(place);
-                self.with_world(|pipeline, world| pipeline.handle(event, world));
+                self.handle(event);
             }
             self.pass_on();
         }
@@ -225,16 +231,17 @@ impl Stage {
         let _ = self.flow.advance(to);
     }
 
-    fn with_world<T>(&mut self, act: impl FnOnce(&mut Pipeline, &mut World<'_>) -> T) -> T {
-        let mut world = World {
-            now: self.now,
-            flow: &mut *self.flow,
-            pods: &self.pods,
-            fleet: &self.fleet,
-            desired: 3,
-            scaler: Some(ScalerStatus { min: 1, max: 9, current: 2, desired: 3 }),
-        };
-        act(&mut self.pipeline, &mut world)
+    fn handle(&mut self, event: MetricsEvent) {
+        let services = vec![view(&mut *self.flow, &self.pods)];
+        let mut world = World { now: self.now, fleet: &self.fleet, services };
+        self.pipeline.handle(event, &mut world);
+    }
+
+    /// What a controller of the service is answered.
+    fn answer(&mut self, query: &MetricQuery) -> Answer {
+        let view = view(&mut *self.flow, &self.pods);
+        let mut asker = Asker { now: self.now, service: 0, view };
+        self.pipeline.answer_all(std::slice::from_ref(query), &mut asker).0.remove(0)
     }
 
     /// Elements of an answer, by labels without those of the target.
@@ -254,7 +261,7 @@ impl Stage {
 
     fn resource(&mut self, name: &str) -> Vec<(PodId, i64)> {
         let query = MetricQuery::Resource { name: name.into(), container: None };
-        let answer = self.with_world(|pipeline, world| pipeline.answer_all(&[query], world)).0.remove(0).unwrap();
+        let answer = self.answer(&query).unwrap();
         let policy::MetricReading::Resource(pods) = answer else { panic!("not per pod") };
         pods.into_iter()
             .map(|usage| (usage.pod, usage.containers.iter().map(|container| container.usage_m).sum()))
@@ -333,6 +340,48 @@ fn up_is_0_from_container_start_until_the_server_listens() {
     assert_eq!((stage.value("up"), stage.ask("waiting")), (0.0, vec![]));
     stage.run_to(at(45));
     assert_eq!((stage.value("up"), stage.value("waiting")), (1.0, 0.0));
+}
+
+#[test]
+fn figures_that_come_late_are_seen_as_they_were() {
+    let late = Target { delay: seconds(25), ..pod_target(vec![series("waiting", Signal::Waiting)]) };
+    let mut stage = Stage::asking(&spec(&[100; 7], vec![late]), &["waiting"]);
+    stage.ready_pod();
+    stage.run_to(at(124));
+    assert_eq!(stage.value("waiting"), 0.0);
+    // Somebody waits from 100 to 124 s, and a scrape every 10 s sees it.
+    stage.run_to(at(136));
+    assert!(stage.value("waiting") > 0.0);
+    stage.run_to(at(160));
+    assert_eq!(stage.value("waiting"), 0.0);
+}
+
+#[test]
+fn an_idle_flow_is_forgotten_after_five_minutes_and_comes_back() {
+    let queue = Series { appears: Appears::WhileFlowing, ..series("queue", Signal::GatewayQueue) };
+    let target = Target { of: TargetOf::Gateway, ..pod_target(vec![queue]) };
+    let mut stage = Stage::asking(&spec(&[100, 900], vec![target]), &["queue"]);
+    stage.ready_pod();
+    stage.run_to(at(95));
+    assert_eq!(stage.ask("queue"), []);
+    stage.run_to(at(380));
+    assert_eq!(stage.value("queue"), 0.0);
+    stage.run_to(at(430));
+    assert_eq!(stage.ask("queue"), []);
+    stage.run_to(at(915));
+    assert_eq!(stage.value("queue"), 0.0);
+}
+
+#[test]
+fn a_series_of_ready_replicas_is_absent_without_one() {
+    let ready = Series { appears: Appears::WhileReady, per: Scope::Gateway, ..series("backlog", Signal::QueueLength) };
+    let target = Target { of: TargetOf::Gateway, ..pod_target(vec![ready]) };
+    let mut stage = Stage::asking(&spec(&[], vec![target]), &["backlog"]);
+    stage.run_to(at(20));
+    assert_eq!(stage.ask("backlog"), []);
+    stage.ready_pod();
+    stage.run_to(at(120));
+    assert_eq!(stage.value("backlog"), 0.0);
 }
 
 #[test]
@@ -421,7 +470,7 @@ fn a_gpu_reads_0_while_it_is_free_or_its_model_loads_and_changes_labels_with_its
     stage.run_to(at(95));
     // A node of two GPUs, one of them busy all the time.
     assert_eq!(stage.value("avg(DCGM_FI_DEV_GPU_UTIL)"), 50.0);
-    let holder = stage.pipeline.names.pod(pod);
+    let holder = stage.pipeline.tenants[0].names.pod(pod);
     assert_eq!(
         stage.value(&format!("DCGM_FI_DEV_GPU_UTIL{{exported_pod=\"{holder}\",modelName=\"NVIDIA L4\"}}")),
         100.0
@@ -502,11 +551,10 @@ fn in_an_outage_of_prometheus_nothing_is_stored_and_of_an_exporter_scrapes_fail(
     stage.run_to(at(259));
     assert!(stage.value("time() - timestamp(arrived)") > 58.0);
     let query = MetricQuery::PromQl { expression: "waiting".into() };
-    let answer =
-        stage.with_world(|pipeline, world| pipeline.answer_all(std::slice::from_ref(&query), world)).0.remove(0);
+    let answer = stage.answer(&query);
     assert_eq!(answer.unwrap_err().message, "Prometheus does not answer");
     stage.run_to(at(272));
-    let answer = stage.with_world(|pipeline, world| pipeline.answer_all(&[query], world)).0.remove(0);
+    let answer = stage.answer(&query);
     assert_eq!(answer.unwrap(), policy::MetricReading::Vector(vec![0.0]));
 }
 

@@ -67,7 +67,10 @@ impl Usage<'_> {
         if let ServiceModel::Slots { concurrency, .. } = self.service.model {
             return self.seen.stats.busy_ns as f64 / NANOS * f64::from(concurrency);
         }
-        let under_way = self.seen.slot.map_or(0, |slot| world.flow.in_hand(slot, world.now).under_way_ns);
+        let under_way = self
+            .seen
+            .slot
+            .map_or(0, |slot| world.services[self.pod.service()].flow.in_hand(slot, world.now).under_way_ns);
         (self.seen.stats.compute_ns + under_way) as f64 / NANOS
     }
 

@@ -5,30 +5,44 @@
 use exporters::{Appears, HistogramPart, HistogramSignal, Kind, Signal};
 use units::{NodeId, PodId, SimDuration, SimTime};
 
-use super::gpu::Devices;
-use super::plan::Figure;
+use super::gpu::{Devices, Holder};
+use super::plan::{Figure, Shown};
 use super::process::Process;
-use super::tally::Tally;
+use super::tenant::{Tenant, process_of};
 use super::usage::Usage;
-use super::world::{PodSeen, World};
-use crate::flow::{Failure, LatencyLog, Load};
-use crate::spec::{ServiceModel, ServiceSpec, SimulationSpec};
+use super::world::{PodSeen, ServiceView, World};
+use crate::flow::{Failure, InHand, LatencyLog, Load, Slot};
+use crate::model::PodObject;
+use crate::spec::{ServiceModel, SimulationSpec};
 
 /// What a series is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Subject {
     Pod(PodId),
-    Gateway,
+    /// A pod of a replica's group besides its leader, by its place there.
+    Worker(PodId, u32),
+    /// That of a service, by number.
+    Gateway(usize),
     Cluster,
     Node(NodeId),
     /// A GPU of a node, by index, with who holds it.
-    Gpu(NodeId, u32, Option<PodId>),
+    Gpu(NodeId, u32, Option<Holder>),
+}
+
+impl Subject {
+    /// The service it is of; nothing if it is the cluster's.
+    pub fn service(self) -> Option<usize> {
+        match self {
+            Self::Pod(pod) | Self::Worker(pod, _) => Some(pod.service()),
+            Self::Gateway(service) => Some(service),
+            Self::Cluster | Self::Node(_) | Self::Gpu(..) => None,
+        }
+    }
 }
 
 /// What values need beside the world: fixed for a run.
 #[derive(Clone, Debug)]
 pub(super) struct Fixed {
-    pub service: ServiceSpec,
     /// Unix time of time zero of the clock the model runs on.
     pub start_unix_seconds: i64,
     /// What that clock is ahead of the fleet's, which begins with the run.
@@ -39,7 +53,6 @@ pub(super) struct Fixed {
 impl Fixed {
     pub fn new(spec: &SimulationSpec) -> Self {
         Self {
-            service: spec.services[0].clone(),
             start_unix_seconds: spec.start_unix_seconds - spec.prehistory.length.as_secs() as i64,
             before: spec.prehistory.length,
             time_zone: jiff::tz::TimeZone::get(&spec.time_zone).ok(),
@@ -73,12 +86,13 @@ pub(super) struct Before {
 pub(super) struct Source<'a, 'w> {
     pub fixed: &'a Fixed,
     pub world: &'a mut World<'w>,
-    pub processes: &'a [Process],
-    pub tally: &'a mut Tally,
+    pub tenants: &'a mut [Tenant],
     pub devices: &'a Devices,
+    /// The service whose figures are asked for.
+    pub service: usize,
     /// The pod and the gateway, looked at once per scrape.
     pub pod: Option<(PodId, PodSeen)>,
-    pub gateway: Option<AtGateway>,
+    pub gateway: Option<(usize, AtGateway)>,
 }
 
 /// What the gateway knows at a scrape.
@@ -103,7 +117,7 @@ impl AtGateway {
 /// A process that has not been heard of.
 static NOTHING: std::sync::LazyLock<Process> = std::sync::LazyLock::new(Process::default);
 
-impl Source<'_, '_> {
+impl<'w> Source<'_, 'w> {
     /// The value of a figure that is no expression.
     pub fn value(&mut self, figure: Figure, subject: Subject, before: &Before) -> f64 {
         match figure {
@@ -127,13 +141,18 @@ impl Source<'_, '_> {
             Figure::Constant(0.0) => false,
             _ if kind == Kind::Counter => value > 0.0,
             Figure::Signal { signal: Signal::Dispatched | Signal::InFlight, .. } => {
-                self.signal(Signal::Scheduled, Subject::Gateway, &Before::default()) > 0.0
+                self.signal(Signal::Scheduled, Subject::Gateway(self.service), &Before::default()) > 0.0
             }
             _ => match subject {
                 Subject::Pod(_) => self.signal(Signal::Received, subject, &Before::default()) > 0.0,
                 _ => self.at_gateway().arrivals() > 0,
             },
         }
+    }
+
+    /// Whether a replica is ready.
+    fn has_ready(&mut self) -> bool {
+        self.signal(Signal::ReplicasReady, Subject::Cluster, &Before::default()) > 0.0
     }
 
     fn signal(&mut self, signal: Signal, subject: Subject, before: &Before) -> f64 {
@@ -147,13 +166,20 @@ impl Source<'_, '_> {
         }
         match (signal.scope(), subject) {
             (Scope::Pod, Subject::Pod(pod)) => self.pod_value(signal, pod, before),
-            (Scope::PodObject, Subject::Pod(pod)) => self.object_value(signal, pod),
+            (Scope::PodObject, Subject::Pod(pod)) => {
+                let object = self.view().pods.object(pod);
+                self.object_value(signal, object)
+            }
+            (Scope::PodObject, Subject::Worker(replica, place)) => {
+                let object = self.world.worker((replica, place), self.fixed.before);
+                object.map_or(f64::NAN, |object| self.object_value(signal, object))
+            }
             (Scope::Gateway, _) => self.gateway_value(signal),
             (Scope::Cluster, _) => self.cluster_value(signal),
             (Scope::Node, Subject::Node(node) | Subject::Gpu(node, ..)) => self.node_value(signal, node),
             (Scope::Gpu, Subject::Gpu(node, gpu, _)) => self.devices.value(signal, node, gpu),
             (Scope::Autoscaler, _) => {
-                let Some(scaler) = self.world.scaler else { return f64::NAN };
+                let Some(scaler) = self.view().scaler else { return f64::NAN };
                 f64::from(match signal {
                     Signal::AutoscalerMin => scaler.min,
                     Signal::AutoscalerMax => scaler.max,
@@ -165,15 +191,29 @@ impl Source<'_, '_> {
         }
     }
 
+    fn view(&mut self) -> &mut ServiceView<'w> {
+        &mut self.world.services[self.service]
+    }
+
+    fn kv_usage(&mut self, slot: Option<Slot>) -> f64 {
+        let now = self.world.now;
+        slot.map_or(0.0, |slot| self.view().flow.kv_usage(slot, now))
+    }
+
+    fn in_hand(&mut self, slot: Slot) -> InHand {
+        let now = self.world.now;
+        self.view().flow.in_hand(slot, now)
+    }
+
     fn process(&self, pod: PodId) -> &Process {
-        self.processes.get(pod.index()).unwrap_or(&NOTHING)
+        process_of(self.tenants, pod).unwrap_or(&NOTHING)
     }
 
     fn seen(&mut self, pod: PodId) -> PodSeen {
         if let Some((_, seen)) = self.pod.filter(|(known, _)| *known == pod) {
             return seen;
         }
-        let process = self.processes.get(pod.index()).unwrap_or(&NOTHING);
+        let process = process_of(self.tenants, pod).unwrap_or(&NOTHING);
         let seen = self.world.pod(pod, process);
         self.pod = Some((pod, seen));
         seen
@@ -201,14 +241,14 @@ impl Source<'_, '_> {
             S::BusySeconds => return stats.busy_ns as f64 / 1e9,
             S::QueueSeconds => return stats.wait_ns as f64 / 1e9,
             S::ServiceSeconds => return stats.compute_ns as f64 / 1e9,
-            S::KvUsage => return slot.map_or(0.0, |slot| self.world.flow.kv_usage(slot, self.world.now)),
+            S::KvUsage => return self.kv_usage(slot),
             S::KvTokensUsed => {
-                let usage = slot.map_or(0.0, |slot| self.world.flow.kv_usage(slot, self.world.now));
+                let usage = self.kv_usage(slot);
                 return (usage * self.kv_tokens()).round();
             }
             S::KvTokensMax => return self.kv_tokens(),
             S::KvTokensFree => {
-                let usage = slot.map_or(0.0, |slot| self.world.flow.kv_usage(slot, self.world.now));
+                let usage = self.kv_usage(slot);
                 return self.kv_tokens() - (usage * self.kv_tokens()).round();
             }
             S::BatchLimit => return f64::from(self.batch_limit()),
@@ -219,7 +259,7 @@ impl Source<'_, '_> {
                 return span.map_or(f64::NAN, SimDuration::as_secs_f64);
             }
             S::Prefilling | S::WaitingTokens | S::InflightTokens => {
-                let hand = slot.map(|slot| self.world.flow.in_hand(slot, self.world.now)).unwrap_or_default();
+                let hand = slot.map(|slot| self.in_hand(slot)).unwrap_or_default();
                 match signal {
                     S::Prefilling => hand.prefilling,
                     S::WaitingTokens => hand.waiting_tokens,
@@ -247,14 +287,14 @@ impl Source<'_, '_> {
     }
 
     fn kv_tokens(&self) -> f64 {
-        match self.fixed.service.model {
+        match self.tenants[self.service].service.model {
             ServiceModel::ContinuousBatching { kv_tokens, .. } => kv_tokens as f64,
             _ => f64::NAN,
         }
     }
 
     fn batch_limit(&self) -> u32 {
-        match self.fixed.service.model {
+        match self.tenants[self.service].service.model {
             ServiceModel::Slots { concurrency, .. } => concurrency,
             ServiceModel::DynamicBatching { batch_max, .. } => batch_max,
             ServiceModel::ContinuousBatching { sequences_max, .. } => sequences_max,
@@ -265,7 +305,7 @@ impl Source<'_, '_> {
         let Subject::Pod(pod) = subject else { return f64::NAN };
         let seen = self.seen(pod);
         let process = self.process(pod);
-        let usage = Usage { service: &self.fixed.service, process, seen, pod };
+        let usage = Usage { service: &self.tenants[self.service].service, process, seen, pod };
         match signal {
             Signal::CpuSeconds => usage.cpu_seconds(container, self.world),
             _ => usage.memory_bytes(container, self.world),
@@ -275,39 +315,43 @@ impl Source<'_, '_> {
     /// What `read` finds in the histograms of the subject, over all stretches of its process; 0 where it keeps none.
     fn histogram(&mut self, family: HistogramSignal, subject: Subject, read: impl Fn(&LatencyLog) -> f64) -> f64 {
         if matches!(family, HistogramSignal::GatewayLatency | HistogramSignal::GatewayFirstToken) {
-            return self.world.flow.meter().gateway().map_or(0.0, read);
+            return self.view().flow.meter().gateway().map_or(0.0, read);
         }
         let Subject::Pod(pod) = subject else { return f64::NAN };
         let carried = self.process(pod).carried_latency.as_deref().map_or(0.0, &read);
-        let slot = self.world.pods.slot(pod);
+        let slot = self.view().pods.slot(pod);
         let now = self.world.now;
-        carried + slot.and_then(|slot| self.world.flow.latency(slot, now)).map_or(0.0, &read)
+        carried + slot.and_then(|slot| self.view().flow.latency(slot, now)).map_or(0.0, &read)
     }
 
     fn at_gateway(&mut self) -> AtGateway {
-        if let Some(known) = self.gateway {
+        if let Some((_, known)) = self.gateway.filter(|(service, _)| *service == self.service) {
             return known;
         }
         let now = self.world.now;
-        let at_replicas =
-            self.world.pods.in_flow().into_iter().map(|(_, slot)| self.world.flow.replica_load(slot, now));
+        let at_replicas = self
+            .view()
+            .pods
+            .in_flow()
+            .into_iter()
+            .map(|(_, slot)| self.world.services[self.service].flow.replica_load(slot, now));
         let (waiting, serving) = at_replicas.fold((0, 0), |sum, (waiting, serving)| (sum.0 + waiting, sum.1 + serving));
         let seen = AtGateway {
             waiting,
             serving,
-            load: self.world.flow.load(now),
-            held: self.world.flow.central_queue(now),
-            retrying: self.world.flow.retrying(),
-            repeated: self.world.flow.meter().repeated(),
+            load: self.view().flow.load(now),
+            held: self.view().flow.central_queue(now),
+            retrying: self.view().flow.retrying(),
+            repeated: self.view().flow.meter().repeated(),
         };
-        self.gateway = Some(seen);
+        self.gateway = Some((self.service, seen));
         seen
     }
 
     fn gateway_value(&mut self, signal: Signal) -> f64 {
         use Signal as S;
         let seen = self.at_gateway();
-        let failed = |source: &mut Self, failure| source.world.flow.meter().attempts_failed(failure);
+        let failed = |source: &mut Self, failure| source.view().flow.meter().attempts_failed(failure);
         let whole = match signal {
             S::Arrivals => seen.arrivals(),
             S::Scheduled => self.scheduled(),
@@ -318,9 +362,8 @@ impl Source<'_, '_> {
             S::Ended => seen.load.completed + seen.load.failed + seen.repeated,
             S::Unanswered => seen.load.failed + seen.repeated,
             S::BeforeFirstToken => {
-                let now = self.world.now;
-                let pods = self.world.pods.in_flow().into_iter();
-                let prefilling: u64 = pods.map(|(_, slot)| self.world.flow.in_hand(slot, now).prefilling).sum();
+                let pods = self.view().pods.in_flow().into_iter();
+                let prefilling: u64 = pods.map(|(_, slot)| self.in_hand(slot).prefilling).sum();
                 seen.held + seen.waiting + prefilling
             }
             S::GatewayQueue => seen.held,
@@ -328,17 +371,17 @@ impl Source<'_, '_> {
             S::InFlight => seen.serving,
             S::Dispatched => seen.waiting + seen.serving,
             S::Unfinished => seen.held + seen.waiting + seen.serving,
-            S::PoolQueueMean => return self.tally.pool.unwrap_or_default().queue,
-            S::PoolKvMean => return self.tally.pool.unwrap_or_default().kv_usage,
-            S::PoolRunningMean => return self.tally.pool.unwrap_or_default().running,
+            S::PoolQueueMean => return self.tenants[self.service].tally.pool.unwrap_or_default().queue,
+            S::PoolKvMean => return self.tenants[self.service].tally.pool.unwrap_or_default().kv_usage,
+            S::PoolRunningMean => return self.tenants[self.service].tally.pool.unwrap_or_default().running,
             S::PoolSaturation => return self.saturation(),
             S::ArrivalRate { window_s } => {
-                let window = self.tally.windows.iter().find(|window| window.is_of(window_s));
+                let window = self.tenants[self.service].tally.windows.iter().find(|window| window.is_of(window_s));
                 return window.map_or(0.0, |window| window.arrival_rate(self.world.now, seen.arrivals()));
             }
             S::LatencyQuantile { quantile, window_s } => {
-                let answers = self.world.flow.meter().answers();
-                let window = self.tally.windows.iter().find(|window| window.is_of(window_s));
+                let answers = self.view().flow.meter().answers();
+                let window = self.tenants[self.service].tally.windows.iter().find(|window| window.is_of(window_s));
                 let found = window.and_then(|window| window.latency_quantile(self.world.now, quantile, &answers));
                 return found.unwrap_or(f64::NAN);
             }
@@ -355,21 +398,21 @@ impl Source<'_, '_> {
     fn scheduled(&mut self) -> u64 {
         let now = self.world.now;
         let mut received = 0;
-        for (_, slot) in self.world.pods.in_flow() {
-            let stats = self.world.flow.stats(slot, now);
-            let (waiting, serving) = self.world.flow.replica_load(slot, now);
+        for (_, slot) in self.view().pods.in_flow() {
+            let stats = self.view().flow.stats(slot, now);
+            let (waiting, serving) = self.view().flow.replica_load(slot, now);
             received += stats.success + stats.failure + stats.given_up + waiting + serving;
         }
-        self.tally.scheduled(received)
+        self.tenants[self.service].tally.scheduled(received)
     }
 
     fn saturation(&mut self) -> f64 {
         let now = self.world.now;
         let (mut sum, mut ready) = (0.0, 0.0);
-        for (_, slot) in self.world.pods.in_flow() {
-            if self.world.pods.rank_among_ready(slot).0.is_some() {
-                let (waiting, _) = self.world.flow.replica_load(slot, now);
-                sum += (waiting as f64 / 5.0).max(self.world.flow.kv_usage(slot, now) / 0.8);
+        for (_, slot) in self.view().pods.in_flow() {
+            if self.view().pods.rank_among_ready(slot).0.is_some() {
+                let (waiting, _) = self.view().flow.replica_load(slot, now);
+                sum += (waiting as f64 / 5.0).max(self.view().flow.kv_usage(slot, now) / 0.8);
                 ready += 1.0;
             }
         }
@@ -378,7 +421,8 @@ impl Source<'_, '_> {
 
     fn cluster_value(&mut self, signal: Signal) -> f64 {
         use Signal as S;
-        let World { now, pods, fleet, desired, .. } = *self.world;
+        let (now, fleet) = (self.world.now, self.world.fleet);
+        let ServiceView { pods, desired, .. } = *self.view();
         let counts = pods.counts(desired);
         let nodes = || fleet.live_nodes().map(|node| fleet.node_view(node));
         let count = match signal {
@@ -388,6 +432,7 @@ impl Source<'_, '_> {
             S::ReplicasStarting => counts.starting,
             S::ReplicasTerminating => counts.draining,
             S::ReplicasUnavailable => counts.status.saturating_sub(counts.ready),
+            S::PodsPending if self.tenants[self.service].service.pod.group.is_some() => fleet.pods_waiting(),
             S::PodsPending => pods.living().iter().filter(|&&pod| pods.object(pod).scheduled.is_none()).count() as u32,
             S::NodesReady => nodes().filter(|node| node.is_up).count() as u32,
             S::NodesStarting => fleet.live_nodes().count() as u32 - nodes().filter(|node| node.is_up).count() as u32,
@@ -403,9 +448,8 @@ impl Source<'_, '_> {
         f64::from(count)
     }
 
-    fn object_value(&mut self, signal: Signal, pod: PodId) -> f64 {
+    fn object_value(&self, signal: Signal, object: PodObject) -> f64 {
         use Signal as S;
-        let object = self.world.pods.object(pod);
         let flag = |is_set: bool| f64::from(u8::from(is_set));
         let time = |at: Option<SimTime>| at.map_or(f64::NAN, |at| self.fixed.unix(at));
         match signal {
@@ -441,10 +485,28 @@ pub(super) struct Column {
     pub figure: Figure,
     pub kind: Kind,
     pub appears: Appears,
+    pub service: usize,
     pub is_born: bool,
+    pub flow: FlowSeen,
+}
+
+/// How long the endpoint picker keeps a flow of requests that is idle.
+const IDLE_FLOW: SimDuration = SimDuration::from_secs(300);
+
+/// When requests came or waited last, as scrapes saw it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct FlowSeen {
+    arrivals: u64,
+    last: Option<SimTime>,
 }
 
 impl Column {
+    /// One that has not been born.
+    pub fn of(shown: &Shown) -> Self {
+        let Shown { figure, kind, appears, service, .. } = *shown;
+        Self { figure, kind, appears, service, is_born: false, flow: FlowSeen::default() }
+    }
+
     /// What a scrape shows of it: `value`, or that it is not there.
     pub fn shown(&mut self, value: f64, subject: Subject, source: &mut Source<'_, '_>) -> f64 {
         if value.is_nan() {
@@ -454,6 +516,21 @@ impl Column {
             Appears::WithProcess => value,
             Appears::WhileTrue => {
                 if value > 0.0 {
+                    value
+                } else {
+                    promql::storage::MISSING
+                }
+            }
+            Appears::WhileFlowing => {
+                let (now, arrivals) = (source.world.now, source.at_gateway().arrivals());
+                if arrivals > self.flow.arrivals || value > 0.0 {
+                    self.flow = FlowSeen { arrivals, last: Some(now) };
+                }
+                let is_kept = self.flow.last.is_some_and(|last| now.since(last) < IDLE_FLOW);
+                if is_kept { value } else { promql::storage::MISSING }
+            }
+            Appears::WhileReady => {
+                if source.has_ready() {
                     value
                 } else {
                     promql::storage::MISSING

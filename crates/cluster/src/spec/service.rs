@@ -66,7 +66,7 @@ impl ServiceSpec {
     pub fn pod_class(&self, run: u64) -> PodClass {
         PodClass {
             name: self.name.clone(),
-            pod: self.pod.clone(),
+            pod: self.pod.largest_of_group(),
             cold_start: self.cold_start.clone(),
             budgets: self.budgets.clone(),
             seed: self.seed(run),
@@ -272,23 +272,40 @@ pub struct PodSpec {
     pub scheduling: PodScheduling,
 }
 
-/// What a replica has besides its leader: pods that are placed one by one, ready together and billed together.
+/// What a replica has besides its leader: pods that are placed one by one, ready together and billed together. They ask for as many GPUs
+/// as the leader does, and where it may go they may.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PodGroup {
     /// Pods in all, the leader included, at least 2.
     pub size: u32,
-    /// GPUs of the leader; `PodSpec::gpus` is the same.
-    pub leader_gpus: u32,
-    /// GPUs of each worker.
-    pub worker_gpus: u32,
     /// Containers of a worker with their requests.
     pub worker_containers: Vec<ContainerSpec>,
+    /// preStop sleep of a worker: it takes part for so long after its deletion.
+    pub worker_pre_stop: SimDuration,
     /// What the loss of one pod means for the others.
     pub restart: GroupRestart,
     /// Workers are made only when the leader is ready (`startupPolicy: LeaderReady`): their cold starts come after its own.
     pub leader_ready_first: bool,
-    /// The label whose value all nodes of a group share, and no two groups have in common; `None`: anywhere.
-    pub exclusive_topology: Option<String>,
+}
+
+impl PodSpec {
+    /// GPUs of a replica: of all pods of its group.
+    pub fn replica_gpus(&self) -> u32 {
+        self.gpus.saturating_mul(self.group.as_ref().map_or(1, |group| group.size))
+    }
+
+    /// A pod that asks for as much of everything as the one of the group that asks for most: each gets room for it.
+    pub fn largest_of_group(&self) -> Self {
+        let Some(group) = &self.group else { return self.clone() };
+        let mut pod = Self { containers: group.worker_containers.clone(), ..self.clone() };
+        let overhead = self.scheduling.overhead;
+        let cpu = self.millicores().max(pod.millicores()) - overhead.millicores;
+        let memory = self.bytes().max(pod.bytes()) - overhead.bytes;
+        let name = self.containers.first().map_or_else(String::new, |container| container.name.clone());
+        let (cpu, memory) = ((cpu > 0).then_some(Millicores(cpu)), (memory > 0).then_some(Bytes(memory)));
+        pod.containers = vec![ContainerSpec { name, cpu, memory }];
+        pod
+    }
 }
 
 /// `restartPolicy` of a LeaderWorkerSet.

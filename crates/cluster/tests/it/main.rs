@@ -2,6 +2,7 @@
 
 mod ending;
 mod flows;
+mod groups;
 mod model;
 mod prehistory;
 mod rollout;

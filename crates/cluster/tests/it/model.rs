@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use cluster::spec::{
-    ColdStartSpec, ControllerManager, ControllerSpec, FleetSpec, InstanceOffering, InterruptionModel, KillRule,
-    MetricsSpec, NoReplicaRule, NodeTimings, PolicySpec, PrehistorySpec, RetrySpec, Routing, ServicePolicy,
-    ServiceSpec, SimulationSpec, SloSpec, WarmPoolSpec,
+    ColdStartSpec, ControllerManager, ControllerSpec, FleetSpec, GroupRestart, InstanceOffering, InterruptionModel,
+    KillRule, MetricsSpec, NoReplicaRule, NodeTimings, PolicySpec, PrehistorySpec, ReplicaOrder, RetrySpec, Routing,
+    ServicePolicy, ServiceSpec, SimulationSpec, SloSpec, WarmPoolSpec,
 };
 use cluster::{Keep, RequestSink, simulate, simulate_by_events, simulate_to};
 use policy::hpa::{HpaSpec, MetricSpec, MetricTarget};
@@ -168,6 +168,17 @@ fn any_scenario() -> impl Strategy<Value = SimulationSpec> {
         // With a hook that is long enough, too short, and none.
         service.pod.drain_delay = (length % 3 > 0).then_some(millis(400));
         service.pod.pre_stop = millis([0, 700, 200][length as usize % 3]);
+        // A replica may be a group of pods, of any kind.
+        let (size, kind) = (1 + length as u32 % 5, length as usize % 7);
+        service.pod.group = (size > 1).then(|| crate::groups::group(size.min(3)));
+        if let Some(group) = &mut service.pod.group {
+            group.leader_ready_first = kind < 2;
+            group.restart = [GroupRestart::Group, GroupRestart::GroupAfterStart, GroupRestart::Pod][kind % 3];
+            group.worker_pre_stop = millis(300 * (length % 2));
+        }
+        if kind > 3 {
+            service.order = ReplicaOrder::HighestFirst;
+        }
         let mut spec = scenario(service, rate, seconds(length), fleet(hazard, notice));
         if length % 2 == 0 {
             crate::prehistory::precede(&mut spec, rate * 0.7);
@@ -246,7 +257,7 @@ fn rows_are_equal(spec: &SimulationSpec, policy: usize, seed: u64) -> bool {
     let kept = simulate(spec, policy, 0, seed, EVERYTHING);
     let collected = Collected::default();
     let tables_only = Keep { requests: false, ..EVERYTHING };
-    let handed = simulate_to(spec, (policy, 0), seed, tables_only, Box::new(collected.clone()));
+    let handed = simulate_to(spec, (policy, 0), seed, tables_only, vec![Box::new(collected.clone())]);
     let (rows, is_closed) = std::mem::take(&mut *collected.0.lock().unwrap());
     assert!(is_closed && handed.only().request_rows.is_empty() && handed.digest == kept.digest);
     rows == kept.only().request_rows

@@ -134,9 +134,9 @@ pub(super) const METRICS: &[Metric] = &[
     histogram("inference_objective_input_tokens", M, INPUT, Spread(H::PromptSize, 1.0)).first(),
     histogram("llm_d_epp_request_output_tokens", MF, OUTPUT, Spread(H::OutputSize, 1.0)).first(),
     histogram("inference_objective_output_tokens", M, OUTPUT, Spread(H::OutputSize, 1.0)).first(),
-    gauge("llm_d_epp_flow_control_queue_size", FLOW, Of(S::GatewayQueue)).first(),
+    gauge("llm_d_epp_flow_control_queue_size", FLOW, Of(S::GatewayQueue)).while_flowing(),
     gauge("inference_extension_flow_control_queue_size", FLOW, Of(S::GatewayQueue))
-        .first()
+        .while_flowing()
         .successor("llm_d_epp_flow_control_queue_size"),
     histogram("llm_d_epp_flow_control_request_queue_duration_seconds", OUTCOME, HELD, Not(HOLD)).first(),
     histogram("inference_extension_flow_control_request_queue_duration_seconds", OUTCOME, HELD, Not(HOLD))

@@ -174,6 +174,11 @@ impl Metric {
     }
 
     /// Born with its first event.
+    const fn while_flowing(mut self) -> Self {
+        self.appears = Appears::WhileFlowing;
+        self
+    }
+
     const fn first(mut self) -> Self {
         self.appears = Appears::FirstEvent;
         self

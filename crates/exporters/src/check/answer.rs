@@ -17,7 +17,7 @@ pub(super) fn broken(text: &str, error: &QueryError) -> Finding {
         QueryError::NeverEvaluates { reason, .. } => (format!("the query fails at every evaluation: {reason}"), None),
         QueryError::UnsupportedFeature { feature, .. } => (format!("a Prometheus server refuses {feature}"), None),
     };
-    let offset = unbalanced(text).or_else(|| variable(text)).unwrap_or(0);
+    let offset = unbalanced(text).or_else(|| variable(text)).or_else(|| pattern_in(text, error)).unwrap_or(0);
     let what = match unbalanced(text) {
         Some(at) => {
             format!("{what}; the bracket or quote at character {} has no partner", text[..at].chars().count() + 1)
@@ -27,12 +27,16 @@ pub(super) fn broken(text: &str, error: &QueryError) -> Finding {
     Finding::new(Severity::Error, Topic::Query, offset, what).with_help(help)
 }
 
-/// Where something of another language begins.
+/// Where something of another language begins. `$1` and the end of a pattern are of this one.
 fn variable(text: &str) -> Option<usize> {
-    ["{{", "[[", "$"].iter().filter_map(|mark| text.find(mark)).min()
+    let is_name =
+        |at: usize| text[at + 1..].starts_with(|letter: char| letter.is_ascii_alphabetic() || "_{".contains(letter));
+    let dollar = text.match_indices('$').map(|(at, _)| at).find(|at| is_name(*at));
+    ["{{", "[["].iter().filter_map(|mark| text.find(mark)).chain(dollar).min()
 }
 
-fn template(text: &str) -> Option<String> {
+/// What a text that is not rendered yet has in it.
+pub(super) fn template(text: &str) -> Option<String> {
     let rest = &text[variable(text)?..];
     let word: String = rest.chars().take_while(|letter| !letter.is_whitespace() && *letter != ',').take(40).collect();
     Some(if rest.starts_with("{{") {
@@ -40,6 +44,14 @@ fn template(text: &str) -> Option<String> {
     } else {
         format!("{word} is a Grafana variable; write what it stands for")
     })
+}
+
+/// Where the regular expression stands that an error speaks of.
+fn pattern_in(text: &str, error: &QueryError) -> Option<usize> {
+    let (QueryError::Parse { reason, .. } | QueryError::NeverEvaluates { reason, .. }) = error else { return None };
+    let quoted = reason.strip_prefix("invalid regular expression ")?;
+    let pattern = quoted.strip_prefix('"')?.rsplit_once("\": ")?.0;
+    text.find(pattern)
 }
 
 /// The first bracket or quote without a partner.

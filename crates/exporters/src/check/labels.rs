@@ -119,7 +119,7 @@ fn explain(selector: &SelectorUse, matcher: &Matcher, candidates: &[&Shown], reg
     let finding = error(format!("{name}: {label} is {}{from}, the query asks for {asked}", values.join(" or ")));
     match float_twin(matcher, &with) {
         Some(stored) => finding.with_help([format!("Prometheus 3 stores this bound as {label}={stored:?}")]),
-        None => finding,
+        None => finding.with_help(super::answer::template(&asked)),
     }
 }
 

@@ -226,7 +226,16 @@ fn a_value_that_never_changes_says_why() {
 fn a_broken_query_says_where_and_names_what_is_of_another_language() {
     says("avg(DCGM_FI_DEV_GPU_UTIL[2m])", Severity::Error, &["not a PromQL query", "vector"]);
     says("sum(rate(vllm:prompt_tokens_total[2m])", Severity::Error, &["at character 4 has no partner"]);
-    says("sum(vllm:num_requests_waiting{namespace=\"$namespace\"})", Severity::Error, &["namespace"]);
+    says(
+        "sum(vllm:num_requests_waiting{namespace=\"$namespace\"})",
+        Severity::Error,
+        &["$namespace", "Grafana variable"],
+    );
+    says(
+        "sum(vllm:num_requests_waiting{pod=~\"(a\"})",
+        Severity::Error,
+        &["regular expression \"(a\": unclosed group"],
+    );
     says("sum(vllm:num_requests_waiting[$interval])", Severity::Error, &["$interval", "Grafana variable"]);
     says("sum({{ .Values.metric }})", Severity::Error, &["template"]);
 }

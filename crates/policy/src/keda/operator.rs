@@ -236,8 +236,11 @@ impl Keda {
             Some(error) if !is_fallback => Err(error),
             _ => self.composite(&served),
         };
-        let provenance = together(provenances.into_iter().flatten(), value_m.is_ok());
-        (value_m, provenance)
+        let mut provenance = together(provenances.into_iter().flatten(), value_m.is_ok());
+        if value_m.as_ref().is_ok_and(Option::is_none) {
+            provenance.outcome = Some(MetricOutcome::NotANumber { as_zero: true });
+        }
+        (value_m.map(Option::unwrap_or_default), provenance)
     }
 
     /// What the HPA is answered for one trigger: from the cache, or by a live read.
@@ -281,15 +284,15 @@ impl Keda {
         Read { sample, served, provenance }
     }
 
-    /// The formula's value in milli-units; `served` has one entry per trigger, `None` for cpu and memory. A fallback in force takes
-    /// the place of the formula.
-    fn composite(&self, served: &[Option<Served>]) -> Result<i64, String> {
+    /// The formula's value in milli-units, `None` if it is no finite number, which nobody scales up on; `served` has one entry per
+    /// trigger, `None` for cpu and memory. A fallback in force takes the place of the formula.
+    fn composite(&self, served: &[Option<Served>]) -> Result<Option<i64>, String> {
         let fallback = served.iter().flatten().find_map(|served| match served {
             Served::Fallback(value_m) => Some(*value_m),
             _ => None,
         });
         if let Some(value_m) = fallback {
-            return Ok(value_m);
+            return Ok(Some(value_m));
         }
         let mut values = BTreeMap::new();
         for (source, served) in self.sources.iter().zip(served) {
@@ -301,11 +304,12 @@ impl Keda {
         }
         let formula = self.formula.as_ref().expect("a composite metric has a formula");
         if let Some(value) = formula.evaluate(&values).map_err(|error| error.to_string())? {
-            return Ok(milli_truncated(value));
+            return Ok(value.is_finite().then(|| milli_truncated(value)));
         }
         let of_nil = self.object.effective_fallback().zip(self.object.advanced.scaling_modifiers.as_ref());
         of_nil
             .and_then(|(fallback, modifiers)| fallback::composite_of_nil(fallback, modifiers))
+            .map(Some)
             .ok_or_else(|| "the formula gives nil".to_owned())
     }
 
@@ -334,8 +338,11 @@ impl Keda {
         let activation_target =
             modifiers.activation_target.as_deref().and_then(|text| text.parse().ok()).unwrap_or(0.0);
         let served: Vec<_> = reads.iter().map(|read| read.as_ref().map(|read| read.served.clone())).collect();
-        let value = self.composite(&served).map(|value_m| value_m as f64 / 1000.0);
+        let found = self.composite(&served);
+        let is_number = !matches!(found, Ok(None));
+        let value = found.map(|value_m| value_m.unwrap_or_default() as f64 / 1000.0);
         let note = match &value {
+            Ok(_) if !is_number => "the formula gives no finite number, counts as inactive".to_owned(),
             Ok(value) => compared(*value, *value > activation_target, "activationTarget", activation_target),
             // KEDA only logs this: an object whose formula fails is inactive, not in error.
             Err(error) => format!("no composite value, counts as inactive: {error}"),
@@ -344,7 +351,10 @@ impl Keda {
         let metric = COMPOSITE_METRIC.to_owned();
         let of_parts = reads.iter().flatten().map(|read| read.provenance);
         let Provenance { outcome, age } = together(of_parts, value.is_some());
-        let outcome = outcome.unwrap_or(MetricOutcome::Failed);
+        let outcome = match outcome.unwrap_or(MetricOutcome::Failed) {
+            MetricOutcome::Read if !is_number => MetricOutcome::NotANumber { as_zero: true },
+            outcome => outcome,
+        };
         let target = activation_target;
         let proposal = Proposal { metric, value, target, ratio: None, replicas: None, note, age, outcome };
         Some((Composite { value, activation_target }, proposal))

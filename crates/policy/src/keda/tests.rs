@@ -252,6 +252,15 @@ fn a_formula_makes_one_metric_and_decides_activity_alone() {
 }
 
 #[test]
+fn a_formula_that_gives_no_finite_number_is_inactive_and_told_apart() {
+    let mut keda = running(with_formula(object(vec![requests("a")]), "a / 0"));
+    let found = seen(10, 3, 3, &[vector(40.0)], |seen| keda.external_metrics(seen)).remove(0);
+    assert_eq!(found.answer, milli(0));
+    assert_eq!(poll(&mut keda, 0, 0, &[vector(40.0)]).action, Action::Hold);
+    assert_eq!(found.provenance.outcome, Some(MetricOutcome::NotANumber { as_zero: true }));
+}
+
+#[test]
 fn past_the_threshold_a_trigger_is_nil_in_the_formula_and_all_nil_is_the_fallback_count() {
     let two = with_fallback(object(vec![requests("a"), requests("b")]), FallbackBehavior::ScalingModifiers);
     let mut keda = running(with_formula(two, "a ?? b"));

@@ -144,8 +144,8 @@ impl Adapter {
         rule.shown_query(&answer.series, &answer.label, &matchers::text(&matchers::of_selector(selector)))
     }
 
-    /// Series that rules are meant to make this metric of: rules that name their series, no patterns. With each whether the rule's
-    /// `name.matches` takes it.
+    /// Series that rules are meant to make this metric of: rules that name their series, no patterns. With each whether the rule takes
+    /// it: its `seriesFilters` and `name.matches`.
     pub fn series_behind(&self, metric: &str) -> BTreeMap<String, bool> {
         let named = self.custom.iter().chain(&self.external).filter_map(|rule| {
             let series = Outline::of(rule.series.text()).ok()?.selectors.into_iter().next()?.name?;

@@ -80,7 +80,8 @@ impl CheckedRule {
 
     /// The query for a series and the label it is grouped by, under these conditions.
     pub fn shown_query(&self, series: &str, group_by: &str, label_matchers: &str) -> String {
-        self.query.expand(&Fields { series, label_matchers, group_by, ..Fields::default() })
+        let text = self.query.expand(&Fields { series, label_matchers, group_by, ..Fields::default() });
+        if label_matchers.is_empty() { without_leading_commas(&text) } else { text }
     }
 
     /// Whether the rule may look at a series of this name.
@@ -147,7 +148,40 @@ impl GroupResource {
     }
 }
 
+/// A query without the commas that conditions left out of the front of a list leave behind: `{,container="x"}`.
+fn without_leading_commas(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let (mut quote, mut is_escaped) = (None, false);
+    for letter in text.chars() {
+        match (quote, letter) {
+            (Some(_), _) if is_escaped => is_escaped = false,
+            (Some(_), '\\') => is_escaped = true,
+            (Some(mark), letter) if letter == mark => quote = None,
+            (None, '"' | '\'' | '`') => quote = Some(letter),
+            (None, ',') if kept.trim_end().ends_with(['{', ',']) => continue,
+            _ => {}
+        }
+        kept.push(letter);
+    }
+    kept
+}
+
 fn regex(pattern: &str) -> Result<Regex, AdapterError> {
-    Regex::new(pattern)
-        .map_err(|error| AdapterError::Pattern { pattern: pattern.to_owned(), reason: error.to_string() })
+    Regex::new(pattern).map_err(|error| AdapterError::Pattern {
+        pattern: pattern.to_owned(),
+        reason: crate::matcher::in_one_line(&error),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn conditions_that_are_left_out_leave_no_comma_in_front() {
+        let cleaned = super::without_leading_commas;
+        assert_eq!(
+            cleaned(r#"sum(x{,container="a,b", pod!="{,"}) by (pod, node)"#),
+            r#"sum(x{container="a,b", pod!="{,"}) by (pod, node)"#
+        );
+        assert_eq!(cleaned("x{ , ,a=\"1\",}"), "x{  a=\"1\",}");
+    }
 }

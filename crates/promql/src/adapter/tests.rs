@@ -252,15 +252,15 @@ fn the_charts_rules_show_gauges_under_their_names_and_counters_as_rates_without_
     let of_container = |rule: usize, query: &str| format!("Custom({rule}) {query} by (pod)");
     assert_eq!(
         ask("cpu_usage"),
-        of_container(0, r#"sum(rate(container_cpu_usage_seconds_total{,container!="POD"}[5m]))"#)
+        of_container(0, r#"sum(rate(container_cpu_usage_seconds_total{container!="POD"}[5m]))"#)
     );
     assert_eq!(
         ask("network_receive_bytes"),
-        of_container(1, r#"sum(rate(container_network_receive_bytes_total{,container!="POD"}[5m]))"#)
+        of_container(1, r#"sum(rate(container_network_receive_bytes_total{container!="POD"}[5m]))"#)
     );
     assert_eq!(
         ask("memory_working_set_bytes"),
-        of_container(2, r#"sum(container_memory_working_set_bytes{,container!="POD"})"#)
+        of_container(2, r#"sum(container_memory_working_set_bytes{container!="POD"})"#)
     );
 }
 

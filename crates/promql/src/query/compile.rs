@@ -101,7 +101,10 @@ impl<'a> Compiler<'a> {
 
 impl Compiler<'_> {
     pub(super) fn parse_error(&self, reason: &str) -> QueryError {
-        QueryError::Parse { query: self.text.to_owned(), reason: reason.to_owned() }
+        // The parser names the pattern only.
+        let of_pattern = reason.strip_prefix("illegal regex for ").and_then(|pattern| matcher::anchored(pattern).err());
+        let reason = of_pattern.map_or_else(|| reason.to_owned(), |error| error.to_string());
+        QueryError::Parse { query: self.text.to_owned(), reason }
     }
 
     pub(super) fn unsupported(&self, feature: &str) -> QueryError {

@@ -26,8 +26,8 @@ pub(super) const USES: [Color; 6] = [BLUE, SKY, ORANGE, GREEN, PURPLE, GRAY];
 pub(super) const SHARED: Color = GRAY;
 /// On demand, spot, reserved, serverless.
 pub(super) const PURCHASES: [Color; 4] = [VERMILION, YELLOW, GRAY, PURPLE];
-/// Pending, image pull, model download, GPU load, CUDA warm-up, readiness.
-pub(super) const PHASES: [Color; 6] = [GRAY, SKY, BLUE, GREEN, ORANGE, PURPLE];
+/// Pending, image pull, model download, GPU load, CUDA warm-up, readiness, waiting for a group.
+pub(super) const PHASES: [Color; 7] = [GRAY, SKY, BLUE, GREEN, ORANGE, PURPLE, YELLOW];
 
 /// The color of the policy at `index`. From the eighth on they repeat with another dash.
 pub(super) const fn policy(index: usize) -> Color {

@@ -11,23 +11,24 @@ use crate::rounding::count;
 use crate::{PolicyOutcome, RunReport};
 
 /// Phases of a cold start in order, as in `ReplicaLife`, with their words.
-const PHASES: [(&str, &str); 6] = [
+const PHASES: [(&str, &str); 7] = [
     ("pending", "pending (waiting for a node)"),
     ("image_pull", "image pull"),
     ("model_download", "model download"),
     ("gpu_load", "GPU load"),
     ("cuda_warm_up", "CUDA warm-up"),
     ("readiness", "readiness"),
+    ("group", "waiting for the others of its group"),
 ];
 
 /// Cold starts of one policy: seconds by phase, and seconds in total, sorted.
 struct ColdStarts {
-    phase_means: [f64; 6],
+    phase_means: [f64; 7],
     totals: Vec<f64>,
 }
 
 /// Cold starts that got ready in the detailed replication: seconds by phase and in total, one row each.
-pub(super) fn finished_cold_starts(policy: &PolicyOutcome<'_>) -> Vec<([f64; 6], f64)> {
+pub(super) fn finished_cold_starts(policy: &PolicyOutcome<'_>) -> Vec<([f64; 7], f64)> {
     let lives = policy.detail.services.iter().flat_map(|service| &service.replicas);
     let started = lives.filter_map(|life| life.ready.map(|ready| (life, ready)));
     started
@@ -70,7 +71,7 @@ pub fn cold_start_phases(report: &RunReport<'_>) -> Drawing {
         report.title()
     );
     let mut drawing = page("Where the time of a cold start goes", &subtitle);
-    let entries: Vec<Entry> = (0..6)
+    let entries: Vec<Entry> = (0..PHASES.len())
         .filter(|&phase| starts.iter().any(|policy| policy.phase_means[phase] > 0.0))
         .map(|phase| Entry::new(Swatch::Box(palette::PHASES[phase]), PHASES[phase].1))
         .collect();

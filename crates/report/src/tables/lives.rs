@@ -6,7 +6,7 @@ use units::SimTime;
 use super::ByService;
 use crate::{RunReport, Table};
 
-const REPLICA_PHASES: [&str; 11] = [
+const REPLICA_PHASES: [&str; 12] = [
     "pending",
     "back_off",
     "image_pull",
@@ -15,10 +15,13 @@ const REPLICA_PHASES: [&str; 11] = [
     "cuda_warm_up",
     "restore",
     "readiness",
+    GROUP,
     "standby",
     "ready",
     "draining",
 ];
+/// Of replicas that are groups of pods.
+const GROUP: &str = "group";
 const NODE_PHASES: [&str; 5] = ["launch", "boot", "device_plugin", "up", "draining"];
 
 /// One row per pod of the detailed replication, times in seconds since the start of the run.
@@ -28,14 +31,16 @@ pub fn replicas_table(report: &RunReport<'_>) -> Table {
     let table = rows
         .whose(Table::default())
         .text("pod", each().map(|life| life.pod.to_string()))
-        .text("node", each().map(|life| life.node.map_or(String::new(), |node| node.to_string())))
+        .text("node", each().map(nodes_of))
         .text("purchase", each().map(|life| life.purchase.map_or("", record::Purchase::name)))
         .text("zone", each().map(|life| &life.zone))
         .number("created_s", each().map(|life| life.created.as_secs_f64()))
         .number("ready_s", each().map(|life| life.ready.map(SimTime::as_secs_f64)))
         .number("ended_s", each().map(|life| life.ended.map(SimTime::as_secs_f64)))
         .number("cold_start_s", each().map(|life| life.ready.map(|ready| ready.since(life.created).as_secs_f64())));
-    phases(table, &REPLICA_PHASES, || each().map(|life| life.phases.as_slice()))
+    let has_groups = each().any(|life| life.phases.iter().any(|span| span.phase == GROUP));
+    let named = REPLICA_PHASES.into_iter().filter(|phase| has_groups || *phase != GROUP);
+    phases(table, &named.collect::<Vec<_>>(), || each().map(|life| life.phases.as_slice()))
         .number("busy_s", each().map(|life| life.busy.as_secs_f64()))
         .dollars("cost_usd", each().map(|life| life.cost))
         .count("completed", each().map(|life| life.completed))
@@ -43,6 +48,12 @@ pub fn replicas_table(report: &RunReport<'_>) -> Table {
         .count("restarts", each().map(|life| u64::from(life.restarts)))
         .text("waited_for", each().map(waited_for))
         .text("ending", each().map(|life| life.ending))
+}
+
+/// The nodes of all its pods, the first pod's first.
+fn nodes_of(life: &ReplicaLife) -> String {
+    let nodes = life.node.iter().chain(&life.worker_nodes).map(ToString::to_string);
+    nodes.collect::<Vec<_>>().join(" ")
 }
 
 /// What a pod waited for while no node was on its way, each reason once with the time.

@@ -325,6 +325,7 @@ fn lives(record: &mut RunRecord, behavior: Behavior, noise: &mut Noise) {
             restarts: 0,
             pod: PodId(index),
             node: Some(NodeId(index / 2)),
+            worker_nodes: Vec::new(),
             purchase: Some(Purchase::OnDemand),
             zone: "eu-west-1a".to_owned(),
             created,

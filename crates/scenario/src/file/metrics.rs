@@ -304,6 +304,9 @@ pub struct UserSeriesFile {
     /// Time between its scrapes.
     #[serde(default)]
     pub interval: Option<Time>,
+    /// How old its value is when it is scraped; 0 unless set.
+    #[serde(default)]
+    pub delay: Option<Time>,
     /// When it is there.
     #[serde(default, rename = "while")]
     pub present: PresentFile,
@@ -337,6 +340,8 @@ pub enum PlaceFile {
     Pod,
     /// At the gateway, which is there at zero replicas too.
     Gateway,
+    /// At each node of the cluster.
+    Node,
     /// At a controller of the cluster.
     Controller,
 }
@@ -348,6 +353,8 @@ pub enum PresentFile {
     /// From the start of the process on.
     #[default]
     Always,
+    /// While a replica is ready.
+    Ready,
     /// From its first event on.
     First,
 }

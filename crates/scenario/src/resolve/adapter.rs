@@ -204,7 +204,9 @@ fn nobody_shows(metric: &AskedMetric, behind: &BTreeMap<String, bool>, series: &
     let (name, of) = (&metric.name, metric.of.text());
     let head = format!("no rule of prometheus-adapter answers for metric {name} of {of}");
     if let Some((series, _)) = behind.iter().find(|(name, is_taken)| !*is_taken && shown.contains(name.as_str())) {
-        return Some(format!("{head}: `name.matches` of the rule for it does not match its series {series}"));
+        return Some(format!(
+            "{head}: `name.matches` or `seriesFilters` of the rule for it leave out its series {series}"
+        ));
     }
     let missing = behind.keys().find(|name| !shown.contains(name.as_str()))?;
     let known: Vec<String> = exporters::catalogue::all().flat_map(|(_, known)| known.series_names()).collect();

@@ -32,14 +32,17 @@ impl Context<'_> {
     /// Processes of a server and GPUs of its pod.
     fn hold_gpus(&mut self, found: &Settings, pod: &PodSpec, place: &str) {
         let Some(gpus) = &found.gpus else { return };
-        let (uses, has, source) = (gpus.value, pod.gpus, &gpus.source);
-        if uses > has && pod.group.is_none() {
+        let (uses, source) = (gpus.value, &gpus.source);
+        // What is local is said of one pod of several.
+        let of_all = pod.group.is_some() && !source.contains("-local");
+        let (has, whose) = if of_all { (pod.replica_gpus(), "pods of a replica ask") } else { (pod.gpus, "pod asks") };
+        if uses > has {
             self.note(format!(
-                "{place}: {source} uses {uses} GPUs and the pod asks for {has}: such a server never starts"
+                "{place}: {source} uses {uses} GPUs and the {whose} for {has}: such a server never starts"
             ));
         } else if uses < has {
             self.note(format!(
-                "{place}: {source} uses {uses} of the {has} GPUs that the pod asks for; the others are paid for idle"
+                "{place}: {source} uses {uses} of the {has} GPUs that the {whose} for; the others are paid for idle"
             ));
         }
     }

@@ -32,7 +32,7 @@ impl Context<'_> {
         service: &mut ServiceSpec,
         window: &RunWindow,
     ) -> Result<FleetSpec, ScenarioError> {
-        let pod = &service.pod;
+        let pod = &service.pod.largest_of_group();
         let manager = self.manager(&spec.nodes.manager)?;
         let pools =
             if matches!(manager, NodeManager::Serverless { .. }) { Vec::new() } else { self.pools(spec, pod, window)? };

@@ -128,27 +128,6 @@ impl<'a> Context<'a> {
         Ok(())
     }
 
-    /// What the interceptor does besides counting.
-    fn note_add_on(&mut self, file: &HttpScaledObjectFile) {
-        let name = &file.metadata.name;
-        let mut add = |note: String| {
-            if !self.notes.contains(&note) {
-                self.notes.push(note);
-            }
-        };
-        let timeouts = file.spec.timeouts.unwrap_or_default();
-        if timeouts.condition_wait.is_some() || timeouts.response_header.is_some() {
-            let what =
-                "its timeouts are not modelled: requests wait as long as their clients do (service.client.timeout)";
-            add(format!("HTTPScaledObject/{name}: {what}"));
-        }
-        if file.spec.cold_start_timeout_failover_ref.is_some() {
-            let what =
-                "coldStartTimeoutFailoverRef is not modelled: no other service answers while none of its pods does";
-            add(format!("HTTPScaledObject/{name}: {what}"));
-        }
-    }
-
     /// From 2.21.1 on KEDA acts only on HPAs it owns: one of the same name that is there already keeps the object from working.
     fn check_hpa_name(
         &self,

@@ -21,6 +21,7 @@ impl Context<'_> {
     ) -> Result<Vec<PolicySpec>, ScenarioError> {
         self.check_triggers(spec)?;
         self.check_add_on(spec)?;
+        self.note_routes();
         let mut policies: Vec<PolicySpec> = Vec::new();
         for (index, file) in spec.policies.iter().enumerate() {
             let path = format!("spec.policies[{index}]");

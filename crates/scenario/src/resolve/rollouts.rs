@@ -74,7 +74,7 @@ impl Context<'_> {
             if fields.kind != StrategyKind::RollingUpdate || fields.max_surge.is_some() {
                 return Err(self.inconsistent(
                     &at,
-                    "a StatefulSet has `onDelete`, or `rollingUpdate` with `partition` and `maxUnavailable` only",
+                    "a StatefulSet has `onDelete`, or `rollingUpdate` with `partition` and `maxUnavailable` only; a surge of a LeaderWorkerSet is not modelled",
                 ));
             }
             let unavailable_max = match fields.max_unavailable.map(portion) {

@@ -24,7 +24,8 @@ impl UpdateDefaults {
         let spec = workload.and_then(|workload| workload.document.node.get("spec"));
         let seconds =
             |key: &str, default| SimDuration::from_secs(spec.and_then(|spec| number(spec, key)).unwrap_or(default));
-        let strategy = spec.and_then(|spec| spec.get("strategy").or_else(|| spec.get("updateStrategy")));
+        let keys = ["strategy", "updateStrategy", "rolloutStrategy"];
+        let strategy = spec.and_then(|spec| keys.iter().find_map(|key| spec.get(key)));
         Self {
             strategy: strategy.map(fields),
             min_ready: seconds("minReadySeconds", 0),
@@ -59,10 +60,14 @@ fn fields(strategy: &Node) -> StrategyFields {
         Some("OnDelete") => StrategyKind::OnDelete,
         _ => StrategyKind::RollingUpdate,
     };
-    let rolling = strategy.get("rollingUpdate");
+    // A LeaderWorkerSet has the latter, and a surge of 0 unless it says otherwise.
+    let of_groups = strategy.get("rollingUpdateConfiguration");
+    let rolling = strategy.get("rollingUpdate").or(of_groups);
+    let surge = rolling.and_then(|rolling| portion(rolling, "maxSurge"));
     StrategyFields {
         kind,
-        max_surge: rolling.and_then(|rolling| portion(rolling, "maxSurge")),
+        max_surge: surge
+            .filter(|surge| of_groups.is_none() || !matches!(surge, PortionFile::Count(0) | PortionFile::Percent(0))),
         max_unavailable: rolling.and_then(|rolling| portion(rolling, "maxUnavailable")),
         partition: rolling.and_then(|rolling| number(rolling, "partition")).map_or(0, |count| count as u32),
         ..StrategyFields::default()

@@ -5,6 +5,7 @@ use exporters::{
     Signal, Target, TargetOf, Value, default_target, named_signal,
 };
 use promql::Outline;
+use units::SimDuration;
 
 use crate::error::{Allowed, ScenarioError};
 use crate::file::{KindFile, MetricsFile, PlaceFile, PresentFile, RoundFile, UserSeriesFile};
@@ -39,14 +40,16 @@ impl Context<'_> {
         let source = self.shown_value(written, path, from_path)?;
         let (of, per) = place(written.at, source.scope());
         let interval = match written.interval {
-            Some(interval) => self.at_least(interval, units::SimDuration::from_secs(1), &format!("{path}.interval"))?,
+            Some(interval) => self.at_least(interval, SimDuration::from_secs(1), &format!("{path}.interval"))?,
             None => facts.interval,
         };
+        let delay = written.delay.map_or(SimDuration::ZERO, Time::duration);
         let series = made(written, &source, per, facts);
-        let same = targets.iter_mut().find(|target| target.of == of && target.interval == interval);
+        let same =
+            targets.iter_mut().find(|target| target.of == of && target.interval == interval && target.delay == delay);
         match same {
             Some(target) => target.series.extend(series),
-            None => targets.push(Target { interval, ..default_target(Exporter::User, of, facts, series) }),
+            None => targets.push(Target { interval, delay, ..default_target(Exporter::User, of, facts, series) }),
         }
         Ok(())
     }
@@ -140,6 +143,7 @@ fn place(at: Option<PlaceFile>, scope: Scope) -> (TargetOf, Scope) {
     let of = match (at, scope) {
         (Some(PlaceFile::Pod), _) | (None, Scope::Pod) => TargetOf::Pod,
         (Some(PlaceFile::Gateway), _) | (None, Scope::Gateway) => TargetOf::Gateway,
+        (Some(PlaceFile::Node), _) => TargetOf::Node,
         (Some(PlaceFile::Controller), _) | (None, _) => TargetOf::Cluster,
     };
     (of, scope)
@@ -169,6 +173,7 @@ fn made(written: &UserSeriesFile, source: &Source, per: Scope, facts: &Facts) ->
         per,
         appears: match written.present {
             PresentFile::Always => Appears::WithProcess,
+            PresentFile::Ready => Appears::WhileReady,
             PresentFile::First => Appears::FirstEvent,
         },
     };
@@ -210,6 +215,7 @@ impl UserSeriesFile {
             round: RoundFile::None,
             at: None,
             interval: None,
+            delay: None,
             present: PresentFile::Always,
         }
     }

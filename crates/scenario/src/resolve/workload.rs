@@ -1,6 +1,6 @@
 //! The workload of the service: which it is, and its pod.
 
-use cluster::spec::{PodGroup, PodSpec};
+use cluster::spec::PodSpec;
 use units::SimDuration;
 
 use crate::error::{Allowed, ScenarioError};
@@ -118,12 +118,10 @@ impl Context<'_> {
         endpoint_delay: SimDuration,
         manager: &ManagerFile,
     ) -> Result<(PodSpec, u32), ScenarioError> {
-        let (mut pod, replicas) = self.shaped_pod(workload, &workload.deployment, endpoint_delay)?;
+        let shaped = (&workload.deployment, workload.template_path.as_str());
+        let (mut pod, replicas) = self.pod_in(workload, shaped, endpoint_delay, manager)?;
         if let Some(template) = workload.deployment.node.at(&["spec", "template"]) {
-            let namespace = self.namespace_of(&workload.document).unwrap_or("default").to_owned();
-            let there = |error| renamed(error, &workload.template_path);
-            self.bind(&mut pod, (template, &namespace), manager).map_err(there)?;
-            self.read_probes(&mut pod, template).map_err(there)?;
+            self.read_probes(&mut pod, template).map_err(|error| renamed(error, &workload.template_path))?;
         }
         workload.notes.iter().for_each(|note| self.note(note.clone()));
         if let Some(lost) = &workload.own_scaler {
@@ -135,31 +133,38 @@ impl Context<'_> {
             let title = workload.document.title();
             self.note(format!("{title} comes from a cluster: its {replicas} replicas are those of that moment, and the number the run starts with"));
         }
-        beyond_the_model(workload)?;
         if let Some(group) = &workload.group {
-            let (worker, _) = self.shaped_pod(workload, &group.worker, endpoint_delay)?;
-            pod.group = Some(PodGroup {
-                size: group.size,
-                leader_gpus: pod.gpus,
-                worker_gpus: worker.gpus,
-                worker_containers: worker.containers,
-                restart: group.restart,
-                leader_ready_first: group.leader_ready_first,
-                exclusive_topology: group.exclusive_topology.clone(),
-            });
+            pod.group = Some(self.group_of((workload, group), &pod, endpoint_delay, manager)?);
         }
         Ok((pod, replicas.unwrap_or(1)))
+    }
+
+    /// The pod of one of a workload's templates, with what binds it to nodes and without probes, and the number of replicas there.
+    pub(super) fn pod_in(
+        &mut self,
+        workload: &Workload,
+        (shaped, template_path): (&Document, &str),
+        endpoint_delay: SimDuration,
+        manager: &ManagerFile,
+    ) -> Result<(PodSpec, Option<u32>), ScenarioError> {
+        let (mut pod, replicas) = self.shaped_pod(workload, (shaped, template_path), endpoint_delay)?;
+        if let Some(template) = shaped.node.at(&["spec", "template"]) {
+            let namespace = self.namespace_of(&workload.document).unwrap_or("default").to_owned();
+            let there = |error| renamed(error, template_path);
+            self.bind(&mut pod, (template, &namespace), manager).map_err(there)?;
+        }
+        Ok((pod, replicas))
     }
 
     fn shaped_pod(
         &mut self,
         workload: &Workload,
-        shaped: &Document,
+        (shaped, template_path): (&Document, &str),
         endpoint_delay: SimDuration,
     ) -> Result<(PodSpec, Option<u32>), ScenarioError> {
-        let there = |error| renamed(error, &workload.template_path);
+        let there = |error| renamed(error, template_path);
         let (file, ignored) = read::<DeploymentFile>(shaped).map_err(there)?;
-        let ignored: Vec<String> = ignored.iter().map(|path| in_template(path, &workload.template_path)).collect();
+        let ignored: Vec<String> = ignored.iter().map(|path| in_template(path, template_path)).collect();
         self.note_ignored(&workload.document, &ignored);
         let title = workload.document.title();
         for (container, reading) in file.unread_hooks() {
@@ -168,7 +173,7 @@ impl Context<'_> {
         self.hook_waits = file.hook_waits();
         let pod = file.pod(endpoint_delay).map_err(|(path, reason)| {
             let place = shaped.node.at(&["spec", "template", "spec"]).unwrap_or(&shaped.node);
-            let path = in_template(&format!("spec.template.spec.{path}"), &workload.template_path);
+            let path = in_template(&format!("spec.template.spec.{path}"), template_path);
             ScenarioError::Inconsistent { at: place.locate(path), reason }
         })?;
         Ok((pod, file.spec.replicas))
@@ -215,13 +220,4 @@ fn renamed(mut error: ScenarioError, template_path: &str) -> ScenarioError {
         _ => {}
     }
     error
-}
-
-/// What the model does not do with groups that the manifest asks for.
-fn beyond_the_model(workload: &Workload) -> Result<(), ScenarioError> {
-    let Some(group) = &workload.group else { return Ok(()) };
-    let title = workload.document.title();
-    let reason =
-        format!("a replica of {title} is a group of {} pods that start, fail and are paid for together", group.size);
-    Err(ScenarioError::NotModelled { at: workload.document.node.locate("spec"), reason })
 }

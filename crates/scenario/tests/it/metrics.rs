@@ -47,3 +47,28 @@ fn a_letter_missing_from_any_metric_of_a_shipped_trigger_is_refused_with_the_rig
     }
     assert!(tried >= 6, "{tried}");
 }
+
+/// Targets of the metrics of the user's own.
+fn own_targets(series: &str) -> Vec<exporters::Target> {
+    let text = format!("{}  metrics:\n    series:\n    - {series}\n", crate::support::SCENARIO);
+    let targets = crate::support::load_text(&text).unwrap().spec.services[0].targets.clone();
+    targets.into_iter().filter(|target| target.exporter == exporters::Exporter::User).collect()
+}
+
+#[test]
+fn a_metric_of_ones_own_says_where_when_and_how_late_it_is_seen() {
+    let one = |series: &str| {
+        let target = own_targets(series).remove(0);
+        let of = format!("{:?} {:?}", target.of, target.series[0].appears);
+        (of, target.delay.as_secs(), target.interval.as_secs())
+    };
+    assert_eq!(one("{name: depth, from: queue_length}"), ("Gateway WithProcess".to_owned(), 0, 15));
+    assert_eq!(
+        one("{name: depth, from: queue_length, delay: 40s, while: ready, interval: 30s}"),
+        ("Gateway WhileReady".to_owned(), 40, 30)
+    );
+    let on_nodes = own_targets("{name: busy, from: pod_in_flight, at: node, while: first}").remove(0);
+    assert_eq!(on_nodes.of, exporters::TargetOf::Node);
+    assert_eq!(on_nodes.series[0].appears, exporters::Appears::FirstEvent);
+    assert!(on_nodes.labels.iter().any(|label| label.value.text() == "{node}"), "{:?}", on_nodes.labels);
+}

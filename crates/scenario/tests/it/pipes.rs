@@ -88,7 +88,12 @@ rules:
 ";
     let with = |from: &str, to: &str| message(&format!("{}{}", hpa("Pods", "waiting"), rules.replacen(from, to, 1)));
     assert_snapshot!(with("seriesQuery: 'vllm:num_requests", "seriesQuery: 'vllm:num_request"), @"scenario.yaml:45:27: spec.metrics[0].pods.metric.name: no rule of prometheus-adapter answers for metric waiting of pods: the rule for it makes it of vllm:num_request_waiting, which nobody here shows; nearest: vllm:num_requests_waiting");
-    assert_snapshot!(with("'^vllm:num_requests", "'^vllm:num_request"), @"scenario.yaml:45:27: spec.metrics[0].pods.metric.name: no rule of prometheus-adapter answers for metric waiting of pods: `name.matches` of the rule for it does not match its series vllm:num_requests_waiting");
+    assert_snapshot!(with("'^vllm:num_requests", "'^vllm:num_request"), @"scenario.yaml:45:27: spec.metrics[0].pods.metric.name: no rule of prometheus-adapter answers for metric waiting of pods: `name.matches` or `seriesFilters` of the rule for it leave out its series vllm:num_requests_waiting");
+    let beside = rules.replacen("<<.LabelMatchers>>", "<<.LabelMatchers>>,model_name!=\"x\"", 1);
+    assert!(
+        load_text(&format!("{}{beside}", hpa("Pods", "waiting"))).is_ok(),
+        "a condition after those of the adapter"
+    );
 }
 
 #[test]

@@ -242,3 +242,27 @@ fn a_fed_trigger_asks_the_simulator_and_not_prometheus() {
     let queries = policy::ScalingPolicy::queries(&keda);
     assert!(matches!(queries, [MetricQuery::Signal(query)] if query.signal == Signal::Requests));
 }
+
+#[test]
+fn what_the_interceptor_does_besides_counting_is_said() {
+    let notes = |extra: &str, spec: &str| {
+        let loaded = load_text(&scenario(extra, &format!("{HTTP}{spec}"))).unwrap();
+        let notes = loaded.notes.into_iter().filter(|note| note.contains("HTTPScaledObject"));
+        notes.collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(notes("", ""), "");
+    assert_snapshot!(notes("  httpAddOn: {version: \"0.13\"}\n", ""), @"HTTPScaledObject/so: its interceptor fails requests that wait 20s for a ready pod or 500ms for the first byte of the answer: not modelled, they wait as long as their clients do (service.client.timeout)");
+    assert_snapshot!(notes("", "    requestRate: {window: 1m, granularity: 20s}\n  timeouts: {conditionWait: 40s, responseHeader: 0s}\n"), @r##"
+    HTTPScaledObject/so: its interceptor fails requests that wait 40s for a ready pod: not modelled, they wait as long as their clients do (service.client.timeout)
+    HTTPScaledObject/so: requestRate.granularity 20s is not modelled: the rate is that of the window that ends at the reading, not of whole buckets of that length
+    "##);
+    let route = "---\napiVersion: http.keda.sh/v1beta1\nkind: InterceptorRoute\nmetadata: {name: way}\nspec:\n  target: {service: inference}\n  \
+                 timeouts: {readiness: 45s, request: 2m}\n  coldStart: {placeholder: {response: wait}}\n";
+    let loaded = load_text(&scenario("", &format!("{HTTP}{route}"))).unwrap();
+    let notes: Vec<String> = loaded.notes.into_iter().filter(|note| note.contains("InterceptorRoute")).collect();
+    assert_snapshot!(notes.join("\n"), @r##"
+    InterceptorRoute/way: its interceptor fails requests that wait 45s for a ready pod: not modelled, they wait as long as their clients do (service.client.timeout)
+    InterceptorRoute/way: its interceptor fails requests that wait 120s for the whole answer: not modelled, they wait as long as their clients do (service.client.timeout)
+    InterceptorRoute/way: coldStart.placeholder is not modelled: nothing else answers while none of its pods does
+    "##);
+}

@@ -1,6 +1,6 @@
 //! Every kind of workload becomes the pod, the number and the autoscaler that its controller would make of it.
 
-use cluster::spec::{ControllerSpec, ReplicaOrder, ServiceSpec};
+use cluster::spec::{ControllerSpec, GroupRestart, ReplicaOrder, ServiceSpec};
 use insta::assert_snapshot;
 use scenario::{Input, Loaded, Survey};
 
@@ -94,20 +94,90 @@ fn what_another_document_made_is_no_workload_beside_it() {
     assert_eq!(found.counted, ["1 document belongs to others in the folder, which are read instead"]);
 }
 
+/// `{metadata, spec}` of a pod with so many GPUs.
+fn pod_of(name: &str, gpus: &str, more: &str) -> String {
+    format!(
+        "{{spec: {{containers: [{{name: {name}, resources: {{limits: {{nvidia.com/gpu: {gpus}, cpu: 1}}}}}}]{more}}}}}"
+    )
+}
+
+fn groups(spec: &str) -> String {
+    of("leaderworkerset.x-k8s.io/v1\nkind: LeaderWorkerSet", spec)
+}
+
 #[test]
 fn a_leader_worker_set_has_groups_of_pods() {
-    let spec = "{replicas: 2, startupPolicy: LeaderReady, leaderWorkerTemplate: {size: 3, restartPolicy: None, workerTemplate: {spec: {containers: [{name: w, resources: {limits: {nvidia.com/gpu: 2, cpu: 1}}}]}}, leaderTemplate: {spec: {containers: [{name: l, resources: {limits: {nvidia.com/gpu: 1}}}]}}}}";
-    let manifests = of("leaderworkerset.x-k8s.io/v1\nkind: LeaderWorkerSet", spec);
+    let (leader, worker) = (pod_of("l", "2", ""), pod_of("w", "2", ", terminationGracePeriodSeconds: 5"));
+    let spec = |set: &str| format!("{{replicas: 2, startupPolicy: LeaderReady, leaderWorkerTemplate: {{{set}}}}}");
+    let set = format!("size: 3, restartPolicy: None, workerTemplate: {worker}, leaderTemplate: {leader}");
+    let manifests = groups(&spec(&set));
     let survey =
         Survey::read(&[Input::Text { name: "f.yaml".to_owned(), text: manifests.clone() }], false, &[]).unwrap();
     let found = &survey.candidates[0];
-    assert_eq!((found.replicas, found.pods, found.accelerator.clone().unwrap().1), (2, 3, 1.0));
-    assert_snapshot!(message(&text("static: {replicas: 2}", &manifests)), @"scenario.yaml:25:1: spec: a replica of LeaderWorkerSet/llm is a group of 3 pods that start, fail and are paid for together; it would change the result and is not modelled");
-    let alone = of("leaderworkerset.x-k8s.io/v1\nkind: LeaderWorkerSet", &spec.replacen("size: 3", "size: 1", 1));
+    assert_eq!((found.replicas, found.pods, found.accelerator.clone().unwrap().1), (2, 3, 2.0));
+
+    let loaded = loaded("static: {replicas: 2}", &manifests);
+    let found = &loaded.spec.services[0];
+    let group = found.pod.group.clone().unwrap();
+    assert_eq!((found.replicas_initial, found.pod.gpus, found.pod.replica_gpus(), group.size), (2, 2, 6, 3));
+    assert_eq!(
+        (group.restart, group.leader_ready_first, found.order),
+        (GroupRestart::Pod, true, ReplicaOrder::HighestFirst)
+    );
+    assert_eq!((found.pod.containers[0].name.as_str(), group.worker_containers[0].name.as_str()), ("l", "w"));
+    let labels: Vec<&str> = found.pod.labels.iter().map(|(key, _)| key.as_str()).collect();
+    assert_eq!(labels, ["leaderworkerset.sigs.k8s.io/name", "leaderworkerset.sigs.k8s.io/worker-index"]);
+    assert_snapshot!(said(&loaded), @"LeaderWorkerSet/llm: of a group that loses a pod a cluster makes that one again, and the others start their servers anew in their places; here the whole group is deleted and made again");
+
+    let alone = groups(&spec(&set.replacen("size: 3", "size: 1", 1)));
     let found = service(&alone);
-    assert_eq!((found.replicas_initial, found.pod.gpus, found.order), (2, 1, ReplicaOrder::HighestFirst));
-    let slip = spec.replacen("limits: {nvidia.com/gpu: 1}", "limits: {nvidia.com/gpu: one}", 1);
-    assert_snapshot!(message(&text("static: {replicas: 2}", &of("leaderworkerset.x-k8s.io/v1\nkind: LeaderWorkerSet", &slip))), @r#"scenario.yaml:28:287: spec.leaderWorkerTemplate.leaderTemplate.spec.containers[0].resources.limits["nvidia.com/gpu"]: text `one`, expected a Kubernetes quantity such as `500m`, `4` or `16Gi`"#);
+    assert_eq!((found.replicas_initial, found.pod.group, found.order), (2, None, ReplicaOrder::HighestFirst));
+    let one_template = groups(&spec(&format!("size: 2, workerTemplate: {worker}")));
+    assert_eq!(service(&one_template).pod.group.unwrap().worker_containers[0].name, "w");
+    let refused = |set: &str| message(&text("static: {replicas: 2}", &groups(&spec(set))));
+    let slip = set.replacen(
+        "name: l, resources: {limits: {nvidia.com/gpu: 2",
+        "name: l, resources: {limits: {nvidia.com/gpu: one",
+        1,
+    );
+    assert_snapshot!(refused(&slip), @r#"scenario.yaml:28:321: spec.leaderWorkerTemplate.leaderTemplate.spec.containers[0].resources.limits["nvidia.com/gpu"]: text `one`, expected a Kubernetes quantity such as `500m`, `4` or `16Gi`"#);
+    let slip = set.replacen(
+        "name: w, resources: {limits: {nvidia.com/gpu: 2",
+        "name: w, resources: {limits: {nvidia.com/gpu: one",
+        1,
+    );
+    assert_snapshot!(refused(&slip), @r#"scenario.yaml:28:186: spec.leaderWorkerTemplate.workerTemplate.spec.containers[0].resources.limits["nvidia.com/gpu"]: text `one`, expected a Kubernetes quantity such as `500m`, `4` or `16Gi`"#);
+    assert_snapshot!(refused(&set.replacen("size: 3", "size: none", 1)), @"scenario.yaml:28:78: spec.leaderWorkerTemplate.size: `none`, expected a number of pods, 1 or more");
+    assert_snapshot!(refused(&set.replacen("Policy: None", "Policy: Recreate", 1)), @"scenario.yaml:28:96: spec.leaderWorkerTemplate.restartPolicy: unknown choice `Recreate`; did you mean `RecreateGroupAfterStart`? (one of: RecreateGroupOnPodRestart, RecreateGroupAfterStart, None, Default)");
+}
+
+#[test]
+fn what_a_group_asks_for_that_is_not_modelled_is_refused_at_its_place() {
+    let set = |leader: &str, worker: &str| {
+        groups(&format!("{{leaderWorkerTemplate: {{size: 2, leaderTemplate: {leader}, workerTemplate: {worker}}}}}"))
+    };
+    let refused = |manifests: &str| message(&text("static: {replicas: 1}", manifests));
+    let alike = set(&pod_of("l", "2", ""), &pod_of("w", "2", ""));
+    assert_snapshot!(refused(&set(&pod_of("l", "1", ""), &pod_of("w", "2", ""))), @"scenario.yaml:28:157: spec.leaderWorkerTemplate.workerTemplate: LeaderWorkerSet/llm: its leader asks for 1 nvidia.com/gpu and its workers for 2 nvidia.com/gpu; ask for the same in both templates; it would change the result and is not modelled");
+    assert_snapshot!(refused(&set(&pod_of("l", "2", ""), &pod_of("w", "2", ", nodeSelector: {a: b}"))), @"scenario.yaml:28:157: spec.leaderWorkerTemplate.workerTemplate: LeaderWorkerSet/llm: its leader and its workers differ in where they may run (nodeSelector, affinity, tolerations, priority, annotations, claims, quota); write the same in both templates; it would change the result and is not modelled");
+    let exclusive = |key: &str| {
+        alike.replacen(
+            "namespace: ml",
+            &format!("namespace: ml, annotations: {{leaderworkerset.sigs.k8s.io/{key}: rack}}"),
+            1,
+        )
+    };
+    assert_snapshot!(refused(&exclusive("exclusive-topology")), @r#"scenario.yaml:27:100: metadata.annotations["leaderworkerset.sigs.k8s.io/exclusive-topology"]: LeaderWorkerSet/llm: keeps its pods in a domain of `rack` of their own; leave the annotation out to have them wherever there is room; it would change the result and is not modelled"#);
+    assert_snapshot!(refused(&exclusive("subgroup-exclusive-topology")), @r#"scenario.yaml:27:109: metadata.annotations["leaderworkerset.sigs.k8s.io/subgroup-exclusive-topology"]: LeaderWorkerSet/llm: keeps its pods in a domain of `rack` of their own; leave the annotation out to have them wherever there is room; it would change the result and is not modelled"#);
+    let budget = |label: &str| {
+        let kind = "apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: b, namespace: ml}";
+        format!(
+            "{alike}---\n{kind}\nspec: {{maxUnavailable: 1, selector: {{matchLabels: {{leaderworkerset.sigs.k8s.io/{label}}}}}}}\n"
+        )
+    };
+    assert_snapshot!(refused(&budget("worker-index: '0'")), @"scenario.yaml:33:37: spec.selector: selects some pods of LeaderWorkerSet/llm only, of whose groups of 2 pods none serves without the others; select all by `leaderworkerset.sigs.k8s.io/name`; it would change the result and is not modelled");
+    let found = loaded("static: {replicas: 1}", &budget("name: llm"));
+    assert_eq!((found.spec.services[0].budgets.len(), said(&found).as_str()), (1, ""));
 }
 
 #[test]

@@ -35,7 +35,7 @@ const SIGNS: [(&str, &str); 11] = [
 pub struct Chosen {
     /// The nodes.
     pub nodes: NodesChoice,
-    /// The GPU pods will run on and how many of them each has, if that is known.
+    /// The GPU replicas will run on and how many of them each has, if that is known.
     pub gpu: Option<(&'static Gpu, u32)>,
     /// What the user should know.
     pub notes: Vec<String>,
@@ -62,7 +62,7 @@ pub fn choose(starter: &Starter, found: &Found) -> Result<Chosen> {
     }
     let sign = sign(found);
     let mut refusal = None;
-    for offer in offers(&pod, sign.as_ref().map(|sign| sign.1), &|gpu| starter.lacks_speed(gpu, pod.gpus)) {
+    for offer in offers(&pod, sign.as_ref().map(|sign| sign.1), &|gpu| starter.lacks_speed(gpu, pod.replica_gpus())) {
         let choice = NodesChoice::Pool {
             provider: offer.machine.provider.clone(),
             instance_type: offer.machine.instance_type.clone(),
@@ -73,7 +73,7 @@ pub fn choose(starter: &Starter, found: &Found) -> Result<Chosen> {
         match works(&choice) {
             Ok(_) => {
                 notes.push(reason(&offer, (&pod, starter.held()), sign.as_ref()));
-                let gpu = offer.machine.gpu.map(|gpu| (gpu, pod.gpus));
+                let gpu = offer.machine.gpu.map(|gpu| (gpu, pod.replica_gpus()));
                 notes.extend(
                     gpu.filter(|(gpu, count)| starter.lacks_speed(gpu, *count)).map(|(gpu, count)| slow(gpu, count)),
                 );
@@ -98,7 +98,9 @@ fn on_manifests(starter: &Starter, loaded: &Loaded, mut notes: Vec<String>) -> C
         let by_type = || prices::machine(&offering.instance_type).and_then(|machine| machine.gpu);
         Gpu::of_product(&offering.gpu_product).or_else(by_type)
     });
-    notes.extend(gpu.filter(|gpu| starter.lacks_speed(gpu, pod.gpus)).map(|gpu| slow(gpu, pod.gpus)));
+    notes.extend(
+        gpu.filter(|gpu| starter.lacks_speed(gpu, pod.replica_gpus())).map(|gpu| slow(gpu, pod.replica_gpus())),
+    );
     if let (Some(first), Some(gpu)) = (first, gpu) {
         notes.push(format!(
             "nodes: the pools of the manifests; how fast a replica serves is a guess for {}, the GPU of {}, {}",
@@ -107,7 +109,7 @@ fn on_manifests(starter: &Starter, loaded: &Loaded, mut notes: Vec<String>) -> C
             if is_equal { "the cheapest of them" } else { "the cheapest of the pool that is tried first" }
         ));
     }
-    Chosen { nodes: NodesChoice::Manifests, gpu: gpu.map(|gpu| (gpu, pod.gpus)), notes }
+    Chosen { nodes: NodesChoice::Manifests, gpu: gpu.map(|gpu| (gpu, pod.replica_gpus())), notes }
 }
 
 /// The speed in the scenario is not that of the machine it pays for.

@@ -9,7 +9,7 @@ use super::super::{Document, Kind};
 use super::made::{alike, fields, scaler, target, template, with_gpus};
 use super::plain::beside;
 use super::shape::{merged, whole};
-use super::{Shape, Source, Target};
+use super::{Group, Shape, Source, Target};
 
 /// Frameworks that stand for `model.modelFormat` in older manifests.
 const FORMATS: [&str; 11] = [
@@ -51,7 +51,7 @@ pub fn inference_service(source: Source<'_>) -> Result<Shape, ScenarioError> {
     let workers = predictor.get("workerSpec");
     let of = |key: &str| workers.and_then(|node| whole(node, &[key])).unwrap_or(1).max(1);
     with_gpus(&mut pod, if workers.is_some() { of("tensorParallelSize") } else { 0 });
-    let group = workers.and_then(|_| alike(document, of("pipelineParallelSize"), &pod));
+    let group = workers.and_then(|_| alike(document, of("pipelineParallelSize"), &pod)).map(Group::of_single_pods);
     let scaled = target("Deployment", format!("{}-predictor", document.name));
     let least = whole(predictor, &["minReplicas"]).unwrap_or(1);
     let mut shape = Shape::of(pod, "spec.predictor", Some(predictor.with_word(least.to_string())));

@@ -91,9 +91,9 @@ pub fn alike(document: &Document, size: u32, worker: &Node) -> Option<Group> {
     (size > 1).then(|| Group {
         size,
         worker: shape::deployment(document, worker.clone(), None),
+        worker_path: "spec.template".to_owned(),
         restart: GroupRestart::Group,
         leader_ready_first: false,
-        exclusive_topology: None,
     })
 }
 

@@ -8,7 +8,7 @@ use crate::tree::{Node, parse_block};
 use super::super::Kind;
 use super::made::{alike, fields, scaler, template, with_gpus};
 use super::shape::{accelerator, whole};
-use super::{Shape, Source, Target};
+use super::{Group, Shape, Source, Target};
 
 /// Ray Serve: a replica is an actor, many of which may share a worker pod.
 pub fn ray_service(source: Source<'_>) -> Result<Shape, ScenarioError> {
@@ -230,7 +230,7 @@ fn kaito(source: &Source<'_>, node: &Node, above: &str) -> Result<Shape, Scenari
         }
     }
     let pod = shape.template.clone();
-    shape.group = alike(source.document, nodes, &pod);
+    shape.group = alike(source.document, nodes, &pod).map(Group::of_single_pods);
     Ok(shape)
 }
 

@@ -64,12 +64,19 @@ pub struct Group {
     pub size: u32,
     /// A pod that is not the leader, shaped like a Deployment.
     pub worker: Document,
+    /// Where it stands in the document.
+    pub worker_path: String,
     /// What the loss of a pod means.
     pub restart: GroupRestart,
     /// Workers wait for the leader.
     pub leader_ready_first: bool,
-    /// The label whose value a group has to itself.
-    pub exclusive_topology: Option<String>,
+}
+
+impl Group {
+    /// The same of pods that a Deployment or StatefulSet makes again one by one.
+    fn of_single_pods(self) -> Self {
+        Self { restart: GroupRestart::Pod, ..self }
+    }
 }
 
 /// What the makers of workloads fill in.

@@ -6,7 +6,7 @@ use crate::error::{Allowed, ScenarioError};
 use crate::tree::Node;
 
 use super::super::{Document, Kind};
-use super::shape::{self, whole};
+use super::shape;
 use super::{Group, Shape, Source};
 
 impl Shape {
@@ -127,31 +127,58 @@ pub fn rollout(source: Source<'_>) -> Result<Shape, ScenarioError> {
 
 /// Groups of a leader and workers.
 pub fn leader_worker_set(source: Source<'_>) -> Result<Shape, ScenarioError> {
+    const PATH: &str = "spec.leaderWorkerTemplate";
     let set = source.need(&["spec", "leaderWorkerTemplate"])?;
-    let worker = source.need(&["spec", "leaderWorkerTemplate", "workerTemplate"])?.clone();
+    let name = ("leaderworkerset.sigs.k8s.io/name", source.document.name.as_str());
+    let worker = source.need(&["spec", "leaderWorkerTemplate", "workerTemplate"])?;
     let leader = set.get("leaderTemplate");
-    let path =
-        format!("spec.leaderWorkerTemplate.{}", if leader.is_some() { "leaderTemplate" } else { "workerTemplate" });
-    let mut shape = Shape::of(leader.unwrap_or(&worker).clone(), &path, source.replicas());
+    let path = format!("{PATH}.{}", if leader.is_some() { "leaderTemplate" } else { "workerTemplate" });
+    let of_leader = [name, ("leaderworkerset.sigs.k8s.io/worker-index", "0")];
+    let mut shape = Shape::of(labelled(leader.unwrap_or(worker), &of_leader), &path, source.replicas());
     shape.order = ReplicaOrder::HighestFirst;
-    let size = whole(set, &["size"]).unwrap_or(1);
-    if size > 1 {
-        let restart = match set.text_at(&["restartPolicy"]) {
-            Some("None" | "Default") => GroupRestart::Pod,
-            Some("RecreateGroupAfterStart") => GroupRestart::GroupAfterStart,
-            _ => GroupRestart::Group,
-        };
-        let startup = source.document.node.text_at(&["spec", "startupPolicy"]);
-        let key = "leaderworkerset.sigs.k8s.io/exclusive-topology";
-        shape.group = Some(Group {
-            size,
-            worker: shape::deployment(source.document, worker, None),
-            restart,
-            leader_ready_first: startup == Some("LeaderReady"),
-            exclusive_topology: source.document.annotation(key).map(str::to_owned),
-        });
-    }
+    let size = set.get("size").map_or(Ok(1), |node| {
+        let found = node.text().unwrap_or("a list or mapping");
+        found.parse::<u32>().ok().filter(|size| *size > 0).ok_or_else(|| ScenarioError::WrongValue {
+            at: node.locate(format!("{PATH}.size")),
+            found: format!("`{found}`"),
+            expected: "a number of pods, 1 or more".to_owned(),
+        })
+    })?;
+    let one_of = |node: Option<&Node>, path: &str, known: &[&'static str]| {
+        let Some(word) = node.and_then(Node::text) else { return Ok(known[0]) };
+        known.iter().find(|one| **one == word).copied().ok_or_else(|| ScenarioError::UnknownChoice {
+            at: node.unwrap_or(set).locate(path),
+            allowed: Allowed::new(word, known.iter().copied()),
+        })
+    };
+    let restarts = ["RecreateGroupOnPodRestart", "RecreateGroupAfterStart", "None", "Default"];
+    let restart = match one_of(set.get("restartPolicy"), &format!("{PATH}.restartPolicy"), &restarts)? {
+        "RecreateGroupOnPodRestart" => GroupRestart::Group,
+        "RecreateGroupAfterStart" => GroupRestart::GroupAfterStart,
+        _ => GroupRestart::Pod,
+    };
+    let startup = source.document.node.at(&["spec", "startupPolicy"]);
+    let startup = one_of(startup, "spec.startupPolicy", &["LeaderCreated", "LeaderReady"])?;
+    shape.group = (size > 1).then(|| Group {
+        size,
+        worker: shape::deployment(source.document, labelled(worker, &[name]), None),
+        worker_path: format!("{PATH}.workerTemplate"),
+        restart,
+        leader_ready_first: startup == "LeaderReady",
+    });
     Ok(shape)
+}
+
+/// A pod template with labels that its controller adds.
+fn labelled(template: &Node, labels: &[(&str, &str)]) -> Node {
+    let part = |node: &Node, key: &str| node.get(key).cloned().unwrap_or_else(|| node.with_map([]));
+    let mut metadata = part(template, "metadata");
+    let mut all = part(&metadata, "labels");
+    labels.iter().for_each(|(key, value)| all.put(key, template.with_text(*value)));
+    metadata.put("labels", all);
+    let mut template = template.clone();
+    template.put("metadata", metadata);
+    template
 }
 
 /// A document of another kind that has the name of this one's, for makers that derive one.

@@ -86,6 +86,7 @@ pub(crate) struct PodObject {
 /// All pods of a run by id, with the living ones at hand.
 #[derive(Debug, Default)]
 pub(crate) struct Pods {
+    service: usize,
     all: Vec<Pod>,
     /// Pods that are not gone, in order of creation.
     living: Vec<PodId>,
@@ -109,13 +110,14 @@ struct Tally {
 }
 
 impl Pods {
-    pub(crate) fn new() -> Self {
-        Self::default()
+    /// Those of service number `service`: none yet.
+    pub(crate) fn of(service: usize) -> Self {
+        Self { service, ..Self::default() }
     }
 
     /// A new pod, starting.
     pub(crate) fn create(&mut self, role: Role, now: SimTime) -> PodId {
-        let pod = PodId(self.all.len() as u32);
+        let pod = PodId::new(self.service, self.all.len());
         self.all.push(Pod {
             role,
             state: PodState::Starting,

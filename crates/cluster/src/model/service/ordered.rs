@@ -3,30 +3,29 @@
 //! Follows `updateStatefulSet` of Kubernetes (`pkg/controller/statefulset/stateful_set_control.go`): with `OrderedReady` every pass stops
 //! at the first thing that is not as it shall be.
 
-use engine::Agenda;
 use units::{PodId, SimTime};
 
 use super::pods::PodState;
 use super::rollout::Running;
-use super::{Cluster, Event};
+use super::{Service, Turn};
 use crate::spec::{Portion, ReplicaOrder};
 
-impl Cluster<'_> {
+impl Service<'_> {
     /// Passes until nothing can be done at once.
-    pub(super) fn settle_ordered(&mut self, agenda: &mut Agenda<Event>) {
-        while self.ordered_pass(agenda) {}
+    pub(super) fn settle_ordered(&mut self, turn: &mut Turn<'_>) {
+        while self.ordered_pass(turn) {}
     }
 
     /// One pass; true if it made or deleted a pod.
-    fn ordered_pass(&mut self, agenda: &mut Agenda<Event>) -> bool {
-        let now = agenda.now();
-        let is_serial = self.service.order == ReplicaOrder::Ordered;
+    fn ordered_pass(&mut self, turn: &mut Turn<'_>) -> bool {
+        let now = turn.now();
+        let is_serial = self.spec.order == ReplicaOrder::Ordered;
         let desired = self.controllers.desired;
         let places = self.places();
         for ordinal in 0..desired {
             match places.get(ordinal as usize).copied().flatten() {
                 None => {
-                    self.create_in_place(ordinal, agenda);
+                    self.create_in_place(ordinal, turn);
                     return true;
                 }
                 Some(pod) if is_serial && !self.is_available(pod, now) => return false,
@@ -38,14 +37,14 @@ impl Cluster<'_> {
         for pod in condemned.iter().rev().copied() {
             let waits = is_serial && first_broken != Some(pod) && !self.is_available(pod, now);
             if self.pods.state(pod) != PodState::Draining && !waits {
-                self.retire(pod, "scale_in", agenda);
+                self.retire(pod, "scale_in", turn);
                 return true;
             }
             if is_serial {
                 return false;
             }
         }
-        self.update_in_place(&places, agenda)
+        self.update_in_place(&places, turn)
     }
 
     /// The living pod of each ordinal.
@@ -61,15 +60,15 @@ impl Cluster<'_> {
         places
     }
 
-    fn create_in_place(&mut self, ordinal: u32, agenda: &mut Agenda<Event>) {
+    fn create_in_place(&mut self, ordinal: u32, turn: &mut Turn<'_>) {
         let is_held = ordinal < self.partition;
         let revision = if is_held { self.sets.stable_revision() } else { self.sets.revision() };
-        let pod = self.create_cold_of(revision, agenda.now());
+        let pod = self.create_cold_of(revision, turn);
         self.pods.set_ordinal(pod, ordinal);
     }
 
     /// Deletes the highest pod of an old version, if no more are unavailable than may be; true if there was one.
-    fn update_in_place(&mut self, places: &[Option<PodId>], agenda: &mut Agenda<Event>) -> bool {
+    fn update_in_place(&mut self, places: &[Option<PodId>], turn: &mut Turn<'_>) -> bool {
         let Some((partition, unavailable_max)) = self.rollout.as_ref().and_then(Running::ordered) else {
             return false;
         };
@@ -79,7 +78,7 @@ impl Cluster<'_> {
             percent @ Portion::Percent(_) => percent.of(desired, |amount, hundred| amount / hundred).max(1),
         };
         let wanted = &places[..places.len().min(desired as usize)];
-        let is_available = |place: &Option<PodId>| place.is_some_and(|pod| self.is_available(pod, agenda.now()));
+        let is_available = |place: &Option<PodId>| place.is_some_and(|pod| self.is_available(pod, turn.now()));
         let unavailable = wanted.iter().filter(|place| !is_available(place)).count();
         if unavailable >= unavailable_max as usize {
             return false;
@@ -88,7 +87,7 @@ impl Cluster<'_> {
         let mut old = wanted.iter().skip(partition as usize).rev().flatten().copied();
         let is_next = |pod: &PodId| self.pods.revision(*pod) < newest && self.pods.state(*pod) != PodState::Draining;
         let Some(pod) = old.find(is_next) else { return false };
-        self.retire(pod, "rollout", agenda);
+        self.retire(pod, "rollout", turn);
         true
     }
 

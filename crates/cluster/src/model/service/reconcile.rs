@@ -1,25 +1,24 @@
 //! From a wanted count to pods: the Deployment's and the warm pool's part.
 
-use engine::Agenda;
 use units::{PodId, SimDuration, SimTime};
 
 use super::pods::{Listing, PodState, Role};
-use super::{Cluster, Event};
+use super::{Event, Service, Turn};
 use crate::fleet::PodRole;
 use crate::spec::Routing;
 
-impl Cluster<'_> {
+impl Service<'_> {
     /// A pod that is there and warm from the start on, and was before it if there is a prehistory.
-    pub(super) fn create_ready(&mut self, role: Role) {
+    pub(super) fn create_ready(&mut self, role: Role, turn: &mut Turn<'_>) {
         let now = SimTime::ZERO;
-        let pod = self.pods.create(role, self.origin);
-        self.pods.set_ordinal(pod, pod.0);
-        if !self.fleet.create_ready_pod(pod, fleet_role(role), SimTime::ZERO, &mut self.out) {
+        let pod = self.pods.create(role, turn.origin);
+        self.pods.set_ordinal(pod, pod.index() as u32);
+        if !turn.fleet.create_ready_pod(pod, fleet_role(role), SimTime::ZERO, turn.out) {
             // The pools' limits leave no room: it is pending, as it would be in a cluster.
             return;
         }
         self.pods.set_ready(pod, now);
-        if self.origin > SimTime::ZERO {
+        if turn.origin > SimTime::ZERO {
             self.pods.set_old(pod);
         }
         if role == Role::Standby {
@@ -32,79 +31,79 @@ impl Cluster<'_> {
     }
 
     /// Brings the pods in line with the wanted count and the standby size.
-    pub(super) fn reconcile(&mut self, agenda: &mut Agenda<Event>) {
+    pub(super) fn reconcile(&mut self, turn: &mut Turn<'_>) {
         if self.settles() {
             // It is brought in line when the event has been handled.
-            return self.refill(agenda);
+            return self.refill(turn);
         }
         let desired = self.controllers.desired;
         let actives = self.pods.actives();
         if actives < desired {
-            self.grow(desired - actives, agenda);
+            self.grow(desired - actives, turn);
         }
         if actives > desired {
-            self.shrink(actives - desired, agenda);
+            self.shrink(actives - desired, turn);
         }
-        self.refill(agenda);
+        self.refill(turn);
     }
 
     /// Standbys first, instantly; the rest cold.
-    fn grow(&mut self, count: u32, agenda: &mut Agenda<Event>) {
+    fn grow(&mut self, count: u32, turn: &mut Turn<'_>) {
         for _ in 0..count {
             let standby = self.pods.with(Role::Standby, PodState::Standby).next();
             match standby {
-                Some(pod) => self.promote(pod, agenda),
-                None => self.create_cold(Role::Active, agenda.now()),
+                Some(pod) => self.promote(pod, turn),
+                None => self.create_cold(Role::Active, turn),
             }
         }
     }
 
     /// A warm pod joins the endpoints after the label patch has propagated.
-    fn promote(&mut self, pod: PodId, agenda: &mut Agenda<Event>) {
-        let now = agenda.now();
+    fn promote(&mut self, pod: PodId, turn: &mut Turn<'_>) {
+        let now = turn.now();
         self.pods.set_role(pod, Role::Active);
         self.pods.set_state(pod, PodState::Promoting);
-        self.fleet.set_role(pod, PodRole::Active, self.in_run(now));
+        turn.fleet.set_role(pod, PodRole::Active, turn.run_now());
         let delay = self.policy.warm_pool.as_ref().map(|pool| pool.promote).unwrap_or_default();
-        agenda.schedule(now + delay, Event::Endpoint(pod));
+        turn.schedule(now + delay, Event::Endpoint(pod));
     }
 
-    fn create_cold(&mut self, role: Role, now: SimTime) {
-        self.create_of((role, self.sets.revision()), now);
+    fn create_cold(&mut self, role: Role, turn: &mut Turn<'_>) {
+        self.create_of((role, self.sets.revision()), turn);
     }
 
     /// A new active of a version.
-    pub(super) fn create_cold_of(&mut self, revision: u32, now: SimTime) -> PodId {
-        self.create_of((Role::Active, revision), now)
+    pub(super) fn create_cold_of(&mut self, revision: u32, turn: &mut Turn<'_>) -> PodId {
+        self.create_of((Role::Active, revision), turn)
     }
 
-    fn create_of(&mut self, (role, revision): (Role, u32), now: SimTime) -> PodId {
-        let pod = self.pods.create(role, now);
+    fn create_of(&mut self, (role, revision): (Role, u32), turn: &mut Turn<'_>) -> PodId {
+        let pod = self.pods.create(role, turn.now());
         self.pods.set_revision(pod, revision);
-        self.fleet.create_pod(pod, fleet_role(role), self.in_run(now), &mut self.out);
+        turn.fleet.create_pod(pod, fleet_role(role), turn.run_now(), turn.out);
         pod
     }
 
     /// A pod is warm. What it was ordered for does not bind it: if an active is still starting, this one serves in its place and
     /// that one becomes the standby.
-    pub(super) fn take_up_duty(&mut self, pod: PodId, agenda: &mut Agenda<Event>) {
-        let now = agenda.now();
-        self.pipeline.pod_is_warm(pod, now);
+    pub(super) fn take_up_duty(&mut self, pod: PodId, turn: &mut Turn<'_>) {
+        let now = turn.now();
+        turn.pipeline.pod_is_warm(pod, now);
         if self.pods.role(pod) == Role::Active {
-            return self.enter_flow(pod, agenda);
+            return self.enter_flow(pod, turn);
         }
         let still_starting = self.pods.with(Role::Active, PodState::Starting).next_back();
         self.pods.set_state(pod, PodState::Standby);
         if let Some(other) = still_starting {
             self.pods.set_role(other, Role::Standby);
-            self.fleet.set_role(other, PodRole::Standby, self.in_run(now));
-            self.promote(pod, agenda);
+            turn.fleet.set_role(other, PodRole::Standby, turn.run_now());
+            self.promote(pod, turn);
         }
     }
 
     /// A pod starts to receive requests.
-    pub(super) fn enter_flow(&mut self, pod: PodId, agenda: &mut Agenda<Event>) {
-        let now = agenda.now();
+    pub(super) fn enter_flow(&mut self, pod: PodId, turn: &mut Turn<'_>) {
+        let now = turn.now();
         if !matches!(self.pods.state(pod), PodState::Starting | PodState::Promoting) {
             return;
         }
@@ -117,25 +116,25 @@ impl Cluster<'_> {
     }
 
     /// Takes `count` actives away, in the ReplicaSet's order of victims.
-    fn shrink(&mut self, count: u32, agenda: &mut Agenda<Event>) {
+    fn shrink(&mut self, count: u32, turn: &mut Turn<'_>) {
         for _ in 0..count {
-            let Some(victim) = self.victim() else { return };
-            if self.pods.state(victim) != PodState::Ready || !self.has_room_for_standby(agenda.now()) {
-                self.retire(victim, "scale_in", agenda);
+            let Some(victim) = self.victim(turn) else { return };
+            if self.pods.state(victim) != PodState::Ready || !self.has_room_for_standby(turn) {
+                self.retire(victim, "scale_in", turn);
             } else {
-                self.demote(victim, agenda);
+                self.demote(victim, turn);
             }
         }
     }
 
     /// Not ready before ready, then as the fleet ranks them (siblings on the node, age).
-    fn victim(&self) -> Option<PodId> {
-        let in_state = |state| self.fleet.victim(self.pods.with(Role::Active, state));
+    fn victim(&self, turn: &Turn<'_>) -> Option<PodId> {
+        let in_state = |state| turn.fleet.victim(self.pods.with(Role::Active, state));
         [PodState::Lost, PodState::Starting, PodState::Promoting, PodState::Ready].into_iter().find_map(in_state)
     }
 
     /// Whether a pod taken out of service can fill the pool; cancels a refill that is still starting to make room.
-    fn has_room_for_standby(&mut self, now: SimTime) -> bool {
+    fn has_room_for_standby(&mut self, turn: &mut Turn<'_>) -> bool {
         if !self.policy.warm_pool.as_ref().is_some_and(|pool| pool.demote) {
             return false;
         }
@@ -149,60 +148,61 @@ impl Cluster<'_> {
             && let Some(refill) = refill
         {
             self.pods.set_ending(refill, "cancelled");
-            self.end_pod(refill, now);
+            self.end_pod(refill, turn);
         }
         true
     }
 
     /// A serving pod becomes a standby once its requests are done.
-    fn demote(&mut self, pod: PodId, agenda: &mut Agenda<Event>) {
+    fn demote(&mut self, pod: PodId, turn: &mut Turn<'_>) {
         self.pods.set_state(pod, PodState::Demoting);
         self.pods.set_role(pod, Role::Standby);
-        self.begin_fleet_drain(pod, agenda.now());
-        self.wait_until_drained(pod, agenda);
+        self.begin_fleet_drain(pod, turn);
+        self.wait_until_drained(pod, turn);
     }
 
     /// The fleet's view of a drain, with the pod's busy time up to now told first.
-    fn begin_fleet_drain(&mut self, pod: PodId, now: SimTime) {
+    fn begin_fleet_drain(&mut self, pod: PodId, turn: &mut Turn<'_>) {
         if let Some(slot) = self.pods.slot(pod) {
-            self.tell_busy_of(pod, slot, now);
+            self.tell_busy_of((pod, slot), turn.now(), turn);
         }
-        self.fleet.begin_drain(pod, self.in_run(now));
+        turn.fleet.begin_drain(pod, turn.run_now());
     }
 
     /// Deletes a pod: at once if it is not serving, else after its last request or its grace period, whichever comes first.
-    pub(super) fn retire(&mut self, pod: PodId, ending: &'static str, agenda: &mut Agenda<Event>) {
-        let now = agenda.now();
-        self.pipeline.pod_is_deleted(pod);
+    pub(super) fn retire(&mut self, pod: PodId, ending: &'static str, turn: &mut Turn<'_>) {
+        let now = turn.now();
+        turn.pipeline.pod_is_deleted(pod);
         match self.pods.state(pod) {
             PodState::Ready => {
                 self.pods.set_state(pod, PodState::Draining);
                 self.pods.set_ending(pod, ending);
                 self.pods.set_deleted(pod, now);
-                self.begin_fleet_drain(pod, now);
-                agenda.schedule(now + self.service.pod.grace, Event::GraceOver(pod));
-                self.schedule_stop(pod, agenda);
-                match self.service.pod.drain_delay {
-                    None => self.wait_until_drained(pod, agenda),
-                    Some(delay) => self.begin_termination(pod, delay, agenda),
+                self.begin_fleet_drain(pod, turn);
+                turn.schedule(now + self.spec.pod.grace, Event::GraceOver(pod));
+                self.schedule_stop(pod, turn);
+                match self.spec.pod.drain_delay {
+                    None => self.wait_until_drained(pod, turn),
+                    Some(delay) => self.begin_termination(pod, delay, turn),
                 }
             }
             PodState::Demoting => {
                 self.pods.set_state(pod, PodState::Draining);
                 self.pods.set_ending(pod, ending);
                 self.pods.set_deleted(pod, now);
-                agenda.schedule(now + self.service.pod.grace, Event::GraceOver(pod));
-                self.schedule_stop(pod, agenda);
+                turn.schedule(now + self.spec.pod.grace, Event::GraceOver(pod));
+                self.schedule_stop(pod, turn);
             }
             PodState::Starting | PodState::Promoting | PodState::Standby => {
                 self.pods.set_ending(pod, ending);
-                self.end_pod(pod, now);
+                self.end_pod(pod, turn);
             }
             PodState::Lost => {
-                self.leave_flow(pod, now);
+                self.leave_flow(pod, turn);
                 self.pods.set_ending(pod, ending);
+                self.delete_rest(pod, turn);
                 self.pods.set_gone(pod);
-                self.pipeline.pod_is_gone(pod);
+                turn.pipeline.pod_is_gone(pod);
             }
             PodState::Draining | PodState::Gone => {}
         }
@@ -210,14 +210,14 @@ impl Cluster<'_> {
 
     /// A serving pod is deleted: its preStop hook begins, and the router hears of it after `delay`. Between the end of the hook, when it
     /// is told to stop, and that moment it turns new requests away; what pulls from a shared queue just stops pulling.
-    fn begin_termination(&mut self, pod: PodId, delay: SimDuration, agenda: &mut Agenda<Event>) {
-        let now = agenda.now();
-        let pre_stop = self.service.pod.pre_stop;
-        if pre_stop >= delay || self.service.routing == Routing::CentralQueue {
-            agenda.schedule(now + delay.min(pre_stop), Event::Withdraw(pod));
+    fn begin_termination(&mut self, pod: PodId, delay: SimDuration, turn: &mut Turn<'_>) {
+        let now = turn.now();
+        let pre_stop = self.spec.pod.pre_stop;
+        if pre_stop >= delay || self.spec.routing == Routing::CentralQueue {
+            turn.schedule(now + delay.min(pre_stop), Event::Withdraw(pod));
         } else {
-            agenda.schedule(now + pre_stop, Event::Refuse(pod));
-            agenda.schedule(now + delay, Event::Withdraw(pod));
+            turn.schedule(now + pre_stop, Event::Refuse(pod));
+            turn.schedule(now + delay, Event::Withdraw(pod));
         }
     }
 
@@ -230,18 +230,18 @@ impl Cluster<'_> {
     }
 
     /// No new request reaches the pod any more.
-    pub(super) fn withdraw(&mut self, pod: PodId, agenda: &mut Agenda<Event>) {
+    pub(super) fn withdraw(&mut self, pod: PodId, turn: &mut Turn<'_>) {
         match self.pods.state(pod) {
-            PodState::Draining if self.pods.is_stopped(pod) => self.end_pod(pod, agenda.now()),
-            PodState::Draining => self.wait_until_drained(pod, agenda),
-            PodState::Lost => self.leave_flow(pod, agenda.now()),
+            PodState::Draining if self.pods.is_stopped(pod) => self.end_after_hook(pod, turn),
+            PodState::Draining => self.wait_until_drained(pod, turn),
+            PodState::Lost => self.leave_flow(pod, turn),
             _ => {}
         }
     }
 
     /// Standbys take the places of serving pods whose nodes are about to be taken and that a disruption budget keeps from being
     /// evicted. Those that could be evicted have been replaced already.
-    pub(super) fn cover_warned(&mut self, agenda: &mut Agenda<Event>) {
+    pub(super) fn cover_warned(&mut self, turn: &mut Turn<'_>) {
         let warned = std::mem::take(&mut self.warned);
         if !self.policy.warm_pool.as_ref().is_some_and(|pool| pool.cover_notices) {
             return;
@@ -251,73 +251,73 @@ impl Cluster<'_> {
             let standby = self.pods.with(Role::Standby, PodState::Standby).next();
             if let (true, Some(standby)) = (is_serving, standby) {
                 self.pods.cover(pod);
-                self.promote(standby, agenda);
+                self.promote(standby, turn);
             }
         }
-        self.reconcile(agenda);
+        self.reconcile(turn);
     }
 
-    fn wait_until_drained(&mut self, pod: PodId, agenda: &mut Agenda<Event>) {
+    fn wait_until_drained(&mut self, pod: PodId, turn: &mut Turn<'_>) {
         let slot = self.pods.slot(pod).expect("a serving pod has a place in the flow");
-        let now = agenda.now();
+        let now = turn.now();
         let empty_at = match self.pods.listing(pod) {
             Listing::Listed => self.flow.drain(slot, now),
             Listing::EmptyAt(known) => Some(known.max(now)),
             Listing::Unlisted => (self.flow.replica_load(slot, now) == (0, 0)).then_some(now),
         };
         if let Some(empty_at) = empty_at {
-            agenda.schedule(empty_at, Event::Drained(pod));
+            turn.schedule(empty_at, Event::Drained(pod));
         }
     }
 
     /// A pod has answered its last request.
-    pub(super) fn pod_is_drained(&mut self, pod: PodId, agenda: &mut Agenda<Event>) {
-        let now = agenda.now();
+    pub(super) fn pod_is_drained(&mut self, pod: PodId, turn: &mut Turn<'_>) {
+        let now = turn.now();
         match self.pods.state(pod) {
             PodState::Draining => {
                 // Its preStop hook may still be running, or its process may not have looked yet.
                 let exits = self.exits_at(pod, now);
                 if now < exits {
-                    agenda.schedule(exits, Event::Drained(pod));
+                    turn.schedule(exits, Event::Drained(pod));
                 } else {
-                    self.end_pod(pod, now);
+                    self.end_pod(pod, turn);
                 }
             }
             PodState::Demoting => {
-                self.leave_flow(pod, now);
+                self.leave_flow(pod, turn);
                 self.pods.set_state(pod, PodState::Standby);
-                self.fleet.set_role(pod, PodRole::Standby, self.in_run(now));
+                turn.fleet.set_role(pod, PodRole::Standby, turn.run_now());
             }
             _ => {}
         }
     }
 
-    pub(super) fn pod_grace_is_over(&mut self, pod: PodId, now: SimTime) {
+    pub(super) fn pod_grace_is_over(&mut self, pod: PodId, turn: &mut Turn<'_>) {
         if self.pods.state(pod) == PodState::Draining {
-            self.end_pod(pod, now);
+            self.end_pod(pod, turn);
         }
     }
 
     /// The pod is gone; its GPU is free.
-    pub(super) fn end_pod(&mut self, pod: PodId, now: SimTime) {
-        self.leave_flow(pod, now);
-        self.fleet.delete_pod(pod, self.pods.ending(pod), self.in_run(now), &mut self.out);
+    pub(super) fn end_pod(&mut self, pod: PodId, turn: &mut Turn<'_>) {
+        self.leave_flow(pod, turn);
+        turn.fleet.delete_pod(pod, self.pods.ending(pod), turn.run_now(), turn.out);
         self.pods.set_gone(pod);
-        self.pipeline.pod_is_gone(pod);
+        turn.pipeline.pod_is_gone(pod);
     }
 
     /// Orders standbys until the pool is full again; lets surplus ones go that have not begun to load.
-    fn refill(&mut self, agenda: &mut Agenda<Event>) {
+    fn refill(&mut self, turn: &mut Turn<'_>) {
         let size = self.standby_size();
         let counts = self.pods.counts(self.controllers.desired);
         let demoting = self.pods.with(Role::Standby, PodState::Demoting).count() as u32;
         let pool = counts.standby + counts.standby_starting + demoting;
-        (pool..size).for_each(|_| self.create_cold(Role::Standby, agenda.now()));
+        (pool..size).for_each(|_| self.create_cold(Role::Standby, turn));
         for _ in size..pool {
             let surplus = self.pods.with(Role::Standby, PodState::Starting).next_back();
             let surplus = surplus.or_else(|| self.pods.with(Role::Standby, PodState::Standby).next_back());
             if let Some(pod) = surplus {
-                self.retire(pod, "surplus", agenda);
+                self.retire(pod, "surplus", turn);
             }
         }
     }

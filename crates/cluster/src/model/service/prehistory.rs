@@ -1,14 +1,10 @@
-//! Before the run: two clocks, and what changes when the prehistory is over.
-//!
-//! The agenda's clock begins with the prehistory, so that requests, metrics and controllers have one time that is never negative. The
-//! fleet lives on the clock of the run and stands still until it begins; everything a record shows is on that clock too.
+//! Before the run: what changes when the prehistory is over.
 
-use engine::Agenda;
 use policy::Action;
 use policy::keda::Setting;
 use units::{PodId, SimDuration, SimTime};
 
-use super::{Cluster, Event};
+use super::Service;
 use crate::flow::{Load, ReplicaStats};
 use crate::spec::SimulationSpec;
 
@@ -24,25 +20,9 @@ pub(super) fn setting(spec: &SimulationSpec, first_poll: SimTime) -> Setting {
     Setting { first_poll, created_s, ..starting }
 }
 
-impl Cluster<'_> {
-    /// An instant of the agenda on the clock of the run.
-    pub(super) fn in_run(&self, time: SimTime) -> SimTime {
-        SimTime::ZERO + time.since(self.origin)
-    }
-
-    /// An instant of the run on the agenda.
-    pub(super) fn on_agenda(&self, time: SimTime) -> SimTime {
-        time.saturating_add(self.spec.prehistory.length)
-    }
-
-    pub(super) fn schedule_begin(&self, agenda: &mut Agenda<Event>) {
-        if self.origin > SimTime::ZERO {
-            agenda.schedule(self.origin.saturating_sub(SimDuration::from_nanos(1)), Event::Begin);
-        }
-    }
-
+impl Service<'_> {
     /// The prehistory is over. What is in the system stays in it; what has been counted is forgotten.
-    pub(super) fn begin(&mut self, now: SimTime) {
+    pub fn begin(&mut self, now: SimTime) {
         let arrived = self.flow.load(now).arrived;
         let load = self.load_of_run(now);
         let mut done: Vec<(PodId, ReplicaStats)> = Vec::new();
@@ -64,7 +44,7 @@ impl Cluster<'_> {
     }
 
     fn remark_on_backlog(&mut self, waiting: u64, arrived: u64) {
-        let arrived_lately = arrived as f64 * BACKLOG.as_secs_f64() / self.spec.prehistory.length.as_secs_f64();
+        let arrived_lately = arrived as f64 * BACKLOG.as_secs_f64() / self.run.prehistory.length.as_secs_f64();
         if waiting as f64 > arrived_lately {
             let replicas = self.actives_at_start;
             self.recorder.remark(format!(
@@ -77,7 +57,7 @@ impl Cluster<'_> {
     /// The first pass of a controller wants another count than the run begins with.
     pub(super) fn remark_on_first_pass(&mut self, controller: &str, before: u32, action: Action) {
         if let Action::Scale(replicas) = action
-            && self.origin > SimTime::ZERO
+            && !self.run.prehistory.length.is_zero()
             && replicas != before
             && before == self.actives_at_start
         {

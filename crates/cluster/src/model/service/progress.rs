@@ -1,20 +1,20 @@
 //! How far a rollout is, what it waits for, and that it gets no further.
 
-use engine::Agenda;
 use record::RolloutStage;
 use units::{PodId, SimTime};
 
 use super::pods::PodState;
+use super::pods::Role;
 use super::rollout::Running;
-use super::{Cluster, Event, Role};
+use super::{Event, Service, Turn};
 use crate::spec::RolloutStrategy;
 
-impl Cluster<'_> {
+impl Service<'_> {
     /// Notes how far the rollout is if that has changed, and says so once if it has not for too long.
-    pub(super) fn follow_rollout(&mut self, agenda: &mut Agenda<Event>) {
-        let now = agenda.now();
+    pub(super) fn follow_rollout(&mut self, turn: &mut Turn<'_>) {
+        let now = turn.now();
         let Some(rollout) = &self.rollout else { return };
-        let stage = self.stage(rollout, now);
+        let stage = self.stage(rollout, turn);
         let last = rollout.life.stages.last();
         let counts = |stage: &RolloutStage| (stage.wanted, stage.new, stage.available, stage.old);
         let has_moved = last.is_none_or(|last| counts(last) != counts(&stage));
@@ -34,7 +34,7 @@ impl Cluster<'_> {
         if has_moved {
             rollout.moved_at = now;
             if let Some(deadline) = deadline {
-                agenda.schedule(now.saturating_add(deadline), Event::Settle);
+                turn.schedule(now.saturating_add(deadline), Event::Settle(self.number));
             }
         }
         if is_news {
@@ -42,24 +42,25 @@ impl Cluster<'_> {
         }
     }
 
-    fn stage(&self, rollout: &Running, now: SimTime) -> RolloutStage {
+    fn stage(&self, rollout: &Running, turn: &Turn<'_>) -> RolloutStage {
+        let now = turn.now();
         let revision = self.sets.revision();
         let is_there = |pod: &PodId| !matches!(self.pods.state(*pod), PodState::Draining | PodState::Gone);
         let actives = || self.pods.living().iter().copied().filter(|&pod| self.pods.role(pod) == Role::Active);
         let is_new = |pod: &PodId| self.pods.revision(*pod) == revision;
         let new = || actives().filter(is_there).filter(is_new);
         RolloutStage {
-            since: self.in_run(now),
+            since: turn.in_run(now),
             wanted: self.controllers.desired,
             new: new().count() as u32,
             available: new().filter(|&pod| self.is_available(pod, now)).count() as u32,
             old: actives().filter(is_there).filter(|pod| !is_new(pod)).count() as u32,
-            waits_for: self.what_it_waits_for(rollout, now),
+            waits_for: self.what_it_waits_for(rollout, turn, now),
         }
     }
 
     /// What must happen before a rollout goes on, a sentence's object each.
-    pub(super) fn what_it_waits_for(&self, rollout: &Running, now: SimTime) -> Vec<String> {
+    pub(super) fn what_it_waits_for(&self, rollout: &Running, turn: &Turn<'_>, now: SimTime) -> Vec<String> {
         let revision = self.sets.revision();
         let count = |is_meant: &dyn Fn(PodId, bool, PodState) -> bool| {
             let actives = self.pods.living().iter().filter(|&&pod| self.pods.role(pod) == Role::Active);
@@ -88,7 +89,7 @@ impl Cluster<'_> {
         let mut waits: Vec<String> = parts
             .map(|(count, what, fate)| format!("{count} {what}{} {fate}", if count == 1 { "" } else { "s" }))
             .collect();
-        waits.extend(rollout.waits_until(now).map(|(what, until)| format!("{what} until {}", self.in_run(until))));
+        waits.extend(rollout.waits_until(now).map(|(what, until)| format!("{what} until {}", turn.in_run(until))));
         waits
     }
 }

@@ -2,12 +2,11 @@
 //!
 //! A pass is made whenever anything of the service has changed. StatefulSets replace their pods in place: see [`super::ordered`].
 
-use engine::Agenda;
 use record::RolloutLife;
 use units::{PodId, SimDuration, SimTime};
 
 use super::pods::{PodState, Role};
-use super::{Cluster, Event};
+use super::{Event, Service, Turn};
 use crate::spec::{CanaryStep, Leeway, Portion, ReplicaOrder, RolloutSpec, RolloutStrategy};
 
 /// Passes at one instant at most: each but the last changes a size, and sizes move one way.
@@ -82,22 +81,23 @@ fn leeway_of(strategy: &RolloutStrategy) -> Leeway {
     }
 }
 
-impl Cluster<'_> {
-    pub(super) fn schedule_rollouts(&self, agenda: &mut Agenda<Event>) {
-        for (index, rollout) in self.service.rollouts.iter().enumerate() {
-            agenda.schedule(self.on_agenda(rollout.at), Event::Rollout(index as u32));
+impl Service<'_> {
+    pub fn schedule_rollouts(&self, turn: &mut Turn<'_>) {
+        for (index, rollout) in self.spec.rollouts.iter().enumerate() {
+            turn.schedule(turn.on_agenda(rollout.at), Event::Rollout(self.number, index));
         }
     }
 
     /// A new template is applied. One that is still being rolled out is an old version from now on.
-    pub(super) fn begin_rollout(&mut self, index: u32, now: SimTime) {
-        let spec = self.service.rollouts[index as usize].clone();
+    pub(super) fn begin_rollout(&mut self, index: usize, turn: &mut Turn<'_>) {
+        let now = turn.now();
+        let spec = self.spec.rollouts[index].clone();
         if let Some(unfinished) = self.rollout.take() {
-            let at = self.in_run(now);
+            let at = turn.in_run(now);
             self.recorder.remark(format!("the rollout before the one at {at} was not over when that began"));
             self.recorder.rollout(unfinished.life);
         }
-        self.fleet.release(spec.image_is_new, spec.model_is_new, self.in_run(now));
+        turn.fleet.release(spec.image_is_new, spec.model_is_new, turn.in_run(now));
         self.sets.begin(self.controllers.desired, leeway_of(&spec.strategy));
         if let RolloutStrategy::Ordered { partition, .. } = spec.strategy {
             self.partition = partition;
@@ -106,20 +106,20 @@ impl Cluster<'_> {
     }
 
     /// Brings the pods in line with the wanted count and the version, as far as that goes at this instant.
-    pub(super) fn settle_workload(&mut self, agenda: &mut Agenda<Event>) {
-        if self.service.order != ReplicaOrder::Parallel {
-            self.settle_ordered(agenda);
+    pub fn settle_workload(&mut self, turn: &mut Turn<'_>) {
+        if self.spec.order != ReplicaOrder::Parallel {
+            self.settle_ordered(turn);
         } else if self.rollout.is_some() {
-            self.settle_sets(agenda);
+            self.settle_sets(turn);
         }
-        self.follow_rollout(agenda);
-        self.note_end_of_rollout(agenda.now());
-        self.wait_for_availability(agenda);
+        self.follow_rollout(turn);
+        self.note_end_of_rollout(turn);
+        self.wait_for_availability(turn);
     }
 
     /// `minReadySeconds`: of the version that is rolled out, else of the workload.
     pub(super) fn min_ready(&self) -> SimDuration {
-        self.rollout.as_ref().map_or(self.service.min_ready, |rollout| rollout.spec.min_ready)
+        self.rollout.as_ref().map_or(self.spec.min_ready, |rollout| rollout.spec.min_ready)
     }
 
     /// Whether a pod has been ready for long enough.
@@ -128,8 +128,8 @@ impl Cluster<'_> {
     }
 
     /// Has the next pod that becomes available by waiting looked at then.
-    fn wait_for_availability(&mut self, agenda: &mut Agenda<Event>) {
-        let (now, min_ready) = (agenda.now(), self.min_ready());
+    fn wait_for_availability(&mut self, turn: &mut Turn<'_>) {
+        let (now, min_ready) = (turn.now(), self.min_ready());
         if min_ready.is_zero() || !self.settles() {
             return;
         }
@@ -137,19 +137,19 @@ impl Cluster<'_> {
         let Some(next) = times.filter(|at| *at > now).min() else { return };
         if next != self.settles_at {
             self.settles_at = next;
-            agenda.schedule(next, Event::Settle);
+            turn.schedule(next, Event::Settle(self.number));
         }
     }
 
-    fn settle_sets(&mut self, agenda: &mut Agenda<Event>) {
+    fn settle_sets(&mut self, turn: &mut Turn<'_>) {
         for _ in 0..PASSES_MAX {
-            self.observe_sets(agenda.now());
-            if !self.plan(agenda) {
+            self.observe_sets(turn.now());
+            if !self.plan(turn) {
                 break;
             }
-            self.apply_sets(agenda);
+            self.apply_sets(turn);
         }
-        self.apply_sets(agenda);
+        self.apply_sets(turn);
     }
 
     fn observe_sets(&mut self, now: SimTime) {
@@ -158,7 +158,7 @@ impl Cluster<'_> {
     }
 
     /// One pass over the sizes; true if there may be more to do at once.
-    fn plan(&mut self, agenda: &mut Agenda<Event>) -> bool {
+    fn plan(&mut self, turn: &mut Turn<'_>) -> bool {
         let Some(mut rollout) = self.rollout.take() else { return false };
         let (leeway, replicas) = (rollout.leeway(), self.controllers.desired);
         let changed = match &rollout.spec.strategy {
@@ -167,15 +167,15 @@ impl Cluster<'_> {
                 let lingers = self.pods.has_older_than(self.sets.revision());
                 self.sets.rescale(replicas, leeway) || self.sets.recreate(lingers)
             }
-            RolloutStrategy::Canary { .. } => self.plan_canary(&mut rollout, agenda),
-            RolloutStrategy::BlueGreen { .. } => self.plan_blue_green(&mut rollout, agenda),
+            RolloutStrategy::Canary { .. } => self.plan_canary(&mut rollout, turn),
+            RolloutStrategy::BlueGreen { .. } => self.plan_blue_green(&mut rollout, turn),
             RolloutStrategy::Ordered { .. } => false,
         };
         self.rollout = Some(rollout);
         changed
     }
 
-    fn plan_canary(&mut self, rollout: &mut Running, agenda: &mut Agenda<Event>) -> bool {
+    fn plan_canary(&mut self, rollout: &mut Running, turn: &mut Turn<'_>) -> bool {
         let RolloutStrategy::Canary { steps, leeway, keeps_stable } = &rollout.spec.strategy else { return false };
         let replicas = self.controllers.desired;
         self.sets.want(replicas);
@@ -201,10 +201,10 @@ impl Cluster<'_> {
         if is_last || (newest.size, newest.available, stable) != (new, new, old) {
             return false;
         }
-        let now = agenda.now();
+        let now = turn.now();
         if let Some(CanaryStep::Pause(length)) = steps.get(rollout.step) {
             let began = *rollout.since.get_or_insert_with(|| {
-                agenda.schedule(now.saturating_add(*length), Event::Settle);
+                turn.schedule(now.saturating_add(*length), Event::Settle(self.number));
                 now
             });
             if now < began.saturating_add(*length) {
@@ -216,11 +216,11 @@ impl Cluster<'_> {
         true
     }
 
-    fn plan_blue_green(&mut self, rollout: &mut Running, agenda: &mut Agenda<Event>) -> bool {
+    fn plan_blue_green(&mut self, rollout: &mut Running, turn: &mut Turn<'_>) -> bool {
         let RolloutStrategy::BlueGreen { preview, promote_after, scale_down_delay } = rollout.spec.strategy else {
             return false;
         };
-        let (now, replicas) = (agenda.now(), self.controllers.desired);
+        let (now, replicas) = (turn.now(), self.controllers.desired);
         self.sets.want(replicas);
         if let Some(promoted) = rollout.promoted {
             let is_kept = now < promoted.saturating_add(scale_down_delay);
@@ -239,29 +239,29 @@ impl Cluster<'_> {
         }
         if resumes.is_none() {
             rollout.previewed = Some(now);
-            agenda.schedule(now.saturating_add(promote_after), Event::Settle);
+            turn.schedule(now.saturating_add(promote_after), Event::Settle(self.number));
             return promote_after.is_zero();
         }
         if !is_resumed {
             return false;
         }
         rollout.promoted = Some(now);
-        agenda.schedule(now.saturating_add(scale_down_delay), Event::Settle);
-        self.switch_over(agenda);
+        turn.schedule(now.saturating_add(scale_down_delay), Event::Settle(self.number));
+        self.switch_over(turn);
         true
     }
 
     /// Requests go to the new pods from now on.
-    fn switch_over(&mut self, agenda: &mut Agenda<Event>) {
+    fn switch_over(&mut self, turn: &mut Turn<'_>) {
         let revision = self.sets.revision();
         let in_state = |state| self.pods.with(Role::Active, state);
         let is_new = |pod: &PodId| self.pods.revision(*pod) == revision;
         let previews: Vec<PodId> = in_state(PodState::Promoting).filter(is_new).collect();
         let old: Vec<PodId> = in_state(PodState::Ready).filter(|pod| !is_new(pod)).collect();
-        previews.into_iter().for_each(|pod| self.enter_flow(pod, agenda));
+        previews.into_iter().for_each(|pod| self.enter_flow(pod, turn));
         for pod in old {
             let slot = self.pods.slot(pod).expect("a serving pod has a place in the flow");
-            let empty_at = self.flow.drain(slot, agenda.now());
+            let empty_at = self.flow.drain(slot, turn.now());
             self.pods.unlist(pod, empty_at);
         }
     }
@@ -275,31 +275,32 @@ impl Cluster<'_> {
     }
 
     /// Makes and deletes pods until every set has as many as it shall.
-    fn apply_sets(&mut self, agenda: &mut Agenda<Event>) {
+    fn apply_sets(&mut self, turn: &mut Turn<'_>) {
         let newest = self.sets.revision();
         for set in self.sets.all().to_vec() {
             let pods = self.pods.actives_of(set.revision);
             for _ in pods..set.size {
-                self.create_cold_of(set.revision, agenda.now());
+                self.create_cold_of(set.revision, turn);
             }
             for _ in set.size..pods {
-                let Some(victim) = self.victim_of(set.revision) else { break };
+                let Some(victim) = self.victim_of(set.revision, turn) else { break };
                 let ending = if set.revision < newest { "rollout" } else { "scale_in" };
-                self.retire(victim, ending, agenda);
+                self.retire(victim, ending, turn);
             }
         }
         self.sets.forget_empty();
     }
 
-    fn victim_of(&self, revision: u32) -> Option<PodId> {
+    fn victim_of(&self, revision: u32, turn: &Turn<'_>) -> Option<PodId> {
         let of_set =
             |state| self.pods.with(Role::Active, state).filter(move |&pod| self.pods.revision(pod) == revision);
         [PodState::Lost, PodState::Starting, PodState::Promoting, PodState::Ready]
             .into_iter()
-            .find_map(|state| self.fleet.victim(of_set(state)))
+            .find_map(|state| turn.fleet.victim(of_set(state)))
     }
 
-    fn note_end_of_rollout(&mut self, now: SimTime) {
+    fn note_end_of_rollout(&mut self, turn: &Turn<'_>) {
+        let now = turn.now();
         let Some(rollout) = &self.rollout else { return };
         let is_over = match rollout.ordered() {
             Some((partition, _)) => self.is_ordered_update_over(partition, now),
@@ -307,24 +308,24 @@ impl Cluster<'_> {
         };
         if is_over {
             let began = rollout.spec.at;
-            let length = SimDuration::from_secs_f64(self.in_run(now).since(began).as_secs_f64().round());
+            let length = SimDuration::from_secs_f64(turn.in_run(now).since(began).as_secs_f64().round());
             self.recorder.remark(format!("the rollout at {began} was over after {length}"));
             // A StatefulSet whose lowest pods stay as they are keeps their version.
             if rollout.ordered().is_none_or(|(partition, _)| partition == 0) {
                 self.sets.settle();
             }
             if let Some(Running { life, .. }) = self.rollout.take() {
-                self.recorder.rollout(RolloutLife { ended: Some(self.in_run(now)), ..life });
+                self.recorder.rollout(RolloutLife { ended: Some(turn.in_run(now)), ..life });
             }
         }
     }
 
     /// A rollout that the end of the run cuts off is said to have been.
-    pub(super) fn remark_on_unfinished_rollout(&mut self, end: SimTime) {
+    pub(super) fn remark_on_unfinished_rollout(&mut self, turn: &Turn<'_>, end: SimTime) {
         let Some(rollout) = self.rollout.take() else { return };
         let (began, wanted) = (rollout.spec.at, self.controllers.desired);
         let ready = self.pods.ready_of(self.sets.revision());
-        let waits = self.what_it_waits_for(&rollout, end);
+        let waits = self.what_it_waits_for(&rollout, turn, end);
         let is_full = matches!(&rollout.spec.strategy, RolloutStrategy::Rolling(leeway) if leeway.of(wanted).1 == 0);
         let advice = match (waits.iter().any(|wait| wait.ends_with("to get a node")), is_full) {
             (true, true) => "; with maxUnavailable 0 no old pod makes way for it: the surge needs a free GPU",

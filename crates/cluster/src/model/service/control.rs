@@ -1,6 +1,5 @@
 //! Controllers: what they see, when they pass, and what their answers do.
 
-use engine::Agenda;
 use policy::fixed::Fixed;
 use policy::hpa::{HorizontalPodAutoscaler, HpaConfig, HpaSpec};
 use policy::keda::{ExternalAnswer, Keda, Setting};
@@ -9,8 +8,8 @@ use policy::{Action, MetricQuery, Observation, Provenance, RateHistory, Recommen
 use units::{SimDuration, SimTime};
 use workload::{Purpose, RateLog, Stream};
 
-use super::{Cluster, Event};
-use crate::metrics::{Answer, ScalerStatus, World};
+use super::{Event, Service, Turn};
+use crate::metrics::{Answer, Asker, ScalerStatus};
 use crate::spec::{ControllerManager, ControllerSpec, ServicePolicy, ServiceSpec, SimulationSpec};
 
 /// A push scaler sees a change within this time: the HTTP add-on's reads its interceptors every 0.5 s and pushes every 0.2 s.
@@ -185,16 +184,16 @@ impl RateHistory for Past<'_> {
     }
 }
 
-impl Cluster<'_> {
+impl Service<'_> {
     /// One pass of controller number `index`.
-    pub(super) fn decide(&mut self, index: usize, agenda: &mut Agenda<Event>) {
-        let now = agenda.now();
+    pub(super) fn decide(&mut self, index: usize, turn: &mut Turn<'_>) {
+        let now = turn.now();
         let period = self.controllers.list[index].schedule().period;
-        agenda.schedule(now + period, Event::Decide(index));
-        let Some(recommendation) = self.pass(index, now) else { return };
-        let is_first = self.controllers.list[index].watches() && now < self.origin + period;
+        turn.schedule(now + period, Event::Decide(self.number, index));
+        let Some(recommendation) = self.pass(index, turn) else { return };
+        let is_first = self.controllers.list[index].watches() && now < turn.origin + period;
         let before = self.controllers.desired;
-        self.carry_out(index, &recommendation, agenda);
+        self.carry_out(index, &recommendation, turn);
         if is_first {
             let name = self.controllers.list[index].name();
             self.remark_on_first_pass(&name, before, recommendation.action);
@@ -202,19 +201,19 @@ impl Cluster<'_> {
     }
 
     /// Push scalers of controller number `index` report; only what is written enters the decision log.
-    pub(super) fn push(&mut self, index: usize, agenda: &mut Agenda<Event>) {
-        let now = agenda.now();
-        if let Some(recommendation) = self.pushed(index, now) {
-            self.carry_out(index, &recommendation, agenda);
+    pub(super) fn push(&mut self, index: usize, turn: &mut Turn<'_>) {
+        let now = turn.now();
+        if let Some(recommendation) = self.pushed(index, turn) {
+            self.carry_out(index, &recommendation, turn);
         }
-        agenda.schedule(now + PUSH_PERIOD, Event::Push(index));
+        turn.schedule(now + PUSH_PERIOD, Event::Push(self.number, index));
     }
 
-    fn carry_out(&mut self, index: usize, recommendation: &Recommendation, agenda: &mut Agenda<Event>) {
-        let now = agenda.now();
+    fn carry_out(&mut self, index: usize, recommendation: &Recommendation, turn: &mut Turn<'_>) {
+        let now = turn.now();
         let before = self.controllers.desired;
         let ready = self.pods.counts(before).ready;
-        self.apply(recommendation);
+        self.apply(recommendation, turn);
         if let (true, Some(scaler)) = (self.controllers.list[index].is_hpa(), &mut self.controllers.scaler) {
             (scaler.current, scaler.desired) = (before, self.controllers.desired);
         }
@@ -227,27 +226,27 @@ impl Cluster<'_> {
         };
         let name = self.controllers.list[index].name();
         self.recorder.decision((now, name), (before, ready), &recommendation.trail, written);
-        self.resize_buffer(before, now);
-        self.reconcile(agenda);
+        self.resize_buffer(before, turn);
+        self.reconcile(turn);
     }
 
     /// Room kept in percent of the replicas follows their number.
-    fn resize_buffer(&mut self, before: u32, now: SimTime) {
+    fn resize_buffer(&mut self, before: u32, turn: &mut Turn<'_>) {
         let wanted = self.controllers.desired;
         if let Some(pause) = self.policy.pause_pods.filter(|pause| pause.percent > 0 && wanted != before) {
-            let now = self.in_run(now);
-            self.fleet.keep_pause_pods(pause.count_at(wanted), now, &mut self.out);
+            turn.fleet.keep_pause_pods(pause.count_at(wanted), turn.run_now(), turn.out);
         }
     }
 
-    fn pushed(&mut self, index: usize, now: SimTime) -> Option<Recommendation> {
+    fn pushed(&mut self, index: usize, turn: &mut Turn<'_>) -> Option<Recommendation> {
+        let now = turn.now();
         let Controller::KedaOperator(keda) = &self.controllers.list[index] else {
             panic!("only a KEDA operator has push scalers");
         };
         let raw = keda.push_queries();
         let load = self.flow.load(now);
         let counts = self.pods.counts(self.controllers.desired);
-        let (answers, provenance) = self.ask(&raw, now);
+        let (answers, provenance) = self.ask(&raw, turn);
         let Controllers { list, floor, history, minutes_before, .. } = &mut self.controllers;
         let Controller::KedaOperator(keda) = &mut list[index] else { return None };
         keda.push(&Observation {
@@ -266,25 +265,19 @@ impl Cluster<'_> {
     }
 
     /// What the metric APIs answer now.
-    fn ask(&mut self, queries: &[MetricQuery], now: SimTime) -> (Vec<Answer>, Vec<Provenance>) {
-        let mut world = World {
-            now,
-            flow: &mut *self.flow,
-            pods: &self.pods,
-            fleet: &self.fleet,
-            desired: self.controllers.desired,
-            scaler: self.controllers.scaler,
-        };
-        self.pipeline.answer_all(queries, &mut world)
+    fn ask(&mut self, queries: &[MetricQuery], turn: &mut Turn<'_>) -> (Vec<Answer>, Vec<Provenance>) {
+        let mut asker = Asker { now: turn.now(), service: self.number, view: self.view() };
+        turn.pipeline.answer_all(queries, &mut asker)
     }
 
     /// What the controller answers; nothing before the run, when it only watches.
-    fn pass(&mut self, index: usize, now: SimTime) -> Option<Recommendation> {
-        let is_rehearsal = now < self.origin;
+    fn pass(&mut self, index: usize, turn: &mut Turn<'_>) -> Option<Recommendation> {
+        let now = turn.now();
+        let is_rehearsal = now < turn.origin;
         let load = self.flow.load(now);
         let counts = self.pods.counts(self.controllers.desired);
         let raw: Vec<MetricQuery> = self.raw_queries(index, now, counts);
-        let (answers, provenance) = self.ask(&raw, now);
+        let (answers, provenance) = self.ask(&raw, turn);
         let Controllers { list, floor, history, minutes_before, .. } = &mut self.controllers;
         let past = Past { log: history, minutes_before: *minutes_before };
         let mut seen = Observation {
@@ -333,12 +326,12 @@ impl Cluster<'_> {
         }
     }
 
-    fn apply(&mut self, recommendation: &Recommendation) {
+    fn apply(&mut self, recommendation: &Recommendation, turn: &mut Turn<'_>) {
         match recommendation.action {
             Action::Hold => {}
             Action::Scale(replicas) => {
                 self.controllers.desired = replicas;
-                self.fleet.want_replicas(replicas);
+                turn.fleet.want_replicas(replicas);
             }
             Action::Floor(replicas) => self.controllers.floor = replicas,
             Action::Standby(replicas) => self.controllers.standby = Some(replicas),

@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use engine::Digest;
 use policy::{Counts, MetricOutcome, Trail};
 use record::{
-    DecisionRow, MetricRow, ReplicaLife, RequestRow, RequestTotals, RolloutLife, RunRecord, ScalingTotals,
-    ServiceRecord, ServiceTotals, StepRow, TimelineRow,
+    DecisionRow, MetricRow, ReplicaLife, RequestRow, RequestTotals, RolloutLife, ScalingTotals, ServiceRecord,
+    ServiceTotals, StepRow, TimelineRow,
 };
 use units::{Cost, PodId, SimDuration, SimTime};
 
 use crate::Keep;
-use crate::fleet::{Fleet, NodeCounts};
+use crate::fleet::NodeCounts;
 use crate::flow::{Load, ReplicaStats, StepLatency};
 use crate::spec::{ServicePolicy, SimulationSpec};
 
@@ -22,7 +21,6 @@ pub(super) struct Recorder {
     keep: Keep,
     step: SimDuration,
     scaling: ScalingTotals,
-    spot_interruptions: u64,
     timeline: Vec<TimelineRow>,
     decisions: Vec<DecisionRow>,
     /// Final statistics of pods that have served: (busy, completed, lost).
@@ -51,7 +49,6 @@ impl Recorder {
             keep,
             step: spec.timeline_step,
             scaling: ScalingTotals::default(),
-            spot_interruptions: 0,
             timeline: Vec::new(),
             decisions: Vec::new(),
             served: BTreeMap::new(),
@@ -101,10 +98,6 @@ impl Recorder {
         if now >= self.measure_from {
             self.scaling.cold_start_ns.push(length.as_nanos());
         }
-    }
-
-    pub(super) fn interruption(&mut self, now: SimTime) {
-        self.spot_interruptions += u64::from(now >= self.measure_from);
     }
 
     /// A pod has left the flow with these statistics.
@@ -200,36 +193,25 @@ impl Recorder {
     /// Forgets the totals of the warm-up; the tables keep it.
     pub(super) fn reset(&mut self, now: SimTime) {
         self.scaling = ScalingTotals { replicas_max: self.ready_since.1, ..ScalingTotals::default() };
-        self.spot_interruptions = 0;
         self.ready_since.0 = now;
         self.tally.reset();
         self.at_max.1 = self.at_max.1.map(|_| now);
     }
 
-    /// The record of the run, save for what the caller knows about itself.
+    /// The record of the service, save for its name. `replicas` are its pods as the fleet saw them.
     pub(super) fn into_record(
         mut self,
         (policy, end): (&ServicePolicy, SimTime),
-        fleet: &mut Fleet,
+        mut replicas: Vec<ReplicaLife>,
         (requests, totals, request_rows): (RequestTotals, ServiceTotals, Vec<RequestRow>),
-        mut digest: Digest,
-    ) -> RunRecord {
-        for word in [requests.arrived, requests.completed, requests.failed(), requests.in_system, totals.slo_met] {
-            digest.fold(word);
-        }
-        digest.fold(totals.latency.digest(0));
-        digest.fold(fleet.ledger().billed().raw() as u64);
+    ) -> ServiceRecord {
         if let (_, Some(since)) = self.at_max {
             self.scaling.at_max_ns += u128::from((end - since).as_nanos());
         }
         let measured = end - self.measure_from;
         let (metrics, told) = self.tally.finish(policy, &self.scaling, measured);
-        // The fleet makes its remarks of the lives that it gives away next.
-        let remarks = fleet.remarks();
-        let (mut replicas, nodes) = if self.keep.tables { fleet.take_lives() } else { (Vec::new(), Vec::new()) };
         replicas.iter_mut().for_each(|life| fill_served(life, &self.served));
-        let replicas_max = self.scaling.replicas_max;
-        let service = ServiceRecord {
+        ServiceRecord {
             name: String::new(),
             requests,
             totals,
@@ -241,16 +223,6 @@ impl Recorder {
             metrics,
             rollouts: self.rollouts,
             remarks: self.remarks.into_iter().chain(told).collect(),
-        };
-        RunRecord {
-            digest: digest.value(),
-            ledger: fleet.ledger().clone(),
-            nodes,
-            spot_interruptions: self.spot_interruptions,
-            replicas_max,
-            services: vec![service],
-            remarks,
-            ..RunRecord::default()
         }
     }
 
