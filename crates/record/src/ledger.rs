@@ -1,4 +1,6 @@
-//! The cost ledger: every billed node-second, attributed to exactly one use, in integers.
+//! The cost ledger: every billed node-second, attributed to exactly one use of at most one service, in integers.
+
+use std::collections::BTreeMap;
 
 use units::{Cost, Usd, UsdPerHour};
 
@@ -110,20 +112,38 @@ pub struct LedgerLine {
     pub amount: Usd,
 }
 
-/// Exact costs by use, purchase option and zone. Cells are raw [`Cost`]s, so any order of adding gives the same total.
+/// What a cell of the ledger is for: use, purchase option, zone, and the service whose pods did it; what no pod did is nobody's.
+type Cell = (GpuUse, Purchase, String, Option<u32>);
+
+/// Exact costs by use, purchase option, zone and service. Cells are raw [`Cost`]s, so any order of adding gives the same total.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CostLedger {
-    cells: std::collections::BTreeMap<(GpuUse, Purchase, String), (Cost, u128)>,
+    cells: BTreeMap<Cell, (Cost, u128)>,
     /// Σ billed time × price, kept apart from the cells so that closing is a check and not a definition.
     billed: Cost,
 }
 
 impl CostLedger {
-    /// Attributes `cost` for `gpu_ns` GPU-nanoseconds to one use.
+    /// Attributes `cost` for `gpu_ns` GPU-nanoseconds to one use by no service in particular.
     pub fn attribute(&mut self, key: (GpuUse, Purchase, &str), cost: Cost, gpu_ns: u128) {
-        let cell = self.cells.entry((key.0, key.1, key.2.to_owned())).or_default();
+        self.attribute_to(None, key, (cost, gpu_ns));
+    }
+
+    /// Attributes cost and GPU-nanoseconds to one use by the pods of a service.
+    pub fn attribute_to(&mut self, service: Option<u32>, key: (GpuUse, Purchase, &str), (cost, gpu_ns): (Cost, u128)) {
+        let cell = self.cells.entry((key.0, key.1, key.2.to_owned(), service)).or_default();
         cell.0 += cost;
         cell.1 += gpu_ns;
+    }
+
+    /// What the pods of a service did costs, exactly; `None` for what none did. All of them together are [`CostLedger::attributed`].
+    pub fn cost_of(&self, service: Option<u32>) -> Cost {
+        self.cells.iter().filter(|(cell, _)| cell.3 == service).map(|(_, amount)| amount.0).sum()
+    }
+
+    /// GPU-nanoseconds of the pods of a service; `None` for those of none.
+    pub fn gpu_ns_of(&self, service: Option<u32>) -> u128 {
+        self.cells.iter().filter(|(cell, _)| cell.3 == service).map(|(_, amount)| amount.1).sum()
     }
 
     /// Books a bill: `price` for `billed`. Every bill must also be attributed.
@@ -138,8 +158,8 @@ impl CostLedger {
 
     /// Adds all of `other`.
     pub fn merge(&mut self, other: &Self) {
-        for ((gpu_use, purchase, zone), &(cost, gpu_ns)) in &other.cells {
-            self.attribute((*gpu_use, *purchase, zone), cost, gpu_ns);
+        for ((gpu_use, purchase, zone, service), &amount) in &other.cells {
+            self.attribute_to(*service, (*gpu_use, *purchase, zone), amount);
         }
         self.billed += other.billed;
     }
@@ -160,32 +180,48 @@ impl CostLedger {
         self.billed.to_usd()
     }
 
-    /// All cells in micro-dollars, adding up to [`CostLedger::total`] exactly: each is rounded down and the micro-dollars left over go
-    /// to the cells with the largest remainders (ties: ledger order).
+    /// All cells in micro-dollars whosesoever they are, adding up to [`CostLedger::total`] exactly: each is rounded down and the
+    /// micro-dollars left over go to the cells with the largest remainders (ties: ledger order).
     pub fn lines(&self) -> Vec<LedgerLine> {
-        let mut lines: Vec<(LedgerLine, u128)> = self
-            .cells
-            .iter()
-            .map(|((gpu_use, purchase, zone), &(cost, gpu_ns))| {
-                let micros = cost.raw() / Cost::PER_MICRO_USD;
-                let line = LedgerLine {
-                    gpu_use: *gpu_use,
-                    purchase: *purchase,
-                    zone: zone.clone(),
-                    gpu_ns,
-                    amount: Usd::from_micros(micros as i64),
-                };
-                (line, cost.raw() % Cost::PER_MICRO_USD)
+        let mut merged: BTreeMap<(GpuUse, Purchase, &str), (Cost, u128)> = BTreeMap::new();
+        for ((gpu_use, purchase, zone, _), &(cost, gpu_ns)) in &self.cells {
+            let cell = merged.entry((*gpu_use, *purchase, zone)).or_default();
+            cell.0 += cost;
+            cell.1 += gpu_ns;
+        }
+        let cells =
+            merged.into_iter().map(|((gpu_use, purchase, zone), amount)| ((gpu_use, purchase, zone, ()), amount));
+        self.rounded(cells).into_iter().map(|(line, ())| line).collect()
+    }
+
+    /// The same service by service: each line with its service, `None` for what is nobody's. They too add up to [`CostLedger::total`].
+    pub fn lines_by_service(&self) -> Vec<(LedgerLine, Option<u32>)> {
+        let cells = self.cells.iter().map(|((gpu_use, purchase, zone, service), &amount)| {
+            ((*gpu_use, *purchase, zone.as_str(), *service), amount)
+        });
+        self.rounded(cells)
+    }
+
+    fn rounded<'a, S>(
+        &self,
+        cells: impl Iterator<Item = ((GpuUse, Purchase, &'a str, S), (Cost, u128))>,
+    ) -> Vec<(LedgerLine, S)> {
+        let mut remainders = Vec::new();
+        let mut lines: Vec<(LedgerLine, S)> = cells
+            .map(|((gpu_use, purchase, zone, service), (cost, gpu_ns))| {
+                remainders.push(cost.raw() % Cost::PER_MICRO_USD);
+                let amount = Usd::from_micros((cost.raw() / Cost::PER_MICRO_USD) as i64);
+                (LedgerLine { gpu_use, purchase, zone: zone.to_owned(), gpu_ns, amount }, service)
             })
             .collect();
         let floor: Usd = lines.iter().map(|(line, _)| line.amount).sum();
         let left_over = (self.total() - floor).as_micros() as usize;
         let mut by_remainder: Vec<usize> = (0..lines.len()).collect();
-        by_remainder.sort_by_key(|&index| std::cmp::Reverse(lines[index].1));
+        by_remainder.sort_by_key(|&index| std::cmp::Reverse(remainders[index]));
         for &index in by_remainder.iter().take(left_over) {
             lines[index].0.amount += Usd::from_micros(1);
         }
-        lines.into_iter().map(|(line, _)| line).collect()
+        lines
     }
 
     /// Σ GPU-nanoseconds over all uses.
@@ -214,6 +250,26 @@ mod tests {
             let sum: Usd = ledger.lines().iter().map(|line| line.amount).sum();
             prop_assert_eq!(sum, ledger.total());
         }
+    }
+
+    #[test]
+    fn each_service_has_its_part_and_the_parts_add_up() {
+        let mut ledger = CostLedger::default();
+        let hour = SimDuration::from_secs(3_600);
+        for (service, gpu_use) in
+            [(Some(0), GpuUse::ServingBusy), (Some(1), GpuUse::ServingBusy), (None, GpuUse::Unallocated)]
+        {
+            let price = UsdPerHour::from_micros(1_000_003);
+            ledger.bill(price, hour);
+            ledger.attribute_to(service, (gpu_use, Purchase::Spot, "a"), (price.cost_of(hour), 1));
+        }
+        assert_eq!(ledger.lines().len(), 2, "uses are one line whosesoever they are");
+        let parts = ledger.lines_by_service();
+        assert_eq!(parts.iter().map(|(line, _)| line.amount).sum::<Usd>(), ledger.total());
+        assert_eq!(parts.iter().filter(|(_, service)| *service == Some(1)).count(), 1);
+        let costs = [Some(0), Some(1), None].map(|service| ledger.cost_of(service));
+        assert_eq!(costs.into_iter().sum::<Cost>(), ledger.attributed());
+        assert_eq!(costs[1].to_usd().to_string(), "1.000003");
     }
 
     #[test]

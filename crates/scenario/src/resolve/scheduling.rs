@@ -226,14 +226,14 @@ impl Context<'_> {
                 let Some(each) = requested(pod, resource) else { continue };
                 let hard_text =
                     if resource.ends_with("memory") { Bytes(hard.units()).to_string() } else { plain(*hard) };
-                let pods = u64::try_from(hard.0).unwrap_or(0) / each.max(1);
-                let pods = u32::try_from(pods).unwrap_or(u32::MAX);
                 let what = format!("{title}: {resource} of {hard_text}");
-                if pods == 0 {
-                    let reason = format!("{what} lets no pod of the service exist");
+                let key = format!("{namespace}/{what}");
+                let quota = PodQuota { key, hard: u64::try_from(hard.0).unwrap_or(0), each, what };
+                if quota.pods() == 0 {
+                    let reason = format!("{} lets no pod of the service exist", quota.what);
                     return Err(ScenarioError::Inconsistent { at: document.node.locate("spec.hard"), reason });
                 }
-                quotas.push(PodQuota { pods, what });
+                quotas.push(quota);
             }
         }
         Ok(quotas)
