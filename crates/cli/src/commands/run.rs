@@ -78,7 +78,8 @@ fn load(args: &Run) -> Result<Loaded> {
     let (documents, overrides) = inputs::documents(&args.scenario)?;
     let with = |time: &str| {
         let warm_up = ("run.warmUp".to_owned(), time.to_owned());
-        documents.load(&overrides.iter().cloned().chain([warm_up]).collect::<Vec<_>>()).or_input()
+        let overrides: Vec<_> = overrides.iter().cloned().chain([warm_up]).collect();
+        inputs::runnable(documents.load(&overrides).or_input()?)
     };
     if warm_up != "auto" {
         return with(warm_up);

@@ -4,9 +4,11 @@ use record::Purchase;
 use units::{Millicores, NodeId, SimDuration, SimTime};
 
 use super::Fleet;
+use super::class::Class;
 use super::event::{FleetEvent, Out};
 use super::node::{Node, NodeState};
 use super::pod::PodRole;
+use super::room;
 use crate::spec::{ClusterAutoscalerSpec, NodeManager};
 
 /// A group that failed is left alone this long, twice as long each time up to the second; a failure longer ago than the third is forgotten.
@@ -72,10 +74,13 @@ impl Fleet {
     /// Raises the size of one group by what the waiting pods need. Groups are tried by priority (their weight); among equals the one
     /// that wastes least.
     fn scale_group_up(&mut self, on_demand: bool, out: &mut Out) -> bool {
-        let class = usize::from(on_demand);
-        let headroom = if on_demand { 0 } else { self.headroom_missing() };
-        let waiting = self.unplanned[class].len() as u32 + headroom;
-        if waiting == 0 || self.is_expendable() || self.has_only_new(on_demand) {
+        if self.classes.len() > 1 {
+            return self.scale_group_up_for_all(on_demand, out);
+        }
+        let queue = usize::from(on_demand);
+        let headroom = if on_demand { 0 } else { self.headroom_missing()[0] };
+        let waiting = self.classes[0].unplanned[queue].len() as u32 + headroom;
+        if waiting == 0 || self.is_expendable(0) || self.has_only_new(queue) {
             return false;
         }
         let options = self.pool_order.iter().filter_map(|&pool| self.group_option(pool, on_demand, waiting));
@@ -87,19 +92,27 @@ impl Fleet {
         for _ in 0..best.nodes {
             let node = self.launch(&best.candidates, out);
             for _ in 0..best.slots {
-                let Some(pod) = self.unplanned[class].first().copied() else { break };
+                let Some(pod) = self.classes[0].unplanned[queue].first().copied() else { break };
                 self.nominate(pod, node);
             }
         }
         true
     }
 
-    /// Whether all pods of a class that wait are so new that a scan leaves them to the scheduler: younger than 2 s, or than 30 s if they
-    /// ask for GPUs (`core/static_autoscaler.go`: `allPodsAreNew`).
-    fn has_only_new(&self, on_demand: bool) -> bool {
-        let least = if self.classes[0].pod.gpus > 0 { NEW_GPU_POD } else { NEW_POD };
-        let oldest = self.unplanned[usize::from(on_demand)].iter().map(|&pod| self.pods[pod].created).min();
-        oldest.is_some_and(|created| self.now.since(created) < least)
+    /// Marks that a group grows now.
+    pub(super) fn note_scale_up(&mut self) {
+        self.autoscaler.last_scale_up = Some(self.now);
+    }
+
+    /// Whether all pods of a queue that wait are so new that a scan leaves them to the scheduler: the oldest younger than 2 s, or the
+    /// oldest that asks for GPUs than 30 s (`core/static_autoscaler.go`: `allPodsAreNew`).
+    pub(super) fn has_only_new(&self, queue: usize) -> bool {
+        let oldest = |of: &dyn Fn(&Class) -> bool| {
+            let classes = self.classes.iter().filter(|class| of(class));
+            classes.flat_map(|class| &class.unplanned[queue]).map(|&pod| self.pods[pod].created).min()
+        };
+        let is_newer = |created: Option<SimTime>, than| created.is_some_and(|created| self.now.since(created) < than);
+        is_newer(oldest(&|_| true), NEW_POD) || is_newer(oldest(&|class| class.pod.gpus > 0), NEW_GPU_POD)
     }
 
     /// Whether the node group is left alone after a failure.
@@ -113,18 +126,14 @@ impl Fleet {
             return None;
         }
         let mut candidates: Vec<usize> =
-            self.pool_offers[pool].iter().copied().filter(|&offer| self.is_eligible(offer, on_demand)).collect();
-        // The group itself knows how to fall back: reserved, spot, on-demand, in one request.
-        let preference = |purchase| [Purchase::Reserved, Purchase::Spot].iter().position(|&first| first == purchase);
-        candidates.sort_by_key(|&offer| {
-            let of = &self.offers[offer];
-            (preference(of.spec.purchase).unwrap_or(2), of.price(), of.in_use, offer)
-        });
+            self.pool_offers[pool].iter().copied().filter(|&offer| self.is_eligible(0, offer, on_demand)).collect();
+        self.sort_for_group(&mut candidates);
         // A group's nodes are taken to be alike: the first is the template.
-        let placeable = self.keep_placeable(&mut candidates, &[]);
+        let placeable = self.keep_placeable(0, &mut candidates, &[]);
         let template = &self.offers[*candidates.first()?];
-        candidates.retain(|&offer| self.offers[offer].slots >= template.slots);
-        let slots = self.takes_each(template.slots).min(placeable);
+        let template_slots = self.slots(0, *candidates.first()?);
+        candidates.retain(|&offer| self.slots(0, offer) >= template_slots);
+        let slots = self.takes_each(0, template_slots).min(placeable);
         // Where the other pods are decides over the next node: one at a time.
         let most = if placeable == u32::MAX { u32::MAX } else { self.nodes_at_once() };
         let room = self.room().nodes_of(pool, template).min(most);
@@ -150,25 +159,36 @@ impl Fleet {
         Some(GroupOption { priority, waste, slots, candidates, nodes })
     }
 
+    /// In the order in which a group falls back, in one request: reserved, spot, on-demand.
+    pub(super) fn sort_for_group(&self, candidates: &mut [usize]) {
+        let preference = |purchase| [Purchase::Reserved, Purchase::Spot].iter().position(|&first| first == purchase);
+        candidates.sort_by_key(|&offer| {
+            let of = &self.offers[offer];
+            (preference(of.spec.purchase).unwrap_or(2), of.price(), of.in_use, offer)
+        });
+    }
+
     /// How many nodes one scan may add where placement rules bind: any number if they are about single nodes.
-    fn nodes_at_once(&self) -> u32 {
-        if self.topology.is_by_node() { u32::MAX } else { 1 }
+    pub(super) fn nodes_at_once(&self) -> u32 {
+        if self.classes.iter().all(|class| class.topology.is_by_node()) { u32::MAX } else { 1 }
     }
 
     /// Starts and stops the clocks of nodes that are not needed: little used, and their pods fit elsewhere.
     fn note_unneeded(&mut self, spec: &ClusterAutoscalerSpec) {
+        if self.classes.len() > 1 {
+            return self.note_unneeded_of_all(spec);
+        }
         let live: Vec<NodeId> = self.live.iter().copied().collect();
-        let waiting =
-            self.pending.iter().map(std::collections::BTreeSet::len).sum::<usize>() as u32 + self.pauses_waiting;
-        let mut spare = self.slots_open.saturating_sub(waiting);
+        let waiting = self.classes[0].waiting() + self.classes[0].pauses_waiting;
+        let mut spare = self.classes[0].slots_open.saturating_sub(waiting);
         for node in live {
-            let own = self.open_slots(node);
+            let own = self.open_slots(0, node);
             let pods = self.nodes[node.index()].used();
             let elsewhere = spare.saturating_sub(own);
-            let fits = if self.topology.is_empty() {
+            let fits = if self.classes[0].topology.is_empty() {
                 pods <= elsewhere
             } else {
-                self.plan_map(&[node]).missing_after(pods, |_| true) == 0
+                self.plan_map(0, &[node]).missing_after(pods, |_| true) == 0
             };
             if self.is_removable(node, spec) && fits {
                 self.nodes[node.index()].unneeded_since.get_or_insert(self.now);
@@ -181,13 +201,13 @@ impl Fleet {
     }
 
     /// Utilization below the threshold (GPUs only, as on any GPU group), and nothing that pins the node.
-    fn is_removable(&self, node: NodeId, spec: &ClusterAutoscalerSpec) -> bool {
+    pub(super) fn is_removable(&self, node: NodeId, spec: &ClusterAutoscalerSpec) -> bool {
         let state = &self.nodes[node.index()];
         let offer = &self.offers[state.offer];
-        let used = f64::from(state.used() * self.classes[0].pod.gpus);
+        let used = state.held[room::GPUS] as f64;
         state.state == NodeState::Up
             && !state.warned
-            && (!self.classes[0].pod.scheduling.pins_node || state.pods.is_empty())
+            && !state.pods.iter().any(|&pod| self.class(pod).pod.scheduling.pins_node)
             && used / f64::from(offer.spec.gpus.max(1)) < spec.gpu_utilization_threshold
             && self.pool_nodes[offer.pool] > self.spec.pools[offer.pool].nodes_min
             && state.pods.iter().all(|&pod| self.pods[pod].role == PodRole::Active && self.may_evict(pod))
@@ -279,17 +299,18 @@ impl Fleet {
 }
 
 /// A group that could grow.
-struct GroupOption {
-    priority: u32,
-    waste: f64,
-    slots: u32,
-    candidates: Vec<usize>,
-    nodes: u32,
+pub(super) struct GroupOption {
+    pub priority: u32,
+    pub waste: f64,
+    /// Pods each of its nodes is for.
+    pub slots: u32,
+    pub candidates: Vec<usize>,
+    pub nodes: u32,
 }
 
 impl GroupOption {
     /// Better options first: higher priority, then less waste.
-    fn compare(one: &Self, other: &Self) -> std::cmp::Ordering {
+    pub fn compare(one: &Self, other: &Self) -> std::cmp::Ordering {
         other.priority.cmp(&one.priority).then(one.waste.total_cmp(&other.waste))
     }
 }

@@ -10,7 +10,7 @@ use workload::{Purpose, Stream};
 use super::Fleet;
 use super::dice::{draw, time_part};
 use super::event::{FleetEvent, LoadPart, Notice, Out};
-use super::node::ImageState;
+use super::images::ImageState;
 use super::pod::{self, PodPhase, PodRole};
 use super::transfer::Owner;
 use crate::spec::PhaseSpec;
@@ -28,7 +28,7 @@ impl Fleet {
         self.draw_lengths(pod, pod::entity(pod));
         self.draw_ticks(pod);
         let node = self.node_of(pod);
-        match self.nodes[node.index()].image {
+        match self.nodes[node.index()].images[self.class(pod).image].state {
             ImageState::Present => self.start_container(pod, out),
             ImageState::Pulling => self.enter_phase(pod, PodPhase::ImagePull),
             ImageState::Absent => self.pull_image(pod, node, out),
@@ -47,28 +47,30 @@ impl Fleet {
 
     fn pull_image(&mut self, pod: PodId, node: NodeId, out: &mut Out) {
         let fixed = self.pods[pod].lengths[IMAGE];
-        self.nodes[node.index()].image = ImageState::Pulling;
+        let image = self.class(pod).image;
+        self.nodes[node.index()].images[image].state = ImageState::Pulling;
         self.enter_phase(pod, PodPhase::ImagePull);
         let phase = self.class(pod).cold_start.image_pull.clone();
         // The unpacking of a transfer waits in the length until the bytes are there.
-        self.nodes[node.index()].unpack = fixed;
-        if !self.start_transfer(&phase, Owner::Image(node), node, out) {
-            self.after(fixed, FleetEvent::ImagePulled(node), out);
+        self.nodes[node.index()].images[image].unpack = fixed;
+        if !self.start_transfer(&phase, Owner::Image(node, image as u32), node, out) {
+            self.after(fixed, FleetEvent::ImagePulled(node, image as u32), out);
         }
     }
 
     /// The image is there: every pod that waited for it starts its containers.
-    pub(super) fn on_image_pulled(&mut self, node: NodeId, out: &mut Out) {
+    pub(super) fn on_image_pulled(&mut self, node: NodeId, image: usize, out: &mut Out) {
         if self.nodes[node.index()].ended.is_some() {
             return;
         }
-        let is_old = std::mem::take(&mut self.nodes[node.index()].pulls_old_image);
-        self.nodes[node.index()].image = if is_old { ImageState::Absent } else { ImageState::Present };
+        let on_node = &mut self.nodes[node.index()].images[image];
+        let is_old = std::mem::take(&mut on_node.pulls_old);
+        on_node.state = if is_old { ImageState::Absent } else { ImageState::Present };
         let waiting: Vec<PodId> = self.nodes[node.index()]
             .pods
             .iter()
             .copied()
-            .filter(|&pod| self.pods[pod].phase == PodPhase::ImagePull)
+            .filter(|&pod| self.pods[pod].phase == PodPhase::ImagePull && self.class(pod).image == image)
             .collect();
         for pod in waiting {
             self.start_container(pod, out);
@@ -88,7 +90,7 @@ impl Fleet {
         if !downloads_first {
             self.watch_container(pod, out);
         }
-        let has_snapshot = self.nodes[node.index()].has_snapshot;
+        let has_snapshot = self.nodes[node.index()].classes[pod.service()].has_snapshot;
         if self.class(pod).cold_start.restore.as_ref().is_some_and(|restore| restore.everywhere || has_snapshot) {
             if downloads_first {
                 self.watch_container(pod, out);
@@ -150,7 +152,10 @@ impl Fleet {
     /// Bytes have arrived; the fixed part of their phase follows.
     pub(super) fn on_transferred(&mut self, owner: Owner, out: &mut Out) {
         match owner {
-            Owner::Image(node) => self.after(self.nodes[node.index()].unpack, FleetEvent::ImagePulled(node), out),
+            Owner::Image(node, image) => {
+                let unpack = self.nodes[node.index()].images[image as usize].unpack;
+                self.after(unpack, FleetEvent::ImagePulled(node, image), out);
+            }
             Owner::Cache(node) => {
                 let fixed = self.cache_fill_length(node);
                 self.after(fixed, FleetEvent::CacheFilled(node), out);
@@ -209,7 +214,7 @@ impl Fleet {
     /// Readiness is seen by the first probe after warm-up.
     fn await_probe(&mut self, pod: PodId, out: &mut Out) {
         let node = self.node_of(pod);
-        self.nodes[node.index()].has_snapshot = true;
+        self.nodes[node.index()].classes[pod.service()].has_snapshot = true;
         out.tell(Notice::Loaded { pod });
         self.enter_phase(pod, PodPhase::Readiness);
         let seen = self.ready_seen_at(pod);
@@ -250,15 +255,16 @@ impl Fleet {
             state.close_span(name, now);
         }
         let after = (state.gpu_use(), state.is_healthy(), state.is_expected());
-        self.healthy = self.healthy + u32::from(after.1) - u32::from(before.1);
-        self.expected = self.expected + u32::from(after.2) - u32::from(before.2);
+        let class = &mut self.classes[pod.service()];
+        class.healthy = class.healthy + u32::from(after.1) - u32::from(before.1);
+        class.expected = class.expected + u32::from(after.2) - u32::from(before.2);
         if let Some(node) = state.node.filter(|_| before.0 != after.0) {
             let meter = &mut self.nodes[node.index()].meter;
             if before.0 != GpuUse::Unallocated {
-                meter.free(before.0, gpus, now);
+                meter.free((pod.service(), before.0), gpus, now);
             }
             if after.0 != GpuUse::Unallocated {
-                meter.take(after.0, gpus, now);
+                meter.take((pod.service(), after.0), gpus, now);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Karpenter's disruption loop: empty nodes go, and nodes whose pods fit elsewhere or on something cheaper.
 //!
-//! All pods of the service ask for the same, so "do its pods fit elsewhere" is a comparison of numbers of slots.
+//! Pods of one class all ask for the same: whether those of a node fit elsewhere is a comparison of numbers of slots. Where there are
+//! several, they are placed one after the other on what room there would be.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,9 +9,11 @@ use record::Purchase;
 use units::{NodeId, SimDuration, SimTime, UsdPerHour};
 
 use super::Fleet;
+use super::class::Class;
 use super::event::{FleetEvent, Out};
 use super::node::NodeState;
 use super::pod::PodRole;
+use super::rooms::Counts;
 use crate::spec::{Consolidation, DisruptionBudget, NodePoolSpec};
 
 /// Pause of the loop when there was nothing to do.
@@ -153,6 +156,7 @@ impl Fleet {
                 for &node in &nodes {
                     self.nodes[node.index()].tainted = true;
                     self.reindex(node);
+                    self.drop_preemptors(node);
                 }
                 let node = self.launch(&offers, out);
                 self.nodes[node.index()].reserved = true;
@@ -194,11 +198,14 @@ impl Fleet {
     /// Where the pods of `nodes` go, whatever it costs.
     fn place_pods_of(&self, nodes: &[NodeId]) -> Option<Outcome> {
         let missing = self.missing_without(nodes);
-        if missing == 0 {
+        if missing.iter().all(|&missing| missing == 0) {
             return Some(Outcome::Delete);
         }
-        let (offers, takes) = self.choose(false, missing, &mut self.room())?;
-        (takes >= missing).then_some(Outcome::Replace(offers))
+        if self.classes.len() > 1 {
+            return self.choose_for_all(&missing).map(Outcome::Replace);
+        }
+        let (offers, takes) = self.choose(0, (false, missing[0]), &mut self.room())?;
+        (takes >= missing[0]).then_some(Outcome::Replace(offers))
     }
 
     /// Whether some node would be looked at but for a budget.
@@ -235,11 +242,11 @@ impl Fleet {
     }
 
     fn find_one(&self, ranked: Vec<NodeId>) -> Option<Command> {
-        // Nodes of one offering with equally many pods are alike: what holds for one holds for all.
+        // Nodes of one offering with equally many pods of each class are alike: what holds for one holds for all.
         let mut hopeless = BTreeSet::new();
         let node = self.within_budgets_each(ranked, Reason::Underutilized).into_iter().find(|&node| {
             let state = &self.nodes[node.index()];
-            let kind = (state.offer, state.used());
+            let kind = (state.offer, state.load());
             if hopeless.contains(&kind) {
                 return false;
             }
@@ -307,7 +314,9 @@ impl Fleet {
 
     /// A node ordered for pods that are still on nodes to be drained is left alone until they come.
     fn is_reserved(&self, node: NodeId) -> bool {
-        self.nodes[node.index()].reserved && (self.disruption.replacements.contains_key(&node) || self.displaced() > 0)
+        self.nodes[node.index()].reserved
+            && (self.disruption.replacements.contains_key(&node)
+                || self.displaced().iter().any(|&displaced| displaced > 0))
     }
 
     /// When `consolidateAfter` has passed since the node's last pod event; never if its pool consolidates nothing.
@@ -380,14 +389,11 @@ impl Fleet {
     /// Whether the pods of `nodes` fit elsewhere, or with one new node that is cheaper than all of `nodes` together.
     fn simulate(&self, nodes: &[NodeId]) -> Option<Outcome> {
         let missing = self.missing_without(nodes);
-        let outcome = if missing == 0 {
+        let outcome = if missing.iter().all(|&missing| missing == 0) {
             Outcome::Delete
         } else {
-            let mut offers = self.cheaper(nodes, missing);
-            if !self.topology.is_empty() {
-                let takes = self.keep_placeable(&mut offers, nodes);
-                offers.retain(|&offer| takes.min(self.takes_each(self.offers[offer].slots)) >= missing);
-            }
+            let mut offers = self.cheaper(nodes, &missing);
+            self.keep_hosts_of(&mut offers, &missing, nodes);
             if offers.is_empty() {
                 return None;
             }
@@ -396,20 +402,47 @@ impl Fleet {
         self.is_worth_it(nodes, &outcome).then_some(outcome)
     }
 
-    /// How many of the pods of `nodes` find no room on others.
-    fn missing_without(&self, nodes: &[NodeId]) -> u32 {
-        let pods: u32 = nodes.iter().map(|node| self.nodes[node.index()].used()).sum();
+    /// Leaves the offerings whose nodes the placement rules of all classes permit to take so many pods.
+    pub(super) fn keep_hosts_of(&self, offers: &mut Vec<usize>, pods: &[u32], leaving: &[NodeId]) {
+        for (class, &pods) in pods.iter().enumerate() {
+            if pods > 0 && !self.classes[class].topology.is_empty() {
+                let takes = self.keep_placeable(class, offers, leaving);
+                offers.retain(|&offer| takes.min(self.takes_each(class, self.slots(class, offer))) >= pods);
+            }
+        }
+    }
+
+    /// How many of the pods of `nodes`, by class, find no room on others.
+    fn missing_without(&self, nodes: &[NodeId]) -> Counts {
         // Pods that already wait, or are about to be evicted elsewhere, go first.
-        let waiting =
-            self.pending.iter().map(BTreeSet::len).sum::<usize>() as u32 + self.displaced() + self.pauses_waiting;
-        if !self.topology.is_empty() {
-            let mut map = self.plan_map(nodes);
+        let mut waiting = self.displaced();
+        for (waiting, class) in waiting.iter_mut().zip(&self.classes) {
+            *waiting += class.waiting() + class.pauses_waiting;
+        }
+        if self.classes.len() == 1 {
+            return Counts::from_elem(self.missing_alone(nodes, waiting[0]), 1);
+        }
+        let mut pods = Counts::from_elem(0, self.classes.len());
+        for node in nodes {
+            let on_node = self.nodes[node.index()].classes.iter();
+            pods.iter_mut().zip(on_node).for_each(|(pods, on_node)| *pods += on_node.used());
+        }
+        let mut rooms = self.rooms(nodes);
+        rooms.place_all(&waiting, |_| true);
+        rooms.place_all(&pods, |node| self.receives(node))
+    }
+
+    /// The same for pods of the only class: what counts is numbers of slots.
+    fn missing_alone(&self, nodes: &[NodeId], waiting: u32) -> u32 {
+        let pods: u32 = nodes.iter().map(|node| self.nodes[node.index()].used()).sum();
+        if !self.classes[0].topology.is_empty() {
+            let mut map = self.plan_map(0, nodes);
             let is_up = |node: NodeId| self.nodes[node.index()].state == NodeState::Up;
             map.missing_after(waiting, is_up);
             return map.missing_after(pods, |node| is_up(node) && self.receives(node));
         }
-        let own: u32 = nodes.iter().map(|&node| self.open_slots(node)).sum();
-        let open = self.slots_open - own;
+        let own: u32 = nodes.iter().map(|&node| self.open_slots(0, node)).sum();
+        let open = self.classes[0].slots_open - own;
         let fresh = self.fresh_slots(nodes);
         let taken = waiting.saturating_sub(fresh);
         pods.saturating_sub((open - fresh).saturating_sub(taken))
@@ -418,8 +451,8 @@ impl Fleet {
     /// Free slots of other nodes than `leaving` whose own window since their last pod event is not over.
     fn fresh_slots(&self, leaving: &[NodeId]) -> u32 {
         let is_fresh = |node: &&NodeId| !leaving.contains(node) && !self.receives(**node);
-        let open = self.open.iter().flatten().map(|(_, node)| node);
-        open.filter(is_fresh).map(|&node| self.open_slots(node)).sum()
+        let open = self.classes[0].open.iter().flatten().map(|(_, node)| node);
+        open.filter(is_fresh).map(|&node| self.open_slots(0, node)).sum()
     }
 
     /// Whether a pod moved by consolidation may go to `node`: not while the node's own `consolidateAfter` has not passed since its last
@@ -465,29 +498,28 @@ impl Fleet {
     /// One for the node and about one for each pod, more for those of high priority and none for those of very low.
     fn disruption_cost(&self, node: NodeId) -> f64 {
         let state = &self.nodes[node.index()];
-        let of_pod = (1.0 + f64::from(self.classes[0].pod.priority) / f64::from(1 << 25)).clamp(0.0, 10.0);
-        1.0 + state.pods.len() as f64 * of_pod + f64::from(state.pauses)
+        let of_pod = |class: &Class| (1.0 + f64::from(class.pod.priority) / f64::from(1 << 25)).clamp(0.0, 10.0);
+        let pods = state.classes.iter().zip(&self.classes);
+        pods.fold(1.0, |sum, (on_node, class)| {
+            sum + f64::from(on_node.pods) * of_pod(class) + f64::from(on_node.pauses)
+        })
     }
 
-    /// Free slots of a node that is up and takes pods.
-    pub(super) fn open_slots(&self, node: NodeId) -> u32 {
-        let state = &self.nodes[node.index()];
-        if state.open_key.is_some() { self.offers[state.offer].slots - state.used() } else { 0 }
+    /// Free slots for a class of a node that is up and takes pods.
+    pub(super) fn open_slots(&self, class: usize, node: NodeId) -> u32 {
+        self.nodes[node.index()].classes[class].listed_slots
     }
 
-    /// Offerings with `slots` slots that cost less than `nodes` do now, all of one purchase option, cheapest first.
-    fn cheaper(&self, nodes: &[NodeId], slots: u32) -> Vec<usize> {
+    /// Offerings that hold so many pods and cost less than `nodes` do now, all of one purchase option, cheapest first.
+    fn cheaper(&self, nodes: &[NodeId], pods: &[u32]) -> Vec<usize> {
         let offer_of = |node: &NodeId| &self.offers[self.nodes[node.index()].offer];
         let total: u64 = nodes.iter().map(|node| offer_of(node).choice_price().as_micros()).sum();
         let room = self.room();
-        let steps = (0..self.steps).flat_map(|step| self.pool_order.iter().map(move |&pool| (step, pool)));
+        let most = self.classes.iter().map(|class| class.steps).max().unwrap_or(1);
+        let steps = (0..most).flat_map(|step| self.pool_order.iter().map(move |&pool| (step, pool)));
+        let first = pods.iter().position(|&pods| pods > 0).unwrap_or(0);
         for (step, pool) in steps {
-            let fits = |&offer: &usize| {
-                self.is_eligible(offer, false)
-                    && self.offers[offer].is_at(step)
-                    && self.offers[offer].slots >= slots
-                    && room.has(pool, &self.offers[offer])
-            };
+            let fits = |&offer: &usize| self.hosts(offer, pods, step) && room.has(pool, &self.offers[offer]);
             let hosts: Vec<usize> = self.pool_offers[pool].iter().copied().filter(fits).collect();
             if hosts.is_empty() {
                 continue;
@@ -510,7 +542,7 @@ impl Fleet {
             if nodes.iter().all(|node| offer_of(node).spec.purchase == Purchase::Spot) && cheaper.iter().any(is_spot) {
                 return Vec::new();
             }
-            cheaper = self.one_purchase(cheaper);
+            cheaper = self.one_purchase(first, cheaper);
             return cheaper;
         }
         Vec::new()

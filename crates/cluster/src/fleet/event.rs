@@ -27,8 +27,8 @@ pub enum FleetEvent {
     Boot(NodeId),
     /// GPUs allocatable.
     DevicePlugin(NodeId),
-    /// The image is on the node and unpacked.
-    ImagePulled(NodeId),
+    /// The image of that number is on the node and unpacked.
+    ImagePulled(NodeId, u32),
     /// The DaemonSet that fills the node's model cache is done.
     CacheFilled(NodeId),
     /// That DaemonSet looks again what is missing.

@@ -46,7 +46,7 @@ impl Fleet {
 
     fn lacks_gpu_label(&self, pool: usize) -> bool {
         matches!(self.spec.manager, NodeManager::ClusterAutoscaler(_))
-            && self.classes[0].pod.gpus > 0
+            && self.classes.iter().any(|class| class.pod.gpus > 0)
             && self.spec.pools.get(pool).is_some_and(|pool| pool.rules.lacks_gpu_label)
     }
 }

@@ -72,8 +72,8 @@ impl Groups {
     }
 
     /// See [`Fleet::keep_standbys_on_demand`].
-    pub fn keep_standbys_on_demand(&mut self, on_demand: bool) {
-        self.fleet.keep_standbys_on_demand(on_demand);
+    pub fn keep_standbys_on_demand(&mut self, service: usize, on_demand: bool) {
+        self.fleet.keep_standbys_on_demand(service, on_demand);
     }
 
     /// See [`Fleet::start_calendar_at`].
@@ -158,8 +158,8 @@ impl Groups {
     }
 
     /// See [`Fleet::want_replicas`].
-    pub fn want_replicas(&mut self, replicas: u32) {
-        self.fleet.want_replicas(replicas.saturating_mul(self.rules[0].0.size));
+    pub fn want_replicas(&mut self, service: usize, replicas: u32) {
+        self.fleet.want_replicas(service, replicas.saturating_mul(self.rules[service].0.size));
     }
 
     /// See [`Fleet::ledger`].
@@ -173,30 +173,30 @@ impl Groups {
     }
 
     /// See [`Fleet::preempt_after`].
-    pub fn preempt_after(&mut self, preemption: SimDuration) {
-        self.fleet.preempt_after(preemption);
+    pub fn preempt_after(&mut self, service: usize, preemption: SimDuration) {
+        self.fleet.preempt_after(service, preemption);
     }
 
     /// See [`Fleet::keep_room_only`].
-    pub fn keep_room_only(&mut self, is_room: bool) {
-        self.fleet.keep_room_only(is_room);
+    pub fn keep_room_only(&mut self, service: usize, is_room: bool) {
+        self.fleet.keep_room_only(service, is_room);
     }
 
     /// See [`Fleet::keep_pause_pods`]: a pause pod holds the place of one pod.
-    pub fn keep_pause_pods(&mut self, count: u32, now: SimTime, out: &mut Out) {
+    pub fn keep_pause_pods(&mut self, service: usize, count: u32, now: SimTime, out: &mut Out) {
         let from = out.notices.len();
-        self.fleet.keep_pause_pods(count, now, out);
+        self.fleet.keep_pause_pods(service, count, now, out);
         self.translate(from, out);
     }
 
     /// See [`Fleet::release`].
-    pub fn release(&mut self, image_is_new: bool, model_is_new: bool, now: SimTime) {
-        self.fleet.release(image_is_new, model_is_new, now);
+    pub fn release(&mut self, service: usize, is_new: (bool, bool), now: SimTime) {
+        self.fleet.release(service, is_new, now);
     }
 
     /// See [`Fleet::start_pause_pods`]: a pause pod holds the place of one pod.
-    pub fn start_pause_pods(&mut self, count: u32, now: SimTime, out: &mut Out) {
-        self.fleet.start_pause_pods(count, now, out);
+    pub fn start_pause_pods(&mut self, service: usize, count: u32, now: SimTime, out: &mut Out) {
+        self.fleet.start_pause_pods(service, count, now, out);
     }
 
     /// See [`Fleet::victim`]: replicas rank as their leaders do.

@@ -1,11 +1,14 @@
 //! Karpenter's provisioning window, expiry, and the hard limit of a drain.
 
+use std::collections::BTreeSet;
+
 use units::{NodeId, SimDuration, SimTime};
 
 use super::Fleet;
 use super::event::{FleetEvent, Notice, Out};
 use super::node::NodeState;
 use super::pod::PodPhase;
+use super::rooms::Counts;
 use crate::spec::NodeManager;
 
 /// The provisioning window closes this long after the last new pod, and at the latest this long (second) after the first.
@@ -47,23 +50,28 @@ impl Fleet {
         self.retry_if(is_short || self.has_demand(), out);
     }
 
-    /// Pods on draining nodes that have not been evicted yet.
-    pub(super) fn displaced(&self) -> u32 {
+    /// Pods on draining nodes that have not been evicted yet, by class.
+    pub(super) fn displaced(&self) -> Counts {
+        let mut counts = Counts::from_elem(0, self.classes.len());
         let draining = self.draining.iter().map(|node| &self.nodes[node.index()]);
         let is_displaced = |&pod: &units::PodId| {
             let state = &self.pods[pod];
             !state.evicted && state.phase < PodPhase::Draining
         };
-        draining.map(|node| node.pods.iter().filter(|&pod| is_displaced(pod)).count() as u32).sum()
+        for pod in draining.flat_map(|node| &node.pods).filter(|pod| is_displaced(pod)) {
+            counts[pod.service()] += 1;
+        }
+        counts
     }
 
-    /// Room for pods on nodes that are up or on their way, beyond what pods without a node will take.
+    /// Room for pods of the only class on nodes that are up or on their way, beyond what pods without a node will take.
     pub(super) fn spare_slots(&self) -> u32 {
         let expected = |node: &NodeId| {
             let state = &self.nodes[node.index()];
-            self.offers[state.offer].slots - state.nominated.len() as u32
+            self.slots(0, state.offer) - state.nominated.len() as u32
         };
-        self.slots_open + self.coming.iter().flatten().map(expected).sum::<u32>()
+        let of = &self.classes[0];
+        of.slots_open + of.coming.iter().flatten().map(expected).sum::<u32>()
     }
 
     /// A node is up: from its creation on it may reach a certain age.
@@ -94,7 +102,10 @@ impl Fleet {
                 let pool = self.offers[self.nodes[node.index()].offer].pool;
                 let Some(limit) = self.spec.pools[pool].termination_grace else { return };
                 // A pod is deleted early enough for its own grace period to end with the node's; if that is longer, at once.
-                self.after(limit.saturating_sub(self.classes[0].pod.grace), FleetEvent::GraceOver(node, false), out);
+                let graces: BTreeSet<SimDuration> = self.classes.iter().map(|class| class.pod.grace).collect();
+                for grace in graces {
+                    self.after(limit.saturating_sub(grace), FleetEvent::GraceOver(node, false), out);
+                }
                 self.after(limit, FleetEvent::GraceOver(node, true), out);
             }
             NodeManager::ClusterAutoscaler(_) => self.begin_eviction_limit(node, out),
@@ -112,11 +123,14 @@ impl Fleet {
             return;
         }
         let (pods, ending) = (self.nodes[node.index()].pods.clone(), self.nodes[node.index()].ending);
+        let pool = self.offers[self.nodes[node.index()].offer].pool;
+        let limit = self.spec.pools[pool].termination_grace.unwrap_or_default();
+        let since = self.now.since(self.nodes[node.index()].drain_since);
         for pod in pods {
             if is_last {
                 self.remove_pod(pod, ending, out);
                 out.tell(Notice::Killed { pod });
-            } else if !self.pods[pod].evicted {
+            } else if !self.pods[pod].evicted && since >= limit.saturating_sub(self.class(pod).pod.grace) {
                 self.evict(pod, out);
             }
         }

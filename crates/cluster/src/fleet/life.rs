@@ -5,20 +5,22 @@ use std::sync::Arc;
 use record::{GpuUse, NodeLife, Purchase, ReplicaLife};
 use units::{Bytes, Cost, Millicores, NodeId, SimDuration, SimTime, Usd, UsdPerHour};
 
+use super::class::Fit;
 use super::node::{Idle, Node, Offer};
 use super::pod::Pod;
-use super::{Fleet, Zone, meter};
-use crate::spec::{Billing, FleetSpec, InstanceOffering, NodeManager, PodSpec, named_labels, slots};
+use super::pods::Pods;
+use super::{Fleet, Zone, meter, room};
+use crate::spec::{Billing, FleetSpec, InstanceOffering, NodeManager, PodClass, PodSpec, named_labels, slots};
 
-/// All offerings of all pools in one list, and the zones they name.
-pub(super) fn list_offers(spec: &FleetSpec, pod: &PodSpec) -> (Vec<Offer>, Vec<Zone>) {
+/// All offerings of all pools in one list, and the zones they name. Without nodes it is one for the replicas of each class.
+pub(super) fn list_offers(spec: &FleetSpec, classes: &[PodClass], names: &[String]) -> (Vec<Offer>, Vec<Zone>) {
     let mut zones: Vec<Zone> = Vec::new();
     let mut offers = Vec::new();
     if let NodeManager::Serverless { price } = spec.manager {
-        offers.push(offer(0, 0, replica_offering(price, pod.gpus.max(1)), 1));
+        let replica = |class: &PodClass| offer((0, 0), replica_offering(price, class.pod.gpus.max(1)), names);
+        offers.extend(classes.iter().map(replica));
         return (offers, zones);
     }
-    let named = named_labels(&spec.pools);
     for (pool, pool_spec) in spec.pools.iter().enumerate() {
         for offering in &pool_spec.offerings {
             assert!(!offering.prices.is_empty(), "every offering has a price");
@@ -26,25 +28,34 @@ pub(super) fn list_offers(spec: &FleetSpec, pod: &PodSpec) -> (Vec<Offer>, Vec<Z
                 zones.push(Zone { name: offering.zone.clone(), stream: None });
                 zones.len() - 1
             });
-            offers.push(offer(pool, zone, offering.clone(), slots(offering, (pool_spec, &named), pod)));
+            offers.push(offer((pool, zone), offering.clone(), names));
         }
     }
     (offers, zones)
 }
 
-fn offer(pool: usize, zone: usize, spec: InstanceOffering, slots: u32) -> Offer {
+/// How pods fit on nodes of the offerings of pools, preferences aside; without nodes they do not.
+pub(super) fn offer_fits(spec: &FleetSpec, pod: &PodSpec, offers: &[Offer]) -> Vec<Fit> {
+    let named = named_labels(&spec.pools);
+    let fit = |offer: &Offer| {
+        let pool = spec.pools.get(offer.pool);
+        let slots = pool.map_or(0, |pool| slots(&offer.spec, (pool, &named), pod));
+        Fit { slots, steps: u64::MAX, dislike: 0 }
+    };
+    offers.iter().map(fit).collect()
+}
+
+fn offer((pool, zone): (usize, usize), spec: InstanceOffering, names: &[String]) -> Offer {
     let mut offer = Offer {
         pool,
+        has: room::allocatable(&spec, names),
         spec,
-        slots,
         in_use: 0,
         price: 0,
         hidden_until: SimTime::ZERO,
         away_until: SimTime::ZERO,
         zone,
         idle: Idle::default(),
-        steps: u64::MAX,
-        dislike: 0,
     };
     if offer.is_committed() {
         offer.idle.count = offer.spec.capacity_max.unwrap_or(0);
@@ -207,7 +218,7 @@ impl Fleet {
 
     /// What every pod, class by class, and every node went through. Requests finished and lost are the caller's to fill in.
     pub fn take_lives(&mut self) -> (Vec<ReplicaLife>, Vec<NodeLife>) {
-        let pods = std::mem::take(&mut self.pods);
+        let pods = std::mem::replace(&mut self.pods, Pods::new(self.classes.len()));
         let nodes = std::mem::take(&mut self.nodes);
         let gpus = |class: usize| self.classes[class].pod.gpus;
         let with_gpus =

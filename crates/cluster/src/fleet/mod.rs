@@ -4,8 +4,11 @@
 //! [`FleetEvent`]s it wants back later. It does not know requests, metrics or scaling policies: it is told which pods are wanted.
 
 mod autoscaler;
+mod autoscaler_mixed;
 mod cache;
 mod calendar;
+mod claims;
+mod class;
 mod cold_start;
 mod commitment;
 mod consolidation;
@@ -14,6 +17,7 @@ mod event;
 mod gang;
 mod gpu_label;
 mod groups;
+mod images;
 mod karpenter;
 mod life;
 mod meter;
@@ -22,6 +26,7 @@ mod pause;
 mod placement;
 mod pod;
 mod pods;
+mod preempt;
 mod preference;
 mod probes;
 mod protection;
@@ -29,6 +34,8 @@ mod provision;
 mod quota;
 mod release;
 mod removal;
+mod room;
+mod rooms;
 mod serverless;
 mod spot;
 mod topology;
@@ -51,6 +58,7 @@ pub use transfer::TransferEpoch;
 pub use view::NodeView;
 
 use crate::spec::{FleetSpec, NodeManager, PodClass};
+use class::Class;
 use node::{Node, Offer};
 use pod::Pod;
 use pods::Pods;
@@ -78,14 +86,14 @@ pub struct NodeCounts {
 pub struct Fleet {
     spec: FleetSpec,
     /// The classes of pods, one per service.
-    classes: Vec<PodClass>,
+    classes: Vec<Class>,
+    /// Names of the extended resources that count.
+    names: Vec<String>,
     seed: u64,
     now: SimTime,
     pods: Pods,
     nodes: Vec<Node>,
     offers: Vec<Offer>,
-    /// Steps by which Karpenter gives preferences up; 1 where there are none.
-    steps: u32,
     zones: Vec<Zone>,
     /// Pools in the order they are tried: weight descending, then name, the later in the alphabet first.
     pool_order: Vec<usize>,
@@ -98,27 +106,13 @@ pub struct Fleet {
     live: BTreeSet<NodeId>,
     /// Those of them that are being drained.
     draining: BTreeSet<NodeId>,
-    /// Free slots of nodes that take pods.
-    slots_open: u32,
     /// Billed nodes by purchase option.
     counts: [u32; 4],
-    /// Nodes that take pods and have room, by purchase option, in the scheduler's order.
-    open: [BTreeSet<(u32, NodeId)>; 4],
-    /// Nodes on their way with room for more nominations, by purchase option.
-    coming: [BTreeSet<NodeId>; 4],
-    /// Pods without a node: those that may go anywhere, and those that must not go on spot.
-    pending: [BTreeSet<PodId>; 2],
-    /// Those of them for which no node is on its way.
-    unplanned: [BTreeSet<PodId>; 2],
-    /// Pause pods without a node, and the nodes that have some.
-    pauses_waiting: u32,
-    paused: BTreeSet<NodeId>,
-    /// From a pod's preempting a pause pod to its being bound.
-    preemption: SimDuration,
-    /// Pause pods are room that is kept, for pods of any priority.
-    room_only: bool,
+    /// Pods that wait for others to make way for them, on nodes they are nominated for.
+    preemptors: u32,
+    /// Pods created so far, of all classes.
+    pods_created: u64,
     retry_asked: bool,
-    standbys_on_demand: bool,
     transfers: transfer::Transfers,
     batch: karpenter::Batch,
     disruption: consolidation::Disruption,
@@ -126,14 +120,8 @@ pub struct Fleet {
     start_unix_seconds: i64,
     /// Something happened since the last fruitless look for nodes to remove.
     changed: bool,
-    /// Ready active pods not being evicted, and active pods that are wanted.
-    healthy: u32,
-    expected: u32,
-    wanted: Option<u32>,
     ledger: CostLedger,
     commitments: Vec<commitment::Commitment>,
-    /// Where pods may be relative to each other.
-    topology: topology::Topology,
     waits: wait::Waits,
     quota: quota::Quota,
     /// Windows of the pools' disruption budgets.
@@ -143,10 +131,12 @@ pub struct Fleet {
 impl Fleet {
     /// The infrastructure of `spec` for pods of these classes, at time zero and without nodes. What is drawn for nodes follows from `seed`.
     pub fn new(spec: &FleetSpec, classes: Vec<PodClass>, seed: u64) -> Self {
-        assert_eq!(classes.len(), 1, "pods of one class");
-        let pod = &classes[0].pod;
-        let (mut offers, zones) = life::list_offers(spec, pod);
-        let steps = preference::rank(&mut offers, spec, pod);
+        let names = room::names(&classes);
+        let (offers, zones) = life::list_offers(spec, &classes, &names);
+        let quota = quota::Quota::new(&classes);
+        let mut classes: Vec<Class> =
+            classes.into_iter().map(|class| Class::new(class, spec, &offers, &names)).collect();
+        images::number(&mut classes);
         let mut pool_order: Vec<usize> = (0..spec.pools.len()).collect();
         pool_order.sort_by(|&a, &b| {
             let key = |pool: usize| (spec.pools[pool].weight, &spec.pools[pool].name);
@@ -165,47 +155,35 @@ impl Fleet {
             pool_gpus: vec![0; pool_offers.len()],
             pool_machines: vec![(0, 0); pool_offers.len()],
             pool_nodes: vec![0; pool_offers.len()],
-            topology: topology::Topology::new(spec, pod, &offers),
             waits: wait::Waits::default(),
-            quota: quota::Quota::new(&pod.scheduling.quotas),
+            quota,
             windows: spec.pools.iter().map(|pool| calendar::windows(&pool.budgets)).collect(),
             offers,
-            steps,
             zones,
             pool_order,
             pool_offers,
             live: BTreeSet::new(),
             draining: BTreeSet::new(),
-            slots_open: 0,
             counts: [0; 4],
-            open: Default::default(),
-            coming: Default::default(),
-            pending: Default::default(),
-            unplanned: Default::default(),
-            pauses_waiting: 0,
-            paused: BTreeSet::new(),
-            preemption: SimDuration::ZERO,
-            room_only: false,
+            preemptors: 0,
+            pods_created: 0,
+            names,
             retry_asked: false,
-            standbys_on_demand: false,
             transfers: transfer::Transfers::new(&spec.links),
             batch: karpenter::Batch::default(),
             disruption: consolidation::Disruption::default(),
             autoscaler: autoscaler::Autoscaler::new(spec.pools.len()),
             start_unix_seconds: 0,
             changed: true,
-            healthy: 0,
-            expected: 0,
-            wanted: None,
             ledger: CostLedger::default(),
             commitments: Vec::new(),
             classes,
         }
     }
 
-    /// Whether standbys must not go on spot nodes. Holds for pods created and roles set from then on.
-    pub fn keep_standbys_on_demand(&mut self, on_demand: bool) {
-        self.standbys_on_demand = on_demand;
+    /// Whether standbys of a service must not go on spot nodes. Holds for pods created and roles set from then on.
+    pub fn keep_standbys_on_demand(&mut self, service: usize, on_demand: bool) {
+        self.classes[service].standbys_on_demand = on_demand;
     }
 
     /// Unix time of time zero, for the windows of disruption budgets.
@@ -239,8 +217,9 @@ impl Fleet {
         } else {
             let on_demand = self.pods[pod].on_demand;
             let is_held = self.quota.holds(pod);
-            let node = if is_held { None } else { self.best_for_pod(on_demand) };
-            let node = node.or_else(|| if is_held { None } else { self.node_at_start(on_demand, out) });
+            let class = pod.service();
+            let node = if is_held { None } else { self.best_for_pod(class, on_demand) };
+            let node = node.or_else(|| if is_held { None } else { self.node_at_start(class, on_demand, out) });
             let Some(node) = node else {
                 self.note_waits();
                 self.request_capacity(out);
@@ -248,10 +227,11 @@ impl Fleet {
             };
             self.forget_waiting(pod);
             self.join(pod, node);
+            self.warm(pod.service(), node);
             out.tell(Notice::Scheduled { pod, node });
         }
         let node = self.node_of(pod);
-        self.nodes[node.index()].has_snapshot = true;
+        self.nodes[node.index()].classes[pod.service()].has_snapshot = true;
         self.become_ready(pod, out);
         true
     }
@@ -282,7 +262,7 @@ impl Fleet {
     /// Promotes or demotes a pod. One that was draining is ready again.
     pub fn set_role(&mut self, pod: PodId, role: PodRole, now: SimTime) {
         self.enter(now);
-        let on_demand = self.standbys_on_demand && role == PodRole::Standby;
+        let on_demand = self.class(pod).standbys_on_demand && role == PodRole::Standby;
         let is_waiting = self.pods[pod].phase == PodPhase::Pending;
         if is_waiting && on_demand != self.pods[pod].on_demand {
             // It changes queues, and a node on its way for it may be none it can use.
@@ -335,7 +315,7 @@ impl Fleet {
             let gpus = u64::from(
                 self.class(pod).pod.gpus.max(u32::from(matches!(self.spec.manager, NodeManager::Serverless { .. }))),
             );
-            self.nodes[node.index()].meter.add_busy(busy * gpus);
+            self.nodes[node.index()].meter.add_busy(pod.service(), busy * gpus);
         }
     }
 
@@ -346,7 +326,7 @@ impl Fleet {
             FleetEvent::Launch(node) => self.on_launch(node, out),
             FleetEvent::Boot(node) => self.on_boot(node, out),
             FleetEvent::DevicePlugin(node) => self.on_device_plugin(node, out),
-            FleetEvent::ImagePulled(node) => self.on_image_pulled(node, out),
+            FleetEvent::ImagePulled(node, image) => self.on_image_pulled(node, image as usize, out),
             FleetEvent::CacheFilled(node) => self.on_cache_filled(node, out),
             FleetEvent::CacheSync(node) => self.sync_cache(node, out),
             FleetEvent::Preempted(node, pod) => self.on_preempted(node, pod, out),
@@ -406,9 +386,9 @@ impl Fleet {
         NodeCounts { on_demand, spot, reserved }
     }
 
-    /// Pods the Deployment wants, for disruption budgets that count from it. Without it the active pods there are count.
-    pub fn want_replicas(&mut self, replicas: u32) {
-        self.wanted = Some(replicas);
+    /// Pods the Deployment of a service wants, for disruption budgets that count from it. Without it the active pods there are count.
+    pub fn want_replicas(&mut self, service: usize, replicas: u32) {
+        self.classes[service].wanted_replicas = Some(replicas);
     }
 
     /// The bill of what has ended so far; of everything after [`Fleet::finish`].
@@ -436,22 +416,20 @@ impl Fleet {
 
     fn push_state(&mut self, pod: PodId, role: PodRole) {
         let mut state = Pod::new(role, self.now);
-        state.on_demand = self.standbys_on_demand && role == PodRole::Standby;
-        self.expected += u32::from(state.is_expected());
+        state.on_demand = self.class(pod).standbys_on_demand && role == PodRole::Standby;
+        state.number = self.pods_created;
+        self.pods_created += 1;
+        self.classes[pod.service()].expected += u32::from(state.is_expected());
         self.pods.push(pod, state);
     }
 
     /// What `pod` is one of.
-    fn class(&self, pod: PodId) -> &PodClass {
+    fn class(&self, pod: PodId) -> &Class {
         &self.classes[pod.service()]
     }
 
     /// The node of a pod that has one.
     fn node_of(&self, pod: PodId) -> NodeId {
         self.pods[pod].node.expect("only bound pods start")
-    }
-
-    fn expected_pods(&self) -> u32 {
-        self.wanted.unwrap_or(self.expected)
     }
 }

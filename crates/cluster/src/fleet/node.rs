@@ -1,10 +1,13 @@
 //! One node, and what can be launched.
 
 use record::{PhaseSpan, Purchase};
+use smallvec::SmallVec;
 use units::{NodeId, PodId, SimDuration, SimTime, Usd, UsdPerHour};
 
 use super::cache::NodeCache;
+use super::images::Image;
 use super::meter::Meter;
+use super::room::Amounts;
 use super::weights::Sync;
 use crate::spec::InstanceOffering;
 
@@ -25,12 +28,29 @@ pub(super) enum NodeState {
     Gone,
 }
 
-/// What a node knows of the container image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ImageState {
-    Absent,
-    Pulling,
-    Present,
+/// What a node has of one class of pods.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct OnNode {
+    /// Pods on it, and pods that count on it.
+    pub pods: u32,
+    pub nominated: u32,
+    /// Pause pods on it.
+    pub pauses: u32,
+    /// Preempted pause pods that are still there.
+    pub leaving: u32,
+    /// Key under which it is listed as having room; `None` if it is not listed.
+    pub open_key: Option<u32>,
+    /// Slots it is counted with among those free.
+    pub listed_slots: u32,
+    /// A pod has been warm on it, so that others can be restored.
+    pub has_snapshot: bool,
+}
+
+impl OnNode {
+    /// Slots taken, by pods and pause pods.
+    pub fn used(&self) -> u32 {
+        self.pods + self.pauses + self.leaving
+    }
 }
 
 /// State and history of one node.
@@ -41,25 +61,19 @@ pub(super) struct Node {
     pub phase_since: SimTime,
     pub spans: Vec<PhaseSpan>,
     pub pods: Vec<PodId>,
-    /// Pause pods on it.
-    pub pauses: u32,
-    /// Preempted pause pods that are still there.
-    pub leaving: u32,
     pub nominated: Vec<PodId>,
-    /// Key under which it is listed as having room; `None` if it is not listed.
-    pub open_key: Option<u32>,
-    /// Slots it is counted with among those free.
-    pub listed_slots: u32,
-    pub image: ImageState,
-    /// The pull under way is of an image that is no longer asked for.
-    pub pulls_old_image: bool,
-    /// What is left of an image pull once its bytes are there.
-    pub unpack: SimDuration,
+    /// Pods that will be bound to it when others have made way.
+    pub preemptors: Vec<PodId>,
+    /// By class.
+    pub classes: SmallVec<[OnNode; 1]>,
+    /// What pods and pause pods hold of it, and what pods that count on it will.
+    pub held: Amounts,
+    pub planned: Amounts,
+    /// Images, by their number.
+    pub images: SmallVec<[Image; 1]>,
     pub cache: NodeCache,
     /// The sync of its cache that is under way, or was last.
     pub sync: Sync,
-    /// A pod of the service has been warm on it, so that others can be restored.
-    pub has_snapshot: bool,
     pub meter: Meter,
     pub requested: SimTime,
     pub launched: Option<SimTime>,
@@ -123,7 +137,12 @@ impl Node {
 
     /// Slots taken, by pods and pause pods.
     pub fn used(&self) -> u32 {
-        self.pods.len() as u32 + self.pauses + self.leaving
+        self.classes.iter().map(OnNode::used).sum()
+    }
+
+    /// Slots taken, by class: what tells nodes of one offering apart.
+    pub fn load(&self) -> Vec<u32> {
+        self.classes.iter().map(OnNode::used).collect()
     }
 
     /// True from the request until it takes pods.
@@ -142,8 +161,8 @@ impl Node {
 pub(super) struct Offer {
     pub pool: usize,
     pub spec: InstanceOffering,
-    /// Pods of the service that fit on one node.
-    pub slots: u32,
+    /// What a node has for pods.
+    pub has: Amounts,
     /// Nodes asked for and not gone.
     pub in_use: u32,
     /// Index of the price in force.
@@ -156,10 +175,6 @@ pub(super) struct Offer {
     pub zone: usize,
     /// Reserved instances paid for but not running: count, since when, instance-time so far.
     pub idle: Idle,
-    /// At which of the steps by which Karpenter gives preferences up its nodes are permitted: a bit each.
-    pub steps: u64,
-    /// How much worse than the best the scheduler ranks its nodes for the pod's preferences.
-    pub dislike: u32,
 }
 
 /// Committed instances that do not run.

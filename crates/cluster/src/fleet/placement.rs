@@ -1,131 +1,191 @@
 //! The scheduler: which waiting pod goes on which node.
 //!
-//! All pods of the service ask for the same, so a node's room is a number of slots, and nodes with room are kept sorted by how the
-//! scheduler ranks them: placing a pod costs the logarithm of the number of nodes.
+//! All pods of a class ask for the same, so a node's room for them is a number of slots, and nodes with room are kept sorted by how the
+//! scheduler ranks them for that class: placing a pod costs the logarithm of the number of nodes.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use record::{GpuUse, Purchase};
 use units::{NodeId, PodId};
 
 use super::Fleet;
+use super::class::Class;
 use super::event::{Notice, Out};
 use super::node::NodeState;
 use super::pod::PodPhase;
+use super::room;
 use crate::spec::Scheduling;
 
 /// Score of a full node; ranks are fixed-point shares of it.
 const FULL: u32 = 1 << 16;
 
 impl Fleet {
+    /// How many pods of a class fit on an empty node of `offer`.
+    pub(super) fn slots(&self, class: usize, offer: usize) -> u32 {
+        self.classes[class].fits[offer].slots
+    }
+
+    /// How many more pods of a class fit on `node`, beside those that are there and those that others make way for.
+    fn free_slots(&self, class: usize, node: NodeId) -> u32 {
+        let state = &self.nodes[node.index()];
+        let (of, has) = (&self.classes[class], &self.offers[state.offer].has);
+        if of.fits[state.offer].slots == 0 {
+            return 0;
+        }
+        if state.preemptors.is_empty() {
+            return room::fits(has, &state.held, &of.wanted);
+        }
+        let mut held = state.held.clone();
+        for &pod in &state.preemptors {
+            if self.class(pod).pod.priority >= of.pod.priority {
+                room::add(&mut held, &self.class(pod).wanted, 1);
+            }
+        }
+        room::fits(has, &held, &of.wanted)
+    }
+
     /// Lists or unlists `node` according to the room it has now.
     pub(super) fn reindex(&mut self, node: NodeId) {
-        let state = &self.nodes[node.index()];
-        let offer = &self.offers[state.offer];
-        let kind = offer.spec.purchase as usize;
-        let used = state.used();
-        let has_room = state.state == NodeState::Up && !state.warned && !state.tainted && used < offer.slots;
-        let key = has_room.then(|| {
-            let share = (u64::from(used) * u64::from(FULL) / u64::from(offer.slots)) as u32;
-            let rank = match self.spec.scheduling {
-                Scheduling::LeastAllocated => share,
-                Scheduling::MostAllocated => FULL - share,
-            } + offer.dislike;
-            // A preference for spreading weighs more than how full a node is.
-            if self.classes[0].pod.spread.nodes { state.pods.len() as u32 * 2 * FULL + rank } else { rank }
-        });
-        let slots_open = if has_room { offer.slots - used } else { 0 };
-        self.slots_open = self.slots_open + slots_open - state.listed_slots;
-        let is_draining = state.state == NodeState::Draining;
-        let is_expecting =
-            self.is_counted_on(node) && !state.warned && (state.nominated.len() as u32) < self.takes_each(offer.slots);
-        if key != state.open_key {
-            if let Some(old) = state.open_key {
-                self.open[kind].remove(&(old, node));
-            }
-            if let Some(new) = key {
-                self.open[kind].insert((new, node));
-            }
-            self.nodes[node.index()].open_key = key;
+        for class in 0..self.classes.len() {
+            self.reindex_for(class, node);
         }
-        self.nodes[node.index()].listed_slots = slots_open;
-        if is_draining {
+        if self.nodes[node.index()].state == NodeState::Draining {
             self.draining.insert(node);
         } else {
             self.draining.remove(&node);
         }
-        if is_expecting {
-            self.coming[kind].insert(node);
-        } else {
-            self.coming[kind].remove(&node);
-        }
     }
 
-    /// Binds every waiting pod that fits somewhere, the oldest first.
-    pub(super) fn schedule_pending(&mut self, out: &mut Out) {
-        loop {
-            let any = self.best_for_first(false);
-            let on_demand = self.best_for_first(true);
-            let next = match (any, on_demand) {
-                (Some(one), Some(other)) => Some(if one.1 < other.1 { one } else { other }),
-                (one, other) => one.or(other),
-            };
-            let Some((node, pod)) = next else { break };
-            self.bind(pod, node, out);
-        }
-        for class in 0..2 {
-            let may_preempt =
-                !self.paused.is_empty() && (self.room_only || !self.classes[0].pod.scheduling.never_preempts);
-            while let Some(pod) = self.pending[class].first().copied().filter(|_| may_preempt)
-                && let Some(node) = self.preempt(pod, out)
-            {
-                if self.preemption.is_zero() {
-                    self.bind(pod, node, out);
-                } else {
-                    self.await_preemption(pod, node, out);
-                }
+    fn reindex_for(&mut self, class: usize, node: NodeId) {
+        let state = &self.nodes[node.index()];
+        let (offer, on_node) = (&self.offers[state.offer], &state.classes[class]);
+        let kind = offer.spec.purchase as usize;
+        let slots_open = if state.takes_pods() { self.free_slots(class, node) } else { 0 };
+        let key = (slots_open > 0).then(|| self.rank(class, node, slots_open));
+        let takes = self.takes_each(class, self.slots(class, state.offer));
+        let is_expecting = self.is_counted_on(node)
+            && !state.warned
+            && on_node.nominated < takes
+            && room::fits(&offer.has, &state.planned, &self.classes[class].wanted) > 0;
+        let (old_key, old_slots) = (on_node.open_key, on_node.listed_slots);
+        let of = &mut self.classes[class];
+        of.slots_open = of.slots_open + slots_open - old_slots;
+        if key != old_key {
+            if let Some(old) = old_key {
+                of.open[kind].remove(&(old, node));
+            }
+            if let Some(new) = key {
+                of.open[kind].insert((new, node));
             }
         }
+        if is_expecting {
+            of.coming[kind].insert(node);
+        } else {
+            of.coming[kind].remove(&node);
+        }
+        let on_node = &mut self.nodes[node.index()].classes[class];
+        (on_node.open_key, on_node.listed_slots) = (key, slots_open);
+    }
+
+    /// How the scheduler ranks a node with so many free slots for a class; the lowest is best.
+    fn rank(&self, class: usize, node: NodeId, free: u32) -> u32 {
+        let (state, of) = (&self.nodes[node.index()], &self.classes[class]);
+        let fit = &of.fits[state.offer];
+        let share = (u64::from(fit.slots - free) * u64::from(FULL) / u64::from(fit.slots)) as u32;
+        let rank = match self.spec.scheduling {
+            Scheduling::LeastAllocated => share,
+            Scheduling::MostAllocated => FULL - share,
+        } + fit.dislike;
+        // A preference for spreading weighs more than how full a node is.
+        if of.pod.spread.nodes { state.classes[class].pods * 2 * FULL + rank } else { rank }
+    }
+
+    /// Binds every waiting pod that fits somewhere: the most important first, then the oldest. One that does not fit lets others pass.
+    pub(super) fn schedule_pending(&mut self, out: &mut Out) {
+        self.bind_preemptors(out);
+        let mut failed = vec![[false; 2]; self.classes.len()];
+        while let Some((pod, queue)) = self.next_pending(&failed) {
+            let class = pod.service();
+            let Some(node) = self.best_for_pod(class, queue == 1) else {
+                failed[class][queue] = true;
+                continue;
+            };
+            self.bind(pod, node, out);
+            if !self.classes[class].topology.is_empty() {
+                failed[class] = [false; 2];
+            }
+        }
+        self.preempt_pauses(out);
+        self.preempt_lower(out);
         self.place_pauses();
     }
 
-    /// The first waiting pod of a class, and the node for it.
-    fn best_for_first(&self, on_demand: bool) -> Option<(NodeId, PodId)> {
-        let pod = self.pending[usize::from(on_demand)].first().copied()?;
-        Some((self.best_for_pod(on_demand)?, pod))
+    /// The waiting pod that comes first, leaving out queues.
+    fn next_pending(&self, failed: &[[bool; 2]]) -> Option<(PodId, usize)> {
+        let firsts = self.classes.iter().zip(failed).flat_map(|(class, failed)| {
+            let first = |queue: usize| class.pending[queue].first().map(|&pod| (pod, queue));
+            (0..2).filter(|&queue| !failed[queue]).filter_map(first)
+        });
+        firsts.min_by_key(|&(pod, _)| (Reverse(self.class(pod).pod.priority), self.pods[pod].number))
     }
 
-    /// The node that the scheduler ranks highest among those that one more pod of the service may go to.
-    pub(super) fn best_for_pod(&self, on_demand: bool) -> Option<NodeId> {
-        if self.topology.is_empty() { self.best_open(on_demand) } else { self.map().best(on_demand) }
+    /// The class and queue of pods to be looked after next: the class of highest priority, then with the oldest pod; those that may go
+    /// anywhere first. Those left out are left out.
+    pub(super) fn first_waiting<'a>(
+        &'a self,
+        of: impl Fn(&'a Class) -> &'a [BTreeSet<PodId>; 2],
+        left_out: &[[bool; 2]],
+    ) -> Option<(usize, usize)> {
+        let firsts = self.classes.iter().enumerate().filter_map(|(class, state)| {
+            let queue = (0..2).find(|&queue| !left_out[class][queue] && !of(state)[queue].is_empty())?;
+            Some((class, queue))
+        });
+        firsts.min_by_key(|&(class, queue)| {
+            let state = &self.classes[class];
+            let number = of(state)[queue].first().map(|&pod| self.pods[pod].number);
+            (Reverse(state.pod.priority), number)
+        })
+    }
+
+    /// The node that the scheduler ranks highest among those that one more pod of a class may go to.
+    pub(super) fn best_for_pod(&self, class: usize, on_demand: bool) -> Option<NodeId> {
+        if self.classes[class].topology.is_empty() {
+            self.best_open(class, on_demand)
+        } else {
+            self.map(class).best(on_demand)
+        }
     }
 
     /// The node with room that the scheduler ranks highest, placement rules aside.
-    pub(super) fn best_open(&self, on_demand: bool) -> Option<NodeId> {
-        let open = kinds(on_demand).iter().map(|&kind| &self.open[kind as usize]);
-        if self.classes[0].pod.spread.zones {
-            let pods = self.pods_by_zone();
+    pub(super) fn best_open(&self, class: usize, on_demand: bool) -> Option<NodeId> {
+        let of = &self.classes[class];
+        let open = kinds(on_demand).iter().map(|&kind| &of.open[kind as usize]);
+        if of.pod.spread.zones {
+            let pods = self.pods_by_zone(class);
             let zone = |node: NodeId| self.offers[self.nodes[node.index()].offer].zone;
             return open.flatten().min_by_key(|&&(rank, node)| (pods[zone(node)], rank, node)).map(|&(_, node)| node);
         }
         open.filter_map(BTreeSet::first).min().map(|&(_, node)| node)
     }
 
-    /// Pods in each zone, those that count on a node there included.
-    pub(super) fn pods_by_zone(&self) -> Vec<usize> {
+    /// Pods of a class in each zone, those that count on a node there included.
+    pub(super) fn pods_by_zone(&self, class: usize) -> Vec<usize> {
         let mut pods = vec![0; self.zones.len()];
         for node in &self.live {
             let state = &self.nodes[node.index()];
-            pods[self.offers[state.offer].zone] += state.pods.len() + state.nominated.len();
+            let on_node = &state.classes[class];
+            pods[self.offers[state.offer].zone] += (on_node.pods + on_node.nominated) as usize;
         }
         pods
     }
 
-    /// How many of the waiting pods a new node with `slots` slots is ordered for. Karpenter takes preferences for requirements as long
-    /// as it can meet them: pods that would rather not share a node get one each.
-    pub(super) fn takes_each(&self, slots: u32) -> u32 {
-        let slots = slots.min(self.topology.pods_per_node());
-        if self.is_karpenter() && self.classes[0].pod.spread.nodes { slots.min(1) } else { slots }
+    /// How many of the waiting pods of a class a new node with `slots` slots is ordered for. Karpenter takes preferences for requirements
+    /// as long as it can meet them: pods that would rather not share a node get one each.
+    pub(super) fn takes_each(&self, class: usize, slots: u32) -> u32 {
+        let of = &self.classes[class];
+        let slots = slots.min(of.topology.pods_per_node());
+        if self.is_karpenter() && of.pod.spread.nodes { slots.min(1) } else { slots }
     }
 
     /// Puts `pod` on `node`.
@@ -138,9 +198,14 @@ impl Fleet {
 
     /// The bookkeeping of binding.
     pub(super) fn join(&mut self, pod: PodId, node: NodeId) {
+        let class = pod.service();
         self.pods[pod].node = Some(node);
+        self.pods[pod].bound_at = self.now;
+        self.classes[class].bound += 1;
         let state = &mut self.nodes[node.index()];
         state.pods.push(pod);
+        state.classes[class].pods += 1;
+        room::add(&mut state.held, &self.classes[class].wanted, 1);
         state.empty_epoch += 1;
         state.pod_event = self.now;
         state.reserved = false;
@@ -148,35 +213,63 @@ impl Fleet {
         self.changed = true;
     }
 
+    /// Takes `pod` off `node`.
+    pub(super) fn leave(&mut self, pod: PodId, node: NodeId) {
+        let class = pod.service();
+        self.classes[class].bound -= 1;
+        let state = &mut self.nodes[node.index()];
+        state.pods.retain(|&other| other != pod);
+        state.classes[class].pods -= 1;
+        room::subtract(&mut state.held, &self.classes[class].wanted, 1);
+        state.pod_event = self.now;
+        self.changed = true;
+        self.reindex(node);
+    }
+
     /// Takes `pod` out of every waiting list.
     pub(super) fn forget_waiting(&mut self, pod: PodId) {
-        let class = usize::from(self.pods[pod].on_demand);
-        self.pending[class].remove(&pod);
-        self.unplanned[class].remove(&pod);
+        let queue = usize::from(self.pods[pod].on_demand);
+        let class = &mut self.classes[pod.service()];
+        class.pending[queue].remove(&pod);
+        class.unplanned[queue].remove(&pod);
         let now = self.now;
         self.pods[pod].stop_waiting(now);
         self.withdraw(pod);
+        self.drop_preemption(pod);
+    }
+
+    /// A pod that waits has no node on its way any more.
+    pub(super) fn unplan(&mut self, pod: PodId) {
+        let queue = usize::from(self.pods[pod].on_demand);
+        self.classes[pod.service()].unplanned[queue].insert(pod);
     }
 
     /// Counts on `node`, which is on its way, for `pod`.
     pub(super) fn nominate(&mut self, pod: PodId, node: NodeId) {
-        let class = usize::from(self.pods[pod].on_demand);
-        self.unplanned[class].remove(&pod);
+        let (class, queue) = (pod.service(), usize::from(self.pods[pod].on_demand));
+        self.classes[class].unplanned[queue].remove(&pod);
         let now = self.now;
         self.pods[pod].stop_waiting(now);
         self.pods[pod].nominated = Some(node);
+        let of = &self.classes[class];
         let state = &mut self.nodes[node.index()];
         state.nominated.push(pod);
-        state.meter.take(GpuUse::Provisioning, self.classes[0].pod.gpus, self.now);
+        state.classes[class].nominated += 1;
+        room::add(&mut state.planned, &of.wanted, 1);
+        state.meter.take((class, GpuUse::Provisioning), of.pod.gpus, self.now);
         self.reindex(node);
     }
 
     /// Counts on no node for `pod` any more. It is not yet unplanned again: that is for the caller to say.
-    fn withdraw(&mut self, pod: PodId) {
+    pub(super) fn withdraw(&mut self, pod: PodId) {
         if let Some(node) = self.pods[pod].nominated.take() {
+            let class = pod.service();
+            let of = &self.classes[class];
             let state = &mut self.nodes[node.index()];
             state.nominated.retain(|&other| other != pod);
-            state.meter.free(GpuUse::Provisioning, self.classes[0].pod.gpus, self.now);
+            state.classes[class].nominated -= 1;
+            room::subtract(&mut state.planned, &of.wanted, 1);
+            state.meter.free((class, GpuUse::Provisioning), of.pod.gpus, self.now);
             self.reindex(node);
         }
     }
@@ -185,31 +278,34 @@ impl Fleet {
     pub(super) fn disappoint(&mut self, node: NodeId) {
         for pod in self.nodes[node.index()].nominated.clone() {
             self.withdraw(pod);
-            let class = usize::from(self.pods[pod].on_demand);
-            self.unplanned[class].insert(pod);
+            self.unplan(pod);
         }
     }
 
     /// Lets waiting pods count on nodes already on their way.
     pub(super) fn nominate_unplanned(&mut self) {
-        for class in 0..2 {
-            while let Some(pod) = self.unplanned[class].first().copied() {
-                let Some(node) = self.first_coming(class == 1) else { break };
-                self.nominate(pod, node);
+        let mut failed = vec![[false; 2]; self.classes.len()];
+        while let Some((class, queue)) = self.first_waiting(|class| &class.unplanned, &failed) {
+            let pod = self.classes[class].unplanned[queue].first().copied().expect("some wait");
+            match self.first_coming(class, queue == 1) {
+                Some(node) => self.nominate(pod, node),
+                None => failed[class][queue] = true,
             }
         }
     }
 
-    /// The first node on its way that one more pod may count on.
-    fn first_coming(&self, on_demand: bool) -> Option<NodeId> {
-        let mut firsts = kinds(on_demand).iter().filter_map(|&kind| self.coming[kind as usize].first()).peekable();
+    /// The first node on its way that one more pod of a class may count on.
+    pub(super) fn first_coming(&self, class: usize, on_demand: bool) -> Option<NodeId> {
+        let of = &self.classes[class];
+        let mut firsts = kinds(on_demand).iter().filter_map(|&kind| of.coming[kind as usize].first()).peekable();
         firsts.peek()?;
-        if self.topology.is_empty() { firsts.min().copied() } else { self.plan_map(&[]).first_coming(on_demand) }
+        if of.topology.is_empty() { firsts.min().copied() } else { self.plan_map(class, &[]).first_coming(on_demand) }
     }
 
     /// True if pods wait for which no node is on its way, or room lacks that is to be kept.
     pub(super) fn has_demand(&self) -> bool {
-        self.unplanned.iter().any(|pods| !pods.is_empty()) || self.headroom_missing() > 0
+        self.classes.iter().flat_map(|class| &class.unplanned).any(|pods| !pods.is_empty())
+            || self.headroom_missing().iter().any(|&missing| missing > 0)
     }
 
     /// Where ReplicaSet would start: pods in the order of nodes.md section 5 in which a scale-in deletes them.
@@ -234,16 +330,17 @@ impl Fleet {
     fn victim_rank(&self, pod: PodId) -> impl Ord + use<> {
         let state = &self.pods[pod];
         let siblings = state.node.map_or(0, |node| {
-            self.nodes[node.index()].pods.iter().filter(|&&other| self.pods[other].is_expected()).count()
+            let on_node = self.nodes[node.index()].pods.iter();
+            on_node.filter(|other| other.service() == pod.service() && self.pods[**other].is_expected()).count()
         });
-        let newest = |time: units::SimTime| std::cmp::Reverse(time);
+        let newest = |time: units::SimTime| Reverse(time);
         (
             state.node.is_some(),
             state.phase == PodPhase::Ready,
-            std::cmp::Reverse(siblings),
+            Reverse(siblings),
             state.ready_at.map(newest),
             newest(state.created),
-            std::cmp::Reverse(pod),
+            Reverse(pod),
         )
     }
 }

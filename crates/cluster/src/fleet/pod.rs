@@ -54,6 +54,12 @@ pub(super) struct Pod {
     pub node: Option<NodeId>,
     /// The node that was launched, or has room, for it.
     pub nominated: Option<NodeId>,
+    /// The node on which others make way for it.
+    pub preempts_on: Option<NodeId>,
+    /// Its number among the pods of all classes, in order of creation.
+    pub number: u64,
+    /// When it was bound to its node.
+    pub bound_at: SimTime,
     /// Lengths of its phases that are plain times, drawn when it is bound.
     pub lengths: [SimDuration; 5],
     pub created: SimTime,
@@ -70,6 +76,8 @@ pub(super) struct Pod {
     pub ended: Option<SimTime>,
     /// Evicted by a node controller.
     pub evicted: bool,
+    /// Evicted by the scheduler for one of higher priority.
+    pub preempted: bool,
     /// Must not run on spot nodes.
     pub on_demand: bool,
     pub busy: SimDuration,
@@ -85,6 +93,9 @@ impl Pod {
             spans: Vec::new(),
             node: None,
             nominated: None,
+            preempts_on: None,
+            number: 0,
+            bound_at: now,
             lengths: [SimDuration::ZERO; 5],
             created: now,
             container_started: now,
@@ -96,6 +107,7 @@ impl Pod {
             ready_at: None,
             ended: None,
             evicted: false,
+            preempted: false,
             on_demand: false,
             busy: SimDuration::ZERO,
             ending: "running",
@@ -147,7 +159,7 @@ impl Pod {
 
     /// True for pods without a node and without one on its way.
     pub fn is_unplanned(&self) -> bool {
-        self.phase == PodPhase::Pending && self.nominated.is_none()
+        self.phase == PodPhase::Pending && self.nominated.is_none() && self.preempts_on.is_none()
     }
 
     /// True for pods that count as healthy under a PodDisruptionBudget.

@@ -30,11 +30,6 @@ impl Pods {
         &self.classes[class]
     }
 
-    /// All of them, class by class.
-    pub fn iter(&self) -> impl Iterator<Item = &Pod> + Clone {
-        self.classes.iter().flatten()
-    }
-
     /// All of them, class by class, to be changed.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Pod> {
         self.classes.iter_mut().flatten()

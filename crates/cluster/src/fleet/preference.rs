@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use super::class::Fit;
 use super::node::Offer;
 use crate::spec::{
     FleetSpec, InstanceOffering, NodeLabel, NodeManager, NodePoolSpec, NodeTerm, PodSpec, TaintEffect, named_labels,
@@ -26,12 +27,12 @@ struct Step<'a> {
     is_strict: bool,
 }
 
-/// Writes into offers at which steps they are permitted and how the scheduler ranks their nodes; returns the number of steps.
-pub(super) fn rank(offers: &mut [Offer], spec: &FleetSpec, pod: &PodSpec) -> u32 {
+/// Writes into the fits of a class at which steps offerings are permitted and how the scheduler ranks their nodes; returns the number of steps.
+pub(super) fn rank(fits: &mut [Fit], offers: &[Offer], (spec, pod): (&FleetSpec, &PodSpec)) -> u32 {
     if spec.pools.is_empty() {
         return 1;
     }
-    dislike(offers, spec, pod);
+    dislike(fits, offers, (spec, pod));
     if !matches!(spec.manager, NodeManager::Karpenter) {
         return 1;
     }
@@ -45,14 +46,15 @@ pub(super) fn rank(offers: &mut [Offer], spec: &FleetSpec, pod: &PodSpec) -> u32
                 && step.preferred.is_none_or(meets)
                 && !(step.is_strict && disliked_taints(pool, pod) > 0)
         };
-        let permitted: Vec<bool> = offers.iter().map(|offer| offer.slots == 0 || permits(offer)).collect();
+        let permitted: Vec<bool> =
+            offers.iter().zip(&*fits).map(|(offer, fit)| fit.slots == 0 || permits(offer)).collect();
         // A step that permits what the one before did changes nothing.
         if kept.last() != Some(&permitted) && kept.len() < STEPS_MAX {
             kept.push(permitted);
         }
     }
-    for (index, offer) in offers.iter_mut().enumerate() {
-        offer.steps = kept.iter().enumerate().map(|(step, permitted)| u64::from(permitted[index]) << step).sum();
+    for (index, fit) in fits.iter_mut().enumerate() {
+        fit.steps = kept.iter().enumerate().map(|(step, permitted)| u64::from(permitted[index]) << step).sum();
     }
     kept.len() as u32
 }
@@ -74,17 +76,17 @@ fn steps(pod: &PodSpec) -> Vec<Step<'_>> {
 }
 
 /// The rank that nodes lose by what the pod would rather have, relative to the best and the worst of them.
-fn dislike(offers: &mut [Offer], spec: &FleetSpec, pod: &PodSpec) {
+fn dislike(fits: &mut [Fit], offers: &[Offer], (spec, pod): (&FleetSpec, &PodSpec)) {
     let named = named_labels(&spec.pools);
-    let usable = |offer: &&Offer| offer.slots > 0;
+    let usable = || offers.iter().zip(&*fits).filter(|(_, fit)| fit.slots > 0).map(|(offer, _)| offer);
     let score = |offer: &Offer| -> u32 {
         let at = (&spec.pools[offer.pool], &named);
         let met = pod.scheduling.preferred.iter().filter(|preference| meets(&preference.term, &offer.spec, at));
         met.map(|preference| preference.weight).sum()
     };
     let taints = |offer: &Offer| disliked_taints(&spec.pools[offer.pool], pod);
-    let best = offers.iter().filter(usable).map(score).max().unwrap_or(0);
-    let worst = offers.iter().filter(usable).map(taints).max().unwrap_or(0);
+    let best = usable().map(score).max().unwrap_or(0);
+    let worst = usable().map(taints).max().unwrap_or(0);
     let share =
         |part: u32, all: u32| if all == 0 { 0 } else { (u64::from(FULL) * u64::from(part) / u64::from(all)) as u32 };
     let ranks: Vec<u32> = offers
@@ -94,8 +96,8 @@ fn dislike(offers: &mut [Offer], spec: &FleetSpec, pod: &PodSpec) {
             NODE_AFFINITY * share(unmet, best) + TAINT_TOLERATION * share(tainted, worst)
         })
         .collect();
-    for (offer, rank) in offers.iter_mut().zip(ranks) {
-        offer.dislike = rank;
+    for (fit, rank) in fits.iter_mut().zip(ranks) {
+        fit.dislike = rank;
     }
 }
 
@@ -122,11 +124,4 @@ fn is_met_or_unknown(term: &NodeTerm, offering: &InstanceOffering, at: (&NodePoo
         NodeLabel::Unknown => true,
     };
     !term.labels.is_empty() && term.labels.iter().all(admits)
-}
-
-impl Offer {
-    /// Whether its nodes are permitted at a step.
-    pub fn is_at(&self, step: u32) -> bool {
-        self.steps >> step & 1 == 1
-    }
 }

@@ -1,6 +1,7 @@
 //! From pods without a node to nodes that take pods: what to launch, and the life of a node until it is up.
 
 use record::Purchase;
+use smallvec::SmallVec;
 use units::{NodeId, SimDuration, SimTime};
 use workload::{Purpose, Stream};
 
@@ -8,8 +9,10 @@ use super::Fleet;
 use super::cache::NodeCache;
 use super::dice::draw;
 use super::event::{FleetEvent, Notice, Out};
+use super::images::{self, Image};
 use super::meter::Meter;
-use super::node::{self, ImageState, Node, NodeState, Offer};
+use super::node::{self, Node, NodeState, Offer, OnNode};
+use super::room::{self, Amounts};
 use super::weights::Sync;
 use crate::spec::NodeManager;
 
@@ -82,24 +85,25 @@ impl Fleet {
     /// One provisioning pass over the waiting pods. With `pack`, as Karpenter does it: a new node is chosen for as many of the
     /// waiting pods as the largest instance type takes; else for one pod, and others use what room is left on it.
     pub(super) fn plan(&mut self, pack: bool, out: &mut Out) {
+        if pack && self.classes.len() > 1 {
+            return self.plan_claims_for_pods(out);
+        }
         let mut room = self.room();
-        for on_demand in [false, true] {
-            loop {
-                self.nominate_unplanned();
-                let waiting = self.unplanned[usize::from(on_demand)].len() as u32;
-                let wanted = if pack { waiting } else { waiting.min(1) };
-                if wanted == 0 {
-                    break;
-                }
-                let Some((candidates, takes)) = self.choose(on_demand, wanted, &mut room) else {
-                    self.note_waits();
-                    break;
-                };
-                let node = self.launch(&candidates, out);
-                for _ in 0..takes {
-                    let pod = self.unplanned[usize::from(on_demand)].first().copied().expect("no more than wait");
-                    self.nominate(pod, node);
-                }
+        let mut failed = vec![[false; 2]; self.classes.len()];
+        loop {
+            self.nominate_unplanned();
+            let Some((class, queue)) = self.first_waiting(|class| &class.unplanned, &failed) else { break };
+            let waiting = self.classes[class].unplanned[queue].len() as u32;
+            let wanted = if pack { waiting } else { 1 };
+            let Some((candidates, takes)) = self.choose(class, (queue == 1, wanted), &mut room) else {
+                self.note_waits();
+                failed[class][queue] = true;
+                continue;
+            };
+            let node = self.launch(&candidates, out);
+            for _ in 0..takes {
+                let pod = self.classes[class].unplanned[queue].first().copied().expect("no more than wait");
+                self.nominate(pod, node);
             }
         }
     }
@@ -120,44 +124,55 @@ impl Fleet {
         }
     }
 
-    /// The offerings to try for a node that takes up to `wanted` pods, cheapest first and all of one purchase option, and how many of
-    /// the pods it takes. The first pool by weight that can host a pod at all decides; preferences are given up one by one while none can.
-    pub(super) fn choose(&self, on_demand: bool, wanted: u32, room: &mut Room) -> Option<(Vec<usize>, u32)> {
-        (0..self.steps).find_map(|step| self.choose_at(step, (on_demand, wanted), room))
+    /// The offerings to try for a node that takes up to `wanted` pods of a class, cheapest first and all of one purchase option, and how
+    /// many of the pods it takes. The first pool by weight that can host a pod at all decides; preferences are given up one by one while none can.
+    pub(super) fn choose(&self, class: usize, wanted: (bool, u32), room: &mut Room) -> Option<(Vec<usize>, u32)> {
+        (0..self.classes[class].steps).find_map(|step| self.choose_at(step, class, wanted, room))
     }
 
-    fn choose_at(&self, step: u32, (on_demand, wanted): (bool, u32), room: &mut Room) -> Option<(Vec<usize>, u32)> {
+    fn choose_at(
+        &self,
+        step: u32,
+        class: usize,
+        (on_demand, wanted): (bool, u32),
+        room: &mut Room,
+    ) -> Option<(Vec<usize>, u32)> {
+        let fits = &self.classes[class].fits;
         for &pool in &self.pool_order {
             if room.nodes[pool] == 0 || self.spec.pools[pool].rules.is_static {
                 continue;
             }
-            let mut candidates: Vec<usize> =
-                self.pool_offers[pool].iter().copied().filter(|&offer| self.is_eligible(offer, on_demand)).collect();
-            candidates.retain(|&offer| self.offers[offer].is_at(step) && room.has(pool, &self.offers[offer]));
+            let mut candidates: Vec<usize> = self.pool_offers[pool]
+                .iter()
+                .copied()
+                .filter(|&offer| self.is_eligible(class, offer, on_demand))
+                .collect();
+            candidates.retain(|&offer| fits[offer].is_at(step) && room.has(pool, &self.offers[offer]));
             self.keep_mix(pool, &mut candidates);
-            let placeable = self.keep_placeable(&mut candidates, &[]);
-            let Some(most) = candidates.iter().map(|&offer| self.offers[offer].slots).max() else { continue };
-            let takes = self.takes_each(most).min(wanted).min(placeable);
-            candidates.retain(|&offer| self.offers[offer].slots >= takes);
+            let placeable = self.keep_placeable(class, &mut candidates, &[]);
+            let Some(most) = candidates.iter().map(|&offer| fits[offer].slots).max() else { continue };
+            let takes = self.takes_each(class, most).min(wanted).min(placeable);
+            candidates.retain(|&offer| fits[offer].slots >= takes);
             room.subtract_largest(pool, candidates.iter().map(|&offer| &self.offers[offer]));
-            return Some((self.one_purchase(candidates), takes));
+            return Some((self.one_purchase(class, candidates), takes));
         }
         None
     }
 
-    /// Leaves the offerings whose nodes the placement rules permit once the `leaving` nodes are gone, and how many pods each may take.
-    pub(super) fn keep_placeable(&self, candidates: &mut Vec<usize>, leaving: &[NodeId]) -> u32 {
-        if self.topology.is_empty() {
+    /// Leaves the offerings whose nodes the placement rules of a class permit once the `leaving` nodes are gone, and how many pods each
+    /// may take.
+    pub(super) fn keep_placeable(&self, class: usize, candidates: &mut Vec<usize>, leaving: &[NodeId]) -> u32 {
+        if self.classes[class].topology.is_empty() {
             return u32::MAX;
         }
-        let map = self.plan_map(leaving);
+        let map = self.plan_map(class, leaving);
         candidates.retain(|&offer| map.takes_new(offer) > 0);
         candidates.iter().map(|&offer| map.takes_new(offer)).min().unwrap_or(u32::MAX)
     }
 
     /// Leaves on-demand offerings while the pool is short of them, and the others while it is not; all of them if that leaves none. Spot
     /// dearer than on demand is no choice in either case.
-    fn keep_mix(&self, pool: usize, candidates: &mut Vec<usize>) {
+    pub(super) fn keep_mix(&self, pool: usize, candidates: &mut Vec<usize>) {
         if self.spec.pools[pool].on_demand.is_none() {
             return;
         }
@@ -188,8 +203,8 @@ impl Fleet {
         on_demand < share.of(nodes + 1)
     }
 
-    /// Reserved if there is any, else spot no dearer than the cheapest on-demand, else on-demand; cheapest first.
-    pub(super) fn one_purchase(&self, mut candidates: Vec<usize>) -> Vec<usize> {
+    /// Reserved if there is any, else spot no dearer than the cheapest on-demand, else on-demand; cheapest first. For pods of a class.
+    pub(super) fn one_purchase(&self, class: usize, mut candidates: Vec<usize>) -> Vec<usize> {
         let of = |offer: usize| &self.offers[offer];
         let is = |offer: usize, purchase: Purchase| of(offer).spec.purchase == purchase;
         let on_demand_price = candidates
@@ -204,19 +219,21 @@ impl Fleet {
             .into_iter()
             .find(|&purchase| candidates.iter().any(|&offer| is(offer, purchase)));
         candidates.retain(|&offer| Some(of(offer).spec.purchase) == purchase);
-        let pods = if self.classes[0].pod.spread.zones { self.pods_by_zone() } else { vec![0; self.zones.len()] };
+        let spreads = self.classes[class].pod.spread.zones;
+        let pods = if spreads { self.pods_by_zone(class) } else { vec![0; self.zones.len()] };
         // At equal prices the offering with the fewest nodes: zones that cost the same share the load.
         candidates.sort_by_key(|&offer| (pods[of(offer).zone], of(offer).choice_price(), of(offer).in_use, offer));
         candidates
     }
 
-    /// Whether provisioning considers an offering: pods fit, it is of a permitted purchase option, and it is not known to be unavailable.
+    /// Whether provisioning considers an offering for pods of a class: they fit, it is of a permitted purchase option, and it is not known to be unavailable.
     /// That a commitment is used up is known; that other capacity is, one learns by asking.
-    pub(super) fn is_eligible(&self, offer: usize, on_demand: bool) -> bool {
+    pub(super) fn is_eligible(&self, class: usize, offer: usize, on_demand: bool) -> bool {
+        let slots = self.slots(class, offer);
         let offer = &self.offers[offer];
         let is_used_up =
             offer.spec.purchase == Purchase::Reserved && offer.spec.capacity_max.is_some_and(|max| offer.in_use >= max);
-        offer.slots > 0
+        slots > 0
             && !(on_demand && offer.spec.purchase == Purchase::Spot)
             && offer.hidden_until <= self.now
             && !is_used_up
@@ -318,9 +335,15 @@ impl Fleet {
         of.in_use += 1;
         let (pool, gpus) = (of.pool, of.spec.gpus);
         let machine = (of.spec.machine_cpu.0, of.spec.machine_memory.0);
-        let image = if self.classes[0].cold_start.image_pre_pulled { ImageState::Present } else { ImageState::Absent };
         let meter = Meter::new(of.spec.slice, self.tariff(offer), self.now);
-        self.nodes.push(Node::new(offer, image, meter, self.now));
+        let mut state = Node::new(offer, meter, self.now);
+        (state.held, state.planned) = (room::nothing(self.names.len()), room::nothing(self.names.len()));
+        state.classes.resize(self.classes.len(), OnNode::default());
+        state.images.resize(images::count(&self.classes), Image::default());
+        for class in self.classes.iter().filter(|class| class.cold_start.image_pre_pulled) {
+            state.images[class.image] = Image::PRESENT;
+        }
+        self.nodes.push(state);
         self.pool_gpus[pool] += gpus;
         self.pool_machines[pool].0 += machine.0;
         self.pool_machines[pool].1 += machine.1;
@@ -330,17 +353,19 @@ impl Fleet {
         node
     }
 
-    /// A node that is up at once, warm: image and weights are there. For the start of a run.
-    pub(super) fn push_warm_node(&mut self, offer: usize, out: &mut Out) -> NodeId {
+    /// A node that is up at once, warm: images and weights are there, of a class or (`None`) of all that fit. For the start of a run.
+    pub(super) fn push_warm_node(&mut self, offer: usize, class: Option<usize>, out: &mut Out) -> NodeId {
         let node = self.push_node(offer);
         let state = &mut self.nodes[node.index()];
         state.granted = true;
-        state.image = ImageState::Present;
         self.begin_cache_uses(node);
         if self.spec.cache.as_ref().is_some_and(|cache| cache.sync_period.is_some()) {
             self.on_cache_filled(node, out);
-        } else {
-            self.keep_weights(0, node, self.now);
+        }
+        let fitting = (0..self.classes.len()).filter(|&class| self.slots(class, offer) > 0);
+        let classes = class.map_or_else(|| fitting.collect(), |class| vec![class]);
+        for class in classes {
+            self.warm(class, node);
         }
         self.begin_billing(node, out);
         self.nodes[node.index()].state = NodeState::Up;
@@ -426,26 +451,33 @@ impl Fleet {
             while self.pool_nodes[pool] < self.spec.pools[pool].nodes_min {
                 let offers = self.pool_offers[pool].iter().copied();
                 let usable: Vec<usize> = if at_start {
-                    offers.filter(|&offer| self.offers[offer].slots > 0 && self.has_capacity(offer)).collect()
+                    offers.filter(|&offer| self.holds_any(offer) && self.has_capacity(offer)).collect()
                 } else {
-                    offers.filter(|&offer| self.is_eligible(offer, false)).collect()
+                    let is_eligible =
+                        |offer| (0..self.classes.len()).any(|class| self.is_eligible(class, offer, false));
+                    offers.filter(|&offer| is_eligible(offer)).collect()
                 };
-                let candidates = self.one_purchase(usable);
+                let candidates = self.one_purchase(0, usable);
                 match candidates.first() {
                     None => break,
-                    Some(&offer) if at_start => drop(self.push_warm_node(offer, out)),
+                    Some(&offer) if at_start => drop(self.push_warm_node(offer, None, out)),
                     Some(_) => drop(self.launch(&candidates, out)),
                 }
             }
         }
     }
 
-    /// A warm node for a pod that is there from the start, if the pools' limits leave room for one.
-    pub(super) fn node_at_start(&mut self, on_demand: bool, out: &mut Out) -> Option<NodeId> {
+    /// Whether pods of some class fit on nodes of an offering.
+    pub(super) fn holds_any(&self, offer: usize) -> bool {
+        (0..self.classes.len()).any(|class| self.slots(class, offer) > 0)
+    }
+
+    /// A warm node for a pod of a class that is there from the start, if the pools' limits leave room for one.
+    pub(super) fn node_at_start(&mut self, class: usize, on_demand: bool, out: &mut Out) -> Option<NodeId> {
         let mut room = self.room();
-        let (candidates, _) = self.choose(on_demand, 1, &mut room)?;
+        let (candidates, _) = self.choose(class, (on_demand, 1), &mut room)?;
         let offer = candidates.into_iter().find(|&offer| self.has_capacity(offer))?;
-        Some(self.push_warm_node(offer, out))
+        Some(self.push_warm_node(offer, Some(class), out))
     }
 }
 
@@ -470,7 +502,7 @@ impl Room {
     }
 
     /// Any of the candidates may be launched; a pass reckons with the largest in each resource (`subtractMax`).
-    fn subtract_largest<'a>(&mut self, pool: usize, candidates: impl Iterator<Item = &'a Offer> + Clone) {
+    pub(super) fn subtract_largest<'a>(&mut self, pool: usize, candidates: impl Iterator<Item = &'a Offer> + Clone) {
         let gpus = candidates.clone().map(|offer| offer.spec.gpus).max().unwrap_or(0);
         let millicores = candidates.clone().map(|offer| offer.spec.machine_cpu.0).max().unwrap_or(0);
         let bytes = candidates.map(|offer| offer.spec.machine_memory.0).max().unwrap_or(0);
@@ -490,24 +522,21 @@ fn left(max: Option<u32>, used: u32) -> u32 {
 }
 
 impl Node {
-    fn new(offer: usize, image: ImageState, meter: Meter, now: SimTime) -> Self {
+    fn new(offer: usize, meter: Meter, now: SimTime) -> Self {
         Self {
             offer,
             state: NodeState::Launching,
             phase_since: now,
             spans: Vec::new(),
             pods: Vec::new(),
-            pauses: 0,
-            leaving: 0,
             nominated: Vec::new(),
-            open_key: None,
-            listed_slots: 0,
-            image,
-            pulls_old_image: false,
-            unpack: SimDuration::ZERO,
+            preemptors: Vec::new(),
+            classes: SmallVec::new(),
+            held: Amounts::new(),
+            planned: Amounts::new(),
+            images: SmallVec::new(),
             cache: NodeCache::default(),
             sync: Sync::none(now),
-            has_snapshot: false,
             meter,
             requested: now,
             launched: None,

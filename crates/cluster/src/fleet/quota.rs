@@ -1,17 +1,28 @@
 //! ResourceQuotas: pods beyond what they permit are not created, and tried again when another one is gone.
+//!
+//! A quota counts the pods of all services of its namespace that ask for what it limits.
 
 use std::collections::BTreeSet;
 
 use units::PodId;
 
 use super::Fleet;
-use crate::spec::PodQuota;
+use crate::spec::{PodClass, PodQuota};
 
-/// How many pods there are, and how many there may be.
+/// One quota, and how much of it is used.
+#[derive(Clone, Debug)]
+struct Limit {
+    key: String,
+    hard: u64,
+    used: u64,
+}
+
+/// How much there is of what quotas limit, and how much there may be.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Quota {
-    tightest: Option<PodQuota>,
-    existing: u32,
+    limits: Vec<Limit>,
+    /// By class: which limits bind its pods, the tightest first, with what each pod uses and how it is called.
+    binding: Vec<Vec<(usize, u64, String)>>,
     /// Wanted, not created.
     held: BTreeSet<PodId>,
     /// Not to be created before another one is ready.
@@ -19,8 +30,24 @@ pub(super) struct Quota {
 }
 
 impl Quota {
-    pub fn new(quotas: &[PodQuota]) -> Self {
-        Self { tightest: quotas.iter().min_by_key(|quota| quota.pods).cloned(), ..Self::default() }
+    pub fn new(classes: &[PodClass]) -> Self {
+        let mut quota = Self::default();
+        for class in classes {
+            let mut quotas: Vec<&PodQuota> = class.pod.scheduling.quotas.iter().collect();
+            quotas.sort_by_key(|quota| quota.pods());
+            let binding = quotas.into_iter().map(|spec| (quota.limit(spec), spec.each, spec.what.clone()));
+            let binding = binding.collect();
+            quota.binding.push(binding);
+        }
+        quota
+    }
+
+    /// The number of a limit, which may bind other classes too.
+    fn limit(&mut self, spec: &PodQuota) -> usize {
+        self.limits.iter().position(|known| known.key == spec.key).unwrap_or_else(|| {
+            self.limits.push(Limit { key: spec.key.clone(), hard: spec.hard, used: 0 });
+            self.limits.len() - 1
+        })
     }
 
     /// Whether `pod` is not created for now.
@@ -38,19 +65,36 @@ impl Quota {
         self.unborn.remove(&pod)
     }
 
-    fn is_full(&self) -> bool {
-        self.tightest.as_ref().is_some_and(|quota| self.existing >= quota.pods)
+    /// What keeps one more pod of a class from being created.
+    fn exhausted(&self, class: usize) -> Option<&str> {
+        let is_full = |&&(limit, each, _): &&(usize, u64, String)| {
+            let limit = &self.limits[limit];
+            limit.used.saturating_add(each) > limit.hard
+        };
+        self.binding[class].iter().find(is_full).map(|(_, _, what)| what.as_str())
+    }
+
+    fn take(&mut self, class: usize) {
+        for &(limit, each, _) in &self.binding[class] {
+            self.limits[limit].used += each;
+        }
+    }
+
+    fn give_back(&mut self, class: usize) {
+        for &(limit, each, _) in &self.binding[class] {
+            self.limits[limit].used -= each;
+        }
     }
 }
 
 impl Fleet {
-    /// A new pod begins to wait for a node, if a quota lets it exist.
+    /// A new pod begins to wait for a node, if the quotas let it exist.
     pub(super) fn admit(&mut self, pod: PodId) {
-        if let Some(quota) = self.quota.tightest.clone().filter(|_| self.quota.is_full()) {
+        if let Some(what) = self.quota.exhausted(pod.service()).map(str::to_owned) {
             self.quota.held.insert(pod);
-            self.note_quota(pod, &quota.what);
+            self.note_quota(pod, &what);
         } else {
-            self.quota.existing += 1;
+            self.quota.take(pod.service());
             self.queue(pod);
         }
     }
@@ -60,24 +104,28 @@ impl Fleet {
         if self.quota.holds(pod) {
             return;
         }
-        let class = usize::from(self.pods[pod].on_demand);
-        self.pending[class].insert(pod);
-        self.unplanned[class].insert(pod);
+        let queue = usize::from(self.pods[pod].on_demand);
+        let class = &mut self.classes[pod.service()];
+        class.pending[queue].insert(pod);
+        class.unplanned[queue].insert(pod);
     }
 
-    /// `pod` is gone: the first of those not created may be.
+    /// `pod` is gone: those not created may be, the oldest first, as far as they are let.
     pub(super) fn release_quota(&mut self, pod: PodId) {
-        if self.quota.unborn.remove(&pod) || self.quota.tightest.is_none() || self.quota.held.remove(&pod) {
+        if self.quota.unborn.remove(&pod) || self.quota.held.remove(&pod) || self.quota.limits.is_empty() {
             return;
         }
-        self.quota.existing -= 1;
-        if !self.quota.is_full()
-            && let Some(next) = self.quota.held.pop_first()
-        {
-            self.quota.existing += 1;
-            let now = self.now;
-            self.pods[next].stop_waiting(now);
-            self.queue(next);
+        self.quota.give_back(pod.service());
+        let mut held: Vec<PodId> = self.quota.held.iter().copied().collect();
+        held.sort_by_key(|&next| self.pods[next].number);
+        for next in held {
+            if self.quota.exhausted(next.service()).is_none() {
+                self.quota.held.remove(&next);
+                self.quota.take(next.service());
+                let now = self.now;
+                self.pods[next].stop_waiting(now);
+                self.queue(next);
+            }
         }
     }
 }

@@ -64,8 +64,9 @@ impl Fleet {
         state.ending = ending;
         self.release_pauses(node);
         self.disappoint(node);
+        self.drop_preemptors(node);
         self.transfers.abandon(
-            |owner| matches!(owner, super::transfer::Owner::Image(of) | super::transfer::Owner::Cache(of) if of == node),
+            |owner| matches!(owner, super::transfer::Owner::Image(of, _) | super::transfer::Owner::Cache(of) if of == node),
             self.now,
             out,
         );
@@ -141,11 +142,7 @@ impl Fleet {
         self.release_quota(pod);
         let state = &self.pods[pod];
         if let Some(node) = state.node {
-            let state = &mut self.nodes[node.index()];
-            state.pods.retain(|&other| other != pod);
-            state.pod_event = self.now;
-            self.changed = true;
-            self.reindex(node);
+            self.leave(pod, node);
         }
     }
 
@@ -162,10 +159,11 @@ impl Fleet {
         self.changed = true;
         self.reindex(node);
         self.release_pauses(node);
+        self.drop_preemptors(node);
         self.begin_grace(node, out);
         self.evict_pods(node, out);
         self.on_maybe_empty(node, out);
-        if self.is_karpenter() && self.headroom_missing() > 0 {
+        if self.is_karpenter() && self.headroom_missing().iter().any(|&missing| missing > 0) {
             self.trigger_batch(out);
         }
     }
@@ -215,8 +213,9 @@ impl Fleet {
         if matches!(self.spec.manager, NodeManager::Simple { .. }) || !state.is_expected() {
             return true;
         }
-        let (healthy, expected) = (self.healthy, self.expected_pods());
-        self.classes[0].budgets.iter().all(|budget| {
+        let class = self.class(pod);
+        let (healthy, expected) = (class.healthy, class.expected_pods());
+        class.budgets.iter().all(|budget| {
             let desired = healthy_desired(budget, expected);
             // Pods that are not healthy themselves may also go while the budget is exactly met.
             healthy > desired || !state.is_healthy() && healthy == desired && desired > 0
@@ -225,7 +224,7 @@ impl Fleet {
 }
 
 /// How many pods must stay healthy under `budget` when `expected` are wanted; shares are rounded up.
-fn healthy_desired(budget: &PodDisruptionBudget, expected: u32) -> u32 {
+pub(super) fn healthy_desired(budget: &PodDisruptionBudget, expected: u32) -> u32 {
     let share = |percent: f64| (f64::from(expected) * percent / 100.0).ceil() as u32;
     match *budget {
         PodDisruptionBudget::AvailableMin(least) => least,

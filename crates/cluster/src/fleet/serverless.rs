@@ -18,8 +18,8 @@ impl Fleet {
 
     /// Gives `pod` the place it is billed for.
     pub(super) fn open_replica(&mut self, pod: PodId, out: &mut Out) {
-        let node = self.push_node(0);
-        let tariff = self.tariff(0);
+        let node = self.push_node(pod.service());
+        let tariff = self.tariff(pod.service());
         let state = &mut self.nodes[node.index()];
         state.launched = Some(self.now);
         state.state = NodeState::Up;

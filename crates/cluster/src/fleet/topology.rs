@@ -1,19 +1,21 @@
 //! Required placement of pods relative to each other: apart, together, evenly spread.
 //!
 //! Without such rules all nodes with room are alike but for their rank, and the fast lists of [`super::placement`] decide. With them, each
-//! placement looks at where the service's pods are: on a [`Map`] of nodes, drawn for the purpose, on which moves can be tried out.
+//! placement looks at where the class's pods are: on a [`Map`] of nodes, drawn for the purpose, on which moves can be tried out.
 
 use units::NodeId;
 
 use super::Fleet;
+use super::class::Fit;
 use super::node::{NodeState, Offer};
 use super::placement::kinds;
+use super::room;
 use crate::spec::{
     FleetSpec, HOSTNAME, NodeLabel, PlacementKind, PlacementRule, PodSpec, affinity_misfit, named_labels, node_label,
     untolerated,
 };
 
-/// The placement rules of a run's pods.
+/// The placement rules of a class of pods.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Topology {
     rules: Vec<Rule>,
@@ -33,7 +35,7 @@ struct Rule {
 }
 
 impl Topology {
-    pub fn new(spec: &FleetSpec, pod: &PodSpec, offers: &[Offer]) -> Self {
+    pub fn new(spec: &FleetSpec, pod: &PodSpec, (offers, fits): (&[Offer], &[Fit])) -> Self {
         if pod.scheduling.placement.is_empty() || spec.pools.is_empty() {
             return Self::default();
         }
@@ -45,7 +47,7 @@ impl Topology {
         let permitted: Vec<(bool, bool)> = permitted.collect();
         let rules: Vec<Rule> = pod.scheduling.placement.iter().map(|rule| Rule::new(rule, spec, offers)).collect();
         let launchable = rules.iter().map(|rule| {
-            let usable = (0..offers.len()).filter(|&offer| offers[offer].slots > 0);
+            let usable = (0..offers.len()).filter(|&offer| fits[offer].slots > 0);
             let mut domains: Vec<usize> = usable.filter_map(|offer| rule.domains[offer]).collect();
             domains.sort_unstable();
             domains.dedup();
@@ -115,7 +117,7 @@ impl Rule {
 struct Place {
     node: NodeId,
     offer: usize,
-    /// Pods of the service on it: all, and those that are not on their way out.
+    /// Pods of the class on it: all, and those that are not on their way out.
     pods: u32,
     staying: u32,
     /// Room for more.
@@ -127,27 +129,28 @@ struct Place {
     is_cordoned: bool,
 }
 
-/// Where the service's pods are, or would be after some moves.
+/// Where the pods of a class are, or would be after some moves.
 #[derive(Clone, Debug)]
 pub(super) struct Map<'a> {
     fleet: &'a Fleet,
+    class: usize,
     places: Vec<Place>,
     /// As Karpenter sees it: nodes on their way count with the pods they were ordered for, and every zone that could be had is a domain.
     is_plan: bool,
 }
 
 impl Fleet {
-    /// The map as the scheduler sees it.
-    pub(super) fn map(&self) -> Map<'_> {
-        Map { fleet: self, places: self.places(false, &[]), is_plan: false }
+    /// The map of a class as the scheduler sees it.
+    pub(super) fn map(&self, class: usize) -> Map<'_> {
+        Map { fleet: self, class, places: self.places(class, false, &[]), is_plan: false }
     }
 
-    /// The map as whoever adds nodes sees it, without the nodes `leaving`.
-    pub(super) fn plan_map(&self, leaving: &[NodeId]) -> Map<'_> {
-        Map { fleet: self, places: self.places(true, leaving), is_plan: true }
+    /// The map of a class as whoever adds nodes sees it, without the nodes `leaving`.
+    pub(super) fn plan_map(&self, class: usize, leaving: &[NodeId]) -> Map<'_> {
+        Map { fleet: self, class, places: self.places(class, true, leaving), is_plan: true }
     }
 
-    fn places(&self, is_plan: bool, leaving: &[NodeId]) -> Vec<Place> {
+    fn places(&self, class: usize, is_plan: bool, leaving: &[NodeId]) -> Vec<Place> {
         let live = self.live.iter().filter(|node| !leaving.contains(node));
         let places = live.filter_map(|&node| {
             let state = &self.nodes[node.index()];
@@ -155,20 +158,23 @@ impl Fleet {
             if !is_node && !is_plan {
                 return None;
             }
-            let nominated = if is_plan { state.nominated.len() as u32 } else { 0 };
+            let on_node = &state.classes[class];
+            let nominated = if is_plan { on_node.nominated } else { 0 };
             let going = |&&pod: &&units::PodId| {
                 let pod = &self.pods[pod];
                 pod.evicted || pod.phase > super::PodPhase::Ready
             };
-            let pods = state.pods.len() as u32 + state.leaving + nominated;
-            let staying = pods - state.pods.iter().filter(going).count() as u32;
+            let pods = on_node.pods + on_node.leaving + nominated;
+            let own = state.pods.iter().filter(|pod| pod.service() == class);
+            let staying = pods - own.filter(going).count() as u32;
             let free = if is_plan && self.is_counted_on(node) && !state.warned {
-                self.offers[state.offer].slots.saturating_sub(nominated)
+                let free = room::fits(&self.offers[state.offer].has, &state.planned, &self.classes[class].wanted);
+                free.min(self.slots(class, state.offer))
             } else {
-                self.open_slots(node)
+                self.open_slots(class, node)
             };
             let is_cordoned = state.tainted || state.warned || state.state == NodeState::Draining;
-            let rank = state.open_key.unwrap_or(0);
+            let rank = on_node.open_key.unwrap_or(0);
             Some(Place { node, offer: state.offer, pods, staying, free, rank, is_node, is_cordoned })
         });
         places.collect()
@@ -178,7 +184,7 @@ impl Fleet {
 impl Map<'_> {
     /// The node the scheduler ranks highest among those with room that the rules permit.
     pub fn best(&self, on_demand: bool) -> Option<NodeId> {
-        let zones = self.fleet.classes[0].pod.spread.zones.then(|| self.fleet.pods_by_zone());
+        let zones = self.fleet.classes[self.class].pod.spread.zones.then(|| self.fleet.pods_by_zone(self.class));
         let fits = |place: &&Place| {
             let purchase = self.fleet.offers[place.offer].spec.purchase;
             place.free > 0 && kinds(on_demand).contains(&purchase) && self.admits(place)
@@ -196,7 +202,7 @@ impl Map<'_> {
             self.fleet.is_counted_on(place.node)
                 && place.free > 0
                 && kinds(on_demand).contains(&self.fleet.offers[place.offer].spec.purchase)
-                && place.pods < self.fleet.takes_each(self.fleet.offers[place.offer].slots)
+                && place.pods < self.fleet.takes_each(self.class, self.fleet.slots(self.class, place.offer))
                 && self.admits(place)
         };
         self.places.iter().find(fits).map(|place| place.node)
@@ -205,7 +211,7 @@ impl Map<'_> {
     /// A node with a pause pod whose place a pod may take.
     pub fn first_paused(&self, on_demand: bool) -> Option<NodeId> {
         let fits = |place: &&Place| {
-            self.fleet.nodes[place.node.index()].pauses > 0
+            self.fleet.nodes[place.node.index()].classes[self.class].pauses > 0
                 && !place.is_cordoned
                 && kinds(on_demand).contains(&self.fleet.offers[place.offer].spec.purchase)
                 && self.admits(place)
@@ -224,9 +230,43 @@ impl Map<'_> {
         0
     }
 
+    fn topology(&self) -> &Topology {
+        &self.fleet.classes[self.class].topology
+    }
+
+    /// Whether the rules permit one more pod on `node`, room aside.
+    pub fn admits_at(&self, node: NodeId) -> bool {
+        self.place_of(node).is_some_and(|place| self.admits(&self.places[place]))
+    }
+
+    /// One more pod is on `node`.
+    pub fn add(&mut self, node: NodeId) {
+        if let Some(place) = self.place_of(node) {
+            let place = &mut self.places[place];
+            (place.free, place.pods, place.staying) = (place.free.saturating_sub(1), place.pods + 1, place.staying + 1);
+        }
+    }
+
+    /// `node` is gone.
+    pub fn remove(&mut self, node: NodeId) {
+        self.places.retain(|place| place.node != node);
+    }
+
+    /// A node that is to be ordered from `offer`, for so many pods of the class.
+    pub fn add_planned(&mut self, offer: usize, pods: u32) {
+        // It has no number yet; none of those that have one may be taken for it.
+        let node = NodeId(u32::MAX);
+        let (free, rank, is_node, is_cordoned) = (0, 0, false, false);
+        self.places.push(Place { node, offer, pods, staying: pods, free, rank, is_node, is_cordoned });
+    }
+
+    fn place_of(&self, node: NodeId) -> Option<usize> {
+        self.places.binary_search_by_key(&node, |place| place.node).ok()
+    }
+
     /// How many pods a new node of `offer` may take now; zero if none may go there.
     pub fn takes_new(&self, offer: usize) -> u32 {
-        let topology = &self.fleet.topology;
+        let topology = self.topology();
         let each = topology.rules.iter().enumerate().map(|(index, rule)| match (rule.kind, rule.domains[offer]) {
             (PlacementKind::Apart, _) if rule.by_node => 1,
             (PlacementKind::Apart, Some(domain)) => u32::from(self.count(rule, domain, |place| place.pods) == 0),
@@ -249,8 +289,8 @@ impl Map<'_> {
     /// Pods that a new node in `domain` may take under a spread rule: none unless the domain is among those with the fewest, as Karpenter
     /// chooses it (`topologygroup.go`: `nextDomainTopologySpread`).
     fn takes_spread(&self, rule: usize, domain: usize, (skew_max, domains_min): (u32, u32)) -> u32 {
-        let domains = &self.fleet.topology.launchable[rule];
-        let count = |domain: usize| self.count(&self.fleet.topology.rules[rule], domain, |place| place.staying);
+        let domains = &self.topology().launchable[rule];
+        let count = |domain: usize| self.count(&self.topology().rules[rule], domain, |place| place.staying);
         let here = count(domain);
         let others = domains.iter().filter(|&&other| other != domain).map(|&other| count(other)).min();
         if others.is_some_and(|least| least < here) {
@@ -266,7 +306,7 @@ impl Map<'_> {
 
     /// Whether the rules permit one more pod at `place`.
     fn admits(&self, place: &Place) -> bool {
-        let rules = &self.fleet.topology.rules;
+        let rules = &self.topology().rules;
         rules.iter().enumerate().all(|(index, rule)| match (rule.kind, rule.domains[place.offer]) {
             (PlacementKind::Apart, _) if rule.by_node => place.pods == 0,
             (PlacementKind::Apart, Some(domain)) => self.count(rule, domain, |other| other.pods) == 0,
@@ -290,7 +330,7 @@ impl Map<'_> {
 
     /// The fewest pods in any domain of a spread rule; zero if there are fewer domains than it wants.
     fn least(&self, index: usize) -> u32 {
-        let topology = &self.fleet.topology;
+        let topology = self.topology();
         let rule = &topology.rules[index];
         let PlacementKind::Spread { domains_min, honors_affinity, honors_taints, .. } = rule.kind else { return 0 };
         // Karpenter can always add a node, so the emptiest one holds none.

@@ -17,8 +17,8 @@ pub struct TransferEpoch(u32);
 /// Whose transfer it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Owner {
-    /// The image, onto a node.
-    Image(NodeId),
+    /// The image of that number, onto a node.
+    Image(NodeId, u32),
     /// The weights, into a node's cache.
     Cache(NodeId),
     /// A part of a pod's cold start.
@@ -184,12 +184,12 @@ mod tests {
         let mut out = Out::default();
         for &(node, over, bytes) in flows {
             let node = NodeId(node);
-            transfers.start(Owner::Image(node), Bytes(bytes), (over, node), (SimTime::ZERO, &mut out));
+            transfers.start(Owner::Image(node, 0), Bytes(bytes), (over, node), (SimTime::ZERO, &mut out));
         }
         let mut done = Vec::new();
         while let Some((time, FleetEvent::Transfer(epoch))) = out.schedule.pop() {
             for owner in transfers.step(epoch, time, &mut out) {
-                let Owner::Image(node) = owner else { panic!("only images here") };
+                let Owner::Image(node, 0) = owner else { panic!("only images here") };
                 done.push((node.0, time.as_secs_f64()));
             }
         }

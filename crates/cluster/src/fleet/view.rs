@@ -3,6 +3,7 @@
 use units::{NodeId, PodId, SimDuration, SimTime};
 
 use super::Fleet;
+use super::class::Class;
 use super::node::NodeState;
 use super::pod::PodPhase;
 use crate::spec::GpuSlice;
@@ -59,7 +60,7 @@ impl Fleet {
 
     /// Pods that have no node yet.
     pub fn pods_waiting(&self) -> u32 {
-        self.pending.iter().map(std::collections::BTreeSet::len).sum::<usize>() as u32
+        self.classes.iter().map(Class::waiting).sum()
     }
 
     /// What exporters see of a node that is or was there.
@@ -75,7 +76,7 @@ impl Fleet {
             gpu_product: &offer.gpu_product,
             registered: boot_end.or(state.launched).filter(|_| is_registered),
             is_up: matches!(state.state, NodeState::Up | NodeState::Draining),
-            gpus_held: state.used() * self.classes[0].pod.gpus,
+            gpus_held: state.held[super::room::GPUS] as u32,
         }
     }
 

@@ -36,7 +36,7 @@ enum Lack {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Waits {
     texts: Vec<String>,
-    last: Option<(Vec<Lack>, usize)>,
+    last: Option<(usize, Vec<Lack>, usize)>,
 }
 
 impl Waits {
@@ -51,14 +51,16 @@ impl Waits {
 impl Fleet {
     /// The pods that are left without a plan wait for what their pools lack.
     pub(super) fn note_waits(&mut self) {
-        for class in 0..2 {
-            if self.unplanned[class].is_empty() {
-                continue;
-            }
-            let reason = self.reason(class == 1);
-            let now = self.now;
-            for &pod in &self.unplanned[class] {
-                self.pods[pod].wait_for(reason, now);
+        for class in 0..self.classes.len() {
+            for queue in 0..2 {
+                if self.classes[class].unplanned[queue].is_empty() {
+                    continue;
+                }
+                let reason = self.reason(class, queue == 1);
+                let now = self.now;
+                for &pod in &self.classes[class].unplanned[queue] {
+                    self.pods[pod].wait_for(reason, now);
+                }
             }
         }
     }
@@ -69,25 +71,25 @@ impl Fleet {
         self.pods[pod].wait_for(reason, self.now);
     }
 
-    fn reason(&mut self, on_demand: bool) -> usize {
-        let lacks: Vec<Lack> = self.pool_order.iter().map(|&pool| self.lack(pool, on_demand)).collect();
-        if let Some((last, number)) = &self.waits.last
-            && *last == lacks
+    fn reason(&mut self, class: usize, on_demand: bool) -> usize {
+        let lacks: Vec<Lack> = self.pool_order.iter().map(|&pool| self.lack(class, pool, on_demand)).collect();
+        if let Some((of, last, number)) = &self.waits.last
+            && (*of, last) == (class, &lacks)
         {
             return *number;
         }
         let pools = self.pool_order.iter().zip(&lacks).map(|(&pool, &lack)| {
             let spec = &self.spec.pools[pool];
-            format!("pool `{}`: {}", spec.name, self.in_words(spec, lack))
+            format!("pool `{}`: {}", spec.name, self.in_words(class, spec, lack))
         });
         let text = pools.collect::<Vec<_>>().join("; ");
         let number = self.waits.number(text);
-        self.waits.last = Some((lacks, number));
+        self.waits.last = Some((class, lacks, number));
         number
     }
 
-    fn lack(&self, pool: usize, on_demand: bool) -> Lack {
-        let offers = || self.pool_offers[pool].iter().copied().filter(|&offer| self.offers[offer].slots > 0);
+    fn lack(&self, class: usize, pool: usize, on_demand: bool) -> Lack {
+        let offers = || self.pool_offers[pool].iter().copied().filter(|&offer| self.slots(class, offer) > 0);
         if offers().next().is_none() {
             return Lack::Fit;
         }
@@ -102,7 +104,7 @@ impl Fleet {
         if spec.nodes_max.is_some_and(|most| self.pool_nodes[pool] >= most) {
             return Lack::Nodes;
         }
-        let usable = || offers().filter(|&offer| self.is_eligible(offer, on_demand));
+        let usable = || offers().filter(|&offer| self.is_eligible(class, offer, on_demand));
         if usable().next().is_none() {
             let is_hidden = offers().any(|offer| self.offers[offer].hidden_until > self.now);
             return if is_hidden { Lack::Capacity } else { Lack::Reservation };
@@ -110,14 +112,16 @@ impl Fleet {
         if !usable().any(|offer| room.has(pool, &self.offers[offer])) {
             return room.scarcest(pool, usable().map(|offer| &self.offers[offer]));
         }
-        if !self.topology.is_empty() && usable().all(|offer| self.plan_map(&[]).takes_new(offer) == 0) {
+        let is_bound = !self.classes[class].topology.is_empty();
+        if is_bound && usable().all(|offer| self.plan_map(class, &[]).takes_new(offer) == 0) {
             return Lack::Placement;
         }
         Lack::Capacity
     }
 
-    fn in_words(&self, pool: &NodePoolSpec, lack: Lack) -> String {
-        let resource = &self.classes[0].pod.gpu_resource;
+    fn in_words(&self, class: usize, pool: &NodePoolSpec, lack: Lack) -> String {
+        let of = &self.classes[class];
+        let resource = &of.pod.gpu_resource;
         match lack {
             Lack::Fit => "its nodes can never hold the pod".to_owned(),
             Lack::Nodes => format!("limit of {} nodes reached", pool.nodes_max.unwrap_or(0)),
@@ -127,7 +131,7 @@ impl Fleet {
             Lack::Capacity => "no capacity to be had".to_owned(),
             Lack::Reservation => "nothing it may launch is left (reservations used up, or on demand only)".to_owned(),
             Lack::BackOff => "left alone for a while after a failed launch".to_owned(),
-            Lack::Placement => format!("{} leaves no place", self.topology.in_words(&self.classes[0].pod)),
+            Lack::Placement => format!("{} leaves no place", of.topology.in_words(&of.pod)),
             Lack::Static => "its number of nodes is fixed, and they are full".to_owned(),
         }
     }
@@ -140,12 +144,23 @@ impl Fleet {
         spans.map(|(reason, start, end)| WaitSpan { reason: self.waits.texts[reason].clone(), start, end }).collect()
     }
 
-    /// What a user should know of pods that waited or never started: each reason once.
+    /// What a user should know of pods that waited or never started: each reason once for each service. Where there are several each remark
+    /// begins with the name of its service.
     pub fn remarks(&self) -> Vec<String> {
+        let remarks = (0..self.classes.len()).flat_map(|class| {
+            let name = (self.classes.len() > 1).then(|| format!("{}: ", self.classes[class].name));
+            let name = name.unwrap_or_default();
+            self.remarks_of(class).into_iter().map(move |remark| format!("{name}{remark}"))
+        });
+        remarks.collect()
+    }
+
+    /// The same for one service, without its name.
+    pub fn remarks_of(&self, service: usize) -> Vec<String> {
         let end = self.now;
         let mut remarks = Vec::new();
         for (reason, text) in self.waits.texts.iter().enumerate() {
-            let spans = self.pods.iter().map(|pod| {
+            let spans = self.pods.of(service).iter().map(|pod| {
                 let open = pod.waiting.map(|(reason, start)| (reason, start, pod.ended.unwrap_or(end)));
                 let of_pod = pod.waits.iter().copied().chain(open).filter(|span| span.0 == reason);
                 of_pod.map(|(_, start, end)| end.since(start)).fold(SimDuration::ZERO, |sum, time| sum + time)
@@ -156,30 +171,38 @@ impl Fleet {
             let (noun, each) = if pods == 1 { ("pod", "") } else { ("pods", " at the longest") };
             remarks.push(format!("{pods} {noun} waited for a node, {longest}{each}: {text}"));
         }
-        remarks.extend(self.probe_remark());
+        remarks.extend(self.preemption_remark(service));
+        remarks.extend(self.probe_remark(service));
         remarks
     }
 
-    fn probe_remark(&self) -> Option<String> {
-        let killed: Vec<&Pod> = self.pods.iter().filter(|pod| pod.attempts.restarts > 0).collect();
+    fn preemption_remark(&self, service: usize) -> Option<String> {
+        let preempted = self.pods.of(service).iter().filter(|pod| pod.preempted).count();
+        let pods = plural(preempted as u64, "pod");
+        (preempted > 0).then(|| format!("{pods} made way for pods of higher priority"))
+    }
+
+    fn probe_remark(&self, service: usize) -> Option<String> {
+        let spec = &self.classes[service].pod;
+        let killed: Vec<&Pod> = self.pods.of(service).iter().filter(|pod| pod.attempts.restarts > 0).collect();
         if killed.is_empty() {
             return None;
         }
         let restarts: u32 = killed.iter().map(|pod| pod.attempts.restarts).sum();
         let never = killed.iter().filter(|pod| pod.ready_at.is_none()).count();
         let lost = killed.iter().fold(SimDuration::ZERO, |sum, pod| sum + pod.attempts.lost);
-        let gpu_hours = lost.as_secs_f64() * f64::from(self.classes[0].pod.gpus.max(1)) / 3_600.0;
-        let probe = if self.classes[0].pod.probes.startup.is_some() { "startupProbe" } else { "livenessProbe" };
+        let gpu_hours = lost.as_secs_f64() * f64::from(spec.gpus.max(1)) / 3_600.0;
+        let probe = if spec.probes.startup.is_some() { "startupProbe" } else { "livenessProbe" };
         let (pods, times) = (plural(killed.len() as u64, "pod"), plural(u64::from(restarts), "time"));
         Some(format!(
             "the {probe} killed containers of {pods} {times}, {never} of them never became ready; {gpu_hours:.2} GPU-hours went into that"
         ))
     }
 
-    /// Whether pods of the service make the Cluster Autoscaler add nodes: those of very low priority do not.
-    pub(super) fn is_expendable(&self) -> bool {
+    /// Whether pods of a class make the Cluster Autoscaler add no nodes: those of very low priority do not.
+    pub(super) fn is_expendable(&self, class: usize) -> bool {
         matches!(self.spec.manager, NodeManager::ClusterAutoscaler(_))
-            && self.classes[0].pod.priority < EXPENDABLE_BELOW
+            && self.classes[class].pod.priority < EXPENDABLE_BELOW
     }
 }
 

@@ -5,11 +5,13 @@ use workload::{Purpose, Stream};
 
 use super::Fleet;
 use super::cache::{Artifact, NodeCache};
+use super::class::Class;
 use super::dice::{draw, time_part};
 use super::event::{FleetEvent, Out};
+use super::images::Image;
 use super::node::{self, NodeState};
 use super::transfer::Owner;
-use crate::spec::{CacheSpec, PhaseSpec, PodClass};
+use crate::spec::{CacheSpec, PhaseSpec};
 
 /// Entities of draws about what a DaemonSet brings to a node lie above all pods'.
 const NODE_ENTITY: u64 = 1 << 32;
@@ -32,7 +34,7 @@ impl Sync {
 
 impl Fleet {
     /// The cache of `node` with everything that happened to it until now, its rules, and the classes; `None` without a cache.
-    fn cache_now(&mut self, node: NodeId) -> Option<(&mut NodeCache, &CacheSpec, &[PodClass])> {
+    fn cache_now(&mut self, node: NodeId) -> Option<(&mut NodeCache, &CacheSpec, &[Class])> {
         let spec = self.spec.cache.as_ref()?;
         let cache = &mut self.nodes[node.index()].cache;
         cache.advance(spec, self.now);
@@ -54,6 +56,20 @@ impl Fleet {
             && let Some(weights) = &classes[class].cold_start.weights
         {
             cache.insert(Artifact::weights(class, weights, read), weights.bytes.0, spec.size.0);
+        }
+    }
+
+    /// The image and the weights of a class are on `node`, as they are where its pods have run before.
+    pub(super) fn warm(&mut self, class: usize, node: NodeId) {
+        let image = self.classes[class].image;
+        self.nodes[node.index()].images[image] = Image::PRESENT;
+        let now = self.now;
+        let has_weights = self.cache_now(node).is_none_or(|(cache, _, classes)| {
+            let weights = classes[class].cold_start.weights.as_ref();
+            weights.is_none_or(|spec| cache.holds(Artifact::weights(class, spec, now)))
+        });
+        if !has_weights {
+            self.keep_weights(class, node, now);
         }
     }
 
@@ -151,7 +167,7 @@ impl Fleet {
 }
 
 /// The classes whose weights are cached, with them.
-fn weights_of(classes: &[PodClass]) -> impl Iterator<Item = (usize, &crate::spec::WeightsSpec)> {
+fn weights_of(classes: &[Class]) -> impl Iterator<Item = (usize, &crate::spec::WeightsSpec)> {
     let classes = classes.iter().enumerate();
     classes.filter_map(|(class, spec)| Some((class, spec.cold_start.weights.as_ref()?)))
 }

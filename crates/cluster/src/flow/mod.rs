@@ -16,6 +16,7 @@ mod llm;
 mod loads;
 mod local;
 mod meter;
+mod paced;
 mod routed;
 mod tree;
 
@@ -236,6 +237,11 @@ impl<'a> Served<'a> {
         let service = &spec.services[service];
         Self { spec, service, replicas, seed: service.seed(seed) }
     }
+}
+
+/// The flow of a service among others.
+pub(crate) fn pace(flow: Box<dyn Flow>) -> Box<dyn Flow> {
+    Box::new(paced::Paced::new(flow))
 }
 
 /// The fastest flow that can express a service, without any replica yet.

@@ -45,7 +45,8 @@ impl<'a> Begun<'a> {
     }
 
     fn flows(self, build: impl Fn(Served<'a>, Keep) -> Box<dyn Flow>) -> Vec<Box<dyn Flow>> {
-        (0..self.run.services.len()).map(|service| build(self.served(service), self.keep)).collect()
+        let flows = (0..self.run.services.len()).map(|service| build(self.served(service), self.keep));
+        if self.run.services.len() == 1 { flows.collect() } else { flows.map(flow::pace).collect() }
     }
 }
 

@@ -28,9 +28,9 @@ pub use prehistory::{EarlierTraffic, PrehistorySpec};
 pub use probes::{Probe, Probes};
 pub use rollout::{CanaryStep, Leeway, Portion, RolloutSpec, RolloutStrategy};
 pub use scheduling::{
-    HOSTNAME, LabelOperator, LabelRule, NodeLabel, NodeTerm, PlacementKind, PlacementRule, PodOverhead, PodQuota,
-    PodScheduling, PreferredTerm, Protection, Taint, TaintEffect, Toleration, affinity_misfit, misfit, named_labels,
-    node_label, slots, untolerated,
+    HOSTNAME, LabelOperator, LabelRule, NodeLabel, NodeTerm, PODS_PER_NODE, PlacementKind, PlacementRule, PodOverhead,
+    PodQuota, PodScheduling, PreferredTerm, Protection, Taint, TaintEffect, Toleration, affinity_misfit, misfit,
+    named_labels, node_label, slots, untolerated,
 };
 pub use service::{
     BatchLatency, ContainerSpec, GroupRestart, KillRule, NoReplicaRule, PodGroup, PodSpec, ReplicaOrder, RetrySpec,

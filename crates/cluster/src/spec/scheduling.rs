@@ -36,13 +36,29 @@ pub struct PodScheduling {
     pub quotas: Vec<PodQuota>,
 }
 
-/// How many pods of the service a ResourceQuota lets exist.
+/// What a ResourceQuota lets the pods of its namespace have of one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PodQuota {
-    /// Pods at most.
-    pub pods: u32,
+    /// Which quota and which resource: services with the same share it.
+    pub key: String,
+    /// How much there may be in all.
+    pub hard: u64,
+    /// How much of it one pod of the service takes, above zero.
+    pub each: u64,
     /// Which quota and which resource, in words.
     pub what: String,
+}
+
+impl PodQuota {
+    /// So many pods and no more.
+    pub fn of_pods(pods: u32, what: &str) -> Self {
+        Self { key: what.to_owned(), hard: u64::from(pods), each: 1, what: what.to_owned() }
+    }
+
+    /// How many pods of the service it lets exist if there are no others.
+    pub fn pods(&self) -> u64 {
+        self.hard / self.each.max(1)
+    }
 }
 
 /// What `karpenter.sh/do-not-disrupt` of a pod asks for.
@@ -362,6 +378,9 @@ fn short_of<'a>(offering: &InstanceOffering, pod: &'a PodSpec) -> Option<(&'a st
     })
 }
 
+/// Pods one node takes at most: the kubelet's default limit.
+pub const PODS_PER_NODE: u32 = 110;
+
 /// How many pods fit on one node of `offering`, other rules than resources, labels and taints aside.
 pub fn slots(offering: &InstanceOffering, at: (&NodePoolSpec, &BTreeSet<&str>), pod: &PodSpec) -> u32 {
     if misfit(offering, at, pod).is_some() {
@@ -374,9 +393,8 @@ pub fn slots(offering: &InstanceOffering, at: (&NodePoolSpec, &BTreeSet<&str>), 
         has.checked_div(*wanted).map(u64::from)
     });
     let by_extended = by_extended.min().unwrap_or(u64::MAX);
-    // 110 pods per node is the kubelet's default limit.
-    by_gpu.min(by_extended).min(fit(offering.cpu.0, pod.millicores())).min(fit(offering.memory.0, pod.bytes())).min(110)
-        as u32
+    let by_machine = fit(offering.cpu.0, pod.millicores()).min(fit(offering.memory.0, pod.bytes()));
+    by_gpu.min(by_extended).min(by_machine).min(u64::from(PODS_PER_NODE)) as u32
 }
 
 impl PodSpec {

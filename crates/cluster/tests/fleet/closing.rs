@@ -13,7 +13,7 @@ use workload::Distribution;
 
 use crate::support::{Driver, World, at, constant, fleet, offering, secs};
 
-fn spec(variant: u8) -> World {
+pub fn spec(variant: u8) -> World {
     let mut spot = offering("small", Purchase::Spot, 1, 0.303);
     spot.capacity_max = Some(3);
     spot.insufficient_capacity = 0.2;
@@ -145,7 +145,7 @@ proptest! {
     fn the_ledger_closes_whatever_happens(variant in 0u8..32, replaces: bool, seed: u64, steps in steps()) {
         let mut driver = Driver::seeded(&spec(variant), &PodSpec::plain(), seed);
         driver.replaces = replaces;
-        driver.fleet.preempt_after(secs(u64::from(variant % 3) * 4));
+        driver.fleet.preempt_after(0, secs(u64::from(variant % 3) * 4));
         books_close(driver, &steps, variant >= 24)?;
     }
 
@@ -185,7 +185,7 @@ fn bound(rules: u8) -> PodSpec {
         pod.probes.keeps_download = rules & 8 != 0;
     }
     if rules & 16 != 0 {
-        pod.scheduling.quotas = vec![PodQuota { pods: 3, what: "quota".into() }];
+        pod.scheduling.quotas = vec![PodQuota::of_pods(3, "quota")];
     }
     if rules & 32 != 0 {
         pod.scheduling.protection = Protection::Until(secs(600));
@@ -282,9 +282,9 @@ proptest! {
     #[test]
     fn left_alone_every_pod_becomes_ready_and_no_node_stays_empty(manager in 0u8..3, on_demand: bool, seed: u64, steps in steps()) {
         let mut driver = Driver::seeded(&calm(manager), &PodSpec::plain(), seed);
-        driver.fleet.keep_standbys_on_demand(on_demand);
+        driver.fleet.keep_standbys_on_demand(0, on_demand);
         driver.replaces = true;
-        driver.fleet.preempt_after(secs(if on_demand { 5 } else { 0 }));
+        driver.fleet.preempt_after(0, secs(if on_demand { 5 } else { 0 }));
         for step in &steps {
             act(&mut driver, step);
         }

@@ -307,7 +307,7 @@ fn consolidation_waits_for_replacements_to_be_ready_where_the_budget_asks_for_it
     spec.budgets = vec![PodDisruptionBudget::UnavailableMax(1)];
     let mut driver = Driver::new(&spec);
     let pods: Vec<PodId> = (0..8).map(|_| driver.create_ready()).collect();
-    driver.fleet.want_replicas(4);
+    driver.fleet.want_replicas(0, 4);
     driver.replaces = true;
     driver.run_to(at(3));
     for index in [0, 1, 4, 5] {

@@ -11,6 +11,8 @@ mod preferences;
 mod probes;
 mod room;
 mod scheduling;
+mod services;
+mod several;
 mod spot;
 mod start;
 mod support;

@@ -55,7 +55,7 @@ fn a_node_taken_by_the_provider_sends_its_pause_pods_elsewhere() {
 #[test]
 fn a_pause_pod_takes_its_time_to_make_way_and_its_room_is_kept() {
     let mut driver = Driver::new(&spec(NodeManager::Karpenter));
-    driver.fleet.preempt_after(secs(3));
+    driver.fleet.preempt_after(0, secs(3));
     driver.keep_pause_pods(1);
     driver.run_to(at(1_000));
     driver.create();
@@ -73,7 +73,7 @@ fn a_pod_whose_node_goes_while_the_pause_pod_makes_way_looks_elsewhere() {
     let mut spec = spec(NodeManager::Karpenter);
     spec.pools[0].expire_after = Some(secs(1_000));
     let mut driver = Driver::new(&spec);
-    driver.fleet.preempt_after(secs(10));
+    driver.fleet.preempt_after(0, secs(10));
     driver.keep_pause_pods(1);
     driver.run_to(at(999));
     // The node was asked for at 1 s and expires at 1001 s.
@@ -89,7 +89,7 @@ fn room_that_is_only_kept_is_taken_by_pods_that_preempt_nobody() {
         let mut pod = cluster::spec::PodSpec::plain();
         pod.scheduling.never_preempts = true;
         let mut driver = Driver::with_pod(&spec(NodeManager::Karpenter), &pod);
-        driver.fleet.keep_room_only(is_room);
+        driver.fleet.keep_room_only(0, is_room);
         driver.keep_pause_pods(1);
         driver.run_to(at(1_000));
         driver.create();

@@ -171,7 +171,7 @@ fn another_resource_than_the_gpu_limits_what_fits_where_a_type_declares_it() {
 #[test]
 fn a_quota_keeps_pods_from_being_created_until_another_is_gone() {
     let mut pod = PodSpec::plain();
-    pod.scheduling.quotas = vec![PodQuota { pods: 2, what: "ResourceQuota/gpus: requests.nvidia.com/gpu of 2".into() }];
+    pod.scheduling.quotas = vec![PodQuota::of_pods(2, "ResourceQuota/gpus: requests.nvidia.com/gpu of 2")];
     let mut driver = Driver::with_pod(&fleet(vec![offering("g5.xlarge", Purchase::OnDemand, 1, 1.0)]), &pod);
     let pods: Vec<PodId> = (0..3).map(|_| driver.create()).collect();
     driver.run_to(at(1_000));

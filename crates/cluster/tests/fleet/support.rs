@@ -96,7 +96,8 @@ pub struct Driver {
     pub notices: Vec<(SimTime, Notice)>,
     /// Whether evicted and interrupted pods are deleted at once and replaced, as a Deployment would.
     pub replaces: bool,
-    next_pod: u32,
+    /// Pods so far, by class.
+    created: Vec<usize>,
     events: BinaryHeap<Reverse<(SimTime, u64)>>,
     kept: Vec<FleetEvent>,
     out: Out,
@@ -112,23 +113,32 @@ impl Driver {
     }
 
     pub fn seeded(spec: &World, pod: &PodSpec, seed: u64) -> Self {
-        Self::of(Fleet::new(spec, vec![spec.class(pod, seed)], seed))
+        Self::of_classes_seeded(spec, vec![spec.class(pod, seed)], seed)
+    }
+
+    pub fn of_classes(spec: &World, classes: Vec<PodClass>) -> Self {
+        Self::of_classes_seeded(spec, classes, SEED)
+    }
+
+    pub fn of_classes_seeded(spec: &World, classes: Vec<PodClass>, seed: u64) -> Self {
+        let count = classes.len();
+        Self::of(Fleet::new(spec, classes, seed), count)
     }
 
     /// With time zero so many seconds past a full hour.
     pub fn past_the_hour(spec: &World, seconds: i64) -> Self {
         let mut fleet = Fleet::new(spec, vec![spec.class(&PodSpec::plain(), SEED)], SEED);
         fleet.start_calendar_at(1_767_571_200 + seconds);
-        Self::of(fleet)
+        Self::of(fleet, 1)
     }
 
-    fn of(fleet: Fleet) -> Self {
+    fn of(fleet: Fleet, classes: usize) -> Self {
         let mut driver = Self {
             fleet,
             now: SimTime::ZERO,
             notices: Vec::new(),
             replaces: false,
-            next_pod: 0,
+            created: vec![0; classes],
             events: BinaryHeap::new(),
             kept: Vec::new(),
             out: Out::default(),
@@ -143,23 +153,39 @@ impl Driver {
     }
 
     pub fn create_as(&mut self, role: PodRole) -> PodId {
-        let pod = PodId(self.next_pod);
-        self.next_pod += 1;
+        self.create_of_as(0, role)
+    }
+
+    /// A pod of a class.
+    pub fn create_of(&mut self, class: usize) -> PodId {
+        self.create_of_as(class, PodRole::Active)
+    }
+
+    pub fn create_of_as(&mut self, class: usize, role: PodRole) -> PodId {
+        let pod = self.next_pod(class);
         self.fleet.create_pod(pod, role, self.now, &mut self.out);
         self.collect();
         pod
     }
 
     pub fn create_ready(&mut self) -> PodId {
-        let pod = PodId(self.next_pod);
-        self.next_pod += 1;
+        let pod = self.next_pod(0);
         self.fleet.create_ready_pod(pod, PodRole::Active, self.now, &mut self.out);
         self.collect();
         pod
     }
 
+    fn next_pod(&mut self, class: usize) -> PodId {
+        self.created[class] += 1;
+        PodId::new(class, self.created[class] - 1)
+    }
+
     pub fn keep_pause_pods(&mut self, count: u32) {
-        self.fleet.keep_pause_pods(count, self.now, &mut self.out);
+        self.keep_pause_pods_of(0, count);
+    }
+
+    pub fn keep_pause_pods_of(&mut self, class: usize, count: u32) {
+        self.fleet.keep_pause_pods(class, count, self.now, &mut self.out);
         self.collect();
     }
 
@@ -182,7 +208,11 @@ impl Driver {
     }
 
     pub fn pods(&self) -> u32 {
-        self.next_pod
+        self.created.iter().sum::<usize>() as u32
+    }
+
+    pub fn pods_of(&self, class: usize) -> usize {
+        self.created[class]
     }
 
     /// When the notices that `pick` picks came, in seconds.
@@ -207,12 +237,12 @@ impl Driver {
                 continue;
             }
             if let Notice::Interrupted { pod, .. } | Notice::Evicted { pod, .. } = notice {
-                self.create();
+                self.create_of(pod.service());
                 self.fleet.delete_pod(pod, "evicted", self.now, &mut self.out);
                 self.collect();
             }
-            if let Notice::Killed { .. } | Notice::Lost { .. } = notice {
-                self.create();
+            if let Notice::Killed { pod } | Notice::Lost { pod, .. } = notice {
+                self.create_of(pod.service());
             }
         }
     }

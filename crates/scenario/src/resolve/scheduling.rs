@@ -15,6 +15,7 @@ use crate::tree::Node;
 
 use super::Context;
 use super::karpenter_pool::LeftOut;
+use super::offerings::Asker;
 
 const DO_NOT_DISRUPT: &str = "karpenter.sh/do-not-disrupt";
 const SAFE_TO_EVICT: &str = "cluster-autoscaler.kubernetes.io/safe-to-evict";
@@ -225,14 +226,14 @@ impl Context<'_> {
                 let Some(each) = requested(pod, resource) else { continue };
                 let hard_text =
                     if resource.ends_with("memory") { Bytes(hard.units()).to_string() } else { plain(*hard) };
-                let pods = u64::try_from(hard.0).unwrap_or(0) / each.max(1);
-                let pods = u32::try_from(pods).unwrap_or(u32::MAX);
                 let what = format!("{title}: {resource} of {hard_text}");
-                if pods == 0 {
-                    let reason = format!("{what} lets no pod of the service exist");
+                let key = format!("{namespace}/{what}");
+                let quota = PodQuota { key, hard: u64::try_from(hard.0).unwrap_or(0), each, what };
+                if quota.pods() == 0 {
+                    let reason = format!("{} lets no pod of the service exist", quota.what);
                     return Err(ScenarioError::Inconsistent { at: document.node.locate("spec.hard"), reason });
                 }
-                quotas.push(PodQuota { pods, what });
+                quotas.push(quota);
             }
         }
         Ok(quotas)
@@ -242,10 +243,10 @@ impl Context<'_> {
     pub(super) fn check_fit(
         &mut self,
         pools: &[NodePoolSpec],
-        left_out: Vec<LeftOut>,
-        pod: &PodSpec,
+        left_out: &[LeftOut],
+        asker: &Asker<'_>,
     ) -> Result<(), ScenarioError> {
-        let mut misfits = Vec::new();
+        let (pod, mut misfits) = (asker.pod, Vec::new());
         self.note_unknown_labels(pools, pod);
         self.note_undeclared(pools, pod);
         self.note_preferences(pools, pod);
@@ -258,7 +259,7 @@ impl Context<'_> {
             }
         }
         if misfits.len() == pools.len() {
-            return Err(self.nothing_fits(&misfits, left_out));
+            return Err(self.nothing_fits(asker, &misfits, left_out));
         }
         self.notes.extend(misfits);
         self.notes.extend(left_out.iter().map(LeftOut::text));

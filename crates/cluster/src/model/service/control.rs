@@ -234,7 +234,7 @@ impl Service<'_> {
     fn resize_buffer(&mut self, before: u32, turn: &mut Turn<'_>) {
         let wanted = self.controllers.desired;
         if let Some(pause) = self.policy.pause_pods.filter(|pause| pause.percent > 0 && wanted != before) {
-            turn.fleet.keep_pause_pods(pause.count_at(wanted), turn.run_now(), turn.out);
+            turn.fleet.keep_pause_pods(self.number, pause.count_at(wanted), turn.run_now(), turn.out);
         }
     }
 
@@ -331,7 +331,7 @@ impl Service<'_> {
             Action::Hold => {}
             Action::Scale(replicas) => {
                 self.controllers.desired = replicas;
-                turn.fleet.want_replicas(replicas);
+                turn.fleet.want_replicas(self.number, replicas);
             }
             Action::Floor(replicas) => self.controllers.floor = replicas,
             Action::Standby(replicas) => self.controllers.standby = Some(replicas),

@@ -96,17 +96,18 @@ impl<'a> Service<'a> {
 
     /// The state at time zero: initial replicas ready, standbys warm.
     pub fn start(&mut self, turn: &mut Turn<'_>) {
-        turn.fleet.keep_standbys_on_demand(self.policy.warm_pool.as_ref().is_some_and(|pool| pool.on_demand));
+        turn.fleet
+            .keep_standbys_on_demand(self.number, self.policy.warm_pool.as_ref().is_some_and(|pool| pool.on_demand));
         let actives = self.actives_at_start;
         self.controllers.desired = actives;
         self.recorder.desired_changed(turn.now(), actives);
-        turn.fleet.want_replicas(actives);
+        turn.fleet.want_replicas(self.number, actives);
         (0..actives).for_each(|_| self.create_ready(Role::Active, turn));
         (0..self.standby_size()).for_each(|_| self.create_ready(Role::Standby, turn));
         if let Some(pause) = self.policy.pause_pods {
-            turn.fleet.preempt_after(pause.preemption);
-            turn.fleet.keep_room_only(pause.is_room);
-            turn.fleet.start_pause_pods(pause.count_at(actives), SimTime::ZERO, turn.out);
+            turn.fleet.preempt_after(self.number, pause.preemption);
+            turn.fleet.keep_room_only(self.number, pause.is_room);
+            turn.fleet.start_pause_pods(self.number, pause.count_at(actives), SimTime::ZERO, turn.out);
         }
     }
 

@@ -97,7 +97,7 @@ impl Service<'_> {
             self.recorder.remark(format!("the rollout before the one at {at} was not over when that began"));
             self.recorder.rollout(unfinished.life);
         }
-        turn.fleet.release(spec.image_is_new, spec.model_is_new, turn.in_run(now));
+        turn.fleet.release(self.number, (spec.image_is_new, spec.model_is_new), turn.in_run(now));
         self.sets.begin(self.controllers.desired, leeway_of(&spec.strategy));
         if let RolloutStrategy::Ordered { partition, .. } = spec.strategy {
             self.partition = partition;
