@@ -39,7 +39,7 @@ fn both(policy: &str, queues: [Queue; 2], job: &Job) -> RunRecord {
             record.ledger.attribute_to(whose, (gpu_use, Purchase::OnDemand, "a"), cell);
         }
         record.services.extend(part.services);
-        record.services[index].name = SERVICES[index].to_owned();
+        SERVICES[index].clone_into(&mut record.services[index].name);
     }
     record
 }

@@ -149,7 +149,7 @@ fn both(behavior: Behavior, seed: u64) -> RunRecord {
     let embed = run(Behavior { service: Some(1), lag_minutes, ..behavior }, seed + 50);
     chat.ledger.merge(&embed.ledger);
     chat.services.extend(embed.services);
-    chat.services.iter_mut().zip(NAMES).for_each(|(service, name)| service.name = name.to_owned());
+    chat.services.iter_mut().zip(NAMES).for_each(|(service, name)| name.clone_into(&mut service.name));
     chat.remarks.push("1 pod waited for a node".to_owned());
     chat
 }
