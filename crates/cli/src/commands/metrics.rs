@@ -13,7 +13,7 @@ use crate::inputs;
 
 /// Prints the metrics, sorted by exporter and name.
 pub fn metrics(args: &Metrics) -> Result<Outcome> {
-    let mut loaded = inputs::look_at(&args.scenario)?;
+    let mut loaded = inputs::load(&args.scenario)?;
     let policies: Vec<String> = args.policy.iter().cloned().collect();
     inputs::choose_policies(&mut loaded, &policies)?;
     let wanted = pattern(args)?;

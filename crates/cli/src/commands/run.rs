@@ -79,7 +79,7 @@ fn load(args: &Run) -> Result<Loaded> {
     let with = |time: &str| {
         let warm_up = ("run.warmUp".to_owned(), time.to_owned());
         let overrides: Vec<_> = overrides.iter().cloned().chain([warm_up]).collect();
-        inputs::runnable(documents.load(&overrides).or_input()?)
+        documents.load(&overrides).or_input()
     };
     if warm_up != "auto" {
         return with(warm_up);
