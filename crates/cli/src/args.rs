@@ -216,7 +216,7 @@ pub struct Check {
     /// Only this policy; may be given several times
     #[arg(long, value_name = "NAME")]
     pub policy: Vec<String>,
-    /// A gate besides the scenario's, such as `slo_attainment >= 0.99 at 95 %` or `hpa: cost_usd <= baseline * 1.05`; may be given
+    /// A gate besides the scenario's, such as `slo_attainment >= 0.99 at 95 %`, `hpa: cost_usd <= baseline * 1.05` or, of a service, `chat: p99 <= 2s`; may be given
     /// several times
     #[arg(long, value_name = "EXPR")]
     pub gate: Vec<String>,
@@ -385,6 +385,9 @@ pub struct Explain {
     /// Which policy
     #[arg(long, value_name = "NAME")]
     pub policy: String,
+    /// Which service, where there are several
+    #[arg(long, value_name = "NAME")]
+    pub service: Option<String>,
     /// When: `09:14`, `09:14:30`, `1d 02:00`, `33240s` from the start of the run
     #[arg(long, value_name = "TIME", required_unless_present = "watch")]
     pub at: Option<String>,

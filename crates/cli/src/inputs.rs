@@ -23,8 +23,24 @@ pub fn print_notes(loaded: &Loaded, is_verbose: bool) {
 
 /// Loads what the arguments name: files, folders, `-`, or the built-in scenario if they name nothing.
 pub fn load(args: &ScenarioArgs) -> Result<Loaded> {
+    runnable(look_at(args)?)
+}
+
+/// The same for those who run nothing.
+pub fn look_at(args: &ScenarioArgs) -> Result<Loaded> {
     let (documents, overrides) = documents(args)?;
     documents.load(&overrides).or_input()
+}
+
+/// Refuses what cannot be run yet: several services on one fleet.
+pub fn runnable(loaded: Loaded) -> Result<Loaded> {
+    match loaded.spec.services.len() {
+        0 | 1 => Ok(loaded),
+        several => Err(Failure::input(format!(
+            "{}: {several} services together cannot be run yet, only one at a time",
+            loaded.spec.name
+        ))),
+    }
 }
 
 /// The documents the arguments name, not yet resolved, and the assignments of `--set`: for commands that resolve them many times.

@@ -20,6 +20,7 @@ mod interrupt;
 mod progress;
 mod results;
 mod run_file;
+mod run_report;
 mod saved_requests;
 mod sweep_folder;
 mod tuning;

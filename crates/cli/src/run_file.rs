@@ -23,6 +23,9 @@ pub struct RunFile {
     pub folder: PathBuf,
     /// Policies run.
     pub policies: Vec<String>,
+    /// The services, where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<String>,
     /// Base seed.
     pub seed: u64,
     /// Replications of each policy.
@@ -48,6 +51,12 @@ pub struct RunDigest {
     pub seed: u64,
     /// Digest, hexadecimal.
     pub digest: String,
+}
+
+/// Names of the services, where there are several.
+pub fn services(loaded: &Loaded) -> Vec<String> {
+    let all = &loaded.spec.services;
+    all.iter().filter(|_| all.len() > 1).map(|service| service.name.clone()).collect()
 }
 
 /// The digests of all runs, in order.

@@ -1,4 +1,4 @@
-//! `--save-requests`: a file part per policy, filled while its run goes on, put together at the end.
+//! `--save-requests`: a file part per policy and service, filled while the run goes on, put together at the end.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,40 +10,49 @@ use report::{FinishedPart, RequestsPart};
 
 use crate::failure::{OrEnvironment, Result};
 
-/// One policy's part: to be filled, being filled by its run, or done.
+/// One part, of a policy and a service: to be filled, being filled by its run, or done.
 enum Part {
     Open(Box<RequestsPart>),
     Taken,
     Done(io::Result<Box<FinishedPart>>),
 }
 
-/// The parts of all policies. Dropped before [`SavedRequests::write`], they leave nothing behind.
+/// The parts of all policies, service by service. Dropped before [`SavedRequests::write`], they leave nothing behind.
 pub struct SavedRequests {
     folder: PathBuf,
     is_new: bool,
-    parts: Vec<Arc<Mutex<Part>>>,
+    parts: Vec<Vec<Arc<Mutex<Part>>>>,
 }
 
 impl SavedRequests {
     /// Empty parts below `folder`, which is created if it is missing.
-    pub fn create<'a>(folder: &Path, policies: impl Iterator<Item = &'a str>) -> Result<Self> {
+    pub fn create(folder: &Path, policies: &[&str], services: &[&str]) -> Result<Self> {
         let is_new = !folder.exists();
-        let part = |policy| RequestsPart::create(folder, policy).map(|part| Part::Open(Box::new(part)));
-        let parts = policies.map(|policy| part(policy).map(|part| Arc::new(Mutex::new(part)))).collect();
-        let parts: io::Result<Vec<_>> = parts;
+        let part = |policy: &str, service: &str| {
+            // A lone service has no column.
+            let service = (services.len() > 1).then_some(service);
+            let part = RequestsPart::create(folder, (policy, service))?;
+            Ok(Arc::new(Mutex::new(Part::Open(Box::new(part)))))
+        };
+        let of_policy = |policy: &&str| services.iter().map(|service| part(policy, service)).collect();
+        let parts: io::Result<Vec<Vec<_>>> = policies.iter().map(of_policy).collect();
         let parts = parts.or_environment(&format!("writing {}", folder.display()))?;
         Ok(Self { folder: folder.to_owned(), is_new, parts })
     }
 
-    /// Where the run of policy number `policy` puts its rows; once for each policy.
-    pub fn sink(&self, policy: usize) -> Box<dyn RequestSink> {
-        let part = Arc::clone(&self.parts[policy]);
+    /// Where the run of policy number `policy` puts its rows, service by service; once for each policy.
+    pub fn sinks(&self, policy: usize) -> Vec<Box<dyn RequestSink>> {
+        self.parts[policy].iter().map(Self::sink).collect()
+    }
+
+    fn sink(part: &Arc<Mutex<Part>>) -> Box<dyn RequestSink> {
+        let part = Arc::clone(part);
         let before = std::mem::replace(&mut *part.lock().expect("no run panics while it holds its part"), Part::Taken);
         let Part::Open(open) = before else { panic!("each policy saves one replication") };
         Box::new(Filling { part, open: Some(open), failed: None })
     }
 
-    /// The tables, in the order of the policies; those that did not finish are not in them.
+    /// The tables, in the order of the policies and services; those that did not finish are not in them.
     pub fn write(mut self) -> Result<()> {
         let take = |part: Arc<Mutex<Part>>| {
             let mut part = part.lock().expect("no run panics while it holds its part");
@@ -52,7 +61,8 @@ impl SavedRequests {
                 Part::Open(_) | Part::Taken => None,
             }
         };
-        let parts = std::mem::take(&mut self.parts).into_iter().filter_map(take).collect::<io::Result<Vec<_>>>();
+        let parts =
+            std::mem::take(&mut self.parts).into_iter().flatten().filter_map(take).collect::<io::Result<Vec<_>>>();
         parts
             .and_then(|parts| report::write_requests(&self.folder, parts))
             .or_environment(&format!("writing the requests to {}", self.folder.display()))

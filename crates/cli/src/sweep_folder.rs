@@ -25,8 +25,8 @@ pub struct SweepFile {
     pub command: Vec<String>,
     /// The sweep as it was written.
     pub sweep: String,
-    /// SLO objective of the scenario as it is.
-    pub objective: f64,
+    /// SLO objective of the scenario as it is; none where several services have their own.
+    pub objective: Option<f64>,
     /// Wall time in seconds, of the last part if it was resumed.
     pub wall_time_s: f64,
     /// Threads used.
@@ -79,7 +79,7 @@ fn table(results: &SweepResults) -> Table {
 }
 
 /// The sweep as `report` takes it; `with` gets it because it borrows from here.
-fn with_report<T>(results: &SweepResults, objective: f64, with: impl FnOnce(&SweepReport<'_>) -> T) -> T {
+fn with_report<T>(results: &SweepResults, objective: Option<f64>, with: impl FnOnce(&SweepReport<'_>) -> T) -> T {
     let (costs, shares) = (estimates(results, "cost_usd"), estimates(results, "slo_attainment"));
     let place = |policy: &str| results.policies.iter().position(|name| name == policy).unwrap_or_default();
     let value = |text: &String| SweepValue { text: text.clone(), number: Value::new(text.clone()).number };

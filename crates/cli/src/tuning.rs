@@ -32,7 +32,7 @@ impl Tuned {
 
     /// Documents with assignments that hold at every point.
     pub fn new(documents: Documents, overrides: Vec<(String, String)>) -> Result<Self> {
-        let loaded = documents.load(&overrides).or_input()?;
+        let loaded = inputs::runnable(documents.load(&overrides).or_input()?)?;
         Ok(Self { documents, overrides, loaded })
     }
 

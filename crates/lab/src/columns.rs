@@ -58,6 +58,11 @@ impl Column {
         (self.write)(summary, value);
     }
 
+    /// Whether it is the whole cluster's: no service has a part of it.
+    pub fn is_of_the_cluster(&self) -> bool {
+        matches!(self.name, "spot_interruptions" | "cost_unallocated_usd")
+    }
+
     /// The column of that name.
     pub fn named(name: &str) -> Option<&'static Self> {
         COLUMNS.iter().find(|column| column.name == name)
@@ -154,6 +159,7 @@ pub fn read_summary<'a>(
         let bad = || SummaryError { column: name.to_owned(), found: text.to_owned() };
         match name {
             "policy" => text.clone_into(&mut summary.policy),
+            "service" => text.clone_into(&mut summary.service),
             "replication" => summary.replication = text.parse().map_err(|_| bad())?,
             "seed" => summary.seed = text.parse().map_err(|_| bad())?,
             "digest" => summary.digest = text.parse().map_err(|_| bad())?,

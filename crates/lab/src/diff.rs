@@ -25,6 +25,8 @@ pub const COLUMNS_COMPARED: &[&str] = &[
 pub struct DiffRow {
     /// The policy.
     pub policy: String,
+    /// The service; empty for the whole cluster.
+    pub service: String,
     /// The column.
     pub column: &'static Column,
     /// Mean over the first result's replications.
@@ -44,9 +46,9 @@ pub struct DiffRow {
 pub struct Diff {
     /// Policy by policy in the order of the second result, column by column.
     pub rows: Vec<DiffRow>,
-    /// Policies only the first has.
+    /// Policies, and services of policies (`hpa: chat`), that only the first has.
     pub only_before: Vec<String>,
-    /// Policies only the second has.
+    /// Those that only the second has.
     pub only_after: Vec<String>,
     /// Whether every replication of every common policy has the same digest: nothing changed at all.
     pub is_identical: bool,
@@ -54,10 +56,10 @@ pub struct Diff {
 
 /// Compares two results, policy by policy: paired where the seeds are the same, Welch's test otherwise, Holm's correction over all rows.
 pub fn diff(before: &[ReplicationSummary], after: &[ReplicationSummary], columns: &[&'static Column]) -> Diff {
-    let (old, new) = (policies(before), policies(after));
-    let common: Vec<&String> = new.iter().filter(|policy| old.contains(policy)).collect();
+    let (old, new) = (subjects(before), subjects(after));
+    let common: Vec<&Subject<'_>> = new.iter().filter(|policy| old.contains(policy)).collect();
     let pairs: Vec<(Vec<&ReplicationSummary>, Vec<&ReplicationSummary>)> =
-        common.iter().map(|policy| (of_policy(before, policy), of_policy(after, policy))).collect();
+        common.iter().map(|subject| (about(before, subject), about(after, subject))).collect();
     let cells: Vec<(usize, &'static Column)> =
         (0..common.len()).flat_map(|policy| columns.iter().map(move |&column| (policy, column))).collect();
     let differences: Vec<Difference> =
@@ -69,7 +71,8 @@ pub fn diff(before: &[ReplicationSummary], after: &[ReplicationSummary], columns
         .map(|((&(policy, column), difference), step)| {
             let (old, new) = &pairs[policy];
             DiffRow {
-                policy: common[policy].clone(),
+                policy: common[policy].0.to_owned(),
+                service: common[policy].1.to_owned(),
                 column,
                 before: mean(&values(column, old)),
                 after: mean(&values(column, new)),
@@ -82,8 +85,8 @@ pub fn diff(before: &[ReplicationSummary], after: &[ReplicationSummary], columns
     let digests = |runs: &[&ReplicationSummary]| runs.iter().map(|run| (run.seed, run.digest)).collect::<Vec<_>>();
     Diff {
         rows,
-        only_before: old.iter().filter(|policy| !new.contains(policy)).cloned().collect(),
-        only_after: new.iter().filter(|policy| !old.contains(policy)).cloned().collect(),
+        only_before: old.iter().filter(|subject| !new.contains(subject)).map(named).collect(),
+        only_after: new.iter().filter(|subject| !old.contains(subject)).map(named).collect(),
         is_identical: old == new && pairs.iter().all(|(old, new)| digests(old) == digests(new)),
     }
 }
@@ -97,18 +100,29 @@ fn is_less_better(column: &Column) -> bool {
     }
 }
 
-fn policies(summaries: &[ReplicationSummary]) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for summary in summaries {
-        if !names.contains(&summary.policy) {
-            names.push(summary.policy.clone());
-        }
-    }
-    names
+/// What rows are about: a policy, and one of its services or, if that is empty, the whole cluster.
+type Subject<'a> = (&'a str, &'a str);
+
+fn subject(summary: &ReplicationSummary) -> Subject<'_> {
+    (&summary.policy, &summary.service)
 }
 
-fn of_policy<'a>(summaries: &'a [ReplicationSummary], policy: &str) -> Vec<&'a ReplicationSummary> {
-    summaries.iter().filter(|summary| summary.policy == policy).collect()
+fn named((policy, service): &Subject<'_>) -> String {
+    if service.is_empty() { (*policy).to_owned() } else { format!("{policy}: {service}") }
+}
+
+fn subjects(summaries: &[ReplicationSummary]) -> Vec<Subject<'_>> {
+    let mut subjects = Vec::new();
+    for summary in summaries {
+        if !subjects.contains(&subject(summary)) {
+            subjects.push(subject(summary));
+        }
+    }
+    subjects
+}
+
+fn about<'a>(summaries: &'a [ReplicationSummary], wanted: &Subject<'_>) -> Vec<&'a ReplicationSummary> {
+    summaries.iter().filter(|summary| subject(summary) == *wanted).collect()
 }
 
 fn values(column: &Column, runs: &[&ReplicationSummary]) -> Vec<f64> {

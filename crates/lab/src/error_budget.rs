@@ -143,7 +143,7 @@ mod tests {
         let replication = |&slo: &Counts| Replication { slo, ..Replication::default() };
         let replications: Vec<Replication> = slo.iter().map(replication).collect();
         let summary = PolicySummary { pooled: ReplicationSummary::default(), ..pool(&replications) };
-        PolicyResult { summary, replications, first }
+        PolicyResult { summary, replications, first, services: Vec::new() }
     }
 
     const AT_THE_OBJECTIVE: [Counts; 3] = [

@@ -31,6 +31,8 @@ pub struct Comparison {
     pub policy: String,
     /// Second of the pair.
     pub baseline: String,
+    /// The service that is compared; empty for the whole cluster.
+    pub service: String,
     /// Replications behind it.
     pub replications: u32,
     /// Difference of cost in dollars.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use units::{PodId, SimDuration, SimTime};
+use units::{Cost, PodId, SimDuration, SimTime};
 
 use crate::{CostLedger, Histogram, MetricUse, NodeLife, ServiceRecord, TimelineRow};
 
@@ -81,6 +81,24 @@ impl RunRecord {
         self.services.iter().flat_map(|service| &service.metrics)
     }
 
+    /// The run as far as it is the business of service number `service`: its record, and of the bill what its pods did. Nodes and
+    /// interruptions are the cluster's.
+    #[must_use]
+    pub fn of_service(&self, service: usize) -> Self {
+        let one = &self.services[service];
+        Self {
+            policy: self.policy.clone(),
+            replication: self.replication,
+            seed: self.seed,
+            digest: self.digest,
+            measured: self.measured,
+            ledger: part_of(&self.ledger, service),
+            replicas_max: one.scaling.replicas_max,
+            services: vec![one.clone()],
+            ..Self::default()
+        }
+    }
+
     /// Whether there is more than one service: only then do outputs tell them apart.
     pub fn has_several_services(&self) -> bool {
         self.services.len() > 1
@@ -97,6 +115,20 @@ impl RunRecord {
             .chain(self.remarks.iter().cloned())
             .collect()
     }
+}
+
+/// Whose cells of the ledger are those of service number `service`, in whole micro-dollars, so that the parts and what is nobody's add up to
+/// the whole bill as it is printed.
+fn part_of(ledger: &CostLedger, service: usize) -> CostLedger {
+    let mut part = CostLedger::default();
+    for (line, whose) in ledger.lines_by_service() {
+        if whose == u32::try_from(service).ok() {
+            let cost = Cost::from_raw(u128::from(line.amount.as_micros().unsigned_abs()) * Cost::PER_MICRO_USD);
+            part.bill_exactly(cost);
+            part.attribute_to(whose, (line.gpu_use, line.purchase, &line.zone), (cost, line.gpu_ns));
+        }
+    }
+    part
 }
 
 /// Requests that arrived in the measured part, by fate: `arrived = completed + failed() + in_system`.

@@ -19,6 +19,9 @@ pub struct Interval {
 #[allow(missing_docs, reason = "each field is a column whose name says what it is; the user guide defines them")]
 pub struct ReplicationSummary {
     pub policy: String,
+    /// Empty for the whole cluster.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub service: String,
     pub replication: u32,
     pub requests: u64,
     pub completed: u64,

@@ -26,7 +26,8 @@ pub use html::report_html;
 pub use parquet::ParquetFile;
 pub use plots::{
     AxisUnit, SearchAxis, SearchPoint, SearchReport, Standing, SweepPoint, SweepReport, SweepValue, cold_start_phases,
-    cost_breakdown, cost_vs_slo, latency_cdf, overview, search_front, sweep_files, sweep_html, timeline,
+    cost_breakdown, cost_by_service, cost_vs_slo, latency_cdf, overview, search_front, sweep_files, sweep_html,
+    timeline,
 };
 pub use requests::{FinishedPart, RequestsPart, write_requests};
 pub use table::Table;
@@ -45,20 +46,46 @@ pub struct RunReport<'a> {
     pub scenario: &'a str,
     /// Calendar time of the run's first instant; without it times are shown as elapsed.
     pub start: Option<CalendarStart>,
-    /// Latency threshold of the SLO, for the lines in plots.
+    /// The service this is about; empty for the whole cluster and for a lone service.
+    pub service: &'a str,
+    /// Latency threshold of the SLO, for the lines in plots. Where there are several services each has its own.
     pub slo_threshold: Option<SimDuration>,
-    /// SLO objective: the share of requests that must meet it, 0..=1.
-    pub objective: f64,
+    /// SLO objective: the share of requests that must meet it, 0..=1. `None` where each service has its own.
+    pub objective: Option<f64>,
     /// The policies, in the order of the scenario.
     pub policies: &'a [PolicyOutcome<'a>],
     /// Pairs of policies.
     pub comparisons: &'a [Comparison],
+    /// The same for each service, where there are several: its policies are in the same order.
+    pub services: &'a [RunReport<'a>],
 }
 
-impl RunReport<'_> {
+impl<'a> RunReport<'a> {
     /// Whether outputs tell services apart.
     pub(crate) fn has_several_services(&self) -> bool {
-        self.policies.iter().any(|policy| policy.detail.has_several_services())
+        !self.services.is_empty()
+    }
+
+    /// Policy by policy the cluster and then each service, as tables have their rows, each with the report it is from.
+    pub(crate) fn outcomes(&self) -> Vec<(RunReport<'a>, PolicyOutcome<'a>)> {
+        let parts =
+            |index: usize| [self].into_iter().chain(self.services).map(move |part| (*part, part.policies[index]));
+        (0..self.policies.len()).flat_map(parts).collect()
+    }
+
+    /// The name of the scenario, and the service if this is about one.
+    pub(crate) fn title(&self) -> String {
+        if self.service.is_empty() { self.scenario.to_owned() } else { format!("{}, {}", self.scenario, self.service) }
+    }
+
+    /// Whether latencies are those of one service: those of several are no one's.
+    pub(crate) fn has_latency(&self) -> bool {
+        self.services.is_empty()
+    }
+
+    /// Whether the bill along the way is of what this is about: it is the cluster's.
+    pub(crate) fn has_bill(&self) -> bool {
+        self.service.is_empty()
     }
 }
 
@@ -71,8 +98,8 @@ pub struct PolicyOutcome<'a> {
     pub replications: &'a [ReplicationSummary],
     /// The replication whose timeline, decisions, lives and ledger are shown.
     pub detail: &'a RunRecord,
-    /// How it spends its error budget.
-    pub budget: &'a ErrorBudget,
+    /// How it spends its error budget. `None` for a cluster of several services: each has its own.
+    pub budget: Option<&'a ErrorBudget>,
 }
 
 impl PolicyOutcome<'_> {
@@ -90,7 +117,12 @@ pub fn files(report: &RunReport<'_>) -> Vec<(String, Vec<u8>)> {
         files.push((format!("plots/{name}.svg"), drawing.to_svg().into_bytes()));
         files.push((format!("plots/{name}.png"), drawing.to_png()));
     }
-    files.push(("report.html".to_owned(), html::page(report, &plots).into_bytes()));
+    let of_services: Vec<_> = (0..report.services.len()).map(|service| plots::of_service(report, service)).collect();
+    for (name, drawing) in of_services.iter().flatten() {
+        files.push((format!("plots/{name}.svg"), drawing.to_svg().into_bytes()));
+        files.push((format!("plots/{name}.png"), drawing.to_png()));
+    }
+    files.push(("report.html".to_owned(), html::page(report, &plots, &of_services).into_bytes()));
     files
 }
 

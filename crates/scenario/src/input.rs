@@ -88,7 +88,8 @@ impl Documents {
         context.folded = self.folded.clone();
         let spec = file.resolve(&mut context)?;
         let utc_offset_seconds = context.start(&file.spec.run)?.offset().seconds();
-        context.left_out(&file.spec)?;
+        context.left_out(file.spec.names_workloads())?;
+        context.finish_notes();
         let Context { notes, folded, metrics, .. } = context;
         Ok(Loaded {
             spec,

@@ -51,8 +51,8 @@ pub struct Loaded {
     pub counted: Vec<String>,
     /// What stands behind those numbers, one line each.
     pub details: Vec<String>,
-    /// What metrics there are and who reads them.
-    pub metrics: Option<MetricsView>,
+    /// What metrics each service has and who reads them.
+    pub metrics: Vec<MetricsView>,
     /// All documents as read, overrides applied; for `run.json`.
     pub documents: serde_json::Value,
     /// Offset of the run's time zone from UTC at its start, in seconds.

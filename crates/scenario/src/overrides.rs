@@ -1,6 +1,7 @@
 //! `--set PATH=VALUE`: changes to documents before they are resolved.
 //!
-//! A path starts below `spec` of the Scenario (`run.duration`, `policies.hpa.warmPool.size`), where a policy is named instead of counted. A
+//! A path starts below `spec` of the Scenario (`run.duration`, `policies.hpa.warmPool.size`), where policies and services are named instead
+//! of counted (`services.chat.traffic.scale`, `policies.hpa.services.chat.warmPool.size`). A
 //! policy that names a manifest gets its own copy of it (`policies.hpa.spec.maxReplicas`), so that other policies keep theirs. A path may
 //! also start with a manifest: `Deployment/triton-inference.spec.replicas`.
 
@@ -81,8 +82,15 @@ impl Change {
         }
         let policies = documents[scenario].node.at(&["spec", "policies"]).map(Node::items).unwrap_or_default();
         let position = self.position(policies, &segments[2], "policies")?;
-        let policy = &policies[position];
-        let mut rest = segments[3..].to_vec();
+        // What is about one service of several stands below its name.
+        let depth = if key(3, "services") && segments.len() > 5 { 5 } else { 3 };
+        let policy = match &segments[4..depth.max(4)] {
+            [Segment::Key(service)] => policies[position].at(&["services", service]),
+            _ => Some(&policies[position]),
+        };
+        let Some(policy) = policy else { return Ok(positioned(segments, position)) };
+        let above = &positioned(segments, position)[..depth];
+        let mut rest = segments[depth..].to_vec();
         // `policies.x.spec…` means the one manifest the policy names.
         if rest[0] == Segment::Key("spec".to_owned()) {
             let named: Vec<&str> = REFERENCES.into_iter().filter(|key| policy.get(key).is_some()).collect();
@@ -106,14 +114,14 @@ impl Change {
             // A name without manifest is reported where it is written, when the scenario is resolved.
             if let Some(spec) = copy.and_then(|document| document.node.get("spec")).cloned() {
                 let is_keda = reference == "keda";
-                let path = [&segments[..2], &[Segment::Index(position), Segment::Key(reference)]].concat();
+                let path = [above, &[Segment::Key(reference)]].concat();
                 self.set(&mut documents[scenario].node, &path, spec)?;
                 if is_keda {
-                    self.keep_metadata(documents, scenario, (&segments[..2], position), &name)?;
+                    self.keep_metadata(documents, scenario, above, &name)?;
                 }
             }
         }
-        Ok([&segments[..2], &[Segment::Index(position)], &rest].concat())
+        Ok([above, &rest].concat())
     }
 
     /// A ScaledObject's annotations pause it, and its name is what triggers are called by: both stay when its `spec` moves into the policy.
@@ -121,7 +129,7 @@ impl Change {
         &self,
         documents: &mut [Document],
         scenario: usize,
-        (policies, position): (&[Segment], usize),
+        policy: &[Segment],
         name: &str,
     ) -> Result<(), ScenarioError> {
         let title = format!("ScaledObject/{name}");
@@ -132,7 +140,7 @@ impl Change {
         for key in ["name", "annotations"] {
             let Some(value) = metadata.get(key).cloned() else { continue };
             let below = ["metadata", key].map(|key| Segment::Key(key.to_owned()));
-            let path = [policies, &[Segment::Index(position)], &below].concat();
+            let path = [policy, &below].concat();
             self.set(&mut documents[scenario].node, &path, value)?;
         }
         Ok(())
@@ -182,6 +190,11 @@ impl Change {
         *node = value;
         Ok(())
     }
+}
+
+/// A path into `policies` with the policy by its position.
+fn positioned(segments: &[Segment], position: usize) -> Vec<Segment> {
+    [&segments[..2], &[Segment::Index(position)], &segments[3..]].concat()
 }
 
 /// The value of a key, made if it is not there.

@@ -302,7 +302,7 @@ fn replicas(workload: &Workload) -> u64 {
 }
 
 /// KEDA's own HPA is no autoscaler beside the ScaledObject it belongs to.
-fn is_scaler(document: &Document, folder: &[Document]) -> bool {
+pub fn is_scaler(document: &Document, folder: &[Document]) -> bool {
     let is_keda = || {
         document.owner().is_some_and(|(kind, name)| {
             kind == "ScaledObject" && folder.iter().any(|other| other.kind == Kind::ScaledObject && other.name == name)
@@ -318,7 +318,8 @@ fn is_scaler(document: &Document, folder: &[Document]) -> bool {
     }
 }
 
-fn scales(scaler: &Document, workload: &Workload) -> bool {
+/// Whether it moves the replicas of this workload.
+pub fn scales(scaler: &Document, workload: &Workload) -> bool {
     scaled_by(scaler).is_some_and(|(group, kind, name)| workload.is_target(group, kind, name))
         && scaler.is_beside(workload.document.namespace())
 }

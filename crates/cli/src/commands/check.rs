@@ -61,12 +61,11 @@ fn gates(args: &Check, loaded: &Loaded, all: &[String]) -> Result<Vec<Gate>> {
     let written = loaded.gates.iter().enumerate().map(|(index, text)| (format!("gates[{index}]"), text));
     let given = args.gate.iter().map(|text| ("--gate".to_owned(), text));
     let names: Vec<&str> = all.iter().map(String::as_str).collect();
+    let services: Vec<&str> = loaded.spec.services.iter().map(|service| service.name.as_str()).collect();
     let mut gates = Vec::new();
     for (place, text) in written.chain(given) {
         let wrong = |error| Failure::input(format!("{place}: `{text}`: {error}"));
-        let gate = Gate::parse(text).map_err(wrong)?;
-        gate.check_policy(&names).map_err(wrong)?;
-        gates.push(gate);
+        gates.push(Gate::parse(text).and_then(|gate| gate.named(&names, &services)).map_err(wrong)?);
     }
     if gates.is_empty() {
         return Err(Failure::input(

@@ -34,7 +34,12 @@ pub fn diff(args: &Diff) -> Result<Outcome> {
 }
 
 fn grid(found: &diff::Diff) -> Grid {
-    let mut grid = Grid::new(&["policy", "column", "before", "after", "difference", "interval", "verdict"], 2);
+    let has_services = found.rows.iter().any(|row| !row.service.is_empty());
+    let mut head = vec!["policy", "service", "column", "before", "after", "difference", "interval", "verdict"];
+    if !has_services {
+        head.remove(1);
+    }
+    let mut grid = Grid::new(&head, 2 + usize::from(has_services));
     for row in &found.rows {
         let shown = |value: f64| figure(row.column.unit, value);
         let interval = if row.difference.low.is_nan() {
@@ -42,15 +47,20 @@ fn grid(found: &diff::Diff) -> Grid {
         } else {
             format!("{} to {}", shown(row.difference.low), shown(row.difference.high))
         };
-        grid.row(vec![
+        let mut cells = vec![
             row.policy.clone(),
+            row.service.clone(),
             row.column.name.to_owned(),
             shown(row.before),
             shown(row.after),
             shown(row.difference.mean),
             interval,
             word(row).to_owned(),
-        ]);
+        ];
+        if !has_services {
+            cells.remove(1);
+        }
+        grid.row(cells);
     }
     grid
 }
@@ -97,7 +107,7 @@ fn to_json(found: &diff::Diff) -> serde_json::Value {
         .iter()
         .map(|row| {
             let difference = row.difference;
-            json!({
+            let mut one = json!({
                 "policy": row.policy,
                 "column": row.column.name,
                 "before": row.before,
@@ -105,7 +115,11 @@ fn to_json(found: &diff::Diff) -> serde_json::Value {
                 "difference": { "mean": difference.mean, "low": difference.low, "high": difference.high },
                 "paired": row.is_paired,
                 "verdict": word(row),
-            })
+            });
+            if !row.service.is_empty() {
+                one["service"] = json!(row.service);
+            }
+            one
         })
         .collect();
     json!({

@@ -2,7 +2,7 @@
 
 use cluster::Keep;
 use lab::experiment::replication_seed;
-use record::{DecisionRow, MetricRow, MetricUse, NodeLife, ReplicaLife, RolloutLife};
+use record::{DecisionRow, MetricRow, MetricUse, NodeLife, ReplicaLife, RolloutLife, ServiceRecord};
 use units::{SimDuration, SimTime};
 
 use crate::args::Explain;
@@ -20,7 +20,10 @@ pub fn explain(args: &Explain) -> Result<Outcome> {
     })?;
     let seed = replication_seed(file.seed, 0);
     let run = cluster::simulate(&loaded.spec, policy, 0, seed, Keep { tables: true, requests: false });
-    let record = run.only();
+    let record = chosen(&run.services, args)?;
+    if run.has_several_services() {
+        outln!("{} of {}", record.name, args.policy);
+    }
     if record.decisions.is_empty() {
         outln!("{} never decides anything: it keeps what it was given", args.policy);
     }
@@ -43,6 +46,26 @@ pub fn explain(args: &Explain) -> Result<Outcome> {
         out!("{}", nodes_in_words(&run.nodes, at));
     }
     Ok(Outcome::Done)
+}
+
+/// The service asked for, or the only one there is.
+fn chosen<'a>(services: &'a [ServiceRecord], args: &Explain) -> Result<&'a ServiceRecord> {
+    let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
+    match (&args.service, services) {
+        (None, [only]) => Ok(only),
+        (None, _) => Err(Failure::input(format!(
+            "the run has several services; say which with --service (one of: {})",
+            names.join(", ")
+        ))),
+        (Some(wanted), _) => services.iter().find(|service| service.name == *wanted).ok_or_else(|| {
+            let hint = names::nearest(wanted, names.iter().copied()).map(|near| format!("; did you mean `{near}`?"));
+            Failure::input(format!(
+                "--service {wanted}: the run has no such service{} (one of: {})",
+                hint.unwrap_or_default(),
+                names.join(", ")
+            ))
+        }),
+    }
 }
 
 /// The metrics that did not always have a value over the whole run; nothing where all did.

@@ -13,42 +13,70 @@ use crate::inputs;
 
 /// Prints the metrics, sorted by exporter and name.
 pub fn metrics(args: &Metrics) -> Result<Outcome> {
-    let mut loaded = inputs::load(&args.scenario)?;
+    let mut loaded = inputs::look_at(&args.scenario)?;
     let policies: Vec<String> = args.policy.iter().cloned().collect();
     inputs::choose_policies(&mut loaded, &policies)?;
-    let Some(MetricsView { registry, mut uses }) = loaded.metrics else {
-        return Err(Failure::input("this scenario has no metrics"));
-    };
-    if let Some(policy) = &args.policy {
-        uses.retain(|entry| entry.policy == *policy);
-    }
     let wanted = pattern(args)?;
-    let rows: Vec<Row> = rows(&registry, &uses)
-        .into_iter()
-        .filter(|row| wanted.as_ref().is_none_or(|pattern| pattern.is_match_value(&row.name)))
-        .filter(|row| !args.unused || row.used_by.is_empty())
-        .filter(|row| args.all || row.constant.is_none() || !row.used_by.is_empty())
-        .collect();
-    let absent = if args.all && !args.unused { absent(&registry, wanted.as_ref()) } else { Vec::new() };
+    let views: Vec<View> = loaded.metrics.into_iter().map(|view| View::of(view, args, wanted.as_ref())).collect();
     if args.json {
-        let shown: Vec<_> = rows.iter().map(Row::to_json).collect();
-        let missing: Vec<_> = absent
-            .iter()
-            .map(|(exporter, name, why)| json!({"exporter": exporter, "name": name, "absent": why}))
-            .collect();
-        outln!("{:#}", json!({"metrics": shown, "absent": missing}));
+        outln!("{:#}", to_json(&views));
         return Ok(Outcome::Done);
     }
-    for row in &rows {
-        out!("{}", row.to_text());
+    for view in &views {
+        if views.len() > 1 {
+            outln!("service {}", view.service);
+        }
+        view.rows.iter().for_each(|row| out!("{}", row.to_text()));
+        for (exporter, name, why) in &view.absent {
+            outln!("{exporter}  {name}  not shown: {why}");
+        }
     }
-    for (exporter, name, why) in absent {
-        outln!("{exporter}  {name}  not shown: {why}");
-    }
-    if rows.is_empty() {
+    if views.iter().all(|view| view.rows.is_empty()) {
         eprintln!("note: no metric is left; --all shows those that never change and those that are not modelled");
     }
     Ok(Outcome::Done)
+}
+
+/// What is printed of one service.
+struct View {
+    service: String,
+    rows: Vec<Row>,
+    absent: Vec<(&'static str, &'static str, String)>,
+}
+
+/// One list; with several services each entry says whose it is.
+fn to_json(views: &[View]) -> serde_json::Value {
+    let (mut shown, mut missing) = (Vec::new(), Vec::new());
+    for view in views {
+        let of_service = |mut entry: serde_json::Value| {
+            if views.len() > 1 {
+                entry["service"] = json!(view.service);
+            }
+            entry
+        };
+        shown.extend(view.rows.iter().map(Row::to_json).map(of_service));
+        let absent = view.absent.iter();
+        let entries = absent.map(|(exporter, name, why)| json!({"exporter": exporter, "name": name, "absent": why}));
+        missing.extend(entries.map(of_service));
+    }
+    json!({"metrics": shown, "absent": missing})
+}
+
+impl View {
+    fn of(view: MetricsView, args: &Metrics, wanted: Option<&Matcher>) -> Self {
+        let MetricsView { service, registry, mut uses } = view;
+        if let Some(policy) = &args.policy {
+            uses.retain(|entry| entry.policy == *policy);
+        }
+        let rows = rows(&registry, &uses)
+            .into_iter()
+            .filter(|row| wanted.is_none_or(|pattern| pattern.is_match_value(&row.name)))
+            .filter(|row| !args.unused || row.used_by.is_empty())
+            .filter(|row| args.all || row.constant.is_none() || !row.used_by.is_empty())
+            .collect();
+        let absent = if args.all && !args.unused { absent(&registry, wanted) } else { Vec::new() };
+        Self { service, rows, absent }
+    }
 }
 
 /// The pattern may stand anywhere in the name.

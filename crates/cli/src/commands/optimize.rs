@@ -4,7 +4,7 @@ use std::path::Path;
 
 use lab::columns::{Column, Unit};
 use lab::design::Setting;
-use lab::gates::{self, Condition, Gate, figure};
+use lab::gates::{self, Gate, figure};
 use lab::optimize::{self, Candidate, Cliff, Found, Search};
 use lab::{Progress, TrialError, Trials, Workers};
 use record::Interval;
@@ -61,17 +61,21 @@ pub fn optimize(args: &Optimize) -> Result<Outcome> {
 }
 
 /// Those given, or else the gates of the scenario that are about the policy.
-fn conditions(args: &Optimize, tuned: &Tuned, policy: &str) -> Result<Vec<Condition>> {
+fn conditions(args: &Optimize, tuned: &Tuned, policy: &str) -> Result<Vec<Gate>> {
     let texts = if args.subject_to.is_empty() { &tuned.loaded.gates } else { &args.subject_to };
+    let names: Vec<&str> = tuned.loaded.spec.policies.iter().map(|policy| policy.name.as_str()).collect();
+    let services: Vec<&str> = tuned.loaded.spec.services.iter().map(|service| service.name.as_str()).collect();
     let mut conditions = Vec::new();
     for text in texts {
         let wrong = |problem: String| Failure::input(format!("--subject-to `{text}`: {problem}"));
-        let gate = Gate::parse(text).map_err(|error| wrong(error.to_string()))?;
+        let gate = Gate::parse(text).and_then(|gate| gate.named(&names, &services));
+        let gate = gate.map_err(|error| wrong(error.to_string()))?;
         if gate.needs_baseline() {
             return Err(wrong("a search knows no baseline; give a figure".to_owned()));
         }
         if gate.policy.as_deref().is_none_or(|name| name == policy) {
-            conditions.push(gate.condition);
+            // The policy is that of the search and goes without saying.
+            conditions.push(Gate { policy: None, ..gate });
         }
     }
     if conditions.is_empty() {
@@ -116,19 +120,25 @@ fn tell(args: &Optimize, search: &Search, found: &Found, policy: &str) -> Result
 
 fn front(search: &Search, found: &Found) -> Grid {
     let names = search.over.iter().map(|(parameter, _)| parameter.name.as_str());
-    let columns = search.subject_to.iter().map(|condition| condition.column.name);
+    let columns: Vec<String> = search.subject_to.iter().map(column_title).collect();
+    let columns = columns.iter().map(String::as_str);
     let head: Vec<&str> = names.chain([search.minimize.name]).chain(columns).chain(["runs", "conditions"]).collect();
     let mut grid = Grid::new(&head, 0);
     for candidate in found.front(search) {
         let mut cells: Vec<String> = candidate.settings.iter().map(|setting| setting.value.text.clone()).collect();
         cells.push(figure(search.minimize.unit, candidate.objective.mean));
         let measures = search.subject_to.iter().zip(&candidate.measures);
-        cells.extend(measures.map(|(condition, measure)| figure(condition.column.unit, measure.mean)));
+        cells.extend(measures.map(|(gate, measure)| figure(gate.condition.column.unit, measure.mean)));
         cells.push(candidate.replications.len().to_string());
         cells.push(standing(candidate).to_owned());
         grid.row(cells);
     }
     grid
+}
+
+/// The column that a condition is about, with its service if it is about one.
+fn column_title(gate: &Gate) -> String {
+    gate.subject_of(gate.condition.column.name)
 }
 
 /// What the data say of the conditions at a candidate.
@@ -152,9 +162,8 @@ fn verdict(search: &Search, found: &Found) -> String {
         };
     };
     let measures = search.subject_to.iter().zip(&confirmation.measures);
-    let conditions: Vec<String> = measures
-        .map(|(condition, measure)| format!("{condition}: {}", with_interval(condition.column, *measure)))
-        .collect();
+    let conditions: Vec<String> =
+        measures.map(|(gate, measure)| format!("{gate}: {}", with_interval(gate.condition.column, *measure))).collect();
     format!(
         "best: {}\nconfirmed with {} fresh seeds: {} {}\n{}",
         assignments(&winner.settings),
@@ -187,12 +196,13 @@ fn write(folder: &Path, search: &Search, found: &Found) -> Result<()> {
             .number(&format!("{name}_ci_high"), tried.iter().map(|candidate| pick(candidate).high))
     };
     table = bounds(table, search.minimize.name, &|candidate| candidate.objective);
-    let mut named = vec![search.minimize.name];
-    for (index, condition) in search.subject_to.iter().enumerate() {
+    let mut named = vec![search.minimize.name.to_owned()];
+    for (index, gate) in search.subject_to.iter().enumerate() {
         // Two conditions on one column are one column of the table.
-        if !named.contains(&condition.column.name) {
-            named.push(condition.column.name);
-            table = bounds(table, condition.column.name, &|candidate| candidate.measures[index]);
+        let title = column_title(gate);
+        if !named.contains(&title) {
+            table = bounds(table, &title, &|candidate| candidate.measures[index]);
+            named.push(title);
         }
     }
     table = table
@@ -204,7 +214,9 @@ fn write(folder: &Path, search: &Search, found: &Found) -> Result<()> {
 
 /// `front.svg` and `front.png`: everything tried, what nothing beats with its intervals, and the winner with fresh seeds.
 fn plot(folder: &Path, (search, found): (&Search, &Found), policy: &str) -> Result<()> {
-    let condition = &search.subject_to[0];
+    let gate = &search.subject_to[0];
+    let condition = &gate.condition;
+    let titles = [search.minimize.name.to_owned(), column_title(gate)];
     let front = found.front(search);
     let point = |candidate: &Candidate| SearchPoint {
         objective: candidate.objective,
@@ -218,8 +230,8 @@ fn plot(folder: &Path, (search, found): (&Search, &Found), policy: &str) -> Resu
     };
     let points: Vec<SearchPoint> = found.tried.iter().map(point).collect();
     let confirmed = found.winner.as_ref().and(found.confirmation.as_ref()).map(point);
-    let axis = |column: &'static Column| SearchAxis {
-        title: column.name,
+    let axis = |title, column: &'static Column| SearchAxis {
+        title,
         unit: match column.unit {
             Unit::Dollars => AxisUnit::Dollars,
             Unit::Share => AxisUnit::Share,
@@ -228,9 +240,9 @@ fn plot(folder: &Path, (search, found): (&Search, &Found), policy: &str) -> Resu
     };
     let drawing = report::search_front(&SearchReport {
         name: policy,
-        objective: axis(search.minimize),
-        measure: axis(condition.column),
-        limit: (optimize::limit(condition), &condition.to_string()),
+        objective: axis(&titles[0], search.minimize),
+        measure: axis(&titles[1], condition.column),
+        limit: (optimize::limit(condition), &gate.to_string()),
         points: &points,
         confirmed,
     });
@@ -238,14 +250,11 @@ fn plot(folder: &Path, (search, found): (&Search, &Found), policy: &str) -> Resu
     report::write_all(folder, &files).or_environment(&format!("writing {}", folder.display()))
 }
 
-fn tell_cliff(
-    args: &Optimize,
-    cliff: &Cliff,
-    (conditions, range, policy): (&[Condition], &Range, &str),
-) -> Result<Outcome> {
+fn tell_cliff(args: &Optimize, cliff: &Cliff, (conditions, range, policy): (&[Gate], &Range, &str)) -> Result<Outcome> {
     let holds = cliff.holds_up_to.is_some();
     if !args.work.quiet {
-        let columns = conditions.iter().map(|condition| condition.column.name);
+        let columns: Vec<String> = conditions.iter().map(column_title).collect();
+        let columns = columns.iter().map(String::as_str);
         let head: Vec<&str> = [range.0.name.as_str()].into_iter().chain(columns).chain(["conditions"]).collect();
         let mut grid = Grid::new(&head, 0);
         let mut steps: Vec<_> = cliff.steps.iter().collect();
@@ -253,7 +262,7 @@ fn tell_cliff(
         for step in steps {
             let measures = conditions.iter().zip(&step.measures);
             let mut cells = vec![step.value.text.clone()];
-            cells.extend(measures.map(|(condition, measure)| with_interval(condition.column, *measure)));
+            cells.extend(measures.map(|(gate, measure)| with_interval(gate.condition.column, *measure)));
             cells.push(step.outcome.name().to_owned());
             grid.row(cells);
         }
@@ -273,8 +282,8 @@ fn tell_cliff(
     if let Some(folder) = &args.out {
         let steps = &cliff.steps;
         let mut table = Table::default().text(&range.0.name, steps.iter().map(|step| &step.value.text));
-        for (index, condition) in conditions.iter().enumerate() {
-            table = table.number(condition.column.name, steps.iter().map(|step| step.measures[index].mean));
+        for (index, gate) in conditions.iter().enumerate() {
+            table = table.number(&column_title(gate), steps.iter().map(|step| step.measures[index].mean));
         }
         table = table.text("conditions", steps.iter().map(|step| gates::Outcome::name(step.outcome)));
         let path = folder.join("cliff.csv");

@@ -7,11 +7,11 @@ use lab::Workers;
 use lab::experiment::{self, Plan};
 use lab::sweep::{self, JOURNAL_NAME};
 
-use super::run::with_report;
 use crate::args::Report;
 use crate::failure::{Failure, OrEnvironment, Outcome, Result};
 use crate::progress::Bar;
 use crate::run_file::RunFile;
+use crate::run_report::with_report;
 use crate::sweep_folder::{self, SweepFile};
 
 /// Writes the page of the folder.

@@ -6,10 +6,9 @@ use std::time::Instant;
 
 use cluster::Keep;
 use lab::Workers;
-use lab::error_budget::error_budget;
 use lab::experiment::{self, ControlledColumn, Job, Plan, Precision, PrecisionReport, Results};
 use record::Interval;
-use report::{CalendarStart, PolicyOutcome, RunReport, Table, TerminalStyle};
+use report::{Table, TerminalStyle};
 use scenario::Loaded;
 
 use crate::args::{Format, Run};
@@ -17,7 +16,8 @@ use crate::failure::{Failure, OrEnvironment, OrInput, Outcome, Result};
 use crate::inputs;
 use crate::interrupt::raise_on_interrupt;
 use crate::progress::Bar;
-use crate::run_file::{RunFile, digests};
+use crate::run_file::{RunFile, digests, services};
+use crate::run_report::with_report;
 use crate::saved_requests::SavedRequests;
 
 /// Runs, writes, prints.
@@ -41,8 +41,9 @@ pub fn run(args: &Run) -> Result<Outcome> {
     let workers = Workers::new(args.work.jobs).or_environment("starting threads")?;
     raise_on_interrupt(workers.stop_flag()).or_environment("listening for interrupts")?;
     let effort = Effort { seed, replications, precision: args.effort.precision, quiet: args.work.quiet };
-    let names = loaded.spec.policies.iter().map(|policy| policy.name.as_str());
-    let saved = args.save_requests.then(|| SavedRequests::create(&folder, names)).transpose()?;
+    let names: Vec<&str> = loaded.spec.policies.iter().map(|policy| policy.name.as_str()).collect();
+    let of_services: Vec<&str> = loaded.spec.services.iter().map(|service| service.name.as_str()).collect();
+    let saved = args.save_requests.then(|| SavedRequests::create(&folder, &names, &of_services)).transpose()?;
     let (results, precision) = simulate(&effort, &loaded, &workers, saved.as_ref())?;
     if results.policies.is_empty() {
         return Err(Failure::Environment(anyhow::anyhow!(
@@ -56,6 +57,7 @@ pub fn run(args: &Run) -> Result<Outcome> {
         documents: loaded.documents.clone(),
         folder: loaded.folder.clone(),
         policies: results.policies.iter().map(|policy| policy.name().to_owned()).collect(),
+        services: services(&loaded),
         seed,
         replications: results.policies[0].summary.replications,
         digests: digests(&results),
@@ -76,7 +78,8 @@ fn load(args: &Run) -> Result<Loaded> {
     let (documents, overrides) = inputs::documents(&args.scenario)?;
     let with = |time: &str| {
         let warm_up = ("run.warmUp".to_owned(), time.to_owned());
-        documents.load(&overrides.iter().cloned().chain([warm_up]).collect::<Vec<_>>()).or_input()
+        let overrides: Vec<_> = overrides.iter().cloned().chain([warm_up]).collect();
+        inputs::runnable(documents.load(&overrides).or_input()?)
     };
     if warm_up != "auto" {
         return with(warm_up);
@@ -132,7 +135,7 @@ pub fn simulate(
     let runner = |job: &Job| match saved {
         Some(saved) if job.replication == 0 => {
             let run = (job.policy, job.replication);
-            cluster::simulate_to(&loaded.spec, run, job.seed, job.keep, vec![saved.sink(job.policy)])
+            cluster::simulate_to(&loaded.spec, run, job.seed, job.keep, saved.sinks(job.policy))
         }
         _ => cluster::simulate(&loaded.spec, job.policy, job.replication, job.seed, job.keep),
     };
@@ -143,7 +146,9 @@ pub fn simulate(
             )));
         }
         Some(relative) => {
-            let miss_floor = 1.0 - loaded.spec.services[0].slo.objective;
+            // Of several services the one that allows least decides.
+            let misses = loaded.spec.services.iter().map(|service| 1.0 - service.slo.objective);
+            let miss_floor = misses.fold(1.0, f64::min);
             let precision = Precision { relative, miss_floor, ..Precision::default() };
             let (results, report) = experiment::run_to_precision(workers, &plan, precision, &runner);
             (results, Some(report))
@@ -170,37 +175,6 @@ fn check_repetition(recorded: Option<&RunFile>, now: &RunFile) -> Result<()> {
         ))),
         None => Ok(()),
     }
-}
-
-/// The report over what was found; `with` gets it because it borrows from here.
-pub fn with_report<T>(loaded: &Loaded, results: &Results, with: impl FnOnce(&RunReport<'_>) -> T) -> T {
-    let summaries: Vec<_> = results.policies.iter().map(experiment::PolicyResult::summaries).collect();
-    let objective = loaded.spec.services[0].slo.objective;
-    let budgets: Vec<_> = results.policies.iter().map(|policy| error_budget(policy, objective)).collect();
-    let outcomes: Vec<PolicyOutcome<'_>> = results
-        .policies
-        .iter()
-        .zip(&summaries)
-        .zip(&budgets)
-        .map(|((policy, replications), budget)| PolicyOutcome {
-            summary: &policy.summary,
-            replications,
-            detail: &policy.first,
-            budget,
-        })
-        .collect();
-    let comparisons = results.comparisons();
-    with(&RunReport {
-        scenario: &loaded.spec.name,
-        start: Some(CalendarStart {
-            unix_seconds: loaded.spec.start_unix_seconds,
-            utc_offset_seconds: loaded.utc_offset_seconds,
-        }),
-        slo_threshold: loaded.spec.services[0].slo.latency,
-        objective,
-        policies: &outcomes,
-        comparisons: &comparisons,
-    })
 }
 
 fn write(loaded: &Loaded, results: &Results, file: &RunFile, folder: &Path) -> Result<()> {

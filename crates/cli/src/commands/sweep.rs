@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use cluster::spec::ServiceSpec;
 use lab::Workers;
 use lab::design::Setting;
 use lab::sweep::{self, Estimate, JOURNAL_NAME, Point, Shard, Sweep, SweepError, SweepOptions, SweepOutcome};
@@ -50,7 +51,7 @@ pub fn sweep(args: &args::Sweep) -> Result<Outcome> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         command: std::env::args().collect(),
         sweep: text,
-        objective: tuned.loaded.spec.services[0].slo.objective,
+        objective: lone_objective(&tuned.loaded.spec.services),
         wall_time_s: 0.0,
         jobs: workers.jobs(),
     };
@@ -68,6 +69,11 @@ pub fn sweep(args: &args::Sweep) -> Result<Outcome> {
         eprintln!("{} rows are in {}", results.rows.len(), args.out.join("results.csv").display());
     }
     finish(&sweep, &outcome, &args.out)
+}
+
+/// The objective of the only service.
+fn lone_objective(services: &[ServiceSpec]) -> Option<f64> {
+    if let [only] = services { Some(only.slo.objective) } else { None }
 }
 
 /// The sweep and its text.

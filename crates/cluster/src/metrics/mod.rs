@@ -161,7 +161,7 @@ impl Pipeline {
         let mut tenants: Vec<Tenant> = numbered
             .map(|((service, asked), watched)| Tenant {
                 seed: service.seed(seed),
-                names: Names::new(&service.name, service.seed(seed)),
+                names: Names::new(&service.workload, service.seed(seed)),
                 service: service.clone(),
                 processes: Vec::new(),
                 tally: Tally::default(),

@@ -18,6 +18,7 @@ impl ServiceSpec {
     pub fn plain(name: &str, model: ServiceModel) -> Self {
         Self {
             name: name.into(),
+            workload: name.into(),
             salt: 0,
             namespace: "default".into(),
             model,

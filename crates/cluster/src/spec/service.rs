@@ -13,8 +13,10 @@ use super::{
 /// One service: what it is asked, how it serves, what it is judged by.
 #[derive(Clone, Debug)]
 pub struct ServiceSpec {
-    /// Name of the Deployment.
+    /// Name in tables and policies: that of its workload where there is one service.
     pub name: String,
+    /// Name of the Deployment, or of whatever else makes its pods.
+    pub workload: String,
     /// Tells its random numbers from those of the other services; 0: they are the run's own.
     pub salt: u64,
     /// Namespace.

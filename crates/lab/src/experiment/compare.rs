@@ -8,18 +8,19 @@ use crate::statistics::{Counts, Difference, HolmStep, holm, ratio_influences, st
 /// Family-wise chance of any false verdict, for cost and for attainment each.
 const ALPHA: f64 = 0.05;
 
-/// Compares every later policy with every earlier one (the baseline is the one listed first), over the replications both have.
+/// Compares every later policy with every earlier one (the baseline is the one listed first), over the replications both have: the whole
+/// cluster first, then service by service where there are several.
 ///
-/// Differences are paired, replication by replication. Holm's procedure corrects over all pairs, for cost and for attainment
+/// Differences are paired, replication by replication. Holm's procedure corrects over all pairs and services, for cost and for attainment
 /// separately, and each interval is at the level its verdict was reached at: it excludes zero exactly if the verdict is not
 /// `undecided`. Few and short replications are skewed, and intervals of differences then miss somewhat more often than they say:
 /// `tests/it/coverage.rs` has the figures.
 pub fn compare(policies: &[PolicyResult]) -> Vec<Comparison> {
-    let pairs: Vec<(&PolicyResult, &PolicyResult)> = policies
-        .iter()
-        .enumerate()
-        .flat_map(|(index, baseline)| policies[index + 1..].iter().map(move |policy| (policy, baseline)))
-        .collect();
+    let services = policies.first().map_or(0, |policy| policy.services.len());
+    let cluster: Vec<&PolicyResult> = policies.iter().collect();
+    let parts = (0..services).map(|service| policies.iter().map(|policy| &policy.services[service]).collect());
+    let pairs: Vec<(&PolicyResult, &PolicyResult)> =
+        [cluster].into_iter().chain(parts).flat_map(|results: Vec<_>| pairs(&results)).collect();
     let cost: Vec<Difference> = pairs.iter().map(|&(policy, baseline)| cost_difference(policy, baseline)).collect();
     let slo: Vec<Difference> = pairs.iter().map(|&(policy, baseline)| share_difference(policy, baseline)).collect();
     let (cost_steps, slo_steps) = (corrected(&cost), corrected(&slo));
@@ -29,6 +30,7 @@ pub fn compare(policies: &[PolicyResult]) -> Vec<Comparison> {
         .map(|(index, (policy, baseline))| Comparison {
             policy: policy.name().to_owned(),
             baseline: baseline.name().to_owned(),
+            service: policy.service().to_owned(),
             replications: policy.replications.len().min(baseline.replications.len()) as u32,
             cost_usd: cost[index].interval(cost_steps[index].alpha),
             cost_verdict: verdict(-cost[index].mean, cost_steps[index]),
@@ -36,6 +38,13 @@ pub fn compare(policies: &[PolicyResult]) -> Vec<Comparison> {
             slo_verdict: verdict(slo[index].mean, slo_steps[index]),
         })
         .collect()
+}
+
+fn pairs<'a>(results: &[&'a PolicyResult]) -> Vec<(&'a PolicyResult, &'a PolicyResult)> {
+    let after = |(index, &baseline): (usize, &&'a PolicyResult)| {
+        results[index + 1..].iter().map(move |&policy| (policy, baseline)).collect::<Vec<_>>()
+    };
+    results.iter().enumerate().flat_map(after).collect()
 }
 
 /// Holm's steps for a family of differences.

@@ -36,7 +36,10 @@ pub fn expected_requests(spec: &SimulationSpec) -> Option<f64> {
             Traffic::Renewal { .. } | Traffic::Replay { .. } | Traffic::Thinned { .. } => None,
         }
     }
-    expected(&spec.services[0].traffic, SimTime::ZERO + spec.warm_up, spec.end).filter(|&requests| requests > 0.0)
+    let of_services = spec.services.iter();
+    let all: Option<f64> =
+        of_services.map(|service| expected(&service.traffic, SimTime::ZERO + spec.warm_up, spec.end)).sum();
+    all.filter(|&requests| requests > 0.0)
 }
 
 /// The column by regression on the number of requests; `None` where there are too few replications or the column is not one of

@@ -79,9 +79,31 @@ pub struct PolicyResult {
     pub replications: Vec<Replication>,
     /// The whole record of replication 0, with the tables the plan asked for.
     pub first: RunRecord,
+    /// The same of each service, where there are several.
+    pub services: Vec<Self>,
 }
 
 impl PolicyResult {
+    fn new(replications: Vec<Replication>, first: RunRecord) -> Self {
+        let part = |service: usize| {
+            let replications = replications.iter().map(|one| one.services[service].clone()).collect();
+            Self::new(replications, first.of_service(service))
+        };
+        let services = (0..replications[0].services.len()).map(part).collect();
+        Self { summary: pool(&replications), replications, first, services }
+    }
+
+    /// The results of the cluster, or of one of its services. Where there is only one service, both are the same.
+    pub fn of_service(&self, service: Option<&str>) -> &Self {
+        let named = service.and_then(|name| self.services.iter().find(|one| one.service() == name));
+        named.unwrap_or(self)
+    }
+
+    /// Name of the service; empty for the whole cluster.
+    pub fn service(&self) -> &str {
+        &self.summary.pooled.service
+    }
+
     /// Name of the policy.
     pub fn name(&self) -> &str {
         &self.summary.pooled.policy
@@ -175,7 +197,7 @@ impl Gathered {
         let policies = by_policy
             .into_iter()
             .zip(self.first)
-            .map(|(replications, first)| PolicyResult { summary: pool(&replications), replications, first })
+            .map(|(replications, first)| PolicyResult::new(replications, first))
             .collect();
         Results { policies, is_interrupted: self.is_interrupted }
     }

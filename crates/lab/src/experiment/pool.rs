@@ -91,6 +91,7 @@ fn pooled_row(replications: &[Replication], latency: &Histogram) -> ReplicationS
     let first = &replications[0].summary;
     let mut pooled = ReplicationSummary {
         policy: first.policy.clone(),
+        service: first.service.clone(),
         seed: first.seed,
         digest: first.digest,
         ..ReplicationSummary::default()

@@ -1,6 +1,6 @@
 //! One run to one row, and to what pooling needs of it.
 
-use record::{CostLedger, GpuUse, Histogram, Purchase, ReplicationSummary, RunRecord, ServiceTotals, TimelineRow};
+use record::{GpuUse, Histogram, LedgerLine, Purchase, ReplicationSummary, RunRecord, ServiceTotals, TimelineRow};
 use units::{SimDuration, Usd};
 
 use crate::statistics::Counts;
@@ -51,6 +51,16 @@ pub struct Replication {
     pub tpot: Option<Tally>,
     /// Cold starts in nanoseconds, ascending.
     pub cold_start_ns: Vec<u64>,
+    /// The same of each service, where there are several.
+    pub services: Vec<Self>,
+}
+
+impl Replication {
+    /// The replication of the cluster, or of one of its services. Where there is only one service, both are the same.
+    pub fn of_service(&self, service: Option<&str>) -> &Self {
+        let named = service.and_then(|name| self.services.iter().find(|one| one.summary.service == name));
+        named.unwrap_or(self)
+    }
 }
 
 /// Reduces a run to its row and what pooling needs.
@@ -59,7 +69,9 @@ pub fn reduce(record: &RunRecord) -> Replication {
     cold_start_ns.sort_unstable();
     let totals = record.totals();
     let tokens = totals.tokens.as_ref();
+    let services = if record.has_several_services() { 0..record.services.len() } else { 0..0 };
     Replication {
+        services: services.map(|service| reduce_service(record, service)).collect(),
         summary: summarize(record),
         slo: Counts { met: totals.slo_met, total: totals.slo_total },
         slo_batches: slo_batches(&record.timeline(), record.measured),
@@ -70,6 +82,13 @@ pub fn reduce(record: &RunRecord) -> Replication {
         tpot: tokens.map(|tokens| Tally::of(&tokens.tpot)),
         cold_start_ns,
     }
+}
+
+/// The part of service number `service`.
+fn reduce_service(record: &RunRecord, service: usize) -> Replication {
+    let mut part = reduce(&record.of_service(service));
+    part.summary.service.clone_from(&record.services[service].name);
+    part
 }
 
 /// The row of one run. Shares and means of nothing are NaN.
@@ -91,7 +110,7 @@ pub fn summarize(record: &RunRecord) -> ReplicationSummary {
         ..ReplicationSummary::default()
     };
     put_service(&mut summary, &totals);
-    put_costs(&mut summary, &record.ledger);
+    put_costs(&mut summary, record);
     put_cost_rates(&mut summary, totals.slo_met);
     put_scaling(&mut summary, record);
     summary
@@ -130,8 +149,14 @@ pub(super) fn put_token_quantiles(summary: &mut ReplicationSummary, ttft: &Histo
 }
 
 /// Every column is a sum of whole ledger lines in micro-dollars, so that columns add up to the total as the lines do.
-fn put_costs(summary: &mut ReplicationSummary, ledger: &CostLedger) {
-    let lines = ledger.lines();
+fn put_costs(summary: &mut ReplicationSummary, record: &RunRecord) {
+    let ledger = &record.ledger;
+    // Rounded line by line: what is added up must be what is printed.
+    let lines: Vec<LedgerLine> = if record.has_several_services() {
+        ledger.lines_by_service().into_iter().map(|(line, _)| line).collect()
+    } else {
+        ledger.lines()
+    };
     let by_use = |uses: &[GpuUse]| -> f64 {
         lines.iter().filter(|line| uses.contains(&line.gpu_use)).map(|line| line.amount).sum::<Usd>().as_f64()
     };

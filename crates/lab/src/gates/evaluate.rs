@@ -118,10 +118,13 @@ pub fn evaluate(
     let results = gates
         .iter()
         .flat_map(|gate| {
-            policies
-                .iter()
-                .filter(|policy| gate.policy.as_deref().is_none_or(|name| name == policy.name()))
-                .map(|policy| evaluate_one(gate, policy, baseline, expected_requests))
+            policies.iter().filter(|policy| gate.policy.as_deref().is_none_or(|name| name == policy.name())).map(
+                |policy| {
+                    // How many requests are expected is known of all together.
+                    let expected_requests = expected_requests.filter(|_| gate.service.is_none());
+                    evaluate_one(gate, policy.of_service(gate.service.as_deref()), baseline, expected_requests)
+                },
+            )
         })
         .collect();
     GateReport { results, when_undecided }
@@ -148,8 +151,12 @@ fn evaluate_one(
     let (limit, baseline, outcome) = match condition.bound {
         Bound::Value(limit) => (limit, None, decide(estimate, condition.side, limit)),
         Bound::Baseline { factor, offset } => {
-            let of_policy: Vec<&ReplicationSummary> =
-                baseline.iter().filter(|summary| summary.policy == policy.name()).collect();
+            let of_policy: Vec<&ReplicationSummary> = baseline
+                .iter()
+                .filter(|summary| {
+                    (summary.policy.as_str(), summary.service.as_str()) == (policy.name(), policy.service())
+                })
+                .collect();
             let against = against(&condition, &policy.summaries(), &of_policy, factor);
             (factor * against.mean + offset, Some(against), decide(against.excess, condition.side, offset))
         }
@@ -241,7 +248,14 @@ fn reason(condition: &Condition, result: &GateResult, replications: usize) -> St
     };
     match condition.bound {
         Bound::Value(limit) => format!("{measured} {judged} the limit {}", shown(limit)),
-        Bound::Baseline { .. } => format!("{measured}; the baseline has no policy `{}`", result.policy),
+        Bound::Baseline { .. } => format!("{measured}; {}", no_baseline(&result.gate, &result.policy)),
+    }
+}
+
+fn no_baseline(gate: &Gate, policy: &str) -> String {
+    match &gate.service {
+        Some(service) => format!("the baseline has no service `{service}` under policy `{policy}`"),
+        None => format!("the baseline has no policy `{policy}`"),
     }
 }
 

@@ -70,11 +70,14 @@ pub struct Condition {
     pub confidence: Confidence,
 }
 
-/// A condition and the policies it is about.
+/// A condition and the policies and the service it is about.
 #[derive(Clone, Debug)]
 pub struct Gate {
-    /// The policy it is about; `None` is every policy of the run.
+    /// The policy it is about; `None` is every policy of the run. As it is parsed, a name before the colon may be that of a service:
+    /// [`Gate::named`] tells.
     pub policy: Option<String>,
+    /// The service it is about; `None` is the whole cluster.
+    pub service: Option<String>,
     /// What must hold.
     pub condition: Condition,
 }
@@ -85,21 +88,67 @@ impl Gate {
         parse::gate(text)
     }
 
-    /// Whether the policy it names is one of `names`; the error lists them.
-    pub fn check_policy(&self, names: &[&str]) -> Result<(), GateError> {
-        match &self.policy {
-            Some(policy) if !names.contains(&policy.as_str()) => Err(GateError::UnknownPolicy {
-                found: policy.clone(),
-                nearest: nearest(policy, names.iter().copied()).map(str::to_owned),
-                allowed: names.join(", "),
-            }),
-            _ => Ok(()),
+    /// The gate with what its names are: of `policies`, of `services`, or of neither, which is an error that has the nearest. One name may
+    /// be either's; of two the first is the policy. A lone service is the whole cluster.
+    pub fn named(mut self, policies: &[&str], services: &[&str]) -> Result<Self, GateError> {
+        if let (Some(name), None) = (&self.policy, &self.service) {
+            match (policies.contains(&name.as_str()), services.contains(&name.as_str())) {
+                (true, true) if services.len() > 1 => return Err(GateError::Ambiguous { found: name.clone() }),
+                (false, true) => self.service = self.policy.take(),
+                (true, _) => {}
+                (false, false) => return Err(unknown(1, name, policies, services)),
+            }
         }
+        if let Some(policy) = self.policy.as_deref().filter(|name| !policies.contains(name)) {
+            return Err(unknown(1, policy, policies, &[]));
+        }
+        if let Some(service) = self.service.as_deref().filter(|name| !services.contains(name)) {
+            let column = self.policy.as_deref().map_or(1, |policy| policy.chars().count() + 3);
+            return Err(unknown(column, service, &[], services));
+        }
+        if services.len() == 1 {
+            self.service = None;
+        }
+        let column = self.condition.column;
+        match &self.service {
+            Some(service) if column.is_of_the_cluster() => {
+                Err(GateError::OfTheCluster { service: service.clone(), column: column.name })
+            }
+            _ => Ok(self),
+        }
+    }
+
+    /// Whose the figures are, as results name it: the policy, and the service if it is about one.
+    pub fn subject(&self, policy: &str) -> String {
+        self.service.as_ref().map_or_else(|| policy.to_owned(), |service| format!("{policy}: {service}"))
+    }
+
+    /// A column, with the service if it is about one: `chat: slo_attainment`.
+    pub fn subject_of(&self, column: &str) -> String {
+        self.service.as_ref().map_or_else(|| column.to_owned(), |service| format!("{service}: {column}"))
     }
 
     /// Whether it compares with a baseline.
     pub fn needs_baseline(&self) -> bool {
         matches!(self.condition.bound, Bound::Baseline { .. })
+    }
+}
+
+/// A name before the colon that is none of a policy or a service. A lone service is not offered: nobody has to name it.
+fn unknown(column: usize, found: &str, policies: &[&str], services: &[&str]) -> GateError {
+    let services = if policies.is_empty() || services.len() > 1 { services } else { &[] };
+    let kind = match (policies.is_empty(), services.is_empty()) {
+        (false, false) => "policy or service",
+        (true, _) => "service",
+        (false, true) => "policy",
+    };
+    let all: Vec<&str> = policies.iter().chain(services).copied().collect();
+    GateError::UnknownName {
+        column,
+        kind,
+        found: found.to_owned(),
+        nearest: nearest(found, all.iter().copied()).map(str::to_owned),
+        allowed: all.join(", "),
     }
 }
 
@@ -127,10 +176,10 @@ impl fmt::Display for Condition {
 
 impl fmt::Display for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.policy {
-            Some(policy) => write!(f, "{policy}: {}", self.condition),
-            None => write!(f, "{}", self.condition),
+        for name in [&self.policy, &self.service].into_iter().flatten() {
+            write!(f, "{name}: ")?;
         }
+        write!(f, "{}", self.condition)
     }
 }
 

@@ -42,7 +42,7 @@ impl GateReport {
                 text,
                 "{:<9}  {}: {}\n           {}",
                 result.outcome.name(),
-                result.policy,
+                result.subject(),
                 result.gate.condition,
                 result.reason
             );
@@ -59,7 +59,7 @@ impl GateReport {
                 text,
                 "| **{}** | {} | `{}` | {} | {} | {} |",
                 result.outcome.name(),
-                cell(&result.policy),
+                cell(&result.subject()),
                 result.gate.condition,
                 estimate_text(result),
                 interval_text(result),
@@ -73,7 +73,7 @@ impl GateReport {
                 "- `{}` {} on {}: {}",
                 result.gate.condition,
                 result.outcome.name(),
-                result.policy,
+                result.subject(),
                 result.reason
             );
         }
@@ -102,7 +102,7 @@ impl GateReport {
             let _ = write!(
                 text,
                 "    <testcase classname=\"{}\" name=\"{}\"",
-                escaped(&result.policy),
+                escaped(&result.subject()),
                 escaped(&result.gate.condition.to_string())
             );
             let message = escaped(&format!("{}: {}", result.outcome.name(), result.reason));
@@ -123,7 +123,7 @@ impl GateReport {
             .results
             .iter()
             .map(|result| {
-                json!({
+                let mut one = json!({
                     "policy": result.policy,
                     "gate": result.gate.condition.to_string(),
                     "metric": result.gate.condition.column.name,
@@ -137,7 +137,11 @@ impl GateReport {
                     "paired": result.baseline.map(|against| against.is_paired),
                     "outcome": result.outcome.name(),
                     "reason": result.reason,
-                })
+                });
+                if let Some(service) = &result.gate.service {
+                    one["service"] = json!(service);
+                }
+                one
             })
             .collect();
         json!({ "passed": self.is_passed(), "gates": gates })
@@ -161,6 +165,13 @@ impl GateReport {
 
 fn interval_json(interval: Interval) -> Value {
     json!({ "mean": interval.mean, "low": interval.low, "high": interval.high })
+}
+
+impl GateResult {
+    /// The policy, and the service if the gate is about one.
+    fn subject(&self) -> String {
+        self.gate.subject(&self.policy)
+    }
 }
 
 /// The figure, and beside a baseline how far from it.

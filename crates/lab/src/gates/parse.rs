@@ -39,9 +39,27 @@ pub enum GateError {
         /// The nearest valid name.
         nearest: Option<String>,
     },
-    /// The policy is not one of the run's.
-    #[error("column 1: unknown policy `{found}`{}; one of: {allowed}", suggestion(nearest.as_deref()))]
-    UnknownPolicy {
+    /// A column that services have no part of.
+    #[error("`{column}` is the whole cluster's, `{service}` has none of its own")]
+    OfTheCluster {
+        /// The service.
+        service: String,
+        /// The column.
+        column: &'static str,
+    },
+    /// A policy and a service have this name.
+    #[error("column 1: `{found}` is the name of a policy and of a service; write `POLICY: SERVICE: …`")]
+    Ambiguous {
+        /// What stands there.
+        found: String,
+    },
+    /// The name is not one of the run's.
+    #[error("column {column}: unknown {kind} `{found}`{}; one of: {allowed}", suggestion(nearest.as_deref()))]
+    UnknownName {
+        /// Where.
+        column: usize,
+        /// Of what it should be one: `policy`, `service`, `policy or service`.
+        kind: &'static str,
         /// What stands there.
         found: String,
         /// The nearest valid name.
@@ -175,21 +193,25 @@ fn number_length(letters: &[char]) -> usize {
 }
 
 pub(super) fn gate(text: &str) -> Result<Gate, GateError> {
-    // A policy's name may hold anything but a colon; metrics and numbers never hold one.
-    let (policy, rest, column) = match text.split_once(':') {
-        Some((policy, rest)) => (Some(policy.trim().to_owned()), rest, policy.chars().count() + 2),
-        None => (None, text, 1),
-    };
-    if policy.as_deref() == Some("") {
-        return Err(GateError::Unexpected {
-            column: 1,
-            found: "`:`".to_owned(),
-            expected: "the name of a policy before the colon".to_owned(),
-        });
-    }
+    // Names may hold anything but a colon; metrics and numbers never hold one.
+    let (policy, rest, column) = name(text, 1)?;
+    let (service, rest, column) = if policy.is_some() { name(rest, column)? } else { (None, rest, column) };
     let mut tokens = tokens(rest, column)?;
     let condition = condition(&mut tokens)?;
-    Ok(Gate { policy, condition })
+    Ok(Gate { policy, service, condition })
+}
+
+/// A name before a colon, if there is one, what follows it, and the column at which that begins.
+fn name(text: &str, column: usize) -> Result<(Option<String>, &str, usize), GateError> {
+    let Some((name, rest)) = text.split_once(':') else { return Ok((None, text, column)) };
+    if name.trim().is_empty() {
+        return Err(GateError::Unexpected {
+            column,
+            found: "`:`".to_owned(),
+            expected: "the name of a policy or a service before the colon".to_owned(),
+        });
+    }
+    Ok((Some(name.trim().to_owned()), rest, column + name.chars().count() + 1))
 }
 
 fn condition(tokens: &mut Tokens) -> Result<Condition, GateError> {

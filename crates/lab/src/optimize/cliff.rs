@@ -2,10 +2,9 @@
 
 use record::Interval;
 
-use super::limit;
+use super::{limit, measure};
 use crate::design::{Dimension, Parameter, Setting, Value};
-use crate::experiment::column_interval;
-use crate::gates::{Condition, Outcome, decide};
+use crate::gates::{Gate, Outcome, decide};
 use crate::sweep::Scenarios;
 use crate::trial::{TrialError, Trials};
 
@@ -38,7 +37,7 @@ pub struct Cliff {
 pub fn find_cliff<S: Scenarios>(
     trials: &Trials<'_, S>,
     over: (&Parameter, &Dimension),
-    conditions: &[Condition],
+    conditions: &[Gate],
     replications: u32,
     steps_max: usize,
 ) -> Result<Cliff, TrialError> {
@@ -47,8 +46,7 @@ pub fn find_cliff<S: Scenarios>(
         let value = over.1.at(position);
         let settings = vec![Setting { parameter: over.0.clone(), value: value.clone() }];
         let runs = trials.run_one(settings, 0..replications.max(2))?;
-        let measures: Vec<Interval> =
-            conditions.iter().map(|condition| column_interval(condition.column, &runs, condition.confidence)).collect();
+        let measures: Vec<Interval> = conditions.iter().map(|gate| measure(gate, &runs)).collect();
         let outcome = combined(conditions, &measures);
         cliff.steps.push(CliffStep { value: value.clone(), measures, outcome });
         let holds = outcome == Outcome::Holds;
@@ -71,11 +69,11 @@ pub fn find_cliff<S: Scenarios>(
     Ok(cliff)
 }
 
-fn combined(conditions: &[Condition], measures: &[Interval]) -> Outcome {
+fn combined(conditions: &[Gate], measures: &[Interval]) -> Outcome {
     let outcomes: Vec<Outcome> = conditions
         .iter()
         .zip(measures)
-        .map(|(condition, measure)| decide(*measure, condition.side, limit(condition)))
+        .map(|(Gate { condition, .. }, measure)| decide(*measure, condition.side, limit(condition)))
         .collect();
     if outcomes.contains(&Outcome::Fails) {
         Outcome::Fails

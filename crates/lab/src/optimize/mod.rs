@@ -21,7 +21,7 @@ use record::Interval;
 use crate::columns::Column;
 use crate::design::{Dimension, Parameter, Sample, Setting};
 use crate::experiment::{Replication, column_interval};
-use crate::gates::{Bound, Condition, Outcome, Side, decide};
+use crate::gates::{Bound, Condition, Gate, Outcome, Side, decide};
 use crate::statistics::Confidence;
 use crate::sweep::Scenarios;
 use crate::trial::{TrialError, Trials};
@@ -44,8 +44,8 @@ const CONFIRMATIONS_MAX: usize = 5;
 pub struct Search {
     /// The column to make small.
     pub minimize: &'static Column,
-    /// What must hold; bounds are figures, a baseline has no place here.
-    pub subject_to: Vec<Condition>,
+    /// What must hold, of the whole cluster or of a service; bounds are figures, a baseline has no place here.
+    pub subject_to: Vec<Gate>,
     /// The space.
     pub over: Vec<(Parameter, Dimension)>,
     /// Runs the search may take, confirmation not counted.
@@ -90,8 +90,8 @@ impl Candidate {
     fn judge(&mut self, search: &Search) {
         self.objective = column_interval(search.minimize, &self.replications, Confidence::P95);
         self.violation = 0.0;
-        for (index, condition) in search.subject_to.iter().enumerate() {
-            let measure = column_interval(condition.column, &self.replications, condition.confidence);
+        for (index, gate) in search.subject_to.iter().enumerate() {
+            let (condition, measure) = (&gate.condition, measure(gate, &self.replications));
             let limit = limit(condition);
             self.measures[index] = measure;
             self.outcomes[index] = decide(measure, condition.side, limit);
@@ -116,6 +116,16 @@ pub fn limit(condition: &Condition) -> f64 {
         Bound::Value(limit) => limit,
         Bound::Baseline { .. } => f64::NAN,
     }
+}
+
+/// What a gate is about, over the replications.
+fn measure(gate: &Gate, replications: &[Replication]) -> Interval {
+    let condition = &gate.condition;
+    let Some(service) = gate.service.as_deref() else {
+        return column_interval(condition.column, replications, condition.confidence);
+    };
+    let part: Vec<Replication> = replications.iter().map(|one| one.of_service(Some(service)).clone()).collect();
+    column_interval(condition.column, &part, condition.confidence)
 }
 
 fn violation(condition: &Condition, mean: f64) -> f64 {
@@ -151,7 +161,7 @@ pub struct Found {
 impl Found {
     /// The candidates that no other beats in both the objective and the first condition's column: cheapest first.
     pub fn front(&self, search: &Search) -> Vec<&Candidate> {
-        let Some(condition) = search.subject_to.first() else {
+        let Some(Gate { condition, .. }) = search.subject_to.first() else {
             return self.tried.first().into_iter().collect();
         };
         let sign = if matches!(condition.side, Side::AtLeast | Side::Above) { -1.0 } else { 1.0 };
@@ -442,7 +452,7 @@ impl<S: Scenarios> State<'_, S> {
     fn margins(&self, candidate: &Candidate, figure: impl Fn(&Interval, bool) -> f64) -> Vec<f64> {
         let conditions = self.search.subject_to.iter().zip(&candidate.measures);
         conditions
-            .map(|(condition, measure)| {
+            .map(|(Gate { condition, .. }, measure)| {
                 let is_least = matches!(condition.side, Side::AtLeast | Side::Above);
                 let distance = figure(measure, is_least) - limit(condition);
                 if is_least { distance } else { -distance }

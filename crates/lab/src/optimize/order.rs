@@ -8,11 +8,12 @@ use crate::columns::Column;
 /// All candidates face the same requests in the same replication, and a dear replication is dear for all of them. What replication `r` adds to
 /// the first is estimated from the candidates that have both and taken off, so that a candidate is not better for having met only the kindest.
 pub(super) fn ranked(search: &Search, candidates: &[Candidate]) -> Vec<usize> {
-    let objective = as_if_first(search.minimize, candidates);
+    let objective = as_if_first(search.minimize, None, candidates);
     let mut violations = vec![0.0; candidates.len()];
-    for condition in &search.subject_to {
-        for (sum, measure) in violations.iter_mut().zip(as_if_first(condition.column, candidates)) {
-            *sum += violation(condition, measure);
+    for gate in &search.subject_to {
+        let measures = as_if_first(gate.condition.column, gate.service.as_deref(), candidates);
+        for (sum, measure) in violations.iter_mut().zip(measures) {
+            *sum += violation(&gate.condition, measure);
         }
     }
     let mut order: Vec<usize> = (0..candidates.len()).collect();
@@ -23,11 +24,11 @@ pub(super) fn ranked(search: &Search, candidates: &[Candidate]) -> Vec<usize> {
     order
 }
 
-/// Each candidate's mean of a column, every replication corrected to be as the first is.
-fn as_if_first(column: &Column, candidates: &[Candidate]) -> Vec<f64> {
+/// Each candidate's mean of a column of the cluster or a service, every replication corrected to be as the first is.
+fn as_if_first(column: &Column, service: Option<&str>, candidates: &[Candidate]) -> Vec<f64> {
     let values: Vec<Vec<f64>> = candidates
         .iter()
-        .map(|candidate| candidate.replications.iter().map(|one| column.of(&one.summary)).collect())
+        .map(|candidate| candidate.replications.iter().map(|one| column.of(&one.of_service(service).summary)).collect())
         .collect();
     let most = values.iter().map(Vec::len).max().unwrap_or(0);
     let effects: Vec<f64> = (0..most)

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Point, Sweep, SweepError};
 use crate::columns::{COLUMNS, Column};
+use crate::experiment::Replication;
 use crate::statistics::Counts;
 
 /// Name of the journal in its folder.
@@ -33,6 +34,8 @@ pub struct SweepRow {
     pub slo: Counts,
     /// The run's figures.
     pub summary: ReplicationSummary,
+    /// Of each service, where there are several: its counts and figures.
+    pub services: Vec<(Counts, ReplicationSummary)>,
 }
 
 /// First line: whose journal this is.
@@ -78,12 +81,29 @@ struct Line {
     slo_met: u64,
     slo_total: u64,
     values: Vec<Option<f64>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    services: Vec<ServiceLine>,
+}
+
+/// A service's part of a run.
+#[derive(Serialize, Deserialize)]
+struct ServiceLine {
+    service: String,
+    slo_met: u64,
+    slo_total: u64,
+    values: Vec<Option<f64>>,
 }
 
 impl SweepRow {
-    pub(super) fn of(point: &Point, slo: Counts, summary: ReplicationSummary) -> Self {
+    pub(super) fn of(point: &Point, run: Replication) -> Self {
         let settings = point.settings.iter().map(|setting| setting.value.text.clone()).collect();
-        Self { point: point.index, settings, slo, summary }
+        let services = run.services.into_iter().map(|service| (service.slo, service.summary)).collect();
+        Self { point: point.index, settings, slo: run.slo, summary: run.summary, services }
+    }
+
+    /// The row of the cluster and, where there are several, one per service: the name (empty for the cluster), counts and figures.
+    pub fn parts(&self) -> impl Iterator<Item = (Counts, &ReplicationSummary)> {
+        std::iter::once((self.slo, &self.summary)).chain(self.services.iter().map(|(slo, summary)| (*slo, summary)))
     }
 
     fn to_line(&self) -> String {
@@ -96,9 +116,16 @@ impl SweepRow {
             digest: self.summary.digest,
             slo_met: self.slo.met,
             slo_total: self.slo.total,
-            values: COLUMNS
+            values: values(&self.summary),
+            services: self
+                .services
                 .iter()
-                .map(|column| Some(column.of(&self.summary)).filter(|value| value.is_finite()))
+                .map(|(slo, summary)| ServiceLine {
+                    service: summary.service.clone(),
+                    slo_met: slo.met,
+                    slo_total: slo.total,
+                    values: values(summary),
+                })
                 .collect(),
         };
         serde_json::to_string(&line).expect("strings and numbers are always JSON") + "\n"
@@ -106,22 +133,36 @@ impl SweepRow {
 
     fn from_line(text: &str, columns: &[String]) -> Result<Self, String> {
         let line: Line = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        let mut summary = ReplicationSummary {
+        let of_run = ReplicationSummary {
             policy: line.policy,
             replication: line.replication,
             seed: line.seed,
             digest: line.digest,
             ..ReplicationSummary::default()
         };
-        // By name and not by place: a journal of an earlier version may have other columns.
-        for (name, value) in columns.iter().zip(line.values) {
-            if let Some(column) = Column::named(name) {
-                column.set(&mut summary, value.unwrap_or(f64::NAN));
-            }
-        }
+        let service = |part: ServiceLine| {
+            let named = ReplicationSummary { service: part.service, ..of_run.clone() };
+            (Counts { met: part.slo_met, total: part.slo_total }, with_values(named, columns, part.values))
+        };
+        let services = line.services.into_iter().map(service).collect();
         let slo = Counts { met: line.slo_met, total: line.slo_total };
-        Ok(Self { point: line.point, settings: line.settings, slo, summary })
+        let summary = with_values(of_run, columns, line.values);
+        Ok(Self { point: line.point, settings: line.settings, slo, summary, services })
     }
+}
+
+fn values(summary: &ReplicationSummary) -> Vec<Option<f64>> {
+    COLUMNS.iter().map(|column| Some(column.of(summary)).filter(|value| value.is_finite())).collect()
+}
+
+/// By name and not by place: a journal of an earlier version may have other columns.
+fn with_values(mut summary: ReplicationSummary, columns: &[String], values: Vec<Option<f64>>) -> ReplicationSummary {
+    for (name, value) in columns.iter().zip(values) {
+        if let Some(column) = Column::named(name) {
+            column.set(&mut summary, value.unwrap_or(f64::NAN));
+        }
+    }
+    summary
 }
 
 /// An open journal.

@@ -13,8 +13,7 @@ use record::RunRecord;
 use super::journal::{Header, Journal, RunKey};
 use super::{Point, Sweep, SweepError, SweepRow};
 use crate::design::Setting;
-use crate::experiment::{Job, replication_seed, summarize};
-use crate::statistics::Counts;
+use crate::experiment::{Job, reduce, replication_seed};
 use crate::{Progress, Workers};
 
 /// Where scenarios come from: the files of the sweep with a point's settings on top.
@@ -313,9 +312,7 @@ impl<S: Scenarios> Work<'_, S> {
             return Answer::Failed(format!("no policy `{}` at this point; it has {}", task.policy, known.join(", ")));
         };
         let record = self.scenarios.run(prepared, &job(self.sweep, policy, task.replication));
-        let totals = record.totals();
-        let slo = Counts { met: totals.slo_met, total: totals.slo_total };
-        let row = SweepRow::of(task.point, slo, summarize(&record));
+        let row = SweepRow::of(task.point, reduce(&record));
         let written = self.journal.lock().unwrap_or_else(PoisonError::into_inner).append(&row);
         if let Err(error) = written {
             self.is_broken.store(true, Ordering::Relaxed);

@@ -1,5 +1,7 @@
 //! Rows of a sweep as columns, ready for CSV, Parquet or a data frame.
 
+use record::ReplicationSummary;
+
 use super::SweepRow;
 use crate::columns::{COLUMNS, Unit};
 use crate::design::{Parameter, Value};
@@ -26,20 +28,33 @@ pub struct TableColumn {
 
 pub(super) fn columns(parameters: &[Parameter], rows: &[SweepRow]) -> Vec<TableColumn> {
     let column = |name: &str, cells: Cells| TableColumn { name: name.to_owned(), cells };
-    let whole = |value: fn(&SweepRow) -> u64| Cells::Whole(rows.iter().map(value).collect());
+    // A line per run and, where there are several, per service of it.
+    let lines: Vec<(&SweepRow, &ReplicationSummary)> =
+        rows.iter().flat_map(|row| row.parts().map(move |(_, summary)| (row, summary))).collect();
+    let whole = |value: fn(&SweepRow) -> u64| Cells::Whole(lines.iter().map(|(row, _)| value(row)).collect());
     let mut columns = vec![column("point", whole(|row| row.point as u64))];
     for (index, parameter) in parameters.iter().enumerate() {
-        let texts = rows.iter().map(|row| row.settings[index].clone()).collect();
+        let texts = lines.iter().map(|(row, _)| row.settings[index].clone()).collect();
         columns.push(column(&parameter.name, parameter_cells(texts)));
     }
-    columns.push(column("policy", Cells::Text(rows.iter().map(|row| row.summary.policy.clone()).collect())));
+    columns.push(column("policy", Cells::Text(lines.iter().map(|(row, _)| row.summary.policy.clone()).collect())));
+    if rows.iter().any(|row| !row.services.is_empty()) {
+        columns.push(column("service", Cells::Text(lines.iter().map(|(_, one)| one.service.clone()).collect())));
+    }
     columns.push(column("replication", whole(|row| u64::from(row.summary.replication))));
     columns.push(column("seed", whole(|row| row.summary.seed)));
     columns.push(column("digest", whole(|row| row.summary.digest)));
     for one in COLUMNS {
-        let values = rows.iter().map(|row| one.of(&row.summary));
+        let values = lines.iter().map(|(_, summary)| one.of(summary));
         let is_whole = one.unit == Unit::Count && one.name != "replicas_mean";
-        let cells = if is_whole {
+        // A service has no part of what is the cluster's: not none of it.
+        let is_partial = one.is_of_the_cluster() && lines.iter().any(|(_, summary)| !summary.service.is_empty());
+        let cells = if is_partial {
+            let part = |(_, summary): &(&SweepRow, &ReplicationSummary)| {
+                if summary.service.is_empty() { one.of(summary) } else { f64::NAN }
+            };
+            Cells::Number(lines.iter().map(part).collect())
+        } else if is_whole {
             Cells::Whole(values.map(|value| value as u64).collect())
         } else {
             Cells::Number(values.collect())

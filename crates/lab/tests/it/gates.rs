@@ -63,10 +63,10 @@ fn a_mistake_in_a_gate_is_shown_with_its_place_and_what_is_allowed() {
     insta::assert_snapshot!(message("cost_usd <= 12 at 95"), @"column 21: found the end, expected `%`");
     insta::assert_snapshot!(message("cost_usd <= 12 at 100 %"), @"column 19: found `100`, expected a confidence level between 0 and 100 %");
     insta::assert_snapshot!(message("cost_usd <= 12 13"), @"column 16: found `13`, expected `at` with a confidence level, or the end");
-    insta::assert_snapshot!(message(": cost_usd <= 12"), @"column 1: found `:`, expected the name of a policy before the colon");
+    insta::assert_snapshot!(message(": cost_usd <= 12"), @"column 1: found `:`, expected the name of a policy or a service before the colon");
     insta::assert_snapshot!(message("cost_usd <= 1.2.3"), @"column 13: found `1.2.3`, expected a number");
     let gate = Gate::parse("hap: cost_usd <= 12").unwrap();
-    let unknown = gate.check_policy(&["hpa", "keda"]).unwrap_err().to_string();
+    let unknown = gate.named(&["hpa", "keda"], &["only"]).unwrap_err().to_string();
     insta::assert_snapshot!(unknown, @"column 1: unknown policy `hap`; did you mean `hpa`?; one of: hpa, keda");
 }
 

@@ -5,4 +5,5 @@ mod experiment;
 mod gates;
 mod queue;
 mod search;
+mod services;
 mod sweep;

@@ -7,7 +7,7 @@ use lab::columns::Column;
 use lab::design::{Dimension, Parameter, Setting};
 use lab::diff::diff;
 use lab::experiment::{Plan, run};
-use lab::gates::{Condition, Gate, Outcome};
+use lab::gates::{Gate, Outcome};
 use lab::optimize::{Search, find_cliff, optimize};
 use lab::sensitivity::{SobolDesign, sobol_sensitivity, tornado};
 use lab::sweep::Scenarios;
@@ -84,8 +84,8 @@ fn parameter(name: &str, range: &str) -> (Parameter, Dimension) {
     (Parameter::at(name), Dimension::parse(range).unwrap())
 }
 
-fn condition(text: &str) -> Condition {
-    Gate::parse(text).unwrap().condition
+fn condition(text: &str) -> Gate {
+    Gate::parse(text).unwrap()
 }
 
 fn trials<'a>(workers: &'a Workers, service: &'a Service) -> Trials<'a, Service> {

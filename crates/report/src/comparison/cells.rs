@@ -64,6 +64,9 @@ pub(crate) fn cells(report: &RunReport<'_>, unicode: bool) -> Cells {
     for index in [2, 3] {
         columns[index].best = least(report, columns[index].keys.iter().copied());
     }
+    if !report.has_latency() {
+        columns.drain(2..4);
+    }
     Cells { columns }
 }
 

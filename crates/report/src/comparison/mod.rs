@@ -6,6 +6,7 @@ mod terminal;
 
 use serde_json::{Value, json};
 
+use crate::rounding::{milliseconds, objective};
 use crate::tables::{comparison_table, error_budget_table, metrics_table, summary_table};
 use crate::{RunReport, Table};
 use cells::{Cells, Column, cells};
@@ -52,7 +53,7 @@ pub fn render(report: &RunReport<'_>, format: Format, style: TerminalStyle) -> S
 
 fn json_text(report: &RunReport<'_>) -> String {
     let rows = |table: &Table| Value::Array(table.to_json_rows());
-    let value = json!({
+    let mut value = json!({
         "scenario": report.scenario,
         "slo_objective": report.objective,
         "slo_threshold_ms": report.slo_threshold.map(units::SimDuration::as_millis_f64),
@@ -63,13 +64,35 @@ fn json_text(report: &RunReport<'_>) -> String {
         "remarks": remark_sentences(report),
         "ranking": ranking_sentences(report),
     });
+    if report.has_several_services() {
+        value["services"] = report.services.iter().map(service_json).collect();
+    }
     let mut text = serde_json::to_string_pretty(&value).expect("maps with text keys are valid JSON");
     text.push('\n');
     text
 }
 
-/// A GitHub table with the best values in bold, then the ranking as a list.
+/// What the tables do not say of a service: its rows are in them.
+fn service_json(report: &RunReport<'_>) -> Value {
+    json!({
+        "service": report.service,
+        "slo_objective": report.objective,
+        "slo_threshold_ms": report.slo_threshold.map(units::SimDuration::as_millis_f64),
+        "ranking": ranking_sentences(report),
+    })
+}
+
+/// A GitHub table with the best values in bold, then the ranking as a list; the same of each service, where there are several.
 fn markdown(report: &RunReport<'_>) -> String {
+    let mut text = markdown_table(report);
+    for service in report.services {
+        text += &format!("\n#### {}\n\n", markdown_text(&service_heading(service)));
+        text += &markdown_table(service);
+    }
+    text
+}
+
+fn markdown_table(report: &RunReport<'_>) -> String {
     let Cells { columns } = cells(report, true);
     let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
     let headers = line(columns.iter().map(|column| column.header.to_owned()).collect());
@@ -85,6 +108,13 @@ fn markdown(report: &RunReport<'_>) -> String {
         headline_sentences(report).into_iter().chain(budget_sentences(report)).chain(remark_sentences(report));
     let sentences = sentences.map(|sentence| format!("- {}\n", markdown_text(&sentence)));
     [headers, rule].into_iter().chain(rows).chain(["\n".to_owned()]).chain(sentences).collect()
+}
+
+/// A service and what it is judged by: `chat (SLO: 99 % within 2 s)`.
+pub(crate) fn service_heading(report: &RunReport<'_>) -> String {
+    let within = report.slo_threshold.map(|one| format!(" within {}", milliseconds(one.as_millis_f64())));
+    let judged = report.objective.map(|share| format!(" (SLO: {}{})", objective(share), within.unwrap_or_default()));
+    format!("{}{}", report.service, judged.unwrap_or_default())
 }
 
 /// Text that Markdown shows as it is.

@@ -10,9 +10,48 @@ use crate::rounding::{self, dollars, percent};
 pub fn ranking_sentences(report: &RunReport<'_>) -> Vec<String> {
     let mut sentences: Vec<String> =
         report.comparisons.iter().flat_map(|pair| [cost_sentence(pair), slo_sentence(pair)]).collect();
-    sentences.extend(report.policies.iter().map(|policy| objective_sentence(report.objective, policy)));
+    sentences.extend(objective_sentences(report));
     sentences
 }
+
+fn objective_sentences(report: &RunReport<'_>) -> Vec<String> {
+    let of_policy = |(index, policy)| match report.objective {
+        Some(objective) => objective_sentence(objective, policy),
+        None => objectives_sentence(report, index, policy),
+    };
+    report.policies.iter().enumerate().map(of_policy).collect()
+}
+
+/// A policy against the objectives of all services: `hpa meets the objective of embed, misses that of chat (98.2 % met the SLO of their service)`.
+fn objectives_sentence(report: &RunReport<'_>, index: usize, policy: &crate::PolicyOutcome<'_>) -> String {
+    let standing = |service: &RunReport<'_>| {
+        let attainment = service.policies[index].summary.slo_attainment;
+        service.objective.map_or("meets", |objective| standing(objective, attainment))
+    };
+    let mut parts: Vec<String> = Vec::new();
+    for verdict in ["meets", "misses", "is undecided against", NOTHING_TO_JUDGE] {
+        let of: Vec<&RunReport<'_>> = report.services.iter().filter(|service| standing(service) == verdict).collect();
+        let names: Vec<&str> = of.iter().map(|service| service.service).collect();
+        parts.extend(match (&names[..], verdict) {
+            ([], _) => None,
+            (names, NOTHING_TO_JUDGE) => Some(format!("had no request of {} to judge", names.join(", "))),
+            (names, _) if names.len() == report.services.len() => {
+                Some(format!("{verdict} the objectives of all services"))
+            }
+            ([only], _) => Some(format!("{verdict} the objective of {only}")),
+            (names, _) => Some(format!("{verdict} the objectives of {}", names.join(", "))),
+        });
+    }
+    format!(
+        "{} {} ({} of all requests met the SLO of their service){}",
+        policy.name(),
+        parts.join(", "),
+        percent(policy.summary.slo_attainment.mean),
+        warning(policy)
+    )
+}
+
+const NOTHING_TO_JUDGE: &str = "had no request to judge";
 
 fn cost_sentence(pair: &Comparison) -> String {
     let (policy, baseline, size) = (&pair.policy, &pair.baseline, dollars(pair.cost_usd.mean.abs()));
@@ -75,10 +114,10 @@ fn points(difference: f64) -> String {
     format!("{sign}{size:.digits$} points")
 }
 
-fn objective_sentence(objective: f64, policy: &crate::PolicyOutcome<'_>) -> String {
-    let Interval { mean, low, high } = policy.summary.slo_attainment;
-    let verdict = match (low, high) {
-        _ if mean.is_nan() => "had no request to judge",
+fn standing(objective: f64, attainment: Interval) -> &'static str {
+    let Interval { mean, low, high } = attainment;
+    match (low, high) {
+        _ if mean.is_nan() => NOTHING_TO_JUDGE,
         (low, high) if low.is_nan() || high.is_nan() => {
             if mean >= objective {
                 "meets"
@@ -89,12 +128,17 @@ fn objective_sentence(objective: f64, policy: &crate::PolicyOutcome<'_>) -> Stri
         (low, _) if low >= objective => "meets",
         (_, high) if high < objective => "misses",
         _ => "is undecided against",
-    };
+    }
+}
+
+fn objective_sentence(objective: f64, policy: &crate::PolicyOutcome<'_>) -> String {
+    let attainment = policy.summary.slo_attainment;
+    let verdict = standing(objective, attainment);
     format!(
         "{} {verdict} the objective of {} ({} met the SLO){}",
         policy.name(),
         rounding::objective(objective),
-        percent(mean),
+        percent(attainment.mean),
         warning(policy)
     )
 }
@@ -108,13 +152,16 @@ pub fn headline_sentences(report: &RunReport<'_>) -> Vec<String> {
     if report.comparisons.len() <= PAIRS_IN_FULL {
         return ranking_sentences(report);
     }
-    let mut sentences: Vec<String> =
-        report.policies.iter().map(|policy| objective_sentence(report.objective, policy)).collect();
+    let mut sentences = objective_sentences(report);
+    if !report.has_bill() {
+        // Which policy is cheapest is decided by the whole bill.
+        return sentences;
+    }
     let cost = |policy: &&crate::PolicyOutcome<'_>| policy.summary.cost_usd.mean;
-    let holds = |policy: &&crate::PolicyOutcome<'_>| policy.summary.slo_attainment.mean >= report.objective;
+    let holds = |policy: &&crate::PolicyOutcome<'_>| holds(report, policy);
     let cheapest = report.policies.iter().filter(holds).min_by(|one, other| cost(one).total_cmp(&cost(other)));
     let Some(cheapest) = cheapest else {
-        sentences.push("no policy meets the objective".to_owned());
+        sentences.push(format!("no policy meets {}", objectives(report)));
         return sentences;
     };
     let is_holding = |name: &str| report.policies.iter().filter(holds).any(|policy| policy.name() == name);
@@ -123,7 +170,8 @@ pub fn headline_sentences(report: &RunReport<'_>) -> Vec<String> {
         is_about_cheapest && is_holding(&pair.policy) && is_holding(&pair.baseline)
     });
     sentences.push(format!(
-        "cheapest with the objective met: {} at {}{}",
+        "cheapest with {} met: {} at {}{}",
+        objectives(report),
         cheapest.name(),
         dollars(cost(&cheapest)),
         warning(cheapest)
@@ -133,6 +181,21 @@ pub fn headline_sentences(report: &RunReport<'_>) -> Vec<String> {
         sentences.push("1 replication gives no intervals for costs and differences: add --replications 3".to_owned());
     }
     sentences
+}
+
+/// Whether the estimates of a policy meet the objective, or those of all services.
+fn holds(report: &RunReport<'_>, policy: &crate::PolicyOutcome<'_>) -> bool {
+    let meets = |report: &RunReport<'_>, policy: &crate::PolicyOutcome<'_>| {
+        report.objective.is_some_and(|objective| policy.summary.slo_attainment.mean >= objective)
+    };
+    let of_service = |service: &RunReport<'_>| {
+        service.policies.iter().filter(|one| one.name() == policy.name()).all(|one| meets(service, one))
+    };
+    if report.has_several_services() { report.services.iter().all(of_service) } else { meets(report, policy) }
+}
+
+fn objectives(report: &RunReport<'_>) -> &'static str {
+    if report.has_several_services() { "the objectives of all services" } else { "the objective" }
 }
 
 /// Policies some of whose metrics never answered, and what else the runs remarked: of each policy its first replication's words.
@@ -163,10 +226,10 @@ fn warning(policy: &crate::PolicyOutcome<'_>) -> String {
 
 /// How fast each policy spends an error budget of 28 days, one sentence per policy that spends any.
 pub fn budget_sentences(report: &RunReport<'_>) -> Vec<String> {
-    let spending = report.policies.iter().filter(|policy| policy.budget.burn_rate.mean > 0.0);
-    spending
-        .map(|policy| {
-            let budget = policy.budget;
+    let budgets = report.policies.iter().filter_map(|policy| Some((policy, policy.budget?)));
+    budgets
+        .filter(|(_, budget)| budget.burn_rate.mean > 0.0)
+        .map(|(policy, budget)| {
             let share = |spent: f64| format!("{} %", rounding::three_digits(spent * 100.0));
             let bounds = budget.spent_28d;
             let interval = if bounds.low.is_nan() {

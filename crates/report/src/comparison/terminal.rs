@@ -1,7 +1,7 @@
 //! The comparison as aligned text.
 
 use super::cells::{Cells, Column, cells};
-use super::{TerminalStyle, budget_sentences, headline_sentences, remark_sentences};
+use super::{TerminalStyle, budget_sentences, headline_sentences, remark_sentences, service_heading};
 use crate::RunReport;
 
 const BEST: &str = "\u{1b}[1;32m";
@@ -10,8 +10,18 @@ const RESET: &str = "\u{1b}[0m";
 /// Spaces between columns.
 const GAP: usize = 2;
 
-/// Header, rule, one row per policy, then the ranking and the error budgets, one sentence per line.
+/// Header, rule, one row per policy, then the ranking and the error budgets, one sentence per line; the same of each service, where there are
+/// several; what the runs remarked.
 pub(super) fn table(report: &RunReport<'_>, style: TerminalStyle) -> String {
+    let mut out = part(report, style);
+    for service in report.services {
+        out += &format!("\n{}\n\n", service_heading(service));
+        out += &part(service, style);
+    }
+    out + &paragraph(remark_sentences(report), style)
+}
+
+fn part(report: &RunReport<'_>, style: TerminalStyle) -> String {
     let Cells { mut columns } = cells(report, style.unicode);
     fit(&mut columns, style.width.unwrap_or(usize::MAX));
     let widths: Vec<usize> = columns.iter().map(width).collect();
@@ -28,14 +38,15 @@ pub(super) fn table(report: &RunReport<'_>, style: TerminalStyle) -> String {
             if style.color && column.best[row] { format!("{BEST}{text}{RESET}") } else { text }
         }));
     }
-    for sentences in [headline_sentences(report), budget_sentences(report), remark_sentences(report)] {
-        if !sentences.is_empty() {
-            out.push('\n');
-        }
-        for sentence in sentences {
-            let sentence = if style.unicode { sentence } else { sentence.replace('\u{2212}', "-") };
-            out += &wrapped(&sentence, style.width.unwrap_or(usize::MAX));
-        }
+    out + &paragraph(headline_sentences(report), style) + &paragraph(budget_sentences(report), style)
+}
+
+/// An empty line and the sentences, one per line; nothing if there are none.
+fn paragraph(sentences: Vec<String>, style: TerminalStyle) -> String {
+    let mut out = if sentences.is_empty() { String::new() } else { "\n".to_owned() };
+    for sentence in sentences {
+        let sentence = if style.unicode { sentence } else { sentence.replace('\u{2212}', "-") };
+        out += &wrapped(&sentence, style.width.unwrap_or(usize::MAX));
     }
     out
 }

@@ -13,6 +13,7 @@ use minijinja::{AutoEscape, Environment, Value, context};
 use serde_json::json;
 
 use crate::comparison::cells::cells;
+use crate::comparison::service_heading;
 use crate::drawing::Drawing;
 use crate::plots::{color_of_policy, condensed, file_name, horizon, replications_of_attainment};
 use crate::rounding::{milliseconds, objective};
@@ -28,11 +29,16 @@ const HOVER_ROWS: usize = 3_600;
 
 /// The whole page of a run.
 pub fn report_html(report: &RunReport<'_>) -> Vec<u8> {
-    page(report, &crate::plots::all(report)).into_bytes()
+    let of_services: Vec<_> = (0..report.services.len()).map(|one| crate::plots::of_service(report, one)).collect();
+    page(report, &crate::plots::all(report), &of_services).into_bytes()
 }
 
 /// The page with plots that are already drawn.
-pub(crate) fn page(report: &RunReport<'_>, plots: &[(String, Drawing)]) -> String {
+pub(crate) fn page(
+    report: &RunReport<'_>,
+    plots: &[(String, Drawing)],
+    of_services: &[Vec<(String, Drawing)>],
+) -> String {
     let page = context! {
         product => "scalelab report",
         title => report.scenario.to_owned(),
@@ -45,6 +51,8 @@ pub(crate) fn page(report: &RunReport<'_>, plots: &[(String, Drawing)]) -> Strin
         policies => report.policies.iter().map(|policy| policy.name().to_owned()).collect::<Vec<_>>(),
         ranking => ranking_sentences(report),
         budget => Value::from(Serde(budget(report))),
+        services => report.services.iter().zip(of_services).map(|(one, plots)| service(one, plots)).collect::<Vec<_>>(),
+        subjects => report.outcomes().iter().map(|(of, policy)| subject(of, policy.name())).collect::<Vec<_>>(),
         figures => Value::from(Serde(all_figures(report))),
         plots => plots.iter().map(|plot| figure(report, plot)).collect::<Vec<_>>(),
         remarks => remark_sentences(report),
@@ -89,7 +97,11 @@ fn facts(report: &RunReport<'_>) -> Vec<String> {
         facts.push(format!("from {}", start.iso(units::SimTime::ZERO)));
     }
     if let Some(threshold) = report.slo_threshold {
-        facts.push(format!("SLO: {} within {}", objective(report.objective), milliseconds(threshold.as_millis_f64())));
+        let judged = report.objective.map(|share| format!("{} within ", objective(share))).unwrap_or_default();
+        facts.push(format!("SLO: {judged}{}", milliseconds(threshold.as_millis_f64())));
+    }
+    if report.has_several_services() {
+        facts.push(format!("{} services on one fleet", report.services.len()));
     }
     facts.push(replications_of_attainment(report));
     facts
@@ -112,7 +124,7 @@ fn budget(report: &RunReport<'_>) -> serde_json::Value {
     let number = crate::rounding::three_digits;
     let length = |duration: units::SimDuration| milliseconds(duration.as_millis_f64());
     let place = |time: units::SimTime| report.start.map_or_else(|| time.to_string(), |start| start.clock(time));
-    let rows = report.policies.iter().filter_map(|policy| Some((policy, policy.budget.detail.as_ref()?)));
+    let rows = report.policies.iter().filter_map(|policy| Some((policy, policy.budget?.detail.as_ref()?)));
     let rows = rows.flat_map(|(policy, detail)| {
         detail.windows.iter().filter_map(move |window| {
             let worst = window.worst.as_ref()?;
@@ -129,12 +141,12 @@ fn budget(report: &RunReport<'_>) -> serde_json::Value {
         })
     });
     let violation = report.policies.iter().filter_map(|policy| {
-        let detail = policy.budget.detail.as_ref().filter(|detail| !detail.in_violation.is_zero())?;
+        let detail = policy.budget?.detail.as_ref().filter(|detail| !detail.in_violation.is_zero())?;
         let (bad, all) = (length(detail.in_violation), length(detail.measured));
         Some(format!("{}: in violation for {bad} of {all}, timeline steps below the objective", policy.name()))
     });
     let mut sentences: Vec<String> = crate::budget_sentences(report).into_iter().chain(violation).collect();
-    if sentences.is_empty() {
+    if sentences.is_empty() && !report.has_several_services() {
         sentences.push("no policy spends any of it".to_owned());
     }
     json!({
@@ -143,11 +155,31 @@ fn budget(report: &RunReport<'_>) -> serde_json::Value {
     })
 }
 
-/// Every column of the `summary` table as a row of its own: name, then a value per policy.
+/// A service's own section. Its plots do not answer the pointer: what the page knows of points in time is the cluster's.
+fn service(report: &RunReport<'_>, plots: &[(String, Drawing)]) -> Value {
+    let figures = plots.iter().map(|(name, drawing)| {
+        let svg = drawing.to_inline_svg().replace("class=\"time-axis\"", "class=\"time-axis-of-service\"");
+        context! { name => name.clone(), svg => Value::from_safe_string(svg) }
+    });
+    context! {
+        heading => service_heading(report),
+        columns => Value::from(Serde(comparison_columns(report))),
+        ranking => ranking_sentences(report),
+        budget => Value::from(Serde(budget(report))),
+        plots => figures.collect::<Vec<_>>(),
+    }
+}
+
+/// A policy, with the service if the report is about one.
+fn subject(of: &RunReport<'_>, policy: &str) -> String {
+    if of.service.is_empty() { policy.to_owned() } else { format!("{policy}: {}", of.service) }
+}
+
+/// Every column of the `summary` table as a row of its own: name, then a value per policy and, where there are several, per service of it.
 fn all_figures(report: &RunReport<'_>) -> serde_json::Value {
     let table = summary_table(report);
     let rows = table.to_json_rows();
-    let names = table.column_names().into_iter().skip(1);
+    let names = table.column_names().into_iter().filter(|name| !matches!(*name, "policy" | "service"));
     let row = |name: &str| {
         let values = rows.iter().map(|policy| match &policy[name] {
             serde_json::Value::Null => String::new(),
@@ -182,12 +214,12 @@ fn figure(report: &RunReport<'_>, plot: &(String, Drawing)) -> Value {
 /// The metrics that had no answer at least once, as rows: policy, controller, metric, reads, and how many of them came to what.
 fn metrics(report: &RunReport<'_>) -> serde_json::Value {
     let rows = report.policies.iter().flat_map(|policy| {
-        policy.detail.metrics().map(move |used| {
+        policy.detail.services.iter().flat_map(|one| one.metrics.iter().map(move |used| (one, used))).map(move |(one, used)| {
             let age = used.age_s_mean().map_or_else(String::new, |age| format!("{age:.1} s"));
             json!({
                 "is_silent": used.is_silent(),
                 "cells": [
-                    policy.name(),
+                    if report.has_several_services() { format!("{}: {}", policy.name(), one.name) } else { policy.name().to_owned() },
                     used.controller,
                     used.metric,
                     crate::rounding::count(used.reads),

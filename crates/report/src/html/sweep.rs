@@ -63,8 +63,10 @@ fn facts(report: &SweepReport<'_>) -> Vec<String> {
         format!("{} points", count((report.points.len() / policies.max(1)) as u64)),
         format!("{policies} {}", if policies == 1 { "policy" } else { "policies" }),
         sweep_replications(report),
-        format!("objective {}", objective(report.objective)),
     ]
+    .into_iter()
+    .chain(report.objective.map(|share| format!("objective {}", objective(share))))
+    .collect()
 }
 
 fn row(report: &SweepReport<'_>, point: &SweepPoint) -> Vec<serde_json::Value> {

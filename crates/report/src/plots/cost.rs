@@ -18,7 +18,7 @@ const PURCHASES: [&str; 4] = ["on demand", "spot", "reserved", "serverless"];
 pub fn cost_breakdown(report: &RunReport<'_>) -> Drawing {
     let costs: Vec<SettledCosts> =
         report.policies.iter().map(|policy| SettledCosts::of(&policy.summary.pooled)).collect();
-    let subtitle = format!("{}: mean cost of {}, {}", report.scenario, horizon(report), replications(report));
+    let subtitle = format!("{}: mean cost of {}, {}", report.title(), horizon(report), replications(report));
     let mut drawing = page("What the money was spent on", &subtitle);
     let used: Vec<usize> = (0..6).filter(|&item| costs.iter().any(|cost| cost.uses[item].as_micros() > 0)).collect();
     let bought: Vec<usize> =
@@ -89,7 +89,7 @@ impl Panel {
 }
 
 /// Segments next to each other from zero, with their dollars where they fit.
-fn stacked(drawing: &mut Drawing, panel: &Panel, parts: &[f64], bounds: (f64, f64), colors: &[Color]) {
+pub(super) fn stacked(drawing: &mut Drawing, panel: &Panel, parts: &[f64], bounds: (f64, f64), colors: &[Color]) {
     let (top, bottom) = bounds;
     let mut so_far = 0.0;
     for (part, &color) in parts.iter().zip(colors) {

@@ -16,7 +16,7 @@ type Place = [f64; 4];
 pub fn cost_vs_slo(report: &RunReport<'_>) -> Drawing {
     let subtitle = format!(
         "{}: {}. Up and left is better; nothing beats what is on the line",
-        report.scenario,
+        report.title(),
         replications_of_attainment(report)
     );
     let mut drawing = page("What SLO attainment costs", &subtitle);
@@ -36,7 +36,9 @@ pub fn cost_vs_slo(report: &RunReport<'_>) -> Drawing {
     panel.x_title(&mut drawing, &format!("cost in dollars for {}", horizon(report)));
     let scale_note = if is_nines { ", each decade of misses alike" } else { "" };
     panel.y_title(&mut drawing, 34.0, &format!("requests that met the SLO{scale_note}"));
-    panel.level(&mut drawing, report.objective, &format!("objective {}", objective(report.objective)), Color::Ink);
+    if let Some(share) = report.objective {
+        panel.level(&mut drawing, share, &format!("objective {}", objective(share)), Color::Ink);
+    }
     front(&mut drawing, &panel, report);
     points(&mut drawing, &panel, report);
     drawing
@@ -60,9 +62,9 @@ fn attainment_scale(report: &RunReport<'_>) -> Scale {
         let interval = policy.summary.slo_attainment;
         [interval.mean, interval.low, interval.high.min(1.0)]
     });
-    let (low, high) = extent(seen.chain([report.objective])).unwrap_or((0.0, 1.0));
+    let (low, high) = extent(seen.chain(report.objective)).unwrap_or((0.0, 1.0));
     let means = report.policies.iter().map(|policy| 1.0 - policy.summary.slo_attainment.mean);
-    let misses = extent(means.chain([1.0 - report.objective]).filter(|&miss| miss > 0.0));
+    let misses = extent(means.chain(report.objective.map(|share| 1.0 - share)).filter(|&miss| miss > 0.0));
     match misses {
         Some((fewest, most)) if most / fewest > 30.0 && fewest >= 1e-7 => {
             let miss_high = ((1.0 - low).max(most) * 1.6).min(1.0);

@@ -16,7 +16,7 @@ pub fn latency_cdf(report: &RunReport<'_>) -> Drawing {
     let answered: u64 = histograms.iter().map(|histogram| histogram.count()).max().unwrap_or(0);
     let subtitle = format!(
         "{}: pooled over all replications, up to {} answers per policy; requests without an answer are not in it",
-        report.scenario,
+        report.title(),
         crate::rounding::count(answered)
     );
     let mut drawing = page("How long requests took: share answered in time, and the slow tail", &subtitle);
@@ -57,8 +57,9 @@ fn tail_label(share: f64) -> String {
 
 /// The SLO's threshold and objective, and where they meet.
 fn marks(drawing: &mut Drawing, report: &RunReport<'_>, panels: [&Panel; 2]) {
-    let allowed = 1.0 - report.objective;
-    for (panel, share) in panels.into_iter().zip([report.objective, allowed]) {
+    let Some(reached) = report.objective else { return };
+    let allowed = 1.0 - reached;
+    for (panel, share) in panels.into_iter().zip([reached, allowed]) {
         if allowed > 0.0 {
             let y = panel.place_y(share);
             drawing.segment(at(panel.left, y), at(panel.right, y), Stroke::dashed(Color::Muted, 1.4));
@@ -66,7 +67,7 @@ fn marks(drawing: &mut Drawing, report: &RunReport<'_>, panels: [&Panel; 2]) {
         let Some(threshold) = report.slo_threshold else { continue };
         let x = panel.place_x(threshold.as_millis_f64());
         drawing.segment(at(x, panel.top), at(x, panel.bottom), Stroke::dashed(Color::Ink, 1.8));
-        let text = format!("SLO: {} within {}", objective(report.objective), milliseconds(threshold.as_millis_f64()));
+        let text = format!("SLO: {} within {}", objective(reached), milliseconds(threshold.as_millis_f64()));
         let is_left = x < f64::midpoint(panel.left, panel.right);
         let (shift, anchor) = if is_left { (8.0, Anchor::Start) } else { (-8.0, Anchor::End) };
         // Where the curves are not: low on the rising side, high on the falling one.

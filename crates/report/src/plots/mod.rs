@@ -2,6 +2,7 @@
 
 mod condense;
 mod cost;
+mod cost_services;
 mod cost_vs_slo;
 mod frame;
 mod latency;
@@ -14,6 +15,7 @@ mod sweep;
 
 pub(crate) use condense::condensed;
 pub use cost::cost_breakdown;
+pub use cost_services::cost_by_service;
 pub use cost_vs_slo::cost_vs_slo;
 pub use latency::latency_cdf;
 pub use over_time::{overview, timeline};
@@ -25,7 +27,8 @@ pub(crate) use sweep::{front as sweep_front, replications as sweep_replications}
 use crate::drawing::{Drawing, Point};
 use crate::{PolicyOutcome, RunReport};
 
-/// Every plot the data allow, as (file name without ending, picture): the overview, comparisons, then one timeline per policy.
+/// Every plot the data allow, as (file name without ending, picture): the overview, comparisons, then one timeline per policy. Those of
+/// services are not among them.
 pub(crate) fn all(report: &RunReport<'_>) -> Vec<(String, Drawing)> {
     let mut plots = Vec::new();
     if report.policies.is_empty() {
@@ -36,7 +39,12 @@ pub(crate) fn all(report: &RunReport<'_>) -> Vec<(String, Drawing)> {
     }
     plots.push(("cost_vs_slo".to_owned(), cost_vs_slo(report)));
     plots.push(("cost_breakdown".to_owned(), cost_breakdown(report)));
-    plots.push(("latency_cdf".to_owned(), latency_cdf(report)));
+    if report.has_several_services() {
+        plots.push(("cost_by_service".to_owned(), cost_by_service(report)));
+    }
+    if report.has_latency() {
+        plots.push(("latency_cdf".to_owned(), latency_cdf(report)));
+    }
     if report.policies.iter().any(|policy| !phases::finished_cold_starts(policy).is_empty()) {
         plots.push(("cold_start_phases".to_owned(), cold_start_phases(report)));
     }
@@ -48,14 +56,25 @@ pub(crate) fn all(report: &RunReport<'_>) -> Vec<(String, Drawing)> {
     plots
 }
 
+/// The plots of service number `service`, named for it.
+pub(crate) fn of_service(report: &RunReport<'_>, service: usize) -> Vec<(String, Drawing)> {
+    let names: Vec<&str> = report.services.iter().map(|one| one.service).collect();
+    let prefix = told_apart(&names, service);
+    all(&report.services[service]).into_iter().map(|(name, plot)| (format!("{prefix}-{name}"), plot)).collect()
+}
+
 /// The policy's name with only letters, digits, `-`, `_` and `.`, told apart by its index where two would be the same.
 pub(crate) fn file_name(policies: &[PolicyOutcome<'_>], index: usize) -> String {
+    told_apart(&policies.iter().map(PolicyOutcome::name).collect::<Vec<_>>(), index)
+}
+
+fn told_apart(names: &[&str], index: usize) -> String {
     let plain = |name: &str| {
         let kept = name.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' });
         kept.collect::<String>().to_ascii_lowercase().trim_matches('.').to_owned()
     };
-    let name = plain(policies[index].name());
-    let is_taken = policies.iter().enumerate().any(|(other, policy)| other != index && plain(policy.name()) == name);
+    let name = plain(names[index]);
+    let is_taken = names.iter().enumerate().any(|(other, taken)| other != index && plain(taken) == name);
     if is_taken || name.is_empty() { format!("{name}-{index}") } else { name }
 }
 

@@ -67,6 +67,11 @@ impl<'a> Stack<'a> {
         panel
     }
 
+    /// The lowest panel.
+    fn last(&self) -> usize {
+        self.bounds.len() - 1
+    }
+
     /// Attributes by which the HTML page turns a pointer position into a time.
     fn attributes(&self) -> Vec<(&'static str, String)> {
         let (top, bottom) = (self.bounds[0].0, self.bounds.last().map_or(0.0, |bounds| bounds.1));
@@ -88,11 +93,12 @@ pub fn timeline(report: &RunReport<'_>, policy: &PolicyOutcome<'_>) -> Drawing {
     let (steps, totals) = (detail.timeline(), detail.totals());
     let rows = condensed(&steps, POINTS_ALONE);
     let attainment = totals.slo_met as f64 / totals.slo_total as f64;
+    let held_against =
+        report.objective.map_or("of their service".to_owned(), |share| format!("(objective {})", objective(share)));
     let subtitle = format!(
-        "{}: {} of requests met the SLO (objective {}), {} for {}, {} cold starts. Replication {}{}",
-        report.scenario,
+        "{}: {} of requests met the SLO {held_against}, {} for {}, {} cold starts. Replication {}{}",
+        report.title(),
         percent(attainment),
-        objective(report.objective),
         dollars(detail.ledger.total().as_f64()),
         horizon(report),
         count(detail.scaling().cold_start_ns.len() as u64),
@@ -100,16 +106,32 @@ pub fn timeline(report: &RunReport<'_>, policy: &PolicyOutcome<'_>) -> Drawing {
         points_note(&steps, &rows),
     );
     let mut drawing =
-        page(&format!("{}: replicas, queue, latency and cost as traffic changed", policy.name()), &subtitle);
-    let stack = Stack::new(report, &rows, 88.0, &[1.0, 1.35, 1.0, 1.15, 0.9]);
+        page(&format!("{}: {} as traffic changed", policy.name(), shown(report, "replicas, queue")), &subtitle);
+    let mut weights = vec![1.0, 1.35, 1.0];
+    weights.extend(report.has_latency().then_some(1.15).into_iter().chain(report.has_bill().then_some(0.9)));
+    let stack = Stack::new(report, &rows, 88.0, &weights);
     drawing.group(stack.attributes());
     traffic_panel(&mut drawing, &stack, &rows);
     replicas_panel(&mut drawing, &stack, &rows);
     queue_panel(&mut drawing, &stack, &rows);
-    latency_panel(&mut drawing, &stack, &rows);
-    cost_panel(&mut drawing, &stack, &rows);
+    if report.has_latency() {
+        latency_panel(&mut drawing, &stack, &rows);
+    }
+    if report.has_bill() {
+        cost_panel(&mut drawing, &stack, &rows);
+    }
     drawing.group_end();
     drawing
+}
+
+/// What panels there are, beginning with those that always are: `replicas, p99 and cost`.
+fn shown(report: &RunReport<'_>, always: &str) -> String {
+    let latency = if always.contains("queue") { "latency" } else { "p99" };
+    match (report.has_latency(), report.has_bill()) {
+        (true, true) => format!("{always}, {latency} and cost"),
+        (true, false) => format!("{always} and {latency}"),
+        (false, _) => format!("{always} and cost"),
+    }
 }
 
 /// What one point stands for, where it is more than one row of the table.
@@ -193,7 +215,7 @@ fn latency_panel(drawing: &mut Drawing, stack: &Stack<'_>, rows: &[TimelineRow])
 
 fn cost_panel(drawing: &mut Drawing, stack: &Stack<'_>, rows: &[TimelineRow]) {
     let total = rows.last().map_or(0.0, |row| row.cost_so_far.as_f64());
-    let panel = stack.panel(drawing, 4, Scale::from_zero(total), "Cost so far");
+    let panel = stack.panel(drawing, stack.last(), Scale::from_zero(total), "Cost so far");
     let points = rows.iter().map(|row| panel.place((row.start + row.step).as_secs_f64(), row.cost_so_far.as_f64()));
     drawing.line(simplified(points.collect()), Stroke::solid(palette::MAIN, 2.4));
     let style = TextStyle::new(TICK_SIZE, Color::Ink, Anchor::End);
@@ -208,12 +230,14 @@ pub fn overview(report: &RunReport<'_>) -> Drawing {
     let traffic = series.iter().find(|rows| !rows.is_empty()).unwrap_or(&empty);
     let note = points_note(&report.policies[0].detail.timeline(), traffic);
     let replication = report.policies[0].detail.replication;
-    let subtitle =
-        format!("{}: every policy faced the same requests. Replication {replication}{note}", report.scenario);
-    let mut drawing = page("All policies over time: replicas, p99 and cost under the same traffic", &subtitle);
+    let subtitle = format!("{}: every policy faced the same requests. Replication {replication}{note}", report.title());
+    let title = format!("All policies over time: {} under the same traffic", shown(report, "replicas"));
+    let mut drawing = page(&title, &subtitle);
     let entries = policy_entries(report);
     let below = legend_rows(&mut drawing, &entries, at(40.0, 108.0), f64::from(WIDTH) - MARGIN_RIGHT);
-    let stack = Stack::new(report, traffic, below + 12.0, &[0.8, 1.3, 1.3, 0.9]);
+    let mut weights = vec![0.8, 1.3];
+    weights.extend(report.has_latency().then_some(1.3).into_iter().chain(report.has_bill().then_some(0.9)));
+    let stack = Stack::new(report, traffic, below + 12.0, &weights);
     drawing.group(stack.attributes());
     let rate = |row: &TimelineRow| row.arrivals as f64 / row.step.as_secs_f64();
     let highest = extent(traffic.iter().map(rate)).map_or(1.0, |range| range.1);
@@ -230,19 +254,28 @@ fn overview_lines(drawing: &mut Drawing, stack: &Stack<'_>, series: &[Vec<Timeli
     let ready = stack.panel(drawing, 1, Scale::from_zero(most), "Ready replicas");
     let threshold = stack.report.slo_threshold.map(units::SimDuration::as_millis_f64);
     let slowest = every().filter_map(|row| row.latency_p99_ns).map(|nanos| nanos as f64 / 1e6);
-    let latency = stack.panel(drawing, 2, Scale::log_over(slowest.chain(threshold)), "p99 latency (log scale)");
+    let latency = stack
+        .report
+        .has_latency()
+        .then(|| stack.panel(drawing, 2, Scale::log_over(slowest.chain(threshold)), "p99 latency (log scale)"));
     let total = extent(every().map(|row| row.cost_so_far.as_f64())).map_or(1.0, |range| range.1);
-    let cost = stack.panel(drawing, 3, Scale::from_zero(total), "Cost so far");
+    let cost =
+        stack.report.has_bill().then(|| stack.panel(drawing, stack.last(), Scale::from_zero(total), "Cost so far"));
     for (index, rows) in series.iter().enumerate() {
         let stroke = Stroke { color: palette::policy(index), width: 2.6, dash: palette::policy_dash(index) };
         drawing.group(vec![("class", "series".to_owned()), ("data-policy", index.to_string())]);
         drawing.line(steps(&ready, rows, |row| f64::from(row.ready)), stroke);
-        latency_line(drawing, &latency, rows, |row| row.latency_p99_ns, Stroke { width: 2.0, ..stroke });
-        let bill = rows.iter().map(|row| cost.place((row.start + row.step).as_secs_f64(), row.cost_so_far.as_f64()));
-        drawing.line(simplified(bill.collect()), stroke);
+        if let Some(latency) = &latency {
+            latency_line(drawing, latency, rows, |row| row.latency_p99_ns, Stroke { width: 2.0, ..stroke });
+        }
+        if let Some(cost) = &cost {
+            let end = |row: &TimelineRow| (row.start + row.step).as_secs_f64();
+            let bill = rows.iter().map(|row| cost.place(end(row), row.cost_so_far.as_f64()));
+            drawing.line(simplified(bill.collect()), stroke);
+        }
         drawing.group_end();
     }
-    if let Some(threshold) = threshold {
+    if let (Some(threshold), Some(latency)) = (threshold, latency) {
         latency.level(drawing, threshold, &format!("SLO {}", milliseconds(threshold)), Color::Ink);
     }
 }

@@ -22,6 +22,8 @@ pub(super) const COMPANION: Color = SKY;
 pub(super) const STATES: [Color; 4] = [BLUE, ORANGE, GREEN, PURPLE];
 /// Serving, idle, cold start, standby, draining, unallocated: the same meanings as [`STATES`] where they meet.
 pub(super) const USES: [Color; 6] = [BLUE, SKY, ORANGE, GREEN, PURPLE, GRAY];
+/// What no service has to itself.
+pub(super) const SHARED: Color = GRAY;
 /// On demand, spot, reserved, serverless.
 pub(super) const PURCHASES: [Color; 4] = [VERMILION, YELLOW, GRAY, PURPLE];
 /// Pending, image pull, model download, GPU load, CUDA warm-up, readiness, waiting for a group.

@@ -68,7 +68,7 @@ pub fn cold_start_phases(report: &RunReport<'_>) -> Drawing {
     let replication = report.policies.first().map_or(0, |policy| policy.detail.replication);
     let subtitle = format!(
         "{}: mean time by phase; whiskers reach to the 95th percentile of the whole cold start. Replication {replication}",
-        report.scenario
+        report.title()
     );
     let mut drawing = page("Where the time of a cold start goes", &subtitle);
     let entries: Vec<Entry> = (0..PHASES.len())

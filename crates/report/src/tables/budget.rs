@@ -3,12 +3,15 @@
 use record::{BudgetDetail, BudgetStretch, BudgetWindow, ErrorBudget, Interval};
 use units::{SimDuration, SimTime};
 
-use super::with_named_time;
+use super::{whose, with_named_time};
 use crate::{RunReport, Table};
 
-/// One row per policy.
+/// One row per policy, and per service where there are several.
 pub fn error_budget_table(report: &RunReport<'_>) -> Table {
-    let budgets = || report.policies.iter().map(|policy| policy.budget);
+    let outcomes = report.outcomes();
+    // A cluster of several services has no budget of its own.
+    let rows: Vec<_> = outcomes.iter().filter_map(|(of, policy)| Some((of, policy, policy.budget?))).collect();
+    let budgets = || rows.iter().map(|&(_, _, budget)| budget);
     let details = || budgets().map(|budget| budget.detail.as_ref());
     let worst = || details().map(|detail| detail.and_then(BudgetDetail::worst_five_minutes));
     let bounds = |table: Table, name: &str, pick: fn(&ErrorBudget) -> Interval| {
@@ -17,9 +20,8 @@ pub fn error_budget_table(report: &RunReport<'_>) -> Table {
             .number(&format!("{name}_ci_low"), budgets().map(|budget| pick(budget).low))
             .number(&format!("{name}_ci_high"), budgets().map(|budget| pick(budget).high))
     };
-    let table = Table::default()
-        .text("policy", report.policies.iter().map(crate::PolicyOutcome::name))
-        .number("objective", budgets().map(|_| report.objective));
+    let names = rows.iter().map(|&(of, policy, _)| (policy.name(), of.service));
+    let table = whose(report, names).number("objective", rows.iter().map(|(of, _, _)| of.objective));
     let table = bounds(table, "slo_attainment", |budget| budget.slo_attainment);
     let table = bounds(table, "burn_rate", |budget| budget.burn_rate);
     let table = bounds(table, "budget_spent_28d", |budget| budget.spent_28d)
@@ -40,16 +42,15 @@ fn lasting_days(burn_rate: f64) -> Option<f64> {
 
 /// One row per policy and length of window: where the first replication burnt fastest, and how long an alert would have been on.
 pub fn burn_rate_table(report: &RunReport<'_>) -> Table {
-    let rows: Vec<(&str, &BudgetWindow)> = report
-        .policies
+    let outcomes = report.outcomes();
+    let rows: Vec<((&str, &str), &BudgetWindow)> = outcomes
         .iter()
-        .filter_map(|policy| Some((policy.name(), policy.budget.detail.as_ref()?)))
-        .flat_map(|(name, detail)| detail.windows.iter().map(move |window| (name, window)))
+        .filter_map(|(of, policy)| Some(((policy.name(), of.service), policy.budget?.detail.as_ref()?)))
+        .flat_map(|(names, detail)| detail.windows.iter().map(move |window| (names, window)))
         .collect();
     let each = || rows.iter().map(|&(_, window)| window);
     let worst = || each().map(|window| window.worst.as_ref());
-    let table = Table::default()
-        .text("policy", rows.iter().map(|&(policy, _)| policy))
+    let table = whose(report, rows.iter().map(|&(names, _)| names))
         .number("window_s", each().map(|window| window.length.as_secs_f64()));
     let start = |worst: Option<&BudgetStretch>| -> Option<SimTime> { worst.map(|worst| worst.start) };
     with_named_time(table, "worst", report.start, worst().map(start))

@@ -46,6 +46,12 @@ impl<'a, T> ByService<'a, T> {
     }
 }
 
+/// A table that begins with `policy` and, where there are several, `service`.
+fn whose<'a>(report: &RunReport<'_>, names: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Table {
+    let table = Table::default().text("policy", names.clone().map(|(policy, _)| policy));
+    if report.has_several_services() { table.text("service", names.map(|(_, service)| service)) } else { table }
+}
+
 /// Adds `time_s`, seconds since the start of the run, and `time` in ISO 8601 where the calendar is known.
 fn with_time(table: Table, start: Option<CalendarStart>, times: impl Iterator<Item = SimTime> + Clone) -> Table {
     let table = table.number("time_s", times.clone().map(SimTime::as_secs_f64));

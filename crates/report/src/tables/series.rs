@@ -1,18 +1,29 @@
 //! `timeline`, `requests`, `ledger` and `latency_cdf`: the long tables of the detailed replication. `requests` is written while the run
 //! goes on, a stretch at a time ([`crate::RequestsPart`]); the others are made of its record.
 
-use record::{LedgerLine, RequestRow};
+use record::{LedgerLine, RequestRow, TimelineRow};
 use units::{SimDuration, SimTime};
 
-use super::{ByService, with_time};
+use super::{whose, with_time};
 use crate::{RunReport, Table};
 
-/// One row per policy and time step. Counts of requests are of the step, counts of things are at its end.
+/// One row per policy and time step, and per service where there are several. Counts of requests are of the step, counts of things are at
+/// its end; nodes and the bill are the cluster's.
 pub fn timeline_table(report: &RunReport<'_>) -> Table {
-    let rows = ByService::of(report, |service| &service.timeline);
-    let each = || rows.each();
+    let together: Vec<_> = report.policies.iter().map(|policy| policy.detail.timeline()).collect();
+    let mut rows: Vec<((&str, &str), &TimelineRow)> = Vec::new();
+    for (index, policy) in report.policies.iter().enumerate() {
+        rows.extend(together[index].iter().map(|row| ((policy.name(), ""), row)));
+        let services = policy.detail.services.iter().filter(|_| report.has_several_services());
+        let named =
+            services.flat_map(|one| one.timeline.iter().map(move |row| ((policy.name(), one.name.as_str()), row)));
+        rows.extend(named);
+    }
+    let each = || rows.iter().map(|&(_, row)| row);
+    let of_cluster = || rows.iter().map(|&((_, service), row)| service.is_empty().then_some(row));
+    let nodes = |count: fn(&TimelineRow) -> u32| of_cluster().map(move |row| row.map(|row| u64::from(count(row))));
     let milliseconds = |nanos: u64| nanos as f64 / 1e6;
-    with_time(rows.whose(Table::default()), report.start, each().map(|row| row.start))
+    with_time(whose(report, rows.iter().map(|&(names, _)| names)), report.start, each().map(|row| row.start))
         .number("step_s", each().map(|row| row.step.as_secs_f64()))
         .count("arrivals", each().map(|row| row.arrivals))
         .count("completions", each().map(|row| row.completions))
@@ -25,19 +36,23 @@ pub fn timeline_table(report: &RunReport<'_>) -> Table {
         .count("starting", each().map(|row| u64::from(row.starting)))
         .count("standby", each().map(|row| u64::from(row.standby)))
         .count("draining", each().map(|row| u64::from(row.draining)))
-        .count("nodes_on_demand", each().map(|row| u64::from(row.nodes_on_demand)))
-        .count("nodes_spot", each().map(|row| u64::from(row.nodes_spot)))
-        .count("nodes_reserved", each().map(|row| u64::from(row.nodes_reserved)))
+        .count("nodes_on_demand", nodes(|row| row.nodes_on_demand))
+        .count("nodes_spot", nodes(|row| row.nodes_spot))
+        .count("nodes_reserved", nodes(|row| row.nodes_reserved))
         .number("gpu_utilization", each().map(|row| row.gpu_utilization))
         .number("latency_ms_p50", each().map(|row| row.latency_p50_ns.map(milliseconds)))
         .number("latency_ms_p99", each().map(|row| row.latency_p99_ns.map(milliseconds)))
-        .dollars("cost_so_far_usd", each().map(|row| row.cost_so_far))
+        .dollars("cost_so_far_usd", of_cluster().map(|row| row.map(|row| row.cost_so_far)))
 }
 
-/// One row per request of one policy. `time_s` is the arrival.
-pub fn requests_table(policy: &str, rows: &[RequestRow]) -> Table {
+/// One row per request of one policy, or of one service of it where there are several. `time_s` is the arrival.
+pub fn requests_table((policy, service): (&str, Option<&str>), rows: &[RequestRow]) -> Table {
     let each = || rows.iter();
     let table = Table::default().text("policy", rows.iter().map(|_| policy));
+    let table = match service {
+        Some(service) => table.text("service", rows.iter().map(|_| service)),
+        None => table,
+    };
     // Without calendar times: a column of text per request would be half the file.
     with_time(table, None, each().map(|row| row.arrival))
         .number("start_s", each().map(|row| row.start.map(SimTime::as_secs_f64)))
@@ -51,16 +66,22 @@ pub fn requests_table(policy: &str, rows: &[RequestRow]) -> Table {
         .text("outcome", each().map(|row| row.outcome))
 }
 
-/// One row per policy and cell of the ledger of the detailed replication. `usd` adds up to that replication's cost exactly.
+/// One row per policy and cell of the ledger of the detailed replication. `usd` adds up to that replication's cost exactly. Where there are
+/// several services a line is of the service whose pods it is for; what no pod held has none, all share it.
 pub fn ledger_table(report: &RunReport<'_>) -> Table {
-    let rows: Vec<(&str, LedgerLine)> = report
-        .policies
-        .iter()
-        .flat_map(|policy| policy.detail.ledger.lines().into_iter().map(|line| (policy.name(), line)))
-        .collect();
+    let mut rows: Vec<((&str, &str), LedgerLine)> = Vec::new();
+    for policy in report.policies {
+        let services = &policy.detail.services;
+        let named = |service: Option<u32>| services.get(service? as usize).map(|one| one.name.as_str());
+        if report.has_several_services() {
+            let lines = policy.detail.ledger.lines_by_service();
+            rows.extend(lines.into_iter().map(|(line, whose)| ((policy.name(), named(whose).unwrap_or("")), line)));
+        } else {
+            rows.extend(policy.detail.ledger.lines().into_iter().map(|line| ((policy.name(), ""), line)));
+        }
+    }
     let each = || rows.iter().map(|(_, line)| line);
-    Table::default()
-        .text("policy", rows.iter().map(|&(policy, _)| policy))
+    whose(report, rows.iter().map(|&(names, _)| names))
         .text("use", each().map(|line| line.gpu_use.name()))
         .text("purchase", each().map(|line| line.purchase.name()))
         .text("zone", each().map(|line| &line.zone))
@@ -68,23 +89,26 @@ pub fn ledger_table(report: &RunReport<'_>) -> Table {
         .dollars("usd", each().map(|line| line.amount))
 }
 
-/// One row per policy and non-empty bucket of its pooled latency histogram: the bucket's middle, how many requests it holds, the share of
-/// answers at most that slow, and the share that took longer.
+/// One row per policy (and service, where there are several) and non-empty bucket of its pooled latency histogram: the bucket's middle, how
+/// many requests it holds, the share of answers at most that slow, and the share that took longer.
 pub fn latency_cdf_table(report: &RunReport<'_>) -> Table {
-    let mut rows: Vec<(&str, f64, u64, [f64; 2])> = Vec::new();
-    for policy in report.policies {
+    let outcomes = report.outcomes();
+    let mut names: Vec<(&str, &str)> = Vec::new();
+    let mut rows: Vec<(f64, u64, [f64; 2])> = Vec::new();
+    // Latencies of several services together are no one's.
+    for (of, policy) in outcomes.iter().filter(|(of, _)| of.has_latency()) {
         let total = policy.summary.latency.count();
         let mut seen = 0;
         for (nanos, count) in policy.summary.latency.buckets() {
             seen += count;
             let shares = [seen as f64 / total as f64, (total - seen) as f64 / total as f64];
-            rows.push((policy.name(), nanos as f64 / 1e6, count, shares));
+            names.push((policy.name(), of.service));
+            rows.push((nanos as f64 / 1e6, count, shares));
         }
     }
-    Table::default()
-        .text("policy", rows.iter().map(|row| row.0))
-        .number("latency_ms", rows.iter().map(|row| row.1))
-        .count("count", rows.iter().map(|row| row.2))
-        .number("share_at_most", rows.iter().map(|row| row.3[0]))
-        .number("share_slower", rows.iter().map(|row| row.3[1]))
+    whose(report, names.iter().copied())
+        .number("latency_ms", rows.iter().map(|row| row.0))
+        .count("count", rows.iter().map(|row| row.1))
+        .number("share_at_most", rows.iter().map(|row| row.2[0]))
+        .number("share_slower", rows.iter().map(|row| row.2[1]))
 }

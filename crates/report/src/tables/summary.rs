@@ -18,28 +18,37 @@ impl<'a> Row<'a> {
     }
 }
 
-/// One row per policy, with 95 % intervals. Dollars are means over replications; the six cost items add up to `cost_usd` exactly, and so
+/// One row per policy and, where there are several, per service of it, with 95 % intervals. Dollars are means over replications; the six cost items add up to `cost_usd` exactly, and so
 /// do the four purchase options.
 pub fn summary_table(report: &RunReport<'_>) -> Table {
+    let outcomes = report.outcomes();
     let rows: Vec<Row<'_>> =
-        report.policies.iter().map(|policy| Row::of(&policy.summary.pooled, Some(policy.summary))).collect();
-    let table = Table::default()
-        .text("policy", rows.iter().map(|row| &row.figures.policy))
-        .count("replications", report.policies.iter().map(|policy| u64::from(policy.summary.replications)));
+        outcomes.iter().map(|(_, policy)| Row::of(&policy.summary.pooled, Some(policy.summary))).collect();
+    let table = whose(report, &rows)
+        .count("replications", outcomes.iter().map(|(_, policy)| u64::from(policy.summary.replications)));
     let table = figures(table, &rows);
     interval_extras(extras(table, &rows), &rows)
 }
 
-/// One row per policy and replication.
+/// One row per policy and replication, and per service where there are several.
 pub fn replications_table(report: &RunReport<'_>) -> Table {
+    let outcomes = report.outcomes();
     let rows: Vec<Row<'_>> =
-        report.policies.iter().flat_map(|policy| policy.replications).map(|figures| Row::of(figures, None)).collect();
-    let table = Table::default()
-        .text("policy", rows.iter().map(|row| &row.figures.policy))
-        .count("replication", rows.iter().map(|row| u64::from(row.figures.replication)));
+        outcomes.iter().flat_map(|(_, policy)| policy.replications).map(|figures| Row::of(figures, None)).collect();
+    let table = whose(report, &rows).count("replication", rows.iter().map(|row| u64::from(row.figures.replication)));
     extras(figures(table, &rows), &rows)
         .count("seed", rows.iter().map(|row| row.figures.seed))
         .text("digest", rows.iter().map(|row| format!("{:016x}", row.figures.digest)))
+}
+
+/// `policy`, and `service` where there are several; it is empty in the rows of the whole cluster.
+fn whose(report: &RunReport<'_>, rows: &[Row<'_>]) -> Table {
+    let table = Table::default().text("policy", rows.iter().map(|row| &row.figures.policy));
+    if report.has_several_services() {
+        table.text("service", rows.iter().map(|row| &row.figures.service))
+    } else {
+        table
+    }
 }
 
 /// The columns whose order product.md fixes.
@@ -66,7 +75,7 @@ fn figures(table: Table, rows: &[Row<'_>]) -> Table {
         .count("cold_starts", each().map(|row| row.cold_starts))
         .number("cold_start_s_mean", each().map(|row| row.cold_start_s_mean))
         .number("cold_start_s_p95", each().map(|row| row.cold_start_s_p95))
-        .count("spot_interruptions", each().map(|row| row.spot_interruptions))
+        .count("spot_interruptions", each().map(|row| row.service.is_empty().then_some(row.spot_interruptions)))
         .count("requests_lost", each().map(|row| row.requests_lost))
         .count("scale_ups", each().map(|row| row.scale_ups))
         .count("scale_downs", each().map(|row| row.scale_downs))
@@ -138,15 +147,19 @@ fn interval(table: Table, rows: &[Row<'_>], name: &str, pick: fn(&PolicySummary)
         .number(&format!("{name}_ci_high"), rows.iter().map(|row| row.pooled.map(|pooled| pick(pooled).high)))
 }
 
-/// One row per pair of policies: differences (policy − baseline) with 95 % intervals and what they allow to say.
+/// One row per pair of policies, of the cluster and of each service where there are several: differences (policy − baseline) with 95 % intervals and what they allow to say.
 pub fn comparison_table(report: &RunReport<'_>) -> Table {
-    let rows = report.comparisons;
+    let of_services = report.services.iter().flat_map(|service| service.comparisons);
+    let rows: Vec<&Comparison> = report.comparisons.iter().chain(of_services).collect();
     let dollars = |bound: fn(&Comparison) -> f64| {
-        rows.iter().map(move |row| Some(bound(row)).filter(|dollars| dollars.is_finite()).map(rounded))
+        rows.iter().map(move |&row| Some(bound(row)).filter(|dollars| dollars.is_finite()).map(rounded))
     };
-    Table::default()
+    let table = Table::default()
         .text("policy", rows.iter().map(|row| &row.policy))
-        .text("baseline", rows.iter().map(|row| &row.baseline))
+        .text("baseline", rows.iter().map(|row| &row.baseline));
+    let table =
+        if report.has_several_services() { table.text("service", rows.iter().map(|row| &row.service)) } else { table };
+    table
         .count("replications", rows.iter().map(|row| u64::from(row.replications)))
         .dollars("cost_usd_difference", dollars(|row| row.cost_usd.mean))
         .dollars("cost_usd_difference_ci_low", dollars(|row| row.cost_usd.low))

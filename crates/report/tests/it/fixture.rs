@@ -27,7 +27,7 @@ impl Day {
                 summary: &self.summaries[index],
                 replications: &self.replications[index],
                 detail: &self.details[index],
-                budget: &self.budgets[index],
+                budget: Some(&self.budgets[index]),
             })
             .collect()
     }
@@ -37,7 +37,9 @@ impl Day {
             scenario: "weekday-ramp",
             start: Some(CalendarStart { unix_seconds: 1_772_406_000, utc_offset_seconds: 3_600 }),
             slo_threshold: Some(SimDuration::from_millis(500)),
-            objective: 0.99,
+            objective: Some(0.99),
+            service: "",
+            services: &[],
             policies,
             comparisons: &self.comparisons,
         }
@@ -52,20 +54,22 @@ pub struct Behavior {
     pub headroom: f64,
     pub spot: bool,
     pub standby: u32,
+    /// Whose the cells of the ledger are.
+    pub service: Option<u32>,
 }
 
 pub const THREE: [Behavior; 3] = [
-    Behavior { name: "hpa-cpu-70", lag_minutes: 9, headroom: 1.25, spot: false, standby: 0 },
-    Behavior { name: "keda-queue", lag_minutes: 6, headroom: 1.1, spot: true, standby: 0 },
-    Behavior { name: "predictive+warm-pool", lag_minutes: 0, headroom: 1.3, spot: false, standby: 2 },
+    Behavior { name: "hpa-cpu-70", lag_minutes: 9, headroom: 1.25, spot: false, standby: 0, service: None },
+    Behavior { name: "keda-queue", lag_minutes: 6, headroom: 1.1, spot: true, standby: 0, service: None },
+    Behavior { name: "predictive+warm-pool", lag_minutes: 0, headroom: 1.3, spot: false, standby: 2, service: None },
 ];
 
 pub const FIVE: [Behavior; 5] = [
     THREE[0],
     THREE[1],
     THREE[2],
-    Behavior { name: "static-14", lag_minutes: 0, headroom: 1.6, spot: false, standby: 0 },
-    Behavior { name: "keda-scale-to-zero", lag_minutes: 12, headroom: 1.05, spot: true, standby: 0 },
+    Behavior { name: "static-14", lag_minutes: 0, headroom: 1.6, spot: false, standby: 0, service: None },
+    Behavior { name: "keda-scale-to-zero", lag_minutes: 12, headroom: 1.05, spot: true, standby: 0, service: None },
 ];
 
 /// A portable pseudo-random sequence in 0..1.
@@ -87,8 +91,10 @@ fn rate(minute: usize) -> f64 {
 }
 
 pub fn day(behaviors: &[Behavior]) -> Day {
-    let details: Vec<RunRecord> =
-        behaviors.iter().enumerate().map(|(index, behavior)| run(*behavior, index as u64)).collect();
+    of_details(behaviors.iter().enumerate().map(|(index, behavior)| run(*behavior, index as u64)).collect())
+}
+
+fn of_details(details: Vec<RunRecord>) -> Day {
     let replications: Vec<Vec<ReplicationSummary>> =
         details.iter().map(|detail| (0..20).map(|replication| figures(detail, replication)).collect()).collect();
     let summaries: Vec<PolicySummary> =
@@ -96,6 +102,56 @@ pub fn day(behaviors: &[Behavior]) -> Day {
     let comparisons = (1..summaries.len()).map(|index| compare(&summaries[index], &summaries[0])).collect();
     let budgets = summaries.iter().zip(&details).map(|(summary, detail)| budget(summary, detail)).collect();
     Day { summaries, replications, details, comparisons, budgets }
+}
+
+/// A day of two services, each with its own lag: the cluster's, and each one's.
+pub struct Pair {
+    pub cluster: Day,
+    pub parts: [Day; 2],
+}
+
+pub const NAMES: [&str; 2] = ["chat", "embed"];
+
+impl Pair {
+    pub fn with_report<T>(&self, check: impl FnOnce(&RunReport<'_>) -> T) -> T {
+        let [chat, embed] = [0, 1].map(|service| self.parts[service].outcomes());
+        let of = |service: usize, policies| RunReport {
+            service: NAMES[service],
+            slo_threshold: Some(SimDuration::from_millis([500, 200][service])),
+            objective: Some([0.95, 0.99][service]),
+            ..self.parts[service].report(policies)
+        };
+        let services = [of(0, &chat), of(1, &embed)];
+        let mut policies = self.cluster.outcomes();
+        policies.iter_mut().for_each(|policy| policy.budget = None);
+        let cluster = self.cluster.report(&policies);
+        check(&RunReport { slo_threshold: None, objective: None, services: &services, ..cluster })
+    }
+}
+
+pub fn pair(behaviors: &[Behavior]) -> Pair {
+    let details: Vec<RunRecord> = behaviors.iter().enumerate().map(|(index, one)| both(*one, index as u64)).collect();
+    let part = |service: usize| {
+        let mut day = of_details(details.iter().map(|detail| detail.of_service(service)).collect());
+        let name = || NAMES[service].to_owned();
+        day.summaries.iter_mut().for_each(|one| one.pooled.service = name());
+        day.replications.iter_mut().flatten().for_each(|one| one.service = name());
+        day.comparisons.iter_mut().for_each(|one| one.service = name());
+        day
+    };
+    let parts = [part(0), part(1)];
+    Pair { cluster: of_details(details), parts }
+}
+
+fn both(behavior: Behavior, seed: u64) -> RunRecord {
+    let mut chat = run(Behavior { service: Some(0), ..behavior }, seed);
+    let lag_minutes = behavior.lag_minutes / 2;
+    let embed = run(Behavior { service: Some(1), lag_minutes, ..behavior }, seed + 50);
+    chat.ledger.merge(&embed.ledger);
+    chat.services.extend(embed.services);
+    chat.services.iter_mut().zip(NAMES).for_each(|(service, name)| name.clone_into(&mut service.name));
+    chat.remarks.push("1 pod waited for a node".to_owned());
+    chat
 }
 
 /// A budget for 99 %, worst at 14:15.
@@ -119,7 +175,7 @@ fn budget(summary: &PolicySummary, detail: &RunRecord) -> ErrorBudget {
         slo_attainment: summary.slo_attainment,
         burn_rate,
         spent_28d: Interval { low: burn_rate.low * 0.9, high: burn_rate.high * 1.1, ..burn_rate },
-        detail: (!detail.services[0].timeline.is_empty()).then(|| BudgetDetail {
+        detail: (!detail.timeline().is_empty()).then(|| BudgetDetail {
             measured: detail.measured,
             in_violation: SimDuration::from_secs(5_400),
             spent: burn_rate.mean / 28.0,
@@ -204,11 +260,10 @@ fn step(record: &mut RunRecord, behavior: Behavior, minute: usize, queue: &mut f
     let mut bill = |gpus: f64, gpu_use: GpuUse, purchase: Purchase| {
         let billed = SimDuration::from_secs_f64(60.0 * gpus);
         record.ledger.bill(price, billed);
-        record.ledger.attribute(
-            (gpu_use, purchase, "eu-west-1a"),
-            price.cost_of(billed),
-            u128::from(billed.as_nanos()),
-        );
+        // What no pod holds is nobody's.
+        let whose = if gpu_use == GpuUse::Unallocated { None } else { behavior.service };
+        let cell = (price.cost_of(billed), u128::from(billed.as_nanos()));
+        record.ledger.attribute_to(whose, (gpu_use, purchase, "eu-west-1a"), cell);
     };
     bill(f64::from(ready) * load, GpuUse::ServingBusy, Purchase::OnDemand);
     bill(f64::from(ready) * (1.0 - load), GpuUse::ServingIdle, purchase);
@@ -337,6 +392,7 @@ fn decisions(record: &mut RunRecord) {
 }
 
 fn figures(detail: &RunRecord, replication: u32) -> ReplicationSummary {
+    let (requests, totals) = (detail.requests(), detail.totals());
     let cost = |wanted: &[GpuUse]| -> f64 {
         detail
             .ledger
@@ -349,14 +405,14 @@ fn figures(detail: &RunRecord, replication: u32) -> ReplicationSummary {
     let bought = |purchase: Purchase| -> f64 {
         detail.ledger.lines().iter().filter(|line| line.purchase == purchase).map(|line| line.amount.as_f64()).sum()
     };
-    let quantile = |q: f64| detail.services[0].totals.latency.quantile(q).unwrap_or(0) as f64 / 1e6;
+    let quantile = |q: f64| totals.latency.quantile(q).unwrap_or(0) as f64 / 1e6;
     let total = detail.ledger.total().as_f64();
     ReplicationSummary {
         policy: detail.policy.clone(),
         replication,
-        requests: detail.services[0].requests.arrived,
-        completed: detail.services[0].requests.completed,
-        slo_attainment: detail.services[0].totals.slo_met as f64 / detail.services[0].totals.slo_total as f64,
+        requests: requests.arrived,
+        completed: requests.completed,
+        slo_attainment: totals.slo_met as f64 / totals.slo_total as f64,
         latency_ms_mean: 140.0,
         latency_ms_p50: quantile(0.5),
         latency_ms_p90: quantile(0.9),
@@ -366,7 +422,7 @@ fn figures(detail: &RunRecord, replication: u32) -> ReplicationSummary {
         latency_ms_max: quantile(1.0),
         queue_wait_ms_mean: f64::NAN,
         cost_usd: total,
-        cost_per_million_requests_usd: total / detail.services[0].requests.completed as f64 * 1e6,
+        cost_per_million_requests_usd: total / requests.completed as f64 * 1e6,
         cost_serving_usd: cost(&[GpuUse::ServingBusy]),
         cost_idle_usd: cost(&[GpuUse::ServingIdle]),
         cost_cold_start_usd: cost(&[GpuUse::GpuLoad]),
@@ -378,7 +434,7 @@ fn figures(detail: &RunRecord, replication: u32) -> ReplicationSummary {
         gpu_hours: detail.ledger.gpu_ns() as f64 / 3.6e12,
         replicas_mean: 9.31,
         replicas_max: 16,
-        cold_starts: detail.services[0].scaling.cold_start_ns.len() as u64,
+        cold_starts: detail.scaling().cold_start_ns.len() as u64,
         cold_start_s_mean: 212.0,
         cold_start_s_p95: 301.0,
         cost_per_thousand_slo_met_usd: f64::NAN,
@@ -395,7 +451,7 @@ fn pooled(detail: &RunRecord, rows: &[ReplicationSummary]) -> PolicySummary {
         *dollars += 0.000_000_4;
     }
     let around = |mean: f64, half: f64| Interval { mean, low: mean - half, high: mean + half };
-    let latency: Histogram = detail.services[0].totals.latency.clone();
+    let latency: Histogram = detail.totals().latency.clone();
     PolicySummary {
         replications: rows.len() as u32,
         slo_attainment: around(pooled.slo_attainment, (1.0 - pooled.slo_attainment) * 0.12),
@@ -421,6 +477,7 @@ fn compare(policy: &PolicySummary, baseline: &PolicySummary) -> Comparison {
     Comparison {
         policy: policy.pooled.policy.clone(),
         baseline: baseline.pooled.policy.clone(),
+        service: String::new(),
         replications: policy.replications,
         cost_usd,
         cost_verdict: verdict(cost_usd, true),

@@ -3,6 +3,7 @@
 mod fixture;
 mod gallery;
 mod pictures;
+mod services;
 mod sweep;
 mod tables;
 mod words;

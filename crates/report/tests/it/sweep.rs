@@ -37,7 +37,7 @@ fn plots(parameters: &[&str], points: &[SweepPoint]) -> Vec<(String, Vec<u8>)> {
         policies: &policies,
         points,
         replications: 1,
-        objective: 0.95,
+        objective: Some(0.95),
     })
 }
 

@@ -167,7 +167,7 @@ fn request_rows(count: u64) -> Vec<RequestRow> {
 }
 
 fn part(folder: &Path, policy: &str, rows: &[RequestRow], at_once: usize) -> FinishedPart {
-    let mut part = RequestsPart::create(folder, policy).unwrap();
+    let mut part = RequestsPart::create(folder, (policy, None)).unwrap();
     rows.chunks(at_once).for_each(|rows| part.push(rows).unwrap());
     part.finish().unwrap()
 }
@@ -184,8 +184,9 @@ fn requests_written_in_parts_read_back_as_one_table_in_the_order_of_policies() {
     let parts = rows.iter().zip(["a", "b", "none", "d"]).map(|(rows, policy)| part(folder.path(), policy, rows, 4_096));
     write_requests(folder.path(), parts.collect()).unwrap();
     let read = read_parquet(&folder.path().join("requests.parquet"));
-    let whole = [(0, "a"), (1, "b"), (3, "d")].map(|(index, policy)| requests_table(policy, &rows[index]).to_csv());
-    let header = requests_table("", &[]).to_csv();
+    let whole =
+        [(0, "a"), (1, "b"), (3, "d")].map(|(index, policy)| requests_table((policy, None), &rows[index]).to_csv());
+    let header = requests_table(("", None), &[]).to_csv();
     let mut expected = header.clone();
     whole.iter().for_each(|csv| expected.extend_from_slice(&csv[header.len()..]));
     assert!(std::fs::read(folder.path().join("requests.csv")).unwrap() == expected, "requests.csv");
@@ -211,7 +212,7 @@ fn how_rows_are_handed_over_does_not_change_the_bytes() {
 #[test]
 fn a_part_that_is_given_up_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let mut part = RequestsPart::create(folder.path(), "a").unwrap();
+    let mut part = RequestsPart::create(folder.path(), ("a", None)).unwrap();
     part.push(&request_rows(200_000)).unwrap();
     drop(part);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);

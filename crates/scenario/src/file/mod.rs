@@ -14,10 +14,12 @@ mod prices;
 mod rollout;
 mod run;
 mod service;
+mod services;
 mod traffic;
 mod triggers;
 mod usage;
 mod versions;
+mod view;
 
 pub use choice::{Distribution, DistributionChoice, TextOr};
 pub use cold_start::{
@@ -48,13 +50,15 @@ pub use service::{
     AffineLatency, BatchLatencyFile, BatchPoint, ClientFile, ContinuousBatchingFile, DynamicBatchingFile, KillFile,
     ModelFile, NoReplicaFile, PodFile, RetryFile, RoutingFile, ServiceFile, SlotsFile, SpreadFile,
 };
+pub use services::{ServiceEntryFile, ServicePolicyFile};
 pub use traffic::{
-    BurstFile, ClipFile, ColumnsFile, GeneratorFile, HistoryFile, Level, NoiseFile, PartFile, PointFile, PointsFile,
-    ProcessFile, RateSeriesFile, RateTerm, RateTermChoice, SeriesUnit, SineFile, TimeColumn, TraceFile, TraceFormat,
-    TrafficFile, WeeklyFile,
+    BurstFile, ClipFile, ColumnsFile, FromFile, GeneratorFile, HistoryFile, Level, NoiseFile, PartFile, PointFile,
+    PointsFile, ProcessFile, RateSeriesFile, RateTerm, RateTermChoice, SeriesUnit, SineFile, TimeColumn, TraceFile,
+    TraceFormat, TrafficFile, WeeklyFile,
 };
 pub use triggers::{TriggerFile, TriggersFile};
 pub use versions::{HttpAddOnFile, KedaFile, KubernetesFile};
+pub use view::ServiceView;
 
 pub use usage::{
     AmountOr, ContainerUsageFile, Cores, CpuFile, GpuPowerFile, MemoryFile, Power, UsageChoice, UsageFile,
@@ -91,14 +95,21 @@ pub struct Metadata {
 /// `spec` of a Scenario.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(extend("oneOf" = [{"required": ["traffic", "service"]}, {"required": ["services"]}]))]
 pub struct ScenarioSpec {
     /// Calendar, length, seed and replications.
     #[serde(default)]
     pub run: RunFile,
-    /// What arrives.
-    pub traffic: TrafficFile,
-    /// What serves it.
-    pub service: ServiceFile,
+    /// What arrives, where there is one service.
+    #[serde(default)]
+    pub traffic: Option<TrafficFile>,
+    /// What serves it, where there is one service.
+    #[serde(default)]
+    pub service: Option<ServiceFile>,
+    /// Several services on the same nodes, each with its own `traffic`, `service`, `coldStart`, `slo` and `rollouts`, which then do not stand
+    /// beside this.
+    #[serde(default)]
+    pub services: Option<Vec<ServiceEntryFile>>,
     /// What is to be made of the manifests beside this document.
     #[serde(default)]
     pub manifests: ManifestsFile,
@@ -140,4 +151,12 @@ pub struct ScenarioSpec {
     /// Conditions for `scalelab check`, such as `slo_attainment >= 0.99`.
     #[serde(default)]
     pub gates: Vec<String>,
+}
+
+impl ScenarioSpec {
+    /// Whether it says which workload its services are.
+    pub fn names_workloads(&self) -> bool {
+        let of_entries = self.services.iter().flatten().map(|entry| &entry.service);
+        self.service.iter().chain(of_entries).any(|service| service.workload.is_some())
+    }
 }

@@ -1,6 +1,7 @@
 //! The alternatives a scenario compares.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -11,6 +12,8 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
 use crate::manifest::{HpaSpecFile, MetadataFile, ScaledObjectSpecFile};
 use crate::quantity::{RequestRate, Share, Time};
+
+use super::ServicePolicyFile;
 
 /// One alternative: the controllers that act together.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -46,6 +49,13 @@ pub struct PolicyFile {
     /// `--horizontal-pod-autoscaler-sync-period`.
     #[serde(default = "sync_period")]
     pub sync_period: Time,
+    /// What acts on each service by name, where the scenario has `services`. Who is not named keeps the autoscaler of its manifests, or its
+    /// replicas if it has none.
+    #[serde(default)]
+    pub services: Option<BTreeMap<String, ServicePolicyFile>>,
+    /// What an object written in place is called, if not as the policy.
+    #[serde(skip)]
+    pub object: Option<String>,
 }
 
 fn sync_period() -> Time {

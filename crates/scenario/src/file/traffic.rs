@@ -41,6 +41,23 @@ pub struct TrafficFile {
     /// The past that predictors look at.
     #[serde(default)]
     pub history: Option<HistoryFile>,
+    /// Requests that another service of the scenario makes of this one.
+    #[serde(default)]
+    pub from: Option<FromFile>,
+}
+
+/// `traffic.from`: a share of the requests of one service become arrivals at another.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct FromFile {
+    /// Name of the service that calls.
+    pub service: String,
+    /// Share of its requests that call.
+    #[serde(default = "whole")]
+    pub share: Share,
+    /// How often each of these calls.
+    #[serde(default = "once")]
+    pub count: u32,
 }
 
 impl TrafficFile {

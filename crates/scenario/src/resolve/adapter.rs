@@ -103,20 +103,21 @@ impl Context<'_> {
         Err(ScenarioError::Inconsistent { at: at(&document.node, "rules.existing"), reason })
     }
 
-    /// Holds every metric that is asked for against the rules and the series there can be. A metric without rule is an error, a rule
-    /// without series a note.
+    /// Holds every metric that a service asks for against the rules and the series there can be, its own and those of all. A metric without
+    /// rule is an error.
     pub(super) fn check_adapter(
         &mut self,
         asked: &[&AskedMetric],
         setting: &AdapterSetting,
-        series: &[Labels],
+        (own, all): (&[Labels], &[Labels]),
         file: &MetricsFile,
     ) -> Result<Vec<AskedQuery>, ScenarioError> {
         let mut queries = Vec::new();
         let Some(rules) = &setting.rules else { return Ok(queries) };
-        let adapter = Adapter::new(rules, 60_000, promql::Options::default())
-            .map_err(|error| self.inconsistent("spec.metrics", &error.to_string()))?;
+        let adapter = self.adapter_of(rules)?;
         for metric in asked {
+            // An HPA's metrics of pods are those of its own.
+            let series = if metric.of == AskedOf::Pods { own } else { all };
             let question = match &metric.of {
                 AskedOf::Pods => Asked::Custom { metric: &metric.name, resource: "pod" },
                 AskedOf::Object { kind, .. } => Asked::Custom { metric: &metric.name, resource: kind },
@@ -134,6 +135,7 @@ impl Context<'_> {
                         at: metric.at.clone(),
                         asker: format!("{}: hpa metric {}", metric.policy, metric.name),
                         reader: Reader::Adapter,
+                        is_of_own_pods: metric.of == AskedOf::Pods,
                     });
                     if is_own.is_empty() {
                         self.note_once(format!(
@@ -158,6 +160,13 @@ impl Context<'_> {
                 }
             }
         }
+        Ok(queries)
+    }
+
+    /// Says which rules of the user match nothing that any service shows.
+    pub(super) fn note_idle_rules(&mut self, setting: &AdapterSetting, series: &[Labels]) -> Result<(), ScenarioError> {
+        let Some(rules) = &setting.rules else { return Ok(()) };
+        let adapter = self.adapter_of(rules)?;
         for rule in adapter.idle_rules(series) {
             let (title, list, index) = match rule {
                 RuleIndex::Custom(index) => (&setting.custom_of[index], "rule", index),
@@ -176,7 +185,12 @@ impl Context<'_> {
                 self.note_once(format!("{title}: {list} {number} ({query}) matches no series of this scenario"));
             }
         }
-        Ok(queries)
+        Ok(())
+    }
+
+    fn adapter_of(&self, rules: &Rules) -> Result<Adapter, ScenarioError> {
+        let adapter = Adapter::new(rules, 60_000, promql::Options::default());
+        adapter.map_err(|error| self.inconsistent("spec.metrics", &error.to_string()))
     }
 }
 

@@ -5,7 +5,7 @@ use policy::LabelCondition;
 use policy::hpa::{HpaSpec, MetricSpec};
 
 use crate::error::At;
-use crate::file::{Reference, ScenarioSpec};
+use crate::file::{Reference, ServiceView};
 use crate::manifest::Kind;
 use crate::tree::parse_path;
 
@@ -55,7 +55,7 @@ impl AskedOf {
 
 impl Context<'_> {
     /// The metrics that HPAs of these policies ask an adapter for, in their order. KEDA answers for its own HPAs.
-    pub(super) fn asked_metrics(&self, spec: &ScenarioSpec, policies: &[PolicySpec]) -> Vec<AskedMetric> {
+    pub(super) fn asked_metrics(&self, spec: &ServiceView, policies: &[PolicySpec]) -> Vec<AskedMetric> {
         let mut asked = Vec::new();
         for (index, policy) in policies.iter().enumerate() {
             for controller in &policy.services[0].controllers {
@@ -95,7 +95,7 @@ impl Context<'_> {
 
     #[allow(clippy::unnecessary_box_returns, reason = "errors hold it boxed, to stay small")]
     fn in_manifest(&self, name: &str, path: &str) -> Box<At> {
-        let document = self.of_kind(Kind::HorizontalPodAutoscaler).find(|document| document.name == name);
+        let document = self.beside(Kind::HorizontalPodAutoscaler, name);
         let Some(document) = document else { return self.at("spec.policies") };
         let segments = parse_path(path).expect("paths in this crate are well-formed");
         Box::new(At { place: document.node.deepest(&segments).place.clone(), path: path.to_owned() })

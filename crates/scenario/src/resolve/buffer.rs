@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use units::SimDuration;
 
 use crate::error::ScenarioError;
-use crate::file::{ManagerFile, ScenarioSpec};
+use crate::file::{ManagerFile, ServiceView};
 use crate::manifest::{Document, Kind, Quantity, is_accelerator, is_kind, read_loosely};
 use crate::tree::Node;
 
@@ -53,13 +53,20 @@ impl Context<'_> {
         &mut self,
         policies: &mut [PolicySpec],
         service: &ServiceSpec,
-        spec: &ScenarioSpec,
+        spec: &ServiceView,
     ) -> Result<(), ScenarioError> {
         let documents: Vec<&Document> = self.of_kind(Kind::CapacityBuffer).collect();
         let mut kept: Option<PausePodsSpec> = None;
         for document in documents {
             self.used.insert(document.label());
             let Some(buffer) = self.buffer(document, service, spec)? else { continue };
+            // Room that is nobody's by name is kept once, in replicas of the first service that it can be kept for.
+            if self.has_several() && document.node.at(&["spec", "scalableRef"]).is_none() {
+                if !self.shared_room.insert(document.label()) {
+                    continue;
+                }
+                self.note(format!("{}: its room is kept as that of replicas of this service", document.title()));
+            }
             let sum = kept.get_or_insert(PausePodsSpec {
                 count: 0,
                 percent: 0,
@@ -93,7 +100,7 @@ impl Context<'_> {
         &mut self,
         document: &Document,
         service: &ServiceSpec,
-        spec: &ScenarioSpec,
+        spec: &ServiceView,
     ) -> Result<Option<PausePodsSpec>, ScenarioError> {
         let BufferFile { spec: file } = read_loosely(document)?;
         let label = document.label();
@@ -102,7 +109,7 @@ impl Context<'_> {
             reason,
         };
         if self.namespace_of(document).is_some_and(|namespace| namespace != service.namespace) {
-            self.note(format!("{label}: keeps room in another namespace than the service's; left out"));
+            self.note_miss(format!("{label}: keeps room in another namespace than the service's; left out"));
             return Ok(None);
         }
         match file.provisioning_strategy.as_deref() {
@@ -169,7 +176,7 @@ impl Context<'_> {
                 workload.is_target(scalable.api_group.as_deref(), &scalable.kind, &scalable.name)
             });
             if !is_ours {
-                self.note(format!(
+                self.note_miss(format!(
                     "{}: keeps room for {}/{}, not for the service; left out",
                     document.label(),
                     scalable.kind,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cluster::spec::{Consolidation, LabelOperator, NodePoolSpec, PodSpec};
+use cluster::spec::{Consolidation, LabelOperator, NodePoolSpec};
 use prices::{Label, Machine, machines};
 use serde::Deserialize;
 use units::SimDuration;
@@ -15,7 +15,7 @@ use crate::quantity::{Share, Time};
 use super::Context;
 use super::cloud::Cloud;
 use super::karpenter_pool::LeftOut;
-use super::offerings::{Market, Wanted};
+use super::offerings::{Asker, Market, Wanted};
 
 /// The label by which pods ask for a class and nodes belong to one.
 const CLASS: &str = "cloud.google.com/compute-class";
@@ -127,22 +127,23 @@ impl Context<'_> {
 
     /// Whether `name` is that of a pool that a class makes.
     pub(super) fn is_of_class(&self, market: &Market<'_>, name: &str) -> bool {
-        let class = self.chosen_class(market.pod);
-        class.is_some_and(|class| {
+        let mut classes = market.askers.iter().filter_map(|asker| self.chosen_class(asker));
+        classes.any(|class| {
             name.strip_prefix(&format!("{}/", class.name)).is_some_and(|rule| rule.parse::<usize>().is_ok())
         })
     }
 
     /// The class that the pods ask for, or get from their namespace or by its name.
-    fn chosen_class(&self, pod: &PodSpec) -> Option<&Document> {
+    fn chosen_class(&self, asker: &Asker<'_>) -> Option<&Document> {
+        let pod = asker.pod;
         let required = pod.scheduling.node_terms.iter().flat_map(|term| &term.labels);
         let required = required
             .filter(|rule| rule.key == CLASS && rule.operator == LabelOperator::In)
             .filter_map(|rule| rule.values.first());
         let selected = pod.node_selector.iter().filter(|(key, _)| key == CLASS).map(|(_, value)| value);
-        let namespace = self.workload.as_ref().and_then(|workload| self.namespace_of(&workload.document));
+        let namespace = asker.namespace.as_ref();
         let of_namespace =
-            self.documents.iter().filter(|one| is_kind(one, "Namespace") && Some(one.name.as_str()) == namespace);
+            self.documents.iter().filter(|one| is_kind(one, "Namespace") && Some(&one.name) == namespace);
         let of_namespace = of_namespace.filter_map(|one| one.node.text_at(&["metadata", "labels", DEFAULT_CLASS]));
         let asked: Option<&str> = selected.chain(required).map(String::as_str).chain(of_namespace).next();
         let name = asked.unwrap_or("default");
@@ -155,15 +156,23 @@ impl Context<'_> {
         market: &Market<'_>,
         (pools, left_out): (&mut Vec<NodePoolSpec>, &mut Vec<LeftOut>),
     ) -> Result<(), ScenarioError> {
-        let chosen = self.chosen_class(market.pod).cloned();
-        let asked = market.pod.node_selector.iter().find(|(key, _)| key == CLASS).map(|(_, value)| value.clone());
+        let mut chosen: Vec<Document> = Vec::new();
+        let mut missing: Vec<String> = Vec::new();
+        for asker in market.askers {
+            let asked = asker.pod.node_selector.iter().find(|(key, _)| key == CLASS).map(|(_, value)| value.clone());
+            match self.chosen_class(asker) {
+                Some(class) if chosen.iter().all(|known| known.name != class.name) => chosen.push(class.clone()),
+                Some(_) => {}
+                None => missing.extend(asked),
+            }
+        }
         for document in self.of_kind(Kind::ComputeClass) {
             self.used.insert(document.label());
-            if chosen.as_ref().is_none_or(|chosen| chosen.name != document.name) {
+            if chosen.iter().all(|chosen| chosen.name != document.name) {
                 self.note(format!("{}: the pods of the service do not ask for this class; left out", document.label()));
             }
         }
-        if let (Some(name), None) = (&asked, &chosen) {
+        for name in missing {
             let what = if BUILT_IN.contains(&name.as_str()) {
                 "is one of GKE's own, which bills by what pods ask for; nodes are priced as those of `nodes.pools`"
             } else {
@@ -171,7 +180,18 @@ impl Context<'_> {
             };
             self.note(format!("the ComputeClass `{name}` that the pods ask for {what}"));
         }
-        let Some(document) = chosen else { return Ok(()) };
+        for document in chosen {
+            self.pools_of_class(market, &document, (&mut *pools, &mut *left_out))?;
+        }
+        Ok(())
+    }
+
+    fn pools_of_class(
+        &mut self,
+        market: &Market<'_>,
+        document: &Document,
+        (pools, left_out): (&mut Vec<NodePoolSpec>, &mut Vec<LeftOut>),
+    ) -> Result<(), ScenarioError> {
         if !matches!(market.spec.nodes.manager, ManagerFile::ClusterAutoscaler(_)) {
             self.note(format!(
                 "{}: its machines are chosen by GKE's autoscaler, and `nodes.manager` is another; left out",
@@ -179,8 +199,8 @@ impl Context<'_> {
             ));
             return Ok(());
         }
-        let ClassFile { spec: class } = read_loosely(&document)?;
-        self.note_class(&document, &class);
+        let ClassFile { spec: class } = read_loosely(document)?;
+        self.note_class(document, &class);
         let (count, mut missing) = (class.priorities.len(), Vec::new());
         for (index, rule) in class.priorities.iter().enumerate() {
             let weight = rule.priority_score.unwrap_or(u32::try_from(count - index).unwrap_or(u32::MAX));
@@ -201,7 +221,7 @@ impl Context<'_> {
             if !class.node_pool_auto_creation.enabled {
                 continue;
             }
-            match self.rule_pool(market, &document, (index, rule, &class.priority_defaults))? {
+            match self.rule_pool(market, document, (index, rule, &class.priority_defaults))? {
                 Ok(pool) => pools.push(NodePoolSpec { weight, ..pool }),
                 Err(reason) => left_out.push(LeftOut {
                     title: format!("priorities[{index}] of {}", document.title()),

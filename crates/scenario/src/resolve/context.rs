@@ -15,6 +15,7 @@ use crate::notes::Folded;
 use crate::tree::{Node, parse_path};
 
 use super::MetricsView;
+use super::turn::{Entry, Turns};
 
 /// Documents, places and notes.
 pub struct Context<'a> {
@@ -36,8 +37,14 @@ pub struct Context<'a> {
     pub hook_waits: bool,
     /// Kind and name of the manifests that were looked into.
     pub used: BTreeSet<String>,
-    /// What metrics there are and who reads them, once that is resolved.
-    pub metrics: Option<MetricsView>,
+    /// What metrics each service has and who reads them, once that is resolved.
+    pub metrics: Vec<MetricsView>,
+    /// CapacityBuffers that name no workload and are kept for a service.
+    pub shared_room: BTreeSet<String>,
+    /// The service whose turn it is, where there are several.
+    pub entry: Option<Entry>,
+    /// What is known of the others.
+    pub turns: Turns,
 }
 
 impl<'a> Context<'a> {
@@ -54,7 +61,10 @@ impl<'a> Context<'a> {
             workload: None,
             hook_waits: false,
             used: BTreeSet::new(),
-            metrics: None,
+            metrics: Vec::new(),
+            shared_room: BTreeSet::new(),
+            entry: None,
+            turns: Turns::default(),
         }
     }
 
@@ -70,12 +80,14 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The deepest node on `path` that is written, and the whole path.
+    /// The deepest node on `path` that is written, and the whole path. What the short form has at the top is that of the service whose turn
+    /// it is.
     #[allow(clippy::unnecessary_box_returns, reason = "errors hold it boxed, to stay small")]
     pub fn at(&self, path: &str) -> Box<At> {
-        let segments = parse_path(path).expect("paths in this crate are well-formed");
-        let place = &self.scenario.deepest(&segments).place;
-        Box::new(At { place: place.clone(), path: path.to_owned() })
+        let path = self.place_of(path);
+        let segments = parse_path(&path).expect("paths in this crate are well-formed");
+        let place = self.scenario.deepest(&segments).place.clone();
+        Box::new(At { place, path })
     }
 
     /// Values that do not go together.
@@ -105,14 +117,19 @@ impl<'a> Context<'a> {
             Kind::HorizontalPodAutoscaler => "HorizontalPodAutoscaler",
             _ => "ScaledObject",
         };
+        self.beside(kind, name).ok_or_else(|| {
+            self.unknown_name(path, what, name, self.of_kind(kind).map(|document| document.name.as_str()))
+        })
+    }
+
+    /// The document of this kind and name; of several in other namespaces that beside the service.
+    pub fn beside(&self, kind: Kind, name: &str) -> Option<&'a Document> {
         let mut found: Vec<&Document> = self.of_kind(kind).filter(|document| document.name == name).collect();
         let service = self.workload.as_ref().and_then(|workload| workload.document.namespace());
         if found.len() > 1 {
             found.retain(|document| self.namespace_of(document) == service.or(self.namespace.as_deref()));
         }
-        found.first().copied().ok_or_else(|| {
-            self.unknown_name(path, what, name, self.of_kind(kind).map(|document| document.name.as_str()))
-        })
+        found.first().copied()
     }
 
     /// Notes which fields of a manifest have no effect: a slip of a name on a line of its own, the others by their number.

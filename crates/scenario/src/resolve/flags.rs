@@ -3,7 +3,7 @@
 use cluster::spec::PodSpec;
 
 use crate::error::ScenarioError;
-use crate::file::{ContinuousBatchingFile, ModelFile, ScenarioSpec};
+use crate::file::{ContinuousBatchingFile, ModelFile, ServiceView};
 use crate::manifest::workload::{engine, gpu_containers};
 use crate::server::{Settings, Stated, settings};
 
@@ -12,7 +12,7 @@ use super::Context;
 impl Context<'_> {
     /// A scenario that says another number than the manifest beside it is about another server. What `--set` changes is meant to differ,
     /// and is noted.
-    pub(super) fn hold_against_flags(&mut self, spec: &ScenarioSpec, pod: &PodSpec) -> Result<(), ScenarioError> {
+    pub(super) fn hold_against_flags(&mut self, spec: &ServiceView, pod: &PodSpec) -> Result<(), ScenarioError> {
         let Some(workload) = &self.workload else { return Ok(()) };
         let node = &workload.deployment.node;
         let template = node.at(&["spec", "template"]).unwrap_or(node);

@@ -1,52 +1,70 @@
 //! Nodes, cold starts, spot interruptions, disruption budgets.
 
-use calibrate::ColdStartPreset;
 use cluster::fleet::is_schedule;
 use cluster::spec::{
-    ArtifactSpec, CacheSpec, ClusterAutoscalerSpec, ColdStartSpec, Consolidation, DisruptionBudget, FleetSpec,
-    InterruptionModel, KarpenterSpec, LinkSpec, NodeLostSpec, NodeManager, NodePoolSpec, NodeTimings, OnDemandShare,
-    PhaseSpec, PodDisruptionBudget, PodSpec, PoolRules, RestoreSpec, Scheduling, ServiceSpec, SpotSpec, WeightsSpec,
+    ClusterAutoscalerSpec, Consolidation, DisruptionBudget, FleetSpec, InterruptionModel, KarpenterSpec, NodeLostSpec,
+    NodeManager, NodePoolSpec, NodeTimings, OnDemandShare, PodDisruptionBudget, PodSpec, PoolRules, Scheduling,
+    ServiceSpec, SpotSpec,
 };
-use units::{Bytes, Millicores, SimDuration, SimTime};
-use workload::Distribution as Drawn;
+use units::{Bytes, Millicores, SimDuration};
 
 use crate::error::{At, ScenarioError};
 use crate::file::{
-    ArtifactFile, CacheFile, CapacityType, ColdStartFile, ConsolidationFile, DisruptionBudgetFile, InterruptionsFile,
-    ManagerFile, PhaseChoice, PhaseFile, PoolFile, RestorePlace, ScenarioSpec, SchedulingFile, SpotFile, TextOr,
+    CapacityType, ConsolidationFile, DisruptionBudgetFile, InterruptionsFile, ManagerFile, PoolFile, SchedulingFile,
+    ServiceView, SpotFile,
 };
 use crate::manifest::{BudgetFile, Document, Kind, TaintFile, default_budget, disruption_budget, read};
 use crate::quantity::Time;
 
 use super::karpenter_pool::Manifested;
-use super::offerings::{Market, Wanted};
+use super::offerings::{Asker, Market, Wanted};
 use super::{Context, RunWindow};
 
 const SECOND: SimDuration = SimDuration::from_secs(1);
 
 impl Context<'_> {
-    /// Everything that runs pods, and what those of the service go through there.
+    /// Everything that runs pods, and what those of each service go through there.
     pub(super) fn fleet(
         &mut self,
-        spec: &ScenarioSpec,
-        service: &mut ServiceSpec,
+        views: &[ServiceView],
+        services: &mut [ServiceSpec],
         window: &RunWindow,
     ) -> Result<FleetSpec, ScenarioError> {
-        let pod = &service.pod.largest_of_group();
+        let spec = &views[0];
+        let pods: Vec<PodSpec> = services.iter().map(|service| service.pod.largest_of_group()).collect();
+        let mut askers = Vec::with_capacity(services.len());
+        for (number, (service, pod)) in services.iter().zip(&pods).enumerate() {
+            self.turn_to(number);
+            let namespace = self.workload.as_ref().and_then(|found| self.namespace_of(&found.document));
+            askers.push(Asker { number, name: &service.name, pod, namespace: namespace.map(str::to_owned) });
+        }
+        self.turn_to_all();
         let manager = self.manager(&spec.nodes.manager)?;
-        let pools =
-            if matches!(manager, NodeManager::Serverless { .. }) { Vec::new() } else { self.pools(spec, pod, window)? };
+        let pools = match manager {
+            NodeManager::Serverless { .. } => Vec::new(),
+            _ => self.pools(spec, &askers, window)?,
+        };
+        self.turn_to_all();
         let spot = self.spot(&spec.spot, &pools, window)?;
-        let links = links(&spec.cold_start);
-        service.cold_start = self.cold_start(&spec.cold_start, &links)?;
-        self.note_kills(pod, &service.cold_start, &links);
+        let links = self.links(views)?;
+        for (number, (view, service)) in views.iter().zip(services.iter_mut()).enumerate() {
+            self.turn_to(number);
+            service.cold_start = self.cold_start(&view.cold_start, &links)?;
+            self.note_kills(&pods[number], &service.cold_start, &links);
+        }
+        self.turn_to_all();
         let (timings, commitments) = (self.timings(spec)?, self.commitments(spec, &pools)?);
-        service.budgets = self.pod_budgets(&pod.labels)?;
+        for (number, service) in services.iter_mut().enumerate() {
+            self.turn_to(number);
+            service.budgets = self.pod_budgets(&pods[number].labels, &service.namespace)?;
+        }
+        let cache = self.node_cache(views)?;
+        self.turn_to_all();
         Ok(FleetSpec {
             manager,
             timings,
             links,
-            cache: spec.cold_start.model_cache.as_ref().map(|cache| self.cache(cache)).transpose()?,
+            cache,
             spot,
             commitments,
             pools,
@@ -59,7 +77,7 @@ impl Context<'_> {
     }
 
     /// Rules of the version of Karpenter that is stated; of the newest if none is.
-    fn karpenter(&self, spec: &ScenarioSpec) -> Result<KarpenterSpec, ScenarioError> {
+    fn karpenter(&self, spec: &ServiceView) -> Result<KarpenterSpec, ScenarioError> {
         let Some(version) = &spec.karpenter.version else { return Ok(KarpenterSpec::default()) };
         let parts: Option<Vec<u32>> =
             version.trim_start_matches('v').split('.').map(|part| part.parse().ok()).collect();
@@ -69,7 +87,7 @@ impl Context<'_> {
         }
     }
 
-    fn timings(&self, spec: &ScenarioSpec) -> Result<NodeTimings, ScenarioError> {
+    fn timings(&self, spec: &ServiceView) -> Result<NodeTimings, ScenarioError> {
         let timings = &spec.nodes.timings;
         let has_timeouts = matches!(spec.nodes.manager, ManagerFile::Karpenter | ManagerFile::ClusterAutoscaler(_));
         for (key, share) in [("launchStuck", timings.launch_stuck), ("registrationStuck", timings.registration_stuck)] {
@@ -115,13 +133,13 @@ impl Context<'_> {
 
     fn pools(
         &mut self,
-        spec: &ScenarioSpec,
-        pod: &PodSpec,
+        spec: &ServiceView,
+        askers: &[Asker<'_>],
         window: &RunWindow,
     ) -> Result<Vec<NodePoolSpec>, ScenarioError> {
         let book = self.price_book(spec, window)?;
         let (daemons, overlays) = (self.daemons()?, self.overlays(spec)?);
-        let market = Market { spec, book: &book, pod, daemons: &daemons, overlays: &overlays };
+        let market = Market { spec, book: &book, askers, daemons: &daemons, overlays: &overlays };
         let manifests: Vec<&Document> = [Kind::NodePool, Kind::NodePoolBeta, Kind::Provisioner]
             .into_iter()
             .flat_map(|kind| self.of_kind(kind))
@@ -153,14 +171,17 @@ impl Context<'_> {
                 return Err(self.inconsistent("spec.nodes.pools", &format!("two pools are called `{}`", pool.name)));
             }
         }
-        self.check_fit(&pools, left_out, pod)?;
-        if matches!(spec.nodes.manager, ManagerFile::Karpenter) && pod.gpus > 0 && pod.gpu_resource != "nvidia.com/gpu"
-        {
-            let resource = &pod.gpu_resource;
-            self.notes.push(format!(
-                "Karpenter launches nothing for `{resource}` before a node has reported it; the model takes it as known"
-            ));
+        for asker in askers {
+            self.turn_to(asker.number);
+            self.check_fit(&pools, &left_out, asker)?;
+            let (pod, resource) = (asker.pod, &asker.pod.gpu_resource);
+            if matches!(spec.nodes.manager, ManagerFile::Karpenter) && pod.gpus > 0 && resource != "nvidia.com/gpu" {
+                self.notes.push(format!(
+                    "Karpenter launches nothing for `{resource}` before a node has reported it; the model takes it as known"
+                ));
+            }
         }
+        self.turn_to_all();
         self.note_reservations(&pools);
         self.note_recorded_prices(&book, &pools);
         self.note_catalog_prices(&book, &pools, window.date);
@@ -283,128 +304,28 @@ impl Context<'_> {
         budgets.iter().map(resolve).collect()
     }
 
-    fn pod_budgets(&mut self, labels: &[(String, String)]) -> Result<Vec<PodDisruptionBudget>, ScenarioError> {
+    fn pod_budgets(
+        &mut self,
+        labels: &[(String, String)],
+        namespace: &str,
+    ) -> Result<Vec<PodDisruptionBudget>, ScenarioError> {
         let mut budgets = Vec::new();
         for document in self.of_kind(Kind::PodDisruptionBudget) {
             let (budget, ignored) = read::<BudgetFile>(document)?;
             self.note_ignored(document, &ignored);
-            if budget.spec.selects(labels) {
+            // One service is taken to be where its budget is.
+            let is_here = !self.has_several() || document.is_beside(Some(namespace));
+            if is_here && budget.spec.selects(labels) {
                 budgets.push(budget.spec.resolve().map_err(|reason| {
                     let place = document.node.get("spec").unwrap_or(&document.node).place.clone();
                     ScenarioError::Inconsistent { at: Box::new(At { place, path: "spec".to_owned() }), reason }
                 })?);
             } else {
                 let source = &document.node.place.source;
-                self.notes.push(format!("ignored: {source}: {}: selects no pod of the service", document.title()));
+                self.note_miss(format!("ignored: {source}: {}: selects no pod of the service", document.title()));
             }
         }
         Ok(budgets)
-    }
-
-    fn cold_start(&mut self, file: &ColdStartFile, links: &[LinkSpec]) -> Result<ColdStartSpec, ScenarioError> {
-        let preset = file.preset.as_deref().map(|name| self.preset(name)).transpose()?;
-        let phase = |phase: &Option<PhaseFile>, key: &str| match phase {
-            Some(phase) => self.phase(phase, links, &format!("spec.coldStart.{key}")),
-            None => Ok(PhaseSpec::Time(usual(preset, key))),
-        };
-        let cold_start = ColdStartSpec {
-            image_pull: phase(&file.image_pull, "imagePull")?,
-            model_download: phase(&file.model_download, "modelDownload")?,
-            gpu_load: phase(&file.gpu_load, "gpuLoad")?,
-            cuda_warm_up: phase(&file.cuda_warm_up, "cudaWarmUp")?,
-            streaming_load: file.streaming_load,
-            image_pre_pulled: file.image_pre_pulled,
-            weights: file.model_cache.as_ref().map(|cache| self.weights(cache)).transpose()?,
-            restore: self.restore(file, preset, links)?,
-        };
-        self.notes.extend(preset.map(preset_note));
-        Ok(cold_start)
-    }
-
-    fn weights(&self, file: &CacheFile) -> Result<WeightsSpec, ScenarioError> {
-        if file.releases.windows(2).any(|pair| pair[1].0 <= pair[0].0) {
-            return Err(self.inconsistent("spec.coldStart.modelCache.releases", "times must ascend"));
-        }
-        Ok(WeightsSpec {
-            bytes: Bytes(file.model.0),
-            releases: file.releases.iter().map(|time| SimTime::ZERO + time.duration()).collect(),
-        })
-    }
-
-    fn cache(&self, file: &CacheFile) -> Result<CacheSpec, ScenarioError> {
-        let path = "spec.coldStart.modelCache";
-        let other = |(index, artifact): (usize, &ArtifactFile)| {
-            if file.others[..index].iter().any(|earlier| earlier.name == artifact.name) {
-                let reason = format!("two artifacts are called `{}`", artifact.name);
-                return Err(self.inconsistent(&format!("{path}.others[{index}].name"), &reason));
-            }
-            let gap = self.distribution(&artifact.every, &format!("{path}.others[{index}].every"))?;
-            Ok(ArtifactSpec { name: artifact.name.clone(), bytes: Bytes(artifact.size.0), gap })
-        };
-        Ok(CacheSpec {
-            size: Bytes(file.size.0),
-            sync_period: file
-                .sync_period
-                .map(|period| self.at_least(period, SECOND, &format!("{path}.syncPeriod")))
-                .transpose()?,
-            others: file.others.iter().enumerate().map(other).collect::<Result<_, _>>()?,
-        })
-    }
-
-    /// As written, else as the preset has it: on nodes where a pod has been warm.
-    fn restore(
-        &self,
-        file: &ColdStartFile,
-        preset: Option<&ColdStartPreset>,
-        links: &[LinkSpec],
-    ) -> Result<Option<RestoreSpec>, ScenarioError> {
-        let Some(restore) = &file.restore else {
-            let measured = preset.and_then(|preset| preset.restore.as_ref());
-            return Ok(
-                measured.map(|phase| RestoreSpec { length: PhaseSpec::Time(phase.distribution()), everywhere: false })
-            );
-        };
-        Ok(Some(RestoreSpec {
-            length: self.phase(&restore.length, links, "spec.coldStart.restore.length")?,
-            everywhere: restore.on == RestorePlace::EveryNode,
-        }))
-    }
-
-    fn preset(&self, name: &str) -> Result<&'static ColdStartPreset, ScenarioError> {
-        calibrate::preset(name).ok_or_else(|| {
-            let known = calibrate::presets().iter().map(|preset| preset.name);
-            self.unknown_name("spec.coldStart.preset", "preset", name, known)
-        })
-    }
-
-    fn phase(&self, phase: &PhaseFile, links: &[LinkSpec], path: &str) -> Result<PhaseSpec, ScenarioError> {
-        match phase {
-            TextOr::Amount(time) => Ok(PhaseSpec::Time(Drawn::Constant(time.0))),
-            TextOr::Choice(PhaseChoice::Transfer { size, links: names, fixed }) => {
-                let path = format!("{path}.transfer.links");
-                if names.is_empty() {
-                    return Err(self.inconsistent(&path, "at least one link is needed"));
-                }
-                let index = |name: &String| {
-                    links.iter().position(|link| &link.name == name).ok_or_else(|| {
-                        let known = links.iter().map(|link| link.name.as_str());
-                        self.unknown_name(&path, "link under `coldStart.links`", name, known)
-                    })
-                };
-                Ok(PhaseSpec::Transfer {
-                    bytes: Bytes(size.0),
-                    links: names.iter().map(index).collect::<Result<_, _>>()?,
-                    fixed: match fixed {
-                        Some(fixed) => self.distribution(fixed, &path)?,
-                        None => Drawn::Constant(0.0),
-                    },
-                })
-            }
-            TextOr::Choice(choice) => {
-                let choice = choice.distribution().expect("all choices but a transfer are distributions");
-                self.distribution(&TextOr::Choice(choice), path).map(PhaseSpec::Time)
-            }
-        }
     }
 
     fn spot(&mut self, file: &SpotFile, pools: &[NodePoolSpec], window: &RunWindow) -> Result<SpotSpec, ScenarioError> {
@@ -451,36 +372,4 @@ impl Context<'_> {
             away: file.away.duration(),
         })
     }
-}
-
-/// How long a phase takes that nobody wrote: as the preset says, where there is one (a phase it leaves out takes no time), else within the
-/// ranges the article gives for a 2–5 minute cold start.
-fn usual(preset: Option<&ColdStartPreset>, key: &str) -> Drawn {
-    if let Some(preset) = preset {
-        let phase = preset.phases().into_iter().find(|phase| phase.0 == key).and_then(|phase| phase.1);
-        return phase.map_or(Drawn::Constant(0.0), calibrate::PresetPhase::distribution);
-    }
-    let (low, high) = match key {
-        "imagePull" => (30.0, 60.0),
-        "modelDownload" => (60.0, 180.0),
-        "gpuLoad" => (10.0, 30.0),
-        _ => (5.0, 15.0),
-    };
-    Drawn::Uniform { low, high }
-}
-
-fn preset_note(preset: &ColdStartPreset) -> String {
-    format!(
-        "cold start `{}`: {}; sources with `scalelab calibrate preset {}`",
-        preset.name, preset.description, preset.name
-    )
-}
-
-fn links(file: &ColdStartFile) -> Vec<LinkSpec> {
-    let link = file.links.iter().map(|link| LinkSpec {
-        name: link.name.clone(),
-        bytes_per_second: link.bandwidth.0,
-        per_node: link.per_node,
-    });
-    link.collect()
 }

@@ -20,7 +20,7 @@ impl Context<'_> {
             let taints = self.platform_taints(market, pool);
             for (taint, is_admitted) in taints {
                 let is_written = pool.rules.taints.iter().any(|own| own.key == taint.key && own.effect == taint.effect);
-                if is_written || is_admitted && market.pod.gpus > 0 {
+                if is_written || is_admitted && market.wants_gpus() {
                     continue;
                 }
                 self.note(format!(
@@ -75,7 +75,7 @@ impl Context<'_> {
         }
         let first = pool.instance_types.first().and_then(|name| self.machine(market, name));
         let is_aws = first.is_some_and(|machine| machine.provider == "aws");
-        if is_autoscaled && is_aws && market.pod.gpus > 0 && pool.gpu_label.is_none() && !is_labelled {
+        if is_autoscaled && is_aws && market.wants_gpus() && pool.gpu_label.is_none() && !is_labelled {
             self.note(format!(
                 "pool `{}`: taken to have the label `{AWS_GPU_LABEL}`; without it the Cluster Autoscaler orders a second node for the same pods \
                  (`gpuLabel: false` shows what that costs)",

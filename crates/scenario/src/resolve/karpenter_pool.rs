@@ -17,7 +17,7 @@ use crate::tree::{Node, parse_path};
 
 use super::Context;
 use super::cloud::Cloud;
-use super::offerings::{Market, Wanted};
+use super::offerings::{Asker, Market, Wanted};
 use super::price_book::purchase;
 use super::shapes::Shape;
 use super::wish::{Unmet, Wish, check_values, is_users_key, wish};
@@ -54,12 +54,13 @@ impl LeftOut {
 
 impl Context<'_> {
     /// Why no pool can hold the pod, at the manifest of one if there are only manifests that launch nothing.
-    pub(super) fn nothing_fits(&self, misfits: &[String], left_out: Vec<LeftOut>) -> ScenarioError {
+    pub(super) fn nothing_fits(&self, asker: &Asker<'_>, misfits: &[String], left_out: &[LeftOut]) -> ScenarioError {
         let is_cpu = misfits.is_empty() && left_out.iter().all(|pool| pool.is_cpu);
         let reasons: Vec<String> = left_out.iter().map(LeftOut::text).chain(misfits.iter().cloned()).collect();
         let reason = reasons.join("; ");
-        let first = left_out.into_iter().next().filter(|_| misfits.is_empty());
-        let at = first.map_or_else(|| self.at("spec.nodes"), |pool| pool.at);
+        let reason = if self.has_several() { format!("service `{}`: {reason}", asker.name) } else { reason };
+        let first = left_out.first().filter(|_| misfits.is_empty());
+        let at = first.map_or_else(|| self.at("spec.nodes"), |pool| pool.at.clone());
         if is_cpu { ScenarioError::CpuPools { at, reason } } else { ScenarioError::Inconsistent { at, reason } }
     }
 
@@ -96,7 +97,7 @@ impl Context<'_> {
         let cloud = self.cloud(market, &pool).map_err(mistake)?;
         check_values(&pool, &cloud).map_err(mistake)?;
         let universe = self.universe(market, &cloud);
-        let mut found = match wish(&pool, &cloud, universe, market.pod) {
+        let mut found = match wish(&pool, &cloud, universe, market.askers) {
             Ok(found) => found,
             Err(Unmet::Mistake(reason)) => return Err(mistake(reason)),
             Err(Unmet::NoMachine { reason, is_cpu }) => return left_out(reason, is_cpu),
@@ -210,28 +211,22 @@ impl Context<'_> {
         Ok(())
     }
 
-    /// A label of GPU feature discovery that the pod requires and Karpenter cannot know of: the pod would stay pending for ever.
-    #[allow(clippy::unused_self, reason = "a question to the context like its neighbours")]
-    fn undeclared(&self, market: &Market<'_>, pool: &KarpenterPool, found: &Wish) -> Option<String> {
+    /// A label of GPU feature discovery that the pods require and Karpenter cannot know of: they would stay pending for ever. Where that is
+    /// so of some services only, the pool is there for the others.
+    fn undeclared(&mut self, market: &Market<'_>, pool: &KarpenterPool, found: &Wish) -> Option<String> {
         if market.spec.nodes.assume_gfd_labels || !matches!(market.spec.nodes.manager, ManagerFile::Karpenter) {
             return None;
         }
-        let is_declared = |key: &String| {
-            found.declared.contains(key) || found.labels.contains_key(key) || pool.labels.contains_key(key)
-        };
-        let is_unknown = |key: &String| !is_declared(key) && (is_gpu_feature(key) || is_users_key(key));
-        let selected = market.pod.node_selector.iter().find(|(key, _)| is_unknown(key));
-        let (key, value) = selected.cloned().or_else(|| required_unknown(market.pod, &is_unknown))?;
-        let (key, value) = (key.as_str(), value.as_str());
-        if !is_gpu_feature(key) {
-            return Some(format!(
-                "it selects nodes with `{key}: {value}`, which neither the template's labels nor the requirements give"
-            ));
+        let lacking = |asker: &Asker<'_>| Some((asker.name.to_owned(), lacks(asker.pod, pool, found)?));
+        let mut missed: Vec<(String, String)> = market.askers.iter().filter_map(lacking).collect();
+        if missed.len() == market.askers.len() {
+            return missed.pop().map(|(_, reason)| reason);
         }
-        Some(format!(
-            "it requires `{key}: {value}`, a label that nodes get after they have started, so that Karpenter launches none for it: add the key \
-             to the template's labels or requirements, select the machine by its family or GPU name, or set `nodes.assumeGfdLabels: true`"
-        ))
+        for (name, reason) in missed {
+            let pool = &pool.name;
+            self.note(format!("NodePool/{pool} launches nothing for the pods of `{name}`, which may still use what it launches for others: {reason}"));
+        }
+        None
     }
 
     /// Leaves out machines without a price, as Karpenter does.
@@ -373,16 +368,35 @@ fn wanted<'a>(pool: &'a str, found: &'a Wish, cloud: &'a Cloud, region: Option<&
     }
 }
 
-/// Drops machines that cannot hold the pod, which are never launched for it; keeps all if none can, so that the reason can be given.
+/// The label of a pod that a pool's manifest declares nowhere.
+fn lacks(pod: &PodSpec, pool: &KarpenterPool, found: &Wish) -> Option<String> {
+    let is_declared =
+        |key: &String| found.declared.contains(key) || found.labels.contains_key(key) || pool.labels.contains_key(key);
+    let is_unknown = |key: &String| !is_declared(key) && (is_gpu_feature(key) || is_users_key(key));
+    let selected = pod.node_selector.iter().find(|(key, _)| is_unknown(key));
+    let (key, value) = selected.cloned().or_else(|| required_unknown(pod, &is_unknown))?;
+    let (key, value) = (key.as_str(), value.as_str());
+    if !is_gpu_feature(key) {
+        return Some(format!(
+            "it selects nodes with `{key}: {value}`, which neither the template's labels nor the requirements give"
+        ));
+    }
+    Some(format!(
+        "it requires `{key}: {value}`, a label that nodes get after they have started, so that Karpenter launches none for it: add the key \
+         to the template's labels or requirements, select the machine by its family or GPU name, or set `nodes.assumeGfdLabels: true`"
+    ))
+}
+
+/// Drops machines that can hold none of the pods, which are never launched for them; keeps all if none can, so that the reason can be given.
 fn keep_fitting(market: &Market<'_>, found: &mut Wish) {
-    let pod = market.pod;
-    let (cpu, memory) = (pod.millicores(), pod.bytes());
     let holds = |machine: &Machine| {
         if market.spec.nodes.instance_types.contains_key(&machine.instance_type) {
             return true;
         }
         let shape = Shape::of(machine);
-        pod.gpus <= shape.gpus && cpu <= shape.cpu.0 && memory <= shape.memory.0
+        market
+            .pods()
+            .any(|pod| pod.gpus <= shape.gpus && pod.millicores() <= shape.cpu.0 && pod.bytes() <= shape.memory.0)
     };
     if found.machines.iter().any(holds) {
         found.machines.retain(holds);

@@ -4,7 +4,7 @@ use cluster::spec::{NoReplicaRule, Routing, ServiceSpec};
 use policy::keda::{Release, ScaledObject, Violation, Warning, admission};
 
 use crate::error::{At, ScenarioError};
-use crate::file::{KedaChoice, PolicyFile, Reference, ScenarioSpec};
+use crate::file::{KedaChoice, PolicyFile, Reference, ServiceView};
 use crate::manifest::{Document, HttpScaledObjectFile, Kind, MetadataFile, ScaledObjectFile, read};
 use crate::tree::Node;
 
@@ -20,13 +20,13 @@ impl<'a> Context<'a> {
         &mut self,
         choice: &KedaChoice,
         (file, path): (&PolicyFile, &str),
-        spec: &ScenarioSpec,
+        spec: &ServiceView,
         service: &ServiceSpec,
     ) -> Result<ScaledObject, ScenarioError> {
         let (mut object, document) = match choice {
             Reference::Inline(inline) => {
-                self.check_target(inline.scale_target_ref.as_ref(), &service.name, None, path)?;
-                let own = MetadataFile { name: file.name.clone(), ..MetadataFile::default() };
+                self.check_target(inline.scale_target_ref.as_ref(), &service.workload, None, path)?;
+                let own = MetadataFile { name: file.object().to_owned(), ..MetadataFile::default() };
                 let object = inline.resolve(file.metadata.as_ref().unwrap_or(&own));
                 (object.map_err(|(below, reason)| self.inconsistent(&format!("{path}.{below}"), &reason))?, None)
             }
@@ -35,7 +35,7 @@ impl<'a> Context<'a> {
                 (object, Some(document))
             }
         };
-        object.scale_target.clone_from(&service.name);
+        object.scale_target.clone_from(&service.workload);
         object.release = self.keda_release(spec)?;
         self.feed_triggers(&mut object, spec)?;
         let warnings = admission::validate(&object).map_err(|violation| {
@@ -73,21 +73,21 @@ impl<'a> Context<'a> {
         path: &str,
         service: &ServiceSpec,
     ) -> Result<(ScaledObject, &'a Document), ScenarioError> {
-        if let Some(document) = self.of_kind(Kind::ScaledObject).find(|document| document.name == name) {
+        if let Some(document) = self.beside(Kind::ScaledObject, name) {
             let (file, ignored) = read::<ScaledObjectFile>(document)?;
             self.note_ignored(document, &ignored);
-            self.check_target(file.spec.scale_target_ref.as_ref(), &service.name, Some(document), path)?;
+            self.check_target(file.spec.scale_target_ref.as_ref(), &service.workload, Some(document), path)?;
             let object = file.spec.resolve(&file.metadata);
             return Ok((object.map_err(|(below, reason)| in_spec(document, &below, reason))?, document));
         }
-        let Some(document) = self.of_kind(Kind::HttpScaledObject).find(|document| document.name == name) else {
+        let Some(document) = self.beside(Kind::HttpScaledObject, name) else {
             let both = self.of_kind(Kind::ScaledObject).chain(self.of_kind(Kind::HttpScaledObject));
             let names: Vec<&str> = both.map(|document| document.name.as_str()).collect();
             return Err(self.unknown_name(path, "ScaledObject", name, names));
         };
         let (file, ignored) = read::<HttpScaledObjectFile>(document)?;
         self.note_ignored(document, &ignored);
-        self.check_target(Some(&file.target()), &service.name, Some(document), path)?;
+        self.check_target(Some(&file.target()), &service.workload, Some(document), path)?;
         if file.is_released() {
             let reason =
                 "its annotations keep the add-on from making a ScaledObject, and the folder has none of this name";

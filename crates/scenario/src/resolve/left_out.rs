@@ -1,8 +1,7 @@
 //! What the answer lacks: the documents of the folder that were not read, each counted, named or refused.
 
 use crate::error::ScenarioError;
-use crate::file::ScenarioSpec;
-use crate::manifest::workload::{self, accelerator};
+use crate::manifest::workload::{self, Workload, accelerator};
 use crate::manifest::{Document, Kind, Treatment};
 use crate::tree::{Node, Value};
 
@@ -11,13 +10,13 @@ use super::scale_target::scaled_by;
 
 impl Context<'_> {
     /// Says of every document that was not read what becomes of it; refuses those that move replicas by rules that are not modelled.
-    pub fn left_out(&mut self, spec: &ScenarioSpec) -> Result<(), ScenarioError> {
+    pub fn left_out(&mut self, is_named: bool) -> Result<(), ScenarioError> {
         let mut others = Vec::new();
         for document in self.documents {
             if document.kind == Kind::Scenario || self.used.contains(&document.label()) {
                 continue;
             }
-            let is_ours = self.workload.as_ref().is_some_and(|found| found.document.label() == document.label());
+            let is_ours = self.workloads().any(|found| found.document.label() == document.label());
             if is_ours {
                 continue;
             }
@@ -33,12 +32,17 @@ impl Context<'_> {
                 self.folded.child(document.label());
                 continue;
             }
-            self.leave_out(document, spec.service.workload.is_some())?;
+            self.leave_out(document, is_named)?;
         }
         if !others.is_empty() {
-            let service = self.workload.as_ref().map(|found| found.document.title());
+            let others = others.join(", ");
+            let service = self.workloads().next().map(|found| found.document.title());
             let service = service.unwrap_or_else(|| "the pod of the scenario".to_owned());
-            self.note(format!("not the service, which is {service}: {}", others.join(", ")));
+            self.note(if self.has_several() {
+                format!("no services, left out: {others}")
+            } else {
+                format!("not the service, which is {service}: {others}")
+            });
         }
         Ok(())
     }
@@ -76,11 +80,13 @@ impl Context<'_> {
         Ok(())
     }
 
-    /// Whether a document moves the replicas of the service; `None` if it names nothing that it moves.
+    /// Whether a document moves the replicas of a service; `None` if it names nothing that it moves.
     fn moves_the_service(&self, document: &Document) -> Option<bool> {
         let (group, kind, name) = scaled_by(document)?;
-        let Some(found) = &self.workload else { return Some(false) };
-        Some(document.is_beside(self.namespace_of(&found.document)) && found.is_target(group, kind, name))
+        let moves = |found: &Workload| {
+            document.is_beside(self.namespace_of(&found.document)) && found.is_target(group, kind, name)
+        };
+        Some(self.workloads().any(moves))
     }
 
     /// Kinds that matter only if they say so, or only if the service is among those they are about.
@@ -109,19 +115,18 @@ impl Context<'_> {
         }
     }
 
-    fn template(&self) -> Option<&Node> {
-        self.workload.as_ref()?.deployment.node.at(&["spec", "template"])
+    fn templates(&self) -> impl Iterator<Item = &Node> {
+        self.workloads().filter_map(|found| found.deployment.node.at(&["spec", "template"]))
     }
 
     fn has_label(&self, key: &str) -> bool {
-        let of_pods = self.template().and_then(|template| template.at(&["metadata", "labels", key]));
-        let document = self.workload.as_ref().map(|found| &found.document.node);
-        of_pods.or(document.and_then(|node| node.at(&["metadata", "labels", key]))).is_some()
+        let documents = self.workloads().map(|found| &found.document.node);
+        self.templates().chain(documents).any(|node| node.at(&["metadata", "labels", key]).is_some())
     }
 
     fn has_own_scheduler(&self) -> bool {
-        let name = self.template().and_then(|template| template.text_at(&["spec", "schedulerName"]));
-        name.is_some_and(|name| name != "default-scheduler")
+        let mut names = self.templates().filter_map(|template| template.text_at(&["spec", "schedulerName"]));
+        names.any(|name| name != "default-scheduler")
     }
 }
 

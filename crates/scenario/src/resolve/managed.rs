@@ -14,7 +14,10 @@ use super::asked::{AskedMetric, AskedOf};
 
 impl Context<'_> {
     /// What each name of GKE's means that an HPA asks for.
-    pub(super) fn gke(&self, asked: &[AskedMetric]) -> Result<BTreeMap<String, GkeMetric>, ScenarioError> {
+    pub(super) fn gke<'m>(
+        &self,
+        asked: impl Iterator<Item = &'m AskedMetric>,
+    ) -> Result<BTreeMap<String, GkeMetric>, ScenarioError> {
         let mut all = BTreeMap::new();
         for metric in asked {
             let Some(parsed) = GkeMetric::parse(&metric.name) else { continue };
@@ -74,21 +77,24 @@ impl Context<'_> {
         Ok(text(gauge, &["prometheusMetricName"]).filter(|name| !name.is_empty()).unwrap_or_else(|| name.to_owned()))
     }
 
-    /// Holds the names against what is shown: the series must be there and of the kind that the name says.
+    /// Holds the names against what is shown, by the service itself first: the series must be there and of the kind that the name says.
     #[allow(clippy::unused_self, reason = "a check of the context like its neighbours")]
     pub(super) fn check_gke(
         &self,
         asked: &[AskedMetric],
         metrics: &BTreeMap<String, GkeMetric>,
-        registry: &Registry,
+        registries: &[&Registry],
     ) -> Result<(), ScenarioError> {
         for metric in asked {
+            // Metrics of pods are those of the service's own.
+            let registries = if metric.of == AskedOf::Pods { &registries[..1] } else { registries };
             let Some(meaning) = metrics.get(&metric.name) else { continue };
             let wrong = |reason: String| Err(ScenarioError::Inconsistent { at: metric.at.clone(), reason });
             let series = meaning.series();
-            let kinds: Vec<Kind> = registry.named(series).map(|shown| shown.kind).collect();
+            let kinds: Vec<Kind> =
+                registries.iter().flat_map(|registry| registry.named(series)).map(|shown| shown.kind).collect();
             let Some(found) = kinds.first() else {
-                let near = names::nearest(series, registry.names());
+                let near = names::nearest(series, registries.iter().flat_map(|registry| registry.names()));
                 let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
                 return wrong(format!("{}: nothing in this scenario shows a series {series}{hint}", metric.name));
             };

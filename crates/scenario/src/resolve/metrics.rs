@@ -1,56 +1,83 @@
 //! The metrics pipeline: what is scraped, recorded and asked for, held against each other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use cluster::spec::{GkeSpec, MetricsSpec, PolicySpec, ServiceSpec};
-use promql::Query;
+use cluster::spec::{GkeSpec, MetricsSpec};
 use promql::adapter::Adapter;
 use promql::gke::GkeMetric;
+use promql::{Labels, Query};
 use units::SimDuration;
 
 use crate::error::ScenarioError;
-use crate::file::{AdapterSwitch, MetricsFile, ScenarioSpec};
+use crate::file::{AdapterSwitch, MetricsFile, ServiceView};
+use crate::manifest::PodFacts;
 
 use super::Context;
 use super::adapter::AdapterSetting;
 use super::asked::AskedMetric;
+use super::neighbours::Neighbour;
 use super::queries::AskedQuery;
-use super::registry::Demands;
+use super::registry::{Demands, Shown};
+use super::{MetricsView, Resolved};
+
+/// What one service asks for.
+struct Asks {
+    queries: Vec<AskedQuery>,
+    metrics: Vec<AskedMetric>,
+}
+
+impl Asks {
+    /// Metrics that an adapter must answer for.
+    fn of_adapter<'a>(&'a self, gke: &BTreeMap<String, GkeMetric>) -> Vec<&'a AskedMetric> {
+        self.metrics.iter().filter(|metric| !gke.contains_key(&metric.name)).collect()
+    }
+}
 
 impl Context<'_> {
-    /// How metrics travel, with what is scraped of the service and what its replicas use; every query of the policies is held against what
+    /// How metrics travel, with what is scraped of each service and what its replicas use; every query of the policies is held against what
     /// there is.
     pub(super) fn metrics(
         &mut self,
-        spec: &ScenarioSpec,
-        service: &mut ServiceSpec,
-        policies: &[PolicySpec],
+        views: &[ServiceView],
+        all: &mut [Resolved],
     ) -> Result<MetricsSpec, ScenarioError> {
-        let file = &spec.metrics;
-        let queries = self.keda_queries(spec, policies);
-        let asked = self.asked_metrics(spec, policies);
-        let gke = self.gke(&asked)?;
-        let of_adapter: Vec<&AskedMetric> = asked.iter().filter(|metric| !gke.contains_key(&metric.name)).collect();
+        let file = &views[0].metrics;
+        let asks = self.asks(views, all);
+        let gke = self.gke(asks.iter().flat_map(|asks| &asks.metrics))?;
+        let of_adapter: Vec<&AskedMetric> = asks.iter().flat_map(|asks| asks.of_adapter(&gke)).collect();
         let adapter = self.adapter(&of_adapter, file.adapter == AdapterSwitch::None)?;
-        let readers = Readers::new(&queries, &adapter, (&of_adapter, gke.values()));
+        let queries = asks.iter().flat_map(|asks| &asks.queries);
+        let readers = Readers::new(queries, &adapter, (&of_adapter, gke.values()));
         let rules = self.recording(&|name| readers.wants_name(name))?;
-        if !queries.is_empty() || !asked.is_empty() {
+        if asks.iter().any(|asks| !asks.queries.is_empty() || !asks.metrics.is_empty()) {
             self.note_scrape_configs()?;
         }
-        let (scrapes, beside) = self.scrapes(spec, service, !gke.is_empty())?;
-        let mut names = asked
-            .iter()
-            .map(|metric| {
-                gke.get(&metric.name).map_or_else(|| metric.name.clone(), |meaning| meaning.series().to_owned())
-            })
-            .collect::<BTreeSet<String>>();
-        names.extend(readers.names_behind_rules());
-        let demands = Demands { queries: &queries, names: &names, scrapes: &scrapes, beside: &beside, rules: &rules };
-        let shown = self.shown(spec, service, policies, &demands)?;
-        let answered = self.check_adapter(&of_adapter, &adapter, &shown.series, file)?;
-        self.hold_answers(file, &answered, &shown.registry)?;
-        self.check_gke(&asked, &gke, &shown.registry)?;
-        (service.targets, service.usage) = (shown.targets, self.usage(spec, service, policies)?);
+        let facts: Vec<PodFacts> = all.iter().map(|one| self.pod_facts(&one.service)).collect();
+        let mut shown = Vec::with_capacity(all.len());
+        for (number, (spec, one)) in views.iter().zip(all.iter()).enumerate() {
+            self.turn_to(number);
+            let asks = &asks[number];
+            let is_google = asks.metrics.iter().any(|metric| gke.contains_key(&metric.name));
+            let (scrapes, beside) = self.scrapes(spec, (&facts, number), is_google)?;
+            let mut names = asks
+                .metrics
+                .iter()
+                .map(|metric| {
+                    gke.get(&metric.name).map_or_else(|| metric.name.clone(), |meaning| meaning.series().to_owned())
+                })
+                .collect::<BTreeSet<String>>();
+            names.extend(readers.names_behind_rules());
+            let (queries, names) = (asks.queries.as_slice(), &names);
+            let demands = Demands { queries, names, scrapes: &scrapes, beside: &beside, rules: &rules };
+            shown.push(self.shown(spec, &one.service, &one.policies, &demands)?);
+        }
+        self.hold_all(file, (&asks, all), (&adapter, &gke), &mut shown)?;
+        for (number, ((spec, one), shown)) in views.iter().zip(all.iter_mut()).zip(shown).enumerate() {
+            self.turn_to(number);
+            one.service.targets = shown.targets;
+            one.service.usage = self.usage(spec, &one.service, &one.policies)?;
+        }
+        self.turn_to_all();
         let second = SimDuration::from_secs(1);
         Ok(MetricsSpec {
             scrape_interval: self.at_least(file.scrape_interval, second, "spec.metrics.scrapeInterval")?,
@@ -65,6 +92,58 @@ impl Context<'_> {
         })
     }
 
+    fn asks(&mut self, views: &[ServiceView], all: &[Resolved]) -> Vec<Asks> {
+        let mut asks = Vec::with_capacity(all.len());
+        for (number, (spec, one)) in views.iter().zip(all).enumerate() {
+            self.turn_to(number);
+            let queries = self.keda_queries(spec, &one.policies);
+            asks.push(Asks { queries, metrics: self.asked_metrics(spec, &one.policies) });
+        }
+        self.turn_to_all();
+        asks
+    }
+
+    /// Holds what every service asks for against what all of them show.
+    fn hold_all(
+        &mut self,
+        file: &MetricsFile,
+        (asks, all): (&[Asks], &[Resolved]),
+        (adapter, gke): (&AdapterSetting, &BTreeMap<String, GkeMetric>),
+        shown: &mut [Shown],
+    ) -> Result<(), ScenarioError> {
+        for (number, asks) in asks.iter().enumerate() {
+            self.turn_to(number);
+            let verdicts = std::mem::take(&mut shown[number].verdicts);
+            let uses = self.judge_all(file, (&asks.queries, verdicts), &neighbours(all, shown, number))?;
+            self.metrics.push(MetricsView {
+                service: all[number].service.name.clone(),
+                registry: shown[number].registry.clone(),
+                uses,
+            });
+        }
+        self.turn_to_all();
+        let queries = asks.iter().flat_map(|asks| &asks.queries);
+        self.note_idle_words(file, queries, all.iter().flat_map(|one| &one.policies));
+        let every: Vec<Labels> = shown.iter().flat_map(|shown| shown.series.iter().cloned()).collect();
+        let mut answered = Vec::with_capacity(asks.len());
+        for (number, asks) in asks.iter().enumerate() {
+            self.turn_to(number);
+            let series = (shown[number].series.as_slice(), every.as_slice());
+            answered.push(self.check_adapter(&asks.of_adapter(gke), adapter, series, file)?);
+        }
+        self.turn_to_all();
+        self.note_idle_rules(adapter, &every)?;
+        for (number, answered) in answered.iter().enumerate() {
+            self.turn_to(number);
+            let neighbours = neighbours(all, shown, number);
+            self.hold_answers(file, answered, (number, &shown[number].registry), &neighbours)?;
+            let registries =
+                std::iter::once(&shown[number].registry).chain(neighbours.iter().map(|other| other.registry));
+            self.check_gke(&asks[number].metrics, gke, &registries.collect::<Vec<_>>())?;
+        }
+        Ok(())
+    }
+
     /// `metrics.adapterRelist` where the scenario says it, else what the chart's values say.
     fn relist(&self, file: &MetricsFile, adapter: &AdapterSetting) -> Result<SimDuration, ScenarioError> {
         let is_written = self.scenario.at(&["spec", "metrics", "adapterRelist"]).is_some();
@@ -73,6 +152,12 @@ impl Context<'_> {
             _ => self.at_least(file.adapter_relist, SimDuration::from_secs(1), "spec.metrics.adapterRelist"),
         }
     }
+}
+
+/// What the others show, and what they are called.
+fn neighbours<'a>(all: &'a [Resolved], shown: &'a [Shown], own: usize) -> Vec<Neighbour<'a>> {
+    let others = all.iter().zip(shown).enumerate().filter(|(number, _)| *number != own);
+    others.map(|(_, (one, shown))| Neighbour { name: &one.service.name, registry: &shown.registry }).collect()
 }
 
 /// Who reads series by name.
@@ -84,12 +169,12 @@ struct Readers {
 
 impl Readers {
     fn new<'m>(
-        queries: &[AskedQuery],
+        queries: impl Iterator<Item = &'m AskedQuery>,
         adapter: &AdapterSetting,
         (asked, gke): (&[&AskedMetric], impl Iterator<Item = &'m GkeMetric>),
     ) -> Self {
         // A query that is none is told by those who hold it against the registry.
-        let queries = queries.iter().filter_map(|query| Query::compile(&query.text).ok()).collect();
+        let queries = queries.filter_map(|query| Query::compile(&query.text).ok()).collect();
         let rules = adapter.rules.as_ref().filter(|_| !asked.is_empty());
         let adapter = rules.and_then(|rules| Adapter::new(rules, 60_000, promql::Options::default()).ok());
         Self {

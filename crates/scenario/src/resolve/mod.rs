@@ -6,6 +6,7 @@ mod availability;
 mod beside;
 mod buffer;
 mod cloud;
+mod cold_start;
 mod compute_class;
 mod context;
 mod daemons;
@@ -20,6 +21,7 @@ mod keda;
 mod left_out;
 mod managed;
 mod metrics;
+mod neighbours;
 mod node_manager;
 mod offerings;
 mod overlay;
@@ -40,12 +42,14 @@ mod scheduling;
 mod scrape_configs;
 mod server;
 mod service;
+mod several;
 mod shapes;
 mod spot_history;
 mod stopping;
 mod targets;
 mod traffic;
 mod triggers;
+mod turn;
 mod updates;
 mod usage;
 mod user_series;
@@ -57,13 +61,13 @@ pub use context::Context;
 pub use registry::{MetricUse, MetricsView};
 pub use scale_target::scaled_by;
 
-use cluster::spec::{PrehistorySpec, SimulationSpec, SloSpec};
+use cluster::spec::{FleetSpec, PolicySpec, PrehistorySpec, ServiceSpec, SimulationSpec, SloSpec};
 use units::{SimDuration, SimTime};
 
 use crate::error::ScenarioError;
-use crate::file::ScenarioFile;
+use crate::file::{ScenarioFile, ServiceView};
 use crate::quantity::Time;
-use traffic::Arrivals;
+use traffic::{Arrivals, Before};
 
 /// The part of the calendar that the run covers.
 #[derive(Clone, Copy, Debug)]
@@ -76,14 +80,22 @@ pub struct RunWindow {
     pub length: SimDuration,
 }
 
+/// One service, as far as it is resolved.
+struct Resolved {
+    service: ServiceSpec,
+    /// The policies as they are about it.
+    policies: Vec<PolicySpec>,
+    before: Option<Before>,
+}
+
 impl ScenarioFile {
     /// The experiment this document describes together with the manifests and files beside it.
     pub fn resolve(&self, context: &mut Context<'_>) -> Result<SimulationSpec, ScenarioError> {
         if self.spec.policies.is_empty() {
             return Err(context.inconsistent("spec.policies", "at least one policy is needed"));
         }
-        let spec = &*context.with_manager(&self.spec)?;
-        let run = &spec.run;
+        let mut views = context.views(&self.spec)?;
+        let run = &self.spec.run;
         let duration = run.duration.duration();
         if duration.is_zero() {
             return Err(context.inconsistent("spec.run.duration", "must be longer than zero"));
@@ -95,16 +107,12 @@ impl ScenarioFile {
             return Err(context.inconsistent("spec.run.replications", "must be at least 1"));
         }
         let start = context.start(run)?;
-        let mut service = context.service(spec)?;
-        context.hold_against_flags(spec, &service.pod)?;
         let window = RunWindow { start: start.timestamp(), date: start.date(), length: duration };
-        let fleet = context.fleet(spec, &mut service, &window)?;
-        let Arrivals { traffic, history, before } = context.traffic(spec, &start)?;
-        (service.traffic, service.history, service.slo) = (traffic, history, context.slo(spec)?);
-        let mut policies = context.policies(spec, &service)?;
-        context.keep_buffers(&mut policies, &service, spec)?;
-        service.rollouts = context.rollouts(spec, &service)?;
-        let metrics = context.metrics(spec, &mut service, &policies)?;
+        let (mut all, fleet) = context.on_nodes(&mut views, &window)?;
+        context.asked_and_scaled(&views, &mut all, &start)?;
+        let metrics = context.metrics(&views, &mut all)?;
+        let policies = merged(&all);
+        let (services, before) = all.into_iter().map(|one| (one.service, one.before)).unzip();
         let mut resolved = SimulationSpec {
             name: self.metadata.name.clone(),
             start_unix_seconds: start.timestamp().as_second(),
@@ -114,16 +122,71 @@ impl ScenarioFile {
             timeline_step: context.at_least(run.timeline_step, SimDuration::from_secs(1), "spec.run.timelineStep")?,
             metrics,
             policies,
-            services: vec![service],
+            services,
             prehistory: PrehistorySpec::default(),
             fleet,
         };
         context.prehistory(run, &mut resolved, before)?;
+        context.turn_to_all();
         Ok(resolved)
     }
 }
 
+/// The policies with what each says of all services.
+fn merged(all: &[Resolved]) -> Vec<PolicySpec> {
+    let policies = all[0].policies.iter().enumerate().map(|(index, first)| PolicySpec {
+        name: first.name.clone(),
+        services: all.iter().flat_map(|one| one.policies[index].services.iter().cloned()).collect(),
+    });
+    policies.collect()
+}
+
 impl Context<'_> {
+    /// The services with their pods, and the nodes they run on.
+    fn on_nodes(
+        &mut self,
+        views: &mut [ServiceView],
+        window: &RunWindow,
+    ) -> Result<(Vec<Resolved>, FleetSpec), ScenarioError> {
+        let mut services = Vec::with_capacity(views.len());
+        for (number, view) in views.iter_mut().enumerate() {
+            self.turn_to(number);
+            let service = self.service(view)?;
+            self.hold_against_flags(view, &service.pod)?;
+            self.check_apart(&service, &services)?;
+            self.keep_manifests(view, &service)?;
+            services.push(service);
+        }
+        let fleet = self.fleet(views, &mut services, window)?;
+        let resolved = |service| Resolved { service, policies: Vec::new(), before: None };
+        Ok((services.into_iter().map(resolved).collect(), fleet))
+    }
+
+    /// What each service is asked, what it is judged by, what scales it and what is rolled out.
+    fn asked_and_scaled(
+        &mut self,
+        views: &[ServiceView],
+        all: &mut [Resolved],
+        start: &jiff::ZonedDateTime,
+    ) -> Result<(), ScenarioError> {
+        for (number, (spec, one)) in views.iter().zip(all.iter_mut()).enumerate() {
+            self.turn_to(number);
+            let Arrivals { traffic, history, before } = self.traffic(spec, start)?;
+            (one.service.traffic, one.service.history, one.before) = (traffic, history, before);
+            one.service.slo = self.slo(spec)?;
+        }
+        self.turn_to_all();
+        self.check_triggers(views)?;
+        self.check_add_on(&views[0])?;
+        self.note_routes();
+        for (number, (spec, one)) in views.iter().zip(all.iter_mut()).enumerate() {
+            self.turn_to(number);
+            one.policies = self.policies(spec, &one.service)?;
+            self.keep_buffers(&mut one.policies, &one.service, spec)?;
+            one.service.rollouts = self.rollouts(spec, &one.service)?;
+        }
+        Ok(())
+    }
     /// A length that must not be shorter than `least`.
     fn at_least(&self, time: Time, least: SimDuration, path: &str) -> Result<SimDuration, ScenarioError> {
         let duration = time.duration();
@@ -133,7 +196,7 @@ impl Context<'_> {
         Ok(duration)
     }
 
-    fn slo(&self, spec: &crate::file::ScenarioSpec) -> Result<SloSpec, ScenarioError> {
+    fn slo(&self, spec: &ServiceView) -> Result<SloSpec, ScenarioError> {
         let slo = &spec.slo;
         let objective = slo.objective.0;
         if !(objective > 0.0 && objective <= 1.0) {

@@ -1,9 +1,7 @@
 //! Who adds nodes, where the scenario does not say and the folder does.
 
-use std::borrow::Cow;
-
 use crate::error::ScenarioError;
-use crate::file::{ClusterAutoscalerFile, ManagerFile, ScenarioSpec};
+use crate::file::{ClusterAutoscalerFile, ManagerFile, ServiceView};
 use crate::manifest::{Document, Kind};
 use crate::quantity::{Amount, Share, Time};
 use crate::tree::Node;
@@ -30,16 +28,17 @@ const NOT_MODELLED: [(&str, &str); 6] = [
 ];
 
 impl Context<'_> {
-    /// The scenario, with the Cluster Autoscaler of the folder, or GKE's, where nobody says who adds nodes and no pool is Karpenter's.
-    pub(super) fn with_manager<'s>(&mut self, spec: &'s ScenarioSpec) -> Result<Cow<'s, ScenarioSpec>, ScenarioError> {
+    /// The Cluster Autoscaler of the folder, or GKE's, where nobody says who adds nodes and no pool is Karpenter's; what the scenario says,
+    /// with the settings of a class. `None` where the scenario's word stands as it is.
+    pub(super) fn settled_manager(&mut self, spec: &ServiceView) -> Result<Option<ManagerFile>, ScenarioError> {
         let pools = [Kind::NodePool, Kind::NodePoolBeta, Kind::Provisioner];
         let has_karpenter = pools.iter().any(|kind| self.of_kind(*kind).next().is_some());
         let is_written = self.scenario.at(&["spec", "nodes", "manager"]).is_some();
         let (class, autoscaler) = (self.of_kind(Kind::ComputeClass).next(), autoscaler(self.documents));
         if class.is_none() && (autoscaler.is_none() || is_written) {
-            return Ok(Cow::Borrowed(spec));
+            return Ok(None);
         }
-        let mut spec = spec.clone();
+        let mut manager = spec.nodes.manager.clone();
         if !is_written && !has_karpenter {
             let mut settings = ClusterAutoscalerFile::default();
             match (class, autoscaler) {
@@ -53,12 +52,12 @@ impl Context<'_> {
                 }
                 (None, None) => {}
             }
-            spec.nodes.manager = ManagerFile::ClusterAutoscaler(settings);
+            manager = ManagerFile::ClusterAutoscaler(settings);
         }
-        if let (ManagerFile::ClusterAutoscaler(settings), Some(class)) = (&mut spec.nodes.manager, class) {
+        if let (ManagerFile::ClusterAutoscaler(settings), Some(class)) = (&mut manager, class) {
             self.settle_class(class, settings)?;
         }
-        Ok(Cow::Owned(spec))
+        Ok(Some(manager))
     }
 
     fn read_flags(

@@ -9,7 +9,7 @@ use record::Purchase;
 use units::{Bytes, Millicores, SimTime, UsdPerHour};
 
 use crate::error::ScenarioError;
-use crate::file::{CapacityType, OfferCapacity, ScenarioSpec};
+use crate::file::{CapacityType, OfferCapacity, ServiceView};
 
 use super::Context;
 use super::cloud::Cloud;
@@ -21,6 +21,22 @@ use super::spot_history::PriceSteps;
 use super::wish::{self, CAPACITY_TYPES};
 
 impl Context<'_> {
+    /// GPUs that are cut or shared are offered as one resource: two services cannot ask for them as two.
+    fn check_one_resource(
+        &self,
+        market: &Market<'_>,
+        shape: &Shape,
+        (instance_type, path): (&str, &str),
+    ) -> Result<(), ScenarioError> {
+        let advertised =
+            |pod: &&PodSpec| pod.gpus > 0 && shape.sliced.iter().any(|(name, _)| *name == pod.gpu_resource);
+        let mut asked = market.pods().filter(advertised).map(|pod| pod.gpu_resource.as_str());
+        let Some(first) = asked.next() else { return Ok(()) };
+        let Some(other) = asked.find(|other| *other != first) else { return Ok(()) };
+        let reason = format!("services ask for `{first}` and for `{other}` of {instance_type}, one node for both");
+        Err(ScenarioError::NotModelled { at: self.at(path), reason })
+    }
+
     /// One offering per instance type, purchase option and zone.
     pub(super) fn offerings(
         &mut self,
@@ -36,6 +52,7 @@ impl Context<'_> {
                 self.check_priced(market.book, instance_type, place, wanted.path)?;
             }
             let shape = self.shape(market, instance_type, wanted.path)?;
+            self.check_one_resource(market, &shape, (instance_type, wanted.path))?;
             let machine = self.machine(market, instance_type);
             for capacity_type in wanted.capacity_types {
                 let capacity = wanted.capacity.get(capacity_type).copied().unwrap_or_default();
@@ -174,15 +191,40 @@ impl Context<'_> {
 /// What there is to be had: shapes and prices.
 pub struct Market<'a> {
     /// The scenario, for shapes.
-    pub spec: &'a ScenarioSpec,
+    pub spec: &'a ServiceView,
     /// Prices.
     pub book: &'a PriceBook,
-    /// The pod that is to run.
-    pub pod: &'a PodSpec,
+    /// The pods that are to run, of each service its own.
+    pub askers: &'a [Asker<'a>],
     /// Pods that run on every node that they may.
     pub daemons: &'a [Daemon],
     /// Prices that Karpenter chooses by, the one that counts first.
     pub overlays: &'a [Overlay],
+}
+
+/// A service whose pods are to run.
+#[derive(Clone, Debug)]
+pub struct Asker<'a> {
+    /// Its number.
+    pub number: usize,
+    /// Its name.
+    pub name: &'a str,
+    /// Its pod.
+    pub pod: &'a PodSpec,
+    /// The namespace of its workload, if that or the scenario says so.
+    pub namespace: Option<String>,
+}
+
+impl<'a> Market<'a> {
+    /// The pods that are to run.
+    pub fn pods(&self) -> impl Iterator<Item = &'a PodSpec> + use<'a> {
+        self.askers.iter().map(|asker| asker.pod)
+    }
+
+    /// Whether any of them asks for GPUs.
+    pub fn wants_gpus(&self) -> bool {
+        self.pods().any(|pod| pod.gpus > 0)
+    }
 }
 
 /// What a pool asks for.
@@ -282,9 +324,9 @@ fn labels(
     labels
 }
 
-/// Labels the pod asks for, with the value wanted where it is one.
+/// Labels the pods ask for, with the value wanted where it is one.
 fn asked(market: &Market<'_>) -> Vec<(String, String)> {
-    std::iter::once(market.pod).chain(market.daemons.iter().map(|daemon| &daemon.pod)).flat_map(asked_by).collect()
+    market.pods().chain(market.daemons.iter().map(|daemon| &daemon.pod)).flat_map(asked_by).collect()
 }
 
 fn asked_by(pod: &PodSpec) -> Vec<(String, String)> {
@@ -361,6 +403,6 @@ fn offering(
         extended: Vec::new(),
         overlay: None,
     };
-    shape.fill(&mut offering, &market.pod.gpu_resource);
+    shape.fill(&mut offering, market.pods().map(|pod| pod.gpu_resource.as_str()));
     offering
 }

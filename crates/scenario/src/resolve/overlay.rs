@@ -8,7 +8,7 @@ use serde::Deserialize;
 use units::UsdPerHour;
 
 use crate::error::ScenarioError;
-use crate::file::{ManagerFile, ScenarioSpec};
+use crate::file::{ManagerFile, ServiceView};
 use crate::manifest::{Document, Kind, Quantity, Requirement, read_loosely};
 
 use super::Context;
@@ -43,7 +43,7 @@ struct OverlaySpecFile {
 
 impl Context<'_> {
     /// The overlays of the folder, the one that counts first in front.
-    pub(super) fn overlays(&mut self, spec: &ScenarioSpec) -> Result<Vec<Overlay>, ScenarioError> {
+    pub(super) fn overlays(&mut self, spec: &ServiceView) -> Result<Vec<Overlay>, ScenarioError> {
         let documents: Vec<&Document> = self.of_kind(Kind::NodeOverlay).collect();
         let mut overlays = Vec::new();
         for document in documents {

@@ -6,7 +6,7 @@ use cluster::spec::{
 use units::SimDuration;
 
 use crate::error::ScenarioError;
-use crate::file::{HpaChoice, PolicyFile, PredictiveFile, Reference, ScenarioSpec};
+use crate::file::{HpaChoice, PolicyFile, PredictiveFile, Reference, ServiceView};
 use crate::manifest::{HpaFile, Kind, read};
 use crate::quantity::Time;
 
@@ -14,14 +14,12 @@ use super::Context;
 use super::keda::in_spec;
 
 impl Context<'_> {
+    /// The alternatives as they are about one service.
     pub(super) fn policies(
         &mut self,
-        spec: &ScenarioSpec,
+        spec: &ServiceView,
         service: &ServiceSpec,
     ) -> Result<Vec<PolicySpec>, ScenarioError> {
-        self.check_triggers(spec)?;
-        self.check_add_on(spec)?;
-        self.note_routes();
         let mut policies: Vec<PolicySpec> = Vec::new();
         for (index, file) in spec.policies.iter().enumerate() {
             let path = format!("spec.policies[{index}]");
@@ -38,7 +36,7 @@ impl Context<'_> {
         &mut self,
         file: &PolicyFile,
         path: &str,
-        spec: &ScenarioSpec,
+        spec: &ServiceView,
         service: &ServiceSpec,
     ) -> Result<PolicySpec, ScenarioError> {
         let sync_period = self.at_least(file.sync_period, SimDuration::from_secs(1), &format!("{path}.syncPeriod"))?;
@@ -68,7 +66,7 @@ impl Context<'_> {
             controllers.push(ControllerSpec::Static { replicas: fixed.replicas });
         }
         if let Some(choice) = &file.hpa {
-            let hpa = self.hpa(choice, (file.name.as_str(), format!("{path}.hpa").as_str()), spec, service)?;
+            let hpa = self.hpa(choice, (file.object(), format!("{path}.hpa").as_str()), spec, service)?;
             let manager = self.controller_manager(spec, sync_period)?;
             self.note_dropped(&hpa, &manager, spec);
             controllers.push(ControllerSpec::Hpa { spec: hpa, manager });
@@ -104,21 +102,21 @@ impl Context<'_> {
     fn hpa(
         &mut self,
         choice: &HpaChoice,
-        (policy, path): (&str, &str),
-        spec: &ScenarioSpec,
+        (called, path): (&str, &str),
+        spec: &ServiceView,
         service: &ServiceSpec,
     ) -> Result<policy::hpa::HpaSpec, ScenarioError> {
         let (hpa, document) = match choice {
             Reference::Inline(inline) => {
-                self.check_target(inline.scale_target_ref.as_ref(), &service.name, None, path)?;
-                let hpa = inline.resolve(policy);
+                self.check_target(inline.scale_target_ref.as_ref(), &service.workload, None, path)?;
+                let hpa = inline.resolve(called);
                 (hpa.map_err(|(below, reason)| self.inconsistent(&format!("{path}.{below}"), &reason))?, None)
             }
             Reference::Name(name) => {
                 let document = self.named(Kind::HorizontalPodAutoscaler, name, path)?;
                 let (file, ignored) = read::<HpaFile>(document)?;
                 self.note_ignored(document, &ignored);
-                self.check_target(file.spec.scale_target_ref.as_ref(), &service.name, Some(document), path)?;
+                self.check_target(file.spec.scale_target_ref.as_ref(), &service.workload, Some(document), path)?;
                 (file.spec.resolve(name).map_err(|(below, reason)| in_spec(document, &below, reason))?, Some(document))
             }
         };

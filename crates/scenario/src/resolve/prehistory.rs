@@ -26,13 +26,13 @@ const TRACE_REQUESTS: usize = 1_000;
 
 impl Context<'_> {
     /// The prehistory of an experiment that is resolved but for it.
-    #[allow(clippy::needless_pass_by_value, reason = "it is used up")]
     pub(super) fn prehistory(
         &mut self,
         run: &RunFile,
         spec: &mut SimulationSpec,
-        before: Option<Before>,
+        before: Vec<Option<Before>>,
     ) -> Result<(), ScenarioError> {
+        self.turn_to_all();
         let needed = needed(spec);
         let length = match (run.prehistory, needed) {
             (PrehistoryFile::None, _) | (PrehistoryFile::Auto, None) => return Ok(()),
@@ -53,10 +53,20 @@ impl Context<'_> {
                 needed.ranges
             ));
         }
-        let is_stated = before.as_ref().is_some_and(|before| before.is_stated);
-        let gaps = before.as_ref().and_then(|before| before.gaps.clone());
-        let service = &spec.services[0];
-        let head = Head::read(spec.end, service, run.seed);
+        let rehearsal = length.saturating_sub(needed.ranges).min(length);
+        spec.prehistory = PrehistorySpec { length, rehearsal };
+        for (number, before) in before.into_iter().enumerate() {
+            self.turn_to(number);
+            let service = &spec.services[number];
+            let head = Head::read(spec.end, service, service.seed(run.seed));
+            spec.services[number].earlier = self.earlier(head, before, length);
+            self.note_unserved(spec, number);
+        }
+        Ok(())
+    }
+
+    /// What one service is asked in a prehistory of this length.
+    fn earlier(&mut self, head: Head, before: Option<Before>, length: SimDuration) -> EarlierTraffic {
         let rate = match &before {
             Some(before) => curve(before, length),
             None => RateCurve::constant(head.rate, length),
@@ -70,11 +80,8 @@ impl Context<'_> {
         }
         let rate = (rate.peak() > 0.0).then(|| Arc::new(rate));
         let tokens = head.tokens.filter(|_| rate.is_some());
-        let rehearsal = length.saturating_sub(needed.ranges).min(length);
-        spec.prehistory = PrehistorySpec { length, rehearsal };
-        spec.services[0].earlier = EarlierTraffic { rate, is_rate_stated: is_stated, gaps, tokens };
-        self.note_unserved(spec, 0);
-        Ok(())
+        let is_rate_stated = before.as_ref().is_some_and(|before| before.is_stated);
+        EarlierTraffic { rate, is_rate_stated, gaps: before.and_then(|before| before.gaps), tokens }
     }
 
     /// Says where the replicas of the start could not have served what the traffic says.

@@ -11,7 +11,7 @@ use units::{SimDuration, SimTime, UsdPerHour};
 use cluster::spec::{Billing, CommitmentSpec, NodePoolSpec};
 
 use crate::error::ScenarioError;
-use crate::file::{CapacityType, CommitmentFile, EstimateSpot, PriceFile, ScenarioSpec};
+use crate::file::{CapacityType, CommitmentFile, EstimateSpot, PriceFile, ServiceView};
 use crate::quantity::Time;
 
 use super::spot_history::{PriceSteps, RecordedPrices};
@@ -61,7 +61,7 @@ pub struct Place<'a> {
 
 impl Context<'_> {
     /// The prices of a scenario, catalogs read.
-    pub(super) fn price_book(&mut self, spec: &ScenarioSpec, window: &RunWindow) -> Result<PriceBook, ScenarioError> {
+    pub(super) fn price_book(&mut self, spec: &ServiceView, window: &RunWindow) -> Result<PriceBook, ScenarioError> {
         let file = &spec.prices;
         let catalogs = file.catalog.iter().map(|name| self.catalog(name)).collect::<Result<Vec<_>, _>>()?;
         for (name, price) in &file.types {
@@ -118,7 +118,7 @@ impl Context<'_> {
     /// What is paid for whether it is used or not. A type it covers and no pool offers on demand is a slip: the money would buy nothing.
     pub(super) fn commitments(
         &self,
-        spec: &ScenarioSpec,
+        spec: &ServiceView,
         pools: &[NodePoolSpec],
     ) -> Result<Vec<CommitmentSpec>, ScenarioError> {
         let offerings = pools.iter().flat_map(|pool| &pool.offerings);

@@ -5,7 +5,7 @@ use exporters::Reader;
 use policy::keda::FeedSource;
 
 use crate::error::At;
-use crate::file::{Reference, ScenarioSpec};
+use crate::file::{Reference, ServiceView};
 use crate::manifest::{Document, Kind};
 use crate::tree::{Node, parse_path};
 
@@ -22,11 +22,13 @@ pub(super) struct AskedQuery {
     pub asker: String,
     /// What its reader can take.
     pub reader: Reader,
+    /// Whether it is put about the service's own pods, whatever its text.
+    pub is_of_own_pods: bool,
 }
 
 impl Context<'_> {
     /// The queries of the prometheus triggers of all policies.
-    pub(super) fn keda_queries(&self, spec: &ScenarioSpec, policies: &[PolicySpec]) -> Vec<AskedQuery> {
+    pub(super) fn keda_queries(&self, spec: &ServiceView, policies: &[PolicySpec]) -> Vec<AskedQuery> {
         let mut asked = Vec::new();
         for (index, policy) in policies.iter().enumerate() {
             for controller in &policy.services[0].controllers {
@@ -45,6 +47,7 @@ impl Context<'_> {
                         at: self.at("spec.metrics.triggers"),
                         asker: format!("{}: keda/s{number}", policy.name),
                         reader: Reader::Keda,
+                        is_of_own_pods: false,
                     }));
                     if trigger.kind != "prometheus" || !trigger.feeds.is_empty() {
                         continue;
@@ -60,6 +63,7 @@ impl Context<'_> {
                         at,
                         asker: format!("{}: keda/s{number}", policy.name),
                         reader: Reader::Keda,
+                        is_of_own_pods: false,
                     });
                 }
             }
@@ -68,7 +72,7 @@ impl Context<'_> {
     }
 
     fn scaled_object_document(&self, name: &str) -> Option<&Document> {
-        self.of_kind(Kind::ScaledObject).find(|document| document.name == name)
+        self.beside(Kind::ScaledObject, name)
     }
 }
 

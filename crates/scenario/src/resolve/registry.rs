@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cluster::spec::{PolicySpec, ServiceSpec};
 use exporters::catalogue::{self, Statement, program};
 use exporters::{
-    Bindings, Domain, Exporter, Facts, Finding, Label, Question, Registry, Severity, Target, TargetLife, Template,
-    Topic, Version, check,
+    Bindings, Domain, Exporter, Facts, Label, Registry, Target, TargetLife, Template, Verdict, Version, check,
 };
 use promql::labels::METRIC_NAME;
 use promql::rules::RuleGroup;
@@ -14,9 +13,7 @@ use promql::{Labels, Outline};
 use units::SimDuration;
 
 use crate::error::{Allowed, ScenarioError};
-use crate::file::{
-    CountFile, ExporterFile, MetricsFile, ModelFile, OnBadQueryFile, OnUnknownFile, RoleFile, ScenarioSpec,
-};
+use crate::file::{CountFile, ExporterFile, MetricsFile, ModelFile, RoleFile, ServiceView};
 
 use super::beside::count_at_application;
 use super::queries::AskedQuery;
@@ -33,6 +30,8 @@ pub(super) struct Shown {
     pub registry: Registry,
     /// Label sets of all series, for one pod.
     pub series: Vec<Labels>,
+    /// What comes of each query.
+    pub verdicts: Vec<Verdict>,
 }
 
 /// What is asked of the metrics, and what stands between them and those who ask.
@@ -50,9 +49,11 @@ pub(super) struct Demands<'a> {
     pub rules: &'a [RuleGroup],
 }
 
-/// What metrics there are in a scenario, and who reads them.
+/// What metrics there are of a service, and who reads them.
 #[derive(Clone, Debug)]
 pub struct MetricsView {
+    /// Name of the service.
+    pub service: String,
     /// Everything that is shown, and what is not.
     pub registry: Registry,
     /// Series that queries can reach.
@@ -73,18 +74,18 @@ pub struct MetricUse {
 }
 
 impl Context<'_> {
-    /// What is shown to these queries, which are all held against it.
+    /// What a service shows, with what comes of its own queries.
     pub(super) fn shown(
         &mut self,
-        spec: &ScenarioSpec,
+        spec: &ServiceView,
         service: &ServiceSpec,
         policies: &[PolicySpec],
         demands: &Demands<'_>,
     ) -> Result<Shown, ScenarioError> {
         let (file, asked) = (&spec.metrics, demands.queries);
         let made = self.workload.as_ref().map(|workload| std::slice::from_ref(&workload.deployment));
-        let server =
-            Server::of_documents(self.documents, &service.name).or_else(|| Server::of_documents(made?, &service.name));
+        let called = (service.workload.as_str(), service.namespace.as_str());
+        let server = Server::of_documents(self.documents, called).or_else(|| Server::of_documents(made?, called));
         let mut facts = self.facts(file, service, policies, server.as_ref())?;
         facts.stated.extend(super::usage::statements(spec.service.usage.as_ref()));
         let of_rules = demands.rules.iter().flat_map(RuleGroup::rules).map(|rule| rule.query().text());
@@ -96,30 +97,32 @@ impl Context<'_> {
         count_at_application(&beside, &mut facts);
         self.labels_of_pods(server.as_ref(), asked, &mut facts);
         let first = self.build(file, (&exporters, demands), &facts)?;
-        let (bindings, uses) = self.hold(file, asked, &first.registry)?;
-        self.note_idle_words(file, asked, policies);
+        let mut bindings = Bindings::default();
+        let verdicts = asked.iter().map(|query| check(query.question(file), &first.registry, &mut bindings)).collect();
         let shown = if bindings == Bindings::default() {
             first
         } else {
             facts.bound = bindings.values();
             self.build(file, (&exporters, demands), &facts)?
         };
-        self.metrics = Some(MetricsView { registry: shown.registry.clone(), uses });
-        Ok(shown)
+        Ok(Shown { verdicts, ..shown })
     }
 
     /// A word of `metrics.assumeAbsent` that nobody asks for is a slip.
-    fn note_idle_words(&mut self, file: &MetricsFile, asked: &[AskedQuery], policies: &[PolicySpec]) {
+    pub(super) fn note_idle_words<'q>(
+        &mut self,
+        file: &MetricsFile,
+        asked: impl Iterator<Item = &'q AskedQuery>,
+        policies: impl Iterator<Item = &'q PolicySpec>,
+    ) {
         use cluster::spec::ControllerSpec;
         use policy::hpa::MetricSpec;
-        let names = names_in(asked.iter().map(|query| query.text.as_str()));
-        let hpa_metrics =
-            policies.iter().flat_map(|policy| &policy.services[0].controllers).flat_map(
-                |controller| match controller {
-                    ControllerSpec::Hpa { spec, .. } => spec.metrics.as_slice(),
-                    _ => &[],
-                },
-            );
+        let names = names_in(asked.map(|query| query.text.as_str()));
+        let controllers = policies.flat_map(|policy| &policy.services[0].controllers);
+        let hpa_metrics = controllers.flat_map(|controller| match controller {
+            ControllerSpec::Hpa { spec, .. } => spec.metrics.as_slice(),
+            _ => &[],
+        });
         let of_autoscalers: BTreeSet<&str> = hpa_metrics
             .filter_map(|metric| match metric {
                 MetricSpec::Pods { name, .. } | MetricSpec::Object { name, .. } | MetricSpec::External { name, .. } => {
@@ -143,7 +146,7 @@ impl Context<'_> {
         policies: &[PolicySpec],
         server: Option<&Server>,
     ) -> Result<Facts, ScenarioError> {
-        let mut facts = Facts::new(&service.name, &service.namespace);
+        let mut facts = Facts::new(&service.workload, &service.namespace);
         service.pod.containers.first().map_or("main", |container| &container.name).clone_into(&mut facts.container);
         facts.image.clone_from(&service.pod.image);
         facts.gpus = service.pod.gpus;
@@ -189,14 +192,14 @@ impl Context<'_> {
         if file.ksm.labels {
             facts.stated.insert(Statement::ObjectLabels);
         }
-        facts.autoscaler = policies.iter().find_map(autoscaler).unwrap_or_else(|| service.name.clone());
+        facts.autoscaler = policies.iter().find_map(autoscaler).unwrap_or_else(|| service.workload.clone());
         Ok(facts)
     }
 
     /// The programs that show metrics: those listed, or those the image, the model and the queries name.
     fn exporters(
         &mut self,
-        spec: &ScenarioSpec,
+        spec: &ServiceView,
         server: Option<&Server>,
         names: &BTreeSet<String>,
         facts: &mut Facts,
@@ -207,7 +210,10 @@ impl Context<'_> {
             Server { image, ..Server::default() }.engines()
         });
         let mut exporters: Vec<Exporter> = match listed {
-            Some(listed) => listed.iter().copied().map(exporter).collect(),
+            Some(listed) => {
+                let listed = listed.iter().copied().map(exporter).collect();
+                if self.has_several() { own_engines(spec, listed, by_image.as_ref()) } else { listed }
+            }
             None => self.assumed(spec, by_image.as_ref(), names),
         };
         exporters.sort_unstable();
@@ -221,7 +227,7 @@ impl Context<'_> {
     #[allow(clippy::single_match_else, reason = "two cases of equal weight")]
     fn assumed(
         &mut self,
-        spec: &ScenarioSpec,
+        spec: &ServiceView,
         by_image: Option<&Vec<Exporter>>,
         names: &BTreeSet<String>,
     ) -> Vec<Exporter> {
@@ -326,84 +332,8 @@ impl Context<'_> {
         let scraped = examples::scraped(&targets, facts);
         let recorded = examples::recorded(demands.rules, &scraped);
         record(&mut registry, demands.rules, &recorded);
-        Ok(Shown { series: scraped.into_iter().chain(recorded).collect(), targets, registry })
-    }
-
-    /// Holds every query against what is shown.
-    fn hold(
-        &mut self,
-        file: &MetricsFile,
-        asked: &[AskedQuery],
-        registry: &Registry,
-    ) -> Result<(Bindings, Vec<MetricUse>), ScenarioError> {
-        let mut bindings = Bindings::default();
-        let mut uses = Vec::new();
-        for query in asked {
-            let question = Question {
-                text: &query.text,
-                reader: query.reader,
-                asker: &query.asker,
-                assumed_absent: &file.assume_absent,
-            };
-            let verdict = check(question, registry, &mut bindings);
-            for finding in verdict.findings {
-                self.judge(file, query, finding)?;
-            }
-            let (policy, asker) = query.asker.split_once(": ").unwrap_or(("", &query.asker));
-            uses.extend(verdict.reached.into_iter().map(|(exporter, name)| MetricUse {
-                exporter,
-                name,
-                policy: policy.to_owned(),
-                asker: asker.to_owned(),
-            }));
-        }
-        uses.sort();
-        uses.dedup();
-        Ok((bindings, uses))
-    }
-
-    /// Holds the queries by which an adapter answers against what is shown; they count as uses too.
-    pub(super) fn hold_answers(
-        &mut self,
-        file: &MetricsFile,
-        answered: &[AskedQuery],
-        registry: &Registry,
-    ) -> Result<(), ScenarioError> {
-        let (_, uses) = self.hold(file, answered, registry)?;
-        if let Some(view) = &mut self.metrics {
-            view.uses.extend(uses);
-        }
-        Ok(())
-    }
-
-    fn judge(&mut self, file: &MetricsFile, query: &AskedQuery, finding: Finding) -> Result<(), ScenarioError> {
-        let is_let_through = match finding.topic {
-            Topic::Query => file.on_bad_query == OnBadQueryFile::Fail,
-            _ => file.on_unknown == OnUnknownFile::Absent,
-        };
-        if finding.severity == Severity::Error && !is_let_through {
-            let reason = match query.text[..finding.offset].chars().count() {
-                0 => finding.text,
-                before => format!("{} (at character {} of the query)", finding.text, before + 1),
-            };
-            let mut help = finding.help;
-            if matches!(finding.topic, Topic::Missing | Topic::Label) {
-                help.extend(self.scrape_configs()?.first().map(|found| {
-                    format!(
-                        "scrape configurations are not read ({found}): metrics.targets states the labels that they give"
-                    )
-                }));
-            }
-            return Err(ScenarioError::Query { at: query.at.clone(), reason, help });
-        }
-        let outcome = match (finding.severity, finding.topic) {
-            (Severity::Error, Topic::Query) => "; the trigger fails at every poll (metrics.onBadQuery: fail)",
-            (Severity::Error, _) => "; it is read as empty (metrics.onUnknown: absent)",
-            _ => "",
-        };
-        let help: String = finding.help.iter().map(|help| format!("; {help}")).collect();
-        self.note_once(format!("{}: {}: {}{outcome}{help}", query.at.place, query.asker, finding.text));
-        Ok(())
+        let series = scraped.into_iter().chain(recorded).collect();
+        Ok(Shown { series, targets, registry, verdicts: Vec::new() })
     }
 
     /// A note that is not there yet.
@@ -456,7 +386,16 @@ pub(super) fn is_of(exporter: Exporter, name: &str) -> bool {
     catalogue::metrics(exporter).iter().any(|metric| metric.series_names().iter().any(|series| series == name))
 }
 
-fn default_engine(spec: &ScenarioSpec) -> Exporter {
+/// What of a list for all services one of them runs: of the servers that which its image tells, or its model suggests.
+fn own_engines(spec: &ServiceView, listed: Vec<Exporter>, by_image: Option<&Vec<Exporter>>) -> Vec<Exporter> {
+    let own = by_image.cloned().unwrap_or_else(|| vec![default_engine(spec)]);
+    if !listed.iter().any(|exporter| own.contains(exporter)) {
+        return listed;
+    }
+    listed.into_iter().filter(|exporter| !program(*exporter).is_engine || own.contains(exporter)).collect()
+}
+
+fn default_engine(spec: &ServiceView) -> Exporter {
     match spec.service.model {
         ModelFile::ContinuousBatching(_) => Exporter::Vllm,
         _ => Exporter::Triton,

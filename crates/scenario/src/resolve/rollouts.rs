@@ -4,7 +4,7 @@ use cluster::spec::{CanaryStep, Leeway, Portion, ReplicaOrder, RolloutSpec, Roll
 use units::{SimDuration, SimTime};
 
 use crate::error::ScenarioError;
-use crate::file::{PortionFile, RolloutFile, ScenarioSpec, StepFile, StrategyFields, StrategyKind, VersionFile};
+use crate::file::{PortionFile, RolloutFile, ServiceView, StepFile, StrategyFields, StrategyKind, VersionFile};
 use crate::quantity::Time;
 
 use super::Context;
@@ -14,7 +14,7 @@ impl Context<'_> {
     /// The new versions of the run, in order of time.
     pub(super) fn rollouts(
         &mut self,
-        spec: &ScenarioSpec,
+        spec: &ServiceView,
         service: &ServiceSpec,
     ) -> Result<Vec<RolloutSpec>, ScenarioError> {
         let defaults = UpdateDefaults::of(self.workload.as_ref());
@@ -27,7 +27,7 @@ impl Context<'_> {
             ));
         }
         if has_pool && service.order != ReplicaOrder::Parallel {
-            let name = &service.name;
+            let name = &service.workload;
             self.note(format!(
                 "{name}: in policies with a warm pool its replicas come and go all at once, as those of a Deployment"
             ));
@@ -35,9 +35,14 @@ impl Context<'_> {
         let mut rollouts = Vec::new();
         for (index, file) in spec.rollouts.iter().enumerate() {
             let path = format!("spec.rollouts[{index}]");
-            if file.service.as_ref().is_some_and(|name| *name != service.name) {
+            if file.service.as_ref().is_some_and(|name| *name != service.workload) {
                 let found = file.service.as_deref().unwrap_or_default();
-                return Err(self.unknown_name(&format!("{path}.service"), "workload", found, [service.name.as_str()]));
+                return Err(self.unknown_name(
+                    &format!("{path}.service"),
+                    "workload",
+                    found,
+                    [service.workload.as_str()],
+                ));
             }
             if file.at.duration() >= spec.run.duration.duration() {
                 return Err(self.inconsistent(&format!("{path}.at"), "must be before the end of the run"));

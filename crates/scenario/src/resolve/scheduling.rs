@@ -15,6 +15,7 @@ use crate::tree::Node;
 
 use super::Context;
 use super::karpenter_pool::LeftOut;
+use super::offerings::Asker;
 
 const DO_NOT_DISRUPT: &str = "karpenter.sh/do-not-disrupt";
 const SAFE_TO_EVICT: &str = "cluster-autoscaler.kubernetes.io/safe-to-evict";
@@ -242,10 +243,10 @@ impl Context<'_> {
     pub(super) fn check_fit(
         &mut self,
         pools: &[NodePoolSpec],
-        left_out: Vec<LeftOut>,
-        pod: &PodSpec,
+        left_out: &[LeftOut],
+        asker: &Asker<'_>,
     ) -> Result<(), ScenarioError> {
-        let mut misfits = Vec::new();
+        let (pod, mut misfits) = (asker.pod, Vec::new());
         self.note_unknown_labels(pools, pod);
         self.note_undeclared(pools, pod);
         self.note_preferences(pools, pod);
@@ -258,7 +259,7 @@ impl Context<'_> {
             }
         }
         if misfits.len() == pools.len() {
-            return Err(self.nothing_fits(&misfits, left_out));
+            return Err(self.nothing_fits(asker, &misfits, left_out));
         }
         self.notes.extend(misfits);
         self.notes.extend(left_out.iter().map(LeftOut::text));

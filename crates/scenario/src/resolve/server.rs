@@ -24,10 +24,10 @@ pub(super) struct Server {
 
 impl Server {
     /// Of the document that describes the pods of `workload`, if there is one.
-    pub fn of_documents(documents: &[Document], workload: &str) -> Option<Self> {
+    pub fn of_documents(documents: &[Document], (workload, namespace): (&str, &str)) -> Option<Self> {
         let others = [Kind::Scenario, Kind::HorizontalPodAutoscaler, Kind::ScaledObject, Kind::PodDisruptionBudget];
-        let mut candidates =
-            documents.iter().filter(|document| document.name == workload && !others.contains(&document.kind));
+        let is_it = |document: &&Document| document.name == workload && document.is_beside(Some(namespace));
+        let mut candidates = documents.iter().filter(is_it).filter(|document| !others.contains(&document.kind));
         candidates.find_map(|document| {
             let template = document.node.at(&["spec", "template"])?;
             let containers = template.at(&["spec", "containers"])?.items();

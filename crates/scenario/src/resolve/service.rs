@@ -12,12 +12,14 @@ use workload::Distribution as Drawn;
 use crate::error::ScenarioError;
 use crate::file::{
     BatchLatencyFile, BatchPoint, ContinuousBatchingFile, Distribution, DistributionChoice, DynamicBatchingFile,
-    KillFile, ModelFile, NoReplicaFile, PodFile, RoutingFile, ScenarioSpec, ServiceFile, SpreadFile, TextOr,
+    KillFile, ModelFile, NoReplicaFile, PodFile, RoutingFile, ServiceFile, ServiceView, SpreadFile, TextOr,
 };
 use crate::manifest::Quantity;
 use crate::quantity::{Count, Time};
+use crate::tree::parse_path;
 
 use super::Context;
+use super::several::salt;
 use super::updates::UpdateDefaults;
 
 /// Amounts that distributions can be made of, as plain numbers.
@@ -40,12 +42,15 @@ impl Plain for Count {
 
 impl Context<'_> {
     /// `service`, with the workload it names.
-    pub(super) fn service(&mut self, spec: &ScenarioSpec) -> Result<ServiceSpec, ScenarioError> {
+    pub(super) fn service(&mut self, spec: &ServiceView) -> Result<ServiceSpec, ScenarioError> {
         let file = &spec.service;
         let endpoint_delay = file.endpoint_delay.duration();
-        self.workload = self.choose_workload(file)?;
+        self.workload = self.choose_workload(file, spec.name.as_deref())?;
         let (name, namespace, replicas, pod) = match (&file.pod, self.workload.clone()) {
-            (Some(pod), None) => (pod.name.clone(), pod.namespace.clone(), 1, self.written_pod(pod, endpoint_delay)?),
+            (Some(pod), None) => {
+                let pod = self.own_pod(pod, spec);
+                (pod.name.clone(), pod.namespace.clone(), 1, self.written_pod(&pod, endpoint_delay)?)
+            }
             (_, Some(workload)) => {
                 let (pod, replicas) = self.workload_pod(&workload, endpoint_delay, &spec.nodes.manager)?;
                 let namespace = self.namespace_of(&workload.document).unwrap_or("default").to_owned();
@@ -64,7 +69,9 @@ impl Context<'_> {
         }
         let model = self.model(&file.model)?;
         let service = ServiceSpec {
-            name,
+            salt: spec.name.as_deref().map_or(0, salt),
+            name: spec.name.clone().unwrap_or_else(|| name.clone()),
+            workload: name,
             namespace,
             routing: routing(file.routing),
             no_replica: match file.while_no_replica {
@@ -86,6 +93,21 @@ impl Context<'_> {
         };
         self.note_lost_at_stop(&service, stop_source.as_deref());
         Ok(service)
+    }
+
+    /// A pod as it is written. Where no name is, that of one service of several is called as that, and where no image is, it is another than
+    /// that of the others.
+    fn own_pod(&self, pod: &PodFile, spec: &ServiceView) -> PodFile {
+        let mut pod = pod.clone();
+        let Some(service) = &spec.name else { return pod };
+        let path = parse_path(&self.place_of("spec.service.pod")).expect("paths in this crate are well-formed");
+        if self.scenario.deepest(&path).get("name").is_none() {
+            pod.name.clone_from(service);
+        }
+        if self.has_several() && pod.image.is_empty() {
+            pod.image = format!("unnamed:{:x}", salt(service));
+        }
+        pod
     }
 
     fn retries(&self, file: &ServiceFile) -> Result<Option<RetrySpec>, ScenarioError> {

@@ -64,9 +64,10 @@ impl Shape {
         })
     }
 
-    /// Puts the shape into an offering, for pods that ask for `resource`.
-    pub fn fill(&self, offering: &mut InstanceOffering, resource: &str) {
-        let (name, units, slice) = self.advertised(resource);
+    /// Puts the shape into an offering, for pods that ask for one of `resources`.
+    pub fn fill<'r>(&self, offering: &mut InstanceOffering, mut resources: impl Iterator<Item = &'r str>) {
+        let asked = resources.find(|resource| self.sliced.iter().any(|(name, _)| name == resource));
+        let (name, units, slice) = self.advertised(asked.unwrap_or_default());
         offering.gpus = units;
         offering.slice = slice;
         name.clone_into(&mut offering.gpu_resource);

@@ -7,7 +7,7 @@ use units::SimDuration;
 use workload::{Distribution, RateCurve, RateLog, Traffic};
 
 use crate::error::ScenarioError;
-use crate::file::{GeneratorFile, ModelFile, PartFile, ProcessFile, RateTerm, ScenarioSpec, TraceFile, TrafficFile};
+use crate::file::{GeneratorFile, ModelFile, PartFile, ProcessFile, RateTerm, ServiceView, TraceFile, TrafficFile};
 use crate::quantity::{Share, Time};
 use crate::trace::{FileTrace, Window};
 
@@ -52,7 +52,7 @@ pub(super) struct Before {
 
 impl Context<'_> {
     /// Arrivals of the run and the rates before it.
-    pub(super) fn traffic(&mut self, spec: &ScenarioSpec, start: &ZonedDateTime) -> Result<Arrivals, ScenarioError> {
+    pub(super) fn traffic(&mut self, spec: &ServiceView, start: &ZonedDateTime) -> Result<Arrivals, ScenarioError> {
         let file = &spec.traffic;
         let midnight = start.time().duration_since(jiff::civil::Time::midnight());
         let weekday = start.weekday().to_monday_zero_offset();
@@ -81,7 +81,7 @@ impl Context<'_> {
     /// The requests of all parts. Its rate is known if that of every part is.
     fn sum(
         &self,
-        spec: &ScenarioSpec,
+        spec: &ServiceView,
         parts: &[PartFile],
         calendar: Calendar,
     ) -> Result<(Traffic, Option<Known>), ScenarioError> {
@@ -115,7 +115,7 @@ impl Context<'_> {
     }
 
     /// Tokens for a source that has none and is added to one that has: those of the service.
-    fn with_tokens(&self, spec: &ScenarioSpec, source: Traffic) -> Result<Traffic, ScenarioError> {
+    fn with_tokens(&self, spec: &ServiceView, source: Traffic) -> Result<Traffic, ScenarioError> {
         if source.has_tokens() {
             return Ok(source);
         }
@@ -134,7 +134,7 @@ impl Context<'_> {
     /// A trace or a generator, times its factor and that of the whole, with its rate if that is known.
     fn source(
         &self,
-        spec: &ScenarioSpec,
+        spec: &ServiceView,
         part: &PartFile,
         path: &str,
         calendar: Calendar,
@@ -196,7 +196,7 @@ impl Context<'_> {
 
     fn generated(
         &self,
-        spec: &ScenarioSpec,
+        spec: &ServiceView,
         (part, generator): (&PartFile, &GeneratorFile),
         factors: &[Rate],
         (path, calendar): (&str, Calendar),
@@ -234,7 +234,7 @@ impl Context<'_> {
         &self,
         rate: &Rate,
         step: SimDuration,
-        spec: &ScenarioSpec,
+        spec: &ServiceView,
         path: &str,
     ) -> Result<Arc<RateCurve>, ScenarioError> {
         let length = spec.run.duration.duration();

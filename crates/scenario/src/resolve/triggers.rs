@@ -5,7 +5,7 @@ use policy::{Signal, keda};
 use units::SimDuration;
 
 use crate::error::{Allowed, ScenarioError};
-use crate::file::{ScenarioSpec, TriggerFile};
+use crate::file::{ServiceView, TriggerFile};
 use crate::manifest::{Document, HttpScaledObjectFile, InterceptorRouteFile, Kind, read};
 use crate::quantity::Time;
 use crate::tree::Node;
@@ -20,14 +20,14 @@ fn place(key: &str, field: &str) -> String {
 
 impl Context<'_> {
     /// Every entry of `metrics.triggers` names a trigger there is and a source that can feed it.
-    pub(super) fn check_triggers(&self, spec: &ScenarioSpec) -> Result<(), ScenarioError> {
-        for (key, file) in &spec.metrics.triggers {
+    pub(super) fn check_triggers(&self, views: &[ServiceView]) -> Result<(), ScenarioError> {
+        for (key, file) in &views[0].metrics.triggers {
             let at = place(key, "");
             let Some((object, trigger)) = key.split_once('/') else {
                 let reason = "the key is SCALEDOBJECT/TRIGGER, the trigger by its name, its index or `*`";
                 return Err(self.inconsistent(&at, reason));
             };
-            let objects = self.scaled_objects(spec);
+            let objects = self.scaled_objects(views);
             let Some((_, triggers)) = objects.iter().find(|(name, _)| name == object) else {
                 let names = objects.iter().map(|(name, _)| name.as_str());
                 return Err(self.unknown_name(&at, "ScaledObject", object, names));
@@ -46,7 +46,7 @@ impl Context<'_> {
     }
 
     /// Names of all ScaledObjects, those written in place and those the HTTP add-on makes included, with the names of their triggers.
-    fn scaled_objects(&self, spec: &ScenarioSpec) -> Vec<(String, Vec<Option<String>>)> {
+    fn scaled_objects(&self, views: &[ServiceView]) -> Vec<(String, Vec<Option<String>>)> {
         let text = |node: &Node, key: &str| node.get(key).and_then(Node::text).map(str::to_owned);
         let triggers = |node: Option<&Node>| {
             let items = node.and_then(|node| node.get("triggers")).map(Node::items).unwrap_or_default();
@@ -60,10 +60,17 @@ impl Context<'_> {
             objects.push((document.name.clone(), vec![None]));
         }
         let policies = self.scenario.at(&["spec", "policies"]).map(Node::items).unwrap_or_default();
-        for (node, file) in policies.iter().zip(&spec.policies) {
-            if let Some(inline) = node.get("keda").filter(|keda| keda.get("triggers").is_some()) {
-                let name = file.metadata.as_ref().map_or(&file.name, |metadata| &metadata.name);
-                objects.push((name.clone(), triggers(Some(inline))));
+        for spec in views {
+            for (node, file) in policies.iter().zip(&spec.policies) {
+                let own = match &spec.name {
+                    Some(service) => node.at(&["services", service]),
+                    None => Some(node),
+                };
+                let inline = own.and_then(|node| node.get("keda"));
+                if let Some(inline) = inline.filter(|keda| keda.get("triggers").is_some()) {
+                    let name = file.metadata.as_ref().map_or(file.object(), |metadata| &metadata.name);
+                    objects.push((name.to_owned(), triggers(Some(inline))));
+                }
             }
         }
         objects
@@ -114,7 +121,7 @@ impl Context<'_> {
     }
 
     /// Gives every trigger of `object` what feeds it, as far as scenario and folder say.
-    pub(super) fn feed_triggers(&self, object: &mut ScaledObject, spec: &ScenarioSpec) -> Result<(), ScenarioError> {
+    pub(super) fn feed_triggers(&self, object: &mut ScaledObject, spec: &ServiceView) -> Result<(), ScenarioError> {
         let name = object.name.clone();
         for (index, trigger) in object.triggers.iter_mut().enumerate() {
             let own = trigger.name.clone().unwrap_or_default();
@@ -184,11 +191,12 @@ impl Context<'_> {
 
     /// Whether a label selector (`app=web,tier!=db`) meets the pods of some template in the folder; set expressions meet none.
     fn selects_our_pods(&self, selector: &str) -> bool {
-        let labels: Vec<&Node> = self
-            .documents
-            .iter()
-            .filter_map(|document| document.node.at(&["spec", "template", "metadata", "labels"]))
-            .collect();
+        let own = self.workload.iter().map(|workload| &workload.deployment.node);
+        let all = self.documents.iter().map(|document| &document.node);
+        // What stands for the count is that of the service's own pods.
+        let nodes: Vec<&Node> = if self.has_several() { own.collect() } else { all.collect() };
+        let labels: Vec<&Node> =
+            nodes.into_iter().filter_map(|node| node.at(&["spec", "template", "metadata", "labels"])).collect();
         let meets = |labels: &Node, requirement: &str| {
             let value = |key: &str| labels.get(key.trim()).and_then(Node::text);
             if let Some((key, wanted)) = requirement.split_once("!=") {

@@ -12,7 +12,7 @@ use units::{Bytes, Millicores, SimDuration, SimTime};
 
 use crate::error::{Allowed, At, ScenarioError};
 use crate::file::{
-    AmountOr, CpuFile, HpaChoice, KedaChoice, MemoryFile, OutageFile, OutagePartFile, Reference, ScenarioSpec,
+    AmountOr, CpuFile, HpaChoice, KedaChoice, MemoryFile, OutageFile, OutagePartFile, Reference, ServiceView,
     UsageChoice, UsageFile,
 };
 use crate::manifest::Kind;
@@ -41,7 +41,7 @@ impl Context<'_> {
     /// What replicas use; every CPU and memory metric of the policies needs it.
     pub(super) fn usage(
         &mut self,
-        spec: &ScenarioSpec,
+        spec: &ServiceView,
         service: &ServiceSpec,
         policies: &[PolicySpec],
     ) -> Result<UsageSpec, ScenarioError> {
@@ -114,7 +114,7 @@ impl Context<'_> {
     /// Every metric of CPU or memory that a policy asks for needs a value, unless the controller fails before it asks.
     fn judge_resource_metrics(
         &mut self,
-        spec: &ScenarioSpec,
+        spec: &ServiceView,
         service: &ServiceSpec,
         policies: &[PolicySpec],
     ) -> Result<(), ScenarioError> {
@@ -140,10 +140,10 @@ impl Context<'_> {
 
     /// Where a metric is asked for.
     #[allow(clippy::unnecessary_box_returns, reason = "errors hold it boxed, to stay small")]
-    fn asked_at(&self, spec: &ScenarioSpec, policy: usize, asked: &Asked) -> Box<At> {
+    fn asked_at(&self, spec: &ServiceView, policy: usize, asked: &Asked) -> Box<At> {
         let file = &spec.policies[policy];
         let in_document = |kind: Kind, name: &str| {
-            let document = self.of_kind(kind).find(|document| document.name == name)?;
+            let document = self.beside(kind, name)?;
             let path = format!("spec.{}", asked.path);
             let segments = parse_path(&path).ok()?;
             Some(Box::new(At { place: document.node.deepest(&segments).place.clone(), path }))

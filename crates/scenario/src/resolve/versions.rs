@@ -6,7 +6,7 @@ use policy::keda::Release;
 use units::SimDuration;
 
 use crate::error::ScenarioError;
-use crate::file::ScenarioSpec;
+use crate::file::ServiceView;
 
 use super::Context;
 
@@ -22,7 +22,7 @@ impl Context<'_> {
     /// kube-controller-manager as `kubernetes` says; `sync_period` is its flag.
     pub(super) fn controller_manager(
         &self,
-        spec: &ScenarioSpec,
+        spec: &ServiceView,
         sync_period: SimDuration,
     ) -> Result<ControllerManager, ScenarioError> {
         let (_, minor) = self.kubernetes(spec)?;
@@ -55,7 +55,7 @@ impl Context<'_> {
         })
     }
 
-    fn kubernetes(&self, spec: &ScenarioSpec) -> Result<(u32, u32), ScenarioError> {
+    fn kubernetes(&self, spec: &ServiceView) -> Result<(u32, u32), ScenarioError> {
         let text = spec.kubernetes.version.strip_prefix('v').unwrap_or(&spec.kubernetes.version);
         let mut parts = text.split('.').map(str::parse::<u32>);
         match (parts.next(), parts.next()) {
@@ -70,7 +70,7 @@ impl Context<'_> {
         }
     }
 
-    pub(super) fn keda_release(&self, spec: &ScenarioSpec) -> Result<Release, ScenarioError> {
+    pub(super) fn keda_release(&self, spec: &ServiceView) -> Result<Release, ScenarioError> {
         let found = Release::parse(&spec.keda.version);
         let known = Release::new(2, 0, 0)..=Release::default();
         found.filter(|release| known.contains(release)).ok_or_else(|| ScenarioError::WrongValue {
@@ -81,7 +81,7 @@ impl Context<'_> {
     }
 
     /// The add-on's release; only its format can be wrong so far.
-    pub(super) fn check_add_on(&self, spec: &ScenarioSpec) -> Result<(), ScenarioError> {
+    pub(super) fn check_add_on(&self, spec: &ServiceView) -> Result<(), ScenarioError> {
         let found = Release::parse(&spec.http_add_on.version);
         let known = Release::new(0, 1, 0)..=Release::new(0, 16, u32::MAX);
         found.filter(|release| known.contains(release)).map(|_| ()).ok_or_else(|| ScenarioError::WrongValue {
@@ -92,7 +92,7 @@ impl Context<'_> {
     }
 
     /// Whether the API server of this release takes `hpa`; what is wrong with it otherwise.
-    pub(super) fn admits(&self, hpa: &HpaSpec, spec: &ScenarioSpec) -> Result<Option<String>, ScenarioError> {
+    pub(super) fn admits(&self, hpa: &HpaSpec, spec: &ServiceView) -> Result<Option<String>, ScenarioError> {
         let (major, minor) = self.kubernetes(spec)?;
         let gate = spec.kubernetes.feature_gates.get("HPAScaleToZero").copied().unwrap_or(minor >= 37);
         if hpa.replicas_min > 0 {
@@ -113,7 +113,7 @@ impl Context<'_> {
     }
 
     /// Notes fields that the API server of this release drops.
-    pub(super) fn note_dropped(&mut self, hpa: &HpaSpec, manager: &ControllerManager, spec: &ScenarioSpec) {
+    pub(super) fn note_dropped(&mut self, hpa: &HpaSpec, manager: &ControllerManager, spec: &ServiceView) {
         let mut sides = hpa.behavior.iter().flat_map(|behavior| [&behavior.scale_up, &behavior.scale_down]).flatten();
         let has_tolerance = sides.any(|rules| rules.tolerance.is_some());
         if has_tolerance && !manager.has_configurable_tolerance {

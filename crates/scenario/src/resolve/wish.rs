@@ -12,6 +12,7 @@ use crate::file::CapacityType;
 use crate::manifest::{KarpenterPool, Operator, Requirement};
 
 use super::cloud::Cloud;
+use super::offerings::Asker;
 use super::requirement::ValueSet;
 
 /// Purchase options and their names in `karpenter.sh/capacity-type`.
@@ -80,7 +81,7 @@ struct KeyRule {
 
 /// Machines that `pool` may launch, of those there are.
 #[allow(clippy::needless_pass_by_value, reason = "the universe is used up")]
-pub fn wish(pool: &KarpenterPool, cloud: &Cloud, universe: Vec<Machine>, pod: &PodSpec) -> Result<Wish, Unmet> {
+pub fn wish(pool: &KarpenterPool, cloud: &Cloud, universe: Vec<Machine>, askers: &[Asker<'_>]) -> Result<Wish, Unmet> {
     let mut wish = Wish {
         machines: Vec::new(),
         named: Vec::new(),
@@ -103,7 +104,7 @@ pub fn wish(pool: &KarpenterPool, cloud: &Cloud, universe: Vec<Machine>, pod: &P
             continue;
         }
         if !is_machine_label(&rule.key, cloud)? {
-            wish.label(&rule, pod);
+            wish.label(&rule, askers);
             continue;
         }
         wish.remember(&rule, cloud, &universe);
@@ -115,6 +116,14 @@ pub fn wish(pool: &KarpenterPool, cloud: &Cloud, universe: Vec<Machine>, pod: &P
     }
     wish.machines = left;
     Ok(wish)
+}
+
+/// Values that a pod requires of a label.
+fn asked_values<'p>(pod: &'p PodSpec, key: &'p str) -> impl Iterator<Item = &'p String> {
+    let selected = pod.node_selector.iter().filter(move |(own, _)| own == key).map(|(_, value)| value);
+    let terms = pod.scheduling.node_terms.iter().flat_map(|term| &term.labels);
+    let required = terms.filter(move |asked| asked.key == key && asked.operator == LabelOperator::In);
+    selected.chain(required.flat_map(|asked| &asked.values))
 }
 
 impl Wish {
@@ -157,14 +166,22 @@ impl Wish {
     }
 
     /// A requirement on a key of the user's own becomes a label of the pool's nodes: what the pod wants, else the first value.
-    fn label(&mut self, rule: &KeyRule, pod: &PodSpec) {
-        let selected = pod.node_selector.iter().filter(|(key, _)| *key == rule.key).map(|(_, value)| value);
-        let terms = pod.scheduling.node_terms.iter().flat_map(|term| &term.labels);
-        let required = terms
-            .filter(|asked| asked.key == rule.key && asked.operator == LabelOperator::In)
-            .flat_map(|asked| &asked.values);
+    fn label(&mut self, rule: &KeyRule, askers: &[Asker<'_>]) {
+        let mut wanted: Vec<(&str, &String)> = Vec::new();
+        for asker in askers {
+            let mut asked = asked_values(asker.pod, &rule.key);
+            wanted.extend(asked.find(|value| rule.set.admits(value)).map(|value| (asker.name, value)));
+        }
+        if let Some((other, value)) = wanted.iter().find(|(_, value)| *value != wanted[0].1) {
+            let (first, chosen) = wanted[0];
+            self.notes.push(format!(
+                "`{}`: its nodes are taken to have `{chosen}`, which `{first}` asks for, and not `{value}`, which `{other}` does: a pool has \
+                 nodes of one value here",
+                rule.text
+            ));
+        }
         let first = || rule.set.listed().and_then(|values| values.iter().next());
-        if let Some(value) = selected.chain(required).find(|value| rule.set.admits(value)).or_else(first) {
+        if let Some(value) = wanted.first().map(|(_, value)| *value).or_else(first) {
             self.labels.insert(rule.key.clone(), value.clone());
         }
     }

@@ -11,8 +11,12 @@ use crate::manifest::{DeploymentFile, Document, Kind, read};
 use super::Context;
 
 impl Context<'_> {
-    /// The workload of the service: the one named, the only one, or the only one with an accelerator.
-    pub(super) fn choose_workload(&mut self, file: &ServiceFile) -> Result<Option<Workload>, ScenarioError> {
+    /// The workload of the service: the one named, the one of its own name, the only one, or the only one with an accelerator.
+    pub(super) fn choose_workload(
+        &mut self,
+        file: &ServiceFile,
+        service: Option<&str>,
+    ) -> Result<Option<Workload>, ScenarioError> {
         let documents: Vec<&Document> = workload::documents(self.documents).collect();
         let of = |document: &Document, folder: &[Document]| Workload::of(document, folder);
         let chosen = match (&file.workload, &file.deployment) {
@@ -26,13 +30,17 @@ impl Context<'_> {
                 Some(self.named_workload(&documents, &full, "spec.service.deployment")?)
             }
             (None, None) if file.pod.is_some() => None,
-            (None, None) => self.only_workload(&documents)?,
+            (None, None) => match self.namesake(&documents, service) {
+                Some(found) => Some(found),
+                None => self.only_workload(&documents)?,
+            },
         };
         if let (Some(_), Some(chosen)) = (&file.pod, chosen) {
             let reason = format!("there is {} too; leave one of them out", chosen.title());
             return Err(self.inconsistent("spec.service.pod", &reason));
         }
-        if file.pod.is_some() {
+        // Beside others, workloads with accelerators may be theirs.
+        if file.pod.is_some() && !self.has_several() {
             let with_gpus = |document: &&Document| template_asks(document, self.documents);
             if let Some(other) = documents.into_iter().find(with_gpus) {
                 let reason = format!(
@@ -43,6 +51,17 @@ impl Context<'_> {
             }
         }
         chosen.map_or(Ok(None), |document| of(document, self.documents))
+    }
+
+    /// The workload that is called as the service.
+    fn namesake<'d>(&self, documents: &[&'d Document], service: Option<&str>) -> Option<&'d Document> {
+        let service = service?;
+        let of_name: Vec<&Document> =
+            documents.iter().copied().filter(|one| is_called(one, service, self.namespace_of(one))).collect();
+        match of_name[..] {
+            [only] => Some(only),
+            _ => None,
+        }
     }
 
     fn only_workload<'d>(&mut self, documents: &[&'d Document]) -> Result<Option<&'d Document>, ScenarioError> {

@@ -12,6 +12,7 @@ mod overrides;
 mod pipes;
 mod rollouts;
 mod scheduling;
+mod services;
 mod shipped;
 mod support;
 mod traces;

@@ -73,7 +73,9 @@ pub(super) fn panels(
     upper.x_axis(drawing, &ticks, false);
     upper.y_axis(drawing, 5, |share, text| if is_nines { text } else { format!("{} %", tick(share * 100.0)) });
     upper.heading(drawing, "requests that met the SLO");
-    upper.level(drawing, report.objective, &format!("objective {}", objective(report.objective)), Color::Ink);
+    if let Some(share) = report.objective {
+        upper.level(drawing, share, &format!("objective {}", objective(share)), Color::Ink);
+    }
     lower.x_axis(drawing, &ticks, true);
     lower.y_axis(drawing, 5, |_, text| format!("${text}"));
     lower.heading(drawing, "cost of a run in dollars");

@@ -23,9 +23,11 @@ struct Map<'a> {
 /// One policy: attainment to the left, cost to the right. Cells that miss the objective are red on the left and struck through on the right.
 pub(super) fn heat_map(report: &SweepReport<'_>, policy: usize, axes: [&Axis; 2]) -> Drawing {
     let title = format!("{}: {} over {} and {}", report.name, report.policies[policy], axes[0].name, axes[1].name);
+    let judged = report.objective.map(|share| format!("; red misses the objective of {}", objective(share)));
+    let judged = judged.unwrap_or_default();
     let subtitle = match report.replications {
-        0 | 1 => format!("1 replication a point; red misses the objective of {}", objective(report.objective)),
-        many => format!("means of {many} replications; red misses the objective of {}", objective(report.objective)),
+        0 | 1 => format!("1 replication a point{judged}"),
+        many => format!("means of {many} replications{judged}"),
     };
     let mut drawing = page(&title, &subtitle);
     let points: Vec<&SweepPoint> =
@@ -38,15 +40,18 @@ pub(super) fn heat_map(report: &SweepReport<'_>, policy: usize, axes: [&Axis; 2]
     let cost = Map { left: middle + 24.0, right: f64::from(WIDTH) - 40.0, axes };
     share.heading(&mut drawing, "requests that met the SLO");
     cost.heading(&mut drawing, "cost of a run");
-    let lowest = points.iter().map(|point| point.slo_attainment.mean).fold(report.objective, f64::min);
+    let lowest = points.iter().map(|point| point.slo_attainment.mean).fold(1.0, f64::min);
+    // Without an objective nothing misses it, and colors span what there is.
+    let reached = report.objective.unwrap_or(lowest);
+    let lowest = lowest.min(reached);
     let (cheapest, dearest) = extent(points.iter().map(|point| point.cost_usd.mean)).unwrap_or((0.0, 1.0));
     for point in &points {
         let attainment = point.slo_attainment.mean;
-        let misses = attainment < report.objective;
+        let misses = attainment < reached;
         let color = if misses {
-            mixed(&MISSED, (report.objective - attainment) / (report.objective - lowest).max(1e-9))
+            mixed(&MISSED, (reached - attainment) / (reached - lowest).max(1e-9))
         } else {
-            mixed(&RAMP, 0.15 + 0.6 * (attainment - report.objective) / (1.0 - report.objective).max(1e-9))
+            mixed(&RAMP, 0.15 + 0.6 * (attainment - reached) / (1.0 - reached).max(1e-9))
         };
         share.cell(&mut drawing, point, (color, &percent(attainment)));
         let position = (point.cost_usd.mean - cheapest) / (dearest - cheapest).max(1e-9);

@@ -51,8 +51,8 @@ pub struct SweepReport<'a> {
     pub points: &'a [SweepPoint],
     /// Replications behind each point.
     pub replications: usize,
-    /// SLO objective, 0..=1.
-    pub objective: f64,
+    /// SLO objective, 0..=1. `None` where several services have their own: attainment is then of all requests, each by its own SLO.
+    pub objective: Option<f64>,
 }
 
 /// The points that no other one beats in cost and attainment at once, cheapest first.

@@ -33,7 +33,9 @@ pub(super) fn scatter(report: &SweepReport<'_>) -> Drawing {
     panel.y_axis(&mut drawing, 7, |share, text| if is_nines { text } else { format!("{} %", tick(share * 100.0)) });
     panel.x_title(&mut drawing, "cost of a run in dollars");
     panel.y_title(&mut drawing, 34.0, "requests that met the SLO");
-    panel.level(&mut drawing, report.objective, &format!("objective {}", objective(report.objective)), Color::Ink);
+    if let Some(share) = report.objective {
+        panel.level(&mut drawing, share, &format!("objective {}", objective(share)), Color::Ink);
+    }
     drawing.line(corners(&points, &panel), Stroke::dashed(Color::Muted, 2.0));
     // Thousands of points stay a cloud and not a blot.
     let radius = if points.len() > 400 { 3.5 } else { 6.5 };
@@ -52,8 +54,8 @@ fn cost_scale(points: &[&SweepPoint]) -> Scale {
 }
 
 /// For these shares and the objective: logarithmic in the share of misses once that is what tells them apart. Bounds that are NaN are left out.
-pub(super) fn attainment_scale(shares: impl Iterator<Item = f64> + Clone, objective: f64) -> Scale {
-    let shares = shares.filter(|share| !share.is_nan()).map(|share| share.min(1.0)).chain([objective]);
+pub(super) fn attainment_scale(shares: impl Iterator<Item = f64> + Clone, objective: Option<f64>) -> Scale {
+    let shares = shares.filter(|share| !share.is_nan()).map(|share| share.min(1.0)).chain(objective);
     let (low, high) = extent(shares.clone()).unwrap_or((0.0, 1.0));
     match extent(shares.map(|share| 1.0 - share).filter(|&miss| miss > 0.0)) {
         Some((fewest, most)) if most / fewest > 30.0 && fewest >= 1e-7 => {

@@ -19,7 +19,7 @@ use promql::relabel::RelabelRule;
 use units::SimDuration;
 
 use crate::error::ScenarioError;
-use crate::file::ScenarioSpec;
+use crate::file::ServiceView;
 use crate::manifest::{
     ChartValues, ContainerFacts, Monitor, Namespaces, PodFacts, ServiceFacts, chart_values, duration, group_kind,
 };
@@ -319,33 +319,38 @@ impl Context<'_> {
     /// noted. With `for_google` and no monitor, a PodMonitoring every 30 s is assumed.
     pub(super) fn scrapes(
         &mut self,
-        spec: &ScenarioSpec,
-        service: &ServiceSpec,
+        spec: &ServiceView,
+        (all, number): (&[PodFacts], usize),
         for_google: bool,
     ) -> Result<(Vec<Scrape>, Vec<Beside>), ScenarioError> {
-        let pod = self.pod_facts(service);
+        let pod = &all[number];
+        let neighbours = || all.iter().enumerate().filter(|(other, _)| *other != number).map(|(_, pod)| pod);
         let labels = spec.metrics.external_labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let settings = ScrapeSettings::of_documents(&self.monitoring()?)?.with_external_labels(labels);
         let settings = self.with_written_interval(spec, settings);
         let services = self.service_facts();
-        let pods = self.other_pods(&pod);
+        let pods = self.other_pods(pod, all);
         let others = beside::Others { services: &services, pods: &pods };
         let mut monitors = Vec::new();
         let mut programs = Vec::new();
         for monitor in self.monitors()? {
+            let is_ours = beside::is_of(&monitor, pod, &services);
+            if !is_ours && neighbours().any(|pod| beside::is_of(&monitor, pod, &services)) {
+                continue;
+            }
             let read = || beside::read(&monitor, &others, &settings);
-            match if beside::is_of(&monitor, &pod, &services) && !monitor.is_of_sidecars() { None } else { read() } {
+            match if is_ours && !monitor.is_of_sidecars() { None } else { read() } {
                 Some(beside) => programs.push(beside),
                 None => monitors.push(monitor),
             }
         }
-        let mut found = scrapes(&pod, &monitors, &services, &settings)?;
+        let mut found = scrapes(pod, &monitors, &services, &settings)?;
         if found.scrapes.is_empty() && for_google {
             found.notes.push(format!(
                 "no PodMonitoring in these files selects the pods of {}: one with an interval of {OPERATOR_INTERVAL} is assumed",
                 pod.workload
             ));
-            found.scrapes.push(by_pod::assumed_google(&pod, &settings));
+            found.scrapes.push(by_pod::assumed_google(pod, &settings));
         }
         for note in found.notes {
             self.note_once(note);
@@ -353,8 +358,8 @@ impl Context<'_> {
         Ok((found.scrapes, programs))
     }
 
-    /// Pods of the other workloads among the documents.
-    fn other_pods(&self, ours: &PodFacts) -> Vec<PodFacts> {
+    /// Pods of the workloads among the documents that are no service.
+    fn other_pods(&self, ours: &PodFacts, services: &[PodFacts]) -> Vec<PodFacts> {
         let workloads = self.documents.iter().map(|document| &document.node).filter_map(|node| {
             node.at(&["spec", "template", "spec", "containers"])?;
             let template = node.at(&["spec", "template"])?;
@@ -363,11 +368,13 @@ impl Context<'_> {
             let namespace = node.at(&["metadata", "namespace"]).and_then(Node::text).unwrap_or(&ours.namespace);
             Some(PodFacts::of_template(template, (kind, name), namespace))
         });
-        workloads.filter(|pod| pod.workload != ours.workload || pod.namespace != ours.namespace).collect()
+        let is_service =
+            |pod: &PodFacts| services.iter().any(|own| own.workload == pod.workload && own.namespace == pod.namespace);
+        workloads.filter(|pod| !is_service(pod)).collect()
     }
 
     /// `metrics.scrapeInterval` is that of the server, where the scenario says it; monitors with an interval of their own keep that.
-    fn with_written_interval(&self, spec: &ScenarioSpec, settings: ScrapeSettings) -> ScrapeSettings {
+    fn with_written_interval(&self, spec: &ServiceView, settings: ScrapeSettings) -> ScrapeSettings {
         if self.scenario.at(&["spec", "metrics", "scrapeInterval"]).is_none() {
             return settings;
         }
@@ -376,16 +383,19 @@ impl Context<'_> {
     }
 
     /// What discovery sees of the service's pods: their template, or what the scenario says of them itself.
-    fn pod_facts(&self, service: &ServiceSpec) -> PodFacts {
+    pub(super) fn pod_facts(&self, service: &ServiceSpec) -> PodFacts {
         let is_here = |node: &&Node| {
             let name = node.at(&["metadata", "name"]).and_then(Node::text);
-            name == Some(service.name.as_str()) && node.at(&["spec", "template", "spec", "containers"]).is_some()
+            let namespace = node.at(&["metadata", "namespace"]).and_then(Node::text);
+            name == Some(service.workload.as_str())
+                && namespace.is_none_or(|namespace| namespace == service.namespace)
+                && node.at(&["spec", "template", "spec", "containers"]).is_some()
         };
         let nodes = self.documents.iter().map(|document| &document.node);
         if let Some(node) = nodes.into_iter().find(is_here) {
             let kind = node.get("kind").and_then(Node::text).unwrap_or("Deployment");
             let template = node.at(&["spec", "template"]).unwrap_or(node);
-            return PodFacts::of_template(template, (kind, &service.name), &service.namespace);
+            return PodFacts::of_template(template, (kind, &service.workload), &service.namespace);
         }
         let container = |container: &ContainerSpec| ContainerFacts {
             name: container.name.clone(),
@@ -396,7 +406,7 @@ impl Context<'_> {
             pod: "{pod}".to_owned(),
             address: "{pod_ip}".to_owned(),
             workload_kind: "Deployment".to_owned(),
-            workload: service.name.clone(),
+            workload: service.workload.clone(),
             namespace: service.namespace.clone(),
             labels: service.pod.labels.iter().cloned().collect(),
             annotations: BTreeMap::new(),

@@ -32,7 +32,7 @@ fn pool(requirements: Vec<Requirement>) -> KarpenterPool {
 fn left(provider: &str, platform: Platform, requirements: Vec<Requirement>) -> Result<Wish, Unmet> {
     let cloud = Cloud { provider: provider.to_owned(), platform };
     let universe = machines().iter().filter(|machine| machine.provider == provider).cloned().collect();
-    wish(&pool(requirements), &cloud, universe, &PodSpec::plain())
+    wish_of(&pool(requirements), &cloud, universe, &PodSpec::plain())
 }
 
 fn aws(requirements: Vec<Requirement>) -> Vec<String> {
@@ -42,6 +42,11 @@ fn aws(requirements: Vec<Requirement>) -> Vec<String> {
 
 fn key(name: &str) -> String {
     format!("karpenter.k8s.aws/instance-{name}")
+}
+
+/// What a pool leaves for one pod.
+fn wish_of(pool: &KarpenterPool, cloud: &Cloud, universe: Vec<Machine>, pod: &PodSpec) -> Result<Wish, Unmet> {
+    wish(pool, cloud, universe, &[Asker { number: 0, name: "llm", pod, namespace: None }])
 }
 
 #[test]
@@ -169,8 +174,8 @@ fn a_key_of_the_users_own_becomes_a_label_with_the_value_the_pod_wants() {
     let mut pod = PodSpec::plain();
     pod.node_selector = vec![("example.com/rack".to_owned(), "b".to_owned())];
     let racks = rule("example.com/rack", Operator::In, &["a", "b"]);
-    let found = wish(&pool(vec![racks.clone()]), &cloud, machines().to_vec(), &pod).unwrap();
+    let found = wish_of(&pool(vec![racks.clone()]), &cloud, machines().to_vec(), &pod).unwrap();
     assert_eq!(found.labels["example.com/rack"], "b");
-    let found = wish(&pool(vec![racks]), &cloud, machines().to_vec(), &PodSpec::plain()).unwrap();
+    let found = wish_of(&pool(vec![racks]), &cloud, machines().to_vec(), &PodSpec::plain()).unwrap();
     assert_eq!(found.labels["example.com/rack"], "a");
 }
