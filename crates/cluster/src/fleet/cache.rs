@@ -89,6 +89,22 @@ impl NodeCache {
     }
 }
 
+/// What a DaemonSet brings to a node.
+#[derive(Clone, Debug)]
+pub(super) struct Sync {
+    /// When it began.
+    pub began: SimTime,
+    /// Classes whose weights it brings; if it brings only other things, the one whose links it takes.
+    pub classes: Vec<usize>,
+}
+
+impl Sync {
+    /// None so far, as of `now`.
+    pub fn none(now: SimTime) -> Self {
+        Self { began: now, classes: Vec::new() }
+    }
+}
+
 /// Uses are at least a millisecond apart, so that a distribution that reaches zero does not stop the clock.
 fn next_use(last: SimTime, gap: &Distribution, dice: &mut Stream) -> SimTime {
     last.saturating_add(draw(gap, dice).max(SimDuration::from_millis(1)))

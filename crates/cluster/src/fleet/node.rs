@@ -4,11 +4,10 @@ use record::{PhaseSpan, Purchase};
 use smallvec::SmallVec;
 use units::{NodeId, PodId, SimDuration, SimTime, Usd, UsdPerHour};
 
-use super::cache::NodeCache;
+use super::cache::{NodeCache, Sync};
 use super::images::Image;
 use super::meter::Meter;
 use super::room::Amounts;
-use super::weights::Sync;
 use crate::spec::InstanceOffering;
 
 /// Where in its life a node is.

@@ -6,14 +6,13 @@ use units::{NodeId, SimDuration, SimTime};
 use workload::{Purpose, Stream};
 
 use super::Fleet;
-use super::cache::NodeCache;
+use super::cache::{NodeCache, Sync};
 use super::dice::draw;
 use super::event::{FleetEvent, Notice, Out};
 use super::images::{self, Image};
 use super::meter::Meter;
 use super::node::{self, Node, NodeState, Offer, OnNode};
 use super::room::{self, Amounts};
-use super::weights::Sync;
 use crate::spec::NodeManager;
 
 /// How long an offering that refused a launch is left out (Karpenter's unavailable-offerings cache).

@@ -4,7 +4,7 @@ use units::{NodeId, PodId, SimDuration, SimTime};
 use workload::{Purpose, Stream};
 
 use super::Fleet;
-use super::cache::{Artifact, NodeCache};
+use super::cache::{Artifact, NodeCache, Sync};
 use super::class::Class;
 use super::dice::{draw, time_part};
 use super::event::{FleetEvent, Out};
@@ -15,22 +15,6 @@ use crate::spec::{CacheSpec, PhaseSpec};
 
 /// Entities of draws about what a DaemonSet brings to a node lie above all pods'.
 const NODE_ENTITY: u64 = 1 << 32;
-
-/// What a DaemonSet brings to a node.
-#[derive(Clone, Debug)]
-pub(super) struct Sync {
-    /// When it began.
-    began: SimTime,
-    /// Classes whose weights it brings; if it brings only other things, the one whose links it takes.
-    classes: Vec<usize>,
-}
-
-impl Sync {
-    /// None so far, as of `now`.
-    pub fn none(now: SimTime) -> Self {
-        Self { began: now, classes: Vec::new() }
-    }
-}
 
 impl Fleet {
     /// The cache of `node` with everything that happened to it until now, its rules, and the classes; `None` without a cache.

@@ -81,7 +81,7 @@ fn classes(kinds: &[Kind], world: &World) -> Vec<PodClass> {
         if rules & 2 == 2 {
             class.budgets = vec![PodDisruptionBudget::AvailableMin(1)];
         }
-        if rules & 12 == 12 {
+        if rules & 0b1100 == 0b1100 {
             let rule = PlacementRule { topology_key: HOSTNAME.into(), kind: PlacementKind::Apart };
             class.pod.scheduling.placement = vec![rule];
         }
