@@ -205,13 +205,11 @@ impl Plan {
         for (scope, series) in other.of_objects {
             // Nodes and their GPUs are nobody's: each shows a series once, whoever lists it.
             let is_shared = matches!(scope, Scope::Node | Scope::Gpu);
-            let of_scope = match self.of_objects.iter_mut().find(|(known, _)| *known == scope) {
-                Some((_, of_scope)) => of_scope,
-                None => {
-                    self.of_objects.push((scope, Vec::new()));
-                    &mut self.of_objects.last_mut().expect("it was pushed").1
-                }
-            };
+            if self.of_objects.iter().all(|(known, _)| *known != scope) {
+                self.of_objects.push((scope, Vec::new()));
+            }
+            let of_scope = self.of_objects.iter_mut().filter(|(known, _)| *known == scope).map(|(_, shown)| shown);
+            let Some(of_scope) = of_scope.last() else { continue };
             for series in series {
                 let is_known = is_shared && of_scope.iter().any(|known| known.is_like(&series));
                 if !is_known {

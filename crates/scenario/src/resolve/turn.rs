@@ -147,14 +147,10 @@ impl Context<'_> {
         }
         let turns = &mut self.turns;
         for text in self.notes.drain(..) {
-            let known = turns.said.iter().position(|said| said.text == text);
-            let said = match known {
-                Some(known) => &mut turns.said[known],
-                None => {
-                    let is_miss = turns.misses.contains(&text);
-                    turns.said.push(Said { text, by: turns.current.into_iter().collect(), is_miss });
-                    continue;
-                }
+            let Some(said) = turns.said.iter_mut().find(|said| said.text == text) else {
+                let is_miss = turns.misses.contains(&text);
+                turns.said.push(Said { text, by: turns.current.into_iter().collect(), is_miss });
+                continue;
             };
             match turns.current {
                 Some(number) if !said.by.is_empty() => _ = said.by.insert(number),
