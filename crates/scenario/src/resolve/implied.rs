@@ -20,7 +20,11 @@ impl Context<'_> {
             let taints = self.platform_taints(market, pool);
             for (taint, is_admitted) in taints {
                 let is_written = pool.rules.taints.iter().any(|own| own.key == taint.key && own.effect == taint.effect);
-                if is_written || is_admitted && market.wants_gpus() {
+                if is_written {
+                    continue;
+                }
+                if is_admitted && market.wants_gpus() {
+                    self.note_unkept(market, pool, &taint);
                     continue;
                 }
                 self.note(format!(
@@ -29,6 +33,19 @@ impl Context<'_> {
                 ));
                 pool.rules.taints.push(taint);
             }
+        }
+    }
+
+    /// Of services with and without GPUs a taint that only the latter would meet is left out: says so.
+    fn note_unkept(&mut self, market: &Market<'_>, pool: &NodePoolSpec, taint: &Taint) {
+        let without: Vec<&str> =
+            market.askers.iter().filter(|asker| asker.pod.gpus == 0).map(|asker| asker.name).collect();
+        if !without.is_empty() {
+            self.note(format!(
+                "pool `{}`: in a cluster the taint `{taint}` keeps pods without GPUs away; here {} may use its nodes",
+                pool.name,
+                without.join(", ")
+            ));
         }
     }
 
