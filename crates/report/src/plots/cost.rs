@@ -36,22 +36,33 @@ pub fn cost_breakdown(report: &RunReport<'_>) -> Drawing {
     let below = legend_rows(&mut drawing, &entries, at(40.0, 112.0), right);
     let highest = |policy: &PolicyOutcome<'_>| [policy.summary.pooled.cost_usd, policy.summary.cost_usd.high];
     let largest = extent(report.policies.iter().flat_map(highest)).map_or(1.0, |range| range.1);
+    let panel = dollars_across(&mut drawing, report, (below + 24.0, right - 190.0), largest);
+    for (index, (policy, cost)) in report.policies.iter().zip(&costs).enumerate() {
+        bar(&mut drawing, &panel, (index, policy), cost, has_mix);
+    }
+    drawing
+}
+
+/// A panel with a bar's room per policy and dollars from zero to `largest` along the foot, between these top and right edges.
+pub(super) fn dollars_across(
+    drawing: &mut Drawing,
+    report: &RunReport<'_>,
+    (top, right): (f64, f64),
+    largest: f64,
+) -> Panel {
     let panel = Panel {
         left: names_width(report) + 60.0,
-        right: right - 190.0,
-        top: below + 24.0,
+        right,
+        top,
         bottom: f64::from(HEIGHT) - 84.0,
         x: Scale::Linear { low: 0.0, high: if largest > 0.0 { largest } else { 1.0 } },
         y: Scale::Linear { low: 0.0, high: report.policies.len() as f64 },
     };
     let ticks: Vec<(f64, String)> =
         panel.x.ticks(7).into_iter().map(|(value, text)| (value, format!("${text}"))).collect();
-    panel.x_axis(&mut drawing, &ticks, true);
-    panel.x_title(&mut drawing, &format!("cost in dollars for {}", horizon(report)));
-    for (index, (policy, cost)) in report.policies.iter().zip(&costs).enumerate() {
-        bar(&mut drawing, &panel, (index, policy), cost, has_mix);
-    }
-    drawing
+    panel.x_axis(drawing, &ticks, true);
+    panel.x_title(drawing, &format!("cost in dollars for {}", horizon(report)));
+    panel
 }
 
 fn bar(drawing: &mut Drawing, panel: &Panel, row: (usize, &PolicyOutcome<'_>), cost: &SettledCosts, has_mix: bool) {

@@ -1,10 +1,8 @@
 //! Whose the money was, per policy: each service's part of the bill and what all of them share.
 
-use super::cost::{names_width, stacked};
-use super::frame::{
-    Entry, HEIGHT, LABEL_SIZE, MARGIN_RIGHT, Panel, Swatch, TICK_SIZE, WIDTH, legend_rows, page, shortened,
-};
-use super::scale::{Scale, extent};
+use super::cost::{dollars_across, stacked};
+use super::frame::{Entry, LABEL_SIZE, MARGIN_RIGHT, Swatch, TICK_SIZE, WIDTH, legend_rows, page, shortened};
+use super::scale::extent;
 use super::{horizon, palette, replications};
 use crate::drawing::{Anchor, Color, Drawing, TextStyle, Weight, at};
 use crate::rounding::dollars;
@@ -24,18 +22,7 @@ pub fn cost_by_service(report: &RunReport<'_>) -> Drawing {
     let right = f64::from(WIDTH) - MARGIN_RIGHT;
     let below = legend_rows(&mut drawing, &entries, at(40.0, 112.0), right);
     let largest = extent(report.policies.iter().map(total)).map_or(1.0, |range| range.1);
-    let panel = Panel {
-        left: names_width(report) + 60.0,
-        right: right - 190.0,
-        top: below + 24.0,
-        bottom: f64::from(HEIGHT) - 84.0,
-        x: Scale::Linear { low: 0.0, high: if largest > 0.0 { largest } else { 1.0 } },
-        y: Scale::Linear { low: 0.0, high: report.policies.len() as f64 },
-    };
-    let ticks: Vec<(f64, String)> =
-        panel.x.ticks(7).into_iter().map(|(value, text)| (value, format!("${text}"))).collect();
-    panel.x_axis(&mut drawing, &ticks, true);
-    panel.x_title(&mut drawing, &format!("cost in dollars for {}", horizon(report)));
+    let panel = dollars_across(&mut drawing, report, (below + 24.0, right - 190.0), largest);
     let slot = (panel.bottom - panel.top) / report.policies.len().max(1) as f64;
     let height = (slot * 0.62).min(72.0);
     for (index, policy) in report.policies.iter().enumerate() {

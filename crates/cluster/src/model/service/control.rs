@@ -4,11 +4,14 @@ use policy::fixed::Fixed;
 use policy::hpa::{HorizontalPodAutoscaler, HpaConfig, HpaSpec};
 use policy::keda::{ExternalAnswer, Keda, Setting};
 use policy::predictive::Predictive;
-use policy::{Action, MetricQuery, Observation, Provenance, RateHistory, Recommendation, ScalingPolicy, Schedule};
+use policy::{
+    Action, Counts, MetricQuery, Observation, PodView, Provenance, RateHistory, Recommendation, ScalingPolicy, Schedule,
+};
 use units::{SimDuration, SimTime};
 use workload::{Purpose, RateLog, Stream};
 
 use super::{Event, Service, Turn};
+use crate::flow::Load;
 use crate::metrics::{Answer, Asker, ScalerStatus};
 use crate::spec::{ControllerManager, ControllerSpec, ServicePolicy, ServiceSpec, SimulationSpec};
 
@@ -249,19 +252,9 @@ impl Service<'_> {
         let (answers, provenance) = self.ask(&raw, turn);
         let Controllers { list, floor, history, minutes_before, .. } = &mut self.controllers;
         let Controller::KedaOperator(keda) = &mut list[index] else { return None };
-        keda.push(&Observation {
-            now,
-            counts,
-            floor: *floor,
-            pods: self.pods.views(),
-            metrics: &answers,
-            provenance: &provenance,
-            arrivals: load.arrived,
-            completions: load.completed,
-            queue: load.waiting,
-            in_flight: load.in_flight,
-            history: &Past { log: history, minutes_before: *minutes_before },
-        })
+        let past = Past { log: history, minutes_before: *minutes_before };
+        let told = (answers.as_slice(), provenance.as_slice());
+        keda.push(&observation((now, counts, *floor), self.pods.views(), load, told, &past))
     }
 
     /// What the metric APIs answer now.
@@ -280,19 +273,8 @@ impl Service<'_> {
         let (answers, provenance) = self.ask(&raw, turn);
         let Controllers { list, floor, history, minutes_before, .. } = &mut self.controllers;
         let past = Past { log: history, minutes_before: *minutes_before };
-        let mut seen = Observation {
-            now,
-            counts,
-            floor: *floor,
-            pods: self.pods.views(),
-            metrics: &answers,
-            provenance: &provenance,
-            arrivals: load.arrived,
-            completions: load.completed,
-            queue: load.waiting,
-            in_flight: load.in_flight,
-            history: &past,
-        };
+        let told = (answers.as_slice(), provenance.as_slice());
+        let mut seen = observation((now, counts, *floor), self.pods.views(), load, told, &past);
         let (earlier, rest) = list.split_at_mut(index);
         match &mut rest[0] {
             Controller::Plain(policy) => answer(policy.as_mut(), &seen, is_rehearsal),
@@ -312,7 +294,7 @@ impl Service<'_> {
     }
 
     /// What must be fetched for a pass: for a generated HPA, KEDA's raw queries followed by the HPA's own resource metrics.
-    fn raw_queries(&self, index: usize, now: SimTime, counts: policy::Counts) -> Vec<MetricQuery> {
+    fn raw_queries(&self, index: usize, now: SimTime, counts: Counts) -> Vec<MetricQuery> {
         let list = &self.controllers.list;
         match (&list[index], index.checked_sub(1).map(|before| &list[before])) {
             (Controller::KedaHpa { hpa, .. }, Some(Controller::KedaOperator(keda))) => {
@@ -337,6 +319,18 @@ impl Service<'_> {
             Action::Standby(replicas) => self.controllers.standby = Some(replicas),
         }
     }
+}
+
+/// What a controller sees: counts and the floor of its target, the target's pods and requests, what the metric APIs answered, the past.
+fn observation<'o>(
+    (now, counts, floor): (SimTime, Counts, u32),
+    pods: &'o [PodView],
+    load: Load,
+    (metrics, provenance): (&'o [Answer], &'o [Provenance]),
+    history: &'o dyn RateHistory,
+) -> Observation<'o> {
+    let Load { arrived: arrivals, completed: completions, waiting: queue, in_flight, .. } = load;
+    Observation { now, counts, floor, pods, metrics, provenance, arrivals, completions, queue, in_flight, history }
 }
 
 fn answer(policy: &mut dyn ScalingPolicy, seen: &Observation<'_>, is_rehearsal: bool) -> Option<Recommendation> {
