@@ -1,13 +1,16 @@
 //! Several services on one fleet.
 
-use cluster::spec::{ControllerSpec, PolicySpec, ServicePolicy, ServiceSpec, SimulationSpec};
+use cluster::spec::{
+    ColdStartSpec, ControllerSpec, PolicySpec, Routing, ServiceModel, ServicePolicy, ServiceSpec, SimulationSpec,
+};
 use cluster::{simulate, simulate_by_events};
 use proptest::prelude::*;
 use record::{RunRecord, ServiceRecord};
-use units::SimDuration;
+use units::{SimDuration, SimTime};
 use workload::Distribution;
 
 use crate::model::{EVERYTHING, any_scenario, fleet, scenario, seconds};
+use crate::prehistory::precede;
 use crate::support::{service, slots};
 
 fn fixed(replicas: u32) -> ServicePolicy {
@@ -68,6 +71,34 @@ fn another_service_or_another_order_leaves_the_requests_of_a_service_alone() {
         let found = record.services.iter().find(|service| service.name == "one").expect("it is one of them");
         assert_eq!(requests(found), alone);
     }
+}
+
+#[test]
+fn a_pod_starts_when_another_services_pod_makes_room_whichever_comes_first() {
+    // One GPU; who has it is taken away at the start and answers for half a minute, who waits for it starts in no time.
+    let mut leaving = queue("leaving", 5, (1, 1.0, 1.0));
+    let answer = ServiceModel::Slots { concurrency: 64, service: Distribution::Constant(37.3) };
+    (leaving.services[0].model, leaving.services[0].routing) = (answer, Routing::RoundRobin);
+    leaving.services[0].pod.grace = seconds(600);
+    leaving.policies[0].services[0] = fixed(0);
+    leaving.fleet.pools[0].nodes_max = Some(1);
+    precede(&mut leaving, 1.0);
+    let mut coming = queue("coming", 9, (0, 1.0, 0.1));
+    coming.policies[0].services[0] = fixed(1);
+    coming.services[0].cold_start = ColdStartSpec::none();
+    (coming.fleet, coming.prehistory) = (leaving.fleet.clone(), leaving.prehistory.clone());
+    let orders = [[&leaving, &coming], [&coming, &leaving]];
+    let [one, other] = orders.map(|order| run(&together(&order.map(Clone::clone))));
+    let of = |record: &RunRecord, name: &str| record.services.iter().find(|one| one.name == name).cloned().expect(name);
+    let gone = of(&one, "leaving").replicas[0].ended.expect("it is taken away");
+    assert!(gone > SimTime::from_secs(30), "{gone}");
+    for record in [&one, &other] {
+        let coming = of(record, "coming");
+        assert_eq!(coming.replicas[0].ready, Some(gone));
+        let first = coming.request_rows.iter().filter_map(|row| row.start).min();
+        assert_eq!(first, Some(gone), "what waited is served at once");
+    }
+    assert_eq!(requests(&of(&one, "coming")), requests(&of(&other, "coming")));
 }
 
 /// Worlds of two to five services with everything that can happen to one.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use cluster::spec::ServiceSpec;
+use units::PodId;
 
 use crate::error::ScenarioError;
 use crate::file::{FromFile, PolicyFile, Reference, ScenarioSpec, ServiceEntryFile, ServiceView, StaticFile};
@@ -56,6 +57,10 @@ impl Context<'_> {
         }
         if services.is_empty() {
             return Err(self.inconsistent("spec.services", "at least one service is needed"));
+        }
+        if services.len() > PodId::SERVICES_MAX {
+            let reason = format!("are {}; a run may have {}", services.len(), PodId::SERVICES_MAX);
+            return Err(self.inconsistent("spec.services", &reason));
         }
         self.check_names(services)?;
         self.check_policies(spec, services)?;
