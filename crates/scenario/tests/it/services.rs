@@ -184,6 +184,12 @@ fn every_service_is_there_once() {
 }
 
 #[test]
+fn a_run_has_a_bound_of_services() {
+    let copies: String = (0..1024).map(|number| format!("  - {{name: copy-{number}, service: {{model: {{slots: {{serviceTime: 20ms}}}}}}, traffic: {{generator: {{rate: 1req/s}}}}}}\n")).collect();
+    assert_snapshot!(refused("  nodes:\n", &format!("{copies}  nodes:\n")), @"scenario.yaml:8:5: spec.services: are 1026; a run may have 1024");
+}
+
+#[test]
 fn overrides_find_services_by_name() {
     let changes = [
         ("services.embed.service.model.slots.concurrency", "7"),
