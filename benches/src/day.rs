@@ -41,7 +41,13 @@ pub fn bench_day_of(rate: f64, length: SimDuration) -> SimulationSpec {
         timeline_step: seconds(60),
         services: vec![ServiceSpec {
             traffic: Traffic::Poisson { rate: Arc::new(curve) },
-            slo: SloSpec { latency: Some(SimDuration::from_millis(100)), ttft: None, tpot: None, objective: 0.99 },
+            slo: SloSpec {
+                latency: Some(SimDuration::from_millis(100)),
+                ttft: None,
+                tpot: None,
+                end_to_end: None,
+                objective: 0.99,
+            },
             targets: targets(),
             ..service(rate)
         }],

@@ -88,7 +88,7 @@ impl Queue {
             ServiceModel::DynamicBatching { batch_max, .. } => (None, *batch_max as usize),
             ServiceModel::ContinuousBatching { .. } => panic!("these queues have no tokens"),
         };
-        let slo = SloSpec { latency: None, ttft: None, tpot: None, objective: 0.0 };
+        let slo = SloSpec { latency: None, ttft: None, tpot: None, end_to_end: None, objective: 0.0 };
         let intake = Intake::new(&Traffic::Poisson { rate: Arc::new(curve) }, SEED, end, demand, padding);
         (intake, Meter::new(SimTime::ZERO, u64::MAX, &slo, false))
     }

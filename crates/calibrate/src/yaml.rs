@@ -38,6 +38,17 @@ pub fn distribution(distribution: &Distribution) -> String {
             let values: Vec<String> = values.iter().map(|value| time(*value)).collect();
             format!("{{empirical: [{}]}}", values.join(", "))
         }
+        Distribution::Normal { mean, std, min, max } => {
+            let max = if max.is_finite() { format!(", max: {}", time(*max)) } else { String::new() };
+            format!("{{normal: {{mean: {}, std: {}, min: {}{max}}}}}", time(*mean), time(*std), time(*min))
+        }
+        Distribution::Discrete(shares) => {
+            let values: Vec<String> = shares.iter().map(|(value, _)| time(*value)).collect();
+            let before = std::iter::once(0.0).chain(shares.iter().map(|(_, share)| *share));
+            let weights: Vec<String> =
+                shares.iter().zip(before).map(|((_, share), before)| significant(share - before)).collect();
+            format!("{{empirical: {{values: [{}], weights: [{}]}}}}", values.join(", "), weights.join(", "))
+        }
     }
 }
 

@@ -93,6 +93,30 @@ impl InOrder {
     }
 }
 
+/// Keeps all rows and sorts them when the run is over: where requests follow from answers, nobody knows before which are still to arrive.
+pub(crate) struct AtTheEnd {
+    sink: Box<dyn RequestSink>,
+    rows: Vec<RequestRow>,
+}
+
+impl AtTheEnd {
+    pub(crate) fn new(sink: Box<dyn RequestSink>) -> Self {
+        Self { sink, rows: Vec::new() }
+    }
+}
+
+impl RequestSink for AtTheEnd {
+    fn take(&mut self, rows: &[RequestRow]) {
+        self.rows.extend_from_slice(rows);
+    }
+
+    fn close(&mut self) {
+        self.rows.sort_by_key(|row| (row.arrival, row.start, row.end, row.replica));
+        self.sink.take(&self.rows);
+        self.sink.close();
+    }
+}
+
 impl RequestSink for InOrder {
     fn take(&mut self, rows: &[RequestRow]) {
         rows.iter().for_each(|row| self.place(*row));

@@ -185,6 +185,8 @@ pub struct ServiceTotals {
     pub slo_total: u64,
     /// Token latencies of an LLM service.
     pub tokens: Option<TokenLatency>,
+    /// Latency in nanoseconds from the arrival at the first service of a chain of calls to the answer here, of a service that others call.
+    pub end_to_end: Option<Histogram>,
 }
 
 impl ServiceTotals {
@@ -201,6 +203,9 @@ impl ServiceTotals {
             mine.ttft.merge(&theirs.ttft);
             mine.tpot.merge(&theirs.tpot);
             mine.output_tokens += theirs.output_tokens;
+        }
+        if let Some(theirs) = &other.end_to_end {
+            self.end_to_end.get_or_insert_default().merge(theirs);
         }
     }
 }

@@ -4,12 +4,16 @@ use std::sync::Arc;
 
 use units::SimTime;
 
+use crate::load_test::StageWalk;
 use crate::merge::Merge;
 use crate::replay::Replay;
 use crate::thin::Thin;
 use crate::tokens::WithTokens;
 use crate::walk::CurveWalk;
-use crate::{Distribution, DistributionError, Purpose, RateCurve, RateError, Stream, TraceChunk, TraceSource};
+use crate::{
+    Distribution, DistributionError, LoadTest, LoadTestError, Purpose, RateCurve, RateError, SessionLaw, Stream,
+    TraceChunk, TraceSource,
+};
 
 /// Where requests come from.
 #[derive(Clone, Debug)]
@@ -35,6 +39,24 @@ pub enum Traffic {
         /// copy of a request arrives when it was recorded, the others at random before the next recorded one (after the last: within
         /// the mean gap) and before the end of the run.
         copies: f64,
+    },
+    /// Recorded requests, drawn anew under every seed: each comes a Poisson number of times with mean `copies`, placed as the copies of
+    /// [`Traffic::Replay`]. The rate is that of the trace at every time, and so are the tokens that go together.
+    Resampled {
+        /// The trace.
+        source: Arc<dyn TraceSource>,
+        /// How often each request comes in the mean.
+        copies: f64,
+    },
+    /// A load test. Here its requests come only if none waits for an answer; the others are sent by a [`crate::LoadDriver`].
+    LoadTest(Arc<LoadTest>),
+    /// Conversations: each request of a source begins one. Its later turns follow from answers and are not here, see
+    /// [`crate::Conversation`].
+    Sessions {
+        /// First turns.
+        starts: Box<Traffic>,
+        /// How they go on.
+        law: SessionLaw,
     },
     /// All of these at once; each source draws its own numbers, so that adding one leaves those before it as they were.
     Merge(Vec<Traffic>),
@@ -82,6 +104,17 @@ pub enum TrafficError {
         /// As given.
         copies: f64,
     },
+    /// A load test is broken.
+    #[error(transparent)]
+    LoadTest(#[from] LoadTestError),
+    /// A law of sessions is broken.
+    #[error("sessions.{key}: {error}")]
+    Sessions {
+        /// Which.
+        key: &'static str,
+        /// What is wrong with it.
+        error: DistributionError,
+    },
     /// Some merged sources have token columns and some do not.
     #[error("some of the merged sources have tokens and some have none; all or none must")]
     MixedTokens,
@@ -97,8 +130,17 @@ impl Traffic {
                 gaps.validate()?;
                 if gaps.mean() > 0.0 { Ok(()) } else { Err(TrafficError::NoGaps) }
             }
-            Self::Replay { copies, .. } if copies.is_finite() && *copies >= 0.0 => Ok(()),
-            Self::Replay { copies, .. } => Err(TrafficError::Copies { copies: *copies }),
+            Self::Replay { copies, .. } | Self::Resampled { copies, .. } if copies.is_finite() && *copies >= 0.0 => {
+                Ok(())
+            }
+            Self::Replay { copies, .. } | Self::Resampled { copies, .. } => {
+                Err(TrafficError::Copies { copies: *copies })
+            }
+            Self::LoadTest(test) => Ok(test.validate()?),
+            Self::Sessions { starts, law } => {
+                starts.validate()?;
+                law.validate().map_err(|(key, error)| TrafficError::Sessions { key, error })
+            }
             Self::Merge(sources) => {
                 sources.iter().try_for_each(Self::validate)?;
                 let with_tokens = sources.iter().filter(|source| source.has_tokens()).count();
@@ -118,11 +160,21 @@ impl Traffic {
         }
     }
 
+    /// Whether some of its requests come because others have ended. A cursor has only those that do not.
+    pub fn follows_answers(&self) -> bool {
+        match self {
+            Self::LoadTest(test) => test.follows_answers(),
+            Self::Sessions { .. } => true,
+            _ => false,
+        }
+    }
+
     /// True if its requests come with tokens.
     pub fn has_tokens(&self) -> bool {
         match self {
-            Self::Poisson { .. } | Self::Renewal { .. } => false,
-            Self::Replay { source, .. } => source.has_tokens(),
+            Self::Poisson { .. } | Self::Renewal { .. } | Self::LoadTest(_) => false,
+            Self::Sessions { starts, .. } => starts.has_tokens(),
+            Self::Replay { source, .. } | Self::Resampled { source, .. } => source.has_tokens(),
             Self::Merge(sources) => sources.iter().any(Self::has_tokens),
             Self::Thinned { source, .. } => source.has_tokens(),
             Self::WithTokens { .. } => true,
@@ -136,6 +188,7 @@ pub struct ArrivalCursor(Kind);
 enum Kind {
     Walk(CurveWalk),
     Replay(Replay),
+    Stages(StageWalk),
     Merge(Merge),
     Thin(Box<Thin>),
     WithTokens(WithTokens),
@@ -150,6 +203,11 @@ impl ArrivalCursor {
             }
             Traffic::Renewal { rate, gaps } => Kind::Walk(CurveWalk::new(rate, gaps, seed, end)),
             Traffic::Replay { source, copies } => Kind::Replay(Replay::new(source.as_ref(), *copies, seed, end)),
+            Traffic::Resampled { source, copies } => {
+                Kind::Replay(Replay::resampled(source.as_ref(), *copies, seed, end))
+            }
+            Traffic::LoadTest(test) => Kind::Stages(StageWalk::new(test, seed, end)),
+            Traffic::Sessions { starts, .. } => return Self::new(starts, seed, end),
             Traffic::Merge(sources) => {
                 let cursor = |(index, source): (usize, &Traffic)| {
                     // Entity 0 is the arrivals of a single source; the seeds of merged ones come from the entities after it.
@@ -172,6 +230,7 @@ impl ArrivalCursor {
         match &mut self.0 {
             Kind::Walk(walk) => walk.fill(&mut chunk.arrival_ns),
             Kind::Replay(replay) => replay.fill(chunk),
+            Kind::Stages(stages) => stages.fill(&mut chunk.arrival_ns),
             Kind::Merge(merge) => merge.fill(chunk),
             Kind::Thin(thin) => thin.fill(chunk),
             Kind::WithTokens(with_tokens) => with_tokens.fill(chunk),

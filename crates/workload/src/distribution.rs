@@ -4,6 +4,12 @@ use std::sync::Arc;
 
 use crate::{Sampler, Stream, gamma, normal};
 
+/// Points of probability over which the mean of what has no formula for it is taken.
+const MEAN_POINTS: usize = 4_096;
+/// Steps of the integral of a skew normal density, and quantiles kept of it.
+const SKEW_STEPS: usize = 20_000;
+const SKEW_POINTS: usize = 2_048;
+
 /// A distribution of non-negative amounts.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Distribution {
@@ -44,6 +50,19 @@ pub enum Distribution {
     },
     /// Measured values, each equally likely, interpolated linearly between order statistics. Sorted, not empty.
     Empirical(Arc<[f64]>),
+    /// Normal; what falls outside the bounds is moved onto them, and nothing is below 0.
+    Normal {
+        /// Mean, before the bounds.
+        mean: f64,
+        /// Standard deviation, before the bounds.
+        std: f64,
+        /// Least value.
+        min: f64,
+        /// Greatest value; may be infinite.
+        max: f64,
+    },
+    /// Single values, each with the share of draws that are it or less: both ascending, the last share 1.
+    Discrete(Arc<[(f64, f64)]>),
 }
 
 /// Why the parameters of a distribution make no sense.
@@ -84,6 +103,9 @@ pub enum DistributionError {
         /// Index of the first that is too low, from 0.
         index: usize,
     },
+    /// The shares of single values do not ascend to 1.
+    #[error("the weights must be finite numbers, not negative, and not all 0")]
+    Weights,
     /// The mean is beyond what a number can hold.
     #[error("the mean is not finite; the tail is too heavy")]
     InfiniteMean,
@@ -112,6 +134,8 @@ impl Distribution {
             Self::Gamma { mean, cv } => gamma_quantile(*mean, *cv, q),
             Self::Weibull { shape, scale } => scale * libm::pow(-libm::log1p(-q), 1.0 / shape),
             Self::Empirical(values) => empirical_quantile(values, q),
+            Self::Normal { mean, std, min, max } => normal_quantile((*mean, *std), (*min, *max), q),
+            Self::Discrete(values) => discrete_quantile(values, q),
         }
     }
 
@@ -127,6 +151,11 @@ impl Distribution {
             }
             Self::Weibull { shape, scale } => scale * libm::tgamma(1.0 + 1.0 / shape),
             Self::Empirical(values) => empirical_mean(values),
+            Self::Normal { .. } => {
+                (0..MEAN_POINTS).map(|index| self.quantile((index as f64 + 0.5) / MEAN_POINTS as f64)).sum::<f64>()
+                    / MEAN_POINTS as f64
+            }
+            Self::Discrete(values) => discrete_mean(values),
         }
     }
 
@@ -151,7 +180,74 @@ impl Distribution {
             Self::Gamma { mean, cv } => Self::Gamma { mean: mean * factor, cv: *cv },
             Self::Weibull { shape, scale } => Self::Weibull { shape: *shape, scale: scale * factor },
             Self::Empirical(values) => Self::Empirical(values.iter().map(|value| value * factor).collect()),
+            Self::Normal { .. } if factor == 0.0 => Self::Constant(0.0),
+            Self::Normal { mean, std, min, max } => {
+                Self::Normal { mean: mean * factor, std: std * factor, min: min * factor, max: max * factor }
+            }
+            Self::Discrete(values) => {
+                Self::Discrete(values.iter().map(|(value, share)| (value * factor, *share)).collect())
+            }
         }
+    }
+
+    /// Single values with weights, in any order; a weight of 0 is never drawn. Invalid weights make an invalid distribution.
+    pub fn weighted(values: &[(f64, f64)]) -> Self {
+        let mut sorted: Vec<(f64, f64)> = values.iter().copied().filter(|(_, weight)| *weight != 0.0).collect();
+        sorted.sort_by(|one, other| one.0.total_cmp(&other.0));
+        let total: f64 = sorted.iter().map(|(_, weight)| weight).sum();
+        let mut so_far = 0.0;
+        for (_, weight) in &mut sorted {
+            so_far += *weight;
+            *weight = so_far / total;
+        }
+        if let Some(last) = sorted.last_mut().filter(|last| last.1 > 0.0) {
+            last.1 = 1.0;
+        }
+        Self::Discrete(sorted.into())
+    }
+
+    /// Poisson: whole numbers with this mean, which is finite and not negative. What is rarer than one in 10^15 is left out.
+    pub fn poisson(mean: f64) -> Self {
+        let reach = 8.0 * mean.sqrt() + 40.0;
+        let (first, last) = ((mean - reach).max(0.0).floor(), (mean + reach).ceil());
+        let weight = |count: f64| (count, libm::exp(count * libm::log(mean) - mean - libm::lgamma(count + 1.0)));
+        if mean == 0.0 {
+            return Self::Constant(0.0);
+        }
+        let counts = (0..=(last - first) as u64).map(|step| weight(first + step as f64));
+        Self::weighted(&counts.filter(|(_, weight)| *weight > 1e-15).collect::<Vec<_>>())
+    }
+
+    /// Lognormal with this mean and standard deviation.
+    pub fn log_normal(mean: f64, std: f64) -> Self {
+        let variance = libm::log1p((std / mean) * (std / mean));
+        let p50 = mean / libm::exp(variance / 2.0);
+        Self::LogNormal { p50, p90: p50 * libm::exp(normal::Z_P90 * variance.sqrt()) }
+    }
+
+    /// Skew normal with this mean and standard deviation and the shape `skew` (0 is the normal distribution, positive has the longer tail
+    /// above), moved onto the bounds. Its quantiles are tabulated.
+    pub fn skew_normal((mean, std): (f64, f64), skew: f64, (min, max): (f64, f64)) -> Self {
+        let delta = skew / (1.0 + skew * skew).sqrt();
+        let centre = delta * (2.0 / std::f64::consts::PI).sqrt();
+        let scale = std / (1.0 - centre * centre).sqrt();
+        let location = mean - scale * centre;
+        let density = |z: f64| libm::exp(-z * z / 2.0) * libm::erfc(-skew * z / std::f64::consts::SQRT_2);
+        // The area under the density by the rule of trapezoids, then the points at which it has grown by equal parts.
+        let at = |index: usize| -9.0 + 18.0 * index as f64 / SKEW_STEPS as f64;
+        let mut area = vec![0.0; SKEW_STEPS + 1];
+        for index in 1..=SKEW_STEPS {
+            area[index] = area[index - 1] + density(at(index - 1)) + density(at(index));
+        }
+        let values = (0..=SKEW_POINTS).map(|point| {
+            let wanted = area[SKEW_STEPS] * point as f64 / SKEW_POINTS as f64;
+            let above = area.partition_point(|area| *area < wanted).clamp(1, SKEW_STEPS);
+            let step = area[above] - area[above - 1];
+            let share = if step > 0.0 { (wanted - area[above - 1]) / step } else { 0.0 };
+            let z = at(above - 1) + (at(above) - at(above - 1)) * share;
+            (location + scale * z).max(min).min(max).max(0.0)
+        });
+        Self::Empirical(values.collect())
     }
 
     /// Whether the parameters make sense. Everything else here relies on it.
@@ -173,6 +269,22 @@ impl Distribution {
                 amount("scale", *scale)?;
             }
             Self::Empirical(values) => sorted_amounts(values)?,
+            Self::Normal { mean, std, min, max } => {
+                amount("mean", *mean)?;
+                amount("std", *std)?;
+                amount("min", *min)?;
+                if !max.is_infinite() || max.is_sign_negative() {
+                    ordered(("min", *min), ("max", *max))?;
+                }
+            }
+            Self::Discrete(values) => {
+                let amounts: Vec<f64> = values.iter().map(|(value, _)| *value).collect();
+                sorted_amounts(&amounts)?;
+                let is_rising = values.windows(2).all(|pair| pair[0].1 <= pair[1].1) && values[0].1 >= 0.0;
+                if !is_rising || values[values.len() - 1].1 != 1.0 {
+                    return Err(DistributionError::Weights);
+                }
+            }
         }
         if self.mean().is_finite() { Ok(()) } else { Err(DistributionError::InfiniteMean) }
     }
@@ -194,6 +306,24 @@ fn gamma_quantile(mean: f64, cv: f64, q: f64) -> f64 {
     }
     let shape = 1.0 / (cv * cv);
     mean / shape * gamma::quantile(shape, q)
+}
+
+/// A normal quantile between the bounds.
+pub fn normal_quantile((mean, std): (f64, f64), (min, max): (f64, f64), q: f64) -> f64 {
+    let value = if std == 0.0 { mean } else { mean + std * normal::quantile(q) };
+    value.max(min.max(0.0)).min(max)
+}
+
+/// The first of the values up to which more than a share `q` of draws lies.
+#[inline]
+pub fn discrete_quantile(values: &[(f64, f64)], q: f64) -> f64 {
+    values[values.partition_point(|(_, share)| *share <= q).min(values.len() - 1)].0
+}
+
+fn discrete_mean(values: &[(f64, f64)]) -> f64 {
+    let mut below = 0.0;
+    let weighted = values.iter().map(|(value, share)| value * (share - std::mem::replace(&mut below, *share)));
+    weighted.sum()
 }
 
 #[inline]

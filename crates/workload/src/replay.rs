@@ -3,12 +3,14 @@
 use units::SimTime;
 
 use crate::exponential::BLOCK;
-use crate::{Purpose, Stream, TraceChunk, TraceReader, TraceSource};
+use crate::{Distribution, Purpose, Sampler, Stream, TraceChunk, TraceReader, TraceSource};
 
 /// Reads a trace and repeats each request as often as asked.
 pub struct Replay {
     reader: Box<dyn TraceReader>,
     copies: f64,
+    /// Draws how often each request comes, where that is left to chance.
+    redraw: Option<(Sampler, Stream)>,
     end_ns: u64,
     stream: Stream,
     chunk: TraceChunk,
@@ -25,6 +27,21 @@ pub struct Replay {
 impl Replay {
     /// Starts at the first request. `copies` is finite and not negative.
     pub fn new(source: &dyn TraceSource, copies: f64, seed: u64, end: SimTime) -> Self {
+        Self::with_redraw(source, copies, None, (seed, end))
+    }
+
+    /// The same, each request as often as chance will have it: a Poisson number of times with mean `copies`.
+    pub fn resampled(source: &dyn TraceSource, copies: f64, seed: u64, end: SimTime) -> Self {
+        let dice = (Distribution::poisson(copies).sampler(), Stream::new(seed, Purpose::Redraw, 0));
+        Self::with_redraw(source, copies, Some(dice), (seed, end))
+    }
+
+    fn with_redraw(
+        source: &dyn TraceSource,
+        copies: f64,
+        redraw: Option<(Sampler, Stream)>,
+        (seed, end): (u64, SimTime),
+    ) -> Self {
         let mut reader = source.open();
         let (mut chunk, mut following) = (TraceChunk::default(), TraceChunk::default());
         read(reader.as_mut(), &mut chunk);
@@ -32,6 +49,7 @@ impl Replay {
         Self {
             reader,
             copies,
+            redraw,
             end_ns: end.as_nanos(),
             stream: Stream::new(seed, Purpose::Arrivals, 0),
             first_ns: chunk.arrival_ns.first().copied(),
@@ -51,7 +69,7 @@ impl Replay {
             if self.next_row == self.chunk.len() && !self.turn_page() {
                 break;
             }
-            if self.copies == 1.0 {
+            if self.copies == 1.0 && self.redraw.is_none() {
                 self.copy_chunk(out);
             } else {
                 self.repeat_row(out);
@@ -85,7 +103,10 @@ impl Replay {
             return;
         }
         // Differences of a running total, so that any number of requests has its exact share of copies.
-        let copies = total(self.rows_done + 1, self.copies) - total(self.rows_done, self.copies);
+        let copies = match &mut self.redraw {
+            Some((sampler, stream)) => sampler.sample(stream) as u64,
+            None => total(self.rows_done + 1, self.copies) - total(self.rows_done, self.copies),
+        };
         self.next_row += 1;
         self.rows_done += 1;
         if copies > 0 {

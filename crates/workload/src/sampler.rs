@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::distribution::empirical_quantile;
+use crate::distribution::{discrete_quantile, empirical_quantile};
 use crate::quantile_table::QuantileTable;
 use crate::{Distribution, Stream};
 
@@ -16,10 +16,18 @@ pub struct Sampler(Kind);
 #[derive(Clone, Debug)]
 enum Kind {
     Constant(f64),
-    Uniform { low: f64, width: f64 },
-    Exponential { mean: f64 },
+    Uniform {
+        low: f64,
+        width: f64,
+    },
+    Exponential {
+        mean: f64,
+    },
     Table(Arc<QuantileTable>),
     Empirical(Arc<[f64]>),
+    Discrete(Arc<[(f64, f64)]>),
+    /// Quick enough as it is.
+    Exact(Distribution),
 }
 
 impl Sampler {
@@ -33,6 +41,8 @@ impl Sampler {
                 Kind::Table(Arc::new(QuantileTable::new(distribution)))
             }
             Distribution::Empirical(values) => Kind::Empirical(Arc::clone(values)),
+            Distribution::Discrete(values) => Kind::Discrete(Arc::clone(values)),
+            Distribution::Normal { .. } => Kind::Exact(distribution.clone()),
         })
     }
 
@@ -45,6 +55,8 @@ impl Sampler {
             Kind::Exponential { mean } => -mean * libm::log1p(-q),
             Kind::Table(table) => table.quantile(q),
             Kind::Empirical(values) => empirical_quantile(values, q),
+            Kind::Discrete(values) => discrete_quantile(values, q),
+            Kind::Exact(distribution) => distribution.quantile(q),
         }
     }
 

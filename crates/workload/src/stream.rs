@@ -37,6 +37,16 @@ pub enum Purpose {
     Name = 14,
     /// Seeds of the services of a run.
     Service = 15,
+    /// Gaps and pauses of the stages of a load test.
+    LoadStage = 20,
+    /// How often each request of a trace is drawn anew.
+    Redraw = 21,
+    /// Calls of one service to another: which requests call, and the demands of their calls.
+    Calls = 22,
+    /// Turns of sessions: how many, after which pauses, with how many tokens.
+    Sessions = 23,
+    /// Demands of requests that follow from others.
+    Following = 24,
 }
 
 /// One independent random stream: xoshiro256++, seeded from (seed, purpose, entity) by SplitMix64. The same numbers on every platform.

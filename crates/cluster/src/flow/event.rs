@@ -12,6 +12,7 @@ use super::central::{Batching, Discipline, Slots};
 use super::intake::{Intake, NEVER};
 use super::latency::{LatencyLog, Watched, WholeAnswers};
 use super::meter::{Failure, Meter};
+use super::reactive::{Answered, Ticket};
 use super::{Drained, Flow, InHand, Load, ReplicaStats, Rules, Slot};
 use crate::spec::{RetrySpec, Routing, ServiceModel, ServiceSpec};
 
@@ -26,6 +27,8 @@ struct Request {
     service: u64,
     /// Attempts so far, this one included.
     attempt: u32,
+    /// Whom its end is told to.
+    ticket: Ticket,
 }
 
 /// What happens next, outside the arrivals.
@@ -152,8 +155,7 @@ impl EventFlow {
 
     /// The next instant at which anything happens.
     fn next_instant(&mut self) -> u64 {
-        self.intake.ensure(1);
-        let arrival = self.intake.arrivals[self.intake.head];
+        let arrival = self.intake.next();
         self.due.peek().map_or(arrival, |Reverse((time, _))| arrival.min(*time))
     }
 
@@ -177,8 +179,8 @@ impl EventFlow {
         }
         while self.next_arrival() == Some(now) {
             let service = self.intake.service.get(self.intake.head).copied().unwrap_or(0);
-            self.intake.head += 1;
-            touched.extend(self.arrive(Request { first_arrival: now, arrival: now, service, attempt: 1 }));
+            let ticket = self.intake.admit();
+            touched.extend(self.arrive(Request { first_arrival: now, arrival: now, service, attempt: 1, ticket }));
         }
         for request in retries {
             self.pending_retries -= 1;
@@ -190,8 +192,7 @@ impl EventFlow {
     }
 
     fn next_arrival(&mut self) -> Option<u64> {
-        self.intake.ensure(1);
-        Some(self.intake.arrivals[self.intake.head]).filter(|&arrival| arrival != NEVER)
+        Some(self.intake.next()).filter(|&arrival| arrival != NEVER)
     }
 
     /// A server finishes its batch. Returns the queue it may now serve.
@@ -233,7 +234,9 @@ impl EventFlow {
             let stats = &mut self.seats[slot].stats;
             if now - request.arrival <= self.rules.timeout {
                 stats.success += 1;
+                self.meter.asked_at(self.intake.asked(request.ticket));
                 self.meter.complete(request.first_arrival, start, now, self.seats[slot].pod);
+                self.intake.ended(request.ticket, now, true);
             } else {
                 stats.failure += 1;
                 self.fail(*request, Failure::TimedOut, Some((start, slot)));
@@ -403,6 +406,7 @@ impl EventFlow {
         }
         let served = service.map(|(start, slot)| (start, self.seats[slot].pod));
         self.meter.fail_served(request.first_arrival, failure, self.clock, served);
+        self.intake.ended(request.ticket, self.clock, false);
     }
 
     /// Requests that waited at a removed replica, or were in service on it, are lost or go back to where they stood.
@@ -479,6 +483,18 @@ impl Flow for EventFlow {
             }
             self.instant(next);
         }
+    }
+
+    fn next_due(&mut self) -> SimTime {
+        SimTime::from_nanos(if self.drained.is_empty() { self.next_instant() } else { self.clock })
+    }
+
+    fn take_answered(&mut self, into: &mut Vec<Answered>) {
+        self.intake.take_answered(into);
+    }
+
+    fn take_calls(&mut self, answered: &[Answered]) {
+        self.intake.take_calls(answered);
     }
 
     fn add(&mut self, slot: Slot, pod: PodId, now: SimTime) {
@@ -616,8 +632,9 @@ impl Flow for EventFlow {
             Due::Retry(request) => Some(request),
             Due::Finish { .. } | Due::Wake { .. } => None,
         });
-        let left: Vec<u64> = waiting.chain(serving).chain(retrying).map(|request| request.first_arrival).collect();
-        for arrival in left {
+        let left = waiting.chain(serving).chain(retrying).map(|request| (request.first_arrival, request.ticket));
+        for (arrival, ticket) in left.collect::<Vec<_>>() {
+            self.meter.asked_at(self.intake.asked(ticket));
             self.meter.leave_in_system(arrival, now);
         }
         self.intake.arrived_measured(now)

@@ -4,6 +4,7 @@ use units::SimTime;
 use workload::{ArrivalCursor, Distribution, ServiceTimes, TraceChunk, Traffic};
 
 use super::llm::TokenCounts;
+use super::reactive::{Answered, Coming, Reactive, Ticket};
 
 /// "No such arrival": later than every run.
 pub const NEVER: u64 = u64::MAX;
@@ -36,6 +37,8 @@ pub struct Intake {
     early: Option<Early>,
     /// When the traffic starts.
     origin: u64,
+    /// Requests that follow from others, and who waits for what.
+    reactive: Option<Box<Reactive>>,
 }
 
 /// Requests of the prehistory, with numbers of their own, so that those after them are the same with and without.
@@ -66,6 +69,7 @@ impl Intake {
             measure_from: 0,
             early: None,
             origin: 0,
+            reactive: None,
         }
     }
 
@@ -98,6 +102,95 @@ impl Intake {
     pub fn with_tokens(mut self, tokens: TokenCounts) -> Self {
         self.tokens = Some(tokens);
         self
+    }
+
+    /// Has requests follow from others. They must then be looked at with [`Intake::next`] and taken with [`Intake::admit`], and their ends
+    /// told to [`Intake::ended`]: the flows that handle every request do.
+    pub fn with_reactive(mut self, reactive: Option<Box<Reactive>>) -> Self {
+        self.reactive = reactive;
+        self
+    }
+
+    /// Whether what follows depends on how requests end.
+    #[inline]
+    pub fn is_reactive(&self) -> bool {
+        self.reactive.is_some()
+    }
+
+    /// When the next request arrives, `NEVER` if none is known. It is then at the head.
+    #[inline]
+    pub fn next(&mut self) -> u64 {
+        self.ensure(1);
+        if self.reactive.is_some() {
+            self.bring_forward();
+        }
+        self.arrivals[self.head]
+    }
+
+    /// Takes the request at the head, which [`Intake::next`] has shown. Its ticket; 0 where nothing follows from any.
+    #[inline]
+    pub fn admit(&mut self) -> Ticket {
+        let head = self.head;
+        self.head += 1;
+        let Some(reactive) = &mut self.reactive else { return 0 };
+        let tokens = self.prompt_tokens.get(head).copied().zip(self.output_tokens.get(head).copied());
+        reactive.admit(self.arrivals[head], tokens.unwrap_or_default())
+    }
+
+    /// The request of a ticket has ended at `at`, with an answer or without.
+    #[inline]
+    pub fn ended(&mut self, ticket: Ticket, at: u64, is_answered: bool) {
+        if let Some(reactive) = &mut self.reactive {
+            reactive.ended(ticket, at, is_answered);
+        }
+    }
+
+    /// When the first request of the chain of a request in the system arrived, if chains are known.
+    pub fn asked(&self, ticket: Ticket) -> Option<u64> {
+        self.reactive.as_ref().map(|reactive| reactive.asked(ticket))
+    }
+
+    /// Requests of the service that calls this one have been answered, none of them before what was taken here last.
+    pub fn take_calls(&mut self, answered: &[Answered]) {
+        self.reactive.as_mut().expect("another service calls this one").take_calls(answered);
+    }
+
+    /// Moves what has been answered since to `into`.
+    pub fn take_answered(&mut self, into: &mut Vec<Answered>) {
+        if let Some(reactive) = &mut self.reactive {
+            reactive.take_answered(into);
+        }
+    }
+
+    /// Puts what follows from others before what was read, as far as it comes earlier.
+    fn bring_forward(&mut self) {
+        let first = self.arrivals[self.head];
+        let Some(coming) = self.reactive.as_mut().and_then(|reactive| reactive.next_before(first)) else { return };
+        let Coming { at, service, tokens: (prompt, output), .. } = coming;
+        if self.head == 0 {
+            // The window begins with requests that have long been taken.
+            const ROOM: usize = 64;
+            self.arrivals.splice(0..0, std::iter::repeat_n(0, ROOM));
+            if self.demands.is_some() {
+                self.service.splice(0..0, std::iter::repeat_n(0, ROOM));
+            }
+            if self.tokens.is_some() {
+                self.prompt_tokens.splice(0..0, std::iter::repeat_n(0, ROOM));
+                self.output_tokens.splice(0..0, std::iter::repeat_n(0, ROOM));
+            }
+            self.head = ROOM;
+        }
+        self.head -= 1;
+        self.arrivals[self.head] = at;
+        if self.demands.is_some() {
+            self.service[self.head] = service;
+        }
+        if self.tokens.is_some() {
+            self.prompt_tokens[self.head] = prompt;
+            self.output_tokens[self.head] = output;
+        }
+        self.read += 1;
+        self.read_before += u64::from(at < self.measure_from);
     }
 
     /// Makes `count` entries from the head on readable.

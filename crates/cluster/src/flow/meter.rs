@@ -37,6 +37,21 @@ pub struct Streamed {
     pub tokens: u32,
 }
 
+/// Requests that follow from answers of another service, from the first of the chain on.
+struct Chain {
+    /// When the first request of the chain of the one that is now looked at arrived.
+    asked: u64,
+    /// An answer later than this misses the SLO; `u64::MAX` without one.
+    slo: u64,
+    latency: Histogram,
+}
+
+impl Chain {
+    fn is_met(&self, now: u64) -> bool {
+        now - self.asked <= self.slo
+    }
+}
+
 /// Counts and histograms of one run, per timeline step and in all. Requests that arrived before `measure_from` pass through
 /// uncounted, save in [`Meter::completed_ever`] and [`Meter::failed_ever`].
 pub struct Meter {
@@ -66,6 +81,8 @@ pub struct Meter {
     /// What the gateway's histograms show, if somebody reads them.
     gateway: Option<Box<LatencyLog>>,
     step_missed: u64,
+    /// Of services that others call.
+    chain: Option<Box<Chain>>,
     /// Latency of the answers to requests of the warm-up: counted nowhere, but seen by the metrics pipeline.
     warm_up: Histogram,
     rows: Option<Vec<RequestRow>>,
@@ -96,6 +113,7 @@ impl Meter {
             repeated: 0,
             gateway: None,
             step_missed: 0,
+            chain: None,
             warm_up: Histogram::new(),
             rows: keep_rows.then(Vec::new),
             sink: None,
@@ -106,6 +124,30 @@ impl Meter {
     pub fn starting_at(mut self, origin: SimTime) -> Self {
         self.origin = origin.as_nanos();
         self
+    }
+
+    /// Its requests follow from those of other services: what is measured of them from the first request of the chain on is kept too, and
+    /// judged by the SLO's `end_to_end`.
+    pub fn of_chain(mut self, slo: &SloSpec) -> Self {
+        let slo = slo.end_to_end.map_or(u64::MAX, units::SimDuration::as_nanos);
+        self.chain = Some(Box::new(Chain { asked: 0, slo, latency: Histogram::new() }));
+        self
+    }
+
+    /// The chain of the request that is looked at next began at `asked`.
+    #[inline]
+    pub fn asked_at(&mut self, asked: Option<u64>) {
+        if let (Some(chain), Some(asked)) = (&mut self.chain, asked) {
+            chain.asked = asked;
+        }
+    }
+
+    /// Counts an answer from the first request of its chain on. Whether that is within the SLO.
+    fn answer_chain(&mut self, end: u64) -> bool {
+        self.chain.as_mut().is_none_or(|chain| {
+            chain.latency.record(end - chain.asked);
+            chain.is_met(end)
+        })
     }
 
     /// Requests that arrived before the run and have been answered, and those that have failed.
@@ -198,7 +240,8 @@ impl Meter {
             return self.count_warm_up(end - arrival);
         }
         self.count_answer(arrival, start, end);
-        self.judge(end - arrival <= self.slo_latency);
+        let is_chain_met = self.answer_chain(end);
+        self.judge(end - arrival <= self.slo_latency && is_chain_met);
         self.keep(RequestRow {
             arrival: self.at(arrival),
             start: Some(self.at(start)),
@@ -227,7 +270,8 @@ impl Meter {
             log.tpot.record(tpot);
         }
         log.output_tokens += u64::from(tokens);
-        self.judge(end - arrival <= self.slo_latency && ttft <= self.slo_ttft && tpot <= self.slo_tpot);
+        let is_chain_met = self.answer_chain(end);
+        self.judge(is_chain_met && end - arrival <= self.slo_latency && ttft <= self.slo_ttft && tpot <= self.slo_tpot);
         self.keep(RequestRow {
             arrival: self.at(arrival),
             start: Some(self.at(start)),
@@ -282,7 +326,8 @@ impl Meter {
             return;
         }
         self.totals.in_system += 1;
-        self.missed_in_system += u64::from(now - arrival > self.slo_latency);
+        let is_chain_late = self.chain.as_ref().is_some_and(|chain| !chain.is_met(now));
+        self.missed_in_system += u64::from(now - arrival > self.slo_latency || is_chain_late);
         self.keep(RequestRow {
             arrival: self.at(arrival),
             start: None,
@@ -303,7 +348,7 @@ impl Meter {
 
     /// A meter that has measured nothing, to leave in the place of one that is taken away.
     pub fn idle() -> Self {
-        let slo = SloSpec { latency: None, ttft: None, tpot: None, objective: 0.0 };
+        let slo = SloSpec { latency: None, ttft: None, tpot: None, end_to_end: None, objective: 0.0 };
         Self::new(SimTime::ZERO, u64::MAX, &slo, false)
     }
 
@@ -325,6 +370,7 @@ impl Meter {
         let totals = RequestTotals { arrived, ..self.totals };
         self.service.slo_met = totals.completed - self.missed;
         self.service.slo_total = totals.completed + totals.failed() + self.missed_in_system;
+        self.service.end_to_end = self.chain.map(|chain| chain.latency);
         let mut rows = self.rows.unwrap_or_default();
         if let Some(mut sink) = self.sink {
             sink.take(&rows);

@@ -17,6 +17,7 @@ mod loads;
 mod local;
 mod meter;
 mod paced;
+mod reactive;
 mod routed;
 mod tree;
 
@@ -29,6 +30,8 @@ pub use intake::Intake;
 pub use latency::{LatencyLog, Watched};
 pub use llm::{LlmFlow, TokenCounts};
 pub use meter::{Failure, Meter, StepLatency, Streamed};
+pub use reactive::Answered;
+use reactive::Reactive;
 pub use routed::RoutedFlow;
 use units::{PodId, SimTime};
 use workload::{Purpose, Stream};
@@ -147,6 +150,22 @@ pub trait Flow: Send {
     /// runs empty and reports it.
     fn advance(&mut self, to: SimTime) -> Option<Drained>;
 
+    /// The next instant at which anything happens of itself. As the two after it, only flows that handle every request know this; `build`
+    /// chooses such a one for services that call others or are called.
+    fn next_due(&mut self) -> SimTime {
+        panic!("this flow runs by itself");
+    }
+
+    /// Moves the requests answered since to `into`, for those who act on them.
+    fn take_answered(&mut self, into: &mut Vec<Answered>) {
+        panic!("this flow does not remember its {} answers", into.len());
+    }
+
+    /// Requests of the service that calls this one have been answered: some become arrivals.
+    fn take_calls(&mut self, answered: &[Answered]) {
+        panic!("this flow cannot take the calls of {} requests", answered.len());
+    }
+
     /// A replica starts to take requests.
     fn add(&mut self, slot: Slot, pod: PodId, now: SimTime);
 
@@ -260,7 +279,7 @@ fn build_with<D: Discipline + 'static>(
     Served { spec, service, seed, .. }: Served<'_>,
     (intake, meter): (Intake, Meter),
 ) -> Box<dyn Flow> {
-    if sends_to_the_dead(spec, service) {
+    if sends_to_the_dead(spec, service) || intake.is_reactive() {
         Box::new(EventFlow::new(service, seed, intake, meter))
     } else if central::is_expressible(service) {
         Box::new(CentralFlow::new(service, discipline, intake, meter))
@@ -322,8 +341,10 @@ fn sources(served: Served<'_>, keep: Keep) -> (Intake, Meter) {
     let early_seed = Stream::new(seed, Purpose::Prehistory, 0).next_u64();
     let intake = intake
         .preceded_by(origin, (early.as_ref(), early_seed), service_time, tokens(early_seed))
-        .measure_from(measure_from.as_nanos());
-    (intake, meter.starting_at(origin))
+        .measure_from(measure_from.as_nanos())
+        .with_reactive(Reactive::of(service, spec.is_caller(service), seed, (origin, spec.end)));
+    let meter = meter.starting_at(origin);
+    (intake, if service.called_by.is_some() { meter.of_chain(&service.slo) } else { meter })
 }
 
 /// The rules of a service that every implementation needs, in raw nanoseconds.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use units::{PodId, SimTime};
 
-use super::{Drained, Flow, InHand, LatencyLog, Load, Meter, ReplicaStats, Slot, Watched};
+use super::{Answered, Drained, Flow, InHand, LatencyLog, Load, Meter, ReplicaStats, Slot, Watched};
 
 /// A flow with its own notion of now, which never goes back.
 pub(super) struct Paced {
@@ -35,6 +35,18 @@ impl Flow for Paced {
         let drained = self.flow.advance(to);
         self.reached = drained.map_or(to, |drained| drained.at);
         drained
+    }
+
+    fn next_due(&mut self) -> SimTime {
+        self.flow.next_due()
+    }
+
+    fn take_answered(&mut self, into: &mut Vec<Answered>) {
+        self.flow.take_answered(into);
+    }
+
+    fn take_calls(&mut self, answered: &[Answered]) {
+        self.flow.take_calls(answered);
     }
 
     fn add(&mut self, slot: Slot, pod: PodId, now: SimTime) {

@@ -4,6 +4,7 @@
 //! through [`crate::flow`], nodes and cold starts live in [`crate::fleet`]; this module tells each what the other did, and keeps what is the
 //! cluster's own: the agenda's clocks, the digest, the counts of nodes taken back.
 
+mod chains;
 mod event;
 mod service;
 mod turn;
@@ -16,8 +17,9 @@ use crate::Keep;
 use crate::fleet::{FleetEvent, Groups, Notice, Out};
 use crate::flow::{self, Flow, Served};
 use crate::metrics::{Pipeline, World};
-use crate::requests::{InOrder, RequestSink};
+use crate::requests::{AtTheEnd, InOrder, RequestSink};
 use crate::spec::SimulationSpec;
+use chains::Chains;
 pub(crate) use event::Event;
 use service::Service;
 pub(crate) use service::{PodObject, Pods};
@@ -57,6 +59,8 @@ struct Cluster<'a> {
     /// Time zero of the run on the agenda's clock, which begins with the prehistory.
     origin: SimTime,
     services: Vec<Service<'a>>,
+    /// Which of them call which.
+    chains: Chains,
     fleet: Groups,
     pipeline: Pipeline,
     digest: Digest,
@@ -82,8 +86,13 @@ pub(crate) fn simulate_by_events(begun: Begun<'_>) -> RunRecord {
 pub(crate) fn simulate_to(begun: Begun<'_>, requests: Vec<Box<dyn RequestSink>>) -> RunRecord {
     let mut flows = begun.flows(flow::build);
     for ((flow, sink), service) in flows.iter_mut().zip(requests).zip(&begun.run.services) {
-        let rows = InOrder::new(begun.run, service, service.seed(begun.seed), sink);
-        flow.meter().pass_rows_to(Box::new(rows));
+        let follows = service.traffic.follows_answers() || service.called_by.is_some();
+        let rows: Box<dyn RequestSink> = if follows {
+            Box::new(AtTheEnd::new(sink))
+        } else {
+            Box::new(InOrder::new(begun.run, service, service.seed(begun.seed), sink))
+        };
+        flow.meter().pass_rows_to(rows);
     }
     simulate_flows(begun, flows)
 }
@@ -102,6 +111,7 @@ fn simulate_flows(begun: Begun<'_>, flows: Vec<Box<dyn Flow>>) -> RunRecord {
         keep,
         origin: SimTime::ZERO + spec.prehistory.length,
         services,
+        chains: Chains::of(&spec.services),
         fleet: Groups::new(&spec.fleet_of(policy), classes.collect(), seed),
         pipeline,
         digest: Digest::default(),
@@ -295,11 +305,14 @@ impl Model for Cluster<'_> {
         // Those that may stop early go first, so that the others do not run ahead of where they stop.
         let mut until = to;
         for is_first in [true, false] {
-            for service in self.services.iter_mut().filter(|service| service.may_stop_early() == is_first) {
-                if let Some((at, pod)) = service.advance(until) {
+            for chain in self.chains.iter() {
+                if chain.may_stop_early(&self.services) != is_first {
+                    continue;
+                }
+                chain.advance(&mut self.services, until, |(at, pod)| {
                     agenda.schedule(at, Event::Drained(pod));
                     until = at;
-                }
+                });
             }
         }
     }

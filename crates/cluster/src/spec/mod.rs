@@ -33,8 +33,8 @@ pub use scheduling::{
     named_labels, node_label, slots, untolerated,
 };
 pub use service::{
-    BatchLatency, ContainerSpec, GroupRestart, KillRule, NoReplicaRule, PodGroup, PodSpec, ReplicaOrder, RetrySpec,
-    Routing, ServiceModel, ServiceSpec, SloSpec, SoftSpread, StopRule,
+    BatchLatency, CalledBy, ContainerSpec, GroupRestart, KillRule, NoReplicaRule, PodGroup, PodSpec, ReplicaOrder,
+    RetrySpec, Routing, ServiceModel, ServiceSpec, SloSpec, SoftSpread, StopRule,
 };
 
 use std::borrow::Cow;
@@ -76,6 +76,12 @@ impl SimulationSpec {
         } else {
             Cow::Borrowed(&self.fleet)
         }
+    }
+
+    /// Whether answers of a service of this run bring requests to another.
+    pub(crate) fn is_caller(&self, service: &ServiceSpec) -> bool {
+        let calls = self.services.iter().filter_map(|other| other.called_by);
+        calls.into_iter().any(|call| std::ptr::eq(&raw const self.services[call.service], service))
     }
 
     /// Replicas of service number `service` that are there and ready when policy number `policy` starts.

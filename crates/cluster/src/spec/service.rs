@@ -49,6 +49,8 @@ pub struct ServiceSpec {
     pub budgets: Vec<PodDisruptionBudget>,
     /// Its requests.
     pub traffic: Traffic,
+    /// Another service whose answers bring it requests.
+    pub called_by: Option<CalledBy>,
     /// Its requests in the stretch before time zero.
     pub earlier: EarlierTraffic,
     /// Offered rates before the run, for predictors.
@@ -79,6 +81,17 @@ impl ServiceSpec {
     pub fn seed(&self, run: u64) -> u64 {
         if self.salt == 0 { run } else { Stream::new(run, Purpose::Service, self.salt).next_u64() }
     }
+}
+
+/// A share of the requests of one service become requests of another when they are answered.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CalledBy {
+    /// Number of the service that calls.
+    pub service: usize,
+    /// Share of its answered requests that call, above 0 and at most 1.
+    pub share: f64,
+    /// Requests each of these makes, all at once, at least 1.
+    pub count: u32,
 }
 
 /// In which order the controller of the workload makes and removes replicas.
@@ -351,6 +364,8 @@ pub struct SloSpec {
     pub ttft: Option<SimDuration>,
     /// Mean time per output token after the first.
     pub tpot: Option<SimDuration>,
+    /// Arrival at the first service of a chain of calls to answer.
+    pub end_to_end: Option<SimDuration>,
     /// Share of requests that shall meet it, 0..1.
     pub objective: f64,
 }

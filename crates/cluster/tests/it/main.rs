@@ -1,6 +1,7 @@
 //! The model against its own slower twin, and against queueing theory.
 
 mod ending;
+mod feedback;
 mod flows;
 mod groups;
 mod model;

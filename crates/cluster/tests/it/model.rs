@@ -115,7 +115,7 @@ pub fn scenario(service: ServiceSpec, rate: f64, length: SimDuration, fleet: Fle
         timeline_step: seconds(20),
         services: vec![ServiceSpec {
             traffic: Traffic::Poisson { rate: Arc::new(curve) },
-            slo: SloSpec { latency: Some(millis(150)), ttft: None, tpot: None, objective: 0.99 },
+            slo: SloSpec { latency: Some(millis(150)), ttft: None, tpot: None, end_to_end: None, objective: 0.99 },
             targets,
             cold_start,
             ..service

@@ -14,12 +14,12 @@ use crate::model::{EVERYTHING, any_scenario, fleet, scenario, seconds};
 use crate::prehistory::precede;
 use crate::support::{service, slots};
 
-fn fixed(replicas: u32) -> ServicePolicy {
+pub fn fixed(replicas: u32) -> ServicePolicy {
     ServicePolicy { controllers: vec![ControllerSpec::Static { replicas }], ..ServicePolicy::default() }
 }
 
 /// A queue with `replicas` servers, each of which takes `mean` seconds on average.
-fn queue(name: &str, salt: u64, (replicas, rate, mean): (u32, f64, f64)) -> SimulationSpec {
+pub fn queue(name: &str, salt: u64, (replicas, rate, mean): (u32, f64, f64)) -> SimulationSpec {
     let model = slots(1, Distribution::Exponential { mean });
     let of_name = ServiceSpec { name: name.into(), salt, replicas_initial: replicas, ..service(model) };
     let mut spec = scenario(of_name, rate, seconds(3_600), fleet(0.0, SimDuration::ZERO));
@@ -28,7 +28,7 @@ fn queue(name: &str, salt: u64, (replicas, rate, mean): (u32, f64, f64)) -> Simu
 }
 
 /// All services of these runs in one.
-fn together(runs: &[SimulationSpec]) -> SimulationSpec {
+pub fn together(runs: &[SimulationSpec]) -> SimulationSpec {
     let mut all = runs[0].clone();
     all.services = runs.iter().flat_map(|run| run.services.clone()).collect();
     for (number, policy) in all.policies.iter_mut().enumerate() {
@@ -37,12 +37,12 @@ fn together(runs: &[SimulationSpec]) -> SimulationSpec {
     all
 }
 
-fn run(spec: &SimulationSpec) -> RunRecord {
+pub fn run(spec: &SimulationSpec) -> RunRecord {
     simulate(spec, 0, 0, 11, EVERYTHING)
 }
 
 /// What its requests met: when each came, began and ended.
-fn requests(service: &ServiceRecord) -> Vec<(u64, Option<u64>, Option<u64>)> {
+pub fn requests(service: &ServiceRecord) -> Vec<(u64, Option<u64>, Option<u64>)> {
     let nanos = |time: SimTime| time.as_nanos();
     service.request_rows.iter().map(|row| (nanos(row.arrival), row.start.map(nanos), row.end.map(nanos))).collect()
 }

@@ -63,7 +63,7 @@ impl Demand {
     }
 
     fn meter(&self, service: &ServiceSpec) -> Meter {
-        let slo = SloSpec { latency: Some(millis(20)), ttft: None, tpot: None, objective: 0.99 };
+        let slo = SloSpec { latency: Some(millis(20)), ttft: None, tpot: None, end_to_end: None, objective: 0.99 };
         let timeout = service.client_timeout.map_or(u64::MAX, SimDuration::as_nanos);
         Meter::new(self.measure_from, timeout, &slo, self.keep_rows)
     }

@@ -2,16 +2,18 @@
 
 use cluster::spec::{
     ColdStartSpec, ControllerManager, ControllerSpec, FleetSpec, InstanceOffering, MetricsSpec, NodeTimings,
-    PolicySpec, PrehistorySpec, ServiceSpec, SimulationSpec, SloSpec,
+    PolicySpec, PrehistorySpec, ServiceModel, ServiceSpec, SimulationSpec, SloSpec,
 };
 use cluster::{Keep, simulate};
 use policy::hpa::{HpaSpec, MetricSpec, MetricTarget};
 use promql::adapter::{GroupResource, NameRule, Resources, Rule, Rules};
 use record::{Purchase, RunRecord};
+use std::sync::Arc;
 use units::{Bytes, Millicores, SimDuration, SimTime, UsdPerHour};
-use workload::Distribution;
 
-use crate::support::{SEED, model, poisson, service};
+use workload::{Distribution, LoadTest, SessionLaw, Stage, StageLength, StageLoad, Traffic};
+
+use crate::support::{SEED, model, poisson, service, trace};
 
 fn seconds(count: u64) -> SimDuration {
     SimDuration::from_secs(count)
@@ -57,6 +59,7 @@ fn hpa(metrics: &[(&str, i64)], (replicas_min, replicas_max): (u32, u32)) -> Con
 
 fn run(service: ServiceSpec, rate: f64, external: Vec<Rule>, controller: ControllerSpec) -> RunRecord {
     let length = seconds(1_800);
+    let is_given = service.traffic.follows_answers();
     let policy = PolicySpec::of_one("hpa", vec![controller]);
     let facts = exporters::Facts::new(&service.name, &service.namespace);
     let targets = exporters::targets_of(&[exporters::Exporter::Vllm, exporters::Exporter::Gateway], &facts);
@@ -69,8 +72,8 @@ fn run(service: ServiceSpec, rate: f64, external: Vec<Rule>, controller: Control
         warm_up: seconds(0),
         timeline_step: seconds(20),
         services: vec![ServiceSpec {
-            traffic: poisson(rate, length),
-            slo: SloSpec { latency: None, ttft: Some(seconds(1)), tpot: None, objective: 0.99 },
+            traffic: if is_given { service.traffic.clone() } else { poisson(rate, length) },
+            slo: SloSpec { latency: None, ttft: Some(seconds(1)), tpot: None, end_to_end: None, objective: 0.99 },
             targets,
             cold_start,
             ..service
@@ -133,6 +136,54 @@ fn queries_read_what_the_requests_went_through() {
             assert!((value / expected - 1.0).abs() < tolerance, "metric {index}: {value} against {expected}");
         }
     }
+}
+
+/// Eight clients that wait for their answers, 2,000 requests of them.
+fn closed_loop(output: Distribution) -> RunRecord {
+    let load = StageLoad::Closed { concurrency: 8, ramp: SimDuration::ZERO, delay: Distribution::Constant(0.0) };
+    let stage = Stage { load, length: StageLength::Requests(2_000), gap: SimDuration::ZERO };
+    let test = LoadTest { start: SimDuration::ZERO, stages: vec![stage], drain: None };
+    let mut one = ServiceSpec { traffic: Traffic::LoadTest(Arc::new(test)), ..service(model(1_024.0, 128.0)) };
+    if let ServiceModel::ContinuousBatching { output_tokens, .. } = &mut one.model {
+        *output_tokens = output;
+    }
+    run(one, 0.0, Vec::new(), ControllerSpec::Static { replicas: 1 })
+}
+
+#[test]
+fn clients_with_equal_lengths_wait_for_the_first_token_together() {
+    let equal = closed_loop(Distribution::Constant(128.0));
+    let spread = closed_loop(Distribution::Uniform { low: 101.5, high: 154.5 });
+    let first_token = |record: &RunRecord| {
+        let tokens = record.only().totals.tokens.as_ref().expect("it makes tokens");
+        tokens.ttft.quantile(0.5).expect("tokens were made") as f64
+    };
+    for record in [&equal, &spread] {
+        assert_eq!((record.only().requests.arrived, record.only().requests.completed), (2_000, 2_000));
+    }
+    assert!(first_token(&equal) > 2.0 * first_token(&spread), "{} {}", first_token(&equal), first_token(&spread));
+}
+
+#[test]
+fn a_session_asks_with_everything_that_was_said() {
+    let starts = trace(&[(0, 100, 10), (1_000_000_000, 200, 20)]);
+    let law = SessionLaw {
+        turns: Distribution::Constant(3.0),
+        think_time: Distribution::Constant(5.0),
+        new_tokens: Some(Distribution::Constant(7.0)),
+    };
+    let traffic = Traffic::Sessions { starts: Box::new(starts), law };
+    let mut one = ServiceSpec { traffic, ..service(model(1_000.0, 30.0)) };
+    // The first asks with 100, 110 + 7 and 147 + 7 tokens; the second with 200 and 220 + 7, which with an answer of 30 the cache cannot hold: there it
+    // ends.
+    if let ServiceModel::ContinuousBatching { kv_tokens, .. } = &mut one.model {
+        *kv_tokens = 240;
+    }
+    let record = run(one, 0.0, Vec::new(), ControllerSpec::Static { replicas: 1 });
+    let requests = &record.only().requests;
+    assert_eq!((requests.arrived, requests.completed, requests.rejected), (5, 4, 1));
+    let tokens = record.only().totals.tokens.as_ref().expect("it makes tokens");
+    assert_eq!(tokens.output_tokens, 10 + 20 + 2 * 30);
 }
 
 #[test]

@@ -56,7 +56,7 @@ pub fn flow(service: &ServiceSpec, traffic: &Traffic, replicas: usize, end: SimT
         panic!("a language model");
     };
     let tokens = TokenCounts::new(prompt_tokens, output_tokens, SEED);
-    let slo = SloSpec { latency: None, ttft: None, tpot: None, objective: 0.99 };
+    let slo = SloSpec { latency: None, ttft: None, tpot: None, end_to_end: None, objective: 0.99 };
     let timeout = service.client_timeout.map_or(u64::MAX, SimDuration::as_nanos);
     let meter = Meter::new(SimTime::ZERO, timeout, &slo, keep_rows);
     let intake = Intake::new(traffic, SEED, end, None, 1).with_tokens(tokens);

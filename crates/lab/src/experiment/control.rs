@@ -26,15 +26,23 @@ pub struct ControlledColumn {
 
 /// Requests that a replication is expected to have, where the number is random and its mean known: Poisson sources only. A replayed trace has
 /// the same number each time, a renewal process an expectation that is known only in the limit, and that of a source times a factor is not
-/// worked out.
+/// worked out. Nor is that of requests that others bring about, by their answers.
 pub fn expected_requests(spec: &SimulationSpec) -> Option<f64> {
     fn expected(traffic: &Traffic, from: SimTime, to: SimTime) -> Option<f64> {
         match traffic {
             Traffic::Poisson { rate } => Some(rate.expected_count(from, to)),
             Traffic::Merge(sources) => sources.iter().map(|source| expected(source, from, to)).sum(),
             Traffic::WithTokens { source, .. } => expected(source, from, to),
-            Traffic::Renewal { .. } | Traffic::Replay { .. } | Traffic::Thinned { .. } => None,
+            Traffic::Renewal { .. }
+            | Traffic::Replay { .. }
+            | Traffic::Resampled { .. }
+            | Traffic::LoadTest(_)
+            | Traffic::Sessions { .. }
+            | Traffic::Thinned { .. } => None,
         }
+    }
+    if spec.services.iter().any(|service| service.called_by.is_some()) {
+        return None;
     }
     let of_services = spec.services.iter();
     let all: Option<f64> =

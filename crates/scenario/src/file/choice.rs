@@ -95,13 +95,73 @@ pub enum DistributionChoice<A> {
         /// Mean.
         mean: A,
     },
-    /// Lognormal, by its median and 90th percentile.
+    /// Lognormal, by its median and 90th percentile, or by its mean and standard deviation.
     #[serde(rename_all = "camelCase")]
     LogNormal {
         /// Median.
-        p50: A,
+        p50: Option<A>,
         /// 90th percentile.
-        p90: A,
+        p90: Option<A>,
+        /// Mean, in place of the median.
+        mean: Option<A>,
+        /// Standard deviation, in place of the 90th percentile.
+        std: Option<A>,
+    },
+    /// Normal. What falls outside the bounds is moved onto them; nothing is below 0.
+    #[serde(rename_all = "camelCase")]
+    Normal {
+        /// Mean, before the bounds.
+        mean: A,
+        /// Standard deviation, before the bounds.
+        std: A,
+        /// Least value.
+        min: Option<A>,
+        /// Greatest value.
+        max: Option<A>,
+    },
+    /// Skew normal, by its mean and standard deviation, with bounds as those of `normal`.
+    #[serde(rename_all = "camelCase")]
+    SkewNormal {
+        /// Mean, before the bounds.
+        mean: A,
+        /// Standard deviation, before the bounds.
+        std: A,
+        /// Shape: 0 is normal, above 0 the tail is above, below 0 below.
+        skew: f64,
+        /// Least value.
+        min: Option<A>,
+        /// Greatest value.
+        max: Option<A>,
+    },
+    /// Poisson: whole numbers.
+    #[serde(rename_all = "camelCase")]
+    Poisson {
+        /// Mean.
+        mean: A,
+    },
+    /// Whole numbers from ⌊length (1 − ratio)⌋ to ⌈length (1 + ratio)⌉, each equally likely: `--random-range-ratio` of `vllm bench`.
+    #[serde(rename_all = "camelCase")]
+    RangeRatio {
+        /// Length in the middle.
+        length: A,
+        /// Reach to both sides, 0 to less than 1.
+        ratio: f64,
+    },
+    /// Single values, not interpolated between.
+    #[serde(rename_all = "camelCase")]
+    Weighted {
+        /// Values.
+        values: Vec<A>,
+        /// How often each comes, relative to the others.
+        weights: Vec<f64>,
+    },
+    /// The values of a column of a CSV or Parquet file, each as likely as it is there often; times in seconds.
+    #[serde(rename_all = "camelCase")]
+    Column {
+        /// The file, relative to the scenario's own folder.
+        file: String,
+        /// Name of the column.
+        name: String,
     },
     /// Gamma.
     #[serde(rename_all = "camelCase")]

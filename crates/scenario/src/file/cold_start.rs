@@ -125,7 +125,9 @@ impl PhaseChoice {
             Self::Constant(value) => DistributionChoice::Constant(value),
             Self::Uniform { low, high } => DistributionChoice::Uniform { low, high },
             Self::Exponential { mean } => DistributionChoice::Exponential { mean },
-            Self::LogNormal { p50, p90 } => DistributionChoice::LogNormal { p50, p90 },
+            Self::LogNormal { p50, p90 } => {
+                DistributionChoice::LogNormal { p50: Some(p50), p90: Some(p90), mean: None, std: None }
+            }
             Self::Gamma { mean, cv } => DistributionChoice::Gamma { mean, cv },
             Self::Weibull { shape, scale } => DistributionChoice::Weibull { shape, scale },
             Self::Empirical(values) => DistributionChoice::Empirical(values),

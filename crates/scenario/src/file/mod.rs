@@ -5,6 +5,7 @@
 
 mod choice;
 mod cold_start;
+mod load_test;
 mod manifests;
 mod metrics;
 mod nodes;
@@ -25,6 +26,7 @@ pub use choice::{Distribution, DistributionChoice, TextOr};
 pub use cold_start::{
     ArtifactFile, CacheFile, ColdStartFile, LinkFile, PhaseChoice, PhaseFile, RestoreFile, RestorePlace,
 };
+pub use load_test::{ArrivalsFile, ClosedLoopFile, SessionsFile, StageFile};
 pub use manifests::ManifestsFile;
 pub use metrics::{
     AdapterSwitch, CountFile, DcgmFile, ExporterFile, GkeFile, HttpFile, KindFile, KsmFile, MetricsFile,

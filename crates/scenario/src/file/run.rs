@@ -79,12 +79,14 @@ pub struct SloFile {
     pub ttft: Option<Time>,
     /// Mean time per output token after the first.
     pub tpot: Option<Time>,
+    /// From the arrival at the first service of a chain of calls (`traffic.from`) to the answer of this one.
+    pub end_to_end: Option<Time>,
     /// Share of requests that shall meet it.
     pub objective: Share,
 }
 
 impl Default for SloFile {
     fn default() -> Self {
-        Self { latency: None, ttft: None, tpot: None, objective: Share(0.99) }
+        Self { latency: None, ttft: None, tpot: None, end_to_end: None, objective: Share(0.99) }
     }
 }

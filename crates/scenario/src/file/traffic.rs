@@ -8,8 +8,9 @@ use serde::Deserialize;
 use crate::quantity::{Amount, Count, RequestRate, Share, Time};
 
 use super::choice::{DistributionChoice, TextOr};
+use super::load_test::{ClosedLoopFile, SessionsFile, StageFile};
 
-/// `traffic`: exactly one of `trace`, `generator` and `sum`.
+/// `traffic`: exactly one of `trace`, `generator`, `sum`, `stages` and `closedLoop`; or `from`, with or without one of them.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct TrafficFile {
@@ -22,6 +23,28 @@ pub struct TrafficFile {
     /// The requests of several sources at once.
     #[serde(default)]
     pub sum: Option<Vec<PartFile>>,
+    /// A load test: stages that follow each other.
+    #[serde(default)]
+    pub stages: Option<Vec<StageFile>>,
+    /// A stage begins only when every request of those before it has ended: `poll`, `lead` and the gap after the last end. It is that of
+    /// inference-perf.
+    #[serde(default)]
+    pub drain: bool,
+    /// Pause between stages; nothing unless said, 1 s with `drain`.
+    #[serde(default)]
+    pub interval: Option<Time>,
+    /// With `drain`: until the tool notices that all have ended; 1 s unless said.
+    #[serde(default)]
+    pub poll: Option<Time>,
+    /// With `drain`: what the tool takes to get a stage ready; 1 s unless said.
+    #[serde(default)]
+    pub lead: Option<Time>,
+    /// A load test of clients that each wait for their answer.
+    #[serde(default)]
+    pub closed_loop: Option<ClosedLoopFile>,
+    /// Each request of the trace, the generator, the sum or of stages that wait for nobody begins a conversation of several turns.
+    #[serde(default)]
+    pub sessions: Option<SessionsFile>,
     /// Multiplies the number of requests; `250%` sends each of them twice and every other one a third time.
     #[serde(default = "whole")]
     pub scale: Share,
@@ -41,26 +64,32 @@ pub struct TrafficFile {
     /// The past that predictors look at.
     #[serde(default)]
     pub history: Option<HistoryFile>,
-    /// Requests that another service of the scenario makes of this one.
+    /// Requests that another service of the scenario makes of this one, in place of others or beside them.
     #[serde(default)]
     pub from: Option<FromFile>,
 }
 
-/// `traffic.from`: a share of the requests of one service become arrivals at another.
+/// `traffic.from`: a share of the requests of one service become arrivals at another at the instant they are answered. Latency here counts
+/// from then; `end_to_end` figures, and `slo.endToEnd`, from the arrival of the first request of the chain.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct FromFile {
     /// Name of the service that calls.
     pub service: String,
-    /// Share of its requests that call.
+    /// Share of its answered requests that call.
     #[serde(default = "whole")]
     pub share: Share,
-    /// How often each of these calls.
+    /// How often each of these calls, all at once.
     #[serde(default = "once")]
     pub count: u32,
 }
 
 impl TrafficFile {
+    /// Whether it has requests that are not of load tests and not of other services.
+    pub fn has_source(&self) -> bool {
+        self.trace.is_some() || self.generator.is_some() || self.sum.is_some()
+    }
+
     /// The source, without what is said of the past; of a `sum` only what holds for all of its parts.
     pub fn part(&self) -> PartFile {
         PartFile {
@@ -148,6 +177,10 @@ pub struct TraceFile {
     /// Its format; by default recognised from the first line or the names of its columns.
     #[serde(default)]
     pub format: TraceFormat,
+    /// Draw the trace anew in every replication: each of its requests comes a Poisson number of times, once in the mean (times `scale`),
+    /// placed before the next one recorded. Rates over time and the tokens that belong together stay.
+    #[serde(default)]
+    pub resample: bool,
     /// Which columns hold what, for `format: columns`.
     #[serde(default)]
     pub columns: Option<ColumnsFile>,

@@ -10,6 +10,7 @@ mod cold_start;
 mod compute_class;
 mod context;
 mod daemons;
+mod distribution;
 mod examples;
 mod flags;
 mod fleet;
@@ -19,6 +20,7 @@ mod interceptor;
 mod karpenter_pool;
 mod keda;
 mod left_out;
+mod load_test;
 mod managed;
 mod metrics;
 mod neighbours;
@@ -174,6 +176,7 @@ impl Context<'_> {
         for (number, (spec, one)) in views.iter().zip(all.iter_mut()).enumerate() {
             self.turn_to(number);
             let Arrivals { traffic, history, before } = self.traffic(spec, start)?;
+            one.service.called_by = self.called_by(views, spec);
             (one.service.traffic, one.service.history, one.before) = (traffic, history, before);
             one.service.slo = self.slo(spec)?;
         }
@@ -209,10 +212,15 @@ impl Context<'_> {
             let reason = "`ttft` and `tpot` need a service that makes tokens: `service.model.continuousBatching`";
             return Err(self.inconsistent("spec.slo", reason));
         }
+        if slo.end_to_end.is_some() && spec.traffic.from.is_none() {
+            let reason = "is for services that others call, with `traffic.from`; elsewhere it is `latency`";
+            return Err(self.inconsistent("spec.slo.endToEnd", reason));
+        }
         Ok(SloSpec {
             latency: slo.latency.map(Time::duration),
             ttft: slo.ttft.map(Time::duration),
             tpot: slo.tpot.map(Time::duration),
+            end_to_end: slo.end_to_end.map(Time::duration),
             objective,
         })
     }

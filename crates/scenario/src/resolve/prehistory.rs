@@ -78,6 +78,10 @@ impl Context<'_> {
                 head.rate
             ));
         }
+        if before.as_ref().is_some_and(|before| before.is_idle) {
+            let reason = "before the start nobody calls, for the load test, or its sessions, begin with the run; `traffic.history.rate` states a rate";
+            self.notes.push(reason.to_owned());
+        }
         let rate = (rate.peak() > 0.0).then(|| Arc::new(rate));
         let tokens = head.tokens.filter(|_| rate.is_some());
         let is_rate_stated = before.as_ref().is_some_and(|before| before.is_stated);

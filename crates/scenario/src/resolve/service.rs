@@ -7,38 +7,19 @@ use cluster::spec::{
     ServiceModel, ServiceSpec, SoftSpread, Toleration,
 };
 use units::{Bytes, Millicores, SimDuration};
-use workload::Distribution as Drawn;
 
 use crate::error::ScenarioError;
 use crate::file::{
-    BatchLatencyFile, BatchPoint, ContinuousBatchingFile, Distribution, DistributionChoice, DynamicBatchingFile,
-    KillFile, ModelFile, NoReplicaFile, PodFile, RoutingFile, ServiceFile, ServiceView, SpreadFile, TextOr,
+    BatchLatencyFile, BatchPoint, ContinuousBatchingFile, DynamicBatchingFile, KillFile, ModelFile, NoReplicaFile,
+    PodFile, RoutingFile, ServiceFile, ServiceView, SpreadFile,
 };
 use crate::manifest::Quantity;
-use crate::quantity::{Count, Time};
+use crate::quantity::Time;
 use crate::tree::parse_path;
 
 use super::Context;
 use super::several::salt;
 use super::updates::UpdateDefaults;
-
-/// Amounts that distributions can be made of, as plain numbers.
-pub trait Plain: Copy {
-    /// Seconds, tokens, …
-    fn plain(self) -> f64;
-}
-
-impl Plain for Time {
-    fn plain(self) -> f64 {
-        self.0
-    }
-}
-
-impl Plain for Count {
-    fn plain(self) -> f64 {
-        self.0
-    }
-}
 
 impl Context<'_> {
     /// `service`, with the workload it names.
@@ -239,28 +220,6 @@ impl Context<'_> {
             prompt_tokens: self.distribution(&file.prompt_tokens, &format!("{path}.promptTokens"))?,
             output_tokens: self.distribution(&file.output_tokens, &format!("{path}.outputTokens"))?,
         })
-    }
-
-    /// A distribution, checked.
-    pub(super) fn distribution<A: Plain>(&self, file: &Distribution<A>, path: &str) -> Result<Drawn, ScenarioError> {
-        let drawn = match file {
-            TextOr::Amount(amount) => Drawn::Constant(amount.plain()),
-            TextOr::Choice(choice) => match choice {
-                DistributionChoice::Constant(value) => Drawn::Constant(value.plain()),
-                DistributionChoice::Uniform { low, high } => Drawn::Uniform { low: low.plain(), high: high.plain() },
-                DistributionChoice::Exponential { mean } => Drawn::Exponential { mean: mean.plain() },
-                DistributionChoice::LogNormal { p50, p90 } => Drawn::LogNormal { p50: p50.plain(), p90: p90.plain() },
-                DistributionChoice::Gamma { mean, cv } => Drawn::Gamma { mean: mean.plain(), cv: *cv },
-                DistributionChoice::Weibull { shape, scale } => Drawn::Weibull { shape: *shape, scale: scale.plain() },
-                DistributionChoice::Empirical(values) => {
-                    let mut sorted: Vec<f64> = values.iter().copied().map(Plain::plain).collect();
-                    sorted.sort_by(f64::total_cmp);
-                    Drawn::Empirical(sorted.into())
-                }
-            },
-        };
-        drawn.validate().map_err(|error| self.inconsistent(path, &error.to_string()))?;
-        Ok(drawn)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use cluster::spec::{FleetSpec, InterruptionModel, NodeManager, ServiceSpec};
+use cluster::spec::{CalledBy, FleetSpec, InterruptionModel, NodeManager, ServiceSpec};
 use units::PodId;
 
 use crate::error::ScenarioError;
@@ -112,7 +112,7 @@ impl Context<'_> {
         Ok(())
     }
 
-    /// `traffic.from`: who calls whom. The names and numbers must be right; the calls themselves are not modelled.
+    /// `traffic.from`: who calls whom. The names and numbers must be right.
     fn check_callers(&self, services: &[ServiceEntryFile]) -> Result<(), ScenarioError> {
         let from = |entry: &ServiceEntryFile| entry.traffic.from.clone();
         let calls = services.iter().enumerate().filter_map(|(index, entry)| Some((index, from(entry)?)));
@@ -137,9 +137,18 @@ impl Context<'_> {
                 return Err(self.inconsistent(&format!("{}.service", path(*index)), &reason));
             }
         }
-        let Some((index, call)) = calls.first() else { return Ok(()) };
-        let reason = format!("requests of `{}` become requests of `{}`", call.service, services[*index].name);
-        Err(ScenarioError::NotModelled { at: self.at(&path(*index)), reason })
+        Ok(())
+    }
+
+    /// Who calls a service, by number. That there is such a one has been checked.
+    pub(super) fn called_by(&mut self, views: &[ServiceView], spec: &ServiceView) -> Option<CalledBy> {
+        let from = spec.traffic.from.as_ref()?;
+        let service = views.iter().position(|view| view.name.as_ref() == Some(&from.service))?;
+        self.note(format!(
+            "requests come when `{}` has answered: latency here counts from then, end_to_end figures from the first request of the chain",
+            from.service
+        ));
+        Some(CalledBy { service, share: from.share.0, count: from.count })
     }
 
     /// Pools that are copied for each service are of a kind that can be copied.

@@ -17,6 +17,9 @@ use super::rates::{Calendar, Dimension, Rate};
 /// Steps of a generated curve at most: a month of ten-second steps is a quarter of a million.
 const STEPS_MAX: u64 = 20_000_000;
 
+/// Copies of a request that is drawn anew, at most, in the mean.
+const RESAMPLE_MAX: f64 = 1e6;
+
 /// Steps in which a trace's factor changes: those of a generator that says nothing else.
 const DEFAULT_STEP: SimDuration = SimDuration::from_secs(10);
 
@@ -48,6 +51,8 @@ pub(super) struct Before {
     pub gaps: Option<Distribution>,
     /// True if the user stated it.
     pub is_stated: bool,
+    /// True if nobody calls for it is a load test, or sessions, that begins with the run.
+    pub is_idle: bool,
 }
 
 impl Context<'_> {
@@ -57,10 +62,21 @@ impl Context<'_> {
         let midnight = start.time().duration_since(jiff::civil::Time::midnight());
         let weekday = start.weekday().to_monday_zero_offset();
         let calendar = Calendar { second_of_day: midnight.as_secs_f64(), weekday: weekday.unsigned_abs().into() };
-        let (traffic, known) = match &file.sum {
-            None => self.source(spec, &file.part(), "spec.traffic", calendar)?,
-            Some(parts) => self.sum(spec, parts, calendar)?,
+        let load_test = self.load_test(spec)?;
+        let is_load_test = load_test.is_some();
+        let is_called_only = file.from.is_some() && !is_load_test && !file.has_source();
+        let (traffic, known) = match (load_test, &file.sum) {
+            (Some(test), _) => (test, None),
+            (None, None) if is_called_only => {
+                self.check_called_only(file)?;
+                (Traffic::Merge(Vec::new()), None)
+            }
+            (None, None) => self.source(spec, &file.part(), "spec.traffic", calendar)?,
+            (None, Some(parts)) => self.sum(spec, parts, calendar)?,
         };
+        let traffic = self.sessions(spec, traffic)?;
+        // That of first turns says nothing of all turns.
+        let known = known.filter(|_| file.sessions.is_none());
         traffic.validate().map_err(|error| self.inconsistent("spec.traffic", &error.to_string()))?;
         let history = self.history(file, known.as_ref().map(|known| known.rate.clone()), calendar)?;
         if history.before.is_empty() && spec.policies.iter().any(|policy| policy.predictive.is_some()) {
@@ -70,12 +86,37 @@ impl Context<'_> {
         let before = match (stated, known) {
             (Some(term), known) => {
                 let rate = self.request_rate(term, "spec.traffic.history.rate", calendar)?;
-                Some(Before { rate, gaps: known.and_then(|known| known.gaps), is_stated: true })
+                Some(Before { rate, gaps: known.and_then(|known| known.gaps), is_stated: true, is_idle: false })
             }
-            (None, Some(Known { in_run, gaps, .. })) => Some(Before { rate: in_run, gaps, is_stated: false }),
+            (None, Some(Known { in_run, gaps, .. })) => {
+                Some(Before { rate: in_run, gaps, is_stated: false, is_idle: false })
+            }
+            (None, None) if is_load_test || is_called_only || file.sessions.is_some() => {
+                let rate = Rate::Constant(0.0);
+                Some(Before { rate, gaps: None, is_stated: true, is_idle: !is_called_only })
+            }
             (None, None) => None,
         };
         Ok(Arrivals { traffic, history: Arc::new(history), before })
+    }
+
+    /// Nothing shapes requests that are not there.
+    fn check_called_only(&self, file: &TrafficFile) -> Result<(), ScenarioError> {
+        let keys = [
+            ("scale", file.scale.0 != 1.0),
+            ("factor", file.factor.is_some()),
+            ("repeat", file.repeat != 1),
+            ("shift", file.shift.0 != 0.0),
+            ("clip", file.clip.is_some()),
+            ("sessions", file.sessions.is_some()),
+        ];
+        match keys.into_iter().find(|(_, is_there)| *is_there) {
+            Some((key, _)) => {
+                let reason = "shapes requests of the service's own, and it has but those of `from`: `share` and `count` say how many";
+                Err(self.inconsistent(&format!("spec.traffic.{key}"), reason))
+            }
+            None => Ok(()),
+        }
     }
 
     /// The requests of all parts. Its rate is known if that of every part is.
@@ -162,7 +203,9 @@ impl Context<'_> {
             }
             (Some(_), Some(_)) => Err(self.inconsistent(path, "only one of `trace` and `generator`")),
             (None, None) if is_part => Err(self.inconsistent(path, "needs `trace` or `generator`")),
-            (None, None) => Err(self.inconsistent(path, "needs `trace`, `generator` or `sum`")),
+            (None, None) => {
+                Err(self.inconsistent(path, "needs `trace`, `generator`, `sum`, `stages`, `closedLoop` or `from`"))
+            }
         }
     }
 
@@ -191,7 +234,14 @@ impl Context<'_> {
             return Err(self.inconsistent(&format!("{path}.clip.to"), "must be later than `from`"));
         }
         let window = Window::new(source, clip, part.repeat, part.shift.duration());
-        Ok(Traffic::Replay { source: Arc::new(window), copies: part.scale.0 })
+        let (source, copies) = (Arc::new(window), part.scale.0);
+        if trace.resample {
+            if copies > RESAMPLE_MAX {
+                return Err(self.inconsistent(&format!("{path}.scale"), "is too much for a trace that is drawn anew"));
+            }
+            return Ok(Traffic::Resampled { source, copies });
+        }
+        Ok(Traffic::Replay { source, copies })
     }
 
     fn generated(
@@ -263,7 +313,8 @@ impl Context<'_> {
             (Some(term), _) => self.request_rate(term, "spec.traffic.history.rate", calendar)?,
             (None, Some(rate)) => rate,
             (None, None) => {
-                let reason = "a trace has no past of its own: say what it was with `history.rate`";
+                let reason =
+                    "a trace, a load test and sessions have no past of their own: say what it was with `history.rate`";
                 return Err(self.inconsistent("spec.traffic.history", reason));
             }
         };

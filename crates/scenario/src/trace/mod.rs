@@ -5,6 +5,7 @@
 
 mod availability;
 mod cache;
+mod column;
 mod file;
 mod line;
 mod lines;
@@ -17,6 +18,7 @@ mod window;
 
 pub use availability::availability;
 pub use cache::TraceCache;
+pub use column::column;
 pub use file::FileTrace;
 pub use series::Series;
 pub use window::Window;

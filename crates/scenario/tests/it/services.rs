@@ -273,13 +273,22 @@ fn links_and_cache_are_those_of_the_nodes() {
 }
 
 #[test]
-fn calls_between_services_are_checked_and_not_modelled() {
+fn calls_between_services_are_checked() {
     let call = |from: &str| refused("traffic: {generator: {rate: 20req/s}}", &format!("traffic: {{from: {from}}}"));
     assert_snapshot!(call("{service: chta}"), @"scenario.yaml:14:31: spec.services[1].traffic.from.service: there is no service `chta`; did you mean `chat`? (one of: chat, embed)");
     assert_snapshot!(call("{service: chat, share: 130%}"), @"scenario.yaml:14:44: spec.services[1].traffic.from.share: must be above 0% and at most 100%");
     assert_snapshot!(call("{service: chat, count: 0}"), @"scenario.yaml:14:44: spec.services[1].traffic.from.count: must be at least 1");
     assert_snapshot!(call("{service: embed}"), @"scenario.yaml:14:31: spec.services[1].traffic.from.service: these services call each other in a ring: embed <- embed");
-    assert_snapshot!(call("{service: chat, share: 30%}"), @"scenario.yaml:14:21: spec.services[1].traffic.from: requests of `chat` become requests of `embed`; it would change the result and is not modelled");
+    let called =
+        |traffic: &str| load_text(&zoo("traffic: {generator: {rate: 20req/s}}", &format!("traffic: {traffic}")));
+    let alone = called("{from: {service: chat, share: 30%, count: 2}}").unwrap();
+    let expected = cluster::spec::CalledBy { service: 0, share: 0.3, count: 2 };
+    assert_eq!(alone.spec.services[1].called_by, Some(expected));
+    assert!(matches!(&alone.spec.services[1].traffic, workload::Traffic::Merge(own) if own.is_empty()));
+    let beside = called("{from: {service: chat}, generator: {rate: 20req/s}}").unwrap();
+    assert!(matches!(beside.spec.services[1].traffic, workload::Traffic::Poisson { .. }));
+    assert_snapshot!(called("{from: {service: chat}, scale: 50%}").unwrap_err().to_string(), @"scenario.yaml:14:45: spec.services[1].traffic.scale: shapes requests of the service's own, and it has but those of `from`: `share` and `count` say how many");
+    assert_snapshot!(refused("    slo: {latency: 200ms}", "    slo: {endToEnd: 200ms}"), @"scenario.yaml:12:21: spec.services[0].slo.endToEnd: is for services that others call, with `traffic.from`; elsewhere it is `latency`");
     assert_snapshot!(message(&with("    generator:\n      rate: 10req/s\n", "    from: {service: chat}\n")), @"scenario.yaml:9:11: spec.traffic.from: there is no other service here: it is for scenarios with `services`");
 }
 

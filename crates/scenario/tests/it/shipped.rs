@@ -23,7 +23,21 @@ fn every_shipped_scenario_loads() {
         names.push(loaded.spec.name);
     }
     names.sort();
-    assert_eq!(names, ["bench-day", "llm-hour", "md8", "mm8", "model-zoo", "rollout-hour", "spot-day", "triton-day"]);
+    assert_eq!(
+        names,
+        [
+            "bench-day",
+            "llm-hour",
+            "load-test",
+            "md8",
+            "mm8",
+            "model-zoo",
+            "rag",
+            "rollout-hour",
+            "spot-day",
+            "triton-day"
+        ]
+    );
 }
 
 #[test]

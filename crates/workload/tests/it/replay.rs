@@ -128,3 +128,25 @@ proptest! {
         prop_assert!(of_each.iter().all(|count| (*count as f64 - copies).abs() < 1.0));
     }
 }
+
+#[test]
+fn a_trace_drawn_anew_has_its_rate_its_rows_and_another_choice_of_them_under_every_seed() {
+    let trace = numbered((0..40_000).map(|i| i * 1_000).collect());
+    let drawn = |copies, seed| {
+        let traffic = Traffic::Resampled { source: Arc::new(trace.clone()), copies };
+        let (mut cursor, mut chunk) = (ArrivalCursor::new(&traffic, seed, SimTime::MAX), TraceChunk::default());
+        while cursor.fill(&mut chunk) {}
+        chunk.validate().expect("resampled columns stay a trace");
+        chunk
+    };
+    let chunk = drawn(1.0, 1);
+    assert_ne!(chunk, drawn(1.0, 2));
+    // A Poisson number of mean 1 for each row: the count has the standard error 200, and a share of 1/e of the rows never comes.
+    assert!(chunk.len().abs_diff(40_000) < 800, "{}", chunk.len());
+    let half = chunk.arrival_ns.partition_point(|at| *at < 20_000_000);
+    assert!(half.abs_diff(20_000) < 600, "{half}");
+    let rows: std::collections::BTreeSet<u32> = chunk.prompt_tokens.iter().copied().collect();
+    assert!(rows.len().abs_diff(25_285) < 400, "{}", rows.len());
+    assert!(chunk.prompt_tokens.iter().zip(&chunk.output_tokens).all(|(prompt, output)| *output == prompt * 2));
+    assert!(drawn(2.5, 1).len().abs_diff(100_000) < 1_300);
+}

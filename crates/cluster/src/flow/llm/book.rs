@@ -1,6 +1,7 @@
 //! The requests in the system, by key.
 
 use crate::flow::Slot;
+use crate::flow::reactive::Ticket;
 
 /// Where a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,14 +25,16 @@ pub struct Entry {
     pub output: u32,
     /// Attempts so far, this one included.
     pub attempt: u32,
+    /// Whom its end is told to.
+    pub ticket: Ticket,
     /// Where it is.
     pub place: Place,
 }
 
 impl Entry {
     /// A request that arrives for the first time.
-    pub fn new(arrival: u64, prompt: u32, output: u32) -> Self {
-        Self { first_arrival: arrival, arrival, prompt, output, attempt: 1, place: Place::Queue }
+    pub fn new(arrival: u64, (prompt, output): (u32, u32), ticket: Ticket) -> Self {
+        Self { first_arrival: arrival, arrival, prompt, output, attempt: 1, ticket, place: Place::Queue }
     }
 }
 
@@ -82,8 +85,8 @@ impl RequestTable {
         self.entries[key as usize].arrival
     }
 
-    /// When the client of a request first asked.
-    pub fn first_arrival(&self, key: u32) -> u64 {
-        self.entries[key as usize].first_arrival
+    /// A request in the system.
+    pub fn of(&self, key: u32) -> &Entry {
+        &self.entries[key as usize]
     }
 }

@@ -32,6 +32,7 @@ pub use self::tokens::TokenCounts;
 use super::intake::{Intake, NEVER};
 use super::latency::{LatencyLog, Watched};
 use super::meter::{Failure, Meter, Streamed};
+use super::reactive::Answered;
 use super::tree::WinnerTree;
 use super::{Drained, Flow, InHand, Load, ReplicaStats, Rules, Slot};
 use crate::spec::{RetrySpec, Routing, ServiceModel, ServiceSpec};
@@ -152,8 +153,7 @@ impl<E: Engine> LlmFlow<E> {
         {
             self.deadlines.pop_front();
         }
-        self.intake.ensure(1);
-        let arrival = self.intake.arrivals[self.intake.head];
+        let arrival = self.intake.next();
         let deadline = self.deadlines.front().map_or(NEVER, |deadline| deadline.0);
         let retry = self.retrying.peek().map_or(NEVER, |Reverse(retry)| retry.0);
         self.events.first().0.min(arrival).min(deadline).min(retry)
@@ -185,13 +185,11 @@ impl<E: Engine> LlmFlow<E> {
             self.retrying.pop();
             returning.push(entry);
         }
-        self.intake.ensure(1);
-        while self.intake.arrivals[self.intake.head] == now {
+        while self.intake.next() == now {
             let head = self.intake.head;
             let (prompt, output) = (self.intake.prompt_tokens[head].max(1), self.intake.output_tokens[head].max(1));
-            self.intake.head += 1;
-            self.arrive(Entry::new(now, prompt, output));
-            self.intake.ensure(1);
+            let ticket = self.intake.admit();
+            self.arrive(Entry::new(now, (prompt, output), ticket));
         }
         for entry in returning {
             self.arrive(entry);
@@ -205,6 +203,7 @@ impl<E: Engine> LlmFlow<E> {
     /// Whether nothing but engines has anything to do at `now`: each can then go on as soon as it is settled.
     fn is_quiet(&self, now: u64) -> bool {
         self.touched.is_empty()
+            && !self.intake.is_reactive()
             && (self.queue.is_empty() || self.routing != Routing::CentralQueue)
             && self.intake.arrivals[self.intake.head] > now
             && self.deadlines.front().is_none_or(|deadline| deadline.0 > now)
@@ -245,7 +244,10 @@ impl<E: Engine> LlmFlow<E> {
             end,
             tokens: job.output,
         };
-        self.meter.answer_streamed(&answer, seat.pod);
+        let pod = seat.pod;
+        self.meter.asked_at(self.intake.asked(entry.ticket));
+        self.meter.answer_streamed(&answer, pod);
+        self.intake.ended(entry.ticket, end, true);
     }
 
     /// A request, or a retry of one, arrives.
@@ -403,6 +405,7 @@ impl<E: Engine> LlmFlow<E> {
         }
         let served = service.map(|(start, slot)| (start, self.seats[slot].pod));
         self.meter.fail_served(entry.first_arrival, failure, at, served);
+        self.intake.ended(entry.ticket, at, false);
     }
 
     /// Requests of a removed replica are lost, or go back to where they stood, without what they had. Returns how many were lost.
@@ -457,6 +460,18 @@ impl<E: Engine> Flow for LlmFlow<E> {
             }
             self.instant(next);
         }
+    }
+
+    fn next_due(&mut self) -> SimTime {
+        SimTime::from_nanos(if self.drained.is_empty() { self.next_instant() } else { self.clock })
+    }
+
+    fn take_answered(&mut self, into: &mut Vec<Answered>) {
+        self.intake.take_answered(into);
+    }
+
+    fn take_calls(&mut self, answered: &[Answered]) {
+        self.intake.take_calls(answered);
     }
 
     fn add(&mut self, slot: Slot, pod: PodId, now: SimTime) {
@@ -583,9 +598,12 @@ impl<E: Engine> Flow for LlmFlow<E> {
         let at_replicas = self.engines.iter().flat_map(Engine::keys);
         let keys: Vec<u32> = at_replicas.chain(self.queue.iter().copied()).collect();
         for key in keys {
-            self.meter.leave_in_system(self.requests.first_arrival(key), now);
+            let entry = self.requests.of(key);
+            self.meter.asked_at(self.intake.asked(entry.ticket));
+            self.meter.leave_in_system(entry.first_arrival, now);
         }
         for Reverse((_, entry)) in &self.retrying {
+            self.meter.asked_at(self.intake.asked(entry.ticket));
             self.meter.leave_in_system(entry.first_arrival, now);
         }
         self.intake.arrived_measured(now)

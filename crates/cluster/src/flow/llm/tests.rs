@@ -72,7 +72,13 @@ fn sight(flow: &mut dyn Flow, slot: Slot, now: SimTime) -> Sight {
 }
 
 fn meter(case: &Case) -> Meter {
-    let slo = SloSpec { latency: Some(SimDuration::from_nanos(400)), ttft: None, tpot: None, objective: 0.9 };
+    let slo = SloSpec {
+        latency: Some(SimDuration::from_nanos(400)),
+        ttft: None,
+        tpot: None,
+        end_to_end: None,
+        objective: 0.9,
+    };
     let timeout = case.service.client_timeout.map_or(u64::MAX, SimDuration::as_nanos);
     Meter::new(nanos(50), timeout, &slo, true)
 }

@@ -26,7 +26,7 @@ use units::{PodId, SimDuration, SimTime};
 use super::turn::Turn;
 use super::{Begun, Event};
 use crate::fleet::Notice;
-use crate::flow::{self, Drained, Flow, Slot, Watched};
+use crate::flow::{self, Answered, Drained, Flow, Slot, Watched};
 use crate::metrics::ServiceView;
 use crate::spec::{ReplicaOrder, ServicePolicy, ServiceSpec, SimulationSpec};
 use control::Controllers;
@@ -125,6 +125,21 @@ impl<'a> Service<'a> {
     pub fn advance(&mut self, to: SimTime) -> Option<(SimTime, PodId)> {
         let Drained { slot, at } = self.flow.advance(to)?;
         self.pods.in_slot(slot).map(|pod| (at, pod))
+    }
+
+    /// When anything happens next to its requests.
+    pub fn next_due(&mut self) -> SimTime {
+        self.flow.next_due()
+    }
+
+    /// Moves the requests answered since to `into`: others act on them.
+    pub fn take_answered(&mut self, into: &mut Vec<Answered>) {
+        self.flow.take_answered(into);
+    }
+
+    /// The service that calls this one has answered requests.
+    pub fn take_calls(&mut self, answered: &[Answered]) {
+        self.flow.take_calls(answered);
     }
 
     /// Whether a pod that gets no new requests may answer its last on the way: one that is deleted or demoted, or an old one of a rollout.
@@ -349,6 +364,7 @@ impl<'a> Service<'a> {
         self.note_ready(end);
         let mut record = self.recorder.into_record((self.policy, end), replicas, meter.into_totals(arrived));
         record.name.clone_from(&self.spec.name);
+        record.remarks.extend(remarks::of_chain(&record.totals));
         record
     }
 

@@ -3,13 +3,23 @@
 //! Counting happens while the run goes on, words are made at its end. A remark says what happened and how often; it never judges.
 
 use policy::{MetricOutcome, Trail};
-use record::{MetricUse, ScalingTotals};
+use record::{MetricUse, ScalingTotals, ServiceTotals};
 use units::{SimDuration, SimTime};
 
 use crate::spec::{ControllerSpec, ServicePolicy};
 
 /// A share of the time at `maxReplicas` below this is not worth a remark.
 const AT_MAX_SHARE: f64 = 0.01;
+
+/// How long the requests of a service that others call took from the first of their chain on.
+pub(super) fn of_chain(totals: &ServiceTotals) -> Option<String> {
+    let latency = totals.end_to_end.as_ref()?;
+    let millis = |q: f64| latency.quantile(q).map(|nanos| nanos as f64 / 1e6);
+    let (p50, p99) = (millis(0.5)?, millis(0.99)?);
+    Some(format!(
+        "end to end, from the first request of the chain to the answer here: p50 {p50:.1} ms, p99 {p99:.1} ms"
+    ))
+}
 
 /// Counts of a run that remarks are made of.
 #[derive(Debug, Default)]
