@@ -4,6 +4,7 @@ mod article;
 mod errors;
 mod folders;
 mod karpenter;
+mod llm;
 mod load_tests;
 mod manifests;
 mod metrics;
