@@ -126,7 +126,8 @@ fn write_formats(folder: &Path) {
 fn traces(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     write_formats(folder.path());
-    let key = |file: &str| TraceFile { file: file.to_owned(), format: TraceFormat::Auto, columns: None };
+    let key =
+        |file: &str| TraceFile { file: file.to_owned(), format: TraceFormat::Auto, columns: None, resample: false };
     let caches = TraceCache::Folder(folder.path().join("caches"));
     let load = |file: &str, cache: &TraceCache| {
         FileTrace::load_with(&folder.path().join(file), &key(file), cache).expect("a trace that was just written")

@@ -155,7 +155,7 @@ impl EventFlow {
 
     /// The next instant at which anything happens.
     fn next_instant(&mut self) -> u64 {
-        let arrival = self.intake.next();
+        let arrival = self.intake.next_arrival();
         self.due.peek().map_or(arrival, |Reverse((time, _))| arrival.min(*time))
     }
 
@@ -192,7 +192,7 @@ impl EventFlow {
     }
 
     fn next_arrival(&mut self) -> Option<u64> {
-        Some(self.intake.next()).filter(|&arrival| arrival != NEVER)
+        Some(self.intake.next_arrival()).filter(|&arrival| arrival != NEVER)
     }
 
     /// A server finishes its batch. Returns the queue it may now serve.

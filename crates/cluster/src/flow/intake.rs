@@ -104,7 +104,7 @@ impl Intake {
         self
     }
 
-    /// Has requests follow from others. They must then be looked at with [`Intake::next`] and taken with [`Intake::admit`], and their ends
+    /// Has requests follow from others. They must then be looked at with [`Intake::next_arrival`] and taken with [`Intake::admit`], and their ends
     /// told to [`Intake::ended`]: the flows that handle every request do.
     pub fn with_reactive(mut self, reactive: Option<Box<Reactive>>) -> Self {
         self.reactive = reactive;
@@ -119,7 +119,7 @@ impl Intake {
 
     /// When the next request arrives, `NEVER` if none is known. It is then at the head.
     #[inline]
-    pub fn next(&mut self) -> u64 {
+    pub fn next_arrival(&mut self) -> u64 {
         self.ensure(1);
         if self.reactive.is_some() {
             self.bring_forward();
@@ -127,7 +127,7 @@ impl Intake {
         self.arrivals[self.head]
     }
 
-    /// Takes the request at the head, which [`Intake::next`] has shown. Its ticket; 0 where nothing follows from any.
+    /// Takes the request at the head, which [`Intake::next_arrival`] has shown. Its ticket; 0 where nothing follows from any.
     #[inline]
     pub fn admit(&mut self) -> Ticket {
         let head = self.head;

@@ -45,7 +45,8 @@ impl TrafficChoice {
     pub fn of(path: &Path) -> Result<Self> {
         // In a folder of its own: not everything with a known ending is a manifest.
         let file = format!("traffic/{}", file_name(path));
-        let key = TraceFile { file: path.display().to_string(), format: TraceFormat::Auto, columns: None };
+        let key =
+            TraceFile { file: path.display().to_string(), format: TraceFormat::Auto, columns: None, resample: false };
         match FileTrace::load(path, &key) {
             Ok(trace) => Ok(Self {
                 file,

@@ -153,7 +153,7 @@ impl<E: Engine> LlmFlow<E> {
         {
             self.deadlines.pop_front();
         }
-        let arrival = self.intake.next();
+        let arrival = self.intake.next_arrival();
         let deadline = self.deadlines.front().map_or(NEVER, |deadline| deadline.0);
         let retry = self.retrying.peek().map_or(NEVER, |Reverse(retry)| retry.0);
         self.events.first().0.min(arrival).min(deadline).min(retry)
@@ -185,7 +185,7 @@ impl<E: Engine> LlmFlow<E> {
             self.retrying.pop();
             returning.push(entry);
         }
-        while self.intake.next() == now {
+        while self.intake.next_arrival() == now {
             let head = self.intake.head;
             let (prompt, output) = (self.intake.prompt_tokens[head].max(1), self.intake.output_tokens[head].max(1));
             let ticket = self.intake.admit();
