@@ -42,7 +42,7 @@ fn run(spec: &SimulationSpec) -> RunRecord {
 
 /// What its requests met: when each came, began and ended.
 fn requests(service: &ServiceRecord) -> Vec<(u64, Option<u64>, Option<u64>)> {
-    let nanos = |time: units::SimTime| time.as_nanos();
+    let nanos = |time: SimTime| time.as_nanos();
     service.request_rows.iter().map(|row| (nanos(row.arrival), row.start.map(nanos), row.end.map(nanos))).collect()
 }
 
