@@ -11,6 +11,7 @@ spec:
   traffic: {generator: {rate: 2req/s}}
   service:
     pod: {gpus: 1}
+    replicas: 2
     model: {slots: {serviceTime: 100ms}}
   nodes: {manager: {serverless: {price: $1/h}}}
   policies: [{name: fixed, static: {replicas: 2}}]
@@ -94,7 +95,7 @@ fn a_slip_in_a_measured_document_is_refused_where_it_stands_and_nothing_is_writt
             "there is no window `midle`; did you mean `middle`?",
         ),
         ("quantity: requests,", "quantity: cost_usd,", "`cost_usd` is of the whole run"),
-        ("to: 150s", "to: 250s", "spec.windows.middle: ends 250"),
+        ("to: 150s", "to: 250s", "spec.windows.middle: ends 00:04:10 after the start"),
         ("measured: 0.1s", "measured: fast", "found `fast`, expected a number of milliseconds"),
         ("{range: [99ms, 105ms]}", "{rnage: [99ms, 105ms]}", "unknown choice `rnage`; did you mean `range`?"),
         ("replicas: 3, ", "", "`time_to_replicas_s` needs `replicas`"),

@@ -128,10 +128,10 @@ fn fit(validation: &Validation) -> String {
 pub fn to_text(validation: &Validation) -> String {
     let Validation { case, as_it_is, sweep } = validation;
     let mut text = format!("{}: {}, {} seeds\n", case.name, tally(as_it_is), case.replications);
-    text += &aligned(&rows(case, as_it_is));
+    text += &aligned(&rows(case, as_it_is), 2);
     if !sweep.is_empty() {
         text += "\n";
-        text += &aligned(&sweep_rows(validation));
+        text += &aligned(&sweep_rows(validation), 1);
         let _ = writeln!(text, "{}", fit(validation).replace('`', ""));
     }
     text
@@ -167,8 +167,8 @@ fn sweep_rows(validation: &Validation) -> Vec<Vec<String>> {
     rows
 }
 
-/// Columns under each other: the first to the left, figures to the right.
-fn aligned(rows: &[Vec<String>]) -> String {
+/// Columns under each other: so many of words to the left, figures to the right.
+fn aligned(rows: &[Vec<String>], words: usize) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
@@ -176,9 +176,8 @@ fn aligned(rows: &[Vec<String>]) -> String {
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();
     for row in rows {
-        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| match column {
-            0 | 1 => format!("{cell:<width$}"),
-            _ => format!("{cell:>width$}"),
+        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| {
+            if column < words { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
         });
         let line = cells.collect::<Vec<_>>().join("  ");
         let _ = writeln!(text, "{}", line.trim_end());
@@ -231,7 +230,7 @@ fn section(validation: &Validation) -> String {
         let _ = writeln!(text, "Source: {}.\n", parts.join(", "));
     }
     let _ = writeln!(text, "{}, {} seeds.\n", tally(as_it_is), case.replications);
-    text += &table(&rows(case, as_it_is));
+    text += &table(&rows(case, as_it_is), 2);
     let noted: Vec<&Claim> = case.claims.iter().filter(|claim| !claim.note.is_empty()).collect();
     if !noted.is_empty() {
         text += "\n";
@@ -245,19 +244,19 @@ fn section(validation: &Validation) -> String {
         let notes: Vec<&str> =
             case.unknown.iter().map(|unknown| unknown.note.as_str()).filter(|note| !note.is_empty()).collect();
         let _ = writeln!(text, "\nNot known: {}. {}\n", keys.join(", "), notes.join(" "));
-        text += &table(&sweep_rows(validation));
+        text += &table(&sweep_rows(validation), 1);
         let _ = writeln!(text, "\n{}", fit(validation));
     }
     text.replace(". \n", ".\n")
 }
 
-fn table(rows: &[Vec<String>]) -> String {
+fn table(rows: &[Vec<String>], words: usize) -> String {
     let mut text = String::new();
     for (index, row) in rows.iter().enumerate() {
         let cells: Vec<String> = row.iter().map(|text| cell(text)).collect();
         let _ = writeln!(text, "| {} |", cells.join(" | "));
         if index == 0 {
-            let rule = (0..row.len()).map(|column| if column < 2 { "---" } else { "---:" });
+            let rule = (0..row.len()).map(|column| if column < words { "---" } else { "---:" });
             let _ = writeln!(text, "| {} |", rule.collect::<Vec<_>>().join(" | "));
         }
     }
