@@ -102,7 +102,7 @@ fn simulate_flows(begun: Begun<'_>, flows: Vec<Box<dyn Flow>>) -> RunRecord {
         keep,
         origin: SimTime::ZERO + spec.prehistory.length,
         services,
-        fleet: Groups::new(&spec.fleet, classes.collect(), seed),
+        fleet: Groups::new(&spec.fleet_of(policy), classes.collect(), seed),
         pipeline,
         digest: Digest::default(),
         out: Out::default(),

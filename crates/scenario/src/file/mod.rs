@@ -40,7 +40,7 @@ pub use nodes::{
 };
 pub use outages::{OutageFile, OutagePartFile};
 pub use policies::{
-    HpaChoice, KedaChoice, PausePodsFile, PolicyFile, PredictiveFile, Reference, StaticFile, WarmPoolFile,
+    HpaChoice, KedaChoice, PausePodsFile, PolicyFile, PoolSharing, PredictiveFile, Reference, StaticFile, WarmPoolFile,
 };
 pub use prices::{CommitmentFile, EstimateSpot, NodeFeeFile, OneOrMany, PriceFile, PricesFile, SpotHistoryFile};
 pub use rollout::{
@@ -50,7 +50,7 @@ pub use rollout::{
 pub use run::{PrehistoryFile, RunFile, SloFile};
 pub use service::{
     AffineLatency, BatchLatencyFile, BatchPoint, ClientFile, ContinuousBatchingFile, DynamicBatchingFile, KillFile,
-    ModelFile, NoReplicaFile, PodFile, RetryFile, RoutingFile, ServiceFile, SlotsFile, SpreadFile,
+    ModelFile, NoReplicaFile, PodFile, RetryFile, RoutingFile, ServiceFile, SlotsFile, SpreadFile, TokenTimeFile,
 };
 pub use services::{ServiceEntryFile, ServicePolicyFile};
 pub use traffic::{
