@@ -7,6 +7,7 @@ mod choice;
 mod cold_start;
 mod load_test;
 mod manifests;
+mod measured;
 mod metrics;
 mod nodes;
 mod outages;
@@ -28,6 +29,7 @@ pub use cold_start::{
 };
 pub use load_test::{ArrivalsFile, ClosedLoopFile, SessionsFile, StageFile};
 pub use manifests::ManifestsFile;
+pub use measured::{Figure, Measured, MeasuredFile, MeasuredSpec, QuantityFile, UnknownFile, WindowFile, WithinFile};
 pub use metrics::{
     AdapterSwitch, CountFile, DcgmFile, ExporterFile, GkeFile, HttpFile, KindFile, KsmFile, MetricsFile,
     OnBadQueryFile, OnUnknownFile, PlaceFile, PresentFile, RoleFile, RoundFile, TargetFile, UserSeriesFile,

@@ -85,8 +85,8 @@ impl RequestTable {
         self.entries[key as usize].arrival
     }
 
-    /// A request in the system.
-    pub fn of(&self, key: u32) -> &Entry {
+    /// The present attempt of a request.
+    pub fn entry(&self, key: u32) -> &Entry {
         &self.entries[key as usize]
     }
 }

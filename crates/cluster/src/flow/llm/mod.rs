@@ -242,6 +242,7 @@ impl<E: Engine> LlmFlow<E> {
             start: job.start,
             first_token: job.first_token + self.overhead,
             end,
+            prompt: entry.prompt,
             tokens: job.output,
         };
         let pod = seat.pod;
@@ -404,7 +405,7 @@ impl<E: Engine> LlmFlow<E> {
             return;
         }
         let served = service.map(|(start, slot)| (start, self.seats[slot].pod));
-        self.meter.fail_served(entry.first_arrival, failure, at, served);
+        self.meter.fail_prompt((entry.first_arrival, Some(entry.prompt)), failure, at, served);
         self.intake.ended(entry.ticket, at, false);
     }
 
@@ -598,13 +599,13 @@ impl<E: Engine> Flow for LlmFlow<E> {
         let at_replicas = self.engines.iter().flat_map(Engine::keys);
         let keys: Vec<u32> = at_replicas.chain(self.queue.iter().copied()).collect();
         for key in keys {
-            let entry = self.requests.of(key);
+            let entry = self.requests.entry(key);
             self.meter.asked_at(self.intake.asked(entry.ticket));
-            self.meter.leave_in_system(entry.first_arrival, now);
+            self.meter.leave_prompt_in_system((entry.first_arrival, Some(entry.prompt)), now);
         }
         for Reverse((_, entry)) in &self.retrying {
             self.meter.asked_at(self.intake.asked(entry.ticket));
-            self.meter.leave_in_system(entry.first_arrival, now);
+            self.meter.leave_prompt_in_system((entry.first_arrival, Some(entry.prompt)), now);
         }
         self.intake.arrived_measured(now)
     }
