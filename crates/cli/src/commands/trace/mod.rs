@@ -69,6 +69,7 @@ fn open(input: &TraceFile) -> Result<FileTrace> {
         file: input.file.display().to_string(),
         format: if columns.is_some() { TraceFormat::Columns } else { TraceFormat::Auto },
         columns,
+        resample: false,
     };
     FileTrace::load(&input.file, &key).map_err(|error| {
         let text = error.to_string();
