@@ -26,7 +26,8 @@ pub fn saturation(model: &ServiceModel, prompt: f64, output: f64) -> Option<f64>
     }
     let mut best: f64 = 0.0;
     for batch in (1..=BATCH_MAX).map(f64::from).take_while(|batch| *batch <= seats && *batch < budget) {
-        let decode = law.seconds(&Iteration { decodes: batch, sequences: batch, kv: batch * held, ..Iteration::default() });
+        let decode =
+            law.seconds(&Iteration { decodes: batch, sequences: batch, kv: batch * held, ..Iteration::default() });
         let (added, chunks) = added(law, (batch, held), prompt, (budget - batch, decode));
         let rate = batch / ((output - 1.0) * decode + batch * added);
         // Those whose prompts are processed have seats too.
@@ -44,7 +45,8 @@ fn prompts_only(law: &IterationLaw, prompt: f64, (budget, seats): (f64, f64)) ->
     if prompts >= 1.0 {
         let (tokens, context) = (prompts * prompt, prompts * prompt * prompt / 2.0);
         let kv = if law.counts_decodes_only() { 0.0 } else { tokens };
-        return prompts / law.seconds(&Iteration { prompt: tokens, sequences: prompts, context, kv, ..Iteration::default() });
+        return prompts
+            / law.seconds(&Iteration { prompt: tokens, sequences: prompts, context, kv, ..Iteration::default() });
     }
     1.0 / added(law, (0.0, 0.0), prompt, (budget, 0.0)).0
 }

@@ -349,7 +349,7 @@ pub(crate) struct Rules {
 impl Rules {
     fn of(service: &ServiceSpec) -> Self {
         Self {
-            timeout: service.client_timeout.map_or(u64::MAX, units::SimDuration::as_nanos),
+            timeout: service.client_timeout.map_or(u64::MAX, SimDuration::as_nanos),
             queue_limit: service.queue_limit.map_or(usize::MAX, |limit| limit as usize),
             reject_without_replica: service.no_replica == NoReplicaRule::Reject,
             requeue_killed: service.kill_rule == KillRule::Requeue,

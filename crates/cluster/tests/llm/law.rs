@@ -63,9 +63,11 @@ fn a_long_prompt_goes_in_chunks_each_dearer_than_the_one_before() {
 #[test]
 fn more_than_the_saturation_rate_is_not_served() {
     for (prompt, output) in [(1_000.0, 128.0), (128.0, 512.0)] {
+        // Where all answers are of one length their prompts come in herds, and a herd is slower.
         let mut model = example();
         if let ServiceModel::ContinuousBatching { prompt_tokens, output_tokens, .. } = &mut model {
-            (*prompt_tokens, *output_tokens) = (Distribution::Constant(prompt), Distribution::Constant(output));
+            (*prompt_tokens, *output_tokens) =
+                (Distribution::Constant(prompt), Distribution::Uniform { low: output * 0.25, high: output * 1.75 });
         }
         let expected = saturation(&model, prompt, output).expect("it fits");
         let length = SimDuration::from_secs(400);
@@ -76,14 +78,15 @@ fn more_than_the_saturation_rate_is_not_served() {
         let before = flow.load(warm).completed;
         flow.advance(end);
         let measured = (flow.load(end).completed - before) as f64 / 250.0;
-        assert!((measured / expected - 1.0).abs() < 0.06, "{prompt}/{output}: {measured} against {expected}");
+        assert!((measured / expected - 1.0).abs() < 0.05, "{prompt}/{output}: {measured} against {expected}");
     }
 }
 
 #[test]
 fn prompt_and_decode_tokens_of_one_cost_are_the_linear_law() {
     // Prompts of one token: a pass has as many tokens as sequences.
-    let requests: Vec<(u64, u32, u32)> = (0..200).map(|index| (index * 7_000_000, 1, 1 + index as u32 * 13 % 90)).collect();
+    let requests: Vec<(u64, u32, u32)> =
+        (0..200).map(|index| (index * 7_000_000, 1, 1 + index as u32 * 13 % 90)).collect();
     let rows = |law| {
         let mut model = example();
         if let ServiceModel::ContinuousBatching { law: of_model, .. } = &mut model {

@@ -1,7 +1,9 @@
 //! Cold starts of each service, and the links and the cache of the nodes that they share.
 
 use calibrate::ColdStartPreset;
-use cluster::spec::{ArtifactSpec, CacheSpec, ColdStartSpec, LinkSpec, PhaseSpec, RestoreSpec, ServiceModel, WeightsSpec};
+use cluster::spec::{
+    ArtifactSpec, CacheSpec, ColdStartSpec, LinkSpec, PhaseSpec, RestoreSpec, ServiceModel, WeightsSpec,
+};
 use units::{Bytes, SimDuration, SimTime};
 use workload::Distribution as Drawn;
 

@@ -79,10 +79,15 @@ impl Context<'_> {
                 "a request of the mean {prompt} prompt and {output} output tokens does not fit into the KV cache of a replica"
             ));
         };
-        let needed = (asked.peak / most).ceil().max(1.0);
+        let needed = (asked.peak / most).ceil();
+        let so = if needed > 1.0 {
+            format!("fewer than {needed} replicas fall behind")
+        } else {
+            "one can serve that".to_owned()
+        };
         self.note(format!(
             "saturation: a replica serves {most:.2} req/s of {prompt} prompt and {output} output tokens at most; the busiest minute has {:.2} \
-             req/s, so that less than {needed} replicas do not keep up",
+             req/s: {so}",
             asked.peak
         ));
         let load = asked.mean / (most * f64::from(service.replicas_initial.max(1)));

@@ -150,7 +150,7 @@ impl Context<'_> {
             probe_initial_delay: pod.probe_initial_delay.duration(),
             endpoint_delay,
             drain_delay: None,
-            stop: cluster::spec::StopRule::FINISH,
+            stop: StopRule::FINISH,
             spread: SoftSpread {
                 nodes: pod.spread.contains(&SpreadFile::Nodes),
                 zones: pod.spread.contains(&SpreadFile::Zones),
