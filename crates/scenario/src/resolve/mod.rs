@@ -40,6 +40,7 @@ mod requests;
 mod requirement;
 mod rollouts;
 mod runtime_class;
+mod saturation;
 mod scale_target;
 mod scheduling;
 mod scrape_configs;
@@ -180,6 +181,7 @@ impl Context<'_> {
             one.service.called_by = self.called_by(views, spec);
             (one.service.traffic, one.service.history, one.before) = (traffic, history, before);
             one.service.slo = self.slo(spec)?;
+            self.note_saturation(&one.service, spec.run.duration.duration());
         }
         self.turn_to_all();
         self.check_triggers(views)?;
