@@ -16,6 +16,7 @@ pub mod sensitivity;
 pub mod statistics;
 pub mod sweep;
 mod trial;
+pub mod verdict;
 mod workers;
 
 pub use experiment::{Job, simulator};

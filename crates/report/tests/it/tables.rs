@@ -55,7 +55,7 @@ fn summary_has_the_promised_columns_in_order() {
         let names = replications.column_names();
         assert_eq!((names[0], names[1]), ("policy", "replication"));
         assert_eq!(names[2..without_intervals.len()], without_intervals[2..]);
-        assert_eq!(names[names.len() - 2..], ["seed", "digest"]);
+        assert_eq!(names[names.len() - 4..], ["seed", "digest", "latency_ms_p50_all", "latency_ms_p99_all"]);
     });
 }
 
