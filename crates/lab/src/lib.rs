@@ -16,6 +16,7 @@ pub mod sensitivity;
 pub mod statistics;
 pub mod sweep;
 mod trial;
+pub mod validate;
 pub mod verdict;
 mod workers;
 

@@ -3,6 +3,7 @@
 mod class;
 mod cold_start;
 mod fleet;
+mod law;
 mod metrics;
 mod plain;
 mod policy;
@@ -19,6 +20,7 @@ pub use fleet::{
     FleetSpec, GpuSlice, InstanceOffering, InterruptionModel, KarpenterSpec, NodeLostSpec, NodeManager, NodePoolSpec,
     NodeTimings, OnDemandShare, PoolRules, PriceOverlay, Scheduling, SpotSpec, ZoneTrace,
 };
+pub use law::{Iteration, IterationLaw, PassTime, time_of};
 pub use metrics::{CpuUsage, GkeSpec, MemoryUsage, MetricsSpec, Outage, OutageSpec, UsageSpec};
 pub use policy::{
     ControllerManager, ControllerSpec, PausePodsSpec, PolicySpec, PredictiveRole, PredictiveSpec, ServicePolicy,
@@ -36,6 +38,8 @@ pub use service::{
     BatchLatency, ContainerSpec, GroupRestart, KillRule, NoReplicaRule, PodGroup, PodSpec, ReplicaOrder, RetrySpec,
     Routing, ServiceModel, ServiceSpec, SloSpec, SoftSpread, StopRule,
 };
+
+use std::borrow::Cow;
 
 use units::{SimDuration, SimTime};
 
@@ -67,6 +71,15 @@ pub struct SimulationSpec {
 }
 
 impl SimulationSpec {
+    /// The nodes as policy number `policy` has them.
+    pub fn fleet_of(&self, policy: usize) -> Cow<'_, FleetSpec> {
+        if self.policies[policy].has_pools_apart {
+            Cow::Owned(self.fleet.apart(self.services.iter().map(|service| service.name.as_str())))
+        } else {
+            Cow::Borrowed(&self.fleet)
+        }
+    }
+
     /// Replicas of service number `service` that are there and ready when policy number `policy` starts.
     pub fn replicas_at_start(&self, policy: usize, service: usize) -> u32 {
         let stated = self.policies[policy].services[service].replicas_initial;

@@ -1,7 +1,8 @@
 //! Several services on one fleet.
 
 use cluster::spec::{
-    ColdStartSpec, ControllerSpec, PolicySpec, Routing, ServiceModel, ServicePolicy, ServiceSpec, SimulationSpec,
+    ColdStartSpec, ControllerSpec, GpuSlice, PolicySpec, Routing, ServiceModel, ServicePolicy, ServiceSpec,
+    SimulationSpec,
 };
 use cluster::{simulate, simulate_by_events};
 use proptest::prelude::*;
@@ -22,7 +23,7 @@ fn queue(name: &str, salt: u64, (replicas, rate, mean): (u32, f64, f64)) -> Simu
     let model = slots(1, Distribution::Exponential { mean });
     let of_name = ServiceSpec { name: name.into(), salt, replicas_initial: replicas, ..service(model) };
     let mut spec = scenario(of_name, rate, seconds(3_600), fleet(0.0, SimDuration::ZERO));
-    spec.policies = vec![PolicySpec { name: "fixed".into(), services: vec![fixed(replicas)] }];
+    spec.policies = vec![PolicySpec::of_one("fixed", fixed(replicas).controllers)];
     spec
 }
 
@@ -42,8 +43,26 @@ fn run(spec: &SimulationSpec) -> RunRecord {
 
 /// What its requests met: when each came, began and ended.
 fn requests(service: &ServiceRecord) -> Vec<(u64, Option<u64>, Option<u64>)> {
-    let nanos = |time: units::SimTime| time.as_nanos();
+    let nanos = |time: SimTime| time.as_nanos();
     service.request_rows.iter().map(|row| (nanos(row.arrival), row.start.map(nanos), row.end.map(nanos))).collect()
+}
+
+#[test]
+fn with_pools_apart_each_service_costs_what_it_would_alone() {
+    let eight_gpus = |mut spec: SimulationSpec| {
+        spec.fleet.pools.iter_mut().flat_map(|pool| &mut pool.offerings).for_each(|offering| {
+            (offering.gpus, offering.slice) = (8, GpuSlice::whole(8));
+        });
+        spec
+    };
+    let one = eight_gpus(queue("one", 5, (3, 20.0, 0.1)));
+    let other = eight_gpus(queue("other", 9, (2, 30.0, 0.04)));
+    let mut both = together(&[one.clone(), other.clone()]);
+    let shared = run(&both).ledger.billed();
+    both.policies[0].has_pools_apart = true;
+    let apart = run(&both).ledger.billed();
+    let (one, other) = (run(&one).ledger.billed(), run(&other).ledger.billed());
+    assert_eq!((shared, apart), (one, one + other), "they fit on one node together");
 }
 
 #[test]

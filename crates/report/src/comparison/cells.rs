@@ -99,7 +99,7 @@ pub(crate) fn standings(report: &RunReport<'_>) -> Vec<Standing> {
     (0..report.policies.len()).map(standing).collect()
 }
 
-/// Of an LLM service: time to first token and per token, and how many requests a replica had at once.
+/// Of an LLM service: time to first token and per token, how full replicas were, and what tokens cost.
 fn token_columns(report: &RunReport<'_>) -> Vec<Column> {
     if report.policies.iter().all(|policy| policy.summary.pooled.ttft_ms_p99.is_none()) {
         return Vec::new();
@@ -110,21 +110,20 @@ fn token_columns(report: &RunReport<'_>) -> Vec<Column> {
     let make = |header, dispensable, value: &dyn Fn(&PolicyOutcome<'_>) -> String, key| {
         column(report, &Make { header, dispensable, value, key })
     };
-    let mut batch = make("batch mean", 5, &|policy| three_digits(batch(policy)), |_| 0.0);
-    batch.keys = report.policies.iter().map(self::batch).collect();
+    let full = |policy: &PolicyOutcome<'_>| {
+        let row = &policy.summary.pooled;
+        let kv = row.kv_usage_mean.map_or_else(|| "-".to_owned(), |share| format!("{:.0} %", share * 100.0));
+        format!("{}/{kv}", three_digits(known(row.batch_mean)))
+    };
+    let tokens = |policy: &PolicyOutcome<'_>| dollars(known(policy.summary.pooled.cost_per_million_output_tokens_usd));
     vec![
         make("TTFT p99", 1, &first, |row| row.pooled.ttft_ms_p99.unwrap_or(f64::NAN)),
         make("TPOT p99", 1, &each, |row| row.pooled.tpot_ms_p99.unwrap_or(f64::NAN)),
-        batch,
+        make("batch/KV mean", 5, &full, |row| row.pooled.batch_mean.unwrap_or(f64::NAN)),
+        make("per 1M tokens out", 5, &tokens, |row| {
+            row.pooled.cost_per_million_output_tokens_usd.unwrap_or(f64::NAN)
+        }),
     ]
-}
-
-/// Requests in service per ready replica, over the first replication's timeline; NaN without one.
-fn batch(policy: &PolicyOutcome<'_>) -> f64 {
-    let timeline = policy.detail.timeline();
-    let in_flight: f64 = timeline.iter().map(|row| row.in_flight as f64 * row.step.as_secs_f64()).sum();
-    let ready: f64 = timeline.iter().map(|row| row.ready_ns as f64 / 1e9).sum();
-    if ready > 0.0 { in_flight / ready } else { f64::NAN }
 }
 
 /// Percentiles over all requests: one without an answer is later than any that had one.

@@ -6,6 +6,7 @@
 mod choice;
 mod cold_start;
 mod manifests;
+mod measured;
 mod metrics;
 mod nodes;
 mod outages;
@@ -26,6 +27,7 @@ pub use cold_start::{
     ArtifactFile, CacheFile, ColdStartFile, LinkFile, PhaseChoice, PhaseFile, RestoreFile, RestorePlace,
 };
 pub use manifests::ManifestsFile;
+pub use measured::{Figure, Measured, MeasuredFile, MeasuredSpec, QuantityFile, UnknownFile, WindowFile, WithinFile};
 pub use metrics::{
     AdapterSwitch, CountFile, DcgmFile, ExporterFile, GkeFile, HttpFile, KindFile, KsmFile, MetricsFile,
     OnBadQueryFile, OnUnknownFile, PlaceFile, PresentFile, RoleFile, RoundFile, TargetFile, UserSeriesFile,
@@ -38,7 +40,7 @@ pub use nodes::{
 };
 pub use outages::{OutageFile, OutagePartFile};
 pub use policies::{
-    HpaChoice, KedaChoice, PausePodsFile, PolicyFile, PredictiveFile, Reference, StaticFile, WarmPoolFile,
+    HpaChoice, KedaChoice, PausePodsFile, PolicyFile, PoolSharing, PredictiveFile, Reference, StaticFile, WarmPoolFile,
 };
 pub use prices::{CommitmentFile, EstimateSpot, NodeFeeFile, OneOrMany, PriceFile, PricesFile, SpotHistoryFile};
 pub use rollout::{
@@ -48,7 +50,7 @@ pub use rollout::{
 pub use run::{PrehistoryFile, RunFile, SloFile};
 pub use service::{
     AffineLatency, BatchLatencyFile, BatchPoint, ClientFile, ContinuousBatchingFile, DynamicBatchingFile, KillFile,
-    ModelFile, NoReplicaFile, PodFile, RetryFile, RoutingFile, ServiceFile, SlotsFile, SpreadFile,
+    ModelFile, NoReplicaFile, PodFile, RetryFile, RoutingFile, ServiceFile, SlotsFile, SpreadFile, TokenTimeFile,
 };
 pub use services::{ServiceEntryFile, ServicePolicyFile};
 pub use traffic::{
