@@ -9,6 +9,7 @@ mod metrics;
 mod model;
 pub mod prehistory;
 mod requests;
+pub mod saturation;
 pub mod spec;
 
 pub use metrics::metric_selector;

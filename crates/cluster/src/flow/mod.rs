@@ -30,7 +30,7 @@ pub use latency::{LatencyLog, Watched};
 pub use llm::{LlmFlow, TokenCounts};
 pub use meter::{Failure, Meter, StepLatency, Streamed};
 pub use routed::RoutedFlow;
-use units::{PodId, SimTime};
+use units::{PodId, SimDuration, SimTime};
 use workload::{Purpose, Stream};
 
 use crate::Keep;
@@ -154,15 +154,25 @@ pub trait Flow: Send {
     fn drain(&mut self, slot: Slot, now: SimTime) -> Option<SimTime>;
 
     /// A replica turns new requests away, though the router still sends it some: they fail, or their clients try again. It finishes what
-    /// it has. Only [`EventFlow`] can do this; `build` chooses it for services that need it.
+    /// it has. Only [`EventFlow`] and [`LlmFlow`] can do this; `build` chooses one for services that need it.
     fn refuse(&mut self, slot: Slot, now: SimTime) {
         panic!("slot {slot} cannot refuse requests at {now} in this flow");
     }
 
     /// A replica is gone and the router does not know: requests sent there fail, or their clients try again. As [`Flow::refuse`], only
-    /// [`EventFlow`] can do this; [`Flow::remove`] ends it.
+    /// [`EventFlow`] and [`LlmFlow`] can do this; [`Flow::remove`] ends it.
     fn add_dead(&mut self, slot: Slot, pod: PodId, now: SimTime) {
         panic!("slot {slot} cannot be {pod}, which is gone, at {now} in this flow");
+    }
+
+    /// A replica stops working and turns new requests away; what it has stays with it until it is removed. Only [`LlmFlow`] can do this.
+    fn halt(&mut self, slot: Slot, now: SimTime) {
+        panic!("slot {slot} cannot halt at {now} in this flow");
+    }
+
+    /// The first iteration of a replica, just added, that carries a prompt takes longer. Only [`LlmFlow`] can do this.
+    fn slow_first(&mut self, slot: Slot, delay: SimDuration) {
+        panic!("slot {slot} has no first iteration that could take {delay} longer in this flow");
     }
 
     /// A replica is gone, with what it was serving unless it was empty. Returns its final statistics and how many requests were
@@ -273,8 +283,7 @@ fn build_with<D: Discipline + 'static>(
 
 /// Whether requests may go to replicas that answer no more. Elsewhere one that stops is known to have at once.
 pub(crate) fn sends_to_the_dead(spec: &SimulationSpec, service: &ServiceSpec) -> bool {
-    let is_language_model = matches!(service.model, ServiceModel::ContinuousBatching { .. });
-    !is_language_model && (may_refuse(service) || keeps_dead_endpoints(spec, service))
+    may_refuse(service) || keeps_dead_endpoints(spec, service)
 }
 
 /// Whether a replica may be told to stop before the router knows that it will.
@@ -340,7 +349,7 @@ pub(crate) struct Rules {
 impl Rules {
     fn of(service: &ServiceSpec) -> Self {
         Self {
-            timeout: service.client_timeout.map_or(u64::MAX, units::SimDuration::as_nanos),
+            timeout: service.client_timeout.map_or(u64::MAX, SimDuration::as_nanos),
             queue_limit: service.queue_limit.map_or(usize::MAX, |limit| limit as usize),
             reject_without_replica: service.no_replica == NoReplicaRule::Reject,
             requeue_killed: service.kill_rule == KillRule::Requeue,

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use units::{PodId, SimTime};
+use units::{PodId, SimDuration, SimTime};
 
 use super::{Drained, Flow, InHand, LatencyLog, Load, Meter, ReplicaStats, Slot, Watched};
 
@@ -51,6 +51,14 @@ impl Flow for Paced {
 
     fn add_dead(&mut self, slot: Slot, pod: PodId, now: SimTime) {
         self.flow.add_dead(slot, pod, self.at(now));
+    }
+
+    fn halt(&mut self, slot: Slot, now: SimTime) {
+        self.flow.halt(slot, self.at(now));
+    }
+
+    fn slow_first(&mut self, slot: Slot, delay: SimDuration) {
+        self.flow.slow_first(slot, delay);
     }
 
     fn remove(&mut self, slot: Slot, now: SimTime) -> (ReplicaStats, u64) {

@@ -33,6 +33,7 @@ impl ServiceSpec {
             min_ready: SimDuration::ZERO,
             pod: PodSpec::plain(),
             cold_start: ColdStartSpec::none(),
+            first_iteration: None,
             budgets: Vec::new(),
             traffic: Traffic::Merge(Vec::new()),
             earlier: EarlierTraffic::default(),

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use exporters::Target;
-use units::{Bytes, Millicores, SimDuration};
+use units::{Bytes, Millicores, PodId, SimDuration};
 use workload::{Distribution, Purpose, RateLog, Stream, Traffic};
 
 use super::{
     ColdStartSpec, EarlierTraffic, IterationLaw, PodClass, PodDisruptionBudget, PodScheduling, Probes, RolloutSpec,
     UsageSpec,
 };
+
+/// Tells the streams of first iterations from those of cold starts.
+const FIRST_ITERATION: u64 = 1 << 48;
 
 /// One service: what it is asked, how it serves, what it is judged by.
 #[derive(Clone, Debug)]
@@ -46,6 +49,8 @@ pub struct ServiceSpec {
     pub pod: PodSpec,
     /// What a pod goes through once it has a node.
     pub cold_start: ColdStartSpec,
+    /// What the first iteration with a prompt takes longer, in seconds, in processes that were started during the run. Only language models.
+    pub first_iteration: Option<Distribution>,
     /// PodDisruptionBudgets that select its pods.
     pub budgets: Vec<PodDisruptionBudget>,
     /// Its requests.
@@ -74,6 +79,13 @@ impl ServiceSpec {
             budgets: self.budgets.clone(),
             seed: self.seed(run),
         }
+    }
+
+    /// What the first iteration with a prompt takes longer in the process of this pod, if anything.
+    pub(crate) fn first_delay(&self, seed: u64, pod: PodId) -> Option<SimDuration> {
+        let first = self.first_iteration.as_ref()?;
+        let mut stream = Stream::new(seed, Purpose::ColdStart, FIRST_ITERATION | pod.index() as u64);
+        Some(SimDuration::from_secs_f64(first.sampler().sample(&mut stream)))
     }
 
     /// The seed of its random numbers in a run with this seed.
@@ -190,6 +202,9 @@ pub enum StopRule {
     },
     /// It exits at once: they end as those of a killed replica.
     Abort,
+    /// It stops working at once and does not exit before it is killed: until then their clients wait. An engine without requests exits at
+    /// once. Only language models.
+    Halt,
 }
 
 impl StopRule {

@@ -1,11 +1,12 @@
 //! A replica on a law with a table: what lone requests take, worked out by hand.
 
 use cluster::flow::Flow;
+use cluster::saturation::saturation;
 use cluster::spec::{IterationLaw, PassTime, ServiceModel};
 use units::{SimDuration, SimTime};
 use workload::Distribution;
 
-use crate::support::{close, flow, service, trace};
+use crate::support::{close, flow, poisson, service, trace};
 
 /// Llama-3.1-8B on one H100 with vLLM (a fit to AISimulate 0.13's tables), as far as these requests need it.
 fn example() -> ServiceModel {
@@ -57,4 +58,56 @@ fn a_long_prompt_goes_in_chunks_each_dearer_than_the_one_before() {
     let decoding = 49.0 * 6.333 + 43.777e-6 * 49.0 * 20_025.0;
     let found = alone(20_000, 50);
     assert!((found[0] - first_token).abs() < 2e-4 && (found[1] - first_token - decoding).abs() < 3e-4, "{found:?}");
+}
+
+#[test]
+fn more_than_the_saturation_rate_is_not_served() {
+    for (prompt, output) in [(1_000.0, 128.0), (128.0, 512.0)] {
+        // Where all answers are of one length their prompts come in herds, and a herd is slower.
+        let mut model = example();
+        if let ServiceModel::ContinuousBatching { prompt_tokens, output_tokens, .. } = &mut model {
+            (*prompt_tokens, *output_tokens) =
+                (Distribution::Constant(prompt), Distribution::Uniform { low: output * 0.25, high: output * 1.75 });
+        }
+        let expected = saturation(&model, prompt, output).expect("it fits");
+        let length = SimDuration::from_secs(400);
+        let end = SimTime::ZERO + length;
+        let mut flow = flow(&service(model), &poisson(expected * 1.3, length), 1, end, false);
+        let warm = SimTime::from_secs(150);
+        flow.advance(warm);
+        let before = flow.load(warm).completed;
+        flow.advance(end);
+        let measured = (flow.load(end).completed - before) as f64 / 250.0;
+        // The rate counts one prompt at a time; several in one pass cost more on this table, which is steeper from 512 tokens on.
+        assert!((0.9..1.05).contains(&(measured / expected)), "{prompt}/{output}: {measured} against {expected}");
+    }
+}
+
+#[test]
+fn prompt_and_decode_tokens_of_one_cost_are_the_linear_law() {
+    // Prompts of one token: a pass has as many tokens as sequences.
+    let requests: Vec<(u64, u32, u32)> =
+        (0..200).map(|index| (index * 7_000_000, 1, 1 + index as u32 * 13 % 90)).collect();
+    let rows = |law| {
+        let mut model = example();
+        if let ServiceModel::ContinuousBatching { law: of_model, .. } = &mut model {
+            *of_model = law;
+        }
+        let end = SimTime::from_secs(100);
+        let mut flow = flow(&service(model), &trace(&requests), 1, end, true);
+        flow.advance(end);
+        close(flow, end).2
+    };
+    let line = IterationLaw::linear(SimDuration::ZERO, SimDuration::from_nanos(5_000_000), [0.0; 2]);
+    let points = [(1, 5_100_000.0), (101, 15_100_000.0)];
+    let pass = PassTime::Table { points: points.into(), decode_factor: 1.0, prefill_factor: 1.0 };
+    let table = IterationLaw { pass, ..line.clone() };
+    assert_eq!(rows(IterationLaw { ns_per_sequence: 100_000.0, ..line }), rows(table));
+}
+
+#[test]
+fn attention_over_a_very_long_prompt_is_exact_to_the_microsecond() {
+    let [first_token, _] = alone(65_536, 1);
+    let expected = 8.0 * 173.822 + 0.775_23e-6 * 65_536.0 * 65_536.0 / 2.0;
+    assert!((first_token - expected).abs() < 1e-4, "{first_token} against {expected}");
 }

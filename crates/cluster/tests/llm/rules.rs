@@ -104,3 +104,40 @@ fn the_gateway_holds_requests_until_a_sequence_is_free() {
     flow.advance(at(3_000));
     assert_eq!(flow.load(at(3_000)).completed, 10);
 }
+
+/// A replica drains while it serves a request of 2 s, and halts.
+fn halted(kill: u64) -> (cluster::flow::Load, Vec<record::RequestRow>) {
+    let mut flow = flow(&small(8, 100_000), &trace(&[(0, 10, 200), (300_000_000, 10, 20)]), 1, at(10_000), true);
+    flow.advance(at(100));
+    flow.refuse(0, at(100));
+    flow.halt(0, at(100));
+    flow.advance(at(400));
+    assert_eq!(flow.drain(0, at(400)), None, "its client still waits");
+    assert_eq!(flow.advance(at(kill)), None);
+    assert_eq!(flow.stats(0, at(kill)).busy_ns, 100_000_000, "it stopped working");
+    flow.remove(0, at(kill));
+    let load = flow.load(at(kill));
+    (load, close(flow, at(kill)).2)
+}
+
+#[test]
+fn what_a_halted_engine_has_fails_when_it_is_killed_and_new_requests_at_once() {
+    let (load, rows) = halted(5_000);
+    assert_eq!((load.completed, load.failed), (0, 2));
+    let ends: Vec<Option<SimTime>> = rows.iter().map(|row| row.end).collect();
+    let mut ends: Vec<SimTime> = ends.into_iter().flatten().collect();
+    ends.sort();
+    assert_eq!(ends, [at(300), at(5_000)]);
+}
+
+#[test]
+fn the_first_iteration_with_a_prompt_is_slower_and_only_that() {
+    let requests = trace(&[(0, 10, 3), (1_000_000_000, 10, 3)]);
+    let mut flow = flow(&small(8, 100_000), &requests, 1, at(10_000), true);
+    flow.slow_first(0, SimDuration::from_secs(2));
+    flow.advance(at(10_000));
+    let (_, _, rows) = close(flow, at(10_000));
+    let firsts: Vec<u64> = rows.iter().filter_map(|row| row.first_token).map(SimTime::as_nanos).collect();
+    // The second waits for the first iteration too.
+    assert_eq!(firsts, [2_009_540_000, 2_019_080_000]);
+}

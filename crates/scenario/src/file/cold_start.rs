@@ -30,6 +30,9 @@ pub struct ColdStartFile {
     pub model_cache: Option<CacheFile>,
     /// Pods are restored from a snapshot, or woken from sleep, in place of download, load and warm-up. No by default.
     pub restore: Option<RestoreFile>,
+    /// What the first iteration with a prompt takes longer in an engine that was started during the run (kernels compiled on first use);
+    /// only with `continuousBatching`. Nothing by default.
+    pub first_iteration: Option<Distribution<Time>>,
     /// Links that transfers share.
     pub links: Vec<LinkFile>,
 }

@@ -44,8 +44,8 @@ pub use policies::{
 };
 pub use prices::{CommitmentFile, EstimateSpot, NodeFeeFile, OneOrMany, PriceFile, PricesFile, SpotHistoryFile};
 pub use rollout::{
-    FinishFile, PauseFile, PortionFile, RolloutFile, ScaleFile, StepFile, StopChoice, StopFile, StopWord,
-    StrategyFields, StrategyFile, StrategyKind, VersionFile,
+    AbortFile, FinishFile, NoticeFile, PauseFile, PortionFile, RolloutFile, ScaleFile, StepFile, StopChoice, StopFile,
+    StopWord, StrategyFields, StrategyFile, StrategyKind, VersionFile,
 };
 pub use run::{PrehistoryFile, RunFile, SloFile};
 pub use service::{

@@ -233,8 +233,28 @@ impl Amount for StopWord {
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum StopChoice {
+    /// It gives up what it has.
+    Abort(AbortFile),
     /// It finishes what it has.
     Finish(FinishFile),
+}
+
+/// `abort`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct AbortFile {
+    /// When the clients learn of it; of language models `atKill` unless said, of others always `atOnce`.
+    pub notice: Option<NoticeFile>,
+}
+
+/// When clients learn that an engine works no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum NoticeFile {
+    /// When it is told to stop: it answers what it aborts, and exits.
+    AtOnce,
+    /// When it is killed at the end of the grace period: until then the connections stay, and so does the pod.
+    AtKill,
 }
 
 /// `finish`.

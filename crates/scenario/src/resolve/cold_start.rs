@@ -1,7 +1,9 @@
 //! Cold starts of each service, and the links and the cache of the nodes that they share.
 
 use calibrate::ColdStartPreset;
-use cluster::spec::{ArtifactSpec, CacheSpec, ColdStartSpec, LinkSpec, PhaseSpec, RestoreSpec, WeightsSpec};
+use cluster::spec::{
+    ArtifactSpec, CacheSpec, ColdStartSpec, LinkSpec, PhaseSpec, RestoreSpec, ServiceModel, WeightsSpec,
+};
 use units::{Bytes, SimDuration, SimTime};
 use workload::Distribution as Drawn;
 
@@ -96,6 +98,20 @@ impl Context<'_> {
         };
         self.notes.extend(preset.map(preset_note));
         Ok(cold_start)
+    }
+
+    /// What the first iteration of a new process takes longer.
+    pub(super) fn first_iteration(
+        &self,
+        file: &ColdStartFile,
+        model: &ServiceModel,
+    ) -> Result<Option<Drawn>, ScenarioError> {
+        let path = "spec.coldStart.firstIteration";
+        let Some(first) = &file.first_iteration else { return Ok(None) };
+        if !matches!(model, ServiceModel::ContinuousBatching { .. }) {
+            return Err(self.inconsistent(path, "only `continuousBatching` has iterations"));
+        }
+        self.distribution(first, path).map(Some)
     }
 
     fn weights(&self, file: &CacheFile) -> Result<WeightsSpec, ScenarioError> {

@@ -50,6 +50,7 @@ impl Context<'_> {
         for (number, (view, service)) in views.iter().zip(services.iter_mut()).enumerate() {
             self.turn_to(number);
             service.cold_start = self.cold_start(&view.cold_start, &links)?;
+            service.first_iteration = self.first_iteration(&view.cold_start, &service.model)?;
             self.note_kills(&pods[number], &service.cold_start, &links);
         }
         self.turn_to_all();

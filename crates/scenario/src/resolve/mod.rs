@@ -38,6 +38,7 @@ mod requests;
 mod requirement;
 mod rollouts;
 mod runtime_class;
+mod saturation;
 mod scale_target;
 mod scheduling;
 mod scrape_configs;
@@ -177,6 +178,7 @@ impl Context<'_> {
             let Arrivals { traffic, history, before } = self.traffic(spec, start)?;
             (one.service.traffic, one.service.history, one.before) = (traffic, history, before);
             one.service.slo = self.slo(spec)?;
+            self.note_saturation(&one.service, spec.run.duration.duration());
         }
         self.turn_to_all();
         self.check_triggers(views)?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cluster::spec::{
     BatchLatency, ContainerSpec, KillRule, NoReplicaRule, PodScheduling, PodSpec, ReplicaOrder, RetrySpec, Routing,
-    ServiceModel, ServiceSpec, SoftSpread, Toleration,
+    ServiceModel, ServiceSpec, SoftSpread, StopRule, Toleration,
 };
 use units::{Bytes, Millicores, SimDuration};
 use workload::Distribution as Drawn;
@@ -60,12 +60,9 @@ impl Context<'_> {
         };
         let order = self.workload.as_ref().map_or(ReplicaOrder::Parallel, |workload| workload.order);
         let (pod, stop_source) = self.with_stop(pod, file);
-        if let (ModelFile::ContinuousBatching(_), Some(delay)) = (&file.model, pod.drain_delay)
-            && delay > pod.pre_stop
-        {
-            let reason = "continuousBatching needs a preStop hook at least as long: how an engine that was told to stop turns requests \
-                          away is not modelled";
-            return Err(self.inconsistent("spec.service.drainDelay", reason));
+        if pod.stop == StopRule::Halt && !matches!(file.model, ModelFile::ContinuousBatching(_)) {
+            let reason = "`atKill` needs `continuousBatching`: other servers exit at once";
+            return Err(self.inconsistent("spec.service.onTerminate.abort.notice", reason));
         }
         let model = self.model(&file.model)?;
         let service = ServiceSpec {
@@ -153,7 +150,7 @@ impl Context<'_> {
             probe_initial_delay: pod.probe_initial_delay.duration(),
             endpoint_delay,
             drain_delay: None,
-            stop: cluster::spec::StopRule::FINISH,
+            stop: StopRule::FINISH,
             spread: SoftSpread {
                 nodes: pod.spread.contains(&SpreadFile::Nodes),
                 zones: pod.spread.contains(&SpreadFile::Zones),

@@ -4,7 +4,7 @@ use cluster::spec::{Iteration, KillRule, PodSpec, ServiceModel, ServiceSpec, Sto
 use units::SimDuration;
 use workload::{Distribution, Purpose, Stream};
 
-use crate::file::{ServiceFile, StopChoice, StopFile, StopWord, TextOr};
+use crate::file::{AbortFile, ModelFile, NoticeFile, ServiceFile, StopChoice, StopFile, StopWord, TextOr};
 use crate::manifest::workload::{engine, gpu_containers};
 use crate::quantity::Time;
 use crate::server::{Stopping, in_words, stopping};
@@ -31,8 +31,12 @@ impl Context<'_> {
             let pre_stop = pod.pre_stop.max(drain_delay.unwrap_or_default()).min(pod.grace);
             return (PodSpec { drain_delay, pre_stop, stop: StopRule::FINISH, ..pod }, None);
         }
-        let found = self.found_stopping();
-        let stated = file.on_terminate.as_ref().map(stop_rule);
+        let is_llm = matches!(file.model, ModelFile::ContinuousBatching(_));
+        let found = self.found_stopping().map(|found| Stopping { rule: usual_notice(found.rule, is_llm), ..found });
+        let stated = file.on_terminate.as_ref().map(|stated| match stated {
+            TextOr::Choice(StopChoice::Abort(abort)) if abort.notice.is_some() => stop_rule(stated),
+            _ => usual_notice(stop_rule(stated), is_llm),
+        });
         if let (Some(stated), Some(Stopping { rule, source, is_known: true })) = (stated, &found)
             && stated != *rule
         {
@@ -64,7 +68,7 @@ impl Context<'_> {
     /// Says which share of the requests in service at a scale-in does not survive it; `source` says why the server does what it does.
     pub(super) fn note_lost_at_stop(&mut self, service: &ServiceSpec, source: Option<&str>) {
         let within = match service.pod.stop {
-            StopRule::Abort => SimDuration::ZERO,
+            StopRule::Abort | StopRule::Halt => SimDuration::ZERO,
             StopRule::Finish { within: Some(within), .. } => within,
             StopRule::Finish { within: None, .. } => return,
         };
@@ -89,10 +93,17 @@ impl Context<'_> {
     }
 }
 
+/// An LLM engine that aborts is gone for its clients when it is killed, unless it is said to tell them.
+fn usual_notice(rule: StopRule, is_llm: bool) -> StopRule {
+    if is_llm && rule == StopRule::Abort { StopRule::Halt } else { rule }
+}
+
 fn stop_rule(stated: &StopFile) -> StopRule {
     match stated {
         TextOr::Amount(StopWord::Finish) => StopRule::FINISH,
         TextOr::Amount(StopWord::Abort) => StopRule::Abort,
+        TextOr::Choice(StopChoice::Abort(AbortFile { notice: Some(NoticeFile::AtKill) })) => StopRule::Halt,
+        TextOr::Choice(StopChoice::Abort(_)) => StopRule::Abort,
         TextOr::Choice(StopChoice::Finish(finish)) => StopRule::Finish {
             within: finish.within.map(Time::duration),
             poll: finish.poll.map(Time::duration).unwrap_or_default(),

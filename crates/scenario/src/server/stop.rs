@@ -39,7 +39,9 @@ impl Stopping {
 
 /// A rule as `onTerminate` has it.
 pub(crate) fn in_words(rule: StopRule) -> String {
-    let StopRule::Finish { within, poll } = rule else { return "abort".to_owned() };
+    let StopRule::Finish { within, poll } = rule else {
+        return if rule == StopRule::Halt { "{abort: {notice: atKill}}" } else { "abort" }.to_owned();
+    };
     let within = within.map(|within| format!("within: {}s", within.as_secs_f64()));
     let poll = (!poll.is_zero()).then(|| format!("poll: {}s", poll.as_secs_f64()));
     let bounds: Vec<String> = within.into_iter().chain(poll).collect();

@@ -150,6 +150,10 @@ pub trait Engine: Send {
     fn start(&mut self, now: u64) -> u64;
     /// Takes every request out: first the running ones in order of admission, then the waiting ones.
     fn clear(&mut self, now: u64) -> Vec<Job>;
+    /// It works no more: what it has stays as it is until it is aborted or taken out. Every iteration that is over by now has been settled.
+    fn halt(&mut self, now: u64);
+    /// Its first iteration that carries a prompt takes so many nanoseconds longer.
+    fn slow_first(&mut self, nanos: u64);
     /// Every request in it.
     fn keys(&self) -> Vec<u32>;
     /// Requests waiting, preempted ones included.

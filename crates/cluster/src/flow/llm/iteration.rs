@@ -45,13 +45,18 @@ impl Work {
     }
 }
 
+/// Bits of what a token of context costs beyond those of time.
+const CONTEXT_BITS: u32 = 12;
+/// A nanosecond in the unit of what a token of context costs.
+const CONTEXT_UNIT: f64 = (1u64 << (FRACTION_BITS + CONTEXT_BITS)) as f64;
+
 /// An [`IterationLaw`] in whole numbers: all coefficients in 2^-20 ns.
 #[derive(Clone, Debug)]
 pub struct Curve {
     shortest: u64,
     per_kv_token: u64,
     per_sequence: u64,
-    /// Per token x token of [`Work::context_twice`].
+    /// Per token x token of [`Work::context_twice`], in 2^-32 ns: there are many of them.
     per_context_half: u64,
     counts_decodes_only: bool,
     pass: Pass,
@@ -93,14 +98,18 @@ fn fixed(nanos: f64) -> u64 {
     (nanos * f64::from(1 << FRACTION_BITS)).round() as u64
 }
 
+/// Whole nanoseconds in 2^-20 of them, as long as an iteration at most.
+pub fn in_fractions(nanos: u64) -> u64 {
+    nanos.min(SPAN_MAX >> FRACTION_BITS) << FRACTION_BITS
+}
+
 impl Curve {
     /// `law` for an engine whose passes have at most `tokens_max` tokens. An iteration takes at least a nanosecond.
     pub fn of(law: &IterationLaw, tokens_max: u64) -> Self {
-        let whole = |nanos: u64| nanos.min(SPAN_MAX >> FRACTION_BITS) << FRACTION_BITS;
         let (pass, decode_factor, prefill_factor) = match &law.pass {
             PassTime::Linear { base, ns_per_prompt_token } => {
                 let per_prompt_token = fixed(*ns_per_prompt_token);
-                (Pass::Linear { base: whole(base.as_nanos()), per_prompt_token }, 1.0, 1.0)
+                (Pass::Linear { base: in_fractions(base.as_nanos()), per_prompt_token }, 1.0, 1.0)
             }
             PassTime::Table { points, decode_factor, prefill_factor } => {
                 let [decode, prefill] =
@@ -109,10 +118,10 @@ impl Curve {
             }
         };
         Self {
-            shortest: whole(law.shortest.as_nanos().max(1)),
+            shortest: in_fractions(law.shortest.as_nanos().max(1)),
             per_kv_token: fixed(decode_factor * law.ns_per_kv_token),
             per_sequence: fixed(law.ns_per_sequence),
-            per_context_half: fixed(prefill_factor * law.ns_per_prompt_token_context / 2.0),
+            per_context_half: (prefill_factor * law.ns_per_prompt_token_context / 2.0 * CONTEXT_UNIT).round() as u64,
             counts_decodes_only: law.counts_decodes_only(),
             pass,
         }
@@ -127,9 +136,19 @@ impl Curve {
         let kv = work.kv_decoding + if self.counts_decodes_only { 0 } else { work.kv_prefilling };
         self.decoding(kv, work.decodes, work.sequences)
             .saturating_add(prompts)
-            .saturating_add(self.per_context_half.saturating_mul(work.context_twice))
+            .saturating_add(self.context(work))
             .max(self.shortest)
             .min(SPAN_MAX)
+    }
+
+    /// What attention of the prompts' chunks takes, rounded half up: it is not part of a run of iterations.
+    #[inline]
+    fn context(&self, work: &Work) -> u64 {
+        if work.context_twice == 0 {
+            return 0;
+        }
+        let fine = u128::from(self.per_context_half) * u128::from(work.context_twice);
+        u64::try_from((fine + (1 << (CONTEXT_BITS - 1))) >> CONTEXT_BITS).unwrap_or(u64::MAX)
     }
 
     /// What decoding takes, the floor aside.
@@ -142,9 +161,9 @@ impl Curve {
             .saturating_add(self.per_sequence.saturating_mul(sequences))
     }
 
-    /// One iteration as a run of its own.
-    pub fn single(&self, work: &Work) -> Run {
-        Run::of(self.iteration(work))
+    /// One iteration, by `delay` longer than the law has it, as a run of its own.
+    pub fn single(&self, work: &Work, delay: u64) -> Run {
+        Run::of(self.iteration(work).saturating_add(delay).min(SPAN_MAX))
     }
 
     /// Up to `count` iterations of `sequences` decoding sequences, the first with `kv` tokens: each adds one token per sequence.

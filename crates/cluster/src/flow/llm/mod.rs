@@ -22,7 +22,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 use std::sync::Arc;
 
-use units::{PodId, SimTime};
+use units::{PodId, SimDuration, SimTime};
 use workload::{Purpose, Stream};
 
 use self::book::{Entry, Place, RequestTable};
@@ -54,6 +54,17 @@ struct Seat {
     /// Of these, waiting: as last looked at.
     waiting: u64,
     is_touched: bool,
+    /// It turns new requests away.
+    refuses: bool,
+    /// It works no more: what it has stays with it until it is removed.
+    is_halted: bool,
+}
+
+impl Seat {
+    fn new(stage: Stage, pod: PodId, is_touched: bool) -> Self {
+        let stats = ReplicaStats::default();
+        Self { stage, pod, stats, load: 0, waiting: 0, is_touched, refuses: false, is_halted: false }
+    }
 }
 
 /// A retry on its way: (when it arrives, entry).
@@ -294,8 +305,13 @@ impl<E: Engine> LlmFlow<E> {
         if self.seats[second].load < self.seats[first].load { second } else { first }
     }
 
-    /// Gives a waiting request to the engine at `slot`.
+    /// Gives a waiting request to the engine at `slot`, unless that turns it away.
     fn give(&mut self, key: u32, slot: Slot) {
+        if self.seats[slot].refuses {
+            let entry = self.requests.remove(key);
+            self.waiting -= 1;
+            return self.fail(entry, Failure::Lost, self.clock, None);
+        }
         let entry = self.requests.place(key, Place::At(slot));
         let has_started = self.done_until.is_some_and(|until| until >= self.clock);
         let job = Job::new(key, (entry.prompt, entry.output), self.clock, entry.arrival);
@@ -313,7 +329,7 @@ impl<E: Engine> LlmFlow<E> {
                 let is_full = self.routing == Routing::CentralQueue && load >= self.limits.sequences as u64;
                 self.loads.set(slot, if is_full { NEVER } else { load });
             }
-            Stage::Draining if load == 0 => {
+            Stage::Draining if load == 0 && !seat.is_halted => {
                 self.drained.insert(slot);
             }
             Stage::Draining | Stage::Absent => {}
@@ -441,6 +457,36 @@ impl<E: Engine> LlmFlow<E> {
         }
         0
     }
+
+    /// A replica takes its place among those that take requests.
+    fn seat(&mut self, slot: Slot, pod: PodId, now: SimTime) {
+        self.clock = now.as_nanos();
+        if slot >= self.seats.len() {
+            self.seats.resize(slot + 1, Seat::new(Stage::Absent, pod, false));
+            self.engines.resize_with(slot + 1, || E::new(&self.limits));
+        }
+        assert!(self.seats[slot].stage == Stage::Absent, "slot {slot} is taken");
+        let is_touched = self.seats[slot].is_touched;
+        self.seats[slot] = Seat::new(Stage::Serving, pod, is_touched);
+        self.engines[slot] = E::new(&self.limits);
+        if let Some(watched) = &self.watched {
+            self.engines[slot].watch_latency(watched);
+        }
+        self.events.set(slot, NEVER);
+        self.set_load(slot, 0);
+        let place = self.serving.partition_point(|&other| other < slot);
+        self.serving.insert(place, slot);
+    }
+
+    /// Requests that were held because no replica was there go to those that are there now.
+    fn route_held(&mut self, slot: Slot) {
+        if self.routing != Routing::CentralQueue {
+            while let Some(key) = self.queue.pop_front() {
+                self.route(key);
+            }
+        }
+        self.touch(slot);
+    }
 }
 
 impl<E: Engine> Flow for LlmFlow<E> {
@@ -461,31 +507,8 @@ impl<E: Engine> Flow for LlmFlow<E> {
     }
 
     fn add(&mut self, slot: Slot, pod: PodId, now: SimTime) {
-        self.clock = now.as_nanos();
-        if slot >= self.seats.len() {
-            let stage = Stage::Absent;
-            let seat = Seat { stage, pod, stats: ReplicaStats::default(), load: 0, waiting: 0, is_touched: false };
-            self.seats.resize(slot + 1, seat);
-            self.engines.resize_with(slot + 1, || E::new(&self.limits));
-        }
-        assert!(self.seats[slot].stage == Stage::Absent, "slot {slot} is taken");
-        let is_touched = self.seats[slot].is_touched;
-        self.seats[slot] =
-            Seat { stage: Stage::Serving, pod, stats: ReplicaStats::default(), load: 0, waiting: 0, is_touched };
-        self.engines[slot] = E::new(&self.limits);
-        if let Some(watched) = &self.watched {
-            self.engines[slot].watch_latency(watched);
-        }
-        self.events.set(slot, NEVER);
-        self.set_load(slot, 0);
-        let place = self.serving.partition_point(|&other| other < slot);
-        self.serving.insert(place, slot);
-        if self.routing != Routing::CentralQueue {
-            while let Some(key) = self.queue.pop_front() {
-                self.route(key);
-            }
-        }
-        self.touch(slot);
+        self.seat(slot, pod, now);
+        self.route_held(slot);
     }
 
     fn drain(&mut self, slot: Slot, now: SimTime) -> Option<SimTime> {
@@ -495,6 +518,29 @@ impl<E: Engine> Flow for LlmFlow<E> {
         self.serving.retain(|&other| other != slot);
         self.loads.set(slot, NEVER);
         (self.seats[slot].load == 0).then_some(now)
+    }
+
+    fn refuse(&mut self, slot: Slot, now: SimTime) {
+        self.clock = now.as_nanos();
+        assert!(self.seats[slot].stage == Stage::Serving, "only a serving replica can begin to refuse");
+        self.seats[slot].refuses = true;
+    }
+
+    fn add_dead(&mut self, slot: Slot, pod: PodId, now: SimTime) {
+        self.seat(slot, pod, now);
+        self.seats[slot].refuses = true;
+        self.route_held(slot);
+    }
+
+    fn halt(&mut self, slot: Slot, now: SimTime) {
+        self.clock = now.as_nanos();
+        self.engines[slot].halt(self.clock);
+        (self.seats[slot].refuses, self.seats[slot].is_halted) = (true, true);
+        self.events.set(slot, NEVER);
+    }
+
+    fn slow_first(&mut self, slot: Slot, delay: SimDuration) {
+        self.engines[slot].slow_first(delay.as_nanos());
     }
 
     fn remove(&mut self, slot: Slot, now: SimTime) -> (ReplicaStats, u64) {

@@ -10,7 +10,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use exporters::HistogramSignal;
 
 use super::engine::{BLOCK_TOKENS, Engine, EngineStats, Instant, Job, Limits, blocks, enqueue, in_hand, take_waiting};
-use super::iteration::{FRACTION_BITS, Run, Work};
+use super::iteration::{FRACTION_BITS, Run, Work, in_fractions};
 use crate::flow::InHand;
 use crate::flow::intake::NEVER;
 use crate::flow::latency::{LatencyLog, Watched};
@@ -65,6 +65,9 @@ pub struct RunEngine {
     clock_fraction: u64,
     run: Option<Run>,
     ends_at: u64,
+    is_halted: bool,
+    /// What the first iteration with a prompt takes longer, in 2^-20 ns.
+    first_delay: u64,
     busy_since: u64,
     stats: EngineStats,
     latency: Option<Box<LatencyLog>>,
@@ -112,6 +115,9 @@ impl RunEngine {
     #[inline]
     fn progress(&self, now: u64) -> u64 {
         let Some(run) = &self.run else { return 0 };
+        if self.is_halted {
+            return 0;
+        }
         if now >= self.ends_at {
             return run.count;
         }
@@ -231,6 +237,13 @@ impl RunEngine {
         }
     }
 
+    fn end_busy(&mut self, now: u64) {
+        if self.busy_since != NEVER {
+            self.stats.busy_ns += now - self.busy_since;
+            self.busy_since = NEVER;
+        }
+    }
+
     fn finish(&mut self, job: Job, done: &mut Vec<Job>) {
         if let Some(log) = &mut self.latency {
             job.log_finish(log, self.clock_ns);
@@ -333,7 +346,7 @@ impl RunEngine {
             let decodes = self.decoding;
             let mut work = Work { decodes, sequences: decodes, kv_decoding: decoded, ..Work::default() };
             self.prefilling.iter().for_each(|prefill| work.add_chunk(prefill.chunk, prefill.computed - prefill.chunk));
-            self.limits.curve.single(&work)
+            self.limits.curve.single(&work, std::mem::take(&mut self.first_delay))
         };
         self.ends_at = self.clock_ns + ((self.clock_fraction + run.span(run.count)) >> FRACTION_BITS);
         self.run = Some(run);
@@ -359,6 +372,8 @@ impl Engine for RunEngine {
             clock_fraction: 0,
             run: None,
             ends_at: NEVER,
+            is_halted: false,
+            first_delay: 0,
             busy_since: NEVER,
             stats: EngineStats::default(),
             latency: None,
@@ -366,7 +381,7 @@ impl Engine for RunEngine {
     }
 
     fn next(&self) -> u64 {
-        if self.run.is_some() { self.ends_at } else { NEVER }
+        if self.run.is_some() && !self.is_halted { self.ends_at } else { NEVER }
     }
 
     fn settle(&mut self, now: u64, done: &mut Vec<Job>) {
@@ -405,14 +420,11 @@ impl Engine for RunEngine {
     }
 
     fn start(&mut self, now: u64) -> u64 {
-        if self.run.is_some() {
+        if self.run.is_some() || self.is_halted {
             return 0;
         }
         if self.decoding == 0 && self.prefilling.is_empty() && self.waiting.is_empty() {
-            if self.busy_since != NEVER {
-                self.stats.busy_ns += now - self.busy_since;
-                self.busy_since = NEVER;
-            }
+            self.end_busy(now);
             return 0;
         }
         if self.busy_since == NEVER {
@@ -437,14 +449,21 @@ impl Engine for RunEngine {
         }
         running.extend(self.prefilling.drain(..).map(|prefill| (prefill.admission, prefill.job)));
         running.sort_unstable_by_key(|(admission, _)| *admission);
-        if self.busy_since != NEVER {
-            self.stats.busy_ns += now - self.busy_since;
-            self.busy_since = NEVER;
-        }
+        self.end_busy(now);
         self.run = None;
         self.blocks_used = 0;
         self.finishing.clear();
         running.into_iter().map(|(_, job)| job).chain(self.waiting.drain(..)).collect()
+    }
+
+    fn halt(&mut self, now: u64) {
+        self.interrupt(Instant { now, has_started: true });
+        self.end_busy(now);
+        self.is_halted = true;
+    }
+
+    fn slow_first(&mut self, nanos: u64) {
+        self.first_delay = in_fractions(nanos);
     }
 
     fn keys(&self) -> Vec<u32> {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use exporters::HistogramSignal;
 
 use super::engine::{Engine, EngineStats, Instant, Job, Limits, blocks, enqueue, in_hand, take_waiting};
-use super::iteration::{FRACTION_BITS, Run, Work};
+use super::iteration::{FRACTION_BITS, Run, Work, in_fractions};
 use crate::flow::InHand;
 use crate::flow::intake::NEVER;
 use crate::flow::latency::{LatencyLog, Watched};
@@ -39,6 +39,8 @@ pub struct StepEngine {
     /// In 2^-20 ns.
     clock: u128,
     ends_at: Option<u128>,
+    is_halted: bool,
+    first_delay: u64,
     busy_since: Option<u64>,
     stats: EngineStats,
     latency: Option<LatencyLog>,
@@ -140,6 +142,8 @@ impl Engine for StepEngine {
             running: Vec::new(),
             clock: 0,
             ends_at: None,
+            is_halted: false,
+            first_delay: 0,
             busy_since: None,
             stats: EngineStats::default(),
             latency: None,
@@ -169,7 +173,7 @@ impl Engine for StepEngine {
     }
 
     fn start(&mut self, now: u64) -> u64 {
-        if self.ends_at.is_some() {
+        if self.ends_at.is_some() || self.is_halted {
             return 0;
         }
         if self.running.is_empty() && self.waiting.is_empty() {
@@ -190,7 +194,8 @@ impl Engine for StepEngine {
                 work.add_chunk(sequence.scheduled, sequence.computed);
             }
         }
-        let duration = self.limits.curve.iteration(&work);
+        let delay = if work.prompt > 0 { std::mem::take(&mut self.first_delay) } else { 0 };
+        let duration = self.limits.curve.single(&work, delay).span(1);
         self.ends_at = Some(self.clock + u128::from(duration));
         started
     }
@@ -199,6 +204,16 @@ impl Engine for StepEngine {
         self.stats.busy_ns += self.busy_since.take().map_or(0, |since| now - since);
         self.ends_at = None;
         self.running.drain(..).map(|sequence| sequence.job).chain(self.waiting.drain(..)).collect()
+    }
+
+    fn halt(&mut self, now: u64) {
+        self.stats.busy_ns += self.busy_since.take().map_or(0, |since| now - since);
+        self.ends_at = None;
+        self.is_halted = true;
+    }
+
+    fn slow_first(&mut self, nanos: u64) {
+        self.first_delay = in_fractions(nanos);
     }
 
     fn keys(&self) -> Vec<u32> {

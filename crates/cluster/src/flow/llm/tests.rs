@@ -25,6 +25,8 @@ enum Act {
     Add(Slot),
     Drain(Slot),
     Remove(Slot),
+    Refuse(Slot),
+    Halt(Slot),
     Look,
 }
 
@@ -34,6 +36,8 @@ struct Case {
     requests: Vec<(u64, u32, u32)>,
     acts: Vec<(u64, Act)>,
     end: u64,
+    /// What the first iteration of a replica takes longer.
+    first_delay: u64,
 }
 
 /// What is seen of a replica at a control event.
@@ -86,7 +90,7 @@ fn run<E: Engine>(case: &Case) -> Outcome {
 fn drive(case: &Case, flow: &mut dyn Flow) -> Outcome {
     flow.watch_latency(&Arc::new(Watched::everything(&[1e-7, 3e-7, 1e-6, 2.0, 20.0])));
     let (mut looks, mut removed, mut drained) = (Vec::new(), Vec::new(), Vec::new());
-    // 0 is absent, 1 serving, 2 draining.
+    // 0 is absent, 1 serving, 2 draining, 3 refusing, 4 halted, 5 halted and still refusing.
     let mut stages = [0; 4];
     for &(at, act) in case.acts.iter().chain(&[(case.end, Act::Look)]) {
         while let Some(empty) = flow.advance(nanos(at)) {
@@ -97,10 +101,21 @@ fn drive(case: &Case, flow: &mut dyn Flow) -> Outcome {
         match act {
             Act::Add(slot) if stages[slot] == 0 => {
                 flow.add(slot, PodId(slot as u32), nanos(at));
+                if case.first_delay > 0 {
+                    flow.slow_first(slot, SimDuration::from_nanos(case.first_delay));
+                }
                 stages[slot] = 1;
             }
-            Act::Drain(slot) if stages[slot] == 1 => {
-                stages[slot] = 2;
+            Act::Refuse(slot) if stages[slot] == 1 && case.service.routing != Routing::CentralQueue => {
+                flow.refuse(slot, nanos(at));
+                stages[slot] = 3;
+            }
+            Act::Halt(slot) if stages[slot] == 2 || stages[slot] == 3 => {
+                flow.halt(slot, nanos(at));
+                stages[slot] = if stages[slot] == 3 { 5 } else { 4 };
+            }
+            Act::Drain(slot) if [1, 3, 5].contains(&stages[slot]) => {
+                stages[slot] = if stages[slot] == 5 { 4 } else { 2 };
                 if flow.drain(slot, nanos(at)).is_some() {
                     removed.push(flow.remove(slot, nanos(at)));
                     stages[slot] = 0;
@@ -218,14 +233,18 @@ fn cases() -> impl Strategy<Value = Case> {
         4 => (0usize..4).prop_map(Act::Add),
         1 => (0usize..4).prop_map(Act::Drain),
         1 => (0usize..4).prop_map(Act::Remove),
+        1 => (0usize..4).prop_map(Act::Refuse),
+        1 => (0usize..4).prop_map(Act::Halt),
         2 => Just(Act::Look),
     ];
+    let first_delay = prop_oneof![Just(0u64), 1u64..200];
     let acts = prop::collection::vec((0..end, act), 1..40);
-    (services(), prop::collection::vec(request, 0..80), acts).prop_map(move |(service, mut requests, mut acts)| {
+    let parts = (services(), prop::collection::vec(request, 0..80), acts, first_delay);
+    parts.prop_map(move |(service, mut requests, mut acts, first_delay)| {
         requests.sort_unstable();
         acts.push((0, Act::Add(0)));
         acts.sort_by_key(|(at, _)| *at);
-        Case { service, requests, acts, end }
+        Case { service, requests, acts, end, first_delay }
     })
 }
 
@@ -272,7 +291,9 @@ fn one_by_one() -> impl Strategy<Value = Case> {
         if case.service.routing == Routing::CentralQueue {
             case.service.routing = routings[case.requests.len() % 4];
         }
-        // The event flow does not abort what is in service.
+        // The event flow does not know first iterations, does not halt, and does not abort what is in service.
+        case.first_delay = 0;
+        case.acts.retain(|(_, act)| !matches!(act, Act::Halt(_)));
         case.service.client_timeout = None;
         case.service.model = ServiceModel::ContinuousBatching {
             sequences_max: 1,

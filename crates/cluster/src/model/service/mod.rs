@@ -39,6 +39,8 @@ use sets::ReplicaSets;
 pub(super) struct Service<'a> {
     /// Its number among the services of the run.
     number: usize,
+    /// Of its random numbers.
+    seed: u64,
     run: &'a SimulationSpec,
     spec: &'a ServiceSpec,
     policy: &'a ServicePolicy,
@@ -66,6 +68,7 @@ impl<'a> Service<'a> {
         let replicas = run.replicas_at_start(policy, number);
         Self {
             number,
+            seed: spec.seed(seed),
             run,
             spec,
             policy: alternative,

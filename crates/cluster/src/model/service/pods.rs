@@ -61,6 +61,8 @@ struct Pod {
     unlisted: Listing,
     /// Its server has stopped, and the router does not know yet.
     is_stopped: bool,
+    /// It has been among those that take requests, or its process runs since the start.
+    has_served: bool,
 }
 
 /// Whether a ready pod is among the endpoints.
@@ -135,6 +137,7 @@ impl Pods {
             ordinal: 0,
             unlisted: Listing::Listed,
             is_stopped: false,
+            has_served: false,
         });
         self.living.push(pod);
         self.count(pod, 1);
@@ -259,6 +262,11 @@ impl Pods {
     }
 
     /// It has been ready for a day.
+    /// The pod begins to take requests. Returns whether its process never has before, and was started during the run.
+    pub(crate) fn begin_service(&mut self, pod: PodId) -> bool {
+        !std::mem::replace(&mut self.all[pod.index()].has_served, true)
+    }
+
     pub(crate) fn set_old(&mut self, pod: PodId) {
         let entry = &mut self.all[pod.index()];
         (entry.is_old, entry.created, entry.scheduled) = (true, SimTime::ZERO, Some(SimTime::ZERO));

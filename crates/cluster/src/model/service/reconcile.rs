@@ -18,6 +18,7 @@ impl Service<'_> {
             return;
         }
         self.pods.set_ready(pod, now);
+        self.pods.begin_service(pod);
         if turn.origin > SimTime::ZERO {
             self.pods.set_old(pod);
         }
@@ -113,6 +114,11 @@ impl Service<'_> {
         self.pods.set_state(pod, PodState::Ready);
         let slot = self.pods.take_slot(pod);
         self.flow.add(slot, pod, now);
+        if self.pods.begin_service(pod)
+            && let Some(delay) = self.spec.first_delay(self.seed, pod)
+        {
+            self.flow.slow_first(slot, delay);
+        }
     }
 
     /// Takes `count` actives away, in the ReplicaSet's order of victims.

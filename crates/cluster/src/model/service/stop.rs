@@ -17,7 +17,7 @@ impl Service<'_> {
     pub(super) fn schedule_stop(&self, pod: PodId, turn: &mut Turn<'_>) {
         let told_at = self.told_at(pod);
         let stops_at = match self.spec.pod.stop {
-            StopRule::Abort => told_at,
+            StopRule::Abort | StopRule::Halt => told_at,
             StopRule::Finish { within: Some(within), .. } => told_at.saturating_add(within),
             StopRule::Finish { within: None, .. } => return,
         };
@@ -43,6 +43,13 @@ impl Service<'_> {
         let now = turn.now();
         if self.pods.state(pod) != PodState::Draining {
             return;
+        }
+        if self.spec.pod.stop == StopRule::Halt
+            && let Some(slot) = self.pods.slot(pod)
+            && self.flow.replica_load(slot, now) != (0, 0)
+        {
+            // Its process stays, with the connections of the clients, until it is killed.
+            return self.flow.halt(slot, now);
         }
         let withdrawn_at = self.spec.pod.drain_delay.map(|delay| self.pods.deleted(pod).saturating_add(delay));
         let is_known = withdrawn_at.is_none_or(|at| at <= now) || !flow::sends_to_the_dead(self.run, self.spec);

@@ -1,0 +1,118 @@
+//! How many requests per second one language-model replica serves when it is never idle: the bound that no policy goes below.
+//!
+//! With b sequences that decode, a request of P prompt and O output tokens costs O − 1 iterations shared by b, and once what its chunks add
+//! to an iteration: `X = b / ((O − 1) D0 + b Δ)`. Besides the b it has seats for those whose prompt is being processed.
+
+use crate::spec::{Iteration, IterationLaw, ServiceModel};
+
+/// The largest batch that is looked at.
+const BATCH_MAX: u32 = 16_384;
+
+/// Requests per second, of so many prompt and output tokens each, that a `continuousBatching` replica serves when it is never idle; `None`
+/// of other services, and where such a request does not fit.
+pub fn saturation(model: &ServiceModel, prompt: f64, output: f64) -> Option<f64> {
+    let ServiceModel::ContinuousBatching { sequences_max, batched_tokens_max, kv_tokens, law, .. } = model else {
+        return None;
+    };
+    let (prompt, output) = (prompt.max(1.0), output.max(1.0));
+    let held = prompt + output / 2.0;
+    let budget = f64::from(*batched_tokens_max);
+    let seats = f64::from((*sequences_max).min(*batched_tokens_max)).min(*kv_tokens as f64 / held);
+    if seats < 1.0 {
+        return None;
+    }
+    if output < 2.0 {
+        return Some(prompts_only(law, prompt, (budget, seats)));
+    }
+    let mut best: f64 = 0.0;
+    for batch in (1..=BATCH_MAX).map(f64::from).take_while(|batch| *batch <= seats && *batch < budget) {
+        let decode =
+            law.seconds(&Iteration { decodes: batch, sequences: batch, kv: batch * held, ..Iteration::default() });
+        let (added, chunks) = added(law, (batch, held), prompt, (budget - batch, decode));
+        let rate = batch / ((output - 1.0) * decode + batch * added);
+        // Those whose prompts are processed have seats too.
+        if batch > 1.0 && batch + rate * (chunks * decode + added) > seats {
+            break;
+        }
+        best = best.max(rate);
+    }
+    Some(best)
+}
+
+/// Nobody decodes: passes are full of prompts.
+fn prompts_only(law: &IterationLaw, prompt: f64, (budget, seats): (f64, f64)) -> f64 {
+    let prompts = (budget / prompt).floor().min(seats);
+    if prompts >= 1.0 {
+        let (tokens, context) = (prompts * prompt, prompts * prompt * prompt / 2.0);
+        let kv = if law.counts_decodes_only() { 0.0 } else { tokens };
+        return prompts
+            / law.seconds(&Iteration { prompt: tokens, sequences: prompts, context, kv, ..Iteration::default() });
+    }
+    1.0 / added(law, (0.0, 0.0), prompt, (budget, 0.0)).0
+}
+
+/// Seconds that the chunks of a prompt, of `room` tokens at most, add to passes of `batch` decoding sequences with `held` tokens each that
+/// take `decode` seconds without it. Returns how many chunks there are too.
+fn added(law: &IterationLaw, (batch, held): (f64, f64), prompt: f64, (room, decode): (f64, f64)) -> (f64, f64) {
+    let (mut before, mut seconds, mut chunks) = (0.0, 0.0, 0.0);
+    while before < prompt {
+        let chunk = room.min(prompt - before);
+        let own = if law.counts_decodes_only() { 0.0 } else { before + chunk };
+        let pass = Iteration {
+            decodes: batch,
+            prompt: chunk,
+            sequences: batch + 1.0,
+            kv: batch * held + own,
+            context: chunk * (before + chunk / 2.0),
+        };
+        seconds += law.seconds(&pass) - decode;
+        before += chunk;
+        chunks += 1.0;
+    }
+    (seconds, chunks)
+}
+
+#[cfg(test)]
+mod tests {
+    use units::SimDuration;
+    use workload::Distribution;
+
+    use super::*;
+    use crate::spec::PassTime;
+
+    fn model(points: &[(u32, f64)], sequences_max: u32) -> ServiceModel {
+        ServiceModel::ContinuousBatching {
+            sequences_max,
+            batched_tokens_max: 8_192,
+            kv_tokens: 400_000,
+            law: IterationLaw {
+                pass: PassTime::Table { points: points.into(), decode_factor: 1.0, prefill_factor: 1.0 },
+                ..IterationLaw::linear(SimDuration::ZERO, SimDuration::ZERO, [0.0; 2])
+            },
+            overhead: SimDuration::ZERO,
+            prompt_tokens: Distribution::Constant(1.0),
+            output_tokens: Distribution::Constant(1.0),
+        }
+    }
+
+    #[test]
+    fn where_every_token_costs_alike_the_rate_is_one_over_the_tokens_of_a_request() {
+        for output in [1.0, 101.0] {
+            let rate = saturation(&model(&[(1, 1e5), (8_192, 8_192e5)], 256), 100.0, output).expect("it fits");
+            let expected = 1e9 / ((99.0 + output) * 1e5);
+            assert!((rate / expected - 1.0).abs() < 1e-9, "{rate} against {expected}");
+        }
+    }
+
+    #[test]
+    fn where_passes_are_of_one_length_the_seats_decide() {
+        // 10 ms a pass; a request sits through its prompt's pass and 99 more.
+        let rate = saturation(&model(&[(1, 1e7), (8_192, 1e7)], 100), 100.0, 100.0).expect("it fits");
+        assert!((rate / 100.0 - 1.0).abs() < 0.02, "{rate}");
+    }
+
+    #[test]
+    fn what_does_not_fit_into_the_cache_has_no_rate() {
+        assert_eq!(saturation(&model(&[(1, 1e7), (2, 1e7)], 100), 500_000.0, 1.0), None);
+    }
+}

@@ -1,0 +1,143 @@
+//! What a language-model service is asked, held against what its law says of it: whether the law holds there, and how many replicas it needs
+//! at least.
+
+use cluster::saturation::saturation;
+use cluster::spec::{IterationLaw, PassTime, ServiceModel, ServiceSpec};
+use units::{SimDuration, SimTime};
+use workload::{ArrivalCursor, TraceChunk};
+
+use super::Context;
+
+/// Requests that are looked at, from the start of the run.
+const REQUESTS_MAX: u64 = 1_000_000;
+/// Rates are counted over this long.
+const STEP: SimDuration = SimDuration::from_secs(60);
+/// Prompts from here on show what a law without context leaves out.
+const LONG_PROMPT: f64 = 2_000.0;
+/// What a prompt token costs more per token before it, over what it costs alone: an 8B model on an H100 (0.775 ns over 21.2 us).
+const CONTEXT_SHARE: f64 = 0.775 / 21_200.0;
+/// Above this share of what it can serve, a small error of the law is a large one of the waiting time.
+const NEAR_SATURATION: f64 = 0.9;
+
+/// What the requests of a run amount to.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Asked {
+    /// Requests per second in the busiest minute.
+    peak: f64,
+    /// Requests per second.
+    mean: f64,
+    /// Prompt tokens of a request.
+    prompt: f64,
+    /// Output tokens of a request.
+    output: f64,
+}
+
+impl Asked {
+    fn of(service: &ServiceSpec, usual: (f64, f64), length: SimDuration) -> Option<Self> {
+        let mut cursor = ArrivalCursor::new(&service.traffic, service.seed(1), SimTime::ZERO + length);
+        let step = STEP.min(length).as_nanos();
+        let (mut chunk, mut counts, mut last) = (TraceChunk::default(), Vec::new(), 0);
+        let (mut requests, mut with_tokens, mut prompts, mut outputs) = (0, 0, 0, 0);
+        while requests < REQUESTS_MAX && cursor.fill(&mut chunk) {
+            for &at in &chunk.arrival_ns {
+                let place = (at / step) as usize;
+                counts.resize(counts.len().max(place + 1), 0);
+                counts[place] += 1;
+                last = at;
+            }
+            requests += chunk.len() as u64;
+            with_tokens += chunk.prompt_tokens.len() as u64;
+            prompts += chunk.prompt_tokens.iter().map(|tokens| u64::from(*tokens)).sum::<u64>();
+            outputs += chunk.output_tokens.iter().map(|tokens| u64::from(*tokens)).sum::<u64>();
+            chunk.clear();
+        }
+        let span = if requests < REQUESTS_MAX { length.as_nanos() } else { last.max(1) };
+        let mean_of = |sum: u64, usual: f64| if with_tokens > 0 { sum as f64 / with_tokens as f64 } else { usual };
+        let busiest: u64 = counts.iter().copied().max()?;
+        Some(Self {
+            peak: busiest as f64 / step as f64 * 1e9,
+            mean: requests as f64 / span as f64 * 1e9,
+            prompt: mean_of(prompts, usual.0),
+            output: mean_of(outputs, usual.1),
+        })
+    }
+}
+
+impl Context<'_> {
+    /// Says where the law of a language model does not reach, and what its replicas can serve at most.
+    pub(super) fn note_saturation(&mut self, service: &ServiceSpec, length: SimDuration) {
+        let ServiceModel::ContinuousBatching { prompt_tokens, output_tokens, batched_tokens_max, law, .. } =
+            &service.model
+        else {
+            return;
+        };
+        let Some(asked) = Asked::of(service, (prompt_tokens.mean(), output_tokens.mean()), length) else { return };
+        self.notes.extend(law_notes(law, *batched_tokens_max, asked));
+        let (prompt, output) = (asked.prompt.round(), asked.output.round());
+        let Some(most) = saturation(&service.model, prompt, output) else {
+            return self.note(format!(
+                "a request of the mean {prompt} prompt and {output} output tokens does not fit into the KV cache of a replica"
+            ));
+        };
+        let needed = (asked.peak / most).ceil();
+        let so = if needed > 1.0 {
+            format!("fewer than {needed} replicas fall behind")
+        } else {
+            "one can serve that".to_owned()
+        };
+        self.note(format!(
+            "saturation: a replica serves {most:.2} req/s of {prompt} prompt and {output} output tokens at most; the busiest minute has {:.2} \
+             req/s: {so}",
+            asked.peak
+        ));
+        let load = asked.mean / (most * f64::from(service.replicas_initial.max(1)));
+        if load > NEAR_SATURATION {
+            self.note(format!(
+                "the mean load is {load:.2} of what the {} replicas of the start can serve: that near to saturation, or beyond it, 10 % of error in \
+                 the law are 50 % of the time to the first token",
+                service.replicas_initial.max(1)
+            ));
+        }
+    }
+}
+
+/// Where the law leaves what it was fitted on.
+fn law_notes(law: &IterationLaw, batched_tokens_max: u32, asked: Asked) -> Vec<String> {
+    let mut notes = Vec::new();
+    if law.ns_per_prompt_token_context <= 0.0 && asked.prompt > LONG_PROMPT {
+        let times = 1.0 + CONTEXT_SHARE * asked.prompt / 2.0;
+        notes.push(format!(
+            "prompts have {:.0} tokens in the mean, and this law has no perPromptTokenContext: on an H100 such a prompt takes an 8B model {times:.2} \
+             times as long as one whose tokens cost what the first ones do",
+            asked.prompt
+        ));
+    }
+    if let PassTime::Table { points, .. } = &law.pass
+        && let Some((last, _)) = points.last()
+        && batched_tokens_max > last.saturating_mul(2)
+    {
+        notes.push(format!(
+            "tokenTime ends at {last} tokens and an iteration may carry {batched_tokens_max}: beyond the table its last slope is assumed"
+        ));
+    }
+    notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_law_is_said_to_end_where_it_ends() {
+        let asked = |prompt| Asked { prompt, ..Asked::default() };
+        let line = || IterationLaw::linear(SimDuration::ZERO, SimDuration::ZERO, [0.0; 2]);
+        let table = |last| IterationLaw {
+            pass: PassTime::Table { points: [(1, 6e6), (last, 9e6)].into(), decode_factor: 1.0, prefill_factor: 1.0 },
+            ns_per_prompt_token_context: 0.7,
+            ..line()
+        };
+        let count = |law: &IterationLaw, prompt| law_notes(law, 8_192, asked(prompt)).len();
+        assert_eq!([count(&line(), 1_999.0), count(&line(), 2_001.0)], [0, 1]);
+        assert_eq!([count(&table(4_096), 20_000.0), count(&table(4_095), 20_000.0)], [0, 1]);
+    }
+}

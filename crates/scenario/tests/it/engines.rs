@@ -1,0 +1,56 @@
+//! What an engine does when it is told to stop and at first, and what it serves at most.
+
+use cluster::spec::StopRule;
+use insta::assert_snapshot;
+
+use crate::support::{SCENARIO, load_text, message, with};
+
+const TABLE: &str = "tokenTime: [{tokens: 1, time: 6.33ms}, {tokens: 8192, time: 173.8ms}]";
+
+/// The scenario with this law.
+fn scenario(law: &str) -> String {
+    let batching =
+        format!("continuousBatching: {{sequencesMax: 256, batchedTokensMax: 8192, kvTokens: 400000, {law}}}");
+    with("slots:\n        serviceTime: 50ms", &batching)
+}
+
+const LINEAR: &str = "iterationMin: 6ms, iterationBase: 6ms, perKvToken: 60ns, perPromptToken: 20us";
+
+#[test]
+fn a_language_model_that_aborts_is_gone_for_its_clients_when_it_is_killed_unless_it_says_so_at_once() {
+    let engine = scenario(LINEAR);
+    let stop = |text: &str, rule: &str| {
+        let text = text.replacen("    pod:\n", &format!("    onTerminate: {rule}\n    pod:\n"), 1);
+        load_text(&text).map(|loaded| loaded.spec.services[0].pod.stop)
+    };
+    for (rule, expected) in [
+        ("abort", StopRule::Halt),
+        ("{abort: {}}", StopRule::Halt),
+        ("{abort: {notice: atKill}}", StopRule::Halt),
+        ("{abort: {notice: atOnce}}", StopRule::Abort),
+    ] {
+        assert_eq!(stop(&engine, rule).unwrap(), expected, "{rule}");
+    }
+    assert_eq!(stop(SCENARIO, "abort").unwrap(), StopRule::Abort, "other servers exit");
+    assert_snapshot!(stop(SCENARIO, "{abort: {notice: atKill}}").unwrap_err(), @"scenario.yaml:15:35: spec.service.onTerminate.abort.notice: `atKill` needs `continuousBatching`: other servers exit at once");
+}
+
+#[test]
+fn only_engines_have_a_first_iteration() {
+    let with_first = |text: &str| text.replacen("  nodes:\n", "  coldStart: {firstIteration: 2s}\n  nodes:\n", 1);
+    let loaded = load_text(&with_first(&scenario(LINEAR))).unwrap();
+    assert!(loaded.spec.services[0].first_iteration.is_some());
+    assert_snapshot!(message(&with_first(SCENARIO)), @"scenario.yaml:17:31: spec.coldStart.firstIteration: only `continuousBatching` has iterations");
+}
+
+#[test]
+fn what_a_replica_serves_at_most_is_said_with_the_replicas_the_load_needs() {
+    let text = scenario(&format!("{TABLE}, promptTokens: 4600, outputTokens: 64"));
+    let notes = load_text(&text).unwrap().notes;
+    let found: Vec<&String> = notes
+        .iter()
+        .filter(|note| ["saturation", "perPromptTokenContext", "mean load"].iter().any(|word| note.contains(word)))
+        .collect();
+    assert_eq!(found.len(), 3, "{notes:?}");
+    assert!(found[1].contains("of 4600 prompt and 64 output tokens"), "{notes:?}");
+}
