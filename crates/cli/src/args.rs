@@ -189,6 +189,9 @@ pub struct Run {
     /// Folder for tables and plots [default: results/SCENARIO]
     #[arg(short, long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Open the page in the browser when it is written
+    #[arg(long)]
+    pub open: bool,
     /// Also write one row per request (large)
     #[arg(long)]
     pub save_requests: bool,
@@ -423,7 +426,7 @@ pub struct Explain {
     /// Which service, where there are several
     #[arg(long, value_name = "NAME")]
     pub service: Option<String>,
-    /// When: `09:14`, `09:14:30`, `1d 02:00`, `33240s` from the start of the run
+    /// When, on the clock of the run: `09:14`, `09:14:30`, `2026-03-17 09:14`, `1d 09:14` (the day after the first); since its start: `+90m`, `5400s`
     #[arg(long, value_name = "TIME", required_unless_present = "watch")]
     pub at: Option<String>,
     /// List when the replicas asked for by this metric changed

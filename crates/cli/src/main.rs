@@ -12,12 +12,15 @@ macro_rules! outln {
 }
 
 mod args;
+mod assumptions;
 mod commands;
 mod failure;
 mod grid;
 mod inputs;
 mod interrupt;
+mod moment;
 mod progress;
+mod question;
 mod results;
 mod run_file;
 mod run_report;

@@ -30,6 +30,8 @@ pub enum Estimate {
     RequestMean,
     /// A percentile of pooled values: `statistics::section_interval`.
     Quantile,
+    /// A percentile that may be infinite: `statistics::section_interval` on the logarithm, where all replications have one.
+    QuantileOfAll,
     /// One figure per replication: `statistics::mean_interval`.
     Mean,
 }
@@ -185,6 +187,8 @@ pub const COLUMNS: &[Column] = &[
     column!(cost_per_million_input_tokens_usd, Dollars, Mean, optional),
     column!(cost_per_million_output_tokens_usd, Dollars, Mean, optional),
     column!(replica_changes, Count, Mean, whole),
+    column!(latency_ms_p50_all, Milliseconds, QuantileOfAll, real),
+    column!(latency_ms_p99_all, Milliseconds, QuantileOfAll, real),
 ];
 
 /// A summary from the cells (column name, text) of a row of the `replications` table, as a baseline or a diff reads it back. Empty cells

@@ -17,6 +17,7 @@ pub mod statistics;
 pub mod sweep;
 mod trial;
 pub mod validate;
+pub mod verdict;
 mod workers;
 
 pub use experiment::{Job, simulator};

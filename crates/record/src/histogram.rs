@@ -74,6 +74,14 @@ impl Histogram {
         self.value_at_rank(rank)
     }
 
+    /// [`Self::quantile`] over the values here and `beyond` more that are larger than any; `None` where the rank falls among those, or there is
+    /// nothing at all.
+    pub fn quantile_with_beyond(&self, q: f64, beyond: u64) -> Option<u64> {
+        let total = self.count() + beyond;
+        let rank = (q.clamp(0.0, 1.0) * total as f64 - 1e-9).ceil() as u64;
+        self.value_at_rank(rank.max(1))
+    }
+
     /// The middle of the bucket that holds the value of 1-based `rank` in ascending order; `None` beyond the last.
     pub fn value_at_rank(&self, rank: u64) -> Option<u64> {
         let mut seen = 0;
@@ -159,6 +167,16 @@ mod tests {
         assert_eq!(histogram.quantile(1.0), Some(20));
         assert_eq!(histogram.quantile(0.0), Some(1));
         assert_eq!(Histogram::new().quantile(0.5), None);
+    }
+
+    #[test]
+    fn what_lies_beyond_counts_as_later_than_all() {
+        let mut histogram = Histogram::new();
+        (1..=98).for_each(|value| histogram.record(value));
+        assert_eq!(histogram.quantile_with_beyond(0.98, 2), Some(98));
+        assert_eq!(histogram.quantile_with_beyond(0.99, 2), None);
+        assert_eq!(histogram.quantile_with_beyond(0.99, 0), histogram.quantile(0.99));
+        assert_eq!(Histogram::new().quantile_with_beyond(0.5, 0), None);
     }
 
     proptest! {

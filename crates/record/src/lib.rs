@@ -3,6 +3,7 @@
 //! It does not know the engine, the cluster, any policy type or file format: every field is plain data that `cluster` fills, `lab`
 //! pools and `report` prints.
 
+mod answer;
 mod budget;
 mod comparison;
 mod decision;
@@ -17,6 +18,9 @@ mod service;
 mod summary;
 mod timeline;
 
+pub use answer::{
+    BillPart, Certainty, Fact, Held, NextStep, PolicyVerdict, RunVerdict, RunnerUp, ServiceVerdict, Shortfall, Standing,
+};
 pub use budget::{BUDGET_WINDOW, BudgetDetail, BudgetStretch, BudgetWindow, ErrorBudget};
 pub use comparison::{Comparison, Verdict};
 pub use decision::{DecisionRow, MetricRow, StepRow};

@@ -87,6 +87,10 @@ pub struct ReplicationSummary {
     pub cost_per_million_input_tokens_usd: Option<f64>,
     pub cost_per_million_output_tokens_usd: Option<f64>,
     pub replica_changes: u64,
+    /// Median over all requests the SLO is judged on: one without an answer is later than any other. Infinite where the median has no answer.
+    pub latency_ms_p50_all: f64,
+    /// 99th percentile of the same.
+    pub latency_ms_p99_all: f64,
     pub seed: u64,
     pub digest: u64,
 }
@@ -107,6 +111,10 @@ pub struct PolicySummary {
     pub latency_ms_mean: Interval,
     /// 99th percentile of latency in milliseconds with its interval.
     pub latency_ms_p99: Interval,
-    /// Pooled latency histogram, for the CDF.
+    /// 99th percentile over all requests the SLO is judged on; infinite where it has no answer.
+    pub latency_ms_p99_all: Interval,
+    /// Requests the SLO is judged on that had no answer, summed over replications as `latency` is.
+    pub unanswered: u64,
+    /// Pooled latency histogram of the answers, for the CDF.
     pub latency: crate::Histogram,
 }

@@ -36,7 +36,7 @@ pub use tables::{
     metrics_table, nodes_table, replicas_table, replications_table, requests_table, summary_table, timeline_table,
 };
 
-use record::{Comparison, ErrorBudget, PolicySummary, ReplicationSummary, RunRecord};
+use record::{Comparison, ErrorBudget, PolicySummary, ReplicationSummary, RunRecord, RunVerdict};
 use units::SimDuration;
 
 /// Everything a report is made of: several policies that faced the same requests.
@@ -50,14 +50,40 @@ pub struct RunReport<'a> {
     pub service: &'a str,
     /// Latency threshold of the SLO, for the lines in plots. Where there are several services each has its own.
     pub slo_threshold: Option<SimDuration>,
+    /// What the SLO says of streamed answers.
+    pub token_slo: TokenSlo,
+    /// How long the client waits for an answer; `None`: for ever.
+    pub timeout: Option<SimDuration>,
     /// SLO objective: the share of requests that must meet it, 0..=1. `None` where each service has its own.
     pub objective: Option<f64>,
     /// The policies, in the order of the scenario.
     pub policies: &'a [PolicyOutcome<'a>],
     /// Pairs of policies.
     pub comparisons: &'a [Comparison],
+    /// The answer of the run; `None` in the report of one service of several.
+    pub verdict: Option<&'a RunVerdict>,
+    /// What stands behind the figures: machines, prices, cold starts, what was left out, how to repeat it.
+    pub assumptions: &'a [Assumption],
     /// The same for each service, where there are several: its policies are in the same order.
     pub services: &'a [RunReport<'a>],
+}
+
+/// Thresholds of the SLO for streamed answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TokenSlo {
+    /// Arrival to first token.
+    pub ttft: Option<SimDuration>,
+    /// Mean time per output token after the first.
+    pub tpot: Option<SimDuration>,
+}
+
+/// Something the figures rest on, as the page lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assumption {
+    /// What it is about: `machines and prices`, `cold start`.
+    pub topic: String,
+    /// One line each.
+    pub lines: Vec<String>,
 }
 
 impl<'a> RunReport<'a> {

@@ -29,8 +29,21 @@ pub(crate) fn objective(share: f64) -> String {
     format!("{} %", format!("{:.6}", share * 100.0).trim_end_matches('0').trim_end_matches('.'))
 }
 
+/// `99.95 to 99.97 %`, `$1.20 to $1.40`: the bounds of an interval, a unit behind both only once; nothing where one of them is not known.
+pub(crate) fn bounds(interval: record::Interval, print: impl Fn(f64) -> String) -> String {
+    if interval.low.is_nan() || interval.high.is_nan() {
+        return String::new();
+    }
+    let (low, high) = (print(interval.low), print(interval.high));
+    let unit = |text: &str| text.split_once(' ').map(|(_, unit)| unit.to_owned());
+    match (unit(&low), unit(&high)) {
+        (Some(a), Some(b)) if a == b => format!("{} to {high}", low.trim_end_matches(&a).trim_end()),
+        _ => format!("{low} to {high}"),
+    }
+}
+
 /// Decimals a percentage near `share` needs.
-pub(crate) fn percent_digits(share: f64) -> usize {
+fn percent_digits(share: f64) -> usize {
     match 1.0 - share {
         miss if miss < 0.000_000_5 => 2,
         miss if miss < 0.000_1 => 4,

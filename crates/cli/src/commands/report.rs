@@ -7,11 +7,13 @@ use lab::Workers;
 use lab::experiment::{self, Plan};
 use lab::sweep::{self, JOURNAL_NAME};
 
-use crate::args::Report;
+use clap::Parser;
+
+use crate::args::{Cli, Command, Report, Run};
 use crate::failure::{Failure, OrEnvironment, Outcome, Result};
 use crate::progress::Bar;
 use crate::run_file::RunFile;
-use crate::run_report::with_report;
+use crate::run_report::{Origin, with_report};
 use crate::sweep_folder::{self, SweepFile};
 
 /// Writes the page of the folder.
@@ -46,5 +48,15 @@ fn run_page(args: &Report) -> Result<Vec<u8>> {
     };
     let results = experiment::run(&workers, &plan, &experiment::simulator(&loaded.spec));
     bar.finish();
-    Ok(with_report(&loaded, &results, report::report_html))
+    let command = command(&file);
+    let origin = Origin { file: &file, scenario: command.as_ref().map(|run| &run.scenario) };
+    Ok(with_report(&loaded, &results, origin, report::report_html))
+}
+
+/// The command line that made the run, unless it repeated another.
+fn command(file: &RunFile) -> Option<Run> {
+    match Cli::try_parse_from(&file.command).ok()?.command {
+        Command::Run(run) if run.from.is_none() => Some(run),
+        _ => None,
+    }
 }

@@ -1,7 +1,7 @@
 //! `scalelab run`: every policy over the same requests, compared.
 
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use cluster::Keep;
@@ -17,7 +17,7 @@ use crate::inputs;
 use crate::interrupt::raise_on_interrupt;
 use crate::progress::Bar;
 use crate::run_file::{RunFile, digests, services};
-use crate::run_report::with_report;
+use crate::run_report::{Origin, with_report};
 use crate::saved_requests::SavedRequests;
 
 /// Runs, writes, prints.
@@ -66,9 +66,11 @@ pub fn run(args: &Run) -> Result<Outcome> {
         jobs: workers.jobs(),
     };
     check_repetition(recorded.as_ref(), &file)?;
-    write(&loaded, &results, &file, &folder)?;
+    let origin = Origin { file: &file, scenario: args.from.is_none().then_some(&args.scenario) };
+    write(&loaded, &results, origin, &folder)?;
     saved.map_or(Ok(()), SavedRequests::write)?;
-    print(args, &loaded, &results, (&folder, precision.as_ref()));
+    print(args, &loaded, &results, (origin, &folder, precision.as_ref()));
+    finish(args, &folder)?;
     Ok(Outcome::Done)
 }
 
@@ -177,10 +179,10 @@ fn check_repetition(recorded: Option<&RunFile>, now: &RunFile) -> Result<()> {
     }
 }
 
-fn write(loaded: &Loaded, results: &Results, file: &RunFile, folder: &Path) -> Result<()> {
-    let mut files = with_report(loaded, results, report::files);
+fn write(loaded: &Loaded, results: &Results, origin: Origin<'_>, folder: &Path) -> Result<()> {
+    let mut files = with_report(loaded, results, origin, report::files);
     files.extend(control_variates(loaded, results).map(|table| ("control_variates.csv".to_owned(), table.to_csv())));
-    files.push(("run.json".to_owned(), file.to_json()?.into_bytes()));
+    files.push(("run.json".to_owned(), origin.file.to_json()?.into_bytes()));
     report::write_all(folder, &files).or_environment(&format!("writing {}", folder.display()))
 }
 
@@ -211,7 +213,12 @@ fn control_variates(loaded: &Loaded, results: &Results) -> Option<Table> {
     (!rows.is_empty()).then_some(table)
 }
 
-fn print(args: &Run, loaded: &Loaded, results: &Results, (folder, precision): (&PathBuf, Option<&PrecisionReport>)) {
+fn print(
+    args: &Run,
+    loaded: &Loaded,
+    results: &Results,
+    (origin, folder, precision): (Origin<'_>, &Path, Option<&PrecisionReport>),
+) {
     if args.work.quiet {
         return;
     }
@@ -228,7 +235,7 @@ fn print(args: &Run, loaded: &Loaded, results: &Results, (folder, precision): (&
     } else {
         TerminalStyle::PLAIN
     };
-    out!("{}", with_report(loaded, results, |report| report::render(report, format, style)));
+    out!("{}", with_report(loaded, results, origin, |report| report::render(report, format, style)));
     if let Some(precision) = precision {
         let verdict = if precision.is_met { "met" } else { "not met" };
         eprintln!("precision {verdict} with {} replications per policy", precision.replications);
@@ -237,4 +244,35 @@ fn print(args: &Run, loaded: &Loaded, results: &Results, (folder, precision): (&
         eprintln!("interrupted: the tables hold the replications that every policy finished");
     }
     eprintln!("tables, plots and report.html are in {}", folder.display());
+    eprintln!("open {}", page_link(folder));
+}
+
+/// The page as an address that terminals make a link of.
+fn page_link(folder: &Path) -> String {
+    let page = folder.join("report.html");
+    let path = std::path::absolute(&page).unwrap_or(page);
+    let escaped = |byte: &u8| match byte {
+        b'/' | b'.' | b'-' | b'_' | b'~' | b':' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
+            char::from(*byte).to_string()
+        }
+        other => format!("%{other:02X}"),
+    };
+    let path: String = path.to_string_lossy().replace('\\', "/").as_bytes().iter().map(escaped).collect();
+    if path.starts_with('/') { format!("file://{path}") } else { format!("file:///{path}") }
+}
+
+/// Hands the page to whatever opens pages here, if that was asked for.
+fn finish(args: &Run, folder: &Path) -> Result<()> {
+    if !args.open {
+        return Ok(());
+    }
+    let opener = if cfg!(target_os = "macos") {
+        "open"
+    } else if cfg!(windows) {
+        "explorer"
+    } else {
+        "xdg-open"
+    };
+    let started = std::process::Command::new(opener).arg(folder.join("report.html")).spawn();
+    started.map(|_| ()).or_environment(&format!("--open: starting {opener}; the page is {}", page_link(folder)))
 }

@@ -142,6 +142,34 @@ fn explain_tells_each_step_of_a_decision() {
 }
 
 #[test]
+fn explain_refuses_a_time_outside_the_run() {
+    let folder = folder_with(SCENARIO);
+    run(folder.path(), &["--replications", "1", "-o", "out"]);
+    for at in ["09:54", "+25h", "2020-01-01 00:01"] {
+        let output = scalelab(folder.path(), &["explain", "out", "--policy", "hpa", "--at", at]);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{at}: {told}");
+        assert!(told.contains(&format!("error: --at {at}: the run goes from ")), "{told}");
+    }
+}
+
+#[test]
+fn the_verdict_stands_in_what_is_printed_and_on_the_page() {
+    let folder = folder_with(SCENARIO);
+    let output = scalelab(folder.path(), &["run", "small", "--replications", "3", "--format", "json", "-o", "out"]);
+    let printed: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let page = std::fs::read_to_string(folder.path().join("out/report.html")).expect("a page");
+    let first = printed["verdict"]["text"][0].as_str().and_then(|text| text.strip_prefix("verdict: ")).expect("a line");
+    assert!(page.contains(first), "{first}");
+    let standings = ["meets", "undecided", "misses"];
+    for policy in printed["verdict"]["policies"].as_array().expect("policies") {
+        assert!(standings.contains(&policy["standing"].as_str().expect("a word")), "{policy}");
+    }
+    assert!(page.contains("What this rests on") && page.contains("digests of the first replications"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("open file://"));
+}
+
+#[test]
 fn policies_are_chosen_by_name_and_values_are_set_by_path() {
     let folder = folder_with(SCENARIO);
     run(folder.path(), &["--policy", "static", "--set", "run.duration=5m", "--replications", "1", "-o", "out"]);

@@ -3,9 +3,13 @@
 use record::{Histogram, Interval, PolicySummary, ReplicationSummary};
 
 use super::Replication;
-use super::summarize::{put_cold_starts, put_cost_rates, put_latency_quantiles, put_token_latency};
-use crate::columns::{COLUMNS, Column, Estimate};
-use crate::statistics::{Confidence, Counts, mean, mean_interval, ratio_interval, section_interval, share_interval};
+use super::summarize::{
+    put_cold_starts, put_cost_rates, put_latency_quantiles, put_quantiles_of_all, put_token_latency,
+};
+use crate::columns::{COLUMNS, Column, Estimate, Unit};
+use crate::statistics::{
+    Confidence, Counts, log_section_interval, mean, mean_interval, ratio_interval, section_interval, share_interval,
+};
 
 /// Pools replications of one policy; see `record::PolicySummary` for what is summed, pooled and averaged. Panics without any.
 ///
@@ -26,6 +30,8 @@ pub fn pool(replications: &[Replication]) -> PolicySummary {
         cost_usd: interval("cost_usd"),
         latency_ms_mean: interval("latency_ms_mean"),
         latency_ms_p99: interval("latency_ms_p99"),
+        latency_ms_p99_all: interval("latency_ms_p99_all"),
+        unanswered: unanswered(replications, &latency),
         latency,
         pooled,
     }
@@ -66,8 +72,23 @@ fn interval_of(
             Interval { mean: column.of(pooled), ..ratio_interval(&pairs, confidence) }
         }
         Estimate::Quantile => section_interval(column.of(pooled), &values, confidence),
-        Estimate::Mean => mean_interval(&values, confidence),
+        Estimate::QuantileOfAll => log_section_interval(column.of(pooled), &values, confidence),
+        Estimate::Mean => possible(mean_interval(&values, confidence), column.unit),
     }
+}
+
+/// An interval within what can be: nothing here is below zero, and no share above one.
+fn possible(interval: Interval, unit: Unit) -> Interval {
+    // Comparisons and not `min` and `max`, which would hide a NaN bound.
+    let low = if interval.low < 0.0 { 0.0 } else { interval.low };
+    let high = if unit == Unit::Share && interval.high > 1.0 { 1.0 } else { interval.high };
+    Interval { low, high, ..interval }
+}
+
+/// Requests the SLO is judged on that have no answer in `latency`.
+fn unanswered(replications: &[Replication], latency: &Histogram) -> u64 {
+    let judged: Counts = replications.iter().map(|replication| replication.slo).sum();
+    judged.total.saturating_sub(latency.count())
 }
 
 /// Batch means of a lone run; the estimate stays that of the whole run.
@@ -108,6 +129,7 @@ fn pooled_row(replications: &[Replication], latency: &Histogram) -> ReplicationS
         column.set(&mut pooled, value);
     }
     put_latency_quantiles(&mut pooled, latency);
+    put_quantiles_of_all(&mut pooled, latency, unanswered(replications, latency));
     let all: Counts = replications.iter().map(|replication| replication.slo).sum();
     pooled.slo_attainment = all.share();
     let answered_ms = pooled.completed as f64 * 1e6;

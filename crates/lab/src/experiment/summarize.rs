@@ -123,6 +123,7 @@ pub fn summarize(record: &RunRecord) -> ReplicationSummary {
 
 fn put_service(summary: &mut ReplicationSummary, service: &ServiceTotals) {
     put_latency_quantiles(summary, &service.latency);
+    put_quantiles_of_all(summary, &service.latency, service.slo_total.saturating_sub(service.latency.count()));
     summary.latency_ms_mean = service.latency_ns_sum as f64 / NANOS_PER_MS / summary.completed as f64;
     summary.queue_wait_ms_mean = service.wait_ns_sum as f64 / NANOS_PER_MS / summary.completed as f64;
     summary.latency_ms_max =
@@ -145,6 +146,14 @@ pub(super) fn put_latency_quantiles(summary: &mut ReplicationSummary, latency: &
     summary.latency_ms_p95 = quantile_ms(latency, 0.95);
     summary.latency_ms_p99 = quantile_ms(latency, 0.99);
     summary.latency_ms_p999 = quantile_ms(latency, 0.999);
+}
+
+/// The same with requests that had no answer, which are later than any that had one; infinite where the rank falls among them.
+pub(super) fn put_quantiles_of_all(summary: &mut ReplicationSummary, latency: &Histogram, unanswered: u64) {
+    let beyond = if unanswered > 0 { f64::INFINITY } else { f64::NAN };
+    let quantile = |q| latency.quantile_with_beyond(q, unanswered).map_or(beyond, |nanos| nanos as f64 / NANOS_PER_MS);
+    summary.latency_ms_p50_all = quantile(0.5);
+    summary.latency_ms_p99_all = quantile(0.99);
 }
 
 /// From all values of each and their sum in nanoseconds.

@@ -130,13 +130,43 @@ fn measure(gate: &Gate, replications: &[Replication]) -> Interval {
 
 fn violation(condition: &Condition, mean: f64) -> f64 {
     let limit = limit(condition);
-    // A share close to one is judged by its misses: 98 % instead of 99 % is twice as many, not one percent less.
-    let scale = if condition.column.unit == crate::columns::Unit::Share { 1.0 - limit } else { limit.abs() };
     let over = match condition.side {
         Side::AtMost | Side::Below => mean - limit,
         Side::AtLeast | Side::Above => limit - mean,
     };
-    if over.is_nan() { f64::INFINITY } else { over.max(0.0) / scale.max(1e-9) }
+    if over.is_nan() { f64::INFINITY } else { over.max(0.0) / scale(condition) }
+}
+
+/// What distances to a bound are measured by. A share close to one is judged by its misses: 98 % instead of 99 % is twice as many, not one
+/// percent less.
+fn scale(condition: &Condition) -> f64 {
+    let limit = limit(condition);
+    let scale = if condition.column.unit == crate::columns::Unit::Share { 1.0 - limit } else { limit.abs() };
+    scale.max(1e-9)
+}
+
+/// What is known of candidates that fell at the confirmation, condition by condition.
+struct Fallen {
+    /// Margin the next one needs.
+    needed: Vec<f64>,
+    /// Margin that was not enough.
+    had: Vec<f64>,
+}
+
+impl Fallen {
+    fn new(conditions: usize) -> Self {
+        Self { needed: vec![f64::NEG_INFINITY; conditions], had: vec![f64::NEG_INFINITY; conditions] }
+    }
+
+    /// One that had `margins` and came to `worst` with fresh seeds.
+    fn add(&mut self, margins: &[f64], worst: &[f64]) {
+        for (index, (&has, &worst)) in margins.iter().zip(worst).enumerate() {
+            if worst < 0.0 {
+                self.needed[index] = has - worst;
+                self.had[index] = self.had[index].max(has);
+            }
+        }
+    }
 }
 
 /// What was found.
@@ -409,20 +439,17 @@ impl<S: Scenarios> State<'_, S> {
     /// Tries the best with fresh seeds, those first whose conditions already hold for certain.
     ///
     /// The seeds of the search may have been kind to all candidates alike. What a refused one falls short by, the next must have in
-    /// reserve: candidates that would fail the same way are not tried.
+    /// reserve: candidates that would fail the same way are not tried. Where none has so much, the one that lacks least is tried next, as long as it
+    /// has more than those that fell: an interval of few replications asks for more than there may be.
     fn confirm(&mut self) {
         let order = order::ranked(self.search, &self.candidates).into_iter().map(|index| &self.candidates[index]);
-        let mut ranked: Vec<&Candidate> = order.filter(|candidate| candidate.is_feasible()).collect();
+        let mut left: Vec<Candidate> = order.filter(|candidate| candidate.is_feasible()).cloned().collect();
         // The sort is stable: within each half they stay in order.
-        ranked.sort_by_key(|candidate| !candidate.is_certain());
-        let mut needed = vec![f64::NEG_INFINITY; self.search.subject_to.len()];
-        for candidate in ranked {
-            let margins = self.margins(candidate, |measure, _| measure.mean);
-            if self.found.refused.len() == CONFIRMATIONS_MAX
-                || margins.iter().zip(&needed).any(|(has, needs)| has < needs)
-            {
-                continue;
-            }
+        left.sort_by_key(|candidate| !candidate.is_certain());
+        let mut fallen = Fallen::new(self.search.subject_to.len());
+        while self.found.refused.len() < CONFIRMATIONS_MAX {
+            let Some(index) = self.next_to_confirm(&left, &fallen) else { return };
+            let candidate = left.remove(index);
             let fresh = FRESH_FROM..FRESH_FROM + self.search.replications.max(2);
             self.found.runs += fresh.len();
             let Ok(replications) = self.trials.run_one(candidate.settings.clone(), fresh) else {
@@ -431,21 +458,34 @@ impl<S: Scenarios> State<'_, S> {
             };
             let mut confirmation = Candidate { replications, ..candidate.clone() };
             confirmation.judge(self.search);
+            let margins = self.margins(&candidate, |measure, _| measure.mean);
             let worst =
                 self.margins(&confirmation, |measure, is_least| if is_least { measure.low } else { measure.high });
-            for ((needs, has), worst) in needed.iter_mut().zip(margins).zip(worst) {
-                if worst < 0.0 {
-                    *needs = has - worst;
-                }
-            }
+            fallen.add(&margins, &worst);
             let is_certain = confirmation.is_certain();
             self.found.confirmation = Some(confirmation);
             if is_certain {
-                self.found.winner = Some(candidate.clone());
+                self.found.winner = Some(candidate);
                 return;
             }
-            self.found.refused.push(candidate.clone());
+            self.found.refused.push(candidate);
         }
+    }
+
+    /// The first that has in reserve what those before it lacked, or else the one that lacks least of it.
+    fn next_to_confirm(&self, left: &[Candidate], fallen: &Fallen) -> Option<usize> {
+        let margins: Vec<Vec<f64>> =
+            left.iter().map(|candidate| self.margins(candidate, |measure, _| measure.mean)).collect();
+        let lack = |index: usize| {
+            let conditions = margins[index].iter().zip(&fallen.needed).zip(&self.search.subject_to);
+            let of = conditions.map(|((has, needs), gate)| (needs - has).max(0.0) / scale(&gate.condition));
+            of.fold(0.0, f64::max)
+        };
+        let has_enough = |index: &usize| lack(*index) == 0.0;
+        let has_more = |index: &usize| margins[*index].iter().zip(&fallen.had).all(|(has, had)| has > had);
+        (0..left.len())
+            .find(has_enough)
+            .or_else(|| (0..left.len()).filter(has_more).min_by(|&a, &b| lack(a).total_cmp(&lack(b))))
     }
 
     /// How far inside each condition's bound a figure of its interval lies; `figure` is told whether the bound is a lower one.

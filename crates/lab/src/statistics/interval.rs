@@ -86,6 +86,30 @@ pub fn section_interval(whole: f64, sections: &[f64], confidence: Confidence) ->
     Interval { low: if interval.low < 0.0 { 0.0 } else { interval.low }, ..interval }
 }
 
+/// A histogram's value may be off by so much of itself.
+const HALF_BUCKET: f64 = 0.005;
+
+/// [`section_interval`] on the logarithm, for times that may be infinite: skewed as times are, and never at zero or below.
+///
+/// The bounds are half a bucket of the histograms wider than the sections say: sections that share a bucket are no sign of certainty.
+///
+/// Where every section and the whole are infinite, so are the bounds: that much is sure. Where only some are, there are no bounds.
+pub fn log_section_interval(whole: f64, sections: &[f64], confidence: Confidence) -> Interval {
+    if whole.is_infinite() && sections.iter().all(|section| section.is_infinite()) {
+        return Interval { mean: whole, low: whole, high: whole };
+    }
+    let is_usable = |time: f64| time.is_finite() && time > 0.0;
+    if !(is_usable(whole) && sections.iter().all(|&section| is_usable(section))) {
+        return Interval { mean: whole, low: f64::NAN, high: f64::NAN };
+    }
+    let logarithms: Vec<f64> = sections.iter().map(|&section| libm::log(section)).collect();
+    let count = sections.len() as f64;
+    let squares: f64 = logarithms.iter().map(|one| (one - libm::log(whole)) * (one - libm::log(whole))).sum();
+    let half_width = confidence.t(count - 1.0) * libm::sqrt(squares / (count - 1.0) / count);
+    let half_width = half_width + HALF_BUCKET;
+    Interval { mean: whole, low: whole * libm::exp(-half_width), high: whole * libm::exp(half_width) }
+}
+
 /// The influence of each pair on the ratio of sums Σ numerator / Σ denominator: their mean is zero and the standard error of their
 /// mean is that of the ratio, to first order.
 pub(crate) fn ratio_influences(pairs: &[(f64, f64)]) -> (f64, Vec<f64>) {

@@ -12,8 +12,8 @@ pub use control::{CONTROLLED_MIN, Controlled, controlled_interval};
 pub use difference::{Difference, HolmStep, holm, ratio_of_means};
 pub(crate) use interval::ratio_influences;
 pub use interval::{
-    Confidence, Counts, mean_interval, ratio_interval, section_interval, share_forecast, share_interval,
-    wilson_interval,
+    Confidence, Counts, log_section_interval, mean_interval, ratio_interval, section_interval, share_forecast,
+    share_interval, wilson_interval,
 };
 pub use warm_up::mser5;
 

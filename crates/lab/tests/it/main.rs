@@ -7,3 +7,4 @@ mod queue;
 mod search;
 mod services;
 mod sweep;
+mod verdict;

@@ -1,5 +1,6 @@
 //! The side-by-side comparison that a run prints: as a table for terminals, Markdown, JSON or CSV, with the sentences the data support.
 
+pub(crate) mod answer;
 pub(crate) mod cells;
 mod sentences;
 mod terminal;
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use crate::rounding::{milliseconds, objective};
 use crate::tables::{comparison_table, error_budget_table, metrics_table, summary_table};
 use crate::{RunReport, Table};
-use cells::{Cells, Column, cells};
+use cells::{Cells, Column, cells, interval_note};
 pub use sentences::{budget_sentences, headline_sentences, ranking_sentences, remark_sentences};
 
 /// What to print.
@@ -17,7 +18,7 @@ pub use sentences::{budget_sentences, headline_sentences, ranking_sentences, rem
 pub enum Format {
     /// Aligned columns for a terminal.
     Table,
-    /// One JSON object: summary rows, comparison rows, ranking sentences.
+    /// One JSON object: the verdict, summary rows, comparison rows, ranking sentences.
     Json,
     /// A GitHub table and a list.
     Markdown,
@@ -28,7 +29,7 @@ pub enum Format {
 /// What the terminal can show. The caller knows `NO_COLOR`, the width and the locale; this crate does not look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TerminalStyle {
-    /// Highlight the best values with ANSI escapes.
+    /// Color the stamps with ANSI escapes.
     pub color: bool,
     /// Use `±`, `–` and box-drawing lines; otherwise ASCII only.
     pub unicode: bool,
@@ -55,6 +56,7 @@ fn json_text(report: &RunReport<'_>) -> String {
     let rows = |table: &Table| Value::Array(table.to_json_rows());
     let mut value = json!({
         "scenario": report.scenario,
+        "verdict": answer::json_value(report),
         "slo_objective": report.objective,
         "slo_threshold_ms": report.slo_threshold.map(units::SimDuration::as_millis_f64),
         "summary": rows(&summary_table(report)),
@@ -82,9 +84,9 @@ fn service_json(report: &RunReport<'_>) -> Value {
     })
 }
 
-/// A GitHub table with the best values in bold, then the ranking as a list; the same of each service, where there are several.
+/// The verdict and a GitHub table, then what can be said of pairs as a list; the same of each service, where there are several.
 fn markdown(report: &RunReport<'_>) -> String {
-    let mut text = markdown_table(report);
+    let mut text = markdown_verdict(report) + &markdown_table(report);
     for service in report.services {
         text += &format!("\n#### {}\n\n", markdown_text(&service_heading(service)));
         text += &markdown_table(service);
@@ -92,29 +94,62 @@ fn markdown(report: &RunReport<'_>) -> String {
     text
 }
 
+/// The first line in bold, the others as a list, commands as code.
+fn markdown_verdict(report: &RunReport<'_>) -> String {
+    let mut lines = answer::lines(report).into_iter();
+    let Some(first) = lines.next() else { return String::new() };
+    let rest = lines.map(|line| {
+        let text = markdown_text(&line.text);
+        let label = if line.is_warning { format!("**{}**", line.label) } else { line.label.to_owned() };
+        match line.command {
+            Some(command) => format!("- {label}: {text}: `{}`\n", command.replace('`', "'")),
+            None => format!("- {label}: {text}\n"),
+        }
+    });
+    format!("**{}**\n\n{}\n", markdown_text(&first.text), rest.collect::<String>())
+}
+
 fn markdown_table(report: &RunReport<'_>) -> String {
-    let Cells { columns } = cells(report, true);
+    let Cells { mut columns } = cells(report);
+    columns.retain(|column| !column.is_for_page);
     let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
     let headers = line(columns.iter().map(|column| column.header.to_owned()).collect());
     let rule = line(columns.iter().map(|column| if column.is_text { "---" } else { "---:" }.to_owned()).collect());
     let rows = (0..report.policies.len()).map(|row| {
         let cell = |column: &Column| {
             let text = markdown_text(&column.values[row]);
-            if column.best[row] { format!("**{text}**") } else { text }
+            let bounds = &column.intervals[row];
+            match (column.standings.get(row), bounds.is_empty()) {
+                (Some(_), _) => format!("**{text}**"),
+                (None, true) => text,
+                (None, false) => format!("{text} ({})", markdown_text(bounds)),
+            }
         };
         line(columns.iter().map(cell).collect())
     });
+    let sentences = interval_note(report).into_iter().chain(headline_sentences(report)).chain(budget_sentences(report));
     let sentences =
-        headline_sentences(report).into_iter().chain(budget_sentences(report)).chain(remark_sentences(report));
-    let sentences = sentences.map(|sentence| format!("- {}\n", markdown_text(&sentence)));
+        sentences.chain(remark_sentences(report)).map(|sentence| format!("- {}\n", markdown_text(&sentence)));
     [headers, rule].into_iter().chain(rows).chain(["\n".to_owned()]).chain(sentences).collect()
 }
 
 /// A service and what it is judged by: `chat (SLO: 99 % within 2 s)`.
 pub(crate) fn service_heading(report: &RunReport<'_>) -> String {
-    let within = report.slo_threshold.map(|one| format!(" within {}", milliseconds(one.as_millis_f64())));
-    let judged = report.objective.map(|share| format!(" (SLO: {}{})", objective(share), within.unwrap_or_default()));
+    let judged = slo_words(report).map(|slo| format!(" (SLO: {slo})"));
     format!("{}{}", report.service, judged.unwrap_or_default())
+}
+
+/// `99 % within 200 ms`, `95 % with TTFT within 1 s and TPOT within 40 ms`; `None` where there is no objective.
+pub(crate) fn slo_words(report: &RunReport<'_>) -> Option<String> {
+    let time = |one: units::SimDuration| milliseconds(one.as_millis_f64());
+    let tokens = [("TTFT", report.token_slo.ttft), ("TPOT", report.token_slo.tpot)];
+    let tokens: Vec<String> =
+        tokens.into_iter().filter_map(|(name, limit)| Some(format!("{name} within {}", time(limit?)))).collect();
+    let whole = report.slo_threshold.map(|one| format!("within {}", time(one)));
+    let parts = [whole, (!tokens.is_empty()).then(|| format!("with {}", tokens.join(" and ")))];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    let share = objective(report.objective?);
+    Some(if parts.is_empty() { share } else { format!("{share} {}", parts.join(", ")) })
 }
 
 /// Text that Markdown shows as it is.

@@ -1,6 +1,6 @@
 //! What the data allow to say about pairs of policies, in words.
 
-use record::{BudgetDetail, Comparison, Interval, Verdict};
+use record::{BudgetDetail, BudgetStretch, Comparison, Interval, Standing, Verdict};
 
 use crate::RunReport;
 use crate::rounding::{self, dollars, percent};
@@ -93,11 +93,14 @@ fn saved(interval: Interval) -> [f64; 2] {
 }
 
 fn sure(pair: &Comparison, low: &str, high: &str) -> String {
+    if pair.replications == 2 {
+        return "(2 replications: no usable interval)".to_owned();
+    }
     format!("(95 % CI {low} to {high}, {} replications)", pair.replications)
 }
 
 fn unsure(pair: &Comparison, interval: Interval, print: impl Fn(f64) -> String) -> String {
-    if interval.low.is_finite() && interval.high.is_finite() {
+    if interval.low.is_finite() && interval.high.is_finite() && pair.replications > 2 {
         let signed = |amount: f64| print(amount).replace('-', "\u{2212}");
         let (mean, low, high) = (signed(interval.mean), signed(interval.low), signed(interval.high));
         return format!(" (difference {mean}, 95 % CI {low} to {high}, {} replications)", pair.replications);
@@ -107,7 +110,7 @@ fn unsure(pair: &Comparison, interval: Interval, print: impl Fn(f64) -> String) 
 }
 
 /// A difference of shares in percentage points.
-fn points(difference: f64) -> String {
+pub(super) fn points(difference: f64) -> String {
     let size = (difference * 100.0).abs();
     let digits = if size >= 0.1 || size == 0.0 { 2 } else { 4 };
     let sign = if difference < 0.0 { "-" } else { "" };
@@ -115,19 +118,11 @@ fn points(difference: f64) -> String {
 }
 
 fn standing(objective: f64, attainment: Interval) -> &'static str {
-    let Interval { mean, low, high } = attainment;
-    match (low, high) {
-        _ if mean.is_nan() => NOTHING_TO_JUDGE,
-        (low, high) if low.is_nan() || high.is_nan() => {
-            if mean >= objective {
-                "meets"
-            } else {
-                "misses"
-            }
-        }
-        (low, _) if low >= objective => "meets",
-        (_, high) if high < objective => "misses",
-        _ => "is undecided against",
+    match Standing::of(attainment, objective) {
+        Standing::Meets => "meets",
+        Standing::Misses => "misses",
+        Standing::Undecided => "is undecided against",
+        Standing::NothingToJudge => NOTHING_TO_JUDGE,
     }
 }
 
@@ -146,56 +141,11 @@ fn objective_sentence(objective: f64, policy: &crate::PolicyOutcome<'_>) -> Stri
 /// Pairs up to which a terminal has room for all that can be said.
 const PAIRS_IN_FULL: usize = 3;
 
-/// The sentences a terminal or a comment has room for: all of them for few policies; for more who meets the objective, and which of
-/// those is cheapest by how much. Every pair is in the `comparison` table and in the report.
+/// The sentences about pairs that a terminal or a comment has room for: all of them for few policies, none for more. Every pair is in the
+/// `comparison` table and in the report.
 pub fn headline_sentences(report: &RunReport<'_>) -> Vec<String> {
-    if report.comparisons.len() <= PAIRS_IN_FULL {
-        return ranking_sentences(report);
-    }
-    let mut sentences = objective_sentences(report);
-    if !report.has_bill() {
-        // Which policy is cheapest is decided by the whole bill.
-        return sentences;
-    }
-    let cost = |policy: &&crate::PolicyOutcome<'_>| policy.summary.cost_usd.mean;
-    let holds = |policy: &&crate::PolicyOutcome<'_>| holds(report, policy);
-    let cheapest = report.policies.iter().filter(holds).min_by(|one, other| cost(one).total_cmp(&cost(other)));
-    let Some(cheapest) = cheapest else {
-        sentences.push(format!("no policy meets {}", objectives(report)));
-        return sentences;
-    };
-    let is_holding = |name: &str| report.policies.iter().filter(holds).any(|policy| policy.name() == name);
-    let rivals = report.comparisons.iter().filter(|pair| {
-        let is_about_cheapest = [&pair.policy, &pair.baseline].contains(&&cheapest.name().to_owned());
-        is_about_cheapest && is_holding(&pair.policy) && is_holding(&pair.baseline)
-    });
-    sentences.push(format!(
-        "cheapest with {} met: {} at {}{}",
-        objectives(report),
-        cheapest.name(),
-        dollars(cost(&cheapest)),
-        warning(cheapest)
-    ));
-    sentences.extend(rivals.map(cost_sentence));
-    if report.policies.iter().any(|policy| policy.summary.replications == 1) {
-        sentences.push("1 replication gives no intervals for costs and differences: add --replications 3".to_owned());
-    }
-    sentences
-}
-
-/// Whether the estimates of a policy meet the objective, or those of all services.
-fn holds(report: &RunReport<'_>, policy: &crate::PolicyOutcome<'_>) -> bool {
-    let meets = |report: &RunReport<'_>, policy: &crate::PolicyOutcome<'_>| {
-        report.objective.is_some_and(|objective| policy.summary.slo_attainment.mean >= objective)
-    };
-    let of_service = |service: &RunReport<'_>| {
-        service.policies.iter().filter(|one| one.name() == policy.name()).all(|one| meets(service, one))
-    };
-    if report.has_several_services() { report.services.iter().all(of_service) } else { meets(report, policy) }
-}
-
-fn objectives(report: &RunReport<'_>) -> &'static str {
-    if report.has_several_services() { "the objectives of all services" } else { "the objective" }
+    let is_short = report.comparisons.len() <= PAIRS_IN_FULL;
+    report.comparisons.iter().filter(|_| is_short).flat_map(|pair| [cost_sentence(pair), slo_sentence(pair)]).collect()
 }
 
 /// Policies some of whose metrics never answered, and what else the runs remarked: of each policy its first replication's words.
@@ -232,17 +182,14 @@ pub fn budget_sentences(report: &RunReport<'_>) -> Vec<String> {
         .map(|(policy, budget)| {
             let share = |spent: f64| format!("{} %", rounding::three_digits(spent * 100.0));
             let bounds = budget.spent_28d;
-            let interval = if bounds.low.is_nan() {
+            let interval = if bounds.low.is_nan() || policy.summary.replications == 2 {
                 String::new()
             } else {
                 format!(" (95 % of them {} to {})", share(bounds.low), share(bounds.high))
             };
             let worst = budget.detail.as_ref().and_then(BudgetDetail::worst_five_minutes).map(|worst| {
                 let at = report.start.map_or_else(|| worst.start.to_string(), |start| start.clock(worst.start));
-                format!(
-                    "; worst 5 min from {at}, at {} times the rate allowed",
-                    rounding::three_digits(worst.burn_rate)
-                )
+                format!("; worst 5 min from {at}, {}", rate(worst))
             });
             format!(
                 "{}: 28 days like this spend {}{interval} of the error budget{}",
@@ -252,4 +199,12 @@ pub fn budget_sentences(report: &RunReport<'_>) -> Vec<String> {
             )
         })
         .collect()
+}
+
+/// How fast a stretch burns the budget, or that nothing more could be missed in it.
+fn rate(stretch: &BudgetStretch) -> String {
+    if stretch.slo_misses == stretch.requests {
+        return "when every request missed".to_owned();
+    }
+    format!("at {} times the rate allowed", rounding::three_digits(stretch.burn_rate))
 }

@@ -12,11 +12,12 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Value, context};
 use serde_json::json;
 
-use crate::comparison::cells::cells;
-use crate::comparison::service_heading;
+use crate::comparison::answer;
+use crate::comparison::cells::{cells, interval_note};
+use crate::comparison::{service_heading, slo_words};
 use crate::drawing::Drawing;
 use crate::plots::{color_of_policy, condensed, file_name, horizon, replications_of_attainment};
-use crate::rounding::{milliseconds, objective};
+use crate::rounding::milliseconds;
 use crate::tables::summary_table;
 use crate::{RunReport, ranking_sentences, remark_sentences};
 
@@ -49,6 +50,9 @@ pub(crate) fn page(
         facts => facts(report),
         columns => Value::from(Serde(comparison_columns(report))),
         policies => report.policies.iter().map(|policy| policy.name().to_owned()).collect::<Vec<_>>(),
+        answer => Value::from(Serde(answer_card(report))),
+        assumptions => Value::from(Serde(assumptions(report))),
+        interval_note => interval_note(report),
         ranking => ranking_sentences(report),
         budget => Value::from(Serde(budget(report))),
         services => report.services.iter().zip(of_services).map(|(one, plots)| service(one, plots)).collect::<Vec<_>>(),
@@ -96,10 +100,7 @@ fn facts(report: &RunReport<'_>) -> Vec<String> {
     if let Some(start) = report.start {
         facts.push(format!("from {}", start.iso(units::SimTime::ZERO)));
     }
-    if let Some(threshold) = report.slo_threshold {
-        let judged = report.objective.map(|share| format!("{} within ", objective(share))).unwrap_or_default();
-        facts.push(format!("SLO: {judged}{}", milliseconds(threshold.as_millis_f64())));
-    }
+    facts.extend(slo_words(report).map(|slo| format!("SLO: {slo}")));
     if report.has_several_services() {
         facts.push(format!("{} services on one fleet", report.services.len()));
     }
@@ -107,12 +108,28 @@ fn facts(report: &RunReport<'_>) -> Vec<String> {
     facts
 }
 
-/// The comparison's columns: header, and a cell per policy with its text, sort key and whether it is among the best.
+/// The verdict: its first line, the stamp of what was chosen, and the other lines by label.
+fn answer_card(report: &RunReport<'_>) -> serde_json::Value {
+    let mut lines = answer::lines(report).into_iter();
+    let Some(first) = lines.next() else { return serde_json::Value::Null };
+    let standing = report.verdict.and_then(|verdict| Some(verdict.policies[verdict.chosen?].standing.name()));
+    let rest: Vec<_> = lines
+        .map(|line| json!({ "label": line.label, "text": line.text, "command": line.command, "is_warning": line.is_warning }))
+        .collect();
+    json!({ "headline": first.text, "stamp": standing.unwrap_or("misses"), "lines": rest })
+}
+
+fn assumptions(report: &RunReport<'_>) -> serde_json::Value {
+    report.assumptions.iter().map(|one| json!({ "topic": one.topic, "lines": one.lines })).collect()
+}
+
+/// The comparison's columns: header, and a cell per policy with its text, bounds, sort key and stamp.
 fn comparison_columns(report: &RunReport<'_>) -> serde_json::Value {
-    let columns = cells(report, true).columns.into_iter().map(|column| {
+    let columns = cells(report).columns.into_iter().map(|column| {
         let cells = column.values.iter().enumerate().map(|(row, text)| {
             let key = column.keys.get(row).map_or_else(|| json!(text), |key| json!(key));
-            json!({ "text": text, "key": key, "best": column.best[row] })
+            let stamp = column.standings.get(row).map(|standing| standing.name());
+            json!({ "text": text, "key": key, "stamp": stamp, "bounds": column.intervals[row] })
         });
         json!({ "header": column.header, "is_text": column.is_text, "cells": cells.collect::<Vec<_>>() })
     });

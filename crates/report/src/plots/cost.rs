@@ -10,7 +10,7 @@ use crate::money::SettledCosts;
 use crate::rounding::dollars;
 use crate::{PolicyOutcome, RunReport};
 
-const USES: [&str; 6] = ["serving", "idle", "cold start", "standby", "draining", "unallocated"];
+const USES: [&str; 6] = ["with a request", "idle", "cold start", "standby", "draining", "unallocated"];
 const PURCHASES: [&str; 4] = ["on demand", "spot", "reserved", "serverless"];
 
 /// One bar per policy: what the GPUs were doing while they were billed and, in a thin bar below where there is more than one, how they
@@ -88,7 +88,7 @@ fn bar(drawing: &mut Drawing, panel: &Panel, row: (usize, &PolicyOutcome<'_>), c
     drawing.text(at(panel.left - 14.0, middle + 6.0), &name, TextStyle::new(LABEL_SIZE, Color::Ink, Anchor::End));
     let style = TextStyle::new(LABEL_SIZE, Color::Ink, Anchor::Start).bold();
     drawing.text(at(end + 12.0, middle + 1.0), &dollars(total), style);
-    let idle = format!("{:.0} % serving", cost.uses[0].as_f64() / total.max(1e-9) * 100.0);
+    let idle = format!("{:.0} % with a request", cost.uses[0].as_f64() / total.max(1e-9) * 100.0);
     drawing.text(at(end + 12.0, middle + 21.0), &idle, TextStyle::new(TICK_SIZE - 1.0, Color::Muted, Anchor::Start));
 }
 

@@ -45,24 +45,27 @@ pub fn cost_vs_slo(report: &RunReport<'_>) -> Drawing {
 }
 
 fn cost_scale(report: &RunReport<'_>) -> Scale {
-    let seen = report.policies.iter().flat_map(|policy| {
-        let interval = policy.summary.cost_usd;
-        [interval.mean, interval.low, interval.high]
-    });
-    let (low, high) = extent(seen).unwrap_or((0.0, 1.0));
+    let (low, high) = reach(report.policies.iter().map(|policy| policy.summary.cost_usd)).unwrap_or((0.0, 1.0));
     let pad = ((high - low) * 0.12).max(high * 0.02).max(1e-6);
     // A cost axis that starts near zero starts at zero.
     let low = if low - pad < high * 0.25 { 0.0 } else { low - pad };
     Scale::Linear { low, high: high + pad }
 }
 
+/// What an axis must show: the estimates, and of their bounds what lies no further out than the estimates are apart. Bounds beyond that are clipped,
+/// or a single wide one would make everything else a line.
+fn reach(intervals: impl Iterator<Item = Interval> + Clone) -> Option<(f64, f64)> {
+    let (low, high) = extent(intervals.clone().map(|interval| interval.mean))?;
+    let room = if high > low { high - low } else { f64::INFINITY };
+    let bounds = intervals.flat_map(|interval| [interval.low, interval.high]);
+    extent(bounds.filter(|bound| (low - room..=high + room).contains(bound)).chain([low, high]))
+}
+
 /// Linear while attainments are alike; logarithmic in the share of misses once they are orders of magnitude apart.
 fn attainment_scale(report: &RunReport<'_>) -> Scale {
-    let seen = report.policies.iter().flat_map(|policy| {
-        let interval = policy.summary.slo_attainment;
-        [interval.mean, interval.low, interval.high.min(1.0)]
-    });
-    let (low, high) = extent(seen.chain(report.objective)).unwrap_or((0.0, 1.0));
+    let intervals = report.policies.iter().map(|policy| policy.summary.slo_attainment);
+    let point = |share: f64| Interval { mean: share, low: share, high: share };
+    let (low, high) = reach(intervals.chain(report.objective.map(point))).unwrap_or((0.0, 1.0));
     let means = report.policies.iter().map(|policy| 1.0 - policy.summary.slo_attainment.mean);
     let misses = extent(means.chain(report.objective.map(|share| 1.0 - share)).filter(|&miss| miss > 0.0));
     match misses {
@@ -144,16 +147,21 @@ fn error_bars(drawing: &mut Drawing, panel: &Panel, policy: &PolicyOutcome<'_>, 
     if is_known(cost) {
         let (left, right) = (panel.place_x(cost.low), panel.place_x(cost.high));
         drawing.segment(at(left, center.y), at(right, center.y), stroke);
-        for x in [left, right] {
-            drawing.segment(at(x, center.y - 7.0), at(x, center.y + 7.0), stroke);
+        for (x, bound, inward) in [(left, cost.low, 1.0), (right, cost.high, -1.0)] {
+            // An arrow where the bound lies beyond the axis.
+            let tip = if panel.x.holds(bound) { 0.0 } else { inward * 9.0 };
+            drawing.segment(at(x + tip, center.y - 7.0), at(x, center.y), stroke);
+            drawing.segment(at(x, center.y), at(x + tip, center.y + 7.0), stroke);
         }
         taken.push([left, center.y - 7.0, right, center.y + 7.0]);
     }
     if is_known(slo) {
         let (bottom, top) = (panel.place_y(slo.low), panel.place_y(slo.high));
         drawing.segment(at(center.x, bottom), at(center.x, top), stroke);
-        for y in [bottom, top] {
-            drawing.segment(at(center.x - 7.0, y), at(center.x + 7.0, y), stroke);
+        for (y, bound, inward) in [(bottom, slo.low, -1.0), (top, slo.high, 1.0)] {
+            let tip = if panel.y.holds(bound) { 0.0 } else { inward * 9.0 };
+            drawing.segment(at(center.x - 7.0, y + tip), at(center.x, y), stroke);
+            drawing.segment(at(center.x, y), at(center.x + 7.0, y + tip), stroke);
         }
         taken.push([center.x - 7.0, top, center.x + 7.0, bottom]);
     }

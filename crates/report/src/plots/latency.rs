@@ -10,12 +10,13 @@ use crate::RunReport;
 use crate::drawing::{Anchor, Color, Drawing, Stroke, TextStyle, at};
 use crate::rounding::{milliseconds, objective};
 
-/// Latency of the answered requests of all replications: left the share answered within a time, right the share that takes longer.
+/// Latency of the requests of all replications: left the share answered within a time, right the share that takes longer. A request without an
+/// answer takes longer than any time, so a curve ends below one, or above zero, by their share.
 pub fn latency_cdf(report: &RunReport<'_>) -> Drawing {
     let histograms: Vec<&Histogram> = report.policies.iter().map(|policy| &policy.summary.latency).collect();
     let answered: u64 = histograms.iter().map(|histogram| histogram.count()).max().unwrap_or(0);
     let subtitle = format!(
-        "{}: pooled over all replications, up to {} answers per policy; requests without an answer are not in it",
+        "{}: pooled over all replications, up to {} answers per policy; a request without an answer takes longer than any",
         report.title(),
         crate::rounding::count(answered)
     );
@@ -35,10 +36,10 @@ pub fn latency_cdf(report: &RunReport<'_>) -> Drawing {
     }
     cdf.y_axis(&mut drawing, 5, |value, _| format!("{:.0} %", value * 100.0));
     tail.y_axis(&mut drawing, 6, |value, _| tail_label(value));
-    cdf.heading(&mut drawing, "Share of answers within the time");
-    tail.heading(&mut drawing, "Share of answers that take longer (log scale)");
+    cdf.heading(&mut drawing, "Share of requests answered within the time");
+    tail.heading(&mut drawing, "Share of requests that take longer (log scale)");
     marks(&mut drawing, report, [&cdf, &tail]);
-    curves(&mut drawing, &histograms, [&cdf, &tail]);
+    curves(&mut drawing, report, [&cdf, &tail]);
     drawing
 }
 
@@ -77,11 +78,12 @@ fn marks(drawing: &mut Drawing, report: &RunReport<'_>, panels: [&Panel; 2]) {
     }
 }
 
-fn curves(drawing: &mut Drawing, histograms: &[&Histogram], panels: [&Panel; 2]) {
+fn curves(drawing: &mut Drawing, report: &RunReport<'_>, panels: [&Panel; 2]) {
     let [cdf, tail] = panels;
     let Scale::Log { low: rarest, .. } = tail.y else { return };
-    for (index, histogram) in histograms.iter().enumerate() {
-        let total = histogram.count() as f64;
+    for (index, policy) in report.policies.iter().enumerate() {
+        let (histogram, unanswered) = (&policy.summary.latency, policy.summary.unanswered);
+        let total = (histogram.count() + unanswered) as f64;
         let stroke = Stroke { color: palette::policy(index), width: 2.8, dash: palette::policy_dash(index) };
         let (mut rising, mut falling, mut seen) = (Vec::new(), Vec::new(), 0);
         for (nanos, count) in histogram.buckets() {
@@ -93,9 +95,18 @@ fn curves(drawing: &mut Drawing, histograms: &[&Histogram], panels: [&Panel; 2])
                 falling.push(tail.place(milliseconds, slower));
             }
         }
-        // The last answer: nobody is slower, so the tail ends at the floor.
+        let never = unanswered as f64 / total.max(1.0);
         if let Some(last) = falling.last().copied() {
-            falling.push(at(last.x, last.y.max(tail.place_y(1.0 / total.max(1.0)))));
+            if never >= rarest {
+                // Behind the last answer only those without one are left, for ever.
+                falling.extend([at(last.x, tail.place_y(never)), at(tail.right, tail.place_y(never))]);
+            } else {
+                // The last answer: nobody is slower, so the tail ends at the floor.
+                falling.push(at(last.x, last.y.max(tail.place_y(1.0 / total.max(1.0)))));
+            }
+        }
+        if let Some(last) = rising.last().copied() {
+            rising.push(at(cdf.right, last.y));
         }
         drawing.group(vec![("class", "series".to_owned()), ("data-policy", index.to_string())]);
         drawing.line(simplified(rising), stroke);

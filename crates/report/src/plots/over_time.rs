@@ -201,9 +201,17 @@ fn latency_panel(drawing: &mut Drawing, stack: &Stack<'_>, rows: &[TimelineRow])
         rows.iter().flat_map(|row| [row.latency_p50_ns, row.latency_p99_ns]).flatten().map(|nanos| nanos as f64 / 1e6);
     let panel = stack.panel(drawing, 3, Scale::log_over(seen.chain(threshold)), "Latency (log scale)");
     let strokes = [Stroke::solid(palette::COMPANION, 1.8), Stroke::solid(palette::MAIN, 1.8)];
+    let is_silent = |row: &TimelineRow| row.completions == 0 && row.failures + row.slo_misses > 0;
+    filled_steps(drawing, &panel, rows, |row| if is_silent(row) { f64::INFINITY } else { 0.0 }, palette::SILENT);
     latency_line(drawing, &panel, rows, |row| row.latency_p50_ns, strokes[0]);
     latency_line(drawing, &panel, rows, |row| row.latency_p99_ns, strokes[1]);
-    let mut entries = vec![Entry::new(Swatch::Line(strokes[0]), "p50"), Entry::new(Swatch::Line(strokes[1]), "p99")];
+    let mut entries = vec![
+        Entry::new(Swatch::Line(strokes[0]), "p50 of answers"),
+        Entry::new(Swatch::Line(strokes[1]), "p99 of answers"),
+    ];
+    if rows.iter().any(is_silent) {
+        entries.push(Entry::new(Swatch::Box(palette::SILENT), "requests and no answer"));
+    }
     if let Some(threshold) = threshold {
         let stroke = Stroke::dashed(palette::ALARM, 2.0);
         let y = panel.place_y(threshold);
@@ -267,6 +275,7 @@ fn overview_lines(drawing: &mut Drawing, stack: &Stack<'_>, series: &[Vec<Timeli
         drawing.line(steps(&ready, rows, |row| f64::from(row.ready)), stroke);
         if let Some(latency) = &latency {
             latency_line(drawing, latency, rows, |row| row.latency_p99_ns, Stroke { width: 2.0, ..stroke });
+            silent_bars(drawing, latency, rows, (index, stroke));
         }
         if let Some(cost) = &cost {
             let end = |row: &TimelineRow| (row.start + row.step).as_secs_f64();
@@ -323,6 +332,18 @@ fn filled_steps(
         points.push(at(last.x, panel.bottom));
         points.push(at(first.x, panel.bottom));
         drawing.area(points, fill, 1.0);
+    }
+}
+
+/// A bar along the top where there were requests and no answer to any: later than the axis goes. Each policy has its own height.
+fn silent_bars(drawing: &mut Drawing, panel: &Panel, rows: &[TimelineRow], (index, stroke): (usize, Stroke)) {
+    let is_silent = |row: &TimelineRow| row.completions == 0 && row.failures + row.slo_misses > 0;
+    let y = panel.top + 4.0 + 6.0 * (index % 7) as f64;
+    for stretch in rows.chunk_by(|a, b| is_silent(a) == is_silent(b)).filter(|stretch| is_silent(&stretch[0])) {
+        let Some(last) = stretch.last() else { continue };
+        let ends = [stretch[0].start.as_secs_f64(), (last.start + last.step).as_secs_f64()];
+        let [from, to] = ends.map(|second| at(panel.place_x(second), y));
+        drawing.segment(from, to, Stroke { width: 5.0, dash: None, ..stroke });
     }
 }
 

@@ -15,6 +15,8 @@ const GRAY: Color = Color::Fixed(0x99, 0x9f, 0xa6);
 pub(super) const ALARM: Color = VERMILION;
 /// Arrivals, p50, money: the plain line of a panel.
 pub(super) const MAIN: Color = BLUE;
+/// Times with requests and without answers.
+pub(super) const SILENT: Color = Color::Fixed(0xf0, 0xc4, 0xa8);
 /// A fainter companion of [`MAIN`].
 pub(super) const COMPANION: Color = SKY;
 

@@ -42,6 +42,16 @@ impl Scale {
         Self::Log { low: nice_below(low), high: nice_above(high) }
     }
 
+    /// Whether `value` lies on the axis, and not beyond its ends.
+    pub fn holds(self, value: f64) -> bool {
+        match self {
+            Self::Linear { low, high } | Self::Log { low, high } => (low..=high).contains(&value),
+            Self::Count { high } => value <= high,
+            // The last decade stands for all that is nearer to one.
+            Self::Nines { miss_high, .. } => 1.0 - value <= miss_high,
+        }
+    }
+
     /// Position of `value` along the axis, limited to its ends.
     pub fn position(self, value: f64) -> f64 {
         let raw = match self {

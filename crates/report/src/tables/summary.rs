@@ -27,7 +27,7 @@ pub fn summary_table(report: &RunReport<'_>) -> Table {
     let table = whose(report, &rows)
         .count("replications", outcomes.iter().map(|(_, policy)| u64::from(policy.summary.replications)));
     let table = figures(table, &rows);
-    late_extras(interval_extras(extras(table, &rows), &rows), &rows)
+    of_all(late_extras(interval_extras(extras(table, &rows), &rows), &rows), &rows)
 }
 
 /// One row per policy and replication, and per service where there are several.
@@ -39,7 +39,7 @@ pub fn replications_table(report: &RunReport<'_>) -> Table {
     let table = extras(figures(table, &rows), &rows)
         .count("seed", rows.iter().map(|row| row.figures.seed))
         .text("digest", rows.iter().map(|row| format!("{:016x}", row.figures.digest)));
-    late_extras(table, &rows)
+    of_all(late_extras(table, &rows), &rows)
 }
 
 /// `policy`, and `service` where there are several; it is empty in the rows of the whole cluster.
@@ -165,6 +165,14 @@ fn late_extras(table: Table, rows: &[Row<'_>]) -> Table {
 fn interval_extras(table: Table, rows: &[Row<'_>]) -> Table {
     let table = interval(table, rows, "latency_ms_mean", |pooled| pooled.latency_ms_mean);
     interval(table, rows, "latency_ms_p99", |pooled| pooled.latency_ms_p99)
+}
+
+/// Percentiles over all requests, in which one without an answer is later than any other: `inf` where that is what stands there.
+fn of_all(table: Table, rows: &[Row<'_>]) -> Table {
+    let table = table
+        .number("latency_ms_p50_all", rows.iter().map(|row| row.figures.latency_ms_p50_all))
+        .number("latency_ms_p99_all", rows.iter().map(|row| row.figures.latency_ms_p99_all));
+    interval(table, rows, "latency_ms_p99_all", |pooled| pooled.latency_ms_p99_all)
 }
 
 /// Adds `<name>_ci_low` and `<name>_ci_high` if the rows are pooled ones.

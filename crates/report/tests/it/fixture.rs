@@ -1,11 +1,12 @@
 //! A made-up day with several policies: smooth traffic with a morning ramp and a spike, replicas that follow it with a lag.
 
 use record::{
-    BudgetDetail, BudgetStretch, BudgetWindow, Comparison, DecisionRow, ErrorBudget, GpuUse, Histogram, Interval,
-    MetricOutcome, MetricRow, MetricUse, NodeLife, PhaseSpan, PolicySummary, Purchase, ReplicaLife, ReplicationSummary,
-    RunRecord, ScalingTotals, ServiceRecord, StepRow, TimelineRow, Verdict,
+    BillPart, BudgetDetail, BudgetStretch, BudgetWindow, Certainty, Comparison, DecisionRow, ErrorBudget, Fact, GpuUse,
+    Held, Histogram, Interval, MetricOutcome, MetricRow, MetricUse, NextStep, NodeLife, PhaseSpan, PolicySummary,
+    PolicyVerdict, Purchase, ReplicaLife, ReplicationSummary, RunRecord, RunVerdict, RunnerUp, ScalingTotals,
+    ServiceRecord, ServiceVerdict, Shortfall, Standing, StepRow, TimelineRow, Verdict,
 };
-use report::{CalendarStart, PolicyOutcome, RunReport};
+use report::{CalendarStart, PolicyOutcome, RunReport, TokenSlo};
 use units::{NodeId, PodId, SimDuration, SimTime, Usd, UsdPerHour};
 
 const CAPACITY: f64 = 40.0;
@@ -18,6 +19,7 @@ pub struct Day {
     pub details: Vec<RunRecord>,
     pub comparisons: Vec<Comparison>,
     pub budgets: Vec<ErrorBudget>,
+    pub verdict: RunVerdict,
 }
 
 impl Day {
@@ -38,6 +40,10 @@ impl Day {
             start: Some(CalendarStart { unix_seconds: 1_772_406_000, utc_offset_seconds: 3_600 }),
             slo_threshold: Some(SimDuration::from_millis(500)),
             objective: Some(0.99),
+            token_slo: TokenSlo::default(),
+            timeout: Some(SimDuration::from_secs(60)),
+            verdict: Some(&self.verdict),
+            assumptions: &[],
             service: "",
             services: &[],
             policies,
@@ -101,7 +107,65 @@ fn of_details(details: Vec<RunRecord>) -> Day {
         details.iter().zip(&replications).map(|(detail, rows)| pooled(detail, rows)).collect();
     let comparisons = (1..summaries.len()).map(|index| compare(&summaries[index], &summaries[0])).collect();
     let budgets = summaries.iter().zip(&details).map(|(summary, detail)| budget(summary, detail)).collect();
-    Day { summaries, replications, details, comparisons, budgets }
+    let verdict = verdict(&summaries);
+    Day { summaries, replications, details, comparisons, budgets, verdict }
+}
+
+/// None meets 99 %; the last is nearest.
+fn verdict(summaries: &[PolicySummary]) -> RunVerdict {
+    let policy = |summary: &PolicySummary| PolicyVerdict {
+        policy: summary.pooled.policy.clone(),
+        standing: Standing::of(summary.slo_attainment, 0.99),
+        is_met_by_estimate: summary.slo_attainment.mean >= 0.99,
+        slo_attainment: summary.slo_attainment,
+        cost_usd: summary.cost_usd,
+        services: vec![ServiceVerdict {
+            service: String::new(),
+            objective: 0.99,
+            standing: Standing::of(summary.slo_attainment, 0.99),
+            slo_attainment: summary.slo_attainment,
+        }],
+        silent_metrics: Vec::new(),
+    };
+    RunVerdict {
+        policies: summaries.iter().map(policy).collect(),
+        chosen: None,
+        runner_up: Some(RunnerUp {
+            policy: summaries.len() - 1,
+            by: Shortfall::Objective { service: String::new(), share: 0.0184, is_certain: true },
+        }),
+        facts: vec![
+            Fact::Misses {
+                policy: 0,
+                service: String::new(),
+                start: SimTime::from_secs(51_300),
+                length: SimDuration::from_secs(720),
+                share: 0.83,
+                wanted: 16,
+                ready: 9,
+                held: Some(Held {
+                    controller: "hpa".to_owned(),
+                    step: "rate limit".to_owned(),
+                    note: "Pods 2 per 60s, oldest wins".to_owned(),
+                    passes: 12,
+                    of: 48,
+                }),
+                cold_start_s: 212.0,
+            },
+            Fact::Bill {
+                policy: summaries.len() - 1,
+                part: BillPart::Idle,
+                usd: 41.5,
+                share: 0.18,
+                other: Some((0, 12.25)),
+            },
+        ],
+        certainty: Certainty { replications: 20, ..Certainty::default() },
+        next: vec![NextStep {
+            purpose: "look beyond what is listed: cheaper settings of hpa-cpu-70 that meet".to_owned(),
+            command: "scalelab optimize weekday-ramp --policy hpa-cpu-70".to_owned(),
+        }],
+    }
 }
 
 /// A day of two services, each with its own lag: the cluster's, and each one's.
@@ -119,13 +183,15 @@ impl Pair {
             service: NAMES[service],
             slo_threshold: Some(SimDuration::from_millis([500, 200][service])),
             objective: Some([0.95, 0.99][service]),
+            verdict: None,
             ..self.parts[service].report(policies)
         };
         let services = [of(0, &chat), of(1, &embed)];
         let mut policies = self.cluster.outcomes();
         policies.iter_mut().for_each(|policy| policy.budget = None);
         let cluster = self.cluster.report(&policies);
-        check(&RunReport { slo_threshold: None, objective: None, services: &services, ..cluster })
+        let none = RunReport { slo_threshold: None, objective: None, timeout: None, ..cluster };
+        check(&RunReport { services: &services, ..none })
     }
 }
 
@@ -421,6 +487,8 @@ fn figures(detail: &RunRecord, replication: u32) -> ReplicationSummary {
         latency_ms_p99: quantile(0.99),
         latency_ms_p999: quantile(0.999),
         latency_ms_max: quantile(1.0),
+        latency_ms_p50_all: quantile(0.5),
+        latency_ms_p99_all: quantile(0.99),
         queue_wait_ms_mean: f64::NAN,
         cost_usd: total,
         cost_per_million_requests_usd: total / requests.completed as f64 * 1e6,
@@ -459,6 +527,8 @@ fn pooled(detail: &RunRecord, rows: &[ReplicationSummary]) -> PolicySummary {
         cost_usd: around(pooled.cost_usd, pooled.cost_usd * 0.021),
         latency_ms_mean: around(140.0, 2.0),
         latency_ms_p99: around(pooled.latency_ms_p99, 11.0),
+        latency_ms_p99_all: around(pooled.latency_ms_p99_all, 11.0),
+        unanswered: 0,
         latency,
         pooled,
     }

@@ -58,7 +58,9 @@ fn summary_has_the_promised_columns_in_order() {
         // What was added later comes after what was there.
         let late = names.iter().position(|name| *name == "ttft_ms_mean").unwrap();
         assert_eq!(names[late - 2..late], ["seed", "digest"]);
-        assert_eq!(summary_table(report).column_names()[wanted.len()..].last(), names.last());
+        let last = summary_table(report);
+        let last: Vec<&str> = last.column_names().into_iter().filter(|name| !name.contains("_ci_")).collect();
+        assert_eq!(names[names.len() - 2..], last[last.len() - 2..]);
     });
 }
 
