@@ -37,6 +37,8 @@ pub enum Purpose {
     Name = 14,
     /// Seeds of the services of a run.
     Service = 15,
+    /// UIDs of pods, by which a scale-in chooses among those of an age.
+    PodUid = 16,
 }
 
 /// One independent random stream: xoshiro256++, seeded from (seed, purpose, entity) by SplitMix64. The same numbers on every platform.
