@@ -5,6 +5,7 @@ mod edges;
 mod errors;
 mod folders;
 mod karpenter;
+mod llm;
 mod manifests;
 mod metrics;
 mod node_manifests;
