@@ -174,7 +174,7 @@ pub fn simulate(
 fn check_repetition(recorded: Option<&RunFile>, now: &RunFile) -> Result<()> {
     let Some(recorded) = recorded else { return Ok(()) };
     let differing = now.digests.iter().find(|digest| {
-        let same_run = |old: &&crate::run_file::RunDigest| {
+        let same_run = |old: &&run_file::RunDigest| {
             (&old.policy, old.replication, old.seed) == (&digest.policy, digest.replication, digest.seed)
         };
         recorded.digests.iter().find(same_run).is_some_and(|old| old.digest != digest.digest)
