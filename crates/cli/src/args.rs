@@ -160,7 +160,7 @@ pub struct WorkArgs {
     #[arg(long)]
     pub seed: Option<u64>,
     /// Threads [default: all cores]
-    #[arg(long)]
+    #[arg(long, value_parser = jobs)]
     pub jobs: Option<NonZeroUsize>,
     /// Print nothing but errors
     #[arg(long)]
@@ -330,7 +330,7 @@ pub struct Sweep {
     #[arg(long)]
     pub dry_run: bool,
     /// Threads [default: all cores]
-    #[arg(long)]
+    #[arg(long, value_parser = jobs)]
     pub jobs: Option<NonZeroUsize>,
     /// Print nothing but errors
     #[arg(long)]
@@ -442,4 +442,11 @@ pub struct Report {
     /// Where to write it [default: DIR/report.html]
     #[arg(short, long, value_name = "FILE.html")]
     pub out: Option<PathBuf>,
+}
+
+/// A number of threads that a machine may have: each takes memory of its own.
+fn jobs(text: &str) -> Result<NonZeroUsize, String> {
+    const JOBS_MAX: usize = 1_024;
+    let jobs: NonZeroUsize = text.parse().map_err(|_| "a whole number from 1 on is needed".to_owned())?;
+    if jobs.get() > JOBS_MAX { Err(format!("at most {JOBS_MAX} threads")) } else { Ok(jobs) }
 }

@@ -10,6 +10,8 @@ pub enum Outcome {
     Done,
     /// Done, and a gate fails: exit code 1.
     GateFailed,
+    /// Cut short; what was finished is written: exit code 3.
+    Interrupted,
 }
 
 /// A command that could not do its work.
@@ -30,6 +32,7 @@ impl Outcome {
         match self {
             Self::Done => ExitCode::SUCCESS,
             Self::GateFailed => ExitCode::from(1),
+            Self::Interrupted => ExitCode::from(3),
         }
     }
 }
@@ -46,9 +49,26 @@ impl Failure {
             Self::Input(error) => (2, error),
             Self::Environment(error) => (3, error),
         };
-        eprintln!("error: {error:#}");
+        eprintln!("error: {}", printable(&format!("{error:#}")));
         ExitCode::from(code)
     }
+}
+
+/// A text of which a terminal obeys nothing but ends of lines: what a message repeats of an input may hold anything. Long parts are cut.
+pub fn printable(text: &str) -> String {
+    const LETTERS_MAX: usize = 4_000;
+    let mut shown = String::with_capacity(text.len().min(LETTERS_MAX));
+    for letter in text.chars().take(LETTERS_MAX) {
+        if letter.is_control() && letter != '\n' {
+            shown.extend(letter.escape_default());
+        } else {
+            shown.push(letter);
+        }
+    }
+    if text.chars().nth(LETTERS_MAX).is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 /// Marks a failed operation on the environment.
@@ -72,5 +92,16 @@ pub trait OrInput<T> {
 impl<T, E: std::error::Error + Send + Sync + 'static> OrInput<T> for std::result::Result<T, E> {
     fn or_input(self) -> Result<T> {
         self.map_err(|error| Failure::Input(anyhow::Error::new(error)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_cannot_drive_the_terminal_nor_fill_it() {
+        assert_eq!(printable("unknown key `tra\u{1b}[2J`\n  help: é"), "unknown key `tra\\u{1b}[2J`\n  help: é");
+        assert_eq!(printable(&"x".repeat(100_000)).chars().count(), 4_001);
     }
 }

@@ -6,18 +6,18 @@ use std::path::Path;
 use scenario::{Documents, Input, Loaded};
 
 use crate::args::ScenarioArgs;
-use crate::failure::{Failure, OrEnvironment, OrInput, Result};
+use crate::failure::{Failure, OrEnvironment, OrInput, Result, printable};
 
 /// What messages call standard input.
 pub const STANDARD_INPUT: &str = "(standard input)";
 
 /// Prints what a user should know of a scenario; what has no effect is counted, or listed if he asked for it.
 pub fn print_notes(loaded: &Loaded, is_verbose: bool) {
-    loaded.notes.iter().for_each(|note| eprintln!("note: {note}"));
+    loaded.notes.iter().for_each(|note| eprintln!("note: {}", printable(note)));
     let hint = if is_verbose { "" } else { " (-v lists them)" };
-    loaded.counted.iter().for_each(|note| eprintln!("note: {note}{hint}"));
+    loaded.counted.iter().for_each(|note| eprintln!("note: {}{hint}", printable(note)));
     if is_verbose {
-        loaded.details.iter().for_each(|note| eprintln!("note: {note}"));
+        loaded.details.iter().for_each(|note| eprintln!("note: {}", printable(note)));
     }
 }
 

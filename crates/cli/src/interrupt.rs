@@ -1,4 +1,4 @@
-//! Ctrl-C: the first lets running jobs end and writes what is finished, the second ends at once.
+//! Ctrl-C, SIGTERM and SIGHUP: the first lets running jobs end and writes what is finished, the second ends at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

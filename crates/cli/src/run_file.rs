@@ -21,6 +21,9 @@ pub struct RunFile {
     pub documents: serde_json::Value,
     /// Folder that relative file names in them start from.
     pub folder: PathBuf,
+    /// The same folder seen from that of this file, so that it is found from every working directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder_from_here: Option<PathBuf>,
     /// Policies run.
     pub policies: Vec<String>,
     /// The services, where there are several.
@@ -53,6 +56,16 @@ pub struct RunDigest {
     pub digest: String,
 }
 
+/// The folder of a scenario as it is seen from that of the results; `None` if there is no way from one to the other.
+pub fn from_here(scenario: &Path, results: &Path) -> Option<PathBuf> {
+    let whole = |path: &Path| if path.as_os_str().is_empty() { Path::new(".") } else { path }.canonicalize().ok();
+    let (scenario, results) = (whole(scenario)?, whole(results)?);
+    let shared = scenario.components().zip(results.components()).take_while(|(left, right)| left == right).count();
+    let up = results.components().skip(shared).map(|_| std::path::Component::ParentDir);
+    let way: PathBuf = up.chain(scenario.components().skip(shared)).collect();
+    Some(if way.as_os_str().is_empty() { PathBuf::from(".") } else { way })
+}
+
 /// Names of the services, where there are several.
 pub fn services(loaded: &Loaded) -> Vec<String> {
     let all = &loaded.spec.services;
@@ -78,7 +91,12 @@ impl RunFile {
         let text = std::fs::read_to_string(&path).map_err(|error| {
             Failure::input(format!("{}: {error}; a folder written by `scalelab run` has one", path.display()))
         })?;
-        serde_json::from_str(&text).map_err(|error| Failure::input(format!("{}: {error}", path.display())))
+        let mut file: Self =
+            serde_json::from_str(&text).map_err(|error| Failure::input(format!("{}: {error}", path.display())))?;
+        let beside = file.folder_from_here.as_ref().and_then(|way| Some(path.parent()?.join(way)));
+        // Results that were moved without their scenario still have the folder as it was given.
+        file.folder = beside.filter(|folder| folder.is_dir()).unwrap_or(file.folder);
+        Ok(file)
     }
 
     /// The scenario as it was.
@@ -98,5 +116,21 @@ impl RunFile {
     /// As text.
     pub fn to_json(&self) -> Result<String> {
         serde_json::to_string_pretty(self).or_environment("writing run.json")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_to_the_scenario_leads_there_from_the_results() {
+        let top = tempfile::tempdir().unwrap();
+        let (scenario, results) = (top.path().join("kB"), top.path().join("results/one"));
+        std::fs::create_dir_all(&scenario).unwrap();
+        std::fs::create_dir_all(&results).unwrap();
+        assert_eq!(from_here(&scenario, &results), Some(PathBuf::from("../../kB")));
+        assert_eq!(from_here(&scenario, &scenario), Some(PathBuf::from(".")));
+        assert_eq!(from_here(&top.path().join("gone"), &results), None);
     }
 }

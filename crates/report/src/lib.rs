@@ -21,7 +21,7 @@ pub use comparison::{
     Format, TerminalStyle, budget_sentences, headline_sentences, ranking_sentences, remark_sentences, render,
 };
 pub use drawing::Drawing;
-pub use file::{WholeFile, write_all, write_atomically};
+pub use file::{ResultFolder, WholeFile, write_all, write_atomically};
 pub use html::report_html;
 pub use parquet::ParquetFile;
 pub use plots::{

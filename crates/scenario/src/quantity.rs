@@ -19,6 +19,10 @@ pub trait Amount: Sized {
     const EXPECTED: &'static str;
     /// The value of `text`; `None` if it is none.
     fn parse(text: &str) -> Option<Self>;
+    /// What is allowed, of a text that is such an amount and more than the model can count.
+    fn limit(_text: &str) -> Option<&'static str> {
+        None
+    }
     /// The value of a number without a unit, where that makes sense.
     fn from_number(_number: f64) -> Option<Self> {
         None
@@ -104,20 +108,32 @@ impl Amount for Time {
     const EXPECTED: &'static str = "a duration with its unit such as `15s`, `2m`, `500ms` or `1h30m`";
 
     fn parse(text: &str) -> Option<Self> {
-        let mut rest = text;
-        let mut total = 0.0;
-        loop {
-            let (number, after) = leading_number(rest)?;
-            let end = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
-            // Nanoseconds are divided, not multiplied by 1e-9, so that `500ms` is half a second exactly.
-            total += match time_unit(after[..end].trim_end())? {
-                unit if unit < 1.0 => number / (1.0 / unit).round(),
-                unit => number * unit,
-            };
-            rest = &after[end..];
-            if rest.is_empty() {
-                return Some(Self(total));
-            }
+        length(text).filter(|seconds| *seconds <= CENTURY_S).map(Self)
+    }
+
+    fn limit(text: &str) -> Option<&'static str> {
+        length(text).filter(|seconds| *seconds > CENTURY_S).map(|_| "at most a century, `36525d`")
+    }
+}
+
+/// The longest time there is, in seconds. The clock counts nanoseconds in 64 bits, 584 years of them, and times are added to others.
+const CENTURY_S: f64 = 36_525.0 * 86_400.0;
+
+/// A length of time in seconds, however long.
+fn length(text: &str) -> Option<f64> {
+    let mut rest = text;
+    let mut total = 0.0;
+    loop {
+        let (number, after) = leading_number(rest)?;
+        let end = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
+        // Nanoseconds are divided, not multiplied by 1e-9, so that `500ms` is half a second exactly.
+        total += match time_unit(after[..end].trim_end())? {
+            unit if unit < 1.0 => number / (1.0 / unit).round(),
+            unit => number * unit,
+        };
+        rest = &after[end..];
+        if rest.is_empty() {
+            return Some(total);
         }
     }
 }
@@ -255,7 +271,7 @@ impl<T: Amount> Visitor<'_> for AmountVisitor<T> {
     fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
         T::parse(text.trim()).ok_or_else(|| {
             let found = format!("text `{text}`");
-            E::invalid_value(Unexpected::Other(&found), &T::EXPECTED)
+            E::invalid_value(Unexpected::Other(&found), &T::limit(text.trim()).unwrap_or(T::EXPECTED))
         })
     }
 
@@ -323,6 +339,14 @@ mod tests {
         assert_eq!(read("0s"), Some(0));
         assert_eq!(Time::parse("62.7ns").map(Time::nanos), Some(62.7));
         assert_eq!(["15", "s", "", "5x", "-5s", "5s5"].map(read), [None; 6]);
+    }
+
+    #[test]
+    fn more_than_a_century_is_refused_and_says_so() {
+        assert_eq!(Time::parse("36525d").map(|time| time.duration().as_nanos()), Some(3_155_760_000_000_000_000));
+        assert_eq!(Time::parse("5200000h"), None);
+        assert_eq!(Time::limit("5200000h"), Some("at most a century, `36525d`"));
+        assert_eq!(["1h", "5x"].map(Time::limit), [None; 2]);
     }
 
     #[test]

@@ -9,6 +9,10 @@ const MEAN_POINTS: usize = 4_096;
 /// Steps of the integral of a skew normal density, and quantiles kept of it.
 const SKEW_STEPS: usize = 20_000;
 const SKEW_POINTS: usize = 2_048;
+/// Above this coefficient of variation all but one draw in a million is zero, and a double cannot tell the others apart.
+const GAMMA_CV_MAX: f64 = 1_000.0;
+/// Below this shape draws cover a hundred orders of magnitude, and the mean is that of draws that never come.
+const WEIBULL_SHAPE_MIN: f64 = 0.1;
 
 /// A distribution of non-negative amounts.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,6 +85,16 @@ pub enum DistributionError {
     Zero {
         /// Its name.
         parameter: &'static str,
+    },
+    /// A parameter is so far out that no draw would be more than rounding.
+    #[error("{parameter} is {value}; it must be {limit}")]
+    OutOfRange {
+        /// Its name.
+        parameter: &'static str,
+        /// Its value.
+        value: f64,
+        /// What it may be.
+        limit: &'static str,
     },
     /// Two parameters are the wrong way round.
     #[error("{upper} is {upper_value}, below {lower}, which is {lower_value}")]
@@ -263,10 +277,17 @@ impl Distribution {
             Self::Gamma { mean, cv } => {
                 amount("mean", *mean)?;
                 amount("cv", *cv)?;
+                if *cv > GAMMA_CV_MAX {
+                    return Err(DistributionError::OutOfRange { parameter: "cv", value: *cv, limit: "at most 1000" });
+                }
             }
             Self::Weibull { shape, scale } => {
                 positive("shape", *shape)?;
                 amount("scale", *scale)?;
+                if *shape < WEIBULL_SHAPE_MIN {
+                    let limit = "at least 0.1, whose coefficient of variation is 430";
+                    return Err(DistributionError::OutOfRange { parameter: "shape", value: *shape, limit });
+                }
             }
             Self::Empirical(values) => sorted_amounts(values)?,
             Self::Normal { mean, std, min, max } => {

@@ -63,6 +63,14 @@ fn lower_quantile(shape: f64, q: f64) -> f64 {
 /// left of the root, as the median does.
 fn upper_quantile(shape: f64, above: f64) -> f64 {
     let mut x = if shape >= 1.0 { cube_guess(shape, 1.0 - above) } else { lower_quantile(shape, 0.5) };
+    if x < f64::MIN_POSITIVE {
+        // The median is too small for a number. Left of the root lies the power law as well, and near zero it is the root.
+        let power_log = (libm::log1p(-above) + libm::lgamma(shape + 1.0)) / shape;
+        x = libm::exp(power_log);
+        if power_log < -36.0 {
+            return x;
+        }
+    }
     for _ in 0..STEPS_MAX {
         let tails = tails(shape, x);
         let step = libm::log(tails.above / above) * tails.above / tails.density;
@@ -121,7 +129,7 @@ fn continued_fraction(shape: f64, x: f64) -> f64 {
         numerator_ratio = partial + coefficient / numerator_ratio;
         let change = denominator_ratio * numerator_ratio;
         value *= change;
-        if (change - 1.0).abs() < 1e-16 || term > 1e5 {
+        if (change - 1.0).abs() < 1e-16 || term > 1e5 || change.is_nan() {
             return value;
         }
     }
@@ -156,6 +164,19 @@ mod tests {
                     );
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_tiny_shape_has_quantiles_too() {
+        for shape in [1.0 / (33.0 * 33.0), 1.0 / (36.0 * 36.0), 1e-4, 1e-6] {
+            let reference = Gamma::new(shape, 1.0).expect("a valid shape");
+            for above in [1e-9, 1e-6, 1e-4, 1e-3] {
+                let x = quantile(shape, 1.0 - above);
+                let found = if x < 1e-300 { above } else { reference.sf(x) };
+                assert!((found - above).abs() < 1e-5 * above, "{shape} {above}: {x} {found}");
+            }
+            assert!((0..1_000).all(|step| quantile(shape, f64::from(step) / 1_000.0).is_finite()));
         }
     }
 

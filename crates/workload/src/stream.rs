@@ -37,6 +37,8 @@ pub enum Purpose {
     Name = 14,
     /// Seeds of the services of a run.
     Service = 15,
+    /// UIDs of pods, by which a scale-in chooses among those of an age.
+    PodUid = 16,
     /// Gaps and pauses of the stages of a load test.
     LoadStage = 20,
     /// How often each request of a trace is drawn anew.

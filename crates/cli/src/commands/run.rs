@@ -7,8 +7,9 @@ use std::time::Instant;
 use cluster::Keep;
 use lab::Workers;
 use lab::experiment::{self, ControlledColumn, Job, Plan, Precision, PrecisionReport, Results};
+use lab::sweep::JOURNAL_NAME;
 use record::Interval;
-use report::{Table, TerminalStyle};
+use report::{ResultFolder, Table, TerminalStyle};
 use scenario::Loaded;
 
 use crate::args::{Format, Run};
@@ -16,7 +17,7 @@ use crate::failure::{Failure, OrEnvironment, OrInput, Outcome, Result};
 use crate::inputs;
 use crate::interrupt::raise_on_interrupt;
 use crate::progress::Bar;
-use crate::run_file::{RunFile, digests, services};
+use crate::run_file::{self, RunFile, digests, services};
 use crate::run_report::{Origin, with_report};
 use crate::saved_requests::SavedRequests;
 
@@ -40,6 +41,7 @@ pub fn run(args: &Run) -> Result<Outcome> {
     let begun = Instant::now();
     let workers = Workers::new(args.work.jobs).or_environment("starting threads")?;
     raise_on_interrupt(workers.stop_flag()).or_environment("listening for interrupts")?;
+    let prepared = prepare(&folder)?;
     let effort = Effort { seed, replications, precision: args.effort.precision, quiet: args.work.quiet };
     let names: Vec<&str> = loaded.spec.policies.iter().map(|policy| policy.name.as_str()).collect();
     let of_services: Vec<&str> = loaded.spec.services.iter().map(|service| service.name.as_str()).collect();
@@ -56,6 +58,7 @@ pub fn run(args: &Run) -> Result<Outcome> {
         command: std::env::args().collect(),
         documents: loaded.documents.clone(),
         folder: loaded.folder.clone(),
+        folder_from_here: run_file::from_here(&loaded.folder, &folder),
         policies: results.policies.iter().map(|policy| policy.name().to_owned()).collect(),
         services: services(&loaded),
         seed,
@@ -67,11 +70,19 @@ pub fn run(args: &Run) -> Result<Outcome> {
     };
     check_repetition(recorded.as_ref(), &file)?;
     let origin = Origin { file: &file, scenario: args.from.is_none().then_some(&args.scenario) };
-    write(&loaded, &results, origin, &folder)?;
+    write(&loaded, &results, origin, (&folder, &prepared))?;
     saved.map_or(Ok(()), SavedRequests::write)?;
     print(args, &loaded, &results, (origin, &folder, precision.as_ref()));
     finish(args, &folder)?;
-    Ok(Outcome::Done)
+    Ok(if results.is_interrupted { Outcome::Interrupted } else { Outcome::Done })
+}
+
+/// The folder of results, tried before the work: a day of it is lost on a folder that takes no files.
+fn prepare(folder: &Path) -> Result<ResultFolder> {
+    if folder.join(JOURNAL_NAME).exists() {
+        return Err(Failure::input(format!("{}: holds a sweep; name another folder with -o", folder.display())));
+    }
+    ResultFolder::prepare(folder).or_environment(&format!("writing {}", folder.display()))
 }
 
 /// The scenario, with the warm-up asked for.
@@ -165,7 +176,7 @@ pub fn simulate(
 fn check_repetition(recorded: Option<&RunFile>, now: &RunFile) -> Result<()> {
     let Some(recorded) = recorded else { return Ok(()) };
     let differing = now.digests.iter().find(|digest| {
-        let same_run = |old: &&crate::run_file::RunDigest| {
+        let same_run = |old: &&run_file::RunDigest| {
             (&old.policy, old.replication, old.seed) == (&digest.policy, digest.replication, digest.seed)
         };
         recorded.digests.iter().find(same_run).is_some_and(|old| old.digest != digest.digest)
@@ -179,11 +190,16 @@ fn check_repetition(recorded: Option<&RunFile>, now: &RunFile) -> Result<()> {
     }
 }
 
-fn write(loaded: &Loaded, results: &Results, origin: Origin<'_>, folder: &Path) -> Result<()> {
+/// What a run may leave beside the plots and not every run does.
+const NOT_ALWAYS: [&str; 3] = ["requests.csv", "requests.parquet", "control_variates.csv"];
+
+fn write(loaded: &Loaded, results: &Results, origin: Origin<'_>, (folder, prepared): (&Path, &ResultFolder)) -> Result<()> {
     let mut files = with_report(loaded, results, origin, report::files);
     files.extend(control_variates(loaded, results).map(|table| ("control_variates.csv".to_owned(), table.to_csv())));
     files.push(("run.json".to_owned(), origin.file.to_json()?.into_bytes()));
-    report::write_all(folder, &files).or_environment(&format!("writing {}", folder.display()))
+    // A folder of results holds one run.
+    let removed = if folder.join("run.json").exists() { prepared.remove_others(&NOT_ALWAYS, &files) } else { Ok(()) };
+    removed.and_then(|()| report::write_all(folder, &files)).or_environment(&format!("writing {}", folder.display()))
 }
 
 /// What the number of requests, whose mean is known of Poisson traffic, does for the intervals; `None` with too few replications.

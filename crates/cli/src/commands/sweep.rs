@@ -28,6 +28,9 @@ pub fn sweep(args: &args::Sweep) -> Result<Outcome> {
     if !args.resume && !args.dry_run && args.out.join(JOURNAL_NAME).exists() {
         return Err(failure(SweepError::Exists(args.out.clone())));
     }
+    if !args.dry_run && args.out.join("run.json").exists() {
+        return Err(Failure::input(format!("{}: holds a run; name another folder with -o", args.out.display())));
+    }
     let tuned = scenario_of(&sweep, args)?;
     let workers = Workers::new(args.jobs).or_environment("starting threads")?;
     raise_on_interrupt(workers.stop_flag()).or_environment("listening for interrupts")?;

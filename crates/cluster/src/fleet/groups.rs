@@ -200,8 +200,9 @@ impl Groups {
     }
 
     /// See [`Fleet::victim`]: replicas rank as their leaders do.
-    pub fn victim(&self, candidates: impl Iterator<Item = PodId>) -> Option<PodId> {
-        let leader = self.fleet.victim(candidates.map(|replica| self.gang(replica).leader(replica)))?;
+    pub fn victim(&self, candidates: impl Iterator<Item = PodId>, now: SimTime) -> Option<PodId> {
+        let leaders = candidates.map(|replica| self.gang(replica).leader(replica));
+        let leader = self.fleet.victim(leaders, now)?;
         Some(self.gang(leader).place(leader).0)
     }
 

@@ -7,7 +7,8 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use record::{GpuUse, Purchase};
-use units::{NodeId, PodId};
+use units::{NodeId, PodId, SimTime};
+use workload::{Purpose, Stream};
 
 use super::Fleet;
 use super::class::Class;
@@ -308,11 +309,15 @@ impl Fleet {
             || self.headroom_missing().iter().any(|&missing| missing > 0)
     }
 
-    /// Where ReplicaSet would start: pods in the order of nodes.md section 5 in which a scale-in deletes them.
+    /// Where the ReplicaSet controller would start: pods in the order in which a scale-in at `now` deletes them.
     ///
-    /// Unscheduled first, then not ready, then those with more siblings on their node, then the newest ready, then the newest.
-    pub fn victims(&self, candidates: impl Iterator<Item = PodId>, count: usize) -> Vec<PodId> {
-        let mut ranked: Vec<_> = candidates.map(|pod| (self.victim_rank(pod), pod)).collect();
+    /// Without a node first, then pending, then not ready, then those with more siblings on their node, then those that became ready (or, if
+    /// they are not, were restarted more often and created) most recently. Ages count in doublings, as `LogarithmicScaleDown` has it since
+    /// Kubernetes 1.22: among pods of an age the lower UID goes, which is chance. Source: `ActivePodsWithRanks` of
+    /// `pkg/controller/controller_utils.go`. The annotation `pod-deletion-cost` comes after readiness there; it is that of the template,
+    /// the same for all pods of a ReplicaSet, and decides nothing.
+    pub fn victims(&self, candidates: impl Iterator<Item = PodId>, count: usize, now: SimTime) -> Vec<PodId> {
+        let mut ranked: Vec<_> = candidates.map(|pod| (self.victim_rank(pod, now), pod)).collect();
         // Only the first `count` need to be in order.
         if count < ranked.len() && count > 0 {
             ranked.select_nth_unstable(count - 1);
@@ -323,26 +328,35 @@ impl Fleet {
     }
 
     /// The first of [`Fleet::victims`].
-    pub fn victim(&self, candidates: impl Iterator<Item = PodId>) -> Option<PodId> {
-        candidates.min_by_key(|&pod| (self.victim_rank(pod), pod))
+    pub fn victim(&self, candidates: impl Iterator<Item = PodId>, now: SimTime) -> Option<PodId> {
+        candidates.min_by_key(|&pod| (self.victim_rank(pod, now), pod))
     }
 
-    fn victim_rank(&self, pod: PodId) -> impl Ord + use<> {
+    fn victim_rank(&self, pod: PodId, now: SimTime) -> impl Ord + use<> {
         let state = &self.pods[pod];
         let siblings = state.node.map_or(0, |node| {
             let on_node = self.nodes[node.index()].pods.iter();
             on_node.filter(|other| other.service() == pod.service() && self.pods[**other].is_expected()).count()
         });
-        let newest = |time: units::SimTime| Reverse(time);
+        let is_ready = state.phase == PodPhase::Ready;
+        let uid = Stream::new(self.class(pod).seed, Purpose::PodUid, pod.index() as u64).next_u64();
         (
             state.node.is_some(),
-            state.phase == PodPhase::Ready,
+            !matches!(state.phase, PodPhase::Pending | PodPhase::ImagePull),
+            is_ready,
             Reverse(siblings),
-            state.ready_at.map(newest),
-            newest(state.created),
-            Reverse(pod),
+            state.ready_at.filter(|_| is_ready).map(|since| doublings(now, since)),
+            Reverse(if is_ready { 0 } else { state.attempts.restarts }),
+            if is_ready { None } else { doublings(now, state.created) },
+            uid,
         )
     }
+}
+
+/// The age of what is since `since` in whole doublings of a nanosecond; `None` before it. Times are stored in whole seconds.
+fn doublings(now: SimTime, since: SimTime) -> Option<u32> {
+    const SECOND: u64 = 1_000_000_000;
+    now.as_nanos().saturating_sub(since.as_nanos() / SECOND * SECOND).checked_ilog2()
 }
 
 /// Purchase options a pod may run on, in no particular order.

@@ -246,7 +246,13 @@ impl EventFlow {
 
     /// A request (or a retry of one) arrives. Returns the queue it joined.
     fn arrive(&mut self, request: Request) -> Option<usize> {
-        if self.serving.is_empty() && self.rules.reject_without_replica || self.waiting >= self.rules.queue_limit {
+        let nobody_waits = self.rules.queue_limit == 0;
+        let is_turned_away = if nobody_waits {
+            self.serving.is_empty()
+        } else {
+            self.serving.is_empty() && self.rules.reject_without_replica || self.waiting >= self.rules.queue_limit
+        };
+        if is_turned_away {
             self.fail(request, Failure::Rejected, None);
             return None;
         }
@@ -255,7 +261,21 @@ impl EventFlow {
             self.hold(request);
             return None;
         }
-        Some(self.join(request))
+        let queue = self.join(request);
+        if nobody_waits {
+            self.serve_or_reject(queue);
+        }
+        Some(queue)
+    }
+
+    /// Where nobody waits a request is served at once or rejected.
+    fn serve_or_reject(&mut self, queue: usize) {
+        self.serve(queue);
+        for request in std::mem::take(&mut self.queues[queue].waiting) {
+            self.waiting -= 1;
+            self.leave_replica(queue);
+            self.fail(request, Failure::Rejected, None);
+        }
     }
 
     /// Keeps a request until a replica serves, or its client gives up.

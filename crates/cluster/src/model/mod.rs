@@ -155,7 +155,7 @@ impl<'a> Cluster<'a> {
         let (services, mut turn) = self.parts(agenda);
         services.iter().for_each(|service| service.schedule_controllers(&mut turn));
         agenda.schedule(self.origin + SimDuration::from_secs(60), Event::Minute);
-        agenda.schedule(self.origin + self.run.timeline_step, Event::Step);
+        self.schedule_step(agenda);
         if self.run.warm_up > SimDuration::ZERO {
             agenda.schedule(self.origin + self.run.warm_up, Event::MeasureFrom);
         }
@@ -230,8 +230,14 @@ impl<'a> Cluster<'a> {
 
     fn step(&mut self, agenda: &mut Agenda<Event>) {
         self.for_each(agenda, Service::step);
-        let next = agenda.now() + self.run.timeline_step;
-        agenda.schedule(next, Event::Step);
+        self.schedule_step(agenda);
+    }
+
+    /// The next end of a step: the last one of the run is shorter where the steps do not divide the run.
+    fn schedule_step(&self, agenda: &mut Agenda<Event>) {
+        let (now, end) = (agenda.now().max(self.origin), self.origin + self.run.end.since(SimTime::ZERO));
+        let next = now + self.run.timeline_step;
+        agenda.schedule(if now < end { next.min(end) } else { next }, Event::Step);
     }
 
     fn minute(&mut self, agenda: &mut Agenda<Event>) {

@@ -202,7 +202,29 @@ fn siblings_on_a_node_go_before_the_newest_and_the_unready_before_both() {
     driver.run_to(at(10));
     let starting = driver.create();
     let all = || (0..6).map(PodId);
-    assert_eq!(driver.fleet.victim(all()), Some(starting));
-    // Pods 0 to 3 share a node; among equals the youngest goes.
-    assert_eq!(driver.fleet.victims(all(), 3), [starting, PodId(3), PodId(2)]);
+    assert_eq!(driver.fleet.victim(all(), at(10)), Some(starting));
+    // Pods 0 to 3 share a node; pod 4 is alone on its.
+    let first = driver.fleet.victims(all(), 5, at(10));
+    assert!(first[0] == starting && !first.contains(&PodId(4)), "{first:?}");
+}
+
+#[test]
+fn among_pods_of_an_age_chance_decides_and_ages_count_in_doublings() {
+    let mut spec = fleet(vec![offering("g5.xlarge", Purchase::OnDemand, 1, 1.0)]);
+    spec.pools[0].nodes_min = 64;
+    let mut driver = Driver::new(&spec);
+    let old: Vec<PodId> = (0..32).map(|_| driver.create_ready()).collect();
+    driver.run_to(at(1_000));
+    let young: Vec<PodId> = (0..32).map(|_| driver.create()).collect();
+    driver.run_to(at(2_000));
+    let all = || old.iter().chain(&young).copied();
+    let youngest = young.iter().max().copied();
+    // Ready for about 900 s against 2,000 s: a doubling apart, so that the young ones go; which of them, is chance.
+    let first = driver.fleet.victims(all(), 32, at(2_000));
+    assert!(first.iter().all(|pod| young.contains(pod)), "{first:?}");
+    assert!(!first.is_sorted() && first[0] != youngest.unwrap(), "{first:?}");
+    // A day later they are of an age.
+    let later = driver.fleet.victims(all(), 32, at(100_000));
+    let count = later.iter().filter(|pod| old.contains(pod)).count();
+    assert!((8..=24).contains(&count), "{count}");
 }

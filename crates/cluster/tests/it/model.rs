@@ -239,6 +239,31 @@ fn seeds_make_different_histories_and_repeat_their_own() {
     assert_ne!(digest(1), digest(2));
 }
 
+#[test]
+fn the_timeline_covers_the_run_though_its_steps_do_not_divide_it() {
+    for step in [20, 70, 7_000] {
+        let spec = SimulationSpec { timeline_step: seconds(step), warm_up: SimDuration::ZERO, ..eventful() };
+        let record = simulate(&spec, 1, 0, 5, EVERYTHING);
+        let timeline = record.timeline();
+        let arrivals: u64 = timeline.iter().map(|row| row.arrivals).sum();
+        assert_eq!(arrivals, record.only().requests.arrived, "step {step}");
+        let last = timeline.last().expect("a step");
+        assert_eq!(last.start + last.step, spec.end, "step {step}");
+        assert!(timeline.windows(2).all(|rows| rows[0].start + rows[0].step == rows[1].start));
+    }
+}
+
+#[test]
+fn the_warm_up_is_not_billed_in_the_timeline_either() {
+    let record = simulate(&eventful(), 1, 0, 5, EVERYTHING);
+    let timeline = record.timeline();
+    let (before, after): (Vec<_>, Vec<_>) =
+        timeline.iter().partition(|row| row.start + row.step <= SimTime::ZERO + seconds(30));
+    assert!(!before.is_empty() && before.iter().all(|row| row.cost_so_far == units::Usd::ZERO));
+    let last = after.last().expect("steps after it").cost_so_far;
+    assert!(last > units::Usd::ZERO && last <= record.ledger.total());
+}
+
 /// Rows as a run hands them over.
 #[derive(Clone, Default)]
 struct Collected(Arc<std::sync::Mutex<(Vec<RequestRow>, bool)>>);

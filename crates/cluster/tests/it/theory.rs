@@ -167,3 +167,24 @@ fn littles_law_holds_between_what_is_seen_and_what_is_measured() {
     let latency = service.latency_ns_sum as f64 / completed as f64 / 1e9;
     assert_near(seen as f64 / looks as f64, rate * latency, tolerance(0.8, 1.0, 1.0));
 }
+
+#[test]
+fn a_queue_for_nobody_is_erlangs_loss_system() {
+    let (servers, offered, requests) = (8, 6.0, 4e5);
+    let length = SimDuration::from_secs((requests / offered) as u64);
+    let traffic = Traffic::Poisson { rate: Arc::new(RateCurve::constant(offered, length)) };
+    let end = SimTime::ZERO + length;
+    let model = slots(servers as u32, Distribution::Exponential { mean: 1.0 });
+    let spec = ServiceSpec { queue_limit: Some(0), ..service(model) };
+    let mut flow = Demand::of(traffic, SEED, end).fast_flow(&spec);
+    flow.add(0, PodId(0), SimTime::ZERO);
+    flow.advance(end);
+    let arrived = flow.finish(end);
+    let (totals, service, _) = std::mem::replace(flow.meter(), Meter::idle()).into_totals(arrived);
+    let blocked = (1..=servers).fold(1.0, |blocked, count| offered * blocked / (count as f64 + offered * blocked));
+    let found = totals.rejected as f64 / totals.arrived as f64;
+    // Losses cluster: by Whitt about 2/(1 - load) times the variance of independent ones.
+    let error = (8.0 * blocked * (1.0 - blocked) / requests).sqrt();
+    assert!((found - blocked).abs() < 4.0 * error, "{found} instead of {blocked}");
+    assert_eq!(service.wait_ns_sum, 0, "nobody waits");
+}

@@ -3,7 +3,7 @@
 use record::{Interval, ReplicationSummary};
 
 use super::{Bound, Condition, Gate, Side, figure};
-use crate::columns::Column;
+use crate::columns::{Column, Unit};
 use crate::experiment::{PolicyResult, column_interval, controlled_column};
 use crate::statistics::{Difference, mean, mean_interval, ratio_of_means};
 
@@ -71,8 +71,10 @@ pub struct Against {
     pub ratio: Option<Interval>,
     /// This run's column minus `factor` times the baseline's, for the gate's factor.
     pub excess: Interval,
-    /// Whether both have the same seeds, so that replications were compared one by one.
+    /// Whether both have the same seeds as far as the shorter of them goes, so that those replications were compared one by one.
     pub is_paired: bool,
+    /// Replications of this run and of the baseline.
+    pub replications: [usize; 2],
 }
 
 /// All gates on all the policies they are about.
@@ -149,7 +151,7 @@ fn evaluate_one(
         None => column_interval(condition.column, &policy.replications, condition.confidence),
     };
     let (limit, baseline, outcome) = match condition.bound {
-        Bound::Value(limit) => (limit, None, decide(estimate, condition.side, limit)),
+        Bound::Value(limit) => (limit, None, decide(condition.column, estimate, condition.side, limit)),
         Bound::Baseline { factor, offset } => {
             let of_policy: Vec<&ReplicationSummary> = baseline
                 .iter()
@@ -158,7 +160,8 @@ fn evaluate_one(
                 })
                 .collect();
             let against = against(&condition, &policy.summaries(), &of_policy, factor);
-            (factor * against.mean + offset, Some(against), decide(against.excess, condition.side, offset))
+            let outcome = decide(condition.column, against.excess, condition.side, offset);
+            (factor * against.mean + offset, Some(against), outcome)
         }
     };
     let offset = if let Bound::Baseline { offset, .. } = condition.bound { offset } else { 0.0 };
@@ -177,8 +180,12 @@ fn evaluate_one(
     result
 }
 
-/// What an interval says of a bound. NaN bounds compare as false both ways: undecided.
-pub(crate) fn decide(interval: Interval, side: Side, limit: f64) -> Outcome {
+/// What an interval says of a bound. NaN bounds compare as false both ways: undecided. What differs from the bound by less than the
+/// column can say is equal to it: the ledger counts micro-dollars, and other columns are off by the rounding of their mean.
+pub(crate) fn decide(column: &Column, interval: Interval, side: Side, limit: f64) -> Outcome {
+    let resolution = if column.unit == Unit::Dollars { 0.5e-6 } else { 1e-12 * limit.abs().max(1.0) };
+    let snapped = |end: f64| if (end - limit).abs() <= resolution { limit } else { end };
+    let interval = Interval { low: snapped(interval.low), high: snapped(interval.high), ..interval };
     let (holds, fails) = match side {
         Side::AtMost => (interval.high <= limit, interval.low > limit),
         Side::Below => (interval.high < limit, interval.low >= limit),
@@ -207,9 +214,12 @@ fn against(
     baseline: &[&ReplicationSummary],
     factor: f64,
 ) -> Against {
-    let is_paired = summaries.iter().map(|summary| summary.seed).eq(baseline.iter().map(|summary| summary.seed));
-    let first = values(condition.column, summaries.iter());
-    let second = values(condition.column, baseline.iter().copied());
+    let replications = [summaries.len(), baseline.len()];
+    let shared = summaries.len().min(baseline.len());
+    let is_paired = shared > 0 && summaries.iter().zip(baseline).all(|(ours, theirs)| ours.seed == theirs.seed);
+    let (ours, theirs) = if is_paired { (shared, shared) } else { (summaries.len(), baseline.len()) };
+    let first = values(condition.column, summaries[..ours].iter());
+    let second = values(condition.column, baseline[..theirs].iter().copied());
     let scaled: Vec<f64> = second.iter().map(|value| factor * value).collect();
     let difference = if is_paired { Difference::paired(&first, &scaled) } else { Difference::welch(&first, &scaled) };
     Against {
@@ -217,6 +227,17 @@ fn against(
         ratio: ratio_of_means([&first, &second], is_paired, difference.degrees_of_freedom, condition.confidence),
         excess: difference.interval(condition.confidence.alpha()),
         is_paired,
+        replications,
+    }
+}
+
+/// How the replications of both were compared.
+fn pairing(against: &Against) -> &'static str {
+    match against.replications {
+        _ if !against.is_paired => "against other seeds, so independent",
+        [ours, theirs] if ours > theirs => "of which the baseline's seeds were paired",
+        [ours, theirs] if ours < theirs => "paired with the baseline's first",
+        _ => "paired by seed",
     }
 }
 
@@ -231,7 +252,10 @@ fn reason(condition: &Condition, result: &GateResult, replications: usize) -> St
         Outcome::Undecided => "cannot be told from",
     };
     if let Some(against) = &result.baseline {
-        let how = if against.is_paired { "paired by seed" } else { "against other seeds, so independent" };
+        let how = match against.replications {
+            [ours, theirs] if against.is_paired && ours > theirs => format!("{}, the first {theirs}", pairing(against)),
+            _ => pairing(against).to_owned(),
+        };
         let measured = format!("{} {}", shown(estimate.mean), distance(condition, against, &format!("{count} {how}")));
         return format!("{measured}, which {judged} the limit {}", result.limit_text());
     }
@@ -308,6 +332,24 @@ impl GateResult {
                 format!("{} ({limit})", change(factor))
             }
             _ => limit,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statistics::Confidence;
+
+    #[test]
+    fn a_constant_cost_at_the_bound_is_within_with_any_number_of_replications() {
+        let cost = Column::named("cost_usd").unwrap();
+        for count in 2..40 {
+            let interval = mean_interval(&vec![0.666_667; count], Confidence::P95);
+            let outcomes = [Side::AtMost, Side::AtLeast, Side::Below, Side::Above]
+                .map(|side| decide(cost, interval, side, 0.666_667));
+            assert_eq!(outcomes, [Outcome::Holds, Outcome::Holds, Outcome::Fails, Outcome::Fails], "{count}");
+            assert_eq!(decide(cost, interval, Side::AtMost, 0.666_666), Outcome::Fails, "a micro-dollar is one");
         }
     }
 }

@@ -227,7 +227,14 @@ fn condition(tokens: &mut Tokens) -> Result<Condition, GateError> {
     let bound = if tokens.skip(&Token::Word("baseline".to_owned())) {
         baseline(tokens, column)?
     } else {
-        Bound::Value(amount(tokens, column, is_short)?)
+        let at = tokens.column();
+        let value = amount(tokens, column, is_short)?;
+        // No share is more than all of them: a gate that nothing can break, or nothing can meet, is a slip of the unit.
+        if column.unit == Unit::Share && !(0.0..=1.0).contains(&value) {
+            let expected = format!("a share from 0 to 1 or a percentage: did you mean `{value} %`?");
+            return Err(GateError::Unexpected { column: at, found: format!("`{value}`"), expected });
+        }
+        Bound::Value(value)
     };
     let confidence = confidence(tokens)?;
     if tokens.peek() == &Token::End {

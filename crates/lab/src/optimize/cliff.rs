@@ -73,7 +73,7 @@ fn combined(conditions: &[Gate], measures: &[Interval]) -> Outcome {
     let outcomes: Vec<Outcome> = conditions
         .iter()
         .zip(measures)
-        .map(|(Gate { condition, .. }, measure)| decide(*measure, condition.side, limit(condition)))
+        .map(|(Gate { condition, .. }, measure)| decide(condition.column, *measure, condition.side, limit(condition)))
         .collect();
     if outcomes.contains(&Outcome::Fails) {
         Outcome::Fails

@@ -94,7 +94,7 @@ impl Candidate {
             let (condition, measure) = (&gate.condition, measure(gate, &self.replications));
             let limit = limit(condition);
             self.measures[index] = measure;
-            self.outcomes[index] = decide(measure, condition.side, limit);
+            self.outcomes[index] = decide(condition.column, measure, condition.side, limit);
             self.violation += violation(condition, measure.mean);
         }
     }

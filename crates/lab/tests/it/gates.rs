@@ -96,6 +96,23 @@ fn one_replication_decides_no_gate_on_money_and_says_so() {
 }
 
 #[test]
+fn a_share_above_all_is_a_slip_of_the_unit() {
+    let message = |text: &str| Gate::parse(text).unwrap_err().to_string();
+    insta::assert_snapshot!(message("slo_attainment >= 99"), @"column 19: found `99`, expected a share from 0 to 1 or a percentage: did you mean `99 %`?");
+    assert!(Gate::parse("slo_attainment >= 100 %").is_ok() && Gate::parse("slo_attainment >= 1").is_ok());
+}
+
+#[test]
+fn a_baseline_whose_seeds_are_the_first_of_ours_is_paired_with_those() {
+    let first = policies(10)[0].summaries()[..3].to_vec();
+    let report = check(&["cost_usd <= baseline"], &first);
+    let result = &report.results[0];
+    assert_eq!(result.outcome, Outcome::Holds);
+    let reason = &result.reason;
+    assert!(reason.contains("10 replications of which the baseline's seeds were paired, the first 3"), "{reason}");
+}
+
+#[test]
 fn a_baseline_with_the_same_seeds_is_compared_pair_by_pair() {
     let same = policies(10)[0].summaries();
     // The interval of the cost itself is wide; against the same runs there is no difference at all.

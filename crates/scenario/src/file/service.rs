@@ -33,7 +33,7 @@ pub struct ServiceFile {
     /// What happens to arrivals while no replica is ready.
     #[serde(default = "default_no_replica")]
     pub while_no_replica: NoReplicaFile,
-    /// Requests that may wait in the whole service; more are rejected. No limit by default.
+    /// Requests that may wait in the whole service; more are rejected. With 0 nobody waits: who is not served at once is rejected. No limit by default.
     #[serde(default)]
     pub queue_limit: Option<u32>,
     /// What happens to requests in service on a replica that is killed.

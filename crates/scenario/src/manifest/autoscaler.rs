@@ -426,6 +426,9 @@ impl RulesFile {
                 return Err((format!("policies[{index}].value"), "must be above 0".to_owned()));
             }
         }
+        if self.tolerance.is_some_and(|tolerance| tolerance.0 < 0) {
+            return Err(("tolerance".to_owned(), "is negative; Kubernetes refuses it".to_owned()));
+        }
         Ok(Rules {
             policies: self.policies.as_ref().map(|rules| rules.iter().copied().map(RateFile::resolve).collect()),
             select_policy: self.select_policy.map(|select| match select {

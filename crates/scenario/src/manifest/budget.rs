@@ -41,6 +41,11 @@ impl BudgetSpecFile {
 
     /// The model's budget; the error says what is wrong with `spec`.
     pub fn resolve(&self) -> Result<PodDisruptionBudget, String> {
+        let over =
+            |value: Option<IntOrPercent>| matches!(value, Some(IntOrPercent::Percent(percent)) if percent > 100.0);
+        if over(self.min_available) || over(self.max_unavailable) {
+            return Err("more than 100 %; Kubernetes refuses it".to_owned());
+        }
         Ok(match (self.min_available, self.max_unavailable) {
             (Some(IntOrPercent::Int(pods)), None) => PodDisruptionBudget::AvailableMin(pods),
             (Some(IntOrPercent::Percent(percent)), None) => PodDisruptionBudget::AvailableMinPercent(percent),
@@ -48,5 +53,21 @@ impl BudgetSpecFile {
             (None, Some(IntOrPercent::Percent(percent))) => PodDisruptionBudget::UnavailableMaxPercent(percent),
             _ => return Err("exactly one of `minAvailable` and `maxUnavailable` is needed".to_owned()),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_than_all_pods_is_refused() {
+        let read = |percent| BudgetSpecFile {
+            min_available: Some(IntOrPercent::Percent(percent)),
+            max_unavailable: None,
+            selector: SelectorFile::default(),
+        };
+        assert!(read(100.0).resolve().is_ok());
+        assert!(read(1_000_000.0).resolve().is_err());
     }
 }

@@ -343,6 +343,11 @@ impl DeploymentFile {
         if spec.containers.is_empty() {
             return Err(("containers".to_owned(), "at least one container is needed".to_owned()));
         }
+        for (index, container) in spec.containers.iter().enumerate() {
+            let problem = super::amounts::problem(&container.resources.requests, &container.resources.limits);
+            let at = |(below, reason)| (format!("containers[{index}].resources.{below}"), reason);
+            problem.map_or(Ok(()), |found| Err(at(found)))?;
+        }
         let (gpu_resource, gpus) = gpus(&spec.containers)?;
         let probe = spec.containers.iter().find_map(|container| container.readiness_probe.as_ref());
         Ok(PodSpec {

@@ -5,6 +5,7 @@
 
 mod adapter;
 mod admission;
+mod amounts;
 mod autoscaler;
 mod budget;
 mod charts;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::ZonedDateTime;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use units::SimDuration;
 
 use crate::error::{Allowed, At, ScenarioError};
 use crate::file::RunFile;
@@ -174,8 +175,29 @@ impl<'a> Context<'a> {
                 "a local date and time such as `2026-03-16T00:00:00` (the zone is `timeZone`)",
             )
         })?;
-        local
+        let found = local
             .to_zoned_datetime(zone)
-            .map_err(|_| wrong("spec.run.start", &run.start, "a date between the years 1 and 9999"))
+            .map_err(|_| wrong("spec.run.start", &run.start, "a date between the years 1 and 9999"))?;
+        if found.datetime() != local {
+            let skipped = "a time that the clocks of `timeZone` show: summer time begins there and skips this one";
+            return Err(wrong("spec.run.start", &run.start, skipped));
+        }
+        Ok(found)
+    }
+
+    /// Says that the clocks change in the run: cron triggers and budgets follow them, daily traffic and `time` columns do not.
+    pub fn note_clock_change(&mut self, start: &ZonedDateTime, length: SimDuration) {
+        let hours = length.as_secs().div_ceil(3_600) as i64;
+        let offset = |hour: i64| {
+            let instant = start.timestamp().checked_add(jiff::SignedDuration::from_hours(hour));
+            instant.map(|instant| start.time_zone().to_offset(instant))
+        };
+        if (1..=hours).any(|hour| offset(hour).is_ok_and(|offset| offset != start.offset())) {
+            let zone = start.time_zone().iana_name().unwrap_or("the time zone");
+            self.note(format!(
+                "the clocks of {zone} change in this run: cron schedules follow them, while daily and weekly traffic and the `time` columns keep the offset of the start, {}",
+                start.offset()
+            ));
+        }
     }
 }

@@ -12,7 +12,7 @@ use units::{Bytes, Millicores};
 
 use crate::error::{At, ScenarioError};
 use crate::file::{CapacityType, ManagerFile, PoolFile};
-use crate::manifest::{Document, KarpenterPool, Kind};
+use crate::manifest::{Document, KarpenterPool, Kind, is_accelerator};
 use crate::tree::{Node, parse_path};
 
 use super::Context;
@@ -435,6 +435,19 @@ fn limited(
     if let Some(other) = pool.limits.keys().find(|key| !key.contains('/') && !known.contains(&key.as_str())) {
         let reason = format!("a limit on `{other}` caps the pool by something the model does not have");
         return Err(ScenarioError::NotModelled { at: locate(document, "spec.limits"), reason });
+    }
+    if let Some((name, _)) = pool.limits.iter().find(|(_, amount)| amount.0 < 0) {
+        let reason = format!("the limit on `{name}` is negative: no node would ever fit");
+        return Err(ScenarioError::Inconsistent { at: locate(document, "spec.limits"), reason });
+    }
+    let resource = &offerings[0].gpu_resource;
+    let slip = pool
+        .limits
+        .keys()
+        .find(|key| names::nearest(key, [resource.as_str()]).is_some() && *key != resource && !is_accelerator(key));
+    if let Some(slip) = slip {
+        let reason = format!("a limit on `{slip}` limits nothing: no node has any; did you mean `{resource}`?");
+        return Err(ScenarioError::Inconsistent { at: locate(document, "spec.limits"), reason });
     }
     let whole = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
     let nodes_max = limit("nodes").map(whole);

@@ -20,6 +20,7 @@ mod interceptor;
 mod iteration_law;
 mod karpenter_pool;
 mod keda;
+mod labels;
 mod left_out;
 mod load_test;
 mod managed;
@@ -95,6 +96,8 @@ struct Resolved {
 impl ScenarioFile {
     /// The experiment this document describes together with the manifests and files beside it.
     pub fn resolve(&self, context: &mut Context<'_>) -> Result<SimulationSpec, ScenarioError> {
+        context.check_label(&self.metadata.name, "metadata.name")?;
+        context.check_folder(&self.metadata.name, "metadata.name")?;
         if self.spec.policies.is_empty() {
             return Err(context.inconsistent("spec.policies", "at least one policy is needed"));
         }
@@ -111,6 +114,7 @@ impl ScenarioFile {
             return Err(context.inconsistent("spec.run.replications", "must be at least 1"));
         }
         let start = context.start(run)?;
+        context.note_clock_change(&start, duration);
         let window = RunWindow { start: start.timestamp(), date: start.date(), length: duration };
         let (mut all, fleet) = context.on_nodes(&mut views, &window)?;
         context.check_pools_apart(&self.spec.policies, (&fleet, all.len()))?;

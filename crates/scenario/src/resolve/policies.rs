@@ -13,6 +13,9 @@ use crate::quantity::Time;
 use super::Context;
 use super::keda::in_spec;
 
+/// Most replicas of a service. Kubernetes is tested up to 150,000 pods.
+const REPLICAS_MAX: u32 = 150_000;
+
 impl Context<'_> {
     /// The alternatives as they are about one service.
     pub(super) fn policies(
@@ -23,6 +26,7 @@ impl Context<'_> {
         let mut policies: Vec<PolicySpec> = Vec::new();
         for (index, file) in spec.policies.iter().enumerate() {
             let path = format!("spec.policies[{index}]");
+            self.check_label(&file.name, &format!("{path}.name"))?;
             if policies.iter().any(|earlier| earlier.name == file.name) {
                 let reason = format!("another policy is called `{}` already", file.name);
                 return Err(self.inconsistent(&format!("{path}.name"), &reason));
@@ -61,6 +65,12 @@ impl Context<'_> {
                 forecaster.replicas_min = least;
             }
             controllers.push(ControllerSpec::Predictive(forecaster));
+        }
+        for (key, replicas) in [("static.replicas", fixed.map(|fixed| fixed.replicas)), ("replicas", file.replicas)] {
+            if replicas.is_some_and(|replicas| replicas > REPLICAS_MAX) {
+                let reason = format!("more than {REPLICAS_MAX} replicas are more than a cluster, or memory, holds");
+                return Err(self.inconsistent(&format!("{path}.{key}"), &reason));
+            }
         }
         if let Some(fixed) = fixed {
             controllers.push(ControllerSpec::Static { replicas: fixed.replicas });

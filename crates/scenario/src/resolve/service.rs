@@ -46,6 +46,16 @@ impl Context<'_> {
             return Err(self.inconsistent("spec.service.onTerminate.abort.notice", reason));
         }
         let model = self.model(&file.model)?;
+        let lets_wait = match &model {
+            ServiceModel::Slots { .. } => false,
+            ServiceModel::DynamicBatching { queue_delay, .. } => !queue_delay.is_zero(),
+            ServiceModel::ContinuousBatching { .. } => true,
+        };
+        if file.queue_limit == Some(0) && lets_wait {
+            let reason =
+                "0 lets nobody wait, and every request of this model waits for its batch: all would be rejected";
+            return Err(self.inconsistent("spec.service.queueLimit", reason));
+        }
         let service = ServiceSpec {
             salt: spec.name.as_deref().map_or(0, salt),
             name: spec.name.clone().unwrap_or_else(|| name.clone()),

@@ -12,7 +12,12 @@ pub fn timestamp_ns(text: &[u8]) -> Option<i64> {
     let year = two(text, 0)? * 100 + two(text, 2)?;
     let (month, day) = (two(text, 5)?, two(text, 8)?);
     let (hour, minute, second) = (two(text, 11)?, two(text, 14)?, two(text, 17)?);
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 60 {
+    if !(1..=12).contains(&month)
+        || !(1..=days_of(year, month)).contains(&day)
+        || hour > 23
+        || minute > 59
+        || second > 60
+    {
         return None;
     }
     let (fraction_ns, rest) = match text[19..].split_first() {
@@ -93,6 +98,16 @@ fn offset_seconds(text: &[u8]) -> Option<i64> {
     Some(sign * (two(rest, 0)? * 3_600 + minutes * 60))
 }
 
+/// Days of a month in the Gregorian calendar.
+fn days_of(year: i64, month: i64) -> i64 {
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    match month {
+        2 => 28 + i64::from(is_leap),
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
 /// Days since 1970-01-01 in the proleptic Gregorian calendar, by counting years from March so that leap days come last.
 fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
@@ -125,6 +140,9 @@ mod tests {
             "2023-11-16x18:15:46",
             "2023-11-16 18:15:46.",
             "2023-11-16 18:15:46 CET",
+            "2026-02-30 00:00:00",
+            "2026-04-31 00:00:00",
+            "2100-02-29 00:00:00",
         ] {
             assert_eq!(timestamp_ns(text.as_bytes()), None, "{text}");
         }

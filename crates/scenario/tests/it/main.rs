@@ -2,6 +2,7 @@
 
 mod article;
 mod engines;
+mod edges;
 mod errors;
 mod folders;
 mod karpenter;

@@ -127,7 +127,10 @@ fn parameters_that_make_no_sense_are_refused_by_name() {
     assert_eq!(message(Distribution::LogNormal { p50: 3.0, p90: 2.0 }), "p90 is 2, below p50, which is 3");
     assert_eq!(message(Distribution::LogNormal { p50: 0.0, p90: 2.0 }), "p50 is 0; it must be greater");
     assert_eq!(message(Distribution::Weibull { shape: 0.0, scale: 2.0 }), "shape is 0; it must be greater");
-    assert_eq!(Distribution::Weibull { shape: 0.001, scale: 2.0 }.validate(), Err(DistributionError::InfiniteMean));
+    let tiny = Distribution::Weibull { shape: 0.001, scale: 2.0 }.validate();
+    assert!(matches!(tiny, Err(DistributionError::OutOfRange { parameter: "shape", .. })));
+    let spread = Distribution::Gamma { mean: 1.0, cv: 1_001.0 }.validate();
+    assert!(matches!(spread, Err(DistributionError::OutOfRange { parameter: "cv", .. })));
     assert_eq!(message(empirical(&[])), "no values; an empirical distribution needs at least one");
     assert_eq!(message(empirical(&[1.0, 3.0, 2.0])), "value 2 is below the one before it; values must be sorted");
     assert!(families().iter().all(|family| family.validate().is_ok()));

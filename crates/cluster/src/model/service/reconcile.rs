@@ -133,10 +133,18 @@ impl Service<'_> {
         }
     }
 
-    /// Not ready before ready, then as the fleet ranks them (siblings on the node, age).
     fn victim(&self, turn: &Turn<'_>) -> Option<PodId> {
-        let in_state = |state| turn.fleet.victim(self.pods.with(Role::Active, state));
-        [PodState::Lost, PodState::Starting, PodState::Promoting, PodState::Ready].into_iter().find_map(in_state)
+        self.victim_among(|_| true, turn)
+    }
+
+    /// Who goes first of the actives that are meant: those that do not serve yet before those that do, then as the fleet ranks them.
+    pub(super) fn victim_among(&self, is_meant: impl Fn(PodId) -> bool, turn: &Turn<'_>) -> Option<PodId> {
+        let ways: [&[PodState]; 3] =
+            [&[PodState::Lost, PodState::Starting], &[PodState::Promoting], &[PodState::Ready]];
+        ways.into_iter().find_map(|states| {
+            let in_states = states.iter().flat_map(|state| self.pods.with(Role::Active, *state));
+            turn.fleet.victim(in_states.filter(|pod| is_meant(*pod)), turn.run_now())
+        })
     }
 
     /// Whether a pod taken out of service can fill the pool; cancels a refill that is still starting to make room.

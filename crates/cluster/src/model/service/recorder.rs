@@ -20,7 +20,8 @@ use super::remarks::{Tally, replicas_max};
 /// Collects totals always, tables when asked to.
 pub(super) struct Recorder {
     keep: Keep,
-    step: SimDuration,
+    /// Since when the current timeline step goes on.
+    step_since: SimTime,
     scaling: ScalingTotals,
     timeline: Vec<TimelineRow>,
     decisions: Vec<DecisionRow>,
@@ -48,7 +49,7 @@ impl Recorder {
     pub(super) fn new(spec: &SimulationSpec, policy: &ServicePolicy, keep: Keep) -> Self {
         Self {
             keep,
-            step: spec.timeline_step,
+            step_since: SimTime::ZERO + spec.prehistory.length,
             scaling: ScalingTotals::default(),
             timeline: Vec::new(),
             decisions: Vec::new(),
@@ -150,12 +151,13 @@ impl Recorder {
         let ready_ns = std::mem::take(&mut self.step_ready_ns);
         let busy_ns = std::mem::take(&mut self.step_busy_ns);
         let last = std::mem::replace(&mut self.last_load, load);
+        let since = std::mem::replace(&mut self.step_since, now);
         if !self.keep.tables {
             return;
         }
         self.timeline.push(TimelineRow {
-            start: self.in_run(now).saturating_sub(self.step),
-            step: self.step,
+            start: self.in_run(since),
+            step: now - since,
             arrivals: load.arrived - last.arrived,
             completions: load.completed - last.completed,
             failures: load.failed - last.failed,
@@ -174,7 +176,8 @@ impl Recorder {
             gpu_utilization: if ready_ns == 0 { f64::NAN } else { (busy_ns as f64 / ready_ns as f64).min(1.0) },
             latency_p50_ns: latency.p50_ns,
             latency_p99_ns: latency.p99_ns,
-            cost_so_far: cost.to_usd(),
+            // The warm-up is not billed.
+            cost_so_far: if now > self.measure_from { cost } else { Cost::ZERO }.to_usd(),
             queue_gateway: look.gateway,
             queue_replicas: look.replicas,
             kv_usage: look.kv_mean(),

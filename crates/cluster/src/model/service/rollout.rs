@@ -292,11 +292,7 @@ impl Service<'_> {
     }
 
     fn victim_of(&self, revision: u32, turn: &Turn<'_>) -> Option<PodId> {
-        let of_set =
-            |state| self.pods.with(Role::Active, state).filter(move |&pod| self.pods.revision(pod) == revision);
-        [PodState::Lost, PodState::Starting, PodState::Promoting, PodState::Ready]
-            .into_iter()
-            .find_map(|state| turn.fleet.victim(of_set(state)))
+        self.victim_among(|pod| self.pods.revision(pod) == revision, turn)
     }
 
     fn note_end_of_rollout(&mut self, turn: &Turn<'_>) {
