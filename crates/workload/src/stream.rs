@@ -37,6 +37,8 @@ pub enum Purpose {
     Name = 14,
     /// Seeds of the services of a run.
     Service = 15,
+    /// What requests have in common, and how urgent they are.
+    Tags = 16,
 }
 
 /// One independent random stream: xoshiro256++, seeded from (seed, purpose, entity) by SplitMix64. The same numbers on every platform.

@@ -12,6 +12,7 @@ mod outages;
 mod policies;
 mod prices;
 mod rollout;
+mod routing;
 mod run;
 mod service;
 mod services;
@@ -45,10 +46,13 @@ pub use rollout::{
     FinishFile, PauseFile, PortionFile, RolloutFile, ScaleFile, StepFile, StopChoice, StopFile, StopWord,
     StrategyFields, StrategyFile, StrategyKind, VersionFile,
 };
+pub use routing::{
+    ClassFile, FlowControlFile, PopularityFile, PrefixFile, RouterFile, RoutingFile, RoutingRule, ScorersFile,
+};
 pub use run::{PrehistoryFile, RunFile, SloFile};
 pub use service::{
     AffineLatency, BatchLatencyFile, BatchPoint, ClientFile, ContinuousBatchingFile, DynamicBatchingFile, KillFile,
-    ModelFile, NoReplicaFile, PodFile, RetryFile, RoutingFile, ServiceFile, SlotsFile, SpreadFile,
+    ModelFile, NoReplicaFile, PodFile, RetryFile, SchedulingPolicyFile, ServiceFile, SlotsFile, SpreadFile,
 };
 pub use services::{ServiceEntryFile, ServicePolicyFile};
 pub use traffic::{

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use crate::quantity::{Amount, Count, RequestRate, Share, Time};
 
 use super::choice::{DistributionChoice, TextOr};
+use super::routing::{ClassFile, PrefixFile};
 
 /// `traffic`: exactly one of `trace`, `generator` and `sum`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -44,6 +45,12 @@ pub struct TrafficFile {
     /// Requests that another service of the scenario makes of this one.
     #[serde(default)]
     pub from: Option<FromFile>,
+    /// What prompts have in common, and so what the engines' prefix caches find. Nothing by default.
+    #[serde(default)]
+    pub prefix: Option<PrefixFile>,
+    /// Requests by urgency.
+    #[serde(default)]
+    pub classes: Vec<ClassFile>,
 }
 
 /// `traffic.from`: a share of the requests of one service become arrivals at another.
@@ -61,6 +68,12 @@ pub struct FromFile {
 }
 
 impl TrafficFile {
+    /// Whether its requests are turns of conversations.
+    #[expect(clippy::unused_self, reason = "no traffic that can be written has conversations yet; what needs them asks here")]
+    pub fn has_conversations(&self) -> bool {
+        false
+    }
+
     /// The source, without what is said of the past; of a `sum` only what holds for all of its parts.
     pub fn part(&self) -> PartFile {
         PartFile {

@@ -36,6 +36,7 @@ mod registry;
 mod requests;
 mod requirement;
 mod rollouts;
+mod routing;
 mod runtime_class;
 mod scale_target;
 mod scheduling;

@@ -11,6 +11,7 @@ mod nodes;
 mod overrides;
 mod pipes;
 mod rollouts;
+mod routing;
 mod scheduling;
 mod services;
 mod shipped;

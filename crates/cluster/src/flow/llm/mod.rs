@@ -10,8 +10,15 @@
 
 mod book;
 mod engine;
+mod gate;
+mod hold;
 mod iteration;
+mod prefix;
+mod router;
 mod run_engine;
+mod tags;
+#[cfg(test)]
+mod gate_tests;
 #[cfg(test)]
 mod step_engine;
 #[cfg(test)]
@@ -25,16 +32,20 @@ use std::sync::Arc;
 use units::{PodId, SimTime};
 use workload::{Purpose, Stream};
 
-use self::book::{Entry, Place, RequestTable};
+use self::book::{Entry, Lists, Place, RequestTable};
 use self::engine::{Engine, Instant, Job, Limits};
+use self::hold::Hold;
+use self::prefix::Part;
+use self::router::Router;
 pub use self::run_engine::RunEngine;
+pub use self::tags::TagDraws;
 pub use self::tokens::TokenCounts;
 use super::intake::{Intake, NEVER};
 use super::latency::{LatencyLog, Watched};
 use super::meter::{Failure, Meter, Streamed};
 use super::tree::WinnerTree;
 use super::{Drained, Flow, InHand, Load, ReplicaStats, Rules, Slot};
-use crate::spec::{RetrySpec, Routing, ServiceModel, ServiceSpec};
+use crate::spec::{FlowControl, PrefixSpec, RetrySpec, Routing, ServiceModel, ServiceSpec};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -53,6 +64,8 @@ struct Seat {
     load: u64,
     /// Of these, waiting: as last looked at.
     waiting: u64,
+    /// Their prompt tokens.
+    tokens: u64,
     is_touched: bool,
 }
 
@@ -77,6 +90,18 @@ pub struct LlmFlow<E = RunEngine> {
     retrying: BinaryHeap<Reverse<Retry>>,
     /// Requests no replica has: the central queue, or those held because no replica was there.
     queue: VecDeque<u32>,
+    /// Those the router holds, where it has flow control.
+    hold: Option<Hold>,
+    flow_control: Option<FlowControl>,
+    /// Requests that were held for too long.
+    expired: u64,
+    /// What the router knows, where it needs to know anything.
+    router: Option<Box<Router>>,
+    /// Numbered blocks that prompts are made of.
+    lists: Lists,
+    blocks_per_entry: u32,
+    /// What the prompt of the request under way is made of.
+    parts: Vec<Part>,
     engines: Vec<E>,
     seats: Vec<Seat>,
     /// When each engine has to be looked at next.
@@ -115,7 +140,7 @@ impl<E: Engine> LlmFlow<E> {
             rules: Rules::of(service),
             routing: service.routing,
             retries: service.retries.clone(),
-            limits: Limits::of(&service.model),
+            limits: Limits::of(service),
             overhead: overhead.as_nanos(),
             intake,
             meter,
@@ -125,6 +150,14 @@ impl<E: Engine> LlmFlow<E> {
             deadlines: VecDeque::new(),
             retrying: BinaryHeap::new(),
             queue: VecDeque::new(),
+            hold: service.router.flow_control.map(Hold::new),
+            flow_control: service.router.flow_control,
+            expired: 0,
+            router: Router::is_needed(&service.routing, &service.router)
+                .then(|| Box::new(Router::new(&service.router))),
+            lists: Lists::default(),
+            blocks_per_entry: if let PrefixSpec::Cache { blocks_per_entry } = service.prefix { blocks_per_entry } else { 0 },
+            parts: Vec::new(),
             engines: Vec::new(),
             seats: Vec::new(),
             events: WinnerTree::new(),
@@ -156,11 +189,13 @@ impl<E: Engine> LlmFlow<E> {
         let arrival = self.intake.arrivals[self.intake.head];
         let deadline = self.deadlines.front().map_or(NEVER, |deadline| deadline.0);
         let retry = self.retrying.peek().map_or(NEVER, |Reverse(retry)| retry.0);
-        self.events.first().0.min(arrival).min(deadline).min(retry)
+        let hold = self.hold_due();
+        self.events.first().0.min(arrival).min(deadline).min(retry).min(hold)
     }
 
     /// Everything that happens at `now`, which [`LlmFlow::next_instant`] gave: answers, arrivals, time-outs, starts.
     fn instant(&mut self, now: u64) {
+        self.look(now);
         self.clock = now;
         let is_quiet = self.is_quiet(now);
         while self.events.first().0 <= now {
@@ -189,13 +224,16 @@ impl<E: Engine> LlmFlow<E> {
         while self.intake.arrivals[self.intake.head] == now {
             let head = self.intake.head;
             let (prompt, output) = (self.intake.prompt_tokens[head].max(1), self.intake.output_tokens[head].max(1));
+            let tag = self.intake.tag(head);
+            let list = if self.blocks_per_entry > 0 { self.lists.keep(self.intake.blocks_of(head)) } else { book::NO_LIST };
             self.intake.head += 1;
-            self.arrive(Entry::new(now, prompt, output));
+            self.arrive(Entry { tag, list, ..Entry::new(now, prompt, output) });
             self.intake.ensure(1);
         }
         for entry in returning {
             self.arrive(entry);
         }
+        self.tend_hold();
         self.time_out();
         self.dispatch();
         self.start_engines();
@@ -206,6 +244,7 @@ impl<E: Engine> LlmFlow<E> {
     fn is_quiet(&self, now: u64) -> bool {
         self.touched.is_empty()
             && (self.queue.is_empty() || self.routing != Routing::CentralQueue)
+            && self.hold.as_ref().is_none_or(|hold| hold.len() == 0)
             && self.intake.arrivals[self.intake.head] > now
             && self.deadlines.front().is_none_or(|deadline| deadline.0 > now)
             && self.retrying.peek().is_none_or(|Reverse(retry)| retry.0 > now)
@@ -230,6 +269,7 @@ impl<E: Engine> LlmFlow<E> {
         let entry = self.requests.remove(job.key);
         let end = self.clock + self.overhead;
         let seat = &mut self.seats[slot];
+        seat.tokens -= u64::from(entry.prompt);
         seat.stats.wait_ns += job.start - entry.arrival;
         seat.stats.compute_ns += self.clock - job.start;
         if end - entry.arrival > self.rules.timeout {
@@ -238,6 +278,7 @@ impl<E: Engine> LlmFlow<E> {
             return;
         }
         seat.stats.success += 1;
+        self.lists.forget(entry.list);
         let answer = Streamed {
             arrival: entry.first_arrival,
             start: job.start,
@@ -252,7 +293,8 @@ impl<E: Engine> LlmFlow<E> {
     fn arrive(&mut self, entry: Entry) {
         let is_turned_away = self.serving.is_empty() && self.rules.reject_without_replica
             || self.waiting >= self.rules.queue_limit as u64
-            || !self.limits.can_ever_serve(entry.prompt, entry.output);
+            || !self.limits.can_ever_serve(entry.prompt, entry.output)
+            || self.is_shed(entry.tag.priority, entry.prompt);
         if is_turned_away {
             return self.fail(entry, Failure::Rejected, self.clock, None);
         }
@@ -261,7 +303,10 @@ impl<E: Engine> LlmFlow<E> {
             self.deadlines.push_back((entry.arrival.saturating_add(self.rules.timeout), key, generation));
         }
         self.waiting += 1;
-        if self.serving.is_empty() || self.routing == Routing::CentralQueue {
+        if self.hold.is_some() {
+            self.hold_back(key);
+            self.try_one();
+        } else if self.serving.is_empty() || self.routing == Routing::CentralQueue {
             self.queue.push_back(key);
         } else {
             self.route(key);
@@ -279,6 +324,10 @@ impl<E: Engine> LlmFlow<E> {
             Routing::Random => self.serving[self.routing_dice.below(self.serving.len() as u64) as usize],
             Routing::LeastRequests | Routing::CentralQueue => self.loads.first().1,
             Routing::PowerOfTwo => self.better_of_two(),
+            Routing::Scored(weights) => self.pick_scored(key, &weights),
+            Routing::SessionAffinity => {
+                self.home_of(self.requests.get(key).tag.session).unwrap_or_else(|| self.loads.first().1)
+            }
         };
         self.give(key, slot);
     }
@@ -297,9 +346,23 @@ impl<E: Engine> LlmFlow<E> {
     fn give(&mut self, key: u32, slot: Slot) {
         let entry = self.requests.place(key, Place::At(slot));
         let has_started = self.done_until.is_some_and(|until| until >= self.clock);
-        let job = Job::new(key, (entry.prompt, entry.output), self.clock, entry.arrival);
+        // What the router has held comes to the engine in the order in which it is let go.
+        let rank = if self.hold.is_some() { self.clock } else { entry.arrival };
+        let mut job = Job::new(key, (entry.prompt, entry.output), self.clock, rank);
+        if self.limits.has_prefix_cache {
+            let mut parts = std::mem::take(&mut self.parts);
+            self.parts_of(&entry, &mut parts);
+            job.holding = self.engines[slot].announce(&parts);
+            self.parts = parts;
+        }
+        // The engine's order is the other way round: smaller is sooner.
+        job.priority = entry.tag.engine_priority;
+        if let Some(router) = &mut self.router {
+            router.settle(entry.tag.session, self.seats[slot].pod);
+        }
         self.engines[slot].push(job, Instant { now: self.clock, has_started });
         self.seats[slot].waiting += 1;
+        self.seats[slot].tokens += u64::from(entry.prompt);
         self.set_load(slot, self.seats[slot].load + 1);
         self.touch(slot);
     }
@@ -340,8 +403,12 @@ impl<E: Engine> LlmFlow<E> {
     fn abandon(&mut self, key: u32) {
         let entry = self.requests.remove(key);
         let Place::At(slot) = entry.place else {
-            let place = self.queue.iter().position(|&other| other == key).expect("it waits in the queue");
-            self.queue.remove(place);
+            if let Some(hold) = &mut self.hold {
+                hold.remove(entry.tag.priority, key);
+            } else {
+                let place = self.queue.iter().position(|&other| other == key).expect("it waits in the queue");
+                self.queue.remove(place);
+            }
             self.waiting -= 1;
             return self.fail(entry, Failure::TimedOut, self.clock, None);
         };
@@ -351,6 +418,7 @@ impl<E: Engine> LlmFlow<E> {
         let stats = &mut self.seats[slot].stats;
         *if served.is_some() { &mut stats.failure } else { &mut stats.given_up } += 1;
         self.count_waiting(slot);
+        self.seats[slot].tokens -= u64::from(entry.prompt);
         self.set_load(slot, self.seats[slot].load - 1);
         self.touch(slot);
         self.fail(entry, Failure::TimedOut, self.clock, served);
@@ -401,6 +469,7 @@ impl<E: Engine> LlmFlow<E> {
             self.meter.fail_attempt(failure);
             return;
         }
+        self.lists.forget(entry.list);
         let served = service.map(|(start, slot)| (start, self.seats[slot].pod));
         self.meter.fail_served(entry.first_arrival, failure, at, served);
     }
@@ -425,6 +494,11 @@ impl<E: Engine> LlmFlow<E> {
                 self.requests.place(job.key, Place::Queue);
                 let place = self.queue.partition_point(|&other| self.requests.arrival(other) < job.rank);
                 self.queue.insert(place, job.key);
+            }
+        } else if self.serving.is_empty() && self.hold.is_some() {
+            for job in &jobs {
+                self.requests.place(job.key, Place::Queue);
+                self.hold_back(job.key);
             }
         } else if self.serving.is_empty() {
             // Held behind those of the same instant that an earlier kill has sent here.
@@ -451,6 +525,7 @@ impl<E: Engine> Flow for LlmFlow<E> {
             }
             let next = self.next_instant();
             if next > to {
+                self.look(to);
                 self.clock = to;
                 self.done_until = Some(to);
                 return None;
@@ -460,18 +535,21 @@ impl<E: Engine> Flow for LlmFlow<E> {
     }
 
     fn add(&mut self, slot: Slot, pod: PodId, now: SimTime) {
+        self.look(now.as_nanos());
         self.clock = now.as_nanos();
+        let (stage, stats) = (Stage::Serving, ReplicaStats::default());
+        let seat = Seat { stage, pod, stats, load: 0, waiting: 0, tokens: 0, is_touched: false };
         if slot >= self.seats.len() {
-            let stage = Stage::Absent;
-            let seat = Seat { stage, pod, stats: ReplicaStats::default(), load: 0, waiting: 0, is_touched: false };
-            self.seats.resize(slot + 1, seat);
+            self.seats.resize(slot + 1, Seat { stage: Stage::Absent, ..seat });
             self.engines.resize_with(slot + 1, || E::new(&self.limits));
         }
         assert!(self.seats[slot].stage == Stage::Absent, "slot {slot} is taken");
         let is_touched = self.seats[slot].is_touched;
-        self.seats[slot] =
-            Seat { stage: Stage::Serving, pod, stats: ReplicaStats::default(), load: 0, waiting: 0, is_touched };
+        self.seats[slot] = Seat { is_touched, ..seat };
         self.engines[slot] = E::new(&self.limits);
+        if let Some(router) = &mut self.router {
+            router.add(slot, self.limits.blocks);
+        }
         if let Some(watched) = &self.watched {
             self.engines[slot].watch_latency(watched);
         }
@@ -488,7 +566,11 @@ impl<E: Engine> Flow for LlmFlow<E> {
     }
 
     fn drain(&mut self, slot: Slot, now: SimTime) -> Option<SimTime> {
+        self.look(now.as_nanos());
         self.clock = now.as_nanos();
+        if let Some(router) = &mut self.router {
+            router.saturation = None;
+        }
         assert!(self.seats[slot].stage == Stage::Serving, "only a serving replica can be drained");
         self.seats[slot].stage = Stage::Draining;
         self.serving.retain(|&other| other != slot);
@@ -497,13 +579,14 @@ impl<E: Engine> Flow for LlmFlow<E> {
     }
 
     fn remove(&mut self, slot: Slot, now: SimTime) -> (ReplicaStats, u64) {
+        self.look(now.as_nanos());
         self.clock = now.as_nanos();
         if self.seats[slot].stage == Stage::Serving {
             self.drain(slot, now);
         }
         let jobs = self.engines[slot].clear(self.clock);
         self.count_waiting(slot);
-        self.seats[slot].load = 0;
+        (self.seats[slot].load, self.seats[slot].tokens) = (0, 0);
         self.events.set(slot, NEVER);
         self.drained.remove(&slot);
         let lost = self.dispose(slot, jobs);
@@ -528,6 +611,9 @@ impl<E: Engine> Flow for LlmFlow<E> {
             prompt_tokens: engine.prompt_tokens,
             output_tokens: engine.output_tokens,
             preemptions: engine.preemptions,
+            admitted_tokens: engine.admitted_tokens,
+            hit_tokens: engine.hit_tokens,
+            cached_tokens: engine.cached_tokens,
             ..self.seats[slot].stats
         }
     }
@@ -537,7 +623,15 @@ impl<E: Engine> Flow for LlmFlow<E> {
     }
 
     fn central_queue(&mut self, _now: SimTime) -> u64 {
-        self.queue.len() as u64
+        (self.queue.len() + self.hold.as_ref().map_or(0, Hold::len)) as u64
+    }
+
+    fn saturation(&mut self) -> Option<f64> {
+        self.router.is_some().then(|| LlmFlow::saturation(self))
+    }
+
+    fn expired(&self) -> u64 {
+        self.expired
     }
 
     fn kv_usage(&self, slot: Slot, now: SimTime) -> f64 {
@@ -581,7 +675,8 @@ impl<E: Engine> Flow for LlmFlow<E> {
         self.load(now);
         let now = now.as_nanos();
         let at_replicas = self.engines.iter().flat_map(Engine::keys);
-        let keys: Vec<u32> = at_replicas.chain(self.queue.iter().copied()).collect();
+        let keys = at_replicas.chain(self.queue.iter().copied());
+        let keys: Vec<u32> = keys.chain(self.hold.iter().flat_map(Hold::keys)).collect();
         for key in keys {
             self.meter.leave_in_system(self.requests.first_arrival(key), now);
         }
