@@ -9,8 +9,9 @@ use workload::{Distribution, Traffic};
 use super::{
     Billing, ColdStartSpec, Consolidation, ContainerSpec, ControllerSpec, EarlierTraffic, FleetSpec, GpuSlice,
     InstanceOffering, InterruptionModel, KarpenterSpec, KillRule, NoReplicaRule, NodeManager, NodePoolSpec,
-    NodeTimings, PhaseSpec, PodScheduling, PodSpec, PolicySpec, PoolRules, PrefixSpec, Probes, ReplicaOrder, RouterSpec, Routing, Scheduling,
-    ServiceModel, ServicePolicy, ServiceSpec, SloSpec, SoftSpread, SpotSpec, StopRule, TagSpec, UsageSpec,
+    NodeTimings, PhaseSpec, PodScheduling, PodSpec, PolicySpec, PoolRules, PrefixSpec, Probes, ReplicaOrder,
+    RouterSpec, Routing, Scheduling, ServiceModel, ServicePolicy, ServiceSpec, SloSpec, SoftSpread, SpotSpec, StopRule,
+    TagSpec, UsageSpec,
 };
 
 impl ServiceSpec {

@@ -6,7 +6,8 @@ use super::{Metric, Needs, Pairs, counter, gauge, histogram};
 use crate::signal::{HistogramSignal as H, Signal as S};
 
 const TRTLLM: Pairs = &[("model_name", "{model_name}"), ("engine_type", "trtllm")];
-const PREFIX: &str = "the model has no prefix cache where the scenario does not say what prompts share (traffic.prefix)";
+const PREFIX: &str =
+    "the model has no prefix cache where the scenario does not say what prompts share (traffic.prefix)";
 
 /// At `/prometheus/metrics`, with `return_perf_metrics: true`.
 pub(super) const TRTLLM_SERVE: &[Metric] = &[

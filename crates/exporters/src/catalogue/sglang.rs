@@ -19,7 +19,8 @@ const HTTP: Pairs = &[("endpoint", "{handler}"), ("method", "POST")];
 const ANSWER: Pairs = &[("endpoint", "{handler}"), ("method", "POST"), ("status_code", "200")];
 
 const ON: Needs = Needs::Argument("--enable-metrics");
-const PREFIX: &str = "the model has no prefix cache where the scenario does not say what prompts share (traffic.prefix)";
+const PREFIX: &str =
+    "the model has no prefix cache where the scenario does not say what prompts share (traffic.prefix)";
 
 const FIRST_TOKEN: Bounds = Bounds::List(&[
     0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 2.0, 4.0, 6.0, 8.0, 10.0, 20.0, 40.0, 60.0, 80.0, 100.0, 200.0, 400.0,

@@ -12,7 +12,8 @@ const M: Pairs = &[("model_name", "{model_name}")];
 const HTTP: Pairs = &[("method", "POST"), ("handler", "{handler}")];
 const ANSWERS: Pairs = &[("method", "POST"), ("handler", "{handler}"), ("status", "2xx")];
 
-const PREFIX: &str = "the model has no prefix cache where the scenario does not say what prompts share (traffic.prefix)";
+const PREFIX: &str =
+    "the model has no prefix cache where the scenario does not say what prompts share (traffic.prefix)";
 const DEVICE: &str = "the prefix cache of the model is in GPU memory only";
 const NO_TRANSFER: &str = "prompt tokens are all computed by the engine itself";
 const LENGTH: &str = "a request of the model ends when its answer is complete: its finished_reason is stop";

@@ -53,6 +53,7 @@ pub use run::{PrehistoryFile, RunFile, SloFile};
 pub use service::{
     AffineLatency, BatchLatencyFile, BatchPoint, ClientFile, ContinuousBatchingFile, DynamicBatchingFile, KillFile,
     ModelFile, NoReplicaFile, PodFile, RetryFile, SchedulingPolicyFile, ServiceFile, SlotsFile, SpreadFile,
+    TokenTimeFile,
 };
 pub use services::{ServiceEntryFile, ServicePolicyFile};
 pub use traffic::{

@@ -69,7 +69,10 @@ pub struct FromFile {
 
 impl TrafficFile {
     /// Whether its requests are turns of conversations.
-    #[expect(clippy::unused_self, reason = "no traffic that can be written has conversations yet; what needs them asks here")]
+    #[expect(
+        clippy::unused_self,
+        reason = "no traffic that can be written has conversations yet; what needs them asks here"
+    )]
     pub fn has_conversations(&self) -> bool {
         false
     }

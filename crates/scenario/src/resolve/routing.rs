@@ -1,6 +1,8 @@
 //! Routing, flow control, and what requests have in common.
 
-use cluster::spec::{ClassSpec, FlowControl, GroupSpec, PrefixSpec, RouterSpec, Routing, Scorers, ServiceSpec, TagSpec};
+use cluster::spec::{
+    ClassSpec, FlowControl, GroupSpec, PrefixSpec, RouterSpec, Routing, Scorers, ServiceSpec, TagSpec,
+};
 use units::SimDuration;
 
 use crate::error::ScenarioError;
@@ -60,7 +62,10 @@ impl Context<'_> {
             _ => false,
         };
         if by_session && !spec.traffic.has_conversations() {
-            return Err(self.inconsistent(path, "affinity of conversations needs some: no request of this traffic is a turn of one"));
+            return Err(self.inconsistent(
+                path,
+                "affinity of conversations needs some: no request of this traffic is a turn of one",
+            ));
         }
         self.prefix(service, spec, is_model)?;
         self.classes(service, spec, is_model)
@@ -133,12 +138,7 @@ impl Context<'_> {
         })
     }
 
-    fn prefix(
-        &mut self,
-        service: &mut ServiceSpec,
-        spec: &ServiceView,
-        is_model: bool,
-    ) -> Result<(), ScenarioError> {
+    fn prefix(&mut self, service: &mut ServiceSpec, spec: &ServiceView, is_model: bool) -> Result<(), ScenarioError> {
         let path = "spec.traffic.prefix";
         let Some(file) = &spec.traffic.prefix else { return Ok(()) };
         if !is_model {
@@ -165,7 +165,8 @@ impl Context<'_> {
             PrefixFile::Sessions(_) => PrefixSpec::Cache { blocks_per_entry: 0 },
             PrefixFile::SharedPrefix(shared) => {
                 if shared.groups == 0 || shared.groups > 1_000_000 || shared.tokens < BLOCK_TOKENS {
-                    let reason = "`groups` must be 1 to 1000000, `tokens` at least 16: less than a block is never found";
+                    let reason =
+                        "`groups` must be 1 to 1000000, `tokens` at least 16: less than a block is never found";
                     return Err(self.inconsistent(&format!("{path}.sharedPrefix"), reason));
                 }
                 let zipf = match shared.popularity {
@@ -181,18 +182,15 @@ impl Context<'_> {
             }
             PrefixFile::HitRatio(share) if share.0 < 1.0 => PrefixSpec::HitRatio(share.0),
             PrefixFile::HitRatio(_) => {
-                return Err(self.inconsistent(&format!("{path}.hitRatio"), "must be below 100%: the last token is computed"));
+                return Err(
+                    self.inconsistent(&format!("{path}.hitRatio"), "must be below 100%: the last token is computed")
+                );
             }
         };
         Ok(())
     }
 
-    fn classes(
-        &mut self,
-        service: &mut ServiceSpec,
-        spec: &ServiceView,
-        is_model: bool,
-    ) -> Result<(), ScenarioError> {
+    fn classes(&mut self, service: &mut ServiceSpec, spec: &ServiceView, is_model: bool) -> Result<(), ScenarioError> {
         let path = "spec.traffic.classes";
         let classes = &spec.traffic.classes;
         if classes.is_empty() {

@@ -7,7 +7,9 @@ use units::SimDuration;
 use workload::{Distribution, RateCurve, RateLog, Traffic};
 
 use crate::error::ScenarioError;
-use crate::file::{GeneratorFile, ModelFile, PartFile, PrefixFile, ProcessFile, RateTerm, ServiceView, TraceFile, TrafficFile};
+use crate::file::{
+    GeneratorFile, ModelFile, PartFile, PrefixFile, ProcessFile, RateTerm, ServiceView, TraceFile, TrafficFile,
+};
 use crate::quantity::{Share, Time};
 use crate::trace::{FileTrace, Window};
 
@@ -190,7 +192,8 @@ impl Context<'_> {
             return Err(self.inconsistent(&format!("{path}.repeat"), "must be at least 1"));
         }
         let file = self.file(&trace.file);
-        let source = if reads_blocks { FileTrace::load_with_blocks(&file, trace)? } else { FileTrace::load(&file, trace)? };
+        let source =
+            if reads_blocks { FileTrace::load_with_blocks(&file, trace)? } else { FileTrace::load(&file, trace)? };
         let clip = part.clip.map(|clip| (clip.from.duration(), clip.to.map(Time::duration)));
         if let Some((from, Some(to))) = clip
             && to <= from

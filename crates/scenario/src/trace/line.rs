@@ -51,9 +51,9 @@ impl Layout {
     /// The numbered blocks of the prompt in this line. The error says what is wrong.
     pub fn blocks(&self, line: &[u8]) -> Result<Vec<u32>, String> {
         match self {
-            Self::Json { .. } => serde_json::from_slice::<JsonBlocks>(line)
-                .map(|row| row.hash_ids)
-                .map_err(|error| format!("`hash_ids`, a list of whole numbers, are needed for traffic.prefix.hashIds: {error}")),
+            Self::Json { .. } => serde_json::from_slice::<JsonBlocks>(line).map(|row| row.hash_ids).map_err(|error| {
+                format!("`hash_ids`, a list of whole numbers, are needed for traffic.prefix.hashIds: {error}")
+            }),
             Self::Csv { .. } => Err("only JSON lines have `hash_ids`, which traffic.prefix.hashIds needs".to_owned()),
         }
     }

@@ -124,9 +124,11 @@ impl TraceReader for LinesReader {
             }
             if self.trace.reads_blocks {
                 let blocks = self.trace.layout.blocks(&self.lines.buffer);
-                chunk.set_blocks_of_last(blocks.unwrap_or_else(|reason| {
-                    panic!("{} changed during the run: {reason}", self.trace.path.display())
-                }));
+                chunk.set_blocks_of_last(
+                    blocks.unwrap_or_else(|reason| {
+                        panic!("{} changed during the run: {reason}", self.trace.path.display())
+                    }),
+                );
             }
         }
         !chunk.is_empty()

@@ -25,8 +25,12 @@ fn a_router_has_the_pickers_profile_and_thresholds_unless_told_otherwise() {
     let spec = service("    routing: {flowControl: {}}\n", "");
     let profile = Scorers { queue: 2.0, kv_cache_utilization: 2.0, prefix_cache: 3.0, ..Scorers::default() };
     assert_eq!(spec.routing, Routing::Scored(profile));
-    assert_eq!((spec.router.refresh, spec.router.flow_control), (SimDuration::from_millis(50), Some(FlowControl::default())));
-    let spec = service("    routing: {rule: random, refresh: 1s, flowControl: {queueDepth: 2, ttl: 3s, kvUsage: 90%}}\n", "");
+    assert_eq!(
+        (spec.router.refresh, spec.router.flow_control),
+        (SimDuration::from_millis(50), Some(FlowControl::default()))
+    );
+    let spec =
+        service("    routing: {rule: random, refresh: 1s, flowControl: {queueDepth: 2, ttl: 3s, kvUsage: 90%}}\n", "");
     let rules = spec.router.flow_control.expect("it is on");
     assert_eq!((spec.routing, rules.queue_depth, rules.kv_usage), (Routing::Random, 2.0, 0.9));
     assert_eq!(rules.ttl, Some(SimDuration::from_secs(3)));
@@ -39,7 +43,10 @@ fn what_prompts_share_turns_the_prefix_cache_on() {
     let shared = "    prefix: {sharedPrefix: {groups: 3, tokens: 640, popularity: {zipf: 1}}}\n";
     let spec = service("", shared);
     let groups = spec.tags.groups.expect("there are groups");
-    assert_eq!((spec.prefix, groups.count, groups.tokens, groups.zipf), (PrefixSpec::Cache { blocks_per_entry: 0 }, 3, 640, 1.0));
+    assert_eq!(
+        (spec.prefix, groups.count, groups.tokens, groups.zipf),
+        (PrefixSpec::Cache { blocks_per_entry: 0 }, 3, 640, 1.0)
+    );
     assert_eq!(service("", "    prefix: {hitRatio: 40%}\n").prefix, PrefixSpec::HitRatio(0.4));
     assert_eq!(service("", "").prefix, PrefixSpec::Off);
 }

@@ -26,7 +26,7 @@ use crate::spec::{PrefixSpec, ServiceModel, ServiceSpec};
 pub const BLOCK_TOKENS: u64 = 16;
 
 /// What bounds a batch.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Limits {
     pub(super) curve: Curve,
     /// Most sequences in the batch.
@@ -47,11 +47,11 @@ impl Limits {
     /// Those of a `continuousBatching` service; panics for any other.
     pub fn of(service: &ServiceSpec) -> Self {
         let model = &service.model;
-        let ServiceModel::ContinuousBatching { sequences_max, batched_tokens_max, kv_tokens, .. } = model else {
+        let ServiceModel::ContinuousBatching { sequences_max, batched_tokens_max, kv_tokens, law, .. } = model else {
             panic!("only a continuousBatching service has an engine");
         };
         Self {
-            curve: Curve::of(model),
+            curve: Curve::of(law, u64::from(*batched_tokens_max)),
             // Every decoding sequence needs a token of the budget; vLLM refuses to start otherwise.
             sequences: (*sequences_max).min(*batched_tokens_max) as usize,
             batched_tokens: u64::from(*batched_tokens_max),

@@ -105,7 +105,10 @@ impl<E: Engine> LlmFlow<E> {
     /// The replica of a conversation's last turn, if it still serves.
     pub(super) fn home_of(&self, session: u32) -> Option<Slot> {
         let pod = self.router.as_ref()?.home(session)?;
-        self.serving.iter().copied().find(|&slot| self.seats[slot].pod == pod && self.seats[slot].stage == Stage::Serving)
+        self.serving
+            .iter()
+            .copied()
+            .find(|&slot| self.seats[slot].pod == pod && self.seats[slot].stage == Stage::Serving)
     }
 
     /// The replica with the highest score for a request.

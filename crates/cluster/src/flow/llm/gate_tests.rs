@@ -6,7 +6,7 @@ use workload::{Distribution, Tag, Trace, TraceChunk, Traffic};
 use super::{LlmFlow, TokenCounts};
 use crate::flow::{Flow, Intake, Meter};
 use crate::spec::{
-    FlowControl, PrefixSpec, RouterSpec, Routing, Scorers, ServiceModel, ServiceSpec, SloSpec,
+    FlowControl, IterationLaw, PrefixSpec, RouterSpec, Routing, Scorers, ServiceModel, ServiceSpec, SloSpec,
 };
 
 /// A request: when it arrives (milliseconds), what its prompt and answer have, what else it is.
@@ -18,11 +18,7 @@ fn model(sequences_max: u32) -> ServiceModel {
         sequences_max,
         batched_tokens_max: 512,
         kv_tokens: 16_000,
-        iteration_min: SimDuration::from_millis(10),
-        iteration_base: SimDuration::ZERO,
-        ns_per_kv_token: 0.0,
-        ns_per_prompt_token: 0.0,
-        ns_per_sequence: 0.0,
+        law: IterationLaw::linear(SimDuration::from_millis(10), SimDuration::ZERO, [0.0, 0.0]),
         overhead: SimDuration::ZERO,
         prompt_tokens: Distribution::Constant(1.0),
         output_tokens: Distribution::Constant(1.0),
@@ -61,7 +57,8 @@ fn with_flow_control(rules: FlowControl) -> ServiceSpec {
 #[test]
 fn requests_pass_on_old_numbers_until_the_router_looks_and_are_held_from_then_on() {
     // One is served for ever; W = 5 is saturated.
-    let asked: Vec<Asked> = (1..=20).map(|ms| (ms, 1, 1_000, Tag::default())).chain([(60, 1, 1, Tag::default())]).collect();
+    let asked: Vec<Asked> =
+        (1..=20).map(|ms| (ms, 1, 1_000, Tag::default())).chain([(60, 1, 1, Tag::default())]).collect();
     let mut flow = flow(&with_flow_control(FlowControl::default()), &asked, 1);
     // Until 50 ms the router knows what was there at 0: nobody.
     assert_eq!(held(&mut flow, 50), 0);
@@ -86,8 +83,12 @@ fn held_requests_leave_one_per_tick_the_most_urgent_first() {
 
 #[test]
 fn a_full_band_rejects_and_the_time_to_live_ends_what_is_held() {
-    let rules = FlowControl { per_band_requests: 1, ttl: Some(SimDuration::from_millis(100)), ..FlowControl::default() };
-    let asked: Vec<Asked> = (1..=10).map(|ms| (ms, 1, 1_000, Tag::default())).chain([(60, 1, 1, Tag::default()), (70, 1, 1, Tag::default())]).collect();
+    let rules =
+        FlowControl { per_band_requests: 1, ttl: Some(SimDuration::from_millis(100)), ..FlowControl::default() };
+    let asked: Vec<Asked> = (1..=10)
+        .map(|ms| (ms, 1, 1_000, Tag::default()))
+        .chain([(60, 1, 1, Tag::default()), (70, 1, 1, Tag::default())])
+        .collect();
     let mut flow = flow(&with_flow_control(rules), &asked, 1);
     assert_eq!((held(&mut flow, 80), flow.load(at(80)).failed), (1, 1));
     assert_eq!((held(&mut flow, 159), flow.expired()), (1, 0));
@@ -106,7 +107,10 @@ fn without_a_replica_and_before_the_first_look_at_one_everything_is_held() {
 #[test]
 fn sheddable_requests_are_turned_away_at_saturation_where_nothing_is_held() {
     let shed = Tag { priority: -1, ..Tag::default() };
-    let asked: Vec<Asked> = (1..=10).map(|ms| (ms, 1, 1_000, Tag::default())).chain([(45, 1, 1, shed), (60, 1, 1, shed), (61, 1, 1, Tag::default())]).collect();
+    let asked: Vec<Asked> = (1..=10)
+        .map(|ms| (ms, 1, 1_000, Tag::default()))
+        .chain([(45, 1, 1, shed), (60, 1, 1, shed), (61, 1, 1, Tag::default())])
+        .collect();
     let scorers = Scorers { queue: 1.0, ..Scorers::default() };
     let service = ServiceSpec { routing: Routing::Scored(scorers), ..ServiceSpec::plain("llm", model(1)) };
     let mut flow = flow(&service, &asked, 1);
@@ -117,7 +121,8 @@ fn sheddable_requests_are_turned_away_at_saturation_where_nothing_is_held() {
 #[test]
 fn a_conversation_goes_back_to_the_replica_that_had_it() {
     let turn = |session| Tag { session, ..Tag::default() };
-    let asked: Vec<Asked> = vec![(1, 64, 1_000, turn(1)), (2, 64, 1, turn(2)), (30, 96, 1, turn(1)), (31, 96, 1, turn(2))];
+    let asked: Vec<Asked> =
+        vec![(1, 64, 1_000, turn(1)), (2, 64, 1, turn(2)), (30, 96, 1, turn(1)), (31, 96, 1, turn(2))];
     let service = ServiceSpec { routing: Routing::SessionAffinity, ..ServiceSpec::plain("llm", model(8)) };
     let mut flow = flow(&service, &asked, 2);
     flow.advance(at(35));

@@ -11,16 +11,16 @@
 mod book;
 mod engine;
 mod gate;
+#[cfg(test)]
+mod gate_tests;
 mod hold;
 mod iteration;
 mod prefix;
 mod router;
 mod run_engine;
-mod tags;
-#[cfg(test)]
-mod gate_tests;
 #[cfg(test)]
 mod step_engine;
+mod tags;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -156,7 +156,11 @@ impl<E: Engine> LlmFlow<E> {
             router: Router::is_needed(&service.routing, &service.router)
                 .then(|| Box::new(Router::new(&service.router))),
             lists: Lists::default(),
-            blocks_per_entry: if let PrefixSpec::Cache { blocks_per_entry } = service.prefix { blocks_per_entry } else { 0 },
+            blocks_per_entry: if let PrefixSpec::Cache { blocks_per_entry } = service.prefix {
+                blocks_per_entry
+            } else {
+                0
+            },
             parts: Vec::new(),
             engines: Vec::new(),
             seats: Vec::new(),
@@ -225,7 +229,8 @@ impl<E: Engine> LlmFlow<E> {
             let head = self.intake.head;
             let (prompt, output) = (self.intake.prompt_tokens[head].max(1), self.intake.output_tokens[head].max(1));
             let tag = self.intake.tag(head);
-            let list = if self.blocks_per_entry > 0 { self.lists.keep(self.intake.blocks_of(head)) } else { book::NO_LIST };
+            let list =
+                if self.blocks_per_entry > 0 { self.lists.keep(self.intake.blocks_of(head)) } else { book::NO_LIST };
             self.intake.head += 1;
             self.arrive(Entry { tag, list, ..Entry::new(now, prompt, output) });
             self.intake.ensure(1);

@@ -221,6 +221,9 @@ mod tests {
 
     #[test]
     fn equal_queues_count_in_full_for_all() {
-        assert_eq!(best(Scorers { queue: 1.0, ..Scorers::default() }, &[candidate(3, 2, 0.9), candidate(5, 2, 0.1)]), [3, 5]);
+        assert_eq!(
+            best(Scorers { queue: 1.0, ..Scorers::default() }, &[candidate(3, 2, 0.9), candidate(5, 2, 0.1)]),
+            [3, 5]
+        );
     }
 }

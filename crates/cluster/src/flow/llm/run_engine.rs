@@ -12,7 +12,7 @@ use exporters::HistogramSignal;
 use super::engine::{
     BLOCK_TOKENS, Engine, EngineStats, Instant, Job, Limits, blocks, enqueue, in_hand, put_back, take_waiting,
 };
-use super::iteration::{FRACTION_BITS, Run};
+use super::iteration::{FRACTION_BITS, Run, Work};
 use super::prefix::{Part, PrefixCache};
 use crate::flow::InHand;
 use crate::flow::intake::NEVER;
@@ -39,6 +39,8 @@ struct Prefill {
     job: Job,
     /// Tokens in the cache at the end of this iteration.
     computed: u64,
+    /// How many of them this iteration processes.
+    chunk: u64,
     admission: u64,
 }
 
@@ -210,7 +212,7 @@ impl RunEngine {
     /// Prompts that this iteration finished: each has its next token.
     fn finish_prefills(&mut self, done: &mut Vec<Job>) {
         for place in (0..self.prefilling.len()).rev() {
-            let Prefill { mut job, computed, admission } = self.prefilling[place];
+            let Prefill { mut job, computed, admission, .. } = self.prefilling[place];
             if computed < job.prefill() {
                 continue;
             }
@@ -312,7 +314,9 @@ impl RunEngine {
     fn preempt(&mut self) {
         self.stats.preemptions += 1;
         let by_priority = self.limits.by_priority;
-        let rank = |job: &Job, admission: u64| if by_priority { (job.priority, job.rank, admission) } else { (0, 0, admission) };
+        let rank = |job: &Job, admission: u64| {
+            if by_priority { (job.priority, job.rank, admission) } else { (0, 0, admission) }
+        };
         let lives = |(_, sequence): &(usize, &Sequence)| sequence.lives;
         let all = self.sequences.iter().enumerate().filter(lives);
         let last = all.map(|(place, sequence)| (rank(&sequence.job, sequence.admission), place)).max();
@@ -339,7 +343,7 @@ impl RunEngine {
     }
 
     /// Gives the running sequences their blocks for the next iteration, by preemption if it must be. Returns the prompt tokens it
-    /// will process of them, and whether somebody was preempted: then nobody is admitted.
+    /// will process of the partly prefilled one, and whether somebody was preempted: then nobody is admitted.
     fn take_blocks(&mut self) -> (u64, bool) {
         let before = self.stats.preemptions;
         loop {
@@ -354,6 +358,7 @@ impl RunEngine {
                 self.stats.prefilled_tokens += chunk;
                 if let Some(partial) = self.prefilling.first_mut() {
                     partial.computed += chunk;
+                    partial.chunk = chunk;
                     let (holding, full) = (partial.job.holding, partial.computed / BLOCK_TOKENS);
                     self.share(holding, full);
                 }
@@ -383,9 +388,9 @@ impl RunEngine {
         (found * BLOCK_TOKENS, found, pinned)
     }
 
-    /// Admits waiting requests. Returns their prompt tokens in the next iteration and how many start for the first time.
-    fn admit(&mut self, mut budget: u64) -> (u64, u64) {
-        let (mut prompt, mut started) = (0, 0);
+    /// Admits waiting requests. Returns how many start for the first time.
+    fn admit(&mut self, mut budget: u64) -> u64 {
+        let mut started = 0;
         while let Some(&job) = self.waiting.front() {
             let is_full = self.decoding as usize + self.prefilling.len() >= self.limits.sequences;
             if is_full || budget == 0 {
@@ -398,7 +403,6 @@ impl RunEngine {
             self.waiting.pop_front();
             let chunk = (job.prefill() - hit).min(budget);
             budget -= chunk;
-            prompt += chunk;
             if let Some(cache) = &mut self.cache {
                 cache.take(job.holding, found);
             }
@@ -407,10 +411,10 @@ impl RunEngine {
             let job = self.count_admission(job, hit, chunk);
             started += u64::from(job.start == NEVER);
             let job = Job { start: job.start.min(self.clock_ns), ..job };
-            self.prefilling.push(Prefill { job, computed: hit + chunk, admission: self.admissions });
+            self.prefilling.push(Prefill { job, computed: hit + chunk, chunk, admission: self.admissions });
             self.admissions += 1;
         }
-        (prompt, started)
+        started
     }
 
     /// Counts what an admitted request has found and what of it is computed first.
@@ -425,17 +429,18 @@ impl RunEngine {
         Job { cached: hit as u32, ..job }
     }
 
-    /// Begins the next run, whose first iteration processes `prompt` tokens of prompts.
-    fn begin(&mut self, prompt: u64) {
+    /// Begins the next run.
+    fn begin(&mut self) {
         let decoded = ((self.step + 1) * self.decoding).wrapping_add_signed(self.offsets);
-        let curve = self.limits.curve;
         let run = if self.prefilling.is_empty() {
             let wanted = self.next_finish() - self.step;
             let count = 1 + self.iterations_with_room(wanted - 1);
-            curve.rising(decoded, self.decoding, count)
+            self.limits.curve.rising(decoded, self.decoding, count)
         } else {
-            let kv = decoded + self.prefilling.iter().map(|prefill| prefill.computed).sum::<u64>();
-            curve.single(kv, self.decoding + self.prefilling.len() as u64, prompt)
+            let decodes = self.decoding;
+            let mut work = Work { decodes, sequences: decodes, kv_decoding: decoded, ..Work::default() };
+            self.prefilling.iter().for_each(|prefill| work.add_chunk(prefill.chunk, prefill.computed - prefill.chunk));
+            self.limits.curve.single(&work)
         };
         self.ends_at = self.clock_ns + ((self.clock_fraction + run.span(run.count)) >> FRACTION_BITS);
         self.run = Some(run);
@@ -445,7 +450,7 @@ impl RunEngine {
 impl Engine for RunEngine {
     fn new(limits: &Limits) -> Self {
         Self {
-            limits: *limits,
+            limits: limits.clone(),
             waiting: VecDeque::new(),
             sequences: Vec::new(),
             vacant: Vec::new(),
@@ -507,14 +512,14 @@ impl Engine for RunEngine {
             }
             return job;
         }
-        let (mut job, computed) =
-            if let Some(place) = self.prefilling.iter().position(|prefill| prefill.job.key == key) {
-                let prefill = self.prefilling.remove(place);
-                (prefill.job, prefill.computed)
-            } else {
-                let place = self.sequences.iter().position(|sequence| sequence.lives && sequence.job.key == key);
-                self.leave(place.expect("a request to abort is in its engine") as u32)
-            };
+        let (mut job, computed) = if let Some(place) = self.prefilling.iter().position(|prefill| prefill.job.key == key)
+        {
+            let prefill = self.prefilling.remove(place);
+            (prefill.job, prefill.computed)
+        } else {
+            let place = self.sequences.iter().position(|sequence| sequence.lives && sequence.job.key == key);
+            self.leave(place.expect("a request to abort is in its engine") as u32)
+        };
         self.release(&mut job, computed, true);
         job
     }
@@ -538,8 +543,8 @@ impl Engine for RunEngine {
         }
         let (chunk, has_preempted) = self.take_blocks();
         let budget = self.limits.batched_tokens - self.decoding - chunk;
-        let (admitted, started) = if has_preempted { (0, 0) } else { self.admit(budget) };
-        self.begin(chunk + admitted);
+        let started = if has_preempted { 0 } else { self.admit(budget) };
+        self.begin();
         started
     }
 

@@ -66,7 +66,9 @@ mod tests {
             ClassSpec { share: 0.3, priority: -1, engine_priority: 1 },
         ];
         let mut tags = Vec::new();
-        TagDraws::new(&TagSpec { groups, classes }, 1).expect("there is something to draw").fill(&mut tags, (0, 60_000));
+        TagDraws::new(&TagSpec { groups, classes }, 1)
+            .expect("there is something to draw")
+            .fill(&mut tags, (0, 60_000));
         let count = |is: fn(&&Tag) -> bool| tags.iter().filter(is).count() as f64 / 60_000.0;
         // 1, 1/2 and 1/3 of 11/6.
         for (seen, expected) in [

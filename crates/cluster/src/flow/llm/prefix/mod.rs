@@ -185,7 +185,8 @@ impl PrefixCache {
             let begun = own.taken.len().checked_sub(1).filter(|&last| own.taken[last].1 < own.parts[last].blocks);
             let place = begun.unwrap_or(own.taken.len());
             let Some(part) = own.parts.get(place) else { break };
-            let (chain, count) = begun.map_or_else(|| (self.chains.find_or_make(part.key), 0), |begun| own.taken[begun]);
+            let (chain, count) =
+                begun.map_or_else(|| (self.chains.find_or_make(part.key), 0), |begun| own.taken[begun]);
             let more = u64::from(part.blocks - count).min(left) as u32;
             if !self.chains.grow(chain, (count, count + more)) {
                 break;

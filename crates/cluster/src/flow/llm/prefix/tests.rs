@@ -146,9 +146,11 @@ fn acts() -> impl Strategy<Value = Act> {
     let numbered = numbered.prop_map(|mut parts| {
         parts.dedup();
         let mut seen = Vec::new();
-        parts.retain(|part| !seen.contains(part) && {
-            seen.push(*part);
-            true
+        parts.retain(|part| {
+            !seen.contains(part) && {
+                seen.push(*part);
+                true
+            }
         });
         parts
     });
