@@ -429,12 +429,14 @@ impl RunEngine {
         Job { cached: hit as u32, ..job }
     }
 
-    /// Begins the next run.
-    fn begin(&mut self) {
+    /// Begins the next run. After a preemption somebody may be admitted one iteration later where what waits shares blocks with what runs, or
+    /// goes by priority; elsewhere the last one preempted heads the queue and does not fit before another sequence leaves.
+    fn begin(&mut self, has_preempted: bool) {
         let decoded = ((self.step + 1) * self.decoding).wrapping_add_signed(self.offsets);
         let run = if self.prefilling.is_empty() {
             let wanted = self.next_finish() - self.step;
-            let count = 1 + self.iterations_with_room(wanted - 1);
+            let may_admit = has_preempted && (self.cache.is_some() || self.limits.by_priority);
+            let count = if may_admit { 1 } else { 1 + self.iterations_with_room(wanted - 1) };
             self.limits.curve.rising(decoded, self.decoding, count)
         } else {
             let decodes = self.decoding;
@@ -544,7 +546,7 @@ impl Engine for RunEngine {
         let (chunk, has_preempted) = self.take_blocks();
         let budget = self.limits.batched_tokens - self.decoding - chunk;
         let started = if has_preempted { 0 } else { self.admit(budget) };
-        self.begin();
+        self.begin(has_preempted);
         started
     }
 
