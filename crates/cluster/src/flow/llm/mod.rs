@@ -289,6 +289,7 @@ impl<E: Engine> LlmFlow<E> {
             start: job.start,
             first_token: job.first_token + self.overhead,
             end,
+            prompt: entry.prompt,
             tokens: job.output,
         };
         self.meter.answer_streamed(&answer, seat.pod);
@@ -476,7 +477,7 @@ impl<E: Engine> LlmFlow<E> {
         }
         self.lists.forget(entry.list);
         let served = service.map(|(start, slot)| (start, self.seats[slot].pod));
-        self.meter.fail_served(entry.first_arrival, failure, at, served);
+        self.meter.fail_prompt((entry.first_arrival, Some(entry.prompt)), failure, at, served);
     }
 
     /// Requests of a removed replica are lost, or go back to where they stood, without what they had. Returns how many were lost.
@@ -683,10 +684,11 @@ impl<E: Engine> Flow for LlmFlow<E> {
         let keys = at_replicas.chain(self.queue.iter().copied());
         let keys: Vec<u32> = keys.chain(self.hold.iter().flat_map(Hold::keys)).collect();
         for key in keys {
-            self.meter.leave_in_system(self.requests.first_arrival(key), now);
+            let entry = self.requests.entry(key);
+            self.meter.leave_prompt_in_system((entry.first_arrival, Some(entry.prompt)), now);
         }
         for Reverse((_, entry)) in &self.retrying {
-            self.meter.leave_in_system(entry.first_arrival, now);
+            self.meter.leave_prompt_in_system((entry.first_arrival, Some(entry.prompt)), now);
         }
         self.intake.arrived_measured(now)
     }
