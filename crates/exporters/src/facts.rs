@@ -45,6 +45,8 @@ pub struct Facts {
     pub hostname_label: String,
     /// Whether what dcgm-exporter shows wins over the labels of its target.
     pub dcgm_honor_labels: bool,
+    /// Whether the workload says what prompts share, so that prefix caches find something.
+    pub finds_prefixes: bool,
     /// What the scenario states about metrics.
     pub stated: BTreeSet<Statement>,
     /// Metrics of an engine that are left out because another program shows them under the same name.
@@ -80,6 +82,7 @@ impl Facts {
             counts_answers: false,
             hostname_label: "Hostname".to_owned(),
             dcgm_honor_labels: false,
+            finds_prefixes: false,
             stated: BTreeSet::new(),
             left_out: BTreeSet::new(),
             bound: BTreeMap::new(),

@@ -266,7 +266,7 @@ fn constant(series: &Series, metric: Option<&'static Metric>) -> Option<&'static
         return None;
     }
     let why = |figure: Figure| match figure {
-        Figure::Always(_, why) => Some(why),
+        Figure::Always(_, why) | Figure::Found(_, why) => Some(why),
         _ => None,
     };
     let metric = metric?;

@@ -105,6 +105,16 @@ pub enum Signal {
     Executions,
     /// Prompt tokens processed.
     PromptTokens,
+    /// Prompt tokens looked for in the prefix cache.
+    PrefixQueries,
+    /// Of these, found.
+    PrefixHits,
+    /// `PrefixHits` over `PrefixQueries`, 0..1.
+    PrefixHitRate,
+    /// Prompt tokens processed that were found in the prefix cache.
+    PromptTokensCached,
+    /// Prompt tokens processed that were not.
+    PromptTokensComputed,
     /// Output tokens made.
     OutputTokens,
     /// Seconds with at least one request in service.
@@ -132,6 +142,10 @@ pub enum Signal {
     Answered,
     /// Requests that ended with 503: rejected, or no replica.
     Rejected,
+    /// Of these, held by the router's flow control for too long.
+    Evicted,
+    /// The others.
+    RejectedAtOnce,
     /// Requests given up by the client (504; 499 at nginx).
     TimedOut,
     /// Requests lost with a replica (502).
@@ -259,6 +273,8 @@ impl Signal {
             | S::Scheduled
             | S::Answered
             | S::Rejected
+            | S::Evicted
+            | S::RejectedAtOnce
             | S::TimedOut
             | S::Lost
             | S::Ended

@@ -49,6 +49,8 @@ pub enum Purpose {
     Sessions = 23,
     /// Demands of requests that follow from others.
     Following = 24,
+    /// What requests have in common, and how urgent they are.
+    Tags = 25,
 }
 
 /// One independent random stream: xoshiro256++, seeded from (seed, purpose, entity) by SplitMix64. The same numbers on every platform.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::Tag;
+
 /// Rows an in-memory trace hands out at once.
 const ROWS_PER_CHUNK: usize = 4_096;
 
@@ -14,6 +16,13 @@ pub struct TraceChunk {
     pub prompt_tokens: Vec<u32>,
     /// Output tokens.
     pub output_tokens: Vec<u32>,
+    /// What else is known of the first so many requests; the others are as [`Tag::default`].
+    pub tags: Vec<Tag>,
+    /// What the prompts of the first so many requests are made of: numbers of blocks, equal ones hold equal tokens after equal ones. Where
+    /// each request's end in `blocks`.
+    pub block_ends: Vec<usize>,
+    /// The blocks of one request after another.
+    pub blocks: Vec<u32>,
 }
 
 /// Why columns do not make a trace.
@@ -60,6 +69,35 @@ impl TraceChunk {
         self.arrival_ns.clear();
         self.prompt_tokens.clear();
         self.output_tokens.clear();
+        self.tags.clear();
+        self.block_ends.clear();
+        self.blocks.clear();
+    }
+
+    /// What else is known of request `row`.
+    pub fn tag(&self, row: usize) -> Tag {
+        self.tags.get(row).copied().unwrap_or_default()
+    }
+
+    /// The blocks of the prompt of request `row`; none where they are not known.
+    pub fn blocks_of(&self, row: usize) -> &[u32] {
+        let Some(&end) = self.block_ends.get(row) else { return &[] };
+        let start = row.checked_sub(1).map_or(0, |before| self.block_ends[before]);
+        &self.blocks[start..end]
+    }
+
+    /// Says more of the last request.
+    pub fn tag_last(&mut self, tag: Tag) {
+        self.tags.resize(self.len() - 1, Tag::default());
+        self.tags.push(tag);
+    }
+
+    /// Says what the prompt of the last request is made of.
+    pub fn set_blocks_of_last(&mut self, blocks: impl IntoIterator<Item = u32>) {
+        let before = self.block_ends.last().copied().unwrap_or(0);
+        self.block_ends.resize(self.len() - 1, before);
+        self.blocks.extend(blocks);
+        self.block_ends.push(self.blocks.len());
     }
 
     /// Appends a request without tokens.
@@ -75,20 +113,60 @@ impl TraceChunk {
     }
 
     /// Appends row `row` of `other`, with another arrival.
-    pub(crate) fn push_row(&mut self, other: &Self, row: usize, arrival_ns: u64) {
+    pub fn push_row(&mut self, other: &Self, row: usize, arrival_ns: u64) {
         if other.has_tokens() {
             self.push_with_tokens(arrival_ns, (other.prompt_tokens[row], other.output_tokens[row]));
         } else {
             self.push(arrival_ns);
         }
+        if row < other.tags.len() {
+            self.tag_last(other.tags[row]);
+        }
+        if row < other.block_ends.len() {
+            self.set_blocks_of_last(other.blocks_of(row).iter().copied());
+        }
     }
 
     /// Appends a range of rows of `other`.
     pub(crate) fn extend_rows(&mut self, other: &Self, rows: std::ops::Range<usize>) {
+        let before = self.len();
         self.arrival_ns.extend_from_slice(&other.arrival_ns[rows.clone()]);
         if other.has_tokens() {
             self.prompt_tokens.extend_from_slice(&other.prompt_tokens[rows.clone()]);
-            self.output_tokens.extend_from_slice(&other.output_tokens[rows]);
+            self.output_tokens.extend_from_slice(&other.output_tokens[rows.clone()]);
+        }
+        self.extend_known_rows(other, rows, before);
+    }
+
+    fn extend_known_rows(&mut self, other: &Self, rows: std::ops::Range<usize>, place: usize) {
+        if rows.start < other.tags.len() {
+            self.tags.resize(place, Tag::default());
+            self.tags.extend_from_slice(&other.tags[rows.start..rows.end.min(other.tags.len())]);
+        }
+        if rows.start < other.block_ends.len() {
+            let last = self.block_ends.last().copied().unwrap_or(0);
+            self.block_ends.resize(place, last);
+            for row in rows.start..rows.end.min(other.block_ends.len()) {
+                self.blocks.extend_from_slice(other.blocks_of(row));
+                self.block_ends.push(self.blocks.len());
+            }
+        }
+    }
+
+    /// Takes over what is known of the requests of `other` beside times and tokens, as that of row `place` and those after it.
+    pub fn extend_known(&mut self, other: &Self, place: usize) {
+        self.extend_known_rows(other, 0..other.len(), place);
+    }
+
+    /// Forgets what is known of the first `count` requests beside times and tokens.
+    pub fn forget_first(&mut self, count: usize) {
+        self.tags.drain(..count.min(self.tags.len()));
+        let rows = count.min(self.block_ends.len());
+        if rows > 0 {
+            let cut = self.block_ends[rows - 1];
+            self.blocks.drain(..cut);
+            self.block_ends.drain(..rows);
+            self.block_ends.iter_mut().for_each(|end| *end -= cut);
         }
     }
 

@@ -193,7 +193,12 @@ fn check_repetition(recorded: Option<&RunFile>, now: &RunFile) -> Result<()> {
 /// What a run may leave beside the plots and not every run does.
 const NOT_ALWAYS: [&str; 3] = ["requests.csv", "requests.parquet", "control_variates.csv"];
 
-fn write(loaded: &Loaded, results: &Results, origin: Origin<'_>, (folder, prepared): (&Path, &ResultFolder)) -> Result<()> {
+fn write(
+    loaded: &Loaded,
+    results: &Results,
+    origin: Origin<'_>,
+    (folder, prepared): (&Path, &ResultFolder),
+) -> Result<()> {
     let mut files = with_report(loaded, results, origin, report::files);
     files.extend(control_variates(loaded, results).map(|table| ("control_variates.csv".to_owned(), table.to_csv())));
     files.push(("run.json".to_owned(), origin.file.to_json()?.into_bytes()));

@@ -310,6 +310,9 @@ impl EventFlow {
             Routing::Random => self.serving[self.routing_dice.below(self.serving.len() as u64) as usize],
             Routing::LeastRequests => self.least_loaded(),
             Routing::PowerOfTwo => self.better_of_two(),
+            Routing::Scored(_) | Routing::SessionAffinity => {
+                panic!("only language models are routed by scores or sessions")
+            }
         };
         if self.routing != Routing::CentralQueue {
             if self.seats[queue].stage == Stage::Refusing {

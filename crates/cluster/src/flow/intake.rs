@@ -1,9 +1,9 @@
 //! Requests on their way in: read ahead block by block, with the demand each was created with.
 
 use units::SimTime;
-use workload::{ArrivalCursor, Distribution, ServiceTimes, TraceChunk, Traffic};
+use workload::{ArrivalCursor, Distribution, ServiceTimes, Tag, TraceChunk, Traffic};
 
-use super::llm::TokenCounts;
+use super::llm::{TagDraws, TokenCounts};
 use super::reactive::{Answered, Coming, Reactive, Ticket};
 
 /// "No such arrival": later than every run.
@@ -25,8 +25,12 @@ pub struct Intake {
     pub prompt_tokens: Vec<u32>,
     /// Output tokens, likewise.
     pub output_tokens: Vec<u32>,
+    /// What else is known of requests, and the blocks of their prompts, row by row as far as anything is.
+    known: TraceChunk,
     /// Tokens of requests that come without.
     tokens: Option<TokenCounts>,
+    /// What else is drawn for each request.
+    tags: Option<TagDraws>,
     /// First request not taken.
     pub head: usize,
     padding: usize,
@@ -46,6 +50,7 @@ struct Early {
     cursor: ArrivalCursor,
     demands: Option<ServiceTimes>,
     tokens: Option<TokenCounts>,
+    tags: Option<TagDraws>,
 }
 
 impl Intake {
@@ -61,7 +66,9 @@ impl Intake {
             service: Vec::new(),
             prompt_tokens: Vec::new(),
             output_tokens: Vec::new(),
+            known: TraceChunk::default(),
             tokens: None,
+            tags: None,
             head: 0,
             padding,
             read: 0,
@@ -87,6 +94,7 @@ impl Intake {
             cursor: ArrivalCursor::new(early, seed, origin),
             demands: service.map(|distribution| ServiceTimes::new(distribution, seed)),
             tokens,
+            tags: None,
         });
         self
     }
@@ -193,6 +201,20 @@ impl Intake {
         self.read_before += u64::from(at < self.measure_from);
     }
 
+    /// Draws what else is to be known of each request.
+    pub fn with_tags(mut self, tags: Option<TagDraws>) -> Self {
+        self.tags = tags;
+        self
+    }
+
+    /// The same of the requests that come before the traffic.
+    pub fn with_early_tags(mut self, tags: Option<TagDraws>) -> Self {
+        if let Some(early) = &mut self.early {
+            early.tags = tags;
+        }
+        self
+    }
+
     /// Makes `count` entries from the head on readable.
     #[inline]
     pub fn ensure(&mut self, count: usize) {
@@ -207,6 +229,16 @@ impl Intake {
         let head = self.head;
         self.head += 1;
         (self.arrivals[head], self.service.get(head).copied().unwrap_or(0))
+    }
+
+    /// What else is known of the request in row `row` of the window.
+    pub fn tag(&self, row: usize) -> Tag {
+        self.known.tag(row)
+    }
+
+    /// The numbered blocks its prompt is made of, if they are known.
+    pub fn blocks_of(&self, row: usize) -> &[u32] {
+        self.known.blocks_of(row)
     }
 
     /// Reads until every arrival up to and including `time` is in the window.
@@ -289,6 +321,7 @@ impl Intake {
             if self.tokens.is_some() {
                 self.prompt_tokens.drain(..self.head);
                 self.output_tokens.drain(..self.head);
+                self.known.forget_first(self.head);
             }
             self.head = 0;
         }
@@ -308,14 +341,19 @@ impl Intake {
         self.read += fresh.len() as u64;
         self.read_before += fresh.partition_point(|&arrival| arrival < self.measure_from) as u64;
         self.arrivals.extend_from_slice(fresh);
-        let (demands, tokens) = match &mut self.early {
-            Some(early) => (&mut early.demands, &mut early.tokens),
-            None => (&mut self.demands, &mut self.tokens),
+        let (demands, tokens, tags) = match &mut self.early {
+            Some(early) => (&mut early.demands, &mut early.tokens, &mut early.tags),
+            None => (&mut self.demands, &mut self.tokens, &mut self.tags),
         };
         if let Some(demands) = demands {
             demands.fill(&mut self.service, fresh.len());
         }
         if let Some(tokens) = tokens {
+            let rows = (self.arrivals.len() - fresh.len(), self.arrivals.len());
+            self.known.extend_known(&self.chunk, rows.0);
+            if let Some(tags) = tags {
+                tags.fill(&mut self.known.tags, rows);
+            }
             if self.chunk.has_tokens() {
                 self.prompt_tokens.extend_from_slice(&self.chunk.prompt_tokens);
                 self.output_tokens.extend_from_slice(&self.chunk.output_tokens);

@@ -28,7 +28,7 @@ pub use central::{Batching, CentralFlow, Slots};
 pub use event::EventFlow;
 pub use intake::Intake;
 pub use latency::{LatencyLog, Watched};
-pub use llm::{LlmFlow, TokenCounts};
+pub use llm::{LlmFlow, TagDraws, TokenCounts};
 pub use meter::{Failure, Meter, StepLatency, Streamed};
 pub use reactive::Answered;
 use reactive::Reactive;
@@ -66,6 +66,12 @@ pub struct ReplicaStats {
     pub output_tokens: u64,
     /// Sequences that lost their KV cache to older ones (LLM services).
     pub preemptions: u64,
+    /// Prompt tokens of requests admitted to a batch (LLM services).
+    pub admitted_tokens: u64,
+    /// Of these, found in the prefix cache.
+    pub hit_tokens: u64,
+    /// Of `prompt_tokens`, found in the prefix cache.
+    pub cached_tokens: u64,
 }
 
 impl ReplicaStats {
@@ -220,6 +226,16 @@ pub trait Flow: Send {
     /// What one replica has in hand at `now`; its tokens for LLM services only. Costs a look at every request there.
     fn in_hand(&self, slot: Slot, now: SimTime) -> InHand;
 
+    /// How saturated the router takes the replicas to be, on average; nothing where it does not look.
+    fn saturation(&mut self) -> Option<f64> {
+        None
+    }
+
+    /// Requests the router has held for too long.
+    fn expired(&self) -> u64 {
+        0
+    }
+
     /// Requests between two attempts, at their clients.
     fn retrying(&self) -> u64 {
         0
@@ -344,12 +360,13 @@ fn sources(served: Served<'_>, keep: Keep) -> (Intake, Meter) {
     };
     let mut intake = Intake::new(&service.traffic, seed, spec.end, service_time, padding);
     if let Some(tokens) = tokens(seed) {
-        intake = intake.with_tokens(tokens);
+        intake = intake.with_tokens(tokens).with_tags(TagDraws::new(&service.tags, seed));
     }
     let early = prehistory::traffic(spec.prehistory.length, served.service, served.replicas);
     let early_seed = Stream::new(seed, Purpose::Prehistory, 0).next_u64();
     let intake = intake
         .preceded_by(origin, (early.as_ref(), early_seed), service_time, tokens(early_seed))
+        .with_early_tags(TagDraws::new(&service.tags, early_seed))
         .measure_from(measure_from.as_nanos())
         .with_reactive(Reactive::of(service, spec.is_caller(service), seed, (origin, spec.end)));
     let meter = meter.starting_at(origin);

@@ -101,6 +101,14 @@ impl Flow for Paced {
         self.flow.in_hand(slot, self.at(now))
     }
 
+    fn saturation(&mut self) -> Option<f64> {
+        self.flow.saturation()
+    }
+
+    fn expired(&self) -> u64 {
+        self.flow.expired()
+    }
+
     fn retrying(&self) -> u64 {
         self.flow.retrying()
     }

@@ -47,5 +47,8 @@ pub(super) fn sum(one: ReplicaStats, other: ReplicaStats) -> ReplicaStats {
         prompt_tokens: one.prompt_tokens + other.prompt_tokens,
         output_tokens: one.output_tokens + other.output_tokens,
         preemptions: one.preemptions + other.preemptions,
+        admitted_tokens: one.admitted_tokens + other.admitted_tokens,
+        hit_tokens: one.hit_tokens + other.hit_tokens,
+        cached_tokens: one.cached_tokens + other.cached_tokens,
     }
 }

@@ -237,6 +237,11 @@ impl<'w> Source<'_, 'w> {
             S::Preemptions => stats.preemptions,
             S::Executions => stats.executions,
             S::PromptTokens => stats.prompt_tokens,
+            S::PrefixQueries => stats.admitted_tokens,
+            S::PrefixHits => stats.hit_tokens,
+            S::PrefixHitRate => return stats.hit_tokens as f64 / stats.admitted_tokens.max(1) as f64,
+            S::PromptTokensCached => stats.cached_tokens,
+            S::PromptTokensComputed => stats.prompt_tokens - stats.cached_tokens,
             S::OutputTokens => stats.output_tokens,
             S::BusySeconds => return stats.busy_ns as f64 / 1e9,
             S::QueueSeconds => return stats.wait_ns as f64 / 1e9,
@@ -357,6 +362,8 @@ impl<'w> Source<'_, 'w> {
             S::Scheduled => self.scheduled(),
             S::Answered => seen.load.completed,
             S::Rejected => failed(self, Failure::Rejected),
+            S::Evicted => self.view().flow.expired(),
+            S::RejectedAtOnce => failed(self, Failure::Rejected) - self.view().flow.expired(),
             S::TimedOut => failed(self, Failure::TimedOut),
             S::Lost => failed(self, Failure::Lost),
             S::Ended => seen.load.completed + seen.load.failed + seen.repeated,
@@ -407,6 +414,10 @@ impl<'w> Source<'_, 'w> {
     }
 
     fn saturation(&mut self) -> f64 {
+        // The router's own figure, where it holds requests by it.
+        if let Some(known) = self.view().flow.saturation() {
+            return known;
+        }
         let now = self.world.now;
         let (mut sum, mut ready) = (0.0, 0.0);
         for (_, slot) in self.view().pods.in_flow() {

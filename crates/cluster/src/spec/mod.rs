@@ -10,6 +10,7 @@ mod policy;
 mod prehistory;
 mod probes;
 mod rollout;
+mod routing;
 mod scheduling;
 mod service;
 
@@ -29,6 +30,7 @@ pub use policy::{
 pub use prehistory::{EarlierTraffic, PrehistorySpec};
 pub use probes::{Probe, Probes};
 pub use rollout::{CanaryStep, Leeway, Portion, RolloutSpec, RolloutStrategy};
+pub use routing::{ClassSpec, FlowControl, GroupSpec, PrefixSpec, RouterSpec, Routing, Scorers, TagSpec};
 pub use scheduling::{
     HOSTNAME, LabelOperator, LabelRule, NodeLabel, NodeTerm, PODS_PER_NODE, PlacementKind, PlacementRule, PodOverhead,
     PodQuota, PodScheduling, PreferredTerm, Protection, Taint, TaintEffect, Toleration, affinity_misfit, misfit,
@@ -36,7 +38,7 @@ pub use scheduling::{
 };
 pub use service::{
     BatchLatency, CalledBy, ContainerSpec, GroupRestart, KillRule, NoReplicaRule, PodGroup, PodSpec, ReplicaOrder,
-    RetrySpec, Routing, ServiceModel, ServiceSpec, SloSpec, SoftSpread, StopRule,
+    RetrySpec, ServiceModel, ServiceSpec, SloSpec, SoftSpread, StopRule,
 };
 
 use std::borrow::Cow;

@@ -9,8 +9,9 @@ use workload::{Distribution, Traffic};
 use super::{
     Billing, ColdStartSpec, Consolidation, ContainerSpec, ControllerSpec, EarlierTraffic, FleetSpec, GpuSlice,
     InstanceOffering, InterruptionModel, KarpenterSpec, KillRule, NoReplicaRule, NodeManager, NodePoolSpec,
-    NodeTimings, PhaseSpec, PodScheduling, PodSpec, PolicySpec, PoolRules, Probes, ReplicaOrder, Routing, Scheduling,
-    ServiceModel, ServicePolicy, ServiceSpec, SloSpec, SoftSpread, SpotSpec, StopRule, UsageSpec,
+    NodeTimings, PhaseSpec, PodScheduling, PodSpec, PolicySpec, PoolRules, PrefixSpec, Probes, ReplicaOrder,
+    RouterSpec, Routing, Scheduling, ServiceModel, ServicePolicy, ServiceSpec, SloSpec, SoftSpread, SpotSpec, StopRule,
+    TagSpec, UsageSpec,
 };
 
 impl ServiceSpec {
@@ -23,6 +24,10 @@ impl ServiceSpec {
             namespace: "default".into(),
             model,
             routing: Routing::CentralQueue,
+            router: RouterSpec::default(),
+            prefix: PrefixSpec::Off,
+            tags: TagSpec::default(),
+            engine_by_priority: false,
             no_replica: NoReplicaRule::Hold,
             queue_limit: None,
             client_timeout: None,

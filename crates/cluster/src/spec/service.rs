@@ -7,8 +7,8 @@ use units::{Bytes, Millicores, PodId, SimDuration};
 use workload::{Distribution, Purpose, RateLog, Stream, Traffic};
 
 use super::{
-    ColdStartSpec, EarlierTraffic, IterationLaw, PodClass, PodDisruptionBudget, PodScheduling, Probes, RolloutSpec,
-    UsageSpec,
+    ColdStartSpec, EarlierTraffic, IterationLaw, PodClass, PodDisruptionBudget, PodScheduling, PrefixSpec, Probes,
+    RolloutSpec, RouterSpec, Routing, TagSpec, UsageSpec,
 };
 
 /// Tells the streams of first iterations from those of cold starts.
@@ -29,6 +29,14 @@ pub struct ServiceSpec {
     pub model: ServiceModel,
     /// How requests find a replica.
     pub routing: Routing,
+    /// What the router knows and holds; language models only.
+    pub router: RouterSpec,
+    /// What requests find in the KV cache; language models only.
+    pub prefix: PrefixSpec,
+    /// What its requests are besides their times and tokens; language models only.
+    pub tags: TagSpec,
+    /// The engine takes the smallest priority first (`--scheduling-policy priority`), and not who came first; language models only.
+    pub engine_by_priority: bool,
     /// What happens while no replica is ready.
     pub no_replica: NoReplicaRule,
     /// Requests that may wait (in the whole service) before arrivals are rejected; `None` is no limit.
@@ -168,21 +176,6 @@ pub enum ServiceModel {
 pub struct BatchLatency {
     /// As long as the largest batch.
     pub table: Arc<[SimDuration]>,
-}
-
-/// How requests find a replica.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Routing {
-    /// One queue for all; a free replica takes the oldest. The replica that has been free longest goes first.
-    CentralQueue,
-    /// Replicas in turn, each with its own queue.
-    RoundRobin,
-    /// A replica at random.
-    Random,
-    /// The replica with the fewest requests waiting and in service; ties: lowest id.
-    LeastRequests,
-    /// The less loaded of two replicas drawn at random.
-    PowerOfTwo,
 }
 
 /// What happens to arrivals while no replica is ready.

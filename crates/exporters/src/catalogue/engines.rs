@@ -1,19 +1,20 @@
 //! Small servers: trtllm-serve (TensorRT-LLM's inventory of metrics), llama.cpp's server (its README), TorchServe 0.12.
 
-use super::Figure::{Always, Not, Of, Spread, Times};
+use super::Figure::{Always, Found, Not, Of, Spread, Times};
 use super::bounds::{FIRST_TOKEN, INTER_TOKEN, REQUEST};
 use super::{Metric, Needs, Pairs, counter, gauge, histogram};
 use crate::signal::{HistogramSignal as H, Signal as S};
 
 const TRTLLM: Pairs = &[("model_name", "{model_name}"), ("engine_type", "trtllm")];
-const PREFIX: &str = "the model has no prefix cache, so nothing is found in one";
+const PREFIX: &str =
+    "the model has no prefix cache where the scenario does not say what prompts share (traffic.prefix)";
 
 /// At `/prometheus/metrics`, with `return_perf_metrics: true`.
 pub(super) const TRTLLM_SERVE: &[Metric] = &[
     gauge("trtllm_num_requests_running", TRTLLM, Of(S::Running)),
     gauge("trtllm_num_requests_waiting", TRTLLM, Of(S::Waiting)),
     gauge("trtllm_kv_cache_utilization", TRTLLM, Of(S::KvUsage)),
-    gauge("trtllm_kv_cache_hit_rate", TRTLLM, Always(0.0, PREFIX)),
+    gauge("trtllm_kv_cache_hit_rate", TRTLLM, Found(S::PrefixHitRate, PREFIX)),
     counter("trtllm_request_success_total", TRTLLM, Of(S::Completed))
         .rows(&[(&[("finished_reason", "stop")], Of(S::Completed))]),
     counter("trtllm_num_requests_completed_total", TRTLLM, Of(S::Completed)),

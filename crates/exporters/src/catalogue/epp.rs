@@ -54,7 +54,6 @@ const PLUGINS: &str = "plugins of the endpoint picker are not modelled";
 const DEVIATION: &str = "deviations over the pool are not kept";
 const FAILS: &str = "the picker of the model never fails by itself";
 const HOLD: &str = "how long the gateway holds a request is not kept apart from its latency";
-const NOBODY: &str = "a held request is dispatched or given up, never evicted";
 
 const DURATION: Bounds = Bounds::List(&[
     0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0,
@@ -149,8 +148,8 @@ pub(super) const METRICS: &[Metric] = &[
         .successor("llm_d_epp_flow_control_pool_saturation"),
     counter("llm_d_epp_flow_control_requests_total", POOL_PRIORITY, Of(S::Scheduled)).first().rows(&[
         (&[("outcome", "Dispatched")], Of(S::Scheduled)),
-        (&[("outcome", "RejectedCapacity")], Of(S::Rejected)),
-        (&[("outcome", "EvictedTTL")], Always(0.0, NOBODY)),
+        (&[("outcome", "RejectedCapacity")], Of(S::RejectedAtOnce)),
+        (&[("outcome", "EvictedTTL")], Of(S::Evicted)),
         (
             &[("outcome", "EvictedContextCancelled")],
             Not("who gave up at the gateway and who at a replica is not kept apart"),

@@ -110,6 +110,7 @@ fn figure(figure: Figure) -> String {
         }
         Figure::Gpus => "GPUs of the pod".to_owned(),
         Figure::Always(value, why) => format!("always {value}: {why}"),
+        Figure::Found(signal, why) => format!("{}, else 0: {why}", signal_text(signal)),
         Figure::Not(why) => format!("*not modelled*: {why}"),
     }
 }

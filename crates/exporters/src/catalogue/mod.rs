@@ -54,6 +54,8 @@ pub enum Figure {
     Gpus,
     /// Always the same, and why. A histogram in which nothing is ever observed, where the value is 0.
     Always(f64, &'static str),
+    /// A signal where the workload says what prompts share; else always 0, and why.
+    Found(Signal, &'static str),
     /// Not modelled, and why.
     Not(&'static str),
 }

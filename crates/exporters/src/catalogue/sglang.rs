@@ -2,7 +2,7 @@
 //!
 //! Scheduler gauges are reports: written at a prefill batch, every 40th decode step, and when the batch empties.
 
-use super::Figure::{Always, Not, Of, Spread};
+use super::Figure::{Found, Not, Of, Spread};
 use super::{Bounds, Metric, Needs, Pairs, counter, gauge, histogram};
 use crate::signal::{HistogramSignal as H, Signal as S};
 
@@ -19,7 +19,8 @@ const HTTP: Pairs = &[("endpoint", "{handler}"), ("method", "POST")];
 const ANSWER: Pairs = &[("endpoint", "{handler}"), ("method", "POST"), ("status_code", "200")];
 
 const ON: Needs = Needs::Argument("--enable-metrics");
-const PREFIX: &str = "the model has no prefix cache, so nothing is found in one";
+const PREFIX: &str =
+    "the model has no prefix cache where the scenario does not say what prompts share (traffic.prefix)";
 
 const FIRST_TOKEN: Bounds = Bounds::List(&[
     0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 2.0, 4.0, 6.0, 8.0, 10.0, 20.0, 40.0, 60.0, 80.0, 100.0, 200.0, 400.0,
@@ -47,7 +48,7 @@ pub(super) const METRICS: &[Metric] = &[
     gauge("sglang:kv_used_tokens", SCHEDULER, Of(S::KvTokensUsed)).needs(ON),
     gauge("sglang:max_total_num_tokens", SCHEDULER, Of(S::KvTokensMax)).needs(ON),
     gauge("sglang:gen_throughput", SCHEDULER, Of(S::TokenRate)).needs(ON),
-    gauge("sglang:cache_hit_rate", SCHEDULER, Always(0.0, PREFIX)).needs(ON),
+    gauge("sglang:cache_hit_rate", SCHEDULER, Found(S::PrefixHitRate, PREFIX)).needs(ON),
     gauge("sglang:utilization", SCHEDULER, Not("it is relative to a latency objective given to the server")).needs(ON),
     counter("sglang:prompt_tokens_total", TOKENIZER, Of(S::PromptTokens)).needs(ON).first(),
     counter("sglang:generation_tokens_total", TOKENIZER, Of(S::OutputTokens)).needs(ON).first(),

@@ -1,7 +1,7 @@
 //! vLLM: `v1/metrics/loggers.py`, `buckets.py` and `stats.py` of release 0.33, the V0 engine at 00c33e8 for what is gone, and
 //! prometheus-fastapi-instrumentator 8.1 for its HTTP metrics.
 
-use super::Figure::{Always, Not, Of, Ones, Spread};
+use super::Figure::{Always, Found, Not, Of, Ones, Spread};
 use super::bounds::{FIRST_TOKEN, INTER_TOKEN, REQUEST};
 use super::{Bounds, Metric, Needs, Pairs, counter, gauge, histogram};
 use crate::signal::{HistogramSignal as H, Signal as S};
@@ -12,7 +12,9 @@ const M: Pairs = &[("model_name", "{model_name}")];
 const HTTP: Pairs = &[("method", "POST"), ("handler", "{handler}")];
 const ANSWERS: Pairs = &[("method", "POST"), ("handler", "{handler}"), ("status", "2xx")];
 
-const PREFIX: &str = "the model has no prefix cache, so nothing is looked up or found in one";
+const PREFIX: &str =
+    "the model has no prefix cache where the scenario does not say what prompts share (traffic.prefix)";
+const DEVICE: &str = "the prefix cache of the model is in GPU memory only";
 const NO_TRANSFER: &str = "prompt tokens are all computed by the engine itself";
 const LENGTH: &str = "a request of the model ends when its answer is complete: its finished_reason is stop";
 const SWAP: &str = "requests are never swapped to CPU memory";
@@ -45,35 +47,35 @@ pub(super) const METRICS: &[Metric] = &of_statistics([
         .hidden(0, 11)
         .until(0, 12)
         .successor("vllm:kv_cache_usage_perc"),
-    counter("vllm:prefix_cache_queries_total", V, Always(0.0, PREFIX)).since(0, 9, 2),
-    counter("vllm:prefix_cache_hits_total", V, Always(0.0, PREFIX)).since(0, 9, 2),
-    counter("vllm:gpu_prefix_cache_queries_total", V, Always(0.0, PREFIX))
+    counter("vllm:prefix_cache_queries_total", V, Found(S::PrefixQueries, PREFIX)).since(0, 9, 2),
+    counter("vllm:prefix_cache_hits_total", V, Found(S::PrefixHits, PREFIX)).since(0, 9, 2),
+    counter("vllm:gpu_prefix_cache_queries_total", V, Found(S::PrefixQueries, PREFIX))
         .hidden(0, 11)
         .until(0, 12)
         .successor("vllm:prefix_cache_queries_total"),
-    counter("vllm:gpu_prefix_cache_hits_total", V, Always(0.0, PREFIX))
+    counter("vllm:gpu_prefix_cache_hits_total", V, Found(S::PrefixHits, PREFIX))
         .hidden(0, 11)
         .until(0, 12)
         .successor("vllm:prefix_cache_hits_total"),
-    counter("vllm:external_prefix_cache_queries_total", V, Always(0.0, PREFIX)),
-    counter("vllm:external_prefix_cache_hits_total", V, Always(0.0, PREFIX)),
+    counter("vllm:external_prefix_cache_queries_total", V, Always(0.0, DEVICE)),
+    counter("vllm:external_prefix_cache_hits_total", V, Always(0.0, DEVICE)),
     counter("vllm:mm_cache_queries_total", V, Always(0.0, "requests carry no pictures or sound")),
     counter("vllm:mm_cache_hits_total", V, Always(0.0, "requests carry no pictures or sound")),
     counter("vllm:num_preemptions_total", V, Of(S::Preemptions)),
     counter("vllm:prompt_tokens_total", V, Of(S::PromptTokens)),
     counter("vllm:generation_tokens_total", V, Of(S::OutputTokens)),
     counter("vllm:prompt_tokens_by_source_total", V, Of(S::PromptTokens)).rows(&[
-        (&[("source", "local_compute")], Of(S::PromptTokens)),
-        (&[("source", "local_cache_hit")], Always(0.0, PREFIX)),
+        (&[("source", "local_compute")], Of(S::PromptTokensComputed)),
+        (&[("source", "local_cache_hit")], Found(S::PromptTokensCached, PREFIX)),
         (&[("source", "external_kv_transfer")], Always(0.0, NO_TRANSFER)),
     ]),
-    counter("vllm:prompt_tokens_cached_total", V, Always(0.0, PREFIX)),
-    counter("vllm:prompt_tokens_cached_by_source_total", V, Always(0.0, PREFIX)).rows(&[
-        (&[("source", "device")], Always(0.0, PREFIX)),
-        (&[("source", "host")], Always(0.0, PREFIX)),
-        (&[("source", "disk")], Always(0.0, PREFIX)),
-        (&[("source", "p2p")], Always(0.0, PREFIX)),
-        (&[("source", "external_unspecified")], Always(0.0, PREFIX)),
+    counter("vllm:prompt_tokens_cached_total", V, Found(S::PromptTokensCached, PREFIX)),
+    counter("vllm:prompt_tokens_cached_by_source_total", V, Found(S::PromptTokensCached, PREFIX)).rows(&[
+        (&[("source", "device")], Found(S::PromptTokensCached, PREFIX)),
+        (&[("source", "host")], Always(0.0, DEVICE)),
+        (&[("source", "disk")], Always(0.0, DEVICE)),
+        (&[("source", "p2p")], Always(0.0, DEVICE)),
+        (&[("source", "external_unspecified")], Always(0.0, DEVICE)),
     ]),
     counter("vllm:request_success_total", V, Of(S::Completed)).rows(&[
         (&[("finished_reason", "stop")], Of(S::Completed)),
@@ -136,7 +138,7 @@ pub(super) const METRICS: &[Metric] = &of_statistics([
     gauge("vllm:num_requests_swapped", M, Always(0.0, SWAP)).until(0, 10).successor("vllm:num_preemptions_total"),
     gauge("vllm:cpu_cache_usage_perc", M, Always(0.0, SWAP)).until(0, 10).successor("vllm:kv_cache_usage_perc"),
     gauge("vllm:cpu_prefix_cache_hit_rate", M, Always(0.0, SWAP)).until(0, 10),
-    gauge("vllm:gpu_prefix_cache_hit_rate", M, Always(0.0, PREFIX))
+    gauge("vllm:gpu_prefix_cache_hit_rate", M, Found(S::PrefixHitRate, PREFIX))
         .until(0, 10)
         .successor("vllm:prefix_cache_hits_total"),
     histogram("vllm:time_in_queue_requests", M, REQUEST, Spread(H::Queue, 1.0))

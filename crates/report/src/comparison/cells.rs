@@ -120,9 +120,7 @@ fn token_columns(report: &RunReport<'_>) -> Vec<Column> {
         make("TTFT p99", 1, &first, |row| row.pooled.ttft_ms_p99.unwrap_or(f64::NAN)),
         make("TPOT p99", 1, &each, |row| row.pooled.tpot_ms_p99.unwrap_or(f64::NAN)),
         make("batch/KV mean", 5, &full, |row| row.pooled.batch_mean.unwrap_or(f64::NAN)),
-        make("per 1M tokens out", 5, &tokens, |row| {
-            row.pooled.cost_per_million_output_tokens_usd.unwrap_or(f64::NAN)
-        }),
+        make("per 1M tokens out", 5, &tokens, |row| row.pooled.cost_per_million_output_tokens_usd.unwrap_or(f64::NAN)),
     ]
 }
 

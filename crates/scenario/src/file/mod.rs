@@ -14,6 +14,7 @@ mod outages;
 mod policies;
 mod prices;
 mod rollout;
+mod routing;
 mod run;
 mod service;
 mod services;
@@ -49,10 +50,14 @@ pub use rollout::{
     AbortFile, FinishFile, NoticeFile, PauseFile, PortionFile, RolloutFile, ScaleFile, StepFile, StopChoice, StopFile,
     StopWord, StrategyFields, StrategyFile, StrategyKind, VersionFile,
 };
+pub use routing::{
+    ClassFile, FlowControlFile, PopularityFile, PrefixFile, RouterFile, RoutingFile, RoutingRule, ScorersFile,
+};
 pub use run::{PrehistoryFile, RunFile, SloFile};
 pub use service::{
     AffineLatency, BatchLatencyFile, BatchPoint, ClientFile, ContinuousBatchingFile, DynamicBatchingFile, KillFile,
-    ModelFile, NoReplicaFile, PodFile, RetryFile, RoutingFile, ServiceFile, SlotsFile, SpreadFile, TokenTimeFile,
+    ModelFile, NoReplicaFile, PodFile, RetryFile, SchedulingPolicyFile, ServiceFile, SlotsFile, SpreadFile,
+    TokenTimeFile,
 };
 pub use services::{ServiceEntryFile, ServicePolicyFile};
 pub use traffic::{

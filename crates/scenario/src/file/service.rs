@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::quantity::{Count, Share, Size, Time};
 
-use super::{Distribution, StopFile, UsageChoice};
+use super::{Distribution, RoutingFile, RoutingRule, StopFile, UsageChoice};
 
 /// `service`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -59,7 +59,7 @@ pub struct ServiceFile {
 }
 
 fn default_routing() -> RoutingFile {
-    RoutingFile::LeastRequests
+    RoutingFile::Rule(RoutingRule::LeastRequests)
 }
 
 fn default_no_replica() -> NoReplicaFile {
@@ -262,6 +262,19 @@ pub struct ContinuousBatchingFile {
     /// Output tokens of requests that have none in the trace.
     #[serde(default = "default_tokens")]
     pub output_tokens: Distribution<Count>,
+    /// In which order the engine takes requests; `--scheduling-policy` of the workload's manifest by default, else `fcfs`.
+    #[serde(default)]
+    pub scheduling_policy: Option<SchedulingPolicyFile>,
+}
+
+/// `--scheduling-policy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum SchedulingPolicyFile {
+    /// First come, first served.
+    Fcfs,
+    /// The smallest `enginePriority` of `traffic.classes` first.
+    Priority,
 }
 
 /// A point of `tokenTime`.
@@ -276,22 +289,6 @@ pub struct TokenTimeFile {
 
 fn default_tokens() -> Distribution<Count> {
     Distribution::Amount(Count(256.0))
-}
-
-/// How requests find a replica.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum RoutingFile {
-    /// One queue for all.
-    CentralQueue,
-    /// In turn.
-    RoundRobin,
-    /// At random.
-    Random,
-    /// The replica with the fewest requests.
-    LeastRequests,
-    /// The less loaded of two drawn at random.
-    PowerOfTwo,
 }
 
 /// While no replica is ready.

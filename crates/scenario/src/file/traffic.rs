@@ -9,6 +9,7 @@ use crate::quantity::{Amount, Count, RequestRate, Share, Time};
 
 use super::choice::{DistributionChoice, TextOr};
 use super::load_test::{ClosedLoopFile, SessionsFile, StageFile};
+use super::routing::{ClassFile, PrefixFile};
 
 /// `traffic`: exactly one of `trace`, `generator`, `sum`, `stages` and `closedLoop`; or `from`, with or without one of them.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -67,6 +68,12 @@ pub struct TrafficFile {
     /// Requests that another service of the scenario makes of this one, in place of others or beside them.
     #[serde(default)]
     pub from: Option<FromFile>,
+    /// What prompts have in common, and so what the engines' prefix caches find. Nothing by default.
+    #[serde(default)]
+    pub prefix: Option<PrefixFile>,
+    /// Requests by urgency.
+    #[serde(default)]
+    pub classes: Vec<ClassFile>,
 }
 
 /// `traffic.from`: a share of the requests of one service become arrivals at another at the instant they are answered. Latency here counts

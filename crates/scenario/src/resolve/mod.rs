@@ -40,6 +40,7 @@ mod registry;
 mod requests;
 mod requirement;
 mod rollouts;
+mod routing;
 mod runtime_class;
 mod saturation;
 mod scale_target;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cluster::spec::{
-    BatchLatency, ContainerSpec, KillRule, NoReplicaRule, PodScheduling, PodSpec, ReplicaOrder, RetrySpec, Routing,
+    BatchLatency, ContainerSpec, KillRule, NoReplicaRule, PodScheduling, PodSpec, ReplicaOrder, RetrySpec,
     ServiceModel, ServiceSpec, SoftSpread, StopRule, Toleration,
 };
 use units::{Bytes, Millicores, SimDuration};
@@ -11,10 +11,12 @@ use units::{Bytes, Millicores, SimDuration};
 use crate::error::ScenarioError;
 use crate::file::{
     BatchLatencyFile, BatchPoint, ContinuousBatchingFile, DynamicBatchingFile, KillFile, ModelFile, NoReplicaFile,
-    PodFile, RoutingFile, ServiceFile, ServiceView, SpreadFile,
+    PodFile, SchedulingPolicyFile, ServiceFile, ServiceView, SpreadFile,
 };
 use crate::manifest::Quantity;
+use crate::manifest::workload::gpu_containers;
 use crate::quantity::Time;
+use crate::server::Words;
 use crate::tree::parse_path;
 
 use super::Context;
@@ -56,12 +58,12 @@ impl Context<'_> {
                 "0 lets nobody wait, and every request of this model waits for its batch: all would be rejected";
             return Err(self.inconsistent("spec.service.queueLimit", reason));
         }
-        let service = ServiceSpec {
+        let mut service = ServiceSpec {
             salt: spec.name.as_deref().map_or(0, salt),
             name: spec.name.clone().unwrap_or_else(|| name.clone()),
             workload: name,
             namespace,
-            routing: routing(file.routing),
+            engine_by_priority: self.goes_by_priority(&file.model),
             no_replica: match file.while_no_replica {
                 NoReplicaFile::Hold => NoReplicaRule::Hold,
                 NoReplicaFile::Reject => NoReplicaRule::Reject,
@@ -79,8 +81,29 @@ impl Context<'_> {
             pod,
             ..ServiceSpec::plain("", model)
         };
+        self.route(&mut service, spec)?;
         self.note_lost_at_stop(&service, stop_source.as_deref());
         Ok(service)
+    }
+
+    /// Whether the engine takes requests by priority: as the scenario says, else as the manifest's `--scheduling-policy`.
+    fn goes_by_priority(&mut self, model: &ModelFile) -> bool {
+        let ModelFile::ContinuousBatching(model) = model else { return false };
+        if let Some(policy) = model.scheduling_policy {
+            return policy == SchedulingPolicyFile::Priority;
+        }
+        let Some(workload) = &self.workload else { return false };
+        let node = &workload.deployment.node;
+        let template = node.at(&["spec", "template"]).unwrap_or(node);
+        let Some(container) = gpu_containers(template).first().copied() else { return false };
+        let written = Words::of(container).flag(&["--scheduling-policy"]);
+        let (is_priority, place) = (written.is_some_and(|(_, value)| value == "priority"), container.place.to_string());
+        if is_priority {
+            self.note(format!(
+                "{place}: --scheduling-policy priority: the engine takes the smallest `enginePriority` of `traffic.classes` first"
+            ));
+        }
+        is_priority
     }
 
     /// A pod as it is written. Where no name is, that of one service of several is called as that, and where no image is, it is another than
@@ -219,16 +242,6 @@ impl Context<'_> {
             prompt_tokens: self.distribution(&file.prompt_tokens, &format!("{path}.promptTokens"))?,
             output_tokens: self.distribution(&file.output_tokens, &format!("{path}.outputTokens"))?,
         })
-    }
-}
-
-fn routing(routing: RoutingFile) -> Routing {
-    match routing {
-        RoutingFile::CentralQueue => Routing::CentralQueue,
-        RoutingFile::RoundRobin => Routing::RoundRobin,
-        RoutingFile::Random => Routing::Random,
-        RoutingFile::LeastRequests => Routing::LeastRequests,
-        RoutingFile::PowerOfTwo => Routing::PowerOfTwo,
     }
 }
 

@@ -7,7 +7,9 @@ use units::SimDuration;
 use workload::{Distribution, RateCurve, RateLog, Traffic};
 
 use crate::error::ScenarioError;
-use crate::file::{GeneratorFile, ModelFile, PartFile, ProcessFile, RateTerm, ServiceView, TraceFile, TrafficFile};
+use crate::file::{
+    GeneratorFile, ModelFile, PartFile, PrefixFile, ProcessFile, RateTerm, ServiceView, TraceFile, TrafficFile,
+};
 use crate::quantity::{Share, Time};
 use crate::trace::{FileTrace, Window};
 
@@ -190,7 +192,8 @@ impl Context<'_> {
         }
         match (&part.trace, &part.generator) {
             (Some(trace), None) => {
-                let traffic = self.replay(part, trace, path)?;
+                let reads_blocks = matches!(spec.traffic.prefix, Some(PrefixFile::HashIds(_)));
+                let traffic = self.replay(part, trace, (path, reads_blocks))?;
                 if factors.is_empty() {
                     return Ok((traffic, None));
                 }
@@ -218,7 +221,12 @@ impl Context<'_> {
         Ok(rate)
     }
 
-    fn replay(&self, part: &PartFile, trace: &TraceFile, path: &str) -> Result<Traffic, ScenarioError> {
+    fn replay(
+        &self,
+        part: &PartFile,
+        trace: &TraceFile,
+        (path, reads_blocks): (&str, bool),
+    ) -> Result<Traffic, ScenarioError> {
         if trace.columns.is_some() != (trace.format == crate::file::TraceFormat::Columns) {
             let reason = "`columns` and `format: columns` go together";
             return Err(self.inconsistent(&format!("{path}.trace"), reason));
@@ -226,7 +234,9 @@ impl Context<'_> {
         if part.repeat == 0 {
             return Err(self.inconsistent(&format!("{path}.repeat"), "must be at least 1"));
         }
-        let source = FileTrace::load(&self.file(&trace.file), trace)?;
+        let file = self.file(&trace.file);
+        let source =
+            if reads_blocks { FileTrace::load_with_blocks(&file, trace)? } else { FileTrace::load(&file, trace)? };
         let clip = part.clip.map(|clip| (clip.from.duration(), clip.to.map(Time::duration)));
         if let Some((from, Some(to))) = clip
             && to <= from

@@ -37,6 +37,19 @@ impl FileTrace {
         Self::load_with(path, trace, TraceCache::chosen())
     }
 
+    /// The same with the blocks of its prompts (`hash_ids`). They are in no cache: the file is parsed anew.
+    pub fn load_with_blocks(path: &Path, trace: &TraceFile) -> Result<Self, ScenarioError> {
+        if is_parquet(path)? {
+            let reason = "Parquet traces have no `hash_ids`, which traffic.prefix.hashIds needs".to_owned();
+            return Err(ScenarioError::BadFile { file: path.display().to_string(), reason });
+        }
+        let mut lines = LinesTrace::of(path, trace)?;
+        lines.reads_blocks = true;
+        let (format_name, has_tokens) = (lines.layout.name(), lines.layout.has_tokens());
+        let facts = lines.check(&mut None)?.facts(path, has_tokens)?;
+        Ok(Self { content: Content::Lines(Arc::new(lines)), facts, format_name })
+    }
+
     /// The same with caches where `cache` says.
     pub fn load_with(path: &Path, trace: &TraceFile, cache: &TraceCache) -> Result<Self, ScenarioError> {
         if is_parquet(path)? {

@@ -42,7 +42,22 @@ struct JsonRow {
     output_length: u32,
 }
 
+#[derive(serde::Deserialize)]
+struct JsonBlocks {
+    hash_ids: Vec<u32>,
+}
+
 impl Layout {
+    /// The numbered blocks of the prompt in this line. The error says what is wrong.
+    pub fn blocks(&self, line: &[u8]) -> Result<Vec<u32>, String> {
+        match self {
+            Self::Json { .. } => serde_json::from_slice::<JsonBlocks>(line).map(|row| row.hash_ids).map_err(|error| {
+                format!("`hash_ids`, a list of whole numbers, are needed for traffic.prefix.hashIds: {error}")
+            }),
+            Self::Csv { .. } => Err("only JSON lines have `hash_ids`, which traffic.prefix.hashIds needs".to_owned()),
+        }
+    }
+
     /// The layout of a file with this first line; the error says what is wrong with it.
     pub fn of(first_line: &str, trace: &TraceFile) -> Result<Self, String> {
         let header = first_line.trim_end().trim_start_matches('\u{feff}');

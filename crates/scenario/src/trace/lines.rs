@@ -24,6 +24,8 @@ pub struct LinesTrace {
     pub layout: Layout,
     /// The file's own time of the start, in nanoseconds; known once the file was read through.
     pub origin_ns: i64,
+    /// Whether the blocks of prompts are read too.
+    pub reads_blocks: bool,
 }
 
 impl LinesTrace {
@@ -33,7 +35,7 @@ impl LinesTrace {
         let first = lines.next().map_err(|error| unreadable(path, &error))?.unwrap_or_default();
         let layout = Layout::of(&String::from_utf8_lossy(first), trace)
             .map_err(|reason| ScenarioError::BadFile { file: path.display().to_string(), reason })?;
-        Ok(Self { path: path.to_owned(), layout, origin_ns: 0 })
+        Ok(Self { path: path.to_owned(), layout, origin_ns: 0, reads_blocks: false })
     }
 
     /// Reads the file through: every row must be readable, and none earlier than the one above it. Rows also go to `cache`, which is given
@@ -51,6 +53,9 @@ impl LinesTrace {
             let broken = |reason| bad_row(&name, number, reason);
             let Some(row) = self.layout.row(line).map_err(broken)? else { continue };
             let at_ns = clock.admit(row.at_ns).map_err(broken)?;
+            if self.reads_blocks {
+                self.layout.blocks(line).map_err(broken)?;
+            }
             if cache.as_mut().is_some_and(|cache| cache.push(at_ns, row.tokens).is_err()) {
                 *cache = None;
             }
@@ -116,6 +121,14 @@ impl TraceReader for LinesReader {
                 None => break,
                 Some((at_ns, Some(tokens))) => chunk.push_with_tokens(at_ns, tokens),
                 Some((at_ns, None)) => chunk.push(at_ns),
+            }
+            if self.trace.reads_blocks {
+                let blocks = self.trace.layout.blocks(&self.lines.buffer);
+                chunk.set_blocks_of_last(
+                    blocks.unwrap_or_else(|reason| {
+                        panic!("{} changed during the run: {reason}", self.trace.path.display())
+                    }),
+                );
             }
         }
         !chunk.is_empty()

@@ -107,11 +107,7 @@ impl TraceReader for WindowReader {
                     continue;
                 }
                 let moved_ns = at_ns - window.from_ns + offset_ns;
-                if self.raw.has_tokens() {
-                    chunk.push_with_tokens(moved_ns, (self.raw.prompt_tokens[row], self.raw.output_tokens[row]));
-                } else {
-                    chunk.push(moved_ns);
-                }
+                chunk.push_row(&self.raw, row, moved_ns);
             }
         }
         true

@@ -1,8 +1,8 @@
 //! Does the user understand? Loading, error messages, overrides, shipped scenarios, traces.
 
 mod article;
-mod engines;
 mod edges;
+mod engines;
 mod errors;
 mod folders;
 mod karpenter;
@@ -15,6 +15,7 @@ mod nodes;
 mod overrides;
 mod pipes;
 mod rollouts;
+mod routing;
 mod scheduling;
 mod services;
 mod shipped;

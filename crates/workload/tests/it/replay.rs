@@ -15,6 +15,7 @@ fn numbered(arrival_ns: Vec<u64>) -> Trace {
         arrival_ns,
         prompt_tokens: (0..rows).collect(),
         output_tokens: (0..rows).map(|i| i * 2).collect(),
+        ..TraceChunk::default()
     };
     Trace::new(columns).expect("a valid trace")
 }

@@ -1,7 +1,12 @@
 //! The requests in the system, by key.
 
+use workload::Tag;
+
 use crate::flow::Slot;
 use crate::flow::reactive::Ticket;
+
+/// The prompt is made of no numbered blocks.
+pub const NO_LIST: u32 = u32::MAX;
 
 /// Where a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,12 +34,17 @@ pub struct Entry {
     pub ticket: Ticket,
     /// Where it is.
     pub place: Place,
+    /// What else is known of it.
+    pub tag: Tag,
+    /// The blocks its prompt is made of, in [`Lists`].
+    pub list: u32,
 }
 
 impl Entry {
     /// A request that arrives for the first time.
     pub fn new(arrival: u64, (prompt, output): (u32, u32), ticket: Ticket) -> Self {
-        Self { first_arrival: arrival, arrival, prompt, output, attempt: 1, ticket, place: Place::Queue }
+        let (tag, list, place) = (Tag::default(), NO_LIST, Place::Queue);
+        Self { first_arrival: arrival, arrival, prompt, output, attempt: 1, ticket, place, tag, list }
     }
 }
 
@@ -80,6 +90,11 @@ impl RequestTable {
         self.entries[key as usize]
     }
 
+    /// A request.
+    pub fn get(&self, key: u32) -> Entry {
+        self.entries[key as usize]
+    }
+
     /// When the present attempt of a request arrived.
     pub fn arrival(&self, key: u32) -> u64 {
         self.entries[key as usize].arrival
@@ -88,5 +103,40 @@ impl RequestTable {
     /// The present attempt of a request.
     pub fn entry(&self, key: u32) -> &Entry {
         &self.entries[key as usize]
+    }
+}
+
+/// Lists of numbered blocks, each with the request that brought it until that is over.
+#[derive(Clone, Debug, Default)]
+pub struct Lists {
+    lists: Vec<Vec<u32>>,
+    vacant: Vec<u32>,
+}
+
+impl Lists {
+    /// Keeps a list.
+    pub fn keep(&mut self, blocks: &[u32]) -> u32 {
+        if blocks.is_empty() {
+            return NO_LIST;
+        }
+        let place = self.vacant.pop().unwrap_or_else(|| {
+            self.lists.push(Vec::new());
+            self.lists.len() as u32 - 1
+        });
+        self.lists[place as usize].extend_from_slice(blocks);
+        place
+    }
+
+    /// A list that is kept.
+    pub fn get(&self, list: u32) -> &[u32] {
+        &self.lists[list as usize]
+    }
+
+    /// Keeps it no longer.
+    pub fn forget(&mut self, list: u32) {
+        if list != NO_LIST {
+            self.lists[list as usize].clear();
+            self.vacant.push(list);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! One replica's engine: continuous batching with chunked prefill and a paged KV cache, as the scheduler of vLLM v1 has it
-//! (`vllm/v1/core/sched/scheduler.py`, first come first served, no prefix cache).
+//! (`vllm/v1/core/sched/scheduler.py`, first come first served or by priority; what requests find of each other in the cache is in
+//! [`super::prefix`]).
 //!
 //! Before each iteration: every decoding sequence takes one token of the budget and, at each multiple of [`BLOCK_TOKENS`], a
 //! new block of KV cache. While blocks are short the youngest sequence is preempted: it loses its cache and goes back to the head of
@@ -15,10 +16,11 @@ use std::collections::VecDeque;
 use exporters::HistogramSignal;
 
 use super::iteration::Curve;
+use super::prefix::{NO_HOLDING, Part};
 use crate::flow::InHand;
 use crate::flow::intake::NEVER;
 use crate::flow::latency::{LatencyLog, Watched};
-use crate::spec::ServiceModel;
+use crate::spec::{PrefixSpec, ServiceModel, ServiceSpec};
 
 /// Tokens in a block of KV cache: vLLM's default.
 pub const BLOCK_TOKENS: u64 = 16;
@@ -33,11 +35,18 @@ pub struct Limits {
     pub(super) batched_tokens: u64,
     /// Blocks of KV cache.
     pub(super) blocks: u64,
+    /// Whether requests find in the cache what others have computed.
+    pub(super) has_prefix_cache: bool,
+    /// Share of every prompt that is taken to be found, whatever it is.
+    pub(super) hit_ratio: f64,
+    /// Whether the queue is by priority, and not first come first served.
+    pub(super) by_priority: bool,
 }
 
 impl Limits {
     /// Those of a `continuousBatching` service; panics for any other.
-    pub fn of(model: &ServiceModel) -> Self {
+    pub fn of(service: &ServiceSpec) -> Self {
+        let model = &service.model;
         let ServiceModel::ContinuousBatching { sequences_max, batched_tokens_max, kv_tokens, law, .. } = model else {
             panic!("only a continuousBatching service has an engine");
         };
@@ -47,7 +56,15 @@ impl Limits {
             sequences: (*sequences_max).min(*batched_tokens_max) as usize,
             batched_tokens: u64::from(*batched_tokens_max),
             blocks: *kv_tokens / BLOCK_TOKENS,
+            has_prefix_cache: matches!(service.prefix, PrefixSpec::Cache { .. }),
+            hit_ratio: if let PrefixSpec::HitRatio(share) = service.prefix { share } else { 0.0 },
+            by_priority: service.engine_by_priority,
         }
+    }
+
+    /// Tokens of a prefill that are taken to be found.
+    pub(super) fn assumed_hit(&self, prefill: u64) -> u64 {
+        if self.hit_ratio == 0.0 { 0 } else { ((prefill as f64 * self.hit_ratio) as u64).min(prefill - 1) }
     }
 
     /// Whether a request fits into an empty cache up to its last token.
@@ -83,12 +100,31 @@ pub struct Job {
     pub rank: u64,
     /// If it was preempted: when its last token before that was out.
     pub last_token: u64,
+    /// What it shares, as announced to its engine.
+    pub holding: u32,
+    /// Tokens of its prompt that were found in the cache when it was first admitted.
+    pub cached: u32,
+    /// Smaller is sooner, where the queue is by priority.
+    pub priority: i32,
 }
 
 impl Job {
     /// A request that has not been served, brought at `arrival`.
     pub fn new(key: u32, (prompt, output): (u32, u32), arrival: u64, rank: u64) -> Self {
-        Self { key, prompt, output, made: 0, start: NEVER, first_token: NEVER, arrival, rank, last_token: NEVER }
+        Self {
+            key,
+            prompt,
+            output,
+            made: 0,
+            start: NEVER,
+            first_token: NEVER,
+            arrival,
+            rank,
+            last_token: NEVER,
+            holding: NO_HOLDING,
+            cached: 0,
+            priority: 0,
+        }
     }
 
     /// Notes in `log` that it is finished at `now`.
@@ -123,6 +159,16 @@ pub struct EngineStats {
     pub output_tokens: u64,
     /// Preemptions.
     pub preemptions: u64,
+    /// Prompt tokens of requests admitted for the first time.
+    pub admitted_tokens: u64,
+    /// Of these, found in the cache.
+    pub hit_tokens: u64,
+    /// Of the prompt tokens whose first answer token is out, found in the cache.
+    pub cached_tokens: u64,
+    /// Tokens that were computed before a sequence's next token, what was preempted again included.
+    pub prefilled_tokens: u64,
+    /// The like that were found in the cache, at every admission.
+    pub found_tokens: u64,
 }
 
 /// The instant of a call.
@@ -142,6 +188,8 @@ pub trait Engine: Send {
     fn next(&self) -> u64;
     /// Completes every iteration that is over by `now`, handing finished requests (all at `now`, if it is not called late) to `done`.
     fn settle(&mut self, now: u64, done: &mut Vec<Job>);
+    /// Takes in what a request about to be pushed may share with others; gives the number for [`Job::holding`].
+    fn announce(&mut self, parts: &[Part]) -> u32;
     /// A request joins the waiting queue, see [`enqueue`].
     fn push(&mut self, job: Job, at: Instant);
     /// Takes request `key` out. An iteration under way takes as long as it would have; the cache is free at once.
@@ -188,12 +236,27 @@ pub(super) fn in_hand<'a>(
 }
 
 /// Puts a request into a waiting queue: at the end, unless a kill has sent it here and it ranks before some that have not been served
-/// yet. Returns whether it is the first.
-pub(super) fn enqueue(waiting: &mut VecDeque<Job>, job: Job) -> bool {
-    let ranks_after = |other: &&Job| other.start == NEVER && other.rank > job.rank;
+/// yet; by priority before all that are less urgent. Returns whether it is the first.
+pub(super) fn enqueue(waiting: &mut VecDeque<Job>, job: Job, by_priority: bool) -> bool {
+    let ranks_after = |other: &&Job| {
+        if by_priority {
+            (other.priority, other.rank) > (job.priority, job.rank)
+        } else {
+            other.start == NEVER && other.rank > job.rank
+        }
+    };
     let place = waiting.len() - waiting.iter().rev().take_while(ranks_after).count();
     waiting.insert(place, job);
     place == 0
+}
+
+/// Puts a preempted request back into a waiting queue: at its head, by priority where its own says.
+pub(super) fn put_back(waiting: &mut VecDeque<Job>, job: Job, by_priority: bool) {
+    if by_priority {
+        enqueue(waiting, job, true);
+    } else {
+        waiting.push_front(job);
+    }
 }
 
 /// Takes request `key` out of a waiting queue. It is looked for from the front, where the ones to time out are.

@@ -10,10 +10,17 @@
 
 mod book;
 mod engine;
+mod gate;
+#[cfg(test)]
+mod gate_tests;
+mod hold;
 mod iteration;
+mod prefix;
+mod router;
 mod run_engine;
 #[cfg(test)]
 mod step_engine;
+mod tags;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -25,9 +32,13 @@ use std::sync::Arc;
 use units::{PodId, SimDuration, SimTime};
 use workload::{Purpose, Stream};
 
-use self::book::{Entry, Place, RequestTable};
+use self::book::{Entry, Lists, Place, RequestTable};
 use self::engine::{Engine, Instant, Job, Limits};
+use self::hold::Hold;
+use self::prefix::Part;
+use self::router::Router;
 pub use self::run_engine::RunEngine;
+pub use self::tags::TagDraws;
 pub use self::tokens::TokenCounts;
 use super::intake::{Intake, NEVER};
 use super::latency::{LatencyLog, Watched};
@@ -35,7 +46,7 @@ use super::meter::{Failure, Meter, Streamed};
 use super::reactive::Answered;
 use super::tree::WinnerTree;
 use super::{Drained, Flow, InHand, Load, ReplicaStats, Rules, Slot};
-use crate::spec::{RetrySpec, Routing, ServiceModel, ServiceSpec};
+use crate::spec::{FlowControl, PrefixSpec, RetrySpec, Routing, ServiceModel, ServiceSpec};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -54,6 +65,8 @@ struct Seat {
     load: u64,
     /// Of these, waiting: as last looked at.
     waiting: u64,
+    /// Their prompt tokens.
+    tokens: u64,
     is_touched: bool,
     /// It turns new requests away.
     refuses: bool,
@@ -64,7 +77,7 @@ struct Seat {
 impl Seat {
     fn new(stage: Stage, pod: PodId, is_touched: bool) -> Self {
         let stats = ReplicaStats::default();
-        Self { stage, pod, stats, load: 0, waiting: 0, is_touched, refuses: false, is_halted: false }
+        Self { stage, pod, stats, load: 0, waiting: 0, tokens: 0, is_touched, refuses: false, is_halted: false }
     }
 }
 
@@ -89,6 +102,18 @@ pub struct LlmFlow<E = RunEngine> {
     retrying: BinaryHeap<Reverse<Retry>>,
     /// Requests no replica has: the central queue, or those held because no replica was there.
     queue: VecDeque<u32>,
+    /// Those the router holds, where it has flow control.
+    hold: Option<Hold>,
+    flow_control: Option<FlowControl>,
+    /// Requests that were held for too long.
+    expired: u64,
+    /// What the router knows, where it needs to know anything.
+    router: Option<Box<Router>>,
+    /// Numbered blocks that prompts are made of.
+    lists: Lists,
+    blocks_per_entry: u32,
+    /// What the prompt of the request under way is made of.
+    parts: Vec<Part>,
     engines: Vec<E>,
     seats: Vec<Seat>,
     /// When each engine has to be looked at next.
@@ -127,7 +152,7 @@ impl<E: Engine> LlmFlow<E> {
             rules: Rules::of(service),
             routing: service.routing,
             retries: service.retries.clone(),
-            limits: Limits::of(&service.model),
+            limits: Limits::of(service),
             overhead: overhead.as_nanos(),
             intake,
             meter,
@@ -137,6 +162,18 @@ impl<E: Engine> LlmFlow<E> {
             deadlines: VecDeque::new(),
             retrying: BinaryHeap::new(),
             queue: VecDeque::new(),
+            hold: service.router.flow_control.map(Hold::new),
+            flow_control: service.router.flow_control,
+            expired: 0,
+            router: Router::is_needed(&service.routing, &service.router)
+                .then(|| Box::new(Router::new(&service.router))),
+            lists: Lists::default(),
+            blocks_per_entry: if let PrefixSpec::Cache { blocks_per_entry } = service.prefix {
+                blocks_per_entry
+            } else {
+                0
+            },
+            parts: Vec::new(),
             engines: Vec::new(),
             seats: Vec::new(),
             events: WinnerTree::new(),
@@ -167,11 +204,13 @@ impl<E: Engine> LlmFlow<E> {
         let arrival = self.intake.next_arrival();
         let deadline = self.deadlines.front().map_or(NEVER, |deadline| deadline.0);
         let retry = self.retrying.peek().map_or(NEVER, |Reverse(retry)| retry.0);
-        self.events.first().0.min(arrival).min(deadline).min(retry)
+        let hold = self.hold_due();
+        self.events.first().0.min(arrival).min(deadline).min(retry).min(hold)
     }
 
     /// Everything that happens at `now`, which [`LlmFlow::next_instant`] gave: answers, arrivals, time-outs, starts.
     fn instant(&mut self, now: u64) {
+        self.look(now);
         self.clock = now;
         let is_quiet = self.is_quiet(now);
         while self.events.first().0 <= now {
@@ -199,12 +238,16 @@ impl<E: Engine> LlmFlow<E> {
         while self.intake.next_arrival() == now {
             let head = self.intake.head;
             let (prompt, output) = (self.intake.prompt_tokens[head].max(1), self.intake.output_tokens[head].max(1));
+            let tag = self.intake.tag(head);
+            let list =
+                if self.blocks_per_entry > 0 { self.lists.keep(self.intake.blocks_of(head)) } else { book::NO_LIST };
             let ticket = self.intake.admit();
-            self.arrive(Entry::new(now, (prompt, output), ticket));
+            self.arrive(Entry { tag, list, ..Entry::new(now, (prompt, output), ticket) });
         }
         for entry in returning {
             self.arrive(entry);
         }
+        self.tend_hold();
         self.time_out();
         self.dispatch();
         self.start_engines();
@@ -216,6 +259,7 @@ impl<E: Engine> LlmFlow<E> {
         self.touched.is_empty()
             && !self.intake.is_reactive()
             && (self.queue.is_empty() || self.routing != Routing::CentralQueue)
+            && self.hold.as_ref().is_none_or(|hold| hold.len() == 0)
             && self.intake.arrivals[self.intake.head] > now
             && self.deadlines.front().is_none_or(|deadline| deadline.0 > now)
             && self.retrying.peek().is_none_or(|Reverse(retry)| retry.0 > now)
@@ -240,6 +284,7 @@ impl<E: Engine> LlmFlow<E> {
         let entry = self.requests.remove(job.key);
         let end = self.clock + self.overhead;
         let seat = &mut self.seats[slot];
+        seat.tokens -= u64::from(entry.prompt);
         seat.stats.wait_ns += job.start - entry.arrival;
         seat.stats.compute_ns += self.clock - job.start;
         if end - entry.arrival > self.rules.timeout {
@@ -248,6 +293,7 @@ impl<E: Engine> LlmFlow<E> {
             return;
         }
         seat.stats.success += 1;
+        self.lists.forget(entry.list);
         let answer = Streamed {
             arrival: entry.first_arrival,
             start: job.start,
@@ -266,7 +312,8 @@ impl<E: Engine> LlmFlow<E> {
     fn arrive(&mut self, entry: Entry) {
         let is_turned_away = self.serving.is_empty() && self.rules.reject_without_replica
             || self.waiting >= self.rules.queue_limit as u64
-            || !self.limits.can_ever_serve(entry.prompt, entry.output);
+            || !self.limits.can_ever_serve(entry.prompt, entry.output)
+            || self.is_shed(entry.tag.priority, entry.prompt);
         if is_turned_away {
             return self.fail(entry, Failure::Rejected, self.clock, None);
         }
@@ -275,7 +322,10 @@ impl<E: Engine> LlmFlow<E> {
             self.deadlines.push_back((entry.arrival.saturating_add(self.rules.timeout), key, generation));
         }
         self.waiting += 1;
-        if self.serving.is_empty() || self.routing == Routing::CentralQueue {
+        if self.hold.is_some() {
+            self.hold_back(key);
+            self.try_one();
+        } else if self.serving.is_empty() || self.routing == Routing::CentralQueue {
             self.queue.push_back(key);
         } else {
             self.route(key);
@@ -293,6 +343,10 @@ impl<E: Engine> LlmFlow<E> {
             Routing::Random => self.serving[self.routing_dice.below(self.serving.len() as u64) as usize],
             Routing::LeastRequests | Routing::CentralQueue => self.loads.first().1,
             Routing::PowerOfTwo => self.better_of_two(),
+            Routing::Scored(weights) => self.pick_scored(key, &weights),
+            Routing::SessionAffinity => {
+                self.home_of(self.requests.get(key).tag.session).unwrap_or_else(|| self.loads.first().1)
+            }
         };
         self.give(key, slot);
     }
@@ -316,9 +370,23 @@ impl<E: Engine> LlmFlow<E> {
         }
         let entry = self.requests.place(key, Place::At(slot));
         let has_started = self.done_until.is_some_and(|until| until >= self.clock);
-        let job = Job::new(key, (entry.prompt, entry.output), self.clock, entry.arrival);
+        // What the router has held comes to the engine in the order in which it is let go.
+        let rank = if self.hold.is_some() { self.clock } else { entry.arrival };
+        let mut job = Job::new(key, (entry.prompt, entry.output), self.clock, rank);
+        if self.limits.has_prefix_cache {
+            let mut parts = std::mem::take(&mut self.parts);
+            self.parts_of(&entry, &mut parts);
+            job.holding = self.engines[slot].announce(&parts);
+            self.parts = parts;
+        }
+        // The engine's order is the other way round: smaller is sooner.
+        job.priority = entry.tag.engine_priority;
+        if let Some(router) = &mut self.router {
+            router.settle(entry.tag.session, self.seats[slot].pod);
+        }
         self.engines[slot].push(job, Instant { now: self.clock, has_started });
         self.seats[slot].waiting += 1;
+        self.seats[slot].tokens += u64::from(entry.prompt);
         self.set_load(slot, self.seats[slot].load + 1);
         self.touch(slot);
     }
@@ -359,8 +427,12 @@ impl<E: Engine> LlmFlow<E> {
     fn abandon(&mut self, key: u32) {
         let entry = self.requests.remove(key);
         let Place::At(slot) = entry.place else {
-            let place = self.queue.iter().position(|&other| other == key).expect("it waits in the queue");
-            self.queue.remove(place);
+            if let Some(hold) = &mut self.hold {
+                hold.remove(entry.tag.priority, key);
+            } else {
+                let place = self.queue.iter().position(|&other| other == key).expect("it waits in the queue");
+                self.queue.remove(place);
+            }
             self.waiting -= 1;
             return self.fail(entry, Failure::TimedOut, self.clock, None);
         };
@@ -370,6 +442,7 @@ impl<E: Engine> LlmFlow<E> {
         let stats = &mut self.seats[slot].stats;
         *if served.is_some() { &mut stats.failure } else { &mut stats.given_up } += 1;
         self.count_waiting(slot);
+        self.seats[slot].tokens -= u64::from(entry.prompt);
         self.set_load(slot, self.seats[slot].load - 1);
         self.touch(slot);
         self.fail(entry, Failure::TimedOut, self.clock, served);
@@ -420,6 +493,7 @@ impl<E: Engine> LlmFlow<E> {
             self.meter.fail_attempt(failure);
             return;
         }
+        self.lists.forget(entry.list);
         let served = service.map(|(start, slot)| (start, self.seats[slot].pod));
         self.meter.fail_prompt((entry.first_arrival, Some(entry.prompt)), failure, at, served);
         self.intake.ended(entry.ticket, at, false);
@@ -446,6 +520,11 @@ impl<E: Engine> LlmFlow<E> {
                 let place = self.queue.partition_point(|&other| self.requests.arrival(other) < job.rank);
                 self.queue.insert(place, job.key);
             }
+        } else if self.serving.is_empty() && self.hold.is_some() {
+            for job in &jobs {
+                self.requests.place(job.key, Place::Queue);
+                self.hold_back(job.key);
+            }
         } else if self.serving.is_empty() {
             // Held behind those of the same instant that an earlier kill has sent here.
             for job in &jobs {
@@ -463,6 +542,7 @@ impl<E: Engine> LlmFlow<E> {
 
     /// A replica takes its place among those that take requests.
     fn seat(&mut self, slot: Slot, pod: PodId, now: SimTime) {
+        self.look(now.as_nanos());
         self.clock = now.as_nanos();
         if slot >= self.seats.len() {
             self.seats.resize(slot + 1, Seat::new(Stage::Absent, pod, false));
@@ -472,6 +552,9 @@ impl<E: Engine> LlmFlow<E> {
         let is_touched = self.seats[slot].is_touched;
         self.seats[slot] = Seat::new(Stage::Serving, pod, is_touched);
         self.engines[slot] = E::new(&self.limits);
+        if let Some(router) = &mut self.router {
+            router.add(slot, self.limits.blocks);
+        }
         if let Some(watched) = &self.watched {
             self.engines[slot].watch_latency(watched);
         }
@@ -501,6 +584,7 @@ impl<E: Engine> Flow for LlmFlow<E> {
             }
             let next = self.next_instant();
             if next > to {
+                self.look(to);
                 self.clock = to;
                 self.done_until = Some(to);
                 return None;
@@ -527,7 +611,11 @@ impl<E: Engine> Flow for LlmFlow<E> {
     }
 
     fn drain(&mut self, slot: Slot, now: SimTime) -> Option<SimTime> {
+        self.look(now.as_nanos());
         self.clock = now.as_nanos();
+        if let Some(router) = &mut self.router {
+            router.saturation = None;
+        }
         assert!(self.seats[slot].stage == Stage::Serving, "only a serving replica can be drained");
         self.seats[slot].stage = Stage::Draining;
         self.serving.retain(|&other| other != slot);
@@ -536,6 +624,7 @@ impl<E: Engine> Flow for LlmFlow<E> {
     }
 
     fn refuse(&mut self, slot: Slot, now: SimTime) {
+        self.look(now.as_nanos());
         self.clock = now.as_nanos();
         assert!(self.seats[slot].stage == Stage::Serving, "only a serving replica can begin to refuse");
         self.seats[slot].refuses = true;
@@ -548,6 +637,7 @@ impl<E: Engine> Flow for LlmFlow<E> {
     }
 
     fn halt(&mut self, slot: Slot, now: SimTime) {
+        self.look(now.as_nanos());
         self.clock = now.as_nanos();
         self.engines[slot].halt(self.clock);
         (self.seats[slot].refuses, self.seats[slot].is_halted) = (true, true);
@@ -559,13 +649,14 @@ impl<E: Engine> Flow for LlmFlow<E> {
     }
 
     fn remove(&mut self, slot: Slot, now: SimTime) -> (ReplicaStats, u64) {
+        self.look(now.as_nanos());
         self.clock = now.as_nanos();
         if self.seats[slot].stage == Stage::Serving {
             self.drain(slot, now);
         }
         let jobs = self.engines[slot].clear(self.clock);
         self.count_waiting(slot);
-        self.seats[slot].load = 0;
+        (self.seats[slot].load, self.seats[slot].tokens) = (0, 0);
         self.events.set(slot, NEVER);
         self.drained.remove(&slot);
         let lost = self.dispose(slot, jobs);
@@ -590,6 +681,9 @@ impl<E: Engine> Flow for LlmFlow<E> {
             prompt_tokens: engine.prompt_tokens,
             output_tokens: engine.output_tokens,
             preemptions: engine.preemptions,
+            admitted_tokens: engine.admitted_tokens,
+            hit_tokens: engine.hit_tokens,
+            cached_tokens: engine.cached_tokens,
             ..self.seats[slot].stats
         }
     }
@@ -599,7 +693,15 @@ impl<E: Engine> Flow for LlmFlow<E> {
     }
 
     fn central_queue(&mut self, _now: SimTime) -> u64 {
-        self.queue.len() as u64
+        (self.queue.len() + self.hold.as_ref().map_or(0, Hold::len)) as u64
+    }
+
+    fn saturation(&mut self) -> Option<f64> {
+        self.router.is_some().then(|| LlmFlow::saturation(self))
+    }
+
+    fn expired(&self) -> u64 {
+        self.expired
     }
 
     fn kv_usage(&self, slot: Slot, now: SimTime) -> f64 {
@@ -643,7 +745,8 @@ impl<E: Engine> Flow for LlmFlow<E> {
         self.load(now);
         let now = now.as_nanos();
         let at_replicas = self.engines.iter().flat_map(Engine::keys);
-        let keys: Vec<u32> = at_replicas.chain(self.queue.iter().copied()).collect();
+        let keys = at_replicas.chain(self.queue.iter().copied());
+        let keys: Vec<u32> = keys.chain(self.hold.iter().flat_map(Hold::keys)).collect();
         for key in keys {
             let entry = self.requests.entry(key);
             self.meter.asked_at(self.intake.asked(entry.ticket));

@@ -9,8 +9,11 @@ use std::collections::{BinaryHeap, VecDeque};
 
 use exporters::HistogramSignal;
 
-use super::engine::{BLOCK_TOKENS, Engine, EngineStats, Instant, Job, Limits, blocks, enqueue, in_hand, take_waiting};
+use super::engine::{
+    BLOCK_TOKENS, Engine, EngineStats, Instant, Job, Limits, blocks, enqueue, in_hand, put_back, take_waiting,
+};
 use super::iteration::{FRACTION_BITS, Run, Work, in_fractions};
+use super::prefix::{Part, PrefixCache};
 use crate::flow::InHand;
 use crate::flow::intake::NEVER;
 use crate::flow::latency::{LatencyLog, Watched};
@@ -56,7 +59,12 @@ pub struct RunEngine {
     offsets: i64,
     /// Decoding sequences by offset modulo block size: which of them need a block at which step.
     phases: [u32; PHASES],
+    /// Σ blocks of every sequence; what several share is counted with each.
     blocks_used: u64,
+    /// What prompts share, if anything.
+    cache: Option<Box<PrefixCache>>,
+    /// Sequences that have finished, with (admission, what they share, blocks, full ones): they let go of their blocks in order.
+    leaving: Vec<(u64, u32, u64, u64)>,
     admissions: u64,
     /// Iterations completed.
     step: u64,
@@ -85,6 +93,51 @@ impl RunEngine {
         offset.rem_euclid(BLOCK_TOKENS as i64) as usize
     }
 
+    /// Blocks that hold nothing a sequence in the batch needs.
+    #[inline]
+    fn free(&self) -> u64 {
+        let twice = self.cache.as_ref().map_or(0, |cache| cache.counted_twice());
+        self.limits.blocks + twice - self.blocks_used
+    }
+
+    /// A sequence with `computed` tokens in the cache lets go of its blocks, for good or until it is admitted again.
+    fn release(&mut self, job: &mut Job, computed: u64, for_good: bool) {
+        self.blocks_used -= blocks(computed);
+        let Some(cache) = &mut self.cache else { return };
+        if for_good {
+            cache.release(job.holding, blocks(computed));
+            cache.forget(job.holding);
+        } else {
+            job.holding = cache.release_for_later(job.holding, (blocks(computed), computed / BLOCK_TOKENS));
+        }
+    }
+
+    /// The same of a sequence that has finished, as soon as all that finish now are known.
+    fn release_finished(&mut self, (admission, job): (u64, &Job), computed: u64) {
+        if self.cache.is_some() {
+            self.leaving.push((admission, job.holding, blocks(computed), computed / BLOCK_TOKENS));
+        } else {
+            self.blocks_used -= blocks(computed);
+        }
+    }
+
+    /// Those that have finished let go of their blocks in order of admission. A conversation leaves its answer in the cache too.
+    fn let_go(&mut self) {
+        if self.leaving.is_empty() {
+            return;
+        }
+        let free = self.free();
+        let Some(cache) = &mut self.cache else { return };
+        cache.settle(free);
+        self.leaving.sort_unstable();
+        for (_, holding, blocks, full) in self.leaving.drain(..) {
+            cache.extend(holding, full);
+            cache.release(holding, blocks);
+            cache.forget(holding);
+            self.blocks_used -= blocks;
+        }
+    }
+
     /// Blocks taken by `count` iterations of the decoding sequences, the first of them after `step`.
     fn blocks_taken(&self, step: u64, count: u64) -> u64 {
         let whole = count / BLOCK_TOKENS * self.decoding;
@@ -94,7 +147,7 @@ impl RunEngine {
 
     /// How many iterations can start after the one after the present step before blocks run out, counted to at most `wanted`.
     fn iterations_with_room(&self, wanted: u64) -> u64 {
-        let free = self.limits.blocks - self.blocks_used;
+        let free = self.free();
         if (wanted / BLOCK_TOKENS + 1) * self.decoding <= free {
             return wanted;
         }
@@ -181,9 +234,10 @@ impl RunEngine {
             if job.first_token == NEVER {
                 job.first_token = self.clock_ns;
                 self.stats.prompt_tokens += u64::from(job.prompt);
+                self.stats.cached_tokens += u64::from(job.cached);
             }
             if job.made == job.output {
-                self.blocks_used -= blocks(computed);
+                self.release_finished((admission, &job), computed);
                 self.finish(job, done);
             } else {
                 self.decode(job, computed, admission);
@@ -208,20 +262,19 @@ impl RunEngine {
         self.phases[Self::phase_of(offset)] += 1;
     }
 
-    /// Takes a decoding sequence out, with what it has made by now, and frees its blocks.
-    fn leave(&mut self, place: u32) -> Job {
+    /// Takes a decoding sequence out, with what it has made by now. Gives the tokens it has in the cache too.
+    fn leave(&mut self, place: u32) -> (Job, u64) {
         let sequence = &mut self.sequences[place as usize];
         sequence.lives = false;
         let Sequence { mut job, finish_step, offset, .. } = *sequence;
         job.made = job.output - (finish_step - self.step) as u32;
         // An iteration under way has already taken the block of the token it makes.
         let computed = (self.step as i64 + offset) as u64 + u64::from(self.run.is_some());
-        self.blocks_used -= blocks(computed);
         self.vacant.push(place);
         self.decoding -= 1;
         self.offsets -= offset;
         self.phases[Self::phase_of(offset)] -= 1;
-        job
+        (job, computed)
     }
 
     fn finish_sequences(&mut self, done: &mut Vec<Job>) {
@@ -231,7 +284,9 @@ impl RunEngine {
             }
             self.finishing.pop();
             if self.is_current(step, place) {
-                let job = self.leave(place);
+                let admission = self.sequences[place as usize].admission;
+                let (job, computed) = self.leave(place);
+                self.release_finished((admission, &job), computed);
                 self.finish(job, done);
             }
         }
@@ -268,19 +323,29 @@ impl RunEngine {
         NEVER
     }
 
-    /// Preempts the youngest sequence.
+    /// Preempts the youngest sequence, by priority the least urgent one.
     fn preempt(&mut self) {
         self.stats.preemptions += 1;
-        let job = if let Some(partial) = self.prefilling.pop() {
-            self.blocks_used -= blocks(partial.computed);
-            partial.job
-        } else {
-            let lives = |(_, sequence): &(usize, &Sequence)| sequence.lives;
-            let all = self.sequences.iter().enumerate().filter(lives);
-            let (place, _) = all.max_by_key(|(_, sequence)| sequence.admission).expect("somebody uses the blocks");
-            Job { last_token: self.clock_ns, ..self.leave(place as u32) }
+        let by_priority = self.limits.by_priority;
+        let rank = |job: &Job, admission: u64| {
+            if by_priority { (job.priority, job.rank, admission) } else { (0, 0, admission) }
         };
-        self.waiting.push_front(job);
+        let lives = |(_, sequence): &(usize, &Sequence)| sequence.lives;
+        let all = self.sequences.iter().enumerate().filter(lives);
+        let last = all.map(|(place, sequence)| (rank(&sequence.job, sequence.admission), place)).max();
+        let partial = self.prefilling.last().map(|partial| rank(&partial.job, partial.admission));
+        let (mut job, computed) = match last {
+            Some((rank, place)) if partial.is_none_or(|partial| partial < rank) => {
+                let (job, computed) = self.leave(place as u32);
+                (Job { last_token: self.clock_ns, ..job }, computed)
+            }
+            _ => {
+                let partial = self.prefilling.pop().expect("somebody uses the blocks");
+                (partial.job, partial.computed)
+            }
+        };
+        self.release(&mut job, computed, false);
+        put_back(&mut self.waiting, job, by_priority);
     }
 
     /// Tokens of the partly prefilled sequence in the next iteration, if there is one.
@@ -291,11 +356,9 @@ impl RunEngine {
     }
 
     /// Gives the running sequences their blocks for the next iteration, by preemption if it must be. Returns the prompt tokens it
-    /// will process of the partly prefilled one.
-    ///
-    /// That nobody is admitted after a preemption need not be said: blocks fell short by more than the last one preempted gave back, so
-    /// at the head of the queue it does not fit before another sequence leaves.
-    fn take_blocks(&mut self) -> u64 {
+    /// will process of the partly prefilled one, and whether somebody was preempted: then nobody is admitted.
+    fn take_blocks(&mut self) -> (u64, bool) {
+        let before = self.stats.preemptions;
         loop {
             let chunk = self.next_chunk();
             let grown = self
@@ -303,16 +366,39 @@ impl RunEngine {
                 .first()
                 .map_or(0, |partial| blocks(partial.computed + chunk) - blocks(partial.computed));
             let needed = u64::from(self.phases[Self::phase_at(self.step)]) + grown;
-            if needed <= self.limits.blocks - self.blocks_used {
+            if needed <= self.free() {
                 self.blocks_used += needed;
+                self.stats.prefilled_tokens += chunk;
                 if let Some(partial) = self.prefilling.first_mut() {
                     partial.computed += chunk;
                     partial.chunk = chunk;
+                    let (holding, full) = (partial.job.holding, partial.computed / BLOCK_TOKENS);
+                    self.share(holding, full);
                 }
-                return chunk;
+                return (chunk, before != self.stats.preemptions);
             }
             self.preempt();
         }
+    }
+
+    /// The first `full` blocks of a prompt are computed, or will be in this iteration: others find them from now on.
+    fn share(&mut self, holding: u32, full: u64) {
+        let free = self.free();
+        if let Some(cache) = &mut self.cache {
+            cache.settle(free);
+            cache.extend(holding, full);
+        }
+    }
+
+    /// What a request at the head of the queue finds in the cache: (tokens, blocks, blocks of these that others use too).
+    fn find(&mut self, job: &Job) -> (u64, u64, u64) {
+        let prefill = job.prefill();
+        let free = self.free();
+        let Some(cache) = &mut self.cache else { return (self.limits.assumed_hit(prefill), 0, 0) };
+        cache.settle(free);
+        // At least one token is computed.
+        let (found, pinned) = cache.look(job.holding, (prefill - 1) / BLOCK_TOKENS);
+        (found * BLOCK_TOKENS, found, pinned)
     }
 
     /// Admits waiting requests. Returns how many start for the first time.
@@ -320,27 +406,50 @@ impl RunEngine {
         let mut started = 0;
         while let Some(&job) = self.waiting.front() {
             let is_full = self.decoding as usize + self.prefilling.len() >= self.limits.sequences;
-            if is_full || budget == 0 || blocks(job.prefill()) > self.limits.blocks - self.blocks_used {
+            if is_full || budget == 0 {
+                break;
+            }
+            let (hit, found, pinned) = self.find(&job);
+            if blocks(job.prefill()) > self.free() + pinned {
                 break;
             }
             self.waiting.pop_front();
-            let chunk = job.prefill().min(budget);
+            let chunk = (job.prefill() - hit).min(budget);
             budget -= chunk;
-            self.blocks_used += blocks(chunk);
+            if let Some(cache) = &mut self.cache {
+                cache.take(job.holding, found);
+            }
+            self.blocks_used += blocks(hit + chunk);
+            self.share(job.holding, (hit + chunk) / BLOCK_TOKENS);
+            let job = self.count_admission(job, hit, chunk);
             started += u64::from(job.start == NEVER);
             let job = Job { start: job.start.min(self.clock_ns), ..job };
-            self.prefilling.push(Prefill { job, computed: chunk, chunk, admission: self.admissions });
+            self.prefilling.push(Prefill { job, computed: hit + chunk, chunk, admission: self.admissions });
             self.admissions += 1;
         }
         started
     }
 
-    /// Begins the next run.
-    fn begin(&mut self) {
+    /// Counts what an admitted request has found and what of it is computed first.
+    fn count_admission(&mut self, job: Job, hit: u64, chunk: u64) -> Job {
+        self.stats.prefilled_tokens += chunk;
+        self.stats.found_tokens += hit;
+        if job.start != NEVER {
+            return job;
+        }
+        self.stats.admitted_tokens += u64::from(job.prompt);
+        self.stats.hit_tokens += hit;
+        Job { cached: hit as u32, ..job }
+    }
+
+    /// Begins the next run. After a preemption somebody may be admitted one iteration later where what waits shares blocks with what runs, or
+    /// goes by priority; elsewhere the last one preempted heads the queue and does not fit before another sequence leaves.
+    fn begin(&mut self, has_preempted: bool) {
         let decoded = ((self.step + 1) * self.decoding).wrapping_add_signed(self.offsets);
         let run = if self.prefilling.is_empty() {
             let wanted = self.next_finish() - self.step;
-            let count = 1 + self.iterations_with_room(wanted - 1);
+            let may_admit = has_preempted && (self.cache.is_some() || self.limits.by_priority);
+            let count = if may_admit { 1 } else { 1 + self.iterations_with_room(wanted - 1) };
             self.limits.curve.rising(decoded, self.decoding, count)
         } else {
             let decodes = self.decoding;
@@ -366,6 +475,8 @@ impl Engine for RunEngine {
             offsets: 0,
             phases: [0; PHASES],
             blocks_used: 0,
+            cache: limits.has_prefix_cache.then(|| Box::new(PrefixCache::new(limits.blocks))),
+            leaving: Vec::new(),
             admissions: 0,
             step: 0,
             clock_ns: 0,
@@ -393,12 +504,17 @@ impl Engine for RunEngine {
         if self.run.is_none() {
             self.finish_sequences(done);
             self.finish_prefills(done);
+            self.let_go();
         }
+    }
+
+    fn announce(&mut self, parts: &[Part]) -> u32 {
+        self.cache.as_mut().map_or(super::prefix::NO_HOLDING, |cache| cache.announce(parts))
     }
 
     fn push(&mut self, job: Job, at: Instant) {
         // Who waits behind others, or for a place, waits for the end of the run in any case.
-        let is_first = enqueue(&mut self.waiting, job);
+        let is_first = enqueue(&mut self.waiting, job, self.limits.by_priority);
         let has_place = (self.decoding as usize) < self.limits.sequences;
         if is_first && has_place && self.run.is_some_and(|run| run.count > 1) {
             self.interrupt(at);
@@ -408,15 +524,21 @@ impl Engine for RunEngine {
     fn abort(&mut self, key: u32, at: Instant) -> Job {
         self.interrupt(at);
         if let Some(job) = take_waiting(&mut self.waiting, key) {
+            if let Some(cache) = &mut self.cache {
+                cache.forget(job.holding);
+            }
             return job;
         }
-        if let Some(place) = self.prefilling.iter().position(|prefill| prefill.job.key == key) {
+        let (mut job, computed) = if let Some(place) = self.prefilling.iter().position(|prefill| prefill.job.key == key)
+        {
             let prefill = self.prefilling.remove(place);
-            self.blocks_used -= blocks(prefill.computed);
-            return prefill.job;
-        }
-        let place = self.sequences.iter().position(|sequence| sequence.lives && sequence.job.key == key);
-        self.leave(place.expect("a request to abort is in its engine") as u32)
+            (prefill.job, prefill.computed)
+        } else {
+            let place = self.sequences.iter().position(|sequence| sequence.lives && sequence.job.key == key);
+            self.leave(place.expect("a request to abort is in its engine") as u32)
+        };
+        self.release(&mut job, computed, true);
+        job
     }
 
     fn start(&mut self, now: u64) -> u64 {
@@ -433,9 +555,10 @@ impl Engine for RunEngine {
         if self.clock_ns < now {
             (self.clock_ns, self.clock_fraction) = (now, 0);
         }
-        let chunk = self.take_blocks();
-        let started = self.admit(self.limits.batched_tokens - self.decoding - chunk);
-        self.begin();
+        let (chunk, has_preempted) = self.take_blocks();
+        let budget = self.limits.batched_tokens - self.decoding - chunk;
+        let started = if has_preempted { 0 } else { self.admit(budget) };
+        self.begin(has_preempted);
         started
     }
 
@@ -444,7 +567,7 @@ impl Engine for RunEngine {
         let mut running: Vec<(u64, Job)> = Vec::new();
         for place in 0..self.sequences.len() {
             if self.sequences[place].lives {
-                running.push((self.sequences[place].admission, self.leave(place as u32)));
+                running.push((self.sequences[place].admission, self.leave(place as u32).0));
             }
         }
         running.extend(self.prefilling.drain(..).map(|prefill| (prefill.admission, prefill.job)));
@@ -452,6 +575,7 @@ impl Engine for RunEngine {
         self.end_busy(now);
         self.run = None;
         self.blocks_used = 0;
+        self.cache = self.cache.take().map(|_| Box::new(PrefixCache::new(self.limits.blocks)));
         self.finishing.clear();
         running.into_iter().map(|(_, job)| job).chain(self.waiting.drain(..)).collect()
     }
@@ -483,7 +607,8 @@ impl Engine for RunEngine {
     fn kv_usage(&self, now: u64) -> f64 {
         let count = self.progress(now);
         let under_way = self.run.map_or(0, |run| count.min(run.count - 1));
-        (self.blocks_used + self.blocks_taken(self.step + 1, under_way)) as f64 / self.limits.blocks.max(1) as f64
+        let used = self.limits.blocks - self.free() + self.blocks_taken(self.step + 1, under_way);
+        used as f64 / self.limits.blocks.max(1) as f64
     }
 
     fn in_hand(&self, now: u64) -> InHand {

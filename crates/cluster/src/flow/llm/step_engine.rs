@@ -4,8 +4,11 @@ use std::collections::VecDeque;
 
 use exporters::HistogramSignal;
 
-use super::engine::{Engine, EngineStats, Instant, Job, Limits, blocks, enqueue, in_hand, take_waiting};
+use super::engine::{
+    BLOCK_TOKENS, Engine, EngineStats, Instant, Job, Limits, blocks, enqueue, in_hand, put_back, take_waiting,
+};
 use super::iteration::{FRACTION_BITS, Run, Work, in_fractions};
+use super::prefix::{NO_HOLDING, Part, PrefixCache};
 use crate::flow::InHand;
 use crate::flow::intake::NEVER;
 use crate::flow::latency::{LatencyLog, Watched};
@@ -43,19 +46,52 @@ pub struct StepEngine {
     first_delay: u64,
     busy_since: Option<u64>,
     stats: EngineStats,
+    cache: Option<PrefixCache>,
     latency: Option<LatencyLog>,
 }
 
 impl StepEngine {
     fn blocks_used(&self) -> u64 {
-        self.running.iter().map(Sequence::blocks).sum()
+        let counted: u64 = self.running.iter().map(Sequence::blocks).sum();
+        counted - self.cache.as_ref().map_or(0, PrefixCache::counted_twice)
+    }
+
+    fn free(&self) -> u64 {
+        self.limits.blocks - self.blocks_used()
+    }
+
+    fn release(&mut self, job: &mut Job, computed: u64, for_good: bool) {
+        let Some(cache) = &mut self.cache else { return };
+        if for_good {
+            cache.release(job.holding, blocks(computed));
+            cache.forget(job.holding);
+        } else {
+            job.holding = cache.release_for_later(job.holding, (blocks(computed), computed / BLOCK_TOKENS));
+        }
+    }
+
+    fn share(&mut self, holding: u32, full: u64) {
+        let free = self.free();
+        if let Some(cache) = &mut self.cache {
+            cache.settle(free);
+            cache.extend(holding, full);
+        }
+    }
+
+    /// The one to be preempted: the youngest, by priority the least urgent one.
+    fn last(&self) -> usize {
+        if !self.limits.by_priority {
+            return self.running.len() - 1;
+        }
+        let rank = |place: &usize| (self.running[*place].job.priority, self.running[*place].job.rank, *place);
+        (0..self.running.len()).max_by_key(rank).expect("somebody runs")
     }
 
     fn nanos(clock: u128) -> u64 {
         (clock >> FRACTION_BITS) as u64
     }
 
-    /// As vLLM: through the running sequences in order, each taking what is left of the budget and its blocks, the youngest giving way.
+    /// As vLLM: through the running sequences in order, each taking what is left of the budget and its blocks, the last one giving way.
     fn schedule_running(&mut self) -> (u64, bool) {
         let mut budget = self.limits.batched_tokens;
         let mut preempted = false;
@@ -64,12 +100,17 @@ impl StepEngine {
             let tokens = self.running[place].wants().min(budget);
             let sequence = self.running[place];
             let needed = blocks(sequence.computed + tokens) - blocks(sequence.computed);
-            if needed > self.limits.blocks - self.blocks_used() {
-                let mut youngest = self.running.pop().expect("at least this one runs");
-                if youngest.decodes {
-                    youngest.job.last_token = Self::nanos(self.clock);
+            if needed > self.free() {
+                let last = self.last();
+                let mut out = self.running.remove(last);
+                if out.decodes {
+                    out.job.last_token = Self::nanos(self.clock);
                 }
-                self.waiting.push_front(youngest.job);
+                // What it was given for this iteration is free again.
+                budget += out.scheduled;
+                place -= usize::from(last < place);
+                self.release(&mut out.job, out.computed, false);
+                put_back(&mut self.waiting, out.job, self.limits.by_priority);
                 self.stats.preemptions += 1;
                 preempted = true;
                 continue;
@@ -78,24 +119,49 @@ impl StepEngine {
             budget -= tokens;
             place += 1;
         }
+        for place in 0..self.running.len() {
+            let sequence = self.running[place];
+            if !sequence.decodes {
+                self.stats.prefilled_tokens += sequence.scheduled;
+                self.share(sequence.job.holding, (sequence.computed + sequence.scheduled) / BLOCK_TOKENS);
+            }
+        }
         (budget, preempted)
     }
 
     fn admit(&mut self, mut budget: u64, now: u64) -> u64 {
         let mut started = 0;
         while let Some(mut job) = self.waiting.front().copied() {
-            let has_room = blocks(job.prefill()) <= self.limits.blocks - self.blocks_used();
-            if self.running.len() == self.limits.sequences || budget == 0 || !has_room {
+            if self.running.len() == self.limits.sequences || budget == 0 {
+                break;
+            }
+            let free = self.free();
+            let (mut hit, mut found, mut pinned) = (self.limits.assumed_hit(job.prefill()), 0, 0);
+            if let Some(cache) = &mut self.cache {
+                cache.settle(free);
+                (found, pinned) = cache.look(job.holding, (job.prefill() - 1) / BLOCK_TOKENS);
+                hit = found * BLOCK_TOKENS;
+            }
+            if blocks(job.prefill()) - pinned > free {
                 break;
             }
             self.waiting.pop_front();
             if job.start == NEVER {
                 job.start = now;
+                job.cached = hit as u32;
+                self.stats.admitted_tokens += u64::from(job.prompt);
+                self.stats.hit_tokens += hit;
                 started += 1;
             }
-            let scheduled = job.prefill().min(budget);
+            let scheduled = (job.prefill() - hit).min(budget);
             budget -= scheduled;
-            self.running.push(Sequence { job, computed: 0, scheduled, decodes: false });
+            self.stats.prefilled_tokens += scheduled;
+            self.stats.found_tokens += hit;
+            if let Some(cache) = &mut self.cache {
+                cache.take(job.holding, found);
+            }
+            self.running.push(Sequence { job, computed: hit, scheduled, decodes: false });
+            self.share(job.holding, (hit + scheduled) / BLOCK_TOKENS);
         }
         started
     }
@@ -123,10 +189,23 @@ impl StepEngine {
                 if job.first_token == NEVER {
                     job.first_token = now;
                     self.stats.prompt_tokens += u64::from(job.prompt);
+                    self.stats.cached_tokens += u64::from(job.cached);
                 }
                 if job.made == job.output {
                     job.log_finish(log, now);
                 }
+            }
+        }
+        let free = self.free();
+        if let Some(cache) = &mut self.cache {
+            let finished = self.running.iter().filter(|sequence| sequence.job.made == sequence.job.output);
+            for (index, sequence) in finished.enumerate() {
+                if index == 0 {
+                    cache.settle(free);
+                }
+                cache.extend(sequence.job.holding, sequence.computed / BLOCK_TOKENS);
+                cache.release(sequence.job.holding, sequence.blocks());
+                cache.forget(sequence.job.holding);
             }
         }
         done.extend(self.running.iter().map(|sequence| sequence.job).filter(|job| job.made == job.output));
@@ -146,6 +225,7 @@ impl Engine for StepEngine {
             first_delay: 0,
             busy_since: None,
             stats: EngineStats::default(),
+            cache: limits.has_prefix_cache.then(|| PrefixCache::new(limits.blocks)),
             latency: None,
         }
     }
@@ -161,15 +241,25 @@ impl Engine for StepEngine {
         self.end_iteration(self.clock - began, done);
     }
 
+    fn announce(&mut self, parts: &[Part]) -> u32 {
+        self.cache.as_mut().map_or(NO_HOLDING, |cache| cache.announce(parts))
+    }
+
     fn push(&mut self, job: Job, _at: Instant) {
-        enqueue(&mut self.waiting, job);
+        enqueue(&mut self.waiting, job, self.limits.by_priority);
     }
 
     fn abort(&mut self, key: u32, _at: Instant) -> Job {
-        take_waiting(&mut self.waiting, key).unwrap_or_else(|| {
-            let place = self.running.iter().position(|sequence| sequence.job.key == key).expect("it runs");
-            self.running.remove(place).job
-        })
+        if let Some(job) = take_waiting(&mut self.waiting, key) {
+            if let Some(cache) = &mut self.cache {
+                cache.forget(job.holding);
+            }
+            return job;
+        }
+        let place = self.running.iter().position(|sequence| sequence.job.key == key).expect("it runs");
+        let Sequence { mut job, computed, scheduled, .. } = self.running.remove(place);
+        self.release(&mut job, computed + scheduled, true);
+        job
     }
 
     fn start(&mut self, now: u64) -> u64 {
@@ -203,6 +293,7 @@ impl Engine for StepEngine {
     fn clear(&mut self, now: u64) -> Vec<Job> {
         self.stats.busy_ns += self.busy_since.take().map_or(0, |since| now - since);
         self.ends_at = None;
+        self.cache = self.cache.take().map(|_| PrefixCache::new(self.limits.blocks));
         self.running.drain(..).map(|sequence| sequence.job).chain(self.waiting.drain(..)).collect()
     }
 

@@ -7,14 +7,15 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use record::{RequestRow, RequestTotals, ServiceTotals};
 use units::{PodId, SimDuration, SimTime};
-use workload::{Distribution, Trace, TraceChunk, Traffic};
+use workload::{Distribution, Tag, Trace, TraceChunk, Traffic};
 
 use super::engine::Engine;
 use super::step_engine::StepEngine;
 use super::{LlmFlow, RunEngine, TokenCounts};
 use crate::flow::{EventFlow, Flow, Intake, LatencyLog, Load, Meter, ReplicaStats, Slot, Watched};
 use crate::spec::{
-    IterationLaw, KillRule, NoReplicaRule, PassTime, PodSpec, RetrySpec, Routing, ServiceModel, ServiceSpec, SloSpec,
+    FlowControl, IterationLaw, KillRule, NoReplicaRule, PassTime, PodSpec, PrefixSpec, RetrySpec, RouterSpec, Routing,
+    Scorers, ServiceModel, ServiceSpec, SloSpec,
 };
 
 const SEED: u64 = 11;
@@ -62,9 +63,20 @@ fn traffic(case: &Case) -> Traffic {
     let mut columns = TraceChunk::default();
     for &(arrival, prompt, output) in &case.requests {
         columns.push_with_tokens(arrival, (prompt, output));
+        columns.tag_last(tag_of(prompt, output));
+        // Prompts with one number for their first block, and then one of three ways to go on.
+        let way = output % 3;
+        columns.set_blocks_of_last((0..prompt.div_ceil(16)).map(|block| if block == 0 { 0 } else { 10 * way + block }));
     }
     let trace = Trace::new(columns).expect("requests are sorted");
     Traffic::Replay { source: Arc::new(trace), copies: 1.0 }
+}
+
+/// Anything, as long as all of it comes up.
+fn tag_of(prompt: u32, output: u32) -> Tag {
+    let (group, session) = (prompt % 3, (prompt / 3) % 4);
+    let (priority, engine_priority) = (output as i32 % 3 - 1, output as i32 / 3 % 3);
+    Tag { session, group, group_tokens: 16 * group + 5, priority, engine_priority }
 }
 
 fn intake(case: &Case) -> Intake {
@@ -199,13 +211,57 @@ fn models() -> impl Strategy<Value = ServiceModel> {
     })
 }
 
+fn scorers() -> impl Strategy<Value = Scorers> {
+    let weight = || prop_oneof![Just(0.0), Just(1.0), Just(2.0), Just(3.0)];
+    ((weight(), weight(), weight(), weight()), (weight(), weight(), weight(), weight())).prop_map(|(first, second)| {
+        Scorers {
+            queue: first.0,
+            kv_cache_utilization: first.1,
+            prefix_cache: first.2,
+            running_requests: first.3,
+            load_aware: second.0,
+            active_request: second.1,
+            token_load: second.2,
+            session_affinity: second.3,
+        }
+    })
+}
+
+/// Looks, ticks and bounds on the scale of the random worlds.
+fn routers() -> impl Strategy<Value = RouterSpec> {
+    let held = (1.0..4.0, 0.3..1.0, 0.5..1.5, (1u64..6, prop::option::of(20u64..900)));
+    let flow_control = held.prop_map(|(queue_depth, kv_usage, ceiling, (per_band_requests, ttl))| FlowControl {
+        queue_depth,
+        kv_usage,
+        ceiling,
+        per_band_requests,
+        per_band_bytes: 600,
+        ttl: ttl.map(SimDuration::from_nanos),
+        tick: SimDuration::from_nanos(9),
+    });
+    (1u64..300, prop::option::of(flow_control))
+        .prop_map(|(refresh, flow_control)| RouterSpec { refresh: SimDuration::from_nanos(refresh), flow_control })
+}
+
+fn prefixes() -> impl Strategy<Value = PrefixSpec> {
+    prop_oneof![
+        2 => Just(PrefixSpec::Off),
+        2 => Just(PrefixSpec::Cache { blocks_per_entry: 0 }),
+        1 => Just(PrefixSpec::Cache { blocks_per_entry: 1 }),
+        1 => Just(PrefixSpec::Cache { blocks_per_entry: 2 }),
+        1 => (0.0..1.0).prop_map(PrefixSpec::HitRatio),
+    ]
+}
+
 fn services() -> impl Strategy<Value = ServiceSpec> {
     let routing = prop_oneof![
         Just(Routing::CentralQueue),
         Just(Routing::RoundRobin),
         Just(Routing::Random),
         Just(Routing::LeastRequests),
-        Just(Routing::PowerOfTwo)
+        Just(Routing::PowerOfTwo),
+        Just(Routing::SessionAffinity),
+        scorers().prop_map(Routing::Scored),
     ];
     let no_replica = prop_oneof![Just(NoReplicaRule::Hold), Just(NoReplicaRule::Reject)];
     let kill_rule = prop_oneof![Just(KillRule::Fail), Just(KillRule::Requeue)];
@@ -217,9 +273,13 @@ fn services() -> impl Strategy<Value = ServiceSpec> {
     };
     let clients =
         (prop::option::of(0u32..12), prop::option::of(1u64..1_500), prop_oneof![Just(None), Just(Some(retry))]);
-    (models(), routing, no_replica, kill_rule, clients).prop_map(
-        |(model, routing, no_replica, kill_rule, (queue_limit, timeout, retries))| ServiceSpec {
+    let shared = (routers(), prefixes(), any::<bool>());
+    (models(), routing, no_replica, kill_rule, clients, shared).prop_map(
+        |(model, routing, no_replica, kill_rule, (queue_limit, timeout, retries), shared)| ServiceSpec {
+            router: if routing == Routing::CentralQueue { RouterSpec::default() } else { shared.0 },
             routing,
+            prefix: shared.1,
+            engine_by_priority: shared.2,
             no_replica,
             queue_limit,
             client_timeout: timeout.map(SimDuration::from_nanos),
@@ -261,6 +321,7 @@ fn the_random_cases_reach_every_corner() {
     let (mut preemptions, mut drained, mut requeued) = (0, 0, 0);
     let mut totals = RequestTotals::default();
     let mut aborted_in_service = 0;
+    let (mut hits, mut held) = (0, 0);
     for _ in 0..500 {
         let case = cases().new_tree(&mut runner).expect("nothing is filtered").current();
         let outcome = run::<RunEngine>(&case);
@@ -269,13 +330,17 @@ fn the_random_cases_reach_every_corner() {
         requeued += u64::from(case.service.kill_rule == KillRule::Requeue && !outcome.removed.is_empty());
         let served = |row: &&RequestRow| row.outcome == "timed_out" && row.start.is_some();
         aborted_in_service += outcome.rows.iter().filter(served).count();
+        hits += outcome.removed.iter().map(|(stats, _)| stats.hit_tokens).sum::<u64>();
+        let has_hold = case.service.router.flow_control.is_some();
+        held += outcome.looks.iter().filter(|look| has_hold && look.2 > 0).count();
         totals.completed += outcome.totals.completed;
         totals.rejected += outcome.totals.rejected;
         totals.timed_out += outcome.totals.timed_out;
         totals.lost += outcome.totals.lost;
         totals.in_system += outcome.totals.in_system;
     }
-    println!("{totals:?} {preemptions} {drained} {requeued} {aborted_in_service}");
+    println!("{totals:?} {preemptions} {drained} {requeued} {aborted_in_service} {hits} {held}");
+    assert!(hits > 2_000 && held > 100, "{hits} {held}");
     for count in [totals.completed, totals.rejected, totals.timed_out, totals.lost, totals.in_system] {
         assert!(count > 200, "{totals:?}");
     }
@@ -294,7 +359,9 @@ proptest! {
 fn one_by_one() -> impl Strategy<Value = Case> {
     cases().prop_map(|mut case| {
         let routings = [Routing::RoundRobin, Routing::Random, Routing::LeastRequests, Routing::PowerOfTwo];
-        if case.service.routing == Routing::CentralQueue {
+        (case.service.router, case.service.prefix) = (RouterSpec::default(), PrefixSpec::Off);
+        case.service.engine_by_priority = false;
+        if !routings.contains(&case.service.routing) {
             case.service.routing = routings[case.requests.len() % 4];
         }
         // The event flow does not know first iterations, does not halt, and does not abort what is in service.
@@ -326,7 +393,7 @@ fn run_events(case: &Case) -> Outcome {
 /// What both have: no tokens, no executions.
 fn without_tokens(mut outcome: Outcome) -> Outcome {
     let plain = |stats: &mut ReplicaStats| {
-        (stats.executions, stats.prompt_tokens, stats.output_tokens) = (0, 0, 0);
+        (stats.executions, stats.prompt_tokens, stats.output_tokens, stats.admitted_tokens) = (0, 0, 0, 0);
     };
     outcome.service.tokens = None;
     outcome.rows.iter_mut().for_each(|row| row.first_token = None);
@@ -345,5 +412,29 @@ proptest! {
     #[test]
     fn one_sequence_at_a_time_is_a_queue_of_one_slot(case in one_by_one()) {
         prop_assert_eq!(without_tokens(run::<RunEngine>(&case)), without_tokens(run_events(&case)));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+    /// Every prompt token is computed or found, and more is only where something was preempted.
+    #[test]
+    fn what_is_computed_and_what_is_found_are_the_prompts(case in cases()) {
+        let service = ServiceSpec { client_timeout: None, queue_limit: None, ..case.service.clone() };
+        let service = ServiceSpec { routing: Routing::RoundRobin, router: RouterSpec::default(), ..service };
+        let case = Case { service, ..case };
+        let mut flow = LlmFlow::<RunEngine>::on_engines(&case.service, SEED, intake(&case), meter(&case));
+        flow.add(0, PodId(0), nanos(0));
+        let end = nanos(10_000_000);
+        prop_assert_eq!(flow.advance(end), None);
+        prop_assert_eq!(flow.load(end).in_flight, 0);
+        let stats = flow.engines[0].stats(end.as_nanos());
+        let served = case.requests.iter().filter(|request| flow.limits.can_ever_serve(request.1, request.2));
+        let prompts: u64 = served.map(|request| u64::from(request.1)).sum();
+        let worked = stats.prefilled_tokens + stats.found_tokens;
+        prop_assert_eq!(stats.prompt_tokens, prompts);
+        prop_assert_eq!(stats.admitted_tokens, prompts);
+        prop_assert!(if stats.preemptions == 0 { worked == prompts } else { worked >= prompts }, "{:?}", stats);
+        prop_assert_eq!(flow.engines[0].kv_usage(end.as_nanos()), 0.0);
     }
 }

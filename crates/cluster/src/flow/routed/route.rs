@@ -184,6 +184,9 @@ impl<D: Discipline> RoutedFlow<D> {
             }
             Routing::LeastRequests => self.least_loaded(),
             Routing::CentralQueue => panic!("a central queue routes nothing"),
+            Routing::Scored(_) | Routing::SessionAffinity => {
+                panic!("only language models are routed by scores or sessions")
+            }
         }
     }
 

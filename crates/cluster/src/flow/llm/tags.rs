@@ -1,0 +1,85 @@
+//! What requests are besides their times and tokens, in request order.
+
+use workload::{Purpose, Stream, Tag};
+
+use crate::spec::{ClassSpec, GroupSpec, TagSpec};
+
+/// Deals out system prompts and classes to one request after another, so that every policy faces the same ones.
+#[derive(Clone, Debug)]
+pub struct TagDraws {
+    /// How often each group or one before it is drawn, the tokens of each, and the dice.
+    groups: Option<(Vec<f64>, u32, Stream)>,
+    classes: Option<(Vec<ClassSpec>, Stream)>,
+}
+
+impl TagDraws {
+    /// Starts at the first request; `None` where there is nothing to draw.
+    pub fn new(spec: &TagSpec, seed: u64) -> Option<Self> {
+        let dice = |entity| Stream::new(seed, Purpose::Tags, entity);
+        let groups = spec.groups.map(|GroupSpec { count, tokens, zipf }| {
+            let mut sum = 0.0;
+            let mut upto: Vec<f64> = (1..=count)
+                .map(|number| {
+                    sum += f64::from(number).powf(-zipf);
+                    sum
+                })
+                .collect();
+            upto.iter_mut().for_each(|share| *share /= sum);
+            (upto, tokens, dice(0))
+        });
+        let classes = (!spec.classes.is_empty()).then(|| (spec.classes.clone(), dice(1)));
+        (groups.is_some() || classes.is_some()).then_some(Self { groups, classes })
+    }
+
+    /// Adds what is drawn to the tags of requests `from..to`, which may have none yet.
+    pub fn fill(&mut self, tags: &mut Vec<Tag>, (from, to): (usize, usize)) {
+        tags.resize(to, Tag::default());
+        for tag in &mut tags[from..] {
+            if let Some((upto, tokens, dice)) = &mut self.groups {
+                let drawn = dice.uniform();
+                let place = upto.partition_point(|share| *share <= drawn).min(upto.len() - 1);
+                (tag.group, tag.group_tokens) = (place as u32 + 1, *tokens);
+            }
+            if let Some((classes, dice)) = &mut self.classes {
+                let mut left = dice.uniform();
+                let class = classes.iter().find(|class| {
+                    left -= class.share;
+                    left < 0.0
+                });
+                if let Some(class) = class {
+                    (tag.priority, tag.engine_priority) = (class.priority, class.engine_priority);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_and_classes_come_as_often_as_they_should() {
+        let groups = Some(GroupSpec { count: 3, tokens: 64, zipf: 1.0 });
+        let classes = vec![
+            ClassSpec { share: 0.2, priority: 5, engine_priority: -5 },
+            ClassSpec { share: 0.3, priority: -1, engine_priority: 1 },
+        ];
+        let mut tags = Vec::new();
+        TagDraws::new(&TagSpec { groups, classes }, 1)
+            .expect("there is something to draw")
+            .fill(&mut tags, (0, 60_000));
+        let count = |is: fn(&&Tag) -> bool| tags.iter().filter(is).count() as f64 / 60_000.0;
+        // 1, 1/2 and 1/3 of 11/6.
+        for (seen, expected) in [
+            (count(|tag| tag.group == 1), 6.0 / 11.0),
+            (count(|tag| tag.group == 2), 3.0 / 11.0),
+            (count(|tag| tag.group == 3), 2.0 / 11.0),
+            (count(|tag| (tag.priority, tag.engine_priority) == (5, -5)), 0.2),
+            (count(|tag| (tag.priority, tag.engine_priority) == (-1, 1)), 0.3),
+            (count(|tag| (tag.priority, tag.engine_priority) == (0, 0)), 0.5),
+        ] {
+            assert!((seen - expected).abs() < 0.01, "{seen} for {expected}");
+        }
+    }
+}
