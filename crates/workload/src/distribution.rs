@@ -189,12 +189,11 @@ impl Distribution {
             Self::Constant(value) => Self::Constant(value * factor),
             Self::Uniform { low, high } => Self::Uniform { low: low * factor, high: high * factor },
             Self::Exponential { mean } => Self::Exponential { mean: mean * factor },
-            Self::LogNormal { .. } if factor == 0.0 => Self::Constant(0.0),
+            Self::LogNormal { .. } | Self::Normal { .. } if factor == 0.0 => Self::Constant(0.0),
             Self::LogNormal { p50, p90 } => Self::LogNormal { p50: p50 * factor, p90: p90 * factor },
             Self::Gamma { mean, cv } => Self::Gamma { mean: mean * factor, cv: *cv },
             Self::Weibull { shape, scale } => Self::Weibull { shape: *shape, scale: scale * factor },
             Self::Empirical(values) => Self::Empirical(values.iter().map(|value| value * factor).collect()),
-            Self::Normal { .. } if factor == 0.0 => Self::Constant(0.0),
             Self::Normal { mean, std, min, max } => {
                 Self::Normal { mean: mean * factor, std: std * factor, min: min * factor, max: max * factor }
             }
