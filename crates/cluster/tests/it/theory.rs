@@ -181,7 +181,7 @@ fn a_queue_for_nobody_is_erlangs_loss_system() {
     flow.advance(end);
     let arrived = flow.finish(end);
     let (totals, service, _) = std::mem::replace(flow.meter(), Meter::idle()).into_totals(arrived);
-    let blocked = (1..=servers).fold(1.0, |blocked, count| offered * blocked / (count as f64 + offered * blocked));
+    let blocked = (1..=servers).fold(1.0, |blocked, count| offered * blocked / (f64::from(count) + offered * blocked));
     let found = totals.rejected as f64 / totals.arrived as f64;
     // Losses cluster: by Whitt about 2/(1 - load) times the variance of independent ones.
     let error = (8.0 * blocked * (1.0 - blocked) / requests).sqrt();
