@@ -176,7 +176,8 @@ fn a_queue_for_nobody_is_erlangs_loss_system() {
     let end = SimTime::ZERO + length;
     let model = slots(servers as u32, Distribution::Exponential { mean: 1.0 });
     let spec = ServiceSpec { queue_limit: Some(0), ..service(model) };
-    let mut flow = Demand::of(traffic, SEED, end).fast_flow(&spec);
+    // The fast flow of a central queue is not for queues this short.
+    let mut flow = Demand::of(traffic, SEED, end).event_flow(&spec);
     flow.add(0, PodId(0), SimTime::ZERO);
     flow.advance(end);
     let arrived = flow.finish(end);
