@@ -448,7 +448,10 @@ impl RunEngine {
         let decoded = ((self.step + 1) * self.decoding).wrapping_add_signed(self.offsets);
         let run = if self.prefilling.is_empty() {
             let wanted = self.next_finish() - self.step;
-            let may_admit = has_preempted && (self.cache.is_some() || self.limits.by_priority);
+            // What a preempted request finds in a cache changes from one iteration to the next.
+            let is_preempted = |job: &Job| job.start != NEVER || self.limits.by_priority;
+            let is_waiting = self.cache.is_some() && self.waiting.iter().any(is_preempted);
+            let may_admit = is_waiting || has_preempted && self.limits.by_priority;
             let count = if may_admit { 1 } else { 1 + self.iterations_with_room(wanted - 1) };
             self.limits.curve.rising(decoded, self.decoding, count)
         } else {
