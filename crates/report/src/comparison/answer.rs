@@ -161,6 +161,7 @@ impl Words<'_> {
             self.report.slo_threshold.map(|time| format!("answered within {}", threshold(time))),
             slo.ttft.map(|time| format!("with the first token within {}", threshold(time))),
             slo.tpot.map(|time| format!("{} or less per token", threshold(time))),
+            self.report.slo_end_to_end.map(|time| format!("end to end within {}", threshold(time))),
         ];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         if parts.is_empty() { "met the SLO".to_owned() } else { parts.join(" and ") }
