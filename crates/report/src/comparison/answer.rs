@@ -257,9 +257,10 @@ impl Words<'_> {
                 let other =
                     other.map(|(index, mean)| format!("; {} had {} ready", self.name(index), three_digits(mean)));
                 format!(
-                    "{} had {} replicas ready in the mean and {} cold starts{}",
+                    "{} had {} {} ready in the mean and {} cold starts{}",
                     self.name(*policy),
                     three_digits(*mean),
+                    if three_digits(*mean) == "1" { "replica" } else { "replicas" },
                     count(*cold_starts),
                     other.unwrap_or_default()
                 )

@@ -208,12 +208,6 @@ impl Context<'_> {
                 );
             }
         };
-        if matches!(service.prefix, PrefixSpec::Cache { .. }) {
-            let reason = "what an engine finds in its cache block by block, while sequences are preempted, is not counted right yet; \
-                          `hitRatio` states the share that is found"
-                .to_owned();
-            return Err(ScenarioError::NotModelled { at: self.at(path), reason });
-        }
         Ok(())
     }
 

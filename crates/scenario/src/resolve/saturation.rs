@@ -90,12 +90,13 @@ impl Context<'_> {
              req/s: {so}",
             asked.peak
         ));
-        let load = asked.mean / (most * f64::from(service.replicas_initial.max(1)));
+        let replicas = service.replicas_initial.max(1);
+        let load = asked.mean / (most * f64::from(replicas));
         if load > NEAR_SATURATION {
             self.note(format!(
-                "the mean load is {load:.2} of what the {} replicas of the start can serve: that near to saturation, or beyond it, 10 % of error in \
+                "the mean load is {load:.2} of what {} of the start can serve: that near to saturation, or beyond it, 10 % of error in \
                  the law are 50 % of the time to the first token",
-                service.replicas_initial.max(1)
+                if replicas == 1 { "the replica".to_owned() } else { format!("the {replicas} replicas") }
             ));
         }
     }

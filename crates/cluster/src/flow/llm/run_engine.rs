@@ -377,8 +377,18 @@ impl RunEngine {
                 }
                 return (chunk, before != self.stats.preemptions);
             }
-            self.preempt();
+            self.make_room_by_preemption();
         }
+    }
+
+    /// Preempts one. Whoever decodes comes before the one whose prompt is under way and has taken its block by then, as far as they go; what
+    /// that has cost the cache is gone before the preempted one leaves its blocks there.
+    fn make_room_by_preemption(&mut self) {
+        let free = self.free().saturating_sub(u64::from(self.phases[Self::phase_at(self.step)]));
+        if let Some(cache) = &mut self.cache {
+            cache.settle(free);
+        }
+        self.preempt();
     }
 
     /// The first `full` blocks of a prompt are computed, or will be in this iteration: others find them from now on.
@@ -448,10 +458,7 @@ impl RunEngine {
         let decoded = ((self.step + 1) * self.decoding).wrapping_add_signed(self.offsets);
         let run = if self.prefilling.is_empty() {
             let wanted = self.next_finish() - self.step;
-            // What a preempted request finds in a cache changes from one iteration to the next.
-            let is_preempted = |job: &Job| job.start != NEVER || self.limits.by_priority;
-            let is_waiting = self.cache.is_some() && self.waiting.iter().any(is_preempted);
-            let may_admit = is_waiting || has_preempted && self.limits.by_priority;
+            let may_admit = has_preempted && (self.cache.is_some() || self.limits.by_priority);
             let count = if may_admit { 1 } else { 1 + self.iterations_with_room(wanted - 1) };
             self.limits.curve.rising(decoded, self.decoding, count)
         } else {

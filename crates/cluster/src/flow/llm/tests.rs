@@ -246,7 +246,9 @@ fn routers() -> impl Strategy<Value = RouterSpec> {
 fn prefixes() -> impl Strategy<Value = PrefixSpec> {
     prop_oneof![
         2 => Just(PrefixSpec::Off),
-        // Of `PrefixSpec::Cache` the two engines differ in rare preemptions: no scenario gets it before they agree.
+        2 => Just(PrefixSpec::Cache { blocks_per_entry: 0 }),
+        1 => Just(PrefixSpec::Cache { blocks_per_entry: 1 }),
+        1 => Just(PrefixSpec::Cache { blocks_per_entry: 2 }),
         1 => (0.0..1.0).prop_map(PrefixSpec::HitRatio),
     ]
 }
