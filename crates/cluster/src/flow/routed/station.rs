@@ -36,7 +36,7 @@ impl<D: Discipline> RoutedFlow<D> {
         let station = &mut self.stations[slot];
         station.load = station.load.checked_add_signed(by).expect("a load never falls below zero");
         if station.stage == Stage::Serving {
-            self.loads.set(slot, Some(station.load));
+            self.loads.change(slot, by);
         }
     }
 
@@ -67,6 +67,9 @@ impl<D: Discipline> RoutedFlow<D> {
     /// Tells the tree when a replica is due.
     #[inline]
     pub(super) fn tell(&mut self, slot: Slot) {
+        if self.projects() {
+            return self.project(slot);
+        }
         let due = self.next_due(slot);
         let watch = &mut self.watches[slot];
         watch.due = due;
@@ -77,6 +80,9 @@ impl<D: Discipline> RoutedFlow<D> {
     /// Notes when a replica is due.
     #[inline]
     pub(super) fn schedule(&mut self, slot: Slot) {
+        if self.projects() {
+            return self.project(slot);
+        }
         let due = self.next_due(slot);
         let watch = &mut self.watches[slot];
         watch.due = due;
@@ -105,7 +111,7 @@ impl<D: Discipline> RoutedFlow<D> {
 
     /// The next start (or, if false, time-out) at a replica as far as its queue knows, and the server it concerns.
     #[inline]
-    fn next_at(&self, slot: Slot) -> Option<(u64, usize, bool)> {
+    pub(super) fn next_at(&self, slot: Slot) -> Option<(u64, usize, bool)> {
         let watch = &self.watches[slot];
         if watch.waiting == 0 {
             return None;
