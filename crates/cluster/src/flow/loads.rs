@@ -57,7 +57,7 @@ impl LoadIndex {
     /// The least loaded slot; `None` if there is no slot.
     #[inline]
     pub fn first(&mut self) -> Option<usize> {
-        while self.lowest < self.levels.count() {
+        while self.lowest < self.levels.count {
             if let Some(slot) = self.levels.first(self.lowest) {
                 return Some(slot);
             }
@@ -71,6 +71,7 @@ impl LoadIndex {
 /// Sets of slots as bits, level after level in one piece of memory; where a level has several words, with a bit per word that has any.
 #[derive(Clone, Debug, Default)]
 struct Levels {
+    count: usize,
     /// Words of a level.
     width: usize,
     words: Vec<u64>,
@@ -78,10 +79,6 @@ struct Levels {
 }
 
 impl Levels {
-    fn count(&self) -> usize {
-        self.words.len().checked_div(self.width).unwrap_or(0)
-    }
-
     fn summary_width(&self) -> usize {
         self.width.div_ceil(WORD_BITS)
     }
@@ -105,7 +102,8 @@ impl Levels {
     /// Makes sure that there is such a level.
     #[inline]
     fn reach(&mut self, level: usize) {
-        if level >= self.count() {
+        if level >= self.count {
+            self.count = level + 1;
             self.words.resize((level + 1) * self.width, 0);
             self.summaries.resize((level + 1) * self.summary_width(), 0);
         }

@@ -42,9 +42,8 @@ impl<D: Discipline> RoutedFlow<D> {
             Some((deadline, _, false)) => (deadline, start_due(deadline).min(answer)),
             Some((start, _, true)) if work.counted => (start, answer),
             Some((start, _, true)) => {
-                let queue = &self.queues[slot];
-                let taken = self.discipline.take(queue.window(), start);
-                let end = start + self.discipline.duration(taken, queue.service());
+                let taken = self.taken(slot, start);
+                let end = start + self.discipline.duration(taken, self.queues[slot].service());
                 // Who is left behind may give up before that. And what takes no time ends after those have joined that arrive as it starts.
                 let falls = if self.watches[slot].waiting > taken as u64 { 0 } else { answer_due(end) };
                 (start, falls.max(start_due(start)))

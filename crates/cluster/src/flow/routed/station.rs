@@ -141,6 +141,18 @@ impl<D: Discipline> RoutedFlow<D> {
         start.min(answer)
     }
 
+    /// How many requests a start at a replica takes. Mostly all that wait have arrived by then, and need not be counted.
+    #[inline]
+    pub(super) fn taken(&self, slot: Slot, start: u64) -> usize {
+        let window = self.queues[slot].window();
+        let arrived = (self.watches[slot].waiting as usize).min(self.discipline.batch_max());
+        if window[arrived - 1] <= start {
+            self.discipline.take_of(arrived, window[0], start)
+        } else {
+            self.discipline.take(window, start)
+        }
+    }
+
     #[inline]
     fn start_batch(&mut self, slot: Slot, server: usize, start: u64) {
         if self.work(slot)[server].len > 0 {
@@ -149,10 +161,14 @@ impl<D: Discipline> RoutedFlow<D> {
         }
         let places = self.places_of(slot, server, self.discipline.batch_max());
         let counted = self.watches_loads();
+        let taken = self.taken(slot, start);
         let queue = &mut self.queues[slot];
         let window = queue.window();
-        let taken = self.discipline.take(window, start);
-        self.batches[places].copy_from_slice(window);
+        if taken == 1 {
+            self.batches[places.start] = window[0];
+        } else {
+            self.batches[places].copy_from_slice(window);
+        }
         let end = start + self.discipline.duration(taken, queue.service());
         queue.take(taken);
         self.watches[slot].waiting -= taken as u64;
