@@ -22,6 +22,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("traces", &["names", "workload", "scenario"]),
     ("lab", &["units", "names", "workload", "record", "cluster", "scenario"]),
+    ("playground", &["units", "workload", "record", "cluster", "scenario", "lab"]),
+    ("playground-wasm", &["playground"]),
     ("report", &["units", "record"]),
     (
         "cli",
@@ -37,6 +39,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "scenario",
             "traces",
             "lab",
+            "playground",
             "report",
         ],
     ),
