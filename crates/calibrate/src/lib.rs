@@ -7,6 +7,7 @@
 mod cold_start;
 mod error;
 mod fit;
+pub mod llm;
 mod presets;
 mod service;
 mod spot;

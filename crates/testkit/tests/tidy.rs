@@ -14,7 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("exporters", &["units", "names", "promql"]),
     ("record", &["units"]),
     ("prices", &["units", "names", "record"]),
-    ("calibrate", &["units", "workload"]),
+    ("calibrate", &["units", "names", "workload"]),
     ("cluster", &["units", "engine", "policy", "workload", "promql", "exporters", "record"]),
     (
         "scenario",
