@@ -27,7 +27,7 @@ pub use central::{Batching, CentralFlow, Slots};
 pub use event::EventFlow;
 pub use intake::Intake;
 pub use latency::{LatencyLog, Watched};
-pub use llm::{LlmFlow, TokenCounts};
+pub use llm::{Answered, LlmFlow, LoadTest, TokenCounts, load_test};
 pub use meter::{Failure, Meter, StepLatency, Streamed};
 pub use routed::RoutedFlow;
 use units::{PodId, SimTime};

@@ -11,6 +11,7 @@
 mod book;
 mod engine;
 mod iteration;
+mod load_test;
 mod run_engine;
 #[cfg(test)]
 mod step_engine;
@@ -27,6 +28,7 @@ use workload::{Purpose, Stream};
 
 use self::book::{Entry, Place, RequestTable};
 use self::engine::{Engine, Instant, Job, Limits};
+pub use self::load_test::{Answered, LoadTest, load_test};
 pub use self::run_engine::RunEngine;
 pub use self::tokens::TokenCounts;
 use super::intake::{Intake, NEVER};
