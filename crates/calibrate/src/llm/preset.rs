@@ -247,6 +247,15 @@ impl LlmPreset {
         }
     }
 
+    /// The least time in which the GPUs could compute a prompt of so many tokens; `None` for mixtures, of which a part works.
+    pub fn prefill_at_full_speed_s(&self, tokens: f64) -> Option<f64> {
+        let flops = self.gpu.rough.filter(|_| !self.shape.is_mixture)?.flops;
+        // Two operations per parameter and token; 8-bit weights run at twice the speed.
+        let parameters = self.shape.billions * 1e9 / f64::from(self.tp);
+        let speed = if self.model.ends_with("-fp8") { 2.0 } else { 1.0 };
+        Some(2.0 * parameters * tokens / (flops * speed))
+    }
+
     /// True if nobody fitted it.
     pub fn is_rough(&self) -> bool {
         self.origin == Origin::Rough

@@ -1,6 +1,7 @@
 //! Do fits recover what measurements were made from?
 
 mod cold_start;
+mod formats;
 mod presets;
 mod service;
 mod shared_data;
