@@ -13,7 +13,7 @@ mod words;
 pub use memory::{CacheType, MemorySettings};
 pub(crate) use memory::memory_settings;
 pub use model::ModelSize;
-pub(crate) use model::{model_size, size_in_name};
+pub(crate) use model::{model_names, model_size, size_in_name};
 pub use stop::Stopping;
 pub(crate) use stop::{in_words, stopping};
 pub use triton::TritonConfig;
