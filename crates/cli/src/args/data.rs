@@ -334,9 +334,10 @@ pub struct Init {
     /// itself
     #[arg(long, value_name = "PATH")]
     pub manifests: Vec<PathBuf>,
-    /// The workload that is the service, where there are several: `NAME`, `KIND/NAME` or `NAMESPACE/KIND/NAME` [default: the likeliest]
+    /// The workload that is the service, where there are several: `NAME`, `KIND/NAME` or `NAMESPACE/KIND/NAME`; given several times, each is
+    /// a service on the same nodes [default: all that ask for accelerators, or the likeliest]
     #[arg(long, value_name = "NAME")]
-    pub workload: Option<String>,
+    pub workload: Vec<String>,
     /// Read the manifests as if these were not there: `KIND`, `KIND/NAME` or `GROUP/KIND`; may be given several times
     #[arg(long, value_name = "KIND")]
     pub ignore: Vec<String>,

@@ -53,3 +53,66 @@ fn nothing_is_overwritten_and_nothing_half_written() {
     assert!(lab.refused("init --traffic odd.bin -o new").contains("neither a trace in a known format"));
     assert_eq!(lab.names(), ["broken.yaml", "odd.bin", "there"]);
 }
+
+/// Deployments of one namespace: name, what its pods select, its image.
+fn deployments(workloads: &[(&str, &str, &str)]) -> String {
+    let gpu = |image: &str| if image == "nginx" { "" } else { ", resources: {limits: {nvidia.com/gpu: 1}}" };
+    let one = |(name, selector, image): &(&str, &str, &str)| {
+        format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}}}\nspec:\n  replicas: 2\n  selector: {{matchLabels: {{app: {name}}}}}\n  \
+             template:\n    metadata: {{labels: {{app: {name}}}}}\n    spec:\n      nodeSelector: {{{selector}}}\n      containers: [{{name: main, image: \
+             '{image}'{}}}]\n",
+            gpu(image)
+        )
+    };
+    workloads.iter().map(one).collect::<Vec<_>>().join("---\n")
+}
+
+const TRITON: &str = "nvcr.io/nvidia/tritonserver:25.01-py3";
+
+#[test]
+fn workloads_with_gpus_become_services_on_one_fleet() {
+    let lab = Lab::new();
+    lab.write("k8s.yaml", &deployments(&[("ranker", "", TRITON), ("embedder", "", TRITON), ("web", "", "nginx")]));
+    let ran = lab.run("init --manifests k8s.yaml -o both");
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("Deployment/embedder, Deployment/ranker; left out: Deployment/web"), "{}", ran.stderr);
+    let scenario = lab.read("both/scenario.yaml");
+    assert_eq!(
+        (scenario.matches("  - name: gpu\n").count(), scenario.matches("workload: ").count()),
+        (1, 2),
+        "{scenario}"
+    );
+    lab.out("run both --set run.duration=5m --set run.replications=1 -o out --quiet");
+}
+
+#[test]
+fn services_that_select_different_machines_get_a_pool_each() {
+    let lab = Lab::new();
+    let label = |gpu: &str| format!("karpenter.k8s.aws/instance-gpu-name: {gpu}");
+    lab.write("k8s.yaml", &deployments(&[("small", &label("l4"), TRITON), ("big", &label("h100"), TRITON)]));
+    lab.out("init --manifests k8s.yaml -o two");
+    let scenario = lab.read("two/scenario.yaml");
+    for pool in ["- name: p5-4xlarge", "- name: g6-xlarge"] {
+        assert!(scenario.contains(pool), "{pool}\n{scenario}");
+    }
+}
+
+#[test]
+fn a_file_of_traffic_is_that_of_one_service() {
+    let lab = Lab::new();
+    lab.write("k8s.yaml", &deployments(&[("ranker", "", TRITON), ("embedder", "", TRITON)]));
+    let message =
+        lab.refused("init --manifests k8s.yaml --traffic @rate.csv --workload ranker --workload embedder -o new");
+    assert!(message.contains("is the traffic of one service, and several `--workload` are given"), "{message}");
+    lab.out("init --manifests k8s.yaml --traffic @rate.csv -o likeliest");
+    assert!(!lab.read("likeliest/scenario.yaml").contains("services:"));
+}
+
+#[test]
+fn a_workload_is_one_service() {
+    let lab = Lab::new();
+    lab.write("k8s.yaml", &deployments(&[("ranker", "", TRITON), ("embedder", "", TRITON)]));
+    let message = lab.refused("init --manifests k8s.yaml --workload ranker --workload Deployment/ranker -o new");
+    assert!(message.contains("--workload Deployment/ranker: is a service already"), "{message}");
+}

@@ -73,7 +73,7 @@ pub(super) struct Class {
 impl Class {
     /// Pods of `spec` as they fit on `offers`; `names` are those of the extended resources.
     pub fn new(spec: PodClass, fleet: &FleetSpec, offers: &[Offer], names: &[String]) -> Self {
-        let mut fits: Vec<Fit> = offer_fits(fleet, &spec.pod, offers);
+        let mut fits: Vec<Fit> = offer_fits(fleet, &spec, offers);
         let steps = preference::rank(&mut fits, offers, (fleet, &spec.pod));
         Self {
             wanted: room::wanted(&spec, names),

@@ -10,7 +10,7 @@ use super::node::{Idle, Node, Offer};
 use super::pod::Pod;
 use super::pods::Pods;
 use super::{Fleet, Zone, meter, room};
-use crate::spec::{Billing, FleetSpec, InstanceOffering, NodeManager, PodClass, PodSpec, named_labels, slots};
+use crate::spec::{Billing, FleetSpec, InstanceOffering, NodeManager, NodePoolSpec, PodClass, named_labels, slots};
 
 /// All offerings of all pools in one list, and the zones they name. Without nodes it is one for the replicas of each class.
 pub(super) fn list_offers(spec: &FleetSpec, classes: &[PodClass], names: &[String]) -> (Vec<Offer>, Vec<Zone>) {
@@ -35,11 +35,12 @@ pub(super) fn list_offers(spec: &FleetSpec, classes: &[PodClass], names: &[Strin
 }
 
 /// How pods fit on nodes of the offerings of pools, preferences aside; without nodes they do not.
-pub(super) fn offer_fits(spec: &FleetSpec, pod: &PodSpec, offers: &[Offer]) -> Vec<Fit> {
+pub(super) fn offer_fits(spec: &FleetSpec, class: &PodClass, offers: &[Offer]) -> Vec<Fit> {
     let named = named_labels(&spec.pools);
+    let is_open = |pool: &&NodePoolSpec| pool.rules.only_for.as_ref().is_none_or(|service| *service == class.name);
     let fit = |offer: &Offer| {
-        let pool = spec.pools.get(offer.pool);
-        let slots = pool.map_or(0, |pool| slots(&offer.spec, (pool, &named), pod));
+        let pool = spec.pools.get(offer.pool).filter(is_open);
+        let slots = pool.map_or(0, |pool| slots(&offer.spec, (pool, &named), &class.pod));
         Fit { slots, steps: u64::MAX, dislike: 0 }
     };
     offers.iter().map(fit).collect()

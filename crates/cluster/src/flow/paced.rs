@@ -1,9 +1,9 @@
 //! A flow among others: one that has run ahead of the clock takes what happens before its time as if it happened now.
 //!
-//! Flows of several services move on between two control events one after the other. Each stops where one of its draining replicas runs
-//! empty, and those after it stop there too; those before it may be ahead of it then. What an earlier emptying of a later service means for
-//! them (room that becomes free, a pod that starts in no time) reaches them at the instant they are at: later by less than the time between
-//! two control events, and only if two services have a replica running empty in that very time.
+//! Flows of several services move on between two control events one after the other, those with a draining replica first. Each stops where
+//! one runs empty, and those after it stop there too. If two services have one that runs empty in the same gap, the first may be ahead of
+//! the second's instant. What that means for it (room that becomes free, a pod that starts in no time) reaches it at the instant it is at:
+//! later by less than that gap.
 
 use std::sync::Arc;
 

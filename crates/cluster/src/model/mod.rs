@@ -102,7 +102,7 @@ fn simulate_flows(begun: Begun<'_>, flows: Vec<Box<dyn Flow>>) -> RunRecord {
         keep,
         origin: SimTime::ZERO + spec.prehistory.length,
         services,
-        fleet: Groups::new(&spec.fleet, classes.collect(), seed),
+        fleet: Groups::new(&spec.fleet_of(policy), classes.collect(), seed),
         pipeline,
         digest: Digest::default(),
         out: Out::default(),
@@ -292,11 +292,14 @@ impl Model for Cluster<'_> {
     type Event = Event;
 
     fn advance(&mut self, to: SimTime, agenda: &mut Agenda<Event>) {
+        // Those that may stop early go first, so that the others do not run ahead of where they stop.
         let mut until = to;
-        for service in &mut self.services {
-            if let Some((at, pod)) = service.advance(until) {
-                agenda.schedule(at, Event::Drained(pod));
-                until = at;
+        for is_first in [true, false] {
+            for service in self.services.iter_mut().filter(|service| service.may_stop_early() == is_first) {
+                if let Some((at, pod)) = service.advance(until) {
+                    agenda.schedule(at, Event::Drained(pod));
+                    until = at;
+                }
             }
         }
     }

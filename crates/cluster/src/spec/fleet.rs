@@ -129,6 +129,23 @@ pub struct PoolRules {
     pub is_static: bool,
     /// The node group has no label that tells the Cluster Autoscaler of its GPUs: nodes count as there before their GPUs are.
     pub lacks_gpu_label: bool,
+    /// The only service whose pods may run there, if it is one service's own.
+    pub only_for: Option<String>,
+}
+
+impl FleetSpec {
+    /// The same with pools of its own for each service in place of those that all share. A pool's limits are each copy's.
+    pub fn apart<'a>(&self, services: impl IntoIterator<Item = &'a str>) -> Self {
+        let copies = services.into_iter().flat_map(|service| {
+            self.pools.iter().map(move |pool| {
+                let mut copy = pool.clone();
+                copy.name = format!("{}/{service}", pool.name);
+                copy.rules.only_for = Some(service.to_owned());
+                copy
+            })
+        });
+        Self { pools: copies.collect(), ..self.clone() }
+    }
 }
 
 /// The on-demand part of a pool that also has spot, as in an EC2 Auto Scaling group's mixed instances policy.

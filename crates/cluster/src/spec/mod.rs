@@ -37,6 +37,8 @@ pub use service::{
     Routing, ServiceModel, ServiceSpec, SloSpec, SoftSpread, StopRule,
 };
 
+use std::borrow::Cow;
+
 use units::{SimDuration, SimTime};
 
 /// Everything one run needs but its seed and which of the policies it replays.
@@ -67,6 +69,15 @@ pub struct SimulationSpec {
 }
 
 impl SimulationSpec {
+    /// The nodes as policy number `policy` has them.
+    pub fn fleet_of(&self, policy: usize) -> Cow<'_, FleetSpec> {
+        if self.policies[policy].has_pools_apart {
+            Cow::Owned(self.fleet.apart(self.services.iter().map(|service| service.name.as_str())))
+        } else {
+            Cow::Borrowed(&self.fleet)
+        }
+    }
+
     /// Replicas of service number `service` that are there and ready when policy number `policy` starts.
     pub fn replicas_at_start(&self, policy: usize, service: usize) -> u32 {
         let stated = self.policies[policy].services[service].replicas_initial;

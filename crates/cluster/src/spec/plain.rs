@@ -48,7 +48,8 @@ impl ServiceSpec {
 impl PolicySpec {
     /// An alternative for a run of one service.
     pub fn of_one(name: &str, controllers: Vec<ControllerSpec>) -> Self {
-        Self { name: name.into(), services: vec![ServicePolicy { controllers, ..ServicePolicy::default() }] }
+        let of_service = ServicePolicy { controllers, ..ServicePolicy::default() };
+        Self { name: name.into(), services: vec![of_service], has_pools_apart: false }
     }
 }
 

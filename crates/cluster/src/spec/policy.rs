@@ -11,6 +11,8 @@ pub struct PolicySpec {
     pub name: String,
     /// What scales each service, in the order of the services.
     pub services: Vec<ServicePolicy>,
+    /// Every service has pools of its own, as if each had a cluster to itself.
+    pub has_pools_apart: bool,
 }
 
 /// Controllers that act together on one service.

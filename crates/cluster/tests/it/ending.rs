@@ -20,6 +20,7 @@ fn fixed(replicas: u32, warm_pool: Option<WarmPoolSpec>) -> PolicySpec {
             warm_pool,
             ..ServicePolicy::default()
         }],
+        has_pools_apart: false,
     }
 }
 

@@ -89,6 +89,7 @@ fn policies() -> Vec<PolicySpec> {
     let named = |name: &str, controller, warm_pool| PolicySpec {
         name: name.into(),
         services: vec![ServicePolicy { controllers: vec![controller], warm_pool, ..ServicePolicy::default() }],
+        has_pools_apart: false,
     };
     let pool = WarmPoolSpec { size: 1, promote: seconds(2), demote: true, on_demand: false, cover_notices: true };
     vec![

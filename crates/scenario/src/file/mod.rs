@@ -38,7 +38,7 @@ pub use nodes::{
 };
 pub use outages::{OutageFile, OutagePartFile};
 pub use policies::{
-    HpaChoice, KedaChoice, PausePodsFile, PolicyFile, PredictiveFile, Reference, StaticFile, WarmPoolFile,
+    HpaChoice, KedaChoice, PausePodsFile, PolicyFile, PoolSharing, PredictiveFile, Reference, StaticFile, WarmPoolFile,
 };
 pub use prices::{CommitmentFile, EstimateSpot, NodeFeeFile, OneOrMany, PriceFile, PricesFile, SpotHistoryFile};
 pub use rollout::{

@@ -53,6 +53,10 @@ pub struct PolicyFile {
     /// replicas if it has none.
     #[serde(default)]
     pub services: Option<BTreeMap<String, ServicePolicyFile>>,
+    /// Whether the services share the node pools, or each has a copy of every pool to itself, with the same rules and limits: what the same
+    /// services would cost in clusters of their own.
+    #[serde(default)]
+    pub pools: PoolSharing,
     /// What an object written in place is called, if not as the policy.
     #[serde(skip)]
     pub object: Option<String>,
@@ -60,6 +64,17 @@ pub struct PolicyFile {
 
 fn sync_period() -> Time {
     Time(15.0)
+}
+
+/// `pools` of a policy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum PoolSharing {
+    /// All services on the same nodes.
+    #[default]
+    Shared,
+    /// A copy of every pool for each service.
+    PerService,
 }
 
 /// `static`.

@@ -74,6 +74,7 @@ impl PolicyFile {
             replicas: own.replicas,
             sync_period: self.sync_period,
             services: None,
+            pools: self.pools,
             object: Some(format!("{}-{service}", self.name)),
         }
     }

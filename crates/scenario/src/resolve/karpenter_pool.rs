@@ -462,6 +462,7 @@ fn limited(
             expires_gracefully: pool.disruption.expires_gracefully,
             is_static,
             lacks_gpu_label: false,
+            only_for: None,
         },
     })
 }

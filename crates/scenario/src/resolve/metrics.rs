@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cluster::spec::{GkeSpec, MetricsSpec};
+use exporters::Exporter;
 use promql::adapter::Adapter;
 use promql::gke::GkeMetric;
 use promql::{Labels, Query};
@@ -17,7 +18,7 @@ use super::adapter::AdapterSetting;
 use super::asked::AskedMetric;
 use super::neighbours::Neighbour;
 use super::queries::AskedQuery;
-use super::registry::{Demands, Shown};
+use super::registry::{Demands, Shown, is_of};
 use super::{MetricsView, Resolved};
 
 /// What one service asks for.
@@ -53,6 +54,7 @@ impl Context<'_> {
             self.note_scrape_configs()?;
         }
         let facts: Vec<PodFacts> = all.iter().map(|one| self.pod_facts(&one.service)).collect();
+        let engines = self.engines(views, all);
         let mut shown = Vec::with_capacity(all.len());
         for (number, (spec, one)) in views.iter().zip(all.iter()).enumerate() {
             self.turn_to(number);
@@ -66,7 +68,12 @@ impl Context<'_> {
                     gke.get(&metric.name).map_or_else(|| metric.name.clone(), |meaning| meaning.series().to_owned())
                 })
                 .collect::<BTreeSet<String>>();
-            names.extend(readers.names_behind_rules());
+            // What a neighbour's engine shows is no sign of another program beside this service.
+            let is_neighbours = |name: &String| {
+                let shows = |engines: &[Exporter]| engines.iter().any(|engine| is_of(*engine, name));
+                !shows(&engines[number]) && engines.iter().any(|engines| shows(engines))
+            };
+            names.extend(readers.names_behind_rules().filter(|name| !is_neighbours(name)));
             let (queries, names) = (asks.queries.as_slice(), &names);
             let demands = Demands { queries, names, scrapes: &scrapes, beside: &beside, rules: &rules };
             shown.push(self.shown(spec, &one.service, &one.policies, &demands)?);
@@ -90,6 +97,17 @@ impl Context<'_> {
             gke: GkeSpec { delay: file.gke.delay.duration(), metrics: gke },
             outages: self.outages(&file.outages)?,
         })
+    }
+
+    /// The engines of each service.
+    fn engines(&mut self, views: &[ServiceView], all: &[Resolved]) -> Vec<Vec<Exporter>> {
+        let of = |(number, (spec, one)): (usize, (&ServiceView, &Resolved))| {
+            self.turn_to(number);
+            self.likely_engines(spec, &one.service)
+        };
+        let engines = views.iter().zip(all).enumerate().map(of).collect();
+        self.turn_to_all();
+        engines
     }
 
     fn asks(&mut self, views: &[ServiceView], all: &[Resolved]) -> Vec<Asks> {

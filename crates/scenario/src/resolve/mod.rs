@@ -109,6 +109,7 @@ impl ScenarioFile {
         let start = context.start(run)?;
         let window = RunWindow { start: start.timestamp(), date: start.date(), length: duration };
         let (mut all, fleet) = context.on_nodes(&mut views, &window)?;
+        context.check_pools_apart(&self.spec.policies, (&fleet, all.len()))?;
         context.asked_and_scaled(&views, &mut all, &start)?;
         let metrics = context.metrics(&views, &mut all)?;
         let policies = merged(&all);
@@ -137,6 +138,7 @@ fn merged(all: &[Resolved]) -> Vec<PolicySpec> {
     let policies = all[0].policies.iter().enumerate().map(|(index, first)| PolicySpec {
         name: first.name.clone(),
         services: all.iter().flat_map(|one| one.policies[index].services.iter().cloned()).collect(),
+        has_pools_apart: first.has_pools_apart,
     });
     policies.collect()
 }

@@ -6,7 +6,7 @@ use cluster::spec::{
 use units::SimDuration;
 
 use crate::error::ScenarioError;
-use crate::file::{HpaChoice, PolicyFile, PredictiveFile, Reference, ServiceView};
+use crate::file::{HpaChoice, PolicyFile, PoolSharing, PredictiveFile, Reference, ServiceView};
 use crate::manifest::{HpaFile, Kind, read};
 use crate::quantity::Time;
 
@@ -96,7 +96,8 @@ impl Context<'_> {
             }),
             replicas_initial: file.replicas,
         };
-        Ok(PolicySpec { name: file.name.clone(), services: vec![of_service] })
+        let has_pools_apart = file.pools == PoolSharing::PerService;
+        Ok(PolicySpec { name: file.name.clone(), services: vec![of_service], has_pools_apart })
     }
 
     fn hpa(

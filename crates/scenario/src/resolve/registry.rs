@@ -83,9 +83,7 @@ impl Context<'_> {
         demands: &Demands<'_>,
     ) -> Result<Shown, ScenarioError> {
         let (file, asked) = (&spec.metrics, demands.queries);
-        let made = self.workload.as_ref().map(|workload| std::slice::from_ref(&workload.deployment));
-        let called = (service.workload.as_str(), service.namespace.as_str());
-        let server = Server::of_documents(self.documents, called).or_else(|| Server::of_documents(made?, called));
+        let server = self.server_of(service);
         let mut facts = self.facts(file, service, policies, server.as_ref())?;
         facts.stated.extend(super::usage::statements(spec.service.usage.as_ref()));
         let of_rules = demands.rules.iter().flat_map(RuleGroup::rules).map(|rule| rule.query().text());
@@ -106,6 +104,19 @@ impl Context<'_> {
             self.build(file, (&exporters, demands), &facts)?
         };
         Ok(Shown { verdicts, ..shown })
+    }
+
+    /// The server of a service whose turn it is, as its manifests tell.
+    fn server_of(&self, service: &ServiceSpec) -> Option<Server> {
+        let made = self.workload.as_ref().map(|workload| std::slice::from_ref(&workload.deployment));
+        let called = (service.workload.as_str(), service.namespace.as_str());
+        Server::of_documents(self.documents, called).or_else(|| Server::of_documents(made?, called))
+    }
+
+    /// The engines that the image of a service whose turn it is names, or else the usual one.
+    pub(super) fn likely_engines(&self, spec: &ServiceView, service: &ServiceSpec) -> Vec<Exporter> {
+        let named = engines_of(self.server_of(service).as_ref(), &service.pod.image);
+        named.unwrap_or_else(|| vec![default_engine(spec)])
     }
 
     /// A word of `metrics.assumeAbsent` that nobody asks for is a slip.
@@ -205,10 +216,7 @@ impl Context<'_> {
         facts: &mut Facts,
     ) -> Vec<Exporter> {
         let listed = spec.metrics.exporters.as_ref();
-        let by_image = server.and_then(Server::engines).or_else(|| {
-            let image = facts.image.clone();
-            Server { image, ..Server::default() }.engines()
-        });
+        let by_image = engines_of(server, &facts.image);
         let mut exporters: Vec<Exporter> = match listed {
             Some(listed) => {
                 let listed = listed.iter().copied().map(exporter).collect();
@@ -393,6 +401,11 @@ fn own_engines(spec: &ServiceView, listed: Vec<Exporter>, by_image: Option<&Vec<
         return listed;
     }
     listed.into_iter().filter(|exporter| !program(*exporter).is_engine || own.contains(exporter)).collect()
+}
+
+fn engines_of(server: Option<&Server>, image: &str) -> Option<Vec<Exporter>> {
+    let by_image = || Server { image: image.to_owned(), ..Server::default() }.engines();
+    server.and_then(Server::engines).or_else(by_image)
 }
 
 fn default_engine(spec: &ServiceView) -> Exporter {

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use cluster::spec::ServiceSpec;
+use cluster::spec::{FleetSpec, InterruptionModel, NodeManager, ServiceSpec};
+use units::PodId;
 
 use crate::error::ScenarioError;
-use crate::file::{FromFile, PolicyFile, Reference, ScenarioSpec, ServiceEntryFile, ServiceView, StaticFile};
+use crate::file::{
+    FromFile, PolicyFile, PoolSharing, Reference, ScenarioSpec, ServiceEntryFile, ServiceView, StaticFile,
+};
 use crate::manifest::{Document, Kind};
 use crate::survey::{is_scaler, scales};
 use crate::tree::{Segment, path_text};
@@ -56,6 +59,10 @@ impl Context<'_> {
         }
         if services.is_empty() {
             return Err(self.inconsistent("spec.services", "at least one service is needed"));
+        }
+        if services.len() > PodId::SERVICES_MAX {
+            let reason = format!("are {}; a run may have {}", services.len(), PodId::SERVICES_MAX);
+            return Err(self.inconsistent("spec.services", &reason));
         }
         self.check_names(services)?;
         self.check_policies(spec, services)?;
@@ -133,6 +140,35 @@ impl Context<'_> {
         let Some((index, call)) = calls.first() else { return Ok(()) };
         let reason = format!("requests of `{}` become requests of `{}`", call.service, services[*index].name);
         Err(ScenarioError::NotModelled { at: self.at(&path(*index)), reason })
+    }
+
+    /// Pools that are copied for each service are of a kind that can be copied.
+    pub(super) fn check_pools_apart(
+        &self,
+        policies: &[PolicyFile],
+        (fleet, services): (&FleetSpec, usize),
+    ) -> Result<(), ScenarioError> {
+        let Some(index) = policies.iter().position(|policy| policy.pools == PoolSharing::PerService) else {
+            return Ok(());
+        };
+        let offerings =
+            || fleet.pools.iter().flat_map(|pool| pool.offerings.iter().map(move |offering| (pool, offering)));
+        let limited = offerings().find(|(_, offering)| offering.capacity_max.is_some());
+        let reason = if services < 2 {
+            "the scenario has one service, which has all pools to itself".to_owned()
+        } else if matches!(fleet.manager, NodeManager::Serverless { .. }) {
+            "serverless replicas share no nodes".to_owned()
+        } else if let Some((pool, offering)) = limited {
+            let (name, kind) = (&pool.name, &offering.instance_type);
+            format!(
+                "of pool `{name}` only so many {kind} can be had (`instancesMax` or a reservation): how many of them are whose is not said"
+            )
+        } else if matches!(fleet.spot.model, InterruptionModel::Availability { .. }) {
+            "the recorded availability is of all spot nodes together: how many of them are whose is not said".to_owned()
+        } else {
+            return Ok(());
+        };
+        Err(self.inconsistent(&format!("spec.policies[{index}].pools"), &format!("perService: {reason}")))
     }
 
     /// No two services run the same pods.

@@ -184,6 +184,41 @@ fn every_service_is_there_once() {
 }
 
 #[test]
+fn a_run_has_a_bound_of_services() {
+    let copies: String = (0..1024).map(|number| format!("  - {{name: copy-{number}, service: {{model: {{slots: {{serviceTime: 20ms}}}}}}, traffic: {{generator: {{rate: 1req/s}}}}}}\n")).collect();
+    assert_snapshot!(refused("  nodes:\n", &format!("{copies}  nodes:\n")), @"scenario.yaml:8:5: spec.services: are 1026; a run may have 1024");
+}
+
+#[test]
+fn pools_for_each_service_are_copies_and_what_is_limited_has_none() {
+    let apart =
+        |text: &str| text.replacen("  - name: as-deployed\n", "  - name: as-deployed\n    pools: perService\n", 1);
+    let spec = load_text(&apart(ZOO)).unwrap().spec;
+    let names: Vec<String> = spec.fleet_of(0).pools.iter().map(|pool| pool.name.clone()).collect();
+    assert_eq!((names, spec.fleet_of(1).pools.len()), (vec!["gpu/chat".to_owned(), "gpu/embed".to_owned()], 1));
+    let limited = apart(ZOO).replacen("[p5.48xlarge]}", "[p5.48xlarge], capacity: {on-demand: {instancesMax: 3}}}", 1);
+    assert_snapshot!(message(&limited), @"scenario.yaml:26:12: spec.policies[0].pools: perService: of pool `gpu` only so many p5.48xlarge can be had (`instancesMax` or a reservation): how many of them are whose is not said");
+    let serverless = apart(ZOO).replacen("nodes:\n", "nodes:\n    manager: {serverless: {price: $9/h}}\n", 1);
+    assert_snapshot!(message(&serverless.replace("    pools:\n    - {name: gpu, instanceTypes: [p5.48xlarge]}\n", "")), @"scenario.yaml:25:12: spec.policies[0].pools: perService: serverless replicas share no nodes");
+    assert_snapshot!(message(&with("static: {replicas: 2}", "static: {replicas: 2}\n    pools: perService")), @"scenario.yaml:26:12: spec.policies[0].pools: perService: the scenario has one service, which has all pools to itself");
+}
+
+#[test]
+fn a_neighbours_engine_is_no_sign_of_another_program() {
+    let model = "continuousBatching: {sequencesMax: 8, batchedTokensMax: 99, iterationMin: 9ms, iterationBase: 9ms, perKvToken: 1ns, perPromptToken: 1us, \
+                 kvTokens: 9000, promptTokens: 9, outputTokens: 9}";
+    let text = ZOO
+        .replacen("nvcr.io/nvidia/tritonserver:25.01-py3'", "vllm/vllm-openai:v0.11.0', args: [--model, m]", 1)
+        .replacen("slots: {serviceTime: 50ms}", model, 1)
+        .replace(
+            "nv_inference_pending_request_count}, target: {type: AverageValue, averageValue: '1500m'",
+            "'vllm:num_requests_running'}, target: {type: AverageValue, averageValue: 2",
+        );
+    let loaded = load_text(&text).unwrap();
+    assert_eq!(loaded.notes.iter().filter(|note| note.contains("assumed:")).count(), 0, "{:?}", loaded.notes);
+}
+
+#[test]
 fn overrides_find_services_by_name() {
     let changes = [
         ("services.embed.service.model.slots.concurrency", "7"),

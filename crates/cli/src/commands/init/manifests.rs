@@ -30,8 +30,8 @@ impl Content {
     }
 }
 
-/// What was found.
-#[derive(Debug, Default)]
+/// What was found, for one service.
+#[derive(Clone, Debug, Default)]
 pub struct Found {
     /// What the manifests are read from.
     pub inputs: Vec<Input>,
@@ -62,8 +62,9 @@ pub struct Found {
 }
 
 impl Found {
-    /// Reads files, folders and standard input as `kubectl apply -R -f` does.
-    pub fn read(args: &Init) -> Result<Self> {
+    /// Reads files, folders and standard input as `kubectl apply -R -f` does: one for each service, of which there is at least one. What is
+    /// to be said of all is with the first.
+    pub fn read(args: &Init) -> Result<Vec<Self>> {
         let mut found = Self {
             replicas: 1,
             service: "inference".to_owned(),
@@ -72,7 +73,7 @@ impl Found {
             ..Self::default()
         };
         if args.manifests.is_empty() {
-            return Ok(found);
+            return Ok(vec![found]);
         }
         found.inputs = args.manifests.iter().map(|path| input(path)).collect::<Result<_>>()?;
         let survey = Survey::read(&found.inputs, found.is_plain, &found.ignored).or_input()?;
@@ -83,12 +84,73 @@ impl Found {
         for source in &survey.sources {
             found.copy(source, &args.manifests);
         }
-        let position = found.choose(&survey, args.workload.as_deref())?;
-        found.autoscalers(&survey, position);
-        found.refuse_own_scaler(args.workload.is_some())?;
         found.has_pools = survey.has_pools;
         found.has_classes = survey.has_classes;
-        Ok(found)
+        let positions = positions(&survey, args)?;
+        if positions.len() > 1 {
+            return Ok(found.each(&survey, &positions));
+        }
+        let position = found.choose(&survey, positions.first().copied(), !args.workload.is_empty())?;
+        found.autoscalers(&survey, position);
+        found.refuse_own_scaler(!args.workload.is_empty())?;
+        Ok(vec![found])
+    }
+
+    /// Several services on the same nodes.
+    fn each(mut self, survey: &Survey, positions: &[usize]) -> Vec<Self> {
+        let title = |position: usize| survey.candidates[position].title.as_str();
+        let others: Vec<&str> =
+            (0..survey.candidates.len()).filter(|other| !positions.contains(other)).map(title).collect();
+        let left_out = if others.is_empty() { String::new() } else { format!("; left out: {}", others.join(", ")) };
+        self.notes.push(format!(
+            "each is a service with traffic of its own, on the same nodes: {}{left_out}; --workload takes one or some",
+            positions.iter().map(|&position| title(position)).collect::<Vec<_>>().join(", ")
+        ));
+        for scaler in &survey.autoscalers {
+            if scaler.candidate.is_none_or(|candidate| !positions.contains(&candidate)) {
+                let target = if scaler.target.is_empty() { "nothing" } else { &scaler.target };
+                self.notes.push(format!("{} scales {target}, which is no service: it became no policy", scaler.title));
+            }
+        }
+        let mut all: Vec<Self> = Vec::with_capacity(positions.len());
+        for &position in positions {
+            let mut found = if all.is_empty() { self.clone() } else { Self { notes: Vec::new(), ..self.clone() } };
+            found.take(survey, position);
+            found.service = free_name(&found.service, &all);
+            all.push(found);
+        }
+        all
+    }
+
+    /// One of several services: its workload and what scales it.
+    fn take(&mut self, survey: &Survey, position: usize) {
+        let chosen = &survey.candidates[position];
+        self.service.clone_from(&chosen.name);
+        self.replicas = chosen.replicas;
+        self.workload_key = Some(key_of(chosen, survey));
+        let ours = survey.autoscalers.iter().filter(|scaler| scaler.candidate == Some(position));
+        let titles: Vec<&str> = ours.clone().map(|scaler| scaler.title.as_str()).collect();
+        for scaler in ours {
+            let list = if scaler.is_keda { &mut self.scaled_objects } else { &mut self.hpas };
+            list.push(scaler.name.clone());
+        }
+        if titles.len() > 1 {
+            self.notes.push(format!(
+                "{} scale the same workload, which a cluster refuses or where they fight: the policies have the first HorizontalPodAutoscaler \
+                 or else the first ScaledObject",
+                titles.join(" and ")
+            ));
+        }
+        if let (Some(lost), true) = (&chosen.own_scaler, titles.is_empty()) {
+            self.notes.push(format!("{}: {lost}; its number of replicas is fixed here", chosen.title));
+        }
+        self.chosen = Some(chosen.clone());
+    }
+
+    /// Accelerators of a replica.
+    pub fn accelerators(&self) -> u64 {
+        let chosen = self.chosen.as_ref();
+        chosen.and_then(|one| Some((one.accelerator.as_ref()?.1 * f64::from(one.pods)).ceil() as u64)).unwrap_or(0)
     }
 
     /// A file under a name of its own: as it lies in the folder that was given, so that files stay in the order they are read in.
@@ -120,13 +182,9 @@ impl Found {
         self.files.push((name, Content::File(path)));
     }
 
-    /// The workload that was asked for, or the likeliest; its position among the candidates.
-    fn choose(&mut self, survey: &Survey, named: Option<&str>) -> Result<Option<usize>> {
+    /// Takes the workload at this position among the candidates; the position again.
+    fn choose(&mut self, survey: &Survey, position: Option<usize>, is_asked_for: bool) -> Result<Option<usize>> {
         let candidates = &survey.candidates;
-        let position = match named {
-            Some(name) => Some(named_candidate(survey, name)?),
-            None => (!candidates.is_empty()).then_some(0),
-        };
         let Some(position) = position else {
             // The pod is a guess; what the autoscalers call their target is not.
             if let Some(scaler) = survey.autoscalers.iter().find(|scaler| !scaler.target.is_empty()) {
@@ -150,21 +208,14 @@ impl Found {
         let chosen = &candidates[position];
         self.service.clone_from(&chosen.name);
         self.replicas = chosen.replicas;
-        let is_ambiguous = candidates.iter().filter(|other| other.title == chosen.title).count() > 1;
-        self.workload_key = if is_ambiguous {
-            Some(chosen.full_name())
-        } else if candidates.len() > 1 {
-            Some(chosen.title.clone())
-        } else {
-            None
-        };
+        self.workload_key = (candidates.len() > 1).then(|| key_of(chosen, survey));
         if candidates.len() > 1 {
             let others: Vec<&str> = candidates
                 .iter()
                 .filter(|other| !std::ptr::eq(*other, chosen))
                 .map(|other| other.title.as_str())
                 .collect();
-            let reason = if named.is_some() { "as asked for".to_owned() } else { reason(chosen) };
+            let reason = if is_asked_for { "as asked for".to_owned() } else { reason(chosen) };
             let (title, others) = (&chosen.title, others.join(", "));
             self.notes.push(format!("the service is {title} ({reason}); left out: {others}; --workload takes another"));
         }
@@ -211,6 +262,45 @@ impl Found {
             _ => Ok(()),
         }
     }
+}
+
+/// What the scenario calls a workload that is not the only one.
+fn key_of(chosen: &Candidate, survey: &Survey) -> String {
+    let is_ambiguous = survey.candidates.iter().filter(|other| other.title == chosen.title).count() > 1;
+    if is_ambiguous { chosen.full_name() } else { chosen.title.clone() }
+}
+
+/// Positions of the workloads that are services: those asked for; else all with accelerators. The likeliest alone if none has one, or if
+/// there is a file of traffic, which is that of one service.
+fn positions(survey: &Survey, args: &Init) -> Result<Vec<usize>> {
+    if args.workload.is_empty() {
+        let candidates = survey.candidates.iter().enumerate();
+        let with_accelerators: Vec<usize> =
+            candidates.filter(|(_, one)| one.accelerator.is_some()).map(|(position, _)| position).collect();
+        let is_several = with_accelerators.len() > 1 && args.traffic.is_none();
+        return Ok(if is_several { with_accelerators } else { (0..survey.candidates.len().min(1)).collect() });
+    }
+    if let (Some(file), true) = (&args.traffic, args.workload.len() > 1) {
+        let reason = "is the traffic of one service, and several `--workload` are given";
+        return Err(Failure::input(format!("--traffic {}: {reason}", file.display())));
+    }
+    let mut positions = Vec::with_capacity(args.workload.len());
+    for name in &args.workload {
+        let position = named_candidate(survey, name)?;
+        if positions.contains(&position) {
+            return Err(Failure::input(format!("--workload {name}: is a service already, by another `--workload`")));
+        }
+        positions.push(position);
+    }
+    Ok(positions)
+}
+
+/// A name of a service that none has yet, in letters that such names may have.
+fn free_name(name: &str, taken: &[Found]) -> String {
+    let plain: String = name.chars().map(|letter| if letter == '.' { '-' } else { letter }).collect();
+    let numbered = (2..=taken.len() + 2).map(|number| format!("{plain}-{number}"));
+    let mut names = std::iter::once(plain.clone()).chain(numbered);
+    names.find(|name| taken.iter().all(|found| found.service != *name)).unwrap_or(plain)
 }
 
 fn named_candidate(survey: &Survey, name: &str) -> Result<usize> {

@@ -2,6 +2,7 @@
 
 mod manifests;
 mod nodes;
+mod several;
 mod speed;
 mod starter;
 mod traffic;
@@ -24,17 +25,20 @@ pub fn init(args: &Init) -> Result<Outcome> {
     }
     let name = args.out.file_name().map(|name| name.to_string_lossy().into_owned());
     let name = name.ok_or_else(|| Failure::input(format!("{}: has no name", args.out.display())))?;
-    let found = Found::read(args)?;
+    let all = Found::read(args)?;
+    let found = &all[0];
     let traffic = args.traffic.as_deref().map(TrafficChoice::of).transpose()?;
-    let mut starter = Starter::new(name, &found, traffic);
-    let chosen = nodes::choose(&starter, &found)?;
-    starter.nodes = chosen.nodes;
-    starter.gpu = chosen.gpu;
+    let (text, notes) = match &all[..] {
+        [found] => one(name, found, traffic.clone())?,
+        all => several::compose(&name, all)?,
+    };
 
     let staging = staging(&args.out);
-    let written = stage(&staging, &starter, &found, args.traffic.as_deref());
+    let file = args.traffic.as_deref().zip(traffic.as_ref().map(|choice| choice.file.as_str()));
+    let written = stage(&staging, &text, found, file);
     let placed = written.and_then(|()| {
-        let loaded = verify(&starter, &found, &staging)?;
+        // What `scalelab run` will say to it. Manifests are read where the user has them, so that messages name those files.
+        let loaded = load(text, found, &staging).or_input()?;
         std::fs::rename(&staging, &args.out).or_environment(&format!("writing {}", args.out.display()))?;
         Ok(loaded)
     });
@@ -42,10 +46,19 @@ pub fn init(args: &Init) -> Result<Outcome> {
         // The error that matters is the first one.
         let _ = std::fs::remove_dir_all(&staging);
     }
-    found.notes.iter().chain(&chosen.notes).for_each(|note| eprintln!("note: {note}"));
+    all.iter().flat_map(|found| &found.notes).chain(&notes).for_each(|note| eprintln!("note: {note}"));
     crate::inputs::print_notes(&placed?, args.reading.verbose);
     outln!("{} is ready: scalelab run {}", args.out.join("scenario.yaml").display(), args.out.display());
     Ok(Outcome::Done)
+}
+
+/// The scenario of one service, and what is to be said of its nodes.
+fn one(name: String, found: &Found, traffic: Option<TrafficChoice>) -> Result<(String, Vec<String>)> {
+    let mut starter = Starter::new(name, found, traffic);
+    let chosen = nodes::choose(&starter, found, None)?;
+    starter.nodes = chosen.nodes;
+    starter.gpu = chosen.gpu;
+    Ok((starter.text(), chosen.notes))
 }
 
 /// A folder beside the one to make, so that it can be moved there in one step.
@@ -54,10 +67,10 @@ fn staging(out: &Path) -> PathBuf {
     out.with_file_name(format!(".{name}.{}.tmp", std::process::id()))
 }
 
-fn stage(staging: &Path, starter: &Starter, found: &Found, traffic: Option<&Path>) -> Result<()> {
+fn stage(staging: &Path, text: &str, found: &Found, traffic: Option<(&Path, &str)>) -> Result<()> {
     let doing = || format!("writing {}", staging.display());
     std::fs::create_dir_all(staging).or_environment(&doing())?;
-    std::fs::write(staging.join("scenario.yaml"), starter.text()).or_environment(&doing())?;
+    std::fs::write(staging.join("scenario.yaml"), text).or_environment(&doing())?;
     for (name, content) in &found.files {
         let copy = staging.join(name);
         std::fs::create_dir_all(copy.parent().unwrap_or(staging)).or_environment(&doing())?;
@@ -67,17 +80,12 @@ fn stage(staging: &Path, starter: &Starter, found: &Found, traffic: Option<&Path
         }
         .or_environment(&doing())?;
     }
-    if let (Some(path), Some(choice)) = (traffic, &starter.traffic) {
-        let copy = staging.join(&choice.file);
+    if let Some((path, name)) = traffic {
+        let copy = staging.join(name);
         std::fs::create_dir_all(copy.parent().unwrap_or(staging)).or_environment(&doing())?;
         std::fs::copy(path, copy).or_environment(&doing())?;
     }
     Ok(())
-}
-
-/// What `scalelab run` will say to it. Manifests are read where the user has them, so that messages name those files.
-fn verify(starter: &Starter, found: &Found, folder: &Path) -> Result<Loaded> {
-    load(starter.text(), found, folder).or_input()
 }
 
 fn load(text: String, found: &Found, folder: &Path) -> std::result::Result<Loaded, ScenarioError> {

@@ -41,8 +41,20 @@ pub struct Chosen {
     pub notes: Vec<String>,
 }
 
-/// The pools of the manifests where there are any; otherwise the cheapest machine of the catalog that the pod can run on.
-pub fn choose(starter: &Starter, found: &Found) -> Result<Chosen> {
+/// These nodes, if the pod can run there.
+pub fn on(nodes: &NodesChoice, starter: &Starter, found: &Found) -> Option<Chosen> {
+    let loaded = load(starter.probe(nodes), found, Path::new("")).ok()?;
+    let NodesChoice::Pool { instance_type, .. } = nodes else {
+        return Some(on_manifests(starter, &loaded, Vec::new()));
+    };
+    let count = loaded.spec.services[0].pod.replica_gpus();
+    let gpu = prices::machine(instance_type).and_then(|machine| machine.gpu).map(|gpu| (gpu, count));
+    Some(Chosen { nodes: nodes.clone(), gpu, notes: slowness(starter, gpu) })
+}
+
+/// The pools of the manifests where there are any; otherwise the cheapest machine of the catalog that the pod can run on, of this provider
+/// first if one is named.
+pub fn choose(starter: &Starter, found: &Found, provider: Option<&str>) -> Result<Chosen> {
     let works = |nodes: &NodesChoice| load(starter.probe(nodes), found, Path::new(""));
     // Without nodes every remaining mistake is one in the manifests, and theirs is the message that helps.
     let pod = works(&NodesChoice::Serverless).or_input()?.spec.services.swap_remove(0).pod;
@@ -62,7 +74,8 @@ pub fn choose(starter: &Starter, found: &Found) -> Result<Chosen> {
     }
     let sign = sign(found);
     let mut refusal = None;
-    for offer in offers(&pod, sign.as_ref().map(|sign| sign.1), &|gpu| starter.lacks_speed(gpu, pod.replica_gpus())) {
+    let provider = provider.or(sign.as_ref().map(|sign| sign.1));
+    for offer in offers(&pod, provider, &|gpu| starter.lacks_speed(gpu, pod.replica_gpus())) {
         let choice = NodesChoice::Pool {
             provider: offer.machine.provider.clone(),
             instance_type: offer.machine.instance_type.clone(),
@@ -74,9 +87,7 @@ pub fn choose(starter: &Starter, found: &Found) -> Result<Chosen> {
             Ok(_) => {
                 notes.push(reason(&offer, (&pod, starter.held()), sign.as_ref()));
                 let gpu = offer.machine.gpu.map(|gpu| (gpu, pod.replica_gpus()));
-                notes.extend(
-                    gpu.filter(|(gpu, count)| starter.lacks_speed(gpu, *count)).map(|(gpu, count)| slow(gpu, count)),
-                );
+                notes.extend(slowness(starter, gpu));
                 return Ok(Chosen { nodes: choice, gpu, notes });
             }
             Err(error) => refusal = Some(error),
@@ -98,10 +109,9 @@ fn on_manifests(starter: &Starter, loaded: &Loaded, mut notes: Vec<String>) -> C
         let by_type = || prices::machine(&offering.instance_type).and_then(|machine| machine.gpu);
         Gpu::of_product(&offering.gpu_product).or_else(by_type)
     });
-    notes.extend(
-        gpu.filter(|gpu| starter.lacks_speed(gpu, pod.replica_gpus())).map(|gpu| slow(gpu, pod.replica_gpus())),
-    );
-    if let (Some(first), Some(gpu)) = (first, gpu) {
+    let gpu = gpu.map(|gpu| (gpu, pod.replica_gpus()));
+    notes.extend(slowness(starter, gpu));
+    if let (Some(first), Some((gpu, _))) = (first, gpu) {
         notes.push(format!(
             "nodes: the pools of the manifests; how fast a replica serves is a guess for {}, the GPU of {}, {}",
             gpu.name,
@@ -109,18 +119,20 @@ fn on_manifests(starter: &Starter, loaded: &Loaded, mut notes: Vec<String>) -> C
             if is_equal { "the cheapest of them" } else { "the cheapest of the pool that is tried first" }
         ));
     }
-    Chosen { nodes: NodesChoice::Manifests, gpu: gpu.map(|gpu| (gpu, pod.replica_gpus())), notes }
+    Chosen { nodes: NodesChoice::Manifests, gpu, notes }
 }
 
-/// The speed in the scenario is not that of the machine it pays for.
-fn slow(gpu: &Gpu, count: u32) -> String {
-    format!(
+/// Whether the speed in the scenario is not that of the machine it pays for.
+fn slowness(starter: &Starter, gpu: Option<(&Gpu, u32)>) -> Vec<String> {
+    let slow = gpu.filter(|(gpu, count)| starter.lacks_speed(gpu, *count));
+    let slow = slow.map(|(gpu, count)| format!(
         "service.model: how fast {} x {} serve{} is not known, or the model does not fit: the scenario has the speed of one H100, which is \
          wrong for it; state your own (`scalelab calibrate service`)",
         count.max(1),
         gpu.name,
         if count > 1 { "" } else { "s" }
-    )
+    ));
+    slow.into_iter().collect()
 }
 
 /// A machine at a price.

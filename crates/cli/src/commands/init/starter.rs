@@ -33,6 +33,50 @@ pub enum NodesChoice {
     },
 }
 
+impl NodesChoice {
+    /// Provider of the machine.
+    pub fn provider(&self) -> Option<&str> {
+        match self {
+            Self::Pool { provider, .. } => Some(provider),
+            Self::Serverless | Self::Manifests => None,
+        }
+    }
+
+    /// Whether both can stand in one scenario.
+    pub fn is_priced_with(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Pool { provider, region, .. }, Self::Pool { provider: other, region: other_region, .. }) => {
+                provider == other && region == other_region
+            }
+            _ => self == other,
+        }
+    }
+
+    /// Name for a message.
+    pub fn title(&self) -> String {
+        match self {
+            Self::Serverless => "no nodes".to_owned(),
+            Self::Manifests => "the pools of the manifests".to_owned(),
+            Self::Pool { provider, instance_type, region, .. } => {
+                let region = region.as_ref().map_or_else(String::new, |region| format!(" in {region}"));
+                format!("{instance_type} of {provider}{region}")
+            }
+        }
+    }
+
+    /// The pool, called by its machine if there are others.
+    fn pool_text(&self, is_one_of_several: bool) -> Option<String> {
+        let Self::Pool { instance_type, is_spot, zone, .. } = self else { return None };
+        let capacity = if *is_spot { "spot" } else { "on-demand" };
+        let name =
+            if is_one_of_several { instance_type.replace(['.', '_'], "-").to_lowercase() } else { "gpu".to_owned() };
+        let zones = zone.as_ref().map_or_else(String::new, |zone| format!("      zones: [{}]\n", quoted(zone)));
+        Some(format!(
+            "    - name: {name}\n      instanceTypes: [{instance_type}]\n      capacityTypes: [{capacity}]\n{zones}"
+        ))
+    }
+}
+
 /// How a replica serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Engine {
@@ -108,9 +152,9 @@ impl Starter {
         self.compose("  traffic:\n    generator: {rate: 1req/s}\n", nodes)
     }
 
-    fn compose(&self, traffic: &str, nodes: &NodesChoice) -> String {
+    fn head(&self) -> String {
         let length = self.traffic.as_ref().map_or(LENGTH_MAX_S, |traffic| traffic.length_s.min(LENGTH_MAX_S));
-        let head = format!(
+        format!(
             "# Made by `scalelab init`. Lines marked GUESS are placeholders: replace them by what you know or have measured.\n\
              #\n#   scalelab run FOLDER\n#   scalelab schema        every key, for your editor\n\
              apiVersion: scalelab.dev/v1\nkind: Scenario\nmetadata:\n  name: {}\nspec:\n  run:\n    \
@@ -118,10 +162,26 @@ impl Starter {
              duration: {}\n    seed: 1\n    replications: 3 # intervals need several\n\n",
             quoted(&self.name),
             if length.is_multiple_of(3_600) { format!("{}h", length / 3_600) } else { format!("{length}s") }
-        );
-        let parts =
-            [traffic, &self.service_text(), &self.slo_text(), COLD_START, &nodes_text(nodes), &self.policies_text()];
-        head + &self.manifests_text() + &parts.map(str::to_owned).join("\n")
+        )
+    }
+
+    fn compose(&self, traffic: &str, nodes: &NodesChoice) -> String {
+        let nodes = nodes_text(std::slice::from_ref(nodes));
+        let parts = [traffic, &self.service_text(), &self.slo_text(), COLD_START, &nodes, &self.policies_text()];
+        self.head_text() + &parts.map(str::to_owned).join("\n")
+    }
+
+    /// What stands before the first service of several.
+    pub fn head_text(&self) -> String {
+        self.head() + &self.manifests_text()
+    }
+
+    /// One service of several; what is explained with the first is not explained again.
+    pub fn entry_text(&self, is_first: bool) -> String {
+        let parts = [self.traffic_text(), self.service_text(), self.slo_text(), COLD_START.to_owned()].concat();
+        let lines = parts.lines().filter(|line| is_first || !line.starts_with("  #"));
+        let indented: String = lines.map(|line| format!("  {line}\n")).collect();
+        format!("  - name: {}\n{indented}", quoted(&self.service))
     }
 
     fn manifests_text(&self) -> String {
@@ -340,30 +400,30 @@ const COLD_START: &str = "  # GUESS. `scalelab calibrate cold-start --pods … -
     cudaWarmUp: {uniform: {low: 5s, high: 15s}}
 ";
 
-fn nodes_text(nodes: &NodesChoice) -> String {
-    match nodes {
-        NodesChoice::Serverless => "  nodes: {manager: {serverless: {price: $1/h}}}\n".to_owned(),
-        NodesChoice::Manifests => {
-            "  # Nodes come from the NodePool, Provisioner or ComputeClass beside this file. Prices written here take precedence:\n  \
-             # `g5.xlarge: {onDemand: $1.01/h, spot: $0.45/h}`.\n  prices: {catalog: embedded}\n"
-                .to_owned()
-        }
-        NodesChoice::Pool { provider, instance_type, is_spot, region, zone } => {
-            let capacity = if *is_spot { "spot" } else { "on-demand" };
-            let zones = zone.as_ref().map_or_else(String::new, |zone| format!("      zones: [{}]\n", quoted(zone)));
+/// What is bought, and at which prices: all of them of one provider and region.
+pub fn nodes_text(nodes: &[NodesChoice]) -> String {
+    let pools: Vec<String> = nodes.iter().filter_map(|choice| choice.pool_text(nodes.len() > 1)).collect();
+    match nodes.first() {
+        Some(NodesChoice::Pool { provider, instance_type, region, .. }) => {
             let region = region.as_ref().map_or_else(String::new, |region| format!(", region: {region}"));
             format!(
                 "  # GUESS: the cheapest machine of the price catalog that the pod's labels and requests allow. Prices written here take\n  \
                  # precedence: `{instance_type}: {{onDemand: $1.01/h, spot: $0.45/h}}`; `scalelab prices show {instance_type}` says where the\n  \
-                 # catalog's are from.\n  nodes:\n    pools:\n    - name: gpu\n      instanceTypes: [{instance_type}]\n      \
-                 capacityTypes: [{capacity}]\n{zones}  prices: {{catalog: embedded, provider: {provider}{region}}}\n"
+                 # catalog's are from.\n  nodes:\n    pools:\n{}  prices: {{catalog: embedded, provider: {provider}{region}}}\n",
+                pools.concat()
             )
         }
+        Some(NodesChoice::Manifests) => {
+            "  # Nodes come from the NodePool, Provisioner or ComputeClass beside this file. Prices written here take precedence:\n  \
+             # `g5.xlarge: {onDemand: $1.01/h, spot: $0.45/h}`.\n  prices: {catalog: embedded}\n"
+                .to_owned()
+        }
+        Some(NodesChoice::Serverless) | None => "  nodes: {manager: {serverless: {price: $1/h}}}\n".to_owned(),
     }
 }
 
 /// Text as YAML takes it whatever it looks like.
-fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     let is_plain = text.starts_with(|first: char| first.is_ascii_alphabetic())
         && text.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_./".contains(letter))
         && !["true", "false", "null", "yes", "no", "on", "off"].contains(&text.to_lowercase().as_str());

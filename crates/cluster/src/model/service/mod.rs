@@ -127,6 +127,11 @@ impl<'a> Service<'a> {
         self.pods.in_slot(slot).map(|pod| (at, pod))
     }
 
+    /// Whether a pod that gets no new requests may answer its last on the way: one that is deleted or demoted, or an old one of a rollout.
+    pub fn may_stop_early(&self) -> bool {
+        self.pods.counts(0).draining > 0 || self.rollout.is_some()
+    }
+
     /// Requests whose service has started: a word for the digest.
     pub fn started(&self) -> u64 {
         self.flow.started()
