@@ -230,7 +230,11 @@ impl LlmPreset {
     /// Where it is from and how good it is, in one line.
     pub fn source(&self) -> String {
         match &self.origin {
-            Origin::Fit { engine_version, passes, rms_pct, checked_tpot_pct, checked_ttft_pct, real, .. } => {
+            Origin::Fit { engine_version, passes, rms_pct, checked_runs, checked_tpot_pct, checked_ttft_pct, real, .. } => {
+                let checked = match checked_runs {
+                    0 => String::new(),
+                    runs => format!("; {runs} whole runs of that simulator TTFT {checked_ttft_pct} %, TPOT {checked_tpot_pct} %"),
+                };
                 let real = real.map_or_else(String::new, |real| {
                     format!(
                         "; {} published rows of real engines took {:.2} x its time per token",
@@ -239,7 +243,7 @@ impl LlmPreset {
                 });
                 format!(
                     "not measured: a fit to {passes} passes of {} {engine_version} predicted by a simulator (AISimulate 0.13 dev, 2026-10-27), \
-                     RMS {rms_pct} %; whole runs of that simulator TTFT {checked_ttft_pct} %, TPOT {checked_tpot_pct} %{real}",
+                     RMS {rms_pct} %{checked}{real}",
                     self.engine.title()
                 )
             }

@@ -262,11 +262,19 @@ fn loops(runs: &mut [CheckedRun], lines: &mut Vec<String>) {
         .collect();
     let is_shared = runs.len() > 2 && differ && bounds[0].is_some() && bounds.iter().all(|bound| *bound == bounds[0]);
     let (mut count, mut ignored) = (0, 0);
+    let mut idle = Vec::new();
     for one in runs.iter_mut() {
         if let (true, RunLoad::Rate { concurrency_max: Some(bound), .. }) = (is_shared, one.run.load) {
             one.run.load = RunLoad::Concurrency(bound);
         }
         let RunLoad::Concurrency(bound) = one.run.load else { continue };
+        // Little: as many under way as came per second, times how long they stayed.
+        let under_way = one.run.requests_per_second * one.run.e2e_s.unwrap_or(f64::INFINITY);
+        if under_way < 0.8 * f64::from(bound) {
+            idle.push(format!("{}: {under_way:.1} of {bound}", one.run.name));
+            one.run.load = RunLoad::Rate { rate: one.run.requests_per_second, concurrency_max: Some(bound) };
+            continue;
+        }
         count += 1;
         let is_constant = one.run.prompt.deviation == 0.0 && one.run.output.deviation == 0.0 && one.run.tokens.is_empty();
         // A simulator's requests really are alike, and so are ours.
@@ -274,6 +282,13 @@ fn loops(runs: &mut [CheckedRun], lines: &mut Vec<String>) {
             one.weights[0] = 0.0;
             ignored += 1;
         }
+    }
+    if !idle.is_empty() {
+        lines.push(format!(
+            "check 4, closed loop: by rate x E2E fewer were under way than the generator was told ({}): taken as sent at the rate they were \
+             answered at",
+            idle.join("; ")
+        ));
     }
     lines.push(match (count, ignored) {
         (0, _) => "check 4, closed loop: no run".to_owned(),

@@ -41,7 +41,7 @@ pub(crate) fn model_size(container: &Node) -> Option<ModelSize> {
 }
 
 /// The size that a model's name or address says.
-pub(crate) fn size_in_name(name: &str) -> Option<ModelSize> {
+pub fn size_in_name(name: &str) -> Option<ModelSize> {
     size_of(name, "")
 }
 

@@ -53,8 +53,9 @@ fn grid(wanted: &[&LlmPreset], format: Format) -> Grid {
 fn cells(preset: &LlmPreset) -> Vec<String> {
     let pass = |tokens: f64| format!("{:.2}", preset.law.pass_s(tokens) * 1e3);
     let (version, rms, ttft, tpot, real) = match &preset.origin {
-        Origin::Fit { engine_version, rms_pct, checked_ttft_pct, checked_tpot_pct, real, .. } => {
-            (engine_version.clone(), rms_pct.to_string(), checked_ttft_pct.to_string(), checked_tpot_pct.to_string(), *real)
+        Origin::Fit { engine_version, rms_pct, checked_runs, checked_ttft_pct, checked_tpot_pct, real, .. } => {
+            let checked = |value: &f64| if *checked_runs > 0 { value.to_string() } else { String::new() };
+            (engine_version.clone(), rms_pct.to_string(), checked(checked_ttft_pct), checked(checked_tpot_pct), *real)
         }
         Origin::Rough => (String::new(), "25".to_owned(), String::new(), String::new(), None),
     };
