@@ -2,6 +2,7 @@
 
 mod cold_start;
 mod formats;
+mod llm_data;
 mod presets;
 mod service;
 mod shared_data;

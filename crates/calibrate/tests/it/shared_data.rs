@@ -9,7 +9,7 @@ use calibrate::{
 };
 use workload::Distribution;
 
-fn shared(path: &str) -> Option<Vec<u8>> {
+pub fn shared(path: &str) -> Option<Vec<u8>> {
     let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
     let file = std::env::var_os("SCALELAB_SHARED").map_or_else(beside, PathBuf::from).join(path);
     let bytes = fs::read(&file);

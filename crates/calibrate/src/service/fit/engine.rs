@@ -121,7 +121,9 @@ impl Test {
             RunLoad::Rate { rate, concurrency_max } => (rate * SECONDS, concurrency_max),
             RunLoad::Concurrency(bound) => (f64::from(bound) * 4.0, Some(bound)),
         };
-        let count = run.completed.filter(|count| *count >= 20.0).unwrap_or(wanted.max(REQUESTS)).min(REQUESTS_MAX);
+        // AISimulate's closed loops are four requests for each that is under way: its first wave is a quarter of its figures.
+        let usual = if run.is_simulated && concurrency.is_some() { wanted } else { wanted.max(REQUESTS) };
+        let count = run.completed.filter(|count| *count >= 20.0).unwrap_or(usual).min(REQUESTS_MAX);
         // One request at a time is the same every time.
         let count = if run.load == RunLoad::Concurrency(1) && run.tokens.is_empty() { count.min(40.0) } else { count };
         let count = count.round().max(1.0) as usize;
@@ -141,6 +143,19 @@ impl Test {
             })
             .collect();
         Self { arrivals, tokens, concurrency, statistic: run.statistic }
+    }
+}
+
+impl Test {
+    /// A closed loop of equal requests, so many for each that is under way.
+    pub fn closed((prompt, output): (f64, f64), (concurrency, rounds): (u32, u32)) -> Self {
+        let count = (rounds * concurrency) as usize;
+        Self {
+            arrivals: vec![SimTime::ZERO; count],
+            tokens: vec![(prompt as u32, output as u32); count],
+            concurrency: Some(concurrency),
+            statistic: Statistic::Mean,
+        }
     }
 }
 

@@ -6,6 +6,8 @@ mod least_squares;
 mod outcome;
 mod report;
 mod start;
+#[cfg(test)]
+mod tests;
 mod unknown;
 
 pub use engine::Settings;
@@ -53,6 +55,14 @@ pub fn fit(runs: Vec<LlmRun>, given: &Given<'_>) -> Result<LlmFit, CalibrateErro
     let solution = solve(&problem, problem.start());
     let held_out = held_out(&problem, &solution);
     Ok(outcome::outcome(&problem, &solution, held_out, (lines, notes), given))
+}
+
+/// Times to first and per further token, in seconds, that a preset shows in a closed loop: so many under way, and how many requests for each of them
+/// (the simulator it was fitted to sends four, people ten).
+pub fn repeated(preset: &LlmPreset, (prompt, output): (f64, f64), (concurrency, rounds): (u32, u32)) -> (f64, f64) {
+    let engine = Engine::of_preset(preset, &Settings::default());
+    let shown = engine.show(&Test::closed((prompt, output), (concurrency, rounds)));
+    (shown.ttft_s, shown.tpot_s)
 }
 
 /// What is known beside the runs.
