@@ -152,6 +152,7 @@ fn policies(rate: f64) -> Vec<PolicySpec> {
     });
     let named = |name: &str, controllers, warm_pool| PolicySpec {
         name: name.into(),
+        has_pools_apart: false,
         services: vec![ServicePolicy { controllers, warm_pool, ..ServicePolicy::default() }],
     };
     let pool = WarmPoolSpec {

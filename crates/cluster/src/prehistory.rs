@@ -13,7 +13,7 @@ use units::SimDuration;
 use workload::{RateCurve, Traffic};
 
 use self::made::Made;
-use crate::spec::{ControllerSpec, MetricsSpec, ServiceModel, ServicePolicy, ServiceSpec, SimulationSpec};
+use crate::spec::{ControllerSpec, Iteration, MetricsSpec, ServiceModel, ServicePolicy, ServiceSpec, SimulationSpec};
 
 /// Share of what the replicas of the start can serve that arrives before the run at most, unless its rate is stated: a service that
 /// has been running was not falling behind all the time.
@@ -156,25 +156,20 @@ pub fn capacity(service: &ServiceSpec, tokens: Option<(f64, f64)>) -> f64 {
             let times = latency.table.iter().take(*batch_max as usize).zip(1u32..);
             times.map(|(time, size)| f64::from(size) / time.as_secs_f64()).fold(0.0, f64::max)
         }
-        ServiceModel::ContinuousBatching {
-            sequences_max,
-            kv_tokens,
-            iteration_min,
-            iteration_base,
-            ns_per_kv_token,
-            ns_per_prompt_token,
-            ns_per_sequence,
-            prompt_tokens,
-            output_tokens,
-            ..
-        } => {
+        ServiceModel::ContinuousBatching { sequences_max, kv_tokens, law, prompt_tokens, output_tokens, .. } => {
             let (prompt, output) = tokens.unwrap_or_else(|| (prompt_tokens.mean(), output_tokens.mean()));
             let output = output.max(1.0);
             let held = prompt + output / 2.0;
             let batch = (*kv_tokens as f64 / held.max(1.0)).min(f64::from(*sequences_max));
-            let per_sequence = ns_per_kv_token * held + ns_per_sequence + ns_per_prompt_token * prompt / output;
-            let iteration = iteration_base.as_secs_f64() + batch * per_sequence / 1e9;
-            batch / (output * iteration.max(iteration_min.as_secs_f64()))
+            // In the long run an iteration carries as many prompts as answers end in it.
+            let work = Iteration {
+                decodes: batch,
+                prompt: batch * prompt / output,
+                sequences: batch,
+                kv: batch * held,
+                context: batch * prompt * prompt / output / 2.0,
+            };
+            batch / (output * law.seconds(&work))
         }
     }
 }

@@ -73,6 +73,7 @@ impl Time {
 /// Seconds in one of these units.
 fn time_unit(unit: &str) -> Option<f64> {
     Some(match unit {
+        "ps" => 1e-12,
         "ns" => 1e-9,
         "us" | "µs" | "μs" => 1e-6,
         "ms" => 1e-3,

@@ -3,6 +3,7 @@
 mod class;
 mod cold_start;
 mod fleet;
+mod law;
 mod metrics;
 mod plain;
 mod policy;
@@ -19,6 +20,7 @@ pub use fleet::{
     FleetSpec, GpuSlice, InstanceOffering, InterruptionModel, KarpenterSpec, NodeLostSpec, NodeManager, NodePoolSpec,
     NodeTimings, OnDemandShare, PoolRules, PriceOverlay, Scheduling, SpotSpec, ZoneTrace,
 };
+pub use law::{Iteration, IterationLaw, PassTime, time_of};
 pub use metrics::{CpuUsage, GkeSpec, MemoryUsage, MetricsSpec, Outage, OutageSpec, UsageSpec};
 pub use policy::{
     ControllerManager, ControllerSpec, PausePodsSpec, PolicySpec, PredictiveRole, PredictiveSpec, ServicePolicy,

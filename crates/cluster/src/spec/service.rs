@@ -7,7 +7,8 @@ use units::{Bytes, Millicores, SimDuration};
 use workload::{Distribution, Purpose, RateLog, Stream, Traffic};
 
 use super::{
-    ColdStartSpec, EarlierTraffic, PodClass, PodDisruptionBudget, PodScheduling, Probes, RolloutSpec, UsageSpec,
+    ColdStartSpec, EarlierTraffic, IterationLaw, PodClass, PodDisruptionBudget, PodScheduling, Probes, RolloutSpec,
+    UsageSpec,
 };
 
 /// One service: what it is asked, how it serves, what it is judged by.
@@ -116,10 +117,8 @@ pub enum ServiceModel {
         /// Time to execute a batch, by its size.
         latency: BatchLatency,
     },
-    /// LLM serving with continuous batching, one engine iteration after another. With K tokens in the KV cache of its b sequences when it
-    /// is over, p of them prompt tokens it processed, an iteration takes `max(iteration_min, iteration_base + ns_per_kv_token K +
-    /// ns_per_sequence b + ns_per_prompt_token p)`, with coefficients rounded to 2^-20 ns. Scheduling is that of vLLM v1, see
-    /// `flow::llm`.
+    /// LLM serving with continuous batching, one engine iteration after another, each as long as the law says, with coefficients rounded to
+    /// 2^-20 ns. Scheduling is that of vLLM v1, see `flow::llm`.
     ContinuousBatching {
         /// Sequences in the running batch at most; no more than `batched_tokens_max` count.
         sequences_max: u32,
@@ -127,16 +126,8 @@ pub enum ServiceModel {
         batched_tokens_max: u32,
         /// KV-cache capacity in tokens, in whole blocks of 16. A request that could never fit is rejected.
         kv_tokens: u64,
-        /// Shortest iteration; at least a nanosecond counts.
-        iteration_min: SimDuration,
-        /// Iteration time with an empty KV cache and no prompt tokens.
-        iteration_base: SimDuration,
-        /// Added per token in the KV cache of the running batch, in nanoseconds.
-        ns_per_kv_token: f64,
-        /// Added per prompt token processed in the iteration, in nanoseconds.
-        ns_per_prompt_token: f64,
-        /// Added per sequence in the batch, in nanoseconds.
-        ns_per_sequence: f64,
+        /// How long an iteration takes.
+        law: IterationLaw,
         /// Fixed overhead outside the engine (tokenizing, HTTP), added to every answer and first token; not seen by the engine's own
         /// metrics.
         overhead: SimDuration,

@@ -1,5 +1,6 @@
 //! Continuous batching against its formula, queueing theory and published runs.
 
+mod law;
 mod published;
 mod rules;
 mod run;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cluster::flow::{Flow, Intake, LlmFlow, Meter, TokenCounts};
-use cluster::spec::{KillRule, PodSpec, Routing, ServiceModel, ServiceSpec, SloSpec};
+use cluster::spec::{IterationLaw, KillRule, PodSpec, Routing, ServiceModel, ServiceSpec, SloSpec};
 use record::{RequestRow, RequestTotals, ServiceTotals};
 use units::{PodId, SimDuration, SimTime};
 use workload::{Distribution, RateCurve, Trace, TraceChunk, Traffic};
@@ -17,11 +17,11 @@ pub fn model(prompt: f64, output: f64) -> ServiceModel {
         sequences_max: 256,
         batched_tokens_max: 8_192,
         kv_tokens: 411_264,
-        iteration_min: SimDuration::from_nanos(9_540_000),
-        iteration_base: SimDuration::from_nanos(6_640_000),
-        ns_per_kv_token: 62.7,
-        ns_per_prompt_token: 1e9 / 49_900.0,
-        ns_per_sequence: 0.0,
+        law: IterationLaw::linear(
+            SimDuration::from_nanos(9_540_000),
+            SimDuration::from_nanos(6_640_000),
+            [62.7, 1e9 / 49_900.0],
+        ),
         overhead: SimDuration::ZERO,
         prompt_tokens: Distribution::Constant(prompt),
         output_tokens: Distribution::Constant(output),

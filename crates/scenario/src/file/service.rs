@@ -216,9 +216,12 @@ pub struct BatchPoint {
     pub latency: Time,
 }
 
-/// `continuousBatching`: one engine iteration after another. With the running batch holding K tokens in its KV cache, an iteration lasts
-/// max(`iterationMin`, `iterationBase` + K · `perKvToken`) plus `perSequence` per sequence and `perPromptToken` per prompt token it
-/// carries.
+/// `continuousBatching`: one engine iteration after another. With d decode tokens (one per sequence that decodes) and p prompt tokens, n
+/// sequences, K tokens in the KV cache of those that decode, and A the sum over chunks of prompts of tokens · (tokens before them + half
+/// the tokens), an iteration lasts
+/// max(`iterationMin`, `decodeFactor` (g(d) + K `perKvToken`) + `prefillFactor` (g(d + p) − g(d) + A `perPromptTokenContext`) + n
+/// `perSequence`), where g is `tokenTime`; or, without that table, max(`iterationMin`, `iterationBase` + K `perKvToken` + n `perSequence` +
+/// p `perPromptToken` + A `perPromptTokenContext`), where K counts the tokens of prompts under way too unless `perPromptTokenContext` is given.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ContinuousBatchingFile {
@@ -228,15 +231,26 @@ pub struct ContinuousBatchingFile {
     pub batched_tokens_max: u32,
     /// KV-cache capacity in tokens.
     pub kv_tokens: u64,
-    /// Shortest iteration.
-    pub iteration_min: Time,
-    /// Iteration with an empty cache and no prompt tokens.
-    pub iteration_base: Time,
-    /// Added per token in the KV cache of the running batch.
-    pub per_kv_token: Time,
-    /// Added per prompt token.
-    pub per_prompt_token: Time,
-    /// Added per sequence in the batch.
+    /// Time of an iteration by the tokens it computes, at least two points, both ascending: between two on a line, below the first its time,
+    /// beyond the last along the last line. In place of `iterationBase` and `perPromptToken`.
+    #[serde(default)]
+    pub token_time: Vec<TokenTimeFile>,
+    /// Shortest iteration. Needed without `tokenTime`, else 0.
+    pub iteration_min: Option<Time>,
+    /// Iteration with an empty cache and no prompt tokens. Needed without `tokenTime`.
+    pub iteration_base: Option<Time>,
+    /// Added per token in the KV cache. Needed without `tokenTime`, else 0.
+    pub per_kv_token: Option<Time>,
+    /// Added per prompt token. Needed without `tokenTime`.
+    pub per_prompt_token: Option<Time>,
+    /// Added per prompt token and token of context before it: attention over a long prompt. Below a nanosecond: `0.775ns` or `775ps`.
+    #[serde(default = "no_time")]
+    pub per_prompt_token_context: Time,
+    /// Measured over `tokenTime`, of decoding; 1 unless said.
+    pub decode_factor: Option<f64>,
+    /// The same of what prompts add.
+    pub prefill_factor: Option<f64>,
+    /// Added per sequence in the batch: work of the host.
     #[serde(default = "no_time")]
     pub per_sequence: Time,
     /// Outside the engine: tokenizing, HTTP.
@@ -248,6 +262,16 @@ pub struct ContinuousBatchingFile {
     /// Output tokens of requests that have none in the trace.
     #[serde(default = "default_tokens")]
     pub output_tokens: Distribution<Count>,
+}
+
+/// A point of `tokenTime`.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct TokenTimeFile {
+    /// Tokens that the iteration computes.
+    pub tokens: u32,
+    /// How long that takes.
+    pub time: Time,
 }
 
 fn default_tokens() -> Distribution<Count> {

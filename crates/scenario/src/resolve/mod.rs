@@ -16,6 +16,7 @@ mod fleet;
 mod groups;
 mod implied;
 mod interceptor;
+mod iteration_law;
 mod karpenter_pool;
 mod keda;
 mod left_out;

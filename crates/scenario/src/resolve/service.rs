@@ -222,19 +222,11 @@ impl Context<'_> {
             let reason = "`sequencesMax`, `batchedTokensMax` and `kvTokens` must be at least 1";
             return Err(self.inconsistent(path, reason));
         }
-        if file.iteration_min.duration().is_zero() && file.iteration_base.duration().is_zero() {
-            let reason = "an iteration must take time: `iterationMin` or `iterationBase` above zero";
-            return Err(self.inconsistent(path, reason));
-        }
         Ok(ServiceModel::ContinuousBatching {
             sequences_max: file.sequences_max,
             batched_tokens_max: file.batched_tokens_max,
             kv_tokens: file.kv_tokens,
-            iteration_min: file.iteration_min.duration(),
-            iteration_base: file.iteration_base.duration(),
-            ns_per_kv_token: file.per_kv_token.nanos(),
-            ns_per_prompt_token: file.per_prompt_token.nanos(),
-            ns_per_sequence: file.per_sequence.nanos(),
+            law: self.iteration_law(file)?,
             overhead: file.overhead.duration(),
             prompt_tokens: self.distribution(&file.prompt_tokens, &format!("{path}.promptTokens"))?,
             output_tokens: self.distribution(&file.output_tokens, &format!("{path}.outputTokens"))?,

@@ -1,6 +1,6 @@
 //! `service.onTerminate` and preStop hooks: what a server that is told to stop does with its requests, and what that costs.
 
-use cluster::spec::{KillRule, PodSpec, ServiceModel, ServiceSpec, StopRule};
+use cluster::spec::{Iteration, KillRule, PodSpec, ServiceModel, ServiceSpec, StopRule};
 use units::SimDuration;
 use workload::{Distribution, Purpose, Stream};
 
@@ -111,20 +111,15 @@ fn share_lost(model: &ServiceModel, left: SimDuration) -> f64 {
             let longest = latency.table.last().copied().unwrap_or_default().as_secs_f64();
             share_longer(left, || longest)
         }
-        ServiceModel::ContinuousBatching {
-            prompt_tokens,
-            output_tokens,
-            iteration_min,
-            iteration_base,
-            ns_per_prompt_token,
-            ..
-        } => {
-            let iteration = iteration_min.max(iteration_base).as_secs_f64();
+        ServiceModel::ContinuousBatching { prompt_tokens, output_tokens, law, .. } => {
+            let iteration = law.seconds(&Iteration { decodes: 1.0, sequences: 1.0, ..Iteration::default() });
             let mut stream = Stream::new(1, Purpose::Resampling, 0);
             let samplers = [prompt_tokens, output_tokens].map(Distribution::sampler);
             share_longer(left, || {
                 let [prompt, output] = [samplers[0].sample(&mut stream), samplers[1].sample(&mut stream)];
-                prompt * ns_per_prompt_token / 1e9 + output * iteration
+                let context = prompt * prompt / 2.0;
+                let first = Iteration { decodes: 1.0, sequences: 1.0, prompt, context, ..Iteration::default() };
+                law.seconds(&first) + (output - 1.0) * iteration
             })
         }
     }

@@ -4,6 +4,7 @@ mod article;
 mod errors;
 mod folders;
 mod karpenter;
+mod llm;
 mod manifests;
 mod metrics;
 mod node_manifests;

@@ -24,7 +24,7 @@ use crate::spec::ServiceModel;
 pub const BLOCK_TOKENS: u64 = 16;
 
 /// What bounds a batch.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Limits {
     pub(super) curve: Curve,
     /// Most sequences in the batch.
@@ -38,11 +38,11 @@ pub struct Limits {
 impl Limits {
     /// Those of a `continuousBatching` service; panics for any other.
     pub fn of(model: &ServiceModel) -> Self {
-        let ServiceModel::ContinuousBatching { sequences_max, batched_tokens_max, kv_tokens, .. } = model else {
+        let ServiceModel::ContinuousBatching { sequences_max, batched_tokens_max, kv_tokens, law, .. } = model else {
             panic!("only a continuousBatching service has an engine");
         };
         Self {
-            curve: Curve::of(model),
+            curve: Curve::of(law, u64::from(*batched_tokens_max)),
             // Every decoding sequence needs a token of the budget; vLLM refuses to start otherwise.
             sequences: (*sequences_max).min(*batched_tokens_max) as usize,
             batched_tokens: u64::from(*batched_tokens_max),

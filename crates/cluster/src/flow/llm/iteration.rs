@@ -4,74 +4,153 @@
 //! integer that does not depend on how it was added up. What an engine shows (answers, tokens) happens at the whole nanosecond its
 //! clock has reached, rounded down; the fraction is carried on and no error accumulates.
 
+use std::sync::Arc;
+
 use exporters::HistogramSignal;
 
 pub use crate::flow::latency::FRACTION_BITS;
 use crate::flow::latency::LatencyLog;
-use crate::spec::ServiceModel;
+use crate::spec::{IterationLaw, PassTime, time_of};
 
 /// Sums of durations stay below this (73 minutes): a longer iteration is cut to it, a longer run of iterations is split.
 const SPAN_MAX: u64 = 1 << 62;
 
-/// The service curve: one iteration takes
-/// `max(iteration_min, iteration_base + ns_per_kv_token * K + ns_per_sequence * sequences + ns_per_prompt_token * prompt)`,
-/// where K counts the tokens its sequences have in the KV cache when it is over: prompt (as far as it is processed) plus output so far.
-/// All coefficients in 2^-20 ns.
-#[derive(Clone, Copy, Debug)]
+/// Passes with more tokens than this are worked out one by one, along the last line of the table.
+const TABLE_MAX: u64 = 1 << 20;
+
+/// What one iteration computes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Work {
+    /// Sequences that decode, each one token.
+    pub decodes: u64,
+    /// All sequences, those included whose prompt is processed.
+    pub sequences: u64,
+    /// Tokens in the cache of the decoding sequences when it is over.
+    pub kv_decoding: u64,
+    /// Tokens in the cache of the others then.
+    pub kv_prefilling: u64,
+    /// Prompt tokens it processes.
+    pub prompt: u64,
+    /// Twice the sum over chunks of prompts of tokens x (tokens before them + half the tokens): how much attention they take.
+    pub context_twice: u64,
+}
+
+impl Work {
+    /// Adds a chunk of `tokens` of a prompt of which `before` tokens are in the cache.
+    pub fn add_chunk(&mut self, tokens: u64, before: u64) {
+        self.sequences += 1;
+        self.kv_prefilling += before + tokens;
+        self.prompt += tokens;
+        self.context_twice += tokens.saturating_mul(2 * before + tokens);
+    }
+}
+
+/// An [`IterationLaw`] in whole numbers: all coefficients in 2^-20 ns.
+#[derive(Clone, Debug)]
 pub struct Curve {
     shortest: u64,
-    base: u64,
     per_kv_token: u64,
     per_sequence: u64,
-    per_prompt_token: u64,
+    /// Per token x token of [`Work::context_twice`].
+    per_context_half: u64,
+    counts_decodes_only: bool,
+    pass: Pass,
+}
+
+#[derive(Clone, Debug)]
+enum Pass {
+    Linear { base: u64, per_prompt_token: u64 },
+    Table { decode: Times, prefill: Times },
+}
+
+/// Time by tokens of a pass, from none on.
+#[derive(Clone, Debug)]
+struct Times {
+    table: Arc<[u64]>,
+    /// Per token beyond the table.
+    slope: u64,
+}
+
+impl Times {
+    /// The times of `points`, each times `factor`, for passes of at most `tokens_max`.
+    fn new(points: &[(u32, f64)], factor: f64, tokens_max: u64) -> Self {
+        let length = tokens_max.min(TABLE_MAX) as u32;
+        let time = |tokens: u32| fixed(factor * time_of(points, f64::from(tokens)));
+        let table: Arc<[u64]> = (0..=length).map(time).collect();
+        Self { slope: time(length.saturating_add(1)).saturating_sub(table[length as usize]), table }
+    }
+
+    #[inline]
+    fn of(&self, tokens: u64) -> u64 {
+        let last = self.table.len() as u64 - 1;
+        let inside = self.table[tokens.min(last) as usize];
+        if tokens <= last { inside } else { inside.saturating_add(self.slope.saturating_mul(tokens - last)) }
+    }
+}
+
+/// Nanoseconds in 2^-20 ns; `as` saturates, and so do the sums.
+fn fixed(nanos: f64) -> u64 {
+    (nanos * f64::from(1 << FRACTION_BITS)).round() as u64
 }
 
 impl Curve {
-    /// The curve of a `continuousBatching` service; panics for any other. An iteration takes at least a nanosecond.
-    pub fn of(model: &ServiceModel) -> Self {
-        let ServiceModel::ContinuousBatching {
-            iteration_min,
-            iteration_base,
-            ns_per_kv_token,
-            ns_per_prompt_token,
-            ns_per_sequence,
-            ..
-        } = model
-        else {
-            panic!("only a continuousBatching service has iterations");
-        };
-        // `as` saturates; so do the sums below.
-        let fixed = |nanos: f64| (nanos * f64::from(1 << FRACTION_BITS)).round() as u64;
+    /// `law` for an engine whose passes have at most `tokens_max` tokens. An iteration takes at least a nanosecond.
+    pub fn of(law: &IterationLaw, tokens_max: u64) -> Self {
         let whole = |nanos: u64| nanos.min(SPAN_MAX >> FRACTION_BITS) << FRACTION_BITS;
+        let (pass, decode_factor, prefill_factor) = match &law.pass {
+            PassTime::Linear { base, ns_per_prompt_token } => {
+                let per_prompt_token = fixed(*ns_per_prompt_token);
+                (Pass::Linear { base: whole(base.as_nanos()), per_prompt_token }, 1.0, 1.0)
+            }
+            PassTime::Table { points, decode_factor, prefill_factor } => {
+                let [decode, prefill] =
+                    [decode_factor, prefill_factor].map(|factor| Times::new(points, *factor, tokens_max));
+                (Pass::Table { decode, prefill }, *decode_factor, *prefill_factor)
+            }
+        };
         Self {
-            shortest: whole(iteration_min.as_nanos().max(1)),
-            base: whole(iteration_base.as_nanos()),
-            per_kv_token: fixed(*ns_per_kv_token),
-            per_sequence: fixed(*ns_per_sequence),
-            per_prompt_token: fixed(*ns_per_prompt_token),
+            shortest: whole(law.shortest.as_nanos().max(1)),
+            per_kv_token: fixed(decode_factor * law.ns_per_kv_token),
+            per_sequence: fixed(law.ns_per_sequence),
+            per_context_half: fixed(prefill_factor * law.ns_per_prompt_token_context / 2.0),
+            counts_decodes_only: law.counts_decodes_only(),
+            pass,
         }
     }
 
-    /// One iteration with `kv` tokens in the cache when it is over.
-    pub fn iteration(&self, kv: u64, sequences: u64, prompt: u64) -> u64 {
-        let work = self
-            .base
-            .saturating_add(self.per_kv_token.saturating_mul(kv))
+    /// One iteration.
+    pub fn iteration(&self, work: &Work) -> u64 {
+        let prompts = match &self.pass {
+            Pass::Linear { per_prompt_token, .. } => per_prompt_token.saturating_mul(work.prompt),
+            Pass::Table { prefill, .. } => prefill.of(work.decodes + work.prompt) - prefill.of(work.decodes),
+        };
+        let kv = work.kv_decoding + if self.counts_decodes_only { 0 } else { work.kv_prefilling };
+        self.decoding(kv, work.decodes, work.sequences)
+            .saturating_add(prompts)
+            .saturating_add(self.per_context_half.saturating_mul(work.context_twice))
+            .max(self.shortest)
+            .min(SPAN_MAX)
+    }
+
+    /// What decoding takes, the floor aside.
+    fn decoding(&self, kv: u64, decodes: u64, sequences: u64) -> u64 {
+        let base = match &self.pass {
+            Pass::Linear { base, .. } => *base,
+            Pass::Table { decode, .. } => decode.of(decodes),
+        };
+        base.saturating_add(self.per_kv_token.saturating_mul(kv))
             .saturating_add(self.per_sequence.saturating_mul(sequences))
-            .saturating_add(self.per_prompt_token.saturating_mul(prompt));
-        work.max(self.shortest).min(SPAN_MAX)
     }
 
     /// One iteration as a run of its own.
-    pub fn single(&self, kv: u64, sequences: u64, prompt: u64) -> Run {
-        Run::of(self.iteration(kv, sequences, prompt))
+    pub fn single(&self, work: &Work) -> Run {
+        Run::of(self.iteration(work))
     }
 
     /// Up to `count` iterations of `sequences` decoding sequences, the first with `kv` tokens: each adds one token per sequence.
     pub fn rising(&self, kv: u64, sequences: u64, count: u64) -> Run {
         let slope = self.per_kv_token.saturating_mul(sequences);
-        let start = self.base.saturating_add(self.per_kv_token.saturating_mul(kv));
-        let start = start.saturating_add(self.per_sequence.saturating_mul(sequences)).min(SPAN_MAX);
+        let start = self.decoding(kv, sequences, sequences).min(SPAN_MAX);
         let last = slope.saturating_mul(count).saturating_add(start).clamp(self.shortest, SPAN_MAX);
         // Splitting a run changes nothing but the number of steps it is simulated in.
         let count = if count.saturating_mul(last) < SPAN_MAX { count } else { (SPAN_MAX / last).clamp(1, count) };
@@ -193,24 +272,35 @@ impl LatencyLog {
 mod tests {
     use proptest::prelude::*;
     use units::SimDuration;
-    use workload::Distribution;
 
     use super::*;
 
-    fn curve(shortest: u64, base: u64, per_kv_token: f64, per_sequence: f64) -> Curve {
-        Curve::of(&ServiceModel::ContinuousBatching {
-            sequences_max: 256,
-            batched_tokens_max: 2_048,
-            kv_tokens: 400_000,
-            iteration_min: SimDuration::from_nanos(shortest),
-            iteration_base: SimDuration::from_nanos(base),
-            ns_per_kv_token: per_kv_token,
-            ns_per_prompt_token: 20_000.0,
-            ns_per_sequence: per_sequence,
-            overhead: SimDuration::ZERO,
-            prompt_tokens: Distribution::Constant(1.0),
-            output_tokens: Distribution::Constant(1.0),
-        })
+    /// A law, with a table in place of base and prompt time if it has points.
+    fn curve(
+        (shortest, base): (u64, u64),
+        (ns_per_kv_token, ns_per_sequence): (f64, f64),
+        points: &[(u32, f64)],
+    ) -> Curve {
+        let [shortest, base] = [shortest, base].map(SimDuration::from_nanos);
+        let pass = if points.is_empty() {
+            PassTime::Linear { base, ns_per_prompt_token: 20_000.0 }
+        } else {
+            PassTime::Table { points: points.into(), decode_factor: 1.5, prefill_factor: 0.5 }
+        };
+        let law = IterationLaw { shortest, pass, ns_per_kv_token, ns_per_sequence, ns_per_prompt_token_context: 0.0 };
+        Curve::of(&law, 2_048)
+    }
+
+    fn tables() -> impl Strategy<Value = Vec<(u32, f64)>> {
+        let steps = prop::collection::vec((1u32..200, 0.0..9e6), 2..6);
+        let added = |steps: Vec<(u32, f64)>| {
+            let add = |sum: &mut (u32, f64), step: (u32, f64)| {
+                *sum = (sum.0 + step.0, sum.1 + step.1);
+                Some(*sum)
+            };
+            steps.into_iter().scan((0, 0.0), add).collect()
+        };
+        prop_oneof![Just(Vec::new()), steps.prop_map(added)]
     }
 
     proptest! {
@@ -219,12 +309,13 @@ mod tests {
             (shortest, base) in (1u64..20_000_000, 0u64..20_000_000),
             (per_kv_token, per_sequence) in (prop_oneof![Just(0.0), 0.0..200.0], 0.0..1_000.0),
             (kv, sequences, count) in (0u64..400_000, 1u64..300, 1u64..2_000),
-            share in 0.0..1.1,
+            (share, points) in (0.0..1.1, tables()),
         ) {
-            let curve = curve(shortest, base, per_kv_token, per_sequence);
+            let curve = curve((shortest, base), (per_kv_token, per_sequence), &points);
             let run = curve.rising(kv, sequences, count);
             prop_assert_eq!(run.count, count);
-            let durations = (0..count).map(|index| curve.iteration(kv + sequences * index, sequences, 0));
+            let work = |index| Work { decodes: sequences, sequences, kv_decoding: kv + sequences * index, ..Work::default() };
+            let durations = (0..count).map(|index| curve.iteration(&work(index)));
             let mut ends = vec![0];
             for (index, duration) in durations.enumerate() {
                 prop_assert_eq!(duration, run.duration(index as u64));
@@ -245,7 +336,7 @@ mod tests {
 
     #[test]
     fn an_iteration_of_hours_is_cut_instead_of_overflowing() {
-        let curve = curve(u64::MAX, u64::MAX, 1e30, 1e30);
+        let curve = curve((u64::MAX, u64::MAX), (1e30, 1e30), &[]);
         let run = curve.rising(1 << 40, 1 << 20, 1 << 30);
         assert_eq!((run.count, run.span(1)), (1, SPAN_MAX));
     }

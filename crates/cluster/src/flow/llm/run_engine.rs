@@ -10,7 +10,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use exporters::HistogramSignal;
 
 use super::engine::{BLOCK_TOKENS, Engine, EngineStats, Instant, Job, Limits, blocks, enqueue, in_hand, take_waiting};
-use super::iteration::{FRACTION_BITS, Run};
+use super::iteration::{FRACTION_BITS, Run, Work};
 use crate::flow::InHand;
 use crate::flow::intake::NEVER;
 use crate::flow::latency::{LatencyLog, Watched};
@@ -36,6 +36,8 @@ struct Prefill {
     job: Job,
     /// Tokens in the cache at the end of this iteration.
     computed: u64,
+    /// How many of them this iteration processes.
+    chunk: u64,
     admission: u64,
 }
 
@@ -157,7 +159,7 @@ impl RunEngine {
     /// Prompts that this iteration finished: each has its next token.
     fn finish_prefills(&mut self, done: &mut Vec<Job>) {
         for place in (0..self.prefilling.len()).rev() {
-            let Prefill { mut job, computed, admission } = self.prefilling[place];
+            let Prefill { mut job, computed, admission, .. } = self.prefilling[place];
             if computed < job.prefill() {
                 continue;
             }
@@ -276,7 +278,7 @@ impl RunEngine {
     }
 
     /// Gives the running sequences their blocks for the next iteration, by preemption if it must be. Returns the prompt tokens it
-    /// will process of them.
+    /// will process of the partly prefilled one.
     ///
     /// That nobody is admitted after a preemption need not be said: blocks fell short by more than the last one preempted gave back, so
     /// at the head of the queue it does not fit before another sequence leaves.
@@ -292,6 +294,7 @@ impl RunEngine {
                 self.blocks_used += needed;
                 if let Some(partial) = self.prefilling.first_mut() {
                     partial.computed += chunk;
+                    partial.chunk = chunk;
                 }
                 return chunk;
             }
@@ -299,9 +302,9 @@ impl RunEngine {
         }
     }
 
-    /// Admits waiting requests. Returns their prompt tokens in the next iteration and how many start for the first time.
-    fn admit(&mut self, mut budget: u64) -> (u64, u64) {
-        let (mut prompt, mut started) = (0, 0);
+    /// Admits waiting requests. Returns how many start for the first time.
+    fn admit(&mut self, mut budget: u64) -> u64 {
+        let mut started = 0;
         while let Some(&job) = self.waiting.front() {
             let is_full = self.decoding as usize + self.prefilling.len() >= self.limits.sequences;
             if is_full || budget == 0 || blocks(job.prefill()) > self.limits.blocks - self.blocks_used {
@@ -310,27 +313,27 @@ impl RunEngine {
             self.waiting.pop_front();
             let chunk = job.prefill().min(budget);
             budget -= chunk;
-            prompt += chunk;
             self.blocks_used += blocks(chunk);
             started += u64::from(job.start == NEVER);
             let job = Job { start: job.start.min(self.clock_ns), ..job };
-            self.prefilling.push(Prefill { job, computed: chunk, admission: self.admissions });
+            self.prefilling.push(Prefill { job, computed: chunk, chunk, admission: self.admissions });
             self.admissions += 1;
         }
-        (prompt, started)
+        started
     }
 
-    /// Begins the next run, whose first iteration processes `prompt` tokens of prompts.
-    fn begin(&mut self, prompt: u64) {
+    /// Begins the next run.
+    fn begin(&mut self) {
         let decoded = ((self.step + 1) * self.decoding).wrapping_add_signed(self.offsets);
-        let curve = self.limits.curve;
         let run = if self.prefilling.is_empty() {
             let wanted = self.next_finish() - self.step;
             let count = 1 + self.iterations_with_room(wanted - 1);
-            curve.rising(decoded, self.decoding, count)
+            self.limits.curve.rising(decoded, self.decoding, count)
         } else {
-            let kv = decoded + self.prefilling.iter().map(|prefill| prefill.computed).sum::<u64>();
-            curve.single(kv, self.decoding + self.prefilling.len() as u64, prompt)
+            let decodes = self.decoding;
+            let mut work = Work { decodes, sequences: decodes, kv_decoding: decoded, ..Work::default() };
+            self.prefilling.iter().for_each(|prefill| work.add_chunk(prefill.chunk, prefill.computed - prefill.chunk));
+            self.limits.curve.single(&work)
         };
         self.ends_at = self.clock_ns + ((self.clock_fraction + run.span(run.count)) >> FRACTION_BITS);
         self.run = Some(run);
@@ -340,7 +343,7 @@ impl RunEngine {
 impl Engine for RunEngine {
     fn new(limits: &Limits) -> Self {
         Self {
-            limits: *limits,
+            limits: limits.clone(),
             waiting: VecDeque::new(),
             sequences: Vec::new(),
             vacant: Vec::new(),
@@ -419,8 +422,8 @@ impl Engine for RunEngine {
             (self.clock_ns, self.clock_fraction) = (now, 0);
         }
         let chunk = self.take_blocks();
-        let (admitted, started) = self.admit(self.limits.batched_tokens - self.decoding - chunk);
-        self.begin(chunk + admitted);
+        let started = self.admit(self.limits.batched_tokens - self.decoding - chunk);
+        self.begin();
         started
     }
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use exporters::HistogramSignal;
 
 use super::engine::{Engine, EngineStats, Instant, Job, Limits, blocks, enqueue, in_hand, take_waiting};
-use super::iteration::{FRACTION_BITS, Run};
+use super::iteration::{FRACTION_BITS, Run, Work};
 use crate::flow::InHand;
 use crate::flow::intake::NEVER;
 use crate::flow::latency::{LatencyLog, Watched};
@@ -135,7 +135,7 @@ impl StepEngine {
 impl Engine for StepEngine {
     fn new(limits: &Limits) -> Self {
         Self {
-            limits: *limits,
+            limits: limits.clone(),
             waiting: VecDeque::new(),
             running: Vec::new(),
             clock: 0,
@@ -180,10 +180,17 @@ impl Engine for StepEngine {
         self.clock = self.clock.max(u128::from(now) << FRACTION_BITS);
         let (budget, preempted) = self.schedule_running();
         let started = if preempted { 0 } else { self.admit(budget, now) };
-        let kv = self.running.iter().map(|sequence| sequence.computed + sequence.scheduled).sum();
-        let prefilling = self.running.iter().filter(|sequence| !sequence.decodes);
-        let prompt = prefilling.map(|sequence| sequence.scheduled).sum();
-        let duration = self.limits.curve.iteration(kv, self.running.len() as u64, prompt);
+        let mut work = Work::default();
+        for sequence in &self.running {
+            if sequence.decodes {
+                work.decodes += 1;
+                work.sequences += 1;
+                work.kv_decoding += sequence.computed + sequence.scheduled;
+            } else {
+                work.add_chunk(sequence.scheduled, sequence.computed);
+            }
+        }
+        let duration = self.limits.curve.iteration(&work);
         self.ends_at = Some(self.clock + u128::from(duration));
         started
     }

@@ -13,7 +13,9 @@ use super::engine::Engine;
 use super::step_engine::StepEngine;
 use super::{LlmFlow, RunEngine, TokenCounts};
 use crate::flow::{EventFlow, Flow, Intake, LatencyLog, Load, Meter, ReplicaStats, Slot, Watched};
-use crate::spec::{KillRule, NoReplicaRule, PodSpec, RetrySpec, Routing, ServiceModel, ServiceSpec, SloSpec};
+use crate::spec::{
+    IterationLaw, KillRule, NoReplicaRule, PassTime, PodSpec, RetrySpec, Routing, ServiceModel, ServiceSpec, SloSpec,
+};
 
 const SEED: u64 = 11;
 
@@ -144,21 +146,31 @@ fn pod() -> PodSpec {
     }
 }
 
+/// Laws with and without a table, with and without a term for context.
+fn laws() -> impl Strategy<Value = IterationLaw> {
+    let linear = (1u64..20, prop_oneof![Just(1.0), 0.0..2.0]).prop_map(|(base, ns_per_prompt_token)| {
+        PassTime::Linear { base: SimDuration::from_nanos(base), ns_per_prompt_token }
+    });
+    let points = (1u32..4, 1u32..9, 1.0..9.0, 0.0..9.0);
+    let table = (points, 0.5..2.0, 0.5..2.0).prop_map(|((first, gap, time, more), decode_factor, prefill_factor)| {
+        let points = [(first, time), (first + gap, time + more), (first + 2 * gap, time + 3.0 * more)];
+        PassTime::Table { points: points.into(), decode_factor, prefill_factor }
+    });
+    let terms = (0u64..40, prop_oneof![Just(0.0), 0.0..0.4], 0.0..3.0, prop_oneof![Just(0.0), 0.0..0.1]);
+    (prop_oneof![linear, table], terms).prop_map(|(pass, (shortest, ns_per_kv_token, ns_per_sequence, context))| {
+        let shortest = SimDuration::from_nanos(shortest);
+        IterationLaw { shortest, pass, ns_per_kv_token, ns_per_sequence, ns_per_prompt_token_context: context }
+    })
+}
+
 fn models() -> impl Strategy<Value = ServiceModel> {
     let bounds = (1u32..8, 1u32..48, 3u64..20);
-    let times =
-        (0u64..40, 1u64..20, prop_oneof![Just(0.0), 0.0..0.4], prop_oneof![Just(1.0), 0.0..2.0], 0.0..3.0, 0u64..5);
-    (bounds, times).prop_map(|((sequences_max, batched_tokens_max, blocks), times)| {
-        let (iteration_min, iteration_base, ns_per_kv_token, ns_per_prompt_token, ns_per_sequence, overhead) = times;
+    (bounds, laws(), 0u64..5).prop_map(|((sequences_max, batched_tokens_max, blocks), law, overhead)| {
         ServiceModel::ContinuousBatching {
             sequences_max,
             batched_tokens_max,
             kv_tokens: blocks * 16,
-            iteration_min: SimDuration::from_nanos(iteration_min),
-            iteration_base: SimDuration::from_nanos(iteration_base),
-            ns_per_kv_token,
-            ns_per_prompt_token,
-            ns_per_sequence,
+            law,
             overhead: SimDuration::from_nanos(overhead),
             prompt_tokens: Distribution::Constant(1.0),
             output_tokens: Distribution::Constant(1.0),
@@ -266,11 +278,7 @@ fn one_by_one() -> impl Strategy<Value = Case> {
             sequences_max: 1,
             batched_tokens_max: 64,
             kv_tokens: 1_000,
-            iteration_min: SimDuration::from_nanos(7),
-            iteration_base: SimDuration::ZERO,
-            ns_per_kv_token: 0.0,
-            ns_per_prompt_token: 0.0,
-            ns_per_sequence: 0.0,
+            law: IterationLaw::linear(SimDuration::from_nanos(7), SimDuration::ZERO, [0.0, 0.0]),
             overhead: SimDuration::ZERO,
             prompt_tokens: Distribution::Constant(1.0),
             output_tokens: Distribution::Constant(1.0),
