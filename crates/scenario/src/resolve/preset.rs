@@ -7,9 +7,10 @@ use calibrate::llm::{KvType, LlmPreset, PresetEngine, llm_preset, model_shape, m
 use cluster::spec::{FleetSpec, InstanceOffering, PodSpec, named_labels, slots};
 
 use crate::error::ScenarioError;
+use crate::file::{ContinuousBatchingFile, ModelFile, ServiceView, TokenTimeFile};
 use crate::manifest::workload::{Engine, engine, gpu_containers};
+use crate::quantity::Time;
 use crate::server::{CacheType, Gpu, MemorySettings, Settings, Stated, memory_settings, model_names, settings};
-use crate::tree::Node;
 
 use super::Context;
 
@@ -18,7 +19,7 @@ const EAGER_LAYER_S: f64 = 0.3e-3;
 
 /// What a preset and the manifest make of an engine.
 #[derive(Clone, Debug)]
-pub(super) struct FromPreset {
+struct FromPreset {
     /// The preset, its law as the engine's cache makes it.
     pub preset: LlmPreset,
     /// Sequences in a pass.
@@ -33,7 +34,7 @@ pub(super) struct FromPreset {
 
 /// Which keys are written beside `preset`.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Beside {
+struct Beside {
     pub sequences_max: bool,
     pub batched_tokens_max: bool,
     pub kv_tokens: bool,
@@ -49,9 +50,44 @@ struct Serving {
     models: Vec<String>,
 }
 
+/// Where the name of a preset stands.
+fn preset_path(file: &ContinuousBatchingFile) -> &'static str {
+    if file.is_short { "spec.service.model.preset" } else { "spec.service.model.continuousBatching.preset" }
+}
+
 impl Context<'_> {
+    /// The keys of a service with what its preset says of those that are not written; `None` without a preset.
+    pub(super) fn with_preset(
+        &mut self,
+        file: &ContinuousBatchingFile,
+        pod: &PodSpec,
+    ) -> Result<Option<ContinuousBatchingFile>, ScenarioError> {
+        let Some(name) = &file.preset else { return Ok(None) };
+        let beside = Beside {
+            sequences_max: file.sequences_max.is_some(),
+            batched_tokens_max: file.batched_tokens_max.is_some(),
+            kv_tokens: file.kv_tokens.is_some(),
+            iteration_min: file.iteration_min.is_some(),
+        };
+        let found = self.from_preset((name, preset_path(file)), pod, beside)?;
+        let (law, mut file) = (&found.preset.law, file.clone());
+        if file.token_time.is_empty() {
+            let points = law.token_time.iter().map(|(tokens, time)| TokenTimeFile { tokens: *tokens, time: Time(*time) });
+            file.token_time = points.collect();
+        }
+        let seconds = |seconds: f64| Some(Time(seconds));
+        file.per_kv_token = file.per_kv_token.or(seconds(law.per_kv_token_s));
+        file.per_prompt_token_context = file.per_prompt_token_context.or(seconds(law.per_prompt_token_context_s));
+        file.per_sequence = file.per_sequence.or(seconds(law.per_sequence_s));
+        file.iteration_min = file.iteration_min.or(seconds(found.iteration_min_s));
+        file.sequences_max = file.sequences_max.or(Some(found.sequences_max));
+        file.batched_tokens_max = file.batched_tokens_max.or(Some(found.batched_tokens_max));
+        file.kv_tokens = file.kv_tokens.or(Some(found.kv_tokens));
+        Ok(Some(file))
+    }
+
     /// The preset of this name for the service whose turn it is; `path` is where it stands.
-    pub(super) fn from_preset(
+    fn from_preset(
         &mut self,
         (name, path): (&str, &str),
         pod: &PodSpec,
@@ -68,7 +104,7 @@ impl Context<'_> {
             let tp = preset.tp;
             self.note(format!("{path}: {} is of {tp} GPU{} and a replica has {gpus}", preset.name, if tp == 1 { "" } else { "s" }));
         }
-        let kv_tokens = self.cache(&mut preset, serving.as_ref(), (path, beside), &mut words)?;
+        let kv_tokens = self.preset_cache(&mut preset, serving.as_ref(), (path, beside), &mut words)?;
         let (sequences_max, batched_tokens_max) = limits(&preset, serving.as_ref(), beside, &mut words);
         let eager = serving.as_ref().and_then(|serving| serving.memory.is_eager.clone()).filter(|_| !beside.iteration_min);
         let iteration_min_s = eager.as_ref().map_or(0.0, |_| EAGER_LAYER_S * f64::from(preset.shape.layers));
@@ -174,7 +210,7 @@ impl Context<'_> {
     }
 
     /// Tokens in the KV cache; where the cache is of another type than the preset's, its law is changed with the bytes.
-    fn cache(
+    fn preset_cache(
         &mut self,
         preset: &mut LlmPreset,
         serving: Option<&Serving>,
@@ -214,7 +250,10 @@ impl Context<'_> {
     }
 
     /// Whether the GPUs that pods get are those of the preset.
-    pub(super) fn hold_preset_gpu(&mut self, (preset, path): (&LlmPreset, &str), pod: &PodSpec, fleet: &FleetSpec) -> Result<(), ScenarioError> {
+    pub(super) fn hold_preset_gpu(&mut self, view: &ServiceView, pod: &PodSpec, fleet: &FleetSpec) -> Result<(), ScenarioError> {
+        let ModelFile::ContinuousBatching(file) = &view.service.model else { return Ok(()) };
+        let (Some(name), path) = (&file.preset, preset_path(file)) else { return Ok(()) };
+        let preset = llm_preset(name).map_err(|error| self.inconsistent(path, &error.to_string()))?;
         let named = named_labels(&fleet.pools);
         let all = fleet.pools.iter().flat_map(|pool| pool.offerings.iter().map(move |offering| (pool, offering)));
         let open = all.filter(|(pool, offering)| slots(offering, (pool, &named), pod) > 0);

@@ -11,6 +11,7 @@ mod node_manifests;
 mod nodes;
 mod overrides;
 mod pipes;
+mod presets;
 mod rollouts;
 mod scheduling;
 mod services;

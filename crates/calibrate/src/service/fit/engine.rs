@@ -1,8 +1,8 @@
 //! The simulated engine that tests are repeated on.
 
 use cluster::flow::{Answered, LoadTest, load_test};
-use cluster::spec::ServiceModel;
-use units::SimTime;
+use cluster::spec::{IterationLaw as SimulatedLaw, PassTime, ServiceModel};
+use units::{SimDuration, SimTime};
 use workload::{Distribution, Purpose, Stream};
 
 use super::super::checks::CheckedRun;
@@ -79,12 +79,18 @@ impl Engine {
             sequences_max: self.sequences_max,
             batched_tokens_max: self.batched_tokens_max,
             kv_tokens: self.kv_tokens,
-            iteration_min: units::SimDuration::from_secs_f64(self.floor_s),
-            iteration_base: units::SimDuration::from_secs_f64(self.token_time()[0].1),
-            ns_per_kv_token: self.law.per_kv_token_s * 1e9,
-            ns_per_prompt_token: 20_000.0,
-            ns_per_sequence: self.law.per_sequence_s * 1e9,
-            overhead: units::SimDuration::from_secs_f64(self.overhead_s),
+            law: SimulatedLaw {
+                shortest: SimDuration::from_secs_f64(self.floor_s),
+                pass: PassTime::Table {
+                    points: self.token_time().into_iter().map(|(tokens, seconds)| (tokens, seconds * 1e9)).collect(),
+                    decode_factor: self.decode_factor,
+                    prefill_factor: self.prefill_factor,
+                },
+                ns_per_kv_token: self.law.per_kv_token_s * 1e9,
+                ns_per_sequence: self.law.per_sequence_s * 1e9,
+                ns_per_prompt_token_context: self.law.per_prompt_token_context_s * 1e9,
+            },
+            overhead: SimDuration::from_secs_f64(self.overhead_s),
             prompt_tokens: Distribution::Constant(1.0),
             output_tokens: Distribution::Constant(1.0),
         }

@@ -26,7 +26,10 @@ pub fn vllm_bench(name: &str, text: &str) -> Result<LlmRun, CalibrateError> {
         return Err(document.wrong("/mean_tpot_ms", "a number, not negative"));
     }
     let detail = Detail::of(&document);
-    let rate = document.maybe_rate("/request_rate")?;
+    // A file that says nothing of how it was sent: at the rate at which it was answered.
+    let is_silent = !document.has("/request_rate") && !document.has("/max_concurrency");
+    let answered = is_silent.then(|| document.number("/request_throughput")).transpose()?;
+    let rate = document.maybe_rate("/request_rate")?.or(answered);
     let planned = document.maybe("/num_prompts")?.unwrap_or(completed).max(completed);
     let mean = |total: &str| Ok(RunTokens::constant(document.number(total)? / completed));
     Ok(LlmRun {

@@ -32,7 +32,12 @@ pub fn service(args: &CalibrateService) -> Result<()> {
     if let Some((path, is_png)) = plot {
         draw(&fit, path, is_png)?;
     }
-    super::publish(&fit.report(), &fit.yaml(), args.out.as_deref())
+    if args.out.is_some() {
+        return super::publish(&fit.report(), &fit.yaml(), args.out.as_deref());
+    }
+    // All of it goes into a scenario as it stands: the report as remarks.
+    let remarks: String = fit.report().lines().map(|line| format!("# {line}").trim_end().to_owned() + "\n").collect();
+    super::publish("", &format!("{remarks}{}", fit.yaml()), None)
 }
 
 /// What says something of language models only.

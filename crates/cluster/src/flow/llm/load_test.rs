@@ -135,17 +135,14 @@ mod tests {
     use workload::Distribution;
 
     use super::*;
+    use crate::spec::IterationLaw;
 
     fn model() -> ServiceModel {
         ServiceModel::ContinuousBatching {
             sequences_max: 256,
             batched_tokens_max: 8_192,
             kv_tokens: 16_000,
-            iteration_min: SimDuration::from_millis(1),
-            iteration_base: SimDuration::from_millis(10),
-            ns_per_kv_token: 0.0,
-            ns_per_prompt_token: 0.0,
-            ns_per_sequence: 0.0,
+            law: IterationLaw::linear(SimDuration::from_millis(1), SimDuration::from_millis(10), [0.0, 0.0]),
             overhead: SimDuration::from_millis(5),
             prompt_tokens: Distribution::Constant(1.0),
             output_tokens: Distribution::Constant(1.0),
