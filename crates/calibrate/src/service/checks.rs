@@ -313,7 +313,7 @@ fn shapes(runs: &[CheckedRun], lines: &mut Vec<String>) -> bool {
     let has_one = alike(&mut prompts.clone()) && alike(&mut outputs.clone());
     let text = format!("check 5, shapes: prompts of {}, outputs of {} tokens", span(prompts, 0), span(outputs, 0));
     lines.push(if has_one {
-        format!("{text}: one shape, so perKvToken, perPromptTokenContext and prefillFactor cannot be told apart and are not fitted")
+        format!("{text}: one shape, so perKvToken, perPromptTokenContext and prefillFactor cannot be told apart: what is fixed is named below")
     } else {
         text
     });

@@ -33,12 +33,12 @@ pub(super) fn beside_preset(runs: &[CheckedRun], has_one_shape: bool, notes: &mu
     if has_one_shape {
         notes.push("perKvToken and perPromptTokenContext are the preset's: the runs have one shape".to_owned());
     }
-    unknowns.extend(prompts(runs, has_one_shape, notes));
+    unknowns.extend(prompts(runs, (has_one_shape, batches), notes));
     unknowns
 }
 
 /// Overhead and the factor of prompts, as far as times to first token tell them apart.
-fn prompts(runs: &[CheckedRun], has_one_shape: bool, notes: &mut Vec<String>) -> Vec<Unknown> {
+fn prompts(runs: &[CheckedRun], (has_one_shape, batches): (bool, usize), notes: &mut Vec<String>) -> Vec<Unknown> {
     let first = || runs.iter().filter(|one| one.weights[0] > 0.0);
     let single = different(first().filter(|one| one.is_single()).map(|one| one.run.prompt.mean));
     let any = different(first().map(|one| one.run.prompt.mean));
@@ -48,6 +48,11 @@ fn prompts(runs: &[CheckedRun], has_one_shape: bool, notes: &mut Vec<String>) ->
         (0, _) => {
             notes.push("no time to first token counts: prefillFactor is 1 and overhead 0; run two single prompts, of 512 and 8192 tokens".to_owned());
             Vec::new()
+        }
+        // Prompts per second lengthen every token: at three loads that tells what they cost, if not apart from their context.
+        _ if (has_one_shape || any < 2) && batches >= 3 => {
+            notes.push("prefillFactor comes from how the time per token rises with the load: the prompts have one length; run two single prompts, of 512 and 8192 tokens".to_owned());
+            vec![factor, overhead]
         }
         _ if has_one_shape || any < 2 => {
             notes.push("one prompt length cannot tell overhead from prefillFactor: prefillFactor is 1, which a preset's usually is not; run two single prompts, of 512 and 8192 tokens".to_owned());
