@@ -50,6 +50,8 @@ pub enum Command {
     Run(Run),
     /// Hold a scenario against its gates: exit code 0 if all hold, 1 if one does not
     Check(Check),
+    /// Hold scenarios against what was measured of the real runs they stand for: exit code 0 if all is inside, 1 if not
+    Validate(Validate),
     /// Compare two result folders and say which differences are more than chance
     Diff(Diff),
     /// Run a scenario at every point of a sweep
@@ -78,7 +80,11 @@ pub enum Command {
     /// Make a scenario to start from, around your manifests and traffic
     Init(Init),
     /// Print the JSON schema of a Scenario document
-    Schema,
+    Schema {
+        /// Of a Measured document instead
+        #[arg(long)]
+        measured: bool,
+    },
     /// Print a completion script
     Completions {
         /// For this shell.
@@ -241,6 +247,35 @@ pub struct Check {
     /// How often.
     #[command(flatten)]
     pub effort: EffortArgs,
+    /// How it is worked through.
+    #[command(flatten)]
+    pub work: WorkArgs,
+}
+
+/// `scalelab validate`.
+#[derive(Debug, Args)]
+pub struct Validate {
+    /// Files or folders, each with one Scenario, its manifests and one Measured document
+    #[arg(required = true, value_name = "FOLDER")]
+    pub scenario: Vec<PathBuf>,
+    /// Change a value of every scenario, e.g. `metrics.scrapeInterval=10s`; may be given several times
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    pub set: Vec<String>,
+    /// How manifests are read.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+    /// Runs with different seeds [default: the Measured document's, 20]
+    #[arg(long, value_name = "N")]
+    pub replications: Option<NonZeroU32>,
+    /// Only the scenario as it is, not what is not known of the real run
+    #[arg(long)]
+    pub no_sweep: bool,
+    /// Write Markdown
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<PathBuf>,
+    /// Write JSON, with the figures of every seed
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
     /// How it is worked through.
     #[command(flatten)]
     pub work: WorkArgs,

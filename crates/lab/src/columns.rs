@@ -58,6 +58,16 @@ impl Column {
         (self.write)(summary, value);
     }
 
+    /// Whether its numbers are whole ones.
+    pub fn is_whole(&self) -> bool {
+        self.unit == Unit::Count && !self.name.ends_with("_mean")
+    }
+
+    /// Whether of several replications the largest number counts.
+    pub fn is_maximum(&self) -> bool {
+        self.name.ends_with("_max") || self.name == "metrics_silent"
+    }
+
     /// Whether it is the whole cluster's: no service has a part of it.
     pub fn is_of_the_cluster(&self) -> bool {
         matches!(self.name, "spot_interruptions" | "cost_unallocated_usd")
@@ -86,6 +96,15 @@ macro_rules! column {
             estimate: Estimate::$estimate,
             read: |summary| summary.$name,
             write: |summary, value| summary.$name = value,
+        }
+    };
+    ($name:ident, $unit:ident, $estimate:ident, optional_whole) => {
+        Column {
+            name: stringify!($name),
+            unit: Unit::$unit,
+            estimate: Estimate::$estimate,
+            read: |summary| summary.$name.map_or(f64::NAN, |count| count as f64),
+            write: |summary, value| summary.$name = (!value.is_nan()).then_some(value as _),
         }
     };
     ($name:ident, $unit:ident, $estimate:ident, optional) => {
@@ -147,6 +166,25 @@ pub const COLUMNS: &[Column] = &[
     column!(metrics_silent, Count, Mean, whole),
     column!(metric_unanswered_share, Share, Mean, real),
     column!(at_max_share, Share, Mean, real),
+    column!(ttft_ms_mean, Milliseconds, RequestMean, optional),
+    column!(ttft_ms_p90, Milliseconds, Quantile, optional),
+    column!(ttft_ms_p95, Milliseconds, Quantile, optional),
+    column!(tpot_ms_mean, Milliseconds, RequestMean, optional),
+    column!(tpot_ms_p90, Milliseconds, Quantile, optional),
+    column!(tpot_ms_p95, Milliseconds, Quantile, optional),
+    column!(kv_usage_mean, Share, Mean, optional),
+    column!(kv_usage_max, Share, Mean, optional),
+    column!(batch_mean, Count, Mean, optional),
+    column!(batch_max, Count, Mean, whole),
+    column!(queue_gateway_mean, Count, Mean, real),
+    column!(queue_gateway_max, Count, Mean, optional_whole),
+    column!(queue_replicas_mean, Count, Mean, real),
+    column!(queue_replicas_max, Count, Mean, optional_whole),
+    column!(prompt_tokens, Count, Mean, optional_whole),
+    column!(output_tokens, Count, Mean, optional_whole),
+    column!(cost_per_million_input_tokens_usd, Dollars, Mean, optional),
+    column!(cost_per_million_output_tokens_usd, Dollars, Mean, optional),
+    column!(replica_changes, Count, Mean, whole),
 ];
 
 /// A summary from the cells (column name, text) of a row of the `replications` table, as a baseline or a diff reads it back. Empty cells

@@ -16,6 +16,7 @@ pub mod sensitivity;
 pub mod statistics;
 pub mod sweep;
 mod trial;
+pub mod validate;
 mod workers;
 
 pub use experiment::{Job, simulator};

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use units::{Cost, PodId, SimDuration, SimTime};
 
-use crate::{CostLedger, Histogram, MetricUse, NodeLife, ServiceRecord, TimelineRow};
+use crate::{CostLedger, Histogram, MetricUse, NodeLife, Occupancy, ServiceRecord, TimelineRow};
 
 /// One policy, one replication: what is the cluster's, and per service what is its own.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -201,6 +201,9 @@ impl ServiceTotals {
             mine.ttft.merge(&theirs.ttft);
             mine.tpot.merge(&theirs.tpot);
             mine.output_tokens += theirs.output_tokens;
+            mine.prompt_tokens += theirs.prompt_tokens;
+            mine.ttft_ns_sum += theirs.ttft_ns_sum;
+            mine.tpot_ns_sum += theirs.tpot_ns_sum;
         }
     }
 }
@@ -214,6 +217,12 @@ pub struct TokenLatency {
     pub tpot: Histogram,
     /// Output tokens produced.
     pub output_tokens: u64,
+    /// Prompt tokens of the answered requests.
+    pub prompt_tokens: u64,
+    /// Σ time to first token, nanoseconds.
+    pub ttft_ns_sum: u128,
+    /// Σ over requests of their mean time per further token, nanoseconds.
+    pub tpot_ns_sum: u128,
 }
 
 /// Replicas and scaling over the measured part.
@@ -233,9 +242,20 @@ pub struct ScalingTotals {
     pub busy_ns: u128,
     /// Time with as many replicas wanted as the policy may want at most, in nanoseconds.
     pub at_max_ns: u128,
+    /// How many replicas were ready from when on, from the start of the measured part: each entry another number than the one before.
+    pub ready_path: Vec<(SimTime, u32)>,
+    /// How many were wanted, likewise.
+    pub desired_path: Vec<(SimTime, u32)>,
+    /// What replicas and queues held.
+    pub occupancy: Occupancy,
 }
 
 impl ScalingTotals {
+    /// Times at which the number of ready replicas changed.
+    pub fn replica_changes(&self) -> u64 {
+        self.ready_path.len().saturating_sub(1) as u64
+    }
+
     /// Adds all of `other`, save for the most replicas at once, which sums do not know. The time at the maximum is that of the service that was there longest.
     fn merge(&mut self, other: &Self) {
         self.replica_ns += other.replica_ns;
@@ -244,7 +264,24 @@ impl ScalingTotals {
         self.scale_downs += other.scale_downs;
         self.busy_ns += other.busy_ns;
         self.at_max_ns = self.at_max_ns.max(other.at_max_ns);
+        self.ready_path = together(&self.ready_path, &other.ready_path);
+        self.desired_path = together(&self.desired_path, &other.desired_path);
+        self.occupancy.merge(&other.occupancy);
     }
+}
+
+/// Two paths of counts as the path of their sum.
+fn together(one: &[(SimTime, u32)], other: &[(SimTime, u32)]) -> Vec<(SimTime, u32)> {
+    let at = |path: &[(SimTime, u32)], time: SimTime| {
+        let passed = path.partition_point(|step| step.0 <= time);
+        passed.checked_sub(1).map_or(0, |last| path[last].1)
+    };
+    let mut times: Vec<SimTime> = one.iter().chain(other).map(|step| step.0).collect();
+    times.sort_unstable();
+    times.dedup();
+    let mut sum: Vec<(SimTime, u32)> = times.into_iter().map(|time| (time, at(one, time) + at(other, time))).collect();
+    sum.dedup_by_key(|step| step.1);
+    sum
 }
 
 /// One request, when `--save-requests` asks for it.
@@ -262,4 +299,8 @@ pub struct RequestRow {
     pub replica: Option<PodId>,
     /// `completed`, `rejected`, `timed_out`, `lost`, `in_system`.
     pub outcome: &'static str,
+    /// Tokens of its prompt, of a language model's request.
+    pub prompt_tokens: Option<u32>,
+    /// Tokens of its answer, likewise; `None` if it got none.
+    pub output_tokens: Option<u32>,
 }

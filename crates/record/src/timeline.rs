@@ -47,6 +47,12 @@ pub struct TimelineRow {
     pub latency_p99_ns: Option<u64>,
     /// Bill so far.
     pub cost_so_far: Usd,
+    /// Of the waiting requests, those at no replica: at the gateway.
+    pub queue_gateway: u64,
+    /// Those at replicas. The rest is between two attempts, at its clients.
+    pub queue_replicas: u64,
+    /// Share of the KV cache in use at the end of the step, mean over ready replicas; of language models.
+    pub kv_usage: Option<f64>,
 }
 
 impl TimelineRow {
@@ -75,6 +81,10 @@ impl TimelineRow {
             gpu_utilization: if ready_ns == 0 { f64::NAN } else { busy_ns.sum::<f64>() / ready_ns as f64 },
             latency_p50_ns: None,
             latency_p99_ns: None,
+            queue_gateway: sum(|row| row.queue_gateway),
+            queue_replicas: sum(|row| row.queue_replicas),
+            // Caches of several models have no common size.
+            kv_usage: None,
             ..first.clone()
         }
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::Loaded;
 use crate::error::ScenarioError;
-use crate::file::{ManifestsFile, ScenarioFile};
+use crate::file::{ManifestsFile, Measured, ScenarioFile};
 use crate::manifest::workload::{Workload, nim_services};
 use crate::manifest::{Document, Gathered, Kind, Treatment};
 use crate::notes::Folded;
@@ -44,6 +44,8 @@ pub struct Documents {
     /// Folder of the file that holds the Scenario.
     folder: PathBuf,
     scenario: usize,
+    /// What was measured of real runs. The experiment knows nothing of them.
+    measured: Vec<Document>,
     notes: Vec<String>,
     folded: Folded,
 }
@@ -64,17 +66,28 @@ impl Documents {
         };
         leave_inner_scenarios(&mut gathered, folder_of);
         let Gathered { documents, notes, folded } = gathered;
+        let (measured, documents): (Vec<_>, Vec<_>) =
+            documents.into_iter().partition(|document| document.kind == Kind::Measured);
         let scenarios: Vec<usize> =
             (0..documents.len()).filter(|index| documents[*index].kind == Kind::Scenario).collect();
         let [scenario] = scenarios[..] else {
             return Err(ScenarioError::ScenarioCount { found: scenarios.len(), inputs: list(inputs) });
         };
-        Ok(Self { folder: folder_of(&documents[scenario]), all: documents, scenario, notes, folded })
+        Ok(Self { folder: folder_of(&documents[scenario]), all: documents, scenario, measured, notes, folded })
     }
 
     /// The same documents, with relative file names starting from `folder`: for documents that were read elsewhere before.
     pub fn in_folder(self, folder: &Path) -> Self {
         Self { folder: folder.to_owned(), ..self }
+    }
+
+    /// What was measured of the real run that the scenario stands for, if a document says so.
+    pub fn measured(&self) -> Result<Option<Measured>, ScenarioError> {
+        if let [first, second, ..] = &self.measured[..] {
+            let reason = format!("a second Measured document; the first is {}", first.node.place);
+            return Err(ScenarioError::Inconsistent { at: second.node.locate(""), reason });
+        }
+        self.measured.first().map(|document| Measured::of(&document.node)).transpose()
     }
 
     /// The experiment with these overrides.

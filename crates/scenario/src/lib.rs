@@ -20,6 +20,7 @@ mod tree;
 
 pub use embedded::embedded_default;
 pub use error::{Allowed, At, Place, ScenarioError};
+pub use file::Measured;
 pub use input::{Documents, Input};
 pub use manifest::workload::{Engine, Serving};
 pub use quantity::{Amount, Bandwidth, Count, Hazard, Price, RequestRate, Share, Size, Time};
@@ -64,6 +65,11 @@ pub struct Loaded {
 /// Reads and resolves a scenario; each override is a path and a value, applied in order.
 pub fn load(inputs: &[Input], overrides: &[(String, String)]) -> Result<Loaded, ScenarioError> {
     Documents::read(inputs)?.load(overrides)
+}
+
+/// JSON schema of the Measured document.
+pub fn measured_schema() -> serde_json::Value {
+    schemars::schema_for!(file::MeasuredFile).to_value()
 }
 
 /// JSON schema of the Scenario document.

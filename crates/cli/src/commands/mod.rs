@@ -15,6 +15,7 @@ mod run;
 mod sensitivity;
 mod sweep;
 mod trace;
+mod validate;
 
 use clap::CommandFactory;
 
@@ -26,6 +27,7 @@ pub fn dispatch(cli: Cli) -> Result<Outcome> {
     match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
+        Command::Validate(args) => validate::validate(&args),
         Command::Diff(args) => diff::diff(&args),
         Command::Sweep(args) => sweep::sweep(&args),
         Command::Merge(args) => merge::merge(&args),
@@ -38,8 +40,8 @@ pub fn dispatch(cli: Cli) -> Result<Outcome> {
         Command::Prices(args) => prices::prices(&args),
         Command::Calibrate(args) => calibrate::calibrate(&args),
         Command::Init(args) => init::init(&args),
-        Command::Schema => {
-            outln!("{:#}", scenario::schema());
+        Command::Schema { measured } => {
+            outln!("{:#}", if measured { scenario::measured_schema() } else { scenario::schema() });
             Ok(Outcome::Done)
         }
         Command::Completions { shell } => {

@@ -1,7 +1,8 @@
-//! Does the user understand, and is nothing lost: `check`, `diff`, `sweep`, `merge`, `optimize`, `sensitivity` as commands.
+//! Does the user understand, and is nothing lost: `check`, `diff`, `sweep`, `merge`, `optimize`, `sensitivity`, `validate` as commands.
 
 mod check;
 mod guide;
 mod search;
 mod support;
 mod sweep;
+mod validate;

@@ -33,6 +33,8 @@ pub struct Streamed {
     pub first_token: u64,
     /// When its last token came.
     pub end: u64,
+    /// Tokens of the prompt.
+    pub prompt: u32,
     /// Tokens of the answer.
     pub tokens: u32,
 }
@@ -206,12 +208,14 @@ impl Meter {
             end: Some(self.at(end)),
             replica: Some(replica),
             outcome: "completed",
+            prompt_tokens: None,
+            output_tokens: None,
         });
     }
 
     /// One streamed request is answered and its client is still there.
     pub fn answer_streamed(&mut self, answer: &Streamed, replica: PodId) {
-        let Streamed { arrival, start, first_token, end, tokens } = *answer;
+        let Streamed { arrival, start, first_token, end, prompt, tokens } = *answer;
         self.completed_ever += 1;
         self.log_answer(arrival, (first_token, end));
         if arrival < self.measure_from {
@@ -223,10 +227,13 @@ impl Meter {
         let tpot = if tokens > 1 { (end - first_token) / u64::from(tokens - 1) } else { 0 };
         let log = self.service.tokens.get_or_insert_with(TokenLatency::default);
         log.ttft.record(ttft);
+        log.ttft_ns_sum += u128::from(ttft);
         if tokens > 1 {
             log.tpot.record(tpot);
+            log.tpot_ns_sum += u128::from(tpot);
         }
         log.output_tokens += u64::from(tokens);
+        log.prompt_tokens += u64::from(prompt);
         self.judge(end - arrival <= self.slo_latency && ttft <= self.slo_ttft && tpot <= self.slo_tpot);
         self.keep(RequestRow {
             arrival: self.at(arrival),
@@ -235,6 +242,8 @@ impl Meter {
             end: Some(self.at(end)),
             replica: Some(replica),
             outcome: "completed",
+            prompt_tokens: Some(prompt),
+            output_tokens: Some(tokens),
         });
     }
 
@@ -245,6 +254,17 @@ impl Meter {
 
     /// One request ends without an answer; `service` is when and where it was being served, if it was.
     pub fn fail_served(&mut self, arrival: u64, failure: Failure, at: u64, service: Option<(u64, PodId)>) {
+        self.fail_prompt((arrival, None), failure, at, service);
+    }
+
+    /// The same of a request to a language model, with the tokens of its prompt.
+    pub fn fail_prompt(
+        &mut self,
+        (arrival, prompt): (u64, Option<u32>),
+        failure: Failure,
+        at: u64,
+        service: Option<(u64, PodId)>,
+    ) {
         self.failed_ever += 1;
         self.attempts_failed[failure as usize] += 1;
         if arrival < self.measure_from {
@@ -273,11 +293,18 @@ impl Meter {
             end: Some(self.at(at)),
             replica: service.map(|(_, replica)| replica),
             outcome,
+            prompt_tokens: prompt,
+            output_tokens: None,
         });
     }
 
     /// One request is still in the system when the run ends at `now`.
     pub fn leave_in_system(&mut self, arrival: u64, now: u64) {
+        self.leave_prompt_in_system((arrival, None), now);
+    }
+
+    /// The same of a request to a language model, with the tokens of its prompt.
+    pub fn leave_prompt_in_system(&mut self, (arrival, prompt): (u64, Option<u32>), now: u64) {
         if arrival < self.measure_from {
             return;
         }
@@ -290,6 +317,8 @@ impl Meter {
             end: None,
             replica: None,
             outcome: "in_system",
+            prompt_tokens: prompt,
+            output_tokens: None,
         });
     }
 

@@ -137,6 +137,8 @@ impl<'a> Cluster<'a> {
         self.schedule_clocks(agenda);
         let (services, mut turn) = self.parts(agenda);
         services.iter().for_each(|service| service.schedule_rollouts(&mut turn));
+        // The first event may be seconds away: what is ready from the start counts from then on.
+        self.note_ready(SimTime::ZERO);
     }
 
     fn schedule_clocks(&mut self, agenda: &mut Agenda<Event>) {

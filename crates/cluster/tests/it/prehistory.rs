@@ -138,6 +138,17 @@ fn the_fleet_and_its_bill_begin_with_the_run() {
 }
 
 #[test]
+fn replicas_of_the_start_are_ready_from_the_first_nanosecond() {
+    // Nothing happens before the first step of the timeline is over: no controller, no scrape.
+    let mut spec = steady(2, fixed(2));
+    spec.policies = vec![PolicySpec::of_one("none", Vec::new())];
+    let record = run(&spec);
+    let scaling = &record.only().scaling;
+    assert_eq!(scaling.replica_ns, 2 * u128::from(spec.end.as_nanos()));
+    assert_eq!((scaling.replicas_max, &scaling.ready_path[..]), (2, &[(SimTime::ZERO, 2)][..]));
+}
+
+#[test]
 fn before_the_run_no_more_arrives_than_the_replicas_of_the_start_can_serve() {
     let mut spec = preceded(steady(1, fixed(1)), 18.0);
     let overrun = run(&spec);

@@ -3,8 +3,8 @@
 use record::{Histogram, Interval, PolicySummary, ReplicationSummary};
 
 use super::Replication;
-use super::summarize::{put_cold_starts, put_cost_rates, put_latency_quantiles, put_token_quantiles};
-use crate::columns::{COLUMNS, Column, Estimate, Unit};
+use super::summarize::{put_cold_starts, put_cost_rates, put_latency_quantiles, put_token_latency};
+use crate::columns::{COLUMNS, Column, Estimate};
 use crate::statistics::{Confidence, Counts, mean, mean_interval, ratio_interval, section_interval, share_interval};
 
 /// Pools replications of one policy; see `record::PolicySummary` for what is summed, pooled and averaged. Panics without any.
@@ -98,12 +98,12 @@ fn pooled_row(replications: &[Replication], latency: &Histogram) -> ReplicationS
     };
     for column in COLUMNS {
         let values: Vec<f64> = replications.iter().map(|replication| column.of(&replication.summary)).collect();
-        let value = match (column.unit, column.name) {
-            (_, "replicas_max" | "latency_ms_max" | "metrics_silent") => {
-                values.iter().copied().fold(f64::NAN, f64::max)
-            }
-            (Unit::Count, name) if name != "replicas_mean" => values.iter().sum(),
-            _ => mean(&values),
+        let value = if column.is_maximum() {
+            values.iter().copied().fold(f64::NAN, f64::max)
+        } else if column.is_whole() {
+            values.iter().sum()
+        } else {
+            mean(&values)
         };
         column.set(&mut pooled, value);
     }
@@ -117,7 +117,9 @@ fn pooled_row(replications: &[Replication], latency: &Histogram) -> ReplicationS
     if replications.iter().any(|replication| replication.ttft.is_some()) {
         let ttft = merged(replications.iter().filter_map(|replication| replication.ttft.as_ref()));
         let tpot = merged(replications.iter().filter_map(|replication| replication.tpot.as_ref()));
-        put_token_quantiles(&mut pooled, &ttft, &tpot);
+        let sums = replications.iter().map(|replication| replication.token_ns_sums);
+        let (ttft_ns, tpot_ns) = sums.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        put_token_latency(&mut pooled, (&ttft, ttft_ns), (&tpot, tpot_ns));
     }
     let mut cold_starts: Vec<u64> = replications.iter().flat_map(|one| one.cold_start_ns.iter().copied()).collect();
     cold_starts.sort_unstable();
@@ -129,8 +131,7 @@ fn pooled_row(replications: &[Replication], latency: &Histogram) -> ReplicationS
 /// Sums of counts to means per replication, to the nearest whole one: a row then tells of one run, as its money does. Requests
 /// still add up: completed is what is left of arrived.
 fn put_counts_per_replication(pooled: &mut ReplicationSummary, replications: u64) {
-    let is_mean_already = |name: &str| matches!(name, "replicas_max" | "replicas_mean" | "metrics_silent");
-    for column in COLUMNS.iter().filter(|column| column.unit == Unit::Count && !is_mean_already(column.name)) {
+    for column in COLUMNS.iter().filter(|column| column.is_whole() && !column.is_maximum()) {
         let mean = (column.of(pooled) / replications as f64).round();
         column.set(pooled, mean);
     }

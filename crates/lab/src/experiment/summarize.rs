@@ -1,6 +1,8 @@
 //! One run to one row, and to what pooling needs of it.
 
-use record::{GpuUse, Histogram, LedgerLine, Purchase, ReplicationSummary, RunRecord, ServiceTotals, TimelineRow};
+use record::{
+    GpuUse, Histogram, LedgerLine, Occupancy, Purchase, ReplicationSummary, RunRecord, ServiceTotals, TimelineRow,
+};
 use units::{SimDuration, Usd};
 
 use crate::statistics::Counts;
@@ -49,6 +51,8 @@ pub struct Replication {
     pub ttft: Option<Tally>,
     /// Times per output token in nanoseconds, of an LLM service.
     pub tpot: Option<Tally>,
+    /// Σ of the times to first token and of those per output token in nanoseconds.
+    pub token_ns_sums: (u128, u128),
     /// Cold starts in nanoseconds, ascending.
     pub cold_start_ns: Vec<u64>,
     /// The same of each service, where there are several.
@@ -80,6 +84,7 @@ pub fn reduce(record: &RunRecord) -> Replication {
         latency: Tally::of(&totals.latency),
         ttft: tokens.map(|tokens| Tally::of(&tokens.ttft)),
         tpot: tokens.map(|tokens| Tally::of(&tokens.tpot)),
+        token_ns_sums: tokens.map(|tokens| (tokens.ttft_ns_sum, tokens.tpot_ns_sum)).unwrap_or_default(),
         cold_start_ns,
     }
 }
@@ -123,7 +128,9 @@ fn put_service(summary: &mut ReplicationSummary, service: &ServiceTotals) {
     summary.latency_ms_max =
         if summary.completed > 0 { service.latency_ns_max as f64 / NANOS_PER_MS } else { f64::NAN };
     if let Some(tokens) = &service.tokens {
-        put_token_quantiles(summary, &tokens.ttft, &tokens.tpot);
+        put_token_latency(summary, (&tokens.ttft, tokens.ttft_ns_sum), (&tokens.tpot, tokens.tpot_ns_sum));
+        summary.prompt_tokens = Some(tokens.prompt_tokens);
+        summary.output_tokens = Some(tokens.output_tokens);
     }
 }
 
@@ -140,11 +147,24 @@ pub(super) fn put_latency_quantiles(summary: &mut ReplicationSummary, latency: &
     summary.latency_ms_p999 = quantile_ms(latency, 0.999);
 }
 
-pub(super) fn put_token_quantiles(summary: &mut ReplicationSummary, ttft: &Histogram, tpot: &Histogram) {
-    let quantile = |histogram: &Histogram, q| Some(quantile_ms(histogram, q)).filter(|value| !value.is_nan());
+/// From all values of each and their sum in nanoseconds.
+pub(super) fn put_token_latency(
+    summary: &mut ReplicationSummary,
+    (ttft, ttft_ns_sum): (&Histogram, u128),
+    (tpot, tpot_ns_sum): (&Histogram, u128),
+) {
+    let known = |value: f64| Some(value).filter(|value| !value.is_nan());
+    let quantile = |histogram: &Histogram, q| known(quantile_ms(histogram, q));
+    let mean = |sum: u128, histogram: &Histogram| known(sum as f64 / NANOS_PER_MS / histogram.count() as f64);
+    summary.ttft_ms_mean = mean(ttft_ns_sum, ttft);
     summary.ttft_ms_p50 = quantile(ttft, 0.5);
+    summary.ttft_ms_p90 = quantile(ttft, 0.9);
+    summary.ttft_ms_p95 = quantile(ttft, 0.95);
     summary.ttft_ms_p99 = quantile(ttft, 0.99);
+    summary.tpot_ms_mean = mean(tpot_ns_sum, tpot);
     summary.tpot_ms_p50 = quantile(tpot, 0.5);
+    summary.tpot_ms_p90 = quantile(tpot, 0.9);
+    summary.tpot_ms_p95 = quantile(tpot, 0.95);
     summary.tpot_ms_p99 = quantile(tpot, 0.99);
 }
 
@@ -184,10 +204,17 @@ fn put_costs(summary: &mut ReplicationSummary, record: &RunRecord) {
     summary.gpu_hours = ledger.gpu_ns() as f64 / NANOS_PER_HOUR;
 }
 
-/// Dollars per million *answered* requests, and per thousand that met the SLO: a policy does not get cheaper by failing requests.
+/// Dollars per million *answered* requests, per thousand that met the SLO, and per million tokens of the answered: a policy does not get
+/// cheaper by failing requests. The whole bill over the tokens of the prompts, and once more over those of the answers: two views of one
+/// bill, no parts of it.
 pub(super) fn put_cost_rates(summary: &mut ReplicationSummary, slo_met: u64) {
     summary.cost_per_million_requests_usd = summary.cost_usd / summary.completed as f64 * 1e6;
     summary.cost_per_thousand_slo_met_usd = summary.cost_usd / slo_met as f64 * 1e3;
+    let cost_usd = summary.cost_usd;
+    let per_million =
+        |tokens: Option<u64>| tokens.filter(|tokens| *tokens > 0).map(|tokens| cost_usd / tokens as f64 * 1e6);
+    summary.cost_per_million_input_tokens_usd = per_million(summary.prompt_tokens);
+    summary.cost_per_million_output_tokens_usd = per_million(summary.output_tokens);
 }
 
 fn put_scaling(summary: &mut ReplicationSummary, record: &RunRecord) {
@@ -197,6 +224,8 @@ fn put_scaling(summary: &mut ReplicationSummary, record: &RunRecord) {
     summary.spot_interruptions = record.spot_interruptions;
     summary.scale_ups = scaling.scale_ups;
     summary.scale_downs = scaling.scale_downs;
+    summary.replica_changes = scaling.replica_changes();
+    put_occupancy(summary, &scaling.occupancy);
     summary.at_max_share = scaling.at_max_ns as f64 / record.measured.as_nanos() as f64;
     let (reads, unanswered) =
         record.metrics().fold((0, 0), |(reads, unanswered), used| (reads + used.reads, unanswered + used.unanswered()));
@@ -206,6 +235,18 @@ fn put_scaling(summary: &mut ReplicationSummary, record: &RunRecord) {
     let mut cold_starts = scaling.cold_start_ns.clone();
     cold_starts.sort_unstable();
     put_cold_starts(summary, &cold_starts);
+}
+
+fn put_occupancy(summary: &mut ReplicationSummary, seen: &Occupancy) {
+    let kv = seen.kv.filter(|kv| kv.looks > 0);
+    summary.kv_usage_mean = kv.map(|kv| kv.sum / kv.looks as f64);
+    summary.kv_usage_max = kv.map(|kv| kv.max);
+    summary.batch_mean = (seen.replica_looks > 0).then(|| seen.served_sum as f64 / seen.replica_looks as f64);
+    summary.batch_max = seen.served_max;
+    summary.queue_gateway_mean = seen.gateway.mean(seen.looks);
+    summary.queue_gateway_max = seen.gateway.max;
+    summary.queue_replicas_mean = seen.replicas.mean(seen.looks);
+    summary.queue_replicas_max = seen.replicas.max;
 }
 
 /// `cold_start_ns` ascending. The 95th percentile is the order statistic of rank ceil(0.95 n).

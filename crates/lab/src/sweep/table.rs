@@ -3,7 +3,7 @@
 use record::ReplicationSummary;
 
 use super::SweepRow;
-use crate::columns::{COLUMNS, Unit};
+use crate::columns::COLUMNS;
 use crate::design::{Parameter, Value};
 
 /// The cells of a column.
@@ -46,7 +46,7 @@ pub(super) fn columns(parameters: &[Parameter], rows: &[SweepRow]) -> Vec<TableC
     columns.push(column("digest", whole(|row| row.summary.digest)));
     for one in COLUMNS {
         let values = lines.iter().map(|(_, summary)| one.of(summary));
-        let is_whole = one.unit == Unit::Count && one.name != "replicas_mean";
+        let is_whole = one.is_whole() && values.clone().all(f64::is_finite);
         // A service has no part of what is the cluster's: not none of it.
         let is_partial = one.is_of_the_cluster() && lines.iter().any(|(_, summary)| !summary.service.is_empty());
         let cells = if is_partial {

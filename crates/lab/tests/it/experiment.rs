@@ -5,15 +5,16 @@ use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 
 use cluster::Keep;
-use lab::experiment::{Plan, Precision, Results, run, run_to_precision};
+use lab::experiment::{Plan, Precision, Results, pool, reduce, run, run_to_precision};
 use lab::{Job, Workers};
-use record::Verdict;
+use record::{GpuUse, Purchase, RequestTotals, RunRecord, ServiceRecord, ServiceTotals, TokenLatency, Verdict};
+use units::{Cost, SimDuration};
 
 use crate::queue::Queue;
 
 const QUEUE: Queue = Queue { servers: 4, rate: 2.8, requests: 500, slo_s: 3.0, stretch: 1.0 };
 
-fn runner(job: &Job) -> record::RunRecord {
+fn runner(job: &Job) -> RunRecord {
     let stretch = [1.0, 1.2, 1.2001][job.policy];
     let servers = [4, 4, 5][job.policy];
     Queue { servers, stretch, ..QUEUE }.simulate(["base", "slow", "dear"][job.policy], job)
@@ -28,6 +29,33 @@ fn with_jobs(jobs: usize, seed: u64) -> Results {
 /// Equality in which NaN equals NaN: the text of both.
 fn is_same<T: std::fmt::Debug>(a: &T, b: &T) -> bool {
     format!("{a:?}") == format!("{b:?}")
+}
+
+#[test]
+fn means_of_tokens_are_of_all_requests_and_money_is_of_the_tokens_of_the_answered() {
+    let record = |ttft_ms: u64, answers: u64, dollars: f64| {
+        let mut tokens =
+            TokenLatency { prompt_tokens: 1_000 * answers, output_tokens: 100 * answers, ..TokenLatency::default() };
+        tokens.ttft.record_many(ttft_ms * 1_000_000, answers);
+        tokens.ttft_ns_sum = u128::from(answers * ttft_ms * 1_000_000);
+        tokens.tpot.record_many(10_000_000, answers);
+        tokens.tpot_ns_sum = u128::from(answers * 10_000_000);
+        let totals = ServiceTotals { tokens: Some(tokens), ..ServiceTotals::default() };
+        let requests = RequestTotals { arrived: answers, completed: answers, ..RequestTotals::default() };
+        let mut run = RunRecord { measured: SimDuration::from_secs(60), ..RunRecord::default() };
+        let cost = Cost::from_raw((dollars * 1e6) as u128 * Cost::PER_MICRO_USD);
+        run.ledger.bill_exactly(cost);
+        run.ledger.attribute_to(None, (GpuUse::ServingBusy, Purchase::OnDemand, "zone-a"), (cost, 1));
+        run.services = vec![ServiceRecord { requests, totals, ..ServiceRecord::default() }];
+        reduce(&run)
+    };
+    let pooled = pool(&[record(100, 10, 1.0), record(400, 30, 3.0)]).pooled;
+    assert_eq!(pooled.ttft_ms_mean, Some(325.0));
+    assert_eq!(pooled.tpot_ms_mean, Some(10.0));
+    // Four dollars for 40,000 tokens of prompts and 4,000 of answers.
+    assert_eq!(pooled.cost_per_million_input_tokens_usd, Some(100.0));
+    assert_eq!(pooled.cost_per_million_output_tokens_usd, Some(1_000.0));
+    assert_eq!((pooled.prompt_tokens, pooled.output_tokens), (Some(20_000), Some(2_000)));
 }
 
 #[test]

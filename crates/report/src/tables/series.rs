@@ -43,6 +43,9 @@ pub fn timeline_table(report: &RunReport<'_>) -> Table {
         .number("latency_ms_p50", each().map(|row| row.latency_p50_ns.map(milliseconds)))
         .number("latency_ms_p99", each().map(|row| row.latency_p99_ns.map(milliseconds)))
         .dollars("cost_so_far_usd", of_cluster().map(|row| row.map(|row| row.cost_so_far)))
+        .count("queue_gateway", each().map(|row| row.queue_gateway))
+        .count("queue_replicas", each().map(|row| row.queue_replicas))
+        .number("kv_usage", each().map(|row| row.kv_usage))
 }
 
 /// One row per request of one policy, or of one service of it where there are several. `time_s` is the arrival.
@@ -64,6 +67,8 @@ pub fn requests_table((policy, service): (&str, Option<&str>), rows: &[RequestRo
         )
         .count("replica", each().map(|row| row.replica.map(|pod| u64::from(pod.0))))
         .text("outcome", each().map(|row| row.outcome))
+        .count("prompt_tokens", each().map(|row| row.prompt_tokens.map(u64::from)))
+        .count("output_tokens", each().map(|row| row.output_tokens.map(u64::from)))
 }
 
 /// One row per policy and cell of the ledger of the detailed replication. `usd` adds up to that replication's cost exactly. Where there are

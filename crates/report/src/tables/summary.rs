@@ -27,7 +27,7 @@ pub fn summary_table(report: &RunReport<'_>) -> Table {
     let table = whose(report, &rows)
         .count("replications", outcomes.iter().map(|(_, policy)| u64::from(policy.summary.replications)));
     let table = figures(table, &rows);
-    interval_extras(extras(table, &rows), &rows)
+    late_extras(interval_extras(extras(table, &rows), &rows), &rows)
 }
 
 /// One row per policy and replication, and per service where there are several.
@@ -36,9 +36,10 @@ pub fn replications_table(report: &RunReport<'_>) -> Table {
     let rows: Vec<Row<'_>> =
         outcomes.iter().flat_map(|(_, policy)| policy.replications).map(|figures| Row::of(figures, None)).collect();
     let table = whose(report, &rows).count("replication", rows.iter().map(|row| u64::from(row.figures.replication)));
-    extras(figures(table, &rows), &rows)
+    let table = extras(figures(table, &rows), &rows)
         .count("seed", rows.iter().map(|row| row.figures.seed))
-        .text("digest", rows.iter().map(|row| format!("{:016x}", row.figures.digest)))
+        .text("digest", rows.iter().map(|row| format!("{:016x}", row.figures.digest)));
+    late_extras(table, &rows)
 }
 
 /// `policy`, and `service` where there are several; it is empty in the rows of the whole cluster.
@@ -130,6 +131,35 @@ fn extras(table: Table, rows: &[Row<'_>]) -> Table {
         .count("metrics_silent", each().map(|row| row.metrics_silent))
         .number("metric_unanswered_share", each().map(|row| row.metric_unanswered_share))
         .number("at_max_share", each().map(|row| row.at_max_share))
+}
+
+/// What was added later, after everything that was there.
+fn late_extras(table: Table, rows: &[Row<'_>]) -> Table {
+    let each = || rows.iter().map(|row| row.figures);
+    let dollars = |cost: Option<f64>| cost.filter(|dollars| dollars.is_finite()).map(rounded);
+    table
+        .number("ttft_ms_mean", each().map(|row| row.ttft_ms_mean))
+        .number("ttft_ms_p90", each().map(|row| row.ttft_ms_p90))
+        .number("ttft_ms_p95", each().map(|row| row.ttft_ms_p95))
+        .number("tpot_ms_mean", each().map(|row| row.tpot_ms_mean))
+        .number("tpot_ms_p90", each().map(|row| row.tpot_ms_p90))
+        .number("tpot_ms_p95", each().map(|row| row.tpot_ms_p95))
+        .number("kv_usage_mean", each().map(|row| row.kv_usage_mean))
+        .number("kv_usage_max", each().map(|row| row.kv_usage_max))
+        .number("batch_mean", each().map(|row| row.batch_mean))
+        .count("batch_max", each().map(|row| row.batch_max))
+        .number("queue_gateway_mean", each().map(|row| row.queue_gateway_mean))
+        .count("queue_gateway_max", each().map(|row| row.queue_gateway_max))
+        .number("queue_replicas_mean", each().map(|row| row.queue_replicas_mean))
+        .count("queue_replicas_max", each().map(|row| row.queue_replicas_max))
+        .count("prompt_tokens", each().map(|row| row.prompt_tokens))
+        .count("output_tokens", each().map(|row| row.output_tokens))
+        .dollars("cost_per_million_input_tokens_usd", each().map(|row| dollars(row.cost_per_million_input_tokens_usd)))
+        .dollars(
+            "cost_per_million_output_tokens_usd",
+            each().map(|row| dollars(row.cost_per_million_output_tokens_usd)),
+        )
+        .count("replica_changes", each().map(|row| row.replica_changes))
 }
 
 fn interval_extras(table: Table, rows: &[Row<'_>]) -> Table {

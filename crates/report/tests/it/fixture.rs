@@ -293,6 +293,7 @@ fn step(record: &mut RunRecord, behavior: Behavior, minute: usize, queue: &mut f
         latency_p50_ns: (minute % 500 != 3).then_some((p50 * 1e6) as u64),
         latency_p99_ns: (minute % 500 != 3).then_some((p99 * 1e6) as u64),
         cost_so_far: record.ledger.total(),
+        ..TimelineRow::default()
     });
 }
 

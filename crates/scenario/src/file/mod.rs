@@ -6,6 +6,7 @@
 mod choice;
 mod cold_start;
 mod manifests;
+mod measured;
 mod metrics;
 mod nodes;
 mod outages;
@@ -26,6 +27,7 @@ pub use cold_start::{
     ArtifactFile, CacheFile, ColdStartFile, LinkFile, PhaseChoice, PhaseFile, RestoreFile, RestorePlace,
 };
 pub use manifests::ManifestsFile;
+pub use measured::{Figure, Measured, MeasuredFile, MeasuredSpec, QuantityFile, UnknownFile, WindowFile, WithinFile};
 pub use metrics::{
     AdapterSwitch, CountFile, DcgmFile, ExporterFile, GkeFile, HttpFile, KindFile, KsmFile, MetricsFile,
     OnBadQueryFile, OnUnknownFile, PlaceFile, PresentFile, RoleFile, RoundFile, TargetFile, UserSeriesFile,

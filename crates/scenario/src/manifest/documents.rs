@@ -115,7 +115,7 @@ impl Gathered {
     /// Takes one parsed document in; a list is taken apart.
     pub fn take(&mut self, parsed: Parsed, origin: Origin) -> Result<(), ScenarioError> {
         let Parsed { node, repeated } = parsed;
-        if node.text_at(&["kind"]) == Some("Scenario")
+        if matches!(node.text_at(&["kind"]), Some("Scenario" | "Measured"))
             && let Some(repeated) = repeated.first()
         {
             return Err(repeated.clone().into_error());
@@ -165,14 +165,17 @@ impl Gathered {
         let (group, version) = group_and_version(api_version);
         let row = lookup(group, &kind_text);
         let kind = row.map_or(Kind::Unknown, |row| row.kind);
-        if kind_text == "Scenario" && api_version != "scalelab.dev/v1" {
+        if (kind_text == "Scenario" || kind == Kind::Measured) && api_version != "scalelab.dev/v1" {
             let at = node.get("apiVersion").unwrap_or(&node).locate("apiVersion");
             let allowed = Allowed::new(api_version, ["scalelab.dev/v1"]);
             return Err(ScenarioError::UnknownName { at, what: "supported API version of this kind", allowed });
         }
         if group == "scalelab.dev" && kind == Kind::Unknown {
             let at = node.get("kind").unwrap_or(&node).locate("kind");
-            return Err(ScenarioError::UnknownKind { at, allowed: Allowed::new(kind_text, ["Scenario", "Sweep"]) });
+            return Err(ScenarioError::UnknownKind {
+                at,
+                allowed: Allowed::new(kind_text, ["Scenario", "Measured", "Sweep"]),
+            });
         }
         let name = ["name", "generateName"].into_iter().find_map(|key| node.text_at(&["metadata", key]));
         let name = name.unwrap_or_default().to_owned();
@@ -190,7 +193,7 @@ impl Gathered {
             self.notes.push(format!("{label}: version `{version}` is not known, read as `{newest}`"));
         }
         let kind = versions::kind_of(kind, version);
-        if kind != Kind::Scenario {
+        if !matches!(kind, Kind::Scenario | Kind::Measured) {
             habits::smooth(&mut node, &mut self.folded);
             versions::modernise(kind, &mut node)
                 .map_err(|(path, reason)| ScenarioError::Inconsistent { at: node.locate(path), reason })?;
@@ -215,7 +218,10 @@ impl Gathered {
         };
         let mut is_gone = vec![false; self.documents.len()];
         for (index, document) in self.documents.iter().enumerate() {
-            if document.name.is_empty() || document.kind == Kind::Scenario || document.kind_text().is_empty() {
+            if document.name.is_empty()
+                || matches!(document.kind, Kind::Scenario | Kind::Measured)
+                || document.kind_text().is_empty()
+            {
                 continue;
             }
             if let Some(earlier) = last.insert(identity(document), index) {

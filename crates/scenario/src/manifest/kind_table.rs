@@ -25,6 +25,7 @@ const fn stop(groups: &'static str, kinds: &'static str, reason: &'static str) -
 /// The core group is `core` here.
 pub const ROWS: &[Row] = &[
     row("scalelab.dev", "Scenario", Kind::Scenario, Read),
+    row("scalelab.dev", "Measured", Kind::Measured, Inert),
     inert("scalelab.dev", "Sweep"),
     // Workloads.
     row("apps extensions", "Deployment", Kind::Deployment, Read),

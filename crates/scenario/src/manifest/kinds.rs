@@ -7,6 +7,8 @@ use super::kind_table::ROWS;
 pub enum Kind {
     /// The experiment.
     Scenario,
+    /// What was measured of a real run.
+    Measured,
     /// A workload.
     Deployment,
     /// A workload whose replicas have names and an order.

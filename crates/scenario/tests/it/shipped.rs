@@ -23,7 +23,30 @@ fn every_shipped_scenario_loads() {
         names.push(loaded.spec.name);
     }
     names.sort();
-    assert_eq!(names, ["bench-day", "llm-hour", "md8", "mm8", "model-zoo", "rollout-hour", "spot-day", "triton-day"]);
+    assert_eq!(
+        names,
+        [
+            "bench-day",
+            "keda-1000x250-10-to-16",
+            "keda-1000x250-16-to-24",
+            "keda-100x1000-16-to-24",
+            "keda-300x300-2-to-10",
+            "llm-hour",
+            "llmd-decode-heavy-autoscaled",
+            "llmd-decode-heavy-static",
+            "llmd-prefill-heavy-autoscaled",
+            "llmd-prefill-heavy-static",
+            "llmd-slo-aware-static",
+            "llmd-symmetrical-autoscaled",
+            "llmd-symmetrical-static",
+            "md8",
+            "mm8",
+            "model-zoo",
+            "rollout-hour",
+            "spot-day",
+            "triton-day"
+        ]
+    );
 }
 
 #[test]

@@ -82,8 +82,8 @@ impl RequestTable {
         self.entries[key as usize].arrival
     }
 
-    /// When the client of a request first asked.
-    pub fn first_arrival(&self, key: u32) -> u64 {
-        self.entries[key as usize].first_arrival
+    /// The present attempt of a request.
+    pub fn entry(&self, key: u32) -> &Entry {
+        &self.entries[key as usize]
     }
 }

@@ -245,6 +245,7 @@ impl<E: Engine> LlmFlow<E> {
             start: job.start,
             first_token: job.first_token + self.overhead,
             end,
+            prompt: entry.prompt,
             tokens: job.output,
         };
         self.meter.answer_streamed(&answer, seat.pod);
@@ -404,7 +405,7 @@ impl<E: Engine> LlmFlow<E> {
             return;
         }
         let served = service.map(|(start, slot)| (start, self.seats[slot].pod));
-        self.meter.fail_served(entry.first_arrival, failure, at, served);
+        self.meter.fail_prompt((entry.first_arrival, Some(entry.prompt)), failure, at, served);
     }
 
     /// Requests of a removed replica are lost, or go back to where they stood, without what they had. Returns how many were lost.
@@ -585,10 +586,11 @@ impl<E: Engine> Flow for LlmFlow<E> {
         let at_replicas = self.engines.iter().flat_map(Engine::keys);
         let keys: Vec<u32> = at_replicas.chain(self.queue.iter().copied()).collect();
         for key in keys {
-            self.meter.leave_in_system(self.requests.first_arrival(key), now);
+            let entry = self.requests.entry(key);
+            self.meter.leave_prompt_in_system((entry.first_arrival, Some(entry.prompt)), now);
         }
         for Reverse((_, entry)) in &self.retrying {
-            self.meter.leave_in_system(entry.first_arrival, now);
+            self.meter.leave_prompt_in_system((entry.first_arrival, Some(entry.prompt)), now);
         }
         self.intake.arrived_measured(now)
     }

@@ -8,6 +8,7 @@
 
 mod control;
 mod groups;
+mod occupancy;
 mod ordered;
 mod pods;
 mod prehistory;
@@ -298,9 +299,10 @@ impl<'a> Service<'a> {
         self.tell_busy(now, turn);
         let load = self.load_of_run(now);
         let latency = self.flow.meter().close_step();
+        let look = self.look(now);
         let counts = self.pods.counts(self.controllers.desired);
         let cost = turn.fleet.cost_so_far(turn.run_now());
-        self.recorder.step(now, (load, latency), counts, (turn.fleet.counts(), cost));
+        self.recorder.step(now, (load, latency, look), counts, (turn.fleet.counts(), cost));
     }
 
     /// A minute is over.

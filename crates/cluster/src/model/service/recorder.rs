@@ -14,6 +14,7 @@ use crate::fleet::NodeCounts;
 use crate::flow::{Load, ReplicaStats, StepLatency};
 use crate::spec::{ServicePolicy, SimulationSpec};
 
+use super::occupancy::Look;
 use super::remarks::{Tally, replicas_max};
 
 /// Collects totals always, tables when asked to.
@@ -77,6 +78,8 @@ impl Recorder {
             self.ready_since.0 = now;
         }
         self.ready_since.1 = counts.ready;
+        let time = self.in_run(now);
+        note(&mut self.scaling.ready_path, time, counts.ready);
     }
 
     /// As many replicas are wanted from now on.
@@ -86,6 +89,8 @@ impl Recorder {
             self.scaling.at_max_ns += u128::from((now - since.min(now)).as_nanos());
         }
         self.at_max.1 = max.is_some_and(|max| desired >= max).then_some(now);
+        let time = self.in_run(now);
+        note(&mut self.scaling.desired_path, time, desired);
     }
 
     /// Time spent serving, over all replicas.
@@ -136,11 +141,12 @@ impl Recorder {
     pub(super) fn step(
         &mut self,
         now: SimTime,
-        (load, latency): (Load, StepLatency),
+        (load, latency, look): (Load, StepLatency, Look),
         counts: Counts,
         (nodes, cost): (NodeCounts, Cost),
     ) {
         self.ready_changed(now, counts);
+        look.add_to(&mut self.scaling.occupancy);
         let ready_ns = std::mem::take(&mut self.step_ready_ns);
         let busy_ns = std::mem::take(&mut self.step_busy_ns);
         let last = std::mem::replace(&mut self.last_load, load);
@@ -169,6 +175,9 @@ impl Recorder {
             latency_p50_ns: latency.p50_ns,
             latency_p99_ns: latency.p99_ns,
             cost_so_far: cost.to_usd(),
+            queue_gateway: look.gateway,
+            queue_replicas: look.replicas,
+            kv_usage: look.kv_mean(),
         });
     }
 
@@ -192,7 +201,13 @@ impl Recorder {
 
     /// Forgets the totals of the warm-up; the tables keep it.
     pub(super) fn reset(&mut self, now: SimTime) {
-        self.scaling = ScalingTotals { replicas_max: self.ready_since.1, ..ScalingTotals::default() };
+        let (time, ready) = (self.in_run(now), self.ready_since.1);
+        self.scaling = ScalingTotals {
+            replicas_max: ready,
+            ready_path: vec![(time, ready)],
+            desired_path: self.scaling.desired_path.last().map(|last| (time, last.1)).into_iter().collect(),
+            ..ScalingTotals::default()
+        };
         self.ready_since.0 = now;
         self.tally.reset();
         self.at_max.1 = self.at_max.1.map(|_| now);
@@ -228,6 +243,16 @@ impl Recorder {
 
     fn in_run(&self, time: SimTime) -> SimTime {
         SimTime::ZERO + time.since(self.origin)
+    }
+}
+
+/// The count is this one from `time` on. What lasts no time leaves no trace.
+fn note(path: &mut Vec<(SimTime, u32)>, time: SimTime, count: u32) {
+    if path.last().is_some_and(|last| last.0 == time) {
+        path.pop();
+    }
+    if path.last().is_none_or(|last| last.1 != count) {
+        path.push((time, count));
     }
 }
 
@@ -273,5 +298,20 @@ fn decision_row(
         steps: steps.collect(),
         reason: trail.reason.to_owned(),
         written,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_that_lasts_no_time_leaves_no_trace_in_a_path() {
+        let mut path = vec![(SimTime::ZERO, 2)];
+        let at = SimTime::from_secs;
+        for (time, count) in [(5, 3), (5, 2), (9, 1), (9, 4), (9, 4)] {
+            note(&mut path, at(time), count);
+        }
+        assert_eq!(path, [(at(0), 2), (at(9), 4)]);
     }
 }
