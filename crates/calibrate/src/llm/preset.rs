@@ -230,10 +230,21 @@ impl LlmPreset {
     /// Where it is from and how good it is, in one line.
     pub fn source(&self) -> String {
         match &self.origin {
-            Origin::Fit { engine_version, passes, rms_pct, checked_runs, checked_tpot_pct, checked_ttft_pct, real, .. } => {
+            Origin::Fit {
+                engine_version,
+                passes,
+                rms_pct,
+                checked_runs,
+                checked_tpot_pct,
+                checked_ttft_pct,
+                real,
+                ..
+            } => {
                 let checked = match checked_runs {
                     0 => String::new(),
-                    runs => format!("; {runs} whole runs of that simulator TTFT {checked_ttft_pct} %, TPOT {checked_tpot_pct} %"),
+                    runs => format!(
+                        "; {runs} whole runs of that simulator TTFT {checked_ttft_pct} %, TPOT {checked_tpot_pct} %"
+                    ),
                 };
                 let real = real.map_or_else(String::new, |real| {
                     format!(

@@ -39,7 +39,8 @@ impl CheckedRun {
         match self.run.load {
             RunLoad::Concurrency(bound) => bound == 1,
             RunLoad::Rate { .. } => {
-                let whole = self.run.ttft_s.unwrap_or_default() + (self.run.output.mean - 1.0) * self.tpot_s.unwrap_or_default();
+                let whole = self.run.ttft_s.unwrap_or_default()
+                    + (self.run.output.mean - 1.0) * self.tpot_s.unwrap_or_default();
                 self.run.requests_per_second * whole < 0.6
             }
         }
@@ -84,7 +85,10 @@ pub fn check(runs: Vec<LlmRun>, beside: &Beside<'_>) -> Result<Checked, Calibrat
     prefix_hits(&checked, beside.preset, &mut lines);
     let failed = checked.iter().map(|one| one.run.failed_share).fold(0.0, f64::max);
     if failed > 0.0 {
-        lines.push(format!("errors: up to {:.1} % of a run's requests failed; they are not in its figures", failed * 100.0));
+        lines.push(format!(
+            "errors: up to {:.1} % of a run's requests failed; they are not in its figures",
+            failed * 100.0
+        ));
     }
     if checked.iter().any(|one| one.run.is_simulated) {
         lines.push("source: figures of a simulator, not measured".to_owned());
@@ -115,10 +119,16 @@ fn units(runs: &[LlmRun], lines: &mut Vec<String>) -> Result<(), CalibrateError>
         let odd_first = run.ttft_s.filter(|ttft| !(0.000_5..=600.0).contains(ttft));
         let odd_next = run.tpot_s.filter(|tpot| !(0.001..=1.0).contains(tpot));
         if let Some(ttft) = odd_first {
-            return Err(nothing(format!("{}: a time to first token of {ttft} s: in which unit is it? (0.5 ms to 10 min are believed)", run.name)));
+            return Err(nothing(format!(
+                "{}: a time to first token of {ttft} s: in which unit is it? (0.5 ms to 10 min are believed)",
+                run.name
+            )));
         }
         if let Some(tpot) = odd_next {
-            return Err(nothing(format!("{}: a time per token of {tpot} s: in which unit is it? (1 ms to 1 s are believed)", run.name)));
+            return Err(nothing(format!(
+                "{}: a time per token of {tpot} s: in which unit is it? (1 ms to 1 s are believed)",
+                run.name
+            )));
         }
     }
     let ttft = span(runs.iter().filter_map(|run| run.ttft_s.map(|ttft| ttft * 1e3)), 1);
@@ -193,8 +203,12 @@ fn contradiction(run: &LlmRun, answers: f64, tpot: f64) -> String {
 
 /// A cache smaller than what was in it is an average in use, not a capacity.
 fn capacity(runs: &[CheckedRun], beside: &Beside<'_>, lines: &mut Vec<String>) -> Result<(), CalibrateError> {
-    let held = |one: &CheckedRun| one.run.requests_per_second * (one.run.output.mean - 1.0).max(0.0)
-        * one.tpot_s.unwrap_or_default() * (one.run.prompt.mean + one.run.output.mean / 2.0);
+    let held = |one: &CheckedRun| {
+        one.run.requests_per_second
+            * (one.run.output.mean - 1.0).max(0.0)
+            * one.tpot_s.unwrap_or_default()
+            * (one.run.prompt.mean + one.run.output.mean / 2.0)
+    };
     // A first token that comes in a fifth of the answer's time did not wait for room.
     let unqueued = runs.iter().filter(|one| {
         let whole = one.run.ttft_s.unwrap_or_default() + one.run.output.mean * one.tpot_s.unwrap_or_default();
@@ -234,7 +248,12 @@ fn saturation(runs: &mut [CheckedRun], lines: &mut Vec<String>) {
                 Some(format!("{}: {:.4} of {rate:.4} req/s", one.run.name, one.run.requests_per_second))
             }
             _ => one.run.ttft_thirds_s.filter(|(first, last)| *last > 2.0 * first).map(|(first, last)| {
-                format!("{}: TTFT {:.0} ms in the first third, {:.0} ms in the last", one.run.name, first * 1e3, last * 1e3)
+                format!(
+                    "{}: TTFT {:.0} ms in the first third, {:.0} ms in the last",
+                    one.run.name,
+                    first * 1e3,
+                    last * 1e3
+                )
             }),
         };
         if let Some(slow) = slow {
@@ -252,7 +271,8 @@ fn saturation(runs: &mut [CheckedRun], lines: &mut Vec<String>) {
 /// Closed loops of equal requests synchronise: their time to first token is an artefact.
 fn loops(runs: &mut [CheckedRun], lines: &mut Vec<String>) {
     let rates: Vec<f64> = runs.iter().map(|one| one.run.requests_per_second).collect();
-    let differ = rates.iter().fold(0.0, |most: f64, rate| most.max(*rate)) > 1.3 * rates.iter().fold(f64::INFINITY, |least, rate| least.min(*rate));
+    let differ = rates.iter().fold(0.0, |most: f64, rate| most.max(*rate))
+        > 1.3 * rates.iter().fold(f64::INFINITY, |least, rate| least.min(*rate));
     let bounds: Vec<Option<u32>> = runs
         .iter()
         .map(|one| match one.run.load {
@@ -276,7 +296,8 @@ fn loops(runs: &mut [CheckedRun], lines: &mut Vec<String>) {
             continue;
         }
         count += 1;
-        let is_constant = one.run.prompt.deviation == 0.0 && one.run.output.deviation == 0.0 && one.run.tokens.is_empty();
+        let is_constant =
+            one.run.prompt.deviation == 0.0 && one.run.output.deviation == 0.0 && one.run.tokens.is_empty();
         // A simulator's requests really are alike, and so are ours.
         if bound > 1 && is_constant && !one.run.is_simulated && one.weights[0] > 0.0 {
             one.weights[0] = 0.0;
@@ -322,11 +343,15 @@ fn shapes(runs: &[CheckedRun], lines: &mut Vec<String>) -> bool {
 
 /// An engine without CUDA graphs has a floor, not a factor.
 fn floor(runs: &[CheckedRun], preset: Option<&LlmPreset>, lines: &mut Vec<String>) -> Option<f64> {
-    let mut by_load: Vec<(f64, f64, &CheckedRun)> =
-        runs.iter().filter(|one| one.weights[1] > 0.0).filter_map(|one| Some((one.sequences(), one.tpot_s?, one))).collect();
+    let mut by_load: Vec<(f64, f64, &CheckedRun)> = runs
+        .iter()
+        .filter(|one| one.weights[1] > 0.0)
+        .filter_map(|one| Some((one.sequences(), one.tpot_s?, one)))
+        .collect();
     by_load.sort_by(|left, right| left.0.total_cmp(&right.0));
     let flat = by_load.get(..3).filter(|least| {
-        let (low, high) = least.iter().fold((f64::INFINITY, 0.0_f64), |(low, high), one| (low.min(one.1), high.max(one.1)));
+        let (low, high) =
+            least.iter().fold((f64::INFINITY, 0.0_f64), |(low, high), one| (low.min(one.1), high.max(one.1)));
         high <= 1.03 * low && least[2].0 >= 4.0 * least[0].0
     });
     let factor = |one: &(f64, f64, &CheckedRun)| {
@@ -336,7 +361,8 @@ fn floor(runs: &[CheckedRun], preset: Option<&LlmPreset>, lines: &mut Vec<String
     let (least, most) = (by_load.first(), by_load.last());
     let factors = least.zip(most).and_then(|(least, most)| Some((least.0, factor(least)?, most.0, factor(most)?)));
     if let Some((few, low, many, high)) = factors {
-        let text = format!("check 6, CUDA graphs: {low:.2} x the preset at {few:.0} sequences, {high:.2} x at {many:.0}");
+        let text =
+            format!("check 6, CUDA graphs: {low:.2} x the preset at {few:.0} sequences, {high:.2} x at {many:.0}");
         // A mean over the runs in between may be flat too, on graphs: then the least loaded is near the preset.
         let is_eager = low > 1.3 && high < 1.1 && many >= 16.0;
         let found = if is_eager || (flat.is_some() && low > 1.2) { least.map(|one| one.1) } else { None };
@@ -368,11 +394,22 @@ fn prefix_hits(runs: &[CheckedRun], preset: Option<&LlmPreset>, lines: &mut Vec<
         .filter(|one| one.is_single() && one.run.prompt.mean >= 256.0)
         .filter_map(|one| {
             let (ttft, bound) = (one.run.ttft_s?, bound(one)?);
-            (ttft < bound).then(|| format!("{}: TTFT {:.1} ms for {:.0} tokens, below {:.1} ms at the GPU's full speed", one.run.name, ttft * 1e3, one.run.prompt.mean, bound * 1e3))
+            (ttft < bound).then(|| {
+                format!(
+                    "{}: TTFT {:.1} ms for {:.0} tokens, below {:.1} ms at the GPU's full speed",
+                    one.run.name,
+                    ttft * 1e3,
+                    one.run.prompt.mean,
+                    bound * 1e3
+                )
+            })
         })
         .collect();
     if !fast.is_empty() {
-        lines.push(format!("check 8, prefix cache: WARNING: {}: prompts were repeated; use random ones", fast.join("; ")));
+        lines.push(format!(
+            "check 8, prefix cache: WARNING: {}: prompts were repeated; use random ones",
+            fast.join("; ")
+        ));
     } else if preset.is_some_and(|preset| preset.prefill_at_full_speed_s(1.0).is_some()) {
         lines.push("check 8, prefix cache: no prompt was faster than the GPU".to_owned());
     } else {

@@ -1,8 +1,8 @@
 //! Does every load generator's file become the runs it tells of, and do traps in it stop a fit?
 
 use calibrate::{
-    Beside, Choice, LlmFormat, LlmRun, RunLoad, Told, check, genai_perf, guidellm, inference_perf, llm_format, llm_runs, prediction,
-    vllm_bench,
+    Beside, Choice, LlmFormat, LlmRun, RunLoad, Told, check, genai_perf, guidellm, inference_perf, llm_format,
+    llm_runs, prediction, vllm_bench,
 };
 
 const VLLM: &str = r#"{"num_prompts": 110, "completed": 100, "total_input_tokens": 20000, "total_output_tokens": 6000, "request_rate": 31.0,
@@ -29,7 +29,10 @@ fn same(run: &LlmRun) -> LlmRun {
 #[test]
 fn the_same_run_reads_the_same_from_every_tool() {
     let first = same(&vllm_bench("", VLLM).unwrap());
-    assert!((first.failed_share - 1.0 / 11.0).abs() < 1e-12 && first.load == RunLoad::Rate { rate: 31.0, concurrency_max: None });
+    assert!(
+        (first.failed_share - 1.0 / 11.0).abs() < 1e-12
+            && first.load == RunLoad::Rate { rate: 31.0, concurrency_max: None }
+    );
     let choice = [Choice { column: "variant".to_owned(), value: "a".to_owned() }];
     let others = [
         genai_perf("", GENAI).unwrap(),
@@ -39,7 +42,9 @@ fn the_same_run_reads_the_same_from_every_tool() {
     ];
     for other in others {
         let other = same(&other);
-        assert!((other.ttft_s.unwrap() - 0.03).abs() < 1e-12 && (other.failed_share - first.failed_share).abs() < 1e-12);
+        assert!(
+            (other.ttft_s.unwrap() - 0.03).abs() < 1e-12 && (other.failed_share - first.failed_share).abs() < 1e-12
+        );
         assert_eq!(LlmRun { failed_share: first.failed_share, ttft_s: first.ttft_s, ..other }, first);
     }
 }
@@ -47,7 +52,8 @@ fn the_same_run_reads_the_same_from_every_tool() {
 #[test]
 fn a_file_tells_its_format() {
     let found = [VLLM, GENAI, INFERENCE, GUIDELLM, TABLE].map(llm_format);
-    let formats = [LlmFormat::VllmBench, LlmFormat::GenaiPerf, LlmFormat::InferencePerf, LlmFormat::Guidellm, LlmFormat::Table];
+    let formats =
+        [LlmFormat::VllmBench, LlmFormat::GenaiPerf, LlmFormat::InferencePerf, LlmFormat::Guidellm, LlmFormat::Table];
     assert_eq!(found, formats.map(Some));
     assert_eq!([llm_format("{}"), llm_format("a,b\n1,2\n")], [None, None]);
 }
@@ -117,7 +123,10 @@ fn a_time_per_token_of_chunks_is_replaced_and_one_that_fits_nothing_stops_the_fi
 fn an_average_in_use_is_no_capacity() {
     // The second run holds 62 x 59 x 5 ms x 230 tokens = 4,207 on average.
     let refused = checked(TABLE, Some(4_500)).unwrap_err();
-    assert!(refused.contains("4500 tokens given") && refused.contains("held 4207") && refused.contains("average in use"), "{refused}");
+    assert!(
+        refused.contains("4500 tokens given") && refused.contains("held 4207") && refused.contains("average in use"),
+        "{refused}"
+    );
     assert!(line(&checked(TABLE, Some(400_000)).unwrap(), 2).ends_with("fits"));
 }
 
@@ -136,7 +145,11 @@ fn one_concurrency_behind_several_rates_is_a_closed_loop_whose_first_tokens_do_n
     let runs = llm_runs(("t", text), LlmFormat::Table, &[], &Told::default()).unwrap();
     let found = check(runs, &Beside::default()).unwrap();
     assert!(found.runs.iter().all(|one| one.run.load == RunLoad::Concurrency(8) && one.weights[0] == 0.0));
-    assert!(line(&found.lines, 4).contains("3 of 3 runs") && line(&found.lines, 5).contains("one shape"), "{:?}", found.lines);
+    assert!(
+        line(&found.lines, 4).contains("3 of 3 runs") && line(&found.lines, 5).contains("one shape"),
+        "{:?}",
+        found.lines
+    );
 }
 
 #[test]

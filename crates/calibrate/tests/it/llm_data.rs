@@ -42,7 +42,8 @@ fn the_published_sweep_is_predicted_from_three_of_its_rows() {
     let fit = fit_llm(runs, &Given { preset: Some(&preset), ..Given::default() }).unwrap();
     println!("{}\n{}", fit.report(), fit.yaml());
     let tpot = fit.rms(true)[1].unwrap();
-    let worst = fit.runs.iter().filter_map(|run| run.held_out?.errors[1]).fold(0.0, |worst: f64, error| worst.max(error.abs()));
+    let worst =
+        fit.runs.iter().filter_map(|run| run.held_out?.errors[1]).fold(0.0, |worst: f64, error| worst.max(error.abs()));
     assert!(tpot < 0.06 && worst < 0.1, "RMS {tpot}, worst {worst}");
 }
 
@@ -98,6 +99,11 @@ fn every_preset_repeats_the_peers_runs_it_was_not_fitted_to() {
         errors[1].push((tpot / run.tpot_s.unwrap() - 1.0).abs());
     }
     let medians = errors.clone().map(median);
-    println!("{} runs, median |error|: TTFT {:.1} %, TPOT {:.1} %", errors[0].len(), medians[0] * 100.0, medians[1] * 100.0);
+    println!(
+        "{} runs, median |error|: TTFT {:.1} %, TPOT {:.1} %",
+        errors[0].len(),
+        medians[0] * 100.0,
+        medians[1] * 100.0
+    );
     assert!(medians[0] < 0.05 && medians[1] < 0.03);
 }

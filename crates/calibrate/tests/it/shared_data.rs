@@ -5,7 +5,8 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use calibrate::{
-    LlmFormat, Phase, SpotHistory, Told, ZoneSteps, batching, cold_start, llm_format, llm_runs, spot, triton_perf_analyzer,
+    LlmFormat, Phase, SpotHistory, Told, ZoneSteps, batching, cold_start, llm_format, llm_runs, spot,
+    triton_perf_analyzer,
 };
 use workload::Distribution;
 

@@ -158,7 +158,10 @@ fn a_preset_is_a_cold_start_of_a_scenario_and_a_misspelt_one_finds_its_neighbour
 fn presets_of_language_models_are_listed_with_their_quality_and_that_nobody_measured_them() {
     let lab = Lab::new();
     let table = lab.out("calibrate presets --match llama-3.1-8b-h100");
-    assert!(table.contains("llama-3.1-8b-h100-tp1-vllm") && table.contains("444272") && table.contains("Not measured"), "{table}");
+    assert!(
+        table.contains("llama-3.1-8b-h100-tp1-vllm") && table.contains("444272") && table.contains("Not measured"),
+        "{table}"
+    );
     assert!(!table.contains("qwen3"), "{table}");
     let csv = lab.out("calibrate presets --format csv");
     assert_eq!(csv.lines().count(), 108);
@@ -175,11 +178,20 @@ fn a_preset_is_corrected_by_load_tests_and_drawn() {
          512,128,8,60,8.1,1089,940\n2048,128,16,300,13.5,2014,1017\n",
     );
     let text = lab.out("calibrate service --preset llama-3.1-8b-h100-vllm runs.csv --plot fit.png");
-    for part in ["# check 1, TPOT of 4 runs", "# hold-one-out", "preset: llama-3.1-8b-h100-tp1-vllm", "prefillFactor: ", "overhead: "] {
+    for part in [
+        "# check 1, TPOT of 4 runs",
+        "# hold-one-out",
+        "preset: llama-3.1-8b-h100-tp1-vllm",
+        "prefillFactor: ",
+        "overhead: ",
+    ] {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert!(text.contains("not measured: a fit to 315 passes"), "{text}");
     takes(&lab, &text);
     assert!(lab.refused("calibrate service --preset llama-3.1-8b-h100-vlm runs.csv").contains("did you mean"));
-    assert!(lab.refused("calibrate service --preset llama-3.1-8b-h100-vllm runs.csv --plot fit.gif").contains(".svg or .png"));
+    assert!(
+        lab.refused("calibrate service --preset llama-3.1-8b-h100-vllm runs.csv --plot fit.gif")
+            .contains(".svg or .png")
+    );
 }

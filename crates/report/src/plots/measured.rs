@@ -44,7 +44,11 @@ fn draw(drawing: &mut Drawing, panel: &Panel, one: &MeasuredPanel<'_>) {
     drawing.segment(panel.place(low, low), panel.place(high, high), Stroke::solid(Color::Muted, 1.5));
     for factor in [1.0 + GOOD, 1.0 / (1.0 + GOOD)] {
         let (from, to) = (low.max(low / factor), high.min(high / factor));
-        drawing.segment(panel.place(from, from * factor), panel.place(to, to * factor), Stroke::dashed(Color::Muted, 1.2));
+        drawing.segment(
+            panel.place(from, from * factor),
+            panel.place(to, to * factor),
+            Stroke::dashed(Color::Muted, 1.2),
+        );
     }
     for (measured, fitted) in one.pairs {
         drawing.circle(panel.place(*fitted, *measured), 6.0, palette::MAIN);
@@ -61,7 +65,8 @@ mod tests {
     #[test]
     fn every_pair_is_a_point_and_an_empty_kind_has_no_panel() {
         let pairs = [(10.0, 11.0), (100.0, 95.0)];
-        let panels = [MeasuredPanel { title: "time per token, ms", pairs: &pairs }, MeasuredPanel { title: "TTFT", pairs: &[] }];
+        let panels =
+            [MeasuredPanel { title: "time per token, ms", pairs: &pairs }, MeasuredPanel { title: "TTFT", pairs: &[] }];
         let svg = measured_vs_fitted("two runs", &panels).to_svg();
         assert_eq!(svg.matches("<circle").count(), 4, "{svg}");
         assert!(svg.contains("time per token, ms") && !svg.contains("TTFT"), "{svg}");

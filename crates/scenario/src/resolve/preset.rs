@@ -72,7 +72,8 @@ impl Context<'_> {
         let found = self.from_preset((name, preset_path(file)), pod, beside)?;
         let (law, mut file) = (&found.preset.law, file.clone());
         if file.token_time.is_empty() {
-            let points = law.token_time.iter().map(|(tokens, time)| TokenTimeFile { tokens: *tokens, time: Time(*time) });
+            let points =
+                law.token_time.iter().map(|(tokens, time)| TokenTimeFile { tokens: *tokens, time: Time(*time) });
             file.token_time = points.collect();
         }
         let seconds = |seconds: f64| Some(Time(seconds));
@@ -102,15 +103,23 @@ impl Context<'_> {
         let gpus = pod.replica_gpus();
         if gpus != preset.tp {
             let tp = preset.tp;
-            self.note(format!("{path}: {} is of {tp} GPU{} and a replica has {gpus}", preset.name, if tp == 1 { "" } else { "s" }));
+            self.note(format!(
+                "{path}: {} is of {tp} GPU{} and a replica has {gpus}",
+                preset.name,
+                if tp == 1 { "" } else { "s" }
+            ));
         }
         let kv_tokens = self.preset_cache(&mut preset, serving.as_ref(), (path, beside), &mut words)?;
         let (sequences_max, batched_tokens_max) = limits(&preset, serving.as_ref(), beside, &mut words);
-        let eager = serving.as_ref().and_then(|serving| serving.memory.is_eager.clone()).filter(|_| !beside.iteration_min);
+        let eager =
+            serving.as_ref().and_then(|serving| serving.memory.is_eager.clone()).filter(|_| !beside.iteration_min);
         let iteration_min_s = eager.as_ref().map_or(0.0, |_| EAGER_LAYER_S * f64::from(preset.shape.layers));
         if let Some(flag) = eager {
             let layers = preset.shape.layers;
-            words.push(format!("iterationMin {:.2} ms, a GUESS from one engine: 0.30 ms for each of {layers} layers ({flag})", iteration_min_s * 1e3));
+            words.push(format!(
+                "iterationMin {:.2} ms, a GUESS from one engine: 0.30 ms for each of {layers} layers ({flag})",
+                iteration_min_s * 1e3
+            ));
         }
         self.note(format!("{path}: {} is {}", preset.name, preset.source()));
         if !words.is_empty() {
@@ -151,7 +160,15 @@ impl Context<'_> {
         };
         match of {
             Some(engine) if engine != preset.engine => {
-                self.refuse(path, format!("{} is of {}, and the container at {place} runs {}", preset.name, preset.engine.title(), engine.title()))?;
+                self.refuse(
+                    path,
+                    format!(
+                        "{} is of {}, and the container at {place} runs {}",
+                        preset.name,
+                        preset.engine.title(),
+                        engine.title()
+                    ),
+                )?;
             }
             None => self.note(format!(
                 "{path}: {} is of {}; the container at {place} runs {}, whose own engine it may be",
@@ -164,7 +181,13 @@ impl Context<'_> {
         let memory = &serving.memory;
         match &memory.tensor_parallel {
             Some(Stated { value, source, .. }) if *value != preset.tp => {
-                self.refuse(path, format!("{} is of {} GPUs that share the model, and the container at {place} is started with {source}", preset.name, preset.tp))?;
+                self.refuse(
+                    path,
+                    format!(
+                        "{} is of {} GPUs that share the model, and the container at {place} is started with {source}",
+                        preset.name, preset.tp
+                    ),
+                )?;
             }
             None if preset.tp > 1 && of.is_some() && !memory.is_script => self.note(format!(
                 "{path}: {} is of {} GPUs that share the model, and the container at {place} does not say that any do",
@@ -172,10 +195,14 @@ impl Context<'_> {
             )),
             _ => {}
         }
-        let copies = [(&memory.data_parallel, "copies of the model"), (&memory.pipeline_parallel, "stages of its layers")];
+        let copies =
+            [(&memory.data_parallel, "copies of the model"), (&memory.pipeline_parallel, "stages of its layers")];
         for (stated, what) in copies {
             if let Some(Stated { value: 2.., source, .. }) = stated {
-                self.note(format!("{path}: {source} at {place}: several {what} in a server are not modelled, {} is of one", preset.name));
+                self.note(format!(
+                    "{path}: {source} at {place}: several {what} in a server are not modelled, {} is of one",
+                    preset.name
+                ));
             }
         }
         self.agree_on_model(preset, serving, path);
@@ -192,7 +219,10 @@ impl Context<'_> {
                 slug += "-fp8";
             }
             if slug != preset.model {
-                self.note(format!("{path}: {} is of {}, and the container at {} serves {name}", preset.name, preset.model, serving.place));
+                self.note(format!(
+                    "{path}: {} is of {}, and the container at {} serves {name}",
+                    preset.name, preset.model, serving.place
+                ));
             }
         }
         if let Some(method) = quantization.filter(|_| !is_fp8) {
@@ -219,7 +249,8 @@ impl Context<'_> {
     ) -> Result<u64, ScenarioError> {
         let memory = serving.map(|serving| &serving.memory).filter(|memory| !memory.is_script);
         let share = memory.and_then(|memory| memory.share.as_ref());
-        let (share, share_source) = share.map_or((preset.engine.memory_share(), "its default"), |share| (share.value, share.source.as_str()));
+        let (share, share_source) =
+            share.map_or((preset.engine.memory_share(), "its default"), |share| (share.value, share.source.as_str()));
         let (kind, kind_source) = match memory.and_then(|memory| memory.cache.as_ref()) {
             // An fp8 checkpoint computes in 16 bits, and so is its cache unless a flag says otherwise.
             Some(Stated { value: CacheType::Model, source, .. }) => (KvType::Bf16, source.as_str()),
@@ -239,18 +270,30 @@ impl Context<'_> {
             if beside.kv_tokens {
                 return Ok(0);
             }
-            let reason = format!("{}: the weights leave no room for a KV cache: {}", preset.name, preset.kv_in_words(share, kind));
+            let reason = format!(
+                "{}: the weights leave no room for a KV cache: {}",
+                preset.name,
+                preset.kv_in_words(share, kind)
+            );
             return Err(self.inconsistent(path, &reason));
         };
         preset.kv_type = kind;
         if !beside.kv_tokens {
-            words.push(format!("kvTokens {tokens} = {}, the share being {share_source}", preset.kv_in_words(share, kind)));
+            words.push(format!(
+                "kvTokens {tokens} = {}, the share being {share_source}",
+                preset.kv_in_words(share, kind)
+            ));
         }
         Ok(tokens)
     }
 
     /// Whether the GPUs that pods get are those of the preset.
-    pub(super) fn hold_preset_gpu(&mut self, view: &ServiceView, pod: &PodSpec, fleet: &FleetSpec) -> Result<(), ScenarioError> {
+    pub(super) fn hold_preset_gpu(
+        &mut self,
+        view: &ServiceView,
+        pod: &PodSpec,
+        fleet: &FleetSpec,
+    ) -> Result<(), ScenarioError> {
         let ModelFile::ContinuousBatching(file) = &view.service.model else { return Ok(()) };
         let (Some(name), path) = (&file.preset, preset_path(file)) else { return Ok(()) };
         let preset = llm_preset(name).map_err(|error| self.inconsistent(path, &error.to_string()))?;

@@ -228,7 +228,11 @@ impl Context<'_> {
         })
     }
 
-    fn continuous_batching(&mut self, file: &ContinuousBatchingFile, pod: &PodSpec) -> Result<ServiceModel, ScenarioError> {
+    fn continuous_batching(
+        &mut self,
+        file: &ContinuousBatchingFile,
+        pod: &PodSpec,
+    ) -> Result<ServiceModel, ScenarioError> {
         let path = "spec.service.model.continuousBatching";
         let completed = self.with_preset(file, pod)?;
         let file = completed.as_ref().unwrap_or(file);

@@ -129,7 +129,10 @@ mod tests {
         let flags = "{args: [--kv-cache-dtype, fp8_e4m3, --enforce-eager, --tensor-parallel-size, \"4\"]}";
         let found = read(flags, Engine::Vllm);
         assert_eq!(found.cache.map(|cache| cache.value), Some(CacheType::Fp8));
-        assert_eq!((found.is_eager.as_deref(), found.tensor_parallel.map(|degree| degree.value)), (Some("--enforce-eager"), Some(4)));
+        assert_eq!(
+            (found.is_eager.as_deref(), found.tensor_parallel.map(|degree| degree.value)),
+            (Some("--enforce-eager"), Some(4))
+        );
         assert_eq!(read("{args: [--tp, \"2\"]}", Engine::Sglang).tensor_parallel.map(|degree| degree.value), Some(2));
     }
 }

@@ -10,8 +10,8 @@ mod stop;
 mod triton;
 mod words;
 
-pub use memory::{CacheType, MemorySettings};
 pub(crate) use memory::memory_settings;
+pub use memory::{CacheType, MemorySettings};
 pub use model::ModelSize;
 pub use model::size_in_name;
 pub(crate) use model::{model_names, model_size};

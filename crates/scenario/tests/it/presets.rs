@@ -18,7 +18,8 @@ fn beside(model: &str, flags: &str) -> String {
     let own = scenario(model);
     let (before, rest) = own.split_once("    pod:\n").expect("the service has a pod");
     // The lines of the pod are those that are further in.
-    let after: String = rest.lines().skip_while(|line| line.starts_with("      ")).map(|line| format!("{line}\n")).collect();
+    let after: String =
+        rest.lines().skip_while(|line| line.starts_with("      ")).map(|line| format!("{line}\n")).collect();
     let container = format!(
         "{{name: server, image: \"vllm/vllm-openai:v0.20.0\", args: [--model, meta-llama/Llama-3.1-8B-Instruct{flags}], \
          resources: {{limits: {{nvidia.com/gpu: 1}}}}}}"
@@ -30,7 +31,8 @@ fn beside(model: &str, flags: &str) -> String {
 }
 
 fn model(loaded: &Loaded) -> (u32, u32, u64, f64, f64) {
-    let ServiceModel::ContinuousBatching { sequences_max, batched_tokens_max, kv_tokens, law, .. } = &loaded.spec.services[0].model
+    let ServiceModel::ContinuousBatching { sequences_max, batched_tokens_max, kv_tokens, law, .. } =
+        &loaded.spec.services[0].model
     else {
         panic!("a language model")
     };
@@ -40,11 +42,18 @@ fn model(loaded: &Loaded) -> (u32, u32, u64, f64, f64) {
 
 #[test]
 fn a_preset_is_a_whole_model_and_says_that_nobody_measured_it() {
-    for text in [format!("preset: {NAME}"), "preset: llama-3.1-8b-h100-vllm".to_owned(), format!("continuousBatching: {{preset: {NAME}}}")] {
+    for text in [
+        format!("preset: {NAME}"),
+        "preset: llama-3.1-8b-h100-vllm".to_owned(),
+        format!("continuousBatching: {{preset: {NAME}}}"),
+    ] {
         let loaded = load_text(&scenario(&text)).unwrap();
         assert_eq!(model(&loaded), (1_024, 8_192, 444_272, 43.777, 0.0));
         let notes = loaded.notes.join("\n");
-        assert!(notes.contains("not measured: a fit to 315 passes") && notes.contains("kvTokens 444272 = (0.9 x 79.1"), "{notes}");
+        assert!(
+            notes.contains("not measured: a fit to 315 passes") && notes.contains("kvTokens 444272 = (0.9 x 79.1"),
+            "{notes}"
+        );
     }
 }
 

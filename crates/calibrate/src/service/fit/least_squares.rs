@@ -101,7 +101,12 @@ fn derivatives(problem: &impl Problem, values: &[f64], at: &[Vec<f64>]) -> Vec<V
 }
 
 /// The normal equations, each unknown measured in what is usual for it.
-fn equations(problem: &impl Problem, (residuals, slopes): (&[Vec<f64>], &[Vec<Vec<f64>>]), left_out: Option<usize>, values: Option<&[f64]>) -> (Vec<Vec<f64>>, Vec<f64>) {
+fn equations(
+    problem: &impl Problem,
+    (residuals, slopes): (&[Vec<f64>], &[Vec<Vec<f64>>]),
+    left_out: Option<usize>,
+    values: Option<&[f64]>,
+) -> (Vec<Vec<f64>>, Vec<f64>) {
     let size = slopes.iter().flatten().map(Vec::len).next().unwrap_or(0);
     let usual: Vec<f64> = (0..size).map(|index| problem.prior(index).1).collect();
     let (mut matrix, mut right) = (vec![vec![0.0; size]; size], vec![0.0; size]);
@@ -124,7 +129,12 @@ fn equations(problem: &impl Problem, (residuals, slopes): (&[Vec<f64>], &[Vec<Ve
     (matrix, right)
 }
 
-fn normal(problem: &impl Problem, values: &[f64], at: (&[Vec<f64>], &[Vec<Vec<f64>>]), (damping, left_out): (f64, Option<usize>)) -> Vec<f64> {
+fn normal(
+    problem: &impl Problem,
+    values: &[f64],
+    at: (&[Vec<f64>], &[Vec<Vec<f64>>]),
+    (damping, left_out): (f64, Option<usize>),
+) -> Vec<f64> {
     let (mut matrix, right) = equations(problem, at, left_out, Some(values));
     for (index, row) in matrix.iter_mut().enumerate() {
         row[index] *= 1.0 + damping;

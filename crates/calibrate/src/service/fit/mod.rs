@@ -146,8 +146,12 @@ fn held_out(problem: &Fitting<'_>, solution: &Solution) -> Option<Vec<HeldOut>> 
     let predict = |index: usize| {
         let values = if problem.runs.len() <= RUNS_TO_REFIT {
             let keep = |other: usize| other != index;
-            let tests: Vec<Test> = (0..problem.runs.len()).filter(|other| keep(*other)).map(|other| problem.tests[other].clone()).collect();
-            let runs: Vec<CheckedRun> = (0..problem.runs.len()).filter(|other| keep(*other)).map(|other| problem.runs[other].clone()).collect();
+            let tests: Vec<Test> = (0..problem.runs.len())
+                .filter(|other| keep(*other))
+                .map(|other| problem.tests[other].clone())
+                .collect();
+            let runs: Vec<CheckedRun> =
+                (0..problem.runs.len()).filter(|other| keep(*other)).map(|other| problem.runs[other].clone()).collect();
             let without = Fitting { tests: &tests, runs: &runs, ..*problem };
             solve(&without, problem.start()).values
         } else {

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::outcome::{Coefficient, FittedRun, LlmFit, summary};
 use super::RUNS_TO_CHECK;
+use super::outcome::{Coefficient, FittedRun, LlmFit, summary};
 use crate::yaml::{significant, time};
 
 const KINDS: [&str; 3] = ["TTFT", "TPOT", "throughput"];
@@ -50,8 +50,15 @@ impl LlmFit {
         };
         let parts: Vec<String> = (0..3)
             .filter_map(|kind| {
-                let (rms, (index, worst)) = summary(self.runs.iter().enumerate().map(|(index, run)| (index, errors(run, kind))))?;
-                Some(format!("{} RMS {:.1} %, worst {:+.1} % ({})", KINDS[kind], rms * 100.0, worst * 100.0, self.runs[index].load))
+                let (rms, (index, worst)) =
+                    summary(self.runs.iter().enumerate().map(|(index, run)| (index, errors(run, kind))))?;
+                Some(format!(
+                    "{} RMS {:.1} %, worst {:+.1} % ({})",
+                    KINDS[kind],
+                    rms * 100.0,
+                    worst * 100.0,
+                    self.runs[index].load
+                ))
             })
             .collect();
         format!("{what}: {}", parts.join("; "))
@@ -84,7 +91,11 @@ impl LlmFit {
                 Some(given) => key(name, &given.to_string(), "as given"),
                 // A preset goes by the flags of the manifest, which a load test knows nothing of.
                 None if self.preset.is_none() => {
-                    key(name, &used.to_string(), &format!("assumed: {}'s default; take it from the engine's log", self.engine_title));
+                    key(
+                        name,
+                        &used.to_string(),
+                        &format!("assumed: {}'s default; take it from the engine's log", self.engine_title),
+                    );
                 }
                 None => {}
             }
@@ -93,7 +104,11 @@ impl LlmFit {
             Some(given) => key("kvTokens", &given.to_string(), "as given"),
             None if self.preset.is_some() => {}
             None if engine.kv_tokens < u64::from(u32::MAX) => {
-                key("kvTokens", &engine.kv_tokens.to_string(), "worked out from memory and weights; the engine logs it as `GPU KV cache size`");
+                key(
+                    "kvTokens",
+                    &engine.kv_tokens.to_string(),
+                    "worked out from memory and weights; the engine logs it as `GPU KV cache size`",
+                );
             }
             None => {
                 // Never a load for a capacity: several times what the busiest run held, and enough for one request.
@@ -128,7 +143,11 @@ impl LlmFit {
         }
         if self.preset.is_none() {
             key("perKvToken", &time(engine.law.per_kv_token_s), &remark("perKvToken"));
-            key("perPromptTokenContext", &time(engine.law.per_prompt_token_context_s), &remark("perPromptTokenContext"));
+            key(
+                "perPromptTokenContext",
+                &time(engine.law.per_prompt_token_context_s),
+                &remark("perPromptTokenContext"),
+            );
         } else {
             key("decodeFactor", &significant(engine.decode_factor), &remark("decodeFactor"));
             let is_fitted = self.coefficients.iter().any(|one| one.name == "prefillFactor");
@@ -183,7 +202,8 @@ fn cells(run: &FittedRun, kind: usize) -> String {
     let scale = if kind < 2 { 1e3 } else { 1.0 };
     let digits = [1, 2, 2][kind];
     let width = if kind == 0 { 9 } else { 8 };
-    let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{:.digits$}", value * scale));
+    let number =
+        |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{:.digits$}", value * scale));
     let error = run.errors[kind].map_or_else(|| "-".to_owned(), |error| format!("{:+.1} %", error * 100.0));
     format!("{:>width$} {:>width$} {error:>7}", number(run.measured[kind]), number(Some(run.fitted[kind])))
 }

@@ -23,7 +23,10 @@ pub(super) fn beside_preset(runs: &[CheckedRun], has_one_shape: bool, notes: &mu
     let timed = || runs.iter().filter(|one| one.weights[1] > 0.0);
     let batches = different(timed().map(CheckedRun::sequences));
     match batches {
-        0 | 1 => notes.push("the runs show one batch size: perSequence is the preset's, and what the host adds is in decodeFactor".to_owned()),
+        0 | 1 => notes.push(
+            "the runs show one batch size: perSequence is the preset's, and what the host adds is in decodeFactor"
+                .to_owned(),
+        ),
         2 => unknowns.push(Unknown::new(Which::PerSequence, 25e-6)),
         _ => {
             unknowns.push(Unknown::new(Which::PerSequence, 25e-6));
@@ -82,17 +85,26 @@ fn different(values: impl Iterator<Item = f64>) -> usize {
 }
 
 /// The engine that a fit without a preset begins with: a table where the runs visit it.
-pub(super) fn engine(runs: &[CheckedRun], given: &Given<'_>, notes: &mut Vec<String>) -> Result<Engine, CalibrateError> {
+pub(super) fn engine(
+    runs: &[CheckedRun],
+    given: &Given<'_>,
+    notes: &mut Vec<String>,
+) -> Result<Engine, CalibrateError> {
     let usual = given.like.map_or(USUAL, |like| like.engine.limits(like.gpu));
     let budget = given.settings.batched_tokens_max.unwrap_or(usual.1);
-    let shortest = runs.iter().filter(|one| one.weights[1] > 0.0).filter_map(|one| one.tpot_s).fold(f64::INFINITY, f64::min);
+    let shortest =
+        runs.iter().filter(|one| one.weights[1] > 0.0).filter_map(|one| one.tpot_s).fold(f64::INFINITY, f64::min);
     if !shortest.is_finite() {
         let reason = "no run has a time per token that counts".to_owned();
         return Err(CalibrateError::Nothing { what: "LLM load tests", reason });
     }
-    let lightest = runs.iter().filter(|one| one.run.ttft_s.is_some()).min_by(|left, right| left.sequences().total_cmp(&right.sequences()));
+    let lightest = runs
+        .iter()
+        .filter(|one| one.run.ttft_s.is_some())
+        .min_by(|left, right| left.sequences().total_cmp(&right.sequences()));
     // What a token of a long prompt takes, where no preset of the kind says it.
-    let per_token = lightest.map_or(shortest / 300.0, |one| one.run.ttft_s.unwrap_or(shortest) / one.run.prompt.mean.max(1.0));
+    let per_token =
+        lightest.map_or(shortest / 300.0, |one| one.run.ttft_s.unwrap_or(shortest) / one.run.prompt.mean.max(1.0));
     let curve = |tokens: f64| match given.like {
         Some(like) => like.law.pass_s(tokens),
         None => libm::hypot(shortest, per_token * tokens),
@@ -102,7 +114,8 @@ pub(super) fn engine(runs: &[CheckedRun], given: &Given<'_>, notes: &mut Vec<Str
         knots.push(knots[0] * 2);
     }
     let token_time: Vec<(u32, f64)> = knots.iter().map(|tokens| (*tokens, curve(f64::from(*tokens)))).collect();
-    let (per_kv_token_s, per_prompt_token_context_s) = given.like.map_or((0.0, 0.0), |like| (like.law.per_kv_token_s, like.law.per_prompt_token_context_s));
+    let (per_kv_token_s, per_prompt_token_context_s) =
+        given.like.map_or((0.0, 0.0), |like| (like.law.per_kv_token_s, like.law.per_prompt_token_context_s));
     if given.like.is_none() {
         notes.push("no preset is near (--preset, or --model and --gpu): what the runs cannot tell of the context is taken as nothing".to_owned());
     }
@@ -140,7 +153,15 @@ fn visited(runs: &[CheckedRun], budget: f64) -> Vec<u32> {
         .into_iter()
         .enumerate()
         // The ends of the table stand where the runs end; between them a group is its middle.
-        .map(|(index, (first, last))| if index == 0 { first } else if index + 1 == count { last } else { libm::sqrt(first * last) })
+        .map(|(index, (first, last))| {
+            if index == 0 {
+                first
+            } else if index + 1 == count {
+                last
+            } else {
+                libm::sqrt(first * last)
+            }
+        })
         .map(|tokens| tokens.round() as u32)
         .collect();
     knots.dedup();
@@ -148,8 +169,14 @@ fn visited(runs: &[CheckedRun], budget: f64) -> Vec<u32> {
 }
 
 /// What may be changed of a law without a preset.
-pub(super) fn of_law(runs: &[CheckedRun], engine: &Engine, has_one_shape: bool, notes: &mut Vec<String>) -> Vec<Unknown> {
-    let mut unknowns: Vec<Unknown> = (0..engine.law.token_time.len()).map(|place| Unknown::new(Which::Pass(place), 1.0)).collect();
+pub(super) fn of_law(
+    runs: &[CheckedRun],
+    engine: &Engine,
+    has_one_shape: bool,
+    notes: &mut Vec<String>,
+) -> Vec<Unknown> {
+    let mut unknowns: Vec<Unknown> =
+        (0..engine.law.token_time.len()).map(|place| Unknown::new(Which::Pass(place), 1.0)).collect();
     let timed = || runs.iter().filter(|one| one.weights[1] > 0.0 && one.tpot_s.is_some());
     let context = |one: &CheckedRun| libm::log(one.run.prompt.mean + one.run.output.mean / 2.0);
     let count = timed().count() as f64;
@@ -161,11 +188,15 @@ pub(super) fn of_law(runs: &[CheckedRun], engine: &Engine, has_one_shape: bool, 
             crate::yaml::time(engine.law.per_kv_token_s)
         ));
     } else {
-        let longest = timed().max_by(|left, right| left.kv_tokens().total_cmp(&right.kv_tokens())).expect("there are runs");
+        let longest =
+            timed().max_by(|left, right| left.kv_tokens().total_cmp(&right.kv_tokens())).expect("there are runs");
         let start = typical(engine.law.per_kv_token_s, 0.3 * longest.tpot_s.unwrap_or_default() / longest.kv_tokens());
         unknowns.push(Unknown::new(Which::PerKvToken, start));
     }
-    let longest = runs.iter().filter(|one| one.weights[0] > 0.0 && one.is_single()).map(|one| (one.run.prompt.mean, one.run.ttft_s.unwrap_or_default()));
+    let longest = runs
+        .iter()
+        .filter(|one| one.weights[0] > 0.0 && one.is_single())
+        .map(|one| (one.run.prompt.mean, one.run.ttft_s.unwrap_or_default()));
     match longest.max_by(|left, right| left.0.total_cmp(&right.0)) {
         Some((prompt, ttft)) if prompt >= 16_000.0 => {
             let start = typical(engine.law.per_prompt_token_context_s, 0.3 * ttft / (prompt * prompt / 2.0));
@@ -176,11 +207,14 @@ pub(super) fn of_law(runs: &[CheckedRun], engine: &Engine, has_one_shape: bool, 
             crate::yaml::time(engine.law.per_prompt_token_context_s)
         )),
     }
-    let single = different(runs.iter().filter(|one| one.weights[0] > 0.0 && one.is_single()).map(|one| one.run.prompt.mean));
+    let single =
+        different(runs.iter().filter(|one| one.weights[0] > 0.0 && one.is_single()).map(|one| one.run.prompt.mean));
     if single >= 3 {
         unknowns.push(Unknown::new(Which::Overhead, 0.0));
     } else {
-        notes.push("overhead is 0 and in the times of prompts: three single prompts of different lengths tell it".to_owned());
+        notes.push(
+            "overhead is 0 and in the times of prompts: three single prompts of different lengths tell it".to_owned(),
+        );
     }
     unknowns
 }

@@ -56,7 +56,12 @@ fn what_a_preset_was_off_by_is_found() {
         shown(&truth, (2048.0, 128.0), rate(8.0)),
     ];
     let fit = fit(runs, &Given { preset: Some(&preset), ..Given::default() }).unwrap();
-    for (name, told, off) in [("decodeFactor", 1.12, 0.02), ("prefillFactor", 1.3, 0.02), ("overhead", 0.02, 0.1), ("perSequence", 60e-6, 0.15)] {
+    for (name, told, off) in [
+        ("decodeFactor", 1.12, 0.02),
+        ("prefillFactor", 1.3, 0.02),
+        ("overhead", 0.02, 0.1),
+        ("perSequence", 60e-6, 0.15),
+    ] {
         assert!((value(&fit, name) / told - 1.0).abs() < off, "{name} {told}: {}", fit.report());
     }
     let held_out = fit.rms(true);
@@ -69,7 +74,8 @@ fn a_whole_law_is_found_where_runs_visit_it() {
     let mut truth = Engine::of_preset(&preset, &Settings::default());
     truth.law.per_sequence_s = 0.0;
     let closed = |shape, bound| shown(&truth, shape, RunLoad::Concurrency(bound));
-    let mut runs: Vec<LlmRun> = [128.0, 512.0, 2048.0, 8192.0, 32768.0].map(|prompt| closed((prompt, 64.0), 1)).to_vec();
+    let mut runs: Vec<LlmRun> =
+        [128.0, 512.0, 2048.0, 8192.0, 32768.0].map(|prompt| closed((prompt, 64.0), 1)).to_vec();
     runs.extend([4, 16, 64, 128].map(|bound| closed((128.0, 256.0), bound)));
     runs.extend([4, 16, 64].map(|bound| closed((2048.0, 256.0), bound)));
     let like = llm_preset("llama-3.1-8b-a100-vllm").unwrap();
@@ -79,7 +85,11 @@ fn a_whole_law_is_found_where_runs_visit_it() {
         assert!(off.abs() < 0.06, "{tokens}: {off}\n{}", fit.report());
     }
     assert!((value(&fit, "perKvToken") / preset.law.per_kv_token_s - 1.0).abs() < 0.1, "{}", fit.report());
-    assert!((value(&fit, "perPromptTokenContext") / preset.law.per_prompt_token_context_s - 1.0).abs() < 0.1, "{}", fit.report());
+    assert!(
+        (value(&fit, "perPromptTokenContext") / preset.law.per_prompt_token_context_s - 1.0).abs() < 0.1,
+        "{}",
+        fit.report()
+    );
     assert!(fit.rms(true)[1].unwrap() < 0.05, "{}", fit.report());
 }
 

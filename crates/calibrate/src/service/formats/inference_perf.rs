@@ -17,7 +17,8 @@ pub fn inference_perf(name: &str, text: &str) -> Result<LlmRun, CalibrateError> 
     let tokens = |field: &str| {
         let mean = document.number(&format!("/successes/{field}/mean"))?;
         // The report has percentiles and no deviation; of a normal distribution they are 2.563 deviations apart.
-        let (low, high) = (document.maybe(&format!("/successes/{field}/p10"))?, document.maybe(&format!("/successes/{field}/p90"))?);
+        let (low, high) =
+            (document.maybe(&format!("/successes/{field}/p10"))?, document.maybe(&format!("/successes/{field}/p90"))?);
         Ok(RunTokens { mean, deviation: low.zip(high).map_or(0.0, |(low, high)| (high - low).max(0.0) / 2.563) })
     };
     let requests_per_second = document.number("/successes/throughput/requests_per_sec")?;

@@ -24,16 +24,26 @@ pub fn prediction(name: &str, text: &str, told: &Told) -> Result<LlmRun, Calibra
         (None, Some(total), Some(count)) if count > 0.0 => Ok(Some(total / count)),
         _ => Ok(None),
     };
-    let prompt = told.prompt_tokens.map_or_else(|| per_request(&["/isl", "/input_tokens", "/prompt"], "/total_input_tokens"), |told| Ok(Some(told)))?;
-    let output = told.output_tokens.map_or_else(|| per_request(&["/osl", "/output_tokens", "/output"], "/total_output_tokens"), |told| Ok(Some(told)))?;
+    let prompt = told.prompt_tokens.map_or_else(
+        || per_request(&["/isl", "/input_tokens", "/prompt"], "/total_input_tokens"),
+        |told| Ok(Some(told)),
+    )?;
+    let output = told.output_tokens.map_or_else(
+        || per_request(&["/osl", "/output_tokens", "/output"], "/total_output_tokens"),
+        |told| Ok(Some(told)),
+    )?;
     let prompt = prompt.ok_or_else(|| missing("isl", "prompt tokens, or --prompt-tokens"))?;
     let output = output.ok_or_else(|| missing("osl", "output tokens, or --output-tokens"))?;
-    let bound = told.concurrency.map_or_else(|| first(&["/concurrency", "/max_concurrency", "/batch_size"]), |told| Ok(Some(f64::from(told))))?;
+    let bound = told.concurrency.map_or_else(
+        || first(&["/concurrency", "/max_concurrency", "/batch_size"]),
+        |told| Ok(Some(f64::from(told))),
+    )?;
     let rate = told.rate.map_or_else(|| first(&["/request_rate", "/rate"]), |told| Ok(Some(told)))?;
     if bound.is_none() && rate.is_none() {
         return Err(missing("concurrency", "how requests were sent: --concurrency or --rate"));
     }
-    let millis = |field: &str| Ok::<_, CalibrateError>(document.maybe(&format!("/mean_{field}_ms"))?.map(|ms| ms / 1e3));
+    let millis =
+        |field: &str| Ok::<_, CalibrateError>(document.maybe(&format!("/mean_{field}_ms"))?.map(|ms| ms / 1e3));
     let tpot_s = millis("tpot")?.or(millis("itl")?);
     let requests_per_second = document.number("/output_throughput_tok_s")? / output.max(1.0);
     Ok(LlmRun {

@@ -8,12 +8,15 @@ use crate::service::run::{LlmRun, RunTokens, Statistic};
 
 const WHAT: &str = "table of load tests";
 
-const PROMPTS: &[&str] = &["prompt", "prompt_tokens", "input_tokens", "mean_in_tokens", "mean_input_tokens", "isl", "input_len"];
+const PROMPTS: &[&str] =
+    &["prompt", "prompt_tokens", "input_tokens", "mean_in_tokens", "mean_input_tokens", "isl", "input_len"];
 const OUTPUTS: &[&str] = &["output", "output_tokens", "mean_out_tokens", "mean_output_tokens", "osl", "output_len"];
 const BOUNDS: &[&str] = &["concurrency", "max_concurrency"];
 const RATES: &[&str] = &["rate", "request_rate", "requested_rate", "requested_rps", "rps"];
-const ACHIEVED: &[&str] = &["achieved_rps", "achieved_rate", "request_throughput", "requests_per_second", "requests_per_sec"];
-const TOKENS_PER_SECOND: &[&str] = &["throughput", "output_throughput", "out_tok_per_s", "output_tokens_per_second", "output_throughput_tok_s"];
+const ACHIEVED: &[&str] =
+    &["achieved_rps", "achieved_rate", "request_throughput", "requests_per_second", "requests_per_sec"];
+const TOKENS_PER_SECOND: &[&str] =
+    &["throughput", "output_throughput", "out_tok_per_s", "output_tokens_per_second", "output_throughput_tok_s"];
 const COUNTS: &[&str] = &["completed", "successes", "requests", "count"];
 const FAILURES: &[&str] = &["failures", "failed", "errors"];
 
@@ -51,7 +54,8 @@ pub fn table(name: &str, text: &str, choice: &[Choice], told: &Told) -> Result<V
         }
     }
     if runs.is_empty() {
-        let reason = if choice.is_empty() { "no rows".to_owned() } else { "no row has what --where asks for".to_owned() };
+        let reason =
+            if choice.is_empty() { "no rows".to_owned() } else { "no row has what --where asks for".to_owned() };
         return Err(CalibrateError::Nothing { what: WHAT, reason });
     }
     Ok(runs)
@@ -84,7 +88,8 @@ impl Columns {
     /// The column of a latency, its unit in seconds, and which figure it is: `ttft_ms`, `mean_ttft_ms`, `ttft_p50_s`, `tpot_measured_ms`.
     fn latency(&self, metrics: &[&str]) -> Option<(usize, f64, Statistic)> {
         let units = [("ms", 1e-3), ("s", 1.0), ("us", 1e-6)];
-        let kinds = [("", Statistic::Mean), ("mean", Statistic::Mean), ("avg", Statistic::Mean), ("measured", Statistic::Mean)];
+        let kinds =
+            [("", Statistic::Mean), ("mean", Statistic::Mean), ("avg", Statistic::Mean), ("measured", Statistic::Mean)];
         let medians = [("median", Statistic::Median), ("p50", Statistic::Median)];
         for (kind, statistic) in kinds.into_iter().chain(medians) {
             for metric in metrics {

@@ -86,11 +86,8 @@ impl Detail {
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
         let first: Vec<f64> = answered.iter().map(|index| ttfts[*index]).collect();
         let third = first.len() / 3;
-        let whole: Vec<f64> = answered
-            .iter()
-            .filter(|_| gaps.len() == inputs.len())
-            .map(|index| ttfts[*index] + gaps[*index])
-            .collect();
+        let whole: Vec<f64> =
+            answered.iter().filter(|_| gaps.len() == inputs.len()).map(|index| ttfts[*index] + gaps[*index]).collect();
         Self {
             tokens: answered.iter().map(|index| (inputs[*index].max(1.0) as u32, outputs[*index] as u32)).collect(),
             e2e_s: (!whole.is_empty()).then(|| mean(&whole)),

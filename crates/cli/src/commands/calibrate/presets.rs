@@ -35,8 +35,26 @@ pub fn presets(args: &CalibratePresets) -> Result<()> {
 
 fn grid(wanted: &[&LlmPreset], format: Format) -> Grid {
     let head = [
-        "name", "model", "gpu", "tp", "engine", "engine version", "kv tokens", "kv type", "g(1) ms", "g(256) ms", "g(8192) ms", "kv ns",
-        "context ns", "rms %", "held-out ttft %", "held-out tpot %", "real rows", "real/preset", "source", "date",
+        "name",
+        "model",
+        "gpu",
+        "tp",
+        "engine",
+        "engine version",
+        "kv tokens",
+        "kv type",
+        "g(1) ms",
+        "g(256) ms",
+        "g(8192) ms",
+        "kv ns",
+        "context ns",
+        "rms %",
+        "held-out ttft %",
+        "held-out tpot %",
+        "real rows",
+        "real/preset",
+        "source",
+        "date",
     ];
     // For people: what does not fit a line stays in csv and json.
     let shown: Vec<usize> = match format {

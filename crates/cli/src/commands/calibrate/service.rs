@@ -13,8 +13,11 @@ use crate::failure::{Failure, OrEnvironment, OrInput, Result};
 
 pub fn service(args: &CalibrateService) -> Result<()> {
     let texts = args.files.iter().map(|path| read_text(path)).collect::<Result<Vec<String>>>()?;
-    let is_triton = |text: &String| text.lines().next().is_some_and(|head| head.contains("Server Queue") || head.contains("Server Compute"));
-    let is_triton = args.format == Some(ServiceFormat::PerfAnalyzer) || (args.format.is_none() && texts.iter().all(is_triton));
+    let is_triton = |text: &String| {
+        text.lines().next().is_some_and(|head| head.contains("Server Queue") || head.contains("Server Compute"))
+    };
+    let is_triton =
+        args.format == Some(ServiceFormat::PerfAnalyzer) || (args.format.is_none() && texts.iter().all(is_triton));
     if !args.batch.is_empty() && !is_triton {
         return Err(Failure::input("--batch is for --format perf-analyzer"));
     }
@@ -26,8 +29,11 @@ pub fn service(args: &CalibrateService) -> Result<()> {
     let runs = runs(args, &texts)?;
     let preset = args.preset.as_deref().map(llm_preset).transpose().or_input()?;
     let like = like(args, &runs)?;
-    let settings =
-        Settings { sequences_max: args.sequences_max, batched_tokens_max: args.batched_tokens_max, kv_tokens: args.kv_tokens };
+    let settings = Settings {
+        sequences_max: args.sequences_max,
+        batched_tokens_max: args.batched_tokens_max,
+        kv_tokens: args.kv_tokens,
+    };
     let fit = calibrate::fit_llm(runs, &Given { preset: preset.as_ref(), like: like.as_ref(), settings }).or_input()?;
     if let Some((path, is_png)) = plot {
         draw(&fit, path, is_png)?;
@@ -58,7 +64,9 @@ fn only_llm(args: &CalibrateService) -> Result<()> {
         ("--plot", args.plot.is_some()),
     ];
     match given.iter().find(|one| one.1) {
-        Some((flag, _)) => Err(Failure::input(format!("{flag} is for load tests of language models, not for perf_analyzer's"))),
+        Some((flag, _)) => {
+            Err(Failure::input(format!("{flag} is for load tests of language models, not for perf_analyzer's")))
+        }
         None => Ok(()),
     }
 }
@@ -82,11 +90,14 @@ fn perf_analyzer(args: &CalibrateService, texts: &[String]) -> Result<String> {
 /// The runs of every file, as one replica saw them.
 fn runs(args: &CalibrateService, texts: &[String]) -> Result<Vec<LlmRun>> {
     let choice = args.rows.iter().map(|text| {
-        let (column, value) = text.split_once('=').ok_or_else(|| Failure::input(format!("--where: `{text}` is not COLUMN=VALUE")))?;
+        let (column, value) =
+            text.split_once('=').ok_or_else(|| Failure::input(format!("--where: `{text}` is not COLUMN=VALUE")))?;
         Ok(Choice { column: column.trim().to_owned(), value: value.trim().to_owned() })
     });
     let choice = choice.collect::<Result<Vec<Choice>>>()?;
-    for (flag, value) in [("--prompt-tokens", args.prompt_tokens), ("--output-tokens", args.output_tokens), ("--rate", args.rate)] {
+    for (flag, value) in
+        [("--prompt-tokens", args.prompt_tokens), ("--output-tokens", args.output_tokens), ("--rate", args.rate)]
+    {
         if value.is_some_and(|value| !(value.is_finite() && value > 0.0)) {
             return Err(Failure::input(format!("{flag} must be above zero")));
         }

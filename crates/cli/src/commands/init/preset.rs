@@ -50,9 +50,18 @@ mod tests {
         let name = |model: &str, gpu_name: &str, count, engine| {
             preset_of(model, (gpu(gpu_name), count), engine).map(|preset| preset.name)
         };
-        assert_eq!(name("meta-llama/Llama-3.1-8B-Instruct", "H100", 1, None).as_deref(), Some("llama-3.1-8b-h100-tp1-vllm"));
-        assert_eq!(name("Qwen/Qwen3-32B", "H100", 2, Some(Engine::Sglang)).as_deref(), Some("qwen3-32b-h100-tp2-sglang"));
-        assert_eq!(name("Qwen/Qwen2.5-14B-Instruct", "A100-80GB", 1, None).as_deref(), Some("qwen2.5-14b-a100-tp1-vllm"));
+        assert_eq!(
+            name("meta-llama/Llama-3.1-8B-Instruct", "H100", 1, None).as_deref(),
+            Some("llama-3.1-8b-h100-tp1-vllm")
+        );
+        assert_eq!(
+            name("Qwen/Qwen3-32B", "H100", 2, Some(Engine::Sglang)).as_deref(),
+            Some("qwen3-32b-h100-tp2-sglang")
+        );
+        assert_eq!(
+            name("Qwen/Qwen2.5-14B-Instruct", "A100-80GB", 1, None).as_deref(),
+            Some("qwen2.5-14b-a100-tp1-vllm")
+        );
         // Too large for the card; another GPU than any; a mixture without a row.
         assert_eq!(name("meta-llama/Llama-3.1-70B", "H100", 1, None), None);
         assert_eq!(name("meta-llama/Llama-3.1-8B", "L4", 1, None), None);

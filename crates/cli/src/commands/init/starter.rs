@@ -6,8 +6,8 @@ use scenario::Candidate;
 use scenario::server::ModelSize;
 
 use super::manifests::Found;
-use super::{preset, speed};
 use super::traffic::{TrafficChoice, TrafficKind};
+use super::{preset, speed};
 
 /// Longest run a starter proposes: a day is what most daily shapes need.
 const LENGTH_MAX_S: u64 = 86_400;
@@ -128,7 +128,8 @@ impl Starter {
         let has_tokens =
             traffic.as_ref().is_some_and(|traffic| traffic.kind == TrafficKind::Trace { has_tokens: true });
         let engine = if has_tokens || found.model.is_some() { Engine::Tokens } else { Engine::of(found) };
-        let by_manifest = || found.chosen.as_ref().and_then(Candidate::model_name).map(|name| (name, "of the manifest"));
+        let by_manifest =
+            || found.chosen.as_ref().and_then(Candidate::model_name).map(|name| (name, "of the manifest"));
         let model = found.model.clone().map(|name| (name, "by --model")).or_else(by_manifest);
         Self {
             name,
@@ -272,7 +273,11 @@ impl Starter {
     /// Whether a guess of how fast a replica serves depends on the GPU, and there is none for this one.
     pub fn lacks_speed(&self, gpu: &Gpu, count: u32) -> bool {
         let size = self.model_size();
-        let has_preset = || self.model.as_ref().is_some_and(|(model, _)| preset::preset_of(model, (gpu, count), self.server()).is_some());
+        let has_preset = || {
+            self.model
+                .as_ref()
+                .is_some_and(|(model, _)| preset::preset_of(model, (gpu, count), self.server()).is_some())
+        };
         let is_mixture = || self.model.as_ref().is_some_and(|(model, _)| preset::is_mixture(model));
         self.engine == Engine::Tokens
             && !has_preset()
@@ -289,7 +294,12 @@ impl Starter {
     pub fn preset_note(&self) -> Option<String> {
         let (preset, (model, source)) = self.preset()?;
         let kind = if preset.is_rough() { "the rough law" } else { "the preset" };
-        Some(format!("service.model: {kind} {}, of {model} ({source}) on {} x {}", preset.name, preset.tp, preset.gpu.board()))
+        Some(format!(
+            "service.model: {kind} {}, of {model} ({source}) on {} x {}",
+            preset.name,
+            preset.tp,
+            preset.gpu.board()
+        ))
     }
 
     fn server(&self) -> Option<scenario::Engine> {

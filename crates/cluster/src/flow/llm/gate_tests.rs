@@ -38,7 +38,7 @@ fn flow(service: &ServiceSpec, asked: &[Asked], replicas: usize) -> LlmFlow {
     let traffic = Traffic::Replay { source: std::sync::Arc::new(Trace::new(columns).expect("in order")), copies: 1.0 };
     let one = Distribution::Constant(1.0);
     let intake = Intake::new(&traffic, 1, at(1_000_000), None, 1).with_tokens(TokenCounts::new(&one, &one, 1));
-    let slo = SloSpec { latency: None, ttft: None, tpot: None, objective: 0.9 };
+    let slo = SloSpec { latency: None, ttft: None, tpot: None, end_to_end: None, objective: 0.9 };
     let mut flow = LlmFlow::new(service, 1, intake, Meter::new(SimTime::ZERO, u64::MAX, &slo, true));
     (0..replicas).for_each(|slot| flow.add(slot, PodId(slot as u32), SimTime::ZERO));
     flow

@@ -9,7 +9,7 @@ use units::SimTime;
 use super::engine::{Engine, Instant, Job, Limits};
 use super::run_engine::RunEngine;
 use crate::flow::intake::NEVER;
-use crate::spec::ServiceModel;
+use crate::spec::{ServiceModel, ServiceSpec};
 
 /// What a load generator does to a replica.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +46,7 @@ pub fn load_test(model: &ServiceModel, load: &LoadTest<'_>) -> Vec<LoadAnswer> {
     let ServiceModel::ContinuousBatching { overhead, .. } = model else {
         panic!("only a continuousBatching service has an engine");
     };
-    let limits = Limits::of(model);
+    let limits = Limits::of(&ServiceSpec::plain("", model.clone()));
     let mut generator = Generator {
         load,
         next: 0,
