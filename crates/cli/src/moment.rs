@@ -30,6 +30,16 @@ impl Clock {
     }
 }
 
+/// `HH:MM` or `HH:MM:SS` as a length of time, in seconds.
+fn since_start(text: &str) -> Option<f64> {
+    let parts: Option<Vec<f64>> = text.split(':').map(|part| part.parse().ok()).collect();
+    match parts?[..] {
+        [hours, minutes] => Some(hours * 3_600.0 + minutes * 60.0),
+        [hours, minutes, seconds] => Some(hours * 3_600.0 + minutes * 60.0 + seconds),
+        _ => None,
+    }
+}
+
 /// The moment named, which must lie in the run.
 pub fn within(text: &str, clock: Clock, end: SimTime) -> Result<SimTime> {
     let seconds = parse(text, clock).ok_or_else(|| {
@@ -37,7 +47,10 @@ pub fn within(text: &str, clock: Clock, end: SimTime) -> Result<SimTime> {
             "--at {text}: expected a clock time such as 09:14, 09:14:30, `2026-03-17 09:14` or `1d 09:14` (the day after the first), or a time since the start such as +90m or 5400s"
         ))
     })?;
-    if seconds < 0.0 || seconds > end.as_secs_f64() {
+    let is_within = |seconds: &f64| (0.0..=end.as_secs_f64()).contains(seconds);
+    // A clock time that the run does not have may be a time since its start: `00:40:00` of an hour from nine on.
+    let seconds = Some(seconds).filter(is_within).or_else(|| since_start(text).filter(is_within)).unwrap_or(seconds);
+    if !is_within(&seconds) {
         return Err(Failure::input(format!(
             "--at {text}: the run goes from {} to {} on {}{}",
             clock.at(SimTime::ZERO),

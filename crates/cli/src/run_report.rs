@@ -67,6 +67,7 @@ impl<'a> Part<'a> {
             start: Some(start),
             service: self.service,
             slo_threshold: self.slo.and_then(|slo| slo.latency),
+            slo_end_to_end: self.slo.and_then(|slo| slo.end_to_end),
             token_slo: self.slo.map_or(TokenSlo::default(), |slo| TokenSlo { ttft: slo.ttft, tpot: slo.tpot }),
             timeout: self.timeout,
             objective: self.slo.map(|slo| slo.objective),

@@ -50,6 +50,8 @@ pub struct RunReport<'a> {
     pub service: &'a str,
     /// Latency threshold of the SLO, for the lines in plots. Where there are several services each has its own.
     pub slo_threshold: Option<SimDuration>,
+    /// Threshold of the SLO from the first request of a chain of services to the answer here, where this one is called by another.
+    pub slo_end_to_end: Option<SimDuration>,
     /// What the SLO says of streamed answers.
     pub token_slo: TokenSlo,
     /// How long the client waits for an answer; `None`: for ever.

@@ -22,7 +22,7 @@ fn a_folder_that_takes_no_files_is_found_before_the_work() {
 
 #[test]
 fn a_name_that_leads_elsewhere_is_refused() {
-    for name in ["../elsewhere", "/tmp", "..", "", "a\\u001b[2J"] {
+    for name in ["../elsewhere", "/tmp", "..", " ", "a\\u001b[2J"] {
         let folder = folder_with(&SCENARIO.replace("name: small", &format!("name: \"{name}\"")));
         let message = refused(folder.path(), &["run", "small", "--quiet"], 2);
         assert!(message.contains("metadata.name") && !message.contains('\u{1b}'), "{message}");

@@ -88,10 +88,12 @@ impl Groups {
 
     /// See [`Fleet::create_ready_pod`]: true if all of its pods have found room.
     pub fn create_ready_pod(&mut self, replica: PodId, role: PodRole, now: SimTime, out: &mut Out) -> bool {
-        if self.is_plain(replica) {
-            return self.fleet.create_ready_pod(replica, role, now, out);
-        }
         let from = out.notices.len();
+        if self.is_plain(replica) {
+            let is_placed = self.fleet.create_ready_pod(replica, role, now, out);
+            self.translate(from, out);
+            return is_placed;
+        }
         let placed =
             self.gang(replica).pods(replica).filter(|&pod| self.fleet.create_ready_pod(pod, role, now, out)).count()
                 as u32;
@@ -102,11 +104,12 @@ impl Groups {
 
     /// See [`Fleet::create_pod`].
     pub fn create_pod(&mut self, replica: PodId, role: PodRole, now: SimTime, out: &mut Out) {
+        let from = out.notices.len();
         if self.is_plain(replica) {
-            return self.fleet.create_pod(replica, role, now, out);
+            self.fleet.create_pod(replica, role, now, out);
+            return self.translate(from, out);
         }
         self.known[replica.service()].push(Group::default());
-        let from = out.notices.len();
         for pod in self.gang(replica).pods(replica) {
             if self.gang(replica).leader_ready_first && pod != self.gang(replica).leader(replica) {
                 self.fleet.create_later(pod, role, now);
@@ -129,11 +132,13 @@ impl Groups {
 
     /// See [`Fleet::delete_pod`]: all that is left of the replica.
     pub fn delete_pod(&mut self, replica: PodId, ending: &'static str, now: SimTime, out: &mut Out) {
+        let from = out.notices.len();
         if self.is_plain(replica) {
-            return self.fleet.delete_pod(replica, ending, now, out);
+            self.fleet.delete_pod(replica, ending, now, out);
+            // Its room may be what a group of another service waits for.
+            return self.translate(from, out);
         }
         self.known[replica.service()][replica.index()].end = End::Over;
-        let from = out.notices.len();
         for pod in self.gang(replica).pods(replica) {
             self.fleet.delete_pod(pod, ending, now, out);
         }
@@ -196,7 +201,9 @@ impl Groups {
 
     /// See [`Fleet::start_pause_pods`]: a pause pod holds the place of one pod.
     pub fn start_pause_pods(&mut self, service: usize, count: u32, now: SimTime, out: &mut Out) {
+        let from = out.notices.len();
         self.fleet.start_pause_pods(service, count, now, out);
+        self.translate(from, out);
     }
 
     /// See [`Fleet::victim`]: replicas rank as their leaders do.

@@ -10,6 +10,7 @@ use record::{RunRecord, ServiceRecord};
 use units::{SimDuration, SimTime};
 use workload::Distribution;
 
+use crate::groups::group;
 use crate::model::{EVERYTHING, any_scenario, fleet, scenario, seconds};
 use crate::prehistory::precede;
 use crate::support::{service, slots};
@@ -118,6 +119,23 @@ fn a_pod_starts_when_another_services_pod_makes_room_whichever_comes_first() {
         assert_eq!(first, Some(gone), "what waited is served at once");
     }
     assert_eq!(requests(&of(&one, "coming")), requests(&of(&other, "coming")));
+}
+
+#[test]
+fn a_group_of_pods_takes_the_room_that_pods_of_another_service_leave() {
+    let mut leaving = queue("leaving", 5, (2, 1.0, 0.1));
+    leaving.policies[0].services[0] = fixed(0);
+    leaving.fleet.pools[0].nodes_max = Some(2);
+    let mut coming = queue("coming", 9, (0, 1.0, 0.1));
+    coming.policies[0].services[0] = fixed(1);
+    coming.services[0].pod.group = Some(group(2));
+    coming.fleet = leaving.fleet.clone();
+    let record = run(&together(&[leaving, coming]));
+    let [leaving, coming] = &record.services[..] else { panic!("two services") };
+    let gone = leaving.replicas.iter().filter_map(|life| life.ended).max().expect("they are taken away");
+    let [replica] = &coming.replicas[..] else { panic!("one group: {:?}", coming.replicas) };
+    assert!(replica.ready.is_some_and(|ready| ready > gone) && replica.worker_nodes.len() == 1, "{replica:?}");
+    assert!(coming.requests.completed > 1_000);
 }
 
 /// Worlds of two to five services with everything that can happen to one.

@@ -176,12 +176,13 @@ fn a_queue_for_nobody_is_erlangs_loss_system() {
     let end = SimTime::ZERO + length;
     let model = slots(servers as u32, Distribution::Exponential { mean: 1.0 });
     let spec = ServiceSpec { queue_limit: Some(0), ..service(model) };
-    let mut flow = Demand::of(traffic, SEED, end).fast_flow(&spec);
+    // The fast flow of a central queue is not for queues this short.
+    let mut flow = Demand::of(traffic, SEED, end).event_flow(&spec);
     flow.add(0, PodId(0), SimTime::ZERO);
     flow.advance(end);
     let arrived = flow.finish(end);
     let (totals, service, _) = std::mem::replace(flow.meter(), Meter::idle()).into_totals(arrived);
-    let blocked = (1..=servers).fold(1.0, |blocked, count| offered * blocked / (count as f64 + offered * blocked));
+    let blocked = (1..=servers).fold(1.0, |blocked, count| offered * blocked / (f64::from(count) + offered * blocked));
     let found = totals.rejected as f64 / totals.arrived as f64;
     // Losses cluster: by Whitt about 2/(1 - load) times the variance of independent ones.
     let error = (8.0 * blocked * (1.0 - blocked) / requests).sqrt();

@@ -161,6 +161,7 @@ impl Words<'_> {
             self.report.slo_threshold.map(|time| format!("answered within {}", threshold(time))),
             slo.ttft.map(|time| format!("with the first token within {}", threshold(time))),
             slo.tpot.map(|time| format!("{} or less per token", threshold(time))),
+            self.report.slo_end_to_end.map(|time| format!("end to end within {}", threshold(time))),
         ];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         if parts.is_empty() { "met the SLO".to_owned() } else { parts.join(" and ") }
@@ -256,9 +257,10 @@ impl Words<'_> {
                 let other =
                     other.map(|(index, mean)| format!("; {} had {} ready", self.name(index), three_digits(mean)));
                 format!(
-                    "{} had {} replicas ready in the mean and {} cold starts{}",
+                    "{} had {} {} ready in the mean and {} cold starts{}",
                     self.name(*policy),
                     three_digits(*mean),
+                    if three_digits(*mean) == "1" { "replica" } else { "replicas" },
                     count(*cold_starts),
                     other.unwrap_or_default()
                 )

@@ -146,7 +146,9 @@ pub(crate) fn slo_words(report: &RunReport<'_>) -> Option<String> {
     let tokens: Vec<String> =
         tokens.into_iter().filter_map(|(name, limit)| Some(format!("{name} within {}", time(limit?)))).collect();
     let whole = report.slo_threshold.map(|one| format!("within {}", time(one)));
-    let parts = [whole, (!tokens.is_empty()).then(|| format!("with {}", tokens.join(" and ")))];
+    let tokens = (!tokens.is_empty()).then(|| format!("with {}", tokens.join(" and ")));
+    let chain = report.slo_end_to_end.map(|one| format!("end to end within {}", time(one)));
+    let parts = [whole, tokens, chain];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     let share = objective(report.objective?);
     Some(if parts.is_empty() { share } else { format!("{share} {}", parts.join(", ")) })

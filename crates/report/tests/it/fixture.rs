@@ -39,6 +39,7 @@ impl Day {
             scenario: "weekday-ramp",
             start: Some(CalendarStart { unix_seconds: 1_772_406_000, utc_offset_seconds: 3_600 }),
             slo_threshold: Some(SimDuration::from_millis(500)),
+            slo_end_to_end: None,
             objective: Some(0.99),
             token_slo: TokenSlo::default(),
             timeout: Some(SimDuration::from_secs(60)),

@@ -1,7 +1,8 @@
 //! The comparison as people read it.
 
 use record::{Interval, Verdict};
-use report::{Format, TerminalStyle, ranking_sentences, render};
+use report::{Format, RunReport, TerminalStyle, ranking_sentences, render};
+use units::SimDuration;
 
 use crate::fixture::{Day, THREE, day};
 
@@ -41,6 +42,15 @@ fn the_terminal_table_is_aligned_and_plain_where_it_must_be() {
         keda-queue: hpa: cpu unread in 2 of 5760 passes, first at 00:00:00: no such metric
         predictive+warm-pool: hpa: cpu unread in 2 of 5760 passes, first at 00:00:00: no such metric
         "##);
+}
+
+#[test]
+fn the_whole_way_of_a_chain_is_part_of_what_is_judged() {
+    let day = day(&THREE);
+    let policies = day.outcomes();
+    let report = RunReport { slo_end_to_end: Some(SimDuration::from_secs(10)), ..day.report(&policies) };
+    let text = render(&report, Format::Table, TerminalStyle::PLAIN);
+    assert!(text.contains("of requests answered within 500 ms and end to end within 10 s (99 % needed)"), "{text}");
 }
 
 #[test]

@@ -142,6 +142,7 @@ pub enum SpreadFile {
 /// How a replica serves.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[allow(clippy::large_enum_variant, reason = "a scenario has a handful of them")]
 pub enum ModelFile {
     /// A number of requests at once, each for its own time.
     Slots(SlotsFile),

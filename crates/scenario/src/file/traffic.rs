@@ -77,7 +77,7 @@ pub struct TrafficFile {
 }
 
 /// `traffic.from`: a share of the requests of one service become arrivals at another at the instant they are answered. Latency here counts
-/// from then; `end_to_end` figures, and `slo.endToEnd`, from the arrival of the first request of the chain.
+/// from then; `slo.endToEnd`, and the percentiles of a remark, from the arrival of the first request of the chain.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct FromFile {

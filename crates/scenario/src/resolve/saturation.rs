@@ -2,7 +2,7 @@
 //! at least.
 
 use cluster::saturation::saturation;
-use cluster::spec::{IterationLaw, PassTime, ServiceModel, ServiceSpec};
+use cluster::spec::{IterationLaw, PassTime, PrefixSpec, ServiceModel, ServiceSpec};
 use units::{SimDuration, SimTime};
 use workload::{ArrivalCursor, TraceChunk};
 
@@ -71,8 +71,19 @@ impl Context<'_> {
         else {
             return;
         };
-        let Some(asked) = Asked::of(service, (prompt_tokens.mean(), output_tokens.mean()), length) else { return };
+        let usual = (prompt_tokens.mean(), output_tokens.mean());
+        let follows = service.traffic.follows_answers() || service.called_by.is_some();
+        let asked = if follows {
+            Asked { prompt: usual.0, output: usual.1, ..Asked::default() }
+        } else {
+            let Some(asked) = Asked::of(service, usual, length) else { return };
+            asked
+        };
         self.notes.extend(law_notes(law, *batched_tokens_max, asked));
+        // How many come is not known before others are answered, and what a cache finds is not computed: no bound holds for either.
+        if follows || service.prefix != PrefixSpec::Off {
+            return;
+        }
         let (prompt, output) = (asked.prompt.round(), asked.output.round());
         let Some(most) = saturation(&service.model, prompt, output) else {
             return self.note(format!(
@@ -90,12 +101,13 @@ impl Context<'_> {
              req/s: {so}",
             asked.peak
         ));
-        let load = asked.mean / (most * f64::from(service.replicas_initial.max(1)));
+        let replicas = service.replicas_initial.max(1);
+        let load = asked.mean / (most * f64::from(replicas));
         if load > NEAR_SATURATION {
             self.note(format!(
-                "the mean load is {load:.2} of what the {} replicas of the start can serve: that near to saturation, or beyond it, 10 % of error in \
+                "the mean load is {load:.2} of what {} of the start can serve: that near to saturation, or beyond it, 10 % of error in \
                  the law are 50 % of the time to the first token",
-                service.replicas_initial.max(1)
+                if replicas == 1 { "the replica".to_owned() } else { format!("the {replicas} replicas") }
             ));
         }
     }

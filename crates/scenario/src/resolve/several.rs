@@ -145,7 +145,7 @@ impl Context<'_> {
         let from = spec.traffic.from.as_ref()?;
         let service = views.iter().position(|view| view.name.as_ref() == Some(&from.service))?;
         self.note(format!(
-            "requests come when `{}` has answered: latency here counts from then, end_to_end figures from the first request of the chain",
+            "requests come when `{}` has answered: latency here counts from then; `slo.endToEnd` and a remark are about the whole way from the first request of the chain",
             from.service
         ));
         Some(CalledBy { service, share: from.share.0, count: from.count })

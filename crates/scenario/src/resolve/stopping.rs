@@ -101,9 +101,8 @@ fn usual_notice(rule: StopRule, is_llm: bool) -> StopRule {
 fn stop_rule(stated: &StopFile) -> StopRule {
     match stated {
         TextOr::Amount(StopWord::Finish) => StopRule::FINISH,
-        TextOr::Amount(StopWord::Abort) => StopRule::Abort,
         TextOr::Choice(StopChoice::Abort(AbortFile { notice: Some(NoticeFile::AtKill) })) => StopRule::Halt,
-        TextOr::Choice(StopChoice::Abort(_)) => StopRule::Abort,
+        TextOr::Amount(StopWord::Abort) | TextOr::Choice(StopChoice::Abort(_)) => StopRule::Abort,
         TextOr::Choice(StopChoice::Finish(finish)) => StopRule::Finish {
             within: finish.within.map(Time::duration),
             poll: finish.poll.map(Time::duration).unwrap_or_default(),

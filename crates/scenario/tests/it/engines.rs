@@ -54,3 +54,13 @@ fn what_a_replica_serves_at_most_is_said_with_the_replicas_the_load_needs() {
     assert_eq!(found.len(), 3, "{notes:?}");
     assert!(found[1].contains("of 4600 prompt and 64 output tokens"), "{notes:?}");
 }
+
+#[test]
+fn nothing_is_said_to_be_the_most_where_requests_follow_from_answers_or_are_found_in_a_cache() {
+    let text = scenario(&format!("{TABLE}, promptTokens: 4600, outputTokens: 64"));
+    for more in ["    sessions: {turns: 3, thinkTime: 5s, newTokens: 60}\n", "    prefix: {hitRatio: 60%}\n"] {
+        let notes = load_text(&text.replacen("  traffic:\n", &format!("  traffic:\n{more}"), 1)).unwrap().notes;
+        assert!(!notes.iter().any(|note| note.contains("saturation") || note.contains("mean load")), "{more}{notes:?}");
+        assert!(notes.iter().any(|note| note.contains("perPromptTokenContext")), "{more}{notes:?}");
+    }
+}

@@ -57,7 +57,7 @@ fn documents_must_say_what_they_are() {
     assert_snapshot!(message("metadata: {name: x}\n"), @"scenario.yaml:1:1: `kind` is missing; every document starts with `apiVersion` and `kind`");
     assert_snapshot!(message("kind: Scenario\n"), @"scenario.yaml:1:1: `apiVersion` is missing; every document starts with `apiVersion` and `kind`");
     assert_snapshot!(message("- 1\n"), @"scenario.yaml:1:1: this document is not a mapping; every document starts with `apiVersion` and `kind`");
-    assert_snapshot!(message("apiVersion: scalelab.dev/v1\nkind: Scenaro\n"), @"scenario.yaml:2:7: kind: unknown kind `Scenaro`; did you mean `Scenario`? (one of: Scenario, Sweep)");
+    assert_snapshot!(message("apiVersion: scalelab.dev/v1\nkind: Scenaro\n"), @"scenario.yaml:2:7: kind: unknown kind `Scenaro`; did you mean `Scenario`? (one of: Scenario, Measured, Sweep)");
     assert_snapshot!(message("apiVersion: scalelab.dev/v2\nkind: Scenario\n"), @"scenario.yaml:1:13: apiVersion: there is no supported API version of this kind `scalelab.dev/v2`; did you mean `scalelab.dev/v1`? (one of: scalelab.dev/v1)");
 }
 

@@ -377,8 +377,18 @@ impl RunEngine {
                 }
                 return (chunk, before != self.stats.preemptions);
             }
-            self.preempt();
+            self.make_room_by_preemption();
         }
+    }
+
+    /// Preempts one. Whoever decodes comes before the one whose prompt is under way and has taken its block by then, as far as they go; what
+    /// that has cost the cache is gone before the preempted one leaves its blocks there.
+    fn make_room_by_preemption(&mut self) {
+        let free = self.free().saturating_sub(u64::from(self.phases[Self::phase_at(self.step)]));
+        if let Some(cache) = &mut self.cache {
+            cache.settle(free);
+        }
+        self.preempt();
     }
 
     /// The first `full` blocks of a prompt are computed, or will be in this iteration: others find them from now on.

@@ -101,7 +101,10 @@ impl StepEngine {
             let sequence = self.running[place];
             let needed = blocks(sequence.computed + tokens) - blocks(sequence.computed);
             if needed > self.free() {
-                let last = self.last();
+                let (last, free) = (self.last(), self.free());
+                if let Some(cache) = &mut self.cache {
+                    cache.settle(free);
+                }
                 let mut out = self.running.remove(last);
                 if out.decodes {
                     out.job.last_token = Self::nanos(self.clock);

@@ -351,8 +351,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
     #[test]
     fn iterations_advanced_at_once_leave_what_one_by_one_leave(case in cases()) {
-        prop_assert_eq!(run::<RunEngine>(&case), run::<StepEngine>(&case));
+        prop_assert_eq!(in_order(run::<RunEngine>(&case)), in_order(run::<StepEngine>(&case)));
     }
+}
+
+/// What is in the system at the end is listed in no order among requests of one instant.
+fn in_order(mut outcome: Outcome) -> Outcome {
+    outcome.rows.sort_by_key(|row| (row.arrival, row.end, row.prompt_tokens, row.output_tokens));
+    outcome
 }
 
 /// One sequence at a time, with iterations of one length, is a queue of one slot: the flow between the engines against the event flow.
@@ -368,6 +374,8 @@ fn one_by_one() -> impl Strategy<Value = Case> {
         case.first_delay = 0;
         case.acts.retain(|(_, act)| !matches!(act, Act::Halt(_)));
         case.service.client_timeout = None;
+        // Of a limit of 0 the event flow knows that nobody waits, which no scenario asks of an engine.
+        case.service.queue_limit = case.service.queue_limit.filter(|&limit| limit > 0);
         case.service.model = ServiceModel::ContinuousBatching {
             sequences_max: 1,
             batched_tokens_max: 64,
@@ -396,7 +404,9 @@ fn without_tokens(mut outcome: Outcome) -> Outcome {
         (stats.executions, stats.prompt_tokens, stats.output_tokens, stats.admitted_tokens) = (0, 0, 0, 0);
     };
     outcome.service.tokens = None;
-    outcome.rows.iter_mut().for_each(|row| row.first_token = None);
+    outcome.rows.iter_mut().for_each(|row| {
+        (row.first_token, row.prompt_tokens, row.output_tokens) = (None, None, None);
+    });
     outcome.removed.iter_mut().for_each(|(stats, _)| plain(stats));
     for (_, _, _, sights) in &mut outcome.looks {
         for (stats, _, kv_usage, latency) in sights {

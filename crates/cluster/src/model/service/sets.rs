@@ -212,7 +212,7 @@ impl ReplicaSets {
         let before = surplus;
         let last = self.list.len() - 1;
         for set in &mut self.list[..last] {
-            let broken = (set.size - set.available).min(spare);
+            let broken = set.size.saturating_sub(set.available).min(spare);
             set.size -= broken;
             spare -= broken;
             surplus -= broken;

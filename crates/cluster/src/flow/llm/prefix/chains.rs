@@ -21,7 +21,7 @@ pub struct Chain {
 /// All chains of a cache.
 #[derive(Clone, Debug, Default)]
 pub struct Chains {
-    chains: Vec<Chain>,
+    all: Vec<Chain>,
     vacant: Vec<u32>,
     by_key: BTreeMap<u64, u32>,
     /// Σ pinned.
@@ -31,7 +31,7 @@ pub struct Chains {
 impl Chains {
     /// A chain.
     pub fn get(&self, chain: u32) -> &Chain {
-        &self.chains[chain as usize]
+        &self.all[chain as usize]
     }
 
     /// The chain of a key, if any of it is present or held.
@@ -45,17 +45,17 @@ impl Chains {
             return chain;
         }
         let place = self.vacant.pop().unwrap_or_else(|| {
-            self.chains.push(Chain::default());
-            self.chains.len() as u32 - 1
+            self.all.push(Chain::default());
+            self.all.len() as u32 - 1
         });
-        self.chains[place as usize].key = key;
+        self.all[place as usize].key = key;
         self.by_key.insert(key, place);
         place
     }
 
     /// A request that held the first `from` blocks holds the first `to`, which are present.
     pub fn pin(&mut self, chain: u32, (from, to): (u32, u32), queue: &mut Queue) {
-        let own = &mut self.chains[chain as usize];
+        let own = &mut self.all[chain as usize];
         own.hold(from, to);
         while own.pinned < to {
             let piece = *own.pieces.last().expect("what is present is held or free");
@@ -71,7 +71,7 @@ impl Chains {
 
     /// A request that holds the first `from` blocks has made those up to `to`. False, and nothing changes, if somebody else has.
     pub fn grow(&mut self, chain: u32, (from, to): (u32, u32)) -> bool {
-        let own = &mut self.chains[chain as usize];
+        let own = &mut self.all[chain as usize];
         if own.present > from {
             return false;
         }
@@ -84,7 +84,7 @@ impl Chains {
 
     /// A request that held the first `count` blocks holds none: those nobody else holds go to the queue.
     pub fn unpin(&mut self, chain: u32, count: u32, queue: &mut Queue) {
-        let own = &mut self.chains[chain as usize];
+        let own = &mut self.all[chain as usize];
         own.let_go(count);
         let pinned = own.holders.last().map_or(0, |holder| holder.0);
         if pinned < own.pinned {
@@ -97,7 +97,7 @@ impl Chains {
 
     /// The last blocks of a chain are used for something else, down to `present`; `is_piece_gone`: with a whole piece of the queue.
     pub fn cut(&mut self, chain: u32, present: u32, is_piece_gone: bool) {
-        let own = &mut self.chains[chain as usize];
+        let own = &mut self.all[chain as usize];
         own.present = present;
         if is_piece_gone {
             own.pieces.remove(0);
@@ -106,7 +106,7 @@ impl Chains {
     }
 
     fn forget_if_empty(&mut self, chain: u32) {
-        let own = &self.chains[chain as usize];
+        let own = &self.all[chain as usize];
         if own.present == 0 && own.holders.is_empty() {
             self.by_key.remove(&own.key);
             self.vacant.push(chain);
