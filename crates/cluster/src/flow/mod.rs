@@ -106,6 +106,8 @@ pub struct InHand {
     pub waiting_tokens: u64,
     /// Prompt tokens of requests in service.
     pub serving_tokens: u64,
+    /// Prompt tokens not found in a cache, of requests whose first token is not out.
+    pub backlog_tokens: u64,
 }
 
 impl InHand {

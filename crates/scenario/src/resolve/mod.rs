@@ -47,6 +47,7 @@ mod saturation;
 mod scale_target;
 mod scheduling;
 mod scrape_configs;
+mod series;
 mod server;
 mod service;
 mod several;
@@ -61,6 +62,7 @@ mod updates;
 mod usage;
 mod user_series;
 mod versions;
+mod window;
 mod wish;
 mod workload;
 

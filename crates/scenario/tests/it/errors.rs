@@ -1,7 +1,8 @@
 //! Every kind of error, in the words the user reads.
 
 use insta::assert_snapshot;
-use scenario::{Input, load};
+use scenario::Input;
+use traces::load;
 
 use crate::support::{HPA, SCENARIO, load_with, message, with};
 

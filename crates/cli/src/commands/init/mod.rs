@@ -10,7 +10,7 @@ mod traffic;
 
 use std::path::{Path, PathBuf};
 
-use scenario::{Documents, Input, Loaded, ScenarioError};
+use scenario::{Input, Loaded, ScenarioError};
 
 use crate::args::Init;
 use crate::failure::{Failure, OrEnvironment, OrInput, Outcome, Result};
@@ -93,5 +93,5 @@ fn stage(staging: &Path, text: &str, found: &Found, traffic: Option<(&Path, &str
 fn load(text: String, found: &Found, folder: &Path) -> std::result::Result<Loaded, ScenarioError> {
     let mut inputs = found.inputs.clone();
     inputs.push(Input::Text { name: "scenario.yaml".to_owned(), text });
-    Documents::read_with(&inputs, found.is_plain)?.in_folder(folder).load(&[])
+    traces::read_with(&inputs, found.is_plain)?.in_folder(folder).load(&[])
 }
