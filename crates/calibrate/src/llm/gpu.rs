@@ -26,12 +26,12 @@ pub struct ServingGpu {
     pub memory_gib: f64,
     /// Its name in the table of GPUs (`prices/gpus.csv`); boards of the same chip that differ in speed are others.
     boards: &'static [&'static str],
-    pub(super) rough: Option<RoughGpu>,
+    pub(super) rough: RoughGpu,
 }
 
-const fn rough(bandwidth: f64, flops: f64, (compute, stream, attention): (f64, f64, f64)) -> Option<RoughGpu> {
+const fn rough(bandwidth: f64, flops: f64, (compute, stream, attention): (f64, f64, f64)) -> RoughGpu {
     let (bandwidth, flops) = (bandwidth * 1e12, flops * 1e12);
-    Some(RoughGpu { bandwidth, flops, compute, stream, attention, tp_max: 8 })
+    RoughGpu { bandwidth, flops, compute, stream, attention, tp_max: 8 }
 }
 
 /// Memories are those of `cudaMemGetInfo`; efficiencies come from the same passes as the presets.
@@ -54,10 +54,7 @@ const GPUS: [ServingGpu; 5] = [
         name: "l40s",
         memory_gib: 44.4,
         boards: &["L40S"],
-        rough: match rough(0.864, 362.0, (0.60, 0.76, 0.54)) {
-            Some(known) => Some(RoughGpu { tp_max: 2, ..known }),
-            None => None,
-        },
+        rough: RoughGpu { tp_max: 2, ..rough(0.864, 362.0, (0.60, 0.76, 0.54)) },
     },
 ];
 

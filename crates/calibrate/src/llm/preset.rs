@@ -264,7 +264,10 @@ impl LlmPreset {
 
     /// The least time in which the GPUs could compute a prompt of so many tokens; `None` for mixtures, of which a part works.
     pub fn prefill_at_full_speed_s(&self, tokens: f64) -> Option<f64> {
-        let flops = self.gpu.rough.filter(|_| !self.shape.is_mixture)?.flops;
+        if self.shape.is_mixture {
+            return None;
+        }
+        let flops = self.gpu.rough.flops;
         // Two operations per parameter and token; 8-bit weights run at twice the speed.
         let parameters = self.shape.billions * 1e9 / f64::from(self.tp);
         let speed = if self.model.ends_with("-fp8") { 2.0 } else { 1.0 };

@@ -30,7 +30,7 @@ pub(super) fn preset(shape: &'static ModelShape, gpu: &'static ServingGpu, tp: u
     if shape.billions < 1.0 {
         return Err(PresetError::TooSmall { model: shape.name });
     }
-    let known = gpu.rough.filter(|known| tp <= known.tp_max);
+    let known = Some(gpu.rough).filter(|known| tp <= known.tp_max);
     let shared = match tp {
         1 => Some(1.0),
         2 => Some(0.85),

@@ -388,7 +388,7 @@ fn floor(runs: &[CheckedRun], preset: Option<&LlmPreset>, lines: &mut Vec<String
 
 /// A prompt cannot be computed faster than the GPU computes.
 fn prefix_hits(runs: &[CheckedRun], preset: Option<&LlmPreset>, lines: &mut Vec<String>) {
-    let bound = |one: &CheckedRun| Some(preset?.prefill_at_full_speed_s(one.run.prompt.mean)?);
+    let bound = |one: &CheckedRun| preset?.prefill_at_full_speed_s(one.run.prompt.mean);
     let fast: Vec<String> = runs
         .iter()
         .filter(|one| one.is_single() && one.run.prompt.mean >= 256.0)

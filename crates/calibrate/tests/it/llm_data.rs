@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use calibrate::llm::{PresetEngine, llm_preset_for, llm_presets};
-use calibrate::{Choice, Given, LlmFormat, LlmRun, Told, fit_llm, llm_runs, repeated};
+use calibrate::{Choice, LlmFormat, LlmRun, Told, llm_runs, repeated};
 
 use crate::shared_data::shared;
 
@@ -22,32 +22,6 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 #[test]
-fn a_law_fitted_to_the_peers_points_predicts_those_it_has_not_seen() {
-    let choice = [("model", "Meta-Llama-3.1-8B"), ("gpu", "h100_sxm"), ("tp", "1"), ("engine", "vllm")];
-    let Some(runs) = rows("data/llm/calibration_grid.csv", &choice) else { return };
-    let like = llm_preset_for("Llama-3.1-8B", "H100", (1, PresetEngine::Vllm)).unwrap();
-    let fit = fit_llm(runs, &Given { like: Some(&like), ..Given::default() }).unwrap();
-    println!("{}\n{}", fit.report(), fit.yaml());
-    let [ttft, tpot, throughput] = fit.rms(true).map(Option::unwrap);
-    assert!(ttft < 0.08 && tpot < 0.05 && throughput < 0.05, "TTFT {ttft}, TPOT {tpot}, throughput {throughput}");
-}
-
-#[test]
-fn the_published_sweep_is_predicted_from_three_of_its_rows() {
-    let choice = [("variant", "vllm")];
-    let Some(runs) = rows("data/profiles/inference_perf_llama31_8b_load_sweep.csv", &choice) else { return };
-    // Four of its stages are below saturation.
-    let runs: Vec<LlmRun> = runs.into_iter().take(4).collect();
-    let preset = llm_preset_for("Llama-3.1-8B", "H100", (1, PresetEngine::Vllm)).unwrap();
-    let fit = fit_llm(runs, &Given { preset: Some(&preset), ..Given::default() }).unwrap();
-    println!("{}\n{}", fit.report(), fit.yaml());
-    let tpot = fit.rms(true)[1].unwrap();
-    let worst =
-        fit.runs.iter().filter_map(|run| run.held_out?.errors[1]).fold(0.0, |worst: f64, error| worst.max(error.abs()));
-    assert!(tpot < 0.06 && worst < 0.1, "RMS {tpot}, worst {worst}");
-}
-
-#[test]
 fn presets_with_default_host_terms_are_six_percent_from_real_engines_per_token() {
     let Some(bytes) = shared("data/llm/silicon_check.csv") else { return };
     let mut reader = csv::Reader::from_reader(&bytes[..]);
@@ -62,7 +36,7 @@ fn presets_with_default_host_terms_are_six_percent_from_real_engines_per_token()
             continue;
         }
         let measured = number(10);
-        if !(measured > 0.0) {
+        if measured.is_nan() || measured <= 0.0 {
             continue;
         }
         let (_, tpot_s) = repeated(&preset, (number(5), number(6)), (number(7) as u32, 10));

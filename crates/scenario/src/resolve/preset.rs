@@ -69,7 +69,7 @@ impl Context<'_> {
             kv_tokens: file.kv_tokens.is_some(),
             iteration_min: file.iteration_min.is_some(),
         };
-        let found = self.from_preset((name, preset_path(file)), pod, beside)?;
+        let found = self.taken_from_preset((name, preset_path(file)), pod, beside)?;
         let (law, mut file) = (&found.preset.law, file.clone());
         if file.token_time.is_empty() {
             let points =
@@ -88,7 +88,7 @@ impl Context<'_> {
     }
 
     /// The preset of this name for the service whose turn it is; `path` is where it stands.
-    fn from_preset(
+    fn taken_from_preset(
         &mut self,
         (name, path): (&str, &str),
         pod: &PodSpec,
@@ -102,12 +102,7 @@ impl Context<'_> {
         }
         let gpus = pod.replica_gpus();
         if gpus != preset.tp {
-            let tp = preset.tp;
-            self.note(format!(
-                "{path}: {} is of {tp} GPU{} and a replica has {gpus}",
-                preset.name,
-                if tp == 1 { "" } else { "s" }
-            ));
+            self.note(format!("{path}: {} is of {}, and a replica has {gpus}", preset.name, gpus_in_words(preset.tp)));
         }
         let kv_tokens = self.preset_cache(&mut preset, serving.as_ref(), (path, beside), &mut words)?;
         let (sequences_max, batched_tokens_max) = limits(&preset, serving.as_ref(), beside, &mut words);
@@ -162,7 +157,7 @@ impl Context<'_> {
             Some(engine) if engine != preset.engine => {
                 self.refuse(
                     path,
-                    format!(
+                    &format!(
                         "{} is of {}, and the container at {place} runs {}",
                         preset.name,
                         preset.engine.title(),
@@ -183,15 +178,17 @@ impl Context<'_> {
             Some(Stated { value, source, .. }) if *value != preset.tp => {
                 self.refuse(
                     path,
-                    format!(
-                        "{} is of {} GPUs that share the model, and the container at {place} is started with {source}",
-                        preset.name, preset.tp
+                    &format!(
+                        "{} is of {}, and the container at {place} is started with {source}",
+                        preset.name,
+                        gpus_in_words(preset.tp)
                     ),
                 )?;
             }
             None if preset.tp > 1 && of.is_some() && !memory.is_script => self.note(format!(
-                "{path}: {} is of {} GPUs that share the model, and the container at {place} does not say that any do",
-                preset.name, preset.tp
+                "{path}: {} is of {}, and the container at {place} does not say that any do",
+                preset.name,
+                gpus_in_words(preset.tp)
             )),
             _ => {}
         }
@@ -231,12 +228,12 @@ impl Context<'_> {
     }
 
     /// An error, or a note if `--set` says it.
-    fn refuse(&mut self, path: &str, reason: String) -> Result<(), ScenarioError> {
+    fn refuse(&mut self, path: &str, reason: &str) -> Result<(), ScenarioError> {
         if self.at(path).place.source.starts_with("--set") {
             self.note(format!("{path} by --set: {reason}"));
             return Ok(());
         }
-        Err(self.inconsistent(path, &reason))
+        Err(self.inconsistent(path, reason))
     }
 
     /// Tokens in the KV cache; where the cache is of another type than the preset's, its law is changed with the bytes.
@@ -312,11 +309,15 @@ impl Context<'_> {
         }
         let what = format!("{} is of {}, and pods may run on {}", preset.name, preset.gpu.board(), other.join(", "));
         if same.is_empty() {
-            return self.refuse(path, format!("{what}: it says nothing of that GPU"));
+            return self.refuse(path, &format!("{what}: it says nothing of that GPU"));
         }
         self.note(format!("{path}: {what} too: all are as fast here as {}", preset.gpu.board()));
         Ok(())
     }
+}
+
+fn gpus_in_words(tp: u32) -> String {
+    if tp == 1 { "one GPU".to_owned() } else { format!("{tp} GPUs that share the model") }
 }
 
 fn gpu_of(offering: &InstanceOffering) -> Option<&'static prices::Gpu> {

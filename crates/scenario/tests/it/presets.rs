@@ -81,10 +81,10 @@ fn the_flags_of_the_server_say_the_rest() {
 fn a_preset_of_another_server_is_refused() {
     let preset = format!("preset: {NAME}");
     let refused = |model: &str, flags: &str| message(&beside(model, flags));
-    assert_snapshot!(refused(&preset, ", --tensor-parallel-size=2"), @"");
-    assert_snapshot!(refused("preset: llama-3.1-8b-h100-tp1-sglang", ""), @"");
-    assert_snapshot!(message(&scenario("preset: llama-3.1-8b-h100-tp1-vlm")), @"");
-    assert_snapshot!(message(&scenario("continuousBatching: {sequencesMax: 8}")), @"");
+    assert_snapshot!(refused(&preset, ", --tensor-parallel-size=2"), @"scenario.yaml:13:15: spec.service.model.preset: llama-3.1-8b-h100-tp1-vllm is of one GPU, and the container at scenario.yaml:32:25 is started with --tensor-parallel-size 2");
+    assert_snapshot!(refused("preset: llama-3.1-8b-h100-tp1-sglang", ""), @"scenario.yaml:13:15: spec.service.model.preset: llama-3.1-8b-h100-tp1-sglang is of SGLang, and the container at scenario.yaml:32:25 runs vLLM");
+    assert_snapshot!(message(&scenario("preset: llama-3.1-8b-h100-tp1-vlm")), @"scenario.yaml:13:15: spec.service.model.preset: no preset `llama-3.1-8b-h100-tp1-vlm`; did you mean `llama-3.1-8b-h100-tp1-vllm`?; `scalelab calibrate presets` lists them");
+    assert_snapshot!(message(&scenario("continuousBatching: {sequencesMax: 8}")), @"scenario.yaml:13:27: spec.service.model.continuousBatching: key `batchedTokensMax` is missing");
     // An A10G is no H100.
-    assert_snapshot!(message(&scenario(&preset).replace("p5.48xlarge", "g5.xlarge")), @"");
+    assert_snapshot!(message(&scenario(&preset).replace("p5.48xlarge", "g5.xlarge")), @"scenario.yaml:13:15: spec.service.model.preset: llama-3.1-8b-h100-tp1-vllm is of H100, and pods may run on A10G (g5.xlarge): it says nothing of that GPU");
 }

@@ -54,7 +54,7 @@ pub fn fit(runs: Vec<LlmRun>, given: &Given<'_>) -> Result<LlmFit, CalibrateErro
     let problem = Fitting { engine: &engine, unknowns: &unknowns, tests: &tests, runs: &runs };
     let solution = solve(&problem, problem.start());
     let held_out = held_out(&problem, &solution);
-    Ok(outcome::outcome(&problem, &solution, held_out, (lines, notes), given))
+    Ok(outcome::outcome(&problem, &solution, held_out.as_deref(), (lines, notes), given))
 }
 
 /// Times to first and per further token, in seconds, that a preset shows in a closed loop: so many under way, and how many requests for each of them

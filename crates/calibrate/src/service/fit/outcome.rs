@@ -70,7 +70,7 @@ pub struct LlmFit {
 pub(super) fn outcome(
     problem: &Fitting<'_>,
     solution: &Solution,
-    held_out: Option<Vec<HeldOut>>,
+    held_out: Option<&[HeldOut]>,
     (checks, notes): (Vec<String>, Vec<String>),
     given: &Given<'_>,
 ) -> LlmFit {
@@ -93,7 +93,7 @@ pub(super) fn outcome(
         .runs
         .iter()
         .enumerate()
-        .map(|(index, one)| fitted(one, &engine.show(&problem.tests[index]), held_out.as_ref().map(|all| all[index])))
+        .map(|(index, one)| fitted(one, &engine.show(&problem.tests[index]), held_out.map(|all| all[index])))
         .collect();
     let mean = |read: fn(&CheckedRun) -> f64| problem.runs.iter().map(read).sum::<f64>() / problem.runs.len() as f64;
     let most = |read: fn(&CheckedRun) -> f64| problem.runs.iter().map(read).fold(0.0, f64::max);
