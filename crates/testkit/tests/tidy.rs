@@ -14,8 +14,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("exporters", &["units", "names", "promql"]),
     ("record", &["units"]),
     ("prices", &["units", "names", "record"]),
-    ("calibrate", &["units", "workload"]),
     ("cluster", &["units", "engine", "policy", "workload", "promql", "exporters", "record"]),
+    // It repeats load tests on a simulated replica: above it stands the engine of one.
+    ("calibrate", &["units", "names", "workload", "cluster"]),
     (
         "scenario",
         &["units", "names", "policy", "workload", "promql", "exporters", "record", "prices", "calibrate", "cluster"],
