@@ -81,14 +81,12 @@ impl DataFiles for Recorder {
 
     fn requests(&self, path: &Path, trace: &TraceFile, reads_blocks: bool) -> Result<RequestTrace, ScenarioError> {
         let found = self.files.requests(path, trace, reads_blocks)?;
-        match PackedTrace::pack(found.source.as_ref(), reads_blocks, TRACE_BYTES_MAX) {
-            Some(packed) => self.note(path, &trace_options(trace, reads_blocks), |answers, name| {
-                answers.requests.insert(name, packed);
-            }),
-            None => {
-                let mut too_big = self.too_big.lock().unwrap_or_else(PoisonError::into_inner);
-                too_big.get_or_insert((path.display().to_string(), found.source.len()));
-            }
+        if let Some(packed) = PackedTrace::pack(found.source.as_ref(), reads_blocks, TRACE_BYTES_MAX) {
+            let keep = |answers: &mut PackedFiles, name| drop(answers.requests.insert(name, packed));
+            self.note(path, &trace_options(trace, reads_blocks), keep);
+        } else {
+            let mut too_big = self.too_big.lock().unwrap_or_else(PoisonError::into_inner);
+            too_big.get_or_insert((path.display().to_string(), found.source.len()));
         }
         Ok(found)
     }
