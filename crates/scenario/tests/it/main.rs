@@ -16,6 +16,7 @@ mod overrides;
 mod pipes;
 mod rollouts;
 mod routing;
+mod schedulers;
 mod scheduling;
 mod services;
 mod shipped;

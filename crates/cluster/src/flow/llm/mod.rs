@@ -19,6 +19,7 @@ mod iteration;
 mod prefix;
 mod router;
 mod run_engine;
+mod scheduler;
 #[cfg(test)]
 mod step_engine;
 mod tags;
