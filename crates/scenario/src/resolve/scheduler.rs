@@ -148,9 +148,7 @@ impl Context<'_> {
         } else if own != EngineSpec::default() {
             self.note(format!("{place}: {}: scheduler {}, {}", found.source, word(&spec.scheduler), in_words(spec)));
         }
-        if both(&own.scheduler, &spec.scheduler) {
-            found.notes.iter().for_each(|note| self.note(format!("{place}: {note}")));
-        }
+        found.notes.iter().for_each(|note| self.note(format!("{place}: {note}")));
     }
 
     /// What is turned away, and what room is kept for.

@@ -28,6 +28,7 @@ pub(crate) fn scheduling(container: &Node, engine: Engine) -> Option<Scheduling>
         Engine::TextGenerationInference => reading.text_generation_inference(),
         _ => return None,
     };
+    reading.note_unmodelled();
     let said = if reading.said.is_empty() { String::new() } else { format!(" with {}", reading.said.join(", ")) };
     Some(Scheduling { engine: spec, source: format!("{}{said}", engine.title()), notes: reading.notes })
 }
@@ -46,15 +47,28 @@ impl Reading<'_> {
         let by_flag = self.words.flag(&[flag]).map(|(written, value)| (format!("{written} {value}"), value));
         let by_name = || self.words.variable(&name).map(|value| (format!("{name}={value}"), value.to_owned()));
         let (said, value) = by_flag.or_else(by_name)?;
-        match value.parse() {
-            Ok(value) => {
-                self.said.push(said);
-                Some(value)
-            }
-            Err(_) => {
-                self.notes.push(format!("{said}: not understood, the engine's default counts"));
-                None
-            }
+        if let Ok(value) = value.parse() {
+            self.said.push(said);
+            return Some(value);
+        }
+        self.notes.push(format!("{said}: not understood, the engine's default counts"));
+        None
+    }
+
+    /// Flags that change how many tokens an iteration makes, or which adapter it needs.
+    fn note_unmodelled(&mut self) {
+        let drafts = ["--speculative-config", "--speculative-model", "--speculative-algorithm", "--speculate"];
+        if let Some((written, _)) = self.words.flag(&drafts) {
+            self.notes.push(format!(
+                "{written}: speculative decoding is not modelled, every iteration makes one token per sequence; times measured with it have its gain"
+            ));
+        }
+        let adapters = ["--enable-lora", "--lora-paths", "--lora-modules", "--lora-adapters"];
+        let written = adapters
+            .into_iter()
+            .find(|flag| self.words.switch(flag) == Some(true) || self.words.flag(&[*flag]).is_some());
+        if let Some(written) = written {
+            self.notes.push(format!("{written}: adapters are not modelled, all requests are of one model"));
         }
     }
 
@@ -161,5 +175,10 @@ mod tests {
     fn what_is_not_modelled_is_said() {
         assert_eq!(read(Engine::Sglang, "{args: [--enable-mixed-chunk, --schedule-policy, random]}").notes.len(), 2);
         assert_eq!(read(Engine::Vllm, "{args: [--long-prefill-token-threshold, \"512\"]}").notes.len(), 1);
+        assert_eq!(read(Engine::Vllm, "{args: [\"--speculative-config={}\", --enable-lora]}").notes.len(), 2);
+        assert_eq!(
+            read(Engine::Sglang, "{args: [--speculative-algorithm, EAGLE3, --lora-paths, a, b]}").notes.len(),
+            2
+        );
     }
 }

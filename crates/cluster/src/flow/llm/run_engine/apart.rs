@@ -50,7 +50,7 @@ impl Apart {
     }
 
     /// The engine has nothing to do.
-    pub fn idle(mut self: Box<Self>) -> Box<Self> {
+    pub fn idle(&mut self) {
         match &mut self.rule {
             Rule::PrefillFirst { ratio, is_full, .. } => {
                 ratio.reset();
@@ -58,7 +58,6 @@ impl Apart {
             }
             Rule::Tgi { must_decode, .. } => *must_decode = false,
         }
-        self
     }
 
     /// Whether who comes behind others may change what the next pass is.

@@ -618,7 +618,9 @@ impl Engine for RunEngine {
         }
         if self.decoding == 0 && self.prefilling.is_empty() && self.waiting.is_empty() {
             self.end_busy(now);
-            self.apart = self.apart.take().map(Apart::idle);
+            if let Some(apart) = &mut self.apart {
+                apart.idle();
+            }
             return 0;
         }
         if self.busy_since == NEVER {
