@@ -1,6 +1,7 @@
 //! How the engine of a language model fills its passes: as the scenario says, else as the server in the manifest does.
 
-use cluster::spec::{EngineSpec, PrefillFirst, Scheduler, Tgi};
+use calibrate::llm::{PresetEngine, llm_preset};
+use cluster::spec::{EngineSpec, PrefillFirst, Scheduler, ServiceModel, Tgi};
 
 use crate::error::ScenarioError;
 use crate::file::{
@@ -11,25 +12,32 @@ use crate::manifest::workload::{engine, gpu_containers};
 use crate::server::{Scheduling, scheduling};
 
 use super::Context;
+use super::preset::preset_path;
 
 const PATH: &str = "spec.service.model.continuousBatching";
 
 impl Context<'_> {
     /// The rule and its settings; what was not written is said.
-    pub(super) fn engine_spec(&mut self, model: &ModelFile) -> Result<EngineSpec, ScenarioError> {
-        let ModelFile::ContinuousBatching(file) = model else { return Ok(EngineSpec::default()) };
-        let found = self.found_scheduling();
+    pub(super) fn engine_spec(&mut self, file: &ModelFile, model: &ServiceModel) -> Result<EngineSpec, ScenarioError> {
+        let (
+            ModelFile::ContinuousBatching(file),
+            &ServiceModel::ContinuousBatching { batched_tokens_max, kv_tokens, .. },
+        ) = (file, model)
+        else {
+            return Ok(EngineSpec::default());
+        };
+        let found = self.found_scheduling().or_else(|| self.scheduling_of_preset(file));
         let mut spec = match &file.scheduler {
             None => found.as_ref().map_or_else(EngineSpec::default, |(found, _)| found.engine.clone()),
             Some(written) => self.written_scheduler(written, found.as_ref().map(|(found, _)| found))?,
         };
         spec.chunks_prompts = file.chunked_prefill.unwrap_or(spec.chunks_prompts);
         spec.max_new_tokens = file.max_new_tokens;
-        self.check_engine(file, &spec)?;
+        self.check_engine(file, &spec, kv_tokens)?;
         if let Some((found, place)) = &found {
             self.note_scheduling(found, place, &spec);
         }
-        self.note_limits(file, &spec);
+        self.note_limits(batched_tokens_max, &spec);
         Ok(spec)
     }
 
@@ -39,6 +47,19 @@ impl Context<'_> {
         let template = node.at(&["spec", "template"]).unwrap_or(node);
         let container = gpu_containers(template).first().copied()?;
         Some((scheduling(container, engine(template)?)?, container.place.to_string()))
+    }
+
+    /// That of the engine that a preset is of, where no manifest tells.
+    fn scheduling_of_preset(&self, file: &ContinuousBatchingFile) -> Option<(Scheduling, String)> {
+        let preset = llm_preset(file.preset.as_ref()?).ok()?;
+        let scheduler = match preset.engine {
+            PresetEngine::Vllm => Scheduler::Vllm,
+            PresetEngine::Sglang => Scheduler::PrefillFirst(PrefillFirst::default()),
+            PresetEngine::TensorRtLlm => Scheduler::NoEvict,
+        };
+        let engine = EngineSpec { scheduler, ..EngineSpec::default() };
+        let source = format!("{}, of which the preset is", preset.engine.title());
+        Some((Scheduling { engine, source, notes: Vec::new() }, preset_path(file).to_owned()))
     }
 
     /// What is written, over the flags of the same kind of engine.
@@ -106,7 +127,12 @@ impl Context<'_> {
     }
 
     /// What would do nothing is refused.
-    fn check_engine(&self, file: &ContinuousBatchingFile, spec: &EngineSpec) -> Result<(), ScenarioError> {
+    fn check_engine(
+        &self,
+        file: &ContinuousBatchingFile,
+        spec: &EngineSpec,
+        kv_tokens: u64,
+    ) -> Result<(), ScenarioError> {
         let scheduler = &spec.scheduler;
         if file.scheduling_policy == Some(SchedulingPolicyFile::Priority) && *scheduler != Scheduler::Vllm {
             let reason = format!("`priority` is vLLM's; the scheduler here is {}", word(scheduler));
@@ -126,9 +152,9 @@ impl Context<'_> {
             return Err(self.inconsistent(&format!("{PATH}.chunkedPrefill"), "tgi computes prompts whole"));
         }
         if let Some(TextOr::Choice(SchedulerChoice::Tgi(tgi))) = &file.scheduler
-            && tgi.max_batch_total_tokens.is_some_and(|most| most > file.kv_tokens)
+            && tgi.max_batch_total_tokens.is_some_and(|most| most > kv_tokens)
         {
-            let reason = format!("is more than the {} `kvTokens` of the cache", file.kv_tokens);
+            let reason = format!("is more than the {kv_tokens} `kvTokens` of the cache");
             return Err(self.inconsistent(&format!("{PATH}.scheduler.tgi.maxBatchTotalTokens"), &reason));
         }
         Ok(())
@@ -152,8 +178,7 @@ impl Context<'_> {
     }
 
     /// What is turned away, and what room is kept for.
-    fn note_limits(&mut self, file: &ContinuousBatchingFile, spec: &EngineSpec) {
-        let most = file.batched_tokens_max;
+    fn note_limits(&mut self, most: u32, spec: &EngineSpec) {
         match spec.scheduler {
             Scheduler::Tgi(_) => {
                 self.note(format!("tgi computes prompts whole: one of more than {most} tokens is turned away"));
