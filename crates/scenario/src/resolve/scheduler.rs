@@ -26,7 +26,7 @@ impl Context<'_> {
         else {
             return Ok(EngineSpec::default());
         };
-        let found = self.found_scheduling().or_else(|| self.scheduling_of_preset(file));
+        let found = self.found_scheduling().or_else(|| scheduling_of_preset(file));
         let mut spec = match &file.scheduler {
             None => found.as_ref().map_or_else(EngineSpec::default, |(found, _)| found.engine.clone()),
             Some(written) => self.written_scheduler(written, found.as_ref().map(|(found, _)| found))?,
@@ -47,19 +47,6 @@ impl Context<'_> {
         let template = node.at(&["spec", "template"]).unwrap_or(node);
         let container = gpu_containers(template).first().copied()?;
         Some((scheduling(container, engine(template)?)?, container.place.to_string()))
-    }
-
-    /// That of the engine that a preset is of, where no manifest tells.
-    fn scheduling_of_preset(&self, file: &ContinuousBatchingFile) -> Option<(Scheduling, String)> {
-        let preset = llm_preset(file.preset.as_ref()?).ok()?;
-        let scheduler = match preset.engine {
-            PresetEngine::Vllm => Scheduler::Vllm,
-            PresetEngine::Sglang => Scheduler::PrefillFirst(PrefillFirst::default()),
-            PresetEngine::TensorRtLlm => Scheduler::NoEvict,
-        };
-        let engine = EngineSpec { scheduler, ..EngineSpec::default() };
-        let source = format!("{}, of which the preset is", preset.engine.title());
-        Some((Scheduling { engine, source, notes: Vec::new() }, preset_path(file).to_owned()))
     }
 
     /// What is written, over the flags of the same kind of engine.
@@ -202,6 +189,19 @@ impl Context<'_> {
             ));
         }
     }
+}
+
+/// That of the engine that a preset is of, where no manifest tells.
+fn scheduling_of_preset(file: &ContinuousBatchingFile) -> Option<(Scheduling, String)> {
+    let preset = llm_preset(file.preset.as_ref()?).ok()?;
+    let scheduler = match preset.engine {
+        PresetEngine::Vllm => Scheduler::Vllm,
+        PresetEngine::Sglang => Scheduler::PrefillFirst(PrefillFirst::default()),
+        PresetEngine::TensorRtLlm => Scheduler::NoEvict,
+    };
+    let engine = EngineSpec { scheduler, ..EngineSpec::default() };
+    let source = format!("{}, of which the preset is", preset.engine.title());
+    Some((Scheduling { engine, source, notes: Vec::new() }, preset_path(file).to_owned()))
 }
 
 /// Whether it counts with tokens that answers may still have.
