@@ -3,9 +3,11 @@
 //! Text of the scenario reaches the page only escaped, by the template engine or by [`json_for_html`]. The content security policy lets
 //! exactly the page's own style and script run, by their hashes.
 
+mod lab;
 mod sha256;
 mod sweep;
 
+pub use lab::{LabPage, lab_html};
 pub(crate) use sweep::sweep_page;
 
 use minijinja::value::Serde;
