@@ -25,6 +25,7 @@ mod results;
 mod run_file;
 mod run_report;
 mod saved_requests;
+mod saved_tables;
 mod sweep_folder;
 mod tuning;
 

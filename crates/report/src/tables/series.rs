@@ -8,7 +8,7 @@ use super::{whose, with_time};
 use crate::{RunReport, Table};
 
 /// One row per policy and time step, and per service where there are several. Counts of requests are of the step, counts of things are at
-/// its end; nodes and the bill are the cluster's.
+/// its end; nodes and the bill are the cluster's. Token latencies have columns where there are any.
 pub fn timeline_table(report: &RunReport<'_>) -> Table {
     let together: Vec<_> = report.policies.iter().map(|policy| policy.detail.timeline()).collect();
     let mut rows: Vec<((&str, &str), &TimelineRow)> = Vec::new();
@@ -23,7 +23,7 @@ pub fn timeline_table(report: &RunReport<'_>) -> Table {
     let of_cluster = || rows.iter().map(|&((_, service), row)| service.is_empty().then_some(row));
     let nodes = |count: fn(&TimelineRow) -> u32| of_cluster().map(move |row| row.map(|row| u64::from(count(row))));
     let milliseconds = |nanos: u64| nanos as f64 / 1e6;
-    with_time(whose(report, rows.iter().map(|&(names, _)| names)), report.start, each().map(|row| row.start))
+    let table = with_time(whose(report, rows.iter().map(|&(names, _)| names)), report.start, each().map(|row| row.start))
         .number("step_s", each().map(|row| row.step.as_secs_f64()))
         .count("arrivals", each().map(|row| row.arrivals))
         .count("completions", each().map(|row| row.completions))
@@ -45,7 +45,15 @@ pub fn timeline_table(report: &RunReport<'_>) -> Table {
         .dollars("cost_so_far_usd", of_cluster().map(|row| row.map(|row| row.cost_so_far)))
         .count("queue_gateway", each().map(|row| row.queue_gateway))
         .count("queue_replicas", each().map(|row| row.queue_replicas))
-        .number("kv_usage", each().map(|row| row.kv_usage))
+        .number("kv_usage", each().map(|row| row.kv_usage));
+    if each().all(|row| row.ttft_p99_ns.is_none()) {
+        return table;
+    }
+    table
+        .number("ttft_ms_p50", each().map(|row| row.ttft_p50_ns.map(milliseconds)))
+        .number("ttft_ms_p99", each().map(|row| row.ttft_p99_ns.map(milliseconds)))
+        .number("tpot_ms_p50", each().map(|row| row.tpot_p50_ns.map(milliseconds)))
+        .number("tpot_ms_p99", each().map(|row| row.tpot_p99_ns.map(milliseconds)))
 }
 
 /// One row per request of one policy, or of one service of it where there are several. `time_s` is the arrival.
