@@ -31,12 +31,8 @@ mod tuning;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use args::Cli;
-
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = args::parse();
     cli.trace_cache().choose();
     match commands::dispatch(cli) {
         Ok(outcome) => outcome.exit_code(),

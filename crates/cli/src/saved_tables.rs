@@ -126,8 +126,10 @@ fn word(text: &str) -> &'static str {
 }
 
 fn decision(row: &Row) -> Option<(DecisionRow, Option<f64>)> {
-    let mut metrics: Vec<MetricRow> =
-        items(row.text("metrics"), |piece| metric(piece).is_some()).iter().map(|piece| metric(piece)).collect::<Option<_>>()?;
+    let mut metrics: Vec<MetricRow> = items(row.text("metrics"), |piece| metric(piece).is_some())
+        .iter()
+        .map(|piece| metric(piece))
+        .collect::<Option<_>>()?;
     let oldest = row.number("metric_age_s_max");
     // The age of the oldest is that of the only one.
     if let ([only], Some(age)) = (&mut metrics[..], oldest) {
@@ -321,7 +323,8 @@ mod tests {
         assert_eq!((found[0].metric.as_str(), found[0].value, found[0].replicas), ("running", Some(26.5), Some(4)));
         assert_eq!(found[0].note, "1 pod missing filled with 0; ratio 1.6 became 1.1; total / target");
         assert_eq!((found[1].metric.as_str(), found[1].value, found[1].replicas), ("a=b", None, None));
-        let steps = "stabilization 4->4 (none of the last 0s; held); rate limit 4->3 (Pods 4 per 15s (Max of 2) allows 7)";
+        let steps =
+            "stabilization 4->4 (none of the last 0s; held); rate limit 4->3 (Pods 4 per 15s (Max of 2) allows 7)";
         let found: Vec<StepRow> =
             items(steps, |piece| step(piece).is_some()).iter().map(|piece| step(piece).unwrap()).collect();
         assert_eq!(found.len(), 2);

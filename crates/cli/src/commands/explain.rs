@@ -96,7 +96,8 @@ fn saved(file: &RunFile, args: &Explain, service: Option<&str>) -> Result<Option
 fn repeated(file: &RunFile, args: &Explain, service: Option<&str>) -> Result<Told> {
     let loaded = file.reload()?;
     let policy = loaded.spec.policies.iter().position(|policy| policy.name == args.policy);
-    let policy = policy.ok_or_else(|| Failure::input(format!("{}: has no policy {}", args.dir.display(), args.policy)))?;
+    let policy =
+        policy.ok_or_else(|| Failure::input(format!("{}: has no policy {}", args.dir.display(), args.policy)))?;
     let seed = replication_seed(file.seed, 0);
     let run = cluster::simulate(&loaded.spec, policy, 0, seed, Keep { tables: true, requests: false });
     let of = |one: &ServiceRecord| service.is_none_or(|name| one.name == name);
@@ -129,8 +130,13 @@ fn service<'a>(services: &'a [String], args: &Explain) -> Result<Option<&'a str>
     };
     let found = services.iter().find(|service| *service == wanted);
     found.map(|found| Some(found.as_str())).ok_or_else(|| {
-        let hint = names::nearest(wanted, services.iter().map(String::as_str)).map(|near| format!("; did you mean `{near}`?"));
-        let known = if services.is_empty() { "it has only one, without a name".to_owned() } else { format!("one of: {}", services.join(", ")) };
+        let hint =
+            names::nearest(wanted, services.iter().map(String::as_str)).map(|near| format!("; did you mean `{near}`?"));
+        let known = if services.is_empty() {
+            "it has only one, without a name".to_owned()
+        } else {
+            format!("one of: {}", services.join(", "))
+        };
         Failure::input(format!("--service {wanted}: the run has no such service{} ({known})", hint.unwrap_or_default()))
     })
 }

@@ -22,9 +22,9 @@ pub(super) fn matrix(report: &RunReport<'_>) -> Value {
             (None, None) => Value::Null,
         }
     };
-    let rows = names.iter().map(|row| {
-        json!({ "name": row, "cells": names.iter().map(|column| cell(row, column)).collect::<Vec<_>>() })
-    });
+    let rows = names
+        .iter()
+        .map(|row| json!({ "name": row, "cells": names.iter().map(|column| cell(row, column)).collect::<Vec<_>>() }));
     json!({ "names": names, "rows": rows.collect::<Vec<_>>() })
 }
 

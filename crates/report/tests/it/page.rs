@@ -43,7 +43,8 @@ fn comparison(page: &str) -> (Vec<String>, Vec<Vec<String>>) {
         }
         out.trim().to_owned()
     };
-    let headers = head.split("<button type=\"button\">").skip(1).map(|rest| plain(rest.split("</button>").next().unwrap()));
+    let headers =
+        head.split("<button type=\"button\">").skip(1).map(|rest| plain(rest.split("</button>").next().unwrap()));
     let rows = body.split("<tr>").skip(1).map(|row| {
         let cells = row.split("<td").skip(1);
         cells.map(|cell| plain(cell.split_once('>').unwrap().1.split("</td>").next().unwrap())).collect()
@@ -179,7 +180,13 @@ fn what_the_page_draws_is_the_timeline_and_its_dollars_add_up_to_the_bill() {
         assert_eq!(column("ready"), &exact(|row| row.ready as f32));
         let hours: Vec<f64> = timeline.iter().map(|row| row.step.as_secs_f64() / 3_600.0).collect();
         let dollars: f64 = (0..6)
-            .map(|part| column(&format!("use{part}")).iter().zip(&hours).map(|(rate, hour)| f64::from(*rate) * hour).sum::<f64>())
+            .map(|part| {
+                column(&format!("use{part}"))
+                    .iter()
+                    .zip(&hours)
+                    .map(|(rate, hour)| f64::from(*rate) * hour)
+                    .sum::<f64>()
+            })
             .sum();
         let bill = timeline.last().unwrap().cost_so_far.as_f64();
         assert!((dollars / bill - 1.0).abs() < 1e-3, "{dollars} of {bill}");
@@ -193,5 +200,8 @@ fn what_the_page_draws_is_the_timeline_and_its_dollars_add_up_to_the_bill() {
 fn six_policies_over_a_day_stay_below_700_kilobytes() {
     let page = page_of(&six());
     assert!(page.len() < 700_000, "{}", page.len());
-    assert!(!page.contains("id=\"overview\"") && !page.contains("id=\"timeline-"), "the script draws what is over time");
+    assert!(
+        !page.contains("id=\"overview\"") && !page.contains("id=\"timeline-"),
+        "the script draws what is over time"
+    );
 }
