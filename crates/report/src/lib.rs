@@ -24,7 +24,7 @@ pub use comparison::{
 pub use decision_words::{decision_outcome, decision_words, metric_words};
 pub use drawing::Drawing;
 pub use file::{ResultFolder, WholeFile, write_all, write_atomically};
-pub use html::report_html;
+pub use html::{LabPage, lab_html, report_html};
 pub use parquet::ParquetFile;
 pub use plots::{
     AxisUnit, MeasuredPanel, SearchAxis, SearchPoint, SearchReport, Standing, SweepPoint, SweepReport, SweepValue,

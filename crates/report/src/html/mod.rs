@@ -4,12 +4,14 @@
 //! Text of the scenario reaches the page only escaped by the template engine, or packed. The content security policy lets
 //! exactly the page's own style and script run, by their hashes.
 
+mod lab;
 mod matrix;
 mod payload;
 mod sha256;
 mod spending;
 mod sweep;
 
+pub use lab::{LabPage, lab_html};
 pub(crate) use sweep::sweep_page;
 
 use minijinja::value::Serde;
@@ -94,6 +96,18 @@ fn rendered(template: &str, page: Value) -> String {
     environment.add_template("page", template).expect("the templates of this crate parse");
     let template = environment.get_template("page").expect("it was just added");
     template.render(page).expect("every name of the template is in the context")
+}
+
+/// JSON that may stand inside a script element: `<`, `>` and `&` are written as escapes, and so are the line separators of old scripts.
+fn json_for_html(value: &serde_json::Value) -> String {
+    let mut out = String::new();
+    for character in value.to_string().chars() {
+        match character {
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => out.extend(["\\u", &format!("{:04x}", character as u32)]),
+            other => out.push(other),
+        }
+    }
+    out
 }
 
 /// The line under the page's title.
