@@ -1,8 +1,10 @@
 //! Every option, once.
 
 mod data;
+mod examples;
 
 pub use data::*;
+pub use examples::parse;
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
