@@ -14,14 +14,17 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("exporters", &["units", "names", "promql"]),
     ("record", &["units"]),
     ("prices", &["units", "names", "record"]),
-    ("calibrate", &["units", "workload"]),
     ("cluster", &["units", "engine", "policy", "workload", "promql", "exporters", "record"]),
+    // It repeats load tests on a simulated replica: above it stands the engine of one.
+    ("calibrate", &["units", "names", "workload", "cluster"]),
     (
         "scenario",
         &["units", "names", "policy", "workload", "promql", "exporters", "record", "prices", "calibrate", "cluster"],
     ),
     ("traces", &["names", "workload", "scenario"]),
     ("lab", &["units", "names", "workload", "record", "cluster", "scenario"]),
+    ("playground", &["units", "workload", "record", "cluster", "scenario", "lab"]),
+    ("playground-wasm", &["playground"]),
     ("report", &["units", "record"]),
     (
         "cli",
@@ -37,6 +40,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "scenario",
             "traces",
             "lab",
+            "playground",
             "report",
         ],
     ),

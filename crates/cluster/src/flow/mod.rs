@@ -28,7 +28,7 @@ pub use central::{Batching, CentralFlow, Slots};
 pub use event::EventFlow;
 pub use intake::Intake;
 pub use latency::{LatencyLog, Watched};
-pub use llm::{LlmFlow, TagDraws, TokenCounts};
+pub use llm::{LlmFlow, LoadAnswer, LoadTest, TagDraws, TokenCounts, load_test};
 pub use meter::{Failure, Meter, StepLatency, Streamed};
 pub use reactive::Answered;
 use reactive::Reactive;

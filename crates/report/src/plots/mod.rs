@@ -6,6 +6,7 @@ mod cost_services;
 mod cost_vs_slo;
 mod frame;
 mod latency;
+mod measured;
 mod over_time;
 mod palette;
 mod phases;
@@ -18,6 +19,7 @@ pub use cost::cost_breakdown;
 pub use cost_services::cost_by_service;
 pub use cost_vs_slo::cost_vs_slo;
 pub use latency::latency_cdf;
+pub use measured::{MeasuredPanel, measured_vs_fitted};
 pub use over_time::{overview, timeline};
 pub use phases::cold_start_phases;
 pub use search::{AxisUnit, SearchAxis, SearchPoint, SearchReport, Standing, search_front};
@@ -76,12 +78,6 @@ fn told_apart(names: &[&str], index: usize) -> String {
     let name = plain(names[index]);
     let is_taken = names.iter().enumerate().any(|(other, taken)| other != index && plain(taken) == name);
     if is_taken || name.is_empty() { format!("{name}-{index}") } else { name }
-}
-
-/// The CSS color of the policy at `index`.
-pub(crate) fn color_of_policy(index: usize) -> String {
-    let [red, green, blue] = palette::policy(index).rgb();
-    format!("#{red:02x}{green:02x}{blue:02x}")
 }
 
 /// Drops points that lie within half a pixel of the last one kept; the ends stay.

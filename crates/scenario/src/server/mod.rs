@@ -4,13 +4,19 @@
 //! Flags and defaults are those of the engines' own sources, by release where they changed (vLLM `config/scheduler.py`, SGLang
 //! `server_args.py`, TGI `launcher`, Triton `model_config.proto`). What is not written and has no default that is known stays open.
 
+mod memory;
 mod model;
+mod scheduler;
 mod stop;
 mod triton;
 mod words;
 
+pub(crate) use memory::memory_settings;
+pub use memory::{CacheType, MemorySettings};
 pub use model::ModelSize;
-pub(crate) use model::{model_size, size_in_name};
+pub use model::size_in_name;
+pub(crate) use model::{model_names, model_size};
+pub(crate) use scheduler::{Scheduling, scheduling};
 pub use stop::Stopping;
 pub(crate) use stop::{in_words, stopping};
 pub use triton::TritonConfig;
@@ -178,8 +184,13 @@ fn sglang(words: &Words, gpu: Option<Gpu<'_>>) -> Settings {
         large if large < 160.0 => 8192,
         _ => 16384,
     };
-    let chunk = number(words, &["--chunked-prefill-size"])
-        .or_else(|| Some(Stated::default(by_memory(gpu?), "SGLang's default on a GPU of this size")));
+    let by_default = || Some(Stated::default(by_memory(gpu?), "SGLang's default on a GPU of this size"));
+    // -1: prompts are computed whole.
+    let chunk = if scheduler::chunks_are_off(words) {
+        None
+    } else {
+        number(words, &["--chunked-prefill-size"]).or_else(by_default)
+    };
     Settings {
         sequences_max: number(words, &["--max-running-requests"]),
         batched_tokens_max: chunk,

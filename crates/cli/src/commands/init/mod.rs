@@ -2,6 +2,7 @@
 
 mod manifests;
 mod nodes;
+mod preset;
 mod several;
 mod speed;
 mod starter;
@@ -58,7 +59,8 @@ fn one(name: String, found: &Found, traffic: Option<TrafficChoice>) -> Result<(S
     let chosen = nodes::choose(&starter, found, None)?;
     starter.nodes = chosen.nodes;
     starter.gpu = chosen.gpu;
-    Ok((starter.text(), chosen.notes))
+    let notes = chosen.notes.into_iter().chain(starter.preset_note()).collect();
+    Ok((starter.text(), notes))
 }
 
 /// A folder beside the one to make, so that it can be moved there in one step.
