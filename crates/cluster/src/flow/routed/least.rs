@@ -4,7 +4,7 @@
 //! (or time-out) is, as far as its queue knows; its starts are done when somebody looks: the next request that joins it, its answer, or
 //! the end of the stretch. Half-idle replicas, where every request is a batch of its own, are looked at twice for each and not four times.
 
-use super::{Discipline, NEVER, RoutedFlow, Routing, Slot, answer_due, start_due};
+use super::{Discipline, NEVER, RoutedFlow, Routing, Slot, Watch, Work, answer_due, start_due};
 
 impl<D: Discipline> RoutedFlow<D> {
     /// Whether replicas are due by answers instead of starts.
@@ -37,20 +37,23 @@ impl<D: Discipline> RoutedFlow<D> {
     pub(super) fn project(&mut self, slot: Slot) {
         let work = self.watches[slot].work;
         let answer = if work.counted { answer_due(work.end) } else { NEVER };
-        let (start, due) = match self.next_at(slot) {
-            None => (NEVER, answer),
-            Some((deadline, _, false)) => (deadline, start_due(deadline).min(answer)),
-            Some((start, _, true)) if work.counted => (start, answer),
+        let (start, due, planned) = match self.next_at(slot) {
+            None => (NEVER, answer, 0),
+            Some((deadline, _, false)) => (deadline, start_due(deadline).min(answer), 0),
+            Some((start, _, true)) if work.counted => (start, answer, 0),
             Some((start, _, true)) => {
                 let taken = self.taken(slot, start);
                 let end = start + self.discipline.duration(taken, self.queues[slot].service());
                 // Who is left behind may give up before that. And what takes no time ends after those have joined that arrive as it starts.
-                let falls = if self.watches[slot].waiting > taken as u64 { 0 } else { answer_due(end) };
-                (start, falls.max(start_due(start)))
+                if self.watches[slot].waiting > taken as u64 || end == start {
+                    (start, start_due(start), 0)
+                } else {
+                    (start, answer_due(end), u16::try_from(taken).unwrap_or(0))
+                }
             }
         };
         let watch = &mut self.watches[slot];
-        watch.start = start;
+        (watch.start, watch.planned) = (start, planned);
         if start != NEVER && !std::mem::replace(&mut watch.is_pending, true) {
             self.pending.push(slot);
         }
@@ -58,6 +61,21 @@ impl<D: Discipline> RoutedFlow<D> {
             watch.due = due;
             self.dues.set(slot, due);
         }
+    }
+
+    /// All that waits at a replica was started and answered by now, with nobody having looked in between.
+    #[inline]
+    pub(super) fn serve_planned(&mut self, slot: Slot) {
+        if self.watches[slot].work.len > 0 {
+            self.report(slot, 0);
+        }
+        let Watch { planned, start, due, .. } = self.watches[slot];
+        self.take_batch(slot, 0, planned.into());
+        self.change_load(slot, -i64::from(planned));
+        let work = Work { start, end: due >> 1, len: planned.into(), counted: false };
+        let watch = &mut self.watches[slot];
+        (watch.work, watch.start, watch.due, watch.planned) = (work, NEVER, NEVER, 0);
+        self.dues.set(slot, NEVER);
     }
 
     /// Does the starts up to and including `to` that nobody has looked at.

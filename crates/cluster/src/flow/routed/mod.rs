@@ -72,6 +72,8 @@ struct Watch {
     is_new: bool,
     /// Whether it is among those whose start is still to come; for [`least`] only.
     is_pending: bool,
+    /// If it starts all that wait and is due when they are answered: how many they are; else 0. For [`least`] only.
+    planned: u16,
     /// What its server works on, if it has one; see [`RoutedFlow::work`].
     work: Work,
 }
@@ -80,7 +82,7 @@ impl Watch {
     /// A replica that is idle and may start from `now` on.
     fn idle(now: u64) -> Self {
         let work = Work::idle(now);
-        Self { due: NEVER, floor: now, waiting: 0, start: NEVER, is_new: false, is_pending: false, work }
+        Self { due: NEVER, floor: now, waiting: 0, start: NEVER, is_new: false, is_pending: false, planned: 0, work }
     }
 }
 

@@ -48,8 +48,12 @@ impl<D: Discipline> RoutedFlow<D> {
             if due > bound || due == NEVER {
                 return;
             }
-            self.advance_station(slot, bound);
-            self.tell(slot);
+            if self.watches[slot].planned > 0 {
+                self.serve_planned(slot);
+            } else {
+                self.advance_station(slot, bound);
+                self.tell(slot);
+            }
         }
     }
 
@@ -110,7 +114,8 @@ impl<D: Discipline> RoutedFlow<D> {
     }
 
     /// The next start (or, if false, time-out) at a replica as far as its queue knows, and the server it concerns.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "most of what it reads is known where it is called")]
     pub(super) fn next_at(&self, slot: Slot) -> Option<(u64, usize, bool)> {
         let watch = &self.watches[slot];
         if watch.waiting == 0 {
@@ -159,9 +164,17 @@ impl<D: Discipline> RoutedFlow<D> {
             self.uncount(slot, server);
             self.report(slot, server);
         }
-        let places = self.places_of(slot, server, self.discipline.batch_max());
-        let counted = self.watches_loads();
         let taken = self.taken(slot, start);
+        let end = start + self.discipline.duration(taken, self.queues[slot].service());
+        self.take_batch(slot, server, taken);
+        let counted = self.watches_loads();
+        self.work_mut(slot)[server] = Work { start, end, len: taken as u32, counted };
+    }
+
+    /// Moves the oldest `taken` requests from the queue of a replica to a server.
+    #[inline]
+    pub(super) fn take_batch(&mut self, slot: Slot, server: usize, taken: usize) {
+        let places = self.places_of(slot, server, self.discipline.batch_max());
         let queue = &mut self.queues[slot];
         let window = queue.window();
         if taken == 1 {
@@ -169,10 +182,8 @@ impl<D: Discipline> RoutedFlow<D> {
         } else {
             self.batches[places].copy_from_slice(window);
         }
-        let end = start + self.discipline.duration(taken, queue.service());
         queue.take(taken);
         self.watches[slot].waiting -= taken as u64;
-        self.work_mut(slot)[server] = Work { start, end, len: taken as u32, counted };
         self.waiting -= taken as u64;
         self.started += taken as u64;
     }
@@ -210,7 +221,7 @@ impl<D: Discipline> RoutedFlow<D> {
 
     /// Books the finished batch of `server`.
     #[inline]
-    fn report(&mut self, slot: Slot, server: usize) {
+    pub(super) fn report(&mut self, slot: Slot, server: usize) {
         let work = self.work(slot)[server];
         let arrivals = &self.batches[self.places_of(slot, server, work.len as usize)];
         let station = &mut self.stations[slot];
