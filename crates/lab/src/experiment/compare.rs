@@ -1,6 +1,6 @@
 //! Every pair of policies, on the same requests.
 
-use record::{Comparison, Verdict};
+use record::{Comparison, Interval, Verdict};
 
 use super::PolicyResult;
 use crate::statistics::{Counts, Difference, HolmStep, holm, ratio_influences, standard_error};
@@ -83,4 +83,24 @@ fn share_difference(policy: &PolicyResult, baseline: &PolicyResult) -> Differenc
         standard_error: standard_error(&spread),
         degrees_of_freedom: both as f64 - 1.0,
     }
+}
+
+/// How two settings differ over the replications both have, by what each replication cost in dollars, and how many of its requests met the
+/// objective out of how many: the difference of cost and that of attainment, each with its own 95 % interval.
+pub fn paired_differences(now: &[(f64, u64, u64)], before: &[(f64, u64, u64)]) -> (Interval, Interval) {
+    let both = now.len().min(before.len());
+    let (now, before) = (&now[..both], &before[..both]);
+    let costs = |rows: &[(f64, u64, u64)]| rows.iter().map(|row| row.0).collect::<Vec<f64>>();
+    let cost = Difference::paired(&costs(now), &costs(before));
+    let shares = |rows: &[(f64, u64, u64)]| {
+        ratio_influences(&rows.iter().map(|row| (row.1 as f64, row.2 as f64)).collect::<Vec<_>>())
+    };
+    let ((share, first), (share_before, second)) = (shares(now), shares(before));
+    let spread: Vec<f64> = first.iter().zip(&second).map(|(a, b)| a - b).collect();
+    let attainment = Difference {
+        mean: share - share_before,
+        standard_error: standard_error(&spread),
+        degrees_of_freedom: both as f64 - 1.0,
+    };
+    (cost.interval(ALPHA), attainment.interval(ALPHA))
 }

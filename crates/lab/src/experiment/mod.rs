@@ -10,7 +10,7 @@ mod precision;
 mod summarize;
 mod warm_up;
 
-pub use compare::compare;
+pub use compare::{compare, paired_differences};
 pub(crate) use compare::{corrected, verdict};
 pub use control::{CONTROLLED_COLUMNS, ControlledColumn, controlled_column, controlled_columns, expected_requests};
 pub use pool::{column_interval, pool};
