@@ -10,6 +10,9 @@ use crate::manifest::Document;
 use crate::tree::{Entry, Node, Segment, Value, parse_path, parse_value, path_text};
 use names::nearest;
 
+/// Mappings of a manifest whose values are text, whatever they look like: Kubernetes takes nothing else there.
+const TEXTS: [&str; 4] = ["annotations", "labels", "matchLabels", "nodeSelector"];
+
 /// Keys of a policy that may name a manifest.
 const REFERENCES: [&str; 2] = ["hpa", "keda"];
 
@@ -187,9 +190,28 @@ impl Change {
                 }
             };
         }
-        *node = value;
+        *node = if holds_text(path) { as_text(value) } else { value };
         Ok(())
     }
+}
+
+/// True where a manifest has text even if it is a number: in [`TEXTS`] and in the `metadata` of a trigger.
+fn holds_text(path: &[Segment]) -> bool {
+    match path {
+        [.., Segment::Key(triggers), Segment::Index(_), Segment::Key(metadata), Segment::Key(_)] => {
+            triggers == "triggers" && metadata == "metadata"
+        }
+        [.., Segment::Key(parent), Segment::Key(_)] => TEXTS.contains(&parent.as_str()),
+        _ => false,
+    }
+}
+
+/// A word as if it stood in quotes: `threshold=8` means what `threshold: "8"` says.
+fn as_text(mut node: Node) -> Node {
+    if let Value::Scalar { plain, .. } = &mut node.value {
+        *plain = false;
+    }
+    node
 }
 
 /// A path into `policies` with the policy by its position.

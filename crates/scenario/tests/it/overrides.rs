@@ -56,3 +56,15 @@ fn later_overrides_win() {
     let loaded = load_with(SCENARIO, &[("run.seed", "2"), ("run.seed", "3")]).unwrap();
     assert_eq!(loaded.seed, 3);
 }
+
+#[test]
+fn a_number_becomes_text_where_a_manifest_takes_nothing_else() {
+    let scaled = "apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {name: busy}\nspec:\n  scaleTargetRef: {name: inference}\n  \
+                  triggers:\n  - type: cron\n    metadata: {timezone: UTC, start: 0 8 * * *, end: 0 18 * * *, desiredReplicas: \"2\"}\n";
+    let scenario = with("  - name: fixed\n    static: {replicas: 2}", "  - name: a\n    keda: busy");
+    let text = format!("{scenario}---\n{scaled}");
+    let path = "policies.a.spec.triggers[0].metadata.desiredReplicas";
+    let set = |value: &str| load_with(&text, &[(path, value)]).map(|loaded| format!("{:?}", loaded.spec.policies[0]));
+    assert_eq!(set("3").unwrap(), set("\"3\"").unwrap());
+    assert_ne!(set("3").unwrap(), set("2").unwrap());
+}
