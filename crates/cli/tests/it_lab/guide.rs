@@ -1,7 +1,7 @@
 //! The commands of the guide, taken from its pages and run.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::Output;
 
 use crate::support::Desk;
 
@@ -37,13 +37,8 @@ fn repository() -> Desk {
     desk
 }
 
-/// Runs a line of shell as CI does, and gives its exit code.
-fn shell(desk: &Desk, line: &str) -> i32 {
-    let binary = Path::new(env!("CARGO_BIN_EXE_scalelab")).parent().expect("the binary lies in a folder");
-    let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap_or_default());
-    let mut command = Command::new("bash");
-    command.args(["-e", "-o", "pipefail", "-c", line]).current_dir(desk.path("."));
-    let output = command.env("PATH", path).env("SCENARIO", "deploy").output().expect("bash runs");
+/// How a line of shell ended.
+fn exit_code(output: &Output) -> i32 {
     output.status.code().expect("the shell ends by itself")
 }
 
@@ -52,9 +47,9 @@ fn the_github_workflow_passes_a_harmless_change_and_stops_one_that_breaks_the_sl
     let commands = commands(&block(&page("check.md"), "### GitHub Actions"));
     assert_eq!(commands.len(), 4, "{commands:?}");
     let desk = repository();
-    assert_eq!(commands.iter().map(|line| shell(&desk, line)).collect::<Vec<_>>(), [0; 4]);
+    assert_eq!(commands.iter().map(|line| exit_code(&desk.shell(line))).collect::<Vec<_>>(), [0; 4]);
     desk.change("deploy/hpa.yaml", "maxReplicas: 6", "maxReplicas: 2");
-    assert_eq!(commands.iter().map(|line| shell(&desk, line)).collect::<Vec<_>>(), [0, 1, 0, 0]);
+    assert_eq!(commands.iter().map(|line| exit_code(&desk.shell(line))).collect::<Vec<_>>(), [0, 1, 0, 0]);
     assert!(desk.read("check.md").contains("`slo_attainment >= 0.95` fails on hpa"), "{}", desk.read("check.md"));
     assert!(desk.read("diff.md").contains("| hpa | slo_attainment |"), "{}", desk.read("diff.md"));
     assert!(desk.read("junit.xml").contains("<failure "));
@@ -65,9 +60,9 @@ fn the_gitlab_job_passes_a_harmless_change_and_stops_one_that_breaks_the_budget(
     let commands = commands(&block(&page("check.md"), "### GitLab"));
     assert_eq!(commands.len(), 2, "{commands:?}");
     let desk = repository();
-    assert_eq!(commands.iter().map(|line| shell(&desk, line)).collect::<Vec<_>>(), [0, 0]);
+    assert_eq!(commands.iter().map(|line| exit_code(&desk.shell(line))).collect::<Vec<_>>(), [0, 0]);
     desk.change("deploy/hpa.yaml", "minReplicas: 2", "minReplicas: 5");
-    assert_eq!(commands.iter().map(|line| shell(&desk, line)).collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(commands.iter().map(|line| exit_code(&desk.shell(line))).collect::<Vec<_>>(), [0, 1]);
     assert!(desk.read("check.md").contains("| **fails** | hpa | `cost_usd <= baseline * 1.05` |"));
 }
 
@@ -75,7 +70,7 @@ fn the_gitlab_job_passes_a_harmless_change_and_stops_one_that_breaks_the_budget(
 fn the_commands_that_compare_two_runs_work() {
     let desk = repository();
     for line in commands(&block(&page("check.md"), "## Two runs side by side")) {
-        assert_eq!(shell(&desk, &line), 0, "{line}");
+        assert_eq!(exit_code(&desk.shell(&line)), 0, "{line}");
     }
 }
 
@@ -89,9 +84,10 @@ fn every_gate_of_the_guide_is_one() {
         .collect();
     assert_eq!(gates.len(), 6);
     let desk = repository();
-    shell(&desk, "scalelab run deploy --quiet -o before");
+    exit_code(&desk.shell("scalelab run deploy --quiet -o before"));
     for gate in gates {
-        let code = shell(&desk, &format!("scalelab check deploy --set gates=[] --baseline before --gate '{gate}'"));
+        let code =
+            exit_code(&desk.shell(&format!("scalelab check deploy --set gates=[] --baseline before --gate '{gate}'")));
         assert!(code < 2, "{gate}: exit code {code}");
     }
 }

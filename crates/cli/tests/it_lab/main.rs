@@ -1,5 +1,6 @@
 //! Does the user understand, and is nothing lost: `check`, `diff`, `sweep`, `merge`, `optimize`, `sensitivity`, `validate` as commands.
 
+mod book;
 mod check;
 mod guide;
 mod search;

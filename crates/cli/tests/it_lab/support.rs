@@ -42,6 +42,15 @@ impl Desk {
         command
     }
 
+    /// Runs lines of shell as CI does, the binary on the path; the first that fails ends them.
+    pub fn shell(&self, lines: &str) -> Output {
+        let binary = Path::new(env!("CARGO_BIN_EXE_scalelab")).parent().expect("the binary lies in a folder");
+        let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap_or_default());
+        let mut command = Command::new("bash");
+        command.args(["-e", "-o", "pipefail", "-c", lines]).current_dir(self.0.path());
+        command.env("PATH", path).env("SCENARIO", "deploy").env("NO_COLOR", "1").output().expect("bash runs")
+    }
+
     /// Runs it and gives exit code, standard output and standard error as one text.
     pub fn run(&self, args: &str) -> String {
         transcript(&self.command(args).output().expect("the binary runs"))
