@@ -64,9 +64,10 @@ fn the_summary_names_every_page_and_no_other() {
     let named = |page: &str| summary.contains(&format!("({page})"));
     for folder in ["", "how-to/", "guide/"] {
         for entry in std::fs::read_dir(docs().join(folder)).expect("a folder of pages") {
-            let name = entry.expect("a readable folder").file_name().into_string().expect("a plain name");
-            let page = format!("{folder}{name}");
-            assert!(!name.ends_with(".md") || name == "SUMMARY.md" || named(&page), "SUMMARY.md does not name {page}");
+            let path = entry.expect("a readable folder").path();
+            let name = path.file_name().and_then(|name| name.to_str()).expect("a plain name");
+            let is_page = path.extension().is_some_and(|extension| extension == "md") && name != "SUMMARY.md";
+            assert!(!is_page || named(&format!("{folder}{name}")), "SUMMARY.md does not name {folder}{name}");
         }
     }
     for link in summary.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
