@@ -91,6 +91,12 @@ pub struct ReplicationSummary {
     pub latency_ms_p50_all: f64,
     /// 99th percentile of the same.
     pub latency_ms_p99_all: f64,
+    /// 90th percentile of the same.
+    pub latency_ms_p90_all: f64,
+    /// 95th percentile of the same.
+    pub latency_ms_p95_all: f64,
+    /// 99.9th percentile of the same.
+    pub latency_ms_p999_all: f64,
     pub seed: u64,
     pub digest: u64,
 }
@@ -103,6 +109,8 @@ pub struct PolicySummary {
     pub pooled: ReplicationSummary,
     /// How many replications.
     pub replications: u32,
+    /// Replications from which attainment and percentiles have intervals that are known to hold; with fewer their bounds are NaN.
+    pub replications_needed: u32,
     /// SLO attainment with its 95 % interval.
     pub slo_attainment: Interval,
     /// Cost in dollars per replication with its 95 % interval.

@@ -5,14 +5,20 @@
 
 mod compare;
 mod control;
+mod coverage;
+mod held;
 mod pool;
 mod precision;
 mod summarize;
 mod warm_up;
 
 pub use compare::compare;
-pub(crate) use compare::{corrected, verdict};
+pub(crate) use compare::{Question, answers, better_if};
 pub use control::{CONTROLLED_COLUMNS, ControlledColumn, controlled_column, controlled_columns, expected_requests};
+pub use coverage::{CoverageRow, coverage};
+pub(crate) use held::replications_needed_of;
+pub use held::{held_interval, replications_needed};
+pub(crate) use pool::column_figure;
 pub use pool::{column_interval, pool};
 pub use precision::{Precision, PrecisionMeasure, PrecisionReport, run_to_precision};
 pub(crate) use summarize::measured_rows;

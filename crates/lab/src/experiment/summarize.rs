@@ -153,7 +153,10 @@ pub(super) fn put_quantiles_of_all(summary: &mut ReplicationSummary, latency: &H
     let beyond = if unanswered > 0 { f64::INFINITY } else { f64::NAN };
     let quantile = |q| latency.quantile_with_beyond(q, unanswered).map_or(beyond, |nanos| nanos as f64 / NANOS_PER_MS);
     summary.latency_ms_p50_all = quantile(0.5);
+    summary.latency_ms_p90_all = quantile(0.9);
+    summary.latency_ms_p95_all = quantile(0.95);
     summary.latency_ms_p99_all = quantile(0.99);
+    summary.latency_ms_p999_all = quantile(0.999);
 }
 
 /// From all values of each and their sum in nanoseconds.

@@ -242,5 +242,19 @@ const TOO_FEW: u32 = 2;
 /// What is to be said where intervals are missing.
 pub(crate) fn interval_note(report: &RunReport<'_>) -> Option<String> {
     let is_too_few = report.policies.iter().any(|policy| policy.summary.replications == TOO_FEW);
-    is_too_few.then(|| "2 replications give no usable interval; 3 or more do".to_owned())
+    if is_too_few {
+        return Some("2 replications give no usable interval; 3 or more do".to_owned());
+    }
+    // One replication is known to give none.
+    let short = |policy: &&PolicyOutcome<'_>| {
+        policy.summary.replications > TOO_FEW && policy.summary.replications < policy.summary.replications_needed
+    };
+    let short: Vec<&PolicyOutcome<'_>> = report.policies.iter().filter(short).collect();
+    let first = short.first()?.summary;
+    let names: Vec<&str> = short.iter().map(|policy| policy.name()).collect();
+    let whose = if short.len() == report.policies.len() { String::new() } else { format!(" of {}", names.join(", ")) };
+    Some(format!(
+        "attainment and latency{whose} have no interval: with fewer than {} replications none is known to hold where replicas come and go",
+        first.replications_needed
+    ))
 }

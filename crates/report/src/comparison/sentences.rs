@@ -8,8 +8,7 @@ use crate::rounding::{self, dollars, percent};
 /// Per pair a sentence about cost and one about the SLO, then who meets the objective. Differences the data cannot tell from zero say
 /// "undecided".
 pub fn ranking_sentences(report: &RunReport<'_>) -> Vec<String> {
-    let mut sentences: Vec<String> =
-        report.comparisons.iter().flat_map(|pair| [cost_sentence(pair), slo_sentence(pair)]).collect();
+    let mut sentences: Vec<String> = report.comparisons.iter().flat_map(pair_sentences).collect();
     sentences.extend(objective_sentences(report));
     sentences
 }
@@ -53,6 +52,19 @@ fn objectives_sentence(report: &RunReport<'_>, index: usize, policy: &crate::Pol
 
 const NOTHING_TO_JUDGE: &str = "had no request to judge";
 
+/// About cost and about the SLO; of policies that are the same in both one sentence says it.
+fn pair_sentences(pair: &Comparison) -> Vec<String> {
+    if pair.cost_verdict == Verdict::Same && pair.slo_verdict == Verdict::Same {
+        let (policy, baseline) = (&pair.policy, &pair.baseline);
+        return vec![format!("{policy} and {baseline} have the same cost and meet the SLO as often, {}", in_each(pair))];
+    }
+    vec![cost_sentence(pair), slo_sentence(pair)]
+}
+
+fn in_each(pair: &Comparison) -> String {
+    if pair.replications == 1 { "in 1 replication".to_owned() } else { format!("in each of {} replications", pair.replications) }
+}
+
 fn cost_sentence(pair: &Comparison) -> String {
     let (policy, baseline, size) = (&pair.policy, &pair.baseline, dollars(pair.cost_usd.mean.abs()));
     let range = |bounds: [f64; 2]| sure(pair, &dollars(bounds[0]), &dollars(bounds[1]));
@@ -64,6 +76,7 @@ fn cost_sentence(pair: &Comparison) -> String {
         Verdict::Undecided => {
             format!("{policy} against {baseline}, cost: undecided{}", unsure(pair, pair.cost_usd, dollars))
         }
+        Verdict::Same => format!("{policy} costs the same as {baseline} {}", in_each(pair)),
     }
 }
 
@@ -84,6 +97,7 @@ fn slo_sentence(pair: &Comparison) -> String {
         Verdict::Undecided => {
             format!("{policy} against {baseline}, SLO: undecided{}", unsure(pair, pair.slo_attainment, points))
         }
+        Verdict::Same => format!("{policy} meets the SLO as often as {baseline} {}", in_each(pair)),
     }
 }
 
@@ -104,6 +118,14 @@ fn unsure(pair: &Comparison, interval: Interval, print: impl Fn(f64) -> String) 
         let signed = |amount: f64| print(amount).replace('-', "\u{2212}");
         let (mean, low, high) = (signed(interval.mean), signed(interval.low), signed(interval.high));
         return format!(" (difference {mean}, 95 % CI {low} to {high}, {} replications)", pair.replications);
+    }
+    if pair.replications < pair.replications_needed && pair.replications > 2 {
+        return format!(
+            " (difference {}; {} replications, an interval that holds needs {})",
+            print(interval.mean).replace('-', "\u{2212}"),
+            pair.replications,
+            pair.replications_needed
+        );
     }
     let replications = if pair.replications == 1 { "1 replication gives" } else { "these replications give" };
     format!(" ({replications} no interval)")
@@ -145,7 +167,7 @@ const PAIRS_IN_FULL: usize = 3;
 /// `comparison` table and in the report.
 pub fn headline_sentences(report: &RunReport<'_>) -> Vec<String> {
     let is_short = report.comparisons.len() <= PAIRS_IN_FULL;
-    report.comparisons.iter().filter(|_| is_short).flat_map(|pair| [cost_sentence(pair), slo_sentence(pair)]).collect()
+    report.comparisons.iter().filter(|_| is_short).flat_map(pair_sentences).collect()
 }
 
 /// Policies some of whose metrics never answered, and what else the runs remarked: of each policy its first replication's words.
