@@ -3,7 +3,7 @@
 use record::ReplicationSummary;
 
 use crate::columns::{Column, Estimate, Unit};
-use crate::experiment::replications_needed_of;
+use crate::experiment::{has_changes, replications_needed_of, widening};
 use crate::statistics::{Difference, mean};
 
 /// What is left of runs in their folder: each replication, and of each policy the figures of all replications together.
@@ -45,7 +45,7 @@ pub(crate) struct Side<'a> {
 pub(crate) struct Beside {
     /// The figures that are compared, of all counted replications together.
     pub wholes: [f64; 2],
-    /// The same of each replication.
+    /// The same of each replication, spread out as far as intervals are wider.
     pub sections: [Vec<f64>; 2],
     /// Replications of each side.
     pub replications: [usize; 2],
@@ -71,9 +71,17 @@ impl Beside {
         let needed = rows.map(|rows| replications_needed_of(column, rows.iter().copied()));
         let needed = needed[0].max(needed[1]);
         let is_held = counted.iter().all(|&count| count as u32 >= needed);
-        let pairs = sections[0].iter().zip(&sections[1]);
+        let is_same = shared.is_some() && sections[0].iter().zip(&sections[1]).all(|(&a, &b)| same(column, a, b));
+        // As much less certain as intervals are wider.
+        let is_skewed = column.estimate == Estimate::Quantile || rows.iter().copied().flatten().any(|row| has_changes(row));
+        let wider = |index: usize| -> Vec<f64> {
+            let widening = widening(is_skewed, sections[index].len());
+            let apart = |value: &f64| if *value == wholes[index] { *value } else { wholes[index] + widening * (value - wholes[index]) };
+            sections[index].iter().map(apart).collect()
+        };
+        let sections = [wider(0), wider(1)];
         Self {
-            is_same: shared.is_some() && pairs.into_iter().all(|(&a, &b)| is_same(column, a, b)),
+            is_same,
             is_paired: shared.is_some(),
             replications: [first.rows.len(), second.rows.len()],
             needed: (!is_held).then_some(needed),
@@ -105,7 +113,7 @@ fn shared(first: &[&ReplicationSummary], second: &[&ReplicationSummary]) -> Opti
 }
 
 /// Tables have money in micro-dollars; everything else stands in them to the last digit.
-fn is_same(column: &Column, a: f64, b: f64) -> bool {
+fn same(column: &Column, a: f64, b: f64) -> bool {
     let is_close = column.unit == Unit::Dollars && (a - b).abs() <= 0.5e-6;
     is_close || a == b || (a.is_nan() && b.is_nan())
 }

@@ -109,7 +109,7 @@ pub struct PolicySummary {
     pub pooled: ReplicationSummary,
     /// How many replications.
     pub replications: u32,
-    /// Replications from which attainment and percentiles have intervals that are known to hold; with fewer their bounds are NaN.
+    /// Replications from which attainment has an interval that is known to hold; with fewer its bounds are NaN. Latencies may need more.
     pub replications_needed: u32,
     /// SLO attainment with its 95 % interval.
     pub slo_attainment: Interval,

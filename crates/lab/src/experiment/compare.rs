@@ -2,6 +2,7 @@
 
 use record::{Comparison, Interval, Verdict};
 
+use super::held::{is_changing, widening};
 use super::{PolicyResult, Replication, replications_needed};
 use crate::columns::Column;
 use crate::statistics::{Counts, Difference, holm, ratio_influences, standard_error};
@@ -73,6 +74,8 @@ impl<'a> Pair<'a> {
     }
 
     fn question(&self, column: &str, difference: Difference, is_same: bool) -> Question {
+        let is_changing = self.first.iter().chain(self.second).any(is_changing);
+        let difference = difference.widened(widening(is_changing, self.first.len()));
         Question { difference, is_same, is_held: self.first.len() as u32 >= self.needed(column) }
     }
 

@@ -8,7 +8,7 @@ use workload::{Purpose, Stream};
 
 use super::Replication;
 use super::compare::share_difference;
-use super::held::replications_needed;
+use super::held::{is_changing, replications_needed, widening};
 use super::pool::{column_figure, interval_of, merged, pooled_row};
 use crate::columns::{COLUMNS, Column};
 use crate::statistics::{Confidence, Counts, Difference};
@@ -145,7 +145,9 @@ fn of_differences([first, second]: [&[Replication]; 2], groups: &[Vec<usize>]) -
         for (index, name) in names.iter().enumerate() {
             let column = Column::named(name).expect("these names are in the list of columns");
             let needed = replications_needed(column, &first).max(replications_needed(column, &second));
-            let interval = found[index].interval(Confidence::P95.alpha());
+            let is_changing = first.iter().chain(&second).any(is_changing);
+            let found = found[index].widened(widening(is_changing, group.len()));
+            let interval = found.interval(Confidence::P95.alpha());
             tallies[index].count(interval, truths[index], group.len() as u32 >= needed);
         }
     }

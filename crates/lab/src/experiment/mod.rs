@@ -9,6 +9,7 @@ mod coverage;
 mod held;
 mod pool;
 mod precision;
+mod quantile;
 mod summarize;
 mod warm_up;
 
@@ -16,7 +17,7 @@ pub use compare::compare;
 pub(crate) use compare::{Question, answers, better_if};
 pub use control::{CONTROLLED_COLUMNS, ControlledColumn, controlled_column, controlled_columns, expected_requests};
 pub use coverage::{CoverageRow, coverage};
-pub(crate) use held::replications_needed_of;
+pub(crate) use held::{has_changes, replications_needed_of, widening};
 pub use held::{held_interval, replications_needed};
 pub(crate) use pool::column_figure;
 pub use pool::{column_interval, pool};

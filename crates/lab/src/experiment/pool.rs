@@ -2,7 +2,8 @@
 
 use record::{Histogram, Interval, PolicySummary, ReplicationSummary};
 
-use super::held::{held, is_changing, needed_for_attainment};
+use super::quantile::percentile_interval;
+use super::held::{held, is_changing, needed_for_attainment, widening};
 use super::Replication;
 use super::summarize::{
     put_cold_starts, put_cost_rates, put_latency_quantiles, put_quantiles_of_all, put_token_latency,
@@ -63,6 +64,8 @@ pub(super) fn interval_of(
     confidence: Confidence,
 ) -> Interval {
     let values: Vec<f64> = replications.iter().map(|replication| column.of(&replication.summary)).collect();
+    let is_skewed = column.estimate == Estimate::Quantile || replications.iter().any(is_changing);
+    let confidence = confidence.widened(widening(is_skewed, replications.len()));
     match column.estimate {
         Estimate::Share => {
             let counts: Vec<Counts> = replications.iter().map(|replication| replication.slo).collect();
@@ -83,7 +86,11 @@ pub(super) fn interval_of(
                 .collect();
             Interval { mean: column.of(pooled), ..ratio_interval(&pairs, confidence) }
         }
-        Estimate::Quantile => quantile_interval(column.of(pooled), &values, confidence),
+        Estimate::Quantile => {
+            let figure = column.of(pooled);
+            let by_levels = percentile_interval(column, replications, figure, confidence);
+            by_levels.unwrap_or_else(|| quantile_interval(figure, &values, confidence))
+        }
         Estimate::Whole => log_section_interval(column.of(pooled), &values, confidence),
         Estimate::Mean => {
             let interval = mean_interval(&values, confidence);

@@ -24,6 +24,16 @@ impl Tally {
         Self(histogram.buckets().collect())
     }
 
+    /// How many values there are.
+    pub fn count(&self) -> u64 {
+        self.0.iter().map(|&(_, count)| count).sum()
+    }
+
+    /// How many are at most `limit`, the middle of a bucket.
+    pub fn count_at_most(&self, limit: u64) -> u64 {
+        self.0.iter().take_while(|&&(value, _)| value <= limit).map(|&(_, count)| count).sum()
+    }
+
     /// Counts everything into `histogram`; a bucket's middle lies in that very bucket.
     pub fn add_to(&self, histogram: &mut Histogram) {
         for &(value, count) in &self.0 {

@@ -55,6 +55,11 @@ impl Difference {
         Self { mean: wholes[0] - wholes[1], standard_error: libm::sqrt(a + b), degrees_of_freedom: freedom }
     }
 
+    /// The same difference, so much less certain.
+    pub(crate) fn widened(self, widening: f64) -> Self {
+        Self { standard_error: self.standard_error * widening, ..self }
+    }
+
     /// Two-sided p-value of "no difference"; 1 where the data cannot tell.
     pub fn p_value(&self) -> f64 {
         if !self.standard_error.is_finite() || self.mean == 0.0 || self.mean.is_nan() {

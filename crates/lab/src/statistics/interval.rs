@@ -7,25 +7,34 @@ use super::{mean, section_error, standard_error};
 
 /// A confidence level, in (0, 1).
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
-pub struct Confidence(f64);
+pub struct Confidence {
+    level: f64,
+    /// Student's t is multiplied by it.
+    widening: f64,
+}
 
 impl Confidence {
     /// The level of every table.
-    pub const P95: Self = Self(0.95);
+    pub const P95: Self = Self { level: 0.95, widening: 1.0 };
 
     /// A level; `None` outside (0, 1).
     pub fn new(level: f64) -> Option<Self> {
-        (level > 0.0 && level < 1.0).then_some(Self(level))
+        (level > 0.0 && level < 1.0).then_some(Self { level, widening: 1.0 })
     }
 
     /// The level as a share.
     pub const fn level(self) -> f64 {
-        self.0
+        self.level
+    }
+
+    /// The same level with intervals by Student's t so much wider: what skewed values take.
+    pub(crate) fn widened(self, widening: f64) -> Self {
+        Self { widening, ..self }
     }
 
     /// What is left: the chance of an interval that misses.
     pub fn alpha(self) -> f64 {
-        1.0 - self.0
+        1.0 - self.level
     }
 
     /// Two-sided quantile of Student's t; NaN for fewer than one degree of freedom.
@@ -33,11 +42,11 @@ impl Confidence {
         StudentsT::new(0.0, 1.0, degrees_of_freedom)
             .ok()
             .filter(|_| degrees_of_freedom >= 1.0)
-            .map_or(f64::NAN, |t| t.inverse_cdf(0.5 + self.0 / 2.0))
+            .map_or(f64::NAN, |t| t.inverse_cdf(0.5 + self.level / 2.0) * self.widening)
     }
 
     fn z(self) -> f64 {
-        Normal::standard().inverse_cdf(0.5 + self.0 / 2.0)
+        Normal::standard().inverse_cdf(0.5 + self.level / 2.0)
     }
 }
 
@@ -91,6 +100,27 @@ pub fn log_section_interval(whole: f64, sections: &[f64], confidence: Confidence
 /// sign of certainty.
 pub fn quantile_interval(whole: f64, sections: &[f64], confidence: Confidence) -> Interval {
     widened_section(whole, sections, HALF_BUCKET, confidence)
+}
+
+/// Between which levels the true quantile of level `p` lies, from how many of each replication's values are at or below the pooled quantile: the
+/// interval of that share on the logit scale, carried over to `p`. Read off all values together the levels bound the quantile, whatever the shape of
+/// its distribution, and also where a few replications hold most of a tail. `None` where the counts have no spread to judge by.
+///
+/// R. S. Woodruff, "Confidence intervals for medians and other position measures", Journal of the American Statistical Association 47 (1952).
+pub fn quantile_levels(counts: &[Counts], p: f64, confidence: Confidence) -> Option<[f64; 2]> {
+    let pairs: Vec<(f64, f64)> = counts.iter().map(|one| (one.met as f64, one.total as f64)).collect();
+    let (share, influences) = ratio_influences(&pairs);
+    let half_width =
+        confidence.t(counts.len() as f64 - 1.0) * standard_error(&influences) / (share * (1.0 - share));
+    let logit = libm::log(p / (1.0 - p));
+    let back = |x: f64| 1.0 / (1.0 + libm::exp(-x));
+    half_width.is_finite().then(|| [back(logit - half_width), back(logit + half_width)])
+}
+
+/// A quantile between two bounds that were read off a histogram, half a bucket wider on both sides.
+pub(crate) fn between_buckets(figure: f64, low: f64, high: f64) -> Interval {
+    let wider = libm::exp(HALF_BUCKET);
+    Interval { mean: figure, low: low.min(figure) / wider, high: high.max(figure) * wider }
 }
 
 fn widened_section(whole: f64, sections: &[f64], wider: f64, confidence: Confidence) -> Interval {

@@ -254,7 +254,7 @@ pub(crate) fn interval_note(report: &RunReport<'_>) -> Option<String> {
     let names: Vec<&str> = short.iter().map(|policy| policy.name()).collect();
     let whose = if short.len() == report.policies.len() { String::new() } else { format!(" of {}", names.join(", ")) };
     Some(format!(
-        "attainment and latency{whose} have no interval: with fewer than {} replications none is known to hold where replicas come and go",
+        "SLO met and p99{whose} have no interval: where replicas come and go none is known to hold with fewer than {} replications (p99: 100)",
         first.replications_needed
     ))
 }
