@@ -10,7 +10,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use report::Table;
 use scenario::file::{TraceFile, TraceFormat};
-use scenario::{FileTrace, TraceCache};
+use traces::{FileTrace, TraceCache};
 use units::{SimDuration, SimTime};
 use workload::{
     ArrivalCursor, BLOCK, DailyWave, Distribution, LlmTrace, LoadShape, RateCurve, ServiceTimes, TraceChunk,

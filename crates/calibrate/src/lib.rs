@@ -1,12 +1,13 @@
 //! From measurements to scenario parameters: cold-start phases from Kubernetes objects, interruption rates from spot histories, service
 //! times from load-test results. Each fit comes with intervals, with what it could not use and why, and with YAML to paste.
 //!
-//! Text and plain values in, plain values out. The crate knows no paths, clusters, prices or scenario types; it only writes the keys that
-//! scenarios read.
+//! Text and plain values in, plain values out. The crate knows no paths, prices or scenario types; it only writes the keys that scenarios
+//! read. Of the model it uses one replica's engine, which load tests are repeated on.
 
 mod cold_start;
 mod error;
 mod fit;
+pub mod llm;
 mod presets;
 mod service;
 mod spot;
@@ -20,6 +21,8 @@ pub use fit::{
 };
 pub use presets::{ColdStartPreset, PresetPhase, preset, presets};
 pub use service::{
-    BatchRun, BatchingFit, LlmFit, LlmRun, batching, genai_perf, inference_perf, llm, triton_perf_analyzer, vllm_bench,
+    BatchRun, BatchingFit, Beside, Checked, CheckedRun, Choice, Coefficient, FittedRun, Given, HeldOut, LlmFit,
+    LlmFormat, LlmRun, RunLoad, RunTokens, Settings, Statistic, Told, batching, check, fit as fit_llm, genai_perf,
+    guidellm, inference_perf, llm_format, llm_runs, prediction, repeated, table, triton_perf_analyzer, vllm_bench,
 };
 pub use spot::{Clustering, SpotFit, SpotHistory, ZonePrices, ZoneSteps, spot};

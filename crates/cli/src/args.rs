@@ -8,7 +8,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use scenario::TraceCache;
+use traces::TraceCache;
 
 /// Replay HPA, KEDA, warm-pool and predictive autoscaling over the same GPU-inference traffic; compare SLO misses with dollars.
 #[derive(Debug, Parser)]

@@ -29,7 +29,7 @@ pub fn load(args: &ScenarioArgs) -> Result<Loaded> {
 
 /// The documents the arguments name, not yet resolved, and the assignments of `--set`: for commands that resolve them many times.
 pub fn documents(args: &ScenarioArgs) -> Result<(Documents, Vec<(String, String)>)> {
-    let documents = Documents::read_with(&inputs(args)?, args.reading.plain).or_input()?;
+    let documents = traces::read_with(&inputs(args)?, args.reading.plain).or_input()?;
     Ok((documents, overrides(&args.set)?))
 }
 

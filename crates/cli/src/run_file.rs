@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use lab::experiment::Results;
-use scenario::{Documents, Input, Loaded};
+use scenario::{Input, Loaded};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{Failure, OrEnvironment, OrInput, Result};
@@ -107,7 +107,7 @@ impl RunFile {
             text: document.to_string(),
         };
         let inputs: Vec<Input> = documents.map(input).collect();
-        let documents = Documents::read(&inputs).or_input()?.in_folder(&self.folder);
+        let documents = traces::read(&inputs).or_input()?.in_folder(&self.folder);
         let mut loaded = documents.load(&[]).or_input()?;
         loaded.spec.policies.retain(|policy| self.policies.contains(&policy.name));
         Ok(loaded)

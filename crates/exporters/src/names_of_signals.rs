@@ -13,7 +13,7 @@ pub enum NamedSignal {
 }
 
 /// Name, type, what it stands for, in words.
-pub const NAMED_SIGNALS: [(&str, Kind, NamedSignal, &str); 61] = {
+pub const NAMED_SIGNALS: [(&str, Kind, NamedSignal, &str); 62] = {
     use Kind::{Counter, Gauge, Histogram};
     use NamedSignal::{Plain, Spread};
     [
@@ -40,6 +40,12 @@ pub const NAMED_SIGNALS: [(&str, Kind, NamedSignal, &str); 61] = {
         ("prompt_tokens_total", Counter, Plain(S::PromptTokens), "prompt tokens processed by a replica"),
         ("output_tokens_total", Counter, Plain(S::OutputTokens), "output tokens made by a replica"),
         ("waiting_tokens", Gauge, Plain(S::WaitingTokens), "prompt tokens of requests waiting at a replica"),
+        (
+            "backlog_tokens",
+            Gauge,
+            Plain(S::BacklogTokens),
+            "prompt tokens, not found in a cache, of a replica's requests without a first token",
+        ),
         ("inflight_tokens", Gauge, Plain(S::InflightTokens), "prompt tokens of unfinished requests of a replica"),
         ("token_rate", Gauge, Plain(S::TokenRate), "output tokens per second of a replica"),
         ("kv_usage", Gauge, Plain(S::KvUsage), "share of KV blocks in use at a replica, 0..1"),

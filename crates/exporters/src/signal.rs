@@ -87,6 +87,8 @@ pub enum Signal {
     GpuUtilization,
     /// Prompt tokens of waiting requests.
     WaitingTokens,
+    /// Prompt tokens not found in a cache, of requests whose first token is not out.
+    BacklogTokens,
     /// Prompt tokens of waiting and served requests.
     InflightTokens,
     /// Output tokens per second of the last ten seconds.

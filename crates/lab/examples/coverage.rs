@@ -11,7 +11,7 @@ use lab::Workers;
 use lab::experiment::{Plan, Results, run, simulator};
 use lab::statistics::{Confidence, Counts, wilson_interval};
 use record::Interval;
-use scenario::{Documents, Input};
+use scenario::Input;
 
 const REPLICATIONS: u32 = 10;
 
@@ -112,7 +112,7 @@ fn main() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/theory/mm8");
     let overrides = [("run.duration", "70s"), ("run.warmUp", "10s"), ("policies[0].name", "eight")];
     let overrides: Vec<_> = overrides.map(|(path, value)| (path.to_owned(), value.to_owned())).into();
-    let documents = Documents::read(&[Input::Path(file)]).expect("the scenario is there");
+    let documents = traces::read(&[Input::Path(file)]).expect("the scenario is there");
     let mut spec = documents.load(&overrides).expect("the scenario is right").spec;
     let mut nine = documents.load(&[
         ("policies[0].static.replicas".to_owned(), "9".to_owned()),

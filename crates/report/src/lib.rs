@@ -25,9 +25,9 @@ pub use file::{ResultFolder, WholeFile, write_all, write_atomically};
 pub use html::report_html;
 pub use parquet::ParquetFile;
 pub use plots::{
-    AxisUnit, SearchAxis, SearchPoint, SearchReport, Standing, SweepPoint, SweepReport, SweepValue, cold_start_phases,
-    cost_breakdown, cost_by_service, cost_vs_slo, latency_cdf, overview, search_front, sweep_files, sweep_html,
-    timeline,
+    AxisUnit, MeasuredPanel, SearchAxis, SearchPoint, SearchReport, Standing, SweepPoint, SweepReport, SweepValue,
+    cold_start_phases, cost_breakdown, cost_by_service, cost_vs_slo, latency_cdf, measured_vs_fitted, overview,
+    search_front, sweep_files, sweep_html, timeline,
 };
 pub use requests::{FinishedPart, RequestsPart, write_requests};
 pub use table::Table;

@@ -1,8 +1,10 @@
 //! Files, folders and text in; documents out.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::Loaded;
+use crate::data::DataFiles;
 use crate::error::ScenarioError;
 use crate::file::{ManifestsFile, Measured, ScenarioFile};
 use crate::manifest::workload::{Workload, nim_services};
@@ -43,6 +45,7 @@ pub struct Documents {
     all: Vec<Document>,
     /// Folder of the file that holds the Scenario.
     folder: PathBuf,
+    data: Arc<dyn DataFiles>,
     scenario: usize,
     /// What was measured of real runs. The experiment knows nothing of them.
     measured: Vec<Document>,
@@ -51,13 +54,13 @@ pub struct Documents {
 }
 
 impl Documents {
-    /// Reads inputs and finds the one Scenario among their documents.
-    pub fn read(inputs: &[Input]) -> Result<Self, ScenarioError> {
-        Self::read_with(inputs, false)
+    /// Reads inputs and finds the one Scenario among their documents; the files they name are opened by `data`.
+    pub fn read(inputs: &[Input], data: Arc<dyn DataFiles>) -> Result<Self, ScenarioError> {
+        Self::read_with(inputs, false, data)
     }
 
     /// The same; with `is_plain` the manifests that kustomize would patch are read as they are.
-    pub fn read_with(inputs: &[Input], is_plain: bool) -> Result<Self, ScenarioError> {
+    pub fn read_with(inputs: &[Input], is_plain: bool, data: Arc<dyn DataFiles>) -> Result<Self, ScenarioError> {
         let found = sources(inputs, is_plain)?;
         let mut gathered = gather(&found)?;
         let folder_of = |document: &Document| {
@@ -73,7 +76,7 @@ impl Documents {
         let [scenario] = scenarios[..] else {
             return Err(ScenarioError::ScenarioCount { found: scenarios.len(), inputs: list(inputs) });
         };
-        Ok(Self { folder: folder_of(&documents[scenario]), all: documents, scenario, measured, notes, folded })
+        Ok(Self { folder: folder_of(&documents[scenario]), all: documents, data, scenario, measured, notes, folded })
     }
 
     /// The same documents, with relative file names starting from `folder`: for documents that were read elsewhere before.
@@ -95,7 +98,7 @@ impl Documents {
         let (documents, scenario, unused) = self.changed(overrides)?;
         let scenario = &documents[scenario];
         let file: ScenarioFile = scenario.node.read("").map_err(|error| overrides::explain(error, overrides))?;
-        let mut context = Context::new(&scenario.node, &documents, self.folder.clone());
+        let mut context = Context::new(&scenario.node, &documents, (self.folder.clone(), self.data.as_ref()));
         context.namespace.clone_from(&file.spec.manifests.namespace);
         context.notes.extend(self.notes.iter().cloned().chain(unused));
         context.folded = self.folded.clone();

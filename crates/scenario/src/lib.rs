@@ -1,8 +1,9 @@
-//! From files to validated values: the only crate that reads input files.
+//! From documents to validated values.
 //!
-//! [`load`] takes files, folders and text as `kubectl -f` does, one `kind: Scenario` beside any manifests, and returns an experiment in
-//! which no path and no option is left open. It neither runs nor reports anything.
+//! [`Documents`] takes files, folders and text as `kubectl -f` does, one `kind: Scenario` beside any manifests, and returns an experiment in
+//! which no path and no option is left open. Data files are opened by whoever it is given for that ([`DataFiles`]). It neither runs nor reports anything.
 
+mod data;
 mod embedded;
 mod error;
 pub mod file;
@@ -15,9 +16,9 @@ mod resolve;
 pub mod server;
 mod sources;
 mod survey;
-mod trace;
 mod tree;
 
+pub use data::{DataFiles, NoFiles, RateRow, RequestTrace};
 pub use embedded::embedded_default;
 pub use error::{Allowed, At, Place, ScenarioError};
 pub use file::Measured;
@@ -27,7 +28,6 @@ pub use quantity::{Amount, Bandwidth, Count, Hazard, Price, RequestRate, Share, 
 
 pub use resolve::{MetricUse, MetricsView};
 pub use survey::{Autoscaler, Candidate, Survey};
-pub use trace::{FileTrace, TraceCache};
 
 use cluster::spec::SimulationSpec;
 
@@ -60,11 +60,6 @@ pub struct Loaded {
     pub utc_offset_seconds: i32,
     /// Folder that relative file names in them start from.
     pub folder: std::path::PathBuf,
-}
-
-/// Reads and resolves a scenario; each override is a path and a value, applied in order.
-pub fn load(inputs: &[Input], overrides: &[(String, String)]) -> Result<Loaded, ScenarioError> {
-    Documents::read(inputs)?.load(overrides)
 }
 
 /// JSON schema of the Measured document.

@@ -195,6 +195,13 @@ impl Candidate {
         by_container.or_else(|| server::size_in_name(self.model.as_deref()?))
     }
 
+    /// The name of the model it is told to serve: the one whose size is known by it, else the first.
+    pub fn model_name(&self) -> Option<String> {
+        let by_container = self.container.as_ref().map(server::model_names).unwrap_or_default();
+        let all: Vec<String> = by_container.into_iter().chain(self.model.clone()).collect();
+        all.iter().find(|name| server::size_in_name(name).is_some()).or(all.first()).cloned()
+    }
+
     /// `service.onTerminate` as its server behaves, and what says so; nothing where the server is not known.
     pub fn on_terminate(&self) -> Option<(String, String)> {
         let stopping = server::stopping(self.container.as_ref()?, self.engine?);

@@ -14,12 +14,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("exporters", &["units", "names", "promql"]),
     ("record", &["units"]),
     ("prices", &["units", "names", "record"]),
-    ("calibrate", &["units", "workload"]),
     ("cluster", &["units", "engine", "policy", "workload", "promql", "exporters", "record"]),
+    // It repeats load tests on a simulated replica: above it stands the engine of one.
+    ("calibrate", &["units", "names", "workload", "cluster"]),
     (
         "scenario",
         &["units", "names", "policy", "workload", "promql", "exporters", "record", "prices", "calibrate", "cluster"],
     ),
+    ("traces", &["names", "workload", "scenario"]),
     ("lab", &["units", "names", "workload", "record", "cluster", "scenario"]),
     ("report", &["units", "record"]),
     (
@@ -34,6 +36,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "calibrate",
             "cluster",
             "scenario",
+            "traces",
             "lab",
             "report",
         ],
@@ -44,7 +47,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 /// Library crates may not use these: polars is for the leaves, printing and exiting is for the command line.
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("polars", &["report", "lab"]),
-    ("polars-parquet", &["report", "scenario"]),
+    ("polars-parquet", &["report", "traces"]),
     ("anyhow", &["cli"]),
     ("rayon", &["lab"]),
     ("clap", &["cli"]),

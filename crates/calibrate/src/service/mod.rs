@@ -1,10 +1,16 @@
 //! Service times from load-test results.
 
 mod batching;
-mod llm;
-mod read;
+mod checks;
+mod fit;
+mod formats;
+mod run;
 mod solve;
 
 pub use batching::{BatchRun, BatchingFit, batching, triton_perf_analyzer};
-pub use llm::{LlmFit, LlmRun, llm};
-pub use read::{genai_perf, inference_perf, vllm_bench};
+pub use checks::{Beside, Checked, CheckedRun, check};
+pub use fit::{Coefficient, FittedRun, Given, HeldOut, LlmFit, Settings, fit, repeated};
+pub use formats::{
+    Choice, LlmFormat, Told, genai_perf, guidellm, inference_perf, llm_format, llm_runs, prediction, table, vllm_bench,
+};
+pub use run::{LlmRun, RunLoad, RunTokens, Statistic};

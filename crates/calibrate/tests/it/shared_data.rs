@@ -5,12 +5,12 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use calibrate::{
-    LlmRun, Phase, SpotHistory, ZoneSteps, batching, cold_start, genai_perf, inference_perf, llm, spot,
-    triton_perf_analyzer, vllm_bench,
+    LlmFormat, Phase, SpotHistory, Told, ZoneSteps, batching, cold_start, llm_format, llm_runs, spot,
+    triton_perf_analyzer,
 };
 use workload::Distribution;
 
-fn shared(path: &str) -> Option<Vec<u8>> {
+pub fn shared(path: &str) -> Option<Vec<u8>> {
     let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
     let file = std::env::var_os("SCALELAB_SHARED").map_or_else(beside, PathBuf::from).join(path);
     let bytes = fs::read(&file);
@@ -80,42 +80,14 @@ fn sample_load_tests_read() {
         let fit = batching(&triton_perf_analyzer(&text, 1).unwrap()).unwrap();
         assert!((0.011..0.013).contains(&fit.base_s), "{fit:?}");
     }
-    for (name, read) in [
-        ("vllm_bench_serve.json", vllm_bench as fn(&str) -> _),
-        ("genai_perf_profile_export.json", genai_perf),
-        ("inference_perf_stage_lifecycle_metrics.json", inference_perf),
+    for (name, format) in [
+        ("vllm_bench_serve.json", LlmFormat::VllmBench),
+        ("genai_perf_profile_export.json", LlmFormat::GenaiPerf),
+        ("inference_perf_stage_lifecycle_metrics.json", LlmFormat::InferencePerf),
     ] {
         let Some(text) = sample(name) else { return };
-        let run = read(&text).unwrap();
-        let fit = llm(&[run]).unwrap();
-        println!("{name}: {run:?}\n{}", fit.yaml());
-        assert!(fit.iteration_base_s > 0.0, "{fit:?}");
+        assert_eq!(llm_format(&text), Some(format), "{name}");
+        let runs = llm_runs((name, &text), format, &[], &Told::default()).unwrap();
+        assert_eq!(runs.len(), 1, "{name}");
     }
-}
-
-#[test]
-fn a_real_load_sweep_is_explained_up_to_saturation() {
-    let Some(bytes) = shared("data/profiles/inference_perf_llama31_8b_load_sweep.csv") else { return };
-    let mut reader = csv::Reader::from_reader(&bytes[..]);
-    let runs: Vec<LlmRun> = reader
-        .records()
-        .map(Result::unwrap)
-        .filter(|record| &record[0] == "vllm")
-        .map(|record| {
-            let number = |index: usize| record[index].parse::<f64>().unwrap();
-            LlmRun {
-                requests_per_second: number(3),
-                prompt_tokens: number(6),
-                output_tokens: number(7),
-                ttft_s: number(8),
-                tpot_s: number(11),
-                failed_share: 0.0,
-            }
-        })
-        .collect();
-    let fit = llm(&runs).unwrap();
-    println!("{fit:?}");
-    // At one request per second the engine does little but decode one sequence: 3.47 ms a token.
-    assert!((fit.iteration_base_s / 0.003_47 - 1.0).abs() < 0.15, "{fit:?}");
-    assert!(fit.error_max < 0.15, "{fit:?}");
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::ReadingArgs;
+use super::{Format, ReadingArgs};
 
 /// `scalelab trace`.
 #[derive(Debug, Subcommand)]
@@ -183,6 +183,8 @@ pub enum Calibrate {
     Spot(CalibrateSpot),
     /// Service times from load tests
     Service(CalibrateService),
+    /// List the presets of language models on GPUs (`service.model: {preset: NAME}`)
+    Presets(CalibratePresets),
     /// Print a cold-start preset with its sources, or list all
     Preset {
         /// Name, as in `coldStart: {preset: NAME}`.
@@ -239,15 +241,57 @@ pub struct CalibrateSpot {
 /// `scalelab calibrate service`.
 #[derive(Debug, Args)]
 pub struct CalibrateService {
-    /// What the files are
+    /// What the files are [default: told by what is in each]
     #[arg(long, value_enum)]
-    pub format: ServiceFormat,
-    /// Results: one load per file, or for perf-analyzer one batch size per file
+    pub format: Option<ServiceFormat>,
+    /// Results: one load per file, or several; for perf-analyzer one batch size per file
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
     /// Batch size of each perf-analyzer file (its -b), in their order [default: 1]
     #[arg(long, value_name = "N", value_delimiter = ',')]
     pub batch: Vec<u32>,
+    /// Correct this preset instead of fitting a whole law (`scalelab calibrate presets` lists them)
+    #[arg(long, value_name = "NAME")]
+    pub preset: Option<String>,
+    /// Without a preset: the model, for what the runs cannot tell [default: the one the files name]
+    #[arg(long, value_name = "NAME", conflicts_with = "preset")]
+    pub model: Option<String>,
+    /// Without a preset: the GPU
+    #[arg(long, value_name = "NAME", conflicts_with = "preset")]
+    pub gpu: Option<String>,
+    /// Without a preset: GPUs that share the model
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "gpu")]
+    pub tp: u32,
+    /// Replicas that shared the load
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub replicas: u32,
+    /// Rows of a table to take; may be given several times
+    #[arg(long = "where", value_name = "COLUMN=VALUE")]
+    pub rows: Vec<String>,
+    /// Prompt tokens, where the file does not say
+    #[arg(long, value_name = "N")]
+    pub prompt_tokens: Option<f64>,
+    /// Output tokens, where the file does not say
+    #[arg(long, value_name = "N")]
+    pub output_tokens: Option<f64>,
+    /// Requests under way at all times, where the file does not say how they were sent
+    #[arg(long, value_name = "N", conflicts_with = "rate")]
+    pub concurrency: Option<u32>,
+    /// Requests per second, where the file does not say how they were sent
+    #[arg(long, value_name = "RATE")]
+    pub rate: Option<f64>,
+    /// The engine's --max-num-seqs [default: the preset's engine's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub sequences_max: Option<u32>,
+    /// The engine's --max-num-batched-tokens [default: the preset's engine's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub batched_tokens_max: Option<u32>,
+    /// Capacity of the KV cache as the engine logs it [default: worked out for the preset]
+    #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u64).range(16..))]
+    pub kv_tokens: Option<u64>,
+    /// Draw measured against fitted figures, as SVG or PNG by the ending
+    #[arg(long, value_name = "FILE.svg|FILE.png")]
+    pub plot: Option<PathBuf>,
     /// Write the YAML snippet here instead of printing it
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -264,6 +308,23 @@ pub enum ServiceFormat {
     GenaiPerf,
     /// A stage report of inference-perf
     InferencePerf,
+    /// JSON of guidellm
+    Guidellm,
+    /// `prediction.json` of AISimulate
+    Aisimulate,
+    /// A CSV table, a load test in each row
+    Table,
+}
+
+/// `scalelab calibrate presets`.
+#[derive(Debug, Args)]
+pub struct CalibratePresets {
+    /// Only those whose name matches
+    #[arg(long = "match", value_name = "REGEX")]
+    pub pattern: Option<String>,
+    /// How to print them: table, json or csv
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
 }
 
 /// `scalelab init`.
@@ -283,6 +344,10 @@ pub struct Init {
     /// Your traffic: a trace in a known format, or a CSV of times and rates or counts
     #[arg(long, value_name = "FILE")]
     pub traffic: Option<PathBuf>,
+    /// The model that is served, such as Llama-3.1-8B-Instruct: picks the preset of how fast it is on the GPU [default: the one the
+    /// workload's command line names]
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
     /// Folder to make; it must not exist yet
     #[arg(short, long, value_name = "SCENARIO")]
     pub out: PathBuf,

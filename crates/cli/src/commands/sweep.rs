@@ -8,7 +8,7 @@ use cluster::spec::ServiceSpec;
 use lab::Workers;
 use lab::design::Setting;
 use lab::sweep::{self, Estimate, JOURNAL_NAME, Point, Shard, Sweep, SweepError, SweepOptions, SweepOutcome};
-use scenario::{Documents, Input};
+use scenario::Input;
 
 use crate::args;
 use crate::failure::{Failure, OrEnvironment, OrInput, Outcome, Result};
@@ -102,7 +102,7 @@ fn scenario_of(sweep: &Sweep, args: &args::Sweep) -> Result<Tuned> {
     let folder = args.file.parent().map(Path::to_owned).unwrap_or_default();
     let beside = |file: &String| Input::Path(tidy(&folder, file));
     let files: Vec<Input> = sweep.scenario.iter().map(beside).collect();
-    Tuned::new(Documents::read(&files).or_input()?, inputs::overrides(&args.set)?)
+    Tuned::new(traces::read(&files).or_input()?, inputs::overrides(&args.set)?)
 }
 
 /// `file` seen from `folder`; a `.` in between would only lengthen messages.

@@ -54,7 +54,8 @@ fn two_batch_sizes_give_the_line_between_them() {
 fn a_load_test_gives_iteration_times_and_the_wrong_format_says_what_is_missing() {
     let lab = Lab::new();
     let text = lab.out("calibrate service --format vllm-bench @vllm.json");
-    assert!(text.contains("perPromptToken: 40us") && text.contains("promptTokens: 500"), "{text}");
+    assert!(text.contains("tokenTime: [{tokens: 1, time: ") && text.contains("promptTokens: 500"), "{text}");
+    assert!(text.contains("hold-one-out: not enough to check: 1 of at least 4 runs"), "{text}");
     let wrong = lab.refused("calibrate service --format genai-perf @vllm.json");
     assert!(wrong.contains("vllm.json") && wrong.contains("`request_throughput.avg` is missing"), "{wrong}");
 }
@@ -91,7 +92,7 @@ fn every_service_snippet_is_taken_as_it_is_printed() {
     let lab = Lab::new();
     takes(&lab, &lab.out("calibrate service --format perf-analyzer --batch 1,8 @perf-b1.csv @perf-b8.csv"));
     let text = lab.out("calibrate service --format vllm-bench @vllm.json");
-    assert!(text.contains("sequencesMax: 256 # assumed"), "{text}");
+    assert!(text.contains("sequencesMax: 1024 # assumed"), "{text}");
     takes(&lab, &text);
     let Ok(shared) = std::env::var("SCALELAB_DATA") else {
         println!("skipped: SCALELAB_DATA does not say where samples are");
@@ -151,4 +152,46 @@ fn a_preset_is_a_cold_start_of_a_scenario_and_a_misspelt_one_finds_its_neighbour
     assert!(ran.code == 0 && ran.stderr.contains("cold start `vllm-8b-h100`"), "{}", ran.stderr);
     lab.write("bad.yaml", &with("vllm-8b-h10"));
     assert!(lab.refused("run bad.yaml -o out").contains("did you mean `vllm-8b-h100`?"));
+}
+
+#[test]
+fn presets_of_language_models_are_listed_with_their_quality_and_that_nobody_measured_them() {
+    let lab = Lab::new();
+    let table = lab.out("calibrate presets --match llama-3.1-8b-h100");
+    assert!(
+        table.contains("llama-3.1-8b-h100-tp1-vllm") && table.contains("444272") && table.contains("Not measured"),
+        "{table}"
+    );
+    assert!(!table.contains("qwen3"), "{table}");
+    let csv = lab.out("calibrate presets --format csv");
+    assert_eq!(csv.lines().count(), 108);
+    assert!(csv.lines().skip(1).all(|line| line.contains("not measured")), "{csv}");
+    assert!(lab.refused("calibrate presets --match nothing").contains("none of 107 presets matches `nothing`"));
+}
+
+#[test]
+fn a_preset_is_corrected_by_load_tests_and_drawn() {
+    let lab = Lab::new();
+    lab.write(
+        "runs.csv",
+        "prompt,output,concurrency,ttft_ms,tpot_ms,e2e_ms,throughput\n512,64,1,35,7.2,489,131\n8192,64,1,260,7.6,739,87\n\
+         512,128,8,60,8.1,1089,940\n2048,128,16,300,13.5,2014,1017\n",
+    );
+    let text = lab.out("calibrate service --preset llama-3.1-8b-h100-vllm runs.csv --plot fit.png");
+    for part in [
+        "# check 1, TPOT of 4 runs",
+        "# hold-one-out",
+        "preset: llama-3.1-8b-h100-tp1-vllm",
+        "prefillFactor: ",
+        "overhead: ",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(text.contains("not measured: a fit to 315 passes"), "{text}");
+    takes(&lab, &text);
+    assert!(lab.refused("calibrate service --preset llama-3.1-8b-h100-vlm runs.csv").contains("did you mean"));
+    assert!(
+        lab.refused("calibrate service --preset llama-3.1-8b-h100-vllm runs.csv --plot fit.gif")
+            .contains(".svg or .png")
+    );
 }

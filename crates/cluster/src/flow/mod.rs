@@ -28,7 +28,7 @@ pub use central::{Batching, CentralFlow, Slots};
 pub use event::EventFlow;
 pub use intake::Intake;
 pub use latency::{LatencyLog, Watched};
-pub use llm::{LlmFlow, TagDraws, TokenCounts};
+pub use llm::{LlmFlow, LoadAnswer, LoadTest, TagDraws, TokenCounts, load_test};
 pub use meter::{Failure, Meter, StepLatency, Streamed};
 pub use reactive::Answered;
 use reactive::Reactive;
@@ -106,6 +106,8 @@ pub struct InHand {
     pub waiting_tokens: u64,
     /// Prompt tokens of requests in service.
     pub serving_tokens: u64,
+    /// Prompt tokens not found in a cache, of requests whose first token is not out.
+    pub backlog_tokens: u64,
 }
 
 impl InHand {

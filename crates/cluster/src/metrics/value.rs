@@ -263,11 +263,12 @@ impl<'w> Source<'_, 'w> {
                 let span = process.listening.zip(process.started).map(|(end, start)| end.since(start));
                 return span.map_or(f64::NAN, SimDuration::as_secs_f64);
             }
-            S::Prefilling | S::WaitingTokens | S::InflightTokens => {
+            S::Prefilling | S::WaitingTokens | S::BacklogTokens | S::InflightTokens => {
                 let hand = slot.map(|slot| self.in_hand(slot)).unwrap_or_default();
                 match signal {
                     S::Prefilling => hand.prefilling,
                     S::WaitingTokens => hand.waiting_tokens,
+                    S::BacklogTokens => hand.backlog_tokens,
                     _ => hand.waiting_tokens + hand.serving_tokens,
                 }
             }

@@ -179,7 +179,7 @@ pub(super) const METRICS: &[Metric] = &[
         .per(Scope::Pod)
         .successor("llm_d_epp_per_endpoint_queue_size"),
     gauge("llm_d_epp_inflight_requests", PRODUCER, Of(S::Requests)).per(Scope::Pod).first(),
-    gauge("llm_d_epp_inflight_tokens", PRODUCER, Of(S::InflightTokens)).per(Scope::Pod).first(),
+    gauge("llm_d_epp_inflight_tokens", PRODUCER, Of(S::BacklogTokens)).per(Scope::Pod).first(),
     histogram("llm_d_epp_plugin_duration_seconds", &[], Bounds::List(&[]), Not(PLUGINS)),
     gauge("llm_d_epp_prefix_indexer_size", &[], Not(PLUGINS)),
     histogram("llm_d_epp_prefix_indexer_hit_ratio", &[], Bounds::List(&[]), Not(PLUGINS)),

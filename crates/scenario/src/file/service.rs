@@ -149,7 +149,18 @@ pub enum ModelFile {
     /// Triton-style dynamic batching.
     DynamicBatching(DynamicBatchingFile),
     /// LLM serving with continuous batching.
-    ContinuousBatching(ContinuousBatchingFile),
+    ContinuousBatching(Box<ContinuousBatchingFile>),
+    /// The same by a preset, such as `llama-3.1-8b-h100-tp1-vllm`; `scalelab calibrate presets` lists them.
+    Preset(String),
+}
+
+impl ModelFile {
+    /// A preset as the `continuousBatching` that it stands for.
+    pub fn spell_out(&mut self) {
+        if let Self::Preset(name) = self {
+            *self = Self::ContinuousBatching(Box::new(ContinuousBatchingFile::of_preset(std::mem::take(name))));
+        }
+    }
 }
 
 /// `slots`.
@@ -226,12 +237,15 @@ pub struct BatchPoint {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ContinuousBatchingFile {
-    /// `--max-num-seqs`.
-    pub sequences_max: u32,
-    /// `--max-num-batched-tokens`.
-    pub batched_tokens_max: u32,
-    /// KV-cache capacity in tokens.
-    pub kv_tokens: u64,
+    /// A preset of a model on a GPU with an engine, such as `llama-3.1-8b-h100-tp1-vllm`: the law of an iteration, and with the flags of the
+    /// server `sequencesMax`, `batchedTokensMax` and `kvTokens`. Keys written beside it win. `scalelab calibrate presets` lists them.
+    pub preset: Option<String>,
+    /// `--max-num-seqs`. Needed without `preset`.
+    pub sequences_max: Option<u32>,
+    /// `--max-num-batched-tokens`. Needed without `preset`.
+    pub batched_tokens_max: Option<u32>,
+    /// KV-cache capacity in tokens. Needed without `preset`.
+    pub kv_tokens: Option<u64>,
     /// Time of an iteration by the tokens it computes, at least two points, both ascending: between two on a line, below the first its time,
     /// beyond the last along the last line. In place of `iterationBase` and `perPromptToken`.
     #[serde(default)]
@@ -245,15 +259,13 @@ pub struct ContinuousBatchingFile {
     /// Added per prompt token. Needed without `tokenTime`.
     pub per_prompt_token: Option<Time>,
     /// Added per prompt token and token of context before it: attention over a long prompt. Below a nanosecond: `0.775ns` or `775ps`.
-    #[serde(default = "no_time")]
-    pub per_prompt_token_context: Time,
+    pub per_prompt_token_context: Option<Time>,
     /// Measured over `tokenTime`, of decoding; 1 unless said.
     pub decode_factor: Option<f64>,
     /// The same of what prompts add.
     pub prefill_factor: Option<f64>,
     /// Added per sequence in the batch: work of the host.
-    #[serde(default = "no_time")]
-    pub per_sequence: Time,
+    pub per_sequence: Option<Time>,
     /// Outside the engine: tokenizing, HTTP.
     #[serde(default = "no_time")]
     pub overhead: Time,
@@ -266,6 +278,35 @@ pub struct ContinuousBatchingFile {
     /// In which order the engine takes requests; `--scheduling-policy` of the workload's manifest by default, else `fcfs`.
     #[serde(default)]
     pub scheduling_policy: Option<SchedulingPolicyFile>,
+    /// True for `model: {preset: NAME}`.
+    #[serde(skip)]
+    pub is_short: bool,
+}
+
+impl ContinuousBatchingFile {
+    /// A preset with nothing beside it.
+    fn of_preset(name: String) -> Self {
+        Self {
+            preset: Some(name),
+            sequences_max: None,
+            batched_tokens_max: None,
+            kv_tokens: None,
+            token_time: Vec::new(),
+            iteration_min: None,
+            iteration_base: None,
+            per_kv_token: None,
+            per_prompt_token: None,
+            per_prompt_token_context: None,
+            decode_factor: None,
+            prefill_factor: None,
+            per_sequence: None,
+            overhead: no_time(),
+            prompt_tokens: default_tokens(),
+            output_tokens: default_tokens(),
+            scheduling_policy: None,
+            is_short: true,
+        }
+    }
 }
 
 /// `--scheduling-policy`.

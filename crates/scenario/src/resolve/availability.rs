@@ -1,16 +1,16 @@
 //! Recorded availability of spot nodes on the clock of a run, checked against the pools it limits.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use cluster::spec::{InterruptionModel, NodePoolSpec, ZoneTrace};
-use prices::Availability;
+use prices::{Availability, availability_bamboo, availability_skypilot};
 use record::Purchase;
 use units::{SimDuration, SimTime};
 
 use crate::error::ScenarioError;
 use crate::file::AvailabilityFile;
-use crate::trace;
 
 use super::{Context, RunWindow};
 
@@ -28,7 +28,7 @@ impl Context<'_> {
         for (zone, traces) in &file.zones {
             for (instance_type, name) in &traces.0 {
                 let path = self.file(name);
-                let recorded = trace::availability(zone, &path)?;
+                let recorded = self.recorded_availability(zone, &path)?;
                 self.notes.extend(recorded.notes.iter().map(|note| format!("{}: {note}", path.display())));
                 let start_at = file.start_at.duration();
                 let length = recorded.end.since(SimTime::ZERO);
@@ -49,6 +49,14 @@ impl Context<'_> {
         }
         self.check_traces(&zones, pools)?;
         Ok(InterruptionModel::Availability { zones })
+    }
+
+    /// Nodes that could be had, or were held, from an instant on: a SkyPilot trace (JSON) or a Bamboo one (CSV).
+    fn recorded_availability(&self, zone: &str, path: &Path) -> Result<Availability, ScenarioError> {
+        let text = self.data.text(path)?;
+        let is_json = text.trim_start_matches('\u{feff}').trim_start().starts_with('{');
+        let read = if is_json { availability_skypilot(zone, &text) } else { availability_bamboo(zone, &text) };
+        read.map_err(|error| ScenarioError::BadFile { file: path.display().to_string(), reason: error.to_string() })
     }
 
     /// Every trace limits something, and everything there is on spot is limited: else nodes held would exceed the record in silence.

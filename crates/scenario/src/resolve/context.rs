@@ -8,6 +8,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use units::SimDuration;
 
+use crate::data::DataFiles;
 use crate::error::{Allowed, At, ScenarioError};
 use crate::file::RunFile;
 use crate::manifest::workload::Workload;
@@ -26,6 +27,8 @@ pub struct Context<'a> {
     pub documents: &'a [Document],
     /// Folder that relative file names start from.
     pub folder: PathBuf,
+    /// The files themselves.
+    pub data: &'a dyn DataFiles,
     /// What a user should know and need not act on.
     pub notes: Vec<String>,
     /// What he may ask for.
@@ -50,12 +53,14 @@ pub struct Context<'a> {
 
 impl<'a> Context<'a> {
     /// Documents and nothing said of them yet.
-    pub fn new(scenario: &'a Node, documents: &'a [Document], folder: PathBuf) -> Self {
+    pub fn new(scenario: &'a Node, documents: &'a [Document], files: (PathBuf, &'a dyn DataFiles)) -> Self {
         let (notes, folded) = (Vec::new(), Folded::default());
+        let (folder, data) = files;
         Self {
             scenario,
             documents,
             folder,
+            data,
             notes,
             folded,
             namespace: None,
@@ -151,7 +156,7 @@ impl<'a> Context<'a> {
     /// A data file: beside the scenario, or from the current folder, which is what a path on the command line means.
     pub fn file(&self, name: &str) -> PathBuf {
         let beside = self.folder.join(name);
-        if !beside.exists() && Path::new(name).exists() { PathBuf::from(name) } else { beside }
+        if !self.data.exists(&beside) && self.data.exists(Path::new(name)) { PathBuf::from(name) } else { beside }
     }
 
     /// When the run starts, in the calendar.

@@ -5,7 +5,6 @@ use workload::Distribution as Drawn;
 use crate::error::ScenarioError;
 use crate::file::{Distribution, DistributionChoice, TextOr};
 use crate::quantity::{Count, Time};
-use crate::trace;
 
 use super::Context;
 
@@ -109,7 +108,7 @@ impl Context<'_> {
                 Drawn::weighted(&pairs)
             }
             DistributionChoice::Column { file, name } => {
-                let values = trace::column(&self.file(file), name)?;
+                let values = self.data.column(&self.file(file), name)?;
                 Drawn::weighted(&values.into_iter().map(|value| (value, 1.0)).collect::<Vec<_>>())
             }
             _ => unreachable!("the caller knows the others"),

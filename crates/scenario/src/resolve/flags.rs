@@ -58,6 +58,8 @@ impl Context<'_> {
             ("batchedTokensMax", &found.batched_tokens_max, model.batched_tokens_max),
         ];
         for (key, stated, ours) in pairs {
+            // What a preset stands for goes by the flags.
+            let Some(ours) = ours else { continue };
             let Some(Stated { value, source, is_default: false }) = stated else { continue };
             if *value == ours {
                 continue;

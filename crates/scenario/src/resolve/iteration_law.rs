@@ -40,8 +40,8 @@ impl Context<'_> {
         let per_kv_token = needed("perKvToken", file.per_kv_token)?.nanos();
         let per_prompt_token = needed("perPromptToken", file.per_prompt_token)?.nanos();
         Ok(IterationLaw {
-            ns_per_sequence: file.per_sequence.nanos(),
-            ns_per_prompt_token_context: file.per_prompt_token_context.nanos(),
+            ns_per_sequence: file.per_sequence.map_or(0.0, Time::nanos),
+            ns_per_prompt_token_context: file.per_prompt_token_context.map_or(0.0, Time::nanos),
             ..IterationLaw::linear(shortest, base, [per_kv_token, per_prompt_token])
         })
     }
@@ -66,8 +66,8 @@ impl Context<'_> {
                 prefill_factor: factor("prefillFactor", file.prefill_factor)?,
             },
             ns_per_kv_token: file.per_kv_token.map_or(0.0, Time::nanos),
-            ns_per_sequence: file.per_sequence.nanos(),
-            ns_per_prompt_token_context: file.per_prompt_token_context.nanos(),
+            ns_per_sequence: file.per_sequence.map_or(0.0, Time::nanos),
+            ns_per_prompt_token_context: file.per_prompt_token_context.map_or(0.0, Time::nanos),
         })
     }
 

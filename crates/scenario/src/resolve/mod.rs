@@ -31,6 +31,7 @@ mod offerings;
 mod overlay;
 mod policies;
 mod prehistory;
+mod preset;
 mod price_book;
 mod probes;
 mod queries;
@@ -46,6 +47,7 @@ mod saturation;
 mod scale_target;
 mod scheduling;
 mod scrape_configs;
+mod series;
 mod server;
 mod service;
 mod several;
@@ -60,6 +62,7 @@ mod updates;
 mod usage;
 mod user_series;
 mod versions;
+mod window;
 mod wish;
 mod workload;
 
@@ -103,6 +106,7 @@ impl ScenarioFile {
             return Err(context.inconsistent("spec.policies", "at least one policy is needed"));
         }
         let mut views = context.views(&self.spec)?;
+        views.iter_mut().for_each(|view| view.service.model.spell_out());
         let run = &self.spec.run;
         let duration = run.duration.duration();
         if duration.is_zero() {
@@ -169,6 +173,11 @@ impl Context<'_> {
             services.push(service);
         }
         let fleet = self.fleet(views, &mut services, window)?;
+        for (number, (view, service)) in views.iter().zip(&services).enumerate() {
+            self.turn_to(number);
+            self.hold_preset_gpu(view, &service.pod, &fleet)?;
+        }
+        self.turn_to_all();
         let resolved = |service| Resolved { service, policies: Vec::new(), before: None };
         Ok((services.into_iter().map(resolved).collect(), fleet))
     }

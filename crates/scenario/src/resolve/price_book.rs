@@ -110,7 +110,7 @@ impl Context<'_> {
             return Ok(Cow::Borrowed(Catalog::built_in()));
         }
         let path = self.file(name);
-        Catalog::parse(&crate::trace::read_text(&path)?)
+        Catalog::parse(&self.data.text(&path)?)
             .map(Cow::Owned)
             .map_err(|error| ScenarioError::BadFile { file: path.display().to_string(), reason: error.to_string() })
     }

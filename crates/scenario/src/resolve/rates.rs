@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use workload::{Distribution, Purpose, Stream};
 
+use super::Context;
+use super::series::Series;
 use crate::error::ScenarioError;
 use crate::file::{BurstFile, Level, NoiseFile, PointsFile, RateTerm, RateTermChoice, SineFile, TextOr, WeeklyFile};
 use crate::quantity::Share;
-use crate::trace::Series;
-
-use super::Context;
 
 const DAY: f64 = 86_400.0;
 
@@ -171,8 +170,8 @@ impl Context<'_> {
             RateTermChoice::Burst(file) => Ok(burst(*file)),
             RateTermChoice::Noise(file) => self.noise(*file, &format!("{path}.noise")),
             RateTermChoice::Series(file) => {
-                let series = Arc::new(Series::load(&self.file(&file.file), file)?);
-                Ok((Rate::Series { series, start_at: file.start_at.0 }, Dimension::Rate))
+                let series = Series::from_rows(&self.data.rates(&self.file(&file.file), file)?, file.value_unit);
+                Ok((Rate::Series { series: Arc::new(series), start_at: file.start_at.0 }, Dimension::Rate))
             }
         }
     }

@@ -47,7 +47,7 @@ impl Context<'_> {
             let reason = "`atKill` needs `continuousBatching`: other servers exit at once";
             return Err(self.inconsistent("spec.service.onTerminate.abort.notice", reason));
         }
-        let model = self.model(&file.model)?;
+        let model = self.model(&file.model, &pod)?;
         let lets_wait = match &model {
             ServiceModel::Slots { .. } => false,
             ServiceModel::DynamicBatching { queue_delay, .. } => !queue_delay.is_zero(),
@@ -180,7 +180,7 @@ impl Context<'_> {
         })
     }
 
-    fn model(&self, model: &ModelFile) -> Result<ServiceModel, ScenarioError> {
+    fn model(&mut self, model: &ModelFile, pod: &PodSpec) -> Result<ServiceModel, ScenarioError> {
         match model {
             ModelFile::Slots(slots) => {
                 if slots.concurrency == 0 {
@@ -190,7 +190,8 @@ impl Context<'_> {
                 Ok(ServiceModel::Slots { concurrency: slots.concurrency, service })
             }
             ModelFile::DynamicBatching(batching) => self.dynamic_batching(batching),
-            ModelFile::ContinuousBatching(batching) => self.continuous_batching(batching),
+            ModelFile::ContinuousBatching(batching) => self.continuous_batching(batching, pod),
+            ModelFile::Preset(_) => unreachable!("views spell presets out"),
         }
     }
 
@@ -227,16 +228,26 @@ impl Context<'_> {
         })
     }
 
-    fn continuous_batching(&self, file: &ContinuousBatchingFile) -> Result<ServiceModel, ScenarioError> {
+    fn continuous_batching(
+        &mut self,
+        file: &ContinuousBatchingFile,
+        pod: &PodSpec,
+    ) -> Result<ServiceModel, ScenarioError> {
         let path = "spec.service.model.continuousBatching";
-        if file.sequences_max == 0 || file.batched_tokens_max == 0 || file.kv_tokens == 0 {
+        let completed = self.with_preset(file, pod)?;
+        let file = completed.as_ref().unwrap_or(file);
+        let missing = |key: &str| ScenarioError::MissingKey { at: self.at(path), key: key.to_owned() };
+        let sequences_max = file.sequences_max.ok_or_else(|| missing("sequencesMax"))?;
+        let batched_tokens_max = file.batched_tokens_max.ok_or_else(|| missing("batchedTokensMax"))?;
+        let kv_tokens = file.kv_tokens.ok_or_else(|| missing("kvTokens"))?;
+        if sequences_max == 0 || batched_tokens_max == 0 || kv_tokens == 0 {
             let reason = "`sequencesMax`, `batchedTokensMax` and `kvTokens` must be at least 1";
             return Err(self.inconsistent(path, reason));
         }
         Ok(ServiceModel::ContinuousBatching {
-            sequences_max: file.sequences_max,
-            batched_tokens_max: file.batched_tokens_max,
-            kv_tokens: file.kv_tokens,
+            sequences_max,
+            batched_tokens_max,
+            kv_tokens,
             law: self.iteration_law(file)?,
             overhead: file.overhead.duration(),
             prompt_tokens: self.distribution(&file.prompt_tokens, &format!("{path}.promptTokens"))?,

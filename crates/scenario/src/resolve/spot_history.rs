@@ -66,7 +66,7 @@ impl Context<'_> {
 
     fn price_history(&self, names: &[String]) -> Result<(SpotPriceHistory, Option<Catalog>), ScenarioError> {
         let paths: Vec<_> = names.iter().map(|name| self.file(name)).collect();
-        let texts = paths.iter().map(|path| crate::trace::read_text(path)).collect::<Result<Vec<_>, _>>()?;
+        let texts = paths.iter().map(|path| self.data.text(path)).collect::<Result<Vec<_>, _>>()?;
         let file = || paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
         if texts.is_empty() {
             return Err(self.inconsistent("spec.prices.spotHistory.file", "at least one file is needed"));

@@ -11,10 +11,10 @@ use crate::file::{
     GeneratorFile, ModelFile, PartFile, PrefixFile, ProcessFile, RateTerm, ServiceView, TraceFile, TrafficFile,
 };
 use crate::quantity::{Share, Time};
-use crate::trace::{FileTrace, Window};
 
 use super::Context;
 use super::rates::{Calendar, Dimension, Rate};
+use super::window::Window;
 
 /// Steps of a generated curve at most: a month of ten-second steps is a quarter of a million.
 const STEPS_MAX: u64 = 20_000_000;
@@ -235,15 +235,14 @@ impl Context<'_> {
             return Err(self.inconsistent(&format!("{path}.repeat"), "must be at least 1"));
         }
         let file = self.file(&trace.file);
-        let source =
-            if reads_blocks { FileTrace::load_with_blocks(&file, trace)? } else { FileTrace::load(&file, trace)? };
+        let recorded = self.data.requests(&file, trace, reads_blocks)?;
         let clip = part.clip.map(|clip| (clip.from.duration(), clip.to.map(Time::duration)));
         if let Some((from, Some(to))) = clip
             && to <= from
         {
             return Err(self.inconsistent(&format!("{path}.clip.to"), "must be later than `from`"));
         }
-        let window = Window::new(source, clip, part.repeat, part.shift.duration());
+        let window = Window::new(recorded, clip, part.repeat, part.shift.duration());
         let (source, copies) = (Arc::new(window), part.scale.0);
         if trace.resample {
             if copies > RESAMPLE_MAX {

@@ -4,13 +4,17 @@
 //! Flags and defaults are those of the engines' own sources, by release where they changed (vLLM `config/scheduler.py`, SGLang
 //! `server_args.py`, TGI `launcher`, Triton `model_config.proto`). What is not written and has no default that is known stays open.
 
+mod memory;
 mod model;
 mod stop;
 mod triton;
 mod words;
 
+pub(crate) use memory::memory_settings;
+pub use memory::{CacheType, MemorySettings};
 pub use model::ModelSize;
-pub(crate) use model::{model_size, size_in_name};
+pub use model::size_in_name;
+pub(crate) use model::{model_names, model_size};
 pub use stop::Stopping;
 pub(crate) use stop::{in_words, stopping};
 pub use triton::TritonConfig;

@@ -23,20 +23,25 @@ impl ModelSize {
 const FLAGS: [&str; 5] = ["--model", "--model-path", "--model-id", "--model-name", "--served-model-name"];
 const VARIABLES: [&str; 5] = ["MODEL_ID", "MODEL", "MODEL_NAME", "HF_MODEL_ID", "NIM_MODEL_NAME"];
 
-/// The size of the model that a container is told to serve; the image names it where a NIM has it built in.
-pub(crate) fn model_size(container: &Node) -> Option<ModelSize> {
+/// The names that a container gives the model it is told to serve, the most exact first; the image names it where a NIM has it built in.
+pub(crate) fn model_names(container: &Node) -> Vec<String> {
     let words = Words::of(container);
     let by_flag = FLAGS.iter().filter_map(|flag| Some(words.flag(&[flag])?.1));
     let by_variable = VARIABLES.iter().filter_map(|name| words.variable(name).map(str::to_owned));
     let image = container.get("image").and_then(Node::text).filter(|image| image.contains("/nim/")).map(str::to_owned);
-    let mut named = by_flag.chain(words.served()).chain(by_variable).chain(image);
+    by_flag.chain(words.served()).chain(by_variable).chain(image).collect()
+}
+
+/// The size of the model that a container is told to serve.
+pub(crate) fn model_size(container: &Node) -> Option<ModelSize> {
+    let words = Words::of(container);
     let quantization =
         words.flag(&["--quantization", "--quantize", "-q"]).map(|(_, method)| method).unwrap_or_default();
-    named.find_map(|name| size_of(&name, &quantization))
+    model_names(container).into_iter().find_map(|name| size_of(&name, &quantization))
 }
 
 /// The size that a model's name or address says.
-pub(crate) fn size_in_name(name: &str) -> Option<ModelSize> {
+pub fn size_in_name(name: &str) -> Option<ModelSize> {
     size_of(name, "")
 }
 

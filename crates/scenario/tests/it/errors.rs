@@ -1,7 +1,8 @@
 //! Every kind of error, in the words the user reads.
 
 use insta::assert_snapshot;
-use scenario::{Input, load};
+use scenario::Input;
+use traces::load;
 
 use crate::support::{HPA, SCENARIO, load_with, message, with};
 
@@ -13,7 +14,7 @@ fn an_unknown_key_names_its_place_and_the_nearest_key() {
 
 #[test]
 fn an_unknown_choice_lists_the_choices() {
-    assert_snapshot!(message(&with("      slots:", "      slot:")), @"scenario.yaml:13:7: spec.service.model: unknown choice `slot`; did you mean `slots`? (one of: slots, dynamicBatching, continuousBatching)");
+    assert_snapshot!(message(&with("      slots:", "      slot:")), @"scenario.yaml:13:7: spec.service.model: unknown choice `slot`; did you mean `slots`? (one of: slots, dynamicBatching, continuousBatching, preset)");
     assert_snapshot!(message(&with("  traffic:", "  nodes:\n    manager: karpentr\n  traffic:").replacen("  nodes:\n    pools", "  coldStart:\n    links", 1)), @"scenario.yaml:9:14: spec.nodes.manager: unknown choice `karpentr`; did you mean `karpenter`? (one of: karpenter, clusterAutoscaler, simple, serverless)");
 }
 
@@ -43,7 +44,7 @@ fn two_choices_at_once_are_one_too_many() {
         "      slots:\n",
         "      dynamicBatching: {batchMax: 4, latency: {affine: {base: 1ms, perRequest: 1ms}}}\n      slots:\n",
     );
-    assert_snapshot!(message(&text), @"scenario.yaml:14:7: spec.service.model: `dynamicBatching` and `slots` together, expected only one of: slots, dynamicBatching, continuousBatching");
+    assert_snapshot!(message(&text), @"scenario.yaml:14:7: spec.service.model: `dynamicBatching` and `slots` together, expected only one of: slots, dynamicBatching, continuousBatching, preset");
 }
 
 #[test]

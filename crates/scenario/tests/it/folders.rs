@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use insta::assert_snapshot;
-use scenario::{Documents, Input, Loaded, ScenarioError, load};
+use scenario::{Input, Loaded, ScenarioError};
+use traces::load;
 
 use crate::support::{HPA, SCENARIO, load_text, message, with};
 
@@ -23,7 +24,7 @@ fn folder_with(files: &[(&str, &str)], is_plain: bool) -> Result<Loaded, String>
         text.replace(&format!("{}/", root.display()), "").replace(&root.display().to_string(), "FOLDER")
     };
     let read = || -> Result<Loaded, ScenarioError> {
-        Documents::read_with(&[Input::Path(root.path().to_owned())], is_plain)?.load(&[])
+        traces::read_with(&[Input::Path(root.path().to_owned())], is_plain)?.load(&[])
     };
     let loaded = read().map_err(|error| relative(error.to_string(), root.path()))?;
     let lines = |lines: Vec<String>| lines.into_iter().map(|line| relative(line, root.path())).collect();

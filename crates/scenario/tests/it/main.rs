@@ -14,6 +14,7 @@ mod node_manifests;
 mod nodes;
 mod overrides;
 mod pipes;
+mod presets;
 mod rollouts;
 mod routing;
 mod scheduling;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use scenario::{Documents, Input};
+use scenario::Input;
 
 use crate::support::repository;
 
@@ -22,7 +22,7 @@ fn refusal(folder: &Path, files: &[(String, String)], file: &str, text: &str) ->
     let text_of = |(name, own): &(String, String)| if name == file { text.to_owned() } else { own.clone() };
     let inputs: Vec<Input> =
         files.iter().map(|entry| Input::Text { name: entry.0.clone(), text: text_of(entry) }).collect();
-    let documents = Documents::read(&inputs).unwrap().in_folder(folder);
+    let documents = traces::read(&inputs).unwrap().in_folder(folder);
     documents.load(&[]).err().map(|error| error.to_string())
 }
 

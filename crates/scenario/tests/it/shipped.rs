@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use scenario::{Input, load, schema};
+use scenario::{Input, schema};
+use traces::load;
 
 use crate::support::repository;
 

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use scenario::{Input, Loaded, ScenarioError, load};
+use scenario::{Input, Loaded, ScenarioError};
+use traces::load;
 
 /// The least a scenario must say.
 pub const SCENARIO: &str = "\

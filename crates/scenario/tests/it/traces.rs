@@ -7,7 +7,8 @@ use std::sync::Arc;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use insta::assert_snapshot;
-use scenario::{Input, ScenarioError, load};
+use scenario::{Input, ScenarioError};
+use traces::load;
 use units::{SimDuration, SimTime};
 use workload::{Distribution, LlmTrace, RateCurve, TraceChunk, TraceSource, Traffic, synthesize_llm};
 

@@ -1,7 +1,8 @@
 //! `service.usage` and `metrics.outages`.
 
 use cluster::spec::{CpuUsage, Outage};
-use scenario::{Input, Loaded, ScenarioError, load};
+use scenario::{Input, Loaded, ScenarioError};
+use traces::load;
 use units::{Bytes, Millicores, SimDuration, SimTime};
 
 use crate::support::{HPA, load_text, message, with};

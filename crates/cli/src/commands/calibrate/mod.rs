@@ -1,14 +1,16 @@
 //! `scalelab calibrate`: measurements in, scenario snippets out.
 
 mod plot;
+mod presets;
+mod service;
 mod spot;
 
 use std::path::{Path, PathBuf};
 
-use calibrate::{LlmRun, presets};
+use calibrate::presets;
 
 use super::data_files::{read_text, say, write, wrong};
-use crate::args::{Calibrate, CalibrateColdStart, CalibrateService, ServiceFormat};
+use crate::args::{Calibrate, CalibrateColdStart};
 use crate::failure::{Failure, OrInput, Outcome, Result};
 
 /// Runs the command given.
@@ -16,7 +18,8 @@ pub fn calibrate(args: &Calibrate) -> Result<Outcome> {
     match args {
         Calibrate::ColdStart(args) => cold_start(args)?,
         Calibrate::Spot(args) => spot::spot(args)?,
-        Calibrate::Service(args) => service(args)?,
+        Calibrate::Service(args) => service::service(args)?,
+        Calibrate::Presets(args) => presets::presets(args)?,
         Calibrate::Preset { name } => preset(name.as_deref())?,
     }
     Ok(Outcome::Done)
@@ -58,46 +61,6 @@ fn cold_start(args: &CalibrateColdStart) -> Result<()> {
     }
     let head = "# Cold-start phases fitted by `scalelab calibrate cold-start`; goes under `spec` of a Scenario.\n";
     publish(&fit.report(), &format!("{head}{snippet}"), args.out.as_deref())
-}
-
-fn service(args: &CalibrateService) -> Result<()> {
-    if !args.batch.is_empty() && args.format != ServiceFormat::PerfAnalyzer {
-        return Err(Failure::input("--batch is for --format perf-analyzer"));
-    }
-    let snippet = match args.format {
-        ServiceFormat::PerfAnalyzer => perf_analyzer(args)?,
-        ServiceFormat::VllmBench => llm(args, calibrate::vllm_bench)?,
-        ServiceFormat::GenaiPerf => llm(args, calibrate::genai_perf)?,
-        ServiceFormat::InferencePerf => llm(args, calibrate::inference_perf)?,
-    };
-    publish("", &snippet, args.out.as_deref())
-}
-
-fn perf_analyzer(args: &CalibrateService) -> Result<String> {
-    let batches = if args.batch.is_empty() { vec![1; args.files.len()] } else { args.batch.clone() };
-    if batches.len() != args.files.len() {
-        let (sizes, files) = (batches.len(), args.files.len());
-        return Err(Failure::input(format!("--batch: {sizes} sizes for {files} files; one for each is needed")));
-    }
-    if let Some(zero) = batches.iter().position(|batch| *batch == 0) {
-        return Err(Failure::input(format!("--batch: number {} is 0; a batch has at least one request", zero + 1)));
-    }
-    let mut runs = Vec::new();
-    for (path, batch) in args.files.iter().zip(batches) {
-        runs.extend(calibrate::triton_perf_analyzer(&read_text(path)?, batch).map_err(|error| wrong(path, error))?);
-    }
-    Ok(calibrate::batching(&runs).or_input()?.yaml())
-}
-
-fn llm(
-    args: &CalibrateService,
-    read: fn(&str) -> std::result::Result<LlmRun, calibrate::CalibrateError>,
-) -> Result<String> {
-    let mut runs = Vec::new();
-    for path in &args.files {
-        runs.push(read(&read_text(path)?).map_err(|error| wrong(path, error))?);
-    }
-    Ok(calibrate::llm(&runs).or_input()?.yaml())
 }
 
 fn preset(name: Option<&str>) -> Result<()> {

@@ -57,6 +57,8 @@ pub struct Found {
     pub has_pools: bool,
     /// True if there is a ComputeClass that makes node pools.
     pub has_classes: bool,
+    /// The model that is served, where the user says it.
+    pub model: Option<String>,
     /// What the user should know.
     pub notes: Vec<String>,
 }
@@ -70,6 +72,7 @@ impl Found {
             service: "inference".to_owned(),
             is_plain: args.reading.plain,
             ignored: args.ignore.clone(),
+            model: args.model.clone(),
             ..Self::default()
         };
         if args.manifests.is_empty() {
@@ -88,6 +91,10 @@ impl Found {
         found.has_classes = survey.has_classes;
         let positions = positions(&survey, args)?;
         if positions.len() > 1 {
+            if args.model.is_some() {
+                let reason = "is the model of one service, and there are several: --workload takes one";
+                return Err(Failure::input(format!("--model: {reason}")));
+            }
             return Ok(found.each(&survey, &positions));
         }
         let position = found.choose(&survey, positions.first().copied(), !args.workload.is_empty())?;

@@ -2,6 +2,7 @@
 
 mod manifests;
 mod nodes;
+mod preset;
 mod several;
 mod speed;
 mod starter;
@@ -9,7 +10,7 @@ mod traffic;
 
 use std::path::{Path, PathBuf};
 
-use scenario::{Documents, Input, Loaded, ScenarioError};
+use scenario::{Input, Loaded, ScenarioError};
 
 use crate::args::Init;
 use crate::failure::{Failure, OrEnvironment, OrInput, Outcome, Result};
@@ -58,7 +59,8 @@ fn one(name: String, found: &Found, traffic: Option<TrafficChoice>) -> Result<(S
     let chosen = nodes::choose(&starter, found, None)?;
     starter.nodes = chosen.nodes;
     starter.gpu = chosen.gpu;
-    Ok((starter.text(), chosen.notes))
+    let notes = chosen.notes.into_iter().chain(starter.preset_note()).collect();
+    Ok((starter.text(), notes))
 }
 
 /// A folder beside the one to make, so that it can be moved there in one step.
@@ -91,5 +93,5 @@ fn stage(staging: &Path, text: &str, found: &Found, traffic: Option<(&Path, &str
 fn load(text: String, found: &Found, folder: &Path) -> std::result::Result<Loaded, ScenarioError> {
     let mut inputs = found.inputs.clone();
     inputs.push(Input::Text { name: "scenario.yaml".to_owned(), text });
-    Documents::read_with(&inputs, found.is_plain)?.in_folder(folder).load(&[])
+    traces::read_with(&inputs, found.is_plain)?.in_folder(folder).load(&[])
 }

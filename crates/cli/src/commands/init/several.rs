@@ -34,6 +34,7 @@ fn place(starters: &mut [Starter], all: &[Found]) -> Result<(Vec<NodesChoice>, V
             pools.push(nodes);
         }
         starter.gpu = gpu;
+        notes.extend(starter.preset_note().map(|note| format!("{}: {note}", found.service)));
     }
     if let Some(other) = pools.iter().find(|pool| !pool.is_priced_with(&pools[0])) {
         let reason =

@@ -1,12 +1,13 @@
 //! The text of a starter scenario. Every value that is a guess says so.
 
+use calibrate::llm::LlmPreset;
 use prices::Gpu;
 use scenario::Candidate;
 use scenario::server::ModelSize;
 
 use super::manifests::Found;
-use super::speed;
 use super::traffic::{TrafficChoice, TrafficKind};
+use super::{preset, speed};
 
 /// Longest run a starter proposes: a day is what most daily shapes need.
 const LENGTH_MAX_S: u64 = 86_400;
@@ -117,6 +118,8 @@ pub struct Starter {
     pub gpu: Option<(&'static Gpu, u32)>,
     /// The workload that serves, whose command line says how.
     chosen: Option<Candidate>,
+    /// The model that is served and who says so.
+    model: Option<(String, &'static str)>,
 }
 
 impl Starter {
@@ -124,7 +127,10 @@ impl Starter {
     pub fn new(name: String, found: &Found, traffic: Option<TrafficChoice>) -> Self {
         let has_tokens =
             traffic.as_ref().is_some_and(|traffic| traffic.kind == TrafficKind::Trace { has_tokens: true });
-        let engine = if has_tokens { Engine::Tokens } else { Engine::of(found) };
+        let engine = if has_tokens || found.model.is_some() { Engine::Tokens } else { Engine::of(found) };
+        let by_manifest =
+            || found.chosen.as_ref().and_then(Candidate::model_name).map(|name| (name, "of the manifest"));
+        let model = found.model.clone().map(|name| (name, "by --model")).or_else(by_manifest);
         Self {
             name,
             service: found.service.clone(),
@@ -139,6 +145,7 @@ impl Starter {
             nodes: NodesChoice::Serverless,
             gpu: None,
             chosen: found.chosen.clone(),
+            model,
         }
     }
 
@@ -249,7 +256,13 @@ impl Starter {
 
     /// The speed of the GPU that is billed: measured on one H100, estimated for others. Without a GPU to go by it is the H100's, and says so.
     fn tokens_text(&self) -> String {
+        if let Some((preset, (model, _))) = self.preset() {
+            return preset::text(&preset, model);
+        }
         match self.gpu {
+            Some((gpu, count)) if self.lacks_speed(gpu, count) => {
+                format!("    # NOT of {}, of whose speed with this model nothing is known:\n{TOKENS}", gpu.name)
+            }
             Some((gpu, count)) if speed::is_measured(gpu, count, self.model_size()) => TOKENS.to_owned(),
             Some((gpu, count)) => speed::tokens(gpu, count, self.model_size())
                 .unwrap_or_else(|| format!("    # NOT of {}, of whose speed nothing is known:\n{TOKENS}", gpu.name)),
@@ -260,9 +273,37 @@ impl Starter {
     /// Whether a guess of how fast a replica serves depends on the GPU, and there is none for this one.
     pub fn lacks_speed(&self, gpu: &Gpu, count: u32) -> bool {
         let size = self.model_size();
+        let has_preset = || {
+            self.model
+                .as_ref()
+                .is_some_and(|(model, _)| preset::preset_of(model, (gpu, count), self.server()).is_some())
+        };
+        let is_mixture = || self.model.as_ref().is_some_and(|(model, _)| preset::is_mixture(model));
         self.engine == Engine::Tokens
-            && !speed::is_measured(gpu, count, size)
-            && speed::tokens(gpu, count, size).is_none()
+            && !has_preset()
+            && (is_mixture() || (!speed::is_measured(gpu, count, size) && speed::tokens(gpu, count, size).is_none()))
+    }
+
+    /// The preset of the model that is served, on the GPU that is billed.
+    fn preset(&self) -> Option<(LlmPreset, &(String, &'static str))> {
+        let named = self.model.as_ref().filter(|_| self.engine == Engine::Tokens)?;
+        Some((preset::preset_of(&named.0, self.gpu?, self.server())?, named))
+    }
+
+    /// Which preset was taken and why.
+    pub fn preset_note(&self) -> Option<String> {
+        let (preset, (model, source)) = self.preset()?;
+        let kind = if preset.is_rough() { "the rough law" } else { "the preset" };
+        Some(format!(
+            "service.model: {kind} {}, of {model} ({source}) on {} x {}",
+            preset.name,
+            preset.tp,
+            preset.gpu.board()
+        ))
+    }
+
+    fn server(&self) -> Option<scenario::Engine> {
+        self.chosen.as_ref().and_then(|chosen| chosen.engine)
     }
 
     /// What a machine must have room for, in words.
@@ -274,7 +315,8 @@ impl Starter {
     }
 
     fn model_size(&self) -> Option<ModelSize> {
-        self.chosen.as_ref().and_then(Candidate::model_size)
+        let by_user = self.model.as_ref().and_then(|(name, _)| scenario::server::size_in_name(name));
+        self.chosen.as_ref().and_then(Candidate::model_size).or(by_user)
     }
 
     /// The guess with what the container's command line says in the place of it.

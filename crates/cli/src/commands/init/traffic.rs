@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use jiff::civil::DateTime;
-use scenario::FileTrace;
 use scenario::file::{TraceFile, TraceFormat};
+use traces::FileTrace;
 use workload::TraceSource;
 
 use super::super::data_files::{file_name, read_text, wrong};

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use calibrate::traffic::{Arrivals, Tokens, append, burstiness, busiest, rate_curve};
 use scenario::file::{ColumnsFile, TimeColumn, TraceFile as TraceKey, TraceFormat};
-use scenario::{Amount, FileTrace, RequestRate, Time};
+use scenario::{Amount, RequestRate, Time};
+use traces::FileTrace;
 use units::SimDuration;
 use workload::{Distribution, LlmTrace, RateCurve, TraceChunk, TraceSource};
 

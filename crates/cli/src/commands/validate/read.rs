@@ -5,7 +5,7 @@ use std::path::Path;
 use lab::columns::Unit;
 use lab::validate::{Case, Claim, POINTS_MAX, Quantity, Unknown, Window, Within};
 use scenario::file::{Figure, QuantityFile, WindowFile, WithinFile};
-use scenario::{Amount as _, Documents, Loaded, Measured, ScenarioError, Time};
+use scenario::{Amount as _, Loaded, Measured, ScenarioError, Time};
 use units::SimTime;
 
 use crate::args::Validate;
@@ -23,7 +23,7 @@ pub struct Prepared {
 
 /// Reads the scenario at `path` and the Measured document beside it.
 pub fn prepare(path: &Path, args: &Validate) -> Result<Prepared> {
-    let documents = Documents::read_with(&[inputs::input(path)?], args.reading.plain).or_input()?;
+    let documents = traces::read_with(&[inputs::input(path)?], args.reading.plain).or_input()?;
     let Some(measured) = documents.measured().or_input()? else {
         return Err(Failure::input(format!(
             "{}: there is no document of `kind: Measured` to hold the scenario against; `docs/guide/validate.md` shows one",

@@ -109,6 +109,11 @@ pub struct Job {
 }
 
 impl Job {
+    /// Prompt tokens that a router counts as its backlog: those not found in the cache, until the first token is out.
+    fn backlog(&self) -> u64 {
+        if self.first_token == NEVER { u64::from(self.prompt.saturating_sub(self.cached)) } else { 0 }
+    }
+
     /// A request that has not been served, brought at `arrival`.
     pub fn new(key: u32, (prompt, output): (u32, u32), arrival: u64, rank: u64) -> Self {
         Self {
@@ -226,11 +231,16 @@ pub(super) fn in_hand<'a>(
     running: impl Iterator<Item = &'a Job>,
     now: u64,
 ) -> InHand {
-    let waiting_tokens = waiting.map(|job| u64::from(job.prompt)).sum();
-    running.fold(InHand { waiting_tokens, ..InHand::default() }, |sum, job| InHand {
+    let in_queue = waiting.fold(InHand::default(), |sum, job| InHand {
+        waiting_tokens: sum.waiting_tokens + u64::from(job.prompt),
+        backlog_tokens: sum.backlog_tokens + job.backlog(),
+        ..sum
+    });
+    running.fold(in_queue, |sum, job| InHand {
         under_way_ns: sum.under_way_ns + now.saturating_sub(job.start),
         prefilling: sum.prefilling + u64::from(job.first_token == NEVER),
         serving_tokens: sum.serving_tokens + u64::from(job.prompt),
+        backlog_tokens: sum.backlog_tokens + job.backlog(),
         ..sum
     })
 }
@@ -263,4 +273,23 @@ pub(super) fn put_back(waiting: &mut VecDeque<Job>, job: Job, by_priority: bool)
 pub(super) fn take_waiting(waiting: &mut VecDeque<Job>, key: u32) -> Option<Job> {
     let place = waiting.iter().position(|job| job.key == key)?;
     waiting.remove(place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_backlog_is_what_no_cache_held_of_prompts_without_a_first_token() {
+        let waiting = Job::new(0, (100, 10), 0, 0);
+        let mut prefilling = Job::new(1, (80, 10), 0, 1);
+        (prefilling.start, prefilling.cached) = (5, 30);
+        let mut decoding = Job::new(2, (60, 10), 0, 2);
+        (decoding.start, decoding.first_token) = (3, 8);
+        let mut preempted = Job::new(3, (40, 10), 0, 3);
+        (preempted.start, preempted.first_token) = (1, 2);
+        let hand = in_hand([waiting, preempted].iter(), [prefilling, decoding].iter(), 10);
+        assert_eq!(hand.backlog_tokens, 100 + 50);
+        assert_eq!((hand.waiting_tokens, hand.serving_tokens), (140, 140));
+    }
 }

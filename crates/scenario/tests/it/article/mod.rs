@@ -3,7 +3,8 @@
 use cluster::spec::{Consolidation, ControllerSpec};
 use insta::assert_snapshot;
 use record::Purchase;
-use scenario::{Input, load};
+use scenario::Input;
+use traces::load;
 use units::SimDuration;
 
 use crate::support::{SCENARIO, load_text};

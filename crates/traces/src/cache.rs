@@ -17,7 +17,7 @@ use tempfile::NamedTempFile;
 use workload::{TraceChunk, TraceReader};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use crate::file::TraceFile;
+use scenario::file::TraceFile;
 
 /// Says what the file is; the digit is the version of the layout and of what parsing makes of a row.
 const MAGIC: [u8; 8] = *b"SLTRACE1";
@@ -56,12 +56,12 @@ impl TraceCache {
     }
 
     /// The choice of this process.
-    pub(super) fn chosen() -> &'static Self {
+    pub(crate) fn chosen() -> &'static Self {
         CHOSEN.get_or_init(Self::default)
     }
 
     /// Where a cache of `path` may be, the best place first.
-    pub(super) fn places(&self, path: &Path, key: Key) -> Vec<PathBuf> {
+    pub(crate) fn places(&self, path: &Path, key: Key) -> Vec<PathBuf> {
         let in_folder = |folder: &Path| folder.join(format!("{:032x}.scalelab-cache", key.0));
         match self {
             Self::Off => Vec::new(),

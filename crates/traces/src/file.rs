@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use workload::{TraceReader, TraceSource};
 
-use crate::error::ScenarioError;
-use crate::file::TraceFile;
+use scenario::ScenarioError;
+use scenario::file::TraceFile;
 
-use super::cache::{CacheFile, CacheWriter, Facts, Key, TraceCache};
-use super::lines::LinesTrace;
-use super::parquet::is_parquet;
-use super::parquet_trace::ParquetTrace;
+use crate::cache::{CacheFile, CacheWriter, Facts, Key, TraceCache};
+use crate::lines::LinesTrace;
+use crate::parquet::is_parquet;
+use crate::parquet_trace::ParquetTrace;
 
 /// A trace file that has been read through once and found good.
 #[derive(Clone, Debug)]
@@ -136,7 +136,7 @@ fn state(path: &Path) -> Option<(u64, std::time::SystemTime)> {
     Some((metadata.len(), metadata.modified().ok()?))
 }
 
-pub(super) fn bad_row(file: &str, row: u64, reason: String) -> ScenarioError {
+pub(crate) fn bad_row(file: &str, row: u64, reason: String) -> ScenarioError {
     ScenarioError::BadRow { file: file.to_owned(), row, reason }
 }
 

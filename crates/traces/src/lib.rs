@@ -3,25 +3,21 @@
 //! A file is read through once when the scenario is loaded: every row is checked there, with its number in the message. During runs it is
 //! opened again by each reader: as it is if it is Parquet, and what it was parsed to if it is text and a [`TraceCache`] was chosen.
 
-mod availability;
 mod cache;
 mod column;
 mod file;
 mod line;
 mod lines;
+mod open;
 mod parquet;
 mod parquet_trace;
 mod series;
 mod table;
 mod time;
-mod window;
 
-pub use availability::availability;
 pub use cache::TraceCache;
-pub use column::column;
 pub use file::FileTrace;
-pub use series::Series;
-pub use window::Window;
+pub use open::{Disk, load, read, read_with};
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -29,7 +25,7 @@ use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 
-use crate::error::ScenarioError;
+use scenario::ScenarioError;
 
 /// Large enough that the system is asked rarely, small enough for many readers at once.
 const BUFFER: usize = 1 << 18;
@@ -57,7 +53,7 @@ fn unreadable(path: &Path, error: &std::io::Error) -> ScenarioError {
 }
 
 /// A whole small file as text.
-pub fn read_text(path: &Path) -> Result<String, ScenarioError> {
+fn read_text(path: &Path) -> Result<String, ScenarioError> {
     let mut text = String::new();
     open_input(path)?.read_to_string(&mut text).map_err(|error| unreadable(path, &error))?;
     Ok(text)

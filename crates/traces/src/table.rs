@@ -3,12 +3,12 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use crate::error::ScenarioError;
-use crate::file::TimeColumn;
+use scenario::ScenarioError;
+use scenario::file::TimeColumn;
 
-use super::line::fields;
-use super::parquet::{ParquetInput, is_parquet};
-use super::{read_text, unreadable};
+use crate::line::fields;
+use crate::parquet::{ParquetInput, is_parquet};
+use crate::{read_text, unreadable};
 
 /// A table that has been opened.
 pub struct Table {

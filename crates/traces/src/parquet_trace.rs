@@ -5,14 +5,14 @@ use std::path::Path;
 
 use workload::{TraceChunk, TraceReader};
 
-use crate::error::ScenarioError;
-use crate::file::{TimeColumn, TraceFile};
+use scenario::ScenarioError;
+use scenario::file::{TimeColumn, TraceFile};
 
-use super::file::{Clock, bad_row};
-use super::line::{Layout, time_ns};
-use super::parquet::{Cells, ParquetInput, Values};
-use super::time::whole;
-use super::unreadable;
+use crate::file::{Clock, bad_row};
+use crate::line::{Layout, time_ns};
+use crate::parquet::{Cells, ParquetInput, Values};
+use crate::time::whole;
+use crate::unreadable;
 
 /// Rows handed out at once.
 const ROWS_PER_CHUNK: usize = 8_192;

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use workload::{TraceChunk, TraceReader};
 
-use crate::error::ScenarioError;
-use crate::file::TraceFile;
+use scenario::ScenarioError;
+use scenario::file::TraceFile;
 
-use super::cache::CacheWriter;
-use super::file::{Clock, bad_row};
-use super::line::Layout;
-use super::{open, open_input, unreadable};
+use crate::cache::CacheWriter;
+use crate::file::{Clock, bad_row};
+use crate::line::Layout;
+use crate::{open, open_input, unreadable};
 
 /// Rows handed out at once: 64 KiB of columns, which stay in the second-level cache.
 const ROWS_PER_CHUNK: usize = 4_096;

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use crate::error::ScenarioError;
-use crate::file::TimeColumn;
+use scenario::ScenarioError;
+use scenario::file::TimeColumn;
 
-use super::line::find;
-use super::table::Table;
+use crate::line::find;
+use crate::table::Table;
 
 /// The numbers of a column of a CSV or Parquet file, in order of the rows; empty cells are left out.
 pub fn column(path: &Path, name: &str) -> Result<Vec<f64>, ScenarioError> {

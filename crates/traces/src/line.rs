@@ -1,9 +1,9 @@
 //! One line of a trace: formats and their fields.
 
-use crate::file::{ColumnsFile, TimeColumn, TraceFile, TraceFormat};
 use names::nearest;
+use scenario::file::{ColumnsFile, TimeColumn, TraceFile, TraceFormat};
 
-use super::time::{decimal_ns, timestamp_ns, whole};
+use crate::time::{decimal_ns, timestamp_ns, whole};
 
 /// One request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

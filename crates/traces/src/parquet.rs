@@ -12,9 +12,9 @@ use polars_arrow::types::NativeType;
 use polars_parquet::read::schema::parquet_to_arrow_schema;
 use polars_parquet::read::{BasicDecompressor, FileMetadata, PageReader, column_iter_to_arrays, read_metadata};
 
-use crate::error::ScenarioError;
+use scenario::ScenarioError;
 
-use super::unreadable;
+use crate::unreadable;
 
 /// True if the file begins as Parquet does, whatever its name.
 pub fn is_parquet(path: &Path) -> Result<bool, ScenarioError> {

@@ -1,14 +1,16 @@
 //! A part of a trace, played several times, later.
 
+use std::sync::Arc;
+
 use units::SimDuration;
 use workload::{TraceChunk, TraceReader, TraceSource};
 
-use super::FileTrace;
+use crate::data::RequestTrace;
 
 /// A trace clipped, repeated and shifted, in this order.
 #[derive(Clone, Debug)]
 pub struct Window {
-    source: FileTrace,
+    source: Arc<dyn TraceSource>,
     from_ns: u64,
     to_ns: u64,
     /// Time from the start of one repetition to that of the next.
@@ -22,14 +24,15 @@ impl Window {
     /// The requests in `clip` (all without it), `repeat` times one after another, the first at `shift`. Without a clip's end one repetition
     /// lasts to the last request and one mean gap more, so that the join is no burst.
     pub fn new(
-        source: FileTrace,
+        trace: RequestTrace,
         clip: Option<(SimDuration, Option<SimDuration>)>,
         repeat: u32,
         shift: SimDuration,
     ) -> Self {
         let from_ns = clip.map_or(0, |clip| clip.0.as_nanos());
-        let mean_gap_ns = source.last_ns() / source.len().max(1);
-        let natural_end_ns = source.last_ns() + mean_gap_ns.max(1);
+        let RequestTrace { source, last_ns } = trace;
+        let mean_gap_ns = last_ns / source.len().max(1);
+        let natural_end_ns = last_ns + mean_gap_ns.max(1);
         let to_ns = clip.and_then(|clip| clip.1).map_or(natural_end_ns, SimDuration::as_nanos);
         let period_ns = to_ns.saturating_sub(from_ns).max(1);
         let mut window =
@@ -39,7 +42,7 @@ impl Window {
     }
 
     fn count(&self) -> u64 {
-        let mut reader = self.source.reader();
+        let mut reader = self.source.open();
         let (mut chunk, mut rows) = (TraceChunk::default(), 0);
         while reader.next_chunk(&mut chunk) {
             let is_inside = |at_ns: &&u64| (self.from_ns..self.to_ns).contains(*at_ns);

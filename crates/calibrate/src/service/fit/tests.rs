@@ -1,0 +1,119 @@
+//! Are the coefficients found that load tests were made with?
+
+use super::engine::{Engine, Test};
+use super::*;
+use crate::llm::llm_preset;
+use crate::service::{RunLoad, RunTokens, Statistic};
+
+/// A load test with what this engine shows in it.
+fn shown(engine: &Engine, (prompt, output): (f64, f64), load: RunLoad) -> LlmRun {
+    let run = LlmRun {
+        name: format!("{prompt}/{output} {load:?}"),
+        load,
+        completed: None,
+        requests_per_second: 1.0,
+        prompt: RunTokens::constant(prompt),
+        output: RunTokens::constant(output),
+        tokens: Vec::new(),
+        statistic: Statistic::Mean,
+        ttft_s: None,
+        tpot_s: None,
+        e2e_s: None,
+        failed_share: 0.0,
+        ttft_thirds_s: None,
+        is_simulated: true,
+        model: None,
+    };
+    let test = Test::of(&CheckedRun { run: run.clone(), tpot_s: None, weights: [1.0, 2.0, 1.0] });
+    let seen = engine.show(&test);
+    LlmRun {
+        ttft_s: Some(seen.ttft_s),
+        tpot_s: Some(seen.tpot_s),
+        e2e_s: Some(seen.e2e_s),
+        requests_per_second: seen.requests_per_second,
+        ..run
+    }
+}
+
+fn rate(rate: f64) -> RunLoad {
+    RunLoad::Rate { rate, concurrency_max: None }
+}
+
+fn value(fit: &LlmFit, name: &str) -> f64 {
+    fit.coefficients.iter().find(|one| one.name == name).unwrap_or_else(|| panic!("{name}: {fit:?}")).value
+}
+
+#[test]
+fn what_a_preset_was_off_by_is_found() {
+    let preset = llm_preset("llama-3.1-8b-h100-vllm").unwrap();
+    let mut truth = Engine::of_preset(&preset, &Settings::default());
+    (truth.decode_factor, truth.prefill_factor, truth.law.per_sequence_s, truth.overhead_s) = (1.12, 1.3, 60e-6, 0.02);
+    let runs = vec![
+        shown(&truth, (512.0, 64.0), RunLoad::Concurrency(1)),
+        shown(&truth, (8192.0, 64.0), RunLoad::Concurrency(1)),
+        shown(&truth, (512.0, 256.0), rate(5.0)),
+        shown(&truth, (512.0, 256.0), rate(25.0)),
+        shown(&truth, (2048.0, 128.0), rate(8.0)),
+    ];
+    let fit = fit(runs, &Given { preset: Some(&preset), ..Given::default() }).unwrap();
+    for (name, told, off) in [
+        ("decodeFactor", 1.12, 0.02),
+        ("prefillFactor", 1.3, 0.02),
+        ("overhead", 0.02, 0.1),
+        ("perSequence", 60e-6, 0.15),
+    ] {
+        assert!((value(&fit, name) / told - 1.0).abs() < off, "{name} {told}: {}", fit.report());
+    }
+    let held_out = fit.rms(true);
+    assert!(held_out[0].unwrap() < 0.05 && held_out[1].unwrap() < 0.02, "{}", fit.report());
+}
+
+#[test]
+fn a_whole_law_is_found_where_runs_visit_it() {
+    let preset = llm_preset("qwen3-8b-a100-vllm").unwrap();
+    let mut truth = Engine::of_preset(&preset, &Settings::default());
+    truth.law.per_sequence_s = 0.0;
+    let closed = |shape, bound| shown(&truth, shape, RunLoad::Concurrency(bound));
+    let mut runs: Vec<LlmRun> =
+        [128.0, 512.0, 2048.0, 8192.0, 32768.0].map(|prompt| closed((prompt, 64.0), 1)).to_vec();
+    runs.extend([4, 16, 64, 128].map(|bound| closed((128.0, 256.0), bound)));
+    runs.extend([4, 16, 64].map(|bound| closed((2048.0, 256.0), bound)));
+    let like = llm_preset("llama-3.1-8b-a100-vllm").unwrap();
+    let fit = fit(runs, &Given { like: Some(&like), ..Given::default() }).unwrap();
+    for tokens in [1.0, 64.0, 512.0, 2048.0] {
+        let off = fit.pass_s(tokens) / preset.law.pass_s(tokens) - 1.0;
+        assert!(off.abs() < 0.06, "{tokens}: {off}\n{}", fit.report());
+    }
+    assert!((value(&fit, "perKvToken") / preset.law.per_kv_token_s - 1.0).abs() < 0.1, "{}", fit.report());
+    assert!(
+        (value(&fit, "perPromptTokenContext") / preset.law.per_prompt_token_context_s - 1.0).abs() < 0.1,
+        "{}",
+        fit.report()
+    );
+    assert!(fit.rms(true)[1].unwrap() < 0.05, "{}", fit.report());
+}
+
+#[test]
+fn what_the_runs_cannot_tell_is_named_and_not_fitted() {
+    let preset = llm_preset("llama-3.1-8b-h100-vllm").unwrap();
+    let truth = Engine::of_preset(&preset, &Settings::default());
+    let runs = vec![shown(&truth, (512.0, 128.0), rate(2.0)), shown(&truth, (512.0, 128.0), rate(10.0))];
+    let found = fit(runs, &Given { preset: Some(&preset), ..Given::default() }).unwrap();
+    let names: Vec<&str> = found.coefficients.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(names, ["decodeFactor", "perSequence", "overhead"]);
+    let report = found.report();
+    assert!(report.contains("one prompt length cannot tell overhead from prefillFactor"), "{report}");
+    assert!(report.contains("hold-one-out: not enough to check: 2 of at least 4 runs"), "{report}");
+    assert!(!found.yaml().contains("prefillFactor") && !found.yaml().contains("kvTokens"), "{}", found.yaml());
+}
+
+#[test]
+fn a_load_is_never_written_as_a_capacity() {
+    let preset = llm_preset("llama-3.1-8b-h100-vllm").unwrap();
+    let truth = Engine::of_preset(&preset, &Settings::default());
+    let runs = || vec![shown(&truth, (512.0, 128.0), rate(2.0)), shown(&truth, (512.0, 128.0), rate(10.0))];
+    let alone = fit(runs(), &Given::default()).unwrap().yaml();
+    assert!(alone.contains("# ASSUMED: four times what the busiest run held"), "{alone}");
+    let beside = fit(runs(), &Given { like: Some(&preset), ..Given::default() }).unwrap().yaml();
+    assert!(beside.contains("kvTokens: 444272 # worked out from memory and weights"), "{beside}");
+}

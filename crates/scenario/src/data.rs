@@ -1,0 +1,83 @@
+//! What stands in files beside the documents, seen through one interface.
+//!
+//! A scenario names request traces, recorded rates, columns of numbers and price lists. How they are opened, and in which formats, is for
+//! others to say (`traces` reads them from disk): this module knows what is asked of them only, so that a scenario can be resolved where
+//! there is no disk.
+
+use std::fmt::Debug;
+use std::path::Path;
+use std::sync::Arc;
+
+use workload::TraceSource;
+
+use crate::error::ScenarioError;
+use crate::file::{RateSeriesFile, TraceFile};
+
+/// Opens data files. A message calls a file by the path it was asked for.
+pub trait DataFiles: Debug + Send + Sync {
+    /// True if there is such a file.
+    fn exists(&self, path: &Path) -> bool;
+
+    /// The whole of a small file, unpacked.
+    fn text(&self, path: &Path) -> Result<String, ScenarioError>;
+
+    /// The numbers of a column, in order of the rows; all of them finite and 0 or more.
+    fn column(&self, path: &Path, name: &str) -> Result<Vec<f64>, ScenarioError>;
+
+    /// Times and values of a recorded rate, in order of time; at least two.
+    fn rates(&self, path: &Path, file: &RateSeriesFile) -> Result<Vec<RateRow>, ScenarioError>;
+
+    /// A request trace whose every row was found good. With `reads_blocks` its requests carry the numbered blocks of their prompts.
+    fn requests(&self, path: &Path, trace: &TraceFile, reads_blocks: bool) -> Result<RequestTrace, ScenarioError>;
+}
+
+/// One row of a recorded rate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RateRow {
+    /// When, in nanoseconds of the file's own time.
+    pub at_ns: i64,
+    /// The value as it is written; `None` is a gap.
+    pub value: Option<f64>,
+}
+
+/// A request trace that has been opened.
+#[derive(Clone, Debug)]
+pub struct RequestTrace {
+    /// Its requests.
+    pub source: Arc<dyn TraceSource>,
+    /// Arrival of the last one, in nanoseconds from the start of the trace.
+    pub last_ns: u64,
+}
+
+/// No data files at all: for documents that name none.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoFiles;
+
+impl NoFiles {
+    fn refuse<T>(path: &Path) -> Result<T, ScenarioError> {
+        let reason = "data files are not read here".to_owned();
+        Err(ScenarioError::Unreadable { path: path.display().to_string(), reason })
+    }
+}
+
+impl DataFiles for NoFiles {
+    fn exists(&self, _: &Path) -> bool {
+        false
+    }
+
+    fn text(&self, path: &Path) -> Result<String, ScenarioError> {
+        Self::refuse(path)
+    }
+
+    fn column(&self, path: &Path, _: &str) -> Result<Vec<f64>, ScenarioError> {
+        Self::refuse(path)
+    }
+
+    fn rates(&self, path: &Path, _: &RateSeriesFile) -> Result<Vec<RateRow>, ScenarioError> {
+        Self::refuse(path)
+    }
+
+    fn requests(&self, path: &Path, _: &TraceFile, _: bool) -> Result<RequestTrace, ScenarioError> {
+        Self::refuse(path)
+    }
+}
