@@ -10,7 +10,8 @@ use crate::failure::{Failure, Result};
 
 /// What is left of a run in a folder written by `scalelab run`: its replications, and of each policy all of them together.
 pub fn runs(folder: &Path) -> Result<Runs> {
-    let replications = rows(&folder.join("replications.csv"), &["policy", "seed", "digest", "slo_attainment", "cost_usd"])?;
+    let replications =
+        rows(&folder.join("replications.csv"), &["policy", "seed", "digest", "slo_attainment", "cost_usd"])?;
     let summary = folder.join("summary.csv");
     // Folders that were copied in part have the replications at least.
     let pooled = if summary.exists() { rows(&summary, &["policy", "slo_attainment", "cost_usd"])? } else { Vec::new() };

@@ -9,7 +9,7 @@ use std::path::Path;
 use cluster::Keep;
 use lab::Workers;
 use lab::experiment::{CoverageRow, Plan, coverage, run, simulator};
-use scenario::{Documents, Input};
+use scenario::Input;
 
 /// Replications of an experiment.
 const SIZES: [usize; 5] = [3, 5, 10, 30, 100];
@@ -38,7 +38,7 @@ fn main() {
 
 fn one_study((_, file, changes): &Study, replications: usize, experiments: usize) -> Vec<CoverageRow> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-    let documents = Documents::read(&[Input::Path(path)]).expect("the scenario is there");
+    let documents = traces::read(&[Input::Path(path)]).expect("the scenario is there");
     let changes: Vec<_> = changes.iter().map(|(path, value)| ((*path).to_owned(), (*value).to_owned())).collect();
     let loaded = documents.load(&changes).expect("the scenario is right");
     let workers = Workers::new(None).expect("there are threads");
@@ -55,7 +55,8 @@ fn one_study((_, file, changes): &Study, replications: usize, experiments: usize
 }
 
 fn csv(found: &[(&str, Vec<CoverageRow>)]) -> String {
-    let mut text = "scenario,policy,column,replications,experiments,coverage,too_low,half_width_relative,shown\n".to_owned();
+    let mut text =
+        "scenario,policy,column,replications,experiments,coverage,too_low,half_width_relative,shown\n".to_owned();
     for (scenario, rows) in found {
         for row in rows {
             let CoverageRow { policy, column, replications, experiments, coverage, too_low, half_width, shown } = row;
@@ -95,9 +96,15 @@ cargo run --release -p lab --example coverage_autoscaled -- {replications} {expe
             }
         }
         for (policy, column) in keys {
-            let _ = write!(text, "| {policy} | {} |", if PRINTED.contains(&column) { format!("**{column}**") } else { column.to_owned() });
+            let _ = write!(
+                text,
+                "| {policy} | {} |",
+                if PRINTED.contains(&column) { format!("**{column}**") } else { column.to_owned() }
+            );
             for size in SIZES {
-                let found = rows.iter().find(|row| (row.policy.as_str(), row.column.as_str(), row.replications) == (policy, column, size));
+                let found = rows
+                    .iter()
+                    .find(|row| (row.policy.as_str(), row.column.as_str(), row.replications) == (policy, column, size));
                 let Some(row) = found.filter(|row| !row.coverage.is_nan()) else {
                     text += " |";
                     continue;

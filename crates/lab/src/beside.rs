@@ -73,10 +73,13 @@ impl Beside {
         let is_held = counted.iter().all(|&count| count as u32 >= needed);
         let is_same = shared.is_some() && sections[0].iter().zip(&sections[1]).all(|(&a, &b)| same(column, a, b));
         // As much less certain as intervals are wider.
-        let is_skewed = column.estimate == Estimate::Quantile || rows.iter().copied().flatten().any(|row| has_changes(row));
+        let is_skewed =
+            column.estimate == Estimate::Quantile || rows.iter().copied().flatten().any(|row| has_changes(row));
         let wider = |index: usize| -> Vec<f64> {
             let widening = widening(is_skewed, sections[index].len());
-            let apart = |value: &f64| if *value == wholes[index] { *value } else { wholes[index] + widening * (value - wholes[index]) };
+            let apart = |value: &f64| {
+                if *value == wholes[index] { *value } else { wholes[index] + widening * (value - wholes[index]) }
+            };
             sections[index].iter().map(apart).collect()
         };
         let sections = [wider(0), wider(1)];
@@ -94,7 +97,11 @@ impl Beside {
     pub(crate) fn difference(&self, factor: f64) -> Difference {
         let [first, second] = &self.sections;
         if self.is_same && factor == 1.0 {
-            return Difference { mean: 0.0, standard_error: 0.0, degrees_of_freedom: (first.len() as f64 - 1.0).max(1.0) };
+            return Difference {
+                mean: 0.0,
+                standard_error: 0.0,
+                degrees_of_freedom: (first.len() as f64 - 1.0).max(1.0),
+            };
         }
         let scaled: Vec<f64> = second.iter().map(|value| factor * value).collect();
         let wholes = [self.wholes[0], factor * self.wholes[1]];

@@ -74,20 +74,21 @@ pub fn diff(before: &Runs, after: &Runs, columns: &[&'static Column]) -> Diff {
             is_held: found.needed.is_none(),
         })
         .collect();
-    let row = |((&(subject, column), found), answer): ((&(Subject<'_>, &'static Column), &Beside), (Interval, Verdict))| {
-        let is_good = |difference: f64| if is_less_better(column) { difference < 0.0 } else { difference > 0.0 };
-        DiffRow {
-            policy: subject.0.to_owned(),
-            service: subject.1.to_owned(),
-            column,
-            before: found.wholes[1],
-            after: found.wholes[0],
-            difference: answer.0,
-            is_paired: found.is_paired,
-            replications_needed: found.needed,
-            verdict: better_if(answer, is_good),
-        }
-    };
+    let row =
+        |((&(subject, column), found), answer): ((&(Subject<'_>, &'static Column), &Beside), (Interval, Verdict))| {
+            let is_good = |difference: f64| if is_less_better(column) { difference < 0.0 } else { difference > 0.0 };
+            DiffRow {
+                policy: subject.0.to_owned(),
+                service: subject.1.to_owned(),
+                column,
+                before: found.wholes[1],
+                after: found.wholes[0],
+                difference: answer.0,
+                is_paired: found.is_paired,
+                replications_needed: found.needed,
+                verdict: better_if(answer, is_good),
+            }
+        };
     let rows = cells.iter().zip(&found).zip(answers(&questions)).map(row).collect();
     let digests = |runs: &Runs, subject: Subject<'_>| -> Vec<(u64, u64)> {
         runs.about(subject).iter().map(|run| (run.seed, run.digest)).collect()

@@ -30,8 +30,7 @@ pub fn error_budget(policy: &PolicyResult, objective: f64) -> ErrorBudget {
     let counts: Vec<Counts> = policy.replications.iter().map(|replication| replication.slo).collect();
     let forecast = share_forecast(&counts, runs_ahead, Confidence::P95);
     let is_held = policy.summary.replications >= policy.summary.replications_needed;
-    let forecast =
-        if is_held { forecast } else { Interval { mean: attainment.mean, low: f64::NAN, high: f64::NAN } };
+    let forecast = if is_held { forecast } else { Interval { mean: attainment.mean, low: f64::NAN, high: f64::NAN } };
     ErrorBudget {
         slo_attainment: attainment,
         burn_rate: burn_rates(attainment, objective),

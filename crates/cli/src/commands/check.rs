@@ -2,9 +2,9 @@
 
 use std::num::NonZeroU32;
 
-use lab::{Runs, Workers};
 use lab::experiment::expected_requests;
 use lab::gates::{self, Gate, GateReport, WhenUndecided};
+use lab::{Runs, Workers};
 use scenario::Loaded;
 
 use super::run::{Effort, simulate};

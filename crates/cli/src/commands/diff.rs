@@ -115,7 +115,8 @@ fn sentences(args: &Diff, found: &diff::Diff) -> Vec<String> {
 fn same(found: &diff::Diff) -> Vec<String> {
     let mut sentences: Vec<(String, Vec<&str>)> = Vec::new();
     for row in found.rows.iter().filter(|row| row.verdict == Verdict::Same) {
-        let whose = if row.service.is_empty() { row.policy.clone() } else { format!("{}: {}", row.policy, row.service) };
+        let whose =
+            if row.service.is_empty() { row.policy.clone() } else { format!("{}: {}", row.policy, row.service) };
         match sentences.last_mut().filter(|(last, _)| *last == whose) {
             Some((_, columns)) => columns.push(row.column.name),
             None => sentences.push((whose, vec![row.column.name])),

@@ -12,7 +12,7 @@ use lab::Workers;
 use lab::experiment::{Plan, PolicyResult, run, simulator};
 use lab::statistics::{Confidence, ratio_interval};
 use record::Interval;
-use scenario::{Documents, Input};
+use scenario::Input;
 
 use worlds::{Figure, Row, rows};
 
@@ -64,7 +64,7 @@ fn digits(value: f64) -> String {
 
 /// The figure over all replications of the only policy.
 fn simulated(workers: &Workers, row: &Row) -> Interval {
-    let documents = Documents::read(&[Input::Text { name: "world".to_owned(), text: row.world.clone() }]);
+    let documents = traces::read(&[Input::Text { name: "world".to_owned(), text: row.world.clone() }]);
     let loaded = documents.and_then(|documents| documents.load(&[]));
     let loaded = loaded.unwrap_or_else(|error| panic!("{}: {error}\n{}", row.system, row.world));
     let plan =

@@ -93,7 +93,12 @@ fn one_server() -> Vec<Row> {
     let mut rows = Vec::new();
     for rate in [30, 50, 80] {
         let system = format!("M/M/1, ρ = 0.{}", rate / 10);
-        rows.push(server(rate, EXPONENTIAL).row(&system, Wait, "ρS ÷ (1 − ρ)", mg1_wait(f64::from(rate) / 1e3, 10.0, 1.0)));
+        rows.push(server(rate, EXPONENTIAL).row(
+            &system,
+            Wait,
+            "ρS ÷ (1 − ρ)",
+            mg1_wait(f64::from(rate) / 1e3, 10.0, 1.0),
+        ));
     }
     let half = server(50, EXPONENTIAL);
     rows.push(half.row("M/M/1, ρ = 0.5", Attainment, "1 − exp(−(μ − λ)t)", 1.0 - (-0.05_f64 * 50.0).exp()));
@@ -117,14 +122,21 @@ fn one_server() -> Vec<Row> {
     }
     let batch = server(70, EXPONENTIAL)
         .service("model: {dynamicBatching: {batchMax: 1, latency: {affine: {base: 6ms, perRequest: 4ms}}}}");
-    rows.push(batch.row("batches of one, ρ = 0.7", Latency, "M/D/1: S + ρS ÷ 2(1 − ρ)", 10.0 + mg1_wait(0.07, 10.0, 0.0)));
+    rows.push(batch.row(
+        "batches of one, ρ = 0.7",
+        Latency,
+        "M/D/1: S + ρS ÷ 2(1 − ρ)",
+        10.0 + mg1_wait(0.07, 10.0, 0.0),
+    ));
     rows
 }
 
 fn several_servers() -> Vec<Row> {
     use Figure::{Attainment, Busy, P99, Wait};
     let mut rows = Vec::new();
-    for (servers, rate, seconds) in [(2, 160, 300), (3, 210, 300), (4, 320, 300), (8, 640, 150), (16, 1440, 100), (32, 3040, 60)] {
+    for (servers, rate, seconds) in
+        [(2, 160, 300), (3, 210, 300), (4, 320, 300), (8, 640, 150), (16, 1440, 100), (32, 3040, 60)]
+    {
         let arrivals = f64::from(rate) / 1e3;
         let system = format!("M/M/{servers}, ρ = {:.2}", arrivals * 10.0 / f64::from(servers));
         let world = World::slots(rate, EXPONENTIAL, servers, seconds);
@@ -157,8 +169,7 @@ fn losses() -> Vec<Row> {
         let arrivals = f64::from(rate) / 1e3;
         let (lost, wait) = mmck(servers as usize, room as usize, arrivals, 10.0);
         let system = format!("M/M/{servers}/{}, ρ = {:.2}", servers + room, arrivals * 10.0 / f64::from(servers));
-        let service =
-            format!("model: {{slots: {{concurrency: 1, serviceTime: {EXPONENTIAL}}}}}, queueLimit: {room}");
+        let service = format!("model: {{slots: {{concurrency: 1, serviceTime: {EXPONENTIAL}}}}}, queueLimit: {room}");
         let world = World::slots(rate, EXPONENTIAL, servers, 200).service(&service);
         rows.push(world.row(&system, Rejected, "birth and death", lost));
         rows.push(world.row(&system, Wait, "birth and death, Little", wait));
@@ -177,7 +188,8 @@ fn splits() -> Vec<Row> {
         rows.push(world.row(&format!("in turn to {servers}, ρ = 0.7"), Wait, "each is Eₖ/M/1", theory));
     }
     let two = World::slots(16_000, EXPONENTIAL, 200, 10).routed("powerOfTwo");
-    let row = two.row("the better of two of 200, ρ = 0.8", Latency, "mean field: Σ ρ^(2ⁱ − 2)", power_of_two(0.8, 10.0));
+    let row =
+        two.row("the better of two of 200, ρ = 0.8", Latency, "mean field: Σ ρ^(2ⁱ − 2)", power_of_two(0.8, 10.0));
     rows.push(Row { left_out: 0.015, ..row });
     rows
 }
@@ -189,20 +201,28 @@ fn others() -> Vec<Row> {
         .service("model: {slots: {concurrency: 1000, serviceTime: {gamma: {mean: 50ms, cv: 1.5}}}}");
     rows.push(infinite.row("M/G/∞", Latency, "E S", 50.0));
     rows.push(infinite.row("M/G/∞", InSystem, "Little: λ E S", 20.0));
-    let patient = World::slots(50, EXPONENTIAL, 1, 400)
-        .service("model: {slots: {concurrency: 1000, serviceTime: {exponential: {mean: 10ms}}}}, client: {timeout: 20ms}");
+    let patient = World::slots(50, EXPONENTIAL, 1, 400).service(
+        "model: {slots: {concurrency: 1000, serviceTime: {exponential: {mean: 10ms}}}}, client: {timeout: 20ms}",
+    );
     rows.push(patient.row("M/M/∞, time-out after 2 S", TimedOut, "exp(−2)", (-2.0_f64).exp()));
     rows.push(patient.row("M/M/∞, time-out after 2 S", Attainment, "1 − exp(−2)", 1.0 - (-2.0_f64).exp()));
     let empty = World::slots(1, "{constant: 1ms}", 3, 1_780);
     rows.push(empty.row("three servers for 1,780 s at $3.60/h", Cost, "price × time", 3.0 * 1_780.0 * 0.001));
-    let wave = empty.traffic("{generator: {rate: {sine: {mean: 40req/s, amplitude: 50%, period: 300s, peak: 75s}}, step: 1s}}");
+    let wave = empty
+        .traffic("{generator: {rate: {sine: {mean: 40req/s, amplitude: 50%, period: 300s, peak: 75s}}, step: 1s}}");
     // The run counts from 20 s to 1,800 s: six periods but for the first 20 s.
-    let missing = 40.0 * 20.0 + 20.0 * 300.0 / std::f64::consts::TAU * (1.0 - (std::f64::consts::TAU * 20.0 / 300.0).cos());
+    let missing =
+        40.0 * 20.0 + 20.0 * 300.0 / std::f64::consts::TAU * (1.0 - (std::f64::consts::TAU * 20.0 / 300.0).cos());
     let row = wave.row("Poisson on a wave", Requests, "∫ λ(t) dt", 40.0 * 1_800.0 - missing);
     rows.push(Row { left_out: 0.0005, ..row });
     rows.push(tandem());
     rows.push(spot(Interruptions));
-    rows.push(World::slots(90, EXPONENTIAL, 1, 600).row("M/M/1, ρ = 0.9", Wait, "Erlang C × S ÷ (1 − ρ)", erlang_c(1, 0.9) * 100.0));
+    rows.push(World::slots(90, EXPONENTIAL, 1, 600).row(
+        "M/M/1, ρ = 0.9",
+        Wait,
+        "Erlang C × S ÷ (1 − ρ)",
+        erlang_c(1, 0.9) * 100.0,
+    ));
     rows
 }
 

@@ -2,9 +2,9 @@
 
 use record::{Histogram, Interval, PolicySummary, ReplicationSummary};
 
-use super::quantile::percentile_interval;
-use super::held::{held, is_changing, needed_for_attainment, widening};
 use super::Replication;
+use super::held::{held, is_changing, needed_for_attainment, widening};
+use super::quantile::percentile_interval;
 use super::summarize::{
     put_cold_starts, put_cost_rates, put_latency_quantiles, put_quantiles_of_all, put_token_latency,
 };
@@ -94,7 +94,8 @@ pub(super) fn interval_of(
         Estimate::Whole => log_section_interval(column.of(pooled), &values, confidence),
         Estimate::Mean => {
             let interval = mean_interval(&values, confidence);
-            let interval = if column.name == "cost_usd" { not_by_chance(interval, replications, confidence) } else { interval };
+            let interval =
+                if column.name == "cost_usd" { not_by_chance(interval, replications, confidence) } else { interval };
             possible(interval, column.unit)
         }
     }

@@ -65,7 +65,8 @@ pub(super) fn percentile_interval(
     let is_last = counts.iter().all(|one| one.met == one.total);
     let counts = if is_last { counted(estimate?.checked_sub(1)?) } else { counts };
     let levels = quantile_levels(&counts, percentile.level, confidence)?;
-    let read = |level: f64| all.quantile_with_beyond(level, all_beyond).map_or(f64::INFINITY, |at| at as f64 / NANOS_PER_MS);
+    let read =
+        |level: f64| all.quantile_with_beyond(level, all_beyond).map_or(f64::INFINITY, |at| at as f64 / NANOS_PER_MS);
     Some(between_buckets(figure, read(levels[0]), read(levels[1])))
 }
 

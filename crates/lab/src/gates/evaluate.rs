@@ -139,12 +139,7 @@ pub fn evaluate(
     GateReport { results, when_undecided }
 }
 
-fn evaluate_one(
-    gate: &Gate,
-    policy: &PolicyResult,
-    baseline: &Runs,
-    expected_requests: Option<f64>,
-) -> GateResult {
+fn evaluate_one(gate: &Gate, policy: &PolicyResult, baseline: &Runs, expected_requests: Option<f64>) -> GateResult {
     let condition = gate.condition;
     let controlled = expected_requests
         .filter(|_| !gate.needs_baseline())
@@ -230,17 +225,14 @@ fn against(
     let of_ours = |count: usize| Some(column_figure(column, &policy.replications[..count]));
     let of_theirs =
         |count: usize| baseline.together(subject).filter(|_| count == theirs.len()).map(|pooled| column.of(pooled));
-    let sides = [
-        beside::Side { rows: &ours, together: &of_ours },
-        beside::Side { rows: &theirs, together: &of_theirs },
-    ];
+    let sides =
+        [beside::Side { rows: &ours, together: &of_ours }, beside::Side { rows: &theirs, together: &of_theirs }];
     let found = Beside::of(column, &sides[0], &sides[1]);
     let difference = found.difference(factor);
     let needed = found.needed.filter(|_| !(found.is_same && factor == 1.0));
     let none = Interval { mean: difference.mean, low: f64::NAN, high: f64::NAN };
     let sections = [&found.sections[0][..], &found.sections[1][..]];
-    let ratio =
-        ratio_of_wholes(found.wholes, sections, found.is_paired, difference.degrees_of_freedom, confidence);
+    let ratio = ratio_of_wholes(found.wholes, sections, found.is_paired, difference.degrees_of_freedom, confidence);
     let without_bounds = |interval: Interval| Interval { low: f64::NAN, high: f64::NAN, ..interval };
     let against = Against {
         mean: found.wholes[1],
@@ -263,7 +255,9 @@ fn pairing(against: &Against) -> String {
         [ours, theirs] if ours > theirs => {
             format!("the first {theirs} of {}, whose seeds are the baseline's: paired", many(ours))
         }
-        [ours, theirs] if ours < theirs => format!("{} paired by seed with the first of the baseline's {theirs}", many(ours)),
+        [ours, theirs] if ours < theirs => {
+            format!("{} paired by seed with the first of the baseline's {theirs}", many(ours))
+        }
         [ours, _] => format!("{} paired by seed", many(ours)),
     }
 }
@@ -305,7 +299,9 @@ fn reason(condition: &Condition, result: &GateResult, replications: usize) -> St
     };
     match condition.bound {
         Bound::Value(limit) => format!("{measured} {judged} the limit {}", shown(limit)),
-        Bound::Baseline { .. } => format!("{}; {}", measured.trim_end_matches(':'), no_baseline(&result.gate, &result.policy)),
+        Bound::Baseline { .. } => {
+            format!("{}; {}", measured.trim_end_matches(':'), no_baseline(&result.gate, &result.policy))
+        }
     }
 }
 

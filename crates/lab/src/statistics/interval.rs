@@ -110,8 +110,7 @@ pub fn quantile_interval(whole: f64, sections: &[f64], confidence: Confidence) -
 pub fn quantile_levels(counts: &[Counts], p: f64, confidence: Confidence) -> Option<[f64; 2]> {
     let pairs: Vec<(f64, f64)> = counts.iter().map(|one| (one.met as f64, one.total as f64)).collect();
     let (share, influences) = ratio_influences(&pairs);
-    let half_width =
-        confidence.t(counts.len() as f64 - 1.0) * standard_error(&influences) / (share * (1.0 - share));
+    let half_width = confidence.t(counts.len() as f64 - 1.0) * standard_error(&influences) / (share * (1.0 - share));
     let logit = libm::log(p / (1.0 - p));
     let back = |x: f64| 1.0 / (1.0 + libm::exp(-x));
     half_width.is_finite().then(|| [back(logit - half_width), back(logit + half_width)])

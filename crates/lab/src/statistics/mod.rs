@@ -10,11 +10,11 @@ mod warm_up;
 
 pub use control::{CONTROLLED_MIN, Controlled, controlled_interval};
 pub use difference::{Difference, HolmStep, holm, ratio_of_wholes};
-pub(crate) use interval::{between_buckets, ratio_influences};
 pub use interval::{
-    Confidence, Counts, log_section_interval, mean_interval, quantile_interval, quantile_levels, ratio_interval, share_forecast,
-    share_interval, wilson_interval,
+    Confidence, Counts, log_section_interval, mean_interval, quantile_interval, quantile_levels, ratio_interval,
+    share_forecast, share_interval, wilson_interval,
 };
+pub(crate) use interval::{between_buckets, ratio_influences};
 pub use warm_up::mser5;
 
 /// Arithmetic mean; NaN when empty.

@@ -127,7 +127,11 @@ fn a_baseline_with_the_same_seeds_is_compared_pair_by_pair() {
     let report = check(&["cost_usd <= baseline", "cost_usd <= baseline * 0.999", "cost_usd < baseline"], &same);
     let outcomes: Vec<Outcome> = report.results.iter().map(|result| result.outcome).collect();
     assert_eq!(outcomes, [Outcome::Holds, Outcome::Fails, Outcome::Fails]);
-    assert!(report.results[0].reason.contains("is the baseline's figure in every replication"), "{:?}", report.results[0]);
+    assert!(
+        report.results[0].reason.contains("is the baseline's figure in every replication"),
+        "{:?}",
+        report.results[0]
+    );
     // One replication gives no interval, and yet what is equal is within.
     let alone = [Gate::parse("cost_usd <= baseline").unwrap()];
     let one = Runs { replications: policies(1)[0].summaries(), pooled: Vec::new() };

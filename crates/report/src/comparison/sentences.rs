@@ -56,13 +56,20 @@ const NOTHING_TO_JUDGE: &str = "had no request to judge";
 fn pair_sentences(pair: &Comparison) -> Vec<String> {
     if pair.cost_verdict == Verdict::Same && pair.slo_verdict == Verdict::Same {
         let (policy, baseline) = (&pair.policy, &pair.baseline);
-        return vec![format!("{policy} and {baseline} have the same cost and meet the SLO as often, {}", in_each(pair))];
+        return vec![format!(
+            "{policy} and {baseline} have the same cost and meet the SLO as often, {}",
+            in_each(pair)
+        )];
     }
     vec![cost_sentence(pair), slo_sentence(pair)]
 }
 
 fn in_each(pair: &Comparison) -> String {
-    if pair.replications == 1 { "in 1 replication".to_owned() } else { format!("in each of {} replications", pair.replications) }
+    if pair.replications == 1 {
+        "in 1 replication".to_owned()
+    } else {
+        format!("in each of {} replications", pair.replications)
+    }
 }
 
 fn cost_sentence(pair: &Comparison) -> String {
