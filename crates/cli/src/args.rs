@@ -1,8 +1,10 @@
 //! Every option, once.
 
 mod data;
+mod examples;
 
 pub use data::*;
+pub use examples::parse;
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
@@ -77,6 +79,8 @@ pub enum Command {
     /// Turn measurements into settings: cold starts, spot interruptions, service times
     #[command(subcommand)]
     Calibrate(Calibrate),
+    /// Write a page in which the settings of a scenario can be moved, with the engine inside
+    Lab(Lab),
     /// Make a scenario to start from, around your manifests and traffic
     Init(Init),
     /// Print the JSON schema of a Scenario document
@@ -117,6 +121,20 @@ pub struct ReadingArgs {
     /// List the fields and documents that have no effect, instead of their number
     #[arg(short, long, help_heading = "Manifests")]
     pub verbose: bool,
+}
+
+/// `scalelab lab`.
+#[derive(Debug, Args)]
+pub struct Lab {
+    /// What to play with
+    #[command(flatten)]
+    pub scenario: ScenarioArgs,
+    /// The page to write
+    #[arg(short, long, value_name = "FILE", default_value = "lab.html")]
+    pub out: PathBuf,
+    /// The engine as WebAssembly; by default that of this program, or `scalelab-lab.wasm` beside it. `scripts/build-lab.sh` builds it
+    #[arg(long, value_name = "FILE")]
+    pub module: Option<PathBuf>,
 }
 
 /// `scalelab metrics`.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cluster::spec::{NodeManager, ServiceModel, ServiceSpec};
+use cluster::spec::{NodeManager, Scheduler, ServiceModel, ServiceSpec};
 use lab::experiment::{PolicyResult, Results};
 use prices::Catalog;
 use record::{Purchase, ReplicaLife};
@@ -144,12 +144,24 @@ fn serving(loaded: &Loaded, service: &ServiceSpec) -> String {
             )
         }
         ServiceModel::ContinuousBatching { sequences_max, batched_tokens_max, kv_tokens, .. } => format!(
-            "continuous batching, up to {sequences_max} sequences and {batched_tokens_max} tokens in an iteration, {kv_tokens} tokens of KV cache"
+            "continuous batching{}, up to {sequences_max} sequences and {batched_tokens_max} tokens in an iteration, {kv_tokens} tokens of KV cache",
+            scheduler(&service.engine.scheduler)
         ),
     };
     let client = service.client_timeout.map_or("waits for ever".to_owned(), |limit| format!("gives up after {limit}"));
     let name = if loaded.spec.services.len() > 1 { format!("{}: ", service.name) } else { String::new() };
     format!("{name}{law}; the client {client}")
+}
+
+/// By whose rule passes are filled, where it is not vLLM's.
+fn scheduler(scheduler: &Scheduler) -> &'static str {
+    match scheduler {
+        Scheduler::Vllm => "",
+        Scheduler::PrefillFirst(_) => " as SGLang has it",
+        Scheduler::NoEvict => " as TensorRT-LLM has it (no evict)",
+        Scheduler::MaxUtilization => " as TensorRT-LLM has it (max utilization)",
+        Scheduler::Tgi(_) => " as TGI has it",
+    }
 }
 
 /// What the phases took in the first replications, in the mean over the replicas that became ready.

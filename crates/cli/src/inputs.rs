@@ -38,7 +38,8 @@ pub fn overrides(assignments: &[String]) -> Result<Vec<(String, String)>> {
     assignments.iter().map(|assignment| parse_override(assignment)).collect()
 }
 
-fn inputs(args: &ScenarioArgs) -> Result<Vec<Input>> {
+/// What the arguments name, in order; the built-in scenario if they name nothing.
+pub fn inputs(args: &ScenarioArgs) -> Result<Vec<Input>> {
     if args.scenario.is_empty() {
         return Ok(Input::embedded_default());
     }

@@ -25,17 +25,14 @@ mod results;
 mod run_file;
 mod run_report;
 mod saved_requests;
+mod saved_tables;
 mod sweep_folder;
 mod tuning;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use args::Cli;
-
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = args::parse();
     cli.trace_cache().choose();
     match commands::dispatch(cli) {
         Ok(outcome) => outcome.exit_code(),

@@ -14,14 +14,7 @@ pub struct Clock(pub CalendarStart);
 impl Clock {
     /// `09:14:30`, with the date before it on other days than the first and a fraction of a second where there is one.
     pub fn at(self, time: SimTime) -> String {
-        let (first, iso) = (self.0.iso(SimTime::ZERO), self.0.iso(time));
-        // `2026-03-16T09:14:30.25+01:00`: the zone is the run's and goes without saying.
-        let (date, rest) = iso.split_at(11);
-        let clock: String = rest.chars().take_while(|c| !matches!(c, '+' | '-' | 'Z')).collect();
-        let clock = clock
-            .split_once('.')
-            .map_or(clock.clone(), |(whole, part)| format!("{whole}.{}", part.chars().take(3).collect::<String>()));
-        if first.starts_with(date) { clock } else { format!("{} {clock}", &date[..10]) }
+        self.0.moment(time)
     }
 
     /// Seconds since midnight at the start.
@@ -115,6 +108,19 @@ fn duration(text: &str) -> Option<f64> {
     (number.is_empty() && !text.is_empty()).then_some(total)
 }
 
+/// Unix seconds and the offset from UTC of `2026-03-16T09:14:30.25+01:00`, fractions left out.
+pub fn calendar(iso: &str) -> Option<(i64, i32)> {
+    let (date, rest) = iso.split_once('T')?;
+    let zone = rest.find(['Z', '+', '-'])?;
+    let (clock, zone) = rest.split_at(zone);
+    let offset = match zone.split_at_checked(1)? {
+        ("Z", "") => 0,
+        (sign, clock) => time_of_day(clock)? as i32 * if sign == "-" { -1 } else { 1 },
+    };
+    let local = day_number(date)? * DAY + time_of_day(clock)? as i64;
+    Some((local - i64::from(offset), offset))
+}
+
 /// Days since 1970-01-01 of `2026-03-16`.
 fn day_number(date: &str) -> Option<i64> {
     let mut parts = date.split('-');
@@ -151,6 +157,17 @@ mod tests {
         assert_eq!(found("2026-03-17 10:00"), Some(25 * 3_600));
         assert_eq!(found("2026-03-17T10:00:30"), Some(25 * 3_600 + 30));
         assert_eq!(START.at(SimTime::from_secs(25 * 3_600)), "2026-03-17 10:00:00");
+    }
+
+    #[test]
+    fn the_start_of_a_run_is_read_back_from_its_tables() {
+        for time in [SimTime::ZERO, SimTime::from_secs(25 * 3_600)] {
+            let unix = START.0.unix_seconds + time.as_secs() as i64;
+            assert_eq!(calendar(&START.0.iso(time)), Some((unix, 3_600)));
+        }
+        assert_eq!(calendar("2026-03-16T00:00:00.5Z"), Some((1_773_619_200, 0)));
+        assert_eq!(calendar("1969-12-31T19:00:00-05:00"), Some((0, -18_000)));
+        assert_eq!(calendar("yesterday"), None);
     }
 
     #[test]

@@ -15,8 +15,11 @@ impl Bar {
             return Self(None);
         }
         let bar = ProgressBar::no_length().with_message(what.to_owned());
-        let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} runs, {per_sec}, {eta} left");
+        let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} runs, {elapsed} so far, about {eta} left");
         bar.set_style(style.expect("the template is well formed"));
+        // From the first second on, and between runs.
+        bar.tick();
+        bar.enable_steady_tick(std::time::Duration::from_millis(500));
         Self(Some(bar))
     }
 

@@ -1,28 +1,44 @@
 //! How many requests per second one language-model replica serves when it is never idle: the bound that no policy goes below.
 //!
 //! With b sequences that decode, a request of P prompt and O output tokens costs O − 1 iterations shared by b, and once what its chunks add
-//! to an iteration: `X = b / ((O − 1) D0 + b Δ)`. Besides the b it has seats for those whose prompt is being processed.
+//! to an iteration: `X = b / ((O − 1) D0 + b Δ)`. Besides the b it has seats for those whose prompt is being processed. Where prompts have
+//! passes of their own a request costs its share of one, with as many prompts as answers end in an iteration, and O − 1 iterations shared by
+//! all seats: `X = 1 / (D(prompts)/n + (O − 1) D0/c)`.
+//! Where whole answers are reserved, seats are bounded by these.
 
-use crate::spec::{Iteration, IterationLaw, ServiceModel};
+use crate::spec::{EngineSpec, Iteration, IterationLaw, ServiceModel};
 
 /// The largest batch that is looked at.
 const BATCH_MAX: u32 = 16_384;
 
 /// Requests per second, of so many prompt and output tokens each, that a `continuousBatching` replica serves when it is never idle; `None`
 /// of other services, and where such a request does not fit.
-pub fn saturation(model: &ServiceModel, prompt: f64, output: f64) -> Option<f64> {
+pub fn saturation(model: &ServiceModel, engine: &EngineSpec, prompt: f64, output: f64) -> Option<f64> {
     let ServiceModel::ContinuousBatching { sequences_max, batched_tokens_max, kv_tokens, law, .. } = model else {
         return None;
     };
     let (prompt, output) = (prompt.max(1.0), output.max(1.0));
     let held = prompt + output / 2.0;
     let budget = f64::from(*batched_tokens_max);
-    let seats = f64::from((*sequences_max).min(*batched_tokens_max)).min(*kv_tokens as f64 / held);
+    let answer = engine.max_new_tokens.map_or(output, |most| output.max(f64::from(most)));
+    let kept = if engine.scheduler.reserves_answers() { prompt + answer } else { held };
+    let is_apart = engine.scheduler.keeps_prompts_apart();
+    let places = if is_apart { *sequences_max } else { (*sequences_max).min(*batched_tokens_max) };
+    let seats = f64::from(places).min(*kv_tokens as f64 / kept);
     if seats < 1.0 {
         return None;
     }
     if output < 2.0 {
         return Some(prompts_only(law, prompt, (budget, seats)));
+    }
+    if is_apart {
+        let batch = seats.floor();
+        let decode =
+            law.seconds(&Iteration { decodes: batch, sequences: batch, kv: batch * held, ..Iteration::default() });
+        // As many are admitted together as answers end in an iteration.
+        let together = (batch / (output - 1.0)).max(1.0) * prompt;
+        let prompts = prompts_only(law, prompt, (budget.min(together.max(prompt)), seats));
+        return Some(1.0 / (1.0 / prompts + (output - 1.0) * decode / batch));
     }
     let mut best: f64 = 0.0;
     for batch in (1..=BATCH_MAX).map(f64::from).take_while(|batch| *batch <= seats && *batch < budget) {
@@ -78,7 +94,7 @@ mod tests {
     use workload::Distribution;
 
     use super::*;
-    use crate::spec::PassTime;
+    use crate::spec::{PassTime, PrefillFirst, Scheduler};
 
     fn model(points: &[(u32, f64)], sequences_max: u32) -> ServiceModel {
         ServiceModel::ContinuousBatching {
@@ -98,21 +114,32 @@ mod tests {
     #[test]
     fn where_every_token_costs_alike_the_rate_is_one_over_the_tokens_of_a_request() {
         for output in [1.0, 101.0] {
-            let rate = saturation(&model(&[(1, 1e5), (8_192, 8_192e5)], 256), 100.0, output).expect("it fits");
-            let expected = 1e9 / ((99.0 + output) * 1e5);
-            assert!((rate / expected - 1.0).abs() < 1e-9, "{rate} against {expected}");
+            for scheduler in [Scheduler::Vllm, Scheduler::PrefillFirst(PrefillFirst::default())] {
+                let engine = EngineSpec { scheduler, ..EngineSpec::default() };
+                let law = model(&[(1, 1e5), (8_192, 8_192e5)], 256);
+                let rate = saturation(&law, &engine, 100.0, output).expect("it fits");
+                let expected = 1e9 / ((99.0 + output) * 1e5);
+                assert!((rate / expected - 1.0).abs() < 1e-9, "{rate} against {expected}");
+            }
         }
     }
 
     #[test]
     fn where_passes_are_of_one_length_the_seats_decide() {
         // 10 ms a pass; a request sits through its prompt's pass and 99 more.
-        let rate = saturation(&model(&[(1, 1e7), (8_192, 1e7)], 100), 100.0, 100.0).expect("it fits");
-        assert!((rate / 100.0 - 1.0).abs() < 0.02, "{rate}");
+        let rate = |engine: &EngineSpec| {
+            saturation(&model(&[(1, 1e7), (8_192, 1e7)], 100), engine, 100.0, 100.0).expect("it fits")
+        };
+        let mixed = rate(&EngineSpec::default());
+        assert!((mixed / 100.0 - 1.0).abs() < 0.02, "{mixed}");
+        // 400,000 tokens hold 50 answers of 7,900 tokens beside their prompts.
+        let reserved =
+            rate(&EngineSpec { scheduler: Scheduler::NoEvict, max_new_tokens: Some(7_900), ..EngineSpec::default() });
+        assert!((reserved / 50.0 - 1.0).abs() < 0.03, "{reserved}");
     }
 
     #[test]
     fn what_does_not_fit_into_the_cache_has_no_rate() {
-        assert_eq!(saturation(&model(&[(1, 1e7), (2, 1e7)], 100), 500_000.0, 1.0), None);
+        assert_eq!(saturation(&model(&[(1, 1e7), (2, 1e7)], 100), &EngineSpec::default(), 500_000.0, 1.0), None);
     }
 }

@@ -53,6 +53,14 @@ pub struct TimelineRow {
     pub queue_replicas: u64,
     /// Share of the KV cache in use at the end of the step, mean over ready replicas; of language models.
     pub kv_usage: Option<f64>,
+    /// Median time to first token of the answers of this step in nanoseconds; of language models, if there were any.
+    pub ttft_p50_ns: Option<u64>,
+    /// 99th percentile of the same.
+    pub ttft_p99_ns: Option<u64>,
+    /// Median of the mean time per output token after the first, in nanoseconds, likewise.
+    pub tpot_p50_ns: Option<u64>,
+    /// 99th percentile of the same.
+    pub tpot_p99_ns: Option<u64>,
 }
 
 impl TimelineRow {
@@ -85,6 +93,10 @@ impl TimelineRow {
             queue_replicas: sum(|row| row.queue_replicas),
             // Caches of several models have no common size.
             kv_usage: None,
+            ttft_p50_ns: None,
+            ttft_p99_ns: None,
+            tpot_p50_ns: None,
+            tpot_p99_ns: None,
             ..first.clone()
         }
     }

@@ -27,6 +27,18 @@ impl CalendarStart {
         format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}{}", self.offset())
     }
 
+    /// `09:14:30`, with the date before it on other days than the first and a fraction of a second where there is one.
+    pub fn moment(self, time: SimTime) -> String {
+        let (first, iso) = (self.iso(SimTime::ZERO), self.iso(time));
+        // `2026-03-16T09:14:30.25+01:00`: the zone is the run's and goes without saying.
+        let (date, rest) = iso.split_at(11);
+        let clock: String = rest.chars().take_while(|c| !matches!(c, '+' | '-' | 'Z')).collect();
+        let clock = clock
+            .split_once('.')
+            .map_or(clock.clone(), |(whole, part)| format!("{whole}.{}", part.chars().take(3).collect::<String>()));
+        if first.starts_with(date) { clock } else { format!("{} {clock}", &date[..10]) }
+    }
+
     /// `14:31`, with the day before it after the first.
     pub(crate) fn clock(self, time: SimTime) -> String {
         let local = self.local_seconds(time);

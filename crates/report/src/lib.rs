@@ -5,6 +5,7 @@
 
 mod calendar;
 mod comparison;
+mod decision_words;
 mod drawing;
 mod file;
 mod html;
@@ -20,9 +21,10 @@ pub use calendar::CalendarStart;
 pub use comparison::{
     Format, TerminalStyle, budget_sentences, headline_sentences, ranking_sentences, remark_sentences, render,
 };
+pub use decision_words::{decision_outcome, decision_words, metric_words};
 pub use drawing::Drawing;
 pub use file::{ResultFolder, WholeFile, write_all, write_atomically};
-pub use html::report_html;
+pub use html::{LabPage, lab_html, report_html};
 pub use parquet::ParquetFile;
 pub use plots::{
     AxisUnit, MeasuredPanel, SearchAxis, SearchPoint, SearchReport, Standing, SweepPoint, SweepReport, SweepValue,

@@ -84,6 +84,16 @@ impl Documents {
         Self { folder: folder.to_owned(), ..self }
     }
 
+    /// Folder of the file that holds the Scenario.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Every document as text again, JSON, as it was read: read together they are these documents.
+    pub fn texts(&self) -> Vec<String> {
+        self.all.iter().map(|document| document.node.to_json().to_string()).collect()
+    }
+
     /// What was measured of the real run that the scenario stands for, if a document says so.
     pub fn measured(&self) -> Result<Option<Measured>, ScenarioError> {
         if let [first, second, ..] = &self.measured[..] {

@@ -9,7 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 use units::{SimDuration, UsdPerHour};
 
-use crate::file::{Level, PortionFile, PrehistoryFile, StopWord};
+use crate::file::{Level, PortionFile, PrehistoryFile, SchedulerWord, StopWord};
 
 /// An amount that is written with its unit.
 pub trait Amount: Sized {
@@ -323,6 +323,7 @@ amounts! {
     PrehistoryFile: {"type": "string", "pattern": r"^(auto|none|([0-9.]+ ?(ns|us|µs|ms|s|m|min|h|d|w))+)$"},
     PortionFile: {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": r"^[0-9]+ ?%?$"}]},
     StopWord: {"enum": ["abort", "finish"]},
+    SchedulerWord: {"enum": ["vllm", "prefillFirst", "noEvict", "maxUtilization", "tgi"]},
     Count: {"type": "number", "minimum": 0}
 }
 

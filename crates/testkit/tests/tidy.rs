@@ -23,6 +23,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("traces", &["names", "workload", "scenario"]),
     ("lab", &["units", "names", "workload", "record", "cluster", "scenario"]),
+    ("playground", &["units", "workload", "record", "cluster", "scenario", "lab"]),
+    ("playground-wasm", &["playground"]),
     ("report", &["units", "record"]),
     (
         "cli",
@@ -38,6 +40,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "scenario",
             "traces",
             "lab",
+            "playground",
             "report",
         ],
     ),

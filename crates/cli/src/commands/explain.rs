@@ -2,76 +2,143 @@
 
 use cluster::Keep;
 use lab::experiment::replication_seed;
-use record::{DecisionRow, MetricRow, MetricUse, NodeLife, ReplicaLife, RolloutLife, ServiceRecord};
-use report::CalendarStart;
+use record::{DecisionRow, MetricUse, NodeLife, ReplicaLife, RolloutLife, ServiceRecord};
+use report::{CalendarStart, decision_words, metric_words};
 use units::{SimDuration, SimTime};
 
 use crate::args::Explain;
 use crate::failure::{Failure, Outcome, Result};
 use crate::moment::{self, Clock};
 use crate::run_file::RunFile;
+use crate::saved_tables::Saved;
 
-/// Repeats replication 0 of the policy and tells its reasoning.
+/// What a run says of one policy and one service in its first replication.
+struct Told {
+    clock: Clock,
+    end: SimTime,
+    /// Each with the age of the oldest sample behind it, where its metrics do not say theirs.
+    decisions: Vec<(DecisionRow, Option<f64>)>,
+    metrics: Vec<MetricUse>,
+    replicas: Vec<ReplicaLife>,
+    nodes: Vec<NodeLife>,
+    rollouts: Vec<RolloutLife>,
+}
+
+/// Tells the reasoning of a policy from what the run wrote; where that is not all there, the run is repeated.
 pub fn explain(args: &Explain) -> Result<Outcome> {
     let file = RunFile::read(&args.dir)?;
-    let loaded = file.reload()?;
-    let known = || file.policies.join(", ");
-    let policy = loaded.spec.policies.iter().position(|policy| policy.name == args.policy);
-    let policy = policy.ok_or_else(|| {
-        Failure::input(format!("--policy {}: the run has no such policy (one of: {})", args.policy, known()))
-    })?;
-    let seed = replication_seed(file.seed, 0);
-    let run = cluster::simulate(&loaded.spec, policy, 0, seed, Keep { tables: true, requests: false });
-    let record = chosen(&run.services, args)?;
-    let clock = Clock(CalendarStart {
-        unix_seconds: loaded.spec.start_unix_seconds,
-        utc_offset_seconds: loaded.utc_offset_seconds,
-    });
-    if run.has_several_services() {
-        outln!("{} of {}", record.name, args.policy);
+    if !file.policies.contains(&args.policy) {
+        return Err(Failure::input(format!(
+            "--policy {}: the run has no such policy (one of: {})",
+            args.policy,
+            file.policies.join(", ")
+        )));
     }
-    if record.decisions.is_empty() {
+    let service = service(&file.services, args)?;
+    let told = match saved(&file, args, service)? {
+        Some(told) => told,
+        None => repeated(&file, args, service)?,
+    };
+    if let Some(service) = service {
+        outln!("{service} of {}", args.policy);
+    }
+    if told.decisions.is_empty() {
         outln!("{} never decides anything: it keeps what it was given", args.policy);
     }
-    out!("{}", metrics_in_words(&record.metrics, clock));
-    if let Some(metric) = args.watch.as_ref().filter(|_| !record.decisions.is_empty()) {
-        watch(&record.decisions, metric, clock)?;
+    if let Some(metric) = args.watch.as_ref().filter(|_| !told.decisions.is_empty()) {
+        watch(&told.decisions, metric, told.clock)?;
     }
-    if let Some(at) = &args.at {
-        let at = moment::within(at, clock, loaded.spec.end)?;
-        for controller in controllers(&record.decisions) {
-            let passes = record.decisions.iter().filter(|row| row.controller == controller);
-            match passes.take_while(|row| row.time <= at).last() {
-                Some(row) => out!("{}", in_words(row, clock)),
-                None => outln!("{controller} has made no pass by {}\n", clock.at(at)),
-            }
-        }
-        out!("{}", rollout_in_words(&record.rollouts, at, clock));
-        out!("{}", pods_in_words(&record.replicas, at, clock));
-        out!("{}", ended_in_words(&record.replicas, at, clock));
-        out!("{}", nodes_in_words(&run.nodes, at, clock));
+    match &args.at {
+        Some(at) => tell(&told, moment::within(at, told.clock, told.end)?),
+        None => out!("{}", metrics_in_words(&told.metrics, told.clock)),
     }
     Ok(Outcome::Done)
 }
 
-/// The service asked for, or the only one there is.
-fn chosen<'a>(services: &'a [ServiceRecord], args: &Explain) -> Result<&'a ServiceRecord> {
-    let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
-    match (&args.service, services) {
-        (None, [only]) => Ok(only),
-        (None, _) => Err(Failure::input(format!(
-            "the run has several services; say which with --service (one of: {})",
-            names.join(", ")
-        ))),
-        (Some(wanted), _) => services.iter().find(|service| service.name == *wanted).ok_or_else(|| {
-            let hint = names::nearest(wanted, names.iter().copied()).map(|near| format!("; did you mean `{near}`?"));
-            Failure::input(format!(
-                "--service {wanted}: the run has no such service{} (one of: {})",
-                hint.unwrap_or_default(),
-                names.join(", ")
-            ))
-        }),
+/// The last pass of each controller by then, and what pods and nodes are at.
+fn tell(told: &Told, at: SimTime) {
+    let clock = told.clock;
+    for controller in controllers(&told.decisions) {
+        let passes = told.decisions.iter().filter(|(row, _)| row.controller == controller);
+        match passes.take_while(|(row, _)| row.time <= at).last() {
+            Some((row, oldest)) => {
+                let age = oldest.map(|age| format!("  the oldest sample behind it was {age:.1} s old\n"));
+                outln!("{}{}", decision_words(row, &clock.at(row.time)), age.unwrap_or_default());
+            }
+            None => outln!("{controller} has made no pass by {}\n", clock.at(at)),
+        }
     }
+    out!("{}", rollout_in_words(&told.rollouts, at, clock));
+    out!("{}", pods_in_words(&told.replicas, at, clock));
+    out!("{}", ended_in_words(&told.replicas, at, clock));
+    out!("{}", nodes_in_words(&told.nodes, at, clock));
+    out!("{}", metrics_in_words(&told.metrics, clock));
+}
+
+/// From the tables of the run. They do not tell how new versions were rolled out, so a run with any is repeated.
+fn saved(file: &RunFile, args: &Explain, service: Option<&str>) -> Result<Option<Told>> {
+    if !args.dir.is_dir() || file.documents.to_string().contains("\"rollouts\"") {
+        return Ok(None);
+    }
+    let saved = Saved::read(&args.dir, &args.policy, service)?;
+    Ok(saved.map(|saved| Told {
+        clock: Clock(saved.start),
+        end: saved.end,
+        decisions: saved.decisions,
+        metrics: saved.metrics,
+        replicas: saved.replicas,
+        nodes: saved.nodes,
+        rollouts: Vec::new(),
+    }))
+}
+
+/// Repeats replication 0 of the policy.
+fn repeated(file: &RunFile, args: &Explain, service: Option<&str>) -> Result<Told> {
+    let loaded = file.reload()?;
+    let policy = loaded.spec.policies.iter().position(|policy| policy.name == args.policy);
+    let policy =
+        policy.ok_or_else(|| Failure::input(format!("{}: has no policy {}", args.dir.display(), args.policy)))?;
+    let seed = replication_seed(file.seed, 0);
+    let run = cluster::simulate(&loaded.spec, policy, 0, seed, Keep { tables: true, requests: false });
+    let of = |one: &ServiceRecord| service.is_none_or(|name| one.name == name);
+    let missing = || Failure::input(format!("{}: the run has no such service", args.dir.display()));
+    let record = run.services.into_iter().find(of).ok_or_else(missing)?;
+    let start =
+        CalendarStart { unix_seconds: loaded.spec.start_unix_seconds, utc_offset_seconds: loaded.utc_offset_seconds };
+    Ok(Told {
+        clock: Clock(start),
+        end: loaded.spec.end,
+        decisions: record.decisions.into_iter().map(|row| (row, None)).collect(),
+        metrics: record.metrics,
+        replicas: record.replicas,
+        nodes: run.nodes,
+        rollouts: record.rollouts,
+    })
+}
+
+/// The service asked for; `None` where there is only one, which goes without a name.
+fn service<'a>(services: &'a [String], args: &Explain) -> Result<Option<&'a str>> {
+    let Some(wanted) = &args.service else {
+        return if services.is_empty() {
+            Ok(None)
+        } else {
+            Err(Failure::input(format!(
+                "the run has several services; say which with --service (one of: {})",
+                services.join(", ")
+            )))
+        };
+    };
+    let found = services.iter().find(|service| *service == wanted);
+    found.map(|found| Some(found.as_str())).ok_or_else(|| {
+        let hint =
+            names::nearest(wanted, services.iter().map(String::as_str)).map(|near| format!("; did you mean `{near}`?"));
+        let known = if services.is_empty() {
+            "it has only one, without a name".to_owned()
+        } else {
+            format!("one of: {}", services.join(", "))
+        };
+        Failure::input(format!("--service {wanted}: the run has no such service{} ({known})", hint.unwrap_or_default()))
+    })
 }
 
 /// The metrics that did not always have a value over the whole run; nothing where all did.
@@ -94,9 +161,9 @@ fn metrics_in_words(metrics: &[MetricUse], clock: Clock) -> String {
     if lines.is_empty() { lines } else { format!("metrics without a value over the whole run\n{lines}\n") }
 }
 
-fn controllers(decisions: &[DecisionRow]) -> Vec<&str> {
+fn controllers(decisions: &[(DecisionRow, Option<f64>)]) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
-    for row in decisions {
+    for (row, _) in decisions {
         if !names.contains(&row.controller.as_str()) {
             names.push(&row.controller);
         }
@@ -198,83 +265,11 @@ fn nodes_in_words(nodes: &[NodeLife], at: SimTime, clock: Clock) -> String {
     format!("nodes in the ten minutes before\n{}\n", lines.collect::<String>())
 }
 
-/// One pass, as one would tell it to a colleague: what came of it first.
-fn in_words(row: &DecisionRow, clock: Clock) -> String {
-    let mut text = format!(
-        "{} at {}: {}\n  {} wanted before, {} ready\n",
-        row.controller,
-        clock.at(row.time),
-        outcome(row),
-        row.replicas_before,
-        row.replicas_ready
-    );
-    for metric in &row.metrics {
-        text += &format!("  metric {}\n", metric_in_words(metric));
-    }
-    if let Some(raw) = row.raw {
-        text += &format!("  together the metrics ask for {raw}\n");
-    }
-    for step in &row.steps {
-        let change = if step.before == step.after {
-            format!("{} stays", step.before)
-        } else {
-            format!("{} -> {}", step.before, step.after)
-        };
-        text += &format!("  {}: {change} ({})\n", step.name, step.note);
-    }
-    text += &match row.written {
-        Some((what, value)) => format!("  written: {what} = {value} ({})\n\n", row.reason),
-        None => format!("  nothing written ({})\n\n", row.reason),
-    };
-    text
-}
-
-/// What a pass did in one line, and what kept it from doing more or less.
-fn outcome(row: &DecisionRow) -> String {
-    let asked = row.raw.map(|raw| format!("the metrics ask for {raw}"));
-    let last = row.steps.iter().rev().find(|step| step.before != step.after);
-    let kept = last.map(|step| format!("{} made it {} ({})", step.name, step.after, step.note));
-    let because: Vec<String> = [asked, kept].into_iter().flatten().collect();
-    let because = if because.is_empty() { row.reason.clone() } else { because.join(", ") };
-    match row.written {
-        Some(("replicas", value)) if value > row.replicas_before => format!("scales up to {value}: {because}"),
-        Some(("replicas", value)) if value < row.replicas_before => format!("scales down to {value}: {because}"),
-        Some((what, value)) => format!("writes {what} = {value}: {because}"),
-        None => {
-            let unread = row.metrics.iter().filter(|metric| metric.replicas.is_none()).count();
-            let unread = if unread == 0 {
-                String::new()
-            } else {
-                format!(", {unread} of {} metrics gave no proposal", row.metrics.len())
-            };
-            format!("stays at {}: {because}{unread}", row.replicas_before)
-        }
-    }
-}
-
-fn metric_in_words(metric: &MetricRow) -> String {
-    let value = metric.value.map_or("could not be read".to_owned(), |value| format!("is {}", rounded(value)));
-    let age = metric.age.map(|age| format!(", {:.1} s old", age.as_secs_f64())).unwrap_or_default();
-    let ratio = metric.ratio.map(|ratio| format!(", ratio {ratio:.4}")).unwrap_or_default();
-    let wish = metric.replicas.map_or("no proposal".to_owned(), |replicas| format!("asks for {replicas}"));
-    format!(
-        "{} {value} against a target of {}{ratio}{age}: {wish} ({})",
-        metric.metric,
-        rounded(metric.target),
-        metric.note
-    )
-}
-
-fn rounded(value: f64) -> String {
-    let text = format!("{value:.3}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
 /// When the replicas asked for by a metric changed.
-fn watch(decisions: &[DecisionRow], metric: &str, clock: Clock) -> Result<()> {
+fn watch(decisions: &[(DecisionRow, Option<f64>)], metric: &str, clock: Clock) -> Result<()> {
     let mut last = None;
     let mut seen = false;
-    for row in decisions {
+    for (row, _) in decisions {
         let Some(found) =
             row.metrics.iter().find(|found| found.metric == metric || found.metric.starts_with(&format!("{metric} ")))
         else {
@@ -283,7 +278,7 @@ fn watch(decisions: &[DecisionRow], metric: &str, clock: Clock) -> Result<()> {
         seen = true;
         let now = (&row.controller, found.replicas);
         if last != Some(now) {
-            outln!("{} {}: {}", clock.at(row.time), row.controller, metric_in_words(found));
+            outln!("{} {}: {}", clock.at(row.time), row.controller, metric_words(found));
             last = Some(now);
         }
     }
@@ -291,7 +286,7 @@ fn watch(decisions: &[DecisionRow], metric: &str, clock: Clock) -> Result<()> {
         return Ok(());
     }
     let mut names: Vec<&str> =
-        decisions.iter().flat_map(|row| &row.metrics).map(|metric| metric.metric.as_str()).collect();
+        decisions.iter().flat_map(|(row, _)| &row.metrics).map(|metric| metric.metric.as_str()).collect();
     names.sort_unstable();
     names.dedup();
     Err(Failure::input(format!("--watch {metric}: no controller reads it (they read: {})", names.join(", "))))

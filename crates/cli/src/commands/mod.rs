@@ -6,6 +6,7 @@ mod data_files;
 mod diff;
 mod explain;
 mod init;
+mod lab;
 mod merge;
 mod metrics;
 mod optimize;
@@ -39,6 +40,7 @@ pub fn dispatch(cli: Cli) -> Result<Outcome> {
         Command::Trace(args) => trace::trace(&args),
         Command::Prices(args) => prices::prices(&args),
         Command::Calibrate(args) => calibrate::calibrate(&args),
+        Command::Lab(args) => lab::lab(&args),
         Command::Init(args) => init::init(&args),
         Command::Schema { measured } => {
             outln!("{:#}", if measured { scenario::measured_schema() } else { scenario::schema() });

@@ -67,6 +67,8 @@ pub struct Meter {
     slo_tpot: u64,
     totals: RequestTotals,
     step: Histogram,
+    /// Time to first token and per further token of the answers of this step, of streamed answers.
+    step_tokens: Option<Box<[Histogram; 2]>>,
     service: ServiceTotals,
     missed: u64,
     missed_in_system: u64,
@@ -105,6 +107,7 @@ impl Meter {
             slo_tpot: limit(slo.tpot),
             totals: RequestTotals::default(),
             step: Histogram::new(),
+            step_tokens: None,
             service: ServiceTotals::default(),
             missed: 0,
             missed_in_system: 0,
@@ -269,10 +272,11 @@ impl Meter {
         let ttft = first_token - arrival;
         let tpot = if tokens > 1 { (end - first_token) / u64::from(tokens - 1) } else { 0 };
         let log = self.service.tokens.get_or_insert_with(TokenLatency::default);
-        log.ttft.record(ttft);
+        let step = self.step_tokens.get_or_insert_with(|| Box::new([Histogram::new(), Histogram::new()]));
+        step[0].record(ttft);
         log.ttft_ns_sum += u128::from(ttft);
         if tokens > 1 {
-            log.tpot.record(tpot);
+            step[1].record(tpot);
             log.tpot_ns_sum += u128::from(tpot);
         }
         log.output_tokens += u64::from(tokens);
@@ -381,13 +385,23 @@ impl Meter {
         Self::new(SimTime::ZERO, u64::MAX, &slo, false)
     }
 
-    /// Closes a timeline step: its latency histogram and SLO misses. The histogram is folded into the total.
+    /// Closes a timeline step: its latency histograms and SLO misses. The histograms are folded into the totals.
     pub fn close_step(&mut self) -> StepLatency {
-        let closed = StepLatency {
+        let mut closed = StepLatency {
             p50_ns: self.step.quantile(0.5),
             p99_ns: self.step.quantile(0.99),
             missed: std::mem::take(&mut self.step_missed),
+            ..StepLatency::default()
         };
+        if let (Some(step), Some(log)) = (&mut self.step_tokens, &mut self.service.tokens) {
+            let [ttft, tpot] = &mut **step;
+            closed.ttft_ns = [ttft.quantile(0.5), ttft.quantile(0.99)];
+            closed.tpot_ns = [tpot.quantile(0.5), tpot.quantile(0.99)];
+            log.ttft.merge(ttft);
+            log.tpot.merge(tpot);
+            ttft.clear();
+            tpot.clear();
+        }
         self.service.latency.merge(&self.step);
         self.step.clear();
         closed
@@ -462,4 +476,8 @@ pub struct StepLatency {
     pub p99_ns: Option<u64>,
     /// Answers and failures that missed the SLO.
     pub missed: u64,
+    /// Median and 99th percentile of the time to first token in nanoseconds, of streamed answers.
+    pub ttft_ns: [Option<u64>; 2],
+    /// The same of the mean time per further token.
+    pub tpot_ns: [Option<u64>; 2],
 }

@@ -7,8 +7,8 @@ use units::{Bytes, Millicores, SimDuration, SimTime, UsdPerHour};
 use workload::{Distribution, Traffic};
 
 use super::{
-    Billing, ColdStartSpec, Consolidation, ContainerSpec, ControllerSpec, EarlierTraffic, FleetSpec, GpuSlice,
-    InstanceOffering, InterruptionModel, KarpenterSpec, KillRule, NoReplicaRule, NodeManager, NodePoolSpec,
+    Billing, ColdStartSpec, Consolidation, ContainerSpec, ControllerSpec, EarlierTraffic, EngineSpec, FleetSpec,
+    GpuSlice, InstanceOffering, InterruptionModel, KarpenterSpec, KillRule, NoReplicaRule, NodeManager, NodePoolSpec,
     NodeTimings, PhaseSpec, PodScheduling, PodSpec, PolicySpec, PoolRules, PrefixSpec, Probes, ReplicaOrder,
     RouterSpec, Routing, Scheduling, ServiceModel, ServicePolicy, ServiceSpec, SloSpec, SoftSpread, SpotSpec, StopRule,
     TagSpec, UsageSpec,
@@ -28,6 +28,7 @@ impl ServiceSpec {
             prefix: PrefixSpec::Off,
             tags: TagSpec::default(),
             engine_by_priority: false,
+            engine: EngineSpec::default(),
             no_replica: NoReplicaRule::Hold,
             queue_limit: None,
             client_timeout: None,

@@ -7,8 +7,8 @@ use units::{Bytes, Millicores, PodId, SimDuration};
 use workload::{Distribution, Purpose, RateLog, Stream, Traffic};
 
 use super::{
-    ColdStartSpec, EarlierTraffic, IterationLaw, PodClass, PodDisruptionBudget, PodScheduling, PrefixSpec, Probes,
-    RolloutSpec, RouterSpec, Routing, TagSpec, UsageSpec,
+    ColdStartSpec, EarlierTraffic, EngineSpec, IterationLaw, PodClass, PodDisruptionBudget, PodScheduling, PrefixSpec,
+    Probes, RolloutSpec, RouterSpec, Routing, TagSpec, UsageSpec,
 };
 
 /// Tells the streams of first iterations from those of cold starts.
@@ -37,6 +37,8 @@ pub struct ServiceSpec {
     pub tags: TagSpec,
     /// The engine takes the smallest priority first (`--scheduling-policy priority`), and not who came first; language models only.
     pub engine_by_priority: bool,
+    /// How its engine fills its passes; language models only.
+    pub engine: EngineSpec,
     /// What happens while no replica is ready.
     pub no_replica: NoReplicaRule,
     /// Requests that may wait (in the whole service) before arrivals are rejected; `None` is no limit.
@@ -151,7 +153,7 @@ pub enum ServiceModel {
         latency: BatchLatency,
     },
     /// LLM serving with continuous batching, one engine iteration after another, each as long as the law says, with coefficients rounded to
-    /// 2^-20 ns. Scheduling is that of vLLM v1, see `flow::llm`.
+    /// 2^-20 ns. Scheduling is that of `ServiceSpec::engine`, see `flow::llm`.
     ContinuousBatching {
         /// Sequences in the running batch at most; no more than `batched_tokens_max` count.
         sequences_max: u32,

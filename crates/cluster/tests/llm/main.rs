@@ -4,5 +4,6 @@ mod law;
 mod published;
 mod rules;
 mod run;
+mod schedulers;
 mod support;
 mod theory;

@@ -141,3 +141,16 @@ pub(super) fn share_difference(first: &[Counts], second: &[Counts]) -> Differenc
         degrees_of_freedom: spread.len() as f64 - 1.0,
     }
 }
+
+/// How two settings differ over the replications both have, by what each replication cost in dollars, and how many of its requests met the
+/// objective out of how many: the difference of cost and that of attainment, each with its own 95 % interval.
+pub fn paired_differences(now: &[(f64, u64, u64)], before: &[(f64, u64, u64)]) -> (Interval, Interval) {
+    let both = now.len().min(before.len());
+    let (now, before) = (&now[..both], &before[..both]);
+    let costs = |rows: &[(f64, u64, u64)]| rows.iter().map(|row| row.0).collect::<Vec<f64>>();
+    let cost = Difference::paired(&costs(now), &costs(before));
+    let counts =
+        |rows: &[(f64, u64, u64)]| rows.iter().map(|row| Counts { met: row.1, total: row.2 }).collect::<Vec<_>>();
+    let attainment = share_difference(&counts(now), &counts(before));
+    (cost.interval(ALPHA), attainment.interval(ALPHA))
+}

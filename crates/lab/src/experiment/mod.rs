@@ -13,8 +13,8 @@ mod quantile;
 mod summarize;
 mod warm_up;
 
-pub use compare::compare;
 pub(crate) use compare::{Question, answers, better_if};
+pub use compare::{compare, paired_differences};
 pub use control::{CONTROLLED_COLUMNS, ControlledColumn, controlled_column, controlled_columns, expected_requests};
 pub use coverage::{CoverageRow, coverage};
 pub(crate) use held::{has_changes, replications_needed_of, widening};

@@ -60,6 +60,37 @@ pub(crate) fn cells(report: &RunReport<'_>) -> Cells {
     Cells { columns }
 }
 
+/// The columns of the page's table, from left to right, as far as there is something to say: what one chooses by. The others are in
+/// `summary.csv` and under "All figures".
+const OF_PAGE: [&str; 15] = [
+    "policy",
+    "objective",
+    "SLO met",
+    "cost",
+    "a day like this",
+    "30 days like this",
+    "below objective",
+    "failed",
+    "TTFT p99",
+    "TPOT p99",
+    "p99",
+    "waste",
+    "replicas mean/max",
+    "cold starts",
+    "per 1M tokens out",
+];
+
+/// The columns of the page. Where tokens are judged and the whole answer is not, its latency is left out.
+pub(crate) fn page_cells(report: &RunReport<'_>) -> Cells {
+    let is_of_tokens = report.slo_threshold.is_none() && report.token_slo != crate::TokenSlo::default();
+    let mut columns: Vec<Column> = cells(report).columns;
+    let place = |column: &Column| OF_PAGE.iter().position(|header| *header == column.header);
+    let is_left_out = |column: &Column| is_of_tokens && matches!(column.header, "p99" | "cold starts");
+    columns.retain(|column| place(column).is_some() && !is_left_out(column));
+    columns.sort_by_key(|column| place(column));
+    Cells { columns }
+}
+
 /// Behind the name of a policy some of whose metrics never had a value; the remarks say which.
 const SILENT: &str = " (!)";
 
@@ -176,19 +207,26 @@ fn counts(report: &RunReport<'_>) -> Vec<Column> {
 
 /// What a whole page has room for.
 fn page_columns(report: &RunReport<'_>) -> Vec<Column> {
-    let month = |policy: &PolicyOutcome<'_>| {
-        let days = policy.detail.measured.as_secs_f64() / 86_400.0;
-        dollars(policy.summary.cost_usd.mean / days * 30.0)
-    };
+    let days = |policy: &PolicyOutcome<'_>| policy.detail.measured.as_secs_f64() / 86_400.0;
+    let day = |policy: &PolicyOutcome<'_>| dollars(policy.summary.cost_usd.mean / days(policy));
+    let month = |policy: &PolicyOutcome<'_>| dollars(policy.summary.cost_usd.mean / days(policy) * 30.0);
+    let is_a_day = report.policies.iter().all(|policy| (days(policy) - 1.0).abs() < 1e-9);
     let violation = |policy: &PolicyOutcome<'_>| {
         let detail = policy.budget.and_then(|budget| budget.detail.as_ref());
-        detail.map_or_else(|| "-".to_owned(), |detail| milliseconds(detail.in_violation.as_millis_f64()))
+        match detail.map(|detail| detail.in_violation) {
+            None => "-".to_owned(),
+            Some(time) if time.is_zero() => "none".to_owned(),
+            Some(time) => milliseconds(time.as_millis_f64()),
+        }
     };
     let make = |header, value: &dyn Fn(&PolicyOutcome<'_>) -> String, key| Column {
         is_for_page: true,
         ..column(report, &Make { header, dispensable: 9, value, key })
     };
     let mut columns = vec![make("30 days like this", &month, |row| row.cost_usd.mean)];
+    if !is_a_day {
+        columns.insert(0, make("a day like this", &day, |row| row.cost_usd.mean));
+    }
     columns.push(make("waste", &|policy| format!("{:.0} %", waste(policy.summary) * 100.0), waste));
     if !report.has_several_services() {
         let mut column = make("below objective", &violation, |_| 0.0);

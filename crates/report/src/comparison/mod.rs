@@ -11,6 +11,7 @@ use crate::rounding::{milliseconds, objective};
 use crate::tables::{comparison_table, error_budget_table, metrics_table, summary_table};
 use crate::{RunReport, Table};
 use cells::{Cells, Column, cells, interval_note};
+pub(crate) use sentences::points;
 pub use sentences::{budget_sentences, headline_sentences, ranking_sentences, remark_sentences};
 
 /// What to print.

@@ -139,7 +139,7 @@ fn unsure(pair: &Comparison, interval: Interval, print: impl Fn(f64) -> String) 
 }
 
 /// A difference of shares in percentage points.
-pub(super) fn points(difference: f64) -> String {
+pub(crate) fn points(difference: f64) -> String {
     let size = (difference * 100.0).abs();
     let digits = if size >= 0.1 || size == 0.0 { 2 } else { 4 };
     let sign = if difference < 0.0 { "-" } else { "" };

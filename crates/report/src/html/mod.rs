@@ -1,11 +1,17 @@
-//! One self-contained HTML page: tables, verdicts, every plot as inline SVG, and a little script. It loads nothing from anywhere.
+//! One self-contained HTML page: the verdict, tables, plots over time that its script draws ([`payload`]), the others as inline SVG. It loads
+//! nothing from anywhere.
 //!
-//! Text of the scenario reaches the page only escaped, by the template engine or by [`json_for_html`]. The content security policy lets
+//! Text of the scenario reaches the page only escaped by the template engine, or packed. The content security policy lets
 //! exactly the page's own style and script run, by their hashes.
 
+mod lab;
+mod matrix;
+mod payload;
 mod sha256;
+mod spending;
 mod sweep;
 
+pub use lab::{LabPage, lab_html};
 pub(crate) use sweep::sweep_page;
 
 use minijinja::value::Serde;
@@ -13,20 +19,29 @@ use minijinja::{AutoEscape, Environment, Value, context};
 use serde_json::json;
 
 use crate::comparison::answer;
-use crate::comparison::cells::{cells, interval_note};
+use crate::comparison::cells::{interval_note, page_cells};
 use crate::comparison::{service_heading, slo_words};
 use crate::drawing::Drawing;
-use crate::plots::{color_of_policy, condensed, file_name, horizon, replications_of_attainment};
+use crate::plots::{horizon, replications_of_attainment};
 use crate::rounding::milliseconds;
 use crate::tables::summary_table;
 use crate::{RunReport, ranking_sentences, remark_sentences};
 
 const TEMPLATE: &str = concat!(include_str!("../../assets/head.html"), include_str!("../../assets/report.html"));
 const STYLE: &str = include_str!("../../assets/report.css");
-/// Sorts tables; then what shows values under the pointer.
-const SCRIPT: &str = concat!(include_str!("../../assets/sort.js"), include_str!("../../assets/report.js"));
-/// Rows of hover data over all policies, so that the page stays small with many of them.
-const HOVER_ROWS: usize = 3_600;
+/// With what the plots over time need.
+const STYLE_OF_RUN: &str =
+    concat!(include_str!("../../assets/vendor/uplot.min.css"), include_str!("../../assets/report.css"));
+/// Sorts tables; the library that draws over time, with its licence; then what it draws.
+const SCRIPT: &str = concat!(
+    include_str!("../../assets/sort.js"),
+    "/*\n",
+    include_str!("../../assets/vendor/LICENSE-uPlot.txt"),
+    "\n*/\n",
+    include_str!("../../assets/vendor/uplot.min.js"),
+    "\n",
+    include_str!("../../assets/report.js")
+);
 
 /// The whole page of a run.
 pub fn report_html(report: &RunReport<'_>) -> Vec<u8> {
@@ -43,22 +58,23 @@ pub(crate) fn page(
     let page = context! {
         product => "scalelab report",
         title => report.scenario.to_owned(),
-        content_security_policy => security_policy(SCRIPT),
-        style => Value::from_safe_string(STYLE.to_owned()),
+        content_security_policy => security_policy(STYLE_OF_RUN, SCRIPT),
+        style => Value::from_safe_string(STYLE_OF_RUN.to_owned()),
         script => Value::from_safe_string(SCRIPT.to_owned()),
-        data => Value::from_safe_string(json_for_html(&hover_data(report))),
+        data => Value::from_safe_string(payload::packed(report)),
         facts => facts(report),
         columns => Value::from(Serde(comparison_columns(report))),
         policies => report.policies.iter().map(|policy| policy.name().to_owned()).collect::<Vec<_>>(),
         answer => Value::from(Serde(answer_card(report))),
         assumptions => Value::from(Serde(assumptions(report))),
         interval_note => interval_note(report),
+        pairs_of => Value::from(Serde(matrix::matrix(report))),
         ranking => ranking_sentences(report),
         budget => Value::from(Serde(budget(report))),
         services => report.services.iter().zip(of_services).map(|(one, plots)| service(one, plots)).collect::<Vec<_>>(),
         subjects => report.outcomes().iter().map(|(of, policy)| subject(of, policy.name())).collect::<Vec<_>>(),
         figures => Value::from(Serde(all_figures(report))),
-        plots => plots.iter().map(|plot| figure(report, plot)).collect::<Vec<_>>(),
+        plots => figures(plots),
         remarks => remark_sentences(report),
         metrics => Value::from(Serde(metrics(report))),
     };
@@ -66,10 +82,10 @@ pub(crate) fn page(
 }
 
 /// The page may run exactly its own style and script.
-fn security_policy(script: &str) -> String {
+fn security_policy(style: &str, script: &str) -> String {
     format!(
         "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; style-src 'sha256-{}'; script-src 'sha256-{}'",
-        sha256::base64_digest(STYLE.as_bytes()),
+        sha256::base64_digest(style.as_bytes()),
         sha256::base64_digest(script.as_bytes())
     )
 }
@@ -125,7 +141,7 @@ fn assumptions(report: &RunReport<'_>) -> serde_json::Value {
 
 /// The comparison's columns: header, and a cell per policy with its text, bounds, sort key and stamp.
 fn comparison_columns(report: &RunReport<'_>) -> serde_json::Value {
-    let columns = cells(report).columns.into_iter().map(|column| {
+    let columns = page_cells(report).columns.into_iter().map(|column| {
         let cells = column.values.iter().enumerate().map(|(row, text)| {
             let key = column.keys.get(row).map_or_else(|| json!(text), |key| json!(key));
             let stamp = column.standings.get(row).map(|standing| standing.name());
@@ -172,19 +188,25 @@ fn budget(report: &RunReport<'_>) -> serde_json::Value {
     })
 }
 
-/// A service's own section. Its plots do not answer the pointer: what the page knows of points in time is the cluster's.
+/// A service's own section.
 fn service(report: &RunReport<'_>, plots: &[(String, Drawing)]) -> Value {
-    let figures = plots.iter().map(|(name, drawing)| {
-        let svg = drawing.to_inline_svg().replace("class=\"time-axis\"", "class=\"time-axis-of-service\"");
-        context! { name => name.clone(), svg => Value::from_safe_string(svg) }
-    });
     context! {
         heading => service_heading(report),
         columns => Value::from(Serde(comparison_columns(report))),
+        pairs_of => Value::from(Serde(matrix::matrix(report))),
         ranking => ranking_sentences(report),
         budget => Value::from(Serde(budget(report))),
-        plots => figures.collect::<Vec<_>>(),
+        plots => figures(plots),
     }
+}
+
+/// The plots that the page's script does not draw itself: all that are not over time.
+fn figures(plots: &[(String, Drawing)]) -> Vec<Value> {
+    let is_over_time = |name: &str| name.ends_with("overview") || name.contains("timeline-");
+    let shown = plots.iter().filter(|(name, _)| !is_over_time(name));
+    shown
+        .map(|(name, drawing)| context! { name => name.clone(), svg => Value::from_safe_string(drawing.to_inline_svg()) })
+        .collect()
 }
 
 /// A policy, with the service if the report is about one.
@@ -215,19 +237,6 @@ fn rounded_number(number: f64) -> String {
     format!("{number:.6}").trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-fn figure(report: &RunReport<'_>, plot: &(String, Drawing)) -> Value {
-    let (name, drawing) = plot;
-    let policy =
-        (0..report.policies.len()).find(|&index| *name == format!("timeline-{}", file_name(report.policies, index)));
-    context! {
-        name => name.clone(),
-        title => drawing.title().to_owned(),
-        svg => Value::from_safe_string(drawing.to_inline_svg()),
-        policy => policy.map_or("all".to_owned(), |index| index.to_string()),
-        is_timeline => policy.is_some(),
-    }
-}
-
 /// The metrics that had no answer at least once, as rows: policy, controller, metric, reads, and how many of them came to what.
 fn metrics(report: &RunReport<'_>) -> serde_json::Value {
     let rows = report.policies.iter().flat_map(|policy| {
@@ -249,32 +258,4 @@ fn metrics(report: &RunReport<'_>) -> serde_json::Value {
         })
     });
     rows.collect()
-}
-
-/// What the page shows where the pointer is: per policy the condensed timeline, a list per column.
-fn hover_data(report: &RunReport<'_>) -> serde_json::Value {
-    let limit = (HOVER_ROWS / report.policies.len().max(1)).clamp(60, 720);
-    let hundredths = |number: f64| (number * 100.0).round() / 100.0;
-    let policies = report.policies.iter().enumerate().map(|(index, policy)| {
-        let rows = condensed(&policy.detail.timeline(), limit);
-        let milliseconds = |nanos: Option<u64>| nanos.map(|nanos| hundredths(nanos as f64 / 1e6));
-        json!({
-            "name": policy.name(),
-            "color": color_of_policy(index),
-            "end": rows.iter().map(|row| (row.start + row.step).as_secs_f64()).collect::<Vec<_>>(),
-            "rate": rows.iter().map(|row| hundredths(row.arrivals as f64 / row.step.as_secs_f64())).collect::<Vec<_>>(),
-            "missed": rows.iter().map(|row| row.slo_misses).collect::<Vec<_>>(),
-            "queue": rows.iter().map(|row| row.queue).collect::<Vec<_>>(),
-            "desired": rows.iter().map(|row| row.desired).collect::<Vec<_>>(),
-            "ready": rows.iter().map(|row| row.ready).collect::<Vec<_>>(),
-            "starting": rows.iter().map(|row| row.starting).collect::<Vec<_>>(),
-            "p50": rows.iter().map(|row| milliseconds(row.latency_p50_ns)).collect::<Vec<_>>(),
-            "p99": rows.iter().map(|row| milliseconds(row.latency_p99_ns)).collect::<Vec<_>>(),
-            "cost": rows.iter().map(|row| hundredths(row.cost_so_far.as_f64())).collect::<Vec<_>>(),
-        })
-    });
-    json!({
-        "start": report.start.map(|start| start.local_seconds(units::SimTime::ZERO)),
-        "policies": policies.collect::<Vec<_>>(),
-    })
 }

@@ -112,7 +112,7 @@ fn compressed(state: [u32; 8], block: &[u8]) -> [u32; 8] {
     std::array::from_fn(|index| state[index].wrapping_add(mixed[index]))
 }
 
-fn base64(bytes: &[u8]) -> String {
+pub(super) fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::new();
     for group in bytes.chunks(3) {

@@ -46,7 +46,7 @@ pub(crate) fn sweep_page(report: &SweepReport<'_>, plots: &[(String, Drawing)]) 
     let page = context! {
         product => "scalelab sweep",
         title => report.name.to_owned(),
-        content_security_policy => security_policy(SCRIPT),
+        content_security_policy => security_policy(STYLE, SCRIPT),
         style => Value::from_safe_string(STYLE.to_owned()),
         script => Value::from_safe_string(SCRIPT.to_owned()),
         facts => facts(report),

@@ -30,6 +30,10 @@ fn merged(rows: &[TimelineRow]) -> TimelineRow {
         gpu_utilization: busy.iter().map(|(share, seconds)| share * seconds).sum::<f64>() / weight,
         latency_p50_ns: rows.iter().filter_map(|row| row.latency_p50_ns).max(),
         latency_p99_ns: rows.iter().filter_map(|row| row.latency_p99_ns).max(),
+        ttft_p50_ns: rows.iter().filter_map(|row| row.ttft_p50_ns).max(),
+        ttft_p99_ns: rows.iter().filter_map(|row| row.ttft_p99_ns).max(),
+        tpot_p50_ns: rows.iter().filter_map(|row| row.tpot_p50_ns).max(),
+        tpot_p99_ns: rows.iter().filter_map(|row| row.tpot_p99_ns).max(),
         ..last.clone()
     }
 }

@@ -12,7 +12,8 @@ use crate::{PolicyOutcome, RunReport};
 /// An occupied rectangle of the page: left, top, right, bottom.
 type Place = [f64; 4];
 
-/// One point per policy with its 95 % intervals, the Pareto front, and the objective. Up and to the left is better.
+/// One point per policy with its 95 % intervals, the Pareto front, and the objective, with the half that meets it shaded and the policy that
+/// the verdict chose named. Up and to the left is better.
 pub fn cost_vs_slo(report: &RunReport<'_>) -> Drawing {
     let subtitle = format!(
         "{}: {}. Up and left is better; nothing beats what is on the line",
@@ -37,6 +38,9 @@ pub fn cost_vs_slo(report: &RunReport<'_>) -> Drawing {
     let scale_note = if is_nines { ", each decade of misses alike" } else { "" };
     panel.y_title(&mut drawing, 34.0, &format!("requests that met the SLO{scale_note}"));
     if let Some(share) = report.objective {
+        let meets = [at(panel.left, panel.top), at(panel.right, panel.top)];
+        let meets = meets.into_iter().chain([panel.right, panel.left].map(|x| at(x, panel.place_y(share))));
+        drawing.area(meets.collect(), palette::MEETS, 0.10);
         panel.level(&mut drawing, share, &format!("objective {}", objective(share)), Color::Ink);
     }
     front(&mut drawing, &panel, report);
@@ -125,15 +129,17 @@ fn points(drawing: &mut Drawing, panel: &Panel, report: &RunReport<'_>) {
         drawing.circle(center, 4.0, Color::Paper);
         taken.push([center.x - 12.0, center.y - 12.0, center.x + 12.0, center.y + 12.0]);
     }
-    for (_, policy, center) in placed {
-        let place = label_place(panel, policy.name(), center, &taken);
+    let chosen = report.verdict.and_then(|verdict| verdict.chosen);
+    for (index, policy, center) in placed {
+        let label = if chosen == Some(index) { format!("choose {}", policy.name()) } else { policy.name().to_owned() };
+        let place = label_place(panel, &label, center, &taken);
         taken.push(place);
         let near = at(center.x.clamp(place[0], place[2]), center.y.clamp(place[1], place[3]));
         if (near.x - center.x).hypot(near.y - center.y) > 30.0 {
             drawing.segment(center, near, Stroke::solid(Color::Muted, 1.2));
         }
         let baseline = at(place[0] + 2.0, place[3] - 5.0);
-        drawing.text(baseline, policy.name(), TextStyle::new(LABEL_SIZE, Color::Ink, Anchor::Start).bold());
+        drawing.text(baseline, &label, TextStyle::new(LABEL_SIZE, Color::Ink, Anchor::Start).bold());
     }
 }
 

@@ -80,12 +80,6 @@ fn told_apart(names: &[&str], index: usize) -> String {
     if is_taken || name.is_empty() { format!("{name}-{index}") } else { name }
 }
 
-/// The CSS color of the policy at `index`.
-pub(crate) fn color_of_policy(index: usize) -> String {
-    let [red, green, blue] = palette::policy(index).rgb();
-    format!("#{red:02x}{green:02x}{blue:02x}")
-}
-
 /// Drops points that lie within half a pixel of the last one kept; the ends stay.
 fn simplified(points: Vec<Point>) -> Vec<Point> {
     let mut kept: Vec<Point> = Vec::with_capacity(points.len());

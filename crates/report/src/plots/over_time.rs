@@ -71,20 +71,6 @@ impl<'a> Stack<'a> {
     fn last(&self) -> usize {
         self.bounds.len() - 1
     }
-
-    /// Attributes by which the HTML page turns a pointer position into a time.
-    fn attributes(&self) -> Vec<(&'static str, String)> {
-        let (top, bottom) = (self.bounds[0].0, self.bounds.last().map_or(0.0, |bounds| bounds.1));
-        vec![
-            ("class", "time-axis".to_owned()),
-            ("data-left", MARGIN_LEFT.to_string()),
-            ("data-right", (f64::from(WIDTH) - MARGIN_RIGHT).to_string()),
-            ("data-top", format!("{top:.1}")),
-            ("data-bottom", format!("{bottom:.1}")),
-            ("data-first", self.span.0.to_string()),
-            ("data-last", self.span.1.to_string()),
-        ]
-    }
 }
 
 /// One policy over time: traffic, replicas by state, queue, latency, cost so far.
@@ -110,7 +96,6 @@ pub fn timeline(report: &RunReport<'_>, policy: &PolicyOutcome<'_>) -> Drawing {
     let mut weights = vec![1.0, 1.35, 1.0];
     weights.extend(report.has_latency().then_some(1.15).into_iter().chain(report.has_bill().then_some(0.9)));
     let stack = Stack::new(report, &rows, 88.0, &weights);
-    drawing.group(stack.attributes());
     traffic_panel(&mut drawing, &stack, &rows);
     replicas_panel(&mut drawing, &stack, &rows);
     queue_panel(&mut drawing, &stack, &rows);
@@ -120,7 +105,6 @@ pub fn timeline(report: &RunReport<'_>, policy: &PolicyOutcome<'_>) -> Drawing {
     if report.has_bill() {
         cost_panel(&mut drawing, &stack, &rows);
     }
-    drawing.group_end();
     drawing
 }
 
@@ -246,13 +230,11 @@ pub fn overview(report: &RunReport<'_>) -> Drawing {
     let mut weights = vec![0.8, 1.3];
     weights.extend(report.has_latency().then_some(1.3).into_iter().chain(report.has_bill().then_some(0.9)));
     let stack = Stack::new(report, traffic, below + 12.0, &weights);
-    drawing.group(stack.attributes());
     let rate = |row: &TimelineRow| row.arrivals as f64 / row.step.as_secs_f64();
     let highest = extent(traffic.iter().map(rate)).map_or(1.0, |range| range.1);
     let panel = stack.panel(&mut drawing, 0, Scale::from_zero(highest), "Traffic (requests/s)");
     filled_steps(&mut drawing, &panel, traffic, rate, palette::COMPANION);
     overview_lines(&mut drawing, &stack, &series);
-    drawing.group_end();
     drawing
 }
 

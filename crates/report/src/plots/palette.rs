@@ -13,6 +13,8 @@ const GRAY: Color = Color::Fixed(0x99, 0x9f, 0xa6);
 
 /// The SLO and what breaks it.
 pub(super) const ALARM: Color = VERMILION;
+/// Where the objective is met.
+pub(super) const MEETS: Color = GREEN;
 /// Arrivals, p50, money: the plain line of a panel.
 pub(super) const MAIN: Color = BLUE;
 /// Times with requests and without answers.

@@ -8,7 +8,7 @@ use super::{whose, with_time};
 use crate::{RunReport, Table};
 
 /// One row per policy and time step, and per service where there are several. Counts of requests are of the step, counts of things are at
-/// its end; nodes and the bill are the cluster's.
+/// its end; nodes and the bill are the cluster's. Token latencies have columns where there are any.
 pub fn timeline_table(report: &RunReport<'_>) -> Table {
     let together: Vec<_> = report.policies.iter().map(|policy| policy.detail.timeline()).collect();
     let mut rows: Vec<((&str, &str), &TimelineRow)> = Vec::new();
@@ -23,29 +23,38 @@ pub fn timeline_table(report: &RunReport<'_>) -> Table {
     let of_cluster = || rows.iter().map(|&((_, service), row)| service.is_empty().then_some(row));
     let nodes = |count: fn(&TimelineRow) -> u32| of_cluster().map(move |row| row.map(|row| u64::from(count(row))));
     let milliseconds = |nanos: u64| nanos as f64 / 1e6;
-    with_time(whose(report, rows.iter().map(|&(names, _)| names)), report.start, each().map(|row| row.start))
-        .number("step_s", each().map(|row| row.step.as_secs_f64()))
-        .count("arrivals", each().map(|row| row.arrivals))
-        .count("completions", each().map(|row| row.completions))
-        .count("failures", each().map(|row| row.failures))
-        .count("slo_misses", each().map(|row| row.slo_misses))
-        .count("queue", each().map(|row| row.queue))
-        .count("in_flight", each().map(|row| row.in_flight))
-        .count("desired", each().map(|row| u64::from(row.desired)))
-        .count("ready", each().map(|row| u64::from(row.ready)))
-        .count("starting", each().map(|row| u64::from(row.starting)))
-        .count("standby", each().map(|row| u64::from(row.standby)))
-        .count("draining", each().map(|row| u64::from(row.draining)))
-        .count("nodes_on_demand", nodes(|row| row.nodes_on_demand))
-        .count("nodes_spot", nodes(|row| row.nodes_spot))
-        .count("nodes_reserved", nodes(|row| row.nodes_reserved))
-        .number("gpu_utilization", each().map(|row| row.gpu_utilization))
-        .number("latency_ms_p50", each().map(|row| row.latency_p50_ns.map(milliseconds)))
-        .number("latency_ms_p99", each().map(|row| row.latency_p99_ns.map(milliseconds)))
-        .dollars("cost_so_far_usd", of_cluster().map(|row| row.map(|row| row.cost_so_far)))
-        .count("queue_gateway", each().map(|row| row.queue_gateway))
-        .count("queue_replicas", each().map(|row| row.queue_replicas))
-        .number("kv_usage", each().map(|row| row.kv_usage))
+    let table =
+        with_time(whose(report, rows.iter().map(|&(names, _)| names)), report.start, each().map(|row| row.start))
+            .number("step_s", each().map(|row| row.step.as_secs_f64()))
+            .count("arrivals", each().map(|row| row.arrivals))
+            .count("completions", each().map(|row| row.completions))
+            .count("failures", each().map(|row| row.failures))
+            .count("slo_misses", each().map(|row| row.slo_misses))
+            .count("queue", each().map(|row| row.queue))
+            .count("in_flight", each().map(|row| row.in_flight))
+            .count("desired", each().map(|row| u64::from(row.desired)))
+            .count("ready", each().map(|row| u64::from(row.ready)))
+            .count("starting", each().map(|row| u64::from(row.starting)))
+            .count("standby", each().map(|row| u64::from(row.standby)))
+            .count("draining", each().map(|row| u64::from(row.draining)))
+            .count("nodes_on_demand", nodes(|row| row.nodes_on_demand))
+            .count("nodes_spot", nodes(|row| row.nodes_spot))
+            .count("nodes_reserved", nodes(|row| row.nodes_reserved))
+            .number("gpu_utilization", each().map(|row| row.gpu_utilization))
+            .number("latency_ms_p50", each().map(|row| row.latency_p50_ns.map(milliseconds)))
+            .number("latency_ms_p99", each().map(|row| row.latency_p99_ns.map(milliseconds)))
+            .dollars("cost_so_far_usd", of_cluster().map(|row| row.map(|row| row.cost_so_far)))
+            .count("queue_gateway", each().map(|row| row.queue_gateway))
+            .count("queue_replicas", each().map(|row| row.queue_replicas))
+            .number("kv_usage", each().map(|row| row.kv_usage));
+    if each().all(|row| row.ttft_p99_ns.is_none()) {
+        return table;
+    }
+    table
+        .number("ttft_ms_p50", each().map(|row| row.ttft_p50_ns.map(milliseconds)))
+        .number("ttft_ms_p99", each().map(|row| row.ttft_p99_ns.map(milliseconds)))
+        .number("tpot_ms_p50", each().map(|row| row.tpot_p50_ns.map(milliseconds)))
+        .number("tpot_ms_p99", each().map(|row| row.tpot_p99_ns.map(milliseconds)))
 }
 
 /// One row per request of one policy, or of one service of it where there are several. `time_s` is the arrival.

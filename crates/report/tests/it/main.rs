@@ -2,6 +2,7 @@
 
 mod fixture;
 mod gallery;
+mod page;
 mod pictures;
 mod services;
 mod sweep;

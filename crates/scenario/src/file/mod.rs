@@ -16,6 +16,7 @@ mod prices;
 mod rollout;
 mod routing;
 mod run;
+mod scheduler;
 mod service;
 mod services;
 mod traffic;
@@ -54,6 +55,7 @@ pub use routing::{
     ClassFile, FlowControlFile, PopularityFile, PrefixFile, RouterFile, RoutingFile, RoutingRule, ScorersFile,
 };
 pub use run::{PrehistoryFile, RunFile, SloFile};
+pub use scheduler::{PrefillFirstFile, QueueOrderFile, SchedulerChoice, SchedulerFile, SchedulerWord, TgiFile};
 pub use service::{
     AffineLatency, BatchLatencyFile, BatchPoint, ClientFile, ContinuousBatchingFile, DynamicBatchingFile, KillFile,
     ModelFile, NoReplicaFile, PodFile, RetryFile, SchedulingPolicyFile, ServiceFile, SlotsFile, SpreadFile,

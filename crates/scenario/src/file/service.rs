@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::quantity::{Count, Share, Size, Time};
 
-use super::{Distribution, RoutingFile, RoutingRule, StopFile, UsageChoice};
+use super::{Distribution, RoutingFile, RoutingRule, SchedulerFile, StopFile, UsageChoice};
 
 /// `service`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -278,6 +278,16 @@ pub struct ContinuousBatchingFile {
     /// In which order the engine takes requests; `--scheduling-policy` of the workload's manifest by default, else `fcfs`.
     #[serde(default)]
     pub scheduling_policy: Option<SchedulingPolicyFile>,
+    /// How the engine fills its passes: `vllm`, `prefillFirst` (SGLang), `noEvict` or `maxUtilization` (TensorRT-LLM), `tgi`; by default that of the
+    /// server in the workload's manifest, else `vllm`.
+    #[serde(default)]
+    pub scheduler: Option<SchedulerFile>,
+    /// Whether a prompt may be computed in several passes; as the engine's flags say, else it may. Not with `tgi`, which never does.
+    #[serde(default)]
+    pub chunked_prefill: Option<bool>,
+    /// The `max_tokens` that clients ask for, which `prefillFirst`, `noEvict` and `tgi` keep room for; the length of the answer unless said.
+    #[serde(default)]
+    pub max_new_tokens: Option<u32>,
     /// True for `model: {preset: NAME}`.
     #[serde(skip)]
     pub is_short: bool,
@@ -304,6 +314,9 @@ impl ContinuousBatchingFile {
             prompt_tokens: default_tokens(),
             output_tokens: default_tokens(),
             scheduling_policy: None,
+            scheduler: None,
+            chunked_prefill: None,
+            max_new_tokens: None,
             is_short: true,
         }
     }

@@ -45,6 +45,7 @@ mod routing;
 mod runtime_class;
 mod saturation;
 mod scale_target;
+mod scheduler;
 mod scheduling;
 mod scrape_configs;
 mod series;

@@ -51,7 +51,7 @@ struct Serving {
 }
 
 /// Where the name of a preset stands.
-fn preset_path(file: &ContinuousBatchingFile) -> &'static str {
+pub(super) fn preset_path(file: &ContinuousBatchingFile) -> &'static str {
     if file.is_short { "spec.service.model.preset" } else { "spec.service.model.continuousBatching.preset" }
 }
 

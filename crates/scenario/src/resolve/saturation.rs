@@ -85,7 +85,7 @@ impl Context<'_> {
             return;
         }
         let (prompt, output) = (asked.prompt.round(), asked.output.round());
-        let Some(most) = saturation(&service.model, prompt, output) else {
+        let Some(most) = saturation(&service.model, &service.engine, prompt, output) else {
             return self.note(format!(
                 "a request of the mean {prompt} prompt and {output} output tokens does not fit into the KV cache of a replica"
             ));

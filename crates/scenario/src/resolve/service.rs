@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cluster::spec::{
-    BatchLatency, ContainerSpec, KillRule, NoReplicaRule, PodScheduling, PodSpec, ReplicaOrder, RetrySpec,
+    BatchLatency, ContainerSpec, KillRule, NoReplicaRule, PodScheduling, PodSpec, ReplicaOrder, RetrySpec, Scheduler,
     ServiceModel, ServiceSpec, SoftSpread, StopRule, Toleration,
 };
 use units::{Bytes, Millicores, SimDuration};
@@ -48,6 +48,7 @@ impl Context<'_> {
             return Err(self.inconsistent("spec.service.onTerminate.abort.notice", reason));
         }
         let model = self.model(&file.model, &pod)?;
+        let engine = self.engine_spec(&file.model, &model)?;
         let lets_wait = match &model {
             ServiceModel::Slots { .. } => false,
             ServiceModel::DynamicBatching { queue_delay, .. } => !queue_delay.is_zero(),
@@ -63,7 +64,8 @@ impl Context<'_> {
             name: spec.name.clone().unwrap_or_else(|| name.clone()),
             workload: name,
             namespace,
-            engine_by_priority: self.goes_by_priority(&file.model),
+            engine_by_priority: engine.scheduler == Scheduler::Vllm && self.goes_by_priority(&file.model),
+            engine,
             no_replica: match file.while_no_replica {
                 NoReplicaFile::Hold => NoReplicaRule::Hold,
                 NoReplicaFile::Reject => NoReplicaRule::Reject,

@@ -6,6 +6,7 @@
 
 mod memory;
 mod model;
+mod scheduler;
 mod stop;
 mod triton;
 mod words;
@@ -15,6 +16,7 @@ pub use memory::{CacheType, MemorySettings};
 pub use model::ModelSize;
 pub use model::size_in_name;
 pub(crate) use model::{model_names, model_size};
+pub(crate) use scheduler::{Scheduling, scheduling};
 pub use stop::Stopping;
 pub(crate) use stop::{in_words, stopping};
 pub use triton::TritonConfig;
@@ -182,8 +184,13 @@ fn sglang(words: &Words, gpu: Option<Gpu<'_>>) -> Settings {
         large if large < 160.0 => 8192,
         _ => 16384,
     };
-    let chunk = number(words, &["--chunked-prefill-size"])
-        .or_else(|| Some(Stated::default(by_memory(gpu?), "SGLang's default on a GPU of this size")));
+    let by_default = || Some(Stated::default(by_memory(gpu?), "SGLang's default on a GPU of this size"));
+    // -1: prompts are computed whole.
+    let chunk = if scheduler::chunks_are_off(words) {
+        None
+    } else {
+        number(words, &["--chunked-prefill-size"]).or_else(by_default)
+    };
     Settings {
         sequences_max: number(words, &["--max-running-requests"]),
         batched_tokens_max: chunk,

@@ -17,6 +17,7 @@ mod pipes;
 mod presets;
 mod rollouts;
 mod routing;
+mod schedulers;
 mod scheduling;
 mod services;
 mod shipped;

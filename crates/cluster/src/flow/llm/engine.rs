@@ -1,13 +1,22 @@
-//! One replica's engine: continuous batching with chunked prefill and a paged KV cache, as the scheduler of vLLM v1 has it
-//! (`vllm/v1/core/sched/scheduler.py`, first come first served or by priority; what requests find of each other in the cache is in
-//! [`super::prefix`]).
+//! One replica's engine: continuous batching with chunked prefill and a paged KV cache, by the rule of [`Scheduler`]; what requests find of
+//! each other in the cache is in [`super::prefix`].
 //!
-//! Before each iteration: every decoding sequence takes one token of the budget and, at each multiple of [`BLOCK_TOKENS`], a
+//! As the scheduler of vLLM v1 has it (`vllm/v1/core/sched/scheduler.py`, first come first served or by priority): before each iteration: every decoding sequence takes one token of the budget and, at each multiple of [`BLOCK_TOKENS`], a
 //! new block of KV cache. While blocks are short the youngest sequence is preempted: it loses its cache and goes back to the head of
 //! the waiting queue, to be computed anew, its output included. Unless something was preempted, the oldest waiting requests are then
 //! admitted while there is a place, a rest of the token budget and room in the cache for their whole prompt; of the budget they take
 //! what is left, so at most the youngest sequence is only partly prefilled. The first token is out at the end of the
 //! iteration that finishes the prompt, the last one frees the sequence.
+//!
+//! TensorRT-LLM fills its passes in the same way. With `MAX_UTILIZATION` it differs in nothing that is modelled; with `GUARANTEED_NO_EVICT` a
+//! request is admitted when the blocks of its whole answer are free beside those kept for the others, so that none is ever short.
+//!
+//! SGLang and TGI compute prompts in passes of their own, in which those that decode wait:
+//! - SGLang (`managers/scheduler.py`, `schedule_policy.py`) as long as one is admissible. A prompt is, if it and its answer fit beside a share of
+//!   what the others may still make; the share falls while decoding goes well. Who finds no room ends the looking until somebody
+//!   leaves. When blocks are short those with the fewest tokens made are retracted, go to the end of the queue and are computed anew.
+//! - TGI (`backends/v3/src/backend.rs`) when enough wait that fit together with their whole answers, or any after some tokens; a pass of
+//!   prompts is followed by one of decoding.
 //!
 //! It does not know other replicas, routing or clients.
 
@@ -17,10 +26,11 @@ use exporters::HistogramSignal;
 
 use super::iteration::Curve;
 use super::prefix::{NO_HOLDING, Part};
+use super::scheduler::largest_pass;
 use crate::flow::InHand;
 use crate::flow::intake::NEVER;
 use crate::flow::latency::{LatencyLog, Watched};
-use crate::spec::{PrefixSpec, ServiceModel, ServiceSpec};
+use crate::spec::{PrefixSpec, Scheduler, ServiceModel, ServiceSpec};
 
 /// Tokens in a block of KV cache: vLLM's default.
 pub const BLOCK_TOKENS: u64 = 16;
@@ -41,6 +51,12 @@ pub struct Limits {
     pub(super) hit_ratio: f64,
     /// Whether the queue is by priority, and not first come first served.
     pub(super) by_priority: bool,
+    /// How passes are filled.
+    pub(super) scheduler: Scheduler,
+    /// Tokens that clients ask for at most; 0 if it is the length of their answers.
+    pub(super) max_new_tokens: u64,
+    /// Whether a prompt may be computed in several passes.
+    pub(super) chunks: bool,
 }
 
 impl Limits {
@@ -50,27 +66,24 @@ impl Limits {
         let ServiceModel::ContinuousBatching { sequences_max, batched_tokens_max, kv_tokens, law, .. } = model else {
             panic!("only a continuousBatching service has an engine");
         };
+        let (sequences, largest) = largest_pass(&service.engine, (*sequences_max, *batched_tokens_max), *kv_tokens);
         Self {
-            curve: Curve::of(law, u64::from(*batched_tokens_max)),
-            // Every decoding sequence needs a token of the budget; vLLM refuses to start otherwise.
-            sequences: (*sequences_max).min(*batched_tokens_max) as usize,
+            curve: Curve::of(law, largest),
+            sequences: sequences as usize,
             batched_tokens: u64::from(*batched_tokens_max),
             blocks: *kv_tokens / BLOCK_TOKENS,
             has_prefix_cache: matches!(service.prefix, PrefixSpec::Cache { .. }),
             hit_ratio: if let PrefixSpec::HitRatio(share) = service.prefix { share } else { 0.0 },
             by_priority: service.engine_by_priority,
+            scheduler: service.engine.scheduler,
+            max_new_tokens: service.engine.max_new_tokens.map_or(0, u64::from),
+            chunks: service.engine.chunks_prompts,
         }
     }
 
     /// Tokens of a prefill that are taken to be found.
     pub(super) fn assumed_hit(&self, prefill: u64) -> u64 {
         if self.hit_ratio == 0.0 { 0 } else { ((prefill as f64 * self.hit_ratio) as u64).min(prefill - 1) }
-    }
-
-    /// Whether a request fits into an empty cache up to its last token.
-    pub fn can_ever_serve(&self, prompt: u32, output: u32) -> bool {
-        // The last token is never written to the cache.
-        blocks(u64::from(prompt) + u64::from(output) - 1) <= self.blocks
     }
 }
 

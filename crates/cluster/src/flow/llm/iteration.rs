@@ -261,6 +261,16 @@ impl Run {
 }
 
 impl LatencyLog {
+    /// The first duration of `run`, which has been counted, was longer by `waited` for one sequence.
+    pub(super) fn delay_first(&mut self, run: &Run, waited: u64) {
+        let Some(buckets) = self.buckets_mut(HistogramSignal::InterToken) else { return };
+        let counted = buckets.bucket_of(run.duration(0));
+        let right = buckets.bucket_of(run.duration(0) + waited);
+        buckets.counts[counted] -= 1;
+        buckets.counts[right] += 1;
+        buckets.sum += u128::from(waited);
+    }
+
     /// Counts the durations of the first `count` iterations of `run` between tokens of `sequences` sequences.
     pub(super) fn record_run(&mut self, run: &Run, count: u64, sequences: u64) {
         if sequences == 0 || count == 0 {

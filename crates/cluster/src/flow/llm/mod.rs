@@ -20,6 +20,7 @@ mod load_test;
 mod prefix;
 mod router;
 mod run_engine;
+mod scheduler;
 #[cfg(test)]
 mod step_engine;
 mod tags;

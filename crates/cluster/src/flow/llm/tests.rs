@@ -14,8 +14,8 @@ use super::step_engine::StepEngine;
 use super::{LlmFlow, RunEngine, TokenCounts};
 use crate::flow::{EventFlow, Flow, Intake, LatencyLog, Load, Meter, ReplicaStats, Slot, Watched};
 use crate::spec::{
-    FlowControl, IterationLaw, KillRule, NoReplicaRule, PassTime, PodSpec, PrefixSpec, RetrySpec, RouterSpec, Routing,
-    Scorers, ServiceModel, ServiceSpec, SloSpec,
+    EngineSpec, FlowControl, IterationLaw, KillRule, NoReplicaRule, PassTime, PodSpec, PrefillFirst, PrefixSpec,
+    RetrySpec, RouterSpec, Routing, Scheduler, Scorers, ServiceModel, ServiceSpec, SloSpec, Tgi,
 };
 
 const SEED: u64 = 11;
@@ -197,7 +197,7 @@ fn laws() -> impl Strategy<Value = IterationLaw> {
 }
 
 fn models() -> impl Strategy<Value = ServiceModel> {
-    let bounds = (1u32..8, 1u32..48, 3u64..20);
+    let bounds = (1u32..8, prop_oneof![3 => 1u32..48, 1 => 60u32..160], 3u64..20);
     (bounds, laws(), 0u64..5).prop_map(|((sequences_max, batched_tokens_max, blocks), law, overhead)| {
         ServiceModel::ContinuousBatching {
             sequences_max,
@@ -253,6 +253,28 @@ fn prefixes() -> impl Strategy<Value = PrefixSpec> {
     ]
 }
 
+fn engine_specs() -> impl Strategy<Value = EngineSpec> {
+    let first = (1u32..90, prop_oneof![Just(0.0), 0.0..2.0], any::<bool>()).prop_map(
+        |(prefill_tokens_max, conservativeness, longest_prefix_first)| {
+            Scheduler::PrefillFirst(PrefillFirst { prefill_tokens_max, conservativeness, longest_prefix_first })
+        },
+    );
+    let together = (0.0..2.0, 1u32..30, prop::option::of(40u64..300)).prop_map(|(ratio, waiting_tokens_max, total)| {
+        Scheduler::Tgi(Tgi { waiting_served_ratio: ratio, waiting_tokens_max, total_tokens_max: total })
+    });
+    let scheduler = prop_oneof![
+        4 => Just(Scheduler::Vllm),
+        3 => first,
+        1 => Just(Scheduler::NoEvict),
+        1 => Just(Scheduler::MaxUtilization),
+        2 => together,
+    ];
+    let chunks = prop_oneof![7 => Just(true), 1 => Just(false)];
+    (scheduler, prop::option::of(1u32..200), chunks).prop_map(|(scheduler, max_new_tokens, chunks_prompts)| {
+        EngineSpec { scheduler, max_new_tokens, chunks_prompts }
+    })
+}
+
 fn services() -> impl Strategy<Value = ServiceSpec> {
     let routing = prop_oneof![
         Just(Routing::CentralQueue),
@@ -273,13 +295,14 @@ fn services() -> impl Strategy<Value = ServiceSpec> {
     };
     let clients =
         (prop::option::of(0u32..12), prop::option::of(1u64..1_500), prop_oneof![Just(None), Just(Some(retry))]);
-    let shared = (routers(), prefixes(), any::<bool>());
+    let shared = (routers(), prefixes(), any::<bool>(), engine_specs());
     (models(), routing, no_replica, kill_rule, clients, shared).prop_map(
         |(model, routing, no_replica, kill_rule, (queue_limit, timeout, retries), shared)| ServiceSpec {
             router: if routing == Routing::CentralQueue { RouterSpec::default() } else { shared.0 },
             routing,
             prefix: shared.1,
-            engine_by_priority: shared.2,
+            engine_by_priority: shared.2 && shared.3.scheduler == Scheduler::Vllm,
+            engine: shared.3,
             no_replica,
             queue_limit,
             client_timeout: timeout.map(SimDuration::from_nanos),
@@ -322,9 +345,20 @@ fn the_random_cases_reach_every_corner() {
     let mut totals = RequestTotals::default();
     let mut aborted_in_service = 0;
     let (mut hits, mut held) = (0, 0);
-    for _ in 0..500 {
+    // By scheduler: answered, computed anew.
+    let mut by_scheduler = [(0, 0); 5];
+    for _ in 0..800 {
         let case = cases().new_tree(&mut runner).expect("nothing is filtered").current();
         let outcome = run::<RunEngine>(&case);
+        let of_scheduler = &mut by_scheduler[match case.service.engine.scheduler {
+            Scheduler::Vllm => 0,
+            Scheduler::PrefillFirst(_) => 1,
+            Scheduler::NoEvict => 2,
+            Scheduler::MaxUtilization => 3,
+            Scheduler::Tgi(_) => 4,
+        }];
+        of_scheduler.0 += outcome.totals.completed;
+        of_scheduler.1 += outcome.removed.iter().map(|(stats, _)| stats.preemptions).sum::<u64>();
         preemptions += outcome.removed.iter().map(|(stats, _)| stats.preemptions).sum::<u64>();
         drained += outcome.drained.len();
         requeued += u64::from(case.service.kill_rule == KillRule::Requeue && !outcome.removed.is_empty());
@@ -344,7 +378,11 @@ fn the_random_cases_reach_every_corner() {
     for count in [totals.completed, totals.rejected, totals.timed_out, totals.lost, totals.in_system] {
         assert!(count > 200, "{totals:?}");
     }
-    assert!(preemptions > 200 && drained > 100 && requeued > 100 && aborted_in_service > 100);
+    println!("{by_scheduler:?}");
+    let [_, _, kept, _, together] = by_scheduler;
+    assert!(by_scheduler.iter().all(|(completed, _)| *completed > 150), "{by_scheduler:?}");
+    assert!(kept.1 == 0 && together.1 == 0, "who reserves never computes anew: {by_scheduler:?}");
+    assert!(preemptions > 100 && drained > 100 && requeued > 100 && aborted_in_service > 100);
 }
 
 proptest! {
@@ -353,6 +391,47 @@ proptest! {
     fn iterations_advanced_at_once_leave_what_one_by_one_leave(case in cases()) {
         prop_assert_eq!(in_order(run::<RunEngine>(&case)), in_order(run::<StepEngine>(&case)));
     }
+}
+
+/// Many short prompts with long answers on one replica whose scheduler keeps little free for answers to come: SGLang's retracts.
+fn crowded() -> impl Strategy<Value = Case> {
+    let ratio = prop_oneof![Just(0.0), 0.0..0.5];
+    (cases(), (ratio, any::<bool>()), 14u64..40, 3u32..10).prop_map(|(mut case, rule, blocks, sequences)| {
+        let rule = PrefillFirst { conservativeness: rule.0, longest_prefix_first: rule.1, ..PrefillFirst::default() };
+        case.service.engine.scheduler = Scheduler::PrefillFirst(rule);
+        case.service.engine.max_new_tokens = None;
+        case.service.engine_by_priority = false;
+        case.service.queue_limit = None;
+        case.acts.retain(|(at, act)| *at == 0 || matches!(act, Act::Look));
+        if let ServiceModel::ContinuousBatching { sequences_max, kv_tokens, .. } = &mut case.service.model {
+            (*sequences_max, *kv_tokens) = (sequences, 16 * blocks);
+        }
+        case.requests.iter_mut().for_each(|request| *request = (request.0 / 2, request.1 / 3 + 1, request.2 + 40));
+        case
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #[test]
+    fn retractions_at_once_leave_what_one_by_one_leave(case in crowded()) {
+        prop_assert_eq!(in_order(run::<RunEngine>(&case)), in_order(run::<StepEngine>(&case)));
+    }
+}
+
+/// Without them the comparison above would say little.
+#[test]
+fn crowded_replicas_retract() {
+    let mut runner = TestRunner::deterministic();
+    let retractions: u64 = (0..200)
+        .map(|_| {
+            let case = crowded().new_tree(&mut runner).expect("nothing is filtered").current();
+            let outcome = run::<RunEngine>(&case);
+            let last = outcome.looks.last().expect("there is a look at the end");
+            last.3.iter().map(|sight| sight.0.preemptions).sum::<u64>()
+        })
+        .sum();
+    assert!(retractions > 30, "{retractions}");
 }
 
 /// What is in the system at the end is listed in no order among requests of one instant.
@@ -367,6 +446,7 @@ fn one_by_one() -> impl Strategy<Value = Case> {
         let routings = [Routing::RoundRobin, Routing::Random, Routing::LeastRequests, Routing::PowerOfTwo];
         (case.service.router, case.service.prefix) = (RouterSpec::default(), PrefixSpec::Off);
         case.service.engine_by_priority = false;
+        case.service.engine = EngineSpec::default();
         if !routings.contains(&case.service.routing) {
             case.service.routing = routings[case.requests.len() % 4];
         }

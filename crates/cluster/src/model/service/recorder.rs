@@ -181,6 +181,10 @@ impl Recorder {
             queue_gateway: look.gateway,
             queue_replicas: look.replicas,
             kv_usage: look.kv_mean(),
+            ttft_p50_ns: latency.ttft_ns[0],
+            ttft_p99_ns: latency.ttft_ns[1],
+            tpot_p50_ns: latency.tpot_ns[0],
+            tpot_p99_ns: latency.tpot_ns[1],
         });
     }
 

@@ -1,9 +1,12 @@
 //! The plain engine: every iteration one by one, every sequence in a list in order of admission. The oracle of the fast one.
 
+mod apart;
+
 use std::collections::VecDeque;
 
 use exporters::HistogramSignal;
 
+use self::apart::Apart;
 use super::engine::{
     BLOCK_TOKENS, Engine, EngineStats, Instant, Job, Limits, blocks, enqueue, in_hand, put_back, take_waiting,
 };
@@ -12,6 +15,7 @@ use super::prefix::{NO_HOLDING, Part, PrefixCache};
 use crate::flow::InHand;
 use crate::flow::intake::NEVER;
 use crate::flow::latency::{LatencyLog, Watched};
+use crate::spec::Scheduler;
 
 #[derive(Clone, Copy, Debug)]
 struct Sequence {
@@ -22,6 +26,8 @@ struct Sequence {
     scheduled: u64,
     /// Whether it has made a token since it was admitted.
     decodes: bool,
+    /// When its last token was out.
+    last: u128,
 }
 
 impl Sequence {
@@ -46,6 +52,7 @@ pub struct StepEngine {
     first_delay: u64,
     busy_since: Option<u64>,
     stats: EngineStats,
+    apart: Apart,
     cache: Option<PrefixCache>,
     latency: Option<LatencyLog>,
 }
@@ -107,7 +114,7 @@ impl StepEngine {
                 }
                 let mut out = self.running.remove(last);
                 if out.decodes {
-                    out.job.last_token = Self::nanos(self.clock);
+                    out.job.last_token = Self::nanos(out.last);
                 }
                 // What it was given for this iteration is free again.
                 budget += out.scheduled;
@@ -132,44 +139,63 @@ impl StepEngine {
         (budget, preempted)
     }
 
+    /// What the request at the head finds: (tokens, blocks, blocks of these that others use too).
+    fn find(&mut self, job: &Job) -> (u64, u64, u64) {
+        let free = self.free();
+        let Some(cache) = &mut self.cache else { return (self.limits.assumed_hit(job.prefill()), 0, 0) };
+        cache.settle(free);
+        let (found, pinned) = cache.look(job.holding, (job.prefill() - 1) / BLOCK_TOKENS);
+        (found * BLOCK_TOKENS, found, pinned)
+    }
+
     fn admit(&mut self, mut budget: u64, now: u64) -> u64 {
         let mut started = 0;
-        while let Some(mut job) = self.waiting.front().copied() {
+        while let Some(job) = self.waiting.front().copied() {
             if self.running.len() == self.limits.sequences || budget == 0 {
                 break;
             }
-            let free = self.free();
-            let (mut hit, mut found, mut pinned) = (self.limits.assumed_hit(job.prefill()), 0, 0);
-            if let Some(cache) = &mut self.cache {
-                cache.settle(free);
-                (found, pinned) = cache.look(job.holding, (job.prefill() - 1) / BLOCK_TOKENS);
-                hit = found * BLOCK_TOKENS;
-            }
-            if blocks(job.prefill()) - pinned > free {
+            let (hit, found, pinned) = self.find(&job);
+            if blocks(job.prefill()) - pinned > self.free() || !self.limits.chunks && job.prefill() - hit > budget {
                 break;
             }
-            self.waiting.pop_front();
-            if job.start == NEVER {
-                job.start = now;
-                job.cached = hit as u32;
-                self.stats.admitted_tokens += u64::from(job.prompt);
-                self.stats.hit_tokens += hit;
-                started += 1;
+            if self.limits.scheduler == Scheduler::NoEvict
+                && self.kept() + self.limits.reserved_by(&job) > self.limits.blocks
+            {
+                break;
             }
             let scheduled = (job.prefill() - hit).min(budget);
             budget -= scheduled;
-            self.stats.prefilled_tokens += scheduled;
-            self.stats.found_tokens += hit;
-            if let Some(cache) = &mut self.cache {
-                cache.take(job.holding, found);
-            }
-            self.running.push(Sequence { job, computed: hit, scheduled, decodes: false });
-            self.share(job.holding, (hit + scheduled) / BLOCK_TOKENS);
+            started += self.join((hit, found), scheduled, now);
         }
         started
     }
 
-    fn end_iteration(&mut self, duration: u128, done: &mut Vec<Job>) {
+    /// Blocks that the running requests may have in the end.
+    fn kept(&self) -> u64 {
+        self.running.iter().map(|sequence| self.limits.reserved_by(&sequence.job)).sum()
+    }
+
+    /// The head of the queue runs from now on, so much of its prompt first. Returns 1 if for the first time.
+    fn join(&mut self, (hit, found): (u64, u64), scheduled: u64, now: u64) -> u64 {
+        let mut job = self.waiting.pop_front().expect("it waits");
+        let is_new = job.start == NEVER;
+        if is_new {
+            job.start = now;
+            job.cached = hit as u32;
+            self.stats.admitted_tokens += u64::from(job.prompt);
+            self.stats.hit_tokens += hit;
+        }
+        self.stats.prefilled_tokens += scheduled;
+        self.stats.found_tokens += hit;
+        if let Some(cache) = &mut self.cache {
+            cache.take(job.holding, found);
+        }
+        self.running.push(Sequence { job, computed: hit, scheduled, decodes: false, last: 0 });
+        self.share(job.holding, (hit + scheduled) / BLOCK_TOKENS);
+        u64::from(is_new)
+    }
+
+    fn end_iteration(&mut self, done: &mut Vec<Job>) {
         let now = Self::nanos(self.clock);
         let mut unwatched = LatencyLog::default();
         let log = self.latency.as_mut().unwrap_or(&mut unwatched);
@@ -181,13 +207,13 @@ impl StepEngine {
             if sequence.computed == job.prefill() {
                 job.made += 1;
                 if sequence.decodes {
-                    log.record_run(&Run::of(duration as u64), 1, 1);
+                    log.record_run(&Run::of((self.clock - sequence.last) as u64), 1, 1);
                 } else if job.first_token == NEVER {
                     log.record(HistogramSignal::FirstToken, now - job.arrival);
                 } else {
                     log.record(HistogramSignal::InterToken, now - job.last_token);
                 }
-                sequence.decodes = true;
+                (sequence.decodes, sequence.last) = (true, self.clock);
                 self.stats.output_tokens += 1;
                 if job.first_token == NEVER {
                     job.first_token = now;
@@ -211,8 +237,12 @@ impl StepEngine {
                 cache.forget(sequence.job.holding);
             }
         }
+        let ran = self.running.len();
         done.extend(self.running.iter().map(|sequence| sequence.job).filter(|job| job.made == job.output));
         self.running.retain(|sequence| sequence.job.made < sequence.job.output);
+        if self.running.len() < ran {
+            self.apart.is_full = false;
+        }
     }
 }
 
@@ -228,6 +258,7 @@ impl Engine for StepEngine {
             first_delay: 0,
             busy_since: None,
             stats: EngineStats::default(),
+            apart: Apart::of(&limits.scheduler),
             cache: limits.has_prefix_cache.then(|| PrefixCache::new(limits.blocks)),
             latency: None,
         }
@@ -239,9 +270,8 @@ impl Engine for StepEngine {
 
     fn settle(&mut self, now: u64, done: &mut Vec<Job>) {
         assert_eq!(self.next(), now, "every iteration is an event");
-        let began = self.clock;
         self.clock = self.ends_at.take().expect("an iteration is under way");
-        self.end_iteration(self.clock - began, done);
+        self.end_iteration(done);
     }
 
     fn announce(&mut self, parts: &[Part]) -> u32 {
@@ -262,6 +292,7 @@ impl Engine for StepEngine {
         let place = self.running.iter().position(|sequence| sequence.job.key == key).expect("it runs");
         let Sequence { mut job, computed, scheduled, .. } = self.running.remove(place);
         self.release(&mut job, computed + scheduled, true);
+        self.apart.is_full = false;
         job
     }
 
@@ -271,14 +302,22 @@ impl Engine for StepEngine {
         }
         if self.running.is_empty() && self.waiting.is_empty() {
             self.stats.busy_ns += self.busy_since.take().map_or(0, |since| now - since);
+            self.apart = Apart::of(&self.limits.scheduler);
             return 0;
         }
         self.busy_since.get_or_insert(now);
         self.clock = self.clock.max(u128::from(now) << FRACTION_BITS);
-        let (budget, preempted) = self.schedule_running();
-        let started = if preempted { 0 } else { self.admit(budget, now) };
+        let started = match self.limits.scheduler {
+            Scheduler::PrefillFirst(rule) => self.schedule_prompts_first(&rule, now),
+            Scheduler::Tgi(rule) => self.schedule_together(&rule, now),
+            Scheduler::Vllm | Scheduler::NoEvict | Scheduler::MaxUtilization => {
+                let (budget, preempted) = self.schedule_running();
+                if preempted { 0 } else { self.admit(budget, now) }
+            }
+        };
+        assert!(self.blocks_used() <= self.limits.blocks, "the cache holds what it is said to hold");
         let mut work = Work::default();
-        for sequence in &self.running {
+        for sequence in self.running.iter().filter(|sequence| sequence.scheduled > 0) {
             if sequence.decodes {
                 work.decodes += 1;
                 work.sequences += 1;
@@ -296,6 +335,7 @@ impl Engine for StepEngine {
     fn clear(&mut self, now: u64) -> Vec<Job> {
         self.stats.busy_ns += self.busy_since.take().map_or(0, |since| now - since);
         self.ends_at = None;
+        self.apart = Apart::of(&self.limits.scheduler);
         self.cache = self.cache.take().map(|_| PrefixCache::new(self.limits.blocks));
         self.running.drain(..).map(|sequence| sequence.job).chain(self.waiting.drain(..)).collect()
     }

@@ -4,11 +4,14 @@
 //! iterations has a closed form ([`Run`]). Nothing is kept per sequence and iteration: a decoding sequence is its finishing step and
 //! its `offset`, the computed tokens less the steps of the engine, which never changes while it decodes.
 
+mod apart;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
 use exporters::HistogramSignal;
 
+use self::apart::Apart;
 use super::engine::{
     BLOCK_TOKENS, Engine, EngineStats, Instant, Job, Limits, blocks, enqueue, in_hand, put_back, take_waiting,
 };
@@ -31,6 +34,8 @@ struct Sequence {
     /// Number of its admission.
     admission: u64,
     lives: bool,
+    /// How long decoding had stood still, all in all, when it began to decode.
+    stood_still: u64,
 }
 
 /// A sequence some of whose prompt is processed in this iteration, or will be in the next.
@@ -61,6 +66,10 @@ pub struct RunEngine {
     phases: [u32; PHASES],
     /// Σ blocks of every sequence; what several share is counted with each.
     blocks_used: u64,
+    /// Where passes hold prompts or decoding sequences: how that goes.
+    apart: Option<Box<Apart>>,
+    /// The pass under way holds prompts alone: decoding stands still.
+    is_alone: bool,
     /// What prompts share, if anything.
     cache: Option<Box<PrefixCache>>,
     /// Sequences that have finished, with (admission, what they share, blocks, full ones): they let go of their blocks in order.
@@ -186,15 +195,21 @@ impl RunEngine {
         self.clock_ns += clock >> FRACTION_BITS;
         self.clock_fraction = clock & ((1 << FRACTION_BITS) - 1);
         let is_over = count == run.count;
+        self.stats.iterations += count;
+        self.run = (!is_over).then(|| run.after(count));
+        if self.apart.is_some() && self.complete_apart(&run, count) {
+            return;
+        }
         // The first iteration took its blocks when the run began; one that is under way has taken its own.
         self.blocks_used += self.blocks_taken(self.step + 1, count - u64::from(is_over));
         self.step += count;
-        self.stats.iterations += count;
         if let Some(log) = &mut self.latency {
             log.record_run(&run, count, self.decoding);
         }
         self.stats.output_tokens += self.decoding * count;
-        self.run = (!is_over).then(|| run.after(count));
+        if self.apart.is_some() {
+            self.count_waits(&run);
+        }
     }
 
     /// Brings the engine to the instant, and has the run end with the iteration under way, or with the one that ends now.
@@ -248,7 +263,8 @@ impl RunEngine {
     fn decode(&mut self, job: Job, computed: u64, admission: u64) {
         let offset = computed as i64 - self.step as i64;
         let finish_step = self.step + u64::from(job.output - job.made);
-        let sequence = Sequence { job, finish_step, offset, admission, lives: true };
+        let stood_still = self.apart.as_ref().map_or(0, |apart| apart.stood_still);
+        let sequence = Sequence { job, finish_step, offset, admission, lives: true, stood_still };
         let place = if let Some(place) = self.vacant.pop() {
             self.sequences[place as usize] = sequence;
             place
@@ -269,7 +285,8 @@ impl RunEngine {
         let Sequence { mut job, finish_step, offset, .. } = *sequence;
         job.made = job.output - (finish_step - self.step) as u32;
         // An iteration under way has already taken the block of the token it makes.
-        let computed = (self.step as i64 + offset) as u64 + u64::from(self.run.is_some());
+        let is_decoding = self.run.is_some() && !self.is_alone;
+        let computed = (self.step as i64 + offset) as u64 + u64::from(is_decoding);
         self.vacant.push(place);
         self.decoding -= 1;
         self.offsets -= offset;
@@ -300,6 +317,7 @@ impl RunEngine {
     }
 
     fn finish(&mut self, job: Job, done: &mut Vec<Job>) {
+        self.note_leaving();
         if let Some(log) = &mut self.latency {
             job.log_finish(log, self.clock_ns);
         }
@@ -414,30 +432,51 @@ impl RunEngine {
     /// Admits waiting requests. Returns how many start for the first time.
     fn admit(&mut self, mut budget: u64) -> u64 {
         let mut started = 0;
+        let reserves = self.limits.scheduler.reserves_answers();
+        let mut unreserved = if reserves && !self.waiting.is_empty() { self.unreserved() } else { 0 };
         while let Some(&job) = self.waiting.front() {
             let is_full = self.decoding as usize + self.prefilling.len() >= self.limits.sequences;
             if is_full || budget == 0 {
                 break;
             }
             let (hit, found, pinned) = self.find(&job);
-            if blocks(job.prefill()) > self.free() + pinned {
+            if blocks(job.prefill()) > self.free() + pinned || (!self.limits.chunks && job.prefill() - hit > budget) {
                 break;
             }
-            self.waiting.pop_front();
+            if reserves {
+                let Some(left) = unreserved.checked_sub(self.limits.reserved_by(&job)) else { break };
+                unreserved = left;
+            }
             let chunk = (job.prefill() - hit).min(budget);
             budget -= chunk;
-            if let Some(cache) = &mut self.cache {
-                cache.take(job.holding, found);
-            }
-            self.blocks_used += blocks(hit + chunk);
-            self.share(job.holding, (hit + chunk) / BLOCK_TOKENS);
-            let job = self.count_admission(job, hit, chunk);
-            started += u64::from(job.start == NEVER);
-            let job = Job { start: job.start.min(self.clock_ns), ..job };
-            self.prefilling.push(Prefill { job, computed: hit + chunk, chunk, admission: self.admissions });
-            self.admissions += 1;
+            started += self.take_first((hit, found), chunk);
         }
         started
+    }
+
+    /// The request at the head of the queue, which has found so many tokens in so many blocks, joins the batch with a chunk of its prompt.
+    /// Returns 1 if it starts for the first time.
+    fn take_first(&mut self, (hit, found): (u64, u64), chunk: u64) -> u64 {
+        let job = self.waiting.pop_front().expect("it waits");
+        if let Some(cache) = &mut self.cache {
+            cache.take(job.holding, found);
+        }
+        self.blocks_used += blocks(hit + chunk);
+        self.share(job.holding, (hit + chunk) / BLOCK_TOKENS);
+        let job = self.count_admission(job, hit, chunk);
+        let is_new = job.start == NEVER;
+        let job = Job { start: job.start.min(self.clock_ns), ..job };
+        self.prefilling.push(Prefill { job, computed: hit + chunk, chunk, admission: self.admissions });
+        self.admissions += 1;
+        u64::from(is_new)
+    }
+
+    /// Blocks that are kept for nobody's answer.
+    fn unreserved(&self) -> u64 {
+        let decoding = self.sequences.iter().filter(|sequence| sequence.lives).map(|sequence| &sequence.job);
+        let running = decoding.chain(self.prefilling.iter().map(|prefill| &prefill.job));
+        let reserved: u64 = running.map(|job| self.limits.reserved_by(job)).sum();
+        (self.limits.total_tokens() / BLOCK_TOKENS).saturating_sub(reserved)
     }
 
     /// Counts what an admitted request has found and what of it is computed first.
@@ -455,18 +494,36 @@ impl RunEngine {
     /// Begins the next run. After a preemption somebody may be admitted one iteration later where what waits shares blocks with what runs, or
     /// goes by priority; elsewhere the last one preempted heads the queue and does not fit before another sequence leaves.
     fn begin(&mut self, has_preempted: bool) {
-        let decoded = ((self.step + 1) * self.decoding).wrapping_add_signed(self.offsets);
+        let decoded = self.decoded();
         let run = if self.prefilling.is_empty() {
-            let wanted = self.next_finish() - self.step;
             let may_admit = has_preempted && (self.cache.is_some() || self.limits.by_priority);
-            let count = if may_admit { 1 } else { 1 + self.iterations_with_room(wanted - 1) };
-            self.limits.curve.rising(decoded, self.decoding, count)
+            self.decoding_run(if may_admit { 1 } else { NEVER })
         } else {
             let decodes = self.decoding;
-            let mut work = Work { decodes, sequences: decodes, kv_decoding: decoded, ..Work::default() };
-            self.prefilling.iter().for_each(|prefill| work.add_chunk(prefill.chunk, prefill.computed - prefill.chunk));
-            self.limits.curve.single(&work, std::mem::take(&mut self.first_delay))
+            self.mixed_run(Work { decodes, sequences: decodes, kv_decoding: decoded, ..Work::default() })
         };
+        self.go(run);
+    }
+
+    /// Tokens in the cache of the decoding sequences when the next iteration is over.
+    fn decoded(&self) -> u64 {
+        ((self.step + 1) * self.decoding).wrapping_add_signed(self.offsets)
+    }
+
+    /// Iterations of the decoding sequences alone, until one of them is finished or blocks run out, and not more than `most`.
+    fn decoding_run(&mut self, most: u64) -> Run {
+        let wanted = (self.next_finish() - self.step).min(most);
+        let count = 1 + self.iterations_with_room(wanted - 1);
+        self.limits.curve.rising(self.decoded(), self.decoding, count)
+    }
+
+    /// One iteration of the chunks of prompts that are in it, beside `work`.
+    fn mixed_run(&mut self, mut work: Work) -> Run {
+        self.prefilling.iter().for_each(|prefill| work.add_chunk(prefill.chunk, prefill.computed - prefill.chunk));
+        self.limits.curve.single(&work, std::mem::take(&mut self.first_delay))
+    }
+
+    fn go(&mut self, run: Run) {
         self.ends_at = self.clock_ns + ((self.clock_fraction + run.span(run.count)) >> FRACTION_BITS);
         self.run = Some(run);
     }
@@ -485,6 +542,8 @@ impl Engine for RunEngine {
             offsets: 0,
             phases: [0; PHASES],
             blocks_used: 0,
+            apart: Apart::of(limits),
+            is_alone: false,
             cache: limits.has_prefix_cache.then(|| Box::new(PrefixCache::new(limits.blocks))),
             leaving: Vec::new(),
             admissions: 0,
@@ -526,7 +585,8 @@ impl Engine for RunEngine {
         // Who waits behind others, or for a place, waits for the end of the run in any case.
         let is_first = enqueue(&mut self.waiting, job, self.limits.by_priority);
         let has_place = (self.decoding as usize) < self.limits.sequences;
-        if is_first && has_place && self.run.is_some_and(|run| run.count > 1) {
+        let may_be_taken = is_first || self.apart.as_ref().is_some_and(|apart| apart.counts_the_queue());
+        if may_be_taken && has_place && self.run.is_some_and(|run| run.count > 1) {
             self.interrupt(at);
         }
     }
@@ -547,6 +607,7 @@ impl Engine for RunEngine {
             let place = self.sequences.iter().position(|sequence| sequence.lives && sequence.job.key == key);
             self.leave(place.expect("a request to abort is in its engine") as u32)
         };
+        self.note_leaving();
         self.release(&mut job, computed, true);
         job
     }
@@ -557,6 +618,9 @@ impl Engine for RunEngine {
         }
         if self.decoding == 0 && self.prefilling.is_empty() && self.waiting.is_empty() {
             self.end_busy(now);
+            if let Some(apart) = &mut self.apart {
+                apart.idle();
+            }
             return 0;
         }
         if self.busy_since == NEVER {
@@ -564,6 +628,9 @@ impl Engine for RunEngine {
         }
         if self.clock_ns < now {
             (self.clock_ns, self.clock_fraction) = (now, 0);
+        }
+        if self.apart.is_some() {
+            return self.start_apart();
         }
         let (chunk, has_preempted) = self.take_blocks();
         let budget = self.limits.batched_tokens - self.decoding - chunk;
@@ -585,6 +652,7 @@ impl Engine for RunEngine {
         self.end_busy(now);
         self.run = None;
         self.blocks_used = 0;
+        self.apart = Apart::of(&self.limits);
         self.cache = self.cache.take().map(|_| Box::new(PrefixCache::new(self.limits.blocks)));
         self.finishing.clear();
         running.into_iter().map(|(_, job)| job).chain(self.waiting.drain(..)).collect()

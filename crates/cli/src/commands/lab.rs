@@ -1,0 +1,118 @@
+//! `scalelab lab`: a scenario and the engine in one page.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use playground::{PackError, Recorder};
+use report::LabPage;
+use scenario::Documents;
+use traces::Disk;
+
+use crate::args::Lab;
+use crate::failure::{Failure, OrEnvironment, OrInput, Outcome, Result};
+use crate::inputs;
+
+/// The module this program was built with; empty if it was built without.
+const BUILT_IN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/lab.wasm"));
+
+/// Name of the module beside the program.
+const FILE: &str = "scalelab-lab.wasm";
+
+/// Bytes of the whole page at most: more is no page that one mails.
+const PAGE_BYTES_MAX: usize = 32 << 20;
+
+/// Writes the page.
+pub fn lab(args: &Lab) -> Result<Outcome> {
+    let module = module(args.module.as_deref())?;
+    let recorder = Arc::new(Recorder::new(Arc::new(Disk)));
+    let inputs = inputs::inputs(&args.scenario)?;
+    let documents =
+        Documents::read_with(&inputs, args.scenario.reading.plain, Arc::clone(&recorder) as _).or_input()?;
+    let overrides = inputs::overrides(&args.scenario.set)?;
+    let loaded = documents.load(&overrides).or_input()?;
+    inputs::print_notes(&loaded, args.scenario.reading.verbose);
+    let pack = playground::pack(&documents, &recorder, &overrides).map_err(|error| match error {
+        PackError::Scenario(error) => Failure::input(error),
+        PackError::TooBig { file, requests } => Failure::input(format!(
+            "{file}: {requests} requests are too many for a page, which carries its traces; clip the file, or describe it by a generator with `scalelab trace fit`"
+        )),
+    })?;
+    let page = report::lab_html(&LabPage {
+        scenario: &loaded.spec.name,
+        description: &loaded.description,
+        module: &module,
+        pack: &pack,
+        command: &command(args),
+        version: env!("CARGO_PKG_VERSION"),
+    });
+    if page.len() > PAGE_BYTES_MAX {
+        let size = page.len() >> 20;
+        return Err(Failure::input(format!(
+            "the page would have {size} MiB, and {} are the most it may: its traces are too long; clip them",
+            PAGE_BYTES_MAX >> 20
+        )));
+    }
+    report::write_atomically(&args.out, &page).or_environment(&format!("writing {}", args.out.display()))?;
+    outln!("{}", args.out.display());
+    Ok(Outcome::Done)
+}
+
+/// The module: the one given, the one built in, or the one beside the program.
+fn module(given: Option<&Path>) -> Result<Vec<u8>> {
+    let path = match given {
+        Some(path) => path.to_owned(),
+        None if !BUILT_IN.is_empty() => return Ok(BUILT_IN.to_vec()),
+        None => beside().ok_or_else(|| {
+            Failure::input(format!(
+                "this program was built without the lab's engine: build it with `scripts/build-lab.sh` of the repository, then give it as `--module target/lab/{FILE}` or put it beside the program"
+            ))
+        })?,
+    };
+    let bytes =
+        std::fs::read(&path).map_err(|error| Failure::input(format!("{}: cannot be read: {error}", path.display())))?;
+    if !bytes.starts_with(b"\0asm") {
+        return Err(Failure::input(format!("{}: is no WebAssembly module", path.display())));
+    }
+    Ok(bytes)
+}
+
+/// Beside the program, or where the script leaves it in the folder of a build.
+fn beside() -> Option<PathBuf> {
+    let program = std::env::current_exe().ok()?;
+    let folder = program.parent()?;
+    let places = [Some(folder.join(FILE)), folder.parent().map(|above| above.join("lab").join(FILE))];
+    places.into_iter().flatten().find(|place| place.is_file())
+}
+
+/// How the scenario is run from a shell as it is in the page.
+fn command(args: &Lab) -> String {
+    let mut words = vec!["scalelab".to_owned(), "run".to_owned()];
+    words.extend(args.scenario.scenario.iter().map(|path| quoted(&path.display().to_string())));
+    if args.scenario.reading.plain {
+        words.push("--plain".to_owned());
+    }
+    words.extend(args.scenario.set.iter().flat_map(|set| ["--set".to_owned(), quoted(set)]));
+    words.join(" ")
+}
+
+/// A word as a POSIX shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |one: char| one.is_ascii_alphanumeric() || "-_./=%:,+@".contains(one);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_a_shell_would_change_are_quoted() {
+        assert_eq!(quoted("run.duration=2h"), "run.duration=2h");
+        assert_eq!(quoted("a b"), "'a b'");
+        assert_eq!(quoted("it's"), "'it'\\''s'");
+    }
+}

@@ -1,0 +1,83 @@
+//! In which order a language-model engine computes prompts and answers, and what it does when its KV cache is short.
+
+/// How an engine fills its passes, beyond what bounds them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EngineSpec {
+    /// The rule.
+    pub scheduler: Scheduler,
+    /// The `max_tokens` that clients ask for, where it is more than the answer's length: what rules that reserve room count with. It is cut to
+    /// what the cache can hold, as servers do.
+    pub max_new_tokens: Option<u32>,
+    /// Whether a prompt may be computed in several passes.
+    pub chunks_prompts: bool,
+}
+
+impl Default for EngineSpec {
+    fn default() -> Self {
+        Self { scheduler: Scheduler::Vllm, max_new_tokens: None, chunks_prompts: true }
+    }
+}
+
+/// The rules of the engines people run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Scheduler {
+    /// vLLM v1: decoding sequences and chunks of prompts in one pass; a prompt is admitted when its blocks are free; when blocks are short the
+    /// youngest sequence is computed anew.
+    Vllm,
+    /// SGLang: a pass holds prompts as long as one is admissible, else decoding sequences; when blocks are short those with the fewest tokens are
+    /// retracted.
+    PrefillFirst(PrefillFirst),
+    /// TensorRT-LLM, `GUARANTEED_NO_EVICT`: as vLLM, but a request is admitted when the blocks of its whole answer are free too, and nobody is
+    /// ever preempted.
+    NoEvict,
+    /// TensorRT-LLM, `MAX_UTILIZATION`: a request is admitted when the blocks of its prompt are free; the one that started last is paused.
+    MaxUtilization,
+    /// TGI: prompts have a pass of their own when enough wait or those that decode have done so for long; prompt and answer are reserved.
+    Tgi(Tgi),
+}
+
+/// What SGLang's scheduler is told.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PrefillFirst {
+    /// `--max-prefill-tokens`: tokens of prompts in one pass, the first prompt aside.
+    pub prefill_tokens_max: u32,
+    /// `--schedule-conservativeness`: on the share of answers to come that is kept free, 0.7 at first.
+    pub conservativeness: f64,
+    /// `--schedule-policy lpm`: the longest cached prefix first.
+    pub longest_prefix_first: bool,
+}
+
+impl Default for PrefillFirst {
+    fn default() -> Self {
+        Self { prefill_tokens_max: 16_384, conservativeness: 1.0, longest_prefix_first: false }
+    }
+}
+
+/// What TGI's batcher is told.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tgi {
+    /// `--waiting-served-ratio`: at least so many as this share of those that decode must be taken together.
+    pub waiting_served_ratio: f64,
+    /// `--max-waiting-tokens`: after so many decoded tokens any number is taken.
+    pub waiting_tokens_max: u32,
+    /// `--max-batch-total-tokens`, if it is less than the cache holds.
+    pub total_tokens_max: Option<u64>,
+}
+
+impl Default for Tgi {
+    fn default() -> Self {
+        Self { waiting_served_ratio: 0.3, waiting_tokens_max: 20, total_tokens_max: None }
+    }
+}
+
+impl Scheduler {
+    /// Whether passes hold either prompts or decoding sequences.
+    pub fn keeps_prompts_apart(&self) -> bool {
+        matches!(self, Self::PrefillFirst(_) | Self::Tgi(_))
+    }
+
+    /// Whether room for the whole answer is kept from the start, so that nothing is ever computed anew.
+    pub fn reserves_answers(&self) -> bool {
+        matches!(self, Self::NoEvict | Self::Tgi(_))
+    }
+}

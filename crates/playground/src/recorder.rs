@@ -1,0 +1,116 @@
+//! From a scenario on disk to a pack: the documents, and every answer of a data file that resolving them asked for.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use scenario::file::{RateSeriesFile, TraceFile};
+use scenario::{DataFiles, Documents, RateRow, RequestTrace, ScenarioError};
+
+use crate::blob::Writer;
+use crate::files::{PackedFiles, asked, rate_options, trace_options};
+use crate::request_trace::PackedTrace;
+
+/// First bytes of a pack; the digit is the version of its layout.
+pub const MAGIC: &[u8] = b"SLPACK1\n";
+
+/// Packs are read by the very version that wrote them: another one might understand them otherwise.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Packed bytes of one trace at most: a page that opens at once, and that a mail takes.
+const TRACE_BYTES_MAX: usize = 24 << 20;
+
+/// Why a scenario cannot be packed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PackError {
+    /// The scenario is wrong.
+    Scenario(Box<ScenarioError>),
+    /// A trace is too big for a page.
+    TooBig {
+        /// Its file.
+        file: String,
+        /// Its requests.
+        requests: u64,
+    },
+}
+
+/// Data files that notes what was asked of them.
+#[derive(Debug)]
+pub struct Recorder {
+    files: Arc<dyn DataFiles>,
+    /// Folder that the scenario's file names start from: it is no part of their names in the pack.
+    folder: Mutex<PathBuf>,
+    answers: Mutex<PackedFiles>,
+    too_big: Mutex<Option<(String, u64)>>,
+}
+
+impl Recorder {
+    /// Notes what is asked of `files`.
+    pub fn new(files: Arc<dyn DataFiles>) -> Self {
+        Self { files, folder: Mutex::default(), answers: Mutex::default(), too_big: Mutex::default() }
+    }
+
+    fn note(&self, path: &Path, options: &str, keep: impl FnOnce(&mut PackedFiles, String)) {
+        let folder = self.folder.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let name = asked(path.strip_prefix(&folder).unwrap_or(path), options);
+        keep(&mut self.answers.lock().unwrap_or_else(PoisonError::into_inner), name);
+    }
+}
+
+impl DataFiles for Recorder {
+    fn exists(&self, path: &Path) -> bool {
+        self.files.exists(path)
+    }
+
+    fn text(&self, path: &Path) -> Result<String, ScenarioError> {
+        let text = self.files.text(path)?;
+        self.note(path, "", |answers, name| drop(answers.texts.insert(name, text.clone())));
+        Ok(text)
+    }
+
+    fn column(&self, path: &Path, name: &str) -> Result<Vec<f64>, ScenarioError> {
+        let values = self.files.column(path, name)?;
+        self.note(path, name, |answers, name| drop(answers.columns.insert(name, values.clone())));
+        Ok(values)
+    }
+
+    fn rates(&self, path: &Path, file: &RateSeriesFile) -> Result<Vec<RateRow>, ScenarioError> {
+        let rows = self.files.rates(path, file)?;
+        self.note(path, &rate_options(file), |answers, name| drop(answers.rates.insert(name, rows.clone())));
+        Ok(rows)
+    }
+
+    fn requests(&self, path: &Path, trace: &TraceFile, reads_blocks: bool) -> Result<RequestTrace, ScenarioError> {
+        let found = self.files.requests(path, trace, reads_blocks)?;
+        match PackedTrace::pack(found.source.as_ref(), reads_blocks, TRACE_BYTES_MAX) {
+            Some(packed) => self.note(path, &trace_options(trace, reads_blocks), |answers, name| {
+                answers.requests.insert(name, packed);
+            }),
+            None => {
+                let mut too_big = self.too_big.lock().unwrap_or_else(PoisonError::into_inner);
+                too_big.get_or_insert((path.display().to_string(), found.source.len()));
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Packs documents that were read with `recorder`, with overrides that hold from the start.
+pub fn pack(documents: &Documents, recorder: &Recorder, overrides: &[(String, String)]) -> Result<Vec<u8>, PackError> {
+    documents.folder().clone_into(&mut recorder.folder.lock().unwrap_or_else(PoisonError::into_inner));
+    documents.load(overrides).map_err(|error| PackError::Scenario(Box::new(error)))?;
+    if let Some((file, requests)) = recorder.too_big.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+        return Err(PackError::TooBig { file, requests });
+    }
+    let mut writer = Writer(MAGIC.to_vec());
+    writer.piece(VERSION.as_bytes());
+    let texts = documents.texts();
+    writer.whole(texts.len() as u64);
+    texts.iter().for_each(|text| writer.piece(text.as_bytes()));
+    writer.whole(overrides.len() as u64);
+    for (path, value) in overrides {
+        writer.piece(path.as_bytes());
+        writer.piece(value.as_bytes());
+    }
+    recorder.answers.lock().unwrap_or_else(PoisonError::into_inner).write(&mut writer);
+    Ok(writer.0)
+}
