@@ -41,15 +41,14 @@ impl Saved {
         let broken = |name: &str| Failure::input(format!("{}: not as scalelab writes it", folder.join(name).display()));
         let start = start(first).ok_or_else(|| broken("timeline.csv"))?;
         let end = last.time("time_s").ok_or_else(|| broken("timeline.csv"))? + last.length("step_s");
-        let all = |name: &str, service: Option<&str>| -> Result<Vec<Row>> { rows(name, service) };
-        let decisions = all("decisions.csv", service)?.iter().map(decision).collect::<Option<Vec<_>>>();
-        let replicas = all("replicas.csv", service)?.iter().map(replica).collect::<Option<Vec<_>>>();
-        let nodes = all("nodes.csv", None)?.iter().map(node).collect::<Option<Vec<_>>>();
+        let decisions = rows("decisions.csv", service)?.iter().map(decision).collect::<Option<Vec<_>>>();
+        let replicas = rows("replicas.csv", service)?.iter().map(replica).collect::<Option<Vec<_>>>();
+        let nodes = rows("nodes.csv", None)?.iter().map(node).collect::<Option<Vec<_>>>();
         Ok(Some(Self {
             start,
             end,
             decisions: decisions.ok_or_else(|| broken("decisions.csv"))?,
-            metrics: all("metrics.csv", service)?.iter().map(metric_use).collect(),
+            metrics: rows("metrics.csv", service)?.iter().map(metric_use).collect(),
             replicas: replicas.ok_or_else(|| broken("replicas.csv"))?,
             nodes: nodes.ok_or_else(|| broken("nodes.csv"))?,
         }))

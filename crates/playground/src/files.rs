@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use scenario::file::{RateSeriesFile, TraceFile};
 use scenario::{DataFiles, RateRow, RequestTrace, ScenarioError};
+use serde::{Deserialize, Serialize};
 
-use crate::blob::{Reader, Writer};
 use crate::request_trace::PackedTrace;
 
 /// Answers by what was asked: the file, and for what in it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct PackedFiles {
     /// Whole texts.
     pub texts: BTreeMap<String, String>,
@@ -39,64 +39,6 @@ pub fn rate_options(file: &RateSeriesFile) -> String {
 }
 
 impl PackedFiles {
-    /// Puts them into a pack.
-    pub fn write(&self, writer: &mut Writer) {
-        writer.whole(self.texts.len() as u64);
-        for (name, text) in &self.texts {
-            writer.piece(name.as_bytes());
-            writer.piece(text.as_bytes());
-        }
-        writer.whole(self.columns.len() as u64);
-        for (name, values) in &self.columns {
-            writer.piece(name.as_bytes());
-            writer.whole(values.len() as u64);
-            values.iter().for_each(|value| writer.number(*value));
-        }
-        writer.whole(self.rates.len() as u64);
-        for (name, rows) in &self.rates {
-            writer.piece(name.as_bytes());
-            writer.whole(rows.len() as u64);
-            for row in rows {
-                writer.whole(row.at_ns as u64);
-                writer.number(row.value.unwrap_or(f64::NAN));
-            }
-        }
-        writer.whole(self.requests.len() as u64);
-        for (name, trace) in &self.requests {
-            writer.piece(name.as_bytes());
-            trace.write(writer);
-        }
-    }
-
-    /// Reads them out of a pack; `None` if it is broken.
-    pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let mut files = Self::default();
-        for _ in 0..reader.whole()? {
-            let name = reader.text()?.to_owned();
-            files.texts.insert(name, reader.text()?.to_owned());
-        }
-        for _ in 0..reader.whole()? {
-            let name = reader.text()?.to_owned();
-            let values = (0..reader.whole()?).map(|_| reader.number()).collect::<Option<Vec<_>>>()?;
-            files.columns.insert(name, values);
-        }
-        for _ in 0..reader.whole()? {
-            let name = reader.text()?.to_owned();
-            let rows = reader.whole()?;
-            let row = |_| {
-                let (at_ns, value) = (reader.whole()? as i64, reader.number()?);
-                Some(RateRow { at_ns, value: (!value.is_nan()).then_some(value) })
-            };
-            let rows = (0..rows).map(row).collect::<Option<Vec<_>>>()?;
-            files.rates.insert(name, rows);
-        }
-        for _ in 0..reader.whole()? {
-            let name = reader.text()?.to_owned();
-            files.requests.insert(name, PackedTrace::read(reader)?);
-        }
-        Some(files)
-    }
-
     fn found<'f, T>(answers: &'f BTreeMap<String, T>, path: &Path, options: &str) -> Result<&'f T, ScenarioError> {
         answers.get(&asked(path, options)).ok_or_else(|| ScenarioError::Unreadable {
             path: path.display().to_string(),

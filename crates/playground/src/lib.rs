@@ -4,7 +4,6 @@
 //! numbers. Everything it shows is the engine's own result. It knows no page, no thread and no file.
 
 mod answer;
-mod blob;
 mod files;
 mod knobs;
 mod preview;

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use scenario::file::{RateSeriesFile, TraceFile};
 use scenario::{DataFiles, Documents, RateRow, RequestTrace, ScenarioError};
+use serde::{Deserialize, Serialize};
 
-use crate::blob::Writer;
 use crate::files::{PackedFiles, asked, rate_options, trace_options};
 use crate::request_trace::PackedTrace;
 
 /// First bytes of a pack; the digit is the version of its layout.
-pub const MAGIC: &[u8] = b"SLPACK1\n";
+pub const MAGIC: &[u8] = b"SLPACK2\n";
 
 /// Packs are read by the very version that wrote them: another one might understand them otherwise.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -81,14 +81,12 @@ impl DataFiles for Recorder {
 
     fn requests(&self, path: &Path, trace: &TraceFile, reads_blocks: bool) -> Result<RequestTrace, ScenarioError> {
         let found = self.files.requests(path, trace, reads_blocks)?;
-        match PackedTrace::pack(found.source.as_ref(), reads_blocks, TRACE_BYTES_MAX) {
-            Some(packed) => self.note(path, &trace_options(trace, reads_blocks), |answers, name| {
-                answers.requests.insert(name, packed);
-            }),
-            None => {
-                let mut too_big = self.too_big.lock().unwrap_or_else(PoisonError::into_inner);
-                too_big.get_or_insert((path.display().to_string(), found.source.len()));
-            }
+        if let Some(packed) = PackedTrace::pack(found.source.as_ref(), reads_blocks, TRACE_BYTES_MAX) {
+            let keep = |answers: &mut PackedFiles, name| drop(answers.requests.insert(name, packed));
+            self.note(path, &trace_options(trace, reads_blocks), keep);
+        } else {
+            let mut too_big = self.too_big.lock().unwrap_or_else(PoisonError::into_inner);
+            too_big.get_or_insert((path.display().to_string(), found.source.len()));
         }
         Ok(found)
     }
@@ -101,16 +99,22 @@ pub fn pack(documents: &Documents, recorder: &Recorder, overrides: &[(String, St
     if let Some((file, requests)) = recorder.too_big.lock().unwrap_or_else(PoisonError::into_inner).clone() {
         return Err(PackError::TooBig { file, requests });
     }
-    let mut writer = Writer(MAGIC.to_vec());
-    writer.piece(VERSION.as_bytes());
-    let texts = documents.texts();
-    writer.whole(texts.len() as u64);
-    texts.iter().for_each(|text| writer.piece(text.as_bytes()));
-    writer.whole(overrides.len() as u64);
-    for (path, value) in overrides {
-        writer.piece(path.as_bytes());
-        writer.piece(value.as_bytes());
-    }
-    recorder.answers.lock().unwrap_or_else(PoisonError::into_inner).write(&mut writer);
-    Ok(writer.0)
+    let contents = Contents {
+        texts: documents.texts(),
+        overrides: overrides.to_vec(),
+        files: recorder.answers.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+    };
+    let bytes = postcard::to_extend(&(VERSION, contents), MAGIC.to_vec());
+    Ok(bytes.expect("there is memory"))
+}
+
+/// What a pack holds after its first bytes and the version.
+#[derive(Serialize, Deserialize)]
+pub struct Contents {
+    /// The documents.
+    pub texts: Vec<String>,
+    /// Overrides that hold from the start.
+    pub overrides: Vec<(String, String)>,
+    /// What they ask of their files.
+    pub files: PackedFiles,
 }

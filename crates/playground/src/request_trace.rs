@@ -3,15 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use workload::{TraceChunk, TraceReader, TraceSource};
-
-use crate::blob::{Reader, Writer};
 
 /// Rows handed out at once.
 const ROWS_PER_CHUNK: usize = 4_096;
 
 /// The requests of a trace, packed.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(into = "Parts", try_from = "Parts")]
 pub struct PackedTrace {
     bytes: Arc<[u8]>,
     rows: u64,
@@ -24,49 +24,64 @@ pub struct PackedTrace {
 impl PackedTrace {
     /// Packs all of a trace; `None` as soon as it takes more than `bytes_max`.
     pub fn pack(source: &dyn TraceSource, has_blocks: bool, bytes_max: usize) -> Option<Self> {
-        let (mut reader, mut chunk, mut writer) = (source.open(), TraceChunk::default(), Writer::default());
+        let (mut reader, mut chunk, mut bytes) = (source.open(), TraceChunk::default(), Vec::new());
         let mut last_ns = 0;
         while reader.next_chunk(&mut chunk) {
             for row in 0..chunk.len() {
-                writer.whole(chunk.arrival_ns[row] - last_ns);
+                put(&mut bytes, chunk.arrival_ns[row] - last_ns);
                 last_ns = chunk.arrival_ns[row];
                 if source.has_tokens() {
-                    writer.whole(u64::from(chunk.prompt_tokens[row]));
-                    writer.whole(u64::from(chunk.output_tokens[row]));
+                    put(&mut bytes, chunk.prompt_tokens[row]);
+                    put(&mut bytes, chunk.output_tokens[row]);
                 }
                 if has_blocks {
-                    let blocks = chunk.blocks_of(row);
-                    writer.whole(blocks.len() as u64);
-                    blocks.iter().for_each(|block| writer.whole(u64::from(*block)));
+                    put(&mut bytes, chunk.blocks_of(row));
                 }
             }
-            if writer.0.len() > bytes_max {
+            if bytes.len() > bytes_max {
                 return None;
             }
         }
         let (rows, has_tokens) = (source.len(), source.has_tokens());
-        Some(Self { bytes: writer.0.into(), rows, has_tokens, has_blocks, last_ns })
+        Some(Self { bytes: bytes.into(), rows, has_tokens, has_blocks, last_ns })
     }
+}
 
-    /// Puts it into a pack.
-    pub fn write(&self, writer: &mut Writer) {
-        writer.whole(self.rows);
-        writer.whole(u64::from(self.has_tokens) | u64::from(self.has_blocks) << 1);
-        writer.piece(&self.bytes);
+/// Adds a value to packed bytes: whole numbers by seven bits to a byte, small ones in one.
+fn put(bytes: &mut Vec<u8>, value: impl Serialize) {
+    *bytes = postcard::to_extend(&value, std::mem::take(bytes)).expect("there is memory");
+}
+
+/// A trace as a pack holds it.
+#[derive(Serialize, Deserialize)]
+struct Parts {
+    bytes: Vec<u8>,
+    rows: u64,
+    has_tokens: bool,
+    has_blocks: bool,
+}
+
+impl From<PackedTrace> for Parts {
+    fn from(PackedTrace { bytes, rows, has_tokens, has_blocks, .. }: PackedTrace) -> Self {
+        Self { bytes: bytes.to_vec(), rows, has_tokens, has_blocks }
     }
+}
 
-    /// Reads one out of a pack, through to its end; `None` if it is broken.
-    pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let (rows, flags, bytes) = (reader.whole()?, reader.whole()?, reader.piece()?);
-        let (has_tokens, has_blocks) = (flags & 1 != 0, flags & 2 != 0);
-        let mut trace = Self { bytes: bytes.into(), rows, has_tokens, has_blocks, last_ns: 0 };
+impl TryFrom<Parts> for PackedTrace {
+    type Error = &'static str;
+
+    /// Reads it through to its end.
+    fn try_from(Parts { bytes, rows, has_tokens, has_blocks }: Parts) -> Result<Self, Self::Error> {
+        let trace = Self { bytes: bytes.into(), rows, has_tokens, has_blocks, last_ns: 0 };
         let mut cursor = Cursor { trace: trace.clone(), at: 0, rows: 0, last_ns: 0 };
         let mut chunk = TraceChunk::default();
         while cursor.rows < rows {
-            cursor.fill(&mut chunk)?;
+            cursor.fill(&mut chunk).ok_or("a trace that ends too early")?;
         }
-        trace.last_ns = cursor.last_ns;
-        (cursor.at == trace.bytes.len()).then_some(trace)
+        if cursor.at != trace.bytes.len() {
+            return Err("a trace with something after its end");
+        }
+        Ok(Self { last_ns: cursor.last_ns, ..trace })
     }
 }
 
@@ -103,24 +118,29 @@ impl Cursor {
     fn fill(&mut self, chunk: &mut TraceChunk) -> Option<()> {
         chunk.clear();
         let bytes = Arc::clone(&self.trace.bytes);
-        let mut reader = Reader(&bytes[self.at..]);
+        let mut rest = &bytes[self.at..];
         while chunk.len() < ROWS_PER_CHUNK && self.rows < self.trace.rows {
-            self.last_ns = self.last_ns.checked_add(reader.whole()?)?;
+            self.last_ns = self.last_ns.checked_add(take(&mut rest)?)?;
             self.rows += 1;
-            let mut count = || reader.whole().and_then(|count| u32::try_from(count).ok());
             if self.trace.has_tokens {
-                chunk.push_with_tokens(self.last_ns, (count()?, count()?));
+                chunk.push_with_tokens(self.last_ns, (take(&mut rest)?, take(&mut rest)?));
             } else {
                 chunk.push(self.last_ns);
             }
             if self.trace.has_blocks {
-                let blocks = (0..count()?).map(|_| count()).collect::<Option<Vec<_>>>()?;
-                chunk.set_blocks_of_last(blocks);
+                chunk.set_blocks_of_last(take::<Vec<u32>>(&mut rest)?);
             }
         }
-        self.at = bytes.len() - reader.0.len();
+        self.at = bytes.len() - rest.len();
         Some(())
     }
+}
+
+/// Takes the next value off packed bytes, if there is one.
+fn take<'a, T: Deserialize<'a>>(rest: &mut &'a [u8]) -> Option<T> {
+    let (value, after) = postcard::take_from_bytes(rest).ok()?;
+    *rest = after;
+    Some(value)
 }
 
 impl TraceReader for Cursor {
@@ -145,9 +165,8 @@ mod tests {
         }
         let trace = Trace { columns: Arc::new(columns.clone()) };
         let packed = PackedTrace::pack(&trace, true, usize::MAX).unwrap();
-        let mut writer = Writer::default();
-        packed.write(&mut writer);
-        let read = PackedTrace::read(&mut Reader(&writer.0)).unwrap();
+        let mut bytes = postcard::to_allocvec(&packed).unwrap();
+        let read: PackedTrace = postcard::from_bytes(&bytes).unwrap();
         assert_eq!((read.len(), read.last_ns, read.has_tokens()), (10_000, 9_999 * 9_999, true));
         let (mut reader, mut chunk, mut row) = (read.open(), TraceChunk::default(), 0);
         while reader.next_chunk(&mut chunk) {
@@ -159,8 +178,10 @@ mod tests {
             }
         }
         assert_eq!(row, 10_000);
-        writer.0.pop();
-        assert!(PackedTrace::read(&mut Reader(&writer.0)).is_none());
+        bytes.pop();
+        assert!(postcard::from_bytes::<PackedTrace>(&bytes).is_err());
+        let longer = Parts { rows: 10_001, ..packed.into() };
+        assert!(PackedTrace::try_from(longer).is_err());
         assert!(PackedTrace::pack(&trace, false, 100).is_none(), "more than there is room for");
     }
 }

@@ -16,11 +16,9 @@ use serde_json::{Value, json};
 use units::SimTime;
 
 use crate::answer::{NamedColumn, plain, refusal, with_columns};
-use crate::blob::Reader;
-use crate::files::PackedFiles;
 use crate::knobs::knobs;
 use crate::preview::{Stretch, preview};
-use crate::recorder::{MAGIC, VERSION};
+use crate::recorder::{Contents, MAGIC, VERSION};
 
 /// Assignments of `--set`.
 type Overrides = Vec<(String, String)>;
@@ -70,21 +68,12 @@ impl Session {
 
     fn read(pack: &[u8]) -> Result<Self, String> {
         let broken = || "the scenario in this page is damaged".to_owned();
-        let mut reader = Reader(pack.strip_prefix(MAGIC).ok_or_else(broken)?);
-        let version = reader.text().ok_or_else(broken)?;
+        let bytes = pack.strip_prefix(MAGIC).ok_or_else(broken)?;
+        let (version, bytes): (&str, _) = postcard::take_from_bytes(bytes).map_err(|_| broken())?;
         if version != VERSION {
             return Err(format!("the scenario is packed by version {version} and the engine is of version {VERSION}"));
         }
-        let mut texts = Vec::new();
-        for _ in 0..reader.whole().ok_or_else(broken)? {
-            texts.push(reader.text().ok_or_else(broken)?.to_owned());
-        }
-        let mut base = Overrides::new();
-        for _ in 0..reader.whole().ok_or_else(broken)? {
-            let mut text = || reader.text().map(str::to_owned).ok_or_else(broken);
-            base.push((text()?, text()?));
-        }
-        let files = PackedFiles::read(&mut reader).ok_or_else(broken)?;
+        let Contents { texts, overrides: base, files } = postcard::from_bytes(bytes).map_err(|_| broken())?;
         let named = |(index, text): (usize, &String)| Input::Text {
             name: format!("document {}", index + 1),
             text: text.clone(),

@@ -8,6 +8,7 @@ use std::fmt::Debug;
 use std::path::Path;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use workload::TraceSource;
 
 use crate::error::ScenarioError;
@@ -32,7 +33,7 @@ pub trait DataFiles: Debug + Send + Sync {
 }
 
 /// One row of a recorded rate.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RateRow {
     /// When, in nanoseconds of the file's own time.
     pub at_ns: i64,

@@ -1,5 +1,7 @@
 //! Presets by name.
 
+use cluster::spec::{PrefillFirst, Scheduler};
+
 use super::error::PresetError;
 use super::gpu::{ServingGpu, serving_gpu};
 use super::law::IterationLaw;
@@ -41,6 +43,15 @@ impl PresetEngine {
             Self::Vllm => "vLLM",
             Self::Sglang => "SGLang",
             Self::TensorRtLlm => "TensorRT-LLM",
+        }
+    }
+
+    /// Its scheduler, as it comes.
+    pub fn scheduler(self) -> Scheduler {
+        match self {
+            Self::Vllm => Scheduler::Vllm,
+            Self::Sglang => Scheduler::PrefillFirst(PrefillFirst::default()),
+            Self::TensorRtLlm => Scheduler::NoEvict,
         }
     }
 

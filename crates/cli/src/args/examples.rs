@@ -57,6 +57,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ),
     ("calibrate spot", &["scalelab calibrate spot --history us-west-2b.json us-west-2c.json"]),
     ("calibrate service", &["scalelab calibrate service --format perf-analyzer --batch 1,8 b1.csv b8.csv"]),
+    ("calibrate presets", &["scalelab calibrate presets --match llama"]),
     ("calibrate preset", &["scalelab calibrate preset", "scalelab calibrate preset vllm-8b-h100"]),
     (
         "init",

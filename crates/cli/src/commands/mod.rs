@@ -47,13 +47,15 @@ pub fn dispatch(cli: Cli) -> Result<Outcome> {
             Ok(Outcome::Done)
         }
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "scalelab", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "scalelab", &mut script);
+            out!("{}", String::from_utf8_lossy(&script));
             Ok(Outcome::Done)
         }
         Command::Man => {
-            clap_mangen::Man::new(Cli::command())
-                .render(&mut std::io::stdout())
-                .or_environment("printing the manual page")?;
+            let mut page = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut page).or_environment("making the manual page")?;
+            out!("{}", String::from_utf8_lossy(&page));
             Ok(Outcome::Done)
         }
     }

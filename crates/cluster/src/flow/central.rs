@@ -42,6 +42,8 @@ pub trait Discipline: Send {
     fn trigger(&self, queue: &[u64]) -> u64;
     /// How many requests a server that starts at `start` takes.
     fn take(&self, queue: &[u64], start: u64) -> usize;
+    /// How many of `arrived` requests, all there are or a full batch, the oldest from `oldest`, it takes.
+    fn take_of(&self, arrived: usize, oldest: u64, start: u64) -> usize;
     /// How long it serves them; `service` is the service time the first was created with, or 0.
     fn duration(&self, taken: usize, service: u64) -> u64;
 }
@@ -79,12 +81,17 @@ impl Discipline for Batching {
 
     #[inline]
     fn take(&self, queue: &[u64], start: u64) -> usize {
-        let waiting = queue[..self.latency.len()].iter().filter(|&&arrival| arrival <= start).count();
-        if self.preferred[0] == self.latency.len() || start >= queue[0].saturating_add(self.delay) {
-            return waiting;
+        let arrived = queue[..self.latency.len()].iter().filter(|&&arrival| arrival <= start).count();
+        self.take_of(arrived, queue[0], start)
+    }
+
+    #[inline]
+    fn take_of(&self, arrived: usize, oldest: u64, start: u64) -> usize {
+        if self.preferred[0] == self.latency.len() || start >= oldest.saturating_add(self.delay) {
+            return arrived;
         }
         // Before the delay is over only a preferred size starts: the largest that has arrived.
-        self.preferred.iter().copied().filter(|&size| size <= waiting).max().unwrap_or(waiting)
+        self.preferred.iter().copied().filter(|&size| size <= arrived).max().unwrap_or(arrived)
     }
 
     #[inline]
@@ -122,6 +129,11 @@ impl Discipline for Slots {
 
     #[inline]
     fn take(&self, _queue: &[u64], _start: u64) -> usize {
+        1
+    }
+
+    #[inline]
+    fn take_of(&self, _arrived: usize, _oldest: u64, _start: u64) -> usize {
         1
     }
 

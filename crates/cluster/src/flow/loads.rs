@@ -6,13 +6,16 @@ use std::collections::BTreeSet;
 const LEVELS: u64 = 256;
 const WORD_BITS: usize = 64;
 
+/// The load of a slot that is not in the index.
+const ABSENT: u64 = u64::MAX;
+
 /// Slots by load: the least loaded one, lowest slot first, at a cost that does not depend on how many there are (up to some thousands;
 /// then it grows by a word per 4,096).
 #[derive(Clone, Debug, Default)]
 pub struct LoadIndex {
-    /// Load of each slot that is in the index.
-    loads: Vec<Option<u64>>,
-    levels: Vec<SlotSet>,
+    /// Load of each slot, or [`ABSENT`].
+    loads: Vec<u64>,
+    levels: Levels,
     above: BTreeSet<(u64, usize)>,
     /// No level below this has a slot.
     lowest: usize,
@@ -22,32 +25,40 @@ impl LoadIndex {
     /// Puts a slot at a load, or takes it out.
     pub fn set(&mut self, slot: usize, load: Option<u64>) {
         if slot >= self.loads.len() {
-            self.loads.resize(slot + 1, None);
+            self.loads.resize(slot + 1, ABSENT);
+            self.levels.widen(slot);
         }
+        self.replace(slot, load.unwrap_or(ABSENT));
+    }
+
+    /// Changes the load of a slot that is in the index.
+    #[inline]
+    pub fn change(&mut self, slot: usize, by: i64) {
+        let load = self.loads[slot].checked_add_signed(by).expect("a load never falls below zero");
+        self.replace(slot, load);
+    }
+
+    #[inline]
+    fn replace(&mut self, slot: usize, load: u64) {
         let before = std::mem::replace(&mut self.loads[slot], load);
-        match before {
-            Some(before) if before < LEVELS => self.levels[before as usize].remove(slot),
-            Some(before) => drop(self.above.remove(&(before, slot))),
-            None => {}
+        if before < LEVELS {
+            self.levels.remove(before as usize, slot);
+        } else if before != ABSENT {
+            self.above.remove(&(before, slot));
         }
-        match load {
-            Some(load) if load < LEVELS => {
-                let level = load as usize;
-                if level >= self.levels.len() {
-                    self.levels.resize(level + 1, SlotSet::default());
-                }
-                self.levels[level].insert(slot);
-                self.lowest = self.lowest.min(level);
-            }
-            Some(load) => drop(self.above.insert((load, slot))),
-            None => {}
+        if load < LEVELS {
+            self.levels.insert(load as usize, slot);
+            self.lowest = self.lowest.min(load as usize);
+        } else if load != ABSENT {
+            self.above.insert((load, slot));
         }
     }
 
     /// The least loaded slot; `None` if there is no slot.
+    #[inline]
     pub fn first(&mut self) -> Option<usize> {
-        while let Some(level) = self.levels.get(self.lowest) {
-            if let Some(slot) = level.first() {
+        while self.lowest < self.levels.count {
+            if let Some(slot) = self.levels.first(self.lowest) {
                 return Some(slot);
             }
             // Each insertion lowers the mark at most to where it goes, so this loop is paid for by what has been put in.
@@ -57,36 +68,84 @@ impl LoadIndex {
     }
 }
 
-/// A set of slots as bits, with a bit per word that has any.
+/// Sets of slots as bits, level after level in one piece of memory; where a level has several words, with a bit per word that has any.
 #[derive(Clone, Debug, Default)]
-struct SlotSet {
+struct Levels {
+    count: usize,
+    /// Words of a level.
+    width: usize,
     words: Vec<u64>,
-    summary: Vec<u64>,
+    summaries: Vec<u64>,
 }
 
-impl SlotSet {
-    fn insert(&mut self, slot: usize) {
-        let word = slot / WORD_BITS;
-        if word >= self.words.len() {
-            self.words.resize(word + 1, 0);
-            self.summary.resize(word / WORD_BITS + 1, 0);
-        }
-        self.words[word] |= 1 << (slot % WORD_BITS);
-        self.summary[word / WORD_BITS] |= 1 << (word % WORD_BITS);
+impl Levels {
+    fn summary_width(&self) -> usize {
+        self.width.div_ceil(WORD_BITS)
     }
 
-    fn remove(&mut self, slot: usize) {
-        let word = slot / WORD_BITS;
-        self.words[word] &= !(1 << (slot % WORD_BITS));
-        if self.words[word] == 0 {
-            self.summary[word / WORD_BITS] &= !(1 << (word % WORD_BITS));
+    /// Makes room for a slot on every level.
+    fn widen(&mut self, slot: usize) {
+        let width = (slot / WORD_BITS + 1).next_power_of_two();
+        if width <= self.width {
+            return;
+        }
+        let before = std::mem::replace(self, Self { width, ..Self::default() });
+        for (level, words) in before.words.chunks(before.width.max(1)).enumerate() {
+            self.reach(level);
+            for (word, &bits) in words.iter().enumerate().filter(|(_, bits)| **bits != 0) {
+                self.words[level * width + word] = bits;
+                self.summarise(level, word);
+            }
         }
     }
 
-    fn first(&self) -> Option<usize> {
-        let (place, summary) = self.summary.iter().enumerate().find(|(_, summary)| **summary != 0)?;
+    /// Makes sure that there is such a level.
+    #[inline]
+    fn reach(&mut self, level: usize) {
+        if level >= self.count {
+            self.count = level + 1;
+            self.words.resize((level + 1) * self.width, 0);
+            self.summaries.resize((level + 1) * self.summary_width(), 0);
+        }
+    }
+
+    fn summarise(&mut self, level: usize, word: usize) {
+        let bit = 1 << (word % WORD_BITS);
+        let summary = level * self.summary_width() + word / WORD_BITS;
+        if self.words[level * self.width + word] == 0 {
+            self.summaries[summary] &= !bit;
+        } else {
+            self.summaries[summary] |= bit;
+        }
+    }
+
+    #[inline]
+    fn insert(&mut self, level: usize, slot: usize) {
+        self.reach(level);
+        self.words[level * self.width + slot / WORD_BITS] |= 1 << (slot % WORD_BITS);
+        if self.width > 1 {
+            self.summarise(level, slot / WORD_BITS);
+        }
+    }
+
+    #[inline]
+    fn remove(&mut self, level: usize, slot: usize) {
+        self.words[level * self.width + slot / WORD_BITS] &= !(1 << (slot % WORD_BITS));
+        if self.width > 1 {
+            self.summarise(level, slot / WORD_BITS);
+        }
+    }
+
+    #[inline]
+    fn first(&self, level: usize) -> Option<usize> {
+        if self.width == 1 {
+            let bits = self.words[level];
+            return (bits != 0).then(|| bits.trailing_zeros() as usize);
+        }
+        let summaries = &self.summaries[level * self.summary_width()..][..self.summary_width()];
+        let (place, summary) = summaries.iter().enumerate().find(|(_, summary)| **summary != 0)?;
         let word = place * WORD_BITS + summary.trailing_zeros() as usize;
-        Some(word * WORD_BITS + self.words[word].trailing_zeros() as usize)
+        Some(word * WORD_BITS + self.words[level * self.width + word].trailing_zeros() as usize)
     }
 }
 

@@ -36,6 +36,19 @@ pub enum Scheduler {
     Tgi(Tgi),
 }
 
+impl Scheduler {
+    /// Its word in scenarios.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Vllm => "vllm",
+            Self::PrefillFirst(_) => "prefillFirst",
+            Self::NoEvict => "noEvict",
+            Self::MaxUtilization => "maxUtilization",
+            Self::Tgi(_) => "tgi",
+        }
+    }
+}
+
 /// What SGLang's scheduler is told.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PrefillFirst {

@@ -1,4 +1,4 @@
-//! The simulator beside queueing theory: `results/theory.md`, made by `cargo run --release -p lab --example theory`.
+//! The simulator beside queueing theory: `results/theory.md`, made by `cargo run --release --example theory`.
 //!
 //! Every row is a small world of its own, run through scenario files as a user's is, with a figure that has a closed form or an exact recursion. The
 //! interval is over replications at 99.9 %, so that of some forty rows one may be outside by chance once in twenty-five pages; seeds are fixed, so the
@@ -23,7 +23,7 @@ fn main() {
     let rows = rows();
     println!("# The simulator beside queueing theory\n");
     println!(
-        "{} worlds with a closed form or an exact recursion, {REPLICATIONS} replications each, made by `cargo run --release -p lab --example theory`; CI compares.",
+        "{} worlds with a closed form or an exact recursion, {REPLICATIONS} replications each, made by `cargo run --release --example theory`; CI compares.",
         rows.len()
     );
     println!(

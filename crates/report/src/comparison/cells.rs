@@ -87,7 +87,7 @@ pub(crate) fn page_cells(report: &RunReport<'_>) -> Cells {
     let place = |column: &Column| OF_PAGE.iter().position(|header| *header == column.header);
     let is_left_out = |column: &Column| is_of_tokens && matches!(column.header, "p99" | "cold starts");
     columns.retain(|column| place(column).is_some() && !is_left_out(column));
-    columns.sort_by_key(|column| place(column));
+    columns.sort_by_key(place);
     Cells { columns }
 }
 

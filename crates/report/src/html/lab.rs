@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{json_for_html, rendered, sha256};
 
-const TEMPLATE: &str = include_str!("../../assets/lab/lab.html");
+const TEMPLATE: &str = concat!(include_str!("../../assets/head.html"), include_str!("../../assets/lab/lab.html"));
 const STYLE: &str =
     concat!(include_str!("../../assets/vendor/uplot.min.css"), include_str!("../../assets/lab/lab.css"));
 const SCRIPT: &str = concat!(
@@ -46,8 +46,8 @@ pub struct LabPage<'a> {
 pub fn lab_html(page: &LabPage<'_>) -> Vec<u8> {
     let facts = json!({ "command": page.command, "version": page.version });
     let values = context! {
-        title => format!("{} - lab", page.scenario),
-        scenario => page.scenario,
+        title => page.scenario,
+        product => "scalelab lab",
         description => page.description,
         version => page.version,
         licence => LICENCE,

@@ -27,7 +27,11 @@ use crate::rounding::milliseconds;
 use crate::tables::summary_table;
 use crate::{RunReport, ranking_sentences, remark_sentences};
 
-const TEMPLATE: &str = concat!(include_str!("../../assets/head.html"), include_str!("../../assets/report.html"));
+const TEMPLATE: &str = concat!(
+    include_str!("../../assets/head.html"),
+    include_str!("../../assets/header.html"),
+    include_str!("../../assets/report.html")
+);
 const STYLE: &str = include_str!("../../assets/report.css");
 /// With what the plots over time need.
 const STYLE_OF_RUN: &str =

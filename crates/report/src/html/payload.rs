@@ -137,12 +137,9 @@ fn interruption(node: &NodeLife) -> Option<Value> {
 
 /// Passes with their explanations: all that wrote, as far as there is room, then those that begin to be held.
 fn decisions(report: &RunReport<'_>, policy: &PolicyOutcome<'_>, room: usize) -> Value {
-    let several = report.has_several_services();
-    let services = policy.detail.services.iter();
-    let all: Vec<(&str, &DecisionRow)> =
-        services.flat_map(|one| one.decisions.iter().map(move |row| (one.name.as_str(), row))).collect();
+    let all: Vec<&DecisionRow> = policy.detail.services.iter().flat_map(|one| &one.decisions).collect();
     // Of several services each has its own.
-    if several {
+    if report.has_several_services() {
         return json!({ "all": all.len(), "rows": [] });
     }
     let mut last: BTreeMap<&str, &str> = BTreeMap::new();
@@ -150,7 +147,7 @@ fn decisions(report: &RunReport<'_>, policy: &PolicyOutcome<'_>, room: usize) ->
         before.is_some_and(|before| before != row.reason) && row.written.is_none() && is_held(row)
     };
     let mut told: Vec<(bool, &DecisionRow)> = Vec::new();
-    for (_, row) in &all {
+    for &row in &all {
         let before = last.insert(&row.controller, &row.reason);
         if row.written.is_some() || is_new(row, before) {
             told.push((row.written.is_some(), row));

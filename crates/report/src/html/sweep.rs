@@ -11,7 +11,11 @@ use crate::plots::{sweep_front, sweep_replications};
 use crate::rounding::{count, dollars, objective, percent};
 use crate::{SweepPoint, SweepReport};
 
-const TEMPLATE: &str = concat!(include_str!("../../assets/head.html"), include_str!("../../assets/sweep.html"));
+const TEMPLATE: &str = concat!(
+    include_str!("../../assets/head.html"),
+    include_str!("../../assets/header.html"),
+    include_str!("../../assets/sweep.html")
+);
 const SCRIPT: &str = include_str!("../../assets/sort.js");
 /// Most points that get a row: more would make the page slow, and `results.csv` has all.
 const ROWS_MAX: usize = 2_000;

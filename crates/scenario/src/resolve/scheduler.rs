@@ -1,6 +1,6 @@
 //! How the engine of a language model fills its passes: as the scenario says, else as the server in the manifest does.
 
-use calibrate::llm::{PresetEngine, llm_preset};
+use calibrate::llm::llm_preset;
 use cluster::spec::{EngineSpec, PrefillFirst, Scheduler, ServiceModel, Tgi};
 
 use crate::error::ScenarioError;
@@ -122,13 +122,13 @@ impl Context<'_> {
     ) -> Result<(), ScenarioError> {
         let scheduler = &spec.scheduler;
         if file.scheduling_policy == Some(SchedulingPolicyFile::Priority) && *scheduler != Scheduler::Vllm {
-            let reason = format!("`priority` is vLLM's; the scheduler here is {}", word(scheduler));
+            let reason = format!("`priority` is vLLM's; the scheduler here is {}", scheduler.word());
             return Err(self.inconsistent(&format!("{PATH}.schedulingPolicy"), &reason));
         }
         if file.max_new_tokens.is_some() && !counts_answers(scheduler) {
             let reason = format!(
                 "is what `prefillFirst`, `noEvict` and `tgi` keep room for; the scheduler here is {}, which looks at the prompt alone",
-                word(scheduler)
+                scheduler.word()
             );
             return Err(self.inconsistent(&format!("{PATH}.maxNewTokens"), &reason));
         }
@@ -155,11 +155,11 @@ impl Context<'_> {
             let what = if both(&own.scheduler, &spec.scheduler) {
                 format!("but the settings of the scenario count: {}", in_words(spec))
             } else {
-                format!("whose scheduler is {}; the scenario's counts, {}", word(&own.scheduler), word(&spec.scheduler))
+                format!("whose scheduler is {}; the scenario's counts, {}", own.scheduler.word(), spec.scheduler.word())
             };
             self.note(format!("{place}: {}, {what}", found.source));
         } else if own != EngineSpec::default() {
-            self.note(format!("{place}: {}: scheduler {}, {}", found.source, word(&spec.scheduler), in_words(spec)));
+            self.note(format!("{place}: {}: scheduler {}, {}", found.source, spec.scheduler.word(), in_words(spec)));
         }
         found.notes.iter().for_each(|note| self.note(format!("{place}: {note}")));
     }
@@ -185,7 +185,7 @@ impl Context<'_> {
             self.note(format!(
                 "scheduler {}: room is kept for the answers as long as they turn out to be; where clients ask for more (max_tokens), fewer run at \
                  once: maxNewTokens",
-                word(&spec.scheduler)
+                spec.scheduler.word()
             ));
         }
     }
@@ -194,12 +194,7 @@ impl Context<'_> {
 /// That of the engine that a preset is of, where no manifest tells.
 fn scheduling_of_preset(file: &ContinuousBatchingFile) -> Option<(Scheduling, String)> {
     let preset = llm_preset(file.preset.as_ref()?).ok()?;
-    let scheduler = match preset.engine {
-        PresetEngine::Vllm => Scheduler::Vllm,
-        PresetEngine::Sglang => Scheduler::PrefillFirst(PrefillFirst::default()),
-        PresetEngine::TensorRtLlm => Scheduler::NoEvict,
-    };
-    let engine = EngineSpec { scheduler, ..EngineSpec::default() };
+    let engine = EngineSpec { scheduler: preset.engine.scheduler(), ..EngineSpec::default() };
     let source = format!("{}, of which the preset is", preset.engine.title());
     Some((Scheduling { engine, source, notes: Vec::new() }, preset_path(file).to_owned()))
 }
@@ -216,17 +211,6 @@ fn kind(scheduler: &Scheduler) -> u8 {
         Scheduler::PrefillFirst(_) => 1,
         Scheduler::NoEvict | Scheduler::MaxUtilization => 2,
         Scheduler::Tgi(_) => 3,
-    }
-}
-
-/// As `scheduler` has it.
-fn word(scheduler: &Scheduler) -> &'static str {
-    match scheduler {
-        Scheduler::Vllm => "vllm",
-        Scheduler::PrefillFirst(_) => "prefillFirst",
-        Scheduler::NoEvict => "noEvict",
-        Scheduler::MaxUtilization => "maxUtilization",
-        Scheduler::Tgi(_) => "tgi",
     }
 }
 

@@ -44,6 +44,7 @@ fn every_shipped_scenario_loads() {
             "md8",
             "mm8",
             "model-zoo",
+            "preset-hour",
             "rag",
             "rollout-hour",
             "spot-day",

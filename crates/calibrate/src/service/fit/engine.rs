@@ -1,7 +1,7 @@
 //! The simulated engine that tests are repeated on.
 
 use cluster::flow::{LoadAnswer, LoadTest, load_test};
-use cluster::spec::{IterationLaw as SimulatedLaw, PassTime, ServiceModel};
+use cluster::spec::{EngineSpec, IterationLaw as SimulatedLaw, PassTime, Scheduler, ServiceModel};
 use units::{SimDuration, SimTime};
 use workload::{Distribution, Purpose, Stream};
 
@@ -35,6 +35,7 @@ pub(super) struct Engine {
     pub sequences_max: u32,
     pub batched_tokens_max: u32,
     pub kv_tokens: u64,
+    pub scheduler: Scheduler,
 }
 
 impl Engine {
@@ -42,7 +43,9 @@ impl Engine {
     pub fn of_preset(preset: &LlmPreset, settings: &Settings) -> Self {
         let (sequences, tokens) = preset.engine.limits(preset.gpu);
         let kv_tokens = settings.kv_tokens.or_else(|| preset.kv_tokens()).unwrap_or(u64::from(u32::MAX));
-        Self::new(preset.law.clone(), Settings { kv_tokens: Some(kv_tokens), ..*settings }, (sequences, tokens))
+        let law = preset.law.clone();
+        let engine = Self::new(law, Settings { kv_tokens: Some(kv_tokens), ..*settings }, (sequences, tokens));
+        Self { scheduler: preset.engine.scheduler(), ..engine }
     }
 
     /// An engine with this law and these settings, or the usual ones.
@@ -58,6 +61,7 @@ impl Engine {
             sequences_max: settings.sequences_max.unwrap_or(sequences),
             batched_tokens_max: settings.batched_tokens_max.unwrap_or(tokens),
             kv_tokens: settings.kv_tokens.unwrap_or(u64::from(u32::MAX)),
+            scheduler: Scheduler::Vllm,
         }
     }
 
@@ -99,7 +103,8 @@ impl Engine {
     /// Repeats a load test.
     pub fn show(&self, test: &Test) -> Shown {
         let load = LoadTest { arrivals: &test.arrivals, tokens: &test.tokens, concurrency: test.concurrency };
-        Shown::of(&load_test(&self.model(), &load), test.statistic)
+        let engine = EngineSpec { scheduler: self.scheduler, ..EngineSpec::default() };
+        Shown::of(&load_test(&self.model(), &engine, &load), test.statistic)
     }
 }
 

@@ -75,6 +75,7 @@ pub(super) fn outcome(
     given: &Given<'_>,
 ) -> LlmFit {
     let engine = problem.engine_at(&solution.values);
+    let edges = at_the_edge(problem, solution);
     let found = problem.unknowns.iter().zip(solution.values.iter().zip(&solution.deviations));
     let coefficients = found.map(|(unknown, (value, deviation))| {
         // A factor on a point of the table is shown as the point.
@@ -97,7 +98,7 @@ pub(super) fn outcome(
         .collect();
     let mean = |read: fn(&CheckedRun) -> f64| problem.runs.iter().map(read).sum::<f64>() / problem.runs.len() as f64;
     let most = |read: fn(&CheckedRun) -> f64| problem.runs.iter().map(read).fold(0.0, f64::max);
-    LlmFit {
+    let mut fit = LlmFit {
         preset: given.preset.map(|preset| preset.name.clone()),
         source: given.preset.or(given.like).map(|preset| format!("{}: {}", preset.name, preset.source())),
         coefficients: coefficients.collect(),
@@ -109,8 +110,35 @@ pub(super) fn outcome(
         given: given.settings,
         held_max: (most(CheckedRun::sequences), most(CheckedRun::kv_tokens)),
         engine_title: super::start::engine_title(given),
-    }
+    };
+    fit.notes.extend(edges);
+    fit.notes.extend(fit.misses());
+    fit
 }
+
+/// Coefficients that would go further if they were let: the runs are of something else. Nothing at all is a value like others.
+fn at_the_edge(problem: &Fitting<'_>, solution: &Solution) -> Vec<String> {
+    let found = problem.unknowns.iter().zip(&solution.values);
+    let edge = found.filter_map(|(unknown, value)| {
+        let (low, high) = unknown.bounds;
+        let near = |bound: f64| (value - bound).abs() <= 1e-6 * bound.abs();
+        let bound = [low, high].into_iter().find(|bound| *bound > 0.0 && near(*bound))?;
+        let name = unknown.name(problem.engine);
+        let bound = if unknown.is_time() && !matches!(unknown.which, super::unknown::Which::Pass(_)) {
+            crate::yaml::time(bound)
+        } else {
+            format!("{} x where it began", crate::yaml::significant(bound))
+        };
+        Some(format!("WARNING: {name} stands at the edge of what is believed, {bound}: {ELSE}"))
+    });
+    edge.collect()
+}
+
+/// What fits badly is most often this.
+const ELSE: &str = "another model, GPU, number of GPUs or engine, or several replicas behind one address (--replicas)?";
+
+/// From here on a fit does not tell its runs.
+const MISSES: f64 = 0.2;
 
 fn fitted(one: &CheckedRun, shown: &Shown, held_out: Option<HeldOut>) -> FittedRun {
     let run = &one.run;
@@ -141,6 +169,17 @@ pub(super) fn summary(all: impl Iterator<Item = (usize, Option<f64>)>) -> Option
 }
 
 impl LlmFit {
+    /// A warning if the fit does not tell its own runs.
+    fn misses(&self) -> Option<String> {
+        let names = ["TTFT", "TPOT", "throughput"].into_iter().zip(self.rms(false));
+        let missed: Vec<String> = names
+            .filter_map(|(name, rms)| Some((name, rms.filter(|rms| *rms > MISSES)?)))
+            .map(|(name, rms)| format!("{name} by {:.0} %", rms * 100.0))
+            .collect();
+        let what = missed.join(", ");
+        (!missed.is_empty()).then(|| format!("WARNING: the fit misses its own runs, {what}: do not use it; {ELSE}"))
+    }
+
     /// Root mean square of the relative errors of (time to first token, time per token, throughput) over the runs, fitted or held out.
     pub fn rms(&self, held_out: bool) -> [Option<f64>; 3] {
         [0, 1, 2].map(|kind| {

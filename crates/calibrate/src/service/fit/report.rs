@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use cluster::spec::Scheduler;
+
 use super::RUNS_TO_CHECK;
 use super::outcome::{Coefficient, FittedRun, LlmFit, summary};
 use crate::yaml::{significant, time};
@@ -84,6 +86,14 @@ impl LlmFit {
 
     fn settings(&self, key: &mut impl FnMut(&str, &str, &str)) {
         let engine = &self.engine;
+        // A preset brings that of its engine along.
+        if self.preset.is_none() && engine.scheduler != Scheduler::Vllm {
+            key(
+                "scheduler",
+                engine.scheduler.word(),
+                &format!("as {} comes; the runs were repeated with it", self.engine_title),
+            );
+        }
         let given = [("sequencesMax", self.given.sequences_max), ("batchedTokensMax", self.given.batched_tokens_max)];
         let used = [engine.sequences_max, engine.batched_tokens_max];
         for ((name, given), used) in given.into_iter().zip(used) {

@@ -122,7 +122,9 @@ pub(super) fn engine(
     // The cost per sequence is in the table: every decoding sequence is a token of the pass.
     let law = IterationLaw { token_time, per_kv_token_s, per_prompt_token_context_s, per_sequence_s: 0.0 };
     let kv_tokens = given.settings.kv_tokens.or_else(|| given.like?.kv_tokens());
-    Ok(Engine::new(law, super::Settings { kv_tokens, ..given.settings }, usual))
+    let engine = Engine::new(law, super::Settings { kv_tokens, ..given.settings }, usual);
+    let scheduler = given.like.map_or(engine.scheduler, |like| like.engine.scheduler());
+    Ok(Engine { scheduler, ..engine })
 }
 
 /// Tokens in the passes of the runs: those of decoding, of a prompt beside it, and of a burst of prompts.

@@ -1,5 +1,7 @@
 //! Are the coefficients found that load tests were made with?
 
+use cluster::spec::Scheduler;
+
 use super::engine::{Engine, Test};
 use super::*;
 use crate::llm::llm_preset;
@@ -91,6 +93,22 @@ fn a_whole_law_is_found_where_runs_visit_it() {
         fit.report()
     );
     assert!(fit.rms(true)[1].unwrap() < 0.05, "{}", fit.report());
+}
+
+#[test]
+fn runs_are_repeated_with_the_scheduler_of_their_engine() {
+    let preset = llm_preset("llama-3.1-8b-h100-sglang").unwrap();
+    let sglang = Engine::of_preset(&preset, &Settings::default());
+    let mixed = Engine { scheduler: Scheduler::Vllm, ..sglang.clone() };
+    let first_token = |engine: &Engine| engine.show(&Test::closed((1024.0, 1024.0), (128, 4))).ttft_s;
+    assert!(
+        first_token(&sglang) > 1.5 * first_token(&mixed),
+        "prompts wait for each other: {} s",
+        first_token(&sglang)
+    );
+    let runs = || vec![shown(&sglang, (512.0, 128.0), rate(2.0)), shown(&sglang, (512.0, 128.0), rate(10.0))];
+    let beside = fit(runs(), &Given { like: Some(&preset), ..Given::default() }).unwrap().yaml();
+    assert!(beside.contains("scheduler: prefillFirst # as SGLang comes; the runs were repeated with it"), "{beside}");
 }
 
 #[test]

@@ -41,7 +41,7 @@ impl Unknown {
             Which::PerSequence => ((0.0, 200e-6), 2e-6, 30e-6),
             Which::HostTime => ((0.0, 10e-3), 0.1e-3, 1e-3),
             Which::Overhead => ((0.0, 0.5), 1e-3, 20e-3),
-            Which::Pass(_) => ((0.05, 20.0), 0.01, 0.3),
+            Which::Pass(_) => ((0.05, 20.0), 0.02, 0.3),
             Which::PerKvToken | Which::PerPromptTokenContext => {
                 ((0.0, 1e-3), start.max(1e-12) * 0.05, start.max(1e-12))
             }

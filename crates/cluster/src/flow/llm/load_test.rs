@@ -9,7 +9,7 @@ use units::SimTime;
 use super::engine::{Engine, Instant, Job, Limits};
 use super::run_engine::RunEngine;
 use crate::flow::intake::NEVER;
-use crate::spec::{ServiceModel, ServiceSpec};
+use crate::spec::{EngineSpec, ServiceModel, ServiceSpec};
 
 /// What a load generator does to a replica.
 #[derive(Clone, Copy, Debug)]
@@ -42,11 +42,11 @@ pub struct LoadAnswer {
 /// # Panics
 ///
 /// If the model is no `continuousBatching`.
-pub fn load_test(model: &ServiceModel, load: &LoadTest<'_>) -> Vec<LoadAnswer> {
+pub fn load_test(model: &ServiceModel, engine: &EngineSpec, load: &LoadTest<'_>) -> Vec<LoadAnswer> {
     let ServiceModel::ContinuousBatching { overhead, .. } = model else {
         panic!("only a continuousBatching service has an engine");
     };
-    let limits = Limits::of(&ServiceSpec::plain("", model.clone()));
+    let limits = Limits::of(&ServiceSpec { engine: engine.clone(), ..ServiceSpec::plain("", model.clone()) });
     let mut generator = Generator {
         load,
         next: 0,
@@ -152,7 +152,11 @@ mod tests {
     fn run(arrivals: &[u64], concurrency: Option<u32>) -> Vec<(u64, u64, u64)> {
         let arrivals: Vec<SimTime> = arrivals.iter().map(|ms| SimTime::from_nanos(ms * 1_000_000)).collect();
         let tokens = vec![(100, 11); arrivals.len()];
-        let answered = load_test(&model(), &LoadTest { arrivals: &arrivals, tokens: &tokens, concurrency });
+        let answered = load_test(
+            &model(),
+            &EngineSpec::default(),
+            &LoadTest { arrivals: &arrivals, tokens: &tokens, concurrency },
+        );
         let ms = |nanos: u64| nanos / 1_000_000;
         answered.iter().map(|one| (ms(one.sent_ns), ms(one.first_token_ns), ms(one.end_ns))).collect()
     }
@@ -173,6 +177,6 @@ mod tests {
         let arrivals = [SimTime::ZERO; 3];
         let tokens = [(100, 11), (20_000, 11), (100, 11)];
         let load = LoadTest { arrivals: &arrivals, tokens: &tokens, concurrency: Some(1) };
-        assert_eq!(load_test(&model(), &load).len(), 2);
+        assert_eq!(load_test(&model(), &EngineSpec::default(), &load).len(), 2);
     }
 }

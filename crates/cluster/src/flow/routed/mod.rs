@@ -2,8 +2,9 @@
 //!
 //! Once a request is routed its replica's future depends on nothing else, so a replica is looked at only when its next start of service
 //! (or time-out) is due; a winner tree says whose is next. Round robin and random routing look at no replica at all, power of two at the
-//! two drawn; least requests keeps an index of the loads, which answers must reach in time.
+//! two drawn; least requests keeps an index of the loads, which answers must reach in time: see [`least`].
 
+mod least;
 mod route;
 mod station;
 
@@ -65,8 +66,14 @@ struct Watch {
     floor: u64,
     /// Requests waiting at it.
     waiting: u64,
+    /// The next start of service or time-out as far as its queue knows; kept for [`least`] only.
+    start: u64,
     /// Whether `due` has changed since the tree of dues was told.
     is_new: bool,
+    /// Whether it is among those whose start is still to come; for [`least`] only.
+    is_pending: bool,
+    /// If it starts all that wait and is due when they are answered: how many they are; else 0. For [`least`] only.
+    planned: u16,
     /// What its server works on, if it has one; see [`RoutedFlow::work`].
     work: Work,
 }
@@ -74,7 +81,8 @@ struct Watch {
 impl Watch {
     /// A replica that is idle and may start from `now` on.
     fn idle(now: u64) -> Self {
-        Self { due: NEVER, floor: now, waiting: 0, is_new: false, work: Work::idle(now) }
+        let work = Work::idle(now);
+        Self { due: NEVER, floor: now, waiting: 0, start: NEVER, is_new: false, is_pending: false, planned: 0, work }
     }
 }
 
@@ -119,6 +127,8 @@ pub struct RoutedFlow<D> {
     touched: Vec<Slot>,
     /// Loads of the serving replicas, for routing by least requests.
     loads: LoadIndex,
+    /// Replicas whose next start is still to come; for [`least`] only.
+    pending: Vec<Slot>,
     /// Slots that take requests, ascending.
     serving: Vec<Slot>,
     next_in_turn: usize,
@@ -152,6 +162,7 @@ impl<D: Discipline> RoutedFlow<D> {
             dues: WinnerTree::new(),
             touched: Vec::new(),
             loads: LoadIndex::default(),
+            pending: Vec::new(),
             serving: Vec::new(),
             next_in_turn: 0,
             dice: Stream::new(seed, Purpose::Routing, 0),
@@ -198,6 +209,7 @@ impl<D: Discipline> RoutedFlow<D> {
         first..first + count
     }
 
+    #[inline]
     fn watches_loads(&self) -> bool {
         self.routing == Routing::LeastRequests
     }
@@ -231,8 +243,8 @@ impl<D: Discipline> Flow for RoutedFlow<D> {
         assert!(self.stations[slot].stage == Stage::Absent, "slot {slot} is taken");
         self.stations[slot] = station;
         self.whole.add(slot, now);
-        let is_new = self.watches[slot].is_new;
-        self.watches[slot] = Watch { is_new, ..Watch::idle(now) };
+        let Watch { is_new, is_pending, .. } = self.watches[slot];
+        self.watches[slot] = Watch { is_new, is_pending, ..Watch::idle(now) };
         self.work_mut(slot).fill(Work::idle(now));
         let place = self.serving.partition_point(|&other| other < slot);
         self.serving.insert(place, slot);

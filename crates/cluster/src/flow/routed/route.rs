@@ -35,6 +35,7 @@ impl<D: Discipline> RoutedFlow<D> {
             self.intake.ensure(1);
         }
         self.look(start_due(to));
+        self.start_pending(to);
         self.expire_held(to);
     }
 
@@ -149,7 +150,11 @@ impl<D: Discipline> RoutedFlow<D> {
         self.look(answer_due(now));
         while let Some((arrival, service)) = self.next_arrival(now.min(to)) {
             let slot = self.least_loaded();
-            self.join(slot, arrival, service);
+            if self.projects() {
+                self.join_projected(slot, arrival, service);
+            } else {
+                self.join(slot, arrival, service);
+            }
         }
     }
 

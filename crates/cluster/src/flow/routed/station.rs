@@ -36,7 +36,7 @@ impl<D: Discipline> RoutedFlow<D> {
         let station = &mut self.stations[slot];
         station.load = station.load.checked_add_signed(by).expect("a load never falls below zero");
         if station.stage == Stage::Serving {
-            self.loads.set(slot, Some(station.load));
+            self.loads.change(slot, by);
         }
     }
 
@@ -48,8 +48,12 @@ impl<D: Discipline> RoutedFlow<D> {
             if due > bound || due == NEVER {
                 return;
             }
-            self.advance_station(slot, bound);
-            self.tell(slot);
+            if self.watches[slot].planned > 0 {
+                self.serve_planned(slot);
+            } else {
+                self.advance_station(slot, bound);
+                self.tell(slot);
+            }
         }
     }
 
@@ -67,6 +71,9 @@ impl<D: Discipline> RoutedFlow<D> {
     /// Tells the tree when a replica is due.
     #[inline]
     pub(super) fn tell(&mut self, slot: Slot) {
+        if self.projects() {
+            return self.project(slot);
+        }
         let due = self.next_due(slot);
         let watch = &mut self.watches[slot];
         watch.due = due;
@@ -77,6 +84,9 @@ impl<D: Discipline> RoutedFlow<D> {
     /// Notes when a replica is due.
     #[inline]
     pub(super) fn schedule(&mut self, slot: Slot) {
+        if self.projects() {
+            return self.project(slot);
+        }
         let due = self.next_due(slot);
         let watch = &mut self.watches[slot];
         watch.due = due;
@@ -104,8 +114,9 @@ impl<D: Discipline> RoutedFlow<D> {
     }
 
     /// The next start (or, if false, time-out) at a replica as far as its queue knows, and the server it concerns.
-    #[inline]
-    fn next_at(&self, slot: Slot) -> Option<(u64, usize, bool)> {
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "most of what it reads is known where it is called")]
+    pub(super) fn next_at(&self, slot: Slot) -> Option<(u64, usize, bool)> {
         let watch = &self.watches[slot];
         if watch.waiting == 0 {
             return None;
@@ -135,22 +146,44 @@ impl<D: Discipline> RoutedFlow<D> {
         start.min(answer)
     }
 
+    /// How many requests a start at a replica takes. Mostly all that wait have arrived by then, and need not be counted.
+    #[inline]
+    pub(super) fn taken(&self, slot: Slot, start: u64) -> usize {
+        let window = self.queues[slot].window();
+        let arrived = (self.watches[slot].waiting as usize).min(self.discipline.batch_max());
+        if window[arrived - 1] <= start {
+            self.discipline.take_of(arrived, window[0], start)
+        } else {
+            self.discipline.take(window, start)
+        }
+    }
+
     #[inline]
     fn start_batch(&mut self, slot: Slot, server: usize, start: u64) {
         if self.work(slot)[server].len > 0 {
             self.uncount(slot, server);
             self.report(slot, server);
         }
-        let places = self.places_of(slot, server, self.discipline.batch_max());
+        let taken = self.taken(slot, start);
+        let end = start + self.discipline.duration(taken, self.queues[slot].service());
+        self.take_batch(slot, server, taken);
         let counted = self.watches_loads();
+        self.work_mut(slot)[server] = Work { start, end, len: taken as u32, counted };
+    }
+
+    /// Moves the oldest `taken` requests from the queue of a replica to a server.
+    #[inline]
+    pub(super) fn take_batch(&mut self, slot: Slot, server: usize, taken: usize) {
+        let places = self.places_of(slot, server, self.discipline.batch_max());
         let queue = &mut self.queues[slot];
         let window = queue.window();
-        let taken = self.discipline.take(window, start);
-        self.batches[places].copy_from_slice(window);
-        let end = start + self.discipline.duration(taken, queue.service());
+        if taken == 1 {
+            self.batches[places.start] = window[0];
+        } else {
+            self.batches[places].copy_from_slice(window);
+        }
         queue.take(taken);
         self.watches[slot].waiting -= taken as u64;
-        self.work_mut(slot)[server] = Work { start, end, len: taken as u32, counted };
         self.waiting -= taken as u64;
         self.started += taken as u64;
     }
@@ -188,7 +221,7 @@ impl<D: Discipline> RoutedFlow<D> {
 
     /// Books the finished batch of `server`.
     #[inline]
-    fn report(&mut self, slot: Slot, server: usize) {
+    pub(super) fn report(&mut self, slot: Slot, server: usize) {
         let work = self.work(slot)[server];
         let arrivals = &self.batches[self.places_of(slot, server, work.len as usize)];
         let station = &mut self.stations[slot];
