@@ -9,9 +9,9 @@ use workload::{Purpose, Stream};
 use super::Replication;
 use super::compare::share_difference;
 use super::held::{is_changing, replications_needed, widening};
-use super::pool::{column_figure, interval_of, merged, pooled_row};
-use crate::columns::{COLUMNS, Column};
-use crate::statistics::{Confidence, Counts, Difference};
+use super::pool::{interval_of, merged, pooled_row};
+use crate::columns::{COLUMNS, Column, Estimate};
+use crate::statistics::{Confidence, Counts, Difference, mean};
 
 /// What the experiments with one number of replications come to, for one column.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,56 +24,80 @@ pub struct CoverageRow {
     pub replications: usize,
     /// Experiments.
     pub experiments: usize,
-    /// Share of them whose 95 % interval holds the truth; NaN if none gives an interval.
+    /// Share of the intervals that hold the truth, whether or not they are shown; NaN if no experiment gives one.
     pub coverage: f64,
-    /// Share of them whose interval lies wholly below the truth.
+    /// Share of the intervals that lie wholly below the truth: a gate `<=` just below it would hold.
     pub too_low: f64,
-    /// Mean half-width over the truth.
+    /// Share of the intervals that lie wholly above the truth: a gate `>=` just above it would hold.
+    pub too_high: f64,
+    /// Median half-width over the truth.
     pub half_width: f64,
-    /// Share of them that show it.
+    /// Share of the experiments that show their interval.
     pub shown: f64,
+    /// Share of the shown intervals that hold the truth; NaN if none is shown.
+    pub coverage_shown: f64,
+    /// By how much intervals would have to be stretched, from their estimates, for 92, 95 and 98 % of them to hold the truth.
+    pub stretch: [f64; 3],
 }
 
-/// Sums over the experiments of one column.
-#[derive(Clone, Copy, Default)]
-struct Tally {
+/// The experiments of one column.
+#[derive(Clone, Default)]
+struct Found {
     experiments: usize,
-    intervals: usize,
     held: usize,
     too_low: usize,
+    too_high: usize,
     shown: usize,
-    half_widths: f64,
+    shown_and_held: usize,
+    half_widths: Vec<f64>,
+    stretches: Vec<f64>,
 }
 
-impl Tally {
+impl Found {
     fn count(&mut self, interval: Interval, truth: f64, is_shown: bool) {
         self.experiments += 1;
         if interval.low.is_nan() {
             return;
         }
-        self.intervals += 1;
+        // Sums of thousands of values are off in their last digits.
+        let slack = if truth.is_finite() { 1e-9 * truth.abs() } else { 0.0 };
+        let is_too_low = interval.high < truth - slack;
+        let is_too_high = interval.low > truth + slack;
+        self.too_low += usize::from(is_too_low);
+        self.too_high += usize::from(is_too_high);
+        self.held += usize::from(!is_too_low && !is_too_high);
         self.shown += usize::from(is_shown);
-        // Sums of a thousand values are off in their last digits.
-        let slack = 1e-9 * truth.abs();
-        self.too_low += usize::from(interval.high < truth - slack);
-        self.held += usize::from(interval.low <= truth + slack && truth - slack <= interval.high);
-        let half_width = (interval.high - interval.low) / 2.0 / truth.abs();
-        self.half_widths += if half_width.is_finite() { half_width } else { 0.0 };
+        self.shown_and_held += usize::from(is_shown && !is_too_low && !is_too_high);
+        self.half_widths.push((interval.high - interval.low) / 2.0 / truth.abs());
+        let bound = if truth > interval.mean { interval.high } else { interval.low };
+        let (off, width) = ((truth - interval.mean).abs(), (bound - interval.mean).abs());
+        self.stretches.push(if off <= slack { 0.0 } else { off / width });
     }
 
-    fn row(self, policy: &str, column: &str, replications: usize) -> CoverageRow {
+    fn row(mut self, policy: &str, column: &str, replications: usize) -> CoverageRow {
+        let intervals = self.half_widths.len();
         let of = |count: usize, all: usize| count as f64 / all as f64;
         CoverageRow {
             policy: policy.to_owned(),
             column: column.to_owned(),
             replications,
             experiments: self.experiments,
-            coverage: of(self.held, self.intervals),
-            too_low: of(self.too_low, self.intervals),
-            half_width: self.half_widths / self.intervals as f64,
+            coverage: of(self.held, intervals),
+            too_low: of(self.too_low, intervals),
+            too_high: of(self.too_high, intervals),
+            half_width: quantile(&mut self.half_widths, 0.5),
             shown: of(self.shown, self.experiments),
+            coverage_shown: of(self.shown_and_held, self.shown),
+            stretch: [0.92, 0.95, 0.98].map(|level| quantile(&mut self.stretches, level)),
         }
     }
+}
+
+/// NaN of nothing.
+fn quantile(values: &mut [f64], level: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let rank = (level * values.len() as f64).ceil() as usize;
+    values.get(rank.saturating_sub(1)).copied().unwrap_or(f64::NAN)
 }
 
 /// At least `experiments` experiments of each of `sizes` replications, drawn from those of two policies that met the same requests: a row per
@@ -113,21 +137,27 @@ fn chosen(all: &[Replication], group: &[usize]) -> Vec<Replication> {
 fn of_columns(all: &[Replication], groups: &[Vec<usize>]) -> Vec<CoverageRow> {
     let varies = |column: &&Column| {
         let values = || all.iter().map(|one| column.of(&one.summary));
-        values().all(f64::is_finite) && values().any(|value| value != column.of(&all[0].summary))
+        !values().any(f64::is_nan) && values().any(|value| value != column.of(&all[0].summary))
     };
     let columns: Vec<&Column> = COLUMNS.iter().filter(|column| !column.is_maximum()).filter(varies).collect();
-    let truths: Vec<f64> = columns.iter().map(|column| column_figure(column, all)).collect();
-    let mut tallies = vec![Tally::default(); columns.len()];
+    let together = pooled_row(all, &merged(all.iter().map(|one| &one.latency)));
+    let mean_of = |column: &Column| mean(&all.iter().map(|one| column.of(&one.summary)).collect::<Vec<f64>>());
+    let truth = |column: &&Column| match column.estimate {
+        Estimate::Mean => mean_of(column),
+        _ => column.of(&together),
+    };
+    let truths: Vec<f64> = columns.iter().map(truth).collect();
+    let mut found = vec![Found::default(); columns.len()];
     for group in groups {
         let part = chosen(all, group);
         let pooled: ReplicationSummary = pooled_row(&part, &merged(part.iter().map(|one| &one.latency)));
-        for ((column, &truth), tally) in columns.iter().zip(&truths).zip(&mut tallies) {
+        for ((column, &truth), found) in columns.iter().zip(&truths).zip(&mut found) {
             let is_shown = part.len() as u32 >= replications_needed(column, &part);
-            tally.count(interval_of(column, &part, &pooled, Confidence::P95), truth, is_shown);
+            found.count(interval_of(column, &part, &pooled, Confidence::P95), truth, is_shown);
         }
     }
     let name = &all[0].summary.policy;
-    columns.iter().zip(tallies).map(|(column, tally)| tally.row(name, column.name, groups[0].len())).collect()
+    columns.iter().zip(found).map(|(column, found)| found.row(name, column.name, groups[0].len())).collect()
 }
 
 fn of_differences([first, second]: [&[Replication]; 2], groups: &[Vec<usize>]) -> Vec<CoverageRow> {
@@ -138,20 +168,20 @@ fn of_differences([first, second]: [&[Replication]; 2], groups: &[Vec<usize>]) -
     };
     let names = ["cost_usd", "slo_attainment"];
     let truths = of(first, second).map(|difference| difference.mean);
-    let mut tallies = [Tally::default(); 2];
+    let mut found = [Found::default(), Found::default()];
     for group in groups {
         let (first, second) = (chosen(first, group), chosen(second, group));
-        let found = of(&first, &second);
+        let differences = of(&first, &second);
         for (index, name) in names.iter().enumerate() {
             let column = Column::named(name).expect("these names are in the list of columns");
             let needed = replications_needed(column, &first).max(replications_needed(column, &second));
             let is_changing = first.iter().chain(&second).any(is_changing);
-            let found = found[index].widened(widening(is_changing, group.len()));
-            let interval = found.interval(Confidence::P95.alpha());
-            tallies[index].count(interval, truths[index], group.len() as u32 >= needed);
+            let difference = differences[index].widened(widening(is_changing, group.len()));
+            let interval = difference.interval(Confidence::P95.alpha());
+            found[index].count(interval, truths[index], group.len() as u32 >= needed);
         }
     }
     let both = format!("{} − {}", first[0].summary.policy, second[0].summary.policy);
-    let row = |(name, tally): (&&str, Tally)| tally.row(&both, &format!("{name} difference"), groups[0].len());
-    names.iter().zip(tallies).map(row).collect()
+    let row = |(name, found): (&&str, Found)| found.row(&both, &format!("{name} difference"), groups[0].len());
+    names.iter().zip(found).map(row).collect()
 }

@@ -1,0 +1,142 @@
+//! The page: per scenario a row per policy and printed column, a cell per number of replications; then gates at the edge.
+
+use std::fmt::Write as _;
+
+use lab::experiment::CoverageRow;
+
+use crate::{REPLICATIONS_PER_EXPERIMENT, SIZES, Study};
+
+/// What an interval at 95 % may hold, in shares of experiments.
+const BAND: std::ops::RangeInclusive<f64> = 0.92..=0.98;
+/// A gate may hold falsely in half of what an interval may miss.
+const FALSE_GATES_MAX: f64 = 0.025;
+/// Columns whose intervals a run prints; the others are for gates, `diff` and sweeps.
+const PRINTED: [&str; 7] = [
+    "slo_attainment",
+    "cost_usd",
+    "latency_ms_mean",
+    "latency_ms_p99",
+    "latency_ms_p99_all",
+    "cost_usd difference",
+    "slo_attainment difference",
+];
+
+pub(crate) fn page(studies: &[Study], experiments: usize) -> String {
+    let mut text = head(experiments);
+    let mut outside = Vec::new();
+    let mut shown = 0;
+    for study in studies {
+        text += &table(study, |column| PRINTED.contains(&column));
+        for row in study.rows.iter().filter(|row| PRINTED.contains(&row.column.as_str()) && row.shown > 0.0) {
+            shown += 1;
+            if !BAND.contains(&row.coverage_shown) {
+                outside.push(format!(
+                    "{} {} {} n = {}: {}",
+                    study.scenario,
+                    row.policy,
+                    row.column,
+                    row.replications,
+                    percent(row.coverage_shown)
+                ));
+            }
+        }
+    }
+    let _ = write!(text, "\n## Outside 92 to 98 %\n\nOf {shown} cells with printed intervals {}:\n\n", outside.len());
+    outside.iter().for_each(|one| text += &format!("- {one}\n"));
+    text + &gates(studies)
+}
+
+fn head(experiments: usize) -> String {
+    let replications = experiments * REPLICATIONS_PER_EXPERIMENT;
+    format!(
+        "# Do 95 % intervals of autoscaled runs hold the truth in 95 % of cases?
+
+{replications} replications of each policy are dealt out at random to {experiments} experiments of n replications. Experiments of up to {REPLICATIONS_PER_EXPERIMENT} have no replication in
+common; those of 100 are dealt anew from the same replications, so that one serves in about three of them. The truth is the figure of all {replications} together.
+
+A cell has the share of intervals that hold the truth and, behind it, their median half-width over the truth. **Bold: printed.** In brackets: not
+printed, since so few replications are not known to give an interval that holds; the run says how many are. A cell that is printed in part of the
+experiments only (replicas came and went in some of them) says in how many, and the share is of those. `coverage.csv` has every column, also those that are for gates
+alone, with the shares below and above the truth, and by how much intervals would have had to be stretched for 92, 95 and 98 % of them to hold it.
+
+```
+cargo run --release --example coverage_autoscaled -- {experiments} results/evidence
+```
+"
+    )
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1} %", share * 100.0)
+}
+
+fn table(study: &Study, is_wanted: impl Fn(&str) -> bool) -> String {
+    let mut text = format!("\n## {}\n\n| policy | column |", study.scenario);
+    SIZES.iter().for_each(|size| text += &format!(" n = {size} |"));
+    text += &format!("\n| --- | --- |{}\n", " --- |".repeat(SIZES.len()));
+    let mut keys: Vec<(&str, &str)> = Vec::new();
+    for row in study.rows.iter().filter(|row| is_wanted(&row.column)) {
+        let key = (row.policy.as_str(), row.column.as_str());
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    for (policy, column) in keys {
+        let _ = write!(text, "| {policy} | {column} |");
+        for size in SIZES {
+            let is_it = |row: &&CoverageRow| {
+                (row.policy.as_str(), row.column.as_str(), row.replications) == (policy, column, size)
+            };
+            text += &format!(" {} |", study.rows.iter().find(is_it).map_or_else(String::new, cell));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn cell(row: &CoverageRow) -> String {
+    let with = |share: f64| format!("{} (±{})", percent(share), percent(row.half_width));
+    match row.shown {
+        _ if row.coverage.is_nan() => "none".to_owned(),
+        0.0 => format!("[{}]", with(row.coverage)),
+        1.0 => format!("**{}**", with(row.coverage_shown)),
+        part => format!("**{}** in {}", with(row.coverage_shown), percent(part)),
+    }
+}
+
+/// How often a gate holds although the truth is just beyond its limit.
+fn gates(studies: &[Study]) -> String {
+    let mut text = format!(
+        "\n## Gates whose limit is the truth
+
+`cost_usd <= X` with X just below the true mean, and `slo_attainment >= X` with X just above it, must not hold: the share of experiments in which they
+do, at most {} where they are decided (bold); in brackets they are undecided whatever comes out.\n\n| scenario | policy | gate |",
+        percent(FALSE_GATES_MAX)
+    );
+    SIZES.iter().for_each(|size| text += &format!(" n = {size} |"));
+    text += &format!("\n| --- | --- | --- |{}\n", " --- |".repeat(SIZES.len()));
+    for study in studies {
+        for (column, sign) in [("cost_usd", "<="), ("slo_attainment", ">=")] {
+            let rows = || study.rows.iter().filter(|row| row.column == column);
+            let mut policies: Vec<&str> = rows().map(|row| row.policy.as_str()).collect();
+            policies.dedup();
+            policies.sort_unstable();
+            policies.dedup();
+            for policy in policies {
+                let _ = write!(text, "| {} | {policy} | {column} {sign} |", study.scenario);
+                for size in SIZES {
+                    let row = rows().find(|row| row.policy == policy && row.replications == size);
+                    text += &row.map_or_else(
+                        || " |".to_owned(),
+                        |row| {
+                            let share = percent(if sign == "<=" { row.too_low } else { row.too_high });
+                            if row.shown > 0.0 { format!(" **{share}** |") } else { format!(" [{share}] |") }
+                        },
+                    );
+                }
+                text.push('\n');
+            }
+        }
+    }
+    text
+}
