@@ -1,8 +1,10 @@
 //! How often 95 % intervals of autoscaled runs hold the truth: `results/evidence/coverage.md` and `coverage.csv`.
 //!
-//! `coverage_autoscaled EXPERIMENTS FOLDER [SCENARIO]...` runs both policies of each scenario beside this file thirty times as often as there shall be
-//! experiments, deals the replications out to experiments of 2 to 100, and writes the page and all columns as rows. `RAYON_NUM_THREADS=1` keeps it to one core.
+//! `coverage_autoscaled REPLICATIONS EXPERIMENTS FOLDER [SCENARIO]...` runs both policies of each scenario beside this file that many times, deals the
+//! replications out to as many experiments each of 2 to 100, and writes the page and all columns as rows. `RAYON_NUM_THREADS=1` keeps it to one core; with
+//! `COVERAGE_KEPT=DIR` the replications are kept there and read instead of run when they are there.
 
+mod kept;
 mod page;
 
 use std::fmt::Write as _;
@@ -11,13 +13,11 @@ use std::time::Instant;
 
 use cluster::Keep;
 use lab::Workers;
-use lab::experiment::{CoverageRow, Plan, coverage, run, simulator};
+use lab::experiment::{CoverageRow, Plan, Replication, coverage, run, simulator};
 use scenario::Input;
 
 /// Replications of an experiment.
 const SIZES: [usize; 6] = [2, 3, 5, 10, 30, 100];
-/// Replications of each policy over experiments: of up to so many replications experiments share none.
-const REPLICATIONS_PER_EXPERIMENT: usize = 30;
 /// Autoscaled ones, and a queue beside them that nothing scales.
 const SCENARIOS: [&str; 4] = ["spot-rate", "to-zero", "chat-hpa", "steady"];
 
@@ -29,25 +29,40 @@ struct Study {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [experiments, folder, wanted @ ..] = &arguments[..] else {
-        panic!("coverage_autoscaled EXPERIMENTS FOLDER [SCENARIO]...");
+    let [replications, experiments, folder, wanted @ ..] = &arguments[..] else {
+        panic!("coverage_autoscaled REPLICATIONS EXPERIMENTS FOLDER [SCENARIO]...");
     };
-    let experiments: usize = experiments.parse().expect("a whole number of experiments");
+    let [replications, experiments] = [replications, experiments].map(|text| text.parse().expect("a whole number"));
     let is_wanted = |name: &&str| wanted.is_empty() || wanted.iter().any(|one| one == name);
-    let studies: Vec<Study> = SCENARIOS.into_iter().filter(is_wanted).map(|name| study(name, experiments)).collect();
-    let write =
-        |name: &str, text: String| std::fs::write(Path::new(folder).join(name), text).expect("it can be written");
+    let scenarios = SCENARIOS.into_iter().filter(is_wanted);
+    let studies: Vec<Study> = scenarios.map(|name| study(name, replications, experiments)).collect();
+    let write = |name: &str, text: String| std::fs::write(Path::new(folder).join(name), text).expect("it is written");
     write("coverage.csv", csv(&studies));
-    write("coverage.md", page::page(&studies, experiments));
+    write("coverage.md", page::page(&studies, replications, experiments));
 }
 
-fn study(scenario: &'static str, experiments: usize) -> Study {
+fn study(scenario: &'static str, replications: usize, experiments: usize) -> Study {
     let begun = Instant::now();
+    let kept = std::env::var_os("COVERAGE_KEPT").map(|folder| Path::new(&folder).join(scenario));
+    let found = kept.as_ref().and_then(|path| kept::read(path, replications));
+    let [first, second] = found.unwrap_or_else(|| {
+        let both = runs(scenario, replications);
+        if let Some(path) = &kept {
+            kept::write(path, [&both[0], &both[1]]).expect("it is kept");
+        }
+        both
+    });
+    eprintln!("{scenario}: {replications} replications of 2 policies after {:.0?}", begun.elapsed());
+    let rows = coverage([&first, &second], &SIZES, experiments, 1);
+    eprintln!("{scenario}: dealt out after {:.0?}", begun.elapsed());
+    Study { scenario, rows }
+}
+
+fn runs(scenario: &str, replications: usize) -> [Vec<Replication>; 2] {
     let file = format!("{}/examples/coverage_autoscaled/{scenario}.yaml", env!("CARGO_MANIFEST_DIR"));
     let documents = traces::read(&[Input::Path(file.into())]).expect("the scenario is there");
     let loaded = documents.load(&[]).expect("the scenario is right");
     let workers = Workers::new(None).expect("there are threads");
-    let replications = experiments * REPLICATIONS_PER_EXPERIMENT;
     let plan = Plan {
         policies: 2,
         replications: replications as u32,
@@ -56,11 +71,8 @@ fn study(scenario: &'static str, experiments: usize) -> Study {
         progress: &|_| (),
     };
     let results = run(&workers, &plan, &simulator(&loaded.spec));
-    let [first, second] = &results.policies[..] else { panic!("a study has two policies") };
-    eprintln!("{scenario}: {replications} replications of 2 policies in {:.0?}", begun.elapsed());
-    let rows = coverage([&first.replications, &second.replications], &SIZES, experiments, loaded.seed);
-    eprintln!("{scenario}: dealt out after {:.0?}", begun.elapsed());
-    Study { scenario, rows }
+    let mut policies = results.policies.into_iter().map(|policy| policy.replications);
+    [(); 2].map(|()| policies.next().expect("a study has two policies"))
 }
 
 fn csv(studies: &[Study]) -> String {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use lab::experiment::CoverageRow;
 
-use crate::{REPLICATIONS_PER_EXPERIMENT, SIZES, Study};
+use crate::{SIZES, Study};
 
 /// What an interval at 95 % may hold, in shares of experiments.
 const BAND: std::ops::RangeInclusive<f64> = 0.92..=0.98;
@@ -21,8 +21,8 @@ const PRINTED: [&str; 7] = [
     "slo_attainment difference",
 ];
 
-pub(crate) fn page(studies: &[Study], experiments: usize) -> String {
-    let mut text = head(experiments);
+pub(crate) fn page(studies: &[Study], replications: usize, experiments: usize) -> String {
+    let mut text = head(replications, experiments);
     let mut outside = Vec::new();
     let mut shown = 0;
     for study in studies {
@@ -46,13 +46,13 @@ pub(crate) fn page(studies: &[Study], experiments: usize) -> String {
     text + &gates(studies)
 }
 
-fn head(experiments: usize) -> String {
-    let replications = experiments * REPLICATIONS_PER_EXPERIMENT;
+fn head(replications: usize, experiments: usize) -> String {
+    let apart = SIZES.into_iter().filter(|size| size * experiments <= replications).max().unwrap_or(0);
     format!(
         "# Do 95 % intervals of autoscaled runs hold the truth in 95 % of cases?
 
-{replications} replications of each policy are dealt out at random to {experiments} experiments of n replications. Experiments of up to {REPLICATIONS_PER_EXPERIMENT} have no replication in
-common; those of 100 are dealt anew from the same replications, so that one serves in about three of them. The truth is the figure of all {replications} together.
+{replications} replications of each policy are dealt out at random to {experiments} experiments of n replications. Experiments of up to {apart} have no replication in
+common; larger ones are dealt anew when the replications are used up, so that one of 100 shares each with about {} others. The truth is the figure of all {replications} together.
 
 A cell has the share of intervals that hold the truth and, behind it, their median half-width over the truth. **Bold: printed.** In brackets: not
 printed, since so few replications are not known to give an interval that holds; the run says how many are. A cell that is printed in part of the
@@ -60,9 +60,10 @@ experiments only (replicas came and went in some of them) says in how many, and 
 alone, with the shares below and above the truth, and by how much intervals would have had to be stretched for 92, 95 and 98 % of them to hold it.
 
 ```
-cargo run --release --example coverage_autoscaled -- {experiments} results/evidence
+cargo run --release --example coverage_autoscaled -- {replications} {experiments} results/evidence
 ```
-"
+",
+        (100 * experiments / replications).saturating_sub(1)
     )
 }
 
