@@ -1,9 +1,9 @@
 //! A column of two runs beside each other: paired as far as their seeds are the same, independent otherwise, and the same where that is known.
 
-use record::ReplicationSummary;
+use record::{Interval, ReplicationSummary};
 
 use crate::columns::{Column, Estimate, Unit};
-use crate::experiment::{has_changes, replications_needed_of, widening};
+use crate::experiment::{STRETCH, decides_from, has_changes, replications_needed_of, widening};
 use crate::statistics::{Difference, mean};
 
 /// What is left of runs in their folder: each replication, and of each policy the figures of all replications together.
@@ -55,6 +55,8 @@ pub(crate) struct Beside {
     pub is_same: bool,
     /// Whether so many replications are known to give an interval that holds; if not, how many would.
     pub needed: Option<u32>,
+    /// Whether fewer replications than that decide, by an interval that is much wider.
+    pub is_decisive: bool,
 }
 
 impl Beside {
@@ -88,9 +90,22 @@ impl Beside {
             is_paired: shared.is_some(),
             replications: [first.rows.len(), second.rows.len()],
             needed: (!is_held).then_some(needed),
+            is_decisive: is_held || counted.iter().all(|&count| count as u32 >= decides_from(column)),
             wholes,
             sections,
         }
+    }
+
+    /// A difference as it is to be judged: much wider where there are too few replications for an interval to show, nothing where there are too few
+    /// even for that.
+    pub(crate) fn to_judge(&self, difference: &Difference) -> Difference {
+        let is_known = self.needed.is_none() || (self.is_same && difference.mean == 0.0);
+        if is_known { *difference } else { difference.widened(if self.is_decisive { STRETCH } else { f64::NAN }) }
+    }
+
+    /// Its interval.
+    pub(crate) fn decides(&self, difference: &Difference, alpha: f64) -> Interval {
+        self.to_judge(difference).interval(alpha)
     }
 
     /// First minus `factor` times the second; exactly nothing where both are the same.

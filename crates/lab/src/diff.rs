@@ -68,10 +68,10 @@ pub fn diff(before: &Runs, after: &Runs, columns: &[&'static Column]) -> Diff {
     let questions: Vec<Question> = found
         .iter()
         .map(|found| Question {
-            difference: found.difference(1.0),
+            difference: found.to_judge(&found.difference(1.0)),
             // Of replications that only one side has nothing is known.
             is_same: found.is_same && found.replications[0] == found.replications[1],
-            is_held: found.needed.is_none(),
+            is_shown: found.needed.is_none(),
         })
         .collect();
     let row =

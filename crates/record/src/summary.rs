@@ -113,6 +113,8 @@ pub struct PolicySummary {
     pub replications_needed: u32,
     /// SLO attainment with its 95 % interval.
     pub slo_attainment: Interval,
+    /// What attainment is judged by: the same interval, or one much wider where so few replications give none to show.
+    pub slo_attainment_decides: Interval,
     /// Cost in dollars per replication with its 95 % interval.
     pub cost_usd: Interval,
     /// Mean latency in milliseconds with its interval.

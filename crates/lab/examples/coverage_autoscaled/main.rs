@@ -13,8 +13,8 @@ use std::time::Instant;
 
 use cluster::Keep;
 use lab::Workers;
-use lab::experiment::{CoverageRow, Plan, Replication, coverage, run, simulator};
-use scenario::Input;
+use lab::experiment::{CoverageRow, Plan, Replication, coverage, expected_requests, run, simulator};
+use scenario::{Input, Loaded};
 
 /// Replications of an experiment.
 const SIZES: [usize; 6] = [2, 3, 5, 10, 30, 100];
@@ -44,24 +44,27 @@ fn main() {
 fn study(scenario: &'static str, replications: usize, experiments: usize) -> Study {
     let begun = Instant::now();
     let kept = std::env::var_os("COVERAGE_KEPT").map(|folder| Path::new(&folder).join(scenario));
+    let documents = traces::read(&[Input::Path(file(scenario).into())]).expect("the scenario is there");
+    let loaded = documents.load(&[]).expect("the scenario is right");
     let found = kept.as_ref().and_then(|path| kept::read(path, replications));
     let [first, second] = found.unwrap_or_else(|| {
-        let both = runs(scenario, replications);
+        let both = runs(&loaded, replications);
         if let Some(path) = &kept {
             kept::write(path, [&both[0], &both[1]]).expect("it is kept");
         }
         both
     });
     eprintln!("{scenario}: {replications} replications of 2 policies after {:.0?}", begun.elapsed());
-    let rows = coverage([&first, &second], &SIZES, experiments, 1);
+    let rows = coverage([&first, &second], &SIZES, experiments, expected_requests(&loaded.spec));
     eprintln!("{scenario}: dealt out after {:.0?}", begun.elapsed());
     Study { scenario, rows }
 }
 
-fn runs(scenario: &str, replications: usize) -> [Vec<Replication>; 2] {
-    let file = format!("{}/examples/coverage_autoscaled/{scenario}.yaml", env!("CARGO_MANIFEST_DIR"));
-    let documents = traces::read(&[Input::Path(file.into())]).expect("the scenario is there");
-    let loaded = documents.load(&[]).expect("the scenario is right");
+fn file(scenario: &str) -> String {
+    format!("{}/examples/coverage_autoscaled/{scenario}.yaml", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn runs(loaded: &Loaded, replications: usize) -> [Vec<Replication>; 2] {
     let workers = Workers::new(None).expect("there are threads");
     let plan = Plan {
         policies: 2,

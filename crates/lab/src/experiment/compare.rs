@@ -2,7 +2,7 @@
 
 use record::{Comparison, Interval, Verdict};
 
-use super::held::{is_changing, widening};
+use super::held::{STRETCH, decides_from, is_changing, needed, widening};
 use super::{PolicyResult, Replication, replications_needed};
 use crate::columns::Column;
 use crate::statistics::{Counts, Difference, holm, ratio_influences, standard_error};
@@ -16,7 +16,7 @@ const ALPHA: f64 = 0.05;
 /// Differences are paired, replication by replication. Holm's procedure corrects over all pairs and services, for cost and for attainment
 /// separately, and each interval is at the level its verdict was reached at: it excludes zero exactly if the verdict is not
 /// `undecided`. Pairs with the very same figure in every replication are no question and not corrected for. Where so few replications are not known
-/// to give an interval that holds, there is none, and no verdict.
+/// to give an interval that holds, there is none, and a verdict only if one much wider would exclude zero.
 pub fn compare(policies: &[PolicyResult]) -> Vec<Comparison> {
     let services = policies.first().map_or(0, |policy| policy.services.len());
     let cluster: Vec<&PolicyResult> = policies.iter().collect();
@@ -53,12 +53,12 @@ struct Pair<'a> {
 
 /// A difference that may be one.
 pub(crate) struct Question {
-    /// First minus second.
+    /// First minus second, as it is to be judged: without an error where nothing can be said of it.
     pub difference: Difference,
     /// Whether it is known that there is none: both have the same in every replication.
     pub is_same: bool,
-    /// Whether so many replications are known to tell.
-    pub is_held: bool,
+    /// Whether so many replications are known to give an interval.
+    pub is_shown: bool,
 }
 
 impl<'a> Pair<'a> {
@@ -76,7 +76,15 @@ impl<'a> Pair<'a> {
     fn question(&self, column: &str, difference: Difference, is_same: bool) -> Question {
         let is_changing = self.first.iter().chain(self.second).any(is_changing);
         let difference = difference.widened(widening(is_changing, self.first.len()));
-        Question { difference, is_same, is_held: self.first.len() as u32 >= self.needed(column) }
+        let replications = self.first.len() as u32;
+        let is_shown = replications >= self.needed(column);
+        let column = Column::named(column).expect("these names are in the list of columns");
+        let stretch = match is_shown {
+            true => 1.0,
+            false if replications >= decides_from(column) => STRETCH,
+            false => f64::NAN,
+        };
+        Question { difference: difference.widened(stretch), is_same, is_shown }
     }
 
     fn cost(&self) -> Question {
@@ -95,7 +103,7 @@ impl<'a> Pair<'a> {
 
 /// What each question comes to: its interval, at Holm's level of those that are one, and what is decided.
 pub(crate) fn answers(questions: &[Question]) -> Vec<(Interval, Verdict)> {
-    let is_open = |question: &&Question| question.is_held && !question.is_same;
+    let is_open = |question: &&Question| !question.difference.standard_error.is_nan() && !question.is_same;
     let open: Vec<f64> = questions.iter().filter(is_open).map(|question| question.difference.p_value()).collect();
     let mut steps = holm(&open, ALPHA).into_iter();
     let mut answer = |question: &Question| {
@@ -103,13 +111,14 @@ pub(crate) fn answers(questions: &[Question]) -> Vec<(Interval, Verdict)> {
             // Of one replication it is known, and no more than of that one.
             return (question.difference.interval(ALPHA), Verdict::Same);
         }
-        let Some(step) = question.is_held.then(|| steps.next()).flatten() else {
-            let mean = question.difference.mean;
-            return (Interval { mean, low: f64::NAN, high: f64::NAN }, Verdict::Undecided);
+        let mean = question.difference.mean;
+        let none = Interval { mean, low: f64::NAN, high: f64::NAN };
+        let Some(step) = is_open(&question).then(|| steps.next()).flatten() else {
+            return (none, Verdict::Undecided);
         };
         // Which way is good is not known here.
         let verdict = if step.is_rejected { Verdict::Better } else { Verdict::Undecided };
-        (question.difference.interval(step.alpha), verdict)
+        (if question.is_shown { question.difference.interval(step.alpha) } else { none }, verdict)
     };
     questions.iter().map(&mut answer).collect()
 }
@@ -142,15 +151,33 @@ pub(super) fn share_difference(first: &[Counts], second: &[Counts]) -> Differenc
     }
 }
 
+/// How a column of two settings differs over paired replications, each with its own mean, with a 95 % interval where so many are known to give one.
+pub(crate) fn held_difference(column: &Column, first: &[Replication], second: &[Replication]) -> Interval {
+    let values = |part: &[Replication]| part.iter().map(|one| column.of(&one.summary)).collect::<Vec<f64>>();
+    let is_changing = first.iter().chain(second).any(is_changing);
+    let needed = replications_needed(column, first).max(replications_needed(column, second));
+    let difference = Difference::paired(&values(first), &values(second)).widened(widening(is_changing, first.len()));
+    let interval = difference.interval(ALPHA);
+    if first.len() as u32 >= needed { interval } else { Interval { low: f64::NAN, high: f64::NAN, ..interval } }
+}
+
 /// How two settings differ over the replications both have, by what each replication cost in dollars, and how many of its requests met the
-/// objective out of how many: the difference of cost and that of attainment, each with its own 95 % interval.
+/// objective out of how many: the difference of cost and that of attainment, each with its own 95 % interval where so many replications are known to give
+/// one of runs whose replicas change; whether these do is not known here.
 pub fn paired_differences(now: &[(f64, u64, u64)], before: &[(f64, u64, u64)]) -> (Interval, Interval) {
     let both = now.len().min(before.len());
     let (now, before) = (&now[..both], &before[..both]);
     let costs = |rows: &[(f64, u64, u64)]| rows.iter().map(|row| row.0).collect::<Vec<f64>>();
-    let cost = Difference::paired(&costs(now), &costs(before));
+    let widening = widening(true, both);
+    let cost = Difference::paired(&costs(now), &costs(before)).widened(widening);
     let counts =
         |rows: &[(f64, u64, u64)]| rows.iter().map(|row| Counts { met: row.1, total: row.2 }).collect::<Vec<_>>();
-    let attainment = share_difference(&counts(now), &counts(before));
-    (cost.interval(ALPHA), attainment.interval(ALPHA))
+    let attainment = share_difference(&counts(now), &counts(before)).widened(widening);
+    let held = |name: &str, difference: Difference| {
+        let column = Column::named(name).expect("these names are in the list of columns");
+        let interval = difference.interval(ALPHA);
+        let is_held = both as u32 >= needed(column, true);
+        if is_held { interval } else { Interval { low: f64::NAN, high: f64::NAN, ..interval } }
+    };
+    (held("cost_usd", cost), held("slo_attainment", attainment))
 }

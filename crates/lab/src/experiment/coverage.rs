@@ -8,8 +8,9 @@ use workload::{Purpose, Stream};
 
 use super::Replication;
 use super::compare::share_difference;
+use super::control::{CONTROLLED_COLUMNS, controlled_column};
 use super::held::{is_changing, replications_needed, widening};
-use super::pool::{interval_of, merged, pooled_row};
+use super::pool::{column_figure, interval_of, merged, pooled_row};
 use crate::columns::{COLUMNS, Column, Estimate};
 use crate::statistics::{Confidence, Counts, Difference, mean};
 
@@ -101,15 +102,21 @@ fn quantile(values: &mut [f64], level: f64) -> f64 {
 }
 
 /// At least `experiments` experiments of each of `sizes` replications, drawn from those of two policies that met the same requests: a row per
-/// policy, column that varies and size, and of their differences.
-pub fn coverage(policies: [&[Replication]; 2], sizes: &[usize], experiments: usize, seed: u64) -> Vec<CoverageRow> {
+/// policy, column that varies and size, and of their differences; with `expected_requests` also of columns with the number of requests as control.
+pub fn coverage(
+    policies: [&[Replication]; 2],
+    sizes: &[usize],
+    experiments: usize,
+    expected_requests: Option<f64>,
+) -> Vec<CoverageRow> {
     let [first, second] = policies;
     assert_eq!(first.len(), second.len(), "both policies met the same requests");
     let mut rows = Vec::new();
     for &size in sizes {
-        let groups = groups(first.len(), size, experiments, seed);
+        let groups = groups(first.len(), size, experiments);
         for policy in policies {
             rows.extend(of_columns(policy, &groups));
+            rows.extend(expected_requests.into_iter().flat_map(|expected| of_controlled(policy, &groups, expected)));
         }
         rows.extend(of_differences(policies, &groups));
     }
@@ -117,8 +124,8 @@ pub fn coverage(policies: [&[Replication]; 2], sizes: &[usize], experiments: usi
 }
 
 /// Indexes of each experiment's replications: disjoint within a round, each round in an order of its own.
-fn groups(all: usize, size: usize, wanted: usize, seed: u64) -> Vec<Vec<usize>> {
-    let mut stream = Stream::new(seed, Purpose::Resampling, size as u64);
+fn groups(all: usize, size: usize, wanted: usize) -> Vec<Vec<usize>> {
+    let mut stream = Stream::new(1, Purpose::Resampling, size as u64);
     let mut order: Vec<usize> = (0..all).collect();
     let mut groups = Vec::new();
     while groups.len() < wanted {
@@ -158,6 +165,20 @@ fn of_columns(all: &[Replication], groups: &[Vec<usize>]) -> Vec<CoverageRow> {
     }
     let name = &all[0].summary.policy;
     columns.iter().zip(found).map(|(column, found)| found.row(name, column.name, groups[0].len())).collect()
+}
+
+fn of_controlled(all: &[Replication], groups: &[Vec<usize>], expected: f64) -> Vec<CoverageRow> {
+    let columns = CONTROLLED_COLUMNS.iter().filter_map(|name| Column::named(name));
+    let row = |column: &'static Column| {
+        let (mut found, truth) = (Found::default(), column_figure(column, all));
+        for group in groups {
+            let controlled = controlled_column(column, &chosen(all, group), expected, Confidence::P95);
+            let none = Interval { mean: truth, low: f64::NAN, high: f64::NAN };
+            found.count(controlled.map_or(none, |one| one.controlled.interval), truth, true);
+        }
+        found.row(&all[0].summary.policy, &format!("{}, requests as control", column.name), groups[0].len())
+    };
+    columns.map(row).collect()
 }
 
 fn of_differences([first, second]: [&[Replication]; 2], groups: &[Vec<usize>]) -> Vec<CoverageRow> {

@@ -10,29 +10,27 @@ use super::{Replication, column_interval};
 use crate::columns::{COLUMNS, Column, Estimate};
 use crate::statistics::Confidence;
 
-/// Two values are the fewest that have a spread.
-const FEWEST: u32 = 2;
-/// Of runs whose replicas change: money and means over time.
-const CHANGING_MONEY: u32 = 3;
-/// Of runs whose replicas change: shares of requests.
-const CHANGING_SHARES: u32 = 10;
-/// Of runs whose replicas change: what a few bad minutes decide.
-const CHANGING_MISFORTUNE: u32 = 30;
+/// The fewest that were looked at.
+const FEWEST: u32 = 3;
+/// Shares and means of requests where replicas change.
+const MANY: u32 = 30;
+/// What a few requests of a hundred decide there, and what is counted of misfortune.
+const MOST: u32 = 100;
+/// More than was looked at: with none of those numbers an interval held.
+const UNKNOWN: u32 = 1_000;
 
-/// What a few of a hundred or of a thousand requests decide: the 99th percentile where replicas change, the 99.9th anywhere.
-const TAILS: u32 = 100;
+/// How many times as wide an interval is taken where fewer replications than it needs shall decide all the same.
+pub(crate) const STRETCH: f64 = 3.0;
 
-/// How much wider Student's t interval is made where figures are skewed, as they are where replicas change and as percentiles are everywhere: by a
-/// third with three replications, by a tenth with ten.
+/// How much wider Student's t interval is made where figures are skewed, as they are where replicas change and as percentiles are everywhere: by two
+/// fifths with three replications, by an eighth with ten.
 pub(crate) fn widening(is_skewed: bool, replications: usize) -> f64 {
-    if is_skewed { 1.0 + 1.0 / replications as f64 } else { 1.0 }
+    if is_skewed { 1.0 + 1.2 / replications as f64 } else { 1.0 }
 }
 
 /// Replications from which the interval of `column` is known to hold, for runs like these.
-///
-/// Of replicas that never change it is two: Student's t does what it promises where a figure is a sum over a steady run.
 pub fn replications_needed(column: &Column, replications: &[Replication]) -> u32 {
-    replications_needed_of(column, replications.iter().map(|one| &one.summary))
+    needed(column, replications.iter().any(is_changing))
 }
 
 /// The same of rows as tables have them.
@@ -40,53 +38,69 @@ pub(crate) fn replications_needed_of<'a>(
     column: &Column,
     mut rows: impl Iterator<Item = &'a ReplicationSummary>,
 ) -> u32 {
-    if !rows.any(has_changes) {
-        return if column.name.contains("_p999") { TAILS } else { FEWEST };
-    }
+    needed(column, rows.any(has_changes))
+}
+
+/// The same of any runs, if it is known whether replicas change.
+pub(super) fn needed(column: &Column, is_changing: bool) -> u32 {
+    let is = |name: &str| column.name.contains(name);
     match column.estimate {
-        Estimate::Share => CHANGING_SHARES,
-        Estimate::Quantile if column.name.contains("_p50") => CHANGING_SHARES,
-        Estimate::Quantile if column.name.contains("_p99") => TAILS,
-        Estimate::Quantile => CHANGING_MISFORTUNE,
-        Estimate::RequestMean => CHANGING_MISFORTUNE,
-        Estimate::Whole if column.name.starts_with("cold_start") => CHANGING_MISFORTUNE,
-        Estimate::Mean if OF_MISFORTUNE.contains(&column.name) => CHANGING_MISFORTUNE,
-        Estimate::Whole | Estimate::Mean => CHANGING_MONEY,
+        Estimate::Quantile if is("_p999") => UNKNOWN,
+        Estimate::Mean if is("queue_gateway_mean") && is_changing => UNKNOWN,
+        // Of replicas that never change a figure is a sum over a steady run.
+        _ if !is_changing => FEWEST,
+        Estimate::Whole | Estimate::Mean if MONEY.contains(&column.name) => FEWEST,
+        Estimate::Quantile if is("_p50") => 10,
+        Estimate::Quantile if is("_p99") => MOST,
+        Estimate::Share | Estimate::Quantile | Estimate::RequestMean => MANY,
+        Estimate::Whole | Estimate::Mean => MOST,
     }
 }
 
-/// Columns that count or time what goes wrong now and then.
-const OF_MISFORTUNE: [&str; 16] = [
-    "failed",
-    "rejected",
-    "timed_out",
-    "requests_lost",
-    "completed",
-    "in_system",
-    "spot_interruptions",
-    "latency_ms_max",
-    "cold_starts",
-    "scale_ups",
-    "scale_downs",
-    "replica_changes",
-    "cost_cold_start_usd",
-    "cost_draining_usd",
-    "cost_unallocated_usd",
-    "queue_replicas_mean",
+/// What a whole run adds up to, and is about the same every time. Everything else that is counted or timed once a run is about what goes wrong now
+/// and then.
+const MONEY: [&str; 6] = [
+    "cost_usd",
+    "cost_per_million_requests_usd",
+    "cost_per_million_input_tokens_usd",
+    "cost_per_million_output_tokens_usd",
+    "gpu_hours",
+    "replicas_mean",
 ];
 
-/// Whether replicas came, went or were lost.
+/// Whether replicas came, went or were lost, or might have: a policy that looks at metrics may act in the next replication.
 pub(super) fn is_changing(replication: &Replication) -> bool {
-    has_changes(&replication.summary)
+    replication.is_watched || has_changes(&replication.summary)
 }
 
+/// What a row shows of that. Spot machines may be taken away.
 pub(crate) fn has_changes(row: &ReplicationSummary) -> bool {
-    row.replica_changes + row.scale_ups + row.scale_downs + row.spot_interruptions > 0
+    row.replica_changes + row.scale_ups + row.scale_downs + row.spot_interruptions > 0 || row.cost_spot_usd > 0.0
 }
 
 /// [`column_interval`] where it is known to hold; without bounds where it is not. A lone steady run has batch means.
 pub fn held_interval(column: &Column, replications: &[Replication], confidence: Confidence) -> Interval {
     held(column, replications, column_interval(column, replications, confidence))
+}
+
+/// What to decide by: [`held_interval`], and with fewer replications than it takes one that is [`STRETCH`] times as wide, from as many as are known to
+/// decide wrongly no more often by it. It is never shown: too wide to be one at 95 %, and often not wide enough to be one of any other level.
+pub fn deciding_interval(column: &Column, replications: &[Replication], confidence: Confidence) -> Interval {
+    let interval = held_interval(column, replications, confidence);
+    let is_enough = replications.len() as u32 >= decides_from(column);
+    if !interval.low.is_nan() || !is_enough {
+        return interval;
+    }
+    column_interval(column, replications, confidence.widened(STRETCH))
+}
+
+/// Replications from which a stretched interval decides: means and tails of latency have none, for a few bad minutes are most of them.
+pub(crate) fn decides_from(column: &Column) -> u32 {
+    match column.estimate {
+        Estimate::Share => FEWEST,
+        Estimate::Quantile if column.name.contains("_p50") => FEWEST,
+        _ => UNKNOWN,
+    }
 }
 
 /// `interval`, without bounds where that of `column` is not known to hold.
@@ -142,7 +156,7 @@ mod tests {
             interval.high - interval.low
         };
         assert_eq!(width(0), 0.0);
-        // A minute at 3 dollars an hour, in one of five runs: t(4) of 2.776, a fifth wider, on both sides.
-        assert!((width(7) - 2.0 * 2.776 * 1.2 * 0.05 / 5.0).abs() < 1e-4, "{}", width(7));
+        // A minute at 3 dollars an hour, in one of five runs: t(4) of 2.776, 24 % wider, on both sides.
+        assert!((width(7) - 2.0 * 2.776 * 1.24 * 0.05 / 5.0).abs() < 1e-4, "{}", width(7));
     }
 }

@@ -13,12 +13,12 @@ mod quantile;
 mod summarize;
 mod warm_up;
 
-pub(crate) use compare::{Question, answers, better_if};
+pub(crate) use compare::{Question, answers, better_if, held_difference};
 pub use compare::{compare, paired_differences};
 pub use control::{CONTROLLED_COLUMNS, ControlledColumn, controlled_column, controlled_columns, expected_requests};
 pub use coverage::{CoverageRow, coverage};
-pub(crate) use held::{has_changes, replications_needed_of, widening};
-pub use held::{held_interval, replications_needed};
+pub(crate) use held::{STRETCH, decides_from, has_changes, replications_needed_of, widening};
+pub use held::{deciding_interval, held_interval, replications_needed};
 pub(crate) use pool::column_figure;
 pub use pool::{column_interval, pool};
 pub use precision::{Precision, PrecisionMeasure, PrecisionReport, run_to_precision};

@@ -3,7 +3,7 @@
 use record::{Histogram, Interval, PolicySummary, ReplicationSummary};
 
 use super::Replication;
-use super::held::{held, is_changing, needed_for_attainment, widening};
+use super::held::{deciding_interval, held, is_changing, needed_for_attainment, widening};
 use super::quantile::percentile_interval;
 use super::summarize::{
     put_cold_starts, put_cost_rates, put_latency_quantiles, put_quantiles_of_all, put_token_latency,
@@ -31,6 +31,7 @@ pub fn pool(replications: &[Replication]) -> PolicySummary {
         replications: replications.len() as u32,
         replications_needed: needed_for_attainment(replications),
         slo_attainment: interval("slo_attainment"),
+        slo_attainment_decides: deciding(replications),
         cost_usd: interval("cost_usd"),
         latency_ms_mean: interval("latency_ms_mean"),
         latency_ms_p99: interval("latency_ms_p99"),
@@ -39,6 +40,11 @@ pub fn pool(replications: &[Replication]) -> PolicySummary {
         latency,
         pooled,
     }
+}
+
+fn deciding(replications: &[Replication]) -> Interval {
+    let column = Column::named("slo_attainment").expect("this name is in the list of columns");
+    deciding_interval(column, replications, Confidence::P95)
 }
 
 /// The estimate and interval of any column over replications, whether or not so many are known to give one that holds. Where replications are
@@ -90,6 +96,13 @@ pub(super) fn interval_of(
             let figure = column.of(pooled);
             let by_levels = percentile_interval(column, replications, figure, confidence);
             by_levels.unwrap_or_else(|| quantile_interval(figure, &values, confidence))
+        }
+        // Cold starts are as many as they are, in each replication another number.
+        Estimate::Whole if column.name == "cold_start_s_mean" => {
+            let seen = values.iter().zip(replications).filter(|(value, _)| value.is_finite());
+            let pairs =
+                seen.map(|(value, one)| (value * one.summary.cold_starts as f64, one.summary.cold_starts as f64));
+            Interval { mean: column.of(pooled), ..ratio_interval(&pairs.collect::<Vec<_>>(), confidence) }
         }
         Estimate::Whole => log_section_interval(column.of(pooled), &values, confidence),
         Estimate::Mean => {

@@ -65,6 +65,8 @@ pub struct Replication {
     pub token_ns_sums: (u128, u128),
     /// Cold starts in nanoseconds, ascending.
     pub cold_start_ns: Vec<u64>,
+    /// Whether its policy looks at metrics, and so may change the replicas.
+    pub is_watched: bool,
     /// The same of each service, where there are several.
     pub services: Vec<Self>,
 }
@@ -96,6 +98,7 @@ pub fn reduce(record: &RunRecord) -> Replication {
         tpot: tokens.map(|tokens| Tally::of(&tokens.tpot)),
         token_ns_sums: tokens.map(|tokens| (tokens.ttft_ns_sum, tokens.tpot_ns_sum)).unwrap_or_default(),
         cold_start_ns,
+        is_watched: record.metrics().next().is_some(),
     }
 }
 

@@ -6,7 +6,7 @@ use super::{Bound, Condition, Gate, Side, figure};
 use crate::beside::{self, Beside, Runs};
 use crate::columns::{Column, Unit};
 use crate::experiment::{
-    PolicyResult, Replication, column_figure, controlled_column, held_interval, replications_needed,
+    PolicyResult, Replication, column_figure, controlled_column, deciding_interval, held_interval, replications_needed,
 };
 use crate::statistics::ratio_of_wholes;
 
@@ -163,17 +163,21 @@ fn evaluate_one(gate: &Gate, policy: &PolicyResult, baseline: &Runs, expected_re
     match condition.bound {
         Bound::Value(limit) => {
             result.limit = limit;
-            result.outcome = decide(condition.column, result.estimate, condition.side, limit);
+            let decides = match controlled {
+                Some(_) => result.estimate,
+                None => deciding_interval(condition.column, &policy.replications, condition.confidence),
+            };
+            result.outcome = decide(condition.column, decides, condition.side, limit);
         }
         Bound::Baseline { factor, offset } => {
-            if let Some((against, needed)) = against(&condition, policy, baseline, factor) {
+            if let Some(((against, decides), needed)) = against(&condition, policy, baseline, factor) {
                 // What is shown is what was compared.
                 let [ours, theirs] = against.replications;
                 let counted = if against.is_paired { ours.min(theirs) } else { ours };
                 result.estimate = of(&policy.replications[..counted]);
                 result.replications_needed = needed;
                 result.limit = factor * against.mean + offset;
-                result.outcome = decide(condition.column, against.excess, condition.side, offset);
+                result.outcome = decide(condition.column, decides, condition.side, offset);
                 result.difference = Some(shifted(against.excess, -offset));
                 result.baseline = Some(against);
             }
@@ -206,14 +210,14 @@ fn shifted(interval: Interval, by: f64) -> Interval {
     Interval { mean: interval.mean + by, low: interval.low + by, high: interval.high + by }
 }
 
-/// This run's column beside `factor` times the baseline's, and how many replications it would take where these are too few; `None` where the
+/// This run's column beside `factor` times the baseline's with the interval to decide by, and how many replications it would take where these are too few; `None` where the
 /// baseline has nothing of the kind.
 fn against(
     condition: &Condition,
     policy: &PolicyResult,
     baseline: &Runs,
     factor: f64,
-) -> Option<(Against, Option<u32>)> {
+) -> Option<((Against, Interval), Option<u32>)> {
     let (column, confidence) = (condition.column, condition.confidence);
     let subject = (policy.name(), policy.service());
     let summaries = policy.summaries();
@@ -242,7 +246,7 @@ fn against(
         is_same: found.is_same,
         replications: found.replications,
     };
-    Some((against, needed))
+    Some(((against, found.decides(&difference, confidence.alpha())), needed))
 }
 
 /// Which replications of both were compared, and how.
@@ -298,6 +302,10 @@ fn reason(condition: &Condition, result: &GateResult, replications: usize) -> St
         )
     };
     match condition.bound {
+        Bound::Value(limit) if estimate.low.is_nan() && result.outcome != Outcome::Undecided => {
+            let measured = measured.trim_end_matches(':');
+            format!("{measured}; it {judged} the limit {} by so much that they decide all the same", shown(limit))
+        }
         Bound::Value(limit) => format!("{measured} {judged} the limit {}", shown(limit)),
         Bound::Baseline { .. } => {
             format!("{}; {}", measured.trim_end_matches(':'), no_baseline(&result.gate, &result.policy))

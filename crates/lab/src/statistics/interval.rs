@@ -29,7 +29,7 @@ impl Confidence {
 
     /// The same level with intervals by Student's t so much wider: what skewed values take.
     pub(crate) fn widened(self, widening: f64) -> Self {
-        Self { widening, ..self }
+        Self { widening: self.widening * widening, ..self }
     }
 
     /// What is left: the chance of an interval that misses.
@@ -46,7 +46,7 @@ impl Confidence {
     }
 
     fn z(self) -> f64 {
-        Normal::standard().inverse_cdf(0.5 + self.level / 2.0)
+        Normal::standard().inverse_cdf(0.5 + self.level / 2.0) * self.widening
     }
 }
 

@@ -50,12 +50,12 @@ fn judge(policy: &PolicyResult, question: &Question) -> PolicyVerdict {
         .objectives
         .iter()
         .map(|(name, objective)| {
-            let slo_attainment = policy.of_service(Some(name)).summary.slo_attainment;
+            let summary = &policy.of_service(Some(name)).summary;
             ServiceVerdict {
                 service: if is_lone { String::new() } else { name.clone() },
                 objective: *objective,
-                standing: Standing::of(slo_attainment, *objective),
-                slo_attainment,
+                standing: Standing::of(summary.slo_attainment_decides, *objective),
+                slo_attainment: summary.slo_attainment,
             }
         })
         .collect();

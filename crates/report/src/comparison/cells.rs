@@ -117,7 +117,7 @@ fn stamps(report: &RunReport<'_>) -> Column {
 /// How each policy stands to the objective, of several services to those of all.
 pub(crate) fn standings(report: &RunReport<'_>) -> Vec<Standing> {
     let of = |report: &RunReport<'_>, index: usize| {
-        let attainment = report.policies[index].summary.slo_attainment;
+        let attainment = report.policies[index].summary.slo_attainment_decides;
         report.objective.map_or(Standing::NothingToJudge, |objective| Standing::of(attainment, objective))
     };
     let standing = |index: usize| {

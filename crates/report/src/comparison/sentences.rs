@@ -24,7 +24,7 @@ fn objective_sentences(report: &RunReport<'_>) -> Vec<String> {
 /// A policy against the objectives of all services: `hpa meets the objective of embed, misses that of chat (98.2 % met the SLO of their service)`.
 fn objectives_sentence(report: &RunReport<'_>, index: usize, policy: &crate::PolicyOutcome<'_>) -> String {
     let standing = |service: &RunReport<'_>| {
-        let attainment = service.policies[index].summary.slo_attainment;
+        let attainment = service.policies[index].summary.slo_attainment_decides;
         service.objective.map_or("meets", |objective| standing(objective, attainment))
     };
     let mut parts: Vec<String> = Vec::new();
@@ -74,7 +74,7 @@ fn in_each(pair: &Comparison) -> String {
 
 fn cost_sentence(pair: &Comparison) -> String {
     let (policy, baseline, size) = (&pair.policy, &pair.baseline, dollars(pair.cost_usd.mean.abs()));
-    let range = |bounds: [f64; 2]| sure(pair, &dollars(bounds[0]), &dollars(bounds[1]));
+    let range = |bounds: [f64; 2]| sure(pair, bounds, [&dollars(bounds[0]), &dollars(bounds[1])]);
     match pair.cost_verdict {
         Verdict::Better => format!("{policy} is cheaper than {baseline} by {size} {}", range(saved(pair.cost_usd))),
         Verdict::Worse => {
@@ -91,7 +91,8 @@ fn slo_sentence(pair: &Comparison) -> String {
     let (policy, baseline) = (&pair.policy, &pair.baseline);
     let size = points(pair.slo_attainment.mean.abs());
     // The unit once is enough: "2.11 to 2.91 points".
-    let range = |bounds: [f64; 2]| sure(pair, points(bounds[0]).trim_end_matches(" points"), &points(bounds[1]));
+    let range =
+        |bounds: [f64; 2]| sure(pair, bounds, [points(bounds[0]).trim_end_matches(" points"), &points(bounds[1])]);
     let bounds = [pair.slo_attainment.low, pair.slo_attainment.high];
     match pair.slo_verdict {
         Verdict::Better => format!("{policy} meets the SLO more often than {baseline}, by {size} {}", range(bounds)),
@@ -113,11 +114,12 @@ fn saved(interval: Interval) -> [f64; 2] {
     [-interval.high, -interval.low]
 }
 
-fn sure(pair: &Comparison, low: &str, high: &str) -> String {
-    if pair.replications == 2 {
-        return "(2 replications: no usable interval)".to_owned();
+fn sure(pair: &Comparison, [low, high]: [f64; 2], [low_text, high_text]: [&str; 2]) -> String {
+    if low.is_nan() || high.is_nan() {
+        let (replications, needed) = (pair.replications, pair.replications_needed);
+        return format!("(clear with {replications} replications; an interval that holds needs {needed})");
     }
-    format!("(95 % CI {low} to {high}, {} replications)", pair.replications)
+    format!("(95 % CI {low_text} to {high_text}, {} replications)", pair.replications)
 }
 
 fn unsure(pair: &Comparison, interval: Interval, print: impl Fn(f64) -> String) -> String {
@@ -157,7 +159,7 @@ fn standing(objective: f64, attainment: Interval) -> &'static str {
 
 fn objective_sentence(objective: f64, policy: &crate::PolicyOutcome<'_>) -> String {
     let attainment = policy.summary.slo_attainment;
-    let verdict = standing(objective, attainment);
+    let verdict = standing(objective, policy.summary.slo_attainment_decides);
     format!(
         "{} {verdict} the objective of {} ({} met the SLO){}",
         policy.name(),

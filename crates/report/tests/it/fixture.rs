@@ -526,6 +526,7 @@ fn pooled(detail: &RunRecord, rows: &[ReplicationSummary]) -> PolicySummary {
         replications: rows.len() as u32,
         replications_needed: 2,
         slo_attainment: around(pooled.slo_attainment, (1.0 - pooled.slo_attainment) * 0.12),
+        slo_attainment_decides: around(pooled.slo_attainment, (1.0 - pooled.slo_attainment) * 0.12),
         cost_usd: around(pooled.cost_usd, pooled.cost_usd * 0.021),
         latency_ms_mean: around(140.0, 2.0),
         latency_ms_p99: around(pooled.latency_ms_p99, 11.0),
