@@ -9,7 +9,7 @@ use workload::{Purpose, Stream};
 use super::Replication;
 use super::compare::share_difference;
 use super::control::{CONTROLLED_COLUMNS, controlled_column};
-use super::held::{is_changing, replications_needed, widening};
+use super::held::{decides_from, deciding_interval, is_changing, replications_needed, widening};
 use super::pool::{column_figure, interval_of, merged, pooled_row};
 use crate::columns::{COLUMNS, Column, Estimate};
 use crate::statistics::{Confidence, Counts, Difference, mean};
@@ -116,6 +116,7 @@ pub fn coverage(
         let groups = groups(first.len(), size, experiments);
         for policy in policies {
             rows.extend(of_columns(policy, &groups));
+            rows.extend(of_deciding(policy, &groups));
             rows.extend(expected_requests.into_iter().flat_map(|expected| of_controlled(policy, &groups, expected)));
         }
         rows.extend(of_differences(policies, &groups));
@@ -165,6 +166,20 @@ fn of_columns(all: &[Replication], groups: &[Vec<usize>]) -> Vec<CoverageRow> {
     }
     let name = &all[0].summary.policy;
     columns.iter().zip(found).map(|(column, found)| found.row(name, column.name, groups[0].len())).collect()
+}
+
+/// Intervals that are not shown and yet decide, where there are too few replications for others.
+fn of_deciding(all: &[Replication], groups: &[Vec<usize>]) -> Vec<CoverageRow> {
+    let size = groups[0].len() as u32;
+    let is_one = |column: &&Column| size >= decides_from(column) && size < replications_needed(column, all);
+    let row = |column: &'static Column| {
+        let (mut found, truth) = (Found::default(), column_figure(column, all));
+        for group in groups {
+            found.count(deciding_interval(column, &chosen(all, group), Confidence::P95), truth, false);
+        }
+        found.row(&all[0].summary.policy, &format!("{}, to decide by", column.name), groups[0].len())
+    };
+    COLUMNS.iter().filter(is_one).map(row).collect()
 }
 
 fn of_controlled(all: &[Replication], groups: &[Vec<usize>], expected: f64) -> Vec<CoverageRow> {
