@@ -79,10 +79,12 @@ impl<'a> Pair<'a> {
         let replications = self.first.len() as u32;
         let is_shown = replications >= self.needed(column);
         let column = Column::named(column).expect("these names are in the list of columns");
-        let stretch = match is_shown {
-            true => 1.0,
-            false if replications >= decides_from(column) => STRETCH,
-            false => f64::NAN,
+        let stretch = if is_shown {
+            1.0
+        } else if replications >= decides_from(column) {
+            STRETCH
+        } else {
+            f64::NAN
         };
         Question { difference: difference.widened(stretch), is_same, is_shown }
     }

@@ -126,6 +126,7 @@ pub fn coverage(
 
 /// Indexes of each experiment's replications: disjoint within a round, each round in an order of its own.
 fn groups(all: usize, size: usize, wanted: usize) -> Vec<Vec<usize>> {
+    assert!(size <= all, "an experiment of more replications than there are");
     let mut stream = Stream::new(1, Purpose::Resampling, size as u64);
     let mut order: Vec<usize> = (0..all).collect();
     let mut groups = Vec::new();

@@ -148,6 +148,29 @@ mod tests {
     }
 
     #[test]
+    fn few_replications_decide_by_an_interval_three_times_as_wide_and_show_none() {
+        let column = Column::named("slo_attainment").unwrap();
+        let few = replications(3, 4);
+        let decides = deciding_interval(column, &few, Confidence::P95);
+        let plain = column_interval(column, &few, Confidence::P95);
+        let logit = |share: f64| libm::log(share / (1.0 - share));
+        let width = |interval: Interval| logit(interval.high) - logit(interval.mean);
+        assert!((width(decides) / width(plain) - STRETCH).abs() < 1e-9, "{decides:?} {plain:?}");
+        assert!(held_interval(column, &few, Confidence::P95).low.is_nan());
+        let p99 = Column::named("latency_ms_p99").unwrap();
+        assert!(deciding_interval(p99, &few, Confidence::P95).low.is_nan(), "a tail is not decided by few");
+    }
+
+    #[test]
+    fn a_policy_that_looks_at_metrics_may_act_in_the_next_replication() {
+        let mut runs = replications(5, 0);
+        let column = Column::named("slo_attainment").unwrap();
+        assert_eq!(replications_needed(column, &runs), FEWEST);
+        runs[0].is_watched = true;
+        assert_eq!(replications_needed(column, &runs), MANY);
+    }
+
+    #[test]
     fn equal_bills_of_changing_replicas_are_chance_and_of_steady_ones_are_not() {
         let width = |replica_changes: u64| {
             let mut runs = replications(5, replica_changes);

@@ -76,7 +76,7 @@ fn the_cheapest_that_meets_for_certain_is_chosen_and_what_is_cheaper_fails() {
 #[test]
 fn a_policy_whose_metric_never_answered_wins_only_with_a_warning() {
     let blind = Policy { is_blind: true, ..policy("blind", 12, 0.5) };
-    let (_, verdict) = judged(&[policy("some", 12, 1.0), blind], 6, 0.95);
+    let (_, verdict) = judged(&[policy("some", 12, 1.0), blind], 30, 0.95);
     assert_eq!(verdict.chosen, Some(1));
     assert_eq!(verdict.policies[1].silent_metrics, ["vllm_request_running"]);
     assert!(verdict.facts.iter().any(|fact| matches!(fact, Fact::Silent { policy: 1, .. })), "{:?}", verdict.facts);
