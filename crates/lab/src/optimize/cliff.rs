@@ -2,9 +2,8 @@
 
 use record::Interval;
 
-use super::{deciding, limit, measure, needed};
+use super::{limit, measure, needed};
 use crate::design::{Dimension, Parameter, Setting, Value};
-use crate::experiment::Replication;
 use crate::gates::{Gate, Outcome, decide};
 use crate::sweep::Scenarios;
 use crate::trial::{TrialError, Trials};
@@ -31,7 +30,7 @@ pub struct Cliff {
     pub steps: Vec<CliffStep>,
 }
 
-/// Bisects `dimension`, trying at most `steps_max` values with `replications` each, or, where these leave it open, as many as intervals take, for the largest value that holds `conditions`.
+/// Bisects `dimension`, trying at most `steps_max` values with `replications` each, or as many as intervals take, for the largest value that holds `conditions`.
 ///
 /// It takes for granted that once they break they stay broken. A value that is undecided counts as broken: the answer is one the
 /// data support.
@@ -48,11 +47,11 @@ pub fn find_cliff<S: Scenarios>(
         let settings = vec![Setting { parameter: over.0.clone(), value: value.clone() }];
         let mut runs = trials.run_one(settings.clone(), 0..replications)?;
         let needed = needed(conditions, &runs);
-        if needed > replications && combined(conditions, &runs) == Outcome::Undecided {
+        if needed > replications {
             runs.extend(trials.run_one(settings, replications..needed)?);
         }
         let measures: Vec<Interval> = conditions.iter().map(|gate| measure(gate, &runs)).collect();
-        let outcome = combined(conditions, &runs);
+        let outcome = combined(conditions, &measures);
         cliff.steps.push(CliffStep { value: value.clone(), measures, outcome });
         let holds = outcome == Outcome::Holds;
         *(if holds { &mut cliff.holds_up_to } else { &mut cliff.breaks_from }) = Some(value);
@@ -74,10 +73,11 @@ pub fn find_cliff<S: Scenarios>(
     Ok(cliff)
 }
 
-fn combined(conditions: &[Gate], runs: &[Replication]) -> Outcome {
+fn combined(conditions: &[Gate], measures: &[Interval]) -> Outcome {
     let outcomes: Vec<Outcome> = conditions
         .iter()
-        .map(|gate| decide(gate.condition.column, deciding(gate, runs), gate.condition.side, limit(&gate.condition)))
+        .zip(measures)
+        .map(|(Gate { condition, .. }, measure)| decide(condition.column, *measure, condition.side, limit(condition)))
         .collect();
     if outcomes.contains(&Outcome::Fails) {
         Outcome::Fails
