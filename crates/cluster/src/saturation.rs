@@ -20,32 +20,33 @@ pub fn saturation(model: &ServiceModel, engine: &EngineSpec, prompt: f64, output
     let (prompt, output) = (prompt.max(1.0), output.max(1.0));
     let held = prompt + output / 2.0;
     let budget = f64::from(*batched_tokens_max);
+    let pace = Pace::of(engine);
     let answer = engine.max_new_tokens.map_or(output, |most| output.max(f64::from(most)));
     let kept = if engine.scheduler.reserves_answers() { prompt + answer } else { held };
     let is_apart = engine.scheduler.keeps_prompts_apart();
-    let places = if is_apart { *sequences_max } else { (*sequences_max).min(*batched_tokens_max) };
-    let seats = f64::from(places).min(*kv_tokens as f64 / kept);
+    let places = if is_apart { f64::from(*sequences_max) } else { f64::from(*sequences_max).min(budget / pace.width) };
+    let seats = places.min(*kv_tokens as f64 / kept);
     if seats < 1.0 {
         return None;
     }
     if output < 2.0 {
-        return Some(prompts_only(law, prompt, (budget, seats)));
+        return Some(prompts_only(law, prompt, (budget, seats), &pace));
     }
     if is_apart {
         let batch = seats.floor();
-        let decode =
-            law.seconds(&Iteration { decodes: batch, sequences: batch, kv: batch * held, ..Iteration::default() });
+        let decode = pace.decode(law, (batch, held)) + pace.draft;
         // As many are admitted together as answers end in an iteration.
-        let together = (batch / (output - 1.0)).max(1.0) * prompt;
-        let prompts = prompts_only(law, prompt, (budget.min(together.max(prompt)), seats));
-        return Some(1.0 / (1.0 / prompts + (output - 1.0) * decode / batch));
+        let iterations = (output - 1.0) / pace.gain;
+        let together = (batch / iterations).max(1.0) * prompt;
+        let prompts = prompts_only(law, prompt, (budget.min(together.max(prompt)), seats), &pace);
+        return Some(1.0 / (1.0 / prompts + iterations * decode / batch));
     }
     let mut best: f64 = 0.0;
-    for batch in (1..=BATCH_MAX).map(f64::from).take_while(|batch| *batch <= seats && *batch < budget) {
-        let decode =
-            law.seconds(&Iteration { decodes: batch, sequences: batch, kv: batch * held, ..Iteration::default() });
-        let (added, chunks) = added(law, (batch, held), prompt, (budget - batch, decode));
-        let rate = batch / ((output - 1.0) * decode + batch * added);
+    for batch in (1..=BATCH_MAX).map(f64::from).take_while(|batch| *batch <= seats && batch * pace.width < budget) {
+        let decode = pace.decode(law, (batch, held));
+        let (added, chunks) = added(law, (batch, held), prompt, (budget - batch * pace.width, decode), &pace);
+        let decode = decode + pace.draft;
+        let rate = batch / ((output - 1.0) / pace.gain * decode + batch * added);
         // Those whose prompts are processed have seats too.
         if batch > 1.0 && batch + rate * (chunks * decode + added) > seats {
             break;
@@ -55,27 +56,60 @@ pub fn saturation(model: &ServiceModel, engine: &EngineSpec, prompt: f64, output
     Some(best)
 }
 
+/// What of speculative decoding counts here.
+struct Pace {
+    /// Tokens that a sequence gains in an iteration.
+    gain: f64,
+    /// Its tokens in a pass.
+    width: f64,
+    /// Seconds of an iteration in which is guessed.
+    draft: f64,
+}
+
+impl Pace {
+    fn of(engine: &EngineSpec) -> Self {
+        engine.speculative.as_ref().map_or(Self { gain: 1.0, width: 1.0, draft: 0.0 }, |speculative| Self {
+            gain: speculative.tokens_per_iteration(),
+            width: f64::from(speculative.width()),
+            draft: speculative.draft_time.as_secs_f64(),
+        })
+    }
+
+    /// Seconds of an iteration in which `batch` sequences decode, of `held` tokens each, without guessing.
+    fn decode(&self, law: &IterationLaw, (batch, held): (f64, f64)) -> f64 {
+        let decodes = batch * self.width;
+        law.seconds(&Iteration { decodes, sequences: batch, kv: batch * held, ..Iteration::default() })
+    }
+}
+
 /// Nobody decodes: passes are full of prompts.
-fn prompts_only(law: &IterationLaw, prompt: f64, (budget, seats): (f64, f64)) -> f64 {
+fn prompts_only(law: &IterationLaw, prompt: f64, (budget, seats): (f64, f64), pace: &Pace) -> f64 {
     let prompts = (budget / prompt).floor().min(seats);
     if prompts >= 1.0 {
         let (tokens, context) = (prompts * prompt, prompts * prompt * prompt / 2.0);
         let kv = if law.counts_decodes_only() { 0.0 } else { tokens };
-        return prompts
-            / law.seconds(&Iteration { prompt: tokens, sequences: prompts, context, kv, ..Iteration::default() });
+        let pass = Iteration { prompt: tokens, sequences: prompts, context, kv, ..Iteration::default() };
+        return prompts / (law.seconds(&pass) + pace.draft);
     }
-    1.0 / added(law, (0.0, 0.0), prompt, (budget, 0.0)).0
+    let (seconds, chunks) = added(law, (0.0, 0.0), prompt, (budget, 0.0), pace);
+    1.0 / (seconds + chunks * pace.draft)
 }
 
 /// Seconds that the chunks of a prompt, of `room` tokens at most, add to passes of `batch` decoding sequences with `held` tokens each that
 /// take `decode` seconds without it. Returns how many chunks there are too.
-fn added(law: &IterationLaw, (batch, held): (f64, f64), prompt: f64, (room, decode): (f64, f64)) -> (f64, f64) {
+fn added(
+    law: &IterationLaw,
+    (batch, held): (f64, f64),
+    prompt: f64,
+    (room, decode): (f64, f64),
+    pace: &Pace,
+) -> (f64, f64) {
     let (mut before, mut seconds, mut chunks) = (0.0, 0.0, 0.0);
     while before < prompt {
         let chunk = room.min(prompt - before);
         let own = if law.counts_decodes_only() { 0.0 } else { before + chunk };
         let pass = Iteration {
-            decodes: batch,
+            decodes: batch * pace.width,
             prompt: chunk,
             sequences: batch + 1.0,
             kv: batch * held + own,

@@ -30,6 +30,11 @@ pub trait DataFiles: Debug + Send + Sync {
 
     /// A request trace whose every row was found good. With `reads_blocks` its requests carry the numbered blocks of their prompts.
     fn requests(&self, path: &Path, trace: &TraceFile, reads_blocks: bool) -> Result<RequestTrace, ScenarioError>;
+
+    /// Whether the requests of a trace have numbered blocks, as far as its first line tells.
+    fn has_blocks(&self, _path: &Path, _trace: &TraceFile) -> bool {
+        false
+    }
 }
 
 /// One row of a recorded rate.

@@ -50,6 +50,11 @@ impl FileTrace {
         Ok(Self { content: Content::Lines(Arc::new(lines)), facts, format_name })
     }
 
+    /// Whether the first line of a file has blocks of a prompt; not of one that cannot be read.
+    pub fn has_blocks(path: &Path, trace: &TraceFile) -> bool {
+        !is_parquet(path).unwrap_or(true) && LinesTrace::of(path, trace).is_ok_and(|lines| lines.names_blocks)
+    }
+
     /// The same with caches where `cache` says.
     pub fn load_with(path: &Path, trace: &TraceFile, cache: &TraceCache) -> Result<Self, ScenarioError> {
         if is_parquet(path)? {

@@ -26,6 +26,8 @@ pub struct LinesTrace {
     pub origin_ns: i64,
     /// Whether the blocks of prompts are read too.
     pub reads_blocks: bool,
+    /// Whether the first line has some.
+    pub names_blocks: bool,
 }
 
 impl LinesTrace {
@@ -35,7 +37,8 @@ impl LinesTrace {
         let first = lines.next().map_err(|error| unreadable(path, &error))?.unwrap_or_default();
         let layout = Layout::of(&String::from_utf8_lossy(first), trace)
             .map_err(|reason| ScenarioError::BadFile { file: path.display().to_string(), reason })?;
-        Ok(Self { path: path.to_owned(), layout, origin_ns: 0, reads_blocks: false })
+        let names_blocks = layout.blocks(first).is_ok_and(|blocks| !blocks.is_empty());
+        Ok(Self { path: path.to_owned(), layout, origin_ns: 0, reads_blocks: false, names_blocks })
     }
 
     /// Reads the file through: every row must be readable, and none earlier than the one above it. Rows also go to `cache`, which is given

@@ -33,6 +33,10 @@ impl DataFiles for Disk {
         let file = if reads_blocks { FileTrace::load_with_blocks(path, trace)? } else { FileTrace::load(path, trace)? };
         Ok(RequestTrace { last_ns: file.last_ns(), source: Arc::new(file) })
     }
+
+    fn has_blocks(&self, path: &Path, trace: &TraceFile) -> bool {
+        FileTrace::has_blocks(path, trace)
+    }
 }
 
 /// Reads inputs and finds the one Scenario among their documents.

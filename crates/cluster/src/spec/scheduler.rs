@@ -1,5 +1,7 @@
 //! In which order a language-model engine computes prompts and answers, and what it does when its KV cache is short.
 
+use units::SimDuration;
+
 /// How an engine fills its passes, beyond what bounds them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EngineSpec {
@@ -10,11 +12,51 @@ pub struct EngineSpec {
     pub max_new_tokens: Option<u32>,
     /// Whether a prompt may be computed in several passes.
     pub chunks_prompts: bool,
+    /// Whether a request is admitted when the blocks of its first chunk are free, and not those of its whole prompt; vLLM's older releases.
+    pub admits_by_chunk: bool,
+    /// Tokens that are guessed and then checked together, if any are.
+    pub speculative: Option<Speculative>,
+}
+
+/// Speculative decoding: in an iteration a sequence has its next token computed and, in the same pass, the tokens guessed after it checked; it
+/// keeps them up to the first that is wrong.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Speculative {
+    /// Guessed tokens per sequence and iteration.
+    pub tokens: u32,
+    /// Of the guesses at each place, the share that is right where all before it were. Fewer places than tokens: the guesses are a tree.
+    pub acceptance: Vec<f64>,
+    /// What guessing adds to an iteration.
+    pub draft_time: SimDuration,
+}
+
+impl Speculative {
+    /// Tokens that a sequence gains in an iteration, on the average.
+    pub fn tokens_per_iteration(&self) -> f64 {
+        let mut all_right = 1.0;
+        let mut sum = 1.0;
+        for share in &self.acceptance {
+            all_right *= share;
+            sum += all_right;
+        }
+        sum
+    }
+
+    /// Tokens of one sequence in a pass.
+    pub fn width(&self) -> u32 {
+        self.tokens.saturating_add(1)
+    }
 }
 
 impl Default for EngineSpec {
     fn default() -> Self {
-        Self { scheduler: Scheduler::Vllm, max_new_tokens: None, chunks_prompts: true }
+        Self {
+            scheduler: Scheduler::Vllm,
+            max_new_tokens: None,
+            chunks_prompts: true,
+            admits_by_chunk: false,
+            speculative: None,
+        }
     }
 }
 
@@ -92,5 +134,21 @@ impl Scheduler {
     /// Whether room for the whole answer is kept from the start, so that nothing is ever computed anew.
     pub fn reserves_answers(&self) -> bool {
         matches!(self, Self::NoEvict | Self::Tgi(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_guess_counts_where_all_before_it_were_right() {
+        let of = |acceptance: &[f64]| {
+            let speculative = Speculative { tokens: 3, acceptance: acceptance.to_vec(), draft_time: SimDuration::ZERO };
+            speculative.tokens_per_iteration()
+        };
+        assert!((of(&[0.8, 0.5, 0.25]) - (1.0 + 0.8 + 0.4 + 0.1)).abs() < 1e-12);
+        // One share a: (1 - a^(k + 1)) / (1 - a).
+        assert!((of(&[0.7; 3]) - (1.0 - 0.7_f64.powi(4)) / 0.3).abs() < 1e-12);
     }
 }

@@ -2,7 +2,9 @@
 
 use cluster::flow::Flow;
 use cluster::saturation::saturation;
-use cluster::spec::{EngineSpec, IterationLaw, PassTime, PrefillFirst, Scheduler, ServiceModel, ServiceSpec};
+use cluster::spec::{
+    EngineSpec, IterationLaw, PassTime, PrefillFirst, Scheduler, ServiceModel, ServiceSpec, Speculative,
+};
 use units::{SimDuration, SimTime};
 use workload::Distribution;
 
@@ -30,8 +32,13 @@ fn example() -> ServiceModel {
 
 /// Milliseconds to the first and to the last token of a request that is alone.
 fn alone(prompt: u32, output: u32) -> [f64; 2] {
+    alone_on(EngineSpec::default(), prompt, output)
+}
+
+/// The same on another engine.
+fn alone_on(engine: EngineSpec, prompt: u32, output: u32) -> [f64; 2] {
     let end = SimTime::ZERO + SimDuration::from_secs(100);
-    let mut flow = flow(&service(example()), &trace(&[(0, prompt, output)]), 1, end, true);
+    let mut flow = flow(&ServiceSpec { engine, ..service(example()) }, &trace(&[(0, prompt, output)]), 1, end, true);
     flow.advance(end);
     let (_, _, rows) = close(flow, end);
     [rows[0].first_token, rows[0].end].map(|time| time.expect("it was answered").as_nanos() as f64 / 1e6)
@@ -60,12 +67,30 @@ fn a_long_prompt_goes_in_chunks_each_dearer_than_the_one_before() {
     assert!((found[0] - first_token).abs() < 2e-4 && (found[1] - first_token - decoding).abs() < 3e-4, "{found:?}");
 }
 
+/// Three guesses, each right in half of the cases in which those before it were: 1 + 1/2 + 1/4 + 1/8 tokens an iteration.
+fn guessing(draft_time: SimDuration) -> EngineSpec {
+    let speculative = Some(Speculative { tokens: 3, acceptance: vec![0.5; 3], draft_time });
+    EngineSpec { speculative, ..EngineSpec::default() }
+}
+
+#[test]
+fn guesses_make_fewer_iterations_of_more_tokens() {
+    let engine = guessing(SimDuration::from_millis(1));
+    let first = 12.2207 + (22.2163 - 12.2207) * 488.0 / 512.0 + 0.387_615 + 1.0;
+    // 15 tokens at 1.875 an iteration: 8 iterations of 4 tokens each, with 1,001.875 to 1,015 tokens in the cache.
+    let pass = 6.333 + (12.2207 - 6.333) * 3.0 / 511.0 + 1.0;
+    let decoding = 8.0 * pass + 43.777e-6 * (8.0 * 1_000.0 + 1.875 * 36.0);
+    assert_near(alone_on(engine, 1_000, 16), [first, first + decoding]);
+}
+
 #[test]
 fn more_than_the_saturation_rate_is_not_served() {
     let engines = [Scheduler::Vllm, Scheduler::PrefillFirst(PrefillFirst::default()), Scheduler::NoEvict];
     let engines = engines.map(|scheduler| EngineSpec { scheduler, ..EngineSpec::default() });
-    for ((prompt, output), engine) in
-        [(1_000.0, 128.0), (128.0, 512.0)].into_iter().flat_map(|size| engines.clone().map(|engine| (size, engine)))
+    let engines: Vec<EngineSpec> = engines.into_iter().chain([guessing(SimDuration::from_millis(2))]).collect();
+    for ((prompt, output), engine) in [(1_000.0, 128.0), (128.0, 512.0)]
+        .into_iter()
+        .flat_map(|size| engines.clone().into_iter().map(move |engine| (size, engine)))
     {
         // Where all answers are of one length their prompts come in herds, and a herd is slower.
         let mut model = example();

@@ -19,6 +19,7 @@ mod run;
 mod scheduler;
 mod service;
 mod services;
+mod speculative;
 mod traffic;
 mod triggers;
 mod usage;
@@ -62,6 +63,7 @@ pub use service::{
     TokenTimeFile,
 };
 pub use services::{ServiceEntryFile, ServicePolicyFile};
+pub use speculative::{AcceptanceFile, SpeculativeFile};
 pub use traffic::{
     BurstFile, ClipFile, ColumnsFile, FromFile, GeneratorFile, HistoryFile, Level, NoiseFile, PartFile, PointFile,
     PointsFile, ProcessFile, RateSeriesFile, RateTerm, RateTermChoice, SeriesUnit, SineFile, TimeColumn, TraceFile,

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::quantity::{Count, Share, Size, Time};
 
-use super::{Distribution, RoutingFile, RoutingRule, SchedulerFile, StopFile, UsageChoice};
+use super::{Distribution, RoutingFile, RoutingRule, SchedulerFile, SpeculativeFile, StopFile, UsageChoice};
 
 /// `service`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -288,6 +288,13 @@ pub struct ContinuousBatchingFile {
     /// The `max_tokens` that clients ask for, which `prefillFirst`, `noEvict` and `tgi` keep room for; the length of the answer unless said.
     #[serde(default)]
     pub max_new_tokens: Option<u32>,
+    /// A request is admitted when the blocks of its first chunk are free, not those of its whole prompt, as vLLM's older releases do; as the flags of
+    /// the server say, else not. Of scheduler `vllm` only.
+    #[serde(default)]
+    pub admit_by_chunk: Option<bool>,
+    /// Speculative decoding: several tokens an iteration.
+    #[serde(default)]
+    pub speculative: Option<SpeculativeFile>,
     /// True for `model: {preset: NAME}`.
     #[serde(skip)]
     pub is_short: bool,
@@ -317,6 +324,8 @@ impl ContinuousBatchingFile {
             scheduler: None,
             chunked_prefill: None,
             max_new_tokens: None,
+            admit_by_chunk: None,
+            speculative: None,
             is_short: true,
         }
     }

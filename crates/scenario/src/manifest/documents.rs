@@ -179,7 +179,9 @@ impl Gathered {
         }
         let name = ["name", "generateName"].into_iter().find_map(|key| node.text_at(&["metadata", key]));
         let name = name.unwrap_or_default().to_owned();
-        if name.is_empty() && row.is_some_and(|row| row.treatment == Treatment::Read) {
+        // A picker's configuration is a file that nobody applies.
+        let needs_name = kind != Kind::EndpointPicker && row.is_some_and(|row| row.treatment == Treatment::Read);
+        if name.is_empty() && needs_name {
             let at = node.get("metadata").unwrap_or(&node).locate("metadata");
             return Err(ScenarioError::MissingKey { at, key: "name".to_owned() });
         }

@@ -201,8 +201,14 @@ pub const ROWS: &[Row] = &[
     inert("inference.networking.k8s.io inference.networking.x-k8s.io", "InferencePoolImport"),
     warn(
         "llm-d.ai inference.networking.k8s.io inference.networking.x-k8s.io",
-        "InferenceObjective InferenceModel InferenceModelRewrite EndpointPickerConfig",
-        "priorities, saturation limits and scorers decide which requests wait; that is left out",
+        "InferenceObjective InferenceModel InferenceModelRewrite",
+        "priorities decide which requests wait; that is left out: `traffic.classes` has them",
+    ),
+    row(
+        "llm-d.ai inference.networking.k8s.io inference.networking.x-k8s.io",
+        "EndpointPickerConfig",
+        Kind::EndpointPicker,
+        Read,
     ),
     inert("networking.istio.io security.istio.io telemetry.istio.io extensions.istio.io install.istio.io", "*"),
     warn(

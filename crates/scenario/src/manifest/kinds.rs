@@ -129,6 +129,8 @@ pub enum Kind {
     VmRule,
     /// Gateway API's inference extension.
     InferencePool,
+    /// The same: how its picker routes.
+    EndpointPicker,
     /// What a delivery tool renders: it stands for documents that are elsewhere.
     Delivery,
     /// kustomize's own file.

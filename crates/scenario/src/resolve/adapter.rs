@@ -11,7 +11,7 @@ use units::SimDuration;
 
 use crate::error::{At, ScenarioError};
 use crate::file::{MetricsFile, OnUnknownFile};
-use crate::manifest::{AdapterFound, AdapterRuleFile, Document, Kind, holds_rule_files};
+use crate::manifest::{AdapterFound, AdapterRuleFile, Document, Kind, holds_picker, holds_rule_files};
 use crate::tree::{Node, parse_path};
 
 use super::Context;
@@ -52,6 +52,7 @@ impl Context<'_> {
                 if document.kind == Kind::AdapterConfig
                     && !document.name.is_empty()
                     && !holds_rule_files(&document.node)
+                    && !holds_picker(&document.node)
                 {
                     self.without_effect(document);
                 }

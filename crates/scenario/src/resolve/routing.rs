@@ -11,6 +11,7 @@ use crate::file::{
     ServiceView,
 };
 use crate::quantity::Time;
+use crate::tree::{Segment, parse_path};
 
 use super::Context;
 
@@ -50,6 +51,11 @@ impl Context<'_> {
             RoutingFile::Rule(word) => (rule(*word), RouterSpec::default()),
             RoutingFile::Router(router) => self.router(router, path)?,
         };
+        let picker = self.picker(self.is_written(path), is_model)?;
+        let is_by_picker = picker.is_some();
+        if let Some(rules) = picker {
+            self.route_by_picker(service, &rules, false);
+        }
         let is_plain = !matches!(service.routing, Routing::Scored(_) | Routing::SessionAffinity);
         if !is_model && (!is_plain || service.router != RouterSpec::default()) {
             let reason = "needs a service that makes tokens (`service.model.continuousBatching`): only there a router looks at KV caches, \
@@ -69,7 +75,36 @@ impl Context<'_> {
             ));
         }
         self.prefix(service, spec, is_model)?;
+        self.note_unused_blocks(spec);
+        if is_by_picker {
+            self.note_idle_scorer(service);
+        }
         self.classes(service, spec, is_model)
+    }
+
+    /// Whether the key at the end of a path stands in the scenario.
+    fn is_written(&self, path: &str) -> bool {
+        let path = parse_path(&self.place_of(path)).expect("paths in this crate are well-formed");
+        let Some((Segment::Key(last), above)) = path.split_last() else { return false };
+        self.scenario.deepest(above).get(last).is_some()
+    }
+
+    /// Traces say what their prompts share, and nothing uses it.
+    fn note_unused_blocks(&mut self, spec: &ServiceView) {
+        if matches!(spec.traffic.prefix, Some(PrefixFile::HashIds(_))) {
+            return;
+        }
+        let parts = spec.traffic.sum.iter().flatten().filter_map(|part| part.trace.as_ref());
+        let traces: Vec<_> = spec.traffic.trace.iter().chain(parts).collect();
+        for trace in traces {
+            if self.data.has_blocks(&self.file(&trace.file), trace) {
+                self.note(format!(
+                    "{}: `hash_ids` say what prompts share, and are not used: every prompt is computed whole (`traffic.prefix: {{hashIds: \
+                     {{}}}}` uses them)",
+                    trace.file
+                ));
+            }
+        }
     }
 
     fn router(&self, file: &RouterFile, path: &str) -> Result<(Routing, RouterSpec), ScenarioError> {

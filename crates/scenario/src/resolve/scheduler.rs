@@ -14,7 +14,7 @@ use crate::server::{Scheduling, scheduling};
 use super::Context;
 use super::preset::preset_path;
 
-const PATH: &str = "spec.service.model.continuousBatching";
+pub(super) const PATH: &str = "spec.service.model.continuousBatching";
 
 impl Context<'_> {
     /// The rule and its settings; what was not written is said.
@@ -33,11 +33,14 @@ impl Context<'_> {
         };
         spec.chunks_prompts = file.chunked_prefill.unwrap_or(spec.chunks_prompts);
         spec.max_new_tokens = file.max_new_tokens;
+        spec.admits_by_chunk = file.admit_by_chunk.unwrap_or(spec.admits_by_chunk);
         self.check_engine(file, &spec, kv_tokens)?;
         if let Some((found, place)) = &found {
             self.note_scheduling(found, place, &spec);
         }
         self.note_limits(batched_tokens_max, &spec);
+        let drafts = found.as_ref().and_then(|(found, place)| Some((found.drafts.as_ref()?, place.as_str())));
+        spec.speculative = self.speculative(file, drafts, (model, &spec.scheduler))?;
         Ok(spec)
     }
 
@@ -132,6 +135,10 @@ impl Context<'_> {
             );
             return Err(self.inconsistent(&format!("{PATH}.maxNewTokens"), &reason));
         }
+        if spec.admits_by_chunk && *scheduler != Scheduler::Vllm {
+            let reason = format!("is of `vllm`; the scheduler here is {}", scheduler.word());
+            return Err(self.inconsistent(&format!("{PATH}.admitByChunk"), &reason));
+        }
         if file.max_new_tokens == Some(0) {
             return Err(self.inconsistent(&format!("{PATH}.maxNewTokens"), "must be at least 1"));
         }
@@ -196,7 +203,7 @@ fn scheduling_of_preset(file: &ContinuousBatchingFile) -> Option<(Scheduling, St
     let preset = llm_preset(file.preset.as_ref()?).ok()?;
     let engine = EngineSpec { scheduler: preset.engine.scheduler(), ..EngineSpec::default() };
     let source = format!("{}, of which the preset is", preset.engine.title());
-    Some((Scheduling { engine, source, notes: Vec::new() }, preset_path(file).to_owned()))
+    Some((Scheduling { engine, source, drafts: None, notes: Vec::new() }, preset_path(file).to_owned()))
 }
 
 /// Whether it counts with tokens that answers may still have.
@@ -217,8 +224,9 @@ fn kind(scheduler: &Scheduler) -> u8 {
 /// What it does, in short.
 fn in_words(spec: &EngineSpec) -> String {
     let whole = if spec.chunks_prompts { "" } else { ", prompts whole" };
+    let by_chunk = if spec.admits_by_chunk { ", admitted by the first chunk" } else { "" };
     match &spec.scheduler {
-        Scheduler::Vllm | Scheduler::MaxUtilization => format!("decoding and prompts in one pass{whole}"),
+        Scheduler::Vllm | Scheduler::MaxUtilization => format!("decoding and prompts in one pass{whole}{by_chunk}"),
         Scheduler::PrefillFirst(rule) => format!(
             "passes of prompts go before decoding{whole} (maxPrefillTokens {}, conservativeness {}, policy {})",
             rule.prefill_tokens_max,

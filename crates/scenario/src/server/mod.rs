@@ -16,7 +16,7 @@ pub use memory::{CacheType, MemorySettings};
 pub use model::ModelSize;
 pub use model::size_in_name;
 pub(crate) use model::{model_names, model_size};
-pub(crate) use scheduler::{Scheduling, scheduling};
+pub(crate) use scheduler::{Drafts, Scheduling, scheduling};
 pub use stop::Stopping;
 pub(crate) use stop::{in_words, stopping};
 pub use triton::TritonConfig;

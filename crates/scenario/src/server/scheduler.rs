@@ -13,9 +13,44 @@ pub(crate) struct Scheduling {
     pub engine: EngineSpec,
     /// What says so: `SGLang with --schedule-conservativeness 0.8`.
     pub source: String,
+    /// What it says of guessing tokens.
+    pub drafts: Option<Drafts>,
     /// What was read and is not modelled.
     pub notes: Vec<String>,
 }
+
+/// What flags say of speculative decoding. How often guesses are right is in none of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Drafts {
+    /// Guessed tokens per sequence and iteration.
+    pub tokens: Option<u32>,
+    /// Places in a row that are guessed, where the guesses are a tree.
+    pub places: Option<u32>,
+    /// The flag, as written.
+    pub said: String,
+}
+
+/// Flags that change what a pass holds in a way that is not modelled, by engine.
+const VLLM_FLAGS: [(&str, &str); 6] = [
+    ("--long-prefill-token-threshold", "not modelled, a prompt takes what is left of the pass"),
+    ("--num-scheduler-steps", "not modelled, whoever waits is looked at before every iteration"),
+    ("--scheduler-delay-factor", "not modelled, prompts are not held back"),
+    ("--preemption-mode", "not modelled, who is preempted is computed anew"),
+    ("--scheduler-cls", "a scheduler of your own is not modelled, vLLM's is in its place"),
+    ("--kv-offloading-size", "not modelled, what leaves the KV cache of the GPU is computed anew"),
+];
+const SGLANG_FLAGS: [(&str, &str); 4] = [
+    ("--num-continuous-decode-steps", "not modelled, whoever waits is looked at before every pass"),
+    ("--prefill-max-requests", "not modelled, a pass holds as many prompts as its tokens allow"),
+    ("--disaggregation-mode", "prefill and decode apart are not modelled, every replica does both"),
+    ("--page-size", "not modelled, blocks of the KV cache have 16 tokens"),
+];
+/// The same of switches.
+const SGLANG_SWITCHES: [(&str, &str); 3] = [
+    ("--enable-mixed-chunk", "not modelled, passes of prompts hold nothing else"),
+    ("--enable-hierarchical-cache", "not modelled, what leaves the KV cache of the GPU is computed anew"),
+    ("--enable-priority-scheduling", "not modelled, first come first served instead"),
+];
 
 /// That of the server in a container; `None` where the kind is not one whose scheduler is known.
 pub(crate) fn scheduling(container: &Node, engine: Engine) -> Option<Scheduling> {
@@ -30,7 +65,8 @@ pub(crate) fn scheduling(container: &Node, engine: Engine) -> Option<Scheduling>
     };
     reading.note_unmodelled();
     let said = if reading.said.is_empty() { String::new() } else { format!(" with {}", reading.said.join(", ")) };
-    Some(Scheduling { engine: spec, source: format!("{}{said}", engine.title()), notes: reading.notes })
+    let drafts = reading.drafts(engine);
+    Some(Scheduling { engine: spec, source: format!("{}{said}", engine.title()), drafts, notes: reading.notes })
 }
 
 struct Reading<'a> {
@@ -55,14 +91,54 @@ impl Reading<'_> {
         None
     }
 
-    /// Flags that change how many tokens an iteration makes, or which adapter it needs.
-    fn note_unmodelled(&mut self) {
-        let drafts = ["--speculative-config", "--speculative-model", "--speculative-algorithm", "--speculate"];
-        if let Some((written, _)) = self.words.flag(&drafts) {
-            self.notes.push(format!(
-                "{written}: speculative decoding is not modelled, every iteration makes one token per sequence; times measured with it have its gain"
-            ));
+    /// What guesses tokens, if anything does.
+    fn drafts(&self, engine: Engine) -> Option<Drafts> {
+        let number = |flag: &str| self.words.flag(&[flag]).and_then(|(_, value)| value.parse::<u32>().ok());
+        let drafts = |(said, value): (String, String), tokens, places| {
+            Some(Drafts { tokens, places, said: format!("{said} {value}") })
+        };
+        match engine {
+            Engine::Vllm => {
+                let key = "--speculative-config.num-speculative-tokens";
+                if let Some(written) = self.words.flag(&["--speculative-config", "-sc"]) {
+                    let json = serde_json::from_str::<serde_json::Value>(&written.1).ok();
+                    let tokens = json.and_then(|json| json.get("num_speculative_tokens")?.as_u64());
+                    return drafts(written, tokens.and_then(|tokens| u32::try_from(tokens).ok()), None);
+                }
+                let written = self.words.flag(&[key, "--num-speculative-tokens"]);
+                let tokens = number(key).or_else(|| number("--num-speculative-tokens"));
+                drafts(written.or_else(|| self.words.flag(&["--speculative-model"]))?, tokens, None)
+            }
+            Engine::Sglang => {
+                let written = self.words.flag(&["--speculative-algorithm", "--speculative-algo"])?;
+                let steps = number("--speculative-num-steps");
+                // Of the tokens that are checked the first is the next one, which nobody guesses.
+                let checked = number("--speculative-num-draft-tokens").map(|tokens| tokens.saturating_sub(1));
+                drafts(written, checked.or(steps), steps)
+            }
+            Engine::TextGenerationInference => {
+                let variable = || Some(("SPECULATE".to_owned(), self.words.variable("SPECULATE")?.to_owned()));
+                let written = self.words.flag(&["--speculate"]).or_else(variable)?;
+                let tokens = written.1.parse().ok();
+                if tokens == Some(0) { None } else { drafts(written, tokens, None) }
+            }
+            _ => None,
         }
+    }
+
+    /// Flags of these whose value is not the one that is modelled anyway.
+    fn note_flags(&mut self, flags: &[(&str, &str)]) {
+        for (flag, loss) in flags {
+            if let Some((written, value)) = self.words.flag(&[flag])
+                && !is_modelled(flag, &value)
+            {
+                self.notes.push(format!("{written} {value}: {loss}"));
+            }
+        }
+    }
+
+    /// Flags that change which adapter an iteration needs.
+    fn note_unmodelled(&mut self) {
         let adapters = ["--enable-lora", "--lora-paths", "--lora-modules", "--lora-adapters"];
         let written = adapters
             .into_iter()
@@ -77,12 +153,20 @@ impl Reading<'_> {
         if !chunks_prompts {
             self.said.push("--no-enable-chunked-prefill".to_owned());
         }
-        for flag in ["--long-prefill-token-threshold", "--max-num-partial-prefills"] {
+        self.note_flags(&VLLM_FLAGS);
+        for flag in ["--max-num-partial-prefills", "--max-long-partial-prefills"] {
             if let Some((written, value)) = self.words.flag(&[flag]) {
-                self.notes.push(format!("{written} {value}: not modelled, a prompt takes what is left of the pass"));
+                self.notes.push(format!("{written} {value}: has no effect in vLLM's V1 engine, and none here"));
             }
         }
-        EngineSpec { chunks_prompts, ..EngineSpec::default() }
+        if let Some((written, tokens)) = self.words.flag(&["--block-size"]).filter(|(_, tokens)| tokens != "16") {
+            self.notes.push(format!("{written} {tokens}: not modelled, blocks of the KV cache have 16 tokens"));
+        }
+        let admits_by_chunk = self.words.switch("--scheduler-reserve-full-isl") == Some(false);
+        if admits_by_chunk {
+            self.said.push("--no-scheduler-reserve-full-isl".to_owned());
+        }
+        EngineSpec { chunks_prompts, admits_by_chunk, ..EngineSpec::default() }
     }
 
     fn sglang(&mut self) -> EngineSpec {
@@ -104,8 +188,11 @@ impl Reading<'_> {
         if !chunks_prompts {
             self.said.push("--chunked-prefill-size -1".to_owned());
         }
-        if self.words.switch("--enable-mixed-chunk") == Some(true) {
-            self.notes.push("--enable-mixed-chunk: not modelled, passes of prompts hold nothing else".to_owned());
+        self.note_flags(&SGLANG_FLAGS);
+        for (switch, loss) in SGLANG_SWITCHES {
+            if self.words.switch(switch) == Some(true) {
+                self.notes.push(format!("{switch}: {loss}"));
+            }
         }
         EngineSpec { scheduler: Scheduler::PrefillFirst(rule), chunks_prompts, ..EngineSpec::default() }
     }
@@ -130,6 +217,19 @@ impl Reading<'_> {
         rule.waiting_tokens_max = self.value("--max-waiting-tokens").unwrap_or(rule.waiting_tokens_max);
         rule.total_tokens_max = self.value("--max-batch-total-tokens");
         EngineSpec { scheduler: Scheduler::Tgi(rule), ..EngineSpec::default() }
+    }
+}
+
+/// Values that change nothing.
+fn is_modelled(flag: &str, value: &str) -> bool {
+    match flag {
+        "--long-prefill-token-threshold" => value == "0",
+        "--num-scheduler-steps" | "--num-continuous-decode-steps" => value == "1",
+        "--preemption-mode" => value == "recompute",
+        // One token a page, SGLang's default, shares no less than 16 do.
+        "--page-size" => value == "1" || value == "16",
+        "--disaggregation-mode" => value == "null",
+        _ => false,
     }
 }
 
@@ -175,10 +275,32 @@ mod tests {
     fn what_is_not_modelled_is_said() {
         assert_eq!(read(Engine::Sglang, "{args: [--enable-mixed-chunk, --schedule-policy, random]}").notes.len(), 2);
         assert_eq!(read(Engine::Vllm, "{args: [--long-prefill-token-threshold, \"512\"]}").notes.len(), 1);
-        assert_eq!(read(Engine::Vllm, "{args: [\"--speculative-config={}\", --enable-lora]}").notes.len(), 2);
+        assert_eq!(read(Engine::Vllm, "{args: [--long-prefill-token-threshold, \"0\"]}").notes.len(), 0);
+        let partial =
+            "{args: [--max-long-partial-prefills=2, --max-num-partial-prefills=4, --block-size=32, --enable-lora]}";
+        assert_eq!(read(Engine::Vllm, partial).notes.len(), 4);
+        assert_eq!(read(Engine::Sglang, "{args: [--disaggregation-mode, prefill, --lora-paths, a, b]}").notes.len(), 2);
+    }
+
+    #[test]
+    fn guesses_are_read_from_the_flags_of_each_engine() {
+        let of = |engine, container| read(engine, container).drafts.map(|drafts| (drafts.tokens, drafts.places));
+        let json = "{args: [--speculative-config, '{\"method\": \"eagle3\", \"num_speculative_tokens\": 3}']}";
+        assert_eq!(of(Engine::Vllm, json), Some((Some(3), None)));
+        let dotted = "{args: [--speculative-config.method=ngram, --speculative-config.num_speculative_tokens, \"5\"]}";
+        assert_eq!(of(Engine::Vllm, dotted), Some((Some(5), None)));
+        assert_eq!(of(Engine::Vllm, "{args: [\"--speculative-config={}\"]}"), Some((None, None)));
+        let tree = "{args: [--speculative-algorithm, EAGLE3, --speculative-num-steps, \"5\", --speculative-num-draft-tokens, \"8\"]}";
+        assert_eq!(of(Engine::Sglang, tree), Some((Some(7), Some(5))));
         assert_eq!(
-            read(Engine::Sglang, "{args: [--speculative-algorithm, EAGLE3, --lora-paths, a, b]}").notes.len(),
-            2
+            of(Engine::TextGenerationInference, "{env: [{name: SPECULATE, value: \"2\"}]}"),
+            Some((Some(2), None))
         );
+        assert_eq!(of(Engine::Vllm, "{}"), None);
+    }
+
+    #[test]
+    fn older_admission_is_a_flag() {
+        assert!(read(Engine::Vllm, "{args: [--no-scheduler-reserve-full-isl]}").engine.admits_by_chunk);
     }
 }

@@ -51,6 +51,35 @@ fn what_prompts_share_turns_the_prefix_cache_on() {
     assert_eq!(service("", "").prefix, PrefixSpec::Off);
 }
 
+/// A ConfigMap with a picker's configuration, of which the prefix scorer weighs 3 and one plugin is not modelled.
+const PICKER: &str = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: epp}\ndata:\n  plugins.yaml: |\n    apiVersion: inference.networking.x-k8s.io/v1alpha1\n    \
+                      kind: EndpointPickerConfig\n    plugins:\n    - type: queue-scorer\n    - type: prefix-cache-scorer\n    - type: lora-affinity-scorer\n    schedulingProfiles:\n    \
+                      - name: default\n      plugins:\n      - {pluginRef: queue-scorer}\n      - {pluginRef: prefix-cache-scorer, weight: 3}\n      - pluginRef: lora-affinity-scorer\n";
+
+#[test]
+fn the_picker_of_the_folder_routes_unless_the_scenario_does() {
+    let load = |lines: &str, more: &str| {
+        let loaded = load_text(&format!("{}{PICKER}{more}", model(lines, ""))).expect("a good folder");
+        let notes: Vec<String> =
+            loaded.notes.iter().filter(|note| note.contains("epp") || note.contains("scorer")).cloned().collect();
+        (loaded.spec.services[0].routing, notes.join("\n"))
+    };
+    let (routing, notes) = load("", "");
+    assert_eq!(routing, Routing::Scored(Scorers { queue: 1.0, prefix_cache: 3.0, ..Scorers::default() }));
+    for said in [
+        "ConfigMap/epp plugins.yaml: routing by the endpoint picker: queue-scorer 1, prefix-cache-scorer 3",
+        "plugin lora-affinity-scorer: not modelled, its weight is left out",
+        "prefix-cache-scorer: nothing says what prompts share",
+    ] {
+        assert!(notes.contains(said), "{notes}");
+    }
+    let (routing, notes) = load("    routing: random\n", "");
+    assert_eq!(routing, Routing::Random);
+    assert!(notes.contains("plugins.yaml: not used: `service.routing` of the scenario counts"), "{notes}");
+    // Two of them: nobody knows which.
+    assert_eq!(load("", &PICKER.replace("name: epp", "name: epp-two")).0, Routing::LeastRequests);
+}
+
 #[test]
 fn what_nothing_would_look_at_is_refused() {
     let refused = |lines: &str, traffic: &str| message(&model(lines, traffic));

@@ -47,6 +47,28 @@ fn a_scheduler_is_named_with_or_without_its_settings() {
 }
 
 #[test]
+fn guesses_are_as_many_as_the_flags_say_and_as_right_as_the_scenario_says() {
+    let speculative = |keys: &str| engine(keys).speculative.expect("it guesses");
+    let of = speculative(", speculative: {tokens: 3, acceptance: 50%, draftTime: 1ms}");
+    assert_eq!((of.tokens, of.acceptance, of.draft_time.as_nanos()), (3, vec![0.5; 3], 1_000_000));
+    assert_eq!(speculative(", speculative: {tokens: 3, acceptance: [80%, 50%]}").acceptance, [0.8, 0.5]);
+    let vllm = "image: \"vllm/vllm-openai:v0.11.0\", args: [--speculative-config, '{\"num_speculative_tokens\": 2}']";
+    let found = beside(vllm, ", speculative: {acceptance: 60%}").0.speculative.expect("it guesses");
+    assert_eq!((found.tokens, found.acceptance), (2, vec![0.6; 2]));
+    assert_eq!(beside(vllm, "").0.speculative, None);
+    for (keys, reason) in [
+        (", speculative: {acceptance: 50%}", "needs `tokens`: no flag of a server says how many are guessed"),
+        (", speculative: {tokens: 2, acceptance: [50%, 40%, 30%]}", "acceptance: needs 1 to 2 shares"),
+        (", speculative: {tokens: 2, acceptance: 101%}", "acceptance: must be 0% to 100%"),
+        (", scheduler: noEvict, admitByChunk: true", "admitByChunk: is of `vllm`; the scheduler here is noEvict"),
+    ] {
+        let refused = message(&scenario(keys));
+        assert!(refused.contains(reason), "{refused}");
+    }
+    assert!(engine(", admitByChunk: true").admits_by_chunk);
+}
+
+#[test]
 fn the_server_in_the_manifest_has_its_own_scheduler_and_its_flags_count() {
     let (engine, notes) = beside(
         "image: \"lmsysorg/sglang:v0.5.2\", args: [--schedule-conservativeness, \"0.8\", --chunked-prefill-size, \"512\"]",

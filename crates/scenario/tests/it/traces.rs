@@ -7,7 +7,7 @@ use std::sync::Arc;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use insta::assert_snapshot;
-use scenario::{Input, ScenarioError};
+use scenario::{Input, Loaded, ScenarioError};
 use traces::load;
 use units::{SimDuration, SimTime};
 use workload::{Distribution, LlmTrace, RateCurve, TraceChunk, TraceSource, Traffic, synthesize_llm};
@@ -18,6 +18,12 @@ const AZURE: &str = "TIMESTAMP,ContextTokens,GeneratedTokens\r\n2023-11-16 18:15
 
 /// Loads [`SCENARIO`] with this trace file beside it; `settings` are further keys of `traffic`.
 fn load_trace(name: &str, content: &[u8], settings: &str) -> Result<Arc<dyn TraceSource>, String> {
+    let loaded = load_beside(name, content, settings)?;
+    let Traffic::Replay { source, .. } = &loaded.spec.services[0].traffic else { panic!("no replay") };
+    Ok(Arc::clone(source))
+}
+
+fn load_beside(name: &str, content: &[u8], settings: &str) -> Result<Loaded, String> {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join(name), content).unwrap();
     let traffic = format!("trace: {{file: {name}}}{settings}");
@@ -26,10 +32,9 @@ fn load_trace(name: &str, content: &[u8], settings: &str) -> Result<Arc<dyn Trac
     let result = load(&[Input::Path(folder.path().join("scenario.yaml"))], &[]);
     let shown = |error: ScenarioError| error.to_string().replace(&folder.path().display().to_string(), "FOLDER");
     let loaded = result.map_err(shown)?;
-    let Traffic::Replay { source, .. } = &loaded.spec.services[0].traffic else { panic!("no replay") };
     // The file must outlive the test's readers.
     std::mem::forget(folder);
-    Ok(Arc::clone(source))
+    Ok(loaded)
 }
 
 fn rows(source: &dyn TraceSource) -> TraceChunk {
@@ -70,6 +75,16 @@ fn mooncake_qwen_and_burst_gpt_are_recognised() {
         rows(load_trace("b.csv", burst.as_bytes(), "").unwrap().as_ref()).arrival_ns,
         [5_000_000_000, 118_500_000_000]
     );
+}
+
+#[test]
+fn blocks_that_nothing_uses_are_said() {
+    let said = |lines: &str| {
+        let loaded = load_beside("m.jsonl", lines.as_bytes(), "").unwrap();
+        loaded.notes.iter().any(|note| note.starts_with("m.jsonl: `hash_ids`"))
+    };
+    assert!(said("{\"timestamp\": 0, \"input_length\": 600, \"output_length\": 5, \"hash_ids\": [0, 1]}\n"));
+    assert!(!said("{\"timestamp\": 0, \"input_length\": 600, \"output_length\": 5}\n"));
 }
 
 #[test]

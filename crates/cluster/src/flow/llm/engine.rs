@@ -18,6 +18,9 @@
 //! - TGI (`backends/v3/src/backend.rs`) when enough wait that fit together with their whole answers, or any after some tokens; a pass of
 //!   prompts is followed by one of decoding.
 //!
+//! With speculative decoding a sequence gains several tokens in an iteration, see [`super::pace`]. They count as many in the pass, and in the budget,
+//! as are checked; in the cache as many as are right: what guesses take for a moment is less than a block.
+//!
 //! It does not know other replicas, routing or clients.
 
 use std::collections::VecDeque;
@@ -25,6 +28,7 @@ use std::collections::VecDeque;
 use exporters::HistogramSignal;
 
 use super::iteration::Curve;
+use super::pace::Pace;
 use super::prefix::{NO_HOLDING, Part};
 use super::scheduler::largest_pass;
 use crate::flow::InHand;
@@ -57,6 +61,10 @@ pub struct Limits {
     pub(super) max_new_tokens: u64,
     /// Whether a prompt may be computed in several passes.
     pub(super) chunks: bool,
+    /// Whether the blocks of a first chunk are enough to be admitted.
+    pub(super) by_chunk: bool,
+    /// How fast who decodes goes on.
+    pub(super) pace: Pace,
 }
 
 impl Limits {
@@ -66,9 +74,11 @@ impl Limits {
         let ServiceModel::ContinuousBatching { sequences_max, batched_tokens_max, kv_tokens, law, .. } = model else {
             panic!("only a continuousBatching service has an engine");
         };
+        let pace = Pace::of(&service.engine);
+        let drafting = service.engine.speculative.as_ref().map_or(0, |speculative| speculative.draft_time.as_nanos());
         let (sequences, largest) = largest_pass(&service.engine, (*sequences_max, *batched_tokens_max), *kv_tokens);
         Self {
-            curve: Curve::of(law, largest),
+            curve: Curve::of(law, largest).with_drafts(pace, drafting),
             sequences: sequences as usize,
             batched_tokens: u64::from(*batched_tokens_max),
             blocks: *kv_tokens / BLOCK_TOKENS,
@@ -78,6 +88,8 @@ impl Limits {
             scheduler: service.engine.scheduler,
             max_new_tokens: service.engine.max_new_tokens.map_or(0, u64::from),
             chunks: service.engine.chunks_prompts,
+            by_chunk: service.engine.admits_by_chunk,
+            pace,
         }
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use exporters::HistogramSignal;
 
+use super::pace::Pace;
 pub use crate::flow::latency::FRACTION_BITS;
 use crate::flow::latency::LatencyLog;
 use crate::spec::{IterationLaw, PassTime, time_of};
@@ -21,11 +22,11 @@ const TABLE_MAX: u64 = 1 << 20;
 /// What one iteration computes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Work {
-    /// Sequences that decode, each one token.
+    /// Sequences that decode.
     pub decodes: u64,
     /// All sequences, those included whose prompt is processed.
     pub sequences: u64,
-    /// Tokens in the cache of the decoding sequences when it is over.
+    /// Tokens in the cache of the decoding sequences when it is over, in the units of the pace.
     pub kv_decoding: u64,
     /// Tokens in the cache of the others then.
     pub kv_prefilling: u64,
@@ -54,12 +55,16 @@ const CONTEXT_UNIT: f64 = (1u64 << (FRACTION_BITS + CONTEXT_BITS)) as f64;
 #[derive(Clone, Debug)]
 pub struct Curve {
     shortest: u64,
+    /// Per unit of the pace.
     per_kv_token: u64,
     per_sequence: u64,
     /// Per token x token of [`Work::context_twice`], in 2^-32 ns: there are many of them.
     per_context_half: u64,
     counts_decodes_only: bool,
     pass: Pass,
+    pace: Pace,
+    /// What guessing takes.
+    draft: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -124,16 +129,32 @@ impl Curve {
             per_context_half: (prefill_factor * law.ns_per_prompt_token_context / 2.0 * CONTEXT_UNIT).round() as u64,
             counts_decodes_only: law.counts_decodes_only(),
             pass,
+            pace: Pace::ONE,
+            draft: 0,
         }
+    }
+
+    /// The same for sequences that gain tokens at `pace`, where guessing takes `draft` nanoseconds of each iteration.
+    pub fn with_drafts(mut self, pace: Pace, draft: u64) -> Self {
+        // Half a unit: 2^-21 ns.
+        let half = (1u64 << pace.bits) >> 1;
+        self.per_kv_token = self.per_kv_token.saturating_add(half) >> pace.bits;
+        self.draft = in_fractions(draft);
+        self.shortest = self.shortest.saturating_add(self.draft).min(SPAN_MAX);
+        self.pace = pace;
+        self
     }
 
     /// One iteration.
     pub fn iteration(&self, work: &Work) -> u64 {
         let prompts = match &self.pass {
             Pass::Linear { per_prompt_token, .. } => per_prompt_token.saturating_mul(work.prompt),
-            Pass::Table { prefill, .. } => prefill.of(work.decodes + work.prompt) - prefill.of(work.decodes),
+            Pass::Table { prefill, .. } => {
+                let decodes = work.decodes * self.pace.width;
+                prefill.of(decodes + work.prompt) - prefill.of(decodes)
+            }
         };
-        let kv = work.kv_decoding + if self.counts_decodes_only { 0 } else { work.kv_prefilling };
+        let kv = work.kv_decoding + if self.counts_decodes_only { 0 } else { work.kv_prefilling << self.pace.bits };
         self.decoding(kv, work.decodes, work.sequences)
             .saturating_add(prompts)
             .saturating_add(self.context(work))
@@ -155,9 +176,10 @@ impl Curve {
     fn decoding(&self, kv: u64, decodes: u64, sequences: u64) -> u64 {
         let base = match &self.pass {
             Pass::Linear { base, .. } => *base,
-            Pass::Table { decode, .. } => decode.of(decodes),
+            Pass::Table { decode, .. } => decode.of(decodes * self.pace.width),
         };
-        base.saturating_add(self.per_kv_token.saturating_mul(kv))
+        base.saturating_add(self.draft)
+            .saturating_add(self.per_kv_token.saturating_mul(kv))
             .saturating_add(self.per_sequence.saturating_mul(sequences))
     }
 
@@ -166,9 +188,10 @@ impl Curve {
         Run::of(self.iteration(work).saturating_add(delay).min(SPAN_MAX))
     }
 
-    /// Up to `count` iterations of `sequences` decoding sequences, the first with `kv` tokens: each adds one token per sequence.
+    /// Up to `count` iterations of `sequences` decoding sequences, the first with `kv` tokens in the units of the pace: each adds its gain per
+    /// sequence.
     pub fn rising(&self, kv: u64, sequences: u64, count: u64) -> Run {
-        let slope = self.per_kv_token.saturating_mul(sequences);
+        let slope = self.per_kv_token.saturating_mul(sequences * self.pace.gain);
         let start = self.decoding(kv, sequences, sequences).min(SPAN_MAX);
         let last = slope.saturating_mul(count).saturating_add(start).clamp(self.shortest, SPAN_MAX);
         // Splitting a run changes nothing but the number of steps it is simulated in.

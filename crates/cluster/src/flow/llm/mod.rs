@@ -17,6 +17,7 @@ mod gate_tests;
 mod hold;
 mod iteration;
 mod load_test;
+mod pace;
 mod prefix;
 mod router;
 mod run_engine;

@@ -4,7 +4,7 @@
 //! (`managers/schedule_policy.py`), TensorRT-LLM (`scheduler.py`) and TGI (`backends/v3`) have in so many words.
 
 use super::engine::{BLOCK_TOKENS, Job, Limits, blocks};
-use crate::spec::{EngineSpec, PrefillFirst, Scheduler, Tgi};
+use crate::spec::{EngineSpec, PrefillFirst, Scheduler, Speculative, Tgi};
 
 /// SGLang counts with at most so many tokens still to come of one answer.
 const ANSWER_CLIP: u64 = 4_096;
@@ -189,11 +189,12 @@ impl Limits {
 
 /// Sequences and tokens of the largest pass.
 pub fn largest_pass(engine: &EngineSpec, (sequences, batched): (u32, u32), kv_tokens: u64) -> (u32, u64) {
-    let wide = |tokens: u32| u64::from(tokens.max(batched).max(sequences));
+    let width = engine.speculative.as_ref().map_or(1, Speculative::width);
+    let wide = |tokens: u32| u64::from(tokens.max(batched).max(sequences.saturating_mul(width)));
     match engine.scheduler {
-        // Every decoding sequence needs a token of the budget; vLLM refuses to start otherwise.
+        // Every decoding sequence needs its tokens of the budget; vLLM refuses to start otherwise.
         Scheduler::Vllm | Scheduler::NoEvict | Scheduler::MaxUtilization => {
-            (sequences.min(batched), u64::from(batched))
+            (sequences.min((batched / width).max(1)), u64::from(batched.max(width)))
         }
         // The first prompt of a pass may be of any length where they are not cut.
         Scheduler::PrefillFirst(_) if !engine.chunks_prompts => (sequences, wide(0).max(kv_tokens)),

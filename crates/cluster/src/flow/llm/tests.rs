@@ -15,7 +15,7 @@ use super::{LlmFlow, RunEngine, TokenCounts};
 use crate::flow::{EventFlow, Flow, Intake, LatencyLog, Load, Meter, ReplicaStats, Slot, Watched};
 use crate::spec::{
     EngineSpec, FlowControl, IterationLaw, KillRule, NoReplicaRule, PassTime, PodSpec, PrefillFirst, PrefixSpec,
-    RetrySpec, RouterSpec, Routing, Scheduler, Scorers, ServiceModel, ServiceSpec, SloSpec, Tgi,
+    RetrySpec, RouterSpec, Routing, Scheduler, Scorers, ServiceModel, ServiceSpec, SloSpec, Speculative, Tgi,
 };
 
 const SEED: u64 = 11;
@@ -269,10 +269,35 @@ fn engine_specs() -> impl Strategy<Value = EngineSpec> {
         1 => Just(Scheduler::MaxUtilization),
         2 => together,
     ];
-    let chunks = prop_oneof![7 => Just(true), 1 => Just(false)];
-    (scheduler, prop::option::of(1u32..200), chunks).prop_map(|(scheduler, max_new_tokens, chunks_prompts)| {
-        EngineSpec { scheduler, max_new_tokens, chunks_prompts }
+    let flags = (prop_oneof![7 => Just(true), 1 => Just(false)], prop_oneof![3 => Just(false), 1 => Just(true)]);
+    let parts = (scheduler, prop::option::of(1u32..200), flags, prop::option::weighted(0.4, speculations()));
+    parts.prop_map(|(scheduler, max_new_tokens, (chunks_prompts, by_chunk), speculative)| EngineSpec {
+        admits_by_chunk: by_chunk && scheduler == Scheduler::Vllm,
+        scheduler,
+        max_new_tokens,
+        chunks_prompts,
+        speculative,
     })
+}
+
+fn speculations() -> impl Strategy<Value = Speculative> {
+    let acceptance = prop::collection::vec(prop_oneof![Just(0.0), Just(1.0), 0.0..1.0], 1..4);
+    (acceptance, 0u32..3, 0u64..6).prop_map(|(acceptance, more, draft)| Speculative {
+        tokens: acceptance.len() as u32 + more,
+        acceptance,
+        draft_time: SimDuration::from_nanos(draft),
+    })
+}
+
+/// A pass has room for the guesses of one sequence at least: no scenario has it otherwise.
+fn widened(model: ServiceModel, engine: &EngineSpec) -> ServiceModel {
+    let mut model = model;
+    if let (ServiceModel::ContinuousBatching { batched_tokens_max, .. }, Some(guesses)) =
+        (&mut model, &engine.speculative)
+    {
+        *batched_tokens_max += guesses.tokens;
+    }
+    model
 }
 
 fn services() -> impl Strategy<Value = ServiceSpec> {
@@ -302,7 +327,7 @@ fn services() -> impl Strategy<Value = ServiceSpec> {
             routing,
             prefix: shared.1,
             engine_by_priority: shared.2 && shared.3.scheduler == Scheduler::Vllm,
-            engine: shared.3,
+            engine: shared.3.clone(),
             no_replica,
             queue_limit,
             client_timeout: timeout.map(SimDuration::from_nanos),
@@ -310,7 +335,7 @@ fn services() -> impl Strategy<Value = ServiceSpec> {
             kill_rule,
             replicas_initial: 0,
             pod: pod(),
-            ..ServiceSpec::plain("llm", model)
+            ..ServiceSpec::plain("llm", widened(model, &shared.3))
         },
     )
 }

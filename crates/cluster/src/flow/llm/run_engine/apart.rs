@@ -118,7 +118,7 @@ impl RunEngine {
         let run = if self.is_alone {
             self.mixed_run(Work::default())
         } else {
-            self.blocks_used += u64::from(self.phases[Self::phase_at(self.step)]);
+            self.blocks_used += self.blocks_needed();
             self.decoding_run(most)
         };
         self.go(run);
@@ -132,7 +132,7 @@ impl RunEngine {
         if !self.prefilling.is_empty() {
             return (started, 1);
         }
-        let needed = u64::from(self.phases[Self::phase_at(self.step)]);
+        let needed = self.blocks_needed();
         if needed <= self.free() {
             return (started, NEVER);
         }
@@ -148,8 +148,7 @@ impl RunEngine {
         }
         let mut kept = 0;
         for sequence in self.sequences.iter().filter(|sequence| sequence.lives) {
-            let left = sequence.finish_step - self.step;
-            kept += still_to_come(self.limits.most_of(&sequence.job), u64::from(sequence.job.output) - left);
+            kept += still_to_come(self.limits.most_of(&sequence.job), self.made_of(sequence));
         }
         let mut budget = PassBudget::new(&self.limits, rule, (self.free(), ratio.of(kept)));
         if goes_on {
@@ -213,11 +212,10 @@ impl RunEngine {
 
     /// Sends away who has made the fewest tokens, of these the longest prompt, of these the youngest, until the others have room.
     fn retract(&mut self) {
-        while u64::from(self.phases[Self::phase_at(self.step)]) > self.free() {
-            let made = |sequence: &super::Sequence| u64::from(sequence.job.output) - (sequence.finish_step - self.step);
+        while self.blocks_needed() > self.free() {
             let lives = self.sequences.iter().enumerate().filter(|(_, sequence)| sequence.lives);
             let rank = |sequence: &super::Sequence| {
-                (made(sequence), std::cmp::Reverse(sequence.job.prompt), std::cmp::Reverse(sequence.admission))
+                (self.made_of(sequence), std::cmp::Reverse(sequence.job.prompt), std::cmp::Reverse(sequence.admission))
             };
             let (place, _) = lives.min_by_key(|(_, sequence)| rank(sequence)).expect("somebody uses the blocks");
             let last_token = self.last_token_of(place);
@@ -233,7 +231,7 @@ impl RunEngine {
         let left = self.decoding;
         let (mut made, mut most) = (0, 0);
         for sequence in self.sequences.iter().filter(|sequence| sequence.lives) {
-            made += u64::from(sequence.job.output) - (sequence.finish_step - self.step);
+            made += self.made_of(sequence);
             most += self.limits.most_of(&sequence.job);
         }
         let Rule::PrefillFirst { ratio, is_full, has_retracted, .. } = &mut self.apart().rule else { return };

@@ -2,9 +2,11 @@
 //!
 //! While sequences only decode, each iteration adds one token per sequence, so durations rise by a constant and any number of
 //! iterations has a closed form ([`Run`]). Nothing is kept per sequence and iteration: a decoding sequence is its finishing step and
-//! its `offset`, the computed tokens less the steps of the engine, which never changes while it decodes.
+//! its `offset`, the computed tokens less the steps of the engine, which never changes while it decodes. Where sequences gain several tokens
+//! an iteration ([`super::pace`]) these are counted in fractions; which of them need a block is then looked up one by one.
 
 mod apart;
+mod pace;
 mod room;
 
 use std::cmp::Reverse;
@@ -28,7 +30,7 @@ struct Sequence {
     job: Job,
     /// The step at the end of which its last token is out.
     finish_step: u64,
-    /// Tokens in the cache at the end of step n, less n.
+    /// Tokens in the cache at the end of step n, less n; in units of the pace, less n times the gain.
     offset: i64,
     /// Number of its admission.
     admission: u64,
@@ -148,6 +150,9 @@ impl RunEngine {
 
     /// Blocks taken by `count` iterations of the decoding sequences, the first of them after `step`.
     fn blocks_taken(&self, step: u64, count: u64) -> u64 {
+        if !self.limits.pace.is_one() {
+            return self.blocks_taken_at_pace(step, count);
+        }
         let whole = count / BLOCK_TOKENS * self.decoding;
         (step..step + count % BLOCK_TOKENS).map(|step| u64::from(self.phases[Self::phase_at(step)])).sum::<u64>()
             + whole
@@ -156,6 +161,9 @@ impl RunEngine {
     /// How many iterations can start after the one after the present step before blocks run out, counted to at most `wanted`.
     fn iterations_with_room(&self, wanted: u64) -> u64 {
         let free = self.free();
+        if !self.limits.pace.is_one() {
+            return self.room_at_pace(wanted, free);
+        }
         if (wanted / BLOCK_TOKENS + 1) * self.decoding <= free {
             return wanted;
         }
@@ -201,11 +209,11 @@ impl RunEngine {
         }
         // The first iteration took its blocks when the run began; one that is under way has taken its own.
         self.blocks_used += self.blocks_taken(self.step + 1, count - u64::from(is_over));
+        self.stats.output_tokens += self.tokens_made(count);
         self.step += count;
         if let Some(log) = &mut self.latency {
             log.record_run(&run, count, self.decoding);
         }
-        self.stats.output_tokens += self.decoding * count;
         if self.apart.is_some() {
             self.count_waits(&run);
         }
@@ -260,8 +268,9 @@ impl RunEngine {
     }
 
     fn decode(&mut self, job: Job, computed: u64, admission: u64) {
-        let offset = computed as i64 - self.step as i64;
-        let finish_step = self.step + u64::from(job.output - job.made);
+        let pace = self.limits.pace;
+        let offset = (computed << pace.bits) as i64 - (self.step * pace.gain) as i64;
+        let finish_step = self.step + pace.steps_for(u64::from(job.output - job.made));
         let stood_still = self.apart.as_ref().map_or(0, |apart| apart.stood_still);
         let sequence = Sequence { job, finish_step, offset, admission, lives: true, stood_still };
         let place = if let Some(place) = self.vacant.pop() {
@@ -281,11 +290,12 @@ impl RunEngine {
     fn leave(&mut self, place: u32) -> (Job, u64) {
         let sequence = &mut self.sequences[place as usize];
         sequence.lives = false;
-        let Sequence { mut job, finish_step, offset, .. } = *sequence;
-        job.made = job.output - (finish_step - self.step) as u32;
+        let sequence = *sequence;
+        let Sequence { mut job, offset, .. } = sequence;
+        job.made = self.made_of(&sequence) as u32;
         // An iteration under way has already taken the block of the token it makes.
         let is_decoding = self.run.is_some() && !self.is_alone;
-        let computed = (self.step as i64 + offset) as u64 + u64::from(is_decoding);
+        let computed = self.cached_at(&sequence, self.step + u64::from(is_decoding));
         self.vacant.push(place);
         self.decoding -= 1;
         self.offsets -= offset;
@@ -340,12 +350,15 @@ impl RunEngine {
         NEVER
     }
 
-    /// Begins the next run. After a preemption somebody may be admitted one iteration later where what waits shares blocks with what runs, or
-    /// goes by priority; elsewhere the last one preempted heads the queue and does not fit before another sequence leaves.
+    /// Begins the next run. After a preemption somebody may be admitted one iteration later where what waits shares blocks with what runs,
+    /// goes by priority, needs those of a first chunk only, or was denied those of several tokens; elsewhere the last one preempted heads the
+    /// queue and does not fit before another sequence leaves.
     fn begin(&mut self, has_preempted: bool) {
         let decoded = self.decoded();
         let run = if self.prefilling.is_empty() {
-            let may_admit = has_preempted && (self.cache.is_some() || self.limits.by_priority);
+            let limits = &self.limits;
+            let may_fit = limits.by_priority || limits.by_chunk || !limits.pace.is_one();
+            let may_admit = has_preempted && (self.cache.is_some() || may_fit);
             self.decoding_run(if may_admit { 1 } else { NEVER })
         } else {
             let decodes = self.decoding;
@@ -354,9 +367,9 @@ impl RunEngine {
         self.go(run);
     }
 
-    /// Tokens in the cache of the decoding sequences when the next iteration is over.
+    /// Tokens in the cache of the decoding sequences when the next iteration is over, in units of the pace.
     fn decoded(&self) -> u64 {
-        ((self.step + 1) * self.decoding).wrapping_add_signed(self.offsets)
+        ((self.step + 1) * self.decoding * self.limits.pace.gain).wrapping_add_signed(self.offsets)
     }
 
     /// Iterations of the decoding sequences alone, until one of them is finished or blocks run out, and not more than `most`.
@@ -482,7 +495,7 @@ impl Engine for RunEngine {
             return self.start_apart();
         }
         let (chunk, has_preempted) = self.take_blocks();
-        let budget = self.limits.batched_tokens - self.decoding - chunk;
+        let budget = self.limits.batched_tokens - self.decoding * self.limits.pace.width - chunk;
         let started = if has_preempted { 0 } else { self.admit(budget) };
         self.begin(has_preempted);
         started

@@ -33,7 +33,8 @@ impl RunEngine {
     /// Tokens of the partly prefilled sequence in the next iteration, if there is one.
     fn next_chunk(&self) -> u64 {
         self.prefilling.first().map_or(0, |partial| {
-            (partial.job.prefill() - partial.computed).min(self.limits.batched_tokens - self.decoding)
+            (partial.job.prefill() - partial.computed)
+                .min(self.limits.batched_tokens - self.decoding * self.limits.pace.width)
         })
     }
 
@@ -47,7 +48,7 @@ impl RunEngine {
                 .prefilling
                 .first()
                 .map_or(0, |partial| blocks(partial.computed + chunk) - blocks(partial.computed));
-            let needed = u64::from(self.phases[Self::phase_at(self.step)]) + grown;
+            let needed = self.blocks_needed() + grown;
             if needed <= self.free() {
                 self.blocks_used += needed;
                 self.stats.prefilled_tokens += chunk;
@@ -66,7 +67,7 @@ impl RunEngine {
     /// Preempts one. Whoever decodes comes before the one whose prompt is under way and has taken its block by then, as far as they go; what
     /// that has cost the cache is gone before the preempted one leaves its blocks there.
     fn make_room_by_preemption(&mut self) {
-        let free = self.free().saturating_sub(u64::from(self.phases[Self::phase_at(self.step)]));
+        let free = self.free().saturating_sub(self.blocks_needed());
         if let Some(cache) = &mut self.cache {
             cache.settle(free);
         }
@@ -104,14 +105,15 @@ impl RunEngine {
                 break;
             }
             let (hit, found, pinned) = self.find(&job);
-            if blocks(job.prefill()) > self.free() + pinned || (!self.limits.chunks && job.prefill() - hit > budget) {
+            let chunk = (job.prefill() - hit).min(budget);
+            let needed = blocks(if self.limits.by_chunk { hit + chunk } else { job.prefill() });
+            if needed > self.free() + pinned || (!self.limits.chunks && job.prefill() - hit > budget) {
                 break;
             }
             if reserves {
                 let Some(left) = unreserved.checked_sub(self.limits.reserved_by(&job)) else { break };
                 unreserved = left;
             }
-            let chunk = (job.prefill() - hit).min(budget);
             budget -= chunk;
             started += self.take_first((hit, found), chunk);
         }

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use super::super::engine::{BLOCK_TOKENS, blocks};
 use super::super::scheduler::{NewTokenRatio, PassBudget, SORTED_MAX, Stop, least_taken, still_to_come};
-use super::StepEngine;
+use super::{Sequence, StepEngine};
 use crate::spec::{PrefillFirst, Scheduler, Tgi};
 
 /// What is kept from pass to pass; gone when the engine is idle.
@@ -94,9 +94,16 @@ impl StepEngine {
         started
     }
 
-    /// Blocks that one token more of everybody needs.
+    /// Blocks that everybody's next tokens need.
     fn needed(&self) -> u64 {
-        self.running.iter().map(|sequence| blocks(sequence.computed + 1) - blocks(sequence.computed)).sum()
+        let pace = self.limits.pace;
+        let more = |sequence: &Sequence| blocks(sequence.computed + sequence.gain(pace)) - blocks(sequence.computed);
+        self.running.iter().map(more).sum()
+    }
+
+    fn decode_all(&mut self) {
+        let pace = self.limits.pace;
+        self.running.iter_mut().for_each(|sequence| sequence.scheduled = sequence.gain(pace));
     }
 
     /// SGLang's `update_running_batch`.
@@ -123,7 +130,7 @@ impl StepEngine {
             self.apart.ratio.estimate(self.running.len() as u64, made, most);
             self.apart.is_full = false;
         }
-        self.running.iter_mut().for_each(|sequence| sequence.scheduled = 1);
+        self.decode_all();
     }
 
     /// TGI's `batching_task`.
@@ -134,7 +141,7 @@ impl StepEngine {
         if count == 0 {
             self.apart.must_decode = false;
             self.apart.steps += 1;
-            self.running.iter_mut().for_each(|sequence| sequence.scheduled = 1);
+            self.decode_all();
             return 0;
         }
         (self.apart.steps, self.apart.must_decode) = (1, decoding > 0);

@@ -11,6 +11,7 @@ use super::engine::{
     BLOCK_TOKENS, Engine, EngineStats, Instant, Job, Limits, blocks, enqueue, in_hand, put_back, take_waiting,
 };
 use super::iteration::{FRACTION_BITS, Run, Work, in_fractions};
+use super::pace::Pace;
 use super::prefix::{NO_HOLDING, Part, PrefixCache};
 use crate::flow::InHand;
 use crate::flow::intake::NEVER;
@@ -28,12 +29,19 @@ struct Sequence {
     decodes: bool,
     /// When its last token was out.
     last: u128,
+    /// What is left of a token below one, where several are gained an iteration.
+    rest: u64,
 }
 
 impl Sequence {
-    /// Tokens of the next iteration, if the budget allows.
+    /// Tokens of its prompt in the next iteration, if the budget allows.
     fn wants(&self) -> u64 {
         self.job.prefill() - self.computed
+    }
+
+    /// Tokens it gains in the next iteration, if it decodes; it ends with its last one.
+    fn gain(&self, pace: Pace) -> u64 {
+        ((self.rest + pace.gain) >> pace.bits).min(u64::from(self.job.output - self.job.made))
     }
 
     fn blocks(&self) -> u64 {
@@ -100,12 +108,19 @@ impl StepEngine {
 
     /// As vLLM: through the running sequences in order, each taking what is left of the budget and its blocks, the last one giving way.
     fn schedule_running(&mut self) -> (u64, bool) {
-        let mut budget = self.limits.batched_tokens;
+        let (mut budget, pace) = (self.limits.batched_tokens, self.limits.pace);
         let mut preempted = false;
         let mut place = 0;
         while place < self.running.len() {
-            let tokens = self.running[place].wants().min(budget);
             let sequence = self.running[place];
+            // Of the budget it has what is checked, of the cache what is right.
+            let (tokens, spent) = if sequence.decodes {
+                assert!(pace.width <= budget, "there is a place in the pass for everybody who decodes");
+                (sequence.gain(pace), pace.width)
+            } else {
+                let chunk = sequence.wants().min(budget);
+                (chunk, chunk)
+            };
             let needed = blocks(sequence.computed + tokens) - blocks(sequence.computed);
             if needed > self.free() {
                 let (last, free) = (self.last(), self.free());
@@ -117,7 +132,9 @@ impl StepEngine {
                     out.job.last_token = Self::nanos(out.last);
                 }
                 // What it was given for this iteration is free again.
-                budget += out.scheduled;
+                if out.scheduled > 0 {
+                    budget += if out.decodes { pace.width } else { out.scheduled };
+                }
                 place -= usize::from(last < place);
                 self.release(&mut out.job, out.computed, false);
                 put_back(&mut self.waiting, out.job, self.limits.by_priority);
@@ -126,7 +143,7 @@ impl StepEngine {
                 continue;
             }
             self.running[place].scheduled = tokens;
-            budget -= tokens;
+            budget -= spent;
             place += 1;
         }
         for place in 0..self.running.len() {
@@ -155,7 +172,8 @@ impl StepEngine {
                 break;
             }
             let (hit, found, pinned) = self.find(&job);
-            if blocks(job.prefill()) - pinned > self.free() || !self.limits.chunks && job.prefill() - hit > budget {
+            let wanted = if self.limits.by_chunk { hit + (job.prefill() - hit).min(budget) } else { job.prefill() };
+            if blocks(wanted) - pinned > self.free() || !self.limits.chunks && job.prefill() - hit > budget {
                 break;
             }
             if self.limits.scheduler == Scheduler::NoEvict
@@ -190,7 +208,7 @@ impl StepEngine {
         if let Some(cache) = &mut self.cache {
             cache.take(job.holding, found);
         }
-        self.running.push(Sequence { job, computed: hit, scheduled, decodes: false, last: 0 });
+        self.running.push(Sequence { job, computed: hit, scheduled, decodes: false, last: 0, rest: 0 });
         self.share(job.holding, (hit + scheduled) / BLOCK_TOKENS);
         u64::from(is_new)
     }
@@ -200,12 +218,18 @@ impl StepEngine {
         let mut unwatched = LatencyLog::default();
         let log = self.latency.as_mut().unwrap_or(&mut unwatched);
         self.stats.iterations += 1;
+        let pace = self.limits.pace;
         for sequence in &mut self.running {
-            sequence.computed += sequence.scheduled;
-            sequence.scheduled = 0;
+            let gained = std::mem::take(&mut sequence.scheduled);
+            sequence.computed += gained;
             let job = &mut sequence.job;
-            if sequence.computed == job.prefill() {
-                job.made += 1;
+            let is_prompt_done = !sequence.decodes && sequence.computed == job.prefill();
+            if gained > 0 && (sequence.decodes || is_prompt_done) {
+                let made = if sequence.decodes { gained } else { 1 };
+                if sequence.decodes {
+                    sequence.rest = (sequence.rest + pace.gain) & ((1 << pace.bits) - 1);
+                }
+                job.made += made as u32;
                 if sequence.decodes {
                     log.record_run(&Run::of((self.clock - sequence.last) as u64), 1, 1);
                 } else if job.first_token == NEVER {
@@ -214,7 +238,7 @@ impl StepEngine {
                     log.record(HistogramSignal::InterToken, now - job.last_token);
                 }
                 (sequence.decodes, sequence.last) = (true, self.clock);
-                self.stats.output_tokens += 1;
+                self.stats.output_tokens += made;
                 if job.first_token == NEVER {
                     job.first_token = now;
                     self.stats.prompt_tokens += u64::from(job.prompt);
@@ -321,7 +345,8 @@ impl Engine for StepEngine {
             if sequence.decodes {
                 work.decodes += 1;
                 work.sequences += 1;
-                work.kv_decoding += sequence.computed + sequence.scheduled;
+                work.kv_decoding +=
+                    (sequence.computed << self.limits.pace.bits) + sequence.rest + self.limits.pace.gain;
             } else {
                 work.add_chunk(sequence.scheduled, sequence.computed);
             }
