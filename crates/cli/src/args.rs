@@ -166,7 +166,8 @@ pub struct EffortArgs {
     /// Replications per policy [default: the scenario's]
     #[arg(long, value_name = "N", conflicts_with = "precision")]
     pub replications: Option<NonZeroU32>,
-    /// Add replications until 95 % intervals of cost and SLO misses are this narrow, relative to their estimates
+    /// Add replications until the half-widths of the 95 % intervals of cost and of SLO misses are at most this share of their estimates (rarer misses
+    /// than the objective allows are held against what it allows)
     #[arg(long, value_name = "REL")]
     pub precision: Option<f64>,
 }

@@ -2,21 +2,29 @@
 
 use std::path::Path;
 
+use lab::Runs;
 use lab::columns::read_summary;
 use record::ReplicationSummary;
 
 use crate::failure::{Failure, Result};
 
-/// The table of replications in a folder written by `scalelab run`.
-pub fn replications(folder: &Path) -> Result<Vec<ReplicationSummary>> {
-    let path = folder.join("replications.csv");
+/// What is left of a run in a folder written by `scalelab run`: its replications, and of each policy all of them together.
+pub fn runs(folder: &Path) -> Result<Runs> {
+    let replications =
+        rows(&folder.join("replications.csv"), &["policy", "seed", "digest", "slo_attainment", "cost_usd"])?;
+    let summary = folder.join("summary.csv");
+    // Folders that were copied in part have the replications at least.
+    let pooled = if summary.exists() { rows(&summary, &["policy", "slo_attainment", "cost_usd"])? } else { Vec::new() };
+    Ok(Runs { replications, pooled })
+}
+
+/// The rows of a table of summaries, which must have the columns `needed`.
+fn rows(path: &Path, needed: &[&str]) -> Result<Vec<ReplicationSummary>> {
     let wrong = |problem: String| Failure::input(format!("{}: {problem}", path.display()));
-    let mut reader = csv::Reader::from_path(&path)
+    let mut reader = csv::Reader::from_path(path)
         .map_err(|error| wrong(format!("{error}; a folder written by `scalelab run` has one")))?;
     let names = reader.headers().map_err(|error| wrong(error.to_string()))?.clone();
-    let missing = ["policy", "seed", "digest", "slo_attainment", "cost_usd"]
-        .into_iter()
-        .find(|needed| names.iter().all(|name| name != *needed));
+    let missing = needed.iter().find(|needed| names.iter().all(|name| name != **needed));
     if let Some(missing) = missing {
         return Err(wrong(format!("there is no column `{missing}`; is it of `scalelab run`?")));
     }

@@ -28,10 +28,10 @@ pub enum Estimate {
     Share,
     /// A mean over requests: `statistics::ratio_interval` of sums and counts.
     RequestMean,
-    /// A percentile of pooled values: `statistics::section_interval`.
+    /// A percentile of pooled values in a histogram: `statistics::quantile_interval`.
     Quantile,
-    /// A percentile that may be infinite: `statistics::section_interval` on the logarithm, where all replications have one.
-    QuantileOfAll,
+    /// Something else of all replications together (money per request, an order statistic): `statistics::log_section_interval`.
+    Whole,
     /// One figure per replication: `statistics::mean_interval`.
     Mean,
 }
@@ -137,7 +137,7 @@ pub const COLUMNS: &[Column] = &[
     column!(latency_ms_max, Milliseconds, Mean, real),
     column!(queue_wait_ms_mean, Milliseconds, RequestMean, real),
     column!(cost_usd, Dollars, Mean, real),
-    column!(cost_per_million_requests_usd, Dollars, Mean, real),
+    column!(cost_per_million_requests_usd, Dollars, Whole, real),
     column!(cost_serving_usd, Dollars, Mean, real),
     column!(cost_idle_usd, Dollars, Mean, real),
     column!(cost_cold_start_usd, Dollars, Mean, real),
@@ -150,8 +150,8 @@ pub const COLUMNS: &[Column] = &[
     column!(replicas_mean, Count, Mean, real),
     column!(replicas_max, Count, Mean, whole),
     column!(cold_starts, Count, Mean, whole),
-    column!(cold_start_s_mean, Seconds, Mean, real),
-    column!(cold_start_s_p95, Seconds, Quantile, real),
+    column!(cold_start_s_mean, Seconds, Whole, real),
+    column!(cold_start_s_p95, Seconds, Whole, real),
     column!(spot_interruptions, Count, Mean, whole),
     column!(requests_lost, Count, Mean, whole),
     column!(scale_ups, Count, Mean, whole),
@@ -164,7 +164,7 @@ pub const COLUMNS: &[Column] = &[
     column!(tpot_ms_p99, Milliseconds, Quantile, optional),
     column!(cost_reserved_usd, Dollars, Mean, real),
     column!(cost_serverless_usd, Dollars, Mean, real),
-    column!(cost_per_thousand_slo_met_usd, Dollars, Mean, real),
+    column!(cost_per_thousand_slo_met_usd, Dollars, Whole, real),
     column!(metrics_silent, Count, Mean, whole),
     column!(metric_unanswered_share, Share, Mean, real),
     column!(at_max_share, Share, Mean, real),
@@ -184,11 +184,14 @@ pub const COLUMNS: &[Column] = &[
     column!(queue_replicas_max, Count, Mean, optional_whole),
     column!(prompt_tokens, Count, Mean, optional_whole),
     column!(output_tokens, Count, Mean, optional_whole),
-    column!(cost_per_million_input_tokens_usd, Dollars, Mean, optional),
-    column!(cost_per_million_output_tokens_usd, Dollars, Mean, optional),
+    column!(cost_per_million_input_tokens_usd, Dollars, Whole, optional),
+    column!(cost_per_million_output_tokens_usd, Dollars, Whole, optional),
     column!(replica_changes, Count, Mean, whole),
-    column!(latency_ms_p50_all, Milliseconds, QuantileOfAll, real),
-    column!(latency_ms_p99_all, Milliseconds, QuantileOfAll, real),
+    column!(latency_ms_p50_all, Milliseconds, Quantile, real),
+    column!(latency_ms_p99_all, Milliseconds, Quantile, real),
+    column!(latency_ms_p90_all, Milliseconds, Quantile, real),
+    column!(latency_ms_p95_all, Milliseconds, Quantile, real),
+    column!(latency_ms_p999_all, Milliseconds, Quantile, real),
 ];
 
 /// A summary from the cells (column name, text) of a row of the `replications` table, as a baseline or a diff reads it back. Empty cells

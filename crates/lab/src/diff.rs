@@ -2,16 +2,16 @@
 
 use record::{Interval, ReplicationSummary, Verdict};
 
+use crate::beside::{Beside, Runs, Side, Subject, subject};
 use crate::columns::{Column, Unit};
-use crate::experiment::{corrected, verdict};
-use crate::statistics::{Difference, mean};
+use crate::experiment::{Question, answers, better_if};
 
 /// The columns that are compared unless others are asked for.
 pub const COLUMNS_COMPARED: &[&str] = &[
     "slo_attainment",
     "latency_ms_mean",
-    "latency_ms_p50",
-    "latency_ms_p99",
+    "latency_ms_p50_all",
+    "latency_ms_p99_all",
     "cost_usd",
     "gpu_hours",
     "replicas_mean",
@@ -29,15 +29,18 @@ pub struct DiffRow {
     pub service: String,
     /// The column.
     pub column: &'static Column,
-    /// Mean over the first result's replications.
+    /// The first result's figure, as its summary has it.
     pub before: f64,
-    /// Mean over the second result's.
+    /// The second result's.
     pub after: f64,
     /// After minus before; the interval is at the level the verdict was reached at.
     pub difference: Interval,
-    /// Whether replications were paired: both results have the same seeds.
+    /// Whether replications were paired: both results have the same seeds, as far as the shorter of them goes.
     pub is_paired: bool,
-    /// Is after better than before? For columns that are neither good nor bad, `Better` is more.
+    /// Replications that would give an interval known to hold, where these are too few.
+    pub replications_needed: Option<u32>,
+    /// Is after better than before? For columns that are neither good nor bad, `Better` is more. `Same` where every replication of both has the very
+    /// same figure.
     pub verdict: Verdict,
 }
 
@@ -54,41 +57,58 @@ pub struct Diff {
     pub is_identical: bool,
 }
 
-/// Compares two results, policy by policy: paired where the seeds are the same, Welch's test otherwise, Holm's correction over all rows.
-pub fn diff(before: &[ReplicationSummary], after: &[ReplicationSummary], columns: &[&'static Column]) -> Diff {
-    let (old, new) = (subjects(before), subjects(after));
-    let common: Vec<&Subject<'_>> = new.iter().filter(|policy| old.contains(policy)).collect();
-    let pairs: Vec<(Vec<&ReplicationSummary>, Vec<&ReplicationSummary>)> =
-        common.iter().map(|subject| (about(before, subject), about(after, subject))).collect();
-    let cells: Vec<(usize, &'static Column)> =
-        (0..common.len()).flat_map(|policy| columns.iter().map(move |&column| (policy, column))).collect();
-    let differences: Vec<Difference> =
-        cells.iter().map(|&(policy, column)| difference(column, &pairs[policy])).collect();
-    let rows = cells
+/// Compares two results, policy by policy: paired where the seeds are the same, Welch's test otherwise, Holm's correction over all rows in which
+/// something differs.
+pub fn diff(before: &Runs, after: &Runs, columns: &[&'static Column]) -> Diff {
+    let (old, new) = (subjects(&before.replications), subjects(&after.replications));
+    let common: Vec<Subject<'_>> = new.iter().filter(|policy| old.contains(policy)).copied().collect();
+    let cells: Vec<(Subject<'_>, &'static Column)> =
+        common.iter().flat_map(|&subject| columns.iter().map(move |&column| (subject, column))).collect();
+    let found: Vec<Beside> = cells.iter().map(|&(subject, column)| beside(column, before, after, subject)).collect();
+    let questions: Vec<Question> = found
         .iter()
-        .zip(&differences)
-        .zip(corrected(&differences))
-        .map(|((&(policy, column), difference), step)| {
-            let (old, new) = &pairs[policy];
-            DiffRow {
-                policy: common[policy].0.to_owned(),
-                service: common[policy].1.to_owned(),
-                column,
-                before: mean(&values(column, old)),
-                after: mean(&values(column, new)),
-                difference: difference.interval(step.alpha),
-                is_paired: is_paired(old, new),
-                verdict: verdict(if is_less_better(column) { -difference.mean } else { difference.mean }, step),
-            }
+        .map(|found| Question {
+            difference: found.to_judge(&found.difference(1.0)),
+            // Of replications that only one side has nothing is known.
+            is_same: found.is_same && found.replications[0] == found.replications[1],
+            is_shown: found.needed.is_none(),
         })
         .collect();
-    let digests = |runs: &[&ReplicationSummary]| runs.iter().map(|run| (run.seed, run.digest)).collect::<Vec<_>>();
+    let row =
+        |((&(subject, column), found), answer): ((&(Subject<'_>, &'static Column), &Beside), (Interval, Verdict))| {
+            let is_good = |difference: f64| if is_less_better(column) { difference < 0.0 } else { difference > 0.0 };
+            DiffRow {
+                policy: subject.0.to_owned(),
+                service: subject.1.to_owned(),
+                column,
+                before: found.wholes[1],
+                after: found.wholes[0],
+                difference: answer.0,
+                is_paired: found.is_paired,
+                replications_needed: found.needed,
+                verdict: better_if(answer, is_good),
+            }
+        };
+    let rows = cells.iter().zip(&found).zip(answers(&questions)).map(row).collect();
+    let digests = |runs: &Runs, subject: Subject<'_>| -> Vec<(u64, u64)> {
+        runs.about(subject).iter().map(|run| (run.seed, run.digest)).collect()
+    };
     Diff {
         rows,
         only_before: old.iter().filter(|subject| !new.contains(subject)).map(named).collect(),
         only_after: new.iter().filter(|subject| !old.contains(subject)).map(named).collect(),
-        is_identical: old == new && pairs.iter().all(|(old, new)| digests(old) == digests(new)),
+        is_identical: old == new && common.iter().all(|&subject| digests(before, subject) == digests(after, subject)),
     }
+}
+
+/// After beside before.
+fn beside(column: &Column, before: &Runs, after: &Runs, subject: Subject<'_>) -> Beside {
+    let (old, new) = (before.about(subject), after.about(subject));
+    let together = |runs: &Runs, all: usize, count: usize| {
+        runs.together(subject).filter(|_| count == all).map(|pooled| column.of(pooled))
+    };
+    let (of_new, of_old) = (|count| together(after, new.len(), count), |count| together(before, old.len(), count));
+    Beside::of(column, &Side { rows: &new, together: &of_new }, &Side { rows: &old, together: &of_old })
 }
 
 /// Money, times and losses are better when less; attainment and answers are better when more.
@@ -98,13 +118,6 @@ fn is_less_better(column: &Column) -> bool {
         Unit::Share => false,
         Unit::Count => !matches!(column.name, "requests" | "completed"),
     }
-}
-
-/// What rows are about: a policy, and one of its services or, if that is empty, the whole cluster.
-type Subject<'a> = (&'a str, &'a str);
-
-fn subject(summary: &ReplicationSummary) -> Subject<'_> {
-    (&summary.policy, &summary.service)
 }
 
 fn named((policy, service): &Subject<'_>) -> String {
@@ -119,22 +132,4 @@ fn subjects(summaries: &[ReplicationSummary]) -> Vec<Subject<'_>> {
         }
     }
     subjects
-}
-
-fn about<'a>(summaries: &'a [ReplicationSummary], wanted: &Subject<'_>) -> Vec<&'a ReplicationSummary> {
-    summaries.iter().filter(|summary| subject(summary) == *wanted).collect()
-}
-
-fn values(column: &Column, runs: &[&ReplicationSummary]) -> Vec<f64> {
-    runs.iter().map(|run| column.of(run)).collect()
-}
-
-fn is_paired(old: &[&ReplicationSummary], new: &[&ReplicationSummary]) -> bool {
-    old.iter().map(|run| run.seed).eq(new.iter().map(|run| run.seed))
-}
-
-/// After minus before.
-fn difference(column: &Column, (old, new): &(Vec<&ReplicationSummary>, Vec<&ReplicationSummary>)) -> Difference {
-    let (first, second) = (values(column, new), values(column, old));
-    if is_paired(old, new) { Difference::paired(&first, &second) } else { Difference::welch(&first, &second) }
 }

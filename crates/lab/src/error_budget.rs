@@ -29,6 +29,8 @@ pub fn error_budget(policy: &PolicyResult, objective: f64) -> ErrorBudget {
     let runs_ahead = BUDGET_WINDOW.as_secs_f64() / measured.as_secs_f64();
     let counts: Vec<Counts> = policy.replications.iter().map(|replication| replication.slo).collect();
     let forecast = share_forecast(&counts, runs_ahead, Confidence::P95);
+    let is_held = policy.summary.replications >= policy.summary.replications_needed;
+    let forecast = if is_held { forecast } else { Interval { mean: attainment.mean, low: f64::NAN, high: f64::NAN } };
     ErrorBudget {
         slo_attainment: attainment,
         burn_rate: burn_rates(attainment, objective),

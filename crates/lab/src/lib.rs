@@ -5,6 +5,7 @@
 //! threads or on which run ended first. This crate does not know YAML manifests, plots or tables on disk; the sweep's journal is its
 //! one file format.
 
+mod beside;
 pub mod columns;
 pub mod design;
 pub mod diff;
@@ -20,6 +21,7 @@ pub mod validate;
 pub mod verdict;
 mod workers;
 
+pub use beside::Runs;
 pub use experiment::{Job, simulator};
 pub use trial::{TrialError, Trials};
 pub use workers::{Progress, Workers};

@@ -11,6 +11,8 @@ pub enum Verdict {
     Worse,
     /// The data do not support a ranking.
     Undecided,
+    /// There is nothing to rank: both have the very same figure in every replication.
+    Same,
 }
 
 impl Verdict {
@@ -20,6 +22,7 @@ impl Verdict {
             Self::Better => "better",
             Self::Worse => "worse",
             Self::Undecided => "undecided",
+            Self::Same => "same",
         }
     }
 }
@@ -35,6 +38,8 @@ pub struct Comparison {
     pub service: String,
     /// Replications behind it.
     pub replications: u32,
+    /// Replications from which the difference of attainment has an interval that is known to hold; with fewer its bounds are NaN.
+    pub replications_needed: u32,
     /// Difference of cost in dollars.
     pub cost_usd: Interval,
     /// Is the first cheaper?

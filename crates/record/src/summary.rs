@@ -91,6 +91,12 @@ pub struct ReplicationSummary {
     pub latency_ms_p50_all: f64,
     /// 99th percentile of the same.
     pub latency_ms_p99_all: f64,
+    /// 90th percentile of the same.
+    pub latency_ms_p90_all: f64,
+    /// 95th percentile of the same.
+    pub latency_ms_p95_all: f64,
+    /// 99.9th percentile of the same.
+    pub latency_ms_p999_all: f64,
     pub seed: u64,
     pub digest: u64,
 }
@@ -103,8 +109,12 @@ pub struct PolicySummary {
     pub pooled: ReplicationSummary,
     /// How many replications.
     pub replications: u32,
+    /// Replications from which attainment has an interval that is known to hold; with fewer its bounds are NaN. Latencies may need more.
+    pub replications_needed: u32,
     /// SLO attainment with its 95 % interval.
     pub slo_attainment: Interval,
+    /// What attainment is judged by: the same interval, or one much wider where so few replications give none to show.
+    pub slo_attainment_decides: Interval,
     /// Cost in dollars per replication with its 95 % interval.
     pub cost_usd: Interval,
     /// Mean latency in milliseconds with its interval.

@@ -2,10 +2,9 @@
 
 use std::num::NonZeroU32;
 
-use lab::Workers;
 use lab::experiment::expected_requests;
 use lab::gates::{self, Gate, GateReport, WhenUndecided};
-use record::ReplicationSummary;
+use lab::{Runs, Workers};
 use scenario::Loaded;
 
 use super::run::{Effort, simulate};
@@ -81,13 +80,13 @@ fn gates(args: &Check, loaded: &Loaded, all: &[String]) -> Result<Vec<Gate>> {
     Ok(gates)
 }
 
-fn baseline(args: &Check, gates: &[Gate]) -> Result<Vec<ReplicationSummary>> {
+fn baseline(args: &Check, gates: &[Gate]) -> Result<Runs> {
     match (&args.baseline, gates.iter().find(|gate| gate.needs_baseline())) {
-        (Some(folder), _) => results::replications(folder),
+        (Some(folder), _) => results::runs(folder),
         (None, Some(gate)) => Err(Failure::input(format!(
             "the gate `{gate}` compares with a baseline; name a folder of `scalelab run` with --baseline"
         ))),
-        (None, None) => Ok(Vec::new()),
+        (None, None) => Ok(Runs::default()),
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use cluster::Keep;
 use lab::Workers;
-use lab::experiment::{self, ControlledColumn, Job, Plan, Precision, PrecisionReport, Results};
+use lab::experiment::{self, ControlledColumn, Job, Plan, Precision, PrecisionMeasure, PrecisionReport, Results};
 use lab::sweep::JOURNAL_NAME;
 use record::Interval;
 use report::{ResultFolder, Table, TerminalStyle};
@@ -258,14 +258,43 @@ fn print(
     };
     out!("{}", with_report(loaded, results, origin, |report| report::render(report, format, style)));
     if let Some(precision) = precision {
-        let verdict = if precision.is_met { "met" } else { "not met" };
-        eprintln!("precision {verdict} with {} replications per policy", precision.replications);
+        precision_words(precision).iter().for_each(|line| eprintln!("{line}"));
     }
     if results.is_interrupted {
         eprintln!("interrupted: the tables hold the replications that every policy finished");
     }
     eprintln!("tables, plots and report.html are in {}", folder.display());
     eprintln!("open {}", page_link(folder));
+}
+
+/// What was to be reached, of what, and how near the widest came.
+fn precision_words(found: &PrecisionReport) -> Vec<String> {
+    let percent = |share: f64| format!("{:.2} %", share * 100.0);
+    let verdict = if found.is_met { "met" } else { "not met" };
+    let wanted = format!(
+        "precision {} {verdict} with {} replications per policy: half-widths of the 95 % intervals of cost, relative to it, and of the share of requests \
+         that miss the SLO, relative to it or, where it is smaller, to the {} that the objective allows",
+        percent(found.relative),
+        found.replications,
+        percent(found.miss_floor),
+    );
+    let name = |measure: &PrecisionMeasure| format!("{} of {}", measure.name(), measure.policy);
+    let reached = |measure: &PrecisionMeasure| {
+        if measure.reached.is_nan() {
+            format!("{} has no interval", name(measure))
+        } else {
+            format!("{} {}", name(measure), percent(measure.reached))
+        }
+    };
+    let width = |measure: &&PrecisionMeasure| if measure.reached.is_nan() { f64::INFINITY } else { measure.reached };
+    let widest = found.measures.iter().max_by(|a, b| width(a).total_cmp(&width(b)));
+    let short: Vec<String> = found.measures.iter().filter(|measure| !measure.is_met).map(reached).collect();
+    let second = if short.is_empty() {
+        widest.map(|widest| format!("widest: {}", reached(widest)))
+    } else {
+        Some(format!("not narrow enough: {}", short.join(", ")))
+    };
+    [Some(wanted), second].into_iter().flatten().collect()
 }
 
 /// The page as an address that terminals make a link of.

@@ -5,7 +5,8 @@ use record::Interval;
 use units::SimTime;
 use workload::Traffic;
 
-use super::{Replication, column_interval};
+use super::held::{is_changing, widening};
+use super::{Replication, column_interval, replications_needed};
 use crate::columns::Column;
 use crate::statistics::{Confidence, Controlled, controlled_interval, ratio_influences};
 
@@ -50,7 +51,7 @@ pub fn expected_requests(spec: &SimulationSpec) -> Option<f64> {
     all.filter(|&requests| requests > 0.0)
 }
 
-/// The column by regression on the number of requests; `None` where there are too few replications or the column is not one of
+/// The column by regression on the number of requests; `None` where so few replications are not known to give an interval or the column is not one of
 /// [`CONTROLLED_COLUMNS`].
 pub fn controlled_column(
     column: &'static Column,
@@ -58,16 +59,19 @@ pub fn controlled_column(
     expected_requests: f64,
     confidence: Confidence,
 ) -> Option<ControlledColumn> {
-    if !CONTROLLED_COLUMNS.contains(&column.name) {
+    let is_held = replications.len() as u32 >= replications_needed(column, replications);
+    if !CONTROLLED_COLUMNS.contains(&column.name) || !is_held {
         return None;
     }
+    let plain = column_interval(column, replications, confidence);
+    let confidence = confidence.widened(widening(replications.iter().any(is_changing), replications.len()));
     let requests: Vec<f64> = replications.iter().map(|one| one.summary.requests as f64).collect();
     let figures = figures(column, replications)?;
     let mut controlled = controlled_interval(&figures, &requests, expected_requests, confidence)?;
     if column.name == "slo_attainment" {
         controlled.interval = within_one(controlled.interval);
     }
-    Some(ControlledColumn { column, plain: column_interval(column, replications, confidence), controlled })
+    Some(ControlledColumn { column, plain, controlled })
 }
 
 /// All columns that can be controlled.

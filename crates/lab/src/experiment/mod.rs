@@ -5,14 +5,21 @@
 
 mod compare;
 mod control;
+mod coverage;
+mod held;
 mod pool;
 mod precision;
+mod quantile;
 mod summarize;
 mod warm_up;
 
+pub(crate) use compare::{Question, answers, better_if, held_difference};
 pub use compare::{compare, paired_differences};
-pub(crate) use compare::{corrected, verdict};
 pub use control::{CONTROLLED_COLUMNS, ControlledColumn, controlled_column, controlled_columns, expected_requests};
+pub use coverage::{CoverageRow, coverage};
+pub(crate) use held::{STRETCH, decides_from, has_changes, replications_needed_of, widening};
+pub use held::{deciding_interval, held_interval, replications_needed};
+pub(crate) use pool::column_figure;
 pub use pool::{column_interval, pool};
 pub use precision::{Precision, PrecisionMeasure, PrecisionReport, run_to_precision};
 pub(crate) use summarize::measured_rows;

@@ -3,30 +3,35 @@
 use record::{Histogram, Interval, PolicySummary, ReplicationSummary};
 
 use super::Replication;
+use super::held::{deciding_interval, held, is_changing, needed_for_attainment, widening};
+use super::quantile::percentile_interval;
 use super::summarize::{
     put_cold_starts, put_cost_rates, put_latency_quantiles, put_quantiles_of_all, put_token_latency,
 };
 use crate::columns::{COLUMNS, Column, Estimate, Unit};
 use crate::statistics::{
-    Confidence, Counts, log_section_interval, mean, mean_interval, ratio_interval, section_interval, share_interval,
+    Confidence, Counts, log_section_interval, mean, mean_interval, quantile_interval, ratio_interval, share_interval,
 };
 
 /// Pools replications of one policy; see `record::PolicySummary` for what is summed, pooled and averaged. Panics without any.
 ///
-/// Intervals at 95 %: SLO attainment and mean latency by ratio estimators with linearization, attainment on the logit scale; cost by
-/// Student's t; p99 by sectioning. A lone replication gives an interval for attainment only, from batch means over its timeline,
-/// which hold where the load is steady and are wide where it is not; the other bounds are NaN.
+/// Intervals at 95 %: SLO attainment and mean latency by ratio estimators with linearization, attainment on the logit scale and latency on the
+/// logarithm; cost by Student's t; p99 by sectioning on the logarithm. Where that many replications are not known to give one that holds (see
+/// [`replications_needed`](super::replications_needed)) bounds are NaN. A lone replication whose replicas never change gives an interval for
+/// attainment only, from batch means over its timeline.
 pub fn pool(replications: &[Replication]) -> PolicySummary {
     assert!(!replications.is_empty(), "a policy without replications");
     let latency = merged(replications.iter().map(|replication| &replication.latency));
     let pooled = pooled_row(replications, &latency);
     let interval = |name: &str| {
         let column = Column::named(name).expect("these names are in the list of columns");
-        interval_of(column, replications, &pooled, Confidence::P95)
+        held(column, replications, interval_of(column, replications, &pooled, Confidence::P95))
     };
     PolicySummary {
         replications: replications.len() as u32,
+        replications_needed: needed_for_attainment(replications),
         slo_attainment: interval("slo_attainment"),
+        slo_attainment_decides: deciding(replications),
         cost_usd: interval("cost_usd"),
         latency_ms_mean: interval("latency_ms_mean"),
         latency_ms_p99: interval("latency_ms_p99"),
@@ -37,20 +42,36 @@ pub fn pool(replications: &[Replication]) -> PolicySummary {
     }
 }
 
-/// The estimate and interval of any column over replications. Where replications are summed in the pooled row (counts), this is of
-/// one replication.
+fn deciding(replications: &[Replication]) -> Interval {
+    let column = Column::named("slo_attainment").expect("this name is in the list of columns");
+    deciding_interval(column, replications, Confidence::P95)
+}
+
+/// The estimate and interval of any column over replications, whether or not so many are known to give one that holds. Where replications are
+/// summed in the pooled row (counts), this is of one replication.
 pub fn column_interval(column: &Column, replications: &[Replication], confidence: Confidence) -> Interval {
     let latency = merged(replications.iter().map(|replication| &replication.latency));
     interval_of(column, replications, &pooled_row(replications, &latency), confidence)
 }
 
-fn interval_of(
+/// The figure of all `replications` together, as every table has it.
+pub(crate) fn column_figure(column: &Column, replications: &[Replication]) -> f64 {
+    if column.estimate == Estimate::Mean {
+        return mean(&replications.iter().map(|replication| column.of(&replication.summary)).collect::<Vec<_>>());
+    }
+    let latency = merged(replications.iter().map(|replication| &replication.latency));
+    column.of(&pooled_row(replications, &latency))
+}
+
+pub(super) fn interval_of(
     column: &Column,
     replications: &[Replication],
     pooled: &ReplicationSummary,
     confidence: Confidence,
 ) -> Interval {
     let values: Vec<f64> = replications.iter().map(|replication| column.of(&replication.summary)).collect();
+    let is_skewed = column.estimate == Estimate::Quantile || replications.iter().any(is_changing);
+    let confidence = confidence.widened(widening(is_skewed, replications.len()));
     match column.estimate {
         Estimate::Share => {
             let counts: Vec<Counts> = replications.iter().map(|replication| replication.slo).collect();
@@ -71,10 +92,44 @@ fn interval_of(
                 .collect();
             Interval { mean: column.of(pooled), ..ratio_interval(&pairs, confidence) }
         }
-        Estimate::Quantile => section_interval(column.of(pooled), &values, confidence),
-        Estimate::QuantileOfAll => log_section_interval(column.of(pooled), &values, confidence),
-        Estimate::Mean => possible(mean_interval(&values, confidence), column.unit),
+        Estimate::Quantile => {
+            let figure = column.of(pooled);
+            let by_levels = percentile_interval(column, replications, figure, confidence);
+            by_levels.unwrap_or_else(|| quantile_interval(figure, &values, confidence))
+        }
+        // Cold starts are as many as they are, in each replication another number.
+        Estimate::Whole if column.name == "cold_start_s_mean" => {
+            let seen = values.iter().zip(replications).filter(|(value, _)| value.is_finite());
+            let pairs =
+                seen.map(|(value, one)| (value * one.summary.cold_starts as f64, one.summary.cold_starts as f64));
+            Interval { mean: column.of(pooled), ..ratio_interval(&pairs.collect::<Vec<_>>(), confidence) }
+        }
+        Estimate::Whole => log_section_interval(column.of(pooled), &values, confidence),
+        Estimate::Mean => {
+            let interval = mean_interval(&values, confidence);
+            let interval =
+                if column.name == "cost_usd" { not_by_chance(interval, replications, confidence) } else { interval };
+            possible(interval, column.unit)
+        }
     }
+}
+
+/// Equal bills of replicas that come and go are equal by chance: the interval is at least what it would be had one of them one step of the ledger
+/// more, a GPU for the minute that clouds charge at least.
+fn not_by_chance(interval: Interval, replications: &[Replication], confidence: Confidence) -> Interval {
+    let sum = |figure: fn(&ReplicationSummary) -> f64| replications.iter().map(|one| figure(&one.summary)).sum::<f64>();
+    let minute = sum(|row| row.cost_usd) / sum(|row| row.gpu_hours) / 60.0;
+    let mut one_more = vec![0.0; replications.len()];
+    if !minute.is_finite() || !replications.iter().any(is_changing) {
+        return interval;
+    }
+    one_more[0] = minute;
+    let least = mean_interval(&one_more, confidence);
+    let least = (least.high - least.low) / 2.0;
+    if (interval.high - interval.low) / 2.0 < least {
+        return Interval { mean: interval.mean, low: interval.mean - least, high: interval.mean + least };
+    }
+    interval
 }
 
 /// An interval within what can be: nothing here is below zero, and no share above one.
@@ -102,13 +157,13 @@ fn lone_share(whole: Counts, batches: &[Counts], confidence: Confidence) -> Inte
     Interval { mean: share, low, high }
 }
 
-fn merged<'a>(tallies: impl Iterator<Item = &'a super::Tally>) -> Histogram {
+pub(super) fn merged<'a>(tallies: impl Iterator<Item = &'a super::Tally>) -> Histogram {
     let mut histogram = Histogram::new();
     tallies.for_each(|tally| tally.add_to(&mut histogram));
     histogram
 }
 
-fn pooled_row(replications: &[Replication], latency: &Histogram) -> ReplicationSummary {
+pub(super) fn pooled_row(replications: &[Replication], latency: &Histogram) -> ReplicationSummary {
     let first = &replications[0].summary;
     let mut pooled = ReplicationSummary {
         policy: first.policy.clone(),

@@ -38,9 +38,20 @@ pub struct PrecisionMeasure {
     pub is_met: bool,
 }
 
+impl PrecisionMeasure {
+    /// In words.
+    pub fn name(&self) -> &'static str {
+        if self.measure == "cost_usd" { "cost" } else { "SLO misses" }
+    }
+}
+
 /// What `--precision` came to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PrecisionReport {
+    /// What was to be reached.
+    pub relative: f64,
+    /// The least share of misses a half-width is held against.
+    pub miss_floor: f64,
     /// Replications it took.
     pub replications: u32,
     /// Whether every measure is narrow enough; if not, the cap or a stop ended it.
@@ -68,7 +79,9 @@ pub fn run_to_precision(
         let replications = gathered.finished.len() as u32;
         let is_met = !measures.is_empty() && measures.iter().all(|measure| measure.is_met);
         if is_met || wanted == cap || gathered.is_interrupted {
-            return (gathered.into_results(), PrecisionReport { replications, is_met, measures });
+            let Precision { relative, miss_floor, .. } = precision;
+            let report = PrecisionReport { relative, miss_floor, replications, is_met, measures };
+            return (gathered.into_results(), report);
         }
         // Half-widths shrink with the square root of the number; no interval yet asks for as many as may be.
         let worst = measures

@@ -24,6 +24,16 @@ impl Tally {
         Self(histogram.buckets().collect())
     }
 
+    /// How many values there are.
+    pub fn count(&self) -> u64 {
+        self.0.iter().map(|&(_, count)| count).sum()
+    }
+
+    /// How many are at most `limit`, the middle of a bucket.
+    pub fn count_at_most(&self, limit: u64) -> u64 {
+        self.0.iter().take_while(|&&(value, _)| value <= limit).map(|&(_, count)| count).sum()
+    }
+
     /// Counts everything into `histogram`; a bucket's middle lies in that very bucket.
     pub fn add_to(&self, histogram: &mut Histogram) {
         for &(value, count) in &self.0 {
@@ -55,6 +65,8 @@ pub struct Replication {
     pub token_ns_sums: (u128, u128),
     /// Cold starts in nanoseconds, ascending.
     pub cold_start_ns: Vec<u64>,
+    /// Whether its policy looks at metrics, and so may change the replicas.
+    pub is_watched: bool,
     /// The same of each service, where there are several.
     pub services: Vec<Self>,
 }
@@ -86,6 +98,7 @@ pub fn reduce(record: &RunRecord) -> Replication {
         tpot: tokens.map(|tokens| Tally::of(&tokens.tpot)),
         token_ns_sums: tokens.map(|tokens| (tokens.ttft_ns_sum, tokens.tpot_ns_sum)).unwrap_or_default(),
         cold_start_ns,
+        is_watched: record.metrics().next().is_some(),
     }
 }
 
@@ -153,7 +166,10 @@ pub(super) fn put_quantiles_of_all(summary: &mut ReplicationSummary, latency: &H
     let beyond = if unanswered > 0 { f64::INFINITY } else { f64::NAN };
     let quantile = |q| latency.quantile_with_beyond(q, unanswered).map_or(beyond, |nanos| nanos as f64 / NANOS_PER_MS);
     summary.latency_ms_p50_all = quantile(0.5);
+    summary.latency_ms_p90_all = quantile(0.9);
+    summary.latency_ms_p95_all = quantile(0.95);
     summary.latency_ms_p99_all = quantile(0.99);
+    summary.latency_ms_p999_all = quantile(0.999);
 }
 
 /// From all values of each and their sum in nanoseconds.

@@ -3,9 +3,12 @@
 use record::{Interval, ReplicationSummary};
 
 use super::{Bound, Condition, Gate, Side, figure};
+use crate::beside::{self, Beside, Runs};
 use crate::columns::{Column, Unit};
-use crate::experiment::{PolicyResult, column_interval, controlled_column};
-use crate::statistics::{Difference, mean, mean_interval, ratio_of_means};
+use crate::experiment::{
+    PolicyResult, Replication, column_figure, controlled_column, deciding_interval, held_interval, replications_needed,
+};
+use crate::statistics::ratio_of_wholes;
 
 /// What the data say of a gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +59,8 @@ pub struct GateResult {
     pub baseline: Option<Against>,
     /// Whether the number of requests was a control variate of the estimate.
     pub is_controlled: bool,
+    /// Replications that would give an interval known to hold, where these are too few.
+    pub replications_needed: Option<u32>,
     /// What came out.
     pub outcome: Outcome,
     /// In words, with the numbers.
@@ -65,7 +70,7 @@ pub struct GateResult {
 /// A run beside its baseline.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Against {
-    /// Mean of the baseline, in the column's unit.
+    /// The baseline's figure, in the column's unit.
     pub mean: f64,
     /// This run's column over the baseline's; `None` where the baseline may be zero.
     pub ratio: Option<Interval>,
@@ -73,6 +78,8 @@ pub struct Against {
     pub excess: Interval,
     /// Whether both have the same seeds as far as the shorter of them goes, so that those replications were compared one by one.
     pub is_paired: bool,
+    /// Whether every replication that was compared has the baseline's very figure.
+    pub is_same: bool,
     /// Replications of this run and of the baseline.
     pub replications: [usize; 2],
 }
@@ -106,14 +113,14 @@ impl GateReport {
     }
 }
 
-/// Holds every gate against the policies it is about. `baseline` is the replications of an earlier run, all its policies.
+/// Holds every gate against the policies it is about. `baseline` is an earlier run, all its policies.
 ///
 /// A gate against a baseline is decided by the difference from it: paired where both have the same seeds, Welch's otherwise. With
 /// `expected_requests` a gate against a figure uses the number of requests as a control variate where it can.
 pub fn evaluate(
     gates: &[Gate],
     policies: &[PolicyResult],
-    baseline: &[ReplicationSummary],
+    baseline: &Runs,
     expected_requests: Option<f64>,
     when_undecided: WhenUndecided,
 ) -> GateReport {
@@ -132,50 +139,50 @@ pub fn evaluate(
     GateReport { results, when_undecided }
 }
 
-fn evaluate_one(
-    gate: &Gate,
-    policy: &PolicyResult,
-    baseline: &[ReplicationSummary],
-    expected_requests: Option<f64>,
-) -> GateResult {
+fn evaluate_one(gate: &Gate, policy: &PolicyResult, baseline: &Runs, expected_requests: Option<f64>) -> GateResult {
     let condition = gate.condition;
     let controlled = expected_requests
         .filter(|_| !gate.needs_baseline())
         .and_then(|expected| controlled_column(condition.column, &policy.replications, expected, condition.confidence));
-    let estimate = match controlled {
-        Some(controlled) => controlled.controlled.interval,
-        // Of each replication one figure, as the difference has it: a percentile of all requests together is another number.
-        None if gate.needs_baseline() => {
-            mean_interval(&values(condition.column, policy.summaries().iter()), condition.confidence)
-        }
-        None => column_interval(condition.column, &policy.replications, condition.confidence),
-    };
-    let (limit, baseline, outcome) = match condition.bound {
-        Bound::Value(limit) => (limit, None, decide(condition.column, estimate, condition.side, limit)),
-        Bound::Baseline { factor, offset } => {
-            let of_policy: Vec<&ReplicationSummary> = baseline
-                .iter()
-                .filter(|summary| {
-                    (summary.policy.as_str(), summary.service.as_str()) == (policy.name(), policy.service())
-                })
-                .collect();
-            let against = against(&condition, &policy.summaries(), &of_policy, factor);
-            let outcome = decide(condition.column, against.excess, condition.side, offset);
-            (factor * against.mean + offset, Some(against), outcome)
-        }
-    };
-    let offset = if let Bound::Baseline { offset, .. } = condition.bound { offset } else { 0.0 };
+    let of = |part: &[Replication]| held_interval(condition.column, part, condition.confidence);
     let mut result = GateResult {
         gate: gate.clone(),
         policy: policy.name().to_owned(),
-        estimate,
-        limit,
-        difference: baseline.map(|against| shifted(against.excess, -offset)),
-        baseline: baseline.filter(|against| !against.mean.is_nan()),
+        estimate: controlled.map_or_else(|| of(&policy.replications), |controlled| controlled.controlled.interval),
+        limit: f64::NAN,
+        difference: None,
+        baseline: None,
         is_controlled: controlled.is_some(),
-        outcome,
+        replications_needed: None,
+        outcome: Outcome::Undecided,
         reason: String::new(),
     };
+    let needed = replications_needed(condition.column, &policy.replications);
+    let is_short = result.estimate.low.is_nan() && policy.replications.len() < needed as usize;
+    result.replications_needed = is_short.then_some(needed);
+    match condition.bound {
+        Bound::Value(limit) => {
+            result.limit = limit;
+            let decides = match controlled {
+                Some(_) => result.estimate,
+                None => deciding_interval(condition.column, &policy.replications, condition.confidence),
+            };
+            result.outcome = decide(condition.column, decides, condition.side, limit);
+        }
+        Bound::Baseline { factor, offset } => {
+            if let Some(((against, decides), needed)) = against(&condition, policy, baseline, factor) {
+                // What is shown is what was compared.
+                let [ours, theirs] = against.replications;
+                let counted = if against.is_paired { ours.min(theirs) } else { ours };
+                result.estimate = of(&policy.replications[..counted]);
+                result.replications_needed = needed;
+                result.limit = factor * against.mean + offset;
+                result.outcome = decide(condition.column, decides, condition.side, offset);
+                result.difference = Some(shifted(against.excess, -offset));
+                result.baseline = Some(against);
+            }
+        }
+    }
     result.reason = reason(&condition, &result, policy.replications.len());
     result
 }
@@ -203,41 +210,59 @@ fn shifted(interval: Interval, by: f64) -> Interval {
     Interval { mean: interval.mean + by, low: interval.low + by, high: interval.high + by }
 }
 
-fn values<'a>(column: &Column, summaries: impl Iterator<Item = &'a ReplicationSummary>) -> Vec<f64> {
-    summaries.map(|summary| column.of(summary)).collect()
-}
-
-/// This run's column beside `factor` times the baseline's.
+/// This run's column beside `factor` times the baseline's with the interval to decide by, and how many replications it would take where these are too few; `None` where the
+/// baseline has nothing of the kind.
 fn against(
     condition: &Condition,
-    summaries: &[ReplicationSummary],
-    baseline: &[&ReplicationSummary],
+    policy: &PolicyResult,
+    baseline: &Runs,
     factor: f64,
-) -> Against {
-    let replications = [summaries.len(), baseline.len()];
-    let shared = summaries.len().min(baseline.len());
-    let is_paired = shared > 0 && summaries.iter().zip(baseline).all(|(ours, theirs)| ours.seed == theirs.seed);
-    let (ours, theirs) = if is_paired { (shared, shared) } else { (summaries.len(), baseline.len()) };
-    let first = values(condition.column, summaries[..ours].iter());
-    let second = values(condition.column, baseline[..theirs].iter().copied());
-    let scaled: Vec<f64> = second.iter().map(|value| factor * value).collect();
-    let difference = if is_paired { Difference::paired(&first, &scaled) } else { Difference::welch(&first, &scaled) };
-    Against {
-        mean: mean(&second),
-        ratio: ratio_of_means([&first, &second], is_paired, difference.degrees_of_freedom, condition.confidence),
-        excess: difference.interval(condition.confidence.alpha()),
-        is_paired,
-        replications,
+) -> Option<((Against, Interval), Option<u32>)> {
+    let (column, confidence) = (condition.column, condition.confidence);
+    let subject = (policy.name(), policy.service());
+    let summaries = policy.summaries();
+    let ours: Vec<&ReplicationSummary> = summaries.iter().collect();
+    let theirs = baseline.about(subject);
+    if theirs.is_empty() {
+        return None;
     }
+    let of_ours = |count: usize| Some(column_figure(column, &policy.replications[..count]));
+    let of_theirs =
+        |count: usize| baseline.together(subject).filter(|_| count == theirs.len()).map(|pooled| column.of(pooled));
+    let sides =
+        [beside::Side { rows: &ours, together: &of_ours }, beside::Side { rows: &theirs, together: &of_theirs }];
+    let found = Beside::of(column, &sides[0], &sides[1]);
+    let difference = found.difference(factor);
+    let needed = found.needed.filter(|_| !(found.is_same && factor == 1.0));
+    let none = Interval { mean: difference.mean, low: f64::NAN, high: f64::NAN };
+    let sections = [&found.sections[0][..], &found.sections[1][..]];
+    let ratio = ratio_of_wholes(found.wholes, sections, found.is_paired, difference.degrees_of_freedom, confidence);
+    let without_bounds = |interval: Interval| Interval { low: f64::NAN, high: f64::NAN, ..interval };
+    let against = Against {
+        mean: found.wholes[1],
+        ratio: if needed.is_some() { ratio.map(without_bounds) } else { ratio },
+        excess: if needed.is_some() { none } else { difference.interval(confidence.alpha()) },
+        is_paired: found.is_paired,
+        is_same: found.is_same,
+        replications: found.replications,
+    };
+    Some(((against, found.decides(&difference, confidence.alpha())), needed))
 }
 
-/// How the replications of both were compared.
-fn pairing(against: &Against) -> &'static str {
+/// Which replications of both were compared, and how.
+fn pairing(against: &Against) -> String {
+    let many = |count: usize| if count == 1 { "1 replication".to_owned() } else { format!("{count} replications") };
     match against.replications {
-        _ if !against.is_paired => "against other seeds, so independent",
-        [ours, theirs] if ours > theirs => "of which the baseline's seeds were paired",
-        [ours, theirs] if ours < theirs => "paired with the baseline's first",
-        _ => "paired by seed",
+        [ours, theirs] if !against.is_paired => {
+            format!("{} against {theirs} with other seeds, so independent", many(ours))
+        }
+        [ours, theirs] if ours > theirs => {
+            format!("the first {theirs} of {}, whose seeds are the baseline's: paired", many(ours))
+        }
+        [ours, theirs] if ours < theirs => {
+            format!("{} paired by seed with the first of the baseline's {theirs}", many(ours))
+        }
+        [ours, _] => format!("{} paired by seed", many(ours)),
     }
 }
 
@@ -251,16 +276,22 @@ fn reason(condition: &Condition, result: &GateResult, replications: usize) -> St
         Outcome::Fails => "breaks",
         Outcome::Undecided => "cannot be told from",
     };
+    let needed = match result.replications_needed {
+        Some(needed) => format!("; an interval that holds needs {needed}"),
+        None => String::new(),
+    };
     if let Some(against) = &result.baseline {
-        let how = match against.replications {
-            [ours, theirs] if against.is_paired && ours > theirs => format!("{}, the first {theirs}", pairing(against)),
-            _ => pairing(against).to_owned(),
+        let how = pairing(against) + &needed;
+        let distance = if against.is_same && against.excess.mean == 0.0 {
+            format!("is the baseline's figure in every replication ({how})")
+        } else {
+            distance(condition, against, &how)
         };
-        let measured = format!("{} {}", shown(estimate.mean), distance(condition, against, &format!("{count} {how}")));
-        return format!("{measured}, which {judged} the limit {}", result.limit_text());
+        return format!("{} {distance}, which {judged} the limit {}", shown(estimate.mean), result.limit_text());
     }
     let measured = if estimate.low.is_nan() {
-        format!("{} from {count}, which gives no interval", shown(estimate.mean))
+        let gives = if replications == 1 { "gives" } else { "give" };
+        format!("{} from {count}, which {gives} no interval{needed}:", shown(estimate.mean))
     } else {
         format!(
             "{} ({} interval {} to {}, {count})",
@@ -271,8 +302,14 @@ fn reason(condition: &Condition, result: &GateResult, replications: usize) -> St
         )
     };
     match condition.bound {
+        Bound::Value(limit) if estimate.low.is_nan() && result.outcome != Outcome::Undecided => {
+            let measured = measured.trim_end_matches(':');
+            format!("{measured}; it {judged} the limit {} by so much that they decide all the same", shown(limit))
+        }
         Bound::Value(limit) => format!("{measured} {judged} the limit {}", shown(limit)),
-        Bound::Baseline { .. } => format!("{measured}; {}", no_baseline(&result.gate, &result.policy)),
+        Bound::Baseline { .. } => {
+            format!("{}; {}", measured.trim_end_matches(':'), no_baseline(&result.gate, &result.policy))
+        }
     }
 }
 
@@ -339,7 +376,7 @@ impl GateResult {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statistics::Confidence;
+    use crate::statistics::{Confidence, mean_interval};
 
     #[test]
     fn a_constant_cost_at_the_bound_is_within_with_any_number_of_replications() {

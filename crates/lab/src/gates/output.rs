@@ -135,6 +135,8 @@ impl GateReport {
                     "baseline": result.baseline.map(|against| against.mean),
                     "ratio": result.baseline.and_then(|against| against.ratio).map(interval_json),
                     "paired": result.baseline.map(|against| against.is_paired),
+                    "identical": result.baseline.map(|against| against.is_same),
+                    "replicationsNeeded": result.replications_needed,
                     "outcome": result.outcome.name(),
                     "reason": result.reason,
                 });

@@ -2,7 +2,7 @@
 
 use record::Interval;
 
-use super::{limit, measure};
+use super::{limit, measure, needed};
 use crate::design::{Dimension, Parameter, Setting, Value};
 use crate::gates::{Gate, Outcome, decide};
 use crate::sweep::Scenarios;
@@ -30,7 +30,7 @@ pub struct Cliff {
     pub steps: Vec<CliffStep>,
 }
 
-/// Bisects `dimension`, trying at most `steps_max` values with `replications` each, for the largest value that holds `conditions`.
+/// Bisects `dimension`, trying at most `steps_max` values with `replications` each, or as many as intervals take, for the largest value that holds `conditions`.
 ///
 /// It takes for granted that once they break they stay broken. A value that is undecided counts as broken: the answer is one the
 /// data support.
@@ -45,7 +45,11 @@ pub fn find_cliff<S: Scenarios>(
     let step = |position: f64, cliff: &mut Cliff| -> Result<bool, TrialError> {
         let value = over.1.at(position);
         let settings = vec![Setting { parameter: over.0.clone(), value: value.clone() }];
-        let runs = trials.run_one(settings, 0..replications.max(2))?;
+        let mut runs = trials.run_one(settings.clone(), 0..replications)?;
+        let needed = needed(conditions, &runs);
+        if needed > replications {
+            runs.extend(trials.run_one(settings, replications..needed)?);
+        }
         let measures: Vec<Interval> = conditions.iter().map(|gate| measure(gate, &runs)).collect();
         let outcome = combined(conditions, &measures);
         cliff.steps.push(CliffStep { value: value.clone(), measures, outcome });

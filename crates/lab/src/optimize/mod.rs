@@ -20,7 +20,7 @@ use record::Interval;
 
 use crate::columns::Column;
 use crate::design::{Dimension, Parameter, Sample, Setting};
-use crate::experiment::{Replication, column_interval};
+use crate::experiment::{Replication, deciding_interval, held_interval, replications_needed};
 use crate::gates::{Bound, Condition, Gate, Outcome, Side, decide};
 use crate::statistics::Confidence;
 use crate::sweep::Scenarios;
@@ -50,7 +50,7 @@ pub struct Search {
     pub over: Vec<(Parameter, Dimension)>,
     /// Runs the search may take, confirmation not counted.
     pub runs_max: usize,
-    /// Replications of a candidate that goes all the way, and of a confirmation.
+    /// Replications of a candidate that goes all the way, and of a confirmation unless its intervals take more.
     pub replications: u32,
 }
 
@@ -88,13 +88,14 @@ impl Candidate {
     }
 
     fn judge(&mut self, search: &Search) {
-        self.objective = column_interval(search.minimize, &self.replications, Confidence::P95);
+        self.objective = held_interval(search.minimize, &self.replications, Confidence::P95);
         self.violation = 0.0;
         for (index, gate) in search.subject_to.iter().enumerate() {
             let (condition, measure) = (&gate.condition, measure(gate, &self.replications));
             let limit = limit(condition);
             self.measures[index] = measure;
-            self.outcomes[index] = decide(condition.column, measure, condition.side, limit);
+            let decides = deciding(gate, &self.replications);
+            self.outcomes[index] = decide(condition.column, decides, condition.side, limit);
             self.violation += violation(condition, measure.mean);
         }
     }
@@ -120,12 +121,37 @@ pub fn limit(condition: &Condition) -> f64 {
 
 /// What a gate is about, over the replications.
 fn measure(gate: &Gate, replications: &[Replication]) -> Interval {
+    of_gate(gate, replications, held_interval)
+}
+
+/// What it is decided by.
+fn deciding(gate: &Gate, replications: &[Replication]) -> Interval {
+    of_gate(gate, replications, deciding_interval)
+}
+
+fn of_gate(
+    gate: &Gate,
+    replications: &[Replication],
+    interval: fn(&Column, &[Replication], Confidence) -> Interval,
+) -> Interval {
     let condition = &gate.condition;
-    let Some(service) = gate.service.as_deref() else {
-        return column_interval(condition.column, replications, condition.confidence);
+    match gate.service.as_deref() {
+        Some(service) => interval(condition.column, &part(replications, service), condition.confidence),
+        None => interval(condition.column, replications, condition.confidence),
+    }
+}
+
+fn part(replications: &[Replication], service: &str) -> Vec<Replication> {
+    replications.iter().map(|one| one.of_service(Some(service)).clone()).collect()
+}
+
+/// Replications from which the intervals of all conditions are known to hold.
+fn needed(conditions: &[Gate], replications: &[Replication]) -> u32 {
+    let of = |gate: &Gate| match gate.service.as_deref() {
+        Some(service) => replications_needed(gate.condition.column, &part(replications, service)),
+        None => replications_needed(gate.condition.column, replications),
     };
-    let part: Vec<Replication> = replications.iter().map(|one| one.of_service(Some(service)).clone()).collect();
-    column_interval(condition.column, &part, condition.confidence)
+    conditions.iter().map(of).max().unwrap_or(0)
 }
 
 fn violation(condition: &Condition, mean: f64) -> f64 {
@@ -450,7 +476,8 @@ impl<S: Scenarios> State<'_, S> {
         while self.found.refused.len() < CONFIRMATIONS_MAX {
             let Some(index) = self.next_to_confirm(&left, &fallen) else { return };
             let candidate = left.remove(index);
-            let fresh = FRESH_FROM..FRESH_FROM + self.search.replications.max(2);
+            let needed = needed(&self.search.subject_to, &candidate.replications);
+            let fresh = FRESH_FROM..FRESH_FROM + self.search.replications.max(needed);
             self.found.runs += fresh.len();
             let Ok(replications) = self.trials.run_one(candidate.settings.clone(), fresh) else {
                 self.found.is_interrupted = true;

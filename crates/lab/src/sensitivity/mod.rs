@@ -8,8 +8,8 @@ use record::Interval;
 
 use crate::columns::Column;
 use crate::design::{Dimension, Parameter, Setting, Value};
-use crate::experiment::{Replication, column_interval};
-use crate::statistics::{Confidence, Difference};
+use crate::experiment::{Replication, column_figure, held_difference, held_interval};
+use crate::statistics::Confidence;
 use crate::sweep::Scenarios;
 use crate::trial::{Request, TrialError, Trials};
 
@@ -53,16 +53,14 @@ pub fn tornado<S: Scenarios>(
     let mut requests: Vec<Request> = vec![(Vec::new(), 0..replications)];
     requests.extend(inputs.iter().flat_map(ends).map(|setting| (vec![setting], 0..replications)));
     let mut answers = trials.run(&requests).into_iter().collect::<Result<Vec<_>, _>>()?.into_iter();
-    let interval = |runs: &[Replication]| column_interval(column, runs, Confidence::P95);
+    let interval = |runs: &[Replication]| held_interval(column, runs, Confidence::P95);
     let base = interval(&answers.next().unwrap_or_default());
     let mut bars: Vec<TornadoBar> = inputs
         .iter()
         .map(|input| {
             let [low, high] = ends(input).map(|setting| setting.value);
             let [at_low, at_high] = [0, 1].map(|_| answers.next().unwrap_or_default());
-            let values =
-                |runs: &[Replication]| -> Vec<f64> { runs.iter().map(|run| column.of(&run.summary)).collect() };
-            let swing = Difference::paired(&values(&at_high), &values(&at_low)).interval(Confidence::P95.alpha());
+            let swing = held_difference(column, &at_high, &at_low);
             let (at_low, at_high) = (interval(&at_low), interval(&at_high));
             TornadoBar { parameter: input.0.clone(), low, high, at_low, at_high, swing }
         })
@@ -96,7 +94,7 @@ pub fn sobol_sensitivity<S: Scenarios>(
     let outputs = trials
         .run(&requests)
         .into_iter()
-        .map(|answer| answer.map(|runs| column_interval(column, &runs, Confidence::P95).mean))
+        .map(|answer| answer.map(|runs| column_figure(column, &runs)))
         .collect::<Result<Vec<f64>, _>>()?;
     let indices = sobol_indices(&outputs, inputs.len(), design.seed);
     Ok(inputs.iter().map(|input| input.0.clone()).zip(indices).collect())

@@ -3,7 +3,7 @@
 use record::Interval;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use super::{Confidence, mean, standard_error};
+use super::{Confidence, mean, section_error};
 
 /// A difference of two estimates with what is needed to judge it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,18 +19,31 @@ pub struct Difference {
 impl Difference {
     /// Of values measured in pairs: the spread is that of the pairs' differences. Panics on unequal lengths.
     pub fn paired(first: &[f64], second: &[f64]) -> Self {
+        Self::paired_around([mean(first), mean(second)], first, second)
+    }
+
+    /// The same between two figures of all data together, of which the values are the sections'. Values that are equal differ by nothing, infinite
+    /// ones too.
+    pub fn paired_around(wholes: [f64; 2], first: &[f64], second: &[f64]) -> Self {
         assert_eq!(first.len(), second.len(), "paired values come in pairs");
-        let differences: Vec<f64> = first.iter().zip(second).map(|(a, b)| a - b).collect();
+        let apart = |a: f64, b: f64| if a == b { 0.0 } else { a - b };
+        let differences: Vec<f64> = first.iter().zip(second).map(|(&a, &b)| apart(a, b)).collect();
+        let mean = apart(wholes[0], wholes[1]);
         Self {
-            mean: mean(&differences),
-            standard_error: standard_error(&differences),
+            mean,
+            standard_error: section_error(mean, &differences),
             degrees_of_freedom: differences.len() as f64 - 1.0,
         }
     }
 
     /// Of two independent samples with spreads of their own: Welch's test, Satterthwaite's degrees of freedom.
     pub fn welch(first: &[f64], second: &[f64]) -> Self {
-        let (a, b) = (standard_error(first), standard_error(second));
+        Self::welch_around([mean(first), mean(second)], first, second)
+    }
+
+    /// The same between two figures of all data together, of which the values are the sections'.
+    pub fn welch_around(wholes: [f64; 2], first: &[f64], second: &[f64]) -> Self {
+        let (a, b) = (section_error(wholes[0], first), section_error(wholes[1], second));
         let (a, b) = (a * a, b * b);
         let (freedom_a, freedom_b) = (first.len() as f64 - 1.0, second.len() as f64 - 1.0);
         // Without any spread the quotient is 0/0; the smaller sample's freedom is the cautious limit.
@@ -39,7 +52,12 @@ impl Difference {
         } else {
             freedom_a.min(freedom_b)
         };
-        Self { mean: mean(first) - mean(second), standard_error: libm::sqrt(a + b), degrees_of_freedom: freedom }
+        Self { mean: wholes[0] - wholes[1], standard_error: libm::sqrt(a + b), degrees_of_freedom: freedom }
+    }
+
+    /// The same difference, so much less certain.
+    pub(crate) fn widened(self, widening: f64) -> Self {
+        Self { standard_error: self.standard_error * widening, ..self }
     }
 
     /// Two-sided p-value of "no difference"; 1 where the data cannot tell.
@@ -62,19 +80,21 @@ impl Difference {
     }
 }
 
-/// The ratio of two means with Fieller's interval: the ratios `r` at which "the first mean is `r` times the second" is not refused by Student's t
-/// with `degrees_of_freedom`. `None` where the second mean cannot be told from zero, for then no ratio can be ruled out.
+/// The ratio of two figures of all data together, `wholes`, with Fieller's interval: the ratios `r` at which "the first is `r` times the second" is
+/// not refused by Student's t with `degrees_of_freedom` and the spread of their sections. `None` where the second cannot be told from zero, for then
+/// no ratio can be ruled out.
 ///
 /// E. C. Fieller, "Some problems in interval estimation", Journal of the Royal Statistical Society B 16 (1954). Paired values must be equally many.
-pub fn ratio_of_means(
+pub fn ratio_of_wholes(
+    wholes: [f64; 2],
     [first, second]: [&[f64]; 2],
     is_paired: bool,
     degrees_of_freedom: f64,
     confidence: Confidence,
 ) -> Option<Interval> {
-    let (a, b) = (mean(first), mean(second));
-    let squared = |values: &[f64]| standard_error(values) * standard_error(values);
-    let (var_a, var_b) = (squared(first), squared(second));
+    let [a, b] = wholes;
+    let squared = |whole: f64, values: &[f64]| section_error(whole, values) * section_error(whole, values);
+    let (var_a, var_b) = (squared(a, first), squared(b, second));
     let count = first.len() as f64;
     let products = first.iter().zip(second).map(|(x, y)| (x - a) * (y - b));
     let covariance = if is_paired { products.sum::<f64>() / (count - 1.0) / count } else { 0.0 };
@@ -160,7 +180,8 @@ mod tests {
     fn a_ratio_is_within_its_interval_exactly_where_the_difference_is_not_refused() {
         let (first, second) = ([10.0, 12.0, 11.0, 13.5, 12.5], [9.0, 11.5, 10.0, 12.0, 11.0]);
         for is_paired in [true, false] {
-            let ratio = ratio_of_means([&first, &second], is_paired, 4.0, Confidence::P95).unwrap();
+            let wholes = [mean(&first), mean(&second)];
+            let ratio = ratio_of_wholes(wholes, [&first, &second], is_paired, 4.0, Confidence::P95).unwrap();
             for (factor, is_inside) in [
                 (ratio.low - 1e-9, false),
                 (ratio.low + 1e-9, true),
@@ -177,7 +198,9 @@ mod tests {
                 assert_eq!(interval.low <= 0.0 && 0.0 <= interval.high, is_inside, "{ratio:?} {factor} {interval:?}");
             }
         }
-        assert_eq!(ratio_of_means([&first, &[-1.0, 1.0, 0.5]], false, 2.0, Confidence::P95), None);
+        let around_zero = [-1.0, 1.0, 0.5];
+        let wholes = [mean(&first), mean(&around_zero)];
+        assert_eq!(ratio_of_wholes(wholes, [&first, &around_zero], false, 2.0, Confidence::P95), None);
     }
 
     #[test]

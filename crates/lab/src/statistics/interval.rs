@@ -3,29 +3,38 @@
 use record::Interval;
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
-use super::{mean, standard_error};
+use super::{mean, section_error, standard_error};
 
 /// A confidence level, in (0, 1).
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
-pub struct Confidence(f64);
+pub struct Confidence {
+    level: f64,
+    /// Student's t is multiplied by it.
+    widening: f64,
+}
 
 impl Confidence {
     /// The level of every table.
-    pub const P95: Self = Self(0.95);
+    pub const P95: Self = Self { level: 0.95, widening: 1.0 };
 
     /// A level; `None` outside (0, 1).
     pub fn new(level: f64) -> Option<Self> {
-        (level > 0.0 && level < 1.0).then_some(Self(level))
+        (level > 0.0 && level < 1.0).then_some(Self { level, widening: 1.0 })
     }
 
     /// The level as a share.
     pub const fn level(self) -> f64 {
-        self.0
+        self.level
+    }
+
+    /// The same level with intervals by Student's t so much wider: what skewed values take.
+    pub(crate) fn widened(self, widening: f64) -> Self {
+        Self { widening: self.widening * widening, ..self }
     }
 
     /// What is left: the chance of an interval that misses.
     pub fn alpha(self) -> f64 {
-        1.0 - self.0
+        1.0 - self.level
     }
 
     /// Two-sided quantile of Student's t; NaN for fewer than one degree of freedom.
@@ -33,11 +42,11 @@ impl Confidence {
         StudentsT::new(0.0, 1.0, degrees_of_freedom)
             .ok()
             .filter(|_| degrees_of_freedom >= 1.0)
-            .map_or(f64::NAN, |t| t.inverse_cdf(0.5 + self.0 / 2.0))
+            .map_or(f64::NAN, |t| t.inverse_cdf(0.5 + self.level / 2.0) * self.widening)
     }
 
     fn z(self) -> f64 {
-        Normal::standard().inverse_cdf(0.5 + self.0 / 2.0)
+        Normal::standard().inverse_cdf(0.5 + self.level / 2.0) * self.widening
     }
 }
 
@@ -73,41 +82,66 @@ pub fn mean_interval(values: &[f64], confidence: Confidence) -> Interval {
     around(mean(values), half_width)
 }
 
-/// Interval of a quantile by *sectioning*: the estimate is the quantile of all data together, its spread that of the quantiles of
-/// the independent sections (replications) around it, Student's t with one degree of freedom less than sections.
-///
-/// Centering on the pooled quantile avoids the bias that the mean of quantiles of short sections has (Asmussen and Glynn,
-/// *Stochastic Simulation*, 2007, section III.5a). The lower bound stops at zero: the quantiles here are times.
-pub fn section_interval(whole: f64, sections: &[f64], confidence: Confidence) -> Interval {
-    let count = sections.len() as f64;
-    let squares: f64 = sections.iter().map(|section| (section - whole) * (section - whole)).sum();
-    let half_width = confidence.t(count - 1.0) * libm::sqrt(squares / (count - 1.0) / count);
-    let interval = around(whole, half_width);
-    Interval { low: if interval.low < 0.0 { 0.0 } else { interval.low }, ..interval }
-}
-
-/// A histogram's value may be off by so much of itself.
+/// Half the width of a histogram's bucket relative to its value, and a little: a quantile read off one may be off by so much.
 const HALF_BUCKET: f64 = 0.005;
 
-/// [`section_interval`] on the logarithm, for times that may be infinite: skewed as times are, and never at zero or below.
+/// Interval of a positive figure of all data together by *sectioning*, on the logarithm: its spread is that of the figures of the independent
+/// sections (replications) around it, Student's t with one degree of freedom less than sections. Skewed as times are, and never at zero or below.
 ///
-/// The bounds are half a bucket of the histograms wider than the sections say: sections that share a bucket are no sign of certainty.
+/// Centering on the pooled figure avoids the bias that the mean of quantiles of short sections has (Asmussen and Glynn,
+/// *Stochastic Simulation*, 2007, section III.5a).
 ///
-/// Where every section and the whole are infinite, so are the bounds: that much is sure. Where only some are, there are no bounds.
+/// Where every section and the whole are infinite, so are the bounds: that much is sure. Where only some are, or one is nothing, there are no bounds.
 pub fn log_section_interval(whole: f64, sections: &[f64], confidence: Confidence) -> Interval {
-    if whole.is_infinite() && sections.iter().all(|section| section.is_infinite()) {
+    widened_section(whole, sections, 0.0, confidence)
+}
+
+/// [`log_section_interval`] of a quantile that was read off a histogram, half a bucket wider on both sides: sections that share a bucket are no
+/// sign of certainty.
+pub fn quantile_interval(whole: f64, sections: &[f64], confidence: Confidence) -> Interval {
+    widened_section(whole, sections, HALF_BUCKET, confidence)
+}
+
+/// Between which levels the true quantile of level `p` lies, from how many of each replication's values are at or below the pooled quantile: the
+/// interval of that share on the logit scale, carried over to `p`. Read off all values together the levels bound the quantile, whatever the shape of
+/// its distribution, and also where a few replications hold most of a tail. `None` where the counts have no spread to judge by.
+///
+/// R. S. Woodruff, "Confidence intervals for medians and other position measures", Journal of the American Statistical Association 47 (1952).
+pub fn quantile_levels(counts: &[Counts], p: f64, confidence: Confidence) -> Option<[f64; 2]> {
+    let pairs: Vec<(f64, f64)> = counts.iter().map(|one| (one.met as f64, one.total as f64)).collect();
+    let (share, influences) = ratio_influences(&pairs);
+    let half_width = confidence.t(counts.len() as f64 - 1.0) * standard_error(&influences) / (share * (1.0 - share));
+    let logit = libm::log(p / (1.0 - p));
+    let back = |x: f64| 1.0 / (1.0 + libm::exp(-x));
+    half_width.is_finite().then(|| [back(logit - half_width), back(logit + half_width)])
+}
+
+/// A quantile between two bounds that were read off a histogram, half a bucket wider on both sides.
+pub(crate) fn between_buckets(figure: f64, low: f64, high: f64) -> Interval {
+    let wider = libm::exp(HALF_BUCKET);
+    Interval { mean: figure, low: low.min(figure) / wider, high: high.max(figure) * wider }
+}
+
+fn widened_section(whole: f64, sections: &[f64], wider: f64, confidence: Confidence) -> Interval {
+    let none = Interval { mean: whole, low: f64::NAN, high: f64::NAN };
+    if sections.len() > 1 && whole.is_infinite() && sections.iter().all(|section| section.is_infinite()) {
         return Interval { mean: whole, low: whole, high: whole };
     }
-    let is_usable = |time: f64| time.is_finite() && time > 0.0;
+    if sections.len() > 1 && wider == 0.0 && whole == 0.0 && sections.iter().all(|&section| section == 0.0) {
+        return Interval { mean: whole, low: whole, high: whole };
+    }
+    let is_usable = |figure: f64| figure.is_finite() && figure > 0.0;
     if !(is_usable(whole) && sections.iter().all(|&section| is_usable(section))) {
-        return Interval { mean: whole, low: f64::NAN, high: f64::NAN };
+        return none;
     }
     let logarithms: Vec<f64> = sections.iter().map(|&section| libm::log(section)).collect();
-    let count = sections.len() as f64;
-    let squares: f64 = logarithms.iter().map(|one| (one - libm::log(whole)) * (one - libm::log(whole))).sum();
-    let half_width = confidence.t(count - 1.0) * libm::sqrt(squares / (count - 1.0) / count);
-    let half_width = half_width + HALF_BUCKET;
-    Interval { mean: whole, low: whole * libm::exp(-half_width), high: whole * libm::exp(half_width) }
+    let half_width = confidence.t(sections.len() as f64 - 1.0) * section_error(libm::log(whole), &logarithms) + wider;
+    on_log_scale(whole, half_width)
+}
+
+/// From a positive figure and the half-width of the interval of its logarithm.
+fn on_log_scale(figure: f64, half_width: f64) -> Interval {
+    Interval { mean: figure, low: figure * libm::exp(-half_width), high: figure * libm::exp(half_width) }
 }
 
 /// The influence of each pair on the ratio of sums Σ numerator / Σ denominator: their mean is zero and the standard error of their
@@ -119,10 +153,12 @@ pub(crate) fn ratio_influences(pairs: &[(f64, f64)]) -> (f64, Vec<f64>) {
     (ratio, pairs.iter().map(|pair| (pair.0 - ratio * pair.1) / denominator_mean).collect())
 }
 
-/// Interval of Σ numerator / Σ denominator over independent pairs: ratio estimator, standard error by linearization, Student's t.
+/// Interval of Σ numerator / Σ denominator over independent pairs, both positive: ratio estimator, standard error by linearization, Student's t on
+/// the logarithm. A ratio of zero has none to take: then it is that of the ratio itself.
 pub fn ratio_interval(pairs: &[(f64, f64)], confidence: Confidence) -> Interval {
     let (ratio, influences) = ratio_influences(pairs);
-    around(ratio, confidence.t(pairs.len() as f64 - 1.0) * standard_error(&influences))
+    let half_width = confidence.t(pairs.len() as f64 - 1.0) * standard_error(&influences);
+    if ratio > 0.0 { on_log_scale(ratio, half_width / ratio) } else { around(ratio, half_width) }
 }
 
 /// Interval of a share of requests over independent replications: ratio estimator, standard error by linearization, Student's t on
@@ -186,9 +222,22 @@ mod tests {
     #[test]
     fn one_value_gives_no_interval() {
         assert!(mean_interval(&[7.0], Confidence::P95).low.is_nan());
-        assert!(section_interval(7.0, &[7.0], Confidence::P95).high.is_nan());
+        assert!(log_section_interval(7.0, &[7.0], Confidence::P95).high.is_nan());
+        assert!(quantile_interval(f64::INFINITY, &[f64::INFINITY], Confidence::P95).high.is_nan());
         assert!(share_interval(&[Counts { met: 9, total: 10 }], Confidence::P95).low.is_nan());
         assert!(share_interval(&[Counts::default(); 3], Confidence::P95).mean.is_nan());
+    }
+
+    #[test]
+    fn sections_that_share_a_bucket_leave_half_a_bucket_and_lean_upwards() {
+        let same = quantile_interval(100.0, &[100.0; 4], Confidence::P95);
+        assert!((same.low - 99.501).abs() < 1e-3 && (same.high - 100.501).abs() < 1e-3, "{same:?}");
+        assert_eq!(log_section_interval(100.0, &[100.0; 4], Confidence::P95).high, 100.0);
+        let spread = log_section_interval(100.0, &[50.0, 90.0, 200.0], Confidence::P95);
+        assert!(spread.low > 0.0 && spread.high - 100.0 > 100.0 - spread.low, "{spread:?}");
+        let mean = ratio_interval(&[(50.0, 1.0), (90.0, 1.0), (200.0, 1.0)], Confidence::P95);
+        assert!(mean.low > 0.0 && mean.high > mean.mean, "{mean:?}");
+        assert_eq!(ratio_interval(&[(0.0, 9.0), (0.0, 8.0)], Confidence::P95).high, 0.0);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use record::Interval;
 
 use crate::columns::{Column, Estimate};
 use crate::design::Parameter;
+use crate::experiment::{has_changes, replications_needed_of, widening};
 use crate::statistics::{Confidence, mean_interval, share_interval};
 
 /// What a sweep's folder holds.
@@ -55,7 +56,7 @@ impl SweepResults {
 
     /// One column over the replications of each point and policy, with its 95 % interval, in the order of the rows: what a curve over a
     /// parameter shows. Attainment by `statistics::share_interval`; all else, percentiles too (a journal keeps no histograms), by
-    /// Student's t over replications.
+    /// Student's t over replications. Where so few are not known to give an interval that holds, there is none.
     pub fn estimates(&self, column: &Column) -> Vec<PointEstimate> {
         self.rows
             .chunk_by(|a, b| a.point == b.point && a.summary.policy == b.summary.policy)
@@ -64,15 +65,7 @@ impl SweepResults {
                 settings: rows[0].settings.clone(),
                 policy: rows[0].summary.policy.clone(),
                 replications: rows.len(),
-                estimate: match column.estimate {
-                    Estimate::Share => {
-                        share_interval(&rows.iter().map(|row| row.slo).collect::<Vec<_>>(), Confidence::P95)
-                    }
-                    _ => mean_interval(
-                        &rows.iter().map(|row| column.of(&row.summary)).collect::<Vec<_>>(),
-                        Confidence::P95,
-                    ),
-                },
+                estimate: estimate(column, rows),
             })
             .collect()
     }
@@ -92,6 +85,18 @@ impl SweepResults {
             rows,
         }
     }
+}
+
+fn estimate(column: &Column, rows: &[SweepRow]) -> Interval {
+    let summaries = || rows.iter().map(|row| &row.summary);
+    let is_skewed = column.estimate == Estimate::Quantile || summaries().any(has_changes);
+    let confidence = Confidence::P95.widened(widening(is_skewed, rows.len()));
+    let interval = match column.estimate {
+        Estimate::Share => share_interval(&rows.iter().map(|row| row.slo).collect::<Vec<_>>(), confidence),
+        _ => mean_interval(&summaries().map(|summary| column.of(summary)).collect::<Vec<_>>(), confidence),
+    };
+    let is_held = rows.len() as u32 >= replications_needed_of(column, summaries());
+    if is_held { interval } else { Interval { low: f64::NAN, high: f64::NAN, ..interval } }
 }
 
 /// Reads a sweep's folder.

@@ -50,12 +50,12 @@ fn judge(policy: &PolicyResult, question: &Question) -> PolicyVerdict {
         .objectives
         .iter()
         .map(|(name, objective)| {
-            let slo_attainment = policy.of_service(Some(name)).summary.slo_attainment;
+            let summary = &policy.of_service(Some(name)).summary;
             ServiceVerdict {
                 service: if is_lone { String::new() } else { name.clone() },
                 objective: *objective,
-                standing: Standing::of(slo_attainment, *objective),
-                slo_attainment,
+                standing: Standing::of(summary.slo_attainment_decides, *objective),
+                slo_attainment: summary.slo_attainment,
             }
         })
         .collect();
@@ -169,11 +169,14 @@ fn certainty(
     });
     // Two give an interval that is none.
     let factor = if replications > 2 { objectives.chain(costs).fold(0.0, f64::max) } else { 1.0 };
-    let wanted = (factor * f64::from(replications)).ceil();
+    // Where there is no interval to go by, as many as give one.
+    let least = open_objectives.iter().map(|&index| policies[index].summary.replications_needed).max().unwrap_or(0);
+    let wanted = (factor * f64::from(replications)).ceil().max(f64::from(least));
     let replications_needed = match (open_objectives.len() + open_costs.len(), wanted) {
         (0, _) => None,
         (_, wanted) if wanted <= REPLICATIONS_PROPOSED_MAX => {
-            Some((wanted as u32).max(replications + 2).max(REPLICATIONS_TO_BEGIN_WITH))
+            let more = if least > replications { least } else { replications + 2 };
+            Some((wanted as u32).max(more).max(REPLICATIONS_TO_BEGIN_WITH))
         }
         _ => None,
     };

@@ -45,7 +45,7 @@ fn intervals_of_means_shares_and_paired_differences_cover_the_truth_as_often_as_
 }
 
 #[test]
-fn a_quantile_interval_by_sectioning_covers_as_often_as_it_says() {
+fn a_quantile_interval_covers_at_least_as_often_as_it_says() {
     // The 99th percentile of the sojourn time: where the theoretical miss share with that threshold is 1 %.
     let (mut low, mut high) = (0.0, 100.0);
     for _ in 0..60 {
@@ -58,8 +58,9 @@ fn a_quantile_interval_by_sectioning_covers_as_often_as_it_says() {
         .filter(|seed| covers(experiment(&workers, 5_000 + seed).policies[0].summary.latency_ms_p99, low * 1e3))
         .count();
     let coverage = hits as f64 / MACRO_REPLICATIONS as f64;
-    println!("coverage of the 95 % interval of p99 by sectioning: {coverage}");
-    assert!(BAND.contains(&coverage), "{coverage}");
+    println!("coverage of the 95 % interval of p99: {coverage}");
+    // Half a bucket on both sides is a third of an interval as narrow as this one.
+    assert!(coverage >= *BAND.start(), "{coverage}");
 }
 
 #[test]

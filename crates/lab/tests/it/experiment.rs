@@ -131,7 +131,7 @@ fn a_worse_policy_is_called_worse_and_equal_costs_are_not_ranked() {
     };
     assert_eq!(comparisons.len(), 3);
     assert_eq!(named("slow", "base").slo_verdict, Verdict::Worse);
-    assert_eq!(named("slow", "base").cost_verdict, Verdict::Undecided, "they bill the same seconds");
+    assert_eq!(named("slow", "base").cost_verdict, Verdict::Same, "they bill the same seconds");
     assert_eq!(named("dear", "base").cost_verdict, Verdict::Worse);
     assert_eq!(named("dear", "slow").slo_verdict, Verdict::Better);
     for pair in &comparisons {

@@ -3,7 +3,7 @@
 use cluster::Keep;
 use lab::experiment::{Plan, PolicyResult, run};
 use lab::gates::{Gate, GateReport, Outcome, WhenUndecided, evaluate, sparkline};
-use lab::{Job, Workers};
+use lab::{Job, Runs, Workers};
 use record::ReplicationSummary;
 
 use crate::queue::Queue;
@@ -18,6 +18,7 @@ fn policies(replications: u32) -> Vec<PolicyResult> {
 }
 
 fn check(gates: &[&str], baseline: &[ReplicationSummary]) -> GateReport {
+    let baseline = &Runs { replications: baseline.to_vec(), pooled: Vec::new() };
     let gates: Vec<Gate> = gates.iter().map(|text| Gate::parse(text).unwrap()).collect();
     evaluate(&gates, &policies(10), baseline, None, WhenUndecided::Fail)
 }
@@ -33,12 +34,12 @@ fn a_gate_reads_back_as_it_is_written() {
         ("slo_attainment >= 99.9 % at 99.9%", "slo_attainment >= 0.999 at 99.9 %"),
         ("cost_usd<=$1_200", "cost_usd <= 1200"),
         ("cost_usd <= baseline * 1.05", "cost_usd <= baseline * 1.05"),
-        ("p99 <= 250ms", "latency_ms_p99 <= 250"),
-        ("p95 < 1.5s at 90 %", "latency_ms_p95 < 1500 at 90 %"),
+        ("p99 <= 250ms", "latency_ms_p99_all <= 250"),
+        ("p95 < 1.5s at 90 %", "latency_ms_p95_all < 1500 at 90 %"),
         ("latency_ms_p50 <= 1e2", "latency_ms_p50 <= 100"),
         ("hpa-60: cost_usd <= 12", "hpa-60: cost_usd <= 12"),
         ("requests_lost <= baseline", "requests_lost <= baseline"),
-        ("p99 <= baseline + 20ms", "latency_ms_p99 <= baseline + 20"),
+        ("p99 <= baseline + 20ms", "latency_ms_p99_all <= baseline + 20"),
         ("slo_attainment >= baseline - 0.1 %", "slo_attainment >= baseline - 0.001"),
         ("cold_start_s_p95 < 2m", "cold_start_s_p95 < 120"),
     ];
@@ -84,7 +85,7 @@ fn a_gate_is_decided_by_the_whole_interval() {
 #[test]
 fn one_replication_decides_no_gate_on_money_and_says_so() {
     let gates = [Gate::parse("cost_usd <= 1000000").unwrap()];
-    let report = evaluate(&gates, &policies(1), &[], None, WhenUndecided::Fail);
+    let report = evaluate(&gates, &policies(1), &Runs::default(), None, WhenUndecided::Fail);
     assert_eq!(report.results[0].outcome, Outcome::Undecided);
     assert!(
         report.results[0].reason.contains("1 replication, which gives no interval"),
@@ -92,7 +93,7 @@ fn one_replication_decides_no_gate_on_money_and_says_so() {
         report.results[0].reason
     );
     assert!(!report.is_passed());
-    assert!(evaluate(&gates, &policies(1), &[], None, WhenUndecided::Pass).is_passed());
+    assert!(evaluate(&gates, &policies(1), &Runs::default(), None, WhenUndecided::Pass).is_passed());
 }
 
 #[test]
@@ -109,7 +110,14 @@ fn a_baseline_whose_seeds_are_the_first_of_ours_is_paired_with_those() {
     let result = &report.results[0];
     assert_eq!(result.outcome, Outcome::Holds);
     let reason = &result.reason;
-    assert!(reason.contains("10 replications of which the baseline's seeds were paired, the first 3"), "{reason}");
+    assert!(reason.contains("the first 3 of 10 replications, whose seeds are the baseline's: paired"), "{reason}");
+    // What is shown is what was compared.
+    let shown = lab::experiment::column_interval(
+        result.gate.condition.column,
+        &policies(10)[0].replications[..3],
+        lab::statistics::Confidence::P95,
+    );
+    assert_eq!(result.estimate, shown);
 }
 
 #[test]
@@ -119,6 +127,16 @@ fn a_baseline_with_the_same_seeds_is_compared_pair_by_pair() {
     let report = check(&["cost_usd <= baseline", "cost_usd <= baseline * 0.999", "cost_usd < baseline"], &same);
     let outcomes: Vec<Outcome> = report.results.iter().map(|result| result.outcome).collect();
     assert_eq!(outcomes, [Outcome::Holds, Outcome::Fails, Outcome::Fails]);
+    assert!(
+        report.results[0].reason.contains("is the baseline's figure in every replication"),
+        "{:?}",
+        report.results[0]
+    );
+    // One replication gives no interval, and yet what is equal is within.
+    let alone = [Gate::parse("cost_usd <= baseline").unwrap()];
+    let one = Runs { replications: policies(1)[0].summaries(), pooled: Vec::new() };
+    let report = evaluate(&alone, &policies(1), &one, None, WhenUndecided::Fail);
+    assert_eq!(report.results[0].outcome, Outcome::Holds, "{:?}", report.results[0]);
     let mut unpaired = same.clone();
     for summary in &mut unpaired {
         summary.seed ^= 1;
@@ -128,6 +146,22 @@ fn a_baseline_with_the_same_seeds_is_compared_pair_by_pair() {
     assert_eq!(report.results[1].outcome, Outcome::Holds);
     let report = check(&["cost_usd <= baseline"], &[]);
     assert!(report.results[0].reason.ends_with("the baseline has no policy `hpa`"));
+}
+
+#[test]
+fn a_percentile_beside_a_baseline_is_that_of_all_replications_together_as_the_run_prints_it() {
+    let found = policies(10);
+    let pooled = vec![found[0].summary.pooled.clone()];
+    let mut replications = found[0].summaries();
+    for one in &mut replications {
+        one.seed ^= 1;
+    }
+    let gate = [Gate::parse("p99 <= baseline * 1.5").unwrap()];
+    let report = evaluate(&gate, &found, &Runs { replications, pooled }, None, WhenUndecided::Fail);
+    let result = &report.results[0];
+    let printed = found[0].summary.latency_ms_p99_all.mean;
+    assert_eq!((result.estimate.mean, result.baseline.unwrap().mean), (printed, printed));
+    assert_eq!(result.outcome, Outcome::Holds);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use lab::gates::{Gate, Outcome};
 use lab::optimize::{Search, find_cliff, optimize};
 use lab::sensitivity::{SobolDesign, sobol_sensitivity, tornado};
 use lab::sweep::Scenarios;
-use lab::{Job, TrialError, Trials, Workers};
+use lab::{Job, Runs, TrialError, Trials, Workers};
 use record::{GpuUse, Purchase, RunRecord, Verdict};
 use units::{SimDuration, UsdPerHour};
 use workload::{Purpose, Stream};
@@ -240,22 +240,25 @@ fn a_diff_tells_a_change_from_chance() {
     let workers = Workers::new(None).unwrap();
     let summaries = |stretch: f64, seed: u64| {
         let plan = Plan { policies: 1, replications: 10, seed, keep: Keep::default(), progress: &|_| () };
-        run(&workers, &plan, &|job: &Job| Queue { stretch, ..queue }.simulate("hpa", job)).policies[0].summaries()
+        let found = run(&workers, &plan, &|job: &Job| Queue { stretch, ..queue }.simulate("hpa", job));
+        let pooled = vec![found.policies[0].summary.pooled.clone()];
+        Runs { replications: found.policies[0].summaries(), pooled }
     };
     let columns: Vec<&'static Column> =
         ["slo_attainment", "latency_ms_p99", "cost_usd"].iter().map(|name| Column::named(name).unwrap()).collect();
     let before = summaries(1.0, 1);
     let same = diff(&before, &before, &columns);
-    assert!(same.is_identical && same.rows.iter().all(|row| row.verdict == Verdict::Undecided && row.is_paired));
+    assert!(same.is_identical && same.rows.iter().all(|row| row.verdict == Verdict::Same && row.is_paired));
     let slower = diff(&before, &summaries(1.05, 1), &columns);
     assert!(!slower.is_identical);
     assert_eq!(slower.rows[0].verdict, Verdict::Worse, "{:?}", slower.rows[0]);
-    assert_eq!(slower.rows[2].verdict, Verdict::Undecided, "the bill is the same");
+    assert_eq!(slower.rows[2].verdict, Verdict::Same, "the bill is the same in every replication");
+    assert_eq!(slower.rows[1].before, before.pooled[0].latency_ms_p99, "the percentile that the run printed");
     // Other seeds hide what pairs show.
     let unpaired = diff(&before, &summaries(1.0, 2), &columns);
     assert!(unpaired.rows.iter().all(|row| row.verdict == Verdict::Undecided && !row.is_paired));
     let mut renamed = before.clone();
-    for row in &mut renamed {
+    for row in &mut renamed.replications {
         row.policy = "keda".to_owned();
     }
     let apart = diff(&before, &renamed, &columns);

@@ -76,7 +76,7 @@ fn the_cheapest_that_meets_for_certain_is_chosen_and_what_is_cheaper_fails() {
 #[test]
 fn a_policy_whose_metric_never_answered_wins_only_with_a_warning() {
     let blind = Policy { is_blind: true, ..policy("blind", 12, 0.5) };
-    let (_, verdict) = judged(&[policy("some", 12, 1.0), blind], 6, 0.95);
+    let (_, verdict) = judged(&[policy("some", 12, 1.0), blind], 30, 0.95);
     assert_eq!(verdict.chosen, Some(1));
     assert_eq!(verdict.policies[1].silent_metrics, ["vllm_request_running"]);
     assert!(verdict.facts.iter().any(|fact| matches!(fact, Fact::Silent { policy: 1, .. })), "{:?}", verdict.facts);
@@ -95,12 +95,21 @@ fn nothing_is_chosen_where_nothing_meets_and_one_policy_is_judged_too() {
 
 #[test]
 fn what_is_open_is_named_and_more_replications_are_proposed() {
-    // The same twice at nearly one price: nothing tells them apart but the bill, which is the same each time.
-    let (_, verdict) = judged(&[policy("some", 12, 1.0), policy("dear", 12, 1.000_000_1)], 1, 0.95);
+    // The same twice at nearly one price: nothing tells them apart but the bill, of which one run tells nothing.
+    let (_, verdict) = judged(&[policy("some", 12, 1.0), policy("dear", 12, 1.01)], 1, 0.95);
     assert_eq!(verdict.chosen, Some(0));
     assert!(!verdict.certainty.is_certain());
     let needed = verdict.certainty.replications_needed.unwrap();
     assert_eq!(verdict.next[0].command, format!("scalelab run my-scenario --replications {needed}"));
+}
+
+#[test]
+fn policies_that_are_the_same_in_every_replication_leave_nothing_open() {
+    let (results, verdict) = judged(&[policy("some", 12, 1.0), policy("twin", 12, 1.0)], 6, 0.95);
+    let pair = &results.comparisons()[0];
+    assert_eq!((pair.cost_verdict, pair.slo_verdict), (record::Verdict::Same, record::Verdict::Same));
+    assert!(verdict.certainty.is_certain(), "{:?}", verdict.certainty);
+    assert!(matches!(verdict.runner_up.unwrap().by, Shortfall::Cost { more, is_certain: true } if more.mean == 0.0));
 }
 
 #[test]

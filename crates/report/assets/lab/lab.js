@@ -297,8 +297,11 @@ async function showDifference() {
   if (print !== lab.wanted[lab.chosen] || answer.head.error) return;
   const { costUsd, attainment } = answer.head, day = perDay();
   const known = (interval, text) => `${text(interval[1])} to ${text(interval[2])}`;
-  const isKnown = isNumber(costUsd[1]) && isNumber(attainment[1]);
-  const intervals = isKnown ? `95 %: ${known(costUsd.map((usd) => usd * day), (usd) => signed(usd, money))} a day, ${known(attainment, (value) => signed(value, points))} points` : 'no interval yet';
+  const told = [
+    isNumber(costUsd[1]) && `${known(costUsd.map((usd) => usd * day), (usd) => signed(usd, money))} a day`,
+    isNumber(attainment[1]) && `${known(attainment, (value) => signed(value, points))} points`,
+  ].filter(Boolean);
+  const intervals = told.length > 0 ? `95 %: ${told.join(', ')}` : 'no interval yet';
   place.dataset.replications = both;
   place.replaceChildren(
     ...sentence(costUsd[0] * day, attainment[0], 'a day'),

@@ -212,6 +212,9 @@ impl Words<'_> {
             Shortfall::NotCertain { service, low } => {
                 format!("meets the objective{} by its estimate, which may be as low as {}", of(service), percent(*low))
             }
+            Shortfall::Cost { more, is_certain: true } if more.mean == 0.0 => {
+                "meets as well and costs the same in every replication".to_owned()
+            }
             Shortfall::Cost { more, is_certain: true } => {
                 let range = if more.low.is_finite() {
                     format!(" (95 % CI {} to {})", dollars(more.low), dollars(more.high))

@@ -117,7 +117,7 @@ fn stamps(report: &RunReport<'_>) -> Column {
 /// How each policy stands to the objective, of several services to those of all.
 pub(crate) fn standings(report: &RunReport<'_>) -> Vec<Standing> {
     let of = |report: &RunReport<'_>, index: usize| {
-        let attainment = report.policies[index].summary.slo_attainment;
+        let attainment = report.policies[index].summary.slo_attainment_decides;
         report.objective.map_or(Standing::NothingToJudge, |objective| Standing::of(attainment, objective))
     };
     let standing = |index: usize| {
@@ -280,5 +280,19 @@ const TOO_FEW: u32 = 2;
 /// What is to be said where intervals are missing.
 pub(crate) fn interval_note(report: &RunReport<'_>) -> Option<String> {
     let is_too_few = report.policies.iter().any(|policy| policy.summary.replications == TOO_FEW);
-    is_too_few.then(|| "2 replications give no usable interval; 3 or more do".to_owned())
+    if is_too_few {
+        return Some("2 replications give no usable interval; 3 or more do".to_owned());
+    }
+    // One replication is known to give none.
+    let short = |policy: &&PolicyOutcome<'_>| {
+        policy.summary.replications > TOO_FEW && policy.summary.replications < policy.summary.replications_needed
+    };
+    let short: Vec<&PolicyOutcome<'_>> = report.policies.iter().filter(short).collect();
+    let first = short.first()?.summary;
+    let names: Vec<&str> = short.iter().map(|policy| policy.name()).collect();
+    let whose = if short.len() == report.policies.len() { String::new() } else { format!(" of {}", names.join(", ")) };
+    Some(format!(
+        "SLO met and p99{whose} have no interval: where replicas come and go none is known to hold with fewer than {} replications (p99: 100)",
+        first.replications_needed
+    ))
 }

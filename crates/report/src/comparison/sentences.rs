@@ -8,8 +8,7 @@ use crate::rounding::{self, dollars, percent};
 /// Per pair a sentence about cost and one about the SLO, then who meets the objective. Differences the data cannot tell from zero say
 /// "undecided".
 pub fn ranking_sentences(report: &RunReport<'_>) -> Vec<String> {
-    let mut sentences: Vec<String> =
-        report.comparisons.iter().flat_map(|pair| [cost_sentence(pair), slo_sentence(pair)]).collect();
+    let mut sentences: Vec<String> = report.comparisons.iter().flat_map(pair_sentences).collect();
     sentences.extend(objective_sentences(report));
     sentences
 }
@@ -25,7 +24,7 @@ fn objective_sentences(report: &RunReport<'_>) -> Vec<String> {
 /// A policy against the objectives of all services: `hpa meets the objective of embed, misses that of chat (98.2 % met the SLO of their service)`.
 fn objectives_sentence(report: &RunReport<'_>, index: usize, policy: &crate::PolicyOutcome<'_>) -> String {
     let standing = |service: &RunReport<'_>| {
-        let attainment = service.policies[index].summary.slo_attainment;
+        let attainment = service.policies[index].summary.slo_attainment_decides;
         service.objective.map_or("meets", |objective| standing(objective, attainment))
     };
     let mut parts: Vec<String> = Vec::new();
@@ -53,9 +52,29 @@ fn objectives_sentence(report: &RunReport<'_>, index: usize, policy: &crate::Pol
 
 const NOTHING_TO_JUDGE: &str = "had no request to judge";
 
+/// About cost and about the SLO; of policies that are the same in both one sentence says it.
+fn pair_sentences(pair: &Comparison) -> Vec<String> {
+    if pair.cost_verdict == Verdict::Same && pair.slo_verdict == Verdict::Same {
+        let (policy, baseline) = (&pair.policy, &pair.baseline);
+        return vec![format!(
+            "{policy} and {baseline} have the same cost and meet the SLO as often, {}",
+            in_each(pair)
+        )];
+    }
+    vec![cost_sentence(pair), slo_sentence(pair)]
+}
+
+fn in_each(pair: &Comparison) -> String {
+    if pair.replications == 1 {
+        "in 1 replication".to_owned()
+    } else {
+        format!("in each of {} replications", pair.replications)
+    }
+}
+
 fn cost_sentence(pair: &Comparison) -> String {
     let (policy, baseline, size) = (&pair.policy, &pair.baseline, dollars(pair.cost_usd.mean.abs()));
-    let range = |bounds: [f64; 2]| sure(pair, &dollars(bounds[0]), &dollars(bounds[1]));
+    let range = |bounds: [f64; 2]| sure(pair, bounds, [&dollars(bounds[0]), &dollars(bounds[1])]);
     match pair.cost_verdict {
         Verdict::Better => format!("{policy} is cheaper than {baseline} by {size} {}", range(saved(pair.cost_usd))),
         Verdict::Worse => {
@@ -64,6 +83,7 @@ fn cost_sentence(pair: &Comparison) -> String {
         Verdict::Undecided => {
             format!("{policy} against {baseline}, cost: undecided{}", unsure(pair, pair.cost_usd, dollars))
         }
+        Verdict::Same => format!("{policy} costs the same as {baseline} {}", in_each(pair)),
     }
 }
 
@@ -71,7 +91,8 @@ fn slo_sentence(pair: &Comparison) -> String {
     let (policy, baseline) = (&pair.policy, &pair.baseline);
     let size = points(pair.slo_attainment.mean.abs());
     // The unit once is enough: "2.11 to 2.91 points".
-    let range = |bounds: [f64; 2]| sure(pair, points(bounds[0]).trim_end_matches(" points"), &points(bounds[1]));
+    let range =
+        |bounds: [f64; 2]| sure(pair, bounds, [points(bounds[0]).trim_end_matches(" points"), &points(bounds[1])]);
     let bounds = [pair.slo_attainment.low, pair.slo_attainment.high];
     match pair.slo_verdict {
         Verdict::Better => format!("{policy} meets the SLO more often than {baseline}, by {size} {}", range(bounds)),
@@ -84,6 +105,7 @@ fn slo_sentence(pair: &Comparison) -> String {
         Verdict::Undecided => {
             format!("{policy} against {baseline}, SLO: undecided{}", unsure(pair, pair.slo_attainment, points))
         }
+        Verdict::Same => format!("{policy} meets the SLO as often as {baseline} {}", in_each(pair)),
     }
 }
 
@@ -92,11 +114,12 @@ fn saved(interval: Interval) -> [f64; 2] {
     [-interval.high, -interval.low]
 }
 
-fn sure(pair: &Comparison, low: &str, high: &str) -> String {
-    if pair.replications == 2 {
-        return "(2 replications: no usable interval)".to_owned();
+fn sure(pair: &Comparison, [low, high]: [f64; 2], [low_text, high_text]: [&str; 2]) -> String {
+    if low.is_nan() || high.is_nan() {
+        let (replications, needed) = (pair.replications, pair.replications_needed);
+        return format!("(clear with {replications} replications; an interval that holds needs {needed})");
     }
-    format!("(95 % CI {low} to {high}, {} replications)", pair.replications)
+    format!("(95 % CI {low_text} to {high_text}, {} replications)", pair.replications)
 }
 
 fn unsure(pair: &Comparison, interval: Interval, print: impl Fn(f64) -> String) -> String {
@@ -104,6 +127,14 @@ fn unsure(pair: &Comparison, interval: Interval, print: impl Fn(f64) -> String) 
         let signed = |amount: f64| print(amount).replace('-', "\u{2212}");
         let (mean, low, high) = (signed(interval.mean), signed(interval.low), signed(interval.high));
         return format!(" (difference {mean}, 95 % CI {low} to {high}, {} replications)", pair.replications);
+    }
+    if pair.replications < pair.replications_needed && pair.replications > 2 {
+        return format!(
+            " (difference {}; {} replications, an interval that holds needs {})",
+            print(interval.mean).replace('-', "\u{2212}"),
+            pair.replications,
+            pair.replications_needed
+        );
     }
     let replications = if pair.replications == 1 { "1 replication gives" } else { "these replications give" };
     format!(" ({replications} no interval)")
@@ -128,7 +159,7 @@ fn standing(objective: f64, attainment: Interval) -> &'static str {
 
 fn objective_sentence(objective: f64, policy: &crate::PolicyOutcome<'_>) -> String {
     let attainment = policy.summary.slo_attainment;
-    let verdict = standing(objective, attainment);
+    let verdict = standing(objective, policy.summary.slo_attainment_decides);
     format!(
         "{} {verdict} the objective of {} ({} met the SLO){}",
         policy.name(),
@@ -145,7 +176,7 @@ const PAIRS_IN_FULL: usize = 3;
 /// `comparison` table and in the report.
 pub fn headline_sentences(report: &RunReport<'_>) -> Vec<String> {
     let is_short = report.comparisons.len() <= PAIRS_IN_FULL;
-    report.comparisons.iter().filter(|_| is_short).flat_map(|pair| [cost_sentence(pair), slo_sentence(pair)]).collect()
+    report.comparisons.iter().filter(|_| is_short).flat_map(pair_sentences).collect()
 }
 
 /// Policies some of whose metrics never answered, and what else the runs remarked: of each policy its first replication's words.

@@ -39,7 +39,7 @@ fn words(pair: &Comparison, sign: f64) -> Value {
         };
         match verdict {
             Verdict::Undecided => format!("? {text}"),
-            Verdict::Better | Verdict::Worse => text,
+            Verdict::Better | Verdict::Worse | Verdict::Same => text,
         }
     };
     json!({

@@ -173,6 +173,9 @@ fn of_all(table: Table, rows: &[Row<'_>]) -> Table {
         .number("latency_ms_p50_all", rows.iter().map(|row| row.figures.latency_ms_p50_all))
         .number("latency_ms_p99_all", rows.iter().map(|row| row.figures.latency_ms_p99_all));
     interval(table, rows, "latency_ms_p99_all", |pooled| pooled.latency_ms_p99_all)
+        .number("latency_ms_p90_all", rows.iter().map(|row| row.figures.latency_ms_p90_all))
+        .number("latency_ms_p95_all", rows.iter().map(|row| row.figures.latency_ms_p95_all))
+        .number("latency_ms_p999_all", rows.iter().map(|row| row.figures.latency_ms_p999_all))
 }
 
 /// Adds `<name>_ci_low` and `<name>_ci_high` if the rows are pooled ones.

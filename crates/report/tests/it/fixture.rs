@@ -524,7 +524,9 @@ fn pooled(detail: &RunRecord, rows: &[ReplicationSummary]) -> PolicySummary {
     let latency: Histogram = detail.totals().latency.clone();
     PolicySummary {
         replications: rows.len() as u32,
+        replications_needed: 2,
         slo_attainment: around(pooled.slo_attainment, (1.0 - pooled.slo_attainment) * 0.12),
+        slo_attainment_decides: around(pooled.slo_attainment, (1.0 - pooled.slo_attainment) * 0.12),
         cost_usd: around(pooled.cost_usd, pooled.cost_usd * 0.021),
         latency_ms_mean: around(140.0, 2.0),
         latency_ms_p99: around(pooled.latency_ms_p99, 11.0),
@@ -551,6 +553,7 @@ fn compare(policy: &PolicySummary, baseline: &PolicySummary) -> Comparison {
         baseline: baseline.pooled.policy.clone(),
         service: String::new(),
         replications: policy.replications,
+        replications_needed: 2,
         cost_usd,
         cost_verdict: verdict(cost_usd, true),
         slo_attainment,
