@@ -103,6 +103,7 @@ fn no_policy_below_the_objective_is_ever_green() {
     ] {
         let mut day = day(&THREE[..1]);
         day.summaries[0].slo_attainment = Interval { mean, low, high };
+        day.summaries[0].slo_attainment_decides = Interval { mean, low, high };
         day.summaries[0].pooled.slo_attainment = mean;
         let text = printed(&day, Format::Table, style);
         let policies = day.outcomes();
