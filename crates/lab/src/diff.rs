@@ -57,12 +57,15 @@ pub struct Diff {
     pub is_identical: bool,
 }
 
+/// What a row is about: whom, and which figure.
+type Cell<'r> = (Subject<'r>, &'static Column);
+
 /// Compares two results, policy by policy: paired where the seeds are the same, Welch's test otherwise, Holm's correction over all rows in which
 /// something differs.
 pub fn diff(before: &Runs, after: &Runs, columns: &[&'static Column]) -> Diff {
     let (old, new) = (subjects(&before.replications), subjects(&after.replications));
     let common: Vec<Subject<'_>> = new.iter().filter(|policy| old.contains(policy)).copied().collect();
-    let cells: Vec<(Subject<'_>, &'static Column)> =
+    let cells: Vec<Cell<'_>> =
         common.iter().flat_map(|&subject| columns.iter().map(move |&column| (subject, column))).collect();
     let found: Vec<Beside> = cells.iter().map(|&(subject, column)| beside(column, before, after, subject)).collect();
     let questions: Vec<Question> = found
@@ -74,21 +77,20 @@ pub fn diff(before: &Runs, after: &Runs, columns: &[&'static Column]) -> Diff {
             is_shown: found.needed.is_none(),
         })
         .collect();
-    let row =
-        |((&(subject, column), found), answer): ((&(Subject<'_>, &'static Column), &Beside), (Interval, Verdict))| {
-            let is_good = |difference: f64| if is_less_better(column) { difference < 0.0 } else { difference > 0.0 };
-            DiffRow {
-                policy: subject.0.to_owned(),
-                service: subject.1.to_owned(),
-                column,
-                before: found.wholes[1],
-                after: found.wholes[0],
-                difference: answer.0,
-                is_paired: found.is_paired,
-                replications_needed: found.needed,
-                verdict: better_if(answer, is_good),
-            }
-        };
+    let row = |((&(subject, column), found), answer): ((&Cell<'_>, &Beside), (Interval, Verdict))| {
+        let is_good = |difference: f64| if is_less_better(column) { difference < 0.0 } else { difference > 0.0 };
+        DiffRow {
+            policy: subject.0.to_owned(),
+            service: subject.1.to_owned(),
+            column,
+            before: found.wholes[1],
+            after: found.wholes[0],
+            difference: answer.0,
+            is_paired: found.is_paired,
+            replications_needed: found.needed,
+            verdict: better_if(answer, is_good),
+        }
+    };
     let rows = cells.iter().zip(&found).zip(answers(&questions)).map(row).collect();
     let digests = |runs: &Runs, subject: Subject<'_>| -> Vec<(u64, u64)> {
         runs.about(subject).iter().map(|run| (run.seed, run.digest)).collect()
