@@ -85,7 +85,7 @@ pub fn held_interval(column: &Column, replications: &[Replication], confidence: 
     held(column, replications, column_interval(column, replications, confidence))
 }
 
-/// What to decide by: [`held_interval`], and with fewer replications than it takes one that is [`STRETCH`] times as wide, from as many as are known to
+/// What to decide by: [`held_interval`], and with fewer replications than it takes one that is three times as wide, from as many as are known to
 /// decide wrongly no more often by it. It is never shown: too wide to be one at 95 %, and often not wide enough to be one of any other level.
 pub fn deciding_interval(column: &Column, replications: &[Replication], confidence: Confidence) -> Interval {
     let interval = held_interval(column, replications, confidence);
