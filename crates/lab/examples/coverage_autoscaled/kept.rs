@@ -42,6 +42,7 @@ fn write_one(writer: &mut BufWriter<File>, one: &Replication) -> Result<()> {
     for sum in [one.latency_ns_sum, one.wait_ns_sum, one.token_ns_sums.0, one.token_ns_sums.1] {
         words.extend([sum as u64, (sum >> 64) as u64]);
     }
+    words.push(u64::from(one.is_watched));
     put(writer, words)?;
     put(writer, one.cold_start_ns.clone())?;
     for tally in [Some(&one.latency), one.ttft.as_ref(), one.tpot.as_ref()] {
@@ -85,6 +86,7 @@ impl Words {
         let sum = |index: usize| u128::from(rest[index]) | u128::from(rest[index + 1]) << 64;
         (one.slo.met, one.slo.total) = (rest[0], rest[1]);
         (one.latency_ns_sum, one.wait_ns_sum, one.token_ns_sums) = (sum(2), sum(4), (sum(6), sum(8)));
+        one.is_watched = rest[10] == 1;
         one.cold_start_ns = self.list()?;
         let mut tallies = [None, None, None];
         for tally in &mut tallies {

@@ -96,7 +96,8 @@ fn table(study: &Study, is_wanted: impl Fn(&str) -> bool) -> String {
 }
 
 fn cell(row: &CoverageRow) -> String {
-    let with = |share: f64| format!("{} (±{})", percent(share), percent(row.half_width));
+    let width = if row.half_width.is_finite() { format!("±{}", percent(row.half_width)) } else { "no end".to_owned() };
+    let with = |share: f64| format!("{} ({width})", percent(share));
     match row.shown {
         _ if row.coverage.is_nan() => "none".to_owned(),
         0.0 => format!("[{}]", with(row.coverage)),
@@ -139,7 +140,7 @@ fn gate_cell(study: &Study, (policy, column, sign): (&str, &str, &str), size: us
         let is_it = |row: &&CoverageRow| row.policy == policy && row.column == name && row.replications == size;
         study.rows.iter().find(is_it)
     };
-    let deciding = of(&format!("{column}, to decide by"));
+    let deciding = of(&format!("{column} to decide by"));
     match deciding.or_else(|| of(column).filter(|row| row.shown > 0.0)) {
         Some(row) => percent(if sign == "<=" { row.too_low } else { row.too_high }),
         None => "undecided".to_owned(),

@@ -178,7 +178,7 @@ fn of_deciding(all: &[Replication], groups: &[Vec<usize>]) -> Vec<CoverageRow> {
         for group in groups {
             found.count(deciding_interval(column, &chosen(all, group), Confidence::P95), truth, false);
         }
-        found.row(&all[0].summary.policy, &format!("{}, to decide by", column.name), groups[0].len())
+        found.row(&all[0].summary.policy, &format!("{} to decide by", column.name), groups[0].len())
     };
     COLUMNS.iter().filter(is_one).map(row).collect()
 }
@@ -192,7 +192,7 @@ fn of_controlled(all: &[Replication], groups: &[Vec<usize>], expected: f64) -> V
             let none = Interval { mean: truth, low: f64::NAN, high: f64::NAN };
             found.count(controlled.map_or(none, |one| one.controlled.interval), truth, true);
         }
-        found.row(&all[0].summary.policy, &format!("{}, requests as control", column.name), groups[0].len())
+        found.row(&all[0].summary.policy, &format!("{} with requests as control", column.name), groups[0].len())
     };
     columns.map(row).collect()
 }

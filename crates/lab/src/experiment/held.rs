@@ -46,14 +46,14 @@ pub(super) fn needed(column: &Column, is_changing: bool) -> u32 {
     let is = |name: &str| column.name.contains(name);
     match column.estimate {
         Estimate::Quantile if is("_p999") => UNKNOWN,
-        Estimate::Mean if is("queue_gateway_mean") && is_changing => UNKNOWN,
+        Estimate::Mean if RARE.contains(&column.name) => UNKNOWN,
         // Of replicas that never change a figure is a sum over a steady run.
         _ if !is_changing => FEWEST,
         Estimate::Whole | Estimate::Mean if MONEY.contains(&column.name) => FEWEST,
         Estimate::Quantile if is("_p50") => 10,
         Estimate::Quantile if is("_p99") => MOST,
-        // A few long waits for a first token are most of their mean.
-        Estimate::RequestMean if is("ttft") || is("tpot") => MOST,
+        // A few long waits are most of their mean.
+        Estimate::RequestMean if is("ttft") || is("tpot") || is("queue_wait") => MOST,
         Estimate::Share | Estimate::Quantile | Estimate::RequestMean => MANY,
         Estimate::Whole | Estimate::Mean => MOST,
     }
@@ -69,6 +69,9 @@ const MONEY: [&str; 6] = [
     "gpu_hours",
     "replicas_mean",
 ];
+
+/// What most replications have none of, or a handful.
+const RARE: [&str; 4] = ["queue_gateway_mean", "in_system", "timed_out", "cost_draining_usd"];
 
 /// Whether replicas came, went or were lost, or might have: a policy that looks at metrics may act in the next replication.
 pub(super) fn is_changing(replication: &Replication) -> bool {
