@@ -99,6 +99,8 @@ impl Table {
                     Value::from(Usd::from_micros(micros).as_f64())
                 }
                 AnyValue::String(text) => Value::from(text),
+                // polars keeps a column of one row as a value.
+                AnyValue::StringOwned(text) => Value::from(text.as_str()),
                 _ => Value::Null,
             };
             (column.name().to_string(), value)

@@ -171,3 +171,10 @@ fn json_has_the_summary_and_markdown_escapes_names() {
     assert!(markdown.contains("| a\\|b\\_&lt;c> |"), "{markdown}");
     assert!(printed(&day, Format::Csv, TerminalStyle::PLAIN).starts_with("policy,replications,requests,"));
 }
+
+#[test]
+fn json_of_one_policy_names_it() {
+    let day = day(&THREE[..1]);
+    let json: serde_json::Value = serde_json::from_str(&printed(&day, Format::Json, TerminalStyle::PLAIN)).unwrap();
+    assert_eq!(json["summary"][0]["policy"], "hpa-cpu-70");
+}
