@@ -31,11 +31,14 @@ mod tuning;
 
 use std::process::ExitCode;
 
+use failure::Failure;
+
 fn main() -> ExitCode {
     let cli = args::parse();
     cli.trace_cache().choose();
-    match commands::dispatch(cli) {
-        Ok(outcome) => outcome.exit_code(),
-        Err(failure) => failure.report(),
+    match traces::Changed::catch(|| commands::dispatch(cli)) {
+        Ok(Ok(outcome)) => outcome.exit_code(),
+        Ok(Err(failure)) => failure.report(),
+        Err(changed) => Failure::Environment(changed.into()).report(),
     }
 }

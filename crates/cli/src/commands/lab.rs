@@ -8,8 +8,9 @@ use report::LabPage;
 use scenario::Documents;
 use traces::Disk;
 
+use super::data_files::write_bytes;
 use crate::args::Lab;
-use crate::failure::{Failure, OrEnvironment, OrInput, Outcome, Result};
+use crate::failure::{Failure, OrInput, Outcome, Result};
 use crate::inputs;
 
 /// The module this program was built with; empty if it was built without.
@@ -24,7 +25,7 @@ const PAGE_BYTES_MAX: usize = 32 << 20;
 /// Writes the page.
 pub fn lab(args: &Lab) -> Result<Outcome> {
     let module = module(args.module.as_deref())?;
-    let recorder = Arc::new(Recorder::new(Arc::new(Disk)));
+    let recorder = Arc::new(Recorder::new(Arc::new(Disk::default())));
     let inputs = inputs::inputs(&args.scenario)?;
     let documents =
         Documents::read_with(&inputs, args.scenario.reading.plain, Arc::clone(&recorder) as _).or_input()?;
@@ -52,8 +53,10 @@ pub fn lab(args: &Lab) -> Result<Outcome> {
             PAGE_BYTES_MAX >> 20
         )));
     }
-    report::write_atomically(&args.out, &page).or_environment(&format!("writing {}", args.out.display()))?;
-    outln!("{}", args.out.display());
+    write_bytes(&args.out, &page)?;
+    if args.out.as_os_str() != "-" {
+        outln!("{}", args.out.display());
+    }
     Ok(Outcome::Done)
 }
 

@@ -1,6 +1,5 @@
 //! `scalelab sweep`: a scenario at many points, each finished run on disk before the next is counted.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -8,11 +7,12 @@ use cluster::spec::ServiceSpec;
 use lab::Workers;
 use lab::design::Setting;
 use lab::sweep::{self, Estimate, JOURNAL_NAME, Point, Shard, Sweep, SweepError, SweepOptions, SweepOutcome};
-use scenario::Input;
+use scenario::{Input, OtherDocument};
 
+use super::data_files::read_text;
 use crate::args;
 use crate::failure::{Failure, OrEnvironment, OrInput, Outcome, Result};
-use crate::inputs;
+use crate::inputs::{self, STANDARD_INPUT};
 use crate::interrupt::raise_on_interrupt;
 use crate::progress::Bar;
 use crate::sweep_folder::{self, SweepFile};
@@ -81,16 +81,14 @@ fn lone_objective(services: &[ServiceSpec]) -> Option<f64> {
 
 /// The sweep and its text.
 fn read(path: &Path) -> Result<(Sweep, String)> {
-    let (name, text) = if path == Path::new("-") {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).or_environment("reading standard input")?;
-        ("(standard input)".to_owned(), text)
-    } else {
-        let text =
-            std::fs::read_to_string(path).map_err(|error| Failure::input(format!("{}: {error}", path.display())))?;
-        (path.display().to_string(), text)
-    };
-    let mut sweep = Sweep::parse(&text).map_err(|error| Failure::input(format!("{name}: {error}")))?;
+    let text = read_text(path)?;
+    let name = if path.as_os_str() == "-" { STANDARD_INPUT.to_owned() } else { path.display().to_string() };
+    let document = OtherDocument::parse(&name, &text).or_input()?;
+    let file: sweep::SweepFile = document.read().or_input()?;
+    let mut sweep = Sweep::resolve(&file).map_err(|error| match &error {
+        SweepError::Value { key, .. } => Failure::input(format!("{}: {error}", document.place_of(key))),
+        _ => Failure::input(error),
+    })?;
     if sweep.name.is_empty() {
         sweep.name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     }
