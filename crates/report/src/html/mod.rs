@@ -7,12 +7,16 @@
 mod lab;
 mod matrix;
 mod payload;
+mod search;
+mod settings;
 mod sha256;
 mod spending;
 mod sweep;
 
 pub use lab::{LabPage, lab_html};
+pub use search::search_html;
 pub(crate) use sweep::sweep_page;
+pub use sweep::sweep_sentences;
 
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Value, context};
@@ -30,6 +34,7 @@ use crate::{RunReport, ranking_sentences, remark_sentences};
 const TEMPLATE: &str = concat!(
     include_str!("../../assets/head.html"),
     include_str!("../../assets/header.html"),
+    include_str!("../../assets/answer.html"),
     include_str!("../../assets/report.html")
 );
 const STYLE: &str = include_str!("../../assets/report.css");
