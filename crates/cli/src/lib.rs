@@ -15,20 +15,21 @@ macro_rules! outln {
 mod args;
 mod assumptions;
 mod commands;
-mod failure;
+pub mod failure;
 mod grid;
-mod inputs;
+pub mod inputs;
 mod interrupt;
 mod moment;
 mod progress;
 mod question;
 mod results;
-mod run_file;
-mod run_report;
+pub mod run_file;
+pub mod run_report;
 mod saved_requests;
 mod saved_tables;
-mod sweep_folder;
-mod tuning;
+pub mod simulation;
+pub mod sweep_folder;
+pub mod tuning;
 
 use std::process::ExitCode;
 

@@ -7,10 +7,11 @@ use lab::gates::{self, Gate, GateReport, WhenUndecided};
 use lab::{Runs, Workers};
 use scenario::Loaded;
 
-use super::run::{Effort, simulate};
+use super::run::simulate_with_bar;
 use crate::args::{Check, Undecided};
 use crate::failure::{Failure, OrEnvironment, Outcome, Result};
 use crate::interrupt::raise_on_interrupt;
+use crate::simulation::Effort;
 use crate::{inputs, results};
 
 /// Runs, holds every gate against every policy it is about, writes what was asked for.
@@ -29,9 +30,8 @@ pub fn check(args: &Check) -> Result<Outcome> {
         seed: args.work.seed.unwrap_or(loaded.seed),
         replications: args.effort.replications.map_or(loaded.replications, NonZeroU32::get),
         precision: args.effort.precision,
-        quiet: args.work.quiet,
     };
-    let (found, _) = simulate(&effort, &loaded, &workers, None)?;
+    let (found, _) = simulate_with_bar(&effort, &loaded, (&workers, None), args.work.quiet)?;
     if found.is_interrupted {
         return Err(Failure::Environment(anyhow::anyhow!(
             "interrupted before all runs were done; nothing was decided"

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::rounding::{milliseconds, objective};
 use crate::tables::{comparison_table, error_budget_table, metrics_table, summary_table};
 use crate::{RunReport, Table};
+pub use answer::json_value as verdict_json;
 use cells::{Cells, Column, cells, interval_note};
 pub(crate) use sentences::points;
 pub use sentences::{budget_sentences, headline_sentences, ranking_sentences, remark_sentences};

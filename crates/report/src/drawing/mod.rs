@@ -7,6 +7,7 @@ mod raster;
 mod svg;
 
 pub(crate) use font::{Weight, text_width};
+pub(crate) use svg::escaped;
 
 /// A point in pixels from the top left corner.
 #[derive(Clone, Copy, Debug, PartialEq)]

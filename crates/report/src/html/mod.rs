@@ -4,6 +4,7 @@
 //! Text of the scenario reaches the page only escaped by the template engine, or packed. The content security policy lets
 //! exactly the page's own style and script run, by their hashes.
 
+mod fragment;
 mod lab;
 mod matrix;
 mod payload;
@@ -13,6 +14,7 @@ mod sha256;
 mod spending;
 mod sweep;
 
+pub use fragment::fragment_html;
 pub use lab::{LabPage, lab_html};
 pub use search::search_html;
 pub(crate) use sweep::sweep_page;
