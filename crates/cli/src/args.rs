@@ -395,7 +395,7 @@ pub struct Optimize {
     /// Replications of a candidate that goes all the way, and of the confirmation [default: the scenario's, at least 5]
     #[arg(long, value_name = "N")]
     pub replications: Option<NonZeroU32>,
-    /// Folder for the table of everything tried (`tried.csv`) and its plot (`front.svg`, `front.png`)
+    /// Folder for the table of everything tried (`tried.csv`), its plot (`front.svg`, `front.png`) and its page (`report.html`)
     #[arg(short, long, value_name = "DIR", value_parser = folder())]
     pub out: Option<PathBuf>,
     /// How it is worked through.

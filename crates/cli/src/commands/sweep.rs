@@ -15,6 +15,7 @@ use crate::failure::{Failure, OrEnvironment, OrInput, Outcome, Result};
 use crate::inputs::{self, STANDARD_INPUT};
 use crate::interrupt::raise_on_interrupt;
 use crate::progress::Bar;
+use crate::question::scenario_words;
 use crate::sweep_folder::{self, SweepFile};
 use crate::tuning::Tuned;
 
@@ -54,6 +55,7 @@ pub fn sweep(args: &args::Sweep) -> Result<Outcome> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         command: std::env::args().collect(),
         sweep: text,
+        scenario: scenario_words(&scenario_files(&sweep, args), &args.set, false),
         objective: lone_objective(&tuned.loaded.spec.services),
         wall_time_s: 0.0,
         jobs: workers.jobs(),
@@ -68,7 +70,7 @@ pub fn sweep(args: &args::Sweep) -> Result<Outcome> {
     let results = sweep::read(&args.out).map_err(failure)?;
     sweep_folder::write(&args.out, &results, &file)?;
     if !args.quiet {
-        out!("{}", sweep_folder::front(&results));
+        out!("{}", sweep_folder::front(&results, &file));
         eprintln!("{} rows are in {}", results.rows.len(), args.out.join("results.csv").display());
     }
     finish(&sweep, &outcome, &args.out)
@@ -97,10 +99,13 @@ fn read(path: &Path) -> Result<(Sweep, String)> {
 
 /// The scenario a sweep names; its files are beside the sweep's.
 fn scenario_of(sweep: &Sweep, args: &args::Sweep) -> Result<Tuned> {
-    let folder = args.file.parent().map(Path::to_owned).unwrap_or_default();
-    let beside = |file: &String| Input::Path(tidy(&folder, file));
-    let files: Vec<Input> = sweep.scenario.iter().map(beside).collect();
+    let files: Vec<Input> = scenario_files(sweep, args).into_iter().map(Input::Path).collect();
     Tuned::new(traces::read(&files).or_input()?, inputs::overrides(&args.set)?)
+}
+
+fn scenario_files(sweep: &Sweep, args: &args::Sweep) -> Vec<PathBuf> {
+    let folder = args.file.parent().map(Path::to_owned).unwrap_or_default();
+    sweep.scenario.iter().map(|file| tidy(&folder, file)).collect()
 }
 
 /// `file` seen from `folder`; a `.` in between would only lengthen messages.
