@@ -1,6 +1,8 @@
 //! All policies of a scenario, run as often as was asked for.
 
-use cluster::Keep;
+use std::sync::atomic::AtomicBool;
+
+use cluster::{Keep, Pulse};
 use lab::experiment::{self, Job, Plan, Precision, PrecisionReport, Results};
 use lab::{Progress, Workers};
 use record::RunRecord;
@@ -25,6 +27,8 @@ pub struct Effort {
 pub struct Watch<'a> {
     /// Called after each run, from any thread.
     pub progress: &'a (dyn Fn(Progress) + Sync),
+    /// Told how far the runs under way are.
+    pub pulse: &'a Pulse,
     /// Takes the requests of each policy's first replication.
     pub saved: Option<&'a SavedRequests>,
     /// Whether the workers' stop flag ends the runs under way too, whose results are then lost, and not only keeps further ones from beginning.
@@ -45,17 +49,19 @@ pub fn simulate(
         keep: Keep { tables: true, requests: false },
         progress: watch.progress,
     };
-    let stop = workers.stop_flag();
+    let (raised, never) = (workers.stop_flag(), AtomicBool::new(false));
+    let stop = if watch.stops_within_runs { &*raised } else { &never };
     let runner = |job: &Job| -> Option<RunRecord> {
+        let run = (job.policy, job.replication);
         match watch.saved {
             Some(saved) if job.replication == 0 => {
-                let run = (job.policy, job.replication);
-                Some(cluster::simulate_to(&loaded.spec, run, job.seed, job.keep, saved.sinks(job.policy)))
+                let sinks = saved.sinks(job.policy);
+                Some(cluster::simulate_to(&loaded.spec, run, job.seed, job.keep, (sinks, watch.pulse)))
             }
-            _ if watch.stops_within_runs => {
-                cluster::simulate_until(&loaded.spec, (job.policy, job.replication), job.seed, job.keep, &stop)
+            _ => {
+                let watch = cluster::Watch { stop, pulse: watch.pulse };
+                cluster::simulate_until(&loaded.spec, run, job.seed, job.keep, watch)
             }
-            _ => Some(cluster::simulate(&loaded.spec, job.policy, job.replication, job.seed, job.keep)),
         }
     };
     let run = || match effort.precision {

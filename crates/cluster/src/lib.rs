@@ -8,12 +8,14 @@ pub mod flow;
 mod metrics;
 mod model;
 pub mod prehistory;
+mod pulse;
 mod requests;
 pub mod saturation;
 pub mod spec;
 
 pub use metrics::metric_selector;
 use model::Begun;
+pub use pulse::{Pulse, Watch};
 pub use requests::RequestSink;
 
 /// What to keep of a run besides its totals.
@@ -33,19 +35,19 @@ pub fn simulate(
     seed: u64,
     keep: Keep,
 ) -> record::RunRecord {
-    record::RunRecord { replication, ..model::simulate(Begun { run: spec, policy, seed, keep }) }
+    record::RunRecord { replication, ..model::simulate(Begun { run: spec, policy, seed, keep, pulse: None }) }
 }
 
-/// The same as [`simulate`], unless `stop` is raised before the run's end: then there is no record. It is looked at before every event of a
+/// The same as [`simulate`], unless `watch.stop` is raised before the run's end: then there is no record. It is looked at before every event of a
 /// control loop, so that a run of any length ends within a moment.
 pub fn simulate_until(
     spec: &spec::SimulationSpec,
     (policy, replication): (usize, u32),
     seed: u64,
     keep: Keep,
-    stop: &std::sync::atomic::AtomicBool,
+    watch: Watch<'_>,
 ) -> Option<record::RunRecord> {
-    let record = model::simulate_until(Begun { run: spec, policy, seed, keep }, stop)?;
+    let record = model::simulate_until(Begun { run: spec, policy, seed, keep, pulse: Some(watch.pulse) }, watch.stop)?;
     Some(record::RunRecord { replication, ..record })
 }
 
@@ -56,13 +58,14 @@ pub fn simulate_to(
     (policy, replication): (usize, u32),
     seed: u64,
     keep: Keep,
-    requests: Vec<Box<dyn RequestSink>>,
+    (requests, pulse): (Vec<Box<dyn RequestSink>>, &Pulse),
 ) -> record::RunRecord {
-    record::RunRecord { replication, ..model::simulate_to(Begun { run: spec, policy, seed, keep }, requests) }
+    let begun = Begun { run: spec, policy, seed, keep, pulse: Some(pulse) };
+    record::RunRecord { replication, ..model::simulate_to(begun, requests) }
 }
 
 /// The same as [`simulate`] with every request event handled one by one: the oracle of the fast flows, for tests.
 #[doc(hidden)]
 pub fn simulate_by_events(spec: &spec::SimulationSpec, policy: usize, seed: u64, keep: Keep) -> record::RunRecord {
-    model::simulate_by_events(Begun { run: spec, policy, seed, keep })
+    model::simulate_by_events(Begun { run: spec, policy, seed, keep, pulse: None })
 }

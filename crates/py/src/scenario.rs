@@ -8,6 +8,7 @@ use std::time::Instant;
 use ::scenario::{Documents, Input, Loaded};
 use cli::failure::{Failure, OrEnvironment, OrInput};
 use cli::simulation::{Effort, Watch, simulate};
+use cluster::Pulse;
 use cli::{inputs, run_file};
 use lab::Workers;
 use pyo3::prelude::*;
@@ -143,7 +144,8 @@ impl Scenario {
             Effort { seed, replications: replications.map_or(loaded.replications, NonZeroU32::get), precision: None };
         let begun = Instant::now();
         let (found, error) = watched(py, &workers.stop_flag(), progress, |note| {
-            simulate(&effort, &loaded, &workers, Watch { progress: note, saved: None, stops_within_runs: true })
+            let watch = Watch { progress: note, pulse: &Pulse::default(), saved: None, stops_within_runs: true };
+            simulate(&effort, &loaded, &workers, watch)
         });
         let (found, _) = found.map_err(|failure| raised(py, failure))?;
         let results = (!found.policies.is_empty()).then(|| {

@@ -2,14 +2,17 @@
 
 use std::io::IsTerminal;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
+use cluster::Pulse;
 use lab::Workers;
 use lab::experiment::{self, ControlledColumn, PrecisionMeasure, PrecisionReport, Results};
 use lab::sweep::JOURNAL_NAME;
 use record::Interval;
 use report::{ResultFolder, Table, TerminalStyle};
 use scenario::Loaded;
+use units::SimTime;
 
 use crate::args::{Format, Run};
 use crate::failure::{Failure, OrEnvironment, OrInput, Outcome, Result};
@@ -108,9 +111,18 @@ pub fn simulate_with_bar(
     (workers, saved): (&Workers, Option<&SavedRequests>),
     quiet: bool,
 ) -> Result<(Results, Option<PrecisionReport>)> {
-    let bar = Bar::new(&loaded.spec.name, quiet);
+    let pulse = Arc::new(Pulse::default());
+    let spec = &loaded.spec;
+    let bar = if effort.precision.is_some() {
+        // How many runs it takes is not known before.
+        Bar::new(&spec.name, quiet)
+    } else {
+        let runs = spec.policies.len() * effort.replications as usize;
+        Bar::live(&spec.name, quiet, &pulse, (runs, spec.end.since(SimTime::ZERO) + spec.prehistory.length))
+    };
     let progress = |progress| bar.show(progress);
-    let found = simulate(effort, loaded, workers, Watch { progress: &progress, saved, stops_within_runs: false })?;
+    let watch = Watch { progress: &progress, pulse: &pulse, saved, stops_within_runs: false };
+    let found = simulate(effort, loaded, workers, watch)?;
     bar.finish();
     Ok(found)
 }

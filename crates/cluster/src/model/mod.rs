@@ -15,12 +15,12 @@ use engine::{Agenda, Digest, Model, run_while};
 use record::{RunRecord, ServiceRecord};
 use units::{SimDuration, SimTime};
 
-use crate::Keep;
 use crate::fleet::{FleetEvent, Groups, Notice, Out};
 use crate::flow::{self, Flow, Served};
 use crate::metrics::{Pipeline, World};
 use crate::requests::{AtTheEnd, InOrder, RequestSink};
 use crate::spec::SimulationSpec;
+use crate::{Keep, Pulse};
 use chains::Chains;
 pub(crate) use event::Event;
 use service::Service;
@@ -40,6 +40,8 @@ pub(crate) struct Begun<'a> {
     pub seed: u64,
     /// What is kept of it.
     pub keep: Keep,
+    /// Who waits for it.
+    pub pulse: Option<&'a Pulse>,
 }
 
 impl<'a> Begun<'a> {
@@ -58,6 +60,8 @@ impl<'a> Begun<'a> {
 struct Cluster<'a> {
     run: &'a SimulationSpec,
     keep: Keep,
+    /// Who waits for the run.
+    pulse: Option<&'a Pulse>,
     /// Time zero of the run on the agenda's clock, which begins with the prehistory.
     origin: SimTime,
     services: Vec<Service<'a>>,
@@ -110,7 +114,7 @@ static NEVER: AtomicBool = AtomicBool::new(false);
 
 /// `None` if `stop` was raised before the end.
 fn simulate_flows(begun: Begun<'_>, flows: Vec<Box<dyn Flow>>, stop: &AtomicBool) -> Option<RunRecord> {
-    let Begun { run: spec, policy, seed, keep } = begun;
+    let Begun { run: spec, policy, seed, keep, pulse } = begun;
     let mut agenda = Agenda::default();
     let numbered = flows.into_iter().enumerate();
     let mut services: Vec<Service<'_>> = numbered.map(|(number, flow)| Service::new(begun, number, flow)).collect();
@@ -121,6 +125,7 @@ fn simulate_flows(begun: Begun<'_>, flows: Vec<Box<dyn Flow>>, stop: &AtomicBool
     let mut cluster = Cluster {
         run: spec,
         keep,
+        pulse,
         origin: SimTime::ZERO + spec.prehistory.length,
         services,
         chains: Chains::of(&spec.services),
@@ -257,7 +262,10 @@ impl<'a> Cluster<'a> {
 
     fn minute(&mut self, agenda: &mut Agenda<Event>) {
         let now = agenda.now();
-        self.services.iter_mut().for_each(|service| service.minute(now));
+        let arrived = self.services.iter_mut().map(|service| service.minute(now)).sum();
+        if let Some(pulse) = self.pulse {
+            pulse.minute(arrived);
+        }
         agenda.schedule(now + SimDuration::from_secs(60), Event::Minute);
     }
 

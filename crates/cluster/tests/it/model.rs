@@ -7,7 +7,7 @@ use cluster::spec::{
     KillRule, MetricsSpec, NoReplicaRule, NodeTimings, PolicySpec, PrehistorySpec, ReplicaOrder, RetrySpec, Routing,
     ServicePolicy, ServiceSpec, SimulationSpec, SloSpec, WarmPoolSpec,
 };
-use cluster::{Keep, RequestSink, simulate, simulate_by_events, simulate_to};
+use cluster::{Keep, Pulse, RequestSink, Watch, simulate, simulate_by_events, simulate_to, simulate_until};
 use policy::hpa::{HpaSpec, MetricSpec, MetricTarget};
 use promql::adapter::{GroupResource, NameRule, Resources, Rule, Rules};
 use proptest::prelude::*;
@@ -283,7 +283,8 @@ fn rows_are_equal(spec: &SimulationSpec, policy: usize, seed: u64) -> bool {
     let kept = simulate(spec, policy, 0, seed, EVERYTHING);
     let collected = Collected::default();
     let tables_only = Keep { requests: false, ..EVERYTHING };
-    let handed = simulate_to(spec, (policy, 0), seed, tables_only, vec![Box::new(collected.clone())]);
+    let handed =
+        simulate_to(spec, (policy, 0), seed, tables_only, (vec![Box::new(collected.clone())], &Pulse::default()));
     let (rows, is_closed) = std::mem::take(&mut *collected.0.lock().unwrap());
     assert!(is_closed && handed.only().request_rows.is_empty() && handed.digest == kept.digest);
     rows == kept.only().request_rows
@@ -315,4 +316,16 @@ fn rows_keep_their_order_with_retries_and_requests_that_arrive_together() {
 fn what_is_kept_of_a_run_does_not_change_it() {
     let spec = eventful();
     assert_eq!(simulate(&spec, 1, 0, 1, EVERYTHING).digest, simulate(&spec, 1, 0, 1, Keep::default()).digest);
+}
+
+#[test]
+fn a_pulse_has_every_minute_and_every_request_in_it() {
+    let spec = &SimulationSpec { warm_up: SimDuration::ZERO, ..eventful() };
+    let (pulse, stop) = (Pulse::default(), std::sync::atomic::AtomicBool::new(false));
+    let watch = Watch { stop: &stop, pulse: &pulse };
+    let run = simulate_until(spec, (0, 0), 1, Keep::default(), watch).expect("nobody stops it");
+    assert_eq!(pulse.simulated(), spec.end.since(SimTime::ZERO));
+    assert_eq!(pulse.requests(), run.only().requests.arrived);
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert!(simulate_until(spec, (0, 0), 1, Keep::default(), watch).is_none());
 }

@@ -330,7 +330,7 @@ fn a_damaged_line_of_a_journal_is_refused_and_never_shifts_a_column() {
     let line = text.lines().nth(3).unwrap();
     let begin = line.find("\"values\":[").unwrap() + 10;
     let comma = begin + line[begin..].find(',').unwrap();
-    let digit = line.rfind(|letter: char| letter == '1' || letter == '2').unwrap();
+    let digit = line.rfind(['1', '2']).unwrap();
     let damaged = [
         // A value fewer, another digit, no checksum, the checksum of another line.
         format!("{}{}", &line[..begin], &line[comma + 1..]),

@@ -53,10 +53,12 @@ pub enum Standing {
 impl Standing {
     /// How an estimated share stands to the least it should be.
     pub fn of_share(share: Interval, least: f64) -> Self {
-        match share.mean >= least {
-            true if share.low >= least => Self::Holds,
-            true => Self::Met,
-            false => Self::Missed,
+        if share.mean < least {
+            Self::Missed
+        } else if share.low >= least {
+            Self::Holds
+        } else {
+            Self::Met
         }
     }
 

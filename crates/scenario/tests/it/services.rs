@@ -344,7 +344,7 @@ fn each_service_may_say_under_which_name_its_model_is_served() {
             "vllm/vllm-openai:v0.9.1', resources: {limits: {nvidia.com/gpu: 2}}",
         )
     };
-    load_text(&asking("qwen"));
+    load_text(&asking("qwen")).expect("the name it is served under");
     let other = message(&asking("llama"));
     assert!(other.contains("qwen"), "{other}");
     assert!(other.contains("modelName"), "{other}");

@@ -128,10 +128,12 @@ impl Controllers {
         self.list.iter().flat_map(|controller| controller.queries().to_vec()).collect()
     }
 
-    /// A minute is over; `arrived` requests have arrived since the start.
-    pub(super) fn minute(&mut self, arrived: u64) {
-        self.history.push_minute((arrived - self.arrived_at_last_minute) as f64 / 60.0);
+    /// A minute is over; `arrived` requests have arrived since the start. How many of them in this minute.
+    pub(super) fn minute(&mut self, arrived: u64) -> u64 {
+        let in_minute = arrived - self.arrived_at_last_minute;
+        self.history.push_minute(in_minute as f64 / 60.0);
         self.arrived_at_last_minute = arrived;
+        in_minute
     }
 }
 

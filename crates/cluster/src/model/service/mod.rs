@@ -63,7 +63,7 @@ pub(super) struct Service<'a> {
 impl<'a> Service<'a> {
     /// Service number `number` of a run as it begins, its requests in `flow`.
     pub fn new(begun: Begun<'a>, number: usize, flow: Box<dyn Flow>) -> Self {
-        let Begun { run, policy, seed, keep } = begun;
+        let Begun { run, policy, seed, keep, .. } = begun;
         let (spec, alternative) = (&run.services[number], &run.policies[policy].services[number]);
         let replicas = run.replicas_at_start(policy, number);
         Self {
@@ -323,10 +323,10 @@ impl<'a> Service<'a> {
         self.recorder.step(now, (load, latency, look), counts, (turn.fleet.counts(), cost));
     }
 
-    /// A minute is over.
-    pub fn minute(&mut self, now: SimTime) {
+    /// A minute is over; how many requests arrived in it.
+    pub fn minute(&mut self, now: SimTime) -> u64 {
         let arrived = self.flow.load(now).arrived;
-        self.controllers.minute(arrived);
+        self.controllers.minute(arrived)
     }
 
     /// The warm-up is over: counters start from here.
