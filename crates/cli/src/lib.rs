@@ -19,26 +19,38 @@ pub mod failure;
 mod grid;
 pub mod inputs;
 mod interrupt;
+pub mod measured;
 mod moment;
+pub mod programs;
 mod progress;
 mod question;
-mod results;
+pub mod results;
 pub mod run_file;
 pub mod run_report;
 mod saved_requests;
 mod saved_tables;
+pub mod searching;
 pub mod simulation;
 pub mod sweep_folder;
+pub mod sweep_points;
 pub mod tuning;
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
 
 /// Reads the arguments of the process, does what they say, and gives the exit code.
 pub fn main() -> ExitCode {
     let cli = args::parse();
     cli.trace_cache().choose();
-    match commands::dispatch(cli) {
-        Ok(outcome) => outcome.exit_code(),
-        Err(failure) => failure.report(),
+    if cli.allow_exec {
+        programs::allow();
+    }
+    match catch_unwind(AssertUnwindSafe(|| commands::dispatch(cli))) {
+        Ok(Ok(outcome)) => outcome.exit_code(),
+        Ok(Err(failure)) => failure.report(),
+        Err(panic) => match panic.downcast::<programs::ProgramFailure>() {
+            Ok(failure) => failure::Failure::from(*failure).report(),
+            Err(panic) => resume_unwind(panic),
+        },
     }
 }

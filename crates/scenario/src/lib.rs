@@ -18,7 +18,7 @@ mod sources;
 mod survey;
 mod tree;
 
-pub use data::{DataFiles, NoFiles, RateRow, RequestTrace};
+pub use data::{DataFiles, NoFiles, Program, RateRow, RequestTrace};
 pub use embedded::embedded_default;
 pub use error::{Allowed, At, Place, ScenarioError};
 pub use file::Measured;
