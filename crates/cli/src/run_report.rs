@@ -37,7 +37,7 @@ impl<'a> Part<'a> {
         Self {
             service,
             slo,
-            timeout: spec.and_then(|spec| spec.client_timeout),
+            timeout: spec.and_then(|spec| spec.client_timeout.as_ref()?.fixed()),
             summaries: results.iter().map(|result| result.summaries()).collect(),
             budgets: results.iter().map(budget).collect(),
             comparisons: comparisons.iter().filter(|pair| pair.service == service).cloned().collect(),

@@ -5,6 +5,7 @@ mod asked;
 mod availability;
 mod beside;
 mod buffer;
+mod client;
 mod cloud;
 mod cold_start;
 mod compute_class;
@@ -197,6 +198,7 @@ impl Context<'_> {
             let Arrivals { traffic, history, before } = self.traffic(spec, start)?;
             one.service.called_by = self.called_by(views, spec);
             (one.service.traffic, one.service.history, one.before) = (traffic, history, before);
+            self.check_redraw(&one.service)?;
             one.service.slo = self.slo(spec)?;
             self.note_saturation(&one.service, spec.run.duration.duration());
         }
