@@ -5,6 +5,7 @@ mod asked;
 mod availability;
 mod beside;
 mod buffer;
+mod calendar;
 mod client;
 mod cloud;
 mod cold_start;
@@ -70,6 +71,7 @@ mod window;
 mod wish;
 mod workload;
 
+pub use calendar::changes_in_run;
 pub use context::Context;
 pub use registry::{MetricUse, MetricsView};
 pub use scale_target::scaled_by;

@@ -35,6 +35,6 @@ fn a_retry_is_the_same_request_unless_it_is_drawn_anew() {
 
 #[test]
 fn a_new_draw_needs_something_to_draw_from() {
-    assert_snapshot!(message(&model("dynamicBatching: {batchMax: 4, latency: {affine: {base: 5ms, perRequest: 1ms}}}")), @"");
-    assert_snapshot!(message(&client("{retries: {demand: again}}")), @"");
+    assert_snapshot!(message(&model("dynamicBatching: {batchMax: 4, latency: {affine: {base: 5ms, perRequest: 1ms}}}")), @"scenario.yaml:14:32: spec.service.client.retries.demand: there is nothing to draw: a batch takes as long as its size says, whoever is in it");
+    assert_snapshot!(message(&client("{retries: {demand: again}}")), @"scenario.yaml:15:32: spec.service.client.retries.demand: unknown choice `again` (one of: same, redraw)");
 }

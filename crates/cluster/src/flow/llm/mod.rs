@@ -308,7 +308,9 @@ impl<E: Engine> LlmFlow<E> {
         let mut timeout = self.rules.timeout;
         if self.impatience.is_some() {
             let waits = self.clients.waits(entry.number);
-            let has_seen_enough = job.first_token + self.overhead - entry.arrival <= waits.service;
+            let patient_until = entry.arrival.saturating_add(waits.service);
+            // What lies behind has been judged when it was due, and a kill since may have taken the first token away again.
+            let has_seen_enough = patient_until < self.clock || job.first_token + self.overhead <= patient_until;
             timeout = if has_seen_enough { waits.answer } else { waits.in_queue() };
         }
         if end - entry.arrival > timeout {

@@ -490,7 +490,11 @@ fn one_by_one() -> impl Strategy<Value = Case> {
         // The event flow does not know first iterations, does not halt, and does not abort what is in service.
         case.first_delay = 0;
         case.acts.retain(|(_, act)| !matches!(act, Act::Halt(_)));
-        case.service.client_timeout = None;
+        (case.service.client_timeout, case.service.client_patience) = (None, None);
+        // It has no answers whose lengths could be drawn anew.
+        if let Some(retries) = &mut case.service.retries {
+            retries.demand = RetryDemand::Same;
+        }
         // Of a limit of 0 the event flow knows that nobody waits, which no scenario asks of an engine.
         case.service.queue_limit = case.service.queue_limit.filter(|&limit| limit > 0);
         case.service.model = ServiceModel::ContinuousBatching {
@@ -547,7 +551,7 @@ proptest! {
     /// Every prompt token is computed or found, and more is only where something was preempted.
     #[test]
     fn what_is_computed_and_what_is_found_are_the_prompts(case in cases()) {
-        let service = ServiceSpec { client_timeout: None, queue_limit: None, ..case.service.clone() };
+        let service = ServiceSpec { client_timeout: None, client_patience: None, queue_limit: None, retries: None, ..case.service.clone() };
         let service = ServiceSpec { routing: Routing::RoundRobin, router: RouterSpec::default(), ..service };
         let case = Case { service, ..case };
         let mut flow = LlmFlow::<RunEngine>::on_engines(&case.service, SEED, intake(&case), meter(&case));
