@@ -16,10 +16,13 @@ enum Wanted {
     Answer,
 }
 
-/// When clients leave: (when, order in which they came, what they wait for, key, generation).
+/// When a client leaves: (when, order in which they came, what it waits for, key, generation).
+type Leave = (u64, u64, Wanted, u32, u32);
+
+/// When clients leave.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Impatience {
-    leaving: BinaryHeap<Reverse<(u64, u64, Wanted, u32, u32)>>,
+    leaving: BinaryHeap<Reverse<Leave>>,
     came: u64,
 }
 
