@@ -10,6 +10,7 @@ pub mod file;
 mod input;
 pub mod manifest;
 mod notes;
+mod other;
 mod overrides;
 mod quantity;
 mod resolve;
@@ -24,6 +25,7 @@ pub use error::{Allowed, At, Place, ScenarioError};
 pub use file::Measured;
 pub use input::{Documents, Input};
 pub use manifest::workload::{Engine, Serving};
+pub use other::OtherDocument;
 pub use quantity::{Amount, Bandwidth, Count, Hazard, Price, RequestRate, Share, Size, Time};
 
 pub use resolve::{MetricUse, MetricsView};

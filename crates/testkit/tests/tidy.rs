@@ -25,7 +25,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("lab", &["units", "names", "workload", "record", "cluster", "scenario"]),
     ("playground", &["units", "workload", "record", "cluster", "scenario", "lab"]),
     ("playground-wasm", &["playground"]),
-    ("report", &["units", "record"]),
+    ("report", &["units", "names", "record"]),
     (
         "cli",
         &[
@@ -44,6 +44,8 @@ const LAYERS: &[(&str, &[&str])] = &[
             "report",
         ],
     ),
+    // A workspace of its own: what Python is offered.
+    ("py", &["units", "record", "cluster", "scenario", "traces", "lab", "report", "cli"]),
     ("testkit", &["units"]),
 ];
 
@@ -52,6 +54,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("polars", &["report", "lab"]),
     ("polars-parquet", &["report", "traces"]),
     ("anyhow", &["cli"]),
+    ("pyo3", &["py"]),
     ("rayon", &["lab"]),
     ("clap", &["cli"]),
     ("plotters", &["report"]),
