@@ -38,6 +38,8 @@ pub mod tuning;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
 
+use failure::Failure;
+
 /// Reads the arguments of the process, does what they say, and gives the exit code.
 pub fn main() -> ExitCode {
     let cli = args::parse();
@@ -45,11 +47,13 @@ pub fn main() -> ExitCode {
     if cli.allow_exec {
         programs::allow();
     }
-    match catch_unwind(AssertUnwindSafe(|| commands::dispatch(cli))) {
-        Ok(Ok(outcome)) => outcome.exit_code(),
-        Ok(Err(failure)) => failure.report(),
+    let done = catch_unwind(AssertUnwindSafe(|| traces::Changed::catch(|| commands::dispatch(cli))));
+    match done {
+        Ok(Ok(Ok(outcome))) => outcome.exit_code(),
+        Ok(Ok(Err(failure))) => failure.report(),
+        Ok(Err(changed)) => Failure::Environment(changed.into()).report(),
         Err(panic) => match panic.downcast::<programs::ProgramFailure>() {
-            Ok(failure) => failure::Failure::from(*failure).report(),
+            Ok(failure) => Failure::from(*failure).report(),
             Err(panic) => resume_unwind(panic),
         },
     }

@@ -58,7 +58,7 @@ pub fn simulate(
             _ => Some(cluster::simulate(&loaded.spec, job.policy, job.replication, job.seed, job.keep)),
         }
     };
-    match effort.precision {
+    let run = || match effort.precision {
         Some(relative) if !(relative > 0.0 && relative < 1.0) => {
             Err(Failure::input(format!("--precision {relative}: must be between 0 and 1, such as 0.02 for 2 %")))
         }
@@ -71,5 +71,6 @@ pub fn simulate(
             Ok((results, Some(report)))
         }
         None => Ok((experiment::run(workers, &plan, &runner), None)),
-    }
+    };
+    traces::Changed::catch(run).unwrap_or_else(|changed| Err(Failure::Environment(changed.into())))
 }

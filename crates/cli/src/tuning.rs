@@ -164,5 +164,9 @@ pub fn ranges(option: &str, texts: &[String]) -> Result<Vec<Range>> {
 
 /// Settings as `--set` takes them, to be typed again.
 pub fn assignments(settings: &[Setting]) -> String {
-    settings.iter().map(|setting| format!("--set {}", setting.to_override())).collect::<Vec<_>>().join(" ")
+    settings
+        .iter()
+        .map(|setting| format!("--set {}", report::shell_word(&setting.to_override())))
+        .collect::<Vec<_>>()
+        .join(" ")
 }

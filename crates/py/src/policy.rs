@@ -22,6 +22,7 @@ pub type Classes = BTreeMap<String, Arc<Py<PyAny>>>;
 /// The disk, programs if they are allowed, and classes of this interpreter.
 #[derive(Clone, Debug, Default)]
 pub struct Host {
+    files: Arc<Files>,
     /// Whether the scenario may start programs.
     pub allows_exec: bool,
     /// What its own policies are.
@@ -30,27 +31,27 @@ pub struct Host {
 
 impl DataFiles for Host {
     fn exists(&self, path: &Path) -> bool {
-        Files.exists(path)
+        self.files.exists(path)
     }
 
     fn text(&self, path: &Path) -> Result<String, ScenarioError> {
-        Files.text(path)
+        self.files.text(path)
     }
 
     fn column(&self, path: &Path, name: &str) -> Result<Vec<f64>, ScenarioError> {
-        Files.column(path, name)
+        self.files.column(path, name)
     }
 
     fn rates(&self, path: &Path, file: &RateSeriesFile) -> Result<Vec<RateRow>, ScenarioError> {
-        Files.rates(path, file)
+        self.files.rates(path, file)
     }
 
     fn requests(&self, path: &Path, trace: &TraceFile, reads_blocks: bool) -> Result<RequestTrace, ScenarioError> {
-        Files.requests(path, trace, reads_blocks)
+        self.files.requests(path, trace, reads_blocks)
     }
 
     fn has_blocks(&self, path: &Path, trace: &TraceFile) -> bool {
-        Files.has_blocks(path, trace)
+        self.files.has_blocks(path, trace)
     }
 
     fn program(&self, program: Program) -> Result<Arc<dyn Deciders>, String> {

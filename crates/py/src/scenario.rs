@@ -31,7 +31,9 @@ pub struct Scenario {
 
 impl Scenario {
     fn resolved(documents: Arc<Documents>, host: Host, overrides: Vec<(String, String)>) -> Result<Self, Failure> {
-        let loaded = Arc::new(documents.load(&overrides).or_input()?);
+        // A data file may have changed since the documents were first resolved.
+        let loaded = traces::Changed::catch(|| documents.load(&overrides));
+        let loaded = Arc::new(loaded.map_err(|changed| Failure::Environment(changed.into()))?.or_input()?);
         Ok(Self { documents, host, overrides, loaded })
     }
 

@@ -39,7 +39,10 @@ fn studied<T: Send>(
 ) -> PyResult<T> {
     let workers = Workers::new(jobs).or_environment("starting threads").map_err(|failure| raised(py, failure))?;
     let stop: &AtomicBool = &workers.stop_flag();
-    let (found, error) = watched(py, stop, progress, |note| work(&workers, note))?;
+    let (found, error) = watched(py, stop, progress, |note| {
+        let found = traces::Changed::catch(|| work(&workers, note));
+        found.unwrap_or_else(|changed| Err(Failure::Environment(changed.into())))
+    })?;
     match error {
         Some(error) => Err(interrupted(py, error, None)),
         None => found.map_err(|failure| raised(py, failure)),

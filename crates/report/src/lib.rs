@@ -14,6 +14,7 @@ mod parquet;
 mod plots;
 mod requests;
 mod rounding;
+mod shell;
 mod table;
 mod tables;
 
@@ -25,7 +26,7 @@ pub use comparison::{
 pub use decision_words::{decision_outcome, decision_words, metric_words};
 pub use drawing::Drawing;
 pub use file::{ResultFolder, WholeFile, write_all, write_atomically};
-pub use html::{LabPage, fragment_html, lab_html, report_html};
+pub use html::{LabPage, fragment_html, lab_html, report_html, search_html, sweep_sentences};
 pub use parquet::ParquetFile;
 pub use plots::{
     AxisUnit, MeasuredPanel, SearchAxis, SearchPoint, SearchReport, Standing, SweepPoint, SweepReport, SweepValue,
@@ -33,6 +34,7 @@ pub use plots::{
     search_front, sweep_files, sweep_html, timeline,
 };
 pub use requests::{FinishedPart, RequestsPart, write_requests};
+pub use shell::shell_word;
 pub use table::Table;
 pub use tables::{
     burn_rate_table, comparison_table, decisions_table, error_budget_table, latency_cdf_table, ledger_table,
@@ -48,7 +50,7 @@ pub struct RunReport<'a> {
     /// Name of the scenario, for titles.
     pub scenario: &'a str,
     /// Calendar time of the run's first instant; without it times are shown as elapsed.
-    pub start: Option<CalendarStart>,
+    pub start: Option<CalendarStart<'a>>,
     /// The service this is about; empty for the whole cluster and for a lone service.
     pub service: &'a str,
     /// Latency threshold of the SLO, for the lines in plots. Where there are several services each has its own.

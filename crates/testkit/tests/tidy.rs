@@ -25,7 +25,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("lab", &["units", "names", "workload", "record", "cluster", "scenario"]),
     ("playground", &["units", "workload", "record", "cluster", "scenario", "lab"]),
     ("playground-wasm", &["playground"]),
-    ("report", &["units", "record"]),
+    ("report", &["units", "names", "record"]),
     (
         "cli",
         &[

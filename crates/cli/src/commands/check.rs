@@ -7,6 +7,7 @@ use lab::gates::{self, Gate, GateReport, WhenUndecided};
 use lab::{Runs, Workers};
 use scenario::Loaded;
 
+use super::data_files::{is_standard_output, write_bytes};
 use super::run::simulate_with_bar;
 use crate::args::{Check, Undecided};
 use crate::failure::{Failure, OrEnvironment, Outcome, Result};
@@ -16,6 +17,9 @@ use crate::{inputs, results};
 
 /// Runs, holds every gate against every policy it is about, writes what was asked for.
 pub fn check(args: &Check) -> Result<Outcome> {
+    let outputs = [args.junit.as_ref(), args.markdown.as_ref(), args.json.as_ref()];
+    // Before the work: two of them cannot be standard output.
+    let is_piped = is_standard_output(&outputs)?;
     let mut loaded = inputs::load(&args.scenario)?;
     let all: Vec<String> = loaded.spec.policies.iter().map(|policy| policy.name.clone()).collect();
     inputs::choose_policies(&mut loaded, &args.policy)?;
@@ -49,8 +53,10 @@ pub fn check(args: &Check) -> Result<Outcome> {
     }
     let report = gates::evaluate(&gates, &found.policies, &baseline, expected, when_undecided);
     write(args, &report, &report.to_markdown(&found.policies))?;
-    if !args.work.quiet {
-        out!("{}", report.to_text());
+    match is_piped {
+        _ if args.work.quiet => {}
+        false => out!("{}", report.to_text()),
+        true => eprint!("{}", report.to_text()),
     }
     Ok(if report.is_passed() { Outcome::Done } else { Outcome::GateFailed })
 }
@@ -95,7 +101,7 @@ fn write(args: &Check, report: &GateReport, markdown: &str) -> Result<()> {
     let files = [(&args.junit, report.to_junit()), (&args.markdown, markdown.to_owned()), (&args.json, json())];
     for (path, text) in files {
         if let Some(path) = path {
-            report::write_atomically(path, text.as_bytes()).or_environment(&format!("writing {}", path.display()))?;
+            write_bytes(path, text.as_bytes())?;
         }
     }
     Ok(())

@@ -7,13 +7,14 @@ use lab::design::Setting;
 use lab::gates::{self, Gate, figure};
 use lab::optimize::{self, Candidate, Cliff, Found, Search};
 use lab::{Progress, TrialError, Trials, Workers};
-use report::{AxisUnit, SearchAxis, SearchPoint, SearchReport, Standing, Table};
+use report::{AxisUnit, SearchAxis, SearchPoint, SearchReport, Standing, Table, shell_word};
 
 use crate::args::{Format, Optimize};
 use crate::failure::{Failure, OrEnvironment, Outcome, Result};
 use crate::grid::Grid;
 use crate::interrupt::raise_on_interrupt;
 use crate::progress::Bar;
+use crate::question::scenario_words;
 use crate::results::column;
 use crate::searching::{
     REPLICATIONS_LEAST, column_title, conditions, standing, trial_failure, tried, verdict, with_interval,
@@ -71,7 +72,7 @@ fn tell(args: &Optimize, search: &Search, found: &Found, policy: &str) -> Result
         let path = folder.join("tried.csv");
         let table = tried(search, found).to_csv();
         report::write_atomically(&path, &table).or_environment(&format!("writing {}", path.display()))?;
-        plot(folder, (search, found), policy)?;
+        show(folder, (search, found), (policy, args))?;
     }
     if !args.work.quiet {
         outln!("{policy}: {} settings tried in {} runs; what nothing beats:\n", found.tried.len(), found.runs);
@@ -105,24 +106,19 @@ fn front(search: &Search, found: &Found) -> Grid {
     grid
 }
 
-/// `front.svg` and `front.png`: everything tried, what nothing beats with its intervals, and the winner with fresh seeds.
-fn plot(folder: &Path, (search, found): (&Search, &Found), policy: &str) -> Result<()> {
+/// `front.svg`, `front.png` and `report.html`: everything tried, what nothing beats with its intervals, and the winner with fresh seeds.
+fn show(folder: &Path, (search, found): (&Search, &Found), (policy, args): (&str, &Optimize)) -> Result<()> {
     let gate = &search.subject_to[0];
     let condition = &gate.condition;
     let titles = [search.minimize.name.to_owned(), column_title(gate)];
     let front = found.front(search);
-    let point = |candidate: &Candidate| SearchPoint {
-        objective: candidate.objective,
-        measure: candidate.measures[0],
-        standing: match (candidate.is_certain(), candidate.is_feasible()) {
-            (true, _) => Standing::Holds,
-            (false, true) => Standing::Met,
-            (false, false) => Standing::Missed,
-        },
-        is_front: front.iter().any(|other| std::ptr::eq(*other, candidate)),
+    let texts = |candidate: &Candidate| -> Vec<String> {
+        candidate.settings.iter().map(|setting| setting.value.text.clone()).collect()
     };
-    let points: Vec<SearchPoint> = found.tried.iter().map(point).collect();
-    let confirmed = found.winner.as_ref().and(found.confirmation.as_ref()).map(point);
+    let settings: Vec<Vec<String>> = found.tried.iter().map(texts).collect();
+    let points: Vec<SearchPoint<'_>> = found.tried.iter().zip(&settings).map(|one| point(one, &front)).collect();
+    let winner = found.winner.as_ref().and(found.confirmation.as_ref());
+    let of_winner = winner.map(texts);
     let axis = |title, column: &'static Column| SearchAxis {
         title,
         unit: match column.unit {
@@ -131,16 +127,45 @@ fn plot(folder: &Path, (search, found): (&Search, &Found), policy: &str) -> Resu
             _ => AxisUnit::Plain,
         },
     };
-    let drawing = report::search_front(&SearchReport {
+    let parameters: Vec<String> = search.over.iter().map(|(parameter, _)| parameter.name.clone()).collect();
+    let scenario = scenario_words(&args.scenario.scenario, &args.scenario.set, args.scenario.reading.plain);
+    let command = winner.map(|winner| {
+        format!("scalelab run {scenario} --policy {} {}", shell_word(policy), assignments(&winner.settings))
+    });
+    let findings: Vec<String> = verdict(search, found).lines().map(str::to_owned).collect();
+    let report = SearchReport {
         name: policy,
         objective: axis(&titles[0], search.minimize),
         measure: axis(&titles[1], condition.column),
         limit: (optimize::limit(condition), &gate.to_string()),
+        parameters: &parameters,
         points: &points,
-        confirmed,
-    });
-    let files = [("front.svg".to_owned(), drawing.to_svg().into_bytes()), ("front.png".to_owned(), drawing.to_png())];
+        confirmed: winner.zip(of_winner.as_ref()).map(|one| point(one, &front)),
+        findings: &findings,
+        command: command.as_deref(),
+    };
+    let drawing = report::search_front(&report);
+    let files = [
+        ("front.svg".to_owned(), drawing.to_svg().into_bytes()),
+        ("front.png".to_owned(), drawing.to_png()),
+        ("report.html".to_owned(), report::search_html(&report, drawing)),
+    ];
     report::write_all(folder, &files).or_environment(&format!("writing {}", folder.display()))
+}
+
+/// A candidate as the plot and the page take it.
+fn point<'a>((candidate, settings): (&Candidate, &'a Vec<String>), front: &[&Candidate]) -> SearchPoint<'a> {
+    SearchPoint {
+        settings,
+        objective: candidate.objective,
+        measure: candidate.measures[0],
+        standing: match (candidate.is_certain(), candidate.is_feasible()) {
+            (true, _) => Standing::Holds,
+            (false, true) => Standing::Met,
+            (false, false) => Standing::Missed,
+        },
+        is_front: front.iter().any(|other| std::ptr::eq(*other, candidate)),
+    }
 }
 
 fn tell_cliff(args: &Optimize, cliff: &Cliff, (conditions, range, policy): (&[Gate], &Range, &str)) -> Result<Outcome> {

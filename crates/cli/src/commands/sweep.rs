@@ -1,19 +1,20 @@
 //! `scalelab sweep`: a scenario at many points, each finished run on disk before the next is counted.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use cluster::spec::ServiceSpec;
 use lab::Workers;
 use lab::sweep::{self, Estimate, JOURNAL_NAME, Shard, Sweep, SweepError, SweepOptions, SweepOutcome};
-use scenario::Input;
+use scenario::{Input, OtherDocument};
 
+use super::data_files::read_text;
 use crate::args;
 use crate::failure::{Failure, OrEnvironment, OrInput, Outcome, Result};
-use crate::inputs;
+use crate::inputs::{self, STANDARD_INPUT};
 use crate::interrupt::raise_on_interrupt;
 use crate::progress::Bar;
+use crate::question::scenario_words;
 use crate::sweep_folder::{self, SweepFile};
 use crate::sweep_points::{check_points, problem_at, sweep_failure};
 use crate::tuning::Tuned;
@@ -51,6 +52,7 @@ pub fn sweep(args: &args::Sweep) -> Result<Outcome> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         command: std::env::args().collect(),
         sweep: text,
+        scenario: scenario_words(&scenario_files(&sweep, args), &args.set, false),
         objective: lone_objective(&tuned.loaded.spec.services),
         wall_time_s: 0.0,
         jobs: workers.jobs(),
@@ -65,7 +67,7 @@ pub fn sweep(args: &args::Sweep) -> Result<Outcome> {
     let results = sweep::read(&args.out).map_err(sweep_failure)?;
     sweep_folder::write(&args.out, &results, &file)?;
     if !args.quiet {
-        out!("{}", sweep_folder::front(&results));
+        out!("{}", sweep_folder::front(&results, &file));
         eprintln!("{} rows are in {}", results.rows.len(), args.out.join("results.csv").display());
     }
     finish(&sweep, &outcome, &args.out)
@@ -78,16 +80,14 @@ fn lone_objective(services: &[ServiceSpec]) -> Option<f64> {
 
 /// The sweep and its text.
 fn read(path: &Path) -> Result<(Sweep, String)> {
-    let (name, text) = if path == Path::new("-") {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).or_environment("reading standard input")?;
-        ("(standard input)".to_owned(), text)
-    } else {
-        let text =
-            std::fs::read_to_string(path).map_err(|error| Failure::input(format!("{}: {error}", path.display())))?;
-        (path.display().to_string(), text)
-    };
-    let mut sweep = Sweep::parse(&text).map_err(|error| Failure::input(format!("{name}: {error}")))?;
+    let text = read_text(path)?;
+    let name = if path.as_os_str() == "-" { STANDARD_INPUT.to_owned() } else { path.display().to_string() };
+    let document = OtherDocument::parse(&name, &text).or_input()?;
+    let file: sweep::SweepFile = document.read().or_input()?;
+    let mut sweep = Sweep::resolve(&file).map_err(|error| match &error {
+        SweepError::Value { key, .. } => Failure::input(format!("{}: {error}", document.place_of(key))),
+        _ => Failure::input(error),
+    })?;
     if sweep.name.is_empty() {
         sweep.name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     }
@@ -96,10 +96,13 @@ fn read(path: &Path) -> Result<(Sweep, String)> {
 
 /// The scenario a sweep names; its files are beside the sweep's.
 fn scenario_of(sweep: &Sweep, args: &args::Sweep) -> Result<Tuned> {
-    let folder = args.file.parent().map(Path::to_owned).unwrap_or_default();
-    let beside = |file: &String| Input::Path(tidy(&folder, file));
-    let files: Vec<Input> = sweep.scenario.iter().map(beside).collect();
+    let files: Vec<Input> = scenario_files(sweep, args).into_iter().map(Input::Path).collect();
     Tuned::new(crate::programs::read(&files, false).or_input()?, inputs::overrides(&args.set)?)
+}
+
+fn scenario_files(sweep: &Sweep, args: &args::Sweep) -> Vec<PathBuf> {
+    let folder = args.file.parent().map(Path::to_owned).unwrap_or_default();
+    sweep.scenario.iter().map(|file| tidy(&folder, file)).collect()
 }
 
 /// `file` seen from `folder`; a `.` in between would only lengthen messages.

@@ -45,32 +45,32 @@ impl From<ProgramFailure> for Failure {
 }
 
 /// The disk of this machine, and its programs where they are allowed.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Files;
+#[derive(Debug, Default)]
+pub struct Files(Disk);
 
 impl DataFiles for Files {
     fn exists(&self, path: &Path) -> bool {
-        Disk.exists(path)
+        self.0.exists(path)
     }
 
     fn text(&self, path: &Path) -> Result<String, ScenarioError> {
-        Disk.text(path)
+        self.0.text(path)
     }
 
     fn column(&self, path: &Path, name: &str) -> Result<Vec<f64>, ScenarioError> {
-        Disk.column(path, name)
+        self.0.column(path, name)
     }
 
     fn rates(&self, path: &Path, file: &RateSeriesFile) -> Result<Vec<RateRow>, ScenarioError> {
-        Disk.rates(path, file)
+        self.0.rates(path, file)
     }
 
     fn requests(&self, path: &Path, trace: &TraceFile, reads_blocks: bool) -> Result<RequestTrace, ScenarioError> {
-        Disk.requests(path, trace, reads_blocks)
+        self.0.requests(path, trace, reads_blocks)
     }
 
     fn has_blocks(&self, path: &Path, trace: &TraceFile) -> bool {
-        Disk.has_blocks(path, trace)
+        self.0.has_blocks(path, trace)
     }
 
     fn program(&self, program: Program) -> Result<Arc<dyn Deciders>, String> {
@@ -86,5 +86,5 @@ impl DataFiles for Files {
 
 /// Reads inputs and finds the one Scenario among their documents; with `is_plain` manifests that kustomize would patch are read as they are.
 pub fn read(inputs: &[Input], is_plain: bool) -> Result<Documents, ScenarioError> {
-    Documents::read_with(inputs, is_plain, Arc::new(Files))
+    Documents::read_with(inputs, is_plain, Arc::new(Files::default()))
 }

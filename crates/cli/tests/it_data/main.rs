@@ -2,6 +2,7 @@
 
 mod calibrate;
 mod folders;
+mod hostile;
 mod init;
 mod money;
 mod prices;

@@ -8,13 +8,17 @@ mod fragment;
 mod lab;
 mod matrix;
 mod payload;
+mod search;
+mod settings;
 mod sha256;
 mod spending;
 mod sweep;
 
 pub use fragment::fragment_html;
 pub use lab::{LabPage, lab_html};
+pub use search::search_html;
 pub(crate) use sweep::sweep_page;
+pub use sweep::sweep_sentences;
 
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Value, context};
@@ -32,6 +36,7 @@ use crate::{RunReport, ranking_sentences, remark_sentences};
 const TEMPLATE: &str = concat!(
     include_str!("../../assets/head.html"),
     include_str!("../../assets/header.html"),
+    include_str!("../../assets/answer.html"),
     include_str!("../../assets/report.html")
 );
 const STYLE: &str = include_str!("../../assets/report.css");

@@ -60,8 +60,8 @@ pub use run::{PrehistoryFile, RunFile, SloFile};
 pub use scheduler::{PrefillFirstFile, QueueOrderFile, SchedulerChoice, SchedulerFile, SchedulerWord, TgiFile};
 pub use service::{
     AffineLatency, BatchLatencyFile, BatchPoint, ClientFile, ContinuousBatchingFile, DynamicBatchingFile, KillFile,
-    ModelFile, NoReplicaFile, PodFile, RetryFile, SchedulingPolicyFile, ServiceFile, SlotsFile, SpreadFile,
-    TokenTimeFile,
+    ModelFile, NoReplicaFile, PodFile, RetryDemandFile, RetryFile, SchedulingPolicyFile, ServiceFile, SlotsFile,
+    SpreadFile, TokenTimeFile,
 };
 pub use services::{ServiceEntryFile, ServicePolicyFile};
 pub use speculative::{AcceptanceFile, SpeculativeFile};

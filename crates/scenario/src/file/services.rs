@@ -30,6 +30,8 @@ pub struct ServiceEntryFile {
     /// What an answer is judged by.
     #[serde(default)]
     pub slo: SloFile,
+    /// Name under which its model is served, where the arguments of the container do not tell it.
+    pub model_name: Option<String>,
 }
 
 /// What acts on one service of several in a policy. Without `static`, `hpa`, `keda` and `predictive` that is the autoscaler among the
