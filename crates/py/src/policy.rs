@@ -22,7 +22,8 @@ pub type Classes = BTreeMap<String, Arc<Py<PyAny>>>;
 /// The disk, programs if they are allowed, and classes of this interpreter.
 #[derive(Clone, Debug, Default)]
 pub struct Host {
-    files: Arc<Files>,
+    /// The disk.
+    pub files: Arc<Files>,
     /// Whether the scenario may start programs.
     pub allows_exec: bool,
     /// What its own policies are.
