@@ -11,6 +11,6 @@ cargo build --release --quiet
 rm -rf target/notebook-venv
 python3.11 -m venv target/notebook-venv
 target/notebook-venv/bin/pip install --quiet --disable-pip-version-check -r notebooks/requirements.txt
-# The package shares the target folder of the program, and most of what is in it.
-CARGO_TARGET_DIR="$PWD/target" target/notebook-venv/bin/pip install --quiet --disable-pip-version-check ./crates/py
+# In the folder that scripts/check-python.sh builds in too.
+CARGO_TARGET_DIR="$PWD/crates/py/target" target/notebook-venv/bin/pip install --quiet --disable-pip-version-check ./crates/py
 target/notebook-venv/bin/python -m pytest notebooks -q
