@@ -9,6 +9,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo build --release --quiet
 rm -rf target/notebook-venv
-python3 -m venv target/notebook-venv
+python3.11 -m venv target/notebook-venv
 target/notebook-venv/bin/pip install --quiet --disable-pip-version-check -r notebooks/requirements.txt
+# The package shares the target folder of the program, and most of what is in it.
+CARGO_TARGET_DIR="$PWD/target" target/notebook-venv/bin/pip install --quiet --disable-pip-version-check ./crates/py
 target/notebook-venv/bin/python -m pytest notebooks -q

@@ -4,7 +4,7 @@ use polars::prelude::{
     AnyValue, Column, CompatLevel, DataFrame, Float64Chunked, Int64Chunked, IntoColumn, NewChunkedArray, StringChunked,
     UInt64Chunked,
 };
-use polars_arrow::array::{Array, StructArray};
+use polars_arrow::array::StructArray;
 use polars_arrow::datatypes::{ArrowDataType, Field};
 use polars_arrow::ffi::{ArrowArrayStream, export_iterator};
 use polars_io::SerWriter;
