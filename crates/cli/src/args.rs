@@ -478,9 +478,13 @@ fn base_points(text: &str) -> Result<usize, String> {
 
 /// A folder that will hold several files, which standard output cannot.
 fn folder() -> impl TypedValueParser<Value = PathBuf> {
-    PathBufValueParser::new().try_map(|path| match path.as_os_str() == "-" {
-        true => Err("`-` is standard output, and this is a folder of files; name one (what is printed goes to standard output anyway, `--format json` where there is one)"),
-        false => Ok(path),
+    PathBufValueParser::new().try_map(|path| {
+        if path.as_os_str() == "-" {
+            return Err(
+                "`-` is standard output, and this is a folder of files; name one (what is printed goes to standard output anyway, `--format json` where there is one)",
+            );
+        }
+        Ok(path)
     })
 }
 

@@ -21,6 +21,11 @@ pub trait DataFiles: Debug + Send + Sync {
     /// True if there is such a file.
     fn exists(&self, path: &Path) -> bool;
 
+    /// Names of the files in a folder, for messages about one that is not there; `None` where there are no folders.
+    fn names(&self, _folder: &Path) -> Option<Vec<String>> {
+        None
+    }
+
     /// The whole of a small file, unpacked.
     fn text(&self, path: &Path) -> Result<String, ScenarioError>;
 

@@ -85,9 +85,8 @@ impl Header {
 
     /// Whether a run can be of this sweep, with a value for every column.
     fn fits(&self, line: &Line) -> Result<(), String> {
-        let same = |what: &str, found: usize, expected: usize| match found == expected {
-            true => Ok(()),
-            false => Err(format!("{found} {what}, expected {expected}")),
+        let same = |what: &str, found: usize, expected: usize| {
+            if found == expected { Ok(()) } else { Err(format!("{found} {what}, expected {expected}")) }
         };
         same("values", line.values.len(), self.columns.len())?;
         for service in &line.services {

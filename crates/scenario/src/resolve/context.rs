@@ -160,6 +160,21 @@ impl<'a> Context<'a> {
         if !self.data.exists(&beside) && self.data.exists(Path::new(name)) { PathBuf::from(name) } else { beside }
     }
 
+    /// The same of a file that must be there; `path` is the key that names it.
+    pub fn file_of(&self, name: &str, path: &str) -> Result<PathBuf, ScenarioError> {
+        let file = self.file(name);
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let wanted = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let names = match self.data.names(folder) {
+            Some(names) if !self.data.exists(&file) => names,
+            _ => return Ok(file),
+        };
+        let near =
+            names::nearest(&wanted, names.iter().map(String::as_str)).map(|near| Path::new(name).with_file_name(near));
+        let near = near.map(|near| format!("; did you mean `{}`?", near.display())).unwrap_or_default();
+        Err(self.inconsistent(path, &format!("there is no file `{}`{near}", file.display())))
+    }
+
     /// When the run starts, in the calendar.
     pub fn start(&self, run: &RunFile) -> Result<ZonedDateTime, ScenarioError> {
         let wrong = |path: &str, found: &str, expected: &str| ScenarioError::WrongValue {

@@ -160,7 +160,8 @@ impl Context<'_> {
             RateTermChoice::Burst(file) => Ok(burst(*file)),
             RateTermChoice::Noise(file) => self.noise(*file, &format!("{path}.noise")),
             RateTermChoice::Series(file) => {
-                let series = Series::from_rows(&self.data.rates(&self.file(&file.file), file)?, file.value_unit);
+                let name = self.file_of(&file.file, &format!("{path}.series.file"))?;
+                let series = Series::from_rows(&self.data.rates(&name, file)?, file.value_unit);
                 Ok((Rate::Series { series: Arc::new(series), start_at: file.start_at.0 }, Dimension::Rate))
             }
         }

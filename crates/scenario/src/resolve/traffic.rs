@@ -233,7 +233,7 @@ impl Context<'_> {
         if part.repeat == 0 {
             return Err(self.inconsistent(&format!("{path}.repeat"), "must be at least 1"));
         }
-        let file = self.file(&trace.file);
+        let file = self.file_of(&trace.file, &format!("{path}.trace.file"))?;
         let recorded = self.data.requests(&file, trace, reads_blocks)?;
         let clip = part.clip.map(|clip| (clip.from.duration(), clip.to.map(Time::duration)));
         if let Some((from, Some(to))) = clip

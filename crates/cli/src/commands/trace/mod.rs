@@ -66,7 +66,7 @@ struct Opened {
 /// Reads a trace through and finds it good; `-` is standard input.
 fn open(input: &TraceFile) -> Result<Opened> {
     if input.file.as_os_str() != "-" {
-        let trace = load(input, &input.file, TraceCache::Beside)?;
+        let trace = load(input, &input.file, &TraceCache::Beside)?;
         return Ok(Opened { trace, name: input.file.display().to_string(), _kept: None });
     }
     let mut kept = tempfile::NamedTempFile::new().or_environment("keeping standard input")?;
@@ -76,11 +76,11 @@ fn open(input: &TraceFile) -> Result<Opened> {
         Failure::Input(error) => Failure::input(error.to_string().replace(&kept.display().to_string(), STANDARD_INPUT)),
         other @ Failure::Environment(_) => other,
     };
-    let trace = load(input, &kept, TraceCache::Off).map_err(named)?;
+    let trace = load(input, &kept, &TraceCache::Off).map_err(named)?;
     Ok(Opened { trace, name: STANDARD_INPUT.to_owned(), _kept: Some(kept) })
 }
 
-fn load(input: &TraceFile, path: &Path, cache: TraceCache) -> Result<FileTrace> {
+fn load(input: &TraceFile, path: &Path, cache: &TraceCache) -> Result<FileTrace> {
     let columns = input.arrival.as_ref().map(|arrival| ColumnsFile {
         arrival: arrival.clone(),
         arrival_unit: match input.arrival_unit {
@@ -100,7 +100,7 @@ fn load(input: &TraceFile, path: &Path, cache: TraceCache) -> Result<FileTrace> 
         resample: false,
     };
     let read = match cache {
-        TraceCache::Off => FileTrace::load_with(path, &key, &TraceCache::Off),
+        TraceCache::Off => FileTrace::load_with(path, &key, cache),
         // As the command line says.
         _ => FileTrace::load(path, &key),
     };
