@@ -3,15 +3,13 @@
 #
 #   scripts/check-python.sh           needs target/release/scalelab, or SCALELAB; CPython 3.11 with venv
 #
-# The package is a workspace of its own; here it shares the target folder of the main one.
+# The package is a workspace of its own and is built in a folder of its own: it shares nothing with the main one but sources.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 begun=$SECONDS
-export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/crates/py/target}"
 export SCALELAB="${SCALELAB:-$PWD/target/release/scalelab}"
 test -x "$SCALELAB" || { echo "no program at $SCALELAB: cargo build --release"; exit 3; }
-profile() { awk '/^\[profile\.release/ {on=1} /^\[/ && !/^\[profile\.release/ {on=0} on && !/^#/ && NF' "$1"; }
-diff <(profile Cargo.toml) <(profile crates/py/Cargo.toml) || { echo "the release profiles of the two workspaces differ"; exit 1; }
 (cd crates/py && cargo fmt --check)
 
 venv=target/python-venv

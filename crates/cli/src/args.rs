@@ -30,6 +30,9 @@ pub struct Cli {
         help_heading = "Parsed traces"
     )]
     pub cache_dir: Option<PathBuf>,
+    /// Let policies start the programs that a scenario names (`exec`). Only for scenarios you trust as you trust those programs
+    #[arg(long, global = true, help_heading = "Policies of your own")]
+    pub allow_exec: bool,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,

@@ -7,6 +7,7 @@ use scenario::{Documents, Input, Loaded};
 use crate::args::ScenarioArgs;
 use crate::commands::read_text;
 use crate::failure::{Failure, OrInput, Result, printable};
+use crate::programs;
 
 /// What messages call standard input.
 pub const STANDARD_INPUT: &str = "(standard input)";
@@ -29,7 +30,7 @@ pub fn load(args: &ScenarioArgs) -> Result<Loaded> {
 
 /// The documents the arguments name, not yet resolved, and the assignments of `--set`: for commands that resolve them many times.
 pub fn documents(args: &ScenarioArgs) -> Result<(Documents, Vec<(String, String)>)> {
-    let documents = traces::read_with(&inputs(args)?, args.reading.plain).or_input()?;
+    let documents = programs::read(&inputs(args)?, args.reading.plain).or_input()?;
     Ok((documents, overrides(&args.set)?))
 }
 

@@ -19,18 +19,23 @@ pub mod failure;
 mod grid;
 pub mod inputs;
 mod interrupt;
+pub mod measured;
 mod moment;
+pub mod programs;
 mod progress;
 mod question;
-mod results;
+pub mod results;
 pub mod run_file;
 pub mod run_report;
 mod saved_requests;
 mod saved_tables;
+pub mod searching;
 pub mod simulation;
 pub mod sweep_folder;
+pub mod sweep_points;
 pub mod tuning;
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
 
 use failure::Failure;
@@ -39,9 +44,17 @@ use failure::Failure;
 pub fn main() -> ExitCode {
     let cli = args::parse();
     cli.trace_cache().choose();
-    match traces::Changed::catch(|| commands::dispatch(cli)) {
-        Ok(Ok(outcome)) => outcome.exit_code(),
-        Ok(Err(failure)) => failure.report(),
-        Err(changed) => Failure::Environment(changed.into()).report(),
+    if cli.allow_exec {
+        programs::allow();
+    }
+    let done = catch_unwind(AssertUnwindSafe(|| traces::Changed::catch(|| commands::dispatch(cli))));
+    match done {
+        Ok(Ok(Ok(outcome))) => outcome.exit_code(),
+        Ok(Ok(Err(failure))) => failure.report(),
+        Ok(Err(changed)) => Failure::Environment(changed.into()).report(),
+        Err(panic) => match panic.downcast::<programs::ProgramFailure>() {
+            Ok(failure) => Failure::from(*failure).report(),
+            Err(panic) => resume_unwind(panic),
+        },
     }
 }

@@ -134,7 +134,7 @@ impl RunFile {
             text: document.to_string(),
         };
         let inputs: Vec<Input> = documents.map(input).collect();
-        let documents = traces::read(&inputs).or_input()?.in_folder(&self.folder);
+        let documents = crate::programs::read(&inputs, false).or_input()?.in_folder(&self.folder);
         let mut loaded = documents.load(&[]).or_input()?;
         loaded.spec.policies.retain(|policy| self.policies.contains(&policy.name));
         Ok(loaded)

@@ -70,7 +70,7 @@ pub fn write(folder: &Path, results: &SweepResults, file: &SweepFile) -> Result<
 }
 
 /// One row per point, policy and replication. Digests in hexadecimal, as everywhere.
-fn table(results: &SweepResults) -> Table {
+pub fn table(results: &SweepResults) -> Table {
     results.table().into_iter().fold(Table::default(), |table, column| match (column.name.as_str(), column.cells) {
         ("digest", Cells::Whole(digests)) => {
             table.text("digest", digests.iter().map(|digest| format!("{digest:016x}")))

@@ -5,6 +5,8 @@ use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyKeyboardInterrupt};
 use pyo3::prelude::*;
 
+use crate::results::Results;
+
 create_exception!(scalelab, ScalelabError, PyException, "What scalelab raises.");
 create_exception!(
     scalelab,
@@ -45,4 +47,14 @@ pub fn scenario_error(
         .and_then(|()| value.setattr("line", line))
         .and_then(|()| value.setattr("column", column));
     set.err().unwrap_or(error)
+}
+
+/// Ctrl-C with what is finished; what a callback raised as it is.
+pub fn interrupted(py: Python<'_>, error: PyErr, results: Option<Results>) -> PyErr {
+    if !error.is_instance_of::<PyKeyboardInterrupt>(py) {
+        return error;
+    }
+    let interrupted = Interrupted::new_err("interrupted");
+    let set = interrupted.value(py).setattr("results", results);
+    set.err().unwrap_or(interrupted)
 }

@@ -4,8 +4,10 @@
 //! arguments, and what it finds into Python's values. Nothing is computed here.
 
 mod error;
+mod policy;
 mod results;
 mod scenario;
+mod study;
 mod table;
 mod value;
 mod watch;
@@ -24,5 +26,10 @@ fn _scalelab(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<results::Results>()?;
     module.add_class::<results::Verdict>()?;
     module.add_class::<table::Table>()?;
+    module.add_class::<study::Search>()?;
+    module.add_class::<study::Validation>()?;
+    module.add_function(wrap_pyfunction!(study::sweep, module)?)?;
+    module.add_function(wrap_pyfunction!(study::optimize, module)?)?;
+    module.add_function(wrap_pyfunction!(study::validate, module)?)?;
     module.add_function(wrap_pyfunction!(scenario::load, module)?)
 }

@@ -1,5 +1,6 @@
 //! Scenarios as values: loaded, changed, run.
 
+use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,12 +9,14 @@ use std::time::Instant;
 use ::scenario::{Documents, Input, Loaded};
 use cli::failure::{Failure, OrEnvironment, OrInput};
 use cli::simulation::{Effort, Watch, simulate};
-use cluster::Pulse;
 use cli::{inputs, run_file};
+use cluster::Pulse;
 use lab::Workers;
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
-use crate::error::{Interrupted, raised};
+use crate::error::{interrupted, raised};
+use crate::policy::{Host, PYTHON};
 use crate::results::Results;
 use crate::value;
 use crate::watch::watched;
@@ -22,42 +25,66 @@ use crate::watch::watched;
 #[pyclass(module = "scalelab", frozen)]
 pub struct Scenario {
     pub(crate) documents: Arc<Documents>,
+    host: Host,
     pub(crate) overrides: Vec<(String, String)>,
     pub(crate) loaded: Arc<Loaded>,
 }
 
 impl Scenario {
-    fn resolved(documents: Arc<Documents>, overrides: Vec<(String, String)>) -> Result<Self, Failure> {
+    fn resolved(documents: Arc<Documents>, host: Host, overrides: Vec<(String, String)>) -> Result<Self, Failure> {
         // A data file may have changed since the documents were first resolved.
         let loaded = traces::Changed::catch(|| documents.load(&overrides));
         let loaded = Arc::new(loaded.map_err(|changed| Failure::Environment(changed.into()))?.or_input()?);
-        Ok(Self { documents, overrides, loaded })
+        Ok(Self { documents, host, overrides, loaded })
     }
 
-    fn read(inputs: &[Input], is_plain: bool) -> Result<Self, Failure> {
-        Self::resolved(Arc::new(traces::read_with(inputs, is_plain).or_input()?), Vec::new())
+    fn read(inputs: &[Input], is_plain: bool, host: Host) -> Result<Self, Failure> {
+        let documents = Documents::read_with(inputs, is_plain, Arc::new(host.clone())).or_input()?;
+        Self::resolved(Arc::new(documents), host, Vec::new())
+    }
+
+    /// The same documents with one more policy, a class of this interpreter.
+    fn joined(&self, host: Host, policy: &serde_json::Value) -> Result<Self, Failure> {
+        let input = |text: String| {
+            let mut document: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+            if document["kind"] == "Scenario"
+                && let Some(policies) = document["spec"]["policies"].as_array_mut()
+            {
+                policies.push(policy.clone());
+            }
+            Input::Text {
+                name: "(documents of the scenario, with its own policies)".to_owned(),
+                text: document.to_string(),
+            }
+        };
+        let inputs: Vec<Input> = self.documents.texts().into_iter().map(input).collect();
+        let documents = Documents::read_with(&inputs, true, Arc::new(host.clone())).or_input()?;
+        Self::resolved(Arc::new(documents.in_folder(self.documents.folder())), host, self.overrides.clone())
     }
 }
 
-/// Reads a scenario: a folder, a file, or a list of them, as `scalelab run` takes them; without one the built-in `triton-day`.
+/// Reads a scenario: a folder, a file, or several of them, as `scalelab run` takes them; without one the built-in `triton-day`.
 #[pyfunction]
-#[pyo3(signature = (*paths, plain=false))]
-pub fn load(py: Python<'_>, paths: Vec<PathBuf>, plain: bool) -> PyResult<Scenario> {
+#[pyo3(signature = (*paths, plain=false, allow_exec=false))]
+pub fn load(py: Python<'_>, paths: Vec<PathBuf>, plain: bool, allow_exec: bool) -> PyResult<Scenario> {
+    let host = Host { allows_exec: allow_exec, ..Host::default() };
     let inputs =
         if paths.is_empty() { Input::embedded_default() } else { paths.into_iter().map(Input::Path).collect() };
-    py.detach(|| Scenario::read(&inputs, plain)).map_err(|failure| raised(py, failure))
+    py.detach(|| Scenario::read(&inputs, plain, host)).map_err(|failure| raised(py, failure))
 }
 
 #[pymethods]
 impl Scenario {
     /// A scenario from the text of its documents; file names in it start from `folder`.
     #[staticmethod]
-    #[pyo3(signature = (text, folder=None))]
-    fn from_yaml(py: Python<'_>, text: String, folder: Option<PathBuf>) -> PyResult<Self> {
+    #[pyo3(signature = (text, folder=None, allow_exec=false))]
+    fn from_yaml(py: Python<'_>, text: String, folder: Option<PathBuf>, allow_exec: bool) -> PyResult<Self> {
+        let host = Host { allows_exec: allow_exec, ..Host::default() };
         let read = || -> Result<Self, Failure> {
-            let documents = traces::read(&[Input::Text { name: "(text)".to_owned(), text }]).or_input()?;
+            let input = Input::Text { name: "(text)".to_owned(), text };
+            let documents = Documents::read_with(&[input], false, Arc::new(host.clone())).or_input()?;
             let documents = if let Some(folder) = folder { documents.in_folder(&folder) } else { documents };
-            Self::resolved(Arc::new(documents), Vec::new())
+            Self::resolved(Arc::new(documents), host, Vec::new())
         };
         py.detach(read).map_err(|failure| raised(py, failure))
     }
@@ -66,7 +93,40 @@ impl Scenario {
     fn set(&self, py: Python<'_>, path: &str, value: &Bound<'_, PyAny>) -> PyResult<Self> {
         let change = (path.trim().to_owned(), value::text(value)?.trim().to_owned());
         let overrides = self.overrides.iter().cloned().chain([change]).collect();
-        py.detach(|| Self::resolved(Arc::clone(&self.documents), overrides)).map_err(|failure| raised(py, failure))
+        py.detach(|| Self::resolved(Arc::clone(&self.documents), self.host.clone(), overrides))
+            .map_err(|failure| raised(py, failure))
+    }
+
+    /// The same scenario with one more policy: `make` is called for every run, without arguments, and gives an object whose
+    /// `decide(observation)` answers with a number of replicas, None or a dict.
+    #[pyo3(signature = (name, make, period="15s", metrics=None, min_replicas=0, max_replicas=100, replicas=None))]
+    fn with_policy(
+        &self,
+        py: Python<'_>,
+        name: String,
+        make: Py<PyAny>,
+        period: &str,
+        metrics: Option<BTreeMap<String, String>>,
+        min_replicas: u32,
+        max_replicas: u32,
+        replicas: Option<u32>,
+    ) -> PyResult<Self> {
+        if !make.bind(py).is_callable() {
+            return Err(PyTypeError::new_err("make is called for every run: give the class, not an object of it"));
+        }
+        let mut policy = serde_json::json!({ "name": name, "exec": {
+            "command": [PYTHON, name],
+            "period": period,
+            "minReplicas": min_replicas,
+            "maxReplicas": max_replicas,
+            "metrics": metrics.unwrap_or_default(),
+        }});
+        if let Some(replicas) = replicas {
+            policy["replicas"] = replicas.into();
+        }
+        let mut host = self.host.clone();
+        host.classes.insert(name, Arc::new(make));
+        py.detach(|| self.joined(host, &policy)).map_err(|failure| raised(py, failure))
     }
 
     /// Its name.
@@ -146,7 +206,7 @@ impl Scenario {
         let (found, error) = watched(py, &workers.stop_flag(), progress, |note| {
             let watch = Watch { progress: note, pulse: &Pulse::default(), saved: None, stops_within_runs: true };
             simulate(&effort, &loaded, &workers, watch)
-        });
+        })?;
         let (found, _) = found.map_err(|failure| raised(py, failure))?;
         let results = (!found.policies.is_empty()).then(|| {
             let file = run_file::describe(&loaded, &found, (seed, workers.jobs(), begun.elapsed()), None);
@@ -165,14 +225,4 @@ impl Scenario {
             if self.overrides.is_empty() { String::new() } else { format!(", set {}", self.changes().join(", ")) };
         format!("<scalelab.Scenario {}: {}{changes}>", spec.name, self.policies().join(", "))
     }
-}
-
-/// Ctrl-C with what is finished; what a callback raised as it is.
-fn interrupted(py: Python<'_>, error: PyErr, results: Option<Results>) -> PyErr {
-    if !error.is_instance_of::<pyo3::exceptions::PyKeyboardInterrupt>(py) {
-        return error;
-    }
-    let interrupted = Interrupted::new_err("interrupted");
-    let set = interrupted.value(py).setattr("results", results);
-    set.err().unwrap_or(interrupted)
 }

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import signal
 import subprocess
 
 import pytest
@@ -11,6 +12,12 @@ import scalelab
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 # Two of the policies of triton-day for two hours at a quarter of the traffic.
 SMALLER = {"run.duration": "2h", "traffic.scale": "10%"}
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c_is_heard():
+    """Whoever starts the tests in the background has Ctrl-C ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

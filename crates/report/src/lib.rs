@@ -50,7 +50,7 @@ pub struct RunReport<'a> {
     /// Name of the scenario, for titles.
     pub scenario: &'a str,
     /// Calendar time of the run's first instant; without it times are shown as elapsed.
-    pub start: Option<CalendarStart>,
+    pub start: Option<CalendarStart<'a>>,
     /// The service this is about; empty for the whole cluster and for a lone service.
     pub service: &'a str,
     /// Latency threshold of the SLO, for the lines in plots. Where there are several services each has its own.

@@ -19,7 +19,7 @@ mod sources;
 mod survey;
 mod tree;
 
-pub use data::{DataFiles, NoFiles, RateRow, RequestTrace};
+pub use data::{DataFiles, NoFiles, Program, RateRow, RequestTrace};
 pub use embedded::embedded_default;
 pub use error::{Allowed, At, Place, ScenarioError};
 pub use file::Measured;
@@ -60,6 +60,8 @@ pub struct Loaded {
     pub documents: serde_json::Value,
     /// Offset of the run's time zone from UTC at its start, in seconds.
     pub utc_offset_seconds: i32,
+    /// Changes of its clocks in the run: when, in seconds since 1970-01-01T00:00:00Z, and the offset from then on, in seconds.
+    pub clock_changes: Vec<(i64, i32)>,
     /// Folder that relative file names in them start from.
     pub folder: std::path::PathBuf,
 }

@@ -31,6 +31,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &[
             "units",
             "names",
+            "policy",
             "workload",
             "exporters",
             "record",
@@ -45,7 +46,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     // A workspace of its own: what Python is offered.
-    ("py", &["units", "record", "cluster", "scenario", "traces", "lab", "report", "cli"]),
+    ("py", &["units", "policy", "record", "cluster", "scenario", "traces", "lab", "report", "cli"]),
     ("testkit", &["units"]),
 ];
 

@@ -46,6 +46,13 @@ impl DataFiles for Disk {
         path.exists()
     }
 
+    fn names(&self, folder: &Path) -> Option<Vec<String>> {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        names.sort();
+        Some(names)
+    }
+
     fn text(&self, path: &Path) -> Result<String, ScenarioError> {
         self.read(path, || crate::read_text(path))
     }

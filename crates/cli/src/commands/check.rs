@@ -53,10 +53,10 @@ pub fn check(args: &Check) -> Result<Outcome> {
     }
     let report = gates::evaluate(&gates, &found.policies, &baseline, expected, when_undecided);
     write(args, &report, &report.to_markdown(&found.policies))?;
-    match is_piped {
-        _ if args.work.quiet => {}
-        false => out!("{}", report.to_text()),
-        true => eprint!("{}", report.to_text()),
+    if is_piped && !args.work.quiet {
+        eprint!("{}", report.to_text());
+    } else if !args.work.quiet {
+        out!("{}", report.to_text());
     }
     Ok(if report.is_passed() { Outcome::Done } else { Outcome::GateFailed })
 }

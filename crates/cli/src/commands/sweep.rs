@@ -5,8 +5,7 @@ use std::time::Instant;
 
 use cluster::spec::ServiceSpec;
 use lab::Workers;
-use lab::design::Setting;
-use lab::sweep::{self, Estimate, JOURNAL_NAME, Point, Shard, Sweep, SweepError, SweepOptions, SweepOutcome};
+use lab::sweep::{self, Estimate, JOURNAL_NAME, Shard, Sweep, SweepError, SweepOptions, SweepOutcome};
 use scenario::{Input, OtherDocument};
 
 use super::data_files::read_text;
@@ -17,17 +16,15 @@ use crate::interrupt::raise_on_interrupt;
 use crate::progress::Bar;
 use crate::question::scenario_words;
 use crate::sweep_folder::{self, SweepFile};
+use crate::sweep_points::{check_points, problem_at, sweep_failure};
 use crate::tuning::Tuned;
-
-/// Most points that are resolved before the first run, to find slips early.
-const CHECKED_MAX: usize = 256;
 
 /// Says what it will take, runs, writes tables and plots.
 pub fn sweep(args: &args::Sweep) -> Result<Outcome> {
     let (sweep, text) = read(&args.file)?;
     let shard = args.shard.as_deref().map_or(Ok(Shard::WHOLE), Shard::parse).or_input()?;
     if !args.resume && !args.dry_run && args.out.join(JOURNAL_NAME).exists() {
-        return Err(failure(SweepError::Exists(args.out.clone())));
+        return Err(sweep_failure(SweepError::Exists(args.out.clone())));
     }
     if !args.dry_run && args.out.join("run.json").exists() {
         return Err(Failure::input(format!("{}: holds a run; name another folder with -o", args.out.display())));
@@ -41,7 +38,7 @@ pub fn sweep(args: &args::Sweep) -> Result<Outcome> {
         if !args.quiet {
             tuned.loaded.notes.iter().chain(&tuned.loaded.counted).for_each(|note| eprintln!("note: {note}"));
         }
-        let estimate = sweep::estimate(&workers, &sweep, &scenarios, shard).map_err(failure)?;
+        let estimate = sweep::estimate(&workers, &sweep, &scenarios, shard).map_err(sweep_failure)?;
         eprint!("{}", plan(&sweep, &estimate, &workers));
     }
     if args.dry_run {
@@ -64,10 +61,10 @@ pub fn sweep(args: &args::Sweep) -> Result<Outcome> {
         // From the beginning, so that what a killed process leaves can be merged.
         file.write(&args.out)?;
     }
-    let outcome = sweep::run(&workers, &sweep, &scenarios, &args.out, &options).map_err(failure)?;
+    let outcome = sweep::run(&workers, &sweep, &scenarios, &args.out, &options).map_err(sweep_failure)?;
     bar.finish();
     file.wall_time_s = begun.elapsed().as_secs_f64();
-    let results = sweep::read(&args.out).map_err(failure)?;
+    let results = sweep::read(&args.out).map_err(sweep_failure)?;
     sweep_folder::write(&args.out, &results, &file)?;
     if !args.quiet {
         out!("{}", sweep_folder::front(&results, &file));
@@ -100,7 +97,7 @@ fn read(path: &Path) -> Result<(Sweep, String)> {
 /// The scenario a sweep names; its files are beside the sweep's.
 fn scenario_of(sweep: &Sweep, args: &args::Sweep) -> Result<Tuned> {
     let files: Vec<Input> = scenario_files(sweep, args).into_iter().map(Input::Path).collect();
-    Tuned::new(traces::read(&files).or_input()?, inputs::overrides(&args.set)?)
+    Tuned::new(crate::programs::read(&files, false).or_input()?, inputs::overrides(&args.set)?)
 }
 
 fn scenario_files(sweep: &Sweep, args: &args::Sweep) -> Vec<PathBuf> {
@@ -111,39 +108,6 @@ fn scenario_files(sweep: &Sweep, args: &args::Sweep) -> Vec<PathBuf> {
 /// `file` seen from `folder`; a `.` in between would only lengthen messages.
 fn tidy(folder: &Path, file: &str) -> PathBuf {
     if file == "." && !folder.as_os_str().is_empty() { folder.to_owned() } else { folder.join(file) }
-}
-
-/// Resolves the first point of every value of every parameter: what is wrong shows before the first run and not after a night.
-fn check_points(sweep: &Sweep, tuned: &Tuned, workers: &Workers) -> Result<()> {
-    let mut seen = std::collections::BTreeSet::new();
-    let mut is_new = |setting: &Setting| seen.insert((setting.parameter.path.clone(), setting.value.text.clone()));
-    let mut chosen: Vec<&Point> = Vec::new();
-    for point in &sweep.points {
-        // Not `any`: every setting of the point is seen with it.
-        let new = point.settings.iter().filter(|setting| is_new(setting)).count();
-        if new > 0 {
-            chosen.push(point);
-        }
-    }
-    let stride = chosen.len().div_ceil(CHECKED_MAX).max(1);
-    let chosen: Vec<&Point> = chosen.into_iter().step_by(stride).collect();
-    let problems = workers.map(&chosen, |point| tuned.with(&point.settings).err());
-    for (point, problem) in chosen.iter().zip(problems) {
-        if let Some(problem) = problem.flatten() {
-            return Err(Failure::input(problem_at(point.index, &point.to_overrides(), &problem)));
-        }
-    }
-    Ok(())
-}
-
-fn problem_at(point: usize, overrides: &[String], problem: &str) -> String {
-    format!("point {point} ({}): {problem}", overrides.join(", "))
-}
-
-fn failure(error: SweepError) -> Failure {
-    let is_environment = error.is_environment();
-    let error = anyhow::Error::new(error);
-    if is_environment { Failure::Environment(error) } else { Failure::Input(error) }
 }
 
 fn plan(sweep: &Sweep, estimate: &Estimate, workers: &Workers) -> String {

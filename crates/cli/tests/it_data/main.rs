@@ -5,6 +5,7 @@ mod folders;
 mod hostile;
 mod init;
 mod money;
+mod mutation;
 mod prices;
 mod support;
 mod trace;

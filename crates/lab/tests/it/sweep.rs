@@ -83,6 +83,12 @@ fn text(results: &SweepResults) -> String {
     format!("{:?}", results.rows)
 }
 
+/// A journal as it was written before its lines had checksums.
+fn without_checksums(journal: &str) -> String {
+    let bare = |line: &str| line[..line.find(",\"check\"").unwrap()].to_owned() + "}\n";
+    journal.lines().map(bare).collect::<String>().replacen("\"scalelab_sweep\":2", "\"scalelab_sweep\":1", 1)
+}
+
 fn overrides(sweep: &str) -> String {
     let sweep = Sweep::parse(sweep).unwrap();
     sweep.points.iter().map(|point| point.to_overrides().join(" ")).collect::<Vec<_>>().join("\n")
@@ -215,7 +221,7 @@ fn folders_that_do_not_belong_together_are_refused() {
     assert!(matches!(fresh, Err(SweepError::Exists(_))));
     assert!(matches!(read(Path::new("no such folder")), Err(SweepError::Missing(_))));
     let (left, right) = (TempDir::new().unwrap(), whole().0);
-    let journal = std::fs::read_to_string(right.path().join(JOURNAL_NAME)).unwrap();
+    let journal = without_checksums(&std::fs::read_to_string(right.path().join(JOURNAL_NAME)).unwrap());
     let (head, tail) = journal.split_once("\"digest\":").unwrap();
     let (_, tail) = tail.split_once(',').unwrap();
     std::fs::write(left.path().join(JOURNAL_NAME), format!("{head}\"digest\":1,{tail}")).unwrap();
@@ -359,9 +365,7 @@ fn journals_without_checksums_are_read_and_gone_on_with_if_their_lines_are_whole
     let (directory, results) = whole();
     let path = directory.path().join(JOURNAL_NAME);
     let text = std::fs::read_to_string(&path).unwrap();
-    let bare = |line: &str| line[..line.find(",\"check\"").unwrap()].to_owned() + "}\n";
-    let old: String = text.lines().map(bare).collect();
-    let old = old.replacen("\"scalelab_sweep\":2", "\"scalelab_sweep\":1", 1);
+    let old = without_checksums(&text);
     std::fs::write(&path, &old).unwrap();
     assert_eq!(self::text(&read(directory.path()).unwrap()), self::text(&results));
     let (before, _) = old.trim_end().rsplit_once('\n').unwrap();

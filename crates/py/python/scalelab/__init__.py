@@ -7,10 +7,15 @@ from ._scalelab import (
     ScalelabError,
     Scenario,
     ScenarioError,
+    Search,
     Table,
+    Validation,
     Verdict,
     __version__,
     load,
+    optimize,
+    sweep,
+    validate,
 )
 
 __all__ = [
@@ -20,8 +25,13 @@ __all__ = [
     "ScalelabError",
     "Scenario",
     "ScenarioError",
+    "Search",
     "Table",
+    "Validation",
     "Verdict",
     "__version__",
     "load",
+    "optimize",
+    "sweep",
+    "validate",
 ]

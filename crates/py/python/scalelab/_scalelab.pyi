@@ -1,8 +1,8 @@
 """What the engine offers to Python."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
-from typing import Any, final
+from typing import Any, Protocol, final
 
 __version__: str
 
@@ -25,19 +25,39 @@ class Interrupted(KeyboardInterrupt):
 
     results: Results | None
 
-def load(*paths: str | PathLike[str], plain: bool = False) -> Scenario:
-    """Reads files or folders as `scalelab run` does; without any, the built-in scenario. `plain`: without the patches of a kustomization."""
+def load(*paths: str | PathLike[str], plain: bool = False, allow_exec: bool = False) -> Scenario:
+    """Reads files or folders as `scalelab run` does; without any, the built-in scenario.
+
+    `plain`: without the patches of a kustomization. `allow_exec`: its policies may start the programs they name.
+    """
+
+class Policy(Protocol):
+    """What decides: one object for every run."""
+
+    def decide(self, observation: dict[str, Any], /) -> int | dict[str, Any] | None: ...
 
 @final
 class Scenario:
     """An experiment. It never changes; `set` gives another one."""
 
     @staticmethod
-    def from_yaml(text: str, folder: str | PathLike[str] | None = None) -> Scenario:
+    def from_yaml(text: str, folder: str | PathLike[str] | None = None, allow_exec: bool = False) -> Scenario:
         """A scenario from the text of its documents; file names in it start from `folder`, by default the working directory."""
 
     def set(self, path: str, value: str | float | bool | list[Any] | dict[str, Any] | None) -> Scenario:
         """The same scenario with a value changed, by the rules of `--set PATH=VALUE`."""
+
+    def with_policy(
+        self,
+        name: str,
+        make: Callable[[], Policy],
+        period: str = "15s",
+        metrics: Mapping[str, str] | None = None,
+        min_replicas: int = 0,
+        max_replicas: int = 100,
+        replicas: int | None = None,
+    ) -> Scenario:
+        """The same scenario with one more policy; `make`, such as a class, is called for every run and gives what decides."""
 
     def run(
         self,
@@ -133,3 +153,59 @@ class Table:
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
     def to_csv(self) -> bytes:
         """The bytes of the file that `scalelab run` writes."""
+
+def sweep(
+    scenario: Scenario,
+    over: Mapping[str, Iterable[str | float | bool]],
+    policies: Sequence[str] | None = None,
+    replications: int | None = None,
+    seed: int | None = None,
+    jobs: int | None = None,
+    progress: Callable[[int, int], object] | None = None,
+    folder: str | PathLike[str] | None = None,
+    resume: bool = False,
+) -> Table:
+    """Runs every combination of values; a row for each point, policy and replication. `folder` keeps finished runs."""
+
+def optimize(
+    scenario: Scenario,
+    over: Mapping[str, str],
+    subject_to: Sequence[str] | None = None,
+    minimize: str = "cost_usd",
+    policy: str | None = None,
+    runs: int = 100,
+    replications: int | None = None,
+    seed: int | None = None,
+    jobs: int | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> Search:
+    """Finds the settings in the ranges (`"1..20"`, `"log:1..100"`, `"Pods|Percent"`) that make a column small while conditions hold."""
+
+def validate(
+    *folders: str | PathLike[str],
+    replications: int | None = None,
+    sweep: bool = True,
+    seed: int | None = None,
+    jobs: int | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> list[Validation]:
+    """Holds scenarios against what was measured of the real runs they stand for."""
+
+@final
+class Search:
+    """What a search found; as text, the answer with its intervals."""
+
+    @property
+    def policy(self) -> str: ...
+    @property
+    def best(self) -> dict[str, str] | None: ...
+    @property
+    def tried(self) -> Table: ...
+
+@final
+class Validation:
+    """How near a scenario comes to the real run it stands for."""
+
+    @property
+    def is_inside(self) -> bool: ...
+    def to_dict(self) -> list[Any]: ...

@@ -100,7 +100,7 @@ fn load(input: &TraceFile, path: &Path, cache: &TraceCache) -> Result<FileTrace>
         resample: false,
     };
     let read = match cache {
-        TraceCache::Off => FileTrace::load_with(path, &key, &TraceCache::Off),
+        TraceCache::Off => FileTrace::load_with(path, &key, cache),
         // As the command line says.
         _ => FileTrace::load(path, &key),
     };

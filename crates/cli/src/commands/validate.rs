@@ -1,7 +1,5 @@
 //! `scalelab validate`: how near does a scenario come to the real run it stands for?
 
-mod read;
-
 use std::path::PathBuf;
 
 use lab::validate::{Validation, markdown, to_json, to_text};
@@ -12,13 +10,19 @@ use crate::args::Validate;
 use crate::failure::{Failure, OrEnvironment, Outcome, Result};
 use crate::inputs;
 use crate::interrupt::raise_on_interrupt;
+use crate::measured::{Options, Prepared, prepare};
 use crate::progress::Bar;
-use read::Prepared;
 
 /// Runs every scenario given, holds it against the measured figures beside it, writes what was asked for.
 pub fn validate(args: &Validate) -> Result<Outcome> {
     // All are read before any is run: a slip in the last one costs no time.
-    let prepared: Vec<Prepared> = args.scenario.iter().map(|path| read::prepare(path, args)).collect::<Result<_>>()?;
+    let options = Options {
+        is_plain: args.reading.plain,
+        set: args.set.clone(),
+        replications: args.replications,
+        seed: args.work.seed,
+    };
+    let prepared: Vec<Prepared> = args.scenario.iter().map(|path| prepare(path, &options)).collect::<Result<_>>()?;
     // Before the work: two of them cannot be standard output.
     let is_piped = is_standard_output(&[args.markdown.as_ref(), args.json.as_ref()])?;
     let workers = Workers::new(args.work.jobs).or_environment("starting threads")?;
