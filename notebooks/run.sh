@@ -9,6 +9,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo build --release --quiet
 rm -rf target/notebook-venv
-python3 -m venv target/notebook-venv
+python3.11 -m venv target/notebook-venv
 target/notebook-venv/bin/pip install --quiet --disable-pip-version-check -r notebooks/requirements.txt
+# In the folder that scripts/check-python.sh builds in too.
+CARGO_TARGET_DIR="$PWD/crates/py/target" target/notebook-venv/bin/pip install --quiet --disable-pip-version-check ./crates/py
 target/notebook-venv/bin/python -m pytest notebooks -q

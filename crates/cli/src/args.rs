@@ -9,6 +9,7 @@ pub use examples::parse;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use traces::TraceCache;
 
@@ -29,6 +30,9 @@ pub struct Cli {
         help_heading = "Parsed traces"
     )]
     pub cache_dir: Option<PathBuf>,
+    /// Let policies start the programs that a scenario names (`exec`). Only for scenarios you trust as you trust those programs
+    #[arg(long, global = true, help_heading = "Policies of your own")]
+    pub allow_exec: bool,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -206,7 +210,7 @@ pub struct Run {
     #[arg(long, value_name = "TIME|auto", conflicts_with = "from")]
     pub warm_up: Option<String>,
     /// Folder for tables and plots [default: results/SCENARIO]
-    #[arg(short, long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR", value_parser = folder())]
     pub out: Option<PathBuf>,
     /// Open the page in the browser when it is written
     #[arg(long)]
@@ -337,7 +341,7 @@ pub struct Sweep {
     #[arg(long = "set", value_name = "PATH=VALUE")]
     pub set: Vec<String>,
     /// Folder for journal, tables and plots
-    #[arg(short, long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR", value_parser = folder())]
     pub out: PathBuf,
     /// Only every N-th point, beginning with the I-th: one machine's share
     #[arg(long, value_name = "I/N")]
@@ -363,7 +367,7 @@ pub struct Merge {
     #[arg(required = true, value_name = "DIR")]
     pub folders: Vec<PathBuf>,
     /// Folder for the whole sweep
-    #[arg(short, long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR", value_parser = folder())]
     pub out: PathBuf,
 }
 
@@ -394,8 +398,8 @@ pub struct Optimize {
     /// Replications of a candidate that goes all the way, and of the confirmation [default: the scenario's, at least 5]
     #[arg(long, value_name = "N")]
     pub replications: Option<NonZeroU32>,
-    /// Folder for the table of everything tried (`tried.csv`) and its plot (`front.svg`, `front.png`)
-    #[arg(short, long, value_name = "DIR")]
+    /// Folder for the table of everything tried (`tried.csv`), its plot (`front.svg`, `front.png`) and its page (`report.html`)
+    #[arg(short, long, value_name = "DIR", value_parser = folder())]
     pub out: Option<PathBuf>,
     /// How it is worked through.
     #[command(flatten)]
@@ -418,7 +422,7 @@ pub struct Sensitivity {
     #[arg(long)]
     pub sobol: bool,
     /// Base points of the Sobol design; it takes POINTS (inputs + 2) runs per replication
-    #[arg(long, value_name = "POINTS", default_value_t = 64, requires = "sobol")]
+    #[arg(long, value_name = "POINTS", default_value_t = 64, requires = "sobol", value_parser = base_points)]
     pub points: usize,
     /// The policy to look at [default: the one that the paths name, or the only one]
     #[arg(long, value_name = "NAME")]
@@ -427,7 +431,7 @@ pub struct Sensitivity {
     #[arg(long, value_name = "N")]
     pub replications: Option<NonZeroU32>,
     /// Folder for the table
-    #[arg(short, long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR", value_parser = folder())]
     pub out: Option<PathBuf>,
     /// How it is worked through.
     #[command(flatten)]
@@ -461,6 +465,27 @@ pub struct Report {
     /// Where to write it [default: DIR/report.html]
     #[arg(short, long, value_name = "FILE.html")]
     pub out: Option<PathBuf>,
+}
+
+/// Base points of a design that is held in memory.
+fn base_points(text: &str) -> Result<usize, String> {
+    const POINTS_MAX: usize = 1_000_000;
+    match text.parse() {
+        Ok(points) if (1..=POINTS_MAX).contains(&points) => Ok(points),
+        _ => Err(format!("a whole number from 1 to {POINTS_MAX} is needed")),
+    }
+}
+
+/// A folder that will hold several files, which standard output cannot.
+fn folder() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| {
+        if path.as_os_str() == "-" {
+            return Err(
+                "`-` is standard output, and this is a folder of files; name one (what is printed goes to standard output anyway, `--format json` where there is one)",
+            );
+        }
+        Ok(path)
+    })
 }
 
 /// A number of threads that a machine may have: each takes memory of its own.

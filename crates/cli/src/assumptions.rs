@@ -148,7 +148,12 @@ fn serving(loaded: &Loaded, service: &ServiceSpec) -> String {
             scheduler(&service.engine.scheduler)
         ),
     };
-    let client = service.client_timeout.map_or("waits for ever".to_owned(), |limit| format!("gives up after {limit}"));
+    let client = match (&service.client_timeout, &service.client_patience) {
+        (None, None) => "waits for ever".to_owned(),
+        (Some(limit), None) => format!("gives up after {limit}"),
+        (None, Some(patience)) => format!("gives up if nothing has begun after {patience}"),
+        (Some(limit), Some(patience)) => format!("gives up after {limit}, or if nothing has begun after {patience}"),
+    };
     let name = if loaded.spec.services.len() > 1 { format!("{}: ", service.name) } else { String::new() };
     format!("{name}{law}; the client {client}")
 }

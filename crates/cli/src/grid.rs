@@ -59,7 +59,7 @@ impl Grid {
 
     fn markdown(&self) -> String {
         let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-        let escaped = |row: &Vec<String>| row.iter().map(|cell| cell.replace('|', "\\|")).collect();
+        let escaped = |row: &Vec<String>| row.iter().map(|cell| names::markdown(cell)).collect();
         let rule = (0..self.head.len()).map(|column| if column < self.words { "---" } else { "---:" }.to_owned());
         let mut text = line(escaped(&self.head)) + &line(rule.collect());
         self.rows.iter().for_each(|row| text += &line(escaped(row)));

@@ -1,12 +1,13 @@
 //! From arguments to a resolved scenario.
 
-use std::io::Read;
 use std::path::Path;
 
 use scenario::{Documents, Input, Loaded};
 
 use crate::args::ScenarioArgs;
-use crate::failure::{Failure, OrEnvironment, OrInput, Result, printable};
+use crate::commands::read_text;
+use crate::failure::{Failure, OrInput, Result, printable};
+use crate::programs;
 
 /// What messages call standard input.
 pub const STANDARD_INPUT: &str = "(standard input)";
@@ -29,7 +30,7 @@ pub fn load(args: &ScenarioArgs) -> Result<Loaded> {
 
 /// The documents the arguments name, not yet resolved, and the assignments of `--set`: for commands that resolve them many times.
 pub fn documents(args: &ScenarioArgs) -> Result<(Documents, Vec<(String, String)>)> {
-    let documents = traces::read_with(&inputs(args)?, args.reading.plain).or_input()?;
+    let documents = programs::read(&inputs(args)?, args.reading.plain).or_input()?;
     Ok((documents, overrides(&args.set)?))
 }
 
@@ -51,9 +52,7 @@ pub fn input(path: &Path) -> Result<Input> {
     if path != Path::new("-") {
         return Ok(Input::Path(path.to_owned()));
     }
-    let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text).or_environment("reading standard input")?;
-    Ok(Input::Text { name: STANDARD_INPUT.to_owned(), text })
+    Ok(Input::Text { name: STANDARD_INPUT.to_owned(), text: read_text(path)? })
 }
 
 fn parse_override(assignment: &str) -> Result<(String, String)> {

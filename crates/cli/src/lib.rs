@@ -15,29 +15,46 @@ macro_rules! outln {
 mod args;
 mod assumptions;
 mod commands;
-mod failure;
+pub mod failure;
 mod grid;
-mod inputs;
+pub mod inputs;
 mod interrupt;
+pub mod measured;
 mod moment;
+pub mod programs;
 mod progress;
 mod question;
-mod results;
-mod run_file;
-mod run_report;
+pub mod results;
+pub mod run_file;
+pub mod run_report;
 mod saved_requests;
 mod saved_tables;
-mod sweep_folder;
-mod tuning;
+pub mod searching;
+pub mod simulation;
+pub mod sweep_folder;
+pub mod sweep_points;
+pub mod tuning;
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
+
+use failure::Failure;
 
 /// Reads the arguments of the process, does what they say, and gives the exit code.
 pub fn main() -> ExitCode {
     let cli = args::parse();
     cli.trace_cache().choose();
-    match commands::dispatch(cli) {
-        Ok(outcome) => outcome.exit_code(),
-        Err(failure) => failure.report(),
+    if cli.allow_exec {
+        programs::allow();
+    }
+    let done = catch_unwind(AssertUnwindSafe(|| traces::Changed::catch(|| commands::dispatch(cli))));
+    match done {
+        Ok(Ok(Ok(outcome))) => outcome.exit_code(),
+        Ok(Ok(Err(failure))) => failure.report(),
+        Ok(Err(changed)) => Failure::Environment(changed.into()).report(),
+        Err(panic) => match panic.downcast::<programs::ProgramFailure>() {
+            Ok(failure) => Failure::from(*failure).report(),
+            Err(panic) => resume_unwind(panic),
+        },
     }
 }

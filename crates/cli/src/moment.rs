@@ -9,7 +9,7 @@ const DAY: i64 = 86_400;
 
 /// The clock of a run.
 #[derive(Clone, Copy)]
-pub struct Clock(pub CalendarStart);
+pub struct Clock(pub CalendarStart<'static>);
 
 impl Clock {
     /// `09:14:30`, with the date before it on other days than the first and a fraction of a second where there is one.
@@ -64,18 +64,18 @@ fn parse(text: &str, clock: Clock) -> Option<f64> {
     let begins = clock.second_of_first_day();
     if let Some((days, rest)) = text.split_once("d ") {
         let days: i64 = days.trim().parse().ok().filter(|days| (0..100_000).contains(days))?;
-        return Some(days as f64 * DAY as f64 + time_of_day(rest)? - begins as f64);
+        return Some(clock.0.elapsed(days as f64 * DAY as f64 + time_of_day(rest)? - begins as f64));
     }
     if let Some(seconds) = text.strip_suffix('s').and_then(|number| number.parse::<f64>().ok()) {
         return Some(seconds).filter(|seconds| seconds.is_finite());
     }
     if let Some((date, rest)) = text.split_once(['T', ' ']) {
         let day = day_number(date)? - day_number(&clock.0.iso(SimTime::ZERO)[..10])?;
-        return Some(day as f64 * DAY as f64 + time_of_day(rest)? - begins as f64);
+        return Some(clock.0.elapsed(day as f64 * DAY as f64 + time_of_day(rest)? - begins as f64));
     }
     let since = time_of_day(text)? - begins as f64;
     // A run that goes on after midnight has the next such time of day.
-    Some(if since < 0.0 { since + DAY as f64 } else { since })
+    Some(clock.0.elapsed(if since < 0.0 { since + DAY as f64 } else { since }))
 }
 
 /// `09:14` or `09:14:30.5`, in seconds since midnight.
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     /// From 2026-03-16 09:00 in a zone one hour ahead.
-    const START: Clock = Clock(CalendarStart { unix_seconds: 1_773_648_000, utc_offset_seconds: 3_600 });
+    const START: Clock = Clock(CalendarStart { unix_seconds: 1_773_648_000, utc_offset_seconds: 3_600, changes: &[] });
 
     fn found(text: &str) -> Option<u64> {
         within(text, START, SimTime::from_secs(30 * 3_600)).ok().map(SimTime::as_secs)

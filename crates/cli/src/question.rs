@@ -1,7 +1,10 @@
 //! What the verdict is asked: objectives, and what commands would ask the same question again.
 
+use std::path::PathBuf;
+
 use cluster::spec::{ControllerSpec, PolicySpec, ServicePolicy};
 use lab::verdict::Question;
+use report::shell_word;
 use scenario::Loaded;
 use serde_json::Value;
 
@@ -14,22 +17,15 @@ pub fn question(loaded: &Loaded, args: Option<&ScenarioArgs>) -> Question {
     let ranges = spec.policies.iter().map(|policy| ranges(loaded, policy)).collect();
     // What stood on standard input is gone.
     let again = args.filter(|args| args.scenario.iter().all(|path| path.as_os_str() != "-"));
-    let scenario = again.map(|args| {
-        let paths = args.scenario.iter().map(|path| quoted(&path.display().to_string()));
-        let set = args.set.iter().map(|assignment| format!("--set {}", quoted(assignment)));
-        let plain = args.reading.plain.then(|| "--plain".to_owned());
-        paths.chain(set).chain(plain).collect::<Vec<_>>().join(" ")
-    });
+    let scenario = again.map(|args| scenario_words(&args.scenario, &args.set, args.reading.plain));
     Question { objectives, scenario, ranges }
 }
 
-/// As a shell takes it back.
-fn quoted(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-=:,%+@".contains(c);
-    if !text.is_empty() && text.chars().all(is_plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
+/// A scenario on a command line: its files, what is set and how manifests are read.
+pub fn scenario_words(files: &[PathBuf], set: &[String], is_plain: bool) -> String {
+    let files = files.iter().map(|path| shell_word(&path.display().to_string()));
+    let set = set.iter().map(|assignment| format!("--set {}", shell_word(assignment)));
+    files.chain(set).chain(is_plain.then(|| "--plain".to_owned())).collect::<Vec<_>>().join(" ")
 }
 
 /// The least number of replicas of every service, which is what most often decides between money and misses.
@@ -47,7 +43,7 @@ fn ranges(loaded: &Loaded, policy: &PolicySpec) -> String {
         // A path leads somewhere only where the policy itself says what scales: what is deployed beside it is not its own.
         let says = |word: &str| at.is_some_and(|at| at.get(word).is_some());
         let leads = if key.starts_with("static.") { says("static") } else { says("hpa") != says("keda") };
-        leads.then(|| quoted(&format!("policies.{}.{whose}{key}={from}..{to}", policy.name)))
+        leads.then(|| shell_word(&format!("policies.{}.{whose}{key}={from}..{to}", policy.name)))
     };
     policy.services.iter().enumerate().filter_map(of_service).collect::<Vec<_>>().join(" ")
 }
@@ -69,19 +65,7 @@ fn range(service: &ServicePolicy) -> Option<(&'static str, u32, u32)> {
             Some(("spec.minReplicaCount", from, scaled_object.replicas_max.unwrap_or(100)))
         }
         ControllerSpec::Static { replicas } => Some(("static.replicas", 1, replicas + replicas.div_ceil(2))),
-        ControllerSpec::Predictive(_) => None,
+        ControllerSpec::Predictive(_) | ControllerSpec::External { .. } => None,
     });
     found.filter(|(_, from, to)| from < to)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_shell_takes_back_what_it_gave() {
-        assert_eq!(quoted("scenarios/triton-day"), "scenarios/triton-day");
-        assert_eq!(quoted("my scenario's"), r"'my scenario'\''s'");
-        assert_eq!(quoted(""), "''");
-    }
 }

@@ -1,6 +1,7 @@
 //! `run.json`: what it takes to repeat a run, and what came of it.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use lab::experiment::Results;
 use scenario::{Input, Loaded};
@@ -56,8 +57,34 @@ pub struct RunDigest {
     pub digest: String,
 }
 
+/// What repeats `results`: their seed, with how many threads and how long they took, and where they are to be written, if anywhere.
+/// There must be results.
+pub fn describe(
+    loaded: &Loaded,
+    results: &Results,
+    (seed, jobs, time): (u64, usize, Duration),
+    folder: Option<&Path>,
+) -> RunFile {
+    RunFile {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        scenario: loaded.spec.name.clone(),
+        command: std::env::args().collect(),
+        documents: loaded.documents.clone(),
+        folder: loaded.folder.clone(),
+        folder_from_here: folder.and_then(|folder| from_here(&loaded.folder, folder)),
+        policies: results.policies.iter().map(|policy| policy.name().to_owned()).collect(),
+        services: services(loaded),
+        seed,
+        replications: results.policies[0].summary.replications,
+        digests: digests(results),
+        notes: loaded.notes.iter().chain(&loaded.details).cloned().collect(),
+        wall_time_s: time.as_secs_f64(),
+        jobs,
+    }
+}
+
 /// The folder of a scenario as it is seen from that of the results; `None` if there is no way from one to the other.
-pub fn from_here(scenario: &Path, results: &Path) -> Option<PathBuf> {
+fn from_here(scenario: &Path, results: &Path) -> Option<PathBuf> {
     let whole = |path: &Path| if path.as_os_str().is_empty() { Path::new(".") } else { path }.canonicalize().ok();
     let (scenario, results) = (whole(scenario)?, whole(results)?);
     let shared = scenario.components().zip(results.components()).take_while(|(left, right)| left == right).count();
@@ -67,13 +94,13 @@ pub fn from_here(scenario: &Path, results: &Path) -> Option<PathBuf> {
 }
 
 /// Names of the services, where there are several.
-pub fn services(loaded: &Loaded) -> Vec<String> {
+fn services(loaded: &Loaded) -> Vec<String> {
     let all = &loaded.spec.services;
     all.iter().filter(|_| all.len() > 1).map(|service| service.name.clone()).collect()
 }
 
 /// The digests of all runs, in order.
-pub fn digests(results: &Results) -> Vec<RunDigest> {
+fn digests(results: &Results) -> Vec<RunDigest> {
     let runs = results.policies.iter().flat_map(lab::experiment::PolicyResult::summaries);
     runs.map(|run| RunDigest {
         digest: format!("{:016x}", run.digest),
@@ -107,7 +134,7 @@ impl RunFile {
             text: document.to_string(),
         };
         let inputs: Vec<Input> = documents.map(input).collect();
-        let documents = traces::read(&inputs).or_input()?.in_folder(&self.folder);
+        let documents = crate::programs::read(&inputs, false).or_input()?.in_folder(&self.folder);
         let mut loaded = documents.load(&[]).or_input()?;
         loaded.spec.policies.retain(|policy| self.policies.contains(&policy.name));
         Ok(loaded)

@@ -37,7 +37,7 @@ impl<'a> Part<'a> {
         Self {
             service,
             slo,
-            timeout: spec.and_then(|spec| spec.client_timeout),
+            timeout: spec.and_then(|spec| spec.client_timeout.as_ref()?.fixed()),
             summaries: results.iter().map(|result| result.summaries()).collect(),
             budgets: results.iter().map(budget).collect(),
             comparisons: comparisons.iter().filter(|pair| pair.service == service).cloned().collect(),
@@ -59,7 +59,7 @@ impl<'a> Part<'a> {
     fn report<'b>(
         &'b self,
         scenario: &'b str,
-        start: CalendarStart,
+        start: CalendarStart<'b>,
         policies: &'b [PolicyOutcome<'b>],
     ) -> RunReport<'b> {
         RunReport {
@@ -111,8 +111,11 @@ pub fn with_report<T>(
             Part::new((&service.name, Some(service)), of_service, &comparisons)
         })
         .collect();
-    let start =
-        CalendarStart { unix_seconds: loaded.spec.start_unix_seconds, utc_offset_seconds: loaded.utc_offset_seconds };
+    let start = CalendarStart {
+        unix_seconds: loaded.spec.start_unix_seconds,
+        utc_offset_seconds: loaded.utc_offset_seconds,
+        changes: &loaded.clock_changes,
+    };
     let name = loaded.spec.name.as_str();
     let outcomes: Vec<_> = parts.iter().map(Part::outcomes).collect();
     let of_services: Vec<RunReport<'_>> =

@@ -15,7 +15,7 @@ use crate::moment;
 /// One policy of a run, and one service of it.
 pub struct Saved {
     /// Calendar time of the run's first instant.
-    pub start: CalendarStart,
+    pub start: CalendarStart<'static>,
     /// When the run ended.
     pub end: SimTime,
     /// Passes in order, each with the age of the oldest sample behind it.
@@ -39,7 +39,7 @@ impl Saved {
         let timeline = rows("timeline.csv", None)?;
         let (Some(first), Some(last)) = (timeline.first(), timeline.last()) else { return Ok(None) };
         let broken = |name: &str| Failure::input(format!("{}: not as scalelab writes it", folder.join(name).display()));
-        let start = start(first).ok_or_else(|| broken("timeline.csv"))?;
+        let start = start(first, &timeline).ok_or_else(|| broken("timeline.csv"))?;
         let end = last.time("time_s").ok_or_else(|| broken("timeline.csv"))? + last.length("step_s");
         let decisions = rows("decisions.csv", service)?.iter().map(decision).collect::<Option<Vec<_>>>();
         let replicas = rows("replicas.csv", service)?.iter().map(replica).collect::<Option<Vec<_>>>();
@@ -112,11 +112,19 @@ fn rows(path: &Path, policy: &str, service: Option<&str>) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// The calendar time of the run's first instant, from the first step's.
-fn start(first: &Row) -> Option<CalendarStart> {
+/// The calendar time of the run's first instant, from the first step's; changes of the clocks are taken to be where a step begins.
+fn start(first: &Row, timeline: &[Row]) -> Option<CalendarStart<'static>> {
     let since = first.time("time_s")?.as_secs();
     let (unix_seconds, utc_offset_seconds) = moment::calendar(first.text("time"))?;
-    Some(CalendarStart { unix_seconds: unix_seconds - i64::try_from(since).ok()?, utc_offset_seconds })
+    let mut changes: Vec<(i64, i32)> = Vec::new();
+    for (at, offset) in timeline.iter().filter_map(|row| moment::calendar(row.text("time"))) {
+        if offset != changes.last().map_or(utc_offset_seconds, |change| change.1) {
+            changes.push((at, offset));
+        }
+    }
+    // There are few, and the process ends soon.
+    let changes = changes.leak();
+    Some(CalendarStart { unix_seconds: unix_seconds - i64::try_from(since).ok()?, utc_offset_seconds, changes })
 }
 
 /// Words of a table that the program knows as its own. There are few, and the process ends soon.

@@ -25,6 +25,9 @@ pub struct SweepFile {
     pub command: Vec<String>,
     /// The sweep as it was written.
     pub sweep: String,
+    /// The scenario on a command line, as one writes it where the sweep was started.
+    #[serde(default)]
+    pub scenario: String,
     /// SLO objective of the scenario as it is; none where several services have their own.
     pub objective: Option<f64>,
     /// Wall time in seconds, of the last part if it was resumed.
@@ -53,7 +56,7 @@ impl SweepFile {
 
 /// The sweep's page, from its journal.
 pub fn page(results: &SweepResults, file: &SweepFile) -> Vec<u8> {
-    with_report(results, file.objective, report::sweep_html)
+    with_report(results, file, report::sweep_html)
 }
 
 /// Writes `results.csv`, `results.parquet`, plots, `report.html` and `sweep.json`.
@@ -61,13 +64,13 @@ pub fn write(folder: &Path, results: &SweepResults, file: &SweepFile) -> Result<
     let table = table(results);
     let mut files =
         vec![("results.csv".to_owned(), table.to_csv()), ("results.parquet".to_owned(), table.to_parquet())];
-    files.extend(with_report(results, file.objective, report::sweep_files));
+    files.extend(with_report(results, file, report::sweep_files));
     report::write_all(folder, &files).or_environment(&format!("writing {}", folder.display()))?;
     file.write(folder)
 }
 
 /// One row per point, policy and replication. Digests in hexadecimal, as everywhere.
-fn table(results: &SweepResults) -> Table {
+pub fn table(results: &SweepResults) -> Table {
     results.table().into_iter().fold(Table::default(), |table, column| match (column.name.as_str(), column.cells) {
         ("digest", Cells::Whole(digests)) => {
             table.text("digest", digests.iter().map(|digest| format!("{digest:016x}")))
@@ -79,7 +82,7 @@ fn table(results: &SweepResults) -> Table {
 }
 
 /// The sweep as `report` takes it; `with` gets it because it borrows from here.
-fn with_report<T>(results: &SweepResults, objective: Option<f64>, with: impl FnOnce(&SweepReport<'_>) -> T) -> T {
+fn with_report<T>(results: &SweepResults, file: &SweepFile, with: impl FnOnce(&SweepReport<'_>) -> T) -> T {
     let (costs, shares) = (estimates(results, "cost_usd"), estimates(results, "slo_attainment"));
     let place = |policy: &str| results.policies.iter().position(|name| name == policy).unwrap_or_default();
     let value = |text: &String| SweepValue { text: text.clone(), number: Value::new(text.clone()).number };
@@ -94,13 +97,16 @@ fn with_report<T>(results: &SweepResults, objective: Option<f64>, with: impl FnO
         })
         .collect();
     let parameters: Vec<String> = results.parameters.iter().map(|parameter| parameter.name.clone()).collect();
+    let paths: Vec<String> = results.parameters.iter().map(|parameter| parameter.path.clone()).collect();
     with(&SweepReport {
         name: &results.name,
         parameters: &parameters,
         policies: &results.policies,
         points: &points,
         replications: costs.iter().map(|cost| cost.replications).max().unwrap_or(0),
-        objective,
+        objective: file.objective,
+        command: &format!("scalelab run {}", file.scenario),
+        paths: &paths,
     })
 }
 
@@ -108,8 +114,8 @@ fn estimates(results: &SweepResults, column: &str) -> Vec<PointEstimate> {
     results.estimates(Column::named(column).expect("this is a column of the summary"))
 }
 
-/// The points that no other one beats in both cost and attainment, cheapest first, as a table for people.
-pub fn front(results: &SweepResults) -> String {
+/// The points that no other one beats in both cost and attainment, cheapest first, as a table for people, and which to choose.
+pub fn front(results: &SweepResults, file: &SweepFile) -> String {
     let (costs, shares) = (estimates(results, "cost_usd"), estimates(results, "slo_attainment"));
     let mut points: Vec<(&PointEstimate, &PointEstimate)> =
         costs.iter().zip(&shares).filter(|(_, share)| share.estimate.mean.is_finite()).collect();
@@ -142,5 +148,7 @@ pub fn front(results: &SweepResults) -> String {
     }
     let more = points.len().saturating_sub(FRONT_MAX);
     let more = if more > 0 { format!("and {more} more\n") } else { String::new() };
-    format!("nothing beats these in both cost and SLO attainment:\n\n{}{more}\n", grid.render(Format::Table))
+    let verdict = with_report(results, file, report::sweep_sentences);
+    let verdict: String = verdict.iter().map(|line| format!("{line}\n")).collect();
+    format!("nothing beats these in both cost and SLO attainment:\n\n{}{more}\n{verdict}", grid.render(Format::Table))
 }

@@ -1,11 +1,16 @@
 //! What searches and sensitivities share: a scenario that can be made again with other settings, ranges, and the policy meant.
 
 use std::num::NonZeroU32;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use cluster::spec::SimulationSpec;
+use lab::Job;
 use lab::columns::Column;
 use lab::design::{Dimension, Parameter, Setting};
 use lab::sweep::{Scenarios, Simulated};
+use record::RunRecord;
 use scenario::{Documents, Loaded};
 
 use crate::args::ScenarioArgs;
@@ -21,6 +26,33 @@ pub struct Tuned {
     overrides: Vec<(String, String)>,
     /// The scenario as it is.
     pub loaded: Loaded,
+}
+
+/// What a thread unwinds with whose run was stopped in the middle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped;
+
+/// Scenarios whose runs can be stopped.
+struct Stoppable<'a> {
+    tuned: &'a Tuned,
+    stop: Arc<AtomicBool>,
+}
+
+impl Scenarios for Stoppable<'_> {
+    type Prepared = SimulationSpec;
+
+    fn prepare(&self, settings: &[Setting]) -> std::result::Result<SimulationSpec, String> {
+        self.tuned.with(settings)
+    }
+
+    fn policies(&self, prepared: &SimulationSpec) -> Vec<String> {
+        prepared.policies.iter().map(|policy| policy.name.clone()).collect()
+    }
+
+    fn run(&self, prepared: &SimulationSpec, job: &Job) -> RunRecord {
+        let record = cluster::simulate_until(prepared, (job.policy, job.replication), job.seed, job.keep, &self.stop);
+        record.unwrap_or_else(|| resume_unwind(Box::new(Stopped)))
+    }
 }
 
 impl Tuned {
@@ -46,6 +78,12 @@ impl Tuned {
     /// As `lab` takes scenarios.
     pub fn scenarios(&self) -> impl Scenarios + '_ {
         Simulated(|settings: &[Setting]| self.with(settings))
+    }
+
+    /// The same, of runs that end within a moment when `stop` is raised. Such a run has nothing to give: its thread unwinds with [`Stopped`], and
+    /// with it the work it is part of.
+    pub fn scenarios_until(&self, stop: Arc<AtomicBool>) -> impl Scenarios<Prepared = SimulationSpec> + '_ {
+        Stoppable { tuned: self, stop }
     }
 
     /// The policy given, or the only one that paths name (`policies.hpa.spec…`), or the only one there is.
@@ -126,5 +164,9 @@ pub fn ranges(option: &str, texts: &[String]) -> Result<Vec<Range>> {
 
 /// Settings as `--set` takes them, to be typed again.
 pub fn assignments(settings: &[Setting]) -> String {
-    settings.iter().map(|setting| format!("--set {}", setting.to_override())).collect::<Vec<_>>().join(" ")
+    settings
+        .iter()
+        .map(|setting| format!("--set {}", report::shell_word(&setting.to_override())))
+        .collect::<Vec<_>>()
+        .join(" ")
 }

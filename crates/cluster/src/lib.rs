@@ -36,6 +36,19 @@ pub fn simulate(
     record::RunRecord { replication, ..model::simulate(Begun { run: spec, policy, seed, keep }) }
 }
 
+/// The same as [`simulate`], unless `stop` is raised before the run's end: then there is no record. It is looked at before every event of a
+/// control loop, so that a run of any length ends within a moment.
+pub fn simulate_until(
+    spec: &spec::SimulationSpec,
+    (policy, replication): (usize, u32),
+    seed: u64,
+    keep: Keep,
+    stop: &std::sync::atomic::AtomicBool,
+) -> Option<record::RunRecord> {
+    let record = model::simulate_until(Begun { run: spec, policy, seed, keep }, stop)?;
+    Some(record::RunRecord { replication, ..record })
+}
+
 /// The same as [`simulate`], with one row per request handed on in order of arrival while the run goes on, and none in the record: those of
 /// each service to the sink of its number in `requests`. Memory is that of the run, and of the requests that were answered while an older one was not.
 pub fn simulate_to(

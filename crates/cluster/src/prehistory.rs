@@ -61,6 +61,9 @@ fn needed_by(policy: &ServicePolicy, service: &ServiceSpec, metrics: &MetricsSpe
     for controller in &policy.controllers {
         match controller {
             ControllerSpec::Static { .. } | ControllerSpec::Predictive(_) => {}
+            ControllerSpec::External { config, .. } => {
+                queries.extend(config.metrics.iter().map(|(_, query)| query.clone()));
+            }
             ControllerSpec::Hpa { spec, .. } => {
                 queries.extend(hpa_queries(spec));
                 memories = memories.max(longest_window(spec));

@@ -25,13 +25,24 @@ pub trait Model {
 
 /// Runs `model` until `end`: events at `end` itself are still handled. Events left over stay in `agenda`.
 pub fn run<M: Model>(model: &mut M, agenda: &mut Agenda<M::Event>, end: SimTime) {
-    loop {
+    let _ = run_while(model, agenda, end, || true);
+}
+
+/// The same, as long as `goes_on`, which is asked before every event. False if it was stopped before `end`.
+pub fn run_while<M: Model>(
+    model: &mut M,
+    agenda: &mut Agenda<M::Event>,
+    end: SimTime,
+    goes_on: impl Fn() -> bool,
+) -> bool {
+    while goes_on() {
         let next = agenda.next_time().map_or(end, |time| time.min(end));
         model.advance(next, agenda);
         match agenda.pop_until(end) {
             Some(event) => model.handle(event, agenda),
             // Nothing is left up to `end`, and `advance` has just been there.
-            None => return,
+            None => return true,
         }
     }
+    false
 }

@@ -15,6 +15,17 @@ pub struct Progress {
     pub total: usize,
 }
 
+/// Raises a flag when its thread panics.
+struct RaisedByPanic<'a>(&'a AtomicBool);
+
+impl Drop for RaisedByPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
 /// A pool of worker threads with a stop flag that a signal handler can raise.
 #[derive(Debug)]
 pub struct Workers {
@@ -51,11 +62,13 @@ impl Workers {
     /// the end costs at most its own length. A panic in `work` is passed on.
     pub fn map<T: Sync, R: Send + Sync>(&self, items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<Option<R>> {
         let slots: Vec<OnceLock<R>> = items.iter().map(|_| OnceLock::new()).collect();
-        let next = AtomicUsize::new(0);
+        let (next, is_broken) = (AtomicUsize::new(0), AtomicBool::new(false));
         self.pool.scope(|scope| {
             for _ in 0..self.jobs().min(items.len()) {
                 scope.spawn(|_| {
-                    while !self.is_stopped() {
+                    // A panic ends the whole: the others need not work through what nobody will get.
+                    let _broken = RaisedByPanic(&is_broken);
+                    while !self.is_stopped() && !is_broken.load(Ordering::Relaxed) {
                         let index = next.fetch_add(1, Ordering::Relaxed);
                         let Some(item) = items.get(index) else { break };
                         // Each index is handed out once, so the slot is always free.

@@ -1,7 +1,11 @@
-//! The name a user most likely meant, for messages about names that mean nothing.
+//! Names of strangers: which one a user most likely meant, and how one is shown where its letters would mean something.
 //!
-//! One rule for every message, so that the same slip gets the same answer in a scenario, a catalog, a sweep and on the command line. This
-//! crate knows nothing else.
+//! One rule for every message and every table, so that the same slip gets the same answer in a scenario, a catalog, a sweep and on the
+//! command line. This crate knows nothing else.
+
+mod shown;
+
+pub use shown::markdown;
 
 /// Beginnings shorter than this fit too much to be a hint.
 const BEGINNING_MIN: usize = 3;

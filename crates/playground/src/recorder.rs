@@ -61,6 +61,10 @@ impl DataFiles for Recorder {
         self.files.exists(path)
     }
 
+    fn names(&self, folder: &Path) -> Option<Vec<String>> {
+        self.files.names(folder)
+    }
+
     fn text(&self, path: &Path) -> Result<String, ScenarioError> {
         let text = self.files.text(path)?;
         self.note(path, "", |answers, name| drop(answers.texts.insert(name, text.clone())));

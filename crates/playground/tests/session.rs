@@ -10,7 +10,7 @@ use scenario::{Documents, Input, Loaded};
 use serde_json::{Value, json};
 
 fn packed(inputs: &[Input], set: &[(&str, &str)]) -> (Loaded, Result<Vec<u8>, PackError>) {
-    let recorder = Arc::new(Recorder::new(Arc::new(traces::Disk)));
+    let recorder = Arc::new(Recorder::new(Arc::new(traces::Disk::default())));
     let documents = Documents::read(inputs, Arc::clone(&recorder) as _).unwrap();
     let overrides: Vec<(String, String)> =
         set.iter().map(|(path, value)| ((*path).to_owned(), (*value).to_owned())).collect();

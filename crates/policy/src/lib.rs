@@ -3,6 +3,7 @@
 //! Every policy is a value behind [`ScalingPolicy`]. Its answer depends on its parameters, its own memory and the [`Observation`]
 //! it is given, on nothing else: `seen.now` is its only clock. It does not know the engine, the cluster, files, dice or logs.
 
+pub mod external;
 pub mod fixed;
 pub mod hpa;
 pub mod keda;

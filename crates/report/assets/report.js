@@ -59,7 +59,9 @@
     const offset = data.start === null ? 0 : data.start % DAY;
     const two = (part) => String(part).padStart(2, "0");
     const clock = (x, exact) => {
-      const second = Math.round(x);
+      // A change of the clocks in the run: from then on they show another time.
+      const shift = data.shifts.findLast(([since]) => x - offset >= since);
+      const second = Math.round(x) + (shift ? shift[1] : 0);
       const day = data.start === null ? 0 : Math.floor(second / DAY);
       const of_day = data.start === null ? second : second - day * DAY;
       const hour = Math.floor(of_day / 3600);

@@ -14,17 +14,19 @@ mod parquet;
 mod plots;
 mod requests;
 mod rounding;
+mod shell;
 mod table;
 mod tables;
 
 pub use calendar::CalendarStart;
 pub use comparison::{
     Format, TerminalStyle, budget_sentences, headline_sentences, ranking_sentences, remark_sentences, render,
+    verdict_json,
 };
 pub use decision_words::{decision_outcome, decision_words, metric_words};
 pub use drawing::Drawing;
 pub use file::{ResultFolder, WholeFile, write_all, write_atomically};
-pub use html::{LabPage, lab_html, report_html};
+pub use html::{LabPage, fragment_html, lab_html, report_html, search_html, sweep_sentences};
 pub use parquet::ParquetFile;
 pub use plots::{
     AxisUnit, MeasuredPanel, SearchAxis, SearchPoint, SearchReport, Standing, SweepPoint, SweepReport, SweepValue,
@@ -32,6 +34,7 @@ pub use plots::{
     search_front, sweep_files, sweep_html, timeline,
 };
 pub use requests::{FinishedPart, RequestsPart, write_requests};
+pub use shell::shell_word;
 pub use table::Table;
 pub use tables::{
     burn_rate_table, comparison_table, decisions_table, error_budget_table, latency_cdf_table, ledger_table,
@@ -47,7 +50,7 @@ pub struct RunReport<'a> {
     /// Name of the scenario, for titles.
     pub scenario: &'a str,
     /// Calendar time of the run's first instant; without it times are shown as elapsed.
-    pub start: Option<CalendarStart>,
+    pub start: Option<CalendarStart<'a>>,
     /// The service this is about; empty for the whole cluster and for a lone service.
     pub service: &'a str,
     /// Latency threshold of the SLO, for the lines in plots. Where there are several services each has its own.
@@ -156,22 +159,28 @@ pub fn files(report: &RunReport<'_>) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// The tables of product.md section 4 as CSV, the long ones as Parquet too, save `requests`: [`RequestsPart`] writes that one.
+/// A table of a run by its name, and what makes it.
+pub type NamedTable = (&'static str, fn(&RunReport<'_>) -> Table);
+
+/// The tables of product.md section 4, save `requests`: [`RequestsPart`] writes that one.
+pub const TABLES: [NamedTable; 12] = [
+    ("summary", summary_table),
+    ("replications", replications_table),
+    ("comparison", comparison_table),
+    ("timeline", timeline_table),
+    ("decisions", decisions_table),
+    ("metrics", metrics_table),
+    ("replicas", replicas_table),
+    ("nodes", nodes_table),
+    ("ledger", ledger_table),
+    ("latency_cdf", latency_cdf_table),
+    ("error_budget", error_budget_table),
+    ("burn_rate", burn_rate_table),
+];
+
+/// All of them as CSV, the timeline as Parquet too.
 pub fn table_files(report: &RunReport<'_>) -> Vec<(String, Vec<u8>)> {
-    let tables = [
-        ("summary", summary_table(report)),
-        ("replications", replications_table(report)),
-        ("comparison", comparison_table(report)),
-        ("timeline", timeline_table(report)),
-        ("decisions", decisions_table(report)),
-        ("metrics", metrics_table(report)),
-        ("replicas", replicas_table(report)),
-        ("nodes", nodes_table(report)),
-        ("ledger", ledger_table(report)),
-        ("latency_cdf", latency_cdf_table(report)),
-        ("error_budget", error_budget_table(report)),
-        ("burn_rate", burn_rate_table(report)),
-    ];
+    let tables = TABLES.map(|(name, make)| (name, make(report)));
     let mut files: Vec<_> = tables.iter().map(|(name, table)| (format!("{name}.csv"), table.to_csv())).collect();
     files.push(("timeline.parquet".to_owned(), tables[3].1.to_parquet()));
     files

@@ -1,9 +1,12 @@
 //! A table of named columns and its two encodings. It knows no column of any particular table.
 
 use polars::prelude::{
-    AnyValue, Column, DataFrame, Float64Chunked, Int64Chunked, IntoColumn, NewChunkedArray, StringChunked,
+    AnyValue, Column, CompatLevel, DataFrame, Float64Chunked, Int64Chunked, IntoColumn, NewChunkedArray, StringChunked,
     UInt64Chunked,
 };
+use polars_arrow::array::StructArray;
+use polars_arrow::datatypes::{ArrowDataType, Field};
+use polars_arrow::ffi::{ArrowArrayStream, export_iterator};
 use polars_io::SerWriter;
 use polars_io::csv::write::CsvWriter;
 use polars_io::parquet::write::{ParquetCompression, ParquetWriter};
@@ -90,7 +93,7 @@ impl Table {
 
     /// One object per row with the columns as keys; absent values are null, dollars are numbers.
     pub(crate) fn to_json_rows(&self) -> Vec<Value> {
-        let height = self.columns.first().map_or(0, Column::len);
+        let height = self.height();
         let cell = |(index, column): (usize, &Column), row: usize| {
             let value = match column.get(row).expect("the row is below the height") {
                 AnyValue::UInt64(number) => Value::from(number),
@@ -106,6 +109,24 @@ impl Table {
             (column.name().to_string(), value)
         };
         (0..height).map(|row| self.columns.iter().enumerate().map(|column| cell(column, row)).collect()).collect()
+    }
+
+    /// How many rows it has.
+    pub fn height(&self) -> usize {
+        self.columns.first().map_or(0, Column::len)
+    }
+
+    /// The table as one batch of Arrow's C stream interface, dollars as numbers. Whoever takes it shares the columns' memory with this table.
+    pub fn to_arrow_stream(&self) -> ArrowArrayStream {
+        let frame = self.parquet_frame();
+        let series = frame.columns().iter().map(|column| column.as_materialized_series().rechunk());
+        let arrays: Vec<_> = series.map(|series| series.to_arrow(0, CompatLevel::newest())).collect();
+        let names = self.column_names();
+        let kinds = arrays.iter().map(|array| array.dtype().clone());
+        let fields = names.iter().zip(kinds).map(|(name, kind)| Field::new((*name).into(), kind, true));
+        let kind = ArrowDataType::Struct(fields.collect());
+        let batch = StructArray::new(kind.clone(), self.height(), arrays, None).boxed();
+        export_iterator(Box::new(std::iter::once(Ok(batch))), Field::new("".into(), kind, false))
     }
 
     fn frame(&self, money: impl Fn(&str, &Int64Chunked) -> Column) -> DataFrame {

@@ -5,9 +5,11 @@
 //! there is no disk.
 
 use std::fmt::Debug;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use policy::external::Deciders;
 use serde::{Deserialize, Serialize};
 use workload::TraceSource;
 
@@ -18,6 +20,11 @@ use crate::file::{RateSeriesFile, TraceFile};
 pub trait DataFiles: Debug + Send + Sync {
     /// True if there is such a file.
     fn exists(&self, path: &Path) -> bool;
+
+    /// Names of the files in a folder, for messages about one that is not there; `None` where there are no folders.
+    fn names(&self, _folder: &Path) -> Option<Vec<String>> {
+        None
+    }
 
     /// The whole of a small file, unpacked.
     fn text(&self, path: &Path) -> Result<String, ScenarioError>;
@@ -35,6 +42,24 @@ pub trait DataFiles: Debug + Send + Sync {
     fn has_blocks(&self, _path: &Path, _trace: &TraceFile) -> bool {
         false
     }
+
+    /// Who runs a program that a policy names. By default nobody does: the error says why not.
+    fn program(&self, program: Program) -> Result<Arc<dyn Deciders>, String> {
+        Err(format!("nothing is run here; this would start `{}`", program.command.join(" ")))
+    }
+}
+
+/// A program that a policy names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// The program and its arguments, at least the former.
+    pub command: Vec<String>,
+    /// How long an answer may take, on the clock on the wall.
+    pub timeout: Duration,
+    /// Where it runs.
+    pub folder: PathBuf,
+    /// What messages call it: the policy.
+    pub policy: String,
 }
 
 /// One row of a recorded rate.

@@ -245,6 +245,37 @@ pub enum ScenarioError {
     },
 }
 
+impl ScenarioError {
+    /// Where in which file it is, as far as that is known: the file, and the line and column from 1 where there are lines.
+    pub fn position(&self) -> (Option<String>, Option<u64>, Option<u64>) {
+        let place = match self {
+            Self::Syntax { place, .. } | Self::Template { place, .. } => place,
+            Self::DuplicateKey { at, .. }
+            | Self::NoKind { at, .. }
+            | Self::UnknownKind { at, .. }
+            | Self::UnknownKey { at, .. }
+            | Self::UnknownChoice { at, .. }
+            | Self::MissingKey { at, .. }
+            | Self::WrongValue { at, .. }
+            | Self::UnknownName { at, .. }
+            | Self::Inconsistent { at, .. }
+            | Self::CpuPools { at, .. }
+            | Self::Query { at, .. }
+            | Self::NotModelled { at, .. }
+            | Self::Unmodelled { at, .. } => &at.place,
+            Self::BadRow { file, row, .. } => return (Some(file.clone()), Some(*row), None),
+            Self::Unreadable { path: file, .. }
+            | Self::EmptyFolder { path: file }
+            | Self::Chart { folder: file }
+            | Self::Kustomization { file, .. }
+            | Self::BadFile { file, .. } => return (Some(file.clone()), None, None),
+            Self::ScenarioCount { .. } | Self::Override { .. } => return (None, None, None),
+        };
+        let number = |number: u32| (place.line > 0).then_some(u64::from(number));
+        (Some(place.source.to_string()), number(place.line), number(place.column))
+    }
+}
+
 impl Place {
     /// Counts from the start of the whole what was counted from the start of a part.
     pub(crate) fn move_by(&mut self, lines: u32, columns: u32) {

@@ -11,7 +11,7 @@ use crate::manifest::workload::{Workload, nim_services};
 use crate::manifest::{Document, Gathered, Kind, Treatment};
 use crate::notes::Folded;
 use crate::overrides;
-use crate::resolve::Context;
+use crate::resolve::{Context, changes_in_run};
 use crate::sources::{Sources, sources};
 use crate::tree::parse_manifests;
 
@@ -113,7 +113,8 @@ impl Documents {
         context.notes.extend(self.notes.iter().cloned().chain(unused));
         context.folded = self.folded.clone();
         let spec = file.resolve(&mut context)?;
-        let utc_offset_seconds = context.start(&file.spec.run)?.offset().seconds();
+        let start = context.start(&file.spec.run)?;
+        let clock_changes = changes_in_run(&start, file.spec.run.duration.duration());
         context.left_out(file.spec.names_workloads())?;
         context.finish_notes();
         let Context { notes, folded, metrics, .. } = context;
@@ -127,7 +128,8 @@ impl Documents {
             counted: folded.summary(),
             details: folded.details(),
             metrics,
-            utc_offset_seconds,
+            utc_offset_seconds: start.offset().seconds(),
+            clock_changes,
             folder: self.folder.clone(),
             documents: documents.iter().map(|document| document.node.to_json()).collect(),
         })

@@ -10,6 +10,7 @@ pub mod file;
 mod input;
 pub mod manifest;
 mod notes;
+mod other;
 mod overrides;
 mod quantity;
 mod resolve;
@@ -18,12 +19,13 @@ mod sources;
 mod survey;
 mod tree;
 
-pub use data::{DataFiles, NoFiles, RateRow, RequestTrace};
+pub use data::{DataFiles, NoFiles, Program, RateRow, RequestTrace};
 pub use embedded::embedded_default;
 pub use error::{Allowed, At, Place, ScenarioError};
 pub use file::Measured;
 pub use input::{Documents, Input};
 pub use manifest::workload::{Engine, Serving};
+pub use other::OtherDocument;
 pub use quantity::{Amount, Bandwidth, Count, Hazard, Price, RequestRate, Share, Size, Time};
 
 pub use resolve::{MetricUse, MetricsView};
@@ -58,6 +60,8 @@ pub struct Loaded {
     pub documents: serde_json::Value,
     /// Offset of the run's time zone from UTC at its start, in seconds.
     pub utc_offset_seconds: i32,
+    /// Changes of its clocks in the run: when, in seconds since 1970-01-01T00:00:00Z, and the offset from then on, in seconds.
+    pub clock_changes: Vec<(i64, i32)>,
     /// Folder that relative file names in them start from.
     pub folder: std::path::PathBuf,
 }

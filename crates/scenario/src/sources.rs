@@ -3,11 +3,15 @@
 //! A folder is read with the folders below it, in order of path, as `kubectl apply -R -f` does. Charts and kustomizations make manifests
 //! and are none: they are refused with the command that renders them. This module does not know what manifests mean.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Place, ScenarioError};
 use crate::input::Input;
 use crate::manifest::{Origin, first_action};
+
+/// Largest text that is read, in bytes: the manifests of a large cluster fit several times.
+const BYTES_MAX: u64 = 1 << 28;
 
 /// A text to read.
 #[derive(Clone, Debug)]
@@ -142,7 +146,13 @@ fn looks_like_json_manifest(text: &str) -> bool {
 
 /// A text in UTF-8, or in UTF-16 with its mark, which is what some shells write.
 fn read_text(path: &Path) -> Result<String, ScenarioError> {
-    let bytes = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
+    let mut bytes = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(BYTES_MAX + 1).read_to_end(&mut bytes));
+    read.map_err(|error| unreadable(path, &error))?;
+    if bytes.len() as u64 > BYTES_MAX {
+        let reason = format!("holds more than {} MiB, which no document does", BYTES_MAX >> 20);
+        return Err(ScenarioError::Unreadable { path: path.display().to_string(), reason });
+    }
     let wide = |from_pair: fn([u8; 2]) -> u16| {
         let pairs = bytes[2..].chunks_exact(2).map(|pair| from_pair([pair[0], pair[1]]));
         char::decode_utf16(pairs).collect::<Result<String, _>>().ok()

@@ -25,12 +25,13 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("lab", &["units", "names", "workload", "record", "cluster", "scenario"]),
     ("playground", &["units", "workload", "record", "cluster", "scenario", "lab"]),
     ("playground-wasm", &["playground"]),
-    ("report", &["units", "record"]),
+    ("report", &["units", "names", "record"]),
     (
         "cli",
         &[
             "units",
             "names",
+            "policy",
             "workload",
             "exporters",
             "record",
@@ -44,6 +45,8 @@ const LAYERS: &[(&str, &[&str])] = &[
             "report",
         ],
     ),
+    // A workspace of its own: what Python is offered.
+    ("py", &["units", "policy", "record", "cluster", "scenario", "traces", "lab", "report", "cli"]),
     ("testkit", &["units"]),
 ];
 
@@ -52,6 +55,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("polars", &["report", "lab"]),
     ("polars-parquet", &["report", "traces"]),
     ("anyhow", &["cli"]),
+    ("pyo3", &["py"]),
     ("rayon", &["lab"]),
     ("clap", &["cli"]),
     ("plotters", &["report"]),

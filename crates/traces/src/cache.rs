@@ -19,6 +19,8 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use scenario::file::TraceFile;
 
+use crate::seal::{Changed, Seal};
+
 /// Says what the file is; the digit is the version of the layout and of what parsing makes of a row.
 const MAGIC: [u8; 8] = *b"SLTRACE1";
 
@@ -97,18 +99,14 @@ fn user_folder() -> Option<PathBuf> {
 pub struct Key(u128, u32);
 
 impl Key {
-    /// Reads the whole file.
-    pub fn of(path: &Path, options: &TraceFile) -> io::Result<Self> {
+    /// Of a sealed file read with these options.
+    pub fn of(seal: &Seal, options: &TraceFile) -> Self {
         // Spelled out: a new version of the program may understand the same words otherwise.
         let options = format!("{}\n{:?}\n{:?}", env!("CARGO_PKG_VERSION"), options.format, options.columns);
-        let (mut hash, mut file, mut buffer) = (Xxh3::new(), File::open(path)?, vec![0; BUFFER]);
+        let mut hash = Xxh3::new();
         hash.update(options.as_bytes());
-        loop {
-            match file.read(&mut buffer)? {
-                0 => return Ok(Self(hash.digest128(), xxh3_64(options.as_bytes()) as u32)),
-                length => hash.update(&buffer[..length]),
-            }
-        }
+        hash.update(&seal.content().to_le_bytes());
+        Self(hash.digest128(), xxh3_64(options.as_bytes()) as u32)
     }
 }
 
@@ -159,7 +157,8 @@ impl CacheFile {
 
 /// Opens a cache of `key` behind its header.
 fn open(path: &Path, key: Key) -> Option<(Facts, BufReader<File>)> {
-    let mut input = BufReader::with_capacity(BUFFER, File::open(path).ok()?);
+    // A pipe in its place would wait for a writer.
+    let mut input = BufReader::with_capacity(BUFFER, crate::open_file(path).ok()?);
     let mut header = [0; HEADER_BYTES];
     input.read_exact(&mut header).ok()?;
     let word = |at: usize| u64::from_le_bytes(header[at..at + 8].try_into().expect("eight bytes are eight bytes"));
@@ -332,7 +331,7 @@ pub struct CacheReader {
 impl TraceReader for CacheReader {
     fn next_chunk(&mut self, chunk: &mut TraceChunk) -> bool {
         let is_more = self.block.read(&mut self.input, self.facts.has_tokens);
-        let is_more = is_more.unwrap_or_else(|error| panic!("{} changed during the run: {error}", self.path.display()));
+        let is_more = is_more.unwrap_or_else(|error| Changed::raise(&self.path, error));
         chunk.clear();
         if is_more {
             std::mem::swap(chunk, &mut self.block.chunk);

@@ -7,6 +7,7 @@ use scenario::file::TimeColumn;
 
 use crate::line::find;
 use crate::table::Table;
+use crate::text::shortened;
 
 /// The numbers of a column of a CSV or Parquet file, in order of the rows; empty cells are left out.
 pub fn column(path: &Path, name: &str) -> Result<Vec<f64>, ScenarioError> {
@@ -21,7 +22,7 @@ pub fn column(path: &Path, name: &str) -> Result<Vec<f64>, ScenarioError> {
         if !text.is_empty() {
             let number = text.parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0);
             values.push(number.ok_or_else(|| {
-                let reason = format!("`{text}` is not a number of 0 or more");
+                let reason = format!("`{}` is not a number of 0 or more", shortened(text));
                 ScenarioError::BadRow { file: file.clone(), row, reason }
             })?);
         }

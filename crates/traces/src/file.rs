@@ -12,6 +12,8 @@ use crate::cache::{CacheFile, CacheWriter, Facts, Key, TraceCache};
 use crate::lines::LinesTrace;
 use crate::parquet::is_parquet;
 use crate::parquet_trace::ParquetTrace;
+use crate::seal::Seal;
+use crate::unreadable;
 
 /// A trace file that has been read through once and found good.
 #[derive(Clone, Debug)]
@@ -34,45 +36,52 @@ impl FileTrace {
     /// Reads the file through: every row must be readable, and none earlier than the one above it. A file of lines that was read before is
     /// recognised by its content and not parsed again, where the process has chosen a [`TraceCache`].
     pub fn load(path: &Path, trace: &TraceFile) -> Result<Self, ScenarioError> {
-        Self::load_with(path, trace, TraceCache::chosen())
-    }
-
-    /// The same with the blocks of its prompts (`hash_ids`). They are in no cache: the file is parsed anew.
-    pub fn load_with_blocks(path: &Path, trace: &TraceFile) -> Result<Self, ScenarioError> {
-        if is_parquet(path)? {
-            let reason = "Parquet traces have no `hash_ids`, which traffic.prefix.hashIds needs".to_owned();
-            return Err(ScenarioError::BadFile { file: path.display().to_string(), reason });
-        }
-        let mut lines = LinesTrace::of(path, trace)?;
-        lines.reads_blocks = true;
-        let (format_name, has_tokens) = (lines.layout.name(), lines.layout.has_tokens());
-        let facts = lines.check(&mut None)?.facts(path, has_tokens)?;
-        Ok(Self { content: Content::Lines(Arc::new(lines)), facts, format_name })
-    }
-
-    /// Whether the first line of a file has blocks of a prompt; not of one that cannot be read.
-    pub fn has_blocks(path: &Path, trace: &TraceFile) -> bool {
-        !is_parquet(path).unwrap_or(true) && LinesTrace::of(path, trace).is_ok_and(|lines| lines.names_blocks)
+        Self::load_sealed(&sealed(path)?, trace, TraceCache::chosen())
     }
 
     /// The same with caches where `cache` says.
     pub fn load_with(path: &Path, trace: &TraceFile, cache: &TraceCache) -> Result<Self, ScenarioError> {
+        Self::load_sealed(&sealed(path)?, trace, cache)
+    }
+
+    /// A sealed file with the blocks of its prompts (`hash_ids`). They are in no cache: the file is parsed anew.
+    pub(crate) fn load_with_blocks(seal: &Arc<Seal>, trace: &TraceFile) -> Result<Self, ScenarioError> {
+        let path = seal.path();
         if is_parquet(path)? {
-            let (parquet, clock) = ParquetTrace::load(path, trace)?;
+            let reason = "Parquet traces have no `hash_ids`, which traffic.prefix.hashIds needs".to_owned();
+            return Err(ScenarioError::BadFile { file: path.display().to_string(), reason });
+        }
+        let mut lines = LinesTrace::of(seal, trace)?;
+        lines.reads_blocks = true;
+        let (format_name, has_tokens) = (lines.layout.name(), lines.layout.has_tokens());
+        let facts = lines.check(&mut None)?.facts(path, has_tokens)?;
+        seal.hold();
+        Ok(Self { content: Content::Lines(Arc::new(lines)), facts, format_name })
+    }
+
+    /// Whether the first line of a file has blocks of a prompt; not of one that cannot be read.
+    pub(crate) fn has_blocks(seal: &Arc<Seal>, trace: &TraceFile) -> bool {
+        !is_parquet(seal.path()).unwrap_or(true) && LinesTrace::of(seal, trace).is_ok_and(|lines| lines.names_blocks)
+    }
+
+    /// Reads a sealed file through.
+    pub(crate) fn load_sealed(seal: &Arc<Seal>, trace: &TraceFile, cache: &TraceCache) -> Result<Self, ScenarioError> {
+        let path = seal.path();
+        if is_parquet(path)? {
+            let (parquet, clock) = ParquetTrace::load(seal, trace)?;
             let facts = clock.facts(path, parquet.has_tokens())?;
+            seal.hold();
             return Ok(Self {
                 format_name: parquet.format_name(),
                 content: Content::Parquet(Arc::new(parquet)),
                 facts,
             });
         }
-        let mut lines = LinesTrace::of(path, trace)?;
+        let mut lines = LinesTrace::of(seal, trace)?;
         let format_name = lines.layout.name();
-        let before = state(path);
-        let key = if *cache == TraceCache::Off { None } else { Key::of(path, trace).ok() };
-        let places = key.map(|key| cache.places(path, key)).unwrap_or_default();
-        let found = key.and_then(|key| places.iter().find_map(|place| CacheFile::find(place, key)));
-        if let Some(found) = found {
+        let key = Key::of(seal, trace);
+        let places = cache.places(path, key);
+        if let Some(found) = places.iter().find_map(|place| CacheFile::find(place, key)) {
             lines.origin_ns = found.facts.origin_ns;
             return Ok(Self { facts: found.facts, content: Content::Cached(found, Arc::new(lines)), format_name });
         }
@@ -80,13 +89,9 @@ impl FileTrace {
         let mut writer = CacheWriter::create(&places, has_tokens);
         let facts = lines.check(&mut writer)?.facts(path, has_tokens)?;
         let lines = Arc::new(lines);
-        // The rows are those of the hash only if nobody wrote to the file in between.
-        let is_unchanged = before.is_some() && before == state(path);
-        let cached = match (writer, key) {
-            (Some(writer), Some(key)) if is_unchanged => writer.finish(key, facts).ok().flatten(),
-            _ => None,
-        };
-        let content = match cached {
+        // The rows are those of the seal only if nobody wrote to the file in between.
+        seal.hold();
+        let content = match writer.and_then(|writer| writer.finish(key, facts).ok().flatten()) {
             Some(cached) => Content::Cached(cached, lines),
             None => Content::Lines(lines),
         };
@@ -135,10 +140,8 @@ impl TraceSource for FileTrace {
     }
 }
 
-/// Length and time of a file: equal before and after, nobody wrote to it.
-fn state(path: &Path) -> Option<(u64, std::time::SystemTime)> {
-    let metadata = std::fs::metadata(path).ok()?;
-    Some((metadata.len(), metadata.modified().ok()?))
+fn sealed(path: &Path) -> Result<Arc<Seal>, ScenarioError> {
+    Seal::take(path).map(Arc::new).map_err(|error| unreadable(path, &error))
 }
 
 pub(crate) fn bad_row(file: &str, row: u64, reason: String) -> ScenarioError {

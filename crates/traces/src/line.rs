@@ -3,6 +3,7 @@
 use names::nearest;
 use scenario::file::{ColumnsFile, TimeColumn, TraceFile, TraceFormat};
 
+use crate::text::{listed, shortened};
 use crate::time::{decimal_ns, timestamp_ns, whole};
 
 /// One request.
@@ -82,7 +83,7 @@ impl Layout {
             }
             TraceFormat::Auto => Err(format!(
                 "format not recognised from the first line `{}`; name the columns under `columns` with `format: columns`",
-                names.join(",").chars().take(80).collect::<String>()
+                shortened(&names.join(","))
             )),
             TraceFormat::AzureLlm => azure(names),
             TraceFormat::BurstGpt => burst_gpt(names),
@@ -147,7 +148,7 @@ impl Layout {
                 Ok(Some(Row { at_ns, tokens: Some((prompt, output)) }))
             }
             Self::Json { unit_ns } => {
-                let row: JsonRow = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+                let row: JsonRow = serde_json::from_slice(line).map_err(|error| shortened(&error.to_string()))?;
                 // Whole milliseconds are exact in a double; rounding makes the product exact too.
                 let at_ns = (row.timestamp * *unit_ns as f64).round() as i64;
                 Ok(Some(Row { at_ns, tokens: Some((row.input_length, row.output_length)) }))
@@ -191,7 +192,7 @@ fn named(names: &[&str], columns: &ColumnsFile) -> Result<Layout, String> {
 pub fn find(names: &[&str], name: &str) -> Result<usize, String> {
     names.iter().position(|known| *known == name).ok_or_else(|| {
         let near = nearest(name, names.iter().copied()).map(|near| format!("; did you mean `{near}`?"));
-        format!("no column `{name}`{} (columns: {})", near.unwrap_or_default(), names.join(", "))
+        format!("no column `{name}`{} (columns: {})", near.unwrap_or_default(), listed(names))
     })
 }
 
@@ -207,7 +208,7 @@ pub fn time_ns(text: &[u8], unit: TimeColumn) -> Option<i64> {
 }
 
 fn bad(what: &str, found: &[u8], expected: &str) -> String {
-    format!("{what} `{}` is not {expected}", String::from_utf8_lossy(found))
+    format!("{what} `{}` is not {expected}", shortened(&String::from_utf8_lossy(found)))
 }
 
 /// The fields with these indexes, quotes taken off.
@@ -216,7 +217,8 @@ pub fn fields<const N: usize>(line: &[u8], wanted: [usize; N]) -> Result<[&[u8];
     let last = wanted.iter().copied().max().unwrap_or(0);
     let mut rest = line;
     for index in 0..=last {
-        let (field, after) = split_field(rest);
+        let (field, after) = split_field(rest)
+            .ok_or("a quote is opened and not closed in this line; cells with line breaks in them are not read")?;
         for (place, wanted) in found.iter_mut().zip(wanted) {
             if wanted == index {
                 *place = field;
@@ -231,8 +233,9 @@ pub fn fields<const N: usize>(line: &[u8], wanted: [usize; N]) -> Result<[&[u8];
     Ok(found)
 }
 
-/// The first field and what follows its comma. Doubled quotes inside a quoted field stay doubled: no number has any.
-fn split_field(line: &[u8]) -> (&[u8], Option<&[u8]>) {
+/// The first field and what follows its comma; `None` if its quote does not end. Doubled quotes inside a quoted field stay doubled: no number
+/// has any.
+fn split_field(line: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
     if let Some(inner) = line.strip_prefix(b"\"") {
         let mut at = 0;
         while at < inner.len() {
@@ -244,12 +247,12 @@ fn split_field(line: &[u8]) -> (&[u8], Option<&[u8]>) {
             }
             at += 1;
         }
-        let field = &inner[..at.min(inner.len())];
-        let after = inner.get(at + 1..).and_then(|rest| rest.strip_prefix(b","));
-        return (field, after);
+        let field = inner.get(..at)?;
+        let after = inner.get(at + 1..)?.strip_prefix(b",");
+        return Some((field, after));
     }
-    match line.iter().position(|byte| *byte == b',') {
+    Some(match line.iter().position(|byte| *byte == b',') {
         Some(comma) => (&line[..comma], Some(&line[comma + 1..])),
         None => (line, None),
-    }
+    })
 }

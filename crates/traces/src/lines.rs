@@ -1,7 +1,7 @@
 //! A trace of lines, CSV or JSON: parsed as it is read, with one line in memory.
 
-use std::io::BufRead;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use workload::{TraceChunk, TraceReader};
 
@@ -11,7 +11,9 @@ use scenario::file::TraceFile;
 use crate::cache::CacheWriter;
 use crate::file::{Clock, bad_row};
 use crate::line::Layout;
-use crate::{open, open_input, unreadable};
+use crate::seal::{Seal, Sealed};
+use crate::text::{LineError, Lines};
+use crate::{open_input, unpacked, unreadable};
 
 /// Rows handed out at once: 64 KiB of columns, which stay in the second-level cache.
 const ROWS_PER_CHUNK: usize = 4_096;
@@ -20,6 +22,7 @@ const ROWS_PER_CHUNK: usize = 4_096;
 #[derive(Clone, Debug)]
 pub struct LinesTrace {
     path: PathBuf,
+    seal: Arc<Seal>,
     /// What stands in a line.
     pub layout: Layout,
     /// The file's own time of the start, in nanoseconds; known once the file was read through.
@@ -32,23 +35,26 @@ pub struct LinesTrace {
 
 impl LinesTrace {
     /// Reads the first line, which says what the others hold.
-    pub fn of(path: &Path, trace: &TraceFile) -> Result<Self, ScenarioError> {
-        let mut lines = Lines { input: open_input(path)?, buffer: Vec::new() };
-        let first = lines.next().map_err(|error| unreadable(path, &error))?.unwrap_or_default();
-        let layout = Layout::of(&String::from_utf8_lossy(first), trace)
-            .map_err(|reason| ScenarioError::BadFile { file: path.display().to_string(), reason })?;
+    pub fn of(seal: &Arc<Seal>, trace: &TraceFile) -> Result<Self, ScenarioError> {
+        let path = seal.path();
+        let mut lines = Lines::new(open_input(path)?);
+        let bad_file = |reason| ScenarioError::BadFile { file: path.display().to_string(), reason };
+        let first = lines.next().map_err(|error| refused(path, 1, error))?;
+        let first = first.ok_or_else(|| bad_file("is empty".to_owned()))?;
+        let layout = Layout::of(&String::from_utf8_lossy(first), trace).map_err(bad_file)?;
         let names_blocks = layout.blocks(first).is_ok_and(|blocks| !blocks.is_empty());
-        Ok(Self { path: path.to_owned(), layout, origin_ns: 0, reads_blocks: false, names_blocks })
+        let seal = Arc::clone(seal);
+        Ok(Self { path: path.to_owned(), seal, layout, origin_ns: 0, reads_blocks: false, names_blocks })
     }
 
     /// Reads the file through: every row must be readable, and none earlier than the one above it. Rows also go to `cache`, which is given
     /// up when it cannot be written.
     pub fn check(&mut self, cache: &mut Option<CacheWriter>) -> Result<Clock, ScenarioError> {
         let name = self.path.display().to_string();
-        let mut lines = Lines { input: open_input(&self.path)?, buffer: Vec::new() };
+        let mut lines = Lines::new(open_input(&self.path)?);
         let mut clock = Clock::new(self.layout.starts_at_first_row());
         let mut number = 0;
-        while let Some(line) = lines.next().map_err(|error| unreadable(&self.path, &error))? {
+        while let Some(line) = lines.next().map_err(|error| refused(&self.path, number + 1, error))? {
             number += 1;
             if number == 1 && self.layout.has_header() {
                 continue;
@@ -69,26 +75,25 @@ impl LinesTrace {
 
     /// A reader at the first request.
     pub fn reader(&self) -> LinesReader {
-        let changed = |error: std::io::Error| panic!("{} changed during the run: {error}", self.path.display());
-        let mut lines = Lines { input: open(&self.path).unwrap_or_else(changed), buffer: Vec::new() };
-        if self.layout.has_header() {
-            lines.next().unwrap_or_else(|error| panic!("{} changed during the run: {error}", self.path.display()));
+        let mut file = self.seal.open();
+        let mut lines = match unpacked(file.handle()) {
+            Ok(input) => Lines::new(input),
+            Err(error) => file.give_up(error),
+        };
+        if self.layout.has_header()
+            && let Err(error) = lines.next()
+        {
+            file.give_up(error);
         }
-        LinesReader { trace: self.clone(), lines }
+        LinesReader { trace: self.clone(), lines, file }
     }
 }
 
-/// Lines of a file, one buffer for all of them.
-struct Lines {
-    input: Box<dyn BufRead + Send>,
-    buffer: Vec<u8>,
-}
-
-impl Lines {
-    fn next(&mut self) -> std::io::Result<Option<&[u8]>> {
-        self.buffer.clear();
-        let length = self.input.read_until(b'\n', &mut self.buffer)?;
-        Ok((length > 0).then_some(&self.buffer))
+/// What is wrong with a line that could not be read.
+fn refused(path: &Path, number: u64, error: LineError) -> ScenarioError {
+    match error {
+        LineError::Unreadable(error) => unreadable(path, &error),
+        LineError::TooLong => bad_row(&path.display().to_string(), number, error.to_string()),
     }
 }
 
@@ -96,6 +101,7 @@ impl Lines {
 pub struct LinesReader {
     trace: LinesTrace,
     lines: Lines,
+    file: Sealed,
 }
 
 impl LinesReader {
@@ -108,9 +114,9 @@ impl LinesReader {
                 Ok(Some(None)) => {}
                 Ok(Some(Some(row))) => match row.at_ns.checked_sub(self.trace.origin_ns).map(u64::try_from) {
                     Some(Ok(at_ns)) => return Some((at_ns, row.tokens)),
-                    _ => panic!("{} changed during the run: a row before its start", self.trace.path.display()),
+                    _ => self.file.give_up("a row before its start"),
                 },
-                Err(reason) => panic!("{} changed during the run: {reason}", self.trace.path.display()),
+                Err(reason) => self.file.give_up(reason),
             }
         }
     }
@@ -126,14 +132,14 @@ impl TraceReader for LinesReader {
                 Some((at_ns, None)) => chunk.push(at_ns),
             }
             if self.trace.reads_blocks {
-                let blocks = self.trace.layout.blocks(&self.lines.buffer);
-                chunk.set_blocks_of_last(
-                    blocks.unwrap_or_else(|reason| {
-                        panic!("{} changed during the run: {reason}", self.trace.path.display())
-                    }),
-                );
+                match self.trace.layout.blocks(&self.lines.buffer) {
+                    Ok(blocks) => chunk.set_blocks_of_last(blocks),
+                    Err(reason) => self.file.give_up(reason),
+                }
             }
         }
+        // After reading: what is handed on was read before the file was found to be the same.
+        self.file.verify();
         !chunk.is_empty()
     }
 }

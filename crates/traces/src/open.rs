@@ -1,41 +1,82 @@
 //! Scenarios whose data files are on this machine's disk.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use scenario::file::{RateSeriesFile, TraceFile};
 use scenario::{DataFiles, Documents, Input, Loaded, RateRow, RequestTrace, ScenarioError};
 
-use crate::FileTrace;
+use crate::seal::Seal;
+use crate::{FileTrace, TraceCache, unreadable};
 
-/// The disk of this machine. Request traces are parsed once where the process has chosen a [`crate::TraceCache`].
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Disk;
+/// The disk of this machine. Request traces are parsed once where the process has chosen a [`crate::TraceCache`]. A file is the same however
+/// often it is asked for: see [`crate::Changed`].
+#[derive(Debug, Default)]
+pub struct Disk {
+    /// Files that were read, as they were.
+    seals: Mutex<BTreeMap<PathBuf, Arc<Seal>>>,
+}
+
+impl Disk {
+    /// The seal of a file, taken when it is first asked for. Ends the run if the file is another one by now.
+    fn sealed(&self, path: &Path) -> Result<Arc<Seal>, ScenarioError> {
+        // What it guards is whole at every moment.
+        let mut seals = self.seals.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(seal) = seals.get(path) {
+            seal.hold();
+            return Ok(Arc::clone(seal));
+        }
+        let seal = Arc::new(Seal::take(path).map_err(|error| unreadable(path, &error))?);
+        seals.insert(path.to_owned(), Arc::clone(&seal));
+        Ok(seal)
+    }
+
+    /// What `read` makes of a file that stays the same meanwhile.
+    fn read<T>(&self, path: &Path, read: impl FnOnce() -> Result<T, ScenarioError>) -> Result<T, ScenarioError> {
+        let seal = self.sealed(path)?;
+        let answer = read();
+        seal.hold();
+        answer
+    }
+}
 
 impl DataFiles for Disk {
     fn exists(&self, path: &Path) -> bool {
         path.exists()
     }
 
+    fn names(&self, folder: &Path) -> Option<Vec<String>> {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        names.sort();
+        Some(names)
+    }
+
     fn text(&self, path: &Path) -> Result<String, ScenarioError> {
-        crate::read_text(path)
+        self.read(path, || crate::read_text(path))
     }
 
     fn column(&self, path: &Path, name: &str) -> Result<Vec<f64>, ScenarioError> {
-        crate::column::column(path, name)
+        self.read(path, || crate::column::column(path, name))
     }
 
     fn rates(&self, path: &Path, file: &RateSeriesFile) -> Result<Vec<RateRow>, ScenarioError> {
-        crate::series::rates(path, file)
+        self.read(path, || crate::series::rates(path, file))
     }
 
     fn requests(&self, path: &Path, trace: &TraceFile, reads_blocks: bool) -> Result<RequestTrace, ScenarioError> {
-        let file = if reads_blocks { FileTrace::load_with_blocks(path, trace)? } else { FileTrace::load(path, trace)? };
+        let seal = self.sealed(path)?;
+        let file = if reads_blocks {
+            FileTrace::load_with_blocks(&seal, trace)?
+        } else {
+            FileTrace::load_sealed(&seal, trace, TraceCache::chosen())?
+        };
         Ok(RequestTrace { last_ns: file.last_ns(), source: Arc::new(file) })
     }
 
     fn has_blocks(&self, path: &Path, trace: &TraceFile) -> bool {
-        FileTrace::has_blocks(path, trace)
+        self.sealed(path).is_ok_and(|seal| FileTrace::has_blocks(&seal, trace))
     }
 }
 
@@ -46,7 +87,7 @@ pub fn read(inputs: &[Input]) -> Result<Documents, ScenarioError> {
 
 /// The same; with `is_plain` the manifests that kustomize would patch are read as they are.
 pub fn read_with(inputs: &[Input], is_plain: bool) -> Result<Documents, ScenarioError> {
-    Documents::read_with(inputs, is_plain, Arc::new(Disk))
+    Documents::read_with(inputs, is_plain, Arc::new(Disk::default()))
 }
 
 /// Reads and resolves a scenario; each override is a path and a value, applied in order.

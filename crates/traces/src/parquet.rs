@@ -2,24 +2,32 @@
 
 use std::fs::File;
 use std::io::{Cursor, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use polars_arrow::array::{Array, PrimitiveArray, Utf8ViewArray};
 use polars_arrow::bitmap::Bitmap;
 use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, TimeUnit};
 use polars_arrow::types::NativeType;
+use polars_parquet::parquet::page::CompressedPage;
 use polars_parquet::read::schema::parquet_to_arrow_schema;
 use polars_parquet::read::{BasicDecompressor, FileMetadata, PageReader, column_iter_to_arrays, read_metadata};
 
 use scenario::ScenarioError;
 
-use crate::unreadable;
+use crate::guard::{BROKEN, guarded};
+use crate::{open_file, unreadable};
+
+/// Largest page, in bytes: writers make pages of a megabyte or so.
+const PAGE_BYTES_MAX: usize = 1 << 30;
+
+/// Most rows of a row group: writers make groups of a million or so, and a damaged count must not be taken for an amount of memory.
+const GROUP_ROWS_MAX: usize = 1 << 31;
 
 /// True if the file begins as Parquet does, whatever its name.
 pub fn is_parquet(path: &Path) -> Result<bool, ScenarioError> {
     let mut start = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(4).read_to_end(&mut start));
+    let read = open_file(path).and_then(|file| file.take(4).read_to_end(&mut start));
     read.map_err(|error| unreadable(path, &error))?;
     Ok(start == b"PAR1")
 }
@@ -74,7 +82,6 @@ impl Cells {
 /// A Parquet file whose footer has been read.
 #[derive(Clone, Debug)]
 pub struct ParquetInput {
-    path: PathBuf,
     metadata: Arc<FileMetadata>,
     schema: Arc<ArrowSchema>,
 }
@@ -82,18 +89,16 @@ pub struct ParquetInput {
 impl ParquetInput {
     /// Reads the footer.
     pub fn open(path: &Path) -> Result<Self, ScenarioError> {
-        let mut file = File::open(path).map_err(|error| unreadable(path, &error))?;
-        let metadata = read_metadata(&mut file).map_err(|error| ScenarioError::BadFile {
-            file: path.display().to_string(),
-            reason: format!("not readable as Parquet: {error}"),
-        })?;
-        let schema = parquet_to_arrow_schema(metadata.schema().fields());
-        Ok(Self { path: path.to_owned(), metadata: Arc::new(metadata), schema: Arc::new(schema) })
-    }
-
-    /// The file.
-    pub fn path(&self) -> &Path {
-        &self.path
+        let mut file = open_file(path).map_err(|error| unreadable(path, &error))?;
+        let length = file.metadata().map_err(|error| unreadable(path, &error))?.len();
+        let bad_file = |reason: String| ScenarioError::BadFile { file: path.display().to_string(), reason };
+        let read = guarded(|| {
+            let metadata = read_metadata(&mut file).map_err(|error| error.to_string())?;
+            let schema = parquet_to_arrow_schema(metadata.schema().fields());
+            is_within(&metadata, length).then_some((metadata, schema)).ok_or_else(|| BROKEN.to_owned())
+        });
+        let (metadata, schema) = read.map_err(|reason| bad_file(format!("not readable as Parquet: {reason}")))?;
+        Ok(Self { metadata: Arc::new(metadata), schema: Arc::new(schema) })
     }
 
     /// Names of the columns.
@@ -114,6 +119,14 @@ impl ParquetInput {
 
     /// The cells of a column in a row group. The error says what is wrong with the column.
     pub fn cells(&self, file: &mut File, group: usize, column: usize) -> Result<Cells, String> {
+        let name = self.names()[column].to_owned();
+        let read = guarded(|| self.unguarded_cells(file, group, column));
+        read.map_err(
+            |reason| if reason == BROKEN { format!("column `{name}` cannot be read: {reason}") } else { reason },
+        )
+    }
+
+    fn unguarded_cells(&self, file: &mut File, group: usize, column: usize) -> Result<Cells, String> {
         let (name, field) = self.schema.get_at_index(column).expect("columns are named by their index");
         let group = &self.metadata.row_groups[group];
         let mut chunks = group.columns_under_root_iter(name).into_iter().flatten();
@@ -124,7 +137,17 @@ impl ParquetInput {
         let mut bytes = vec![0; (range.end - range.start) as usize];
         let read = file.seek(SeekFrom::Start(range.start)).and_then(|_| file.read_exact(&mut bytes));
         read.map_err(|error| format!("column `{name}` cannot be read: {error}"))?;
-        let pages = PageReader::new(Cursor::new(bytes.into()), chunk, Vec::new(), usize::MAX);
+        let start = Cursor::new(bytes.into());
+        for page in PageReader::new(start.clone(), chunk, Vec::new(), PAGE_BYTES_MAX) {
+            // What a page claims to hold is reserved before it is read, and no guard catches a lack of memory.
+            let page = page.map_err(|error| format!("column `{name}` cannot be read: {error}"))?;
+            if let CompressedPage::Data(page) = page
+                && (page.num_values() > group.num_rows() || page.uncompressed_size() > PAGE_BYTES_MAX)
+            {
+                return Err(BROKEN.to_owned());
+            }
+        }
+        let pages = PageReader::new(start, chunk, Vec::new(), PAGE_BYTES_MAX);
         let pages = BasicDecompressor::new(pages, Vec::new());
         let kind = &chunk.descriptor().descriptor.primitive_type;
         let (arrays, _) = column_iter_to_arrays(vec![pages], vec![kind], field.clone(), None)
@@ -136,6 +159,17 @@ impl ParquetInput {
             several => Err(format!("column `{name}` is in {} pieces", several.len())),
         }
     }
+}
+
+/// Whether everything a footer speaks of is within a file of `length` bytes.
+fn is_within(metadata: &FileMetadata, length: u64) -> bool {
+    metadata.row_groups.iter().all(|group| {
+        let is_column_within = group.parquet_columns().iter().all(|column| {
+            let range = column.byte_range();
+            range.start <= range.end && range.end <= length
+        });
+        group.num_rows() <= GROUP_ROWS_MAX && is_column_within
+    })
 }
 
 fn cells(array: &dyn Array) -> Option<Cells> {

@@ -1,7 +1,7 @@
 //! A request trace in Parquet: the columns of the CSV formats, one row group in memory at a time.
 
 use std::fs::File;
-use std::path::Path;
+use std::sync::Arc;
 
 use workload::{TraceChunk, TraceReader};
 
@@ -11,8 +11,10 @@ use scenario::file::{TimeColumn, TraceFile};
 use crate::file::{Clock, bad_row};
 use crate::line::{Layout, time_ns};
 use crate::parquet::{Cells, ParquetInput, Values};
+use crate::seal::{Seal, Sealed};
+use crate::text::shortened;
 use crate::time::whole;
-use crate::unreadable;
+use crate::{open_file, unreadable};
 
 /// Rows handed out at once.
 const ROWS_PER_CHUNK: usize = 8_192;
@@ -21,6 +23,7 @@ const ROWS_PER_CHUNK: usize = 8_192;
 #[derive(Clone, Debug)]
 pub struct ParquetTrace {
     input: ParquetInput,
+    seal: Arc<Seal>,
     arrival: usize,
     unit: TimeColumn,
     tokens: Option<(usize, usize)>,
@@ -43,7 +46,8 @@ type Complaint = (Option<usize>, String);
 
 impl ParquetTrace {
     /// Reads the file through: every row must be readable, and none earlier than the one above it.
-    pub fn load(path: &Path, trace: &TraceFile) -> Result<(Self, Clock), ScenarioError> {
+    pub fn load(seal: &Arc<Seal>, trace: &TraceFile) -> Result<(Self, Clock), ScenarioError> {
+        let path = seal.path();
         let input = ParquetInput::open(path)?;
         let name = path.display().to_string();
         let bad_file = |reason: String| ScenarioError::BadFile { file: name.clone(), reason };
@@ -52,9 +56,9 @@ impl ParquetTrace {
             return Err(bad_file("has no columns".to_owned()));
         };
         let unit = if input.holds_instants(arrival) { TimeColumn::Timestamp } else { unit };
-        let mut parquet = Self { input, arrival, unit, tokens, skips_failures, origin_ns: 0 };
+        let mut parquet = Self { input, seal: Arc::clone(seal), arrival, unit, tokens, skips_failures, origin_ns: 0 };
         let mut clock = Clock::new(unit == TimeColumn::Timestamp);
-        let mut file = File::open(path).map_err(|error| unreadable(path, &error))?;
+        let mut file = open_file(path).map_err(|error| unreadable(path, &error))?;
         let mut rows_before = 0;
         for group in 0..parquet.input.groups() {
             let complain = |(row, reason): Complaint| match row {
@@ -89,9 +93,7 @@ impl ParquetTrace {
 
     /// A reader at the first request.
     pub fn reader(&self) -> ParquetReader {
-        let path = self.input.path();
-        let file =
-            File::open(path).unwrap_or_else(|error| panic!("{} changed during the run: {error}", path.display()));
+        let file = self.seal.open();
         ParquetReader { trace: self.clone(), file, next_group: 0, group: Group::default(), next_row: 0 }
     }
 
@@ -128,7 +130,7 @@ fn times(cells: Cells, unit: TimeColumn) -> Result<Vec<i64>, Complaint> {
         TimeColumn::Microseconds => 1_000,
         TimeColumn::Nanoseconds | TimeColumn::Timestamp => 1,
     };
-    let bad = |row: usize, found: String| (Some(row), format!("arrival `{found}` is not a time"));
+    let bad = |row: usize, found: String| (Some(row), format!("arrival `{}` is not a time", shortened(&found)));
     match cells.values {
         Values::Instants(instants) => Ok(instants),
         Values::Text(texts) => texts
@@ -178,23 +180,17 @@ fn counts(cells: &Cells, what: &str) -> Result<Vec<u32>, Complaint> {
         Values::Text(texts) => whole(texts.value(row).as_bytes()),
         Values::Numbers(_) | Values::Instants(_) => None,
     };
-    let bad = |row: usize| (Some(row), format!("{what} `{}` is not a whole number", cells.text(row)));
+    let bad = |row: usize| (Some(row), format!("{what} `{}` is not a whole number", shortened(&cells.text(row))));
     (0..cells.len()).map(|row| count(row).ok_or_else(|| bad(row))).collect()
 }
 
 /// Reads a [`ParquetTrace`] forward.
 pub struct ParquetReader {
     trace: ParquetTrace,
-    file: File,
+    file: Sealed,
     next_group: usize,
     group: Group,
     next_row: usize,
-}
-
-impl ParquetReader {
-    fn changed(&self, reason: &str) -> ! {
-        panic!("{} changed during the run: {reason}", self.trace.input.path().display())
-    }
 }
 
 impl TraceReader for ParquetReader {
@@ -206,10 +202,12 @@ impl TraceReader for ParquetReader {
             }
             // The old group goes before the new one comes.
             self.group = Group::default();
-            match self.trace.group(&mut self.file, self.next_group) {
+            match self.trace.group(&mut self.file.handle(), self.next_group) {
                 Ok((group, _)) => self.group = group,
-                Err((_, reason)) => self.changed(&reason),
+                Err((_, reason)) => self.file.give_up(reason),
             }
+            // After reading: what is handed on was read before the file was found to be the same.
+            self.file.verify();
             self.next_group += 1;
             self.next_row = 0;
         }
@@ -217,7 +215,7 @@ impl TraceReader for ParquetReader {
         for at_ns in &self.group.at_ns[rows.clone()] {
             match at_ns.checked_sub(self.trace.origin_ns).map(u64::try_from) {
                 Some(Ok(at_ns)) => chunk.push(at_ns),
-                _ => self.changed("a row before its start"),
+                _ => self.file.give_up("a row before its start"),
             }
         }
         if let Some((prompt, output)) = &self.group.tokens {

@@ -7,6 +7,7 @@ use scenario::{RateRow, ScenarioError};
 
 use crate::line::{find, time_ns};
 use crate::table::Table;
+use crate::text::shortened;
 
 /// Reads a CSV or Parquet file of times and values. Quoted, empty and filtered rows are understood; rows must be in order of time.
 pub fn rates(path: &Path, file: &RateSeriesFile) -> Result<Vec<RateRow>, ScenarioError> {
@@ -36,7 +37,7 @@ pub fn rates(path: &Path, file: &RateSeriesFile) -> Result<Vec<RateRow>, Scenari
     let mut take = |number: u64, [time, value]: [&str; 2], unit| {
         let at_ns = match every_ns {
             Some(every_ns) => Ok(rows.len() as i64 * every_ns),
-            None => time_ns(time.as_bytes(), unit).ok_or_else(|| format!("`{time}` is not a time")),
+            None => time_ns(time.as_bytes(), unit).ok_or_else(|| format!("`{}` is not a time", shortened(time))),
         };
         let row = at_ns.and_then(|at_ns| match rows.last() {
             Some(last) if at_ns <= last.at_ns => {
@@ -63,6 +64,6 @@ fn rate(value: &str) -> Result<Option<f64>, String> {
     }
     match value.parse::<f64>() {
         Ok(number) if number.is_finite() && number >= 0.0 => Ok(Some(number)),
-        _ => Err(format!("`{value}` is not a number of 0 or more")),
+        _ => Err(format!("`{}` is not a number of 0 or more", shortened(value))),
     }
 }

@@ -8,6 +8,7 @@ use scenario::file::TimeColumn;
 
 use crate::line::fields;
 use crate::parquet::{ParquetInput, is_parquet};
+use crate::text::{LINE_BYTES_MAX, LineError};
 use crate::{read_text, unreadable};
 
 /// A table that has been opened.
@@ -37,6 +38,13 @@ impl Table {
         }
         let text = read_text(&path)?;
         let header = text.lines().next().unwrap_or_default().trim_start_matches('\u{feff}');
+        let file = || path.display().to_string();
+        if text.trim().is_empty() {
+            return Err(ScenarioError::BadFile { file: file(), reason: "is empty".to_owned() });
+        }
+        if header.len() > LINE_BYTES_MAX {
+            return Err(ScenarioError::BadRow { file: file(), row: 1, reason: LineError::TooLong.to_string() });
+        }
         let names = header.split(',').map(|column| column.trim().trim_matches('"').to_owned()).collect();
         Ok(Self { path, names, content: Content::Csv(text) })
     }

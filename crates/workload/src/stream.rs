@@ -51,6 +51,10 @@ pub enum Purpose {
     Following = 24,
     /// What requests have in common, and how urgent they are.
     Tags = 25,
+    /// How long clients wait.
+    Patience = 26,
+    /// Demands of requests that are sent again.
+    Retry = 27,
 }
 
 /// One independent random stream: xoshiro256++, seeded from (seed, purpose, entity) by SplitMix64. The same numbers on every platform.

@@ -349,7 +349,7 @@ pub struct Init {
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
     /// Folder to make; it must not exist yet
-    #[arg(short, long, value_name = "SCENARIO")]
+    #[arg(short, long, value_name = "SCENARIO", value_parser = super::folder())]
     pub out: PathBuf,
     /// How manifests are read.
     #[command(flatten)]

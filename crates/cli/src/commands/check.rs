@@ -7,14 +7,19 @@ use lab::gates::{self, Gate, GateReport, WhenUndecided};
 use lab::{Runs, Workers};
 use scenario::Loaded;
 
-use super::run::{Effort, simulate};
+use super::data_files::{is_standard_output, write_bytes};
+use super::run::simulate_with_bar;
 use crate::args::{Check, Undecided};
 use crate::failure::{Failure, OrEnvironment, Outcome, Result};
 use crate::interrupt::raise_on_interrupt;
+use crate::simulation::Effort;
 use crate::{inputs, results};
 
 /// Runs, holds every gate against every policy it is about, writes what was asked for.
 pub fn check(args: &Check) -> Result<Outcome> {
+    let outputs = [args.junit.as_ref(), args.markdown.as_ref(), args.json.as_ref()];
+    // Before the work: two of them cannot be standard output.
+    let is_piped = is_standard_output(&outputs)?;
     let mut loaded = inputs::load(&args.scenario)?;
     let all: Vec<String> = loaded.spec.policies.iter().map(|policy| policy.name.clone()).collect();
     inputs::choose_policies(&mut loaded, &args.policy)?;
@@ -29,9 +34,8 @@ pub fn check(args: &Check) -> Result<Outcome> {
         seed: args.work.seed.unwrap_or(loaded.seed),
         replications: args.effort.replications.map_or(loaded.replications, NonZeroU32::get),
         precision: args.effort.precision,
-        quiet: args.work.quiet,
     };
-    let (found, _) = simulate(&effort, &loaded, &workers, None)?;
+    let (found, _) = simulate_with_bar(&effort, &loaded, (&workers, None), args.work.quiet)?;
     if found.is_interrupted {
         return Err(Failure::Environment(anyhow::anyhow!(
             "interrupted before all runs were done; nothing was decided"
@@ -49,7 +53,9 @@ pub fn check(args: &Check) -> Result<Outcome> {
     }
     let report = gates::evaluate(&gates, &found.policies, &baseline, expected, when_undecided);
     write(args, &report, &report.to_markdown(&found.policies))?;
-    if !args.work.quiet {
+    if is_piped && !args.work.quiet {
+        eprint!("{}", report.to_text());
+    } else if !args.work.quiet {
         out!("{}", report.to_text());
     }
     Ok(if report.is_passed() { Outcome::Done } else { Outcome::GateFailed })
@@ -95,7 +101,7 @@ fn write(args: &Check, report: &GateReport, markdown: &str) -> Result<()> {
     let files = [(&args.junit, report.to_junit()), (&args.markdown, markdown.to_owned()), (&args.json, json())];
     for (path, text) in files {
         if let Some(path) = path {
-            report::write_atomically(path, text.as_bytes()).or_environment(&format!("writing {}", path.display()))?;
+            write_bytes(path, text.as_bytes())?;
         }
     }
     Ok(())

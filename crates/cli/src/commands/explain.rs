@@ -103,8 +103,11 @@ fn repeated(file: &RunFile, args: &Explain, service: Option<&str>) -> Result<Tol
     let of = |one: &ServiceRecord| service.is_none_or(|name| one.name == name);
     let missing = || Failure::input(format!("{}: the run has no such service", args.dir.display()));
     let record = run.services.into_iter().find(of).ok_or_else(missing)?;
-    let start =
-        CalendarStart { unix_seconds: loaded.spec.start_unix_seconds, utc_offset_seconds: loaded.utc_offset_seconds };
+    let start = CalendarStart {
+        unix_seconds: loaded.spec.start_unix_seconds,
+        utc_offset_seconds: loaded.utc_offset_seconds,
+        changes: loaded.clock_changes.clone().leak(),
+    };
     Ok(Told {
         clock: Clock(start),
         end: loaded.spec.end,

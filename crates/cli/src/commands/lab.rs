@@ -8,9 +8,11 @@ use report::LabPage;
 use scenario::Documents;
 use traces::Disk;
 
+use super::data_files::write_bytes;
 use crate::args::Lab;
-use crate::failure::{Failure, OrEnvironment, OrInput, Outcome, Result};
+use crate::failure::{Failure, OrInput, Outcome, Result};
 use crate::inputs;
+use crate::question::scenario_words;
 
 /// The module this program was built with; empty if it was built without.
 const BUILT_IN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/lab.wasm"));
@@ -24,7 +26,7 @@ const PAGE_BYTES_MAX: usize = 32 << 20;
 /// Writes the page.
 pub fn lab(args: &Lab) -> Result<Outcome> {
     let module = module(args.module.as_deref())?;
-    let recorder = Arc::new(Recorder::new(Arc::new(Disk)));
+    let recorder = Arc::new(Recorder::new(Arc::new(Disk::default())));
     let inputs = inputs::inputs(&args.scenario)?;
     let documents =
         Documents::read_with(&inputs, args.scenario.reading.plain, Arc::clone(&recorder) as _).or_input()?;
@@ -52,8 +54,10 @@ pub fn lab(args: &Lab) -> Result<Outcome> {
             PAGE_BYTES_MAX >> 20
         )));
     }
-    report::write_atomically(&args.out, &page).or_environment(&format!("writing {}", args.out.display()))?;
-    outln!("{}", args.out.display());
+    write_bytes(&args.out, &page)?;
+    if args.out.as_os_str() != "-" {
+        outln!("{}", args.out.display());
+    }
     Ok(Outcome::Done)
 }
 
@@ -86,33 +90,6 @@ fn beside() -> Option<PathBuf> {
 
 /// How the scenario is run from a shell as it is in the page.
 fn command(args: &Lab) -> String {
-    let mut words = vec!["scalelab".to_owned(), "run".to_owned()];
-    words.extend(args.scenario.scenario.iter().map(|path| quoted(&path.display().to_string())));
-    if args.scenario.reading.plain {
-        words.push("--plain".to_owned());
-    }
-    words.extend(args.scenario.set.iter().flat_map(|set| ["--set".to_owned(), quoted(set)]));
-    words.join(" ")
-}
-
-/// A word as a POSIX shell takes it.
-fn quoted(word: &str) -> String {
-    let is_plain = |one: char| one.is_ascii_alphanumeric() || "-_./=%:,+@".contains(one);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_that_a_shell_would_change_are_quoted() {
-        assert_eq!(quoted("run.duration=2h"), "run.duration=2h");
-        assert_eq!(quoted("a b"), "'a b'");
-        assert_eq!(quoted("it's"), "'it'\\''s'");
-    }
+    let scenario = &args.scenario;
+    format!("scalelab run {}", scenario_words(&scenario.scenario, &scenario.set, scenario.reading.plain))
 }

@@ -15,7 +15,7 @@ pub fn merge(args: &Merge) -> Result<Outcome> {
     let results = sweep::merge(&folders, &args.out).map_err(|error| failure(error, &args.out))?;
     let file = SweepFile { command: std::env::args().collect(), ..file };
     sweep_folder::write(&args.out, &results, &file)?;
-    out!("{}", sweep_folder::front(&results));
+    out!("{}", sweep_folder::front(&results, &file));
     eprintln!("{} rows are in {}", results.rows.len(), args.out.join("results.csv").display());
     if results.missing() > 0 {
         eprintln!(

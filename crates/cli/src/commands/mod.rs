@@ -18,6 +18,8 @@ mod sweep;
 mod trace;
 mod validate;
 
+pub use data_files::read_text;
+
 use clap::CommandFactory;
 
 use crate::args::{Cli, Command};

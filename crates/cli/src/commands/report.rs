@@ -9,6 +9,7 @@ use lab::sweep::{self, JOURNAL_NAME};
 
 use clap::Parser;
 
+use super::data_files::write_bytes;
 use crate::args::{Cli, Command, Report, Run};
 use crate::failure::{Failure, OrEnvironment, Outcome, Result};
 use crate::progress::Bar;
@@ -20,8 +21,10 @@ use crate::sweep_folder::{self, SweepFile};
 pub fn report(args: &Report) -> Result<Outcome> {
     let page = if args.dir.join(JOURNAL_NAME).exists() { sweep_page(args)? } else { run_page(args)? };
     let out = args.out.clone().unwrap_or_else(|| args.dir.join("report.html"));
-    report::write_atomically(&out, &page).or_environment(&format!("writing {}", out.display()))?;
-    outln!("{}", out.display());
+    write_bytes(&out, &page)?;
+    if out.as_os_str() != "-" {
+        outln!("{}", out.display());
+    }
     Ok(Outcome::Done)
 }
 

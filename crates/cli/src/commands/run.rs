@@ -4,9 +4,8 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Instant;
 
-use cluster::Keep;
 use lab::Workers;
-use lab::experiment::{self, ControlledColumn, Job, Plan, Precision, PrecisionMeasure, PrecisionReport, Results};
+use lab::experiment::{self, ControlledColumn, PrecisionMeasure, PrecisionReport, Results};
 use lab::sweep::JOURNAL_NAME;
 use record::Interval;
 use report::{ResultFolder, Table, TerminalStyle};
@@ -17,9 +16,10 @@ use crate::failure::{Failure, OrEnvironment, OrInput, Outcome, Result};
 use crate::inputs;
 use crate::interrupt::raise_on_interrupt;
 use crate::progress::Bar;
-use crate::run_file::{self, RunFile, digests, services};
+use crate::run_file::{self, RunFile};
 use crate::run_report::{Origin, with_report};
 use crate::saved_requests::SavedRequests;
+use crate::simulation::{Effort, Watch, simulate};
 
 /// Runs, writes, prints.
 pub fn run(args: &Run) -> Result<Outcome> {
@@ -42,32 +42,17 @@ pub fn run(args: &Run) -> Result<Outcome> {
     let workers = Workers::new(args.work.jobs).or_environment("starting threads")?;
     raise_on_interrupt(workers.stop_flag()).or_environment("listening for interrupts")?;
     let prepared = prepare(&folder)?;
-    let effort = Effort { seed, replications, precision: args.effort.precision, quiet: args.work.quiet };
+    let effort = Effort { seed, replications, precision: args.effort.precision };
     let names: Vec<&str> = loaded.spec.policies.iter().map(|policy| policy.name.as_str()).collect();
     let of_services: Vec<&str> = loaded.spec.services.iter().map(|service| service.name.as_str()).collect();
     let saved = args.save_requests.then(|| SavedRequests::create(&folder, &names, &of_services)).transpose()?;
-    let (results, precision) = simulate(&effort, &loaded, &workers, saved.as_ref())?;
+    let (results, precision) = simulate_with_bar(&effort, &loaded, (&workers, saved.as_ref()), args.work.quiet)?;
     if results.policies.is_empty() {
         return Err(Failure::Environment(anyhow::anyhow!(
             "interrupted before any policy was done; nothing was written"
         )));
     }
-    let file = RunFile {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        scenario: loaded.spec.name.clone(),
-        command: std::env::args().collect(),
-        documents: loaded.documents.clone(),
-        folder: loaded.folder.clone(),
-        folder_from_here: run_file::from_here(&loaded.folder, &folder),
-        policies: results.policies.iter().map(|policy| policy.name().to_owned()).collect(),
-        services: services(&loaded),
-        seed,
-        replications: results.policies[0].summary.replications,
-        digests: digests(&results),
-        notes: loaded.notes.iter().chain(&loaded.details).cloned().collect(),
-        wall_time_s: begun.elapsed().as_secs_f64(),
-        jobs: workers.jobs(),
-    };
+    let file = run_file::describe(&loaded, &results, (seed, workers.jobs(), begun.elapsed()), Some(&folder));
     check_repetition(recorded.as_ref(), &file)?;
     let origin = Origin { file: &file, scenario: args.from.is_none().then_some(&args.scenario) };
     write(&loaded, &results, origin, (&folder, &prepared))?;
@@ -100,9 +85,8 @@ fn load(args: &Run) -> Result<Loaded> {
     let mut pilot = with("0s")?;
     inputs::choose_policies(&mut pilot, &args.policy)?;
     let workers = Workers::new(args.work.jobs).or_environment("starting threads")?;
-    let effort =
-        Effort { seed: args.work.seed.unwrap_or(pilot.seed), replications: 1, precision: None, quiet: args.work.quiet };
-    let (results, _) = simulate(&effort, &pilot, &workers, None)?;
+    let effort = Effort { seed: args.work.seed.unwrap_or(pilot.seed), replications: 1, precision: None };
+    let (results, _) = simulate_with_bar(&effort, &pilot, (&workers, None), args.work.quiet)?;
     let found = results.policies.iter().map(|policy| (policy.name(), experiment::pilot_warm_up(&policy.first)));
     // All policies leave out the same, so that they are judged on the same requests.
     let Some((name, longest)) = found.max_by_key(|(_, warm_up)| warm_up.length) else { return with("0s") };
@@ -117,57 +101,16 @@ fn load(args: &Run) -> Result<Loaded> {
     with(&format!("{}ms", longest.length.as_nanos() / 1_000_000))
 }
 
-/// How much to simulate.
-pub struct Effort {
-    /// Base seed.
-    pub seed: u64,
-    /// Replications of each policy, unless there is a precision.
-    pub replications: u32,
-    /// Relative half-width of intervals to reach.
-    pub precision: Option<f64>,
-    /// Whether to show no progress.
-    pub quiet: bool,
-}
-
-/// All policies of a scenario, as many times as it takes. The requests of each policy's first replication go to `saved`.
-pub fn simulate(
+/// All policies of a scenario with a bar that shows how far it is, unless it is to be quiet.
+pub fn simulate_with_bar(
     effort: &Effort,
     loaded: &Loaded,
-    workers: &Workers,
-    saved: Option<&SavedRequests>,
+    (workers, saved): (&Workers, Option<&SavedRequests>),
+    quiet: bool,
 ) -> Result<(Results, Option<PrecisionReport>)> {
-    let bar = Bar::new(&loaded.spec.name, effort.quiet);
+    let bar = Bar::new(&loaded.spec.name, quiet);
     let progress = |progress| bar.show(progress);
-    let plan = Plan {
-        policies: loaded.spec.policies.len(),
-        replications: effort.replications,
-        seed: effort.seed,
-        keep: Keep { tables: true, requests: false },
-        progress: &progress,
-    };
-    let runner = |job: &Job| match saved {
-        Some(saved) if job.replication == 0 => {
-            let run = (job.policy, job.replication);
-            cluster::simulate_to(&loaded.spec, run, job.seed, job.keep, saved.sinks(job.policy))
-        }
-        _ => cluster::simulate(&loaded.spec, job.policy, job.replication, job.seed, job.keep),
-    };
-    let found = match effort.precision {
-        Some(relative) if !(relative > 0.0 && relative < 1.0) => {
-            return Err(Failure::input(format!(
-                "--precision {relative}: must be between 0 and 1, such as 0.02 for 2 %"
-            )));
-        }
-        Some(relative) => {
-            // Of several services the one that allows least decides.
-            let misses = loaded.spec.services.iter().map(|service| 1.0 - service.slo.objective);
-            let miss_floor = misses.fold(1.0, f64::min);
-            let precision = Precision { relative, miss_floor, ..Precision::default() };
-            let (results, report) = experiment::run_to_precision(workers, &plan, precision, &runner);
-            (results, Some(report))
-        }
-        None => (experiment::run(workers, &plan, &runner), None),
-    };
+    let found = simulate(effort, loaded, workers, Watch { progress: &progress, saved, stops_within_runs: false })?;
     bar.finish();
     Ok(found)
 }

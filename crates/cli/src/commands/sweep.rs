@@ -1,32 +1,30 @@
 //! `scalelab sweep`: a scenario at many points, each finished run on disk before the next is counted.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use cluster::spec::ServiceSpec;
 use lab::Workers;
-use lab::design::Setting;
-use lab::sweep::{self, Estimate, JOURNAL_NAME, Point, Shard, Sweep, SweepError, SweepOptions, SweepOutcome};
-use scenario::Input;
+use lab::sweep::{self, Estimate, JOURNAL_NAME, Shard, Sweep, SweepError, SweepOptions, SweepOutcome};
+use scenario::{Input, OtherDocument};
 
+use super::data_files::read_text;
 use crate::args;
 use crate::failure::{Failure, OrEnvironment, OrInput, Outcome, Result};
-use crate::inputs;
+use crate::inputs::{self, STANDARD_INPUT};
 use crate::interrupt::raise_on_interrupt;
 use crate::progress::Bar;
+use crate::question::scenario_words;
 use crate::sweep_folder::{self, SweepFile};
+use crate::sweep_points::{check_points, problem_at, sweep_failure};
 use crate::tuning::Tuned;
-
-/// Most points that are resolved before the first run, to find slips early.
-const CHECKED_MAX: usize = 256;
 
 /// Says what it will take, runs, writes tables and plots.
 pub fn sweep(args: &args::Sweep) -> Result<Outcome> {
     let (sweep, text) = read(&args.file)?;
     let shard = args.shard.as_deref().map_or(Ok(Shard::WHOLE), Shard::parse).or_input()?;
     if !args.resume && !args.dry_run && args.out.join(JOURNAL_NAME).exists() {
-        return Err(failure(SweepError::Exists(args.out.clone())));
+        return Err(sweep_failure(SweepError::Exists(args.out.clone())));
     }
     if !args.dry_run && args.out.join("run.json").exists() {
         return Err(Failure::input(format!("{}: holds a run; name another folder with -o", args.out.display())));
@@ -40,7 +38,7 @@ pub fn sweep(args: &args::Sweep) -> Result<Outcome> {
         if !args.quiet {
             tuned.loaded.notes.iter().chain(&tuned.loaded.counted).for_each(|note| eprintln!("note: {note}"));
         }
-        let estimate = sweep::estimate(&workers, &sweep, &scenarios, shard).map_err(failure)?;
+        let estimate = sweep::estimate(&workers, &sweep, &scenarios, shard).map_err(sweep_failure)?;
         eprint!("{}", plan(&sweep, &estimate, &workers));
     }
     if args.dry_run {
@@ -54,6 +52,7 @@ pub fn sweep(args: &args::Sweep) -> Result<Outcome> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         command: std::env::args().collect(),
         sweep: text,
+        scenario: scenario_words(&scenario_files(&sweep, args), &args.set, false),
         objective: lone_objective(&tuned.loaded.spec.services),
         wall_time_s: 0.0,
         jobs: workers.jobs(),
@@ -62,13 +61,13 @@ pub fn sweep(args: &args::Sweep) -> Result<Outcome> {
         // From the beginning, so that what a killed process leaves can be merged.
         file.write(&args.out)?;
     }
-    let outcome = sweep::run(&workers, &sweep, &scenarios, &args.out, &options).map_err(failure)?;
+    let outcome = sweep::run(&workers, &sweep, &scenarios, &args.out, &options).map_err(sweep_failure)?;
     bar.finish();
     file.wall_time_s = begun.elapsed().as_secs_f64();
-    let results = sweep::read(&args.out).map_err(failure)?;
+    let results = sweep::read(&args.out).map_err(sweep_failure)?;
     sweep_folder::write(&args.out, &results, &file)?;
     if !args.quiet {
-        out!("{}", sweep_folder::front(&results));
+        out!("{}", sweep_folder::front(&results, &file));
         eprintln!("{} rows are in {}", results.rows.len(), args.out.join("results.csv").display());
     }
     finish(&sweep, &outcome, &args.out)
@@ -81,16 +80,14 @@ fn lone_objective(services: &[ServiceSpec]) -> Option<f64> {
 
 /// The sweep and its text.
 fn read(path: &Path) -> Result<(Sweep, String)> {
-    let (name, text) = if path == Path::new("-") {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).or_environment("reading standard input")?;
-        ("(standard input)".to_owned(), text)
-    } else {
-        let text =
-            std::fs::read_to_string(path).map_err(|error| Failure::input(format!("{}: {error}", path.display())))?;
-        (path.display().to_string(), text)
-    };
-    let mut sweep = Sweep::parse(&text).map_err(|error| Failure::input(format!("{name}: {error}")))?;
+    let text = read_text(path)?;
+    let name = if path.as_os_str() == "-" { STANDARD_INPUT.to_owned() } else { path.display().to_string() };
+    let document = OtherDocument::parse(&name, &text).or_input()?;
+    let file: sweep::SweepFile = document.read().or_input()?;
+    let mut sweep = Sweep::resolve(&file).map_err(|error| match &error {
+        SweepError::Value { key, .. } => Failure::input(format!("{}: {error}", document.place_of(key))),
+        _ => Failure::input(error),
+    })?;
     if sweep.name.is_empty() {
         sweep.name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     }
@@ -99,48 +96,18 @@ fn read(path: &Path) -> Result<(Sweep, String)> {
 
 /// The scenario a sweep names; its files are beside the sweep's.
 fn scenario_of(sweep: &Sweep, args: &args::Sweep) -> Result<Tuned> {
+    let files: Vec<Input> = scenario_files(sweep, args).into_iter().map(Input::Path).collect();
+    Tuned::new(crate::programs::read(&files, false).or_input()?, inputs::overrides(&args.set)?)
+}
+
+fn scenario_files(sweep: &Sweep, args: &args::Sweep) -> Vec<PathBuf> {
     let folder = args.file.parent().map(Path::to_owned).unwrap_or_default();
-    let beside = |file: &String| Input::Path(tidy(&folder, file));
-    let files: Vec<Input> = sweep.scenario.iter().map(beside).collect();
-    Tuned::new(traces::read(&files).or_input()?, inputs::overrides(&args.set)?)
+    sweep.scenario.iter().map(|file| tidy(&folder, file)).collect()
 }
 
 /// `file` seen from `folder`; a `.` in between would only lengthen messages.
 fn tidy(folder: &Path, file: &str) -> PathBuf {
     if file == "." && !folder.as_os_str().is_empty() { folder.to_owned() } else { folder.join(file) }
-}
-
-/// Resolves the first point of every value of every parameter: what is wrong shows before the first run and not after a night.
-fn check_points(sweep: &Sweep, tuned: &Tuned, workers: &Workers) -> Result<()> {
-    let mut seen = std::collections::BTreeSet::new();
-    let mut is_new = |setting: &Setting| seen.insert((setting.parameter.path.clone(), setting.value.text.clone()));
-    let mut chosen: Vec<&Point> = Vec::new();
-    for point in &sweep.points {
-        // Not `any`: every setting of the point is seen with it.
-        let new = point.settings.iter().filter(|setting| is_new(setting)).count();
-        if new > 0 {
-            chosen.push(point);
-        }
-    }
-    let stride = chosen.len().div_ceil(CHECKED_MAX).max(1);
-    let chosen: Vec<&Point> = chosen.into_iter().step_by(stride).collect();
-    let problems = workers.map(&chosen, |point| tuned.with(&point.settings).err());
-    for (point, problem) in chosen.iter().zip(problems) {
-        if let Some(problem) = problem.flatten() {
-            return Err(Failure::input(problem_at(point.index, &point.to_overrides(), &problem)));
-        }
-    }
-    Ok(())
-}
-
-fn problem_at(point: usize, overrides: &[String], problem: &str) -> String {
-    format!("point {point} ({}): {problem}", overrides.join(", "))
-}
-
-fn failure(error: SweepError) -> Failure {
-    let is_environment = error.is_environment();
-    let error = anyhow::Error::new(error);
-    if is_environment { Failure::Environment(error) } else { Failure::Input(error) }
 }
 
 fn plan(sweep: &Sweep, estimate: &Estimate, workers: &Workers) -> String {

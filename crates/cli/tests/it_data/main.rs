@@ -2,8 +2,10 @@
 
 mod calibrate;
 mod folders;
+mod hostile;
 mod init;
 mod money;
+mod mutation;
 mod prices;
 mod support;
 mod trace;

@@ -91,3 +91,15 @@ fn a_warm_up_is_found_by_a_pilot_run_and_taken_into_the_record() {
     assert!(again.starts_with("exit code 0\n"), "{again}");
     assert_eq!(desk.read("again/summary.csv"), desk.read("out/summary.csv"));
 }
+
+#[test]
+fn one_output_may_be_standard_output_and_words_for_people_stand_aside() {
+    let desk = Desk::new();
+    let output = desk.command("check service hpa --json -").output().expect("the binary runs");
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON and nothing else");
+    assert_eq!(json["passed"], true);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("holds"));
+    let told = desk.run("check service hpa --json - --markdown -");
+    assert!(told.starts_with("exit code 2\n"), "{told}");
+    assert!(!desk.path("-").exists());
+}

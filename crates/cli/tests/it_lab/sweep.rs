@@ -133,3 +133,26 @@ fn a_wrong_sweep_is_refused_before_anything_is_written() {
         .collect();
     assert_snapshot!(told.join("\n"));
 }
+
+#[test]
+fn a_slip_in_a_sweep_is_named_with_its_line_and_the_nearest_key() {
+    let desk = Desk::new();
+    desk.change("sweep.yaml", "replications:", "replicatons:");
+    let told = desk.run("sweep sweep.yaml -o out");
+    assert!(told.contains("error: sweep.yaml:6:1: unknown key `replicatons`; did you mean `replications`?"), "{told}");
+    desk.change("sweep.yaml", "replicatons: ", "replications: 0 #");
+    let told = desk.run("sweep sweep.yaml -o out");
+    assert!(told.contains("error: sweep.yaml:6:15: replications: 0 replications; at least 1 is needed"), "{told}");
+}
+
+#[test]
+fn standard_output_is_no_folder() {
+    let desk = Desk::new();
+    for line in ["run service hpa -o -", "sweep sweep.yaml -o -", "merge a b -o -"] {
+        let told = desk.run(line);
+        assert!(
+            told.starts_with("exit code 2\n") && told.contains("`-` is standard output, and this is a folder"),
+            "{told}"
+        );
+    }
+}

@@ -27,6 +27,7 @@ pub fn is_expressible(service: &ServiceSpec) -> bool {
     };
     service.routing == Routing::CentralQueue
         && service.retries.is_none()
+        && !service.clients_differ()
         && service.queue_limit.is_none_or(|limit| limit >= batch_max)
 }
 
@@ -241,7 +242,7 @@ impl<D: Discipline> CentralFlow<D> {
             let queue = &self.intake.arrivals[self.intake.head..self.intake.head + batch_max];
             let (free, server) = self.tree.first();
             let start = free.max(self.discipline.trigger(queue)).max(self.floor);
-            let may_leave = self.rules.timeout != NEVER || self.rules.queue_limit != usize::MAX;
+            let may_leave = self.rules.leaves != NEVER || self.rules.queue_limit != usize::MAX;
             if may_leave && self.give_up_before(start, to) {
                 continue;
             }
@@ -275,7 +276,7 @@ impl<D: Discipline> CentralFlow<D> {
     #[cold]
     fn give_up_before(&mut self, start: u64, to: u64) -> bool {
         let oldest = self.intake.arrivals[self.intake.head];
-        let deadline = oldest.saturating_add(self.rules.timeout);
+        let deadline = oldest.saturating_add(self.rules.leaves);
         let until = start.min(deadline).min(to);
         if self.rules.queue_limit != usize::MAX {
             let limit = self.rules.queue_limit;

@@ -153,6 +153,16 @@ impl Intake {
         }
     }
 
+    /// A number of a request in the system that is its own in every policy, where requests follow from others.
+    pub fn identity(&self, ticket: Ticket) -> Option<u64> {
+        self.reactive.as_ref().map(|reactive| reactive.identity(ticket))
+    }
+
+    /// Whether a request that arrives at `at` is one of the prehistory.
+    pub fn is_early(&self, at: u64) -> bool {
+        at < self.origin
+    }
+
     /// When the first request of the chain of a request in the system arrived, if chains are known.
     pub fn asked(&self, ticket: Ticket) -> Option<u64> {
         self.reactive.as_ref().map(|reactive| reactive.asked(ticket))

@@ -9,6 +9,7 @@
 //! replica freed now can serve what arrives now. Control events of that instant come after all of them.
 
 mod central;
+mod clients;
 mod event;
 mod intake;
 mod latency;
@@ -38,7 +39,7 @@ use workload::{Purpose, Stream};
 
 use crate::Keep;
 use crate::prehistory;
-use crate::spec::{KillRule, NoReplicaRule, Routing, ServiceModel, ServiceSpec, SimulationSpec};
+use crate::spec::{KillRule, NoReplicaRule, Patience, Routing, ServiceModel, ServiceSpec, SimulationSpec};
 
 /// A replica's place in a flow; freed and reused when the replica is gone.
 pub type Slot = usize;
@@ -378,8 +379,10 @@ fn sources(served: Served<'_>, keep: Keep) -> (Intake, Meter) {
 /// The rules of a service that every implementation needs, in raw nanoseconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules {
-    /// Client time-out; `u64::MAX` is none.
+    /// Client time-out; `u64::MAX` is none, or that each client has its own.
     timeout: u64,
+    /// A request that still waits so long after its arrival is given up, likewise.
+    leaves: u64,
     /// Waiting room; `usize::MAX` is unlimited.
     queue_limit: usize,
     reject_without_replica: bool,
@@ -388,8 +391,13 @@ pub(crate) struct Rules {
 
 impl Rules {
     fn of(service: &ServiceSpec) -> Self {
+        let fixed = |patience: &Option<Patience>| {
+            patience.as_ref().and_then(Patience::fixed).map_or(u64::MAX, SimDuration::as_nanos)
+        };
+        let timeout = fixed(&service.client_timeout);
         Self {
-            timeout: service.client_timeout.map_or(u64::MAX, SimDuration::as_nanos),
+            timeout,
+            leaves: timeout.min(fixed(&service.client_patience)),
             queue_limit: service.queue_limit.map_or(usize::MAX, |limit| limit as usize),
             reject_without_replica: service.no_replica == NoReplicaRule::Reject,
             requeue_killed: service.kill_rule == KillRule::Requeue,

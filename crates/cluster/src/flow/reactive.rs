@@ -169,6 +169,11 @@ impl Reactive {
         self.held[ticket as usize].asked
     }
 
+    /// A number of a request in the system that is its own, the same in every policy.
+    pub fn identity(&self, ticket: Ticket) -> u64 {
+        self.held[ticket as usize].identity
+    }
+
     /// A request has ended at `at`.
     pub fn ended(&mut self, ticket: Ticket, at: u64, is_answered: bool) {
         let Held { identity, asked, ref mut role } = self.held[ticket as usize];

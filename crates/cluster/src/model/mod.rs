@@ -9,7 +9,9 @@ mod event;
 mod service;
 mod turn;
 
-use engine::{Agenda, Digest, Model, run};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use engine::{Agenda, Digest, Model, run_while};
 use record::{RunRecord, ServiceRecord};
 use units::{SimDuration, SimTime};
 
@@ -74,12 +76,18 @@ struct Cluster<'a> {
 
 /// Runs a policy once, the requests in the fastest flows that can express them.
 pub(crate) fn simulate(begun: Begun<'_>) -> RunRecord {
-    simulate_flows(begun, begun.flows(flow::build))
+    simulate_flows(begun, begun.flows(flow::build), &NEVER).expect("a run that nobody stops comes to its end")
+}
+
+/// The same; `None` if `stop` was raised before the end.
+pub(crate) fn simulate_until(begun: Begun<'_>, stop: &AtomicBool) -> Option<RunRecord> {
+    simulate_flows(begun, begun.flows(flow::build), stop)
 }
 
 /// The same with every request event handled one by one.
 pub(crate) fn simulate_by_events(begun: Begun<'_>) -> RunRecord {
-    simulate_flows(begun, begun.flows(flow::build_events))
+    let flows = begun.flows(flow::build_events);
+    simulate_flows(begun, flows, &NEVER).expect("a run that nobody stops comes to its end")
 }
 
 /// The same as [`simulate`], with a row per request of each service for the sink of its number.
@@ -94,10 +102,14 @@ pub(crate) fn simulate_to(begun: Begun<'_>, requests: Vec<Box<dyn RequestSink>>)
         };
         flow.meter().pass_rows_to(rows);
     }
-    simulate_flows(begun, flows)
+    simulate_flows(begun, flows, &NEVER).expect("a run that nobody stops comes to its end")
 }
 
-fn simulate_flows(begun: Begun<'_>, flows: Vec<Box<dyn Flow>>) -> RunRecord {
+/// The stop flag of runs that nobody stops.
+static NEVER: AtomicBool = AtomicBool::new(false);
+
+/// `None` if `stop` was raised before the end.
+fn simulate_flows(begun: Begun<'_>, flows: Vec<Box<dyn Flow>>, stop: &AtomicBool) -> Option<RunRecord> {
     let Begun { run: spec, policy, seed, keep } = begun;
     let mut agenda = Agenda::default();
     let numbered = flows.into_iter().enumerate();
@@ -120,14 +132,17 @@ fn simulate_flows(begun: Begun<'_>, flows: Vec<Box<dyn Flow>>) -> RunRecord {
         replicas_max: 0,
     };
     cluster.start(&mut agenda);
-    run(&mut cluster, &mut agenda, spec.end + spec.prehistory.length);
+    let end = spec.end + spec.prehistory.length;
+    if !run_while(&mut cluster, &mut agenda, end, || !stop.load(Ordering::Relaxed)) {
+        return None;
+    }
     let record = cluster.finish(&mut agenda);
-    RunRecord {
+    Some(RunRecord {
         policy: spec.policies[policy].name.clone(),
         seed,
         measured: spec.end.since(SimTime::ZERO + spec.warm_up),
         ..record
-    }
+    })
 }
 
 impl<'a> Cluster<'a> {

@@ -32,6 +32,7 @@ impl ServiceSpec {
             no_replica: NoReplicaRule::Hold,
             queue_limit: None,
             client_timeout: None,
+            client_patience: None,
             retries: None,
             kill_rule: KillRule::Requeue,
             replicas_initial: 1,

@@ -1,5 +1,8 @@
 //! The alternatives a run compares.
 
+use std::sync::Arc;
+
+use policy::external::{Deciders, ExternalConfig};
 use policy::hpa::{HpaSpec, ZeroRule};
 pub use policy::predictive::{PredictiveConfig as PredictiveSpec, Role as PredictiveRole};
 use units::SimDuration;
@@ -53,6 +56,13 @@ pub enum ControllerSpec {
     },
     /// A floor from the traffic of past weeks.
     Predictive(PredictiveSpec),
+    /// A policy that is not part of this program.
+    External {
+        /// When it is asked, and what it is shown.
+        config: ExternalConfig,
+        /// Who answers.
+        deciders: Arc<dyn Deciders>,
+    },
 }
 
 /// kube-controller-manager: flags and gates of the release it is.

@@ -1,5 +1,6 @@
 //! The service: how requests are routed, batched and served, and what one of its pods asks for.
 
+use std::fmt;
 use std::sync::Arc;
 
 use exporters::Target;
@@ -44,7 +45,10 @@ pub struct ServiceSpec {
     /// Requests that may wait (in the whole service) before arrivals are rejected; `None` is no limit.
     pub queue_limit: Option<u32>,
     /// Requests not answered this long after arrival are given up by the client; `None` is never.
-    pub client_timeout: Option<SimDuration>,
+    pub client_timeout: Option<Patience>,
+    /// Requests whose service has not begun this long after arrival (with a language model: that have no first token) are given up by the
+    /// client; `None` is never.
+    pub client_patience: Option<Patience>,
     /// Client retries of failed requests.
     pub retries: Option<RetrySpec>,
     /// What happens to requests in service on a replica that is killed.
@@ -98,6 +102,11 @@ impl ServiceSpec {
         let first = self.first_iteration.as_ref()?;
         let mut stream = Stream::new(seed, Purpose::ColdStart, FIRST_ITERATION | pod.index() as u64);
         Some(SimDuration::from_secs_f64(first.sampler().sample(&mut stream)))
+    }
+
+    /// Whether some of its clients wait longer than others.
+    pub fn clients_differ(&self) -> bool {
+        [&self.client_timeout, &self.client_patience].iter().any(|limit| matches!(limit, Some(Patience::Drawn(_))))
     }
 
     /// The seed of its random numbers in a run with this seed.
@@ -220,6 +229,44 @@ impl StopRule {
     pub const FINISH: Self = Self::Finish { within: None, poll: SimDuration::ZERO };
 }
 
+/// How long clients wait for something, counted from the arrival of each of their attempts.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Patience {
+    /// All as long.
+    Fixed(SimDuration),
+    /// Each by a draw of its own, in seconds, with which it stays in all its attempts.
+    Drawn(Distribution),
+}
+
+impl Patience {
+    /// The same for all, if it is.
+    pub fn fixed(&self) -> Option<SimDuration> {
+        match self {
+            Self::Fixed(limit) => Some(*limit),
+            Self::Drawn(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Patience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(limit) => write!(f, "{limit}"),
+            Self::Drawn(law) => write!(f, "{} on average", SimDuration::from_secs_f64(law.mean())),
+        }
+    }
+}
+
+/// What a request asks for when it is sent again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RetryDemand {
+    /// The same as before: what takes long takes long again (repeat identical).
+    #[default]
+    Same,
+    /// As much as a new draw says (repeat different): the service time, or the length of a language model's answer.
+    Redraw,
+}
+
 /// Client retries.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RetrySpec {
@@ -231,6 +278,8 @@ pub struct RetrySpec {
     pub backoff_max: SimDuration,
     /// Share of the wait drawn at random, 0..=1.
     pub jitter: f64,
+    /// What they ask for.
+    pub demand: RetryDemand,
 }
 
 impl RetrySpec {

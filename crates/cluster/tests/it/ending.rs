@@ -3,7 +3,7 @@
 use cluster::simulate;
 use cluster::spec::{
     ControllerSpec, InterruptionModel, NodeLostSpec, NodeManager, PausePodsSpec, PodDisruptionBudget, PolicySpec,
-    RetrySpec, Routing, ServicePolicy, ServiceSpec, SimulationSpec, WarmPoolSpec, ZoneTrace,
+    RetryDemand, RetrySpec, Routing, ServicePolicy, ServiceSpec, SimulationSpec, WarmPoolSpec, ZoneTrace,
 };
 use record::{Purchase, ReplicaLife};
 use units::{SimDuration, SimTime, UsdPerHour};
@@ -53,8 +53,13 @@ fn a_deleted_pod_that_stops_before_the_router_knows_loses_requests() {
 #[test]
 fn clients_that_try_again_are_answered_by_another_replica() {
     let mut spec = reclaimed(Some(seconds(3)), SimDuration::ZERO);
-    spec.services[0].retries =
-        Some(RetrySpec { attempts_max: 20, backoff: millis(50), backoff_max: seconds(1), jitter: 0.0 });
+    spec.services[0].retries = Some(RetrySpec {
+        attempts_max: 20,
+        backoff: millis(50),
+        backoff_max: seconds(1),
+        jitter: 0.0,
+        demand: RetryDemand::Same,
+    });
     assert_eq!(simulate(&spec, 0, 0, 3, EVERYTHING).requests().lost, 0);
 }
 

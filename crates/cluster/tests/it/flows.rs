@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cluster::flow::{Flow, Meter, Slot};
-use cluster::spec::{KillRule, NoReplicaRule, Routing, ServiceModel, ServiceSpec};
+use cluster::spec::{KillRule, NoReplicaRule, Patience, Routing, ServiceModel, ServiceSpec};
 use proptest::prelude::*;
 use record::RequestRow;
 use units::{PodId, SimDuration, SimTime};
@@ -240,11 +240,14 @@ fn slots_model() -> impl Strategy<Value = ServiceModel> {
 
 fn any_service() -> impl Strategy<Value = ServiceSpec> {
     let timeout = prop::option::of((0u64..40).prop_map(millis));
-    let rules = (timeout, prop::option::of(16u32..40), any::<bool>(), any::<bool>());
-    (prop_oneof![batch_model(), slots_model()], rules).prop_map(|(model, (timeout, limit, reject, requeue))| {
+    let patience = prop::option::weighted(0.3, (1u64..40).prop_map(millis));
+    let rules = ((timeout, patience), prop::option::of(16u32..40), any::<bool>(), any::<bool>());
+    let models = prop_oneof![batch_model(), slots_model()];
+    (models, rules).prop_map(|(model, ((timeout, patience), limit, reject, requeue))| {
         let small = matches!(model, ServiceModel::Slots { .. });
         ServiceSpec {
-            client_timeout: timeout.filter(|&timeout| timeout > SimDuration::ZERO),
+            client_timeout: timeout.filter(|&timeout| timeout > SimDuration::ZERO).map(Patience::Fixed),
+            client_patience: patience.map(Patience::Fixed),
             queue_limit: limit.map(|limit| if small { limit - 15 } else { limit }),
             no_replica: if reject { NoReplicaRule::Reject } else { NoReplicaRule::Hold },
             kill_rule: if requeue { KillRule::Requeue } else { KillRule::Fail },

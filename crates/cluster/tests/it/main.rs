@@ -1,5 +1,6 @@
 //! The model against its own slower twin, and against queueing theory.
 
+mod clients;
 mod ending;
 mod feedback;
 mod flows;

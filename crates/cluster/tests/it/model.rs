@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use cluster::spec::{
     ColdStartSpec, ControllerManager, ControllerSpec, FleetSpec, GroupRestart, InstanceOffering, InterruptionModel,
-    KillRule, MetricsSpec, NoReplicaRule, NodeTimings, PolicySpec, PrehistorySpec, ReplicaOrder, RetrySpec, Routing,
-    ServicePolicy, ServiceSpec, SimulationSpec, SloSpec, WarmPoolSpec,
+    KillRule, MetricsSpec, NoReplicaRule, NodeTimings, Patience, PolicySpec, PrehistorySpec, ReplicaOrder, RetryDemand,
+    RetrySpec, Routing, ServicePolicy, ServiceSpec, SimulationSpec, SloSpec, WarmPoolSpec,
 };
 use cluster::{Keep, RequestSink, simulate, simulate_by_events, simulate_to};
 use policy::hpa::{HpaSpec, MetricSpec, MetricTarget};
@@ -151,7 +151,7 @@ fn any_service() -> impl Strategy<Value = ServiceSpec> {
     (model, routing, 0u32..4, rules).prop_map(|(model, routing, replicas, (timeout, limit, reject, requeue))| {
         ServiceSpec {
             routing,
-            client_timeout: timeout.map(millis),
+            client_timeout: timeout.map(|limit| Patience::Fixed(millis(limit))),
             queue_limit: limit,
             no_replica: if reject { NoReplicaRule::Reject } else { NoReplicaRule::Hold },
             kill_rule: if requeue { KillRule::Requeue } else { KillRule::Fail },
@@ -214,7 +214,7 @@ proptest! {
 /// Spot kills, timeouts, a queue limit and an HPA, all of which happen.
 fn eventful() -> SimulationSpec {
     let service = ServiceSpec {
-        client_timeout: Some(millis(800)),
+        client_timeout: Some(Patience::Fixed(millis(800))),
         queue_limit: Some(120),
         ..service(batching(8, millis(5), millis(20), millis(5)))
     };
@@ -303,8 +303,13 @@ proptest! {
 #[test]
 fn rows_keep_their_order_with_retries_and_requests_that_arrive_together() {
     let mut spec = eventful();
-    spec.services[0].retries =
-        Some(RetrySpec { attempts_max: 3, backoff: millis(200), backoff_max: seconds(2), jitter: 0.5 });
+    spec.services[0].retries = Some(RetrySpec {
+        attempts_max: 3,
+        backoff: millis(200),
+        backoff_max: seconds(2),
+        jitter: 0.5,
+        demand: RetryDemand::Same,
+    });
     let mut columns = TraceChunk::default();
     (0..60_000u64).for_each(|request| columns.push(request / 4 * 20_000_000));
     spec.services[0].traffic = Traffic::Replay { source: Arc::new(Trace::new(columns).unwrap()), copies: 1.0 };

@@ -2,8 +2,8 @@
 
 use cluster::simulate;
 use cluster::spec::{
-    CanaryStep, ControllerSpec, KillRule, Leeway, NoReplicaRule, PolicySpec, Portion, ReplicaOrder, RetrySpec,
-    RolloutSpec, RolloutStrategy, Routing, ServiceSpec, SimulationSpec, StopRule,
+    CanaryStep, ControllerSpec, KillRule, Leeway, NoReplicaRule, PolicySpec, Portion, ReplicaOrder, RetryDemand,
+    RetrySpec, RolloutSpec, RolloutStrategy, Routing, ServiceSpec, SimulationSpec, StopRule,
 };
 use record::{ReplicaLife, RunRecord};
 use units::{SimDuration, SimTime};
@@ -224,8 +224,13 @@ fn every_request_of_a_rollout_is_counted_once_however_its_server_ends() {
 fn clients_try_again_what_a_server_aborts() {
     let mut spec = spec(2, 3, 10.0);
     spec.services[0].pod.stop = StopRule::Abort;
-    spec.services[0].retries =
-        Some(RetrySpec { attempts_max: 3, backoff: seconds(1), backoff_max: seconds(2), jitter: 0.0 });
+    spec.services[0].retries = Some(RetrySpec {
+        attempts_max: 3,
+        backoff: seconds(1),
+        backoff_max: seconds(2),
+        jitter: 0.0,
+        demand: RetryDemand::Same,
+    });
     spec.services[0].traffic = poisson(0.3);
     let record = rolled_out(spec, rolling(1, 0));
     assert_eq!((ended(&record, "rollout"), record.only().requests.lost), (2, 0));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cluster::flow::{Batching, CentralFlow, EventFlow, Flow, Intake, Meter, RoutedFlow, Slots};
-use cluster::spec::{BatchLatency, Routing, ServiceModel, ServiceSpec, SloSpec};
+use cluster::spec::{BatchLatency, Patience, Routing, ServiceModel, ServiceSpec, SloSpec};
 use units::{SimDuration, SimTime};
 use workload::{Distribution, Trace, TraceChunk, Traffic};
 
@@ -64,7 +64,7 @@ impl Demand {
 
     fn meter(&self, service: &ServiceSpec) -> Meter {
         let slo = SloSpec { latency: Some(millis(20)), ttft: None, tpot: None, end_to_end: None, objective: 0.99 };
-        let timeout = service.client_timeout.map_or(u64::MAX, SimDuration::as_nanos);
+        let timeout = service.client_timeout.as_ref().and_then(Patience::fixed).map_or(u64::MAX, SimDuration::as_nanos);
         Meter::new(self.measure_from, timeout, &slo, self.keep_rows)
     }
 

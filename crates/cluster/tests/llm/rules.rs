@@ -1,7 +1,7 @@
 //! Places, time-outs, kills and drains, one by one.
 
 use cluster::flow::Flow;
-use cluster::spec::{KillRule, Routing, ServiceModel, ServiceSpec};
+use cluster::spec::{KillRule, Patience, Routing, ServiceModel, ServiceSpec};
 use units::{PodId, SimDuration, SimTime};
 
 use crate::support::{close, flow, model, service, trace};
@@ -60,7 +60,7 @@ fn a_request_larger_than_the_cache_is_turned_away() {
 #[test]
 fn a_client_that_gives_up_frees_the_cache() {
     let mut spec = small(8, 100_000);
-    spec.client_timeout = Some(SimDuration::from_nanos(200_000_000));
+    spec.client_timeout = Some(Patience::Fixed(SimDuration::from_nanos(200_000_000)));
     let mut flow = flow(&spec, &trace(&[(0, 1_600, 1_000)]), 1, at(1_000), false);
     flow.advance(at(199));
     assert!(flow.kv_usage(0, at(199)) > 0.016);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cluster::flow::{Flow, Intake, LlmFlow, Meter, TokenCounts};
-use cluster::spec::{IterationLaw, KillRule, PodSpec, Routing, ServiceModel, ServiceSpec, SloSpec};
+use cluster::spec::{IterationLaw, KillRule, Patience, PodSpec, Routing, ServiceModel, ServiceSpec, SloSpec};
 use record::{RequestRow, RequestTotals, ServiceTotals};
 use units::{PodId, SimDuration, SimTime};
 use workload::{Distribution, RateCurve, Trace, TraceChunk, Traffic};
@@ -57,7 +57,7 @@ pub fn flow(service: &ServiceSpec, traffic: &Traffic, replicas: usize, end: SimT
     };
     let tokens = TokenCounts::new(prompt_tokens, output_tokens, SEED);
     let slo = SloSpec { latency: None, ttft: None, tpot: None, end_to_end: None, objective: 0.99 };
-    let timeout = service.client_timeout.map_or(u64::MAX, SimDuration::as_nanos);
+    let timeout = service.client_timeout.as_ref().and_then(Patience::fixed).map_or(u64::MAX, SimDuration::as_nanos);
     let meter = Meter::new(SimTime::ZERO, timeout, &slo, keep_rows);
     let intake = Intake::new(traffic, SEED, end, None, 1).with_tokens(tokens);
     let mut flow = LlmFlow::new(service, SEED, intake, meter);

@@ -41,6 +41,26 @@ pub fn mmck(servers: usize, room: usize, arrivals: f64, service: f64) -> (f64, f
     (shares[limit], waiting / (arrivals * (1.0 - shares[limit])))
 }
 
+/// M/M/n+M (Erlang A): share that leaves before it is served, and mean wait of those that are served.
+pub fn erlang_a(servers: usize, arrivals: f64, service: f64, patience: f64) -> (f64, f64) {
+    const ROOM: usize = 2_000;
+    let serving = servers as f64 / service;
+    let waiting = |n: usize| n.saturating_sub(servers) as f64;
+    let shares = birth_death(servers + ROOM, |_| arrivals, |n| n.min(servers) as f64 / service + waiting(n) / patience);
+    let queue: f64 = shares.iter().enumerate().map(|(n, share)| share * waiting(n)).sum();
+    let left = queue / patience / arrivals;
+    // Who finds j waiting moves up j + 1 times, each time as the first of a race, unless its own patience wins one of them.
+    let mut stay = 0.0;
+    let waited: f64 = (0..ROOM)
+        .map(|ahead| {
+            let race = serving + (ahead as f64 + 1.0) / patience;
+            stay += 1.0 / race;
+            shares[servers + ahead] * serving / race * stay
+        })
+        .sum();
+    (left, waited / (1.0 - left))
+}
+
 /// Mean wait of E_k/M/1: of k Poisson streams in turn one server gets every k-th arrival.
 pub fn ekm1_wait(stages: i32, arrivals: f64, service: f64) -> f64 {
     // The root of σ = A*(μ(1 − σ)), by iteration from below.

@@ -1,7 +1,7 @@
 //! The worlds: a scenario each, the figure that is compared, and what theory says of it.
 
 use super::formulas::{
-    ekm1_wait, erlang_b, erlang_c, mg1_wait, mmc_quantile, mmc_wait, mmc_within, mmck, power_of_two,
+    ekm1_wait, erlang_a, erlang_b, erlang_c, mg1_wait, mmc_quantile, mmc_wait, mmc_within, mmck, power_of_two,
 };
 
 /// What is read off a run.
@@ -81,7 +81,7 @@ impl World {
 
 /// All of them.
 pub fn rows() -> Vec<Row> {
-    [one_server(), several_servers(), losses(), splits(), others()].into_iter().flatten().collect()
+    [one_server(), several_servers(), losses(), patience(), splits(), others()].into_iter().flatten().collect()
 }
 
 const EXPONENTIAL: &str = "{exponential: {mean: 10ms}}";
@@ -173,6 +173,29 @@ fn losses() -> Vec<Row> {
         let world = World::slots(rate, EXPONENTIAL, servers, 200).service(&service);
         rows.push(world.row(&system, Rejected, "birth and death", lost));
         rows.push(world.row(&system, Wait, "birth and death, Little", wait));
+    }
+    rows
+}
+
+/// Clients that leave, and clients that ask again.
+fn patience() -> Vec<Row> {
+    use Figure::{TimedOut, Wait};
+    let mut rows = Vec::new();
+    for (servers, rate, mean) in [(1_u32, 120, 20), (8, 760, 10), (8, 960, 30)] {
+        let (left, wait) = erlang_a(servers as usize, f64::from(rate) / 1e3, 10.0, f64::from(mean));
+        let client = format!("client: {{patience: {{exponential: {{mean: {mean}ms}}}}}}");
+        let system = format!("M/M/{servers}+M, {:.1} Erlangs, patience {mean} ms", f64::from(rate) / 100.0);
+        let world = World::slots(rate, EXPONENTIAL, servers, 200)
+            .service(&format!("model: {{slots: {{concurrency: 1, serviceTime: {EXPONENTIAL}}}}}, {client}"));
+        rows.push(world.row(&system, TimedOut, "Erlang A", left));
+        rows.push(world.row(&system, Wait, "Erlang A", wait));
+    }
+    for (demand, formula, theory) in [("same", "exp(−2)", (-2.0_f64).exp()), ("redraw", "exp(−2)³", (-6.0_f64).exp())]
+    {
+        let client = format!("client: {{timeout: 20ms, retries: {{attemptsMax: 3, backoff: 1ms, demand: {demand}}}}}");
+        let world = World::slots(100, EXPONENTIAL, 1, 400)
+            .service(&format!("model: {{slots: {{concurrency: 1000, serviceTime: {EXPONENTIAL}}}}}, {client}"));
+        rows.push(world.row(&format!("M/M/∞, three attempts of 2 S, {demand}"), TimedOut, formula, theory));
     }
     rows
 }

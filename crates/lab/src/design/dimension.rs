@@ -236,11 +236,19 @@ impl Dimension {
     pub fn steps(&self, step: f64) -> Vec<Value> {
         match self {
             Self::Choice(_) => self.grid(0),
-            Self::Range { low, high, unit, .. } => {
-                // A step that lands on the end by arithmetic shall not miss it by a rounding error.
-                let count = ((high - low) / step + 1e-9) as usize + 1;
+            Self::Range { low, unit, .. } => {
+                let count = self.steps_count(step);
                 (0..count).map(|index| Value::new(format!("{}{unit}", six_digits(low + index as f64 * step)))).collect()
             }
+        }
+    }
+
+    /// How many values [`Dimension::steps`] has.
+    pub fn steps_count(&self, step: f64) -> usize {
+        match self {
+            Self::Choice(words) => words.len(),
+            // A step that lands on the end by arithmetic shall not miss it by a rounding error.
+            Self::Range { low, high, .. } => (((high - low) / step + 1e-9) as usize).saturating_add(1),
         }
     }
 }

@@ -143,8 +143,13 @@ impl Results {
     }
 }
 
-/// Runs all policies times replications of `plan` and pools them.
-pub fn run(workers: &Workers, plan: &Plan<'_>, runner: &(impl Fn(&Job) -> RunRecord + Sync)) -> Results {
+/// Runs all policies times replications of `plan` and pools them. A runner may give `None` for a run that was stopped in the middle: it then
+/// counts as one that was not begun.
+pub fn run<R: Into<Option<RunRecord>>>(
+    workers: &Workers,
+    plan: &Plan<'_>,
+    runner: &(impl Fn(&Job) -> R + Sync),
+) -> Results {
     let mut gathered = Gathered::default();
     gathered.extend(workers, plan, runner);
     gathered.into_results()
@@ -160,7 +165,12 @@ struct Gathered {
 
 impl Gathered {
     /// Adds replications until there are `plan.replications`, or the stop flag is raised.
-    fn extend(&mut self, workers: &Workers, plan: &Plan<'_>, runner: &(impl Fn(&Job) -> RunRecord + Sync)) {
+    fn extend<R: Into<Option<RunRecord>>>(
+        &mut self,
+        workers: &Workers,
+        plan: &Plan<'_>,
+        runner: &(impl Fn(&Job) -> R + Sync),
+    ) {
         assert!(plan.policies > 0, "an experiment without policies");
         let from = self.finished.len() as u32;
         let jobs: Vec<Job> = (from..plan.replications)
@@ -175,13 +185,13 @@ impl Gathered {
         let total = plan.replications as usize * plan.policies;
         let done = std::sync::atomic::AtomicUsize::new(from as usize * plan.policies);
         let answers = workers.map(&jobs, |job| {
-            let record = runner(job);
+            let record = runner(job).into()?;
             let reduced = reduce(&record);
             let finished = done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
             (plan.progress)(Progress { finished, total });
-            (reduced, (job.replication == 0).then_some(record))
+            Some((reduced, (job.replication == 0).then_some(record)))
         });
-        let mut answers = answers.into_iter();
+        let mut answers = answers.into_iter().map(Option::flatten);
         for _ in from..plan.replications {
             // Pairing needs all policies of a replication; a row with a hole ends what can be used.
             let Some(row) = answers.by_ref().take(plan.policies).collect::<Option<Vec<_>>>() else {

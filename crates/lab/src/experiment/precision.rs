@@ -64,11 +64,11 @@ pub struct PrecisionReport {
 ///
 /// The number for the next batch is what the present half-widths suggest, at most doubling; it depends on results alone, so the same
 /// seed gives the same replications with any number of threads.
-pub fn run_to_precision(
+pub fn run_to_precision<R: Into<Option<RunRecord>>>(
     workers: &Workers,
     plan: &Plan<'_>,
     precision: Precision,
-    runner: &(impl Fn(&Job) -> RunRecord + Sync),
+    runner: &(impl Fn(&Job) -> R + Sync),
 ) -> (Results, PrecisionReport) {
     let cap = precision.replications_max.max(2);
     let mut gathered = Gathered::default();

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use names::markdown;
 use record::{Interval, TimelineRow};
 use serde_json::{Value, json};
 
@@ -59,7 +60,7 @@ impl GateReport {
                 text,
                 "| **{}** | {} | `{}` | {} | {} | {} |",
                 result.outcome.name(),
-                cell(&result.subject()),
+                markdown(&result.subject()),
                 result.gate.condition,
                 estimate_text(result),
                 interval_text(result),
@@ -73,8 +74,8 @@ impl GateReport {
                 "- `{}` {} on {}: {}",
                 result.gate.condition,
                 result.outcome.name(),
-                result.subject(),
-                result.reason
+                markdown(&result.subject()),
+                markdown(&result.reason)
             );
         }
         let lines = sparklines(policies);
@@ -218,7 +219,7 @@ fn sparklines(policies: &[PolicyResult]) -> String {
         let _ = writeln!(
             rows,
             "| {} | `{}` | `{}` | `{}` |",
-            cell(policy.name()),
+            markdown(policy.name()),
             line(timeline, |row| row.arrivals as f64),
             line(timeline, |row| f64::from(row.ready)),
             line(timeline, |row| row.slo_misses as f64),
@@ -227,11 +228,8 @@ fn sparklines(policies: &[PolicyResult]) -> String {
     rows
 }
 
-/// A name inside a Markdown table.
-fn cell(text: &str) -> String {
-    text.replace('|', "\\|")
-}
-
+/// Text inside XML, which cannot hold control characters at all.
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    let plain: String = text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect();
+    plain.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -8,6 +8,9 @@ use crate::design::{Dimension, Parameter, SOBOL_DIMENSIONS_MAX, Sample, Scale, S
 /// Columns of the table of results besides the summary's.
 const RESERVED: [&str; 5] = ["point", "policy", "replication", "seed", "digest"];
 
+/// Most points of a sweep: three seconds to make, and a day to run at ten a second.
+const POINTS_MAX: usize = 1_000_000;
+
 /// The parameters of the axes, and all points of their cross product.
 pub(super) fn expand(axes: &[AxisFile], seed: u64) -> Result<(Vec<Parameter>, Vec<Vec<Setting>>), SweepError> {
     if axes.is_empty() {
@@ -15,8 +18,10 @@ pub(super) fn expand(axes: &[AxisFile], seed: u64) -> Result<(Vec<Parameter>, Ve
     }
     let mut points: Vec<Vec<Setting>> = vec![Vec::new()];
     for (index, axis) in axes.iter().enumerate() {
+        let key = format!("axes[{index}]");
         // Each sample is shifted by its own seed: two samples with one shift would move together.
-        let rows = rows(axis, &format!("axes[{index}]"), seed.wrapping_add(index as u64))?;
+        let rows = rows(axis, &key, seed.wrapping_add(index as u64))?;
+        within(points.len().saturating_mul(rows.len()), &key)?;
         points = points
             .iter()
             .flat_map(|point| rows.iter().map(move |row| point.iter().chain(row).cloned().collect()))
@@ -40,6 +45,16 @@ pub(super) fn expand(axes: &[AxisFile], seed: u64) -> Result<(Vec<Parameter>, Ve
         }
     }
     Ok((parameters, points))
+}
+
+/// Whether so many points can be held; each is a scenario to run.
+fn within(points: usize, key: &str) -> Result<(), SweepError> {
+    if points <= POINTS_MAX {
+        return Ok(());
+    }
+    let problem =
+        format!("makes {points} points; a sweep has {POINTS_MAX} at most: a coarser step or a `sample` has fewer");
+    Err(SweepError::at(key, problem))
 }
 
 fn rows(axis: &AxisFile, key: &str, seed: u64) -> Result<Vec<Vec<Setting>>, SweepError> {
@@ -101,7 +116,7 @@ fn range_values(range: &RangeFile, scale: Scale, key: &str) -> Result<Vec<Value>
         .map_err(|error| SweepError::at(key, error.to_string()))?;
     match (&range.step, range.count, scale) {
         (Some(step), None, Scale::Linear) => step_values(&dimension, step, key),
-        (None, Some(count), _) if count > 0 => Ok(dimension.grid(count)),
+        (None, Some(count), _) if count > 0 => within(count, key).map(|()| dimension.grid(count)),
         (.., Scale::Linear) => Err(SweepError::at(key, "expected either `step` or a `count` above 0")),
         (.., Scale::Log) => Err(SweepError::at(key, "expected a `count` above 0 (a logarithmic range has no `step`)")),
     }
@@ -110,7 +125,7 @@ fn range_values(range: &RangeFile, scale: Scale, key: &str) -> Result<Vec<Value>
 fn step_values(dimension: &Dimension, step: &Scalar, key: &str) -> Result<Vec<Value>, SweepError> {
     let key = format!("{key}.step");
     match dimension.in_unit(&step.0) {
-        Ok(step) if step > 0.0 => Ok(dimension.steps(step)),
+        Ok(step) if step > 0.0 => within(dimension.steps_count(step), &key).map(|()| dimension.steps(step)),
         Ok(_) => Err(SweepError::at(key, format!("found `{}`, expected a step above 0", step.0))),
         Err(error) => Err(SweepError::at(key, error.to_string())),
     }
@@ -141,6 +156,7 @@ fn sampled(sample: &SampleFile, key: &str, seed: u64) -> Result<Vec<Vec<Setting>
     if sample.points == 0 || sample.over.is_empty() {
         return Err(SweepError::at(key, "expected `points` above 0 and at least one parameter in `over`"));
     }
+    within(sample.points.saturating_mul(sample.over.len()), &key)?;
     let dimensions = sample
         .over
         .iter()

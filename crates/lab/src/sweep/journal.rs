@@ -20,6 +20,8 @@ use crate::statistics::Counts;
 
 /// Name of the journal in its folder.
 pub const JOURNAL_NAME: &str = "journal.jsonl";
+/// Version of the format. Since 2 every line ends in a checksum.
+const VERSION: u32 = 2;
 /// Time between write-throughs.
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -57,7 +59,7 @@ pub(super) struct Header {
 impl Header {
     pub fn new(sweep: &Sweep, policies: &[String]) -> Self {
         Self {
-            scalelab_sweep: 1,
+            scalelab_sweep: VERSION,
             name: sweep.name.clone(),
             fingerprint: sweep.fingerprint(policies),
             points: sweep.points.len(),
@@ -67,6 +69,65 @@ impl Header {
             columns: COLUMNS.iter().map(|column| column.name.to_owned()).collect(),
         }
     }
+}
+
+impl Header {
+    /// The same in the format that is written now.
+    pub fn of_this_version(self) -> Self {
+        Self { scalelab_sweep: VERSION, ..self }
+    }
+
+    fn from_line(text: &str) -> Result<Self, String> {
+        // Before the checksum is known to be needed: which version it is stands in the line.
+        let version = serde_json::from_str::<Self>(text).map_err(|error| error.to_string())?.scalelab_sweep;
+        serde_json::from_str(&unchecked(text, version)?).map_err(|error| error.to_string())
+    }
+
+    /// Whether a run can be of this sweep, with a value for every column.
+    fn fits(&self, line: &Line) -> Result<(), String> {
+        let same = |what: &str, found: usize, expected: usize| {
+            if found == expected { Ok(()) } else { Err(format!("{found} {what}, expected {expected}")) }
+        };
+        same("values", line.values.len(), self.columns.len())?;
+        for service in &line.services {
+            same("values of a service", service.values.len(), self.columns.len())?;
+        }
+        same("settings", line.settings.len(), self.parameters.len())?;
+        if line.point >= self.points || line.replication >= self.replications || !self.policies.contains(&line.policy) {
+            let Line { point, policy, replication, .. } = line;
+            return Err(format!("the sweep has no point {point} with policy `{policy}` and replication {replication}"));
+        }
+        Ok(())
+    }
+}
+
+/// How the checksum of a line begins; sixteen hexadecimal digits, a quote and a brace follow.
+const CHECK: &str = ",\"check\":\"";
+
+/// A line with its end: an object whose last key is a checksum of everything before it.
+fn checked(line: &impl Serialize) -> String {
+    let mut text = serde_json::to_string(line).expect("strings and numbers are always JSON");
+    text.pop();
+    format!("{text}{CHECK}{:016x}\"}}\n", checksum(&text))
+}
+
+/// The same line without its checksum, which must be right; journals before version 2 may have none.
+fn unchecked(text: &str, version: u32) -> Result<String, String> {
+    let end = text.len().checked_sub(CHECK.len() + 18).filter(|end| text.is_char_boundary(*end));
+    let found = end.map(|end| text.split_at(end)).filter(|(_, check)| check.starts_with(CHECK));
+    match found {
+        Some((before, check)) if check[CHECK.len()..] == format!("{:016x}\"}}", checksum(before)) => {
+            Ok(format!("{before}}}"))
+        }
+        Some(_) => Err("its checksum is of another line".to_owned()),
+        None if version < 2 => Ok(text.to_owned()),
+        None => Err("it has no checksum".to_owned()),
+    }
+}
+
+/// FNV-1a: a slip of the disk or of an editor is found, no forger is kept out.
+fn checksum(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// A run as its line says it; NaN is `null`.
@@ -128,11 +189,14 @@ impl SweepRow {
                 })
                 .collect(),
         };
-        serde_json::to_string(&line).expect("strings and numbers are always JSON") + "\n"
+        checked(&line)
     }
 
-    fn from_line(text: &str, columns: &[String]) -> Result<Self, String> {
-        let line: Line = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    fn from_line(text: &str, header: &Header) -> Result<Self, String> {
+        let columns = header.columns.as_slice();
+        let line: Line =
+            serde_json::from_str(&unchecked(text, header.scalelab_sweep)?).map_err(|error| error.to_string())?;
+        header.fits(&line)?;
         let of_run = ReplicationSummary {
             policy: line.policy,
             replication: line.replication,
@@ -196,7 +260,8 @@ impl Journal {
             return Err(SweepError::Exists(directory.to_owned()));
         }
         let (found, rows) = parse(&path, &whole)?;
-        if found != *header {
+        // An older journal is gone on with; its new lines have their checksums.
+        if found.of_this_version() != *header {
             return Err(SweepError::Other(directory.to_owned()));
         }
         done.extend(rows.iter().map(key));
@@ -212,8 +277,7 @@ impl Journal {
     pub fn create(path: &Path, header: &Header) -> Result<Self, SweepError> {
         let disk = |source| SweepError::Disk { path: path.to_owned(), source };
         let mut file = File::create(path).map_err(disk)?;
-        let line = serde_json::to_string(header).expect("strings and numbers are always JSON") + "\n";
-        file.write_all(line.as_bytes()).map_err(disk)?;
+        file.write_all(checked(header).as_bytes()).map_err(disk)?;
         file.sync_all().map_err(disk)?;
         Ok(Self { path: path.to_owned(), file, synced: Instant::now() })
     }
@@ -263,11 +327,14 @@ fn read_whole_lines(path: &Path) -> Result<Option<String>, SweepError> {
 fn parse(path: &Path, whole: &str) -> Result<(Header, Vec<SweepRow>), SweepError> {
     let damaged = |line: usize, problem: String| SweepError::Damaged { path: path.to_owned(), line, problem };
     let mut lines = whole.lines();
-    let header: Header =
-        serde_json::from_str(lines.next().unwrap_or_default()).map_err(|error| damaged(1, error.to_string()))?;
+    let header = Header::from_line(lines.next().unwrap_or_default()).map_err(|problem| damaged(1, problem))?;
     let rows = lines
         .enumerate()
-        .map(|(index, line)| SweepRow::from_line(line, &header.columns).map_err(|problem| damaged(index + 2, problem)))
+        .map(|(index, line)| {
+            SweepRow::from_line(line, &header).map_err(|problem| {
+                damaged(index + 2, format!("{problem}; without this line `--resume` does its run again"))
+            })
+        })
         .collect::<Result<_, _>>()?;
     Ok((header, rows))
 }

@@ -131,6 +131,7 @@ fn gather(folders: &[&Path]) -> Result<(Header, Vec<SweepRow>), SweepError> {
     let mut rows: BTreeMap<RunKey, SweepRow> = BTreeMap::new();
     for folder in folders {
         let (header, found) = read_journal(folder)?;
+        let header = header.of_this_version();
         if first.get_or_insert_with(|| header.clone()) != &header {
             return Err(SweepError::Other((*folder).to_owned()));
         }

@@ -264,7 +264,7 @@ fn table(rows: &[Vec<String>], words: usize) -> String {
 }
 
 fn cell(text: &str) -> String {
-    text.replace('|', "\\|").replace('\n', " ")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('|', "\\|").replace(char::is_control, " ")
 }
 
 /// Several validations as JSON. What has no figure is null, what never happened is the text `never`.

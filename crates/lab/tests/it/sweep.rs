@@ -83,6 +83,12 @@ fn text(results: &SweepResults) -> String {
     format!("{:?}", results.rows)
 }
 
+/// A journal as it was written before its lines had checksums.
+fn without_checksums(journal: &str) -> String {
+    let bare = |line: &str| line[..line.find(",\"check\"").unwrap()].to_owned() + "}\n";
+    journal.lines().map(bare).collect::<String>().replacen("\"scalelab_sweep\":2", "\"scalelab_sweep\":1", 1)
+}
+
 fn overrides(sweep: &str) -> String {
     let sweep = Sweep::parse(sweep).unwrap();
     sweep.points.iter().map(|point| point.to_overrides().join(" ")).collect::<Vec<_>>().join("\n")
@@ -215,7 +221,7 @@ fn folders_that_do_not_belong_together_are_refused() {
     assert!(matches!(fresh, Err(SweepError::Exists(_))));
     assert!(matches!(read(Path::new("no such folder")), Err(SweepError::Missing(_))));
     let (left, right) = (TempDir::new().unwrap(), whole().0);
-    let journal = std::fs::read_to_string(right.path().join(JOURNAL_NAME)).unwrap();
+    let journal = without_checksums(&std::fs::read_to_string(right.path().join(JOURNAL_NAME)).unwrap());
     let (head, tail) = journal.split_once("\"digest\":").unwrap();
     let (_, tail) = tail.split_once(',').unwrap();
     std::fs::write(left.path().join(JOURNAL_NAME), format!("{head}\"digest\":1,{tail}")).unwrap();
@@ -320,4 +326,65 @@ fn two_thousand_points_are_swept_and_none_is_missing_or_twice() {
         let key = |row: &lab::sweep::SweepRow| (row.point, row.summary.policy.clone());
         key(&pair[0]) < key(&pair[1])
     }));
+}
+
+#[test]
+fn a_damaged_line_of_a_journal_is_refused_and_never_shifts_a_column() {
+    let (directory, _) = whole();
+    let path = directory.path().join(JOURNAL_NAME);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let line = text.lines().nth(3).unwrap();
+    let begin = line.find("\"values\":[").unwrap() + 10;
+    let comma = begin + line[begin..].find(',').unwrap();
+    let digit = line.rfind(|letter: char| letter == '1' || letter == '2').unwrap();
+    let damaged = [
+        // A value fewer, another digit, no checksum, the checksum of another line.
+        format!("{}{}", &line[..begin], &line[comma + 1..]),
+        format!("{}{}{}", &line[..digit], '3', &line[digit + 1..]),
+        format!("{}}}", &line[..line.find(",\"check\"").unwrap()]),
+        format!(
+            "{}{}",
+            &line[..line.find(",\"check\"").unwrap()],
+            &text.lines().nth(4).unwrap()[text.lines().nth(4).unwrap().find(",\"check\"").unwrap()..]
+        ),
+    ];
+    for changed in damaged {
+        assert_ne!(changed, line);
+        std::fs::write(&path, text.replacen(line, &changed, 1)).unwrap();
+        let refused = read(directory.path()).unwrap_err().to_string();
+        assert!(refused.contains("journal.jsonl:4: damaged journal: "), "{refused}");
+        assert!(refused.ends_with("without this line `--resume` does its run again"), "{refused}");
+    }
+    // As the message says.
+    std::fs::write(&path, text.replacen(&format!("{line}\n"), "", 1)).unwrap();
+    assert_eq!(sweep_into(directory.path(), "1/1", true), 1);
+}
+
+#[test]
+fn journals_without_checksums_are_read_and_gone_on_with_if_their_lines_are_whole() {
+    let (directory, results) = whole();
+    let path = directory.path().join(JOURNAL_NAME);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let old = without_checksums(&text);
+    std::fs::write(&path, &old).unwrap();
+    assert_eq!(self::text(&read(directory.path()).unwrap()), self::text(&results));
+    let (before, _) = old.trim_end().rsplit_once('\n').unwrap();
+    std::fs::write(&path, format!("{before}\n")).unwrap();
+    assert_eq!(sweep_into(directory.path(), "1/1", true), 1);
+    assert_eq!(self::text(&read(directory.path()).unwrap()), self::text(&results));
+    let shorter = old.replacen(",null", "", 1).replacen("[\"3\",\"1.5\"]", "[\"3\"]", 1);
+    std::fs::write(&path, shorter).unwrap();
+    assert!(read(directory.path()).unwrap_err().to_string().contains("damaged journal: "));
+}
+
+#[test]
+fn a_sweep_of_more_points_than_can_be_held_is_refused_with_their_number() {
+    let said = error("  - {path: a, range: {from: 0, to: 10000000, step: 1}}");
+    assert!(said.starts_with("axes[0].range.step: makes 10000001 points; a sweep has 1000000 at most"), "{said}");
+    let axis =
+        "  - {path: a, range: {from: 0, to: 2000, step: 1}}\n  - {path: b, logRange: {from: 1, to: 2000, count: 2000}}";
+    assert!(error(axis).starts_with("axes[1]: makes "), "{}", error(axis));
+    assert!(
+        error("  - {path: a, range: {from: 0, to: 1, step: 1e-300}}").contains("makes 18446744073709551615 points")
+    );
 }

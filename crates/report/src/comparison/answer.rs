@@ -47,7 +47,7 @@ pub(crate) fn lines(report: &RunReport<'_>) -> Vec<Line> {
 }
 
 /// The verdict for programs: names and numbers, and the same words.
-pub(crate) fn json_value(report: &RunReport<'_>) -> Value {
+pub fn json_value(report: &RunReport<'_>) -> Value {
     let Some(verdict) = report.verdict else { return Value::Null };
     let name = |index: usize| verdict.policies[index].policy.clone();
     let interval = |of: record::Interval| json!({ "estimate": of.mean, "ci_low": of.low, "ci_high": of.high });

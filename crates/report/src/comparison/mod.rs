@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::rounding::{milliseconds, objective};
 use crate::tables::{comparison_table, error_budget_table, metrics_table, summary_table};
 use crate::{RunReport, Table};
+pub use answer::json_value as verdict_json;
 use cells::{Cells, Column, cells, interval_note};
 pub(crate) use sentences::points;
 pub use sentences::{budget_sentences, headline_sentences, ranking_sentences, remark_sentences};
@@ -89,7 +90,7 @@ fn service_json(report: &RunReport<'_>) -> Value {
 fn markdown(report: &RunReport<'_>) -> String {
     let mut text = markdown_verdict(report) + &markdown_table(report);
     for service in report.services {
-        text += &format!("\n#### {}\n\n", markdown_text(&service_heading(service)));
+        text += &format!("\n#### {}\n\n", names::markdown(&service_heading(service)));
         text += &markdown_table(service);
     }
     text
@@ -100,14 +101,14 @@ fn markdown_verdict(report: &RunReport<'_>) -> String {
     let mut lines = answer::lines(report).into_iter();
     let Some(first) = lines.next() else { return String::new() };
     let rest = lines.map(|line| {
-        let text = markdown_text(&line.text);
+        let text = names::markdown(&line.text);
         let label = if line.is_warning { format!("**{}**", line.label) } else { line.label.to_owned() };
         match line.command {
             Some(command) => format!("- {label}: {text}: `{}`\n", command.replace('`', "'")),
             None => format!("- {label}: {text}\n"),
         }
     });
-    format!("**{}**\n\n{}\n", markdown_text(&first.text), rest.collect::<String>())
+    format!("**{}**\n\n{}\n", names::markdown(&first.text), rest.collect::<String>())
 }
 
 fn markdown_table(report: &RunReport<'_>) -> String {
@@ -118,19 +119,19 @@ fn markdown_table(report: &RunReport<'_>) -> String {
     let rule = line(columns.iter().map(|column| if column.is_text { "---" } else { "---:" }.to_owned()).collect());
     let rows = (0..report.policies.len()).map(|row| {
         let cell = |column: &Column| {
-            let text = markdown_text(&column.values[row]);
+            let text = names::markdown(&column.values[row]);
             let bounds = &column.intervals[row];
             match (column.standings.get(row), bounds.is_empty()) {
                 (Some(_), _) => format!("**{text}**"),
                 (None, true) => text,
-                (None, false) => format!("{text} ({})", markdown_text(bounds)),
+                (None, false) => format!("{text} ({})", names::markdown(bounds)),
             }
         };
         line(columns.iter().map(cell).collect())
     });
     let sentences = interval_note(report).into_iter().chain(headline_sentences(report)).chain(budget_sentences(report));
     let sentences =
-        sentences.chain(remark_sentences(report)).map(|sentence| format!("- {}\n", markdown_text(&sentence)));
+        sentences.chain(remark_sentences(report)).map(|sentence| format!("- {}\n", names::markdown(&sentence)));
     [headers, rule].into_iter().chain(rows).chain(["\n".to_owned()]).chain(sentences).collect()
 }
 
@@ -153,19 +154,4 @@ pub(crate) fn slo_words(report: &RunReport<'_>) -> Option<String> {
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     let share = objective(report.objective?);
     Some(if parts.is_empty() { share } else { format!("{share} {}", parts.join(", ")) })
-}
-
-/// Text that Markdown shows as it is.
-fn markdown_text(text: &str) -> String {
-    let mut out = String::new();
-    for character in text.chars() {
-        match character {
-            '<' => out += "&lt;",
-            '&' => out += "&amp;",
-            '|' | '*' | '_' | '`' | '[' | ']' | '\\' => out.extend(['\\', character]),
-            control if control.is_control() => out.push(' '),
-            other => out.push(other),
-        }
-    }
-    out
 }

@@ -7,6 +7,7 @@ mod raster;
 mod svg;
 
 pub(crate) use font::{Weight, text_width};
+pub(crate) use svg::escaped;
 
 /// A point in pixels from the top left corner.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -129,6 +130,8 @@ pub(crate) enum Shape {
     },
     /// Opens a group with SVG attributes (name, value).
     Group(Vec<(&'static str, String)>),
+    /// Opens a group that shows this text where a pointer rests on it.
+    Tip(String),
     GroupEnd,
 }
 
@@ -188,6 +191,11 @@ impl Drawing {
 
     pub(crate) fn group(&mut self, attributes: Vec<(&'static str, String)>) {
         self.shapes.push(Shape::Group(attributes));
+    }
+
+    /// Opens a group that says `text` where a pointer rests on it. Files as pictures show nothing of it.
+    pub(crate) fn tip(&mut self, text: String) {
+        self.shapes.push(Shape::Tip(text));
     }
 
     pub(crate) fn group_end(&mut self) {

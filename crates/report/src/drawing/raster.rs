@@ -48,7 +48,7 @@ fn draw(backend: &mut Band<'_>, shape: &Shape) {
             backend.draw_circle(scaled(*center), radius, &color(*fill, 1.0), true).expect(NO_ERROR);
         }
         Shape::Text { at, text, style } => draw_text(backend, *at, text, *style),
-        Shape::Group(_) | Shape::GroupEnd => {}
+        Shape::Group(_) | Shape::Tip(_) | Shape::GroupEnd => {}
     }
 }
 

@@ -53,6 +53,7 @@ fn push(out: &mut String, shape: &Shape) {
             out.push_str(">\n");
             Ok(())
         }
+        Shape::Tip(text) => writeln!(out, "<g class=\"tip\"><title>{}</title>", escaped(text)),
         Shape::GroupEnd => writeln!(out, "</g>"),
     };
 }

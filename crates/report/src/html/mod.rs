@@ -4,15 +4,21 @@
 //! Text of the scenario reaches the page only escaped by the template engine, or packed. The content security policy lets
 //! exactly the page's own style and script run, by their hashes.
 
+mod fragment;
 mod lab;
 mod matrix;
 mod payload;
+mod search;
+mod settings;
 mod sha256;
 mod spending;
 mod sweep;
 
+pub use fragment::fragment_html;
 pub use lab::{LabPage, lab_html};
+pub use search::search_html;
 pub(crate) use sweep::sweep_page;
+pub use sweep::sweep_sentences;
 
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Value, context};
@@ -30,6 +36,7 @@ use crate::{RunReport, ranking_sentences, remark_sentences};
 const TEMPLATE: &str = concat!(
     include_str!("../../assets/head.html"),
     include_str!("../../assets/header.html"),
+    include_str!("../../assets/answer.html"),
     include_str!("../../assets/report.html")
 );
 const STYLE: &str = include_str!("../../assets/report.css");

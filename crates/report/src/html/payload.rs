@@ -33,6 +33,7 @@ pub(super) fn packed(report: &RunReport<'_>) -> String {
     let header = json!({
         "start": report.start.map(|start| start.local_seconds(SimTime::ZERO)),
         "zone": report.start.map(crate::CalendarStart::zone_label),
+        "shifts": report.start.map_or_else(Vec::new, |start| start.shifts().collect::<Vec<_>>()),
         "policies": report.policies.iter().map(PolicyOutcome::name).collect::<Vec<_>>(),
         "chosen": report.verdict.and_then(|verdict| verdict.chosen.or_else(|| verdict.runner_up.as_ref().map(|other| other.policy))),
         "beside": report.verdict.and_then(|verdict| verdict.chosen.and(verdict.runner_up.as_ref()).map(|other| other.policy)),

@@ -2,15 +2,18 @@
 
 use record::Interval;
 
-use super::frame::{HEIGHT, LABEL_SIZE, MARGIN_RIGHT, Panel, WIDTH, page};
+use super::frame::{HEIGHT, LABEL_SIZE, LEFT_OF_SHARES, MARGIN_RIGHT, Panel, WIDTH, page};
 use super::scale::{Scale, extent};
 use super::{horizon, palette, replications_of_attainment};
 use crate::drawing::{Anchor, Color, Drawing, Point, Stroke, TextStyle, Weight, at, text_width};
-use crate::rounding::{objective, tick};
+use crate::rounding::{dollars, objective, percent, tick};
 use crate::{PolicyOutcome, RunReport};
 
 /// An occupied rectangle of the page: left, top, right, bottom.
 type Place = [f64; 4];
+
+/// Space above the highest share, so that a marker there stays inside.
+const ROOM_ABOVE: f64 = 16.0;
 
 /// One point per policy with its 95 % intervals, the Pareto front, and the objective, with the half that meets it shaded and the policy that
 /// the verdict chose named. Up and to the left is better.
@@ -22,9 +25,9 @@ pub fn cost_vs_slo(report: &RunReport<'_>) -> Drawing {
     );
     let mut drawing = page("What SLO attainment costs", &subtitle);
     let panel = Panel {
-        left: 132.0,
+        left: LEFT_OF_SHARES,
         right: f64::from(WIDTH) - MARGIN_RIGHT,
-        top: 112.0,
+        top: 112.0 + ROOM_ABOVE,
         bottom: f64::from(HEIGHT) - 84.0,
         x: cost_scale(report),
         y: attainment_scale(report),
@@ -34,17 +37,21 @@ pub fn cost_vs_slo(report: &RunReport<'_>) -> Drawing {
     panel.x_axis(&mut drawing, &ticks, true);
     let is_nines = matches!(panel.y, Scale::Nines { .. });
     panel.y_axis(&mut drawing, 7, |share, text| if is_nines { text } else { format!("{} %", tick(share * 100.0)) });
+    if is_nines && report.policies.iter().any(|policy| policy.summary.slo_attainment.mean >= 1.0) {
+        // Where no request missed, no number of nines says it.
+        panel.y_tick(&mut drawing, panel.top, "100 %");
+    }
     panel.x_title(&mut drawing, &format!("cost in dollars for {}", horizon(report)));
     let scale_note = if is_nines { ", each decade of misses alike" } else { "" };
     panel.y_title(&mut drawing, 34.0, &format!("requests that met the SLO{scale_note}"));
     if let Some(share) = report.objective {
-        let meets = [at(panel.left, panel.top), at(panel.right, panel.top)];
+        let meets = [panel.left, panel.right].map(|x| at(x, panel.top - ROOM_ABOVE));
         let meets = meets.into_iter().chain([panel.right, panel.left].map(|x| at(x, panel.place_y(share))));
         drawing.area(meets.collect(), palette::MEETS, 0.10);
         panel.level(&mut drawing, share, &format!("objective {}", objective(share)), Color::Ink);
     }
-    front(&mut drawing, &panel, report);
-    points(&mut drawing, &panel, report);
+    let taken = front(&mut drawing, &panel, report);
+    points(&mut drawing, &panel, report, taken);
     drawing
 }
 
@@ -99,7 +106,8 @@ fn pareto<'a>(report: &RunReport<'a>) -> Vec<&'a PolicyOutcome<'a>> {
     by_cost
 }
 
-fn front(drawing: &mut Drawing, panel: &Panel, report: &RunReport<'_>) {
+/// Draws the front and says which places it takes.
+fn front(drawing: &mut Drawing, panel: &Panel, report: &RunReport<'_>) -> Vec<Place> {
     let mut corners: Vec<Point> = Vec::new();
     for policy in pareto(report) {
         let point = panel.place(policy.summary.cost_usd.mean, policy.summary.slo_attainment.mean);
@@ -109,11 +117,16 @@ fn front(drawing: &mut Drawing, panel: &Panel, report: &RunReport<'_>) {
         }
         corners.push(point);
     }
+    let along = |ends: &[Point]| {
+        let (a, b) = (ends[0], ends[1]);
+        [a.x.min(b.x) - 2.0, a.y.min(b.y) - 2.0, a.x.max(b.x) + 2.0, a.y.max(b.y) + 2.0]
+    };
+    let taken = corners.windows(2).map(along).collect();
     drawing.line(corners, Stroke::dashed(Color::Muted, 2.0));
+    taken
 }
 
-fn points(drawing: &mut Drawing, panel: &Panel, report: &RunReport<'_>) {
-    let mut taken: Vec<Place> = Vec::new();
+fn points(drawing: &mut Drawing, panel: &Panel, report: &RunReport<'_>, mut taken: Vec<Place>) {
     // A policy without a request to judge has no place here.
     let judged =
         report.policies.iter().enumerate().filter(|(_, policy)| policy.summary.slo_attainment.mean.is_finite());
@@ -125,8 +138,11 @@ fn points(drawing: &mut Drawing, panel: &Panel, report: &RunReport<'_>) {
     for &(index, policy, center) in &placed {
         let color = palette::policy(index);
         taken.extend(error_bars(drawing, panel, policy, color));
+        let (cost, share) = (policy.summary.cost_usd.mean, policy.summary.slo_attainment.mean);
+        drawing.tip(format!("{}: {}, {} met the SLO", policy.name(), dollars(cost), percent(share)));
         drawing.circle(center, 10.0, color);
         drawing.circle(center, 4.0, Color::Paper);
+        drawing.group_end();
         taken.push([center.x - 12.0, center.y - 12.0, center.x + 12.0, center.y + 12.0]);
     }
     let chosen = report.verdict.and_then(|verdict| verdict.chosen);

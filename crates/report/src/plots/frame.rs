@@ -9,6 +9,8 @@ pub(super) const HEIGHT: u32 = 900;
 /// Space to the right of panels, so that end labels and the last tick stay inside.
 pub(super) const MARGIN_RIGHT: f64 = 44.0;
 pub(super) const MARGIN_LEFT: f64 = 104.0;
+/// Left edge of a panel with shares up to `99.99999 %` beside it, and a turned title beside those.
+pub(super) const LEFT_OF_SHARES: f64 = 154.0;
 
 pub(super) const TICK_SIZE: f64 = 16.0;
 pub(super) const LABEL_SIZE: f64 = 18.0;
@@ -71,11 +73,16 @@ impl Panel {
                 continue;
             }
             labelled = y;
-            drawing.segment(at(self.left, y), at(self.right, y), Stroke::solid(Color::Grid, 1.0));
-            let style = TextStyle::new(TICK_SIZE, Color::Muted, Anchor::End);
-            drawing.text(at(self.left - 10.0, y + TICK_SIZE * 0.36), &label(value, text), style);
+            self.y_tick(drawing, y, &label(value, text));
         }
         drawing.segment(at(self.left, self.bottom), at(self.right, self.bottom), Stroke::solid(Color::Muted, 1.0));
+    }
+
+    /// One horizontal grid line, at pixel `y`, with its label.
+    pub fn y_tick(&self, drawing: &mut Drawing, y: f64, label: &str) {
+        drawing.segment(at(self.left, y), at(self.right, y), Stroke::solid(Color::Grid, 1.0));
+        let style = TextStyle::new(TICK_SIZE, Color::Muted, Anchor::End);
+        drawing.text(at(self.left - 10.0, y + TICK_SIZE * 0.36), label, style);
     }
 
     /// Vertical grid lines at `ticks`, labels below if `labelled`.

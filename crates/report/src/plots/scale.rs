@@ -158,22 +158,28 @@ const TIME_STEPS: [i64; 17] =
     [1, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 14_400, 21_600, 43_200];
 
 /// Ticks of a time axis from `first` to `last` seconds since the start of the run: (second, label).
-pub(super) fn time_ticks(span: (f64, f64), start: Option<CalendarStart>, wanted: usize) -> Vec<(f64, String)> {
+pub(super) fn time_ticks(span: (f64, f64), start: Option<CalendarStart<'_>>, wanted: usize) -> Vec<(f64, String)> {
     let (first, last) = span;
     let rough = (last - first) / wanted as f64;
     let days = ((rough / 86_400.0).ceil() as i64).max(1);
     let step = TIME_STEPS.into_iter().find(|&step| step as f64 >= rough).unwrap_or(86_400 * days);
     // Ticks fall on round local times, so the grid is shifted by the start's local time.
     let origin = start.map_or(0, |start| start.local_seconds(SimTime::ZERO));
-    let from = (first.ceil() as i64 + origin).div_euclid(step) * step;
-    (0..)
-        .map(|index| from + index * step)
-        .skip_while(|&tick| ((tick - origin) as f64) < first)
-        .take_while(|&tick| (tick - origin) as f64 <= last)
-        .map(|tick| {
-            ((tick - origin) as f64, if start.is_some() { clock_label(tick) } else { elapsed_label(tick, step) })
-        })
-        .collect()
+    let label = |tick| if start.is_some() { clock_label(tick) } else { elapsed_label(tick, step) };
+    // From each change of the clocks on the grid is another.
+    let mut shifts = vec![(i64::MIN, 0)];
+    shifts.extend(start.iter().flat_map(|start| start.shifts()));
+    let mut ticks = Vec::new();
+    for (index, &(since, ahead)) in shifts.iter().enumerate() {
+        let until = shifts.get(index + 1).map_or(i64::MAX, |next| next.0);
+        let (low, high) = (first.max(since as f64), last.min(until.saturating_sub(1) as f64));
+        let origin = origin + ahead;
+        let from = (low.ceil() as i64 + origin).div_euclid(step) * step;
+        let grid = (0..).map(|index| from + index * step).skip_while(|&tick| ((tick - origin) as f64) < low);
+        let grid = grid.take_while(|&tick| (tick - origin) as f64 <= high);
+        ticks.extend(grid.map(|tick| ((tick - origin) as f64, label(tick))));
+    }
+    ticks
 }
 
 fn clock_label(local: i64) -> String {
@@ -213,7 +219,7 @@ mod tests {
     #[test]
     fn time_ticks_fall_on_local_clock_times() {
         // 2026-03-02T22:30+01:00: midnight is a tick and names the day.
-        let start = CalendarStart { unix_seconds: 1_772_487_000, utc_offset_seconds: 3_600 };
+        let start = CalendarStart { unix_seconds: 1_772_487_000, utc_offset_seconds: 3_600, changes: &[] };
         assert_eq!(
             labels(time_ticks((0.0, 7_200.0), Some(start), 4)),
             ["22:30", "23:00", "23:30", "Tue 3 Mar", "00:30"]

@@ -2,11 +2,11 @@
 
 use record::Interval;
 
-use super::frame::{Entry, HEIGHT, MARGIN_RIGHT, Panel, Swatch, WIDTH, legend_rows, page};
+use super::frame::{Entry, HEIGHT, LEFT_OF_SHARES, MARGIN_RIGHT, Panel, Swatch, WIDTH, legend_rows, page};
 use super::palette;
 use super::scale::{Scale, extent};
 use crate::drawing::{Color, Drawing, Point, Stroke, at};
-use crate::rounding::tick;
+use crate::rounding::{dollars, percent, three_digits, tick};
 
 /// What the numbers of an axis are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,17 @@ pub enum AxisUnit {
     Share,
     /// Anything else, named by the title.
     Plain,
+}
+
+impl AxisUnit {
+    /// A number for a person.
+    pub(crate) fn figure(self, value: f64) -> String {
+        match self {
+            Self::Dollars => dollars(value),
+            Self::Share => percent(value),
+            Self::Plain => three_digits(value),
+        }
+    }
 }
 
 /// An axis of a search's plot.
@@ -39,9 +50,40 @@ pub enum Standing {
     Missed,
 }
 
+impl Standing {
+    /// How an estimated share stands to the least it should be.
+    pub fn of_share(share: Interval, least: f64) -> Self {
+        match share.mean >= least {
+            true if share.low >= least => Self::Holds,
+            true => Self::Met,
+            false => Self::Missed,
+        }
+    }
+
+    /// The stamp of the page: a word of its style sheet.
+    pub(crate) const fn stamp(self) -> &'static str {
+        match self {
+            Self::Holds => "meets",
+            Self::Met => "undecided",
+            Self::Missed => "misses",
+        }
+    }
+
+    /// In words.
+    pub(crate) const fn words(self) -> &'static str {
+        match self {
+            Self::Holds => "for certain",
+            Self::Met => "by the estimate",
+            Self::Missed => "missed",
+        }
+    }
+}
+
 /// One candidate.
 #[derive(Clone, Copy, Debug)]
-pub struct SearchPoint {
+pub struct SearchPoint<'a> {
+    /// A value per parameter, as written.
+    pub settings: &'a [String],
     /// What is to be small.
     pub objective: Interval,
     /// What the first condition is about.
@@ -63,19 +105,42 @@ pub struct SearchReport<'a> {
     pub measure: SearchAxis<'a>,
     /// What the first condition is held against, and how it is written.
     pub limit: (f64, &'a str),
-    /// Everything tried.
-    pub points: &'a [SearchPoint],
+    /// Names of the parameters.
+    pub parameters: &'a [String],
+    /// Everything tried, best first.
+    pub points: &'a [SearchPoint<'a>],
     /// The winner with fresh seeds.
-    pub confirmed: Option<SearchPoint>,
+    pub confirmed: Option<SearchPoint<'a>>,
+    /// What was found, in sentences.
+    pub findings: &'a [String],
+    /// The command that runs the winner, or what to try next.
+    pub command: Option<&'a str>,
+}
+
+impl SearchReport<'_> {
+    /// Settings of a point, and what they gave, for a person.
+    pub(crate) fn describe(&self, point: &SearchPoint<'_>) -> String {
+        let settings = self.parameters.iter().zip(point.settings).map(|(name, value)| format!("{name} {value}"));
+        let settings: Vec<String> = settings.collect();
+        format!(
+            "{}: {} {}, {} {} ({})",
+            settings.join(", "),
+            self.objective.title,
+            self.objective.unit.figure(point.objective.mean),
+            self.measure.title,
+            self.measure.unit.figure(point.measure.mean),
+            point.standing.words()
+        )
+    }
 }
 
 /// All candidates with the intervals of those on the front, the front as a line, and the winner where fresh seeds put it.
 pub fn search_front(report: &SearchReport<'_>) -> Drawing {
     let subtitle = format!("{} settings tried; 95 % intervals on the front", report.points.len());
     let mut drawing = page(&format!("{}: what nothing beats", report.name), &subtitle);
-    let shown: Vec<&SearchPoint> = report.points.iter().filter(|point| is_finite(point)).collect();
+    let shown: Vec<&SearchPoint<'_>> = report.points.iter().filter(|point| is_finite(point)).collect();
     let panel = Panel {
-        left: 132.0,
+        left: LEFT_OF_SHARES,
         right: f64::from(WIDTH) - MARGIN_RIGHT,
         top: 140.0,
         bottom: f64::from(HEIGHT) - 84.0,
@@ -84,7 +149,7 @@ pub fn search_front(report: &SearchReport<'_>) -> Drawing {
     };
     axes(&mut drawing, &panel, report);
     panel.level(&mut drawing, report.limit.0, report.limit.1, Color::Ink);
-    let mut front: Vec<&SearchPoint> = shown.iter().copied().filter(|point| point.is_front).collect();
+    let mut front: Vec<&SearchPoint<'_>> = shown.iter().copied().filter(|point| point.is_front).collect();
     front.sort_by(|a, b| a.objective.mean.total_cmp(&b.objective.mean));
     drawing.line(steps(&front, &panel), Stroke::dashed(Color::Muted, 2.0));
     for point in &front {
@@ -92,18 +157,22 @@ pub fn search_front(report: &SearchReport<'_>) -> Drawing {
     }
     for point in &shown {
         let center = panel.place(point.objective.mean, point.measure.mean);
+        drawing.tip(report.describe(point));
         drawing.circle(center, if point.is_front { 7.0 } else { 4.5 }, color(point.standing));
+        drawing.group_end();
     }
     if let Some(winner) = report.confirmed.filter(is_finite) {
         bars(&mut drawing, &panel, &winner, Color::Ink);
         let center = panel.place(winner.objective.mean, winner.measure.mean);
+        drawing.tip(format!("with fresh seeds, {}", report.describe(&winner)));
         drawing.circle(center, 10.0, Color::Ink);
         drawing.circle(center, 6.0, palette::policy(2));
+        drawing.group_end();
     }
     drawing
 }
 
-fn is_finite(point: &SearchPoint) -> bool {
+fn is_finite(point: &SearchPoint<'_>) -> bool {
     point.objective.mean.is_finite() && point.measure.mean.is_finite()
 }
 
@@ -160,7 +229,7 @@ fn scale(values: impl Iterator<Item = f64> + Clone, unit: AxisUnit) -> Scale {
 }
 
 /// Between two points of the front only the cheaper one's figure can be had.
-fn steps(front: &[&SearchPoint], panel: &Panel) -> Vec<Point> {
+fn steps(front: &[&SearchPoint<'_>], panel: &Panel) -> Vec<Point> {
     let mut corners: Vec<Point> = Vec::new();
     for point in front {
         let place = panel.place(point.objective.mean, point.measure.mean);
@@ -172,7 +241,7 @@ fn steps(front: &[&SearchPoint], panel: &Panel) -> Vec<Point> {
     corners
 }
 
-fn bars(drawing: &mut Drawing, panel: &Panel, point: &SearchPoint, color: Color) {
+fn bars(drawing: &mut Drawing, panel: &Panel, point: &SearchPoint<'_>, color: Color) {
     let is_known = |interval: Interval| interval.low.is_finite() && interval.high.is_finite();
     let stroke = Stroke::solid(color, 1.8);
     let (objective, measure) = (point.objective, point.measure);

@@ -53,7 +53,7 @@ fn whose<'a>(report: &RunReport<'_>, names: impl Iterator<Item = (&'a str, &'a s
 }
 
 /// Adds `time_s`, seconds since the start of the run, and `time` in ISO 8601 where the calendar is known.
-fn with_time(table: Table, start: Option<CalendarStart>, times: impl Iterator<Item = SimTime> + Clone) -> Table {
+fn with_time(table: Table, start: Option<CalendarStart<'_>>, times: impl Iterator<Item = SimTime> + Clone) -> Table {
     let table = table.number("time_s", times.clone().map(SimTime::as_secs_f64));
     match start {
         Some(start) => table.text("time", times.map(|time| start.iso(time))),
@@ -65,7 +65,7 @@ fn with_time(table: Table, start: Option<CalendarStart>, times: impl Iterator<It
 fn with_named_time(
     table: Table,
     name: &str,
-    start: Option<CalendarStart>,
+    start: Option<CalendarStart<'_>>,
     times: impl Iterator<Item = Option<SimTime>> + Clone,
 ) -> Table {
     let table = table.number(&format!("{name}_start_s"), times.clone().map(|time| time.map(SimTime::as_secs_f64)));

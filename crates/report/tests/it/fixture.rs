@@ -37,7 +37,7 @@ impl Day {
     pub fn report<'a>(&'a self, policies: &'a [PolicyOutcome<'a>]) -> RunReport<'a> {
         RunReport {
             scenario: "weekday-ramp",
-            start: Some(CalendarStart { unix_seconds: 1_772_406_000, utc_offset_seconds: 3_600 }),
+            start: Some(CalendarStart { unix_seconds: 1_772_406_000, utc_offset_seconds: 3_600, changes: &[] }),
             slo_threshold: Some(SimDuration::from_millis(500)),
             slo_end_to_end: None,
             objective: Some(0.99),

@@ -38,6 +38,8 @@ fn plots(parameters: &[&str], points: &[SweepPoint]) -> Vec<(String, Vec<u8>)> {
         points,
         replications: 1,
         objective: Some(0.95),
+        command: "scalelab run scenarios/x",
+        paths: &parameters.iter().map(|name| format!("service.{name}")).collect::<Vec<_>>(),
     })
 }
 
@@ -98,8 +100,40 @@ fn the_page_has_every_plot_and_what_nothing_beats_first() {
     assert_eq!(page.matches("<figure").count(), names(&files).len());
     assert!(page.contains("&lt;b&gt;") && !page.contains("<b>"));
     // Every further point costs more and attains more: all six are on the front, the cheapest first.
+    let page = page.replace("<tr class=\"chosen\">", "<tr>");
     let rows: Vec<&str> = page.split("<tr><td").skip(1).collect();
     assert_eq!(rows.len(), 6 + 12);
     assert!(rows[0].contains("$1.00") && rows[5].contains("$6.00"));
     assert!(!page.contains("http://") || page.matches("http://").count() == page.matches("http://www.w3.org").count());
+}
+
+fn page(points: &[SweepPoint]) -> String {
+    let files = plots(&["target"], points);
+    let page = files.iter().find(|(name, _)| name == "report.html").expect("the page");
+    String::from_utf8(page.1.clone()).expect("text")
+}
+
+#[test]
+fn the_page_says_which_setting_to_choose_and_how_to_run_it() {
+    // 90, 91, 92, … % at $1, $2, $3, …: the sixth is the first that meets 95 %.
+    let page = page(&points(&["10", "20", "30", "40", "50", "60", "70"], &[""]));
+    assert!(page.contains("choose hpa with target 60: $6.00 a run, 95.00 % met the SLO"), "{page}");
+    let page = page.replace("&#x2f;", "/");
+    assert!(page.contains("scalelab run scenarios/x --policy hpa --set service.target=60 --seed 1001"), "{page}");
+    assert_eq!(page.matches("<tr class=\"chosen\">").count(), 2, "in both tables");
+}
+
+#[test]
+fn a_page_without_a_setting_that_meets_says_so() {
+    let page = page(&points(&["10", "20"], &[""]));
+    assert!(page.contains("none of these settings meets 95 %"), "{page}");
+    assert!(page.contains("stamp-misses"), "{page}");
+}
+
+#[test]
+fn every_point_of_the_plot_says_what_it_is() {
+    let files = plots(&["target"], &points(&["10", "20"], &[""]));
+    let scatter = files.iter().find(|(name, _)| name == "plots/cost_vs_slo.svg").expect("the plot");
+    let scatter = String::from_utf8(scatter.1.clone()).expect("text");
+    assert!(scatter.contains("<title>HPA with target 20: $2.00, 91.00 % met the SLO</title>"), "{scatter}");
 }

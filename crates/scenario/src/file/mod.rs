@@ -45,7 +45,8 @@ pub use nodes::{
 };
 pub use outages::{OutageFile, OutagePartFile};
 pub use policies::{
-    HpaChoice, KedaChoice, PausePodsFile, PolicyFile, PoolSharing, PredictiveFile, Reference, StaticFile, WarmPoolFile,
+    ExecFile, HpaChoice, KedaChoice, PausePodsFile, PolicyFile, PoolSharing, PredictiveFile, Reference, StaticFile,
+    WarmPoolFile,
 };
 pub use prices::{CommitmentFile, EstimateSpot, NodeFeeFile, OneOrMany, PriceFile, PricesFile, SpotHistoryFile};
 pub use rollout::{
@@ -59,8 +60,8 @@ pub use run::{PrehistoryFile, RunFile, SloFile};
 pub use scheduler::{PrefillFirstFile, QueueOrderFile, SchedulerChoice, SchedulerFile, SchedulerWord, TgiFile};
 pub use service::{
     AffineLatency, BatchLatencyFile, BatchPoint, ClientFile, ContinuousBatchingFile, DynamicBatchingFile, KillFile,
-    ModelFile, NoReplicaFile, PodFile, RetryFile, SchedulingPolicyFile, ServiceFile, SlotsFile, SpreadFile,
-    TokenTimeFile,
+    ModelFile, NoReplicaFile, PodFile, RetryDemandFile, RetryFile, SchedulingPolicyFile, ServiceFile, SlotsFile,
+    SpreadFile, TokenTimeFile,
 };
 pub use services::{ServiceEntryFile, ServicePolicyFile};
 pub use speculative::{AcceptanceFile, SpeculativeFile};

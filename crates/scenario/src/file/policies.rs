@@ -37,6 +37,9 @@ pub struct PolicyFile {
     /// A floor from the traffic of past weeks.
     #[serde(default)]
     pub predictive: Option<PredictiveFile>,
+    /// A program that decides. It runs only where the command line allows it (`--allow-exec`).
+    #[serde(default)]
+    pub exec: Option<ExecFile>,
     /// Warm standbys.
     #[serde(default)]
     pub warm_pool: Option<WarmPoolFile>,
@@ -83,6 +86,38 @@ pub enum PoolSharing {
 pub struct StaticFile {
     /// The number.
     pub replicas: u32,
+}
+
+/// `exec`: a program that is shown the service at every pass and answers with a number of replicas. It is started for every run, in the folder
+/// of the scenario, takes one observation a line on standard input and gives one answer a line on standard output, both JSON.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ExecFile {
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// How long an answer may take, on the clock on the wall; the first one too, which the program has to start for.
+    #[serde(default = "exec_timeout")]
+    pub timeout: Time,
+    /// Time of the run between two passes; the first is at its start.
+    #[serde(default = "sync_period")]
+    pub period: Time,
+    /// Least replicas that are written, whatever it answers.
+    #[serde(default)]
+    pub min_replicas: u32,
+    /// Most replicas that are written, whatever it answers.
+    #[serde(default = "exec_replicas_max")]
+    pub max_replicas: u32,
+    /// Metrics it is shown: its name for each, and the PromQL query.
+    #[serde(default)]
+    pub metrics: BTreeMap<String, String>,
+}
+
+fn exec_timeout() -> Time {
+    Time(5.0)
+}
+
+fn exec_replicas_max() -> u32 {
+    100
 }
 
 /// A manifest by name, or its `spec` written in place.

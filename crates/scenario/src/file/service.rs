@@ -379,8 +379,12 @@ pub enum KillFile {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct ClientFile {
-    /// Requests not answered by then are given up. Never by default.
-    pub timeout: Option<Time>,
+    /// Requests not answered so long after the arrival of an attempt are given up: the same for all clients, or a distribution, of which each
+    /// client draws once. Never by default.
+    pub timeout: Option<Distribution<Time>>,
+    /// Requests whose service has not begun so long after the arrival of an attempt (with `continuousBatching`: that have no first token) are
+    /// given up, likewise. Never by default.
+    pub patience: Option<Distribution<Time>>,
     /// Retries of failed requests. None by default.
     pub retries: Option<RetryFile>,
 }
@@ -397,10 +401,29 @@ pub struct RetryFile {
     pub backoff_max: Time,
     /// Share of the wait drawn at random.
     pub jitter: Share,
+    /// What a request asks for when it is sent again.
+    pub demand: RetryDemandFile,
+}
+
+/// What a request asks for when it is sent again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum RetryDemandFile {
+    /// The same: what takes long takes long again (in queueing theory: repeat identical).
+    #[default]
+    Same,
+    /// A new draw of the service time, or of the tokens of the answer (repeat different).
+    Redraw,
 }
 
 impl Default for RetryFile {
     fn default() -> Self {
-        Self { attempts_max: 3, backoff: Time(0.1), backoff_max: Time(10.0), jitter: Share(0.5) }
+        Self {
+            attempts_max: 3,
+            backoff: Time(0.1),
+            backoff_max: Time(10.0),
+            jitter: Share(0.5),
+            demand: RetryDemandFile::Same,
+        }
     }
 }

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use crate::manifest::MetadataFile;
 
 use super::{
-    ColdStartFile, HpaChoice, KedaChoice, PausePodsFile, PolicyFile, PredictiveFile, RolloutFile, ServiceFile, SloFile,
-    StaticFile, TrafficFile, WarmPoolFile,
+    ColdStartFile, ExecFile, HpaChoice, KedaChoice, PausePodsFile, PolicyFile, PredictiveFile, RolloutFile,
+    ServiceFile, SloFile, StaticFile, TrafficFile, WarmPoolFile,
 };
 
 /// One service of several.
@@ -30,6 +30,8 @@ pub struct ServiceEntryFile {
     /// What an answer is judged by.
     #[serde(default)]
     pub slo: SloFile,
+    /// Name under which its model is served, where the arguments of the container do not tell it.
+    pub model_name: Option<String>,
 }
 
 /// What acts on one service of several in a policy. Without `static`, `hpa`, `keda` and `predictive` that is the autoscaler among the
@@ -47,6 +49,8 @@ pub struct ServicePolicyFile {
     pub keda: Option<KedaChoice>,
     /// Name and annotations of the ScaledObject whose `spec` is written in place; without it, it is called POLICY-SERVICE.
     pub metadata: Option<MetadataFile>,
+    /// A program that decides. It runs only where the command line allows it (`--allow-exec`).
+    pub exec: Option<ExecFile>,
     /// A floor from the traffic of past weeks.
     pub predictive: Option<PredictiveFile>,
     /// Warm standbys.
@@ -69,6 +73,7 @@ impl PolicyFile {
             keda: own.keda,
             metadata: own.metadata,
             predictive: own.predictive,
+            exec: own.exec,
             warm_pool: own.warm_pool,
             pause_pods: own.pause_pods,
             replicas: own.replicas,

@@ -52,6 +52,7 @@ impl ServiceView {
             cold_start: spec.cold_start.clone(),
             rollouts: spec.rollouts.clone(),
             slo: spec.slo.clone(),
+            model_name: None,
         };
         Some(Self { name: None, ..Self::new(spec, entry, spec.policies.clone()) })
     }
@@ -63,6 +64,7 @@ impl ServiceView {
     }
 
     fn new(spec: &ScenarioSpec, entry: ServiceEntryFile, policies: Vec<PolicyFile>) -> Self {
+        let model_name = entry.model_name.or_else(|| spec.metrics.model_name.clone());
         Self {
             name: Some(entry.name),
             run: spec.run.clone(),
@@ -76,7 +78,7 @@ impl ServiceView {
             karpenter: spec.karpenter.clone(),
             prices: spec.prices.clone(),
             spot: spec.spot.clone(),
-            metrics: spec.metrics.clone(),
+            metrics: MetricsFile { model_name, ..spec.metrics.clone() },
             kubernetes: spec.kubernetes.clone(),
             keda: spec.keda.clone(),
             http_add_on: spec.http_add_on.clone(),

@@ -27,7 +27,7 @@ impl Context<'_> {
         let mut zones = Vec::new();
         for (zone, traces) in &file.zones {
             for (instance_type, name) in &traces.0 {
-                let path = self.file(name);
+                let path = self.file_of(name, &format!("{PATH}.zones"))?;
                 let recorded = self.recorded_availability(zone, &path)?;
                 self.notes.extend(recorded.notes.iter().map(|note| format!("{}: {note}", path.display())));
                 let start_at = file.start_at.duration();

@@ -17,6 +17,7 @@ use crate::notes::Folded;
 use crate::tree::{Node, parse_path};
 
 use super::MetricsView;
+use super::calendar::changes_in_run;
 use super::turn::{Entry, Turns};
 
 /// Documents, places and notes.
@@ -159,6 +160,21 @@ impl<'a> Context<'a> {
         if !self.data.exists(&beside) && self.data.exists(Path::new(name)) { PathBuf::from(name) } else { beside }
     }
 
+    /// The same of a file that must be there; `path` is the key that names it.
+    pub fn file_of(&self, name: &str, path: &str) -> Result<PathBuf, ScenarioError> {
+        let file = self.file(name);
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let wanted = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let names = match self.data.names(folder) {
+            Some(names) if !self.data.exists(&file) => names,
+            _ => return Ok(file),
+        };
+        let near =
+            names::nearest(&wanted, names.iter().map(String::as_str)).map(|near| Path::new(name).with_file_name(near));
+        let near = near.map(|near| format!("; did you mean `{}`?", near.display())).unwrap_or_default();
+        Err(self.inconsistent(path, &format!("there is no file `{}`{near}", file.display())))
+    }
+
     /// When the run starts, in the calendar.
     pub fn start(&self, run: &RunFile) -> Result<ZonedDateTime, ScenarioError> {
         let wrong = |path: &str, found: &str, expected: &str| ScenarioError::WrongValue {
@@ -190,18 +206,16 @@ impl<'a> Context<'a> {
         Ok(found)
     }
 
-    /// Says that the clocks change in the run: cron triggers and budgets follow them, daily traffic and `time` columns do not.
+    /// Says that the clocks change in the run, and what follows them.
     pub fn note_clock_change(&mut self, start: &ZonedDateTime, length: SimDuration) {
-        let hours = length.as_secs().div_ceil(3_600) as i64;
-        let offset = |hour: i64| {
-            let instant = start.timestamp().checked_add(jiff::SignedDuration::from_hours(hour));
-            instant.map(|instant| start.time_zone().to_offset(instant))
-        };
-        if (1..=hours).any(|hour| offset(hour).is_ok_and(|offset| offset != start.offset())) {
+        for (unix_seconds, _) in changes_in_run(start, length) {
             let zone = start.time_zone().iana_name().unwrap_or("the time zone");
+            let shown = jiff::Timestamp::from_second(unix_seconds).map_or_else(
+                |_| unix_seconds.to_string(),
+                |at| at.to_zoned_datetime(start.time_zone().clone()).strftime("%FT%T%:z").to_string(),
+            );
             self.note(format!(
-                "the clocks of {zone} change in this run: cron schedules follow them, while daily and weekly traffic and the `time` columns keep the offset of the start, {}",
-                start.offset()
+                "the clocks of {zone} change in this run, to {shown}: cron schedules, daily and weekly traffic and the `time` columns follow them; seasons of predictive policies go on in steps of their period"
             ));
         }
     }

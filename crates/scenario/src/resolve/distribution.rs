@@ -108,7 +108,7 @@ impl Context<'_> {
                 Drawn::weighted(&pairs)
             }
             DistributionChoice::Column { file, name } => {
-                let values = self.data.column(&self.file(file), name)?;
+                let values = self.data.column(&self.file_of(file, &format!("{path}.column.file"))?, name)?;
                 Drawn::weighted(&values.into_iter().map(|value| (value, 1.0)).collect::<Vec<_>>())
             }
             _ => unreachable!("the caller knows the others"),

@@ -5,6 +5,8 @@ mod asked;
 mod availability;
 mod beside;
 mod buffer;
+mod calendar;
+mod client;
 mod cloud;
 mod cold_start;
 mod compute_class;
@@ -69,6 +71,7 @@ mod window;
 mod wish;
 mod workload;
 
+pub use calendar::changes_in_run;
 pub use context::Context;
 pub use registry::{MetricUse, MetricsView};
 pub use scale_target::scaled_by;
@@ -197,6 +200,7 @@ impl Context<'_> {
             let Arrivals { traffic, history, before } = self.traffic(spec, start)?;
             one.service.called_by = self.called_by(views, spec);
             (one.service.traffic, one.service.history, one.before) = (traffic, history, before);
+            self.check_redraw(&one.service)?;
             one.service.slo = self.slo(spec)?;
             self.note_saturation(&one.service, spec.run.duration.duration());
         }

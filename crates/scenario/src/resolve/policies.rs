@@ -3,10 +3,12 @@
 use cluster::spec::{
     ControllerSpec, PausePodsSpec, PolicySpec, PredictiveRole, PredictiveSpec, ServicePolicy, ServiceSpec, WarmPoolSpec,
 };
+use policy::external::ExternalConfig;
 use units::SimDuration;
 
+use crate::data::Program;
 use crate::error::ScenarioError;
-use crate::file::{HpaChoice, PolicyFile, PoolSharing, PredictiveFile, Reference, ServiceView};
+use crate::file::{ExecFile, HpaChoice, PolicyFile, PoolSharing, PredictiveFile, Reference, ServiceView};
 use crate::manifest::{HpaFile, Kind, read};
 use crate::quantity::Time;
 
@@ -44,12 +46,9 @@ impl Context<'_> {
         service: &ServiceSpec,
     ) -> Result<PolicySpec, ScenarioError> {
         let sync_period = self.at_least(file.sync_period, SimDuration::from_secs(1), &format!("{path}.syncPeriod"))?;
-        if file.hpa.is_some() && file.keda.is_some() {
-            let reason = "`hpa` and `keda` on one service fight over its replica count; KEDA refuses it at admission";
-            return Err(self.inconsistent(path, reason));
-        }
+        self.check_writers(file, path)?;
         let mut controllers = Vec::new();
-        let is_alone = file.hpa.is_none() && file.keda.is_none();
+        let is_alone = file.hpa.is_none() && file.keda.is_none() && file.exec.is_none();
         let mut fixed = file.fixed;
         if let Some(predictive) = &file.predictive {
             let path = format!("{path}.predictive");
@@ -86,8 +85,13 @@ impl Context<'_> {
             let manager = self.controller_manager(spec, sync_period)?;
             controllers.push(ControllerSpec::Keda { scaled_object, manager });
         }
+        if let Some(exec) = &file.exec {
+            controllers.push(self.exec(exec, &file.name, &format!("{path}.exec"))?);
+        }
         if controllers.is_empty() {
-            return Err(self.inconsistent(path, "needs at least one of `static`, `hpa`, `keda` and `predictive`"));
+            return Err(
+                self.inconsistent(path, "needs at least one of `static`, `hpa`, `keda`, `predictive` and `exec`")
+            );
         }
         let of_service = ServicePolicy {
             controllers,
@@ -108,6 +112,51 @@ impl Context<'_> {
         };
         let has_pools_apart = file.pools == PoolSharing::PerService;
         Ok(PolicySpec { name: file.name.clone(), services: vec![of_service], has_pools_apart })
+    }
+
+    /// One of a policy's controllers writes the replica count, and no more than one.
+    fn check_writers(&self, file: &PolicyFile, path: &str) -> Result<(), ScenarioError> {
+        if file.hpa.is_some() && file.keda.is_some() {
+            let reason = "`hpa` and `keda` on one service fight over its replica count; KEDA refuses it at admission";
+            return Err(self.inconsistent(path, reason));
+        }
+        if file.exec.is_some() && (file.hpa.is_some() || file.keda.is_some() || file.fixed.is_some()) {
+            let reason = "`exec` beside `hpa`, `keda` or `static`: both would write the replica count";
+            return Err(self.inconsistent(path, reason));
+        }
+        Ok(())
+    }
+
+    /// A program that decides, as far as whoever opens files lets it run.
+    fn exec(&self, file: &ExecFile, policy: &str, path: &str) -> Result<ControllerSpec, ScenarioError> {
+        let below = |key: &str| format!("{path}.{key}");
+        if file.command.first().is_none_or(String::is_empty) {
+            return Err(self.inconsistent(&below("command"), "needs the program first, then its arguments"));
+        }
+        let period = self.at_least(file.period, SimDuration::from_secs(1), &below("period"))?;
+        let timeout = self.at_least(file.timeout, SimDuration::from_millis(1), &below("timeout"))?;
+        if file.max_replicas > REPLICAS_MAX {
+            let reason = format!("more than {REPLICAS_MAX} replicas are more than a cluster, or memory, holds");
+            return Err(self.inconsistent(&below("maxReplicas"), &reason));
+        }
+        if file.min_replicas > file.max_replicas {
+            return Err(self.inconsistent(&below("minReplicas"), "is above `maxReplicas`"));
+        }
+        let program = Program {
+            command: file.command.clone(),
+            timeout: std::time::Duration::from_nanos(timeout.as_nanos()),
+            folder: self.folder.clone(),
+            policy: policy.to_owned(),
+        };
+        let deciders = self.data.program(program).map_err(|reason| self.inconsistent(path, &reason))?;
+        let query =
+            |(name, text): (&String, &String)| (name.clone(), policy::MetricQuery::PromQl { expression: text.clone() });
+        let config = ExternalConfig {
+            period,
+            metrics: file.metrics.iter().map(query).collect(),
+            bounds: (file.min_replicas, file.max_replicas),
+        };
+        Ok(ControllerSpec::External { config, deciders })
     }
 
     fn hpa(

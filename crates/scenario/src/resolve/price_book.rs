@@ -109,7 +109,7 @@ impl Context<'_> {
         if name == EMBEDDED {
             return Ok(Cow::Borrowed(Catalog::built_in()));
         }
-        let path = self.file(name);
+        let path = self.file_of(name, "spec.prices.catalog")?;
         Catalog::parse(&self.data.text(&path)?)
             .map(Cow::Owned)
             .map_err(|error| ScenarioError::BadFile { file: path.display().to_string(), reason: error.to_string() })

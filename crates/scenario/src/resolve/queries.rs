@@ -27,11 +27,29 @@ pub(super) struct AskedQuery {
 }
 
 impl Context<'_> {
-    /// The queries of the prometheus triggers of all policies.
+    /// The queries that a program of policy number `index` is shown.
+    fn exec_queries(&self, metrics: &[(String, policy::MetricQuery)], policy: &str, index: usize) -> Vec<AskedQuery> {
+        let asked = |(name, query): &(String, policy::MetricQuery)| match query {
+            policy::MetricQuery::PromQl { expression } => Some(AskedQuery {
+                text: expression.clone(),
+                at: self.at(&format!("spec.policies[{index}].exec.metrics.{name}")),
+                asker: format!("{policy}: exec/{name}"),
+                reader: Reader::Keda,
+                is_of_own_pods: false,
+            }),
+            _ => None,
+        };
+        metrics.iter().filter_map(asked).collect()
+    }
+
+    /// The queries of the prometheus triggers of all policies and of programs.
     pub(super) fn keda_queries(&self, spec: &ServiceView, policies: &[PolicySpec]) -> Vec<AskedQuery> {
         let mut asked = Vec::new();
         for (index, policy) in policies.iter().enumerate() {
             for controller in &policy.services[0].controllers {
+                if let ControllerSpec::External { config, .. } = controller {
+                    asked.extend(self.exec_queries(&config.metrics, &policy.name, index));
+                }
                 let ControllerSpec::Keda { scaled_object, .. } = controller else { continue };
                 let manifest = match spec.policies.get(index).and_then(|file| file.keda.as_ref()) {
                     Some(Reference::Name(name)) => self.scaled_object_document(name),

@@ -5,23 +5,13 @@ use std::sync::Arc;
 use workload::{Distribution, Purpose, Stream};
 
 use super::Context;
+use super::calendar::{Calendar, DAY};
 use super::series::Series;
 use crate::error::ScenarioError;
 use crate::file::{BurstFile, Level, NoiseFile, PointsFile, RateTerm, RateTermChoice, SineFile, TextOr, WeeklyFile};
 use crate::quantity::Share;
 
-const DAY: f64 = 86_400.0;
-
-/// Where the run starts in the calendar.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Calendar {
-    /// Seconds since local midnight.
-    pub second_of_day: f64,
-    /// 0 for Monday.
-    pub weekday: usize,
-}
-
-/// A term ready to be evaluated; times in seconds from the start of the run, negative before it. Days have 24 hours.
+/// A term ready to be evaluated; times in seconds from the start of the run, negative before it.
 #[derive(Clone, Debug)]
 pub enum Rate {
     /// Always the same.
@@ -30,10 +20,10 @@ pub enum Rate {
     Sum(Vec<Rate>),
     /// Terms multiplied.
     Product(Vec<Rate>),
-    /// Straight lines between points, shifted by the calendar where they repeat.
-    Points { points: Vec<(f64, f64)>, every: Option<f64>, offset: f64 },
-    /// A sine wave.
-    Sine { mean: f64, swing: f64, period: f64, peak: f64 },
+    /// Straight lines between points, by what the clocks show where they repeat.
+    Points { points: Vec<(f64, f64)>, every: Option<f64>, calendar: Calendar },
+    /// A sine wave, by what the clocks show.
+    Sine { mean: f64, swing: f64, period: f64, peak: f64, calendar: Calendar },
     /// A factor per weekday.
     Weekly { factors: [f64; 7], calendar: Calendar },
     /// A trapezium.
@@ -62,14 +52,14 @@ impl Rate {
             Self::Constant(value) => *value,
             Self::Sum(terms) => terms.iter().map(|term| term.at(t)).sum::<Option<f64>>()?,
             Self::Product(terms) => terms.iter().map(|term| term.at(t)).product::<Option<f64>>()?,
-            Self::Points { points, every, offset } => {
-                interpolate(points, every.map_or(t, |every| (t + offset).rem_euclid(every)))
+            Self::Points { points, every, calendar } => {
+                interpolate(points, every.map_or(t, |every| calendar.shown(t).rem_euclid(every)))
             }
-            Self::Sine { mean, swing, period, peak } => {
-                mean + swing * libm::cos((t - peak) / period * std::f64::consts::TAU)
+            Self::Sine { mean, swing, period, peak, calendar } => {
+                mean + swing * libm::cos((t + calendar.ahead(t) - peak) / period * std::f64::consts::TAU)
             }
             Self::Weekly { factors, calendar } => {
-                let days = ((t + calendar.second_of_day) / DAY).floor() as i64;
+                let days = (calendar.shown(t) / DAY).floor() as i64;
                 factors[(calendar.weekday as i64 + days).rem_euclid(7) as usize]
             }
             Self::Burst { at, rise, hold, fall, height } => height * trapezium(t - at, *rise, *hold, *fall),
@@ -134,7 +124,7 @@ impl Context<'_> {
         &self,
         term: &RateTerm,
         path: &str,
-        calendar: Calendar,
+        calendar: &Calendar,
     ) -> Result<(Rate, Dimension), ScenarioError> {
         let choice = match term {
             TextOr::Amount(level) => {
@@ -170,7 +160,8 @@ impl Context<'_> {
             RateTermChoice::Burst(file) => Ok(burst(*file)),
             RateTermChoice::Noise(file) => self.noise(*file, &format!("{path}.noise")),
             RateTermChoice::Series(file) => {
-                let series = Series::from_rows(&self.data.rates(&self.file(&file.file), file)?, file.value_unit);
+                let name = self.file_of(&file.file, &format!("{path}.series.file"))?;
+                let series = Series::from_rows(&self.data.rates(&name, file)?, file.value_unit);
                 Ok((Rate::Series { series: Arc::new(series), start_at: file.start_at.0 }, Dimension::Rate))
             }
         }
@@ -180,7 +171,7 @@ impl Context<'_> {
         &self,
         terms: &[RateTerm],
         path: &str,
-        calendar: Calendar,
+        calendar: &Calendar,
     ) -> Result<(Vec<Rate>, Vec<Dimension>), ScenarioError> {
         if terms.is_empty() {
             return Err(self.inconsistent(path, "needs at least one term"));
@@ -194,7 +185,7 @@ impl Context<'_> {
         Ok(all)
     }
 
-    fn points(&self, file: &PointsFile, path: &str, calendar: Calendar) -> Result<(Rate, Dimension), ScenarioError> {
+    fn points(&self, file: &PointsFile, path: &str, calendar: &Calendar) -> Result<(Rate, Dimension), ScenarioError> {
         let points: Vec<(f64, f64)> = file.at.iter().map(|point| (point.time.0, level_parts(point.level).0)).collect();
         let dimensions: Vec<Dimension> = file.at.iter().map(|point| level_parts(point.level).1).collect();
         if points.is_empty() || points.windows(2).any(|pair| pair[1].0 <= pair[0].0) {
@@ -216,10 +207,11 @@ impl Context<'_> {
             points.insert(0, (last.0 - every, last.1));
             points.push((first.0 + every, first.1));
         }
-        Ok((Rate::Points { points, every, offset: calendar.second_of_day }, dimensions[0]))
+        let calendar = calendar.for_period(every.unwrap_or(0.0));
+        Ok((Rate::Points { points, every, calendar }, dimensions[0]))
     }
 
-    fn sine(&self, file: SineFile, path: &str, calendar: Calendar) -> Result<(Rate, Dimension), ScenarioError> {
+    fn sine(&self, file: SineFile, path: &str, calendar: &Calendar) -> Result<(Rate, Dimension), ScenarioError> {
         if file.amplitude.0 > 1.0 {
             return Err(
                 self.inconsistent(&format!("{path}.amplitude"), "must be at most 100%: there are no negative rates")
@@ -230,7 +222,9 @@ impl Context<'_> {
         }
         let (mean, dimension) = level_parts(file.mean);
         let peak = file.peak.0 - calendar.second_of_day;
-        Ok((Rate::Sine { mean, swing: mean * file.amplitude.0, period: file.period.0, peak }, dimension))
+        let (swing, period) = (mean * file.amplitude.0, file.period.0);
+        let calendar = calendar.for_period(period);
+        Ok((Rate::Sine { mean, swing, period, peak, calendar }, dimension))
     }
 
     fn noise(&self, file: NoiseFile, path: &str) -> Result<(Rate, Dimension), ScenarioError> {
@@ -256,9 +250,9 @@ fn level_parts(level: Level) -> (f64, Dimension) {
     }
 }
 
-fn weekly(file: &WeeklyFile, calendar: Calendar) -> Rate {
+fn weekly(file: &WeeklyFile, calendar: &Calendar) -> Rate {
     let days = [file.monday, file.tuesday, file.wednesday, file.thursday, file.friday, file.saturday, file.sunday];
-    Rate::Weekly { factors: days.map(|Share(factor)| factor), calendar }
+    Rate::Weekly { factors: days.map(|Share(factor)| factor), calendar: calendar.clone() }
 }
 
 fn burst(file: BurstFile) -> (Rate, Dimension) {
@@ -273,18 +267,18 @@ mod tests {
 
     #[test]
     fn points_that_repeat_join_over_midnight_and_count_from_it() {
-        let noon = Calendar { second_of_day: 43_200.0, weekday: 0 };
+        let noon = Calendar::steady(43_200.0, 0);
         let points =
             vec![(18.0 * 3600.0 - DAY, 0.0), (6.0 * 3600.0, 12.0), (18.0 * 3600.0, 0.0), (6.0 * 3600.0 + DAY, 12.0)];
-        let rate = Rate::Points { points, every: Some(DAY), offset: noon.second_of_day };
+        let rate = Rate::Points { points, every: Some(DAY), calendar: noon };
         let seen = [0.0, 6.0, 12.0, 18.0, -24.0].map(|hour| rate.at(hour * 3600.0).unwrap());
         assert_eq!(seen, [6.0, 0.0, 6.0, 12.0, 6.0]);
     }
 
     #[test]
     fn weekdays_are_right_before_the_start_too() {
-        let calendar = Calendar { second_of_day: 3_600.0, weekday: 0 };
-        let rate = weekly(&WeeklyFile { sunday: Share(0.5), ..WeeklyFile::default() }, calendar);
+        let calendar = Calendar::steady(3_600.0, 0);
+        let rate = weekly(&WeeklyFile { sunday: Share(0.5), ..WeeklyFile::default() }, &calendar);
         assert_eq!([-3_601.0, -3_600.0, 0.0].map(|t| rate.at(t).unwrap()), [0.5, 1.0, 1.0]);
     }
 

@@ -167,7 +167,7 @@ impl Context<'_> {
             server.tell(&mut facts);
         }
         if let Some(name) = &file.model_name {
-            (facts.model_name, facts.model_name_from) = (name.clone(), "metrics.modelName".to_owned());
+            (facts.model_name, facts.model_name_from) = (name.clone(), "the scenario's `modelName`".to_owned());
         }
         for (word, text) in &file.versions {
             let path = format!("spec.metrics.versions[\"{word}\"]");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cluster::spec::{
-    BatchLatency, ContainerSpec, KillRule, NoReplicaRule, PodScheduling, PodSpec, ReplicaOrder, RetrySpec, Scheduler,
+    BatchLatency, ContainerSpec, KillRule, NoReplicaRule, PodScheduling, PodSpec, ReplicaOrder, Scheduler,
     ServiceModel, ServiceSpec, SoftSpread, StopRule, Toleration,
 };
 use units::{Bytes, Millicores, SimDuration};
@@ -11,11 +11,10 @@ use units::{Bytes, Millicores, SimDuration};
 use crate::error::ScenarioError;
 use crate::file::{
     BatchLatencyFile, BatchPoint, ContinuousBatchingFile, DynamicBatchingFile, KillFile, ModelFile, NoReplicaFile,
-    PodFile, SchedulingPolicyFile, ServiceFile, ServiceView, SpreadFile,
+    PodFile, SchedulingPolicyFile, ServiceView, SpreadFile,
 };
 use crate::manifest::Quantity;
 use crate::manifest::workload::gpu_containers;
-use crate::quantity::Time;
 use crate::server::Words;
 use crate::tree::parse_path;
 
@@ -71,8 +70,9 @@ impl Context<'_> {
                 NoReplicaFile::Reject => NoReplicaRule::Reject,
             },
             queue_limit: file.queue_limit,
-            client_timeout: file.client.timeout.map(Time::duration),
-            retries: self.retries(file)?,
+            client_timeout: self.patience(file.client.timeout.as_ref(), "spec.service.client.timeout")?,
+            client_patience: self.patience(file.client.patience.as_ref(), "spec.service.client.patience")?,
+            retries: self.retries(file, &model)?,
             kill_rule: match file.on_kill {
                 KillFile::Fail => KillRule::Fail,
                 KillFile::Requeue => KillRule::Requeue,
@@ -121,22 +121,6 @@ impl Context<'_> {
             pod.image = format!("unnamed:{:x}", salt(service));
         }
         pod
-    }
-
-    fn retries(&self, file: &ServiceFile) -> Result<Option<RetrySpec>, ScenarioError> {
-        let Some(retries) = &file.client.retries else { return Ok(None) };
-        if retries.attempts_max == 0 {
-            return Err(self.inconsistent("spec.service.client.retries.attemptsMax", "must be at least 1"));
-        }
-        if retries.jitter.0 > 1.0 {
-            return Err(self.inconsistent("spec.service.client.retries.jitter", "must be at most 100%"));
-        }
-        Ok(Some(RetrySpec {
-            attempts_max: retries.attempts_max,
-            backoff: retries.backoff.duration(),
-            backoff_max: retries.backoff_max.duration(),
-            jitter: retries.jitter.0,
-        }))
     }
 
     fn written_pod(&self, pod: &PodFile, endpoint_delay: SimDuration) -> Result<PodSpec, ScenarioError> {

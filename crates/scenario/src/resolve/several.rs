@@ -68,7 +68,7 @@ impl Context<'_> {
         self.check_policies(spec, services)?;
         self.check_callers(services)?;
         if services.len() > 1 && spec.metrics.model_name.is_some() {
-            let reason = "names the model of one service, and there are several: each is read from the command line of its server";
+            let reason = "names the model of one service, and there are several: with `services` each has its own, `services.NAME.modelName`";
             return Err(self.inconsistent("spec.metrics.modelName", reason));
         }
         self.take_turns(spec);

@@ -65,7 +65,8 @@ impl Context<'_> {
     }
 
     fn price_history(&self, names: &[String]) -> Result<(SpotPriceHistory, Option<Catalog>), ScenarioError> {
-        let paths: Vec<_> = names.iter().map(|name| self.file(name)).collect();
+        let file_of = |name: &String| self.file_of(name, "spec.prices.spotHistory.file");
+        let paths = names.iter().map(file_of).collect::<Result<Vec<_>, _>>()?;
         let texts = paths.iter().map(|path| self.data.text(path)).collect::<Result<Vec<_>, _>>()?;
         let file = || paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
         if texts.is_empty() {

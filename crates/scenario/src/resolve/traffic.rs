@@ -13,7 +13,8 @@ use crate::file::{
 use crate::quantity::{Share, Time};
 
 use super::Context;
-use super::rates::{Calendar, Dimension, Rate};
+use super::calendar::Calendar;
+use super::rates::{Dimension, Rate};
 use super::window::Window;
 
 /// Steps of a generated curve at most: a month of ten-second steps is a quarter of a million.
@@ -61,9 +62,7 @@ impl Context<'_> {
     /// Arrivals of the run and the rates before it.
     pub(super) fn traffic(&mut self, spec: &ServiceView, start: &ZonedDateTime) -> Result<Arrivals, ScenarioError> {
         let file = &spec.traffic;
-        let midnight = start.time().duration_since(jiff::civil::Time::midnight());
-        let weekday = start.weekday().to_monday_zero_offset();
-        let calendar = Calendar { second_of_day: midnight.as_secs_f64(), weekday: weekday.unsigned_abs().into() };
+        let calendar = &Calendar::of(start, spec.run.duration.duration());
         let load_test = self.load_test(spec)?;
         let is_load_test = load_test.is_some();
         let is_called_only = file.from.is_some() && !is_load_test && !file.has_source();
@@ -126,7 +125,7 @@ impl Context<'_> {
         &self,
         spec: &ServiceView,
         parts: &[PartFile],
-        calendar: Calendar,
+        calendar: &Calendar,
     ) -> Result<(Traffic, Option<Known>), ScenarioError> {
         let file = &spec.traffic;
         if file.trace.is_some() || file.generator.is_some() {
@@ -180,7 +179,7 @@ impl Context<'_> {
         spec: &ServiceView,
         part: &PartFile,
         path: &str,
-        calendar: Calendar,
+        calendar: &Calendar,
     ) -> Result<(Traffic, Option<Known>), ScenarioError> {
         let mut factors = Vec::new();
         let is_part = path != "spec.traffic";
@@ -212,7 +211,7 @@ impl Context<'_> {
         }
     }
 
-    fn factor(&self, term: &RateTerm, path: &str, calendar: Calendar) -> Result<Rate, ScenarioError> {
+    fn factor(&self, term: &RateTerm, path: &str, calendar: &Calendar) -> Result<Rate, ScenarioError> {
         let (rate, dimension) = self.rate(term, path, calendar)?;
         if dimension == Dimension::Rate {
             let reason = "is a rate (`req/s`); a factor such as `70%` is needed. Rates are added as parts of a `sum`";
@@ -234,7 +233,7 @@ impl Context<'_> {
         if part.repeat == 0 {
             return Err(self.inconsistent(&format!("{path}.repeat"), "must be at least 1"));
         }
-        let file = self.file(&trace.file);
+        let file = self.file_of(&trace.file, &format!("{path}.trace.file"))?;
         let recorded = self.data.requests(&file, trace, reads_blocks)?;
         let clip = part.clip.map(|clip| (clip.from.duration(), clip.to.map(Time::duration)));
         if let Some((from, Some(to))) = clip
@@ -258,7 +257,7 @@ impl Context<'_> {
         spec: &ServiceView,
         (part, generator): (&PartFile, &GeneratorFile),
         factors: &[Rate],
-        (path, calendar): (&str, Calendar),
+        (path, calendar): (&str, &Calendar),
     ) -> Result<(Traffic, Known), ScenarioError> {
         if part.clip.is_some() || part.repeat != 1 {
             return Err(self.inconsistent(path, "`clip` and `repeat` are for traces"));
@@ -303,7 +302,7 @@ impl Context<'_> {
         Ok(Arc::new(RateCurve::from_fn(step, length, |at| rate.at(at.as_secs_f64()).unwrap_or(0.0))))
     }
 
-    fn request_rate(&self, term: &RateTerm, path: &str, calendar: Calendar) -> Result<Rate, ScenarioError> {
+    fn request_rate(&self, term: &RateTerm, path: &str, calendar: &Calendar) -> Result<Rate, ScenarioError> {
         let (rate, dimension) = self.rate(term, path, calendar)?;
         if dimension == Dimension::Factor {
             return Err(self.inconsistent(path, "is a factor (`%`); a rate such as `12req/s` must be in it"));
@@ -315,7 +314,7 @@ impl Context<'_> {
         &self,
         file: &TrafficFile,
         generated: Option<Rate>,
-        calendar: Calendar,
+        calendar: &Calendar,
     ) -> Result<RateLog, ScenarioError> {
         let Some(history) = &file.history else { return Ok(RateLog::default()) };
         let rate = match (&history.rate, generated) {

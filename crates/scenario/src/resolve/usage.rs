@@ -201,7 +201,7 @@ fn asked_of(controller: &ControllerSpec) -> Vec<Asked> {
             }
             asked
         }
-        ControllerSpec::Static { .. } | ControllerSpec::Predictive(_) => Vec::new(),
+        ControllerSpec::Static { .. } | ControllerSpec::Predictive(_) | ControllerSpec::External { .. } => Vec::new(),
     }
 }
 

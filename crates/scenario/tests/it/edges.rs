@@ -1,5 +1,7 @@
 //! Values that would be read as something else, or that Kubernetes refuses: each says so where it stands.
 
+use units::SimTime;
+
 use crate::support::{SCENARIO, load_with, message, with};
 
 fn refused(overrides: &[(&str, &str)]) -> String {
@@ -18,6 +20,33 @@ fn a_change_of_the_clocks_in_the_run_is_said() {
     };
     assert!(spring("2026-03-29T00:00") && spring("2026-10-25T00:00"));
     assert!(!spring("2026-03-28T00:00") && !spring("2026-03-29T04:00"));
+}
+
+/// Peak of a daily curve at four in the morning by the clock: an hour earlier after the start of summer time, an hour later after its end.
+#[test]
+fn daily_rates_follow_the_clocks() {
+    let peak = |start: &str, rate: &str| {
+        let overrides = [
+            ("run.timeZone", "Europe/Berlin"),
+            ("run.start", start),
+            ("run.duration", "12h"),
+            ("traffic", &format!("{{generator: {{rate: {rate}, step: 60s}}}}")),
+        ];
+        let spec = load_with(SCENARIO, &overrides).unwrap().spec;
+        let workload::Traffic::Poisson { rate } = &spec.services[0].traffic else { panic!("a Poisson process") };
+        let minutes = (0..720).map(|minute| rate.rate_at(SimTime::from_secs(60 * minute))).enumerate();
+        minutes.max_by(|one, other| one.1.total_cmp(&other.1)).unwrap().0 / 10
+    };
+    let points = "{points: {every: 24h, at: [{time: 3h54m, level: 1req/s}, {time: 4h5m, level: 9req/s}, {time: 4h15m, level: 1req/s}]}}";
+    let sine = "{sine: {mean: 20req/s, amplitude: 60%, period: 24h, peak: 4h5m}}";
+    for rate in [points, sine] {
+        assert_eq!(peak("2026-03-28T00:00", rate), 24, "{rate}");
+        assert_eq!(peak("2026-03-29T00:00", rate), 18, "{rate}");
+        assert_eq!(peak("2026-10-25T00:00", rate), 30, "{rate}");
+    }
+    // What has nothing to do with the day goes by time elapsed.
+    let own = "{points: {every: 9h, at: [{time: 3h54m, level: 1req/s}, {time: 4h5m, level: 9req/s}, {time: 4h15m, level: 1req/s}]}}";
+    assert_eq!(peak("2026-03-29T00:00", own), 24);
 }
 
 #[test]

@@ -98,7 +98,7 @@ fn files_that_cannot_be_read_are_named() {
     let empty = load(&[Input::Path(folder.path().to_owned())], &[]).unwrap_err().to_string();
     assert_snapshot!(empty.replace(&folder.path().display().to_string(), "FOLDER"), @"FOLDER: no *.yaml, *.yml or *.json file in this folder");
     let text = with("generator:\n      rate: 10req/s", "trace: {file: missing.csv}");
-    assert_snapshot!(message(&text), @"missing.csv: cannot be read: No such file or directory (os error 2)");
+    assert_snapshot!(message(&text), @"scenario.yaml:9:19: spec.traffic.trace.file: there is no file `missing.csv`");
 }
 
 #[test]

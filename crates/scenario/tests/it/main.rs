@@ -1,6 +1,7 @@
 //! Does the user understand? Loading, error messages, overrides, shipped scenarios, traces.
 
 mod article;
+mod clients;
 mod edges;
 mod engines;
 mod errors;

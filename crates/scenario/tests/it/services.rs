@@ -86,6 +86,7 @@ fn counts(spec: &SimulationSpec, policy: usize) -> Vec<(&'static str, u32)> {
         ControllerSpec::Hpa { spec, .. } => ("hpa", spec.replicas_max),
         ControllerSpec::Keda { .. } => ("keda", 0),
         ControllerSpec::Predictive(_) => ("predictive", 0),
+        ControllerSpec::External { config, .. } => ("external", config.bounds.1),
     };
     spec.policies[policy].services.iter().flat_map(|service| service.controllers.iter().map(of)).collect()
 }
@@ -180,7 +181,7 @@ fn every_service_is_there_once() {
     assert_snapshot!(refused("- name: embed", "- name: chat"), @"scenario.yaml:13:11: spec.services[1].name: another service is called `chat` already");
     assert_snapshot!(refused("workload: embedder", "workload: chat"), @"scenario.yaml:16:7: spec.services[1].service: Deployment/chat runs service `chat` already; two services on one workload are one");
     assert_snapshot!(refused("- name: embed", "- name: 'em bed'"), @"scenario.yaml:13:11: spec.services[1].name: `em bed` must be made of letters, digits, `-` and `_`");
-    assert_snapshot!(refused("  policies:", "  metrics: {modelName: llama}\n  policies:"), @"scenario.yaml:24:24: spec.metrics.modelName: names the model of one service, and there are several: each is read from the command line of its server");
+    assert_snapshot!(refused("  policies:", "  metrics: {modelName: llama}\n  policies:"), @"scenario.yaml:24:24: spec.metrics.modelName: names the model of one service, and there are several: with `services` each has its own, `services.NAME.modelName`");
 }
 
 #[test]
@@ -325,4 +326,27 @@ fn a_query_that_reads_the_neighbours_series_too_is_noted() {
     assert_snapshot!(keda("sum(nv_inference_pending_request_count)"), @"chat: scenario.yaml:28:110: tuned: keda/s0: it reads the series of service `embed` too: nothing in it tells the services apart");
     assert_snapshot!(keda("sum(nv_inference_pending_request_count{pod=~\"chat-.*\"})"), @"");
     assert_snapshot!(keda("sum(nv_inference_pending_request_count{pod=~\"embedder-.*\"})"), @"chat: scenario.yaml:28:110: tuned: keda/s0: it reads the series of service `embed`, and none of its own service");
+}
+
+#[test]
+fn each_service_may_say_under_which_name_its_model_is_served() {
+    let named =
+        zoo("    service:\n      workload: embedder", "    modelName: qwen\n    service:\n      workload: embedder");
+    let asking = |model: &str| {
+        let query = format!("sum(vllm:num_requests_waiting{{model_name=\"{model}\"}})");
+        let keda = format!(
+            "{{keda: {{maxReplicaCount: 9, triggers: [{{type: prometheus, metadata: {{serverAddress: 'http://p', threshold: '5', query: '{query}'}}}}]}}}}"
+        );
+        let of_hpa = named.find("{hpa: {maxReplicas: 9").expect("the alternative's HPA");
+        let end = named[of_hpa..].find('\n').expect("its end") + of_hpa;
+        let text = format!("{}{keda}{}", &named[..of_hpa], &named[end..]);
+        text.replace(
+            "nvcr.io/nvidia/tritonserver:25.01-py3', resources: {limits: {nvidia.com/gpu: 2}}",
+            "vllm/vllm-openai:v0.9.1', resources: {limits: {nvidia.com/gpu: 2}}",
+        )
+    };
+    load_text(&asking("qwen"));
+    let other = message(&asking("llama"));
+    assert!(other.contains("qwen"), "{other}");
+    assert!(other.contains("modelName"), "{other}");
 }

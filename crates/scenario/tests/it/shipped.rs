@@ -18,7 +18,9 @@ fn scenario_folders(folder: &Path) -> Vec<PathBuf> {
 #[test]
 fn every_shipped_scenario_loads() {
     let mut names = Vec::new();
-    for path in scenario_folders(&repository("scenarios")) {
+    // What starts a program is loaded where programs may be started: `crates/cli/tests/it_run/exec.rs`.
+    let starts_none = |path: &PathBuf| !path.ends_with("own-policy");
+    for path in scenario_folders(&repository("scenarios")).into_iter().filter(starts_none) {
         let loaded = load(&[Input::Path(path.clone())], &[]).unwrap_or_else(|error| panic!("{error}"));
         assert!(!loaded.spec.policies.is_empty() && !loaded.description.is_empty(), "{}", path.display());
         names.push(loaded.spec.name);

@@ -187,3 +187,16 @@ fn the_shipped_trace_is_what_its_recipe_makes() {
     let since_first = |at_ns: &u64| (at_ns / 1_000_000 - first_ms) * 1_000_000;
     assert_eq!(shipped.arrival_ns, made.arrival_ns.iter().map(since_first).collect::<Vec<_>>());
 }
+
+#[test]
+fn a_file_that_is_not_there_is_named_with_its_place_and_the_nearest_one() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("azure.csv"), "arrival\n1\n").unwrap();
+    let text = SCENARIO.replacen("generator:\n      rate: 10req/s", "trace: {file: azur.csv}", 1);
+    std::fs::write(folder.path().join("s.yaml"), text).unwrap();
+    let said = load(&[Input::Path(folder.path().join("s.yaml"))], &[]).unwrap_err().to_string();
+    let said = said.replace(&folder.path().display().to_string(), "FOLDER");
+    assert!(said.starts_with("FOLDER/s.yaml:"), "{said}");
+    let rest = "spec.traffic.trace.file: there is no file `FOLDER/azur.csv`; did you mean `azure.csv`?";
+    assert!(said.ends_with(rest), "{said}");
+}

@@ -28,6 +28,11 @@ pub fn calibrate(args: &Calibrate) -> Result<Outcome> {
 /// The report goes to standard output; the snippet to its file, or below the report.
 fn publish(report: &str, snippet: &str, out: Option<&Path>) -> Result<()> {
     match out {
+        // What is asked for goes to standard output alone; what was found on the way is for people.
+        Some(path) if path.as_os_str() == "-" => {
+            eprintln!("{report}");
+            say(snippet)
+        }
         Some(path) => {
             write(path, snippet)?;
             say(report)?;

@@ -7,9 +7,9 @@ use calibrate::llm::{LlmPreset, PresetEngine, llm_preset, llm_preset_for};
 use calibrate::{Choice, Given, LlmFit, LlmFormat, LlmRun, Settings, Told};
 use report::MeasuredPanel;
 
-use super::super::data_files::{file_name, read_text, wrong};
+use super::super::data_files::{file_name, read_text, write_bytes, wrong};
 use crate::args::{CalibrateService, ServiceFormat};
-use crate::failure::{Failure, OrEnvironment, OrInput, Result};
+use crate::failure::{Failure, OrInput, Result};
 
 pub fn service(args: &CalibrateService) -> Result<()> {
     let texts = args.files.iter().map(|path| read_text(path)).collect::<Result<Vec<String>>>()?;
@@ -162,5 +162,5 @@ fn draw(fit: &LlmFit, path: &Path, is_png: bool) -> Result<()> {
     let what = fit.preset.as_deref().unwrap_or("a law without a preset");
     let drawing = report::measured_vs_fitted(&format!("{} load tests, {what}", fit.runs.len()), &panels);
     let bytes = if is_png { drawing.to_png() } else { drawing.to_svg().into_bytes() };
-    report::write_atomically(path, &bytes).or_environment(&format!("writing {}", path.display()))
+    write_bytes(path, &bytes)
 }

@@ -9,13 +9,14 @@ use std::sync::Arc;
 use calibrate::traffic::{Arrivals, Tokens, append, burstiness, busiest, rate_curve};
 use scenario::file::{ColumnsFile, TimeColumn, TraceFile as TraceKey, TraceFormat};
 use scenario::{Amount, RequestRate, Time};
-use traces::FileTrace;
+use traces::{FileTrace, TraceCache};
 use units::SimDuration;
 use workload::{Distribution, LlmTrace, RateCurve, TraceChunk, TraceSource};
 
 use super::data_files::say;
 use crate::args::{ArrivalUnit, Fit, Synthesize, Trace, TraceFile};
-use crate::failure::{Failure, OrInput, Outcome, Result};
+use crate::failure::{Failure, OrEnvironment, OrInput, Outcome, Result};
+use crate::inputs::STANDARD_INPUT;
 use output::TraceOutput;
 
 /// A made-up trace is held in memory; more than this many requests is no small trace.
@@ -35,7 +36,8 @@ pub fn trace(args: &Trace) -> Result<Outcome> {
     match args {
         Trace::Inspect(input) => inspect(input)?,
         Trace::Convert { input, output } => {
-            let file = open(input)?;
+            let opened = open(input)?;
+            let file = &opened.trace;
             let (mut reader, mut chunk) = (file.open(), TraceChunk::default());
             let mut written = TraceOutput::create(output, file.has_tokens())?;
             while reader.next_chunk(&mut chunk) {
@@ -52,8 +54,33 @@ pub fn trace(args: &Trace) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Reads a trace through and finds it good.
-fn open(input: &TraceFile) -> Result<FileTrace> {
+/// A trace that was read through and found good.
+struct Opened {
+    trace: FileTrace,
+    /// What messages and snippets call it.
+    name: String,
+    /// Where standard input is kept as long as it is read: a trace is read more than once.
+    _kept: Option<tempfile::TempPath>,
+}
+
+/// Reads a trace through and finds it good; `-` is standard input.
+fn open(input: &TraceFile) -> Result<Opened> {
+    if input.file.as_os_str() != "-" {
+        let trace = load(input, &input.file, &TraceCache::Beside)?;
+        return Ok(Opened { trace, name: input.file.display().to_string(), _kept: None });
+    }
+    let mut kept = tempfile::NamedTempFile::new().or_environment("keeping standard input")?;
+    std::io::copy(&mut std::io::stdin().lock(), &mut kept).or_environment("keeping standard input")?;
+    let kept = kept.into_temp_path();
+    let named = |failure: Failure| match failure {
+        Failure::Input(error) => Failure::input(error.to_string().replace(&kept.display().to_string(), STANDARD_INPUT)),
+        other @ Failure::Environment(_) => other,
+    };
+    let trace = load(input, &kept, &TraceCache::Off).map_err(named)?;
+    Ok(Opened { trace, name: STANDARD_INPUT.to_owned(), _kept: Some(kept) })
+}
+
+fn load(input: &TraceFile, path: &Path, cache: &TraceCache) -> Result<FileTrace> {
     let columns = input.arrival.as_ref().map(|arrival| ColumnsFile {
         arrival: arrival.clone(),
         arrival_unit: match input.arrival_unit {
@@ -67,12 +94,17 @@ fn open(input: &TraceFile) -> Result<FileTrace> {
         output_tokens: input.output_tokens.clone(),
     });
     let key = TraceKey {
-        file: input.file.display().to_string(),
+        file: path.display().to_string(),
         format: if columns.is_some() { TraceFormat::Columns } else { TraceFormat::Auto },
         columns,
         resample: false,
     };
-    FileTrace::load(&input.file, &key).map_err(|error| {
+    let read = match cache {
+        TraceCache::Off => FileTrace::load_with(path, &key, cache),
+        // As the command line says.
+        _ => FileTrace::load(path, &key),
+    };
+    read.map_err(|error| {
         let text = error.to_string();
         // The reader speaks of scenario keys; here the same choice is an option.
         let said = "name the columns under `columns` with `format: columns`";
@@ -81,25 +113,26 @@ fn open(input: &TraceFile) -> Result<FileTrace> {
 }
 
 /// A trace in memory.
-fn read(input: &TraceFile) -> Result<(FileTrace, TraceChunk)> {
-    let file = open(input)?;
-    let (mut reader, mut chunk, mut all) = (file.open(), TraceChunk::default(), TraceChunk::default());
+fn read(input: &TraceFile) -> Result<(Opened, TraceChunk)> {
+    let opened = open(input)?;
+    let (mut reader, mut chunk, mut all) = (opened.trace.open(), TraceChunk::default(), TraceChunk::default());
     while reader.next_chunk(&mut chunk) {
         append(&mut all, &chunk);
     }
-    Ok((file, all))
+    drop(reader);
+    Ok((opened, all))
 }
 
 fn inspect(input: &TraceFile) -> Result<()> {
-    let (file, trace) = read(input)?;
+    let (opened, trace) = read(input)?;
     let arrivals = Arrivals::of(&trace.arrival_ns);
     let mut text = String::new();
     let mut line = |name: &str, value: &str| {
         // Writing into a `String` cannot fail.
         let _ = writeln!(text, "{name:<14} {value}");
     };
-    line("file", &input.file.display().to_string());
-    line("format", file.format_name());
+    line("file", &opened.name);
+    line("format", opened.trace.format_name());
     line("requests", &arrivals.requests.to_string());
     let (first, last) = arrivals.span_s;
     line("span", &format!("{:.3} s, from {first:.3} s to {last:.3} s", last - first));
@@ -174,20 +207,20 @@ fn lognormal(option: &str, text: &str) -> Result<Distribution> {
 }
 
 fn fit(args: &Fit) -> Result<()> {
-    let (file, trace) = read(&args.input)?;
+    let (opened, trace) = read(&args.input)?;
     let arrivals = Arrivals::of(&trace.arrival_ns);
     if trace.len() < 10 {
         let reason = format!("{} requests are too few to describe", trace.len());
-        return Err(Failure::input(format!("{}: {reason}", args.input.file.display())));
+        return Err(Failure::input(format!("{}: {reason}", opened.name)));
     }
     let interval = match &args.interval {
         Some(text) => amount::<Time>("--interval", text)?.duration(),
-        None => usual_interval(file.last_ns()),
+        None => usual_interval(opened.trace.last_ns()),
     };
     if interval.is_zero() {
         return Err(Failure::input("--interval must be above zero"));
     }
-    if file.last_ns() / interval.as_nanos() > POINTS_MAX as u64 {
+    if opened.trace.last_ns() / interval.as_nanos() > POINTS_MAX as u64 {
         let reason = format!("makes more than {POINTS_MAX} points; a longer interval describes, this one copies");
         return Err(Failure::input(format!("--interval {interval} {reason}")));
     }
@@ -197,7 +230,7 @@ fn fit(args: &Fit) -> Result<()> {
         "# {} requests over {:.0} s of {}.\ntraffic:\n  generator:\n    step: {interval}\n",
         arrivals.requests,
         arrivals.span_s.1,
-        super::data_files::file_name(&args.input.file)
+        super::data_files::file_name(Path::new(&opened.name))
     );
     text +=
         &format!("    # Gaps vary by {cv:.2} of their mean on the clock of the rate below; a Poisson process has 1.\n");

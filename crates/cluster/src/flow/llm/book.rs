@@ -38,13 +38,15 @@ pub struct Entry {
     pub tag: Tag,
     /// The blocks its prompt is made of, in [`Lists`].
     pub list: u32,
+    /// What is drawn for its client follows from this.
+    pub number: u64,
 }
 
 impl Entry {
     /// A request that arrives for the first time.
     pub fn new(arrival: u64, (prompt, output): (u32, u32), ticket: Ticket) -> Self {
         let (tag, list, place) = (Tag::default(), NO_LIST, Place::Queue);
-        Self { first_arrival: arrival, arrival, prompt, output, attempt: 1, ticket, place, tag, list }
+        Self { first_arrival: arrival, arrival, prompt, output, attempt: 1, ticket, place, tag, list, number: 0 }
     }
 }
 

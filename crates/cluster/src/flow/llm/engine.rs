@@ -224,6 +224,8 @@ pub trait Engine: Send {
     fn push(&mut self, job: Job, at: Instant);
     /// Takes request `key` out. An iteration under way takes as long as it would have; the cache is free at once.
     fn abort(&mut self, key: u32, at: Instant) -> Job;
+    /// When the first token of request `key`, which is in it, was out; [`NEVER`] if it is not yet.
+    fn first_token(&mut self, key: u32, at: Instant) -> u64;
     /// Starts the next iteration, if none is under way. Returns how many requests were served for the first time.
     fn start(&mut self, now: u64) -> u64;
     /// Takes every request out: first the running ones in order of admission, then the waiting ones.

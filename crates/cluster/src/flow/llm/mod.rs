@@ -15,6 +15,7 @@ mod gate;
 #[cfg(test)]
 mod gate_tests;
 mod hold;
+mod impatience;
 mod iteration;
 mod load_test;
 mod pace;
@@ -39,18 +40,20 @@ use workload::{Purpose, Stream};
 use self::book::{Entry, Lists, Place, RequestTable};
 use self::engine::{Engine, Instant, Job, Limits};
 use self::hold::Hold;
+use self::impatience::Impatience;
 pub use self::load_test::{LoadAnswer, LoadTest, load_test};
 use self::prefix::Part;
 use self::router::Router;
 pub use self::run_engine::RunEngine;
 pub use self::tags::TagDraws;
 pub use self::tokens::TokenCounts;
+use super::clients::Clients;
 use super::intake::{Intake, NEVER};
 use super::latency::Watched;
 use super::meter::{Failure, Meter, Streamed};
 use super::tree::WinnerTree;
 use super::{ReplicaStats, Rules, Slot};
-use crate::spec::{FlowControl, PrefixSpec, RetrySpec, Routing, ServiceModel, ServiceSpec};
+use crate::spec::{FlowControl, PrefixSpec, Routing, ServiceModel, ServiceSpec};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -92,7 +95,7 @@ type Retry = (u64, Entry);
 pub struct LlmFlow<E = RunEngine> {
     rules: Rules,
     routing: Routing,
-    retries: Option<RetrySpec>,
+    clients: Clients,
     limits: Limits,
     overhead: u64,
     intake: Intake,
@@ -103,6 +106,8 @@ pub struct LlmFlow<E = RunEngine> {
     requests: RequestTable,
     /// Deadlines of attempts in order of arrival; those of requests that are gone stay until they come up.
     deadlines: VecDeque<(u64, u32, u32)>,
+    /// In its place where clients do not leave in the order in which they came.
+    impatience: Option<Box<Impatience>>,
     retrying: BinaryHeap<Reverse<Retry>>,
     /// Requests no replica has: the central queue, or those held because no replica was there.
     queue: VecDeque<u32>,
@@ -130,7 +135,6 @@ pub struct LlmFlow<E = RunEngine> {
     touched: Vec<Slot>,
     next_in_turn: usize,
     routing_dice: Stream,
-    client_dice: Stream,
     /// Waiting anywhere but at their clients.
     waiting: u64,
     started: u64,
@@ -152,10 +156,12 @@ impl<E: Engine> LlmFlow<E> {
         let ServiceModel::ContinuousBatching { overhead, .. } = service.model else {
             panic!("only a continuousBatching service serves tokens");
         };
+        let clients = Clients::of(service, seed);
         Self {
             rules: Rules::of(service),
             routing: service.routing,
-            retries: service.retries.clone(),
+            impatience: Impatience::of(&clients),
+            clients,
             limits: Limits::of(service),
             overhead: overhead.as_nanos(),
             intake,
@@ -186,7 +192,6 @@ impl<E: Engine> LlmFlow<E> {
             touched: Vec::new(),
             next_in_turn: 0,
             routing_dice: Stream::new(seed, Purpose::Routing, 0),
-            client_dice: Stream::new(seed, Purpose::Client, 0),
             waiting: 0,
             started: 0,
             drained: BTreeSet::new(),
@@ -206,10 +211,18 @@ impl<E: Engine> LlmFlow<E> {
             self.deadlines.pop_front();
         }
         let arrival = self.intake.next_arrival();
-        let deadline = self.deadlines.front().map_or(NEVER, |deadline| deadline.0);
+        let deadline = self.deadline_due();
         let retry = self.retrying.peek().map_or(NEVER, |Reverse(retry)| retry.0);
         let hold = self.hold_due();
         self.events.first().0.min(arrival).min(deadline).min(retry).min(hold)
+    }
+
+    /// When the next client leaves.
+    fn deadline_due(&mut self) -> u64 {
+        match &mut self.impatience {
+            Some(impatience) => impatience.next(&self.requests),
+            None => self.deadlines.front().map_or(NEVER, |deadline| deadline.0),
+        }
     }
 
     /// Everything that happens at `now`, which [`LlmFlow::next_instant`] gave: answers, arrivals, time-outs, starts.
@@ -246,7 +259,8 @@ impl<E: Engine> LlmFlow<E> {
             let list =
                 if self.blocks_per_entry > 0 { self.lists.keep(self.intake.blocks_of(head)) } else { book::NO_LIST };
             let ticket = self.intake.admit();
-            self.arrive(Entry { tag, list, ..Entry::new(now, (prompt, output), ticket) });
+            let number = self.clients.number(&self.intake, ticket, now);
+            self.arrive(Entry { tag, list, number, ..Entry::new(now, (prompt, output), ticket) });
         }
         for entry in returning {
             self.arrive(entry);
@@ -259,13 +273,13 @@ impl<E: Engine> LlmFlow<E> {
     }
 
     /// Whether nothing but engines has anything to do at `now`: each can then go on as soon as it is settled.
-    fn is_quiet(&self, now: u64) -> bool {
+    fn is_quiet(&mut self, now: u64) -> bool {
         self.touched.is_empty()
             && !self.intake.is_reactive()
             && (self.queue.is_empty() || self.routing != Routing::CentralQueue)
             && self.hold.as_ref().is_none_or(|hold| hold.len() == 0)
             && self.intake.arrivals[self.intake.head] > now
-            && self.deadlines.front().is_none_or(|deadline| deadline.0 > now)
+            && self.deadline_due() > now
             && self.retrying.peek().is_none_or(|Reverse(retry)| retry.0 > now)
     }
 
@@ -291,9 +305,18 @@ impl<E: Engine> LlmFlow<E> {
         seat.tokens -= u64::from(entry.prompt);
         seat.stats.wait_ns += job.start - entry.arrival;
         seat.stats.compute_ns += self.clock - job.start;
-        if end - entry.arrival > self.rules.timeout {
+        let mut timeout = self.rules.timeout;
+        if self.impatience.is_some() {
+            let waits = self.clients.waits(entry.number);
+            let patient_until = entry.arrival.saturating_add(waits.service);
+            // What lies behind has been judged when it was due, and a kill since may have taken the first token away again.
+            let has_seen_enough = patient_until < self.clock || job.first_token + self.overhead <= patient_until;
+            timeout = if has_seen_enough { waits.answer } else { waits.in_queue() };
+        }
+        if end - entry.arrival > timeout {
+            // Its client leaves while the answer is on its way.
             seat.stats.failure += 1;
-            self.fail(entry, Failure::TimedOut, end, Some((job.start, slot)));
+            self.fail(entry, Failure::TimedOut, entry.arrival + timeout, Some((job.start, slot)));
             return;
         }
         seat.stats.success += 1;
@@ -322,7 +345,9 @@ impl<E: Engine> LlmFlow<E> {
             return self.fail(entry, Failure::Rejected, self.clock, None);
         }
         let (key, generation) = self.requests.insert(entry);
-        if self.rules.timeout != NEVER {
+        if let Some(impatience) = &mut self.impatience {
+            impatience.note(&entry, &self.clients, (key, generation));
+        } else if self.rules.timeout != NEVER {
             self.deadlines.push_back((entry.arrival.saturating_add(self.rules.timeout), key, generation));
         }
         self.waiting += 1;
@@ -418,6 +443,7 @@ impl<E: Engine> LlmFlow<E> {
 
     /// Attempts whose client gives up now.
     fn time_out(&mut self) {
+        self.lose_patience();
         while let Some(&(deadline, key, generation)) = self.deadlines.front()
             && deadline <= self.clock
         {
@@ -489,10 +515,11 @@ impl<E: Engine> LlmFlow<E> {
 
     /// A request fails at `at`: its client tries again, or it is over.
     fn fail(&mut self, entry: Entry, failure: Failure, at: u64, service: Option<(u64, Slot)>) {
-        let retries = self.retries.as_ref();
-        if let Some(pause) = retries.and_then(|retries| retries.pause_after(entry.attempt, &mut self.client_dice)) {
-            let again = at + pause;
-            let next = Entry { arrival: again, attempt: entry.attempt + 1, place: Place::Queue, ..entry };
+        if let Some(pause) = self.clients.pause_after(entry.attempt) {
+            let (again, attempt) = (at + pause, entry.attempt + 1);
+            let redrawn = self.clients.demand(entry.number, attempt);
+            let output = redrawn.map_or(entry.output, |tokens| ((tokens + 0.5) as u32).max(1));
+            let next = Entry { arrival: again, attempt, output, place: Place::Queue, ..entry };
             self.retrying.push(Reverse((again, next)));
             self.meter.fail_attempt(failure);
             return;

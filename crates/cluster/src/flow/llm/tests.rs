@@ -14,8 +14,9 @@ use super::step_engine::StepEngine;
 use super::{LlmFlow, RunEngine, TokenCounts};
 use crate::flow::{EventFlow, Flow, Intake, LatencyLog, Load, Meter, ReplicaStats, Slot, Watched};
 use crate::spec::{
-    EngineSpec, FlowControl, IterationLaw, KillRule, NoReplicaRule, PassTime, PodSpec, PrefillFirst, PrefixSpec,
-    RetrySpec, RouterSpec, Routing, Scheduler, Scorers, ServiceModel, ServiceSpec, SloSpec, Speculative, Tgi,
+    EngineSpec, FlowControl, IterationLaw, KillRule, NoReplicaRule, PassTime, Patience, PodSpec, PrefillFirst,
+    PrefixSpec, RetryDemand, RetrySpec, RouterSpec, Routing, Scheduler, Scorers, ServiceModel, ServiceSpec, SloSpec,
+    Speculative, Tgi,
 };
 
 const SEED: u64 = 11;
@@ -97,7 +98,8 @@ fn meter(case: &Case) -> Meter {
         end_to_end: None,
         objective: 0.9,
     };
-    let timeout = case.service.client_timeout.map_or(u64::MAX, SimDuration::as_nanos);
+    let timeout =
+        case.service.client_timeout.as_ref().and_then(Patience::fixed).map_or(u64::MAX, SimDuration::as_nanos);
     Meter::new(nanos(50), timeout, &slo, true)
 }
 
@@ -206,7 +208,7 @@ fn models() -> impl Strategy<Value = ServiceModel> {
             law,
             overhead: SimDuration::from_nanos(overhead),
             prompt_tokens: Distribution::Constant(1.0),
-            output_tokens: Distribution::Constant(1.0),
+            output_tokens: Distribution::Uniform { low: 1.0, high: 90.0 },
         }
     })
 }
@@ -300,6 +302,13 @@ fn widened(model: ServiceModel, engine: &EngineSpec) -> ServiceModel {
     model
 }
 
+/// How long clients wait, if they do not wait for ever.
+fn limits(longest: u64) -> impl Strategy<Value = Option<Patience>> {
+    let fixed = (1..longest).prop_map(|limit| Patience::Fixed(SimDuration::from_nanos(limit)));
+    let drawn = (1..longest).prop_map(|mean| Patience::Drawn(Distribution::Exponential { mean: mean as f64 * 1e-9 }));
+    prop_oneof![2 => Just(None), 2 => fixed.prop_map(Some), 1 => drawn.prop_map(Some)]
+}
+
 fn services() -> impl Strategy<Value = ServiceSpec> {
     let routing = prop_oneof![
         Just(Routing::CentralQueue),
@@ -317,12 +326,14 @@ fn services() -> impl Strategy<Value = ServiceSpec> {
         backoff: SimDuration::from_nanos(40),
         backoff_max: SimDuration::from_nanos(100),
         jitter: 0.5,
+        demand: RetryDemand::Same,
     };
-    let clients =
-        (prop::option::of(0u32..12), prop::option::of(1u64..1_500), prop_oneof![Just(None), Just(Some(retry))]);
+    let again = prop_oneof![Just(RetryDemand::Same), Just(RetryDemand::Redraw)];
+    let retries = prop::option::of(again.prop_map(move |demand| RetrySpec { demand, ..retry.clone() }));
+    let clients = (prop::option::of(0u32..12), (limits(1_500), limits(600)), retries);
     let shared = (routers(), prefixes(), any::<bool>(), engine_specs());
     (models(), routing, no_replica, kill_rule, clients, shared).prop_map(
-        |(model, routing, no_replica, kill_rule, (queue_limit, timeout, retries), shared)| ServiceSpec {
+        |(model, routing, no_replica, kill_rule, (queue_limit, (timeout, patience), retries), shared)| ServiceSpec {
             router: if routing == Routing::CentralQueue { RouterSpec::default() } else { shared.0 },
             routing,
             prefix: shared.1,
@@ -330,7 +341,8 @@ fn services() -> impl Strategy<Value = ServiceSpec> {
             engine: shared.3.clone(),
             no_replica,
             queue_limit,
-            client_timeout: timeout.map(SimDuration::from_nanos),
+            client_timeout: timeout,
+            client_patience: patience,
             retries,
             kill_rule,
             replicas_initial: 0,
@@ -478,7 +490,11 @@ fn one_by_one() -> impl Strategy<Value = Case> {
         // The event flow does not know first iterations, does not halt, and does not abort what is in service.
         case.first_delay = 0;
         case.acts.retain(|(_, act)| !matches!(act, Act::Halt(_)));
-        case.service.client_timeout = None;
+        (case.service.client_timeout, case.service.client_patience) = (None, None);
+        // It has no answers whose lengths could be drawn anew.
+        if let Some(retries) = &mut case.service.retries {
+            retries.demand = RetryDemand::Same;
+        }
         // Of a limit of 0 the event flow knows that nobody waits, which no scenario asks of an engine.
         case.service.queue_limit = case.service.queue_limit.filter(|&limit| limit > 0);
         case.service.model = ServiceModel::ContinuousBatching {
@@ -535,7 +551,7 @@ proptest! {
     /// Every prompt token is computed or found, and more is only where something was preempted.
     #[test]
     fn what_is_computed_and_what_is_found_are_the_prompts(case in cases()) {
-        let service = ServiceSpec { client_timeout: None, queue_limit: None, ..case.service.clone() };
+        let service = ServiceSpec { client_timeout: None, client_patience: None, queue_limit: None, retries: None, ..case.service.clone() };
         let service = ServiceSpec { routing: Routing::RoundRobin, router: RouterSpec::default(), ..service };
         let case = Case { service, ..case };
         let mut flow = LlmFlow::<RunEngine>::on_engines(&case.service, SEED, intake(&case), meter(&case));

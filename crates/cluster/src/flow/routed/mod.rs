@@ -27,6 +27,7 @@ use crate::spec::{Routing, ServiceModel, ServiceSpec};
 pub fn is_expressible(service: &ServiceSpec) -> bool {
     service.routing != Routing::CentralQueue
         && service.retries.is_none()
+        && !service.clients_differ()
         && service.queue_limit.is_none()
         && !matches!(service.model, ServiceModel::ContinuousBatching { .. })
 }

@@ -130,7 +130,7 @@ impl<D: Discipline> RoutedFlow<D> {
         }
         let window = self.queues[slot].window();
         let start = work[server].end.max(self.discipline.trigger(window)).max(watch.floor);
-        let deadline = window[0].saturating_add(self.rules.timeout);
+        let deadline = window[0].saturating_add(self.rules.leaves);
         if deadline <= start { Some((deadline.max(watch.floor), server, false)) } else { Some((start, server, true)) }
     }
 
@@ -247,7 +247,7 @@ impl<D: Discipline> RoutedFlow<D> {
     pub(super) fn expire_held(&mut self, to: u64) {
         while !self.held.is_empty() {
             let oldest = self.held.window()[0];
-            let deadline = oldest.saturating_add(self.rules.timeout);
+            let deadline = oldest.saturating_add(self.rules.leaves);
             if deadline > to {
                 return;
             }
@@ -273,7 +273,7 @@ impl<D: Discipline> RoutedFlow<D> {
             let server = (0..ends.len()).min_by_key(|&server| ends[server]).expect("a replica has a server");
             let window = queue.window();
             let start = ends[server].max(self.discipline.trigger(window)).max(floor);
-            let deadline = window[0].saturating_add(self.rules.timeout);
+            let deadline = window[0].saturating_add(self.rules.leaves);
             if deadline <= start {
                 empty_at = empty_at.max(deadline);
                 queue.take(1);

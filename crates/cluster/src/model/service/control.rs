@@ -1,5 +1,6 @@
 //! Controllers: what they see, when they pass, and what their answers do.
 
+use policy::external::{External, RunIdentity};
 use policy::fixed::Fixed;
 use policy::hpa::{HorizontalPodAutoscaler, HpaConfig, HpaSpec};
 use policy::keda::{ExternalAnswer, Keda, Setting};
@@ -61,6 +62,11 @@ impl Controllers {
                 }
                 ControllerSpec::Predictive(config) => {
                     list.push(Controller::Plain(Box::new(Predictive::new(config.clone()))));
+                }
+                ControllerSpec::External { config, deciders } => {
+                    let decider = deciders.start(RunIdentity { seed });
+                    let external = External::new(config.clone(), spec.prehistory.length, decider);
+                    list.push(Controller::Plain(Box::new(external)));
                 }
                 ControllerSpec::Hpa { spec: hpa, manager } => {
                     let first = phase(manager.sync_period, list.len());
@@ -352,7 +358,7 @@ fn scaler_at_start(policy: &ServicePolicy) -> Option<ScalerStatus> {
             let spec = keda.hpa_spec()?;
             Some(ScalerStatus { min: spec.replicas_min, max: spec.replicas_max, current: 0, desired: 0 })
         }
-        ControllerSpec::Static { .. } | ControllerSpec::Predictive(_) => None,
+        ControllerSpec::Static { .. } | ControllerSpec::Predictive(_) | ControllerSpec::External { .. } => None,
     })
 }
 

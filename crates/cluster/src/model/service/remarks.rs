@@ -124,6 +124,7 @@ pub(super) fn replicas_max(policy: &ServicePolicy) -> Option<u32> {
         ControllerSpec::Hpa { spec, .. } => Some(spec.replicas_max),
         ControllerSpec::Keda { scaled_object, .. } => Some(scaled_object.replicas_max.unwrap_or(100)),
         ControllerSpec::Predictive(predictive) => Some(predictive.replicas_max),
+        ControllerSpec::External { config, .. } => Some(config.bounds.1),
     };
     policy.controllers.iter().filter_map(of).max()
 }

@@ -42,8 +42,8 @@ fn draw(report: &SweepReport<'_>, axis: &Axis, lines: &[Line<'_>], title: &str) 
         lines.iter().enumerate().map(|(index, (name, _))| Entry::new(Swatch::Line(stroke(index)), name)).collect();
     let [upper, lower] = panels(&mut drawing, report, axis, &entries, [&shares, &costs]);
     for (index, (_, points)) in lines.iter().enumerate() {
-        series(&mut drawing, (&upper, axis), (points, index), |point| point.slo_attainment);
-        series(&mut drawing, (&lower, axis), (points, index), |point| point.cost_usd);
+        series(&mut drawing, (report, &upper, axis), (points, index), |point| point.slo_attainment);
+        series(&mut drawing, (report, &lower, axis), (points, index), |point| point.cost_usd);
     }
     drawing
 }
@@ -90,7 +90,7 @@ fn stroke(index: usize) -> Stroke {
 /// A line with a dot and a bar at each point.
 fn series(
     drawing: &mut Drawing,
-    (panel, axis): (&Panel, &Axis),
+    (report, panel, axis): (&SweepReport<'_>, &Panel, &Axis),
     (points, index): (&[&SweepPoint], usize),
     figure: impl Fn(&SweepPoint) -> Interval,
 ) {
@@ -102,6 +102,8 @@ fn series(
             let thin = Stroke::solid(palette::policy(index), 1.4);
             drawing.segment(place(point, interval.low), place(point, interval.high), thin);
         }
+        drawing.tip(report.describe(point));
         drawing.circle(place(point, interval.mean), 4.5, palette::policy(index));
+        drawing.group_end();
     }
 }

@@ -23,7 +23,9 @@ struct Map<'a> {
 /// One policy: attainment to the left, cost to the right. Cells that miss the objective are red on the left and struck through on the right.
 pub(super) fn heat_map(report: &SweepReport<'_>, policy: usize, axes: [&Axis; 2]) -> Drawing {
     let title = format!("{}: {} over {} and {}", report.name, report.policies[policy], axes[0].name, axes[1].name);
-    let judged = report.objective.map(|share| format!("; red misses the objective of {}", objective(share)));
+    let judged = report
+        .objective
+        .map(|share| format!("; red misses the objective of {}, struck out on the right", objective(share)));
     let judged = judged.unwrap_or_default();
     let subtitle = match report.replications {
         0 | 1 => format!("1 replication a point{judged}"),
@@ -53,12 +55,14 @@ pub(super) fn heat_map(report: &SweepReport<'_>, policy: usize, axes: [&Axis; 2]
         } else {
             mixed(&RAMP, 0.15 + 0.6 * (attainment - reached) / (1.0 - reached).max(1e-9))
         };
+        drawing.tip(report.describe(point));
         share.cell(&mut drawing, point, (color, &percent(attainment)));
         let position = (point.cost_usd.mean - cheapest) / (dearest - cheapest).max(1e-9);
         cost.cell(&mut drawing, point, (mixed(&RAMP, position), &dollars(point.cost_usd.mean)));
         if misses {
             cost.strike(&mut drawing, point);
         }
+        drawing.group_end();
     }
     share.labels(&mut drawing, true);
     cost.labels(&mut drawing, false);

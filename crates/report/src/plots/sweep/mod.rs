@@ -14,7 +14,10 @@ use record::Interval;
 use super::frame::{Entry, Swatch};
 use super::palette;
 use super::scale::{Scale, extent};
+use super::search::Standing;
 use crate::drawing::Drawing;
+use crate::rounding::{dollars, percent};
+use crate::shell_word;
 
 /// A value of a parameter.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +56,47 @@ pub struct SweepReport<'a> {
     pub replications: usize,
     /// SLO objective, 0..=1. `None` where several services have their own: attainment is then of all requests, each by its own SLO.
     pub objective: Option<f64>,
+    /// The beginning of the command that runs one point, up to its policy and settings.
+    pub command: &'a str,
+    /// Paths of the parameters, as `--set` takes them.
+    pub paths: &'a [String],
+}
+
+impl SweepReport<'_> {
+    /// How a point stands to the objective, if there is one and a request was judged.
+    pub(crate) fn standing(&self, point: &SweepPoint) -> Option<Standing> {
+        self.objective.filter(|_| is_judged(point)).map(|least| Standing::of_share(point.slo_attainment, least))
+    }
+
+    /// The cheapest point that meets the objective, rather by its interval than by its estimate alone.
+    pub(crate) fn chosen(&self) -> Option<&SweepPoint> {
+        let cheapest = |wanted: Standing| {
+            let meets = self.points.iter().filter(|point| self.standing(point) == Some(wanted));
+            meets.min_by(|a, b| a.cost_usd.mean.total_cmp(&b.cost_usd.mean))
+        };
+        cheapest(Standing::Holds).or_else(|| cheapest(Standing::Met))
+    }
+
+    /// Policy and settings of a point, for a person.
+    pub(crate) fn settings(&self, point: &SweepPoint) -> String {
+        let settings = self.parameters.iter().zip(&point.settings);
+        let settings: Vec<String> = settings.map(|(name, value)| format!("{name} {}", value.text)).collect();
+        format!("{} with {}", self.policies[point.policy], settings.join(", "))
+    }
+
+    /// The same and what they gave.
+    pub(crate) fn describe(&self, point: &SweepPoint) -> String {
+        let (cost, share) = (point.cost_usd.mean, point.slo_attainment.mean);
+        format!("{}: {}, {} met the SLO", self.settings(point), dollars(cost), percent(share))
+    }
+
+    /// The command that runs a point alone.
+    pub(crate) fn command_of(&self, point: &SweepPoint) -> String {
+        let set = self.paths.iter().zip(&point.settings);
+        let set: String =
+            set.map(|(path, value)| format!(" --set {}", shell_word(&format!("{path}={}", value.text)))).collect();
+        format!("{} --policy {}{set}", self.command, shell_word(&self.policies[point.policy]))
+    }
 }
 
 /// The points that no other one beats in cost and attainment at once, cheapest first.

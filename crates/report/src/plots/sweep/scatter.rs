@@ -1,6 +1,6 @@
 //! Every point of a sweep as cost against SLO attainment.
 
-use super::super::frame::{HEIGHT, MARGIN_RIGHT, Panel, WIDTH, legend_rows, page};
+use super::super::frame::{HEIGHT, LEFT_OF_SHARES, MARGIN_RIGHT, Panel, WIDTH, legend_rows, page};
 use super::super::palette;
 use super::super::scale::{Scale, extent};
 use super::{SweepPoint, SweepReport, front, is_judged, policy_entries};
@@ -10,14 +10,14 @@ use crate::rounding::{objective, tick};
 /// All points in the colors of their policies, and the front that no point is beyond.
 pub(super) fn scatter(report: &SweepReport<'_>) -> Drawing {
     let subtitle = format!(
-        "{}: {} points. Up and left is better; the line is what nothing beats",
+        "{}: {} points. Up and left is better; the line is what nothing beats, the ring the cheapest that meets the objective",
         report.name,
         report.points.len()
     );
     let mut drawing = page("What SLO attainment costs, point by point", &subtitle);
     let points: Vec<&SweepPoint> = report.points.iter().filter(|point| is_judged(point)).collect();
     let panel = Panel {
-        left: 132.0,
+        left: LEFT_OF_SHARES,
         right: f64::from(WIDTH) - MARGIN_RIGHT,
         top: 140.0,
         bottom: f64::from(HEIGHT) - 84.0,
@@ -41,7 +41,17 @@ pub(super) fn scatter(report: &SweepReport<'_>) -> Drawing {
     let radius = if points.len() > 400 { 3.5 } else { 6.5 };
     for point in &points {
         let center = panel.place(point.cost_usd.mean, point.slo_attainment.mean);
+        drawing.tip(report.describe(point));
         drawing.circle(center, radius, palette::policy(point.policy));
+        drawing.group_end();
+    }
+    if let Some(chosen) = report.chosen() {
+        let center = panel.place(chosen.cost_usd.mean, chosen.slo_attainment.mean);
+        drawing.tip(format!("choose {}", report.describe(chosen)));
+        drawing.circle(center, radius + 5.0, Color::Ink);
+        drawing.circle(center, radius + 2.5, Color::Paper);
+        drawing.circle(center, radius, palette::policy(chosen.policy));
+        drawing.group_end();
     }
     drawing
 }

@@ -474,6 +474,13 @@ impl Engine for RunEngine {
         job
     }
 
+    fn first_token(&mut self, key: u32, at: Instant) -> u64 {
+        self.interrupt(at);
+        let decoding = self.sequences.iter().filter(|sequence| sequence.lives).map(|sequence| &sequence.job);
+        let mut jobs = self.waiting.iter().chain(self.prefilling.iter().map(|prefill| &prefill.job)).chain(decoding);
+        jobs.find(|job| job.key == key).map_or(NEVER, |job| job.first_token)
+    }
+
     fn start(&mut self, now: u64) -> u64 {
         if self.run.is_some() || self.is_halted {
             return 0;

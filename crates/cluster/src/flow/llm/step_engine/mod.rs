@@ -320,6 +320,11 @@ impl Engine for StepEngine {
         job
     }
 
+    fn first_token(&mut self, key: u32, _at: Instant) -> u64 {
+        let mut jobs = self.waiting.iter().chain(self.running.iter().map(|sequence| &sequence.job));
+        jobs.find(|job| job.key == key).map_or(NEVER, |job| job.first_token)
+    }
+
     fn start(&mut self, now: u64) -> u64 {
         if self.ends_at.is_some() || self.is_halted {
             return 0;

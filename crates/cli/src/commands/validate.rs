@@ -1,23 +1,30 @@
 //! `scalelab validate`: how near does a scenario come to the real run it stands for?
 
-mod read;
-
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use lab::validate::{Validation, markdown, to_json, to_text};
 use lab::{Progress, TrialError, Workers};
 
+use super::data_files::{is_standard_output, write_bytes};
 use crate::args::Validate;
 use crate::failure::{Failure, OrEnvironment, Outcome, Result};
 use crate::inputs;
 use crate::interrupt::raise_on_interrupt;
+use crate::measured::{Options, Prepared, prepare};
 use crate::progress::Bar;
-use read::Prepared;
 
 /// Runs every scenario given, holds it against the measured figures beside it, writes what was asked for.
 pub fn validate(args: &Validate) -> Result<Outcome> {
     // All are read before any is run: a slip in the last one costs no time.
-    let prepared: Vec<Prepared> = args.scenario.iter().map(|path| read::prepare(path, args)).collect::<Result<_>>()?;
+    let options = Options {
+        is_plain: args.reading.plain,
+        set: args.set.clone(),
+        replications: args.replications,
+        seed: args.work.seed,
+    };
+    let prepared: Vec<Prepared> = args.scenario.iter().map(|path| prepare(path, &options)).collect::<Result<_>>()?;
+    // Before the work: two of them cannot be standard output.
+    let is_piped = is_standard_output(&[args.markdown.as_ref(), args.json.as_ref()])?;
     let workers = Workers::new(args.work.jobs).or_environment("starting threads")?;
     raise_on_interrupt(workers.stop_flag()).or_environment("listening for interrupts")?;
     let mut found = Vec::new();
@@ -25,7 +32,8 @@ pub fn validate(args: &Validate) -> Result<Outcome> {
         let validation = run(one, args, &workers)?;
         if !args.work.quiet {
             let gap = if found.is_empty() { "" } else { "\n" };
-            out!("{gap}{}", to_text(&validation));
+            let text = to_text(&validation);
+            if is_piped { eprint!("{gap}{text}") } else { out!("{gap}{text}") }
         }
         found.push(validation);
     }
@@ -56,8 +64,7 @@ fn write(args: &Validate, found: &[Validation]) -> Result<()> {
         [(&args.markdown, markdown(found)), (&args.json, format!("{:#}\n", to_json(found)))];
     for (path, text) in &files {
         if let Some(path) = path {
-            let path: &Path = path;
-            report::write_atomically(path, text.as_bytes()).or_environment(&format!("writing {}", path.display()))?;
+            write_bytes(path, text.as_bytes())?;
         }
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! From a folder to a case: the scenario in it and what was measured of the real run.
 
+use std::num::NonZeroU32;
 use std::path::Path;
 
 use lab::columns::Unit;
@@ -8,7 +9,6 @@ use scenario::file::{Figure, QuantityFile, WindowFile, WithinFile};
 use scenario::{Amount as _, Loaded, Measured, ScenarioError, Time};
 use units::SimTime;
 
-use crate::args::Validate;
 use crate::failure::{Failure, OrInput, Result};
 use crate::inputs;
 use crate::tuning::Tuned;
@@ -17,25 +17,40 @@ type Checked<T> = std::result::Result<T, ScenarioError>;
 
 /// A scenario that can be made with other settings, and what it is held against.
 pub struct Prepared {
+    /// The scenario.
     pub tuned: Tuned,
+    /// What was measured.
     pub case: Case,
 }
 
+/// What is said besides the folder.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Manifests as they are, without the patches of the kustomization beside them.
+    pub is_plain: bool,
+    /// Assignments as `--set` takes them.
+    pub set: Vec<String>,
+    /// Runs with different seeds, if not as many as the Measured document says.
+    pub replications: Option<NonZeroU32>,
+    /// Seed, if not the scenario's.
+    pub seed: Option<u64>,
+}
+
 /// Reads the scenario at `path` and the Measured document beside it.
-pub fn prepare(path: &Path, args: &Validate) -> Result<Prepared> {
-    let documents = traces::read_with(&[inputs::input(path)?], args.reading.plain).or_input()?;
+pub fn prepare(path: &Path, options: &Options) -> Result<Prepared> {
+    let documents = crate::programs::read(&[inputs::input(path)?], options.is_plain).or_input()?;
     let Some(measured) = documents.measured().or_input()? else {
         return Err(Failure::input(format!(
             "{}: there is no document of `kind: Measured` to hold the scenario against; `docs/guide/validate.md` shows one",
             path.display()
         )));
     };
-    let tuned = Tuned::new(documents, inputs::overrides(&args.set)?)?;
-    let case = case(&measured, &tuned.loaded, args).or_input()?;
+    let tuned = Tuned::new(documents, inputs::overrides(&options.set)?)?;
+    let case = case(&measured, &tuned.loaded, options).or_input()?;
     Ok(Prepared { tuned, case })
 }
 
-fn case(measured: &Measured, loaded: &Loaded, args: &Validate) -> Checked<Case> {
+fn case(measured: &Measured, loaded: &Loaded, options: &Options) -> Checked<Case> {
     let spec = &measured.file.spec;
     let service = service(measured, loaded)?;
     let windows = windows(measured, loaded)?;
@@ -52,8 +67,8 @@ fn case(measured: &Measured, loaded: &Loaded, args: &Validate) -> Checked<Case> 
         claims: claims.collect::<Checked<_>>()?,
         windows,
         unknown: unknown(measured)?,
-        replications: args.replications.map_or(spec.replications, std::num::NonZeroU32::get),
-        seed: args.work.seed.unwrap_or(loaded.seed),
+        replications: options.replications.map_or(spec.replications, NonZeroU32::get),
+        seed: options.seed.unwrap_or(loaded.seed),
     })
 }
 

@@ -1,35 +1,24 @@
 //! The reference: every request event one by one. Slower, able to express every routing and retry rule, and the oracle of the fast
 //! paths.
 
+mod line;
+
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, VecDeque};
+use std::collections::{BTreeSet, BinaryHeap};
 use std::sync::Arc;
 
-use units::{PodId, SimTime};
+use units::{PodId, SimDuration, SimTime};
 use workload::{Purpose, Stream};
 
+use self::line::{Line, Request};
 use super::central::{Batching, Discipline, Slots};
+use super::clients::Clients;
 use super::intake::{Intake, NEVER};
 use super::latency::{LatencyLog, Watched, WholeAnswers};
 use super::meter::{Failure, Meter};
-use super::reactive::{Answered, Ticket};
+use super::reactive::Answered;
 use super::{Drained, Flow, InHand, Load, ReplicaStats, Rules, Slot};
-use crate::spec::{RetrySpec, Routing, ServiceModel, ServiceSpec};
-
-/// One request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Request {
-    /// When its client first asked.
-    first_arrival: u64,
-    /// When this attempt arrived.
-    arrival: u64,
-    /// Service time it was created with, nanoseconds.
-    service: u64,
-    /// Attempts so far, this one included.
-    attempt: u32,
-    /// Whom its end is told to.
-    ticket: Ticket,
-}
+use crate::spec::{Routing, ServiceModel, ServiceSpec};
 
 /// What happens next, outside the arrivals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,13 +29,21 @@ enum Due {
     Retry(Request),
     /// A queue's oldest request may time out or its batching delay be over.
     Wake { queue: usize },
+    /// The client of a request in service leaves; valid if the server's epoch still matches.
+    GiveUp { server: usize, epoch: u64, place: usize },
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Queue {
-    waiting: VecDeque<Request>,
+    waiting: Line,
     /// Idle servers: (idle since, server).
     idle: BTreeSet<(u64, usize)>,
+}
+
+impl Queue {
+    fn new(differ: bool) -> Self {
+        Self { waiting: Line::new(differ), idle: BTreeSet::new() }
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -71,7 +68,7 @@ struct Seat {
     stage: Stage,
     pod: PodId,
     stats: ReplicaStats,
-    /// Requests waiting at it and being served by it.
+    /// Requests waiting at it and being served by it whose clients are still there: what its router sees.
     load: u64,
 }
 
@@ -79,7 +76,9 @@ struct Seat {
 pub struct EventFlow {
     rules: Rules,
     routing: Routing,
-    retries: Option<RetrySpec>,
+    clients: Clients,
+    /// Whether it matters when a client leaves while it is served: it asks again, or something follows from its end.
+    tells_at_once: bool,
     discipline: Box<dyn Discipline>,
     intake: Intake,
     meter: Meter,
@@ -93,9 +92,8 @@ pub struct EventFlow {
     serving: Vec<Slot>,
     next_in_turn: usize,
     routing_dice: Stream,
-    client_dice: Stream,
     /// Requests held because no replica was there, for routings without a central queue.
-    held: VecDeque<Request>,
+    held: Line,
     waiting: usize,
     pending_retries: u64,
     started: u64,
@@ -115,23 +113,25 @@ impl EventFlow {
             ServiceModel::DynamicBatching { .. } => Box::new(Batching::of(service)),
             ServiceModel::ContinuousBatching { .. } => panic!("continuous batching has a flow of its own"),
         };
+        let clients = Clients::of(service, seed);
+        let differ = clients.differ();
         Self {
             rules: Rules::of(service),
             routing: service.routing,
-            retries: service.retries.clone(),
+            tells_at_once: clients.retry() || differ || intake.is_reactive(),
+            clients,
             discipline,
             intake,
             meter,
             clock: 0,
             due: BinaryHeap::new(),
-            queues: vec![Queue::default()],
+            queues: vec![Queue::new(differ)],
             servers: Vec::new(),
             seats: Vec::new(),
             serving: Vec::new(),
             next_in_turn: 0,
             routing_dice: Stream::new(seed, Purpose::Routing, 0),
-            client_dice: Stream::new(seed, Purpose::Client, 0),
-            held: VecDeque::new(),
+            held: Line::new(differ),
             waiting: 0,
             pending_retries: 0,
             started: 0,
@@ -163,7 +163,7 @@ impl EventFlow {
     fn instant(&mut self, now: u64) {
         self.clock = now;
         let mut touched = BTreeSet::new();
-        let mut retries = Vec::new();
+        let (mut retries, mut leaving) = (Vec::new(), Vec::new());
         while let Some(&Reverse((time, due))) = self.due.peek() {
             if time > now {
                 break;
@@ -172,6 +172,7 @@ impl EventFlow {
             match due {
                 Due::Finish { server, epoch } => touched.extend(self.finish_service(server, epoch)),
                 Due::Retry(request) => retries.push(request),
+                Due::GiveUp { server, epoch, place } => leaving.push((server, epoch, place)),
                 Due::Wake { queue } => {
                     touched.insert(queue);
                 }
@@ -180,11 +181,27 @@ impl EventFlow {
         while self.next_arrival() == Some(now) {
             let service = self.intake.service.get(self.intake.head).copied().unwrap_or(0);
             let ticket = self.intake.admit();
-            touched.extend(self.arrive(Request { first_arrival: now, arrival: now, service, attempt: 1, ticket }));
+            let number = self.clients.number(&self.intake, ticket, now);
+            let waits = self.clients.waits(number);
+            let (first_arrival, attempt, is_abandoned) = (now, 1, false);
+            touched.extend(self.arrive(Request {
+                first_arrival,
+                arrival: now,
+                service,
+                attempt,
+                ticket,
+                number,
+                waits,
+                is_abandoned,
+            }));
         }
         for request in retries {
             self.pending_retries -= 1;
             touched.extend(self.arrive(request));
+        }
+        leaving.sort_unstable();
+        for (server, epoch, place) in leaving {
+            self.give_up(server, epoch, place);
         }
         for queue in touched {
             if queue == HELD { self.expire_held() } else { self.serve(queue) }
@@ -206,13 +223,11 @@ impl EventFlow {
         let start = self.servers[server].start;
         self.servers[server].in_service = false;
         self.book(slot, &batch, start);
-        self.seats[slot].load -= batch.len() as u64;
+        self.seats[slot].load -= batch.iter().filter(|request| !request.is_abandoned).count() as u64;
         if self.seats[slot].stage == Stage::Serving || self.routing != Routing::CentralQueue {
             let queue = self.queue_of(slot);
             self.queues[queue].idle.insert((now, server));
-            if self.seats[slot].stage == Stage::Draining && self.seats[slot].load == 0 {
-                self.drained.insert(slot);
-            }
+            self.note_if_drained(slot);
             return Some(queue);
         }
         None
@@ -232,7 +247,10 @@ impl EventFlow {
                 self.whole.answer(slot, arrival, (start, now));
             }
             let stats = &mut self.seats[slot].stats;
-            if now - request.arrival <= self.rules.timeout {
+            if request.is_abandoned {
+                // Its client has been told; the server knows no better than that it was not wanted.
+                stats.failure += 1;
+            } else if now <= request.deadline() {
                 stats.success += 1;
                 self.meter.asked_at(self.intake.asked(request.ticket));
                 self.meter.complete(request.first_arrival, start, now, self.seats[slot].pod);
@@ -242,6 +260,20 @@ impl EventFlow {
                 self.fail(*request, Failure::TimedOut, Some((start, slot)));
             }
         }
+    }
+
+    /// The client of a request that is being served leaves. Its server finishes it all the same: a request that is on a slot or in a batch is
+    /// not looked at again before its answer is sent.
+    fn give_up(&mut self, server: usize, epoch: u64, place: usize) {
+        if self.servers[server].epoch != epoch || !self.servers[server].in_service {
+            return;
+        }
+        let start = self.servers[server].start;
+        let request = self.servers[server].batch[place];
+        self.servers[server].batch[place].is_abandoned = true;
+        let slot = self.seat_of(server);
+        self.seats[slot].load -= 1;
+        self.fail(request, Failure::TimedOut, Some((start, slot)));
     }
 
     /// A request (or a retry of one) arrives. Returns the queue it joined.
@@ -271,7 +303,8 @@ impl EventFlow {
     /// Where nobody waits a request is served at once or rejected.
     fn serve_or_reject(&mut self, queue: usize) {
         self.serve(queue);
-        for request in std::mem::take(&mut self.queues[queue].waiting) {
+        let all = self.queues[queue].waiting.len();
+        for request in self.queues[queue].waiting.take(all) {
             self.waiting -= 1;
             self.leave_replica(queue);
             self.fail(request, Failure::Rejected, None);
@@ -280,21 +313,17 @@ impl EventFlow {
 
     /// Keeps a request until a replica serves, or its client gives up.
     fn hold(&mut self, request: Request) {
-        let deadline = request.arrival.saturating_add(self.rules.timeout);
-        if deadline != NEVER {
-            self.due.push(Reverse((deadline.max(self.clock), Due::Wake { queue: HELD })));
+        let leaves_at = request.leaves_at();
+        if leaves_at != NEVER {
+            self.due.push(Reverse((leaves_at.max(self.clock), Due::Wake { queue: HELD })));
         }
-        let place = self.held.partition_point(|other| other.arrival <= request.arrival);
-        self.held.insert(place, request);
+        self.held.insert(request);
     }
 
     fn expire_held(&mut self) {
-        while let Some(&oldest) = self.held.front()
-            && oldest.arrival.saturating_add(self.rules.timeout) <= self.clock
-        {
-            self.held.pop_front();
+        while let Some(request) = self.held.pop_left(self.clock) {
             self.waiting -= 1;
-            self.fail(oldest, Failure::TimedOut, None);
+            self.fail(request, Failure::TimedOut, None);
         }
     }
 
@@ -322,10 +351,7 @@ impl EventFlow {
             }
             self.seats[queue].load += 1;
         }
-        // Its place by arrival: the end, unless a kill has sent it to another replica.
-        let waiting = &mut self.queues[queue].waiting;
-        let place = waiting.partition_point(|other| other.arrival <= request.arrival);
-        waiting.insert(place, request);
+        self.queues[queue].waiting.insert(request);
         queue
     }
 
@@ -346,21 +372,19 @@ impl EventFlow {
     /// Time-outs and starts of service at one queue, as far as they are due now.
     fn serve(&mut self, queue: usize) {
         let now = self.clock;
-        while let Some(oldest) = self.queues[queue].waiting.front().copied() {
-            if oldest.arrival.saturating_add(self.rules.timeout) > now {
-                break;
-            }
-            self.queues[queue].waiting.pop_front();
+        while let Some(request) = self.queues[queue].waiting.pop_left(now) {
             self.waiting -= 1;
             if self.routing != Routing::CentralQueue {
                 self.seats[queue].stats.given_up += 1;
             }
             self.leave_replica(queue);
-            self.fail(oldest, Failure::TimedOut, None);
+            self.fail(request, Failure::TimedOut, None);
         }
         while self.start_one(queue) {}
-        let Some(oldest) = self.queues[queue].waiting.front() else { return };
-        let deadline = oldest.arrival.saturating_add(self.rules.timeout);
+        if self.queues[queue].waiting.is_empty() {
+            return;
+        }
+        let deadline = self.queues[queue].waiting.next_leave();
         let trigger = self.discipline.trigger(&self.window(queue));
         let wake = if self.queues[queue].idle.is_empty() { deadline } else { deadline.min(trigger) };
         if wake != NEVER && wake > now {
@@ -372,16 +396,25 @@ impl EventFlow {
     fn leave_replica(&mut self, queue: usize) {
         if self.routing != Routing::CentralQueue {
             self.seats[queue].load -= 1;
-            if self.seats[queue].stage == Stage::Draining && self.seats[queue].load == 0 {
-                self.drained.insert(queue);
-            }
+            self.note_if_drained(queue);
         }
+    }
+
+    /// Has a draining replica reported if it has nothing more to do.
+    fn note_if_drained(&mut self, slot: Slot) {
+        if self.seats[slot].stage == Stage::Draining && self.is_empty(slot) {
+            self.drained.insert(slot);
+        }
+    }
+
+    /// Whether nothing waits at a replica and it serves nothing, for clients that have left neither.
+    fn is_empty(&self, slot: Slot) -> bool {
+        self.seats[slot].load == 0 && self.servers_of(slot).all(|server| !self.servers[server].in_service)
     }
 
     /// The oldest requests of a queue as the disciplines look at them.
     fn window(&self, queue: usize) -> Vec<u64> {
-        let waiting = self.queues[queue].waiting.iter().map(|request| request.arrival);
-        waiting.chain(std::iter::repeat(NEVER)).take(self.discipline.batch_max()).collect()
+        self.queues[queue].waiting.window(self.discipline.batch_max())
     }
 
     fn start_one(&mut self, queue: usize) -> bool {
@@ -396,7 +429,7 @@ impl EventFlow {
         }
         let taken = self.discipline.take(&window, now);
         self.queues[queue].idle.remove(&(idle_since, server));
-        let batch: Vec<Request> = self.queues[queue].waiting.drain(..taken).collect();
+        let batch = self.queues[queue].waiting.take(taken);
         let end = now + self.discipline.duration(taken, batch[0].service);
         self.waiting -= taken;
         self.started += taken as u64;
@@ -404,9 +437,13 @@ impl EventFlow {
             let slot = self.seat_of(server);
             self.seats[slot].load += taken as u64;
         }
-        let work = &mut self.servers[server];
-        *work = Server { batch, start: now, epoch: work.epoch + 1, in_service: true };
-        let epoch = work.epoch;
+        let epoch = self.servers[server].epoch + 1;
+        if self.tells_at_once {
+            for (place, request) in batch.iter().enumerate().filter(|(_, request)| request.deadline() < end) {
+                self.due.push(Reverse((request.deadline(), Due::GiveUp { server, epoch, place })));
+            }
+        }
+        self.servers[server] = Server { batch, start: now, epoch, in_service: true };
         if end == now {
             // A service without length is over before the next one starts.
             self.finish_service(server, epoch);
@@ -418,10 +455,11 @@ impl EventFlow {
 
     /// A request fails: its client tries again, or it is over.
     fn fail(&mut self, request: Request, failure: Failure, service: Option<(u64, Slot)>) {
-        let retries = self.retries.as_ref();
-        if let Some(pause) = retries.and_then(|retries| retries.pause_after(request.attempt, &mut self.client_dice)) {
-            let at = self.clock + pause;
-            let next = Request { arrival: at, attempt: request.attempt + 1, ..request };
+        if let Some(pause) = self.clients.pause_after(request.attempt) {
+            let (at, attempt) = (self.clock + pause, request.attempt + 1);
+            let again = self.clients.demand(request.number, attempt);
+            let service = again.map_or(request.service, |seconds| SimDuration::from_secs_f64(seconds).as_nanos());
+            let next = Request { arrival: at, attempt, service, ..request };
             self.due.push(Reverse((at, Due::Retry(next))));
             self.pending_retries += 1;
             self.meter.fail_attempt(failure);
@@ -440,11 +478,7 @@ impl EventFlow {
             let all = serving.into_iter().map(|(request, _)| request).chain(waiting);
             self.waiting += all.clone().count();
             if self.routing == Routing::CentralQueue {
-                let waiting = &mut self.queues[0].waiting;
-                all.rev().for_each(|request| {
-                    let place = waiting.partition_point(|other| other.arrival < request.arrival);
-                    waiting.insert(place, request);
-                });
+                all.rev().for_each(|request| self.queues[0].waiting.insert_first(request));
             } else if self.serving.is_empty() {
                 for request in all {
                     self.hold(request);
@@ -479,7 +513,7 @@ impl EventFlow {
         self.whole.add(slot, now.as_nanos());
         let queue = self.queue_of(slot);
         if queue >= self.queues.len() {
-            self.queues.resize(queue + 1, Queue::default());
+            self.queues.resize(queue + 1, Queue::new(self.clients.differ()));
         }
         let place = self.serving.partition_point(|&other| other < slot);
         self.serving.insert(place, slot);
@@ -525,7 +559,8 @@ impl Flow for EventFlow {
         for server in self.servers_of(slot) {
             self.queues[queue].idle.insert((now.as_nanos(), server));
         }
-        while let Some(request) = self.held.pop_front() {
+        let held = self.held.len();
+        for request in self.held.take(held) {
             let joined = self.join(request);
             self.wake_now(joined);
         }
@@ -548,7 +583,7 @@ impl Flow for EventFlow {
             });
             return Some(SimTime::from_nanos(ends.max().unwrap_or(0)).max(now));
         }
-        (self.seats[slot].load == 0).then_some(now)
+        self.is_empty(slot).then_some(now)
     }
 
     fn refuse(&mut self, slot: Slot, now: SimTime) {
@@ -573,7 +608,8 @@ impl Flow for EventFlow {
             work.epoch += 1;
             if std::mem::take(&mut work.in_service) {
                 let start = work.start;
-                serving.extend(std::mem::take(&mut work.batch).into_iter().map(|request| (request, start)));
+                let batch = std::mem::take(&mut work.batch).into_iter();
+                serving.extend(batch.filter(|request| !request.is_abandoned).map(|request| (request, start)));
                 self.seats[slot].stats.busy_ns += (now.as_nanos() - start) / per_replica;
             }
         }
@@ -582,7 +618,9 @@ impl Flow for EventFlow {
         }
         let mut waiting = Vec::new();
         if self.routing != Routing::CentralQueue {
-            waiting = std::mem::take(&mut self.queues[slot]).waiting.into();
+            let Queue { waiting: mut line, .. } =
+                std::mem::replace(&mut self.queues[slot], Queue::new(self.clients.differ()));
+            waiting = line.take(line.len());
             self.waiting -= waiting.len();
         }
         self.seats[slot].stage = Stage::Absent;
@@ -631,7 +669,8 @@ impl Flow for EventFlow {
     }
 
     fn load(&mut self, now: SimTime) -> Load {
-        let in_flight = self.servers.iter().map(|server| server.batch.len() as u64).sum();
+        let serving = self.servers.iter().flat_map(|server| &server.batch);
+        let in_flight = serving.filter(|request| !request.is_abandoned).count() as u64;
         // A request between two attempts waits, at its client.
         let waiting = self.waiting as u64 + self.pending_retries;
         let arrived = self.intake.arrived(now.as_nanos());
@@ -649,11 +688,11 @@ impl Flow for EventFlow {
     fn finish(&mut self, now: SimTime) -> u64 {
         self.load(now);
         let now = now.as_nanos();
-        let waiting = self.queues.iter().flat_map(|queue| &queue.waiting).chain(&self.held);
-        let serving = self.servers.iter().flat_map(|server| &server.batch);
+        let waiting = self.queues.iter().flat_map(|queue| queue.waiting.iter()).chain(self.held.iter());
+        let serving = self.servers.iter().flat_map(|server| &server.batch).filter(|request| !request.is_abandoned);
         let retrying = self.due.iter().filter_map(|Reverse((_, due))| match due {
             Due::Retry(request) => Some(request),
-            Due::Finish { .. } | Due::Wake { .. } => None,
+            Due::Finish { .. } | Due::Wake { .. } | Due::GiveUp { .. } => None,
         });
         let left = waiting.chain(serving).chain(retrying).map(|request| (request.first_arrival, request.ticket));
         for (arrival, ticket) in left.collect::<Vec<_>>() {

@@ -1,0 +1,90 @@
+//! Policies that are programs: who may start them, what they are told and answer, and what becomes of a run whose program fails.
+//!
+//! A run whose program fails has no record: its thread unwinds with a [`ProgramFailure`], nothing is written, and [`crate::main`] or whoever else
+//! began the work turns it into words.
+
+mod process;
+mod wire;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use policy::external::Deciders;
+use scenario::file::{RateSeriesFile, TraceFile};
+use scenario::{DataFiles, Documents, Input, Program, RateRow, RequestTrace, ScenarioError};
+use traces::Disk;
+
+use crate::failure::Failure;
+
+pub use process::Commands;
+pub use wire::{answer, observation};
+
+/// Whether scenarios may name programs. Who runs strangers' scenarios leaves it as it is.
+static IS_ALLOWED: AtomicBool = AtomicBool::new(false);
+
+/// From now on scenarios may name programs (`--allow-exec`).
+pub fn allow() {
+    IS_ALLOWED.store(true, Ordering::Relaxed);
+}
+
+/// Why a run came to no end: what its program did instead of answering.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProgramFailure {
+    /// In words.
+    pub message: String,
+    /// Whether what was given is wrong (a program that is not there, an answer that is none), or the program failed.
+    pub is_input: bool,
+}
+
+impl From<ProgramFailure> for Failure {
+    fn from(failure: ProgramFailure) -> Self {
+        let error = anyhow::anyhow!("{}", failure.message);
+        if failure.is_input { Self::Input(error) } else { Self::Environment(error) }
+    }
+}
+
+/// The disk of this machine, and its programs where they are allowed.
+#[derive(Debug, Default)]
+pub struct Files(Disk);
+
+impl DataFiles for Files {
+    fn exists(&self, path: &Path) -> bool {
+        self.0.exists(path)
+    }
+
+    fn text(&self, path: &Path) -> Result<String, ScenarioError> {
+        self.0.text(path)
+    }
+
+    fn column(&self, path: &Path, name: &str) -> Result<Vec<f64>, ScenarioError> {
+        self.0.column(path, name)
+    }
+
+    fn rates(&self, path: &Path, file: &RateSeriesFile) -> Result<Vec<RateRow>, ScenarioError> {
+        self.0.rates(path, file)
+    }
+
+    fn requests(&self, path: &Path, trace: &TraceFile, reads_blocks: bool) -> Result<RequestTrace, ScenarioError> {
+        self.0.requests(path, trace, reads_blocks)
+    }
+
+    fn has_blocks(&self, path: &Path, trace: &TraceFile) -> bool {
+        self.0.has_blocks(path, trace)
+    }
+
+    fn program(&self, program: Program) -> Result<Arc<dyn Deciders>, String> {
+        if IS_ALLOWED.load(Ordering::Relaxed) {
+            return Ok(Arc::new(Commands::new(program)));
+        }
+        Err(format!(
+            "starts the program `{}`, and a scenario may come from a stranger: say --allow-exec on the command line if it may",
+            program.command.join(" ")
+        ))
+    }
+}
+
+/// Reads inputs and finds the one Scenario among their documents; with `is_plain` manifests that kustomize would patch are read as they are.
+pub fn read(inputs: &[Input], is_plain: bool) -> Result<Documents, ScenarioError> {
+    Documents::read_with(inputs, is_plain, Arc::new(Files::default()))
+}

@@ -1,0 +1,133 @@
+//! Policies that are Python classes.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::panic::resume_unwind;
+use std::path::Path;
+use std::sync::Arc;
+
+use ::policy::external::{Decider, Deciders, RunIdentity, Sight, Wish};
+use ::scenario::file::{RateSeriesFile, TraceFile};
+use ::scenario::{DataFiles, Program, RateRow, RequestTrace, ScenarioError};
+use cli::programs::{Commands, Files, answer, observation};
+use pyo3::prelude::*;
+use pyo3::types::PyInt;
+
+/// First word of the command that stands for a class; the second is the policy's name.
+pub const PYTHON: &str = "(python)";
+
+/// The classes of a scenario by the names of their policies.
+pub type Classes = BTreeMap<String, Arc<Py<PyAny>>>;
+
+/// The disk, programs if they are allowed, and classes of this interpreter.
+#[derive(Clone, Debug, Default)]
+pub struct Host {
+    /// The disk.
+    pub files: Arc<Files>,
+    /// Whether the scenario may start programs.
+    pub allows_exec: bool,
+    /// What its own policies are.
+    pub classes: Classes,
+}
+
+impl DataFiles for Host {
+    fn exists(&self, path: &Path) -> bool {
+        self.files.exists(path)
+    }
+
+    fn text(&self, path: &Path) -> Result<String, ScenarioError> {
+        self.files.text(path)
+    }
+
+    fn column(&self, path: &Path, name: &str) -> Result<Vec<f64>, ScenarioError> {
+        self.files.column(path, name)
+    }
+
+    fn rates(&self, path: &Path, file: &RateSeriesFile) -> Result<Vec<RateRow>, ScenarioError> {
+        self.files.rates(path, file)
+    }
+
+    fn requests(&self, path: &Path, trace: &TraceFile, reads_blocks: bool) -> Result<RequestTrace, ScenarioError> {
+        self.files.requests(path, trace, reads_blocks)
+    }
+
+    fn has_blocks(&self, path: &Path, trace: &TraceFile) -> bool {
+        self.files.has_blocks(path, trace)
+    }
+
+    fn program(&self, program: Program) -> Result<Arc<dyn Deciders>, String> {
+        let class = self.classes.get(&program.policy).filter(|_| program.command[0] == PYTHON);
+        match class {
+            Some(class) => Ok(Arc::new(Class { policy: program.policy, make: Arc::clone(class) })),
+            None if self.allows_exec => Ok(Arc::new(Commands::new(program))),
+            None => Err(format!(
+                "starts the program `{}`, and a scenario may come from a stranger: load it with allow_exec=True if it may",
+                program.command.join(" ")
+            )),
+        }
+    }
+}
+
+/// What makes an object with `decide` for every run.
+struct Class {
+    policy: String,
+    make: Arc<Py<PyAny>>,
+}
+
+impl fmt::Debug for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Class({})", self.policy)
+    }
+}
+
+impl Deciders for Class {
+    fn start(&self, run: RunIdentity) -> Box<dyn Decider> {
+        let made = Python::attach(|py| {
+            let decide = self.make.call0(py)?.getattr(py, "decide")?;
+            let loads = py.import("json")?.getattr("loads")?.unbind();
+            Ok(Object { policy: self.policy.clone(), decide, loads, seed: run.seed })
+        });
+        match made {
+            Ok(object) => Box::new(object),
+            Err(error) => resume_unwind(Box::<PyErr>::new(error)),
+        }
+    }
+}
+
+/// One object, for one run.
+struct Object {
+    policy: String,
+    decide: Py<PyAny>,
+    loads: Py<PyAny>,
+    seed: u64,
+}
+
+impl Object {
+    fn ask(&self, sight: &Sight<'_>) -> PyResult<Wish> {
+        let seen = observation(sight, self.seed).to_string();
+        Python::attach(|py| {
+            let said = self.decide.bind(py).call1((self.loads.bind(py).call1((seen,))?,))?;
+            let is_number = said.is_exact_instance_of::<PyInt>();
+            if let Some(replicas) = is_number.then(|| said.extract().ok()).flatten() {
+                return Ok(Wish { replicas: Some(replicas), note: String::new() });
+            }
+            // The rules of an answer are those of a program's.
+            let text = py.import("json")?.call_method1("dumps", (&said,)).and_then(|text| text.extract::<String>());
+            let found = text.map_err(|_| "this is neither a number nor a dict".to_owned());
+            found.and_then(|text| answer(&text)).map_err(|why| {
+                let said = said.repr().map(|repr| repr.to_string()).unwrap_or_default();
+                let message = format!("policy {}: decide gave {said}: {why}", self.policy);
+                crate::error::scenario_error(py, &message, (None, None, None))
+            })
+        })
+    }
+}
+
+impl Decider for Object {
+    fn decide(&mut self, sight: &Sight<'_>) -> Wish {
+        match self.ask(sight) {
+            Ok(wish) => wish,
+            Err(error) => resume_unwind(Box::new(error)),
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Many runs: sweeps, searches, and scenarios held against what was measured.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+
+use cli::failure::{Failure, OrEnvironment};
+use cli::measured::{Options, Prepared, prepare};
+use cli::results::column;
+use cli::searching::{REPLICATIONS_LEAST, conditions, trial_failure, tried, verdict};
+use cli::sweep_folder;
+use cli::sweep_points::{check_points, problem_at, sweep_failure};
+use cli::tuning::{Tuned, ranges};
+use lab::optimize::Search as Question;
+use lab::sweep::{AxisFile, OneOrMany, Scalar, Shard, Sweep, SweepFile, SweepOptions};
+use lab::validate::{to_json, to_text};
+use lab::{Trials, Workers};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::error::{interrupted, raised, scenario_error};
+use crate::scenario::Scenario;
+use crate::table::Table;
+use crate::value;
+use crate::watch::watched;
+
+impl Scenario {
+    fn tuned(&self) -> Result<Tuned, Failure> {
+        Tuned::new((*self.documents).clone(), self.overrides.clone())
+    }
+}
+
+/// Long work with workers, followed by signals and `progress`.
+fn studied<T: Send>(
+    py: Python<'_>,
+    jobs: Option<NonZeroUsize>,
+    progress: Option<&Bound<'_, PyAny>>,
+    work: impl FnOnce(&Workers, &(dyn Fn(lab::Progress) + Sync)) -> Result<T, Failure> + Send,
+) -> PyResult<T> {
+    let workers = Workers::new(jobs).or_environment("starting threads").map_err(|failure| raised(py, failure))?;
+    let stop: &AtomicBool = &workers.stop_flag();
+    let (found, error) = watched(py, stop, progress, |note| {
+        let found = traces::Changed::catch(|| work(&workers, note));
+        found.unwrap_or_else(|changed| Err(Failure::Environment(changed.into())))
+    })?;
+    match error {
+        Some(error) => Err(interrupted(py, error, None)),
+        None => found.map_err(|failure| raised(py, failure)),
+    }
+}
+
+/// Runs a scenario at every combination of the values in `over`, a path and a list of values each. The table has a row for each point, policy
+/// and replication. With `folder` finished runs are kept there, as `scalelab sweep` keeps them, and `resume` goes on with what it has.
+#[pyfunction]
+#[pyo3(signature = (scenario, over, policies=None, replications=None, seed=None, jobs=None, progress=None, folder=None, resume=false))]
+pub fn sweep(
+    py: Python<'_>,
+    scenario: &Scenario,
+    over: &Bound<'_, PyDict>,
+    policies: Option<Vec<String>>,
+    replications: Option<NonZeroU32>,
+    seed: Option<u64>,
+    jobs: Option<NonZeroUsize>,
+    progress: Option<&Bound<'_, PyAny>>,
+    folder: Option<PathBuf>,
+    resume: bool,
+) -> PyResult<Table> {
+    let mut axes = Vec::new();
+    for (path, values) in over {
+        let values = values.try_iter()?.map(|value| value::text(&value?).map(Scalar)).collect::<PyResult<Vec<_>>>()?;
+        axes.push(AxisFile { path: Some(path.extract()?), values: Some(values), ..AxisFile::default() });
+    }
+    let mut loaded = (*scenario.loaded).clone();
+    cli::inputs::choose_policies(&mut loaded, policies.as_deref().unwrap_or_default())
+        .map_err(|failure| raised(py, failure))?;
+    let file = SweepFile {
+        api_version: "scalelab.dev/v1".to_owned(),
+        kind: "Sweep".to_owned(),
+        name: loaded.spec.name.clone(),
+        scenario: OneOrMany::Many(Vec::new()),
+        policies,
+        replications: replications.map_or(loaded.replications, NonZeroU32::get),
+        seed: seed.unwrap_or(loaded.seed),
+        axes,
+        constraints: Vec::new(),
+    };
+    let sweep = Sweep::resolve(&file).map_err(|error| scenario_error(py, &error.to_string(), Default::default()))?;
+    let tuned = scenario.tuned().map_err(|failure| raised(py, failure))?;
+    let table = studied(py, jobs, progress, |workers, note| {
+        check_points(&sweep, &tuned, workers)?;
+        let temporary = tempfile::tempdir().or_environment("making a folder for the runs")?;
+        let folder = folder.as_deref().unwrap_or(temporary.path());
+        let options = SweepOptions { shard: Shard::WHOLE, resume, progress: note };
+        let scenarios = tuned.scenarios_until(workers.stop_flag());
+        let outcome = lab::sweep::run(workers, &sweep, &scenarios, folder, &options).map_err(sweep_failure)?;
+        if let Some((point, problem)) = outcome.failures.first() {
+            return Err(Failure::input(problem_at(*point, &sweep.points[*point].to_overrides(), problem)));
+        }
+        Ok(sweep_folder::table(&lab::sweep::read(folder).map_err(sweep_failure)?))
+    })?;
+    Ok(Table::new("results", table))
+}
+
+/// Finds the settings in the ranges of `over` that make a column small while conditions hold, as `scalelab optimize` does.
+#[pyfunction]
+#[pyo3(signature = (scenario, over, subject_to=None, minimize="cost_usd", policy=None, runs=100, replications=None, seed=None, jobs=None, progress=None))]
+pub fn optimize(
+    py: Python<'_>,
+    scenario: &Scenario,
+    over: &Bound<'_, PyDict>,
+    subject_to: Option<Vec<String>>,
+    minimize: &str,
+    policy: Option<&str>,
+    runs: usize,
+    replications: Option<NonZeroU32>,
+    seed: Option<u64>,
+    jobs: Option<NonZeroUsize>,
+    progress: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Search> {
+    let mut texts = Vec::new();
+    for (path, range) in over {
+        texts.push(format!("{}={}", path.extract::<String>()?, value::text(&range)?));
+    }
+    let given = subject_to.unwrap_or_default();
+    studied(py, jobs, progress, |workers, note| {
+        if runs == 0 {
+            return Err(Failure::input("runs 0: a search needs at least one run"));
+        }
+        let minimize = column("minimize", minimize)?;
+        let over = ranges("over", &texts)?;
+        let tuned = scenario.tuned()?;
+        let policy = tuned.policy(policy, &over)?;
+        let subject_to = conditions(&given, &tuned, &policy)?;
+        tuned.check_ranges(&over)?;
+        let scenarios = tuned.scenarios_until(workers.stop_flag());
+        let seed = seed.unwrap_or(tuned.loaded.seed);
+        let trials = Trials { workers, scenarios: &scenarios, policy: Some(&policy), seed, progress: note };
+        let replications = tuned.replications(replications, REPLICATIONS_LEAST);
+        let question = Question { minimize, subject_to, over, runs_max: runs, replications };
+        let found = lab::optimize::optimize(&question, &trials);
+        if found.tried.is_empty() {
+            let error = found.failures.into_iter().next().unwrap_or(lab::TrialError::Stopped);
+            return Err(trial_failure(error));
+        }
+        let setting = |one: &lab::design::Setting| (one.parameter.path.clone(), one.value.text.clone());
+        let best = found.winner.as_ref().map(|winner| winner.settings.iter().map(setting).collect());
+        Ok(Search { policy, best, text: verdict(&question, &found), tried: tried(&question, &found) })
+    })
+}
+
+/// What a search found.
+#[pyclass(module = "scalelab", frozen)]
+pub struct Search {
+    policy: String,
+    best: Option<Vec<(String, String)>>,
+    text: String,
+    tried: report::Table,
+}
+
+#[pymethods]
+impl Search {
+    /// The policy that was tuned.
+    #[getter]
+    fn policy(&self) -> &str {
+        &self.policy
+    }
+
+    /// Path and value of the best settings, for `Scenario.set`; None if nothing meets the conditions for certain.
+    #[getter]
+    fn best<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let Some(best) = &self.best else { return Ok(None) };
+        let found = PyDict::new(py);
+        best.iter().try_for_each(|(path, value)| found.set_item(path, value))?;
+        Ok(Some(found))
+    }
+
+    /// Everything tried, best first.
+    #[getter]
+    fn tried(&self) -> Table {
+        Table::new("tried", self.tried.clone())
+    }
+
+    fn __str__(&self) -> &str {
+        &self.text
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<scalelab.Search {}: {}>", self.policy, self.text.lines().next().unwrap_or_default())
+    }
+}
+
+/// Holds scenarios against what was measured of the real runs they stand for, as `scalelab validate` does.
+#[pyfunction]
+#[pyo3(signature = (*folders, replications=None, sweep=true, seed=None, jobs=None, progress=None))]
+pub fn validate(
+    py: Python<'_>,
+    folders: Vec<PathBuf>,
+    replications: Option<NonZeroU32>,
+    sweep: bool,
+    seed: Option<u64>,
+    jobs: Option<NonZeroUsize>,
+    progress: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Vec<Validation>> {
+    let options = Options { replications, seed, ..Options::default() };
+    studied(py, jobs, progress, |workers, note| {
+        let prepared: Vec<Prepared> = folders.iter().map(|path| prepare(path, &options)).collect::<Result<_, _>>()?;
+        let one = |Prepared { tuned, case }: Prepared| {
+            let scenarios = tuned.scenarios_until(workers.stop_flag());
+            let found = lab::validate::validate(workers, &scenarios, case, sweep, note).map_err(trial_failure)?;
+            let json = to_json(std::slice::from_ref(&found)).to_string();
+            Ok(Validation { is_inside: found.is_inside(), text: to_text(&found), json })
+        };
+        prepared.into_iter().map(one).collect()
+    })
+}
+
+/// How near a scenario comes to the real run it stands for.
+#[pyclass(module = "scalelab", frozen)]
+pub struct Validation {
+    is_inside: bool,
+    text: String,
+    json: String,
+}
+
+#[pymethods]
+impl Validation {
+    /// Whether every quantity that is judged is within its tolerance.
+    #[getter]
+    fn is_inside(&self) -> bool {
+        self.is_inside
+    }
+
+    /// As the JSON of `scalelab validate`, with the figures of every seed.
+    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        value::from_json(py, &self.json)
+    }
+
+    fn __str__(&self) -> &str {
+        &self.text
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<scalelab.Validation: {}>", if self.is_inside { "inside" } else { "outside" })
+    }
+}
