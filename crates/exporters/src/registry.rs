@@ -131,6 +131,9 @@ impl Registry {
             Some(catalogue::Needs::Argument(word)) => Some(format!("only with {word}")),
             Some(catalogue::Needs::NoArgument(word)) => Some(format!("only without {word}")),
             Some(catalogue::Needs::Stated(statement)) => Some(statement.help().to_owned()),
+            None if !self.facts.left_out.contains(&(exporter, metric.name)) => {
+                Some("no monitor keeps it: relabelings drop it".to_owned())
+            }
             None => Some("another program shows requests under the same name".to_owned()),
         }
     }

@@ -80,6 +80,8 @@ pub struct Autoscaler {
     pub target: String,
     /// Position of that workload among the candidates, if it is there.
     pub candidate: Option<usize>,
+    /// Why it scales nothing, where a workload of another kind, group or namespace has the name of its target.
+    pub miss: Option<String>,
 }
 
 impl Survey {
@@ -107,6 +109,7 @@ impl Survey {
             name: scaler.name.clone(),
             target: scaled_by(scaler).map(|(_, _, name)| name.to_owned()).unwrap_or_default(),
             candidate: found.iter().position(|workload| scales(scaler, workload)),
+            miss: miss(scaler, &found),
         };
         let triton = triton_config(&documents);
         let pools = [Kind::NodePool, Kind::NodePoolBeta, Kind::Provisioner];
@@ -329,4 +332,40 @@ pub fn is_scaler(document: &Document, folder: &[Document]) -> bool {
 pub fn scales(scaler: &Document, workload: &Workload) -> bool {
     scaled_by(scaler).is_some_and(|(group, kind, name)| workload.is_target(group, kind, name))
         && scaler.is_beside(workload.document.namespace())
+}
+
+/// Why an autoscaler scales none of the workloads, though one has the name of its target.
+fn miss(scaler: &Document, workloads: &[Workload]) -> Option<String> {
+    let (group, kind, name) = scaled_by(scaler)?;
+    if workloads.iter().any(|workload| scales(scaler, workload)) {
+        return None;
+    }
+    let place = &scaler.node.place;
+    let named = |workload: &&Workload| workload.is_target(group, kind, name);
+    if let Some(other) = workloads.iter().find(named) {
+        let of = |namespace: Option<&str>| namespace.unwrap_or("default").to_owned();
+        return Some(format!(
+            "{place}: {} is in namespace {} and scales {kind} {name} there; {} of the folder is in namespace {}",
+            scaler.title(),
+            of(scaler.namespace()),
+            other.document.title(),
+            of(other.document.namespace())
+        ));
+    }
+    let other = workloads.iter().find(|workload| workload.targets.iter().any(|target| target.name == name))?;
+    let known = other.targets.iter().find(|target| target.name == name)?;
+    let wanted = group.filter(|group| known.kind == kind && *group != known.group);
+    Some(match wanted {
+        Some(group) => format!(
+            "{place}: {} targets {kind} {name} of group `{group}`; that of the folder is of `{}`",
+            scaler.title(),
+            known.group
+        ),
+        None => format!(
+            "{place}: {} targets {kind} {name}; the folder has {} {name}, which `scaleTargetRef: {{kind: {}}}` means",
+            scaler.title(),
+            known.kind,
+            known.kind
+        ),
+    })
 }

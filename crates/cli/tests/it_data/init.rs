@@ -116,3 +116,56 @@ fn a_workload_is_one_service() {
     let message = lab.refused("init --manifests k8s.yaml --workload ranker --workload Deployment/ranker -o new");
     assert!(message.contains("--workload Deployment/ranker: is a service already"), "{message}");
 }
+
+/// vLLM as this kind in namespace `ml`, with the ScaledObject of it in this namespace.
+fn scaled(kind: &str, namespace: &str) -> String {
+    format!(
+        "apiVersion: apps/v1\nkind: {kind}\nmetadata: {{name: chat, namespace: ml}}\nspec:\n  selector: {{matchLabels: {{app: chat}}}}\n  template:\n    \
+         metadata: {{labels: {{app: chat}}}}\n    spec:\n      containers:\n      - {{name: vllm, image: \"vllm/vllm-openai:v0.15.1\", args: [--model, \
+         Qwen/Qwen2.5-7B-Instruct], readinessProbe: {{httpGet: {{path: /health, port: 8000}}}}, resources: {{limits: {{nvidia.com/gpu: 1}}}}}}\n---\n\
+         apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {{name: chat, namespace: {namespace}}}\nspec:\n  scaleTargetRef: {{name: chat}}\n  \
+         triggers:\n  - {{type: prometheus, metadata: {{serverAddress: \"http://p:9090\", query: \"sum(vllm:num_requests_waiting)\", threshold: \"2\"}}}}\n"
+    )
+}
+
+#[test]
+fn an_autoscaler_that_misses_its_target_by_kind_or_namespace_is_said_to() {
+    let lab = Lab::new();
+    let said = |name: &str, text: String| {
+        lab.write(&format!("{name}.yaml"), &text);
+        let ran = lab.run(&format!("init --manifests {name}.yaml -o {name}"));
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        assert!(!lab.read(&format!("{name}/scenario.yaml")).contains("keda: chat"));
+        ran.stderr
+    };
+    let kind = said("kind", scaled("StatefulSet", "ml"));
+    assert!(kind.contains("targets Deployment chat; the folder has StatefulSet chat"), "{kind}");
+    let namespace = said("namespace", scaled("Deployment", "prod"));
+    assert!(
+        namespace.contains(
+            "is in namespace prod and scales Deployment chat there; Deployment/chat of the folder is in namespace ml"
+        ),
+        "{namespace}"
+    );
+}
+
+#[test]
+fn a_machine_that_does_not_exist_gets_the_nearest_that_does_and_auto_mode_has_no_gpu_of_its_own() {
+    let lab = Lab::new();
+    let selecting = |selector: &str| {
+        scaled("Deployment", "ml").replacen(
+            "      containers:",
+            &format!("      nodeSelector: {{{selector}}}\n      containers:"),
+            1,
+        )
+    };
+    lab.write("slip.yaml", &selecting("node.kubernetes.io/instance-type: g6.xlrge"));
+    assert!(lab.refused("init --manifests slip.yaml -o slip").contains("did you mean `g6.xlarge`?"));
+    lab.write("auto.yaml", &selecting("eks.amazonaws.com/compute-type: auto"));
+    let ran = lab.run("init --manifests auto.yaml -o auto");
+    assert!(
+        ran.code == 0 && ran.stderr.contains("the built-in pools of EKS Auto Mode launch no GPU"),
+        "{}",
+        ran.stderr
+    );
+}

@@ -38,7 +38,8 @@ fn variable(text: &str) -> Option<usize> {
 /// What a text that is not rendered yet has in it.
 pub(super) fn template(text: &str) -> Option<String> {
     let rest = &text[variable(text)?..];
-    let word: String = rest.chars().take_while(|letter| !letter.is_whitespace() && *letter != ',').take(40).collect();
+    let word: String =
+        rest.chars().take_while(|letter| !letter.is_whitespace() && !",\"'".contains(*letter)).take(40).collect();
     Some(if rest.starts_with("{{") {
         format!("{word} is a template; give the query as it is after rendering")
     } else {

@@ -80,6 +80,9 @@ fn not_shown(
         Some(Needs::Stated(statement)) => {
             error(format!("{name} is not shown: {}", statement.help())).with_help([give(name)])
         }
+        None if !facts.left_out.contains(&(exporter, metric.name)) => error(format!(
+            "{name} of {title} is kept by none of the monitors: their relabelings (metricRelabelings, `action: drop` or `keep`) drop it"
+        )),
         None => error(format!(
             "{name} of {title} is left out, because another program of this scenario shows requests under the same name"
         )),

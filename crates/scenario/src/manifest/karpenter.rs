@@ -262,6 +262,9 @@ const EXPIRE_AFTER: SimDuration = SimDuration::from_secs(720 * 3_600);
 /// The `consolidationThreshold` of a NodePool that has none: a move passes at a score of 0.5.
 const BALANCED_THRESHOLD: u32 = 2;
 
+/// The largest weight of a pool.
+const WEIGHT_MAX: u32 = 100;
+
 impl PoolManifest {
     fn resolve(self, document: &Document) -> Result<KarpenterPool, ScenarioError> {
         let PoolSpec { template: PoolTemplate { metadata, spec }, disruption, limits, weight, replicas } = self.spec;
@@ -278,6 +281,10 @@ impl PoolManifest {
         }
         check_static(replicas, weight, &limits).map_err(|reason| ScenarioError::Inconsistent {
             at: document.node.at(&["spec", "replicas"]).unwrap_or(&document.node).locate("spec.replicas"),
+            reason,
+        })?;
+        check_weight(weight).map_err(|reason| ScenarioError::Inconsistent {
+            at: document.node.at(&["spec", "weight"]).unwrap_or(&document.node).locate("spec.weight"),
             reason,
         })?;
         let expire_after = spec.expire_after.or(disruption.expire_after);
@@ -344,6 +351,15 @@ impl ProvisionerManifest {
 /// On a node only the word `true` counts.
 fn is_protected(annotations: &BTreeMap<String, String>) -> bool {
     annotations.get("karpenter.sh/do-not-disrupt").is_some_and(|value| value == "true")
+}
+
+/// The CRD takes 1 to 100; a pool without a weight has 0.
+fn check_weight(weight: u32) -> Result<(), String> {
+    if weight <= WEIGHT_MAX {
+        Ok(())
+    } else {
+        Err(format!("`{weight}` is above {WEIGHT_MAX}; the API server refuses it"))
+    }
 }
 
 /// A static pool has no weight and no limit but of nodes.

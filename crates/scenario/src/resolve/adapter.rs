@@ -53,6 +53,7 @@ impl Context<'_> {
                     && !document.name.is_empty()
                     && !holds_rule_files(&document.node)
                     && !holds_picker(&document.node)
+                    && !self.is_environment(document)
                 {
                     self.without_effect(document);
                 }

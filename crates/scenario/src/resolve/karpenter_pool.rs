@@ -6,7 +6,7 @@ use cluster::fleet::is_schedule;
 use cluster::spec::{
     Consolidation, DisruptionBudget, InstanceOffering, LabelOperator, LabelRule, NodePoolSpec, PodSpec, PoolRules,
 };
-use prices::{Machine, Platform, is_gpu_feature, machines};
+use prices::{Machine, Platform, is_gpu_feature, machines, well_known_key};
 use record::Purchase;
 use units::{Bytes, Millicores};
 
@@ -44,6 +44,9 @@ pub struct LeftOut {
     /// It is for machines without accelerators.
     pub is_cpu: bool,
 }
+
+/// Label of a node's processor.
+const ARCH: &str = "kubernetes.io/arch";
 
 impl LeftOut {
     /// A sentence for the user.
@@ -102,6 +105,10 @@ impl Context<'_> {
             Err(Unmet::Mistake(reason)) => return Err(mistake(reason)),
             Err(Unmet::NoMachine { reason, is_cpu }) => return left_out(reason, is_cpu),
         };
+        // Capacity that is yours is reserved in a node class and asked for, or has a price of yours; the catalog's is a year's commitment.
+        if !found.names_capacity && !market.book.states_reserved() {
+            found.capacity_types.retain(|kind| *kind != CapacityType::Reserved);
+        }
         let addition = market.spec.nodes.pools.iter().position(|file| file.name == pool.name);
         let addition = addition.map(|index| (&market.spec.nodes.pools[index], format!("spec.nodes.pools[{index}]")));
         if let Some((file, path)) = &addition {
@@ -131,6 +138,7 @@ impl Context<'_> {
                 other => other,
             })?;
         self.note_unoffered(&document.title(), &found, &offerings);
+        self.note_arm64(market, (&pool, &document.title()), &found);
         let on_demand = match &addition {
             Some((file, path)) => self.on_demand_share(file, &found.capacity_types, path)?,
             None => None,
@@ -307,6 +315,24 @@ impl Context<'_> {
             if offerings.iter().all(|offering| offering.purchase != kind) {
                 self.notes.push(format!("not offered for want of a price: {} capacity of {title}", kind.name()));
             }
+        }
+    }
+
+    /// Karpenter takes the cheapest machine whatever its processor, and most images are built for amd64 alone.
+    fn note_arm64(&mut self, market: &Market<'_>, (pool, title): (&KarpenterPool, &str), found: &Wish) {
+        let asks = |pod: &PodSpec| {
+            let required = pod.scheduling.node_terms.iter().flat_map(|term| &term.labels).map(|rule| &rule.key);
+            pod.node_selector.iter().map(|(key, _)| key).chain(required).any(|key| well_known_key(key) == ARCH)
+        };
+        let is_said = pool.requirements.iter().any(|rule| well_known_key(&rule.key) == ARCH) || market.pods().any(asks);
+        let types: Vec<&str> =
+            found.machines.iter().filter(|one| one.arch == "arm64").map(|one| one.instance_type.as_str()).collect();
+        if let ([first, ..], false) = (types.as_slice(), is_said || types.len() == found.machines.len()) {
+            let more = if types.len() > 1 { format!(" and {} more", types.len() - 1) } else { String::new() };
+            self.notes.push(format!(
+                "{title}: {first}{more} may be launched, arm64 machines: an image for amd64 alone does not start there; `{{key: {ARCH}, operator: \
+                 In, values: [amd64]}}` of the pool, or a nodeSelector, keeps them out"
+            ));
         }
     }
 

@@ -13,7 +13,8 @@ impl Context<'_> {
     pub fn left_out(&mut self, is_named: bool) -> Result<(), ScenarioError> {
         let mut others = Vec::new();
         for document in self.documents {
-            if document.kind == Kind::Scenario || self.used.contains(&document.label()) {
+            let label = document.label();
+            if document.kind == Kind::Scenario || self.used.contains(&label) || self.is_environment(document) {
                 continue;
             }
             let is_ours = self.workloads().any(|found| found.document.label() == document.label());
@@ -45,6 +46,12 @@ impl Context<'_> {
             });
         }
         Ok(())
+    }
+
+    /// Whether variables of a service's containers come from a document.
+    pub(super) fn is_environment(&self, document: &Document) -> bool {
+        let label = document.label();
+        self.workloads().any(|found| found.config_maps.contains(&label))
     }
 
     #[allow(clippy::match_same_arms, reason = "first by kind, then by treatment")]

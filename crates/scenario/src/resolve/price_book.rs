@@ -250,6 +250,11 @@ impl PriceBook {
         names.into_iter().collect()
     }
 
+    /// True if the scenario itself writes a price of reserved capacity.
+    pub fn states_reserved(&self) -> bool {
+        self.written.values().any(|file| file.reserved.is_some())
+    }
+
     fn is_priced(&self, name: &str, place: Place<'_>) -> bool {
         [Purchase::OnDemand, Purchase::Spot, Purchase::Reserved]
             .into_iter()

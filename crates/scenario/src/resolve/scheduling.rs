@@ -223,7 +223,14 @@ impl Context<'_> {
                 continue;
             }
             for (resource, hard) in &file.spec.hard {
-                let Some(each) = requested(pod, resource) else { continue };
+                let Some(each) = requested(pod, resource) else {
+                    if is_pod_limit(resource) {
+                        self.notes.push(format!(
+                            "{title}: {resource} counts the limits of pods, which are not kept here; taken as not there"
+                        ));
+                    }
+                    continue;
+                };
                 let hard_text =
                     if resource.ends_with("memory") { Bytes(hard.units()).to_string() } else { plain(*hard) };
                 let what = format!("{title}: {resource} of {hard_text}");
@@ -247,6 +254,7 @@ impl Context<'_> {
         asker: &Asker<'_>,
     ) -> Result<(), ScenarioError> {
         let (pod, mut misfits) = (asker.pod, Vec::new());
+        self.note_without_gpu(pools, asker);
         self.note_unknown_labels(pools, pod);
         self.note_undeclared(pools, pod);
         self.note_preferences(pools, pod);
@@ -264,6 +272,19 @@ impl Context<'_> {
         self.notes.extend(misfits);
         self.notes.extend(left_out.iter().map(LeftOut::text));
         Ok(())
+    }
+
+    /// A server whose pod forgot its accelerator gets none, however many the machine has.
+    fn note_without_gpu(&mut self, pools: &[NodePoolSpec], asker: &Asker<'_>) {
+        let offerings = || pools.iter().flat_map(|pool| &pool.offerings);
+        if asker.pod.gpus > 0 || offerings().any(|offering| offering.gpus == 0) {
+            return;
+        }
+        let whose = if self.has_several() { format!("service `{}`: ", asker.name) } else { String::new() };
+        self.notes.push(format!(
+            "{whose}the pod asks for no accelerator, and all machines have some: as many pods share one as its CPU and memory hold, and a \
+             cluster shows none of them a GPU (`resources: {{limits: {{nvidia.com/gpu: 1}}}}` would)"
+        ));
     }
 
     /// A label that neither a pool nor the model gives nodes cannot be checked; the pod is taken to find it.
@@ -387,6 +408,11 @@ fn requested(pod: &PodSpec, resource: &str) -> Option<u64> {
         other => of_gpu(other.strip_prefix("requests.").unwrap_or(other))?,
     };
     (each > 0).then_some(each)
+}
+
+/// Quotas on limits hold pods back as those on requests do.
+fn is_pod_limit(resource: &str) -> bool {
+    ["limits.cpu", "limits.memory"].contains(&resource)
 }
 
 fn plain(quantity: Quantity) -> String {

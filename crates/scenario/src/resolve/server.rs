@@ -4,6 +4,7 @@
 
 use exporters::{Exporter, Facts, Version};
 
+use crate::manifest::workload::with_environment;
 use crate::manifest::{Document, Kind};
 use crate::tree::Node;
 
@@ -29,7 +30,8 @@ impl Server {
         let is_it = |document: &&Document| document.name == workload && document.is_beside(Some(namespace));
         let mut candidates = documents.iter().filter(is_it).filter(|document| !others.contains(&document.kind));
         candidates.find_map(|document| {
-            let template = document.node.at(&["spec", "template"])?;
+            let template = document.node.at(&["spec", "template"])?.clone();
+            let (template, _) = with_environment(template, document, documents);
             let containers = template.at(&["spec", "containers"])?.items();
             let serving = containers.iter().find(|container| has_gpu(container)).or_else(|| containers.first())?;
             let kind = document.node.get("kind").and_then(Node::text).unwrap_or("Deployment").to_owned();

@@ -230,7 +230,7 @@ pub(super) fn refused_trigger(object: &ScaledObject, index: usize, fault: &keda:
                     at(&format!("metadata.{found}")),
                     format!("{called}: there is no key `{found}`; did you mean `{meant}`?"),
                 ),
-                None => (at("metadata"), format!("{called}: metadata.{keys} is missing")),
+                None => (at("metadata"), format!("{called}: metadata.{keys} is missing{}", target_hint(trigger, &key))),
             }
         }
         Fault::NeedsFeed => {
@@ -253,4 +253,15 @@ pub(super) fn refused_trigger(object: &ScaledObject, index: usize, fault: &keda:
         }
         Fault::Other(message) => (at("metadata"), format!("{called}: {message}")),
     }
+}
+
+/// What an external scaler counts and wants of a replica is told by its server: the scenario says it instead.
+fn target_hint(trigger: &Trigger, key: &str) -> String {
+    if !trigger.kind.starts_with("external") {
+        return String::new();
+    }
+    format!(
+        "; where its server gives the target, say both which simulated signal stands for it and the target of a replica: metrics.triggers: \
+         {{\"{key}\": {{signal: requests, target: 10}}}}"
+    )
 }

@@ -64,3 +64,36 @@ fn nothing_is_said_to_be_the_most_where_requests_follow_from_answers_or_are_foun
         assert!(notes.iter().any(|note| note.contains("perPromptTokenContext")), "{more}{notes:?}");
     }
 }
+
+#[test]
+fn variables_come_from_config_maps_and_from_the_pod_as_the_kubelet_fills_them_in() {
+    let map = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: cfg, namespace: ml}\ndata: {SERVED: qwen, SEQS: \"48\"}\n";
+    let chat = |env: &str, name: &str| {
+        let scenario =
+            SCENARIO.replacen("    pod:\n      gpus: 1\n", "", 1).replacen("static: {replicas: 2}", "keda: so", 1);
+        format!(
+            "{scenario}---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: chat, namespace: ml}}\nspec:\n  template:\n    metadata: {{labels: \
+             {{app: chat, model: qwen}}}}\n    spec:\n      containers:\n      - name: vllm\n        image: vllm/vllm-openai:v0.15.1\n        args: \
+             [--model, m, --served-model-name, $(SERVED)]\n{env}        resources: {{limits: {{nvidia.com/gpu: 1}}}}\n---\napiVersion: \
+             keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {{name: so, namespace: ml}}\nspec:\n  scaleTargetRef: {{name: chat}}\n  triggers:\n  - \
+             {{type: prometheus, metadata: {{serverAddress: \"http://p\", query: 'sum(vllm:num_requests_waiting{{model_name=\"{name}\"}})', threshold: \"2\"}}}}\n{map}"
+        )
+    };
+    for env in [
+        "        envFrom: [{configMapRef: {name: cfg}}]\n",
+        "        env: [{name: SERVED, valueFrom: {configMapKeyRef: {name: cfg, key: SERVED}}}]\n",
+        "        env: [{name: SERVED, valueFrom: {fieldRef: {fieldPath: \"metadata.labels['model']\"}}}]\n",
+        "        env: [{name: SERVED, value: qwen}]\n        envFrom: [{configMapRef: {name: cfg}, prefix: X_}]\n",
+    ] {
+        let loaded = load_text(&chat(env, "qwen")).unwrap();
+        let is_config = env.contains("cfg");
+        assert_eq!(
+            loaded.counted.iter().any(|line| line.contains("ConfigMap")),
+            !is_config,
+            "{env} {:?}",
+            loaded.counted
+        );
+        let text = message(&chat(env, "qwenn"));
+        assert!(text.contains("model_name is \"qwen\""), "{env} {text}");
+    }
+}

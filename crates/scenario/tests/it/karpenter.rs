@@ -206,3 +206,35 @@ fn min_values_that_too_few_machines_have_launch_nothing() {
     ]));
     assert!(text.contains("minValues 3") && text.contains("launch nothing"), "{text}");
 }
+
+#[test]
+fn reserved_capacity_is_bought_only_where_it_is_asked_for_or_has_a_price_of_its_own() {
+    let family = "key: karpenter.k8s.aws/instance-family, operator: In, values: [g5]";
+    let reserved = |text: &str| {
+        let loaded = load_text(text).unwrap();
+        loaded.spec.fleet.pools[0].offerings.iter().any(|offering| offering.purchase == Purchase::Reserved)
+    };
+    let open = pooled(&[family]);
+    assert!(!reserved(&open), "the catalog's price of reserved capacity is that of a year's commitment");
+    let asked = "key: karpenter.sh/capacity-type, operator: In, values: [reserved, on-demand]";
+    assert!(reserved(&pooled(&[family, asked])));
+    let priced = "prices: {catalog: embedded, g5.xlarge: {onDemand: $1.01/h, reserved: $0.6/h}}";
+    assert!(reserved(&open.replacen("prices: {catalog: embedded}", priced, 1)));
+}
+
+#[test]
+fn machines_that_amd64_images_do_not_start_on_are_named_unless_the_processor_is_said() {
+    let category = "key: karpenter.k8s.aws/instance-category, operator: In, values: [g]";
+    let note = |text: &str| load_text(text).unwrap().notes.into_iter().find(|note| note.contains("arm64"));
+    assert_snapshot!(note(&pooled(&[ON_DEMAND, category])).unwrap(), @"NodePool/gpus: g5g.16xlarge and 5 more may be launched, arm64 machines: an image for amd64 alone does not start there; `{key: kubernetes.io/arch, operator: In, values: [amd64]}` of the pool, or a nodeSelector, keeps them out");
+    assert_eq!(note(&pooled(&[ON_DEMAND, category, "key: kubernetes.io/arch, operator: In, values: [amd64]"])), None);
+}
+
+#[test]
+fn a_weight_that_the_api_server_refuses_is_refused() {
+    let weighted = |weight: u32| {
+        pooled(&[ON_DEMAND]).replacen("spec:\n  template:", &format!("spec:\n  weight: {weight}\n  template:"), 1)
+    };
+    load_text(&weighted(100)).unwrap();
+    assert_snapshot!(message(&weighted(101)), @"scenario.yaml:27:11: spec.weight: `101` is above 100; the API server refuses it");
+}

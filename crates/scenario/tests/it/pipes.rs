@@ -337,3 +337,15 @@ fn scrape_configurations_that_are_not_read_are_told_of_where_a_label_is_missing(
     "##);
     assert_snapshot!(notes_with("not read", &asked("sum(vllm:num_requests_waiting)", values)), @"not read: scenario.yaml: chart values: extraScrapeConfigs: labels and interval that it gives to series are not known; `metrics.targets` states them");
 }
+
+#[test]
+fn a_metric_that_every_monitor_drops_is_told_apart_from_one_that_another_program_shows() {
+    let monitor = "apiVersion: monitoring.coreos.com/v1
+kind: PodMonitor
+metadata: {name: llm, namespace: chat}
+spec:
+  selector: {matchLabels: {app: llm}}
+  podMetricsEndpoints: [{port: http, metricRelabelings: [{sourceLabels: [__name__], regex: \"vllm:num_.*\", action: drop}]}]
+";
+    assert_snapshot!(message(&asked("sum(vllm:num_requests_waiting)", monitor)), @"scenario.yaml:51:66: spec.triggers[0].metadata.query: vllm:num_requests_waiting of vLLM is kept by none of the monitors: their relabelings (metricRelabelings, `action: drop` or `keep`) drop it (at character 5 of the query)");
+}

@@ -1,5 +1,7 @@
 //! What manifests say of where pods may run, read and said back.
 
+use insta::assert_snapshot;
+
 use cluster::spec::{LabelOperator, PlacementKind, Protection, TaintEffect};
 use units::SimDuration;
 
@@ -172,4 +174,20 @@ spec:
     assert!(refused.contains("`gpu` is a pool of a manifest, which decides on `weight`"), "{refused}");
     let missing = message(&with("    - {name: gqu, capacity: {on-demand: {instancesMax: 2}}}\n"));
     assert!(missing.ends_with("`instanceTypes` is missing, and no NodePool manifest is called `gqu`"), "{missing}");
+}
+
+#[test]
+fn a_pod_without_an_accelerator_on_machines_that_have_them_is_told_of() {
+    let note = |text: &str| load_text(text).unwrap().notes.into_iter().find(|note| note.contains("no accelerator"));
+    assert_eq!(note(&with_pod("")), None);
+    assert_snapshot!(note(&with_pod("").replacen("nvidia.com/gpu: 1, cpu: 2", "cpu: 2", 1)).unwrap(), @"the pod asks for no accelerator, and all machines have some: as many pods share one as its CPU and memory hold, and a cluster shows none of them a GPU (`resources: {limits: {nvidia.com/gpu: 1}}` would)");
+}
+
+#[test]
+fn a_quota_on_limits_is_named_as_one_that_does_not_count() {
+    let quota = "---\napiVersion: v1\nkind: ResourceQuota\nmetadata: {name: q, namespace: shop}\nspec: {hard: {limits.cpu: \"6\", services: \"3\"}}\n";
+    let loaded = load_text(&format!("{}{quota}", with_pod(""))).unwrap();
+    let notes: Vec<&String> = loaded.notes.iter().filter(|note| note.contains("ResourceQuota")).collect();
+    assert_snapshot!(notes[0], @"ResourceQuota/q: limits.cpu counts the limits of pods, which are not kept here; taken as not there");
+    assert_eq!(notes.len(), 1, "{notes:?}");
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use scenario::{Candidate, Input, Survey};
+use scenario::{Autoscaler, Candidate, Input, Survey};
 
 use crate::args::Init;
 use crate::failure::{Failure, OrInput, Result};
@@ -105,8 +105,8 @@ impl Found {
 
     /// Several services on the same nodes.
     fn each(mut self, survey: &Survey, positions: &[usize]) -> Vec<Self> {
-        let title = |position: usize| survey.candidates[position].title.as_str();
-        let others: Vec<&str> =
+        let title = |position: usize| key_of(&survey.candidates[position], survey);
+        let others: Vec<String> =
             (0..survey.candidates.len()).filter(|other| !positions.contains(other)).map(title).collect();
         let left_out = if others.is_empty() { String::new() } else { format!("; left out: {}", others.join(", ")) };
         self.notes.push(format!(
@@ -115,8 +115,7 @@ impl Found {
         ));
         for scaler in &survey.autoscalers {
             if scaler.candidate.is_none_or(|candidate| !positions.contains(&candidate)) {
-                let target = if scaler.target.is_empty() { "nothing" } else { &scaler.target };
-                self.notes.push(format!("{} scales {target}, which is no service: it became no policy", scaler.title));
+                self.notes.push(no_policy(scaler, |target| format!("scales {target}, which is no service")));
             }
         }
         let mut all: Vec<Self> = Vec::with_capacity(positions.len());
@@ -237,8 +236,8 @@ impl Found {
                 None => scaler.target == self.service,
             };
             if !is_ours {
-                let target = if scaler.target.is_empty() { "nothing" } else { &scaler.target };
-                self.notes.push(format!("{} scales {target}, not {}: it became no policy", scaler.title, self.service));
+                let note = no_policy(scaler, |target| format!("scales {target}, not {}", self.service));
+                self.notes.push(note);
             } else if scaler.is_keda {
                 self.scaled_objects.push(scaler.name.clone());
             } else {
@@ -269,6 +268,13 @@ impl Found {
             _ => Ok(()),
         }
     }
+}
+
+/// Why an autoscaler of the folder became no policy.
+fn no_policy(scaler: &Autoscaler, what: impl Fn(&str) -> String) -> String {
+    let target = if scaler.target.is_empty() { "nothing" } else { &scaler.target };
+    let why = scaler.miss.clone().unwrap_or_else(|| format!("{} {}", scaler.title, what(target)));
+    format!("{why}: it became no policy")
 }
 
 /// What the scenario calls a workload that is not the only one.

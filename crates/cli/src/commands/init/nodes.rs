@@ -31,6 +31,9 @@ const SIGNS: [(&str, &str); 11] = [
     (".azurecr.io", "azure"),
 ];
 
+/// Label of nodes that EKS Auto Mode launches.
+const AUTO_MODE: &str = "eks.amazonaws.com/compute-type";
+
 /// What was chosen.
 pub struct Chosen {
     /// The nodes.
@@ -71,6 +74,12 @@ pub fn choose(starter: &Starter, found: &Found, provider: Option<&str>) -> Resul
             Ok(loaded) => return Ok(on_manifests(starter, &loaded, notes)),
             Err(error) => notes.push(format!("nodes: {error}; a pool was made up")),
         }
+    }
+    if !found.has_pools && pod.gpus > 0 && selected(&pod, AUTO_MODE) == Some("auto") {
+        notes.push(format!(
+            "nodes: the pods select `{AUTO_MODE}: auto`, and the built-in pools of EKS Auto Mode launch no GPU: without a NodePool for it they \
+             stay pending in a cluster; a pool was made up"
+        ));
     }
     let sign = sign(found);
     let mut refusal = None;
@@ -291,8 +300,11 @@ fn refused(pod: &PodSpec, refusal: Option<ScenarioError>) -> String {
     let nobody =
         pod.node_selector.iter().find(|(key, value)| !machines().iter().any(|machine| is_met(machine, key, value)));
     if let Some((key, value)) = nobody {
-        let known: Vec<String> =
+        let mut known: Vec<String> =
             PROVIDERS.iter().filter_map(|provider| known_values(provider, key)).flatten().collect();
+        if well_known_key(key) == "node.kubernetes.io/instance-type" {
+            known.extend(machines().iter().map(|machine| machine.instance_type.clone()));
+        }
         let hint = names::nearest(value, known.iter().map(String::as_str));
         let hint = hint.map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
         return format!(

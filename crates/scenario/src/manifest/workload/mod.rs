@@ -5,6 +5,7 @@
 //! [`DeploymentFile`](super::DeploymentFile).
 
 mod engine;
+mod environment;
 mod kserve;
 mod made;
 mod managed;
@@ -15,6 +16,7 @@ mod shape;
 use cluster::spec::{GroupRestart, ReplicaOrder};
 
 pub use engine::{Engine, Serving, engine, engine_of_metrics};
+pub use environment::with_environment;
 pub use nvidia::nim_services;
 pub use shape::{accelerator, gpu_containers};
 
@@ -44,6 +46,8 @@ pub struct Workload {
     pub own_scaler: Option<String>,
     /// What a user should know.
     pub notes: Vec<String>,
+    /// Labels of the ConfigMaps that variables of its containers come from.
+    pub config_maps: Vec<String>,
 }
 
 /// What an autoscaler names.
@@ -137,6 +141,7 @@ impl Workload {
         };
         let exact = exact_template(document, folder);
         let template = exact.unwrap_or(shape.template);
+        let (template, config_maps) = with_environment(template, document, folder);
         Ok(Some(Self {
             deployment: shape::deployment(document, template, shape.replicas),
             document: document.clone(),
@@ -147,6 +152,7 @@ impl Workload {
             targets: std::iter::once(own).chain(shape.targets).collect(),
             own_scaler: shape.own_scaler,
             notes: shape.notes,
+            config_maps,
         }))
     }
 
