@@ -50,7 +50,8 @@ impl Scenarios for Stoppable<'_> {
     }
 
     fn run(&self, prepared: &SimulationSpec, job: &Job) -> RunRecord {
-        let record = cluster::simulate_until(prepared, (job.policy, job.replication), job.seed, job.keep, &self.stop);
+        let watch = cluster::Watch { stop: &self.stop, pulse: &cluster::Pulse::default() };
+        let record = cluster::simulate_until(prepared, (job.policy, job.replication), job.seed, job.keep, watch);
         record.unwrap_or_else(|| resume_unwind(Box::new(Stopped)))
     }
 }
