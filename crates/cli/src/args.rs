@@ -87,6 +87,8 @@ pub enum Command {
     Lab(Lab),
     /// Make a scenario to start from, around your manifests and traffic
     Init(Init),
+    /// Run random worlds and look whether what must hold holds
+    Fuzz(Fuzz),
     /// Print the JSON schema of a Scenario document
     Schema {
         /// Of a Measured document instead
@@ -436,6 +438,39 @@ pub struct Sensitivity {
     /// How it is worked through.
     #[command(flatten)]
     pub work: WorkArgs,
+}
+
+/// `scalelab fuzz`.
+#[derive(Debug, Args)]
+pub struct Fuzz {
+    /// How many worlds [default: 20]
+    #[arg(long, value_name = "N", conflicts_with = "time")]
+    pub worlds: Option<u32>,
+    /// How long instead: `90s`, `10m`, `1h`
+    #[arg(long = "for", value_name = "TIME", value_parser = fuzz_time)]
+    pub time: Option<std::time::Duration>,
+    /// Which worlds: the same seed makes the same ones
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    pub seed: u64,
+    /// One world by its number, in this process
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["worlds", "time"])]
+    pub world: Option<u32>,
+    /// Folder for the scenario of each world in which something does not hold
+    #[arg(short, long, value_name = "DIR", default_value = ".", value_parser = folder())]
+    pub out: PathBuf,
+}
+
+/// A whole number of seconds, minutes or hours.
+fn fuzz_time(text: &str) -> Result<std::time::Duration, String> {
+    let unit = match text.chars().last() {
+        Some('s') => 1,
+        Some('m') => 60,
+        Some('h') => 3_600,
+        _ => return Err("expected a time such as 90s, 10m or 1h".to_owned()),
+    };
+    let count: u64 = text[..text.len() - 1].parse().map_err(|_| "expected a time such as 90s, 10m or 1h")?;
+    let seconds = count.checked_mul(unit).filter(|seconds| (1..=864_000).contains(seconds));
+    seconds.map(std::time::Duration::from_secs).ok_or_else(|| "1s to 240h".to_owned())
 }
 
 /// `scalelab explain`.

@@ -11,6 +11,7 @@ pub mod design;
 pub mod diff;
 pub mod error_budget;
 pub mod experiment;
+pub mod fuzz;
 pub mod gates;
 pub mod optimize;
 pub mod sensitivity;

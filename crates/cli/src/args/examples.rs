@@ -66,6 +66,14 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "kubectl kustomize overlays/prod | scalelab init --manifests - -o my-service",
         ],
     ),
+    (
+        "fuzz",
+        &[
+            "scalelab fuzz --worlds 100",
+            "scalelab fuzz --for 10m --seed 7 -o broken",
+            "scalelab fuzz --seed 7 --world 31",
+        ],
+    ),
     ("lab", &["scalelab lab scenarios/triton-day -o lab.html"]),
     ("schema", &["scalelab schema > scenario.schema.json"]),
     ("completions", &["scalelab completions bash > ~/.local/share/bash-completion/completions/scalelab"]),

@@ -5,6 +5,7 @@ mod check;
 mod data_files;
 mod diff;
 mod explain;
+mod fuzz;
 mod init;
 mod lab;
 mod merge;
@@ -44,6 +45,7 @@ pub fn dispatch(cli: Cli) -> Result<Outcome> {
         Command::Calibrate(args) => calibrate::calibrate(&args),
         Command::Lab(args) => lab::lab(&args),
         Command::Init(args) => init::init(&args),
+        Command::Fuzz(args) => fuzz::fuzz(&args),
         Command::Schema { measured } => {
             outln!("{:#}", if measured { scenario::measured_schema() } else { scenario::schema() });
             Ok(Outcome::Done)

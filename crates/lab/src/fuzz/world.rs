@@ -1,0 +1,216 @@
+//! A random world as the text of a scenario.
+
+use std::fmt::Write as _;
+
+use workload::{Purpose, Stream};
+
+/// Dice for words and numbers.
+struct Dice(Stream);
+
+impl Dice {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0.below(bound)
+    }
+
+    fn between(&mut self, low: u64, high: u64) -> u64 {
+        low + self.below(high - low + 1)
+    }
+
+    /// True once in `times`.
+    fn once_in(&mut self, times: u64) -> bool {
+        self.below(times) == 0
+    }
+
+    fn of<'a>(&mut self, words: &[&'a str]) -> &'a str {
+        words[self.below(words.len() as u64) as usize]
+    }
+}
+
+/// The world of a seed: up to five services of any model but those that need data files, on spot machines or others, under a handful of
+/// policies, with clients that leave and come again. It is valid, and small enough to run in a second or two.
+pub fn world(seed: u64) -> String {
+    let mut dice = Dice(Stream::new(seed, Purpose::Design, 0));
+    let services = [1, 1, 2, 2, 3, 5][dice.below(6) as usize];
+    let minutes = dice.between(4, 30);
+    let mut text = format!(
+        "# A random world: scalelab fuzz\napiVersion: scalelab.dev/v1\nkind: Scenario\nmetadata: {{name: fuzz}}\nspec:\n  run: {{duration: {minutes}m, seed: {}, warmUp: {}s, timelineStep: {}s, timeZone: {}, start: \"{}\"}}\n  services:\n",
+        seed % 1_000_003,
+        [0, 0, 30][dice.below(3) as usize],
+        [7, 20, 60, 3_600][dice.below(4) as usize],
+        dice.of(&["UTC", "Europe/Berlin", "America/St_Johns"]),
+        dice.of(&["2026-03-16T00:00:00", "2026-03-29T01:50:00", "2026-10-25T01:50:00", "2024-02-29T23:55:00"]),
+    );
+    for number in 0..services {
+        service(&mut text, &mut dice, (number, services));
+    }
+    fleet(&mut text, &mut dice);
+    policies(&mut text, &mut dice, services);
+    text
+}
+
+fn service(text: &mut String, dice: &mut Dice, (number, services): (u64, u64)) {
+    let (model, is_language_model) = model(dice);
+    let most = if is_language_model { 4 } else { 120 } / services.min(3);
+    let traffic = traffic(dice, most.max(1), is_language_model);
+    let routing = dice.of(&["centralQueue", "roundRobin", "random", "leastRequests", "powerOfTwo"]);
+    let mut keys = format!("model: {model}, routing: {routing}, replicas: {}", dice.between(0, 3));
+    let absent = dice.of(&["hold", "reject"]);
+    let kill = dice.of(&["fail", "requeue"]);
+    let _ = write!(keys, ", whileNoReplica: {absent}, onKill: {kill}");
+    if dice.once_in(3) {
+        let _ = write!(keys, ", queueLimit: {}", dice.between(1, 200));
+    }
+    if dice.once_in(3) {
+        let _ = write!(keys, ", drainDelay: {}ms", dice.between(1, 3_000));
+    }
+    if !dice.once_in(3) {
+        let _ = write!(keys, ", client: {{{}}}", client(dice, model.starts_with("{dynamic")));
+    }
+    let (grace, hook) = (dice.between(0, 40), dice.between(0, 8));
+    let _ = write!(keys, ", pod: {{name: s{number}, gpus: {}, grace: {grace}s, preStop: {hook}s}}", dice.between(1, 2));
+    let cold = [0, 5, 40].map(|_| dice.between(0, 30));
+    let _ = writeln!(
+        text,
+        "  - name: s{number}\n    traffic: {traffic}\n    service: {{{keys}}}\n    slo: {{{}: {}ms, objective: 95%}}\n    coldStart: {{imagePull: {}s, modelDownload: {{uniform: {{low: 1s, high: {}s}}}}, gpuLoad: {}s}}",
+        if is_language_model { "ttft" } else { "latency" },
+        dice.between(20, 2_000),
+        cold[0],
+        cold[1] + 2,
+        cold[2],
+    );
+}
+
+fn model(dice: &mut Dice) -> (String, bool) {
+    match dice.below(4) {
+        0 => (format!("{{slots: {{concurrency: {}, serviceTime: {}}}}}", dice.between(1, 4), time(dice, 60)), false),
+        1 => {
+            let (size, delay) = (dice.between(1, 32), dice.between(0, 20));
+            let (base, each) = (dice.between(1, 40), dice.between(0, 5));
+            (
+                format!(
+                    "{{dynamicBatching: {{batchMax: {size}, queueDelay: {delay}ms, latency: {{affine: {{base: {base}ms, perRequest: {each}ms}}}}}}}}"
+                ),
+                false,
+            )
+        }
+        2 => (format!("{{slots: {{concurrency: 1, serviceTime: {}}}}}", time(dice, 300)), false),
+        _ => {
+            let (sequences, tokens) = (dice.between(1, 64), dice.between(64, 2_048));
+            let scheduler = dice.of(&["vllm", "noEvict", "maxUtilization"]);
+            (
+                format!(
+                    "{{continuousBatching: {{sequencesMax: {sequences}, batchedTokensMax: {tokens}, kvTokens: {}, iterationMin: 9ms, iterationBase: 6ms, perKvToken: 60ns, perPromptToken: 20us, overhead: {}ms, scheduler: {scheduler}, promptTokens: {{gamma: {{mean: {}, cv: 1}}}}, outputTokens: {{exponential: {{mean: {}}}}}}}}}",
+                    dice.between(2_000, 60_000),
+                    dice.between(0, 30),
+                    dice.between(10, 800),
+                    dice.between(5, 150),
+                ),
+                true,
+            )
+        }
+    }
+}
+
+/// A time or a law of times, of up to `most` milliseconds on average.
+fn time(dice: &mut Dice, most: u64) -> String {
+    let mean = dice.between(1, most);
+    match dice.below(4) {
+        0 => format!("{mean}ms"),
+        1 => format!("{{exponential: {{mean: {mean}ms}}}}"),
+        2 => format!("{{gamma: {{mean: {mean}ms, cv: {}}}}}", dice.between(1, 3)),
+        _ => format!("{{uniform: {{low: 0ms, high: {}ms}}}}", 2 * mean),
+    }
+}
+
+fn traffic(dice: &mut Dice, most: u64, is_language_model: bool) -> String {
+    let mean = dice.between(1, most);
+    let rate = match dice.below(4) {
+        0 => format!("{mean}req/s"),
+        1 => format!("{{sine: {{mean: {mean}req/s, amplitude: 90%, period: {}m, peak: 3m}}}}", dice.between(2, 12)),
+        2 => format!("{{burst: {{at: {}s, rise: 20s, hold: 90s, fall: 30s, height: {mean}req/s}}}}", dice.below(120)),
+        _ => format!(
+            "{{product: [{{points: {{every: 24h, at: [{{time: 0h, level: {mean}req/s}}, {{time: 2h, level: 0req/s}}, {{time: 3h, level: {mean}req/s}}]}}}}, {{noise: {{cv: 30%, interval: 1m, seed: 3}}}}]}}"
+        ),
+    };
+    match dice.below(6) {
+        0 => format!("{{closedLoop: {{concurrency: {}, duration: 3m}}}}", dice.between(1, 20)),
+        1 if is_language_model => format!(
+            "{{generator: {{rate: {rate}}}, sessions: {{turns: 3, thinkTime: {}, newTokens: 40}}}}",
+            time(dice, 9_000)
+        ),
+        _ => format!("{{generator: {{rate: {rate}}}}}"),
+    }
+}
+
+fn client(dice: &mut Dice, is_batch: bool) -> String {
+    let mut keys = Vec::new();
+    if !dice.once_in(3) {
+        keys.push(format!("timeout: {}", time(dice, 4_000).replace("low: 0ms", "low: 1ms")));
+    }
+    if dice.once_in(3) {
+        keys.push(format!("patience: {}", time(dice, 2_000).replace("low: 0ms", "low: 1ms")));
+    }
+    if !dice.once_in(3) {
+        let demand = if is_batch { "same" } else { dice.of(&["same", "redraw"]) };
+        let (attempts, backoff) = (dice.between(1, 4), dice.between(0, 900));
+        keys.push(format!("retries: {{attemptsMax: {attempts}, backoff: {backoff}ms, demand: {demand}}}"));
+    }
+    keys.join(", ")
+}
+
+fn fleet(text: &mut String, dice: &mut Dice) {
+    if dice.once_in(4) {
+        text.push_str("  nodes: {manager: {serverless: {price: $3.60/h}}}\n");
+        return;
+    }
+    let kinds = dice.of(&["[spot]", "[on-demand]", "[spot, on-demand]"]);
+    let manager = dice.of(&["karpenter", "{clusterAutoscaler: {}}"]);
+    let (gpus, most) = (dice.of(&["2", "4", "8"]), dice.between(4, 40));
+    let _ = write!(
+        text,
+        "  nodes:\n    manager: {manager}\n    instanceTypes: {{big: {{gpus: {gpus}, cpu: \"64\", memory: 256Gi}}}}\n    pools: [{{name: pool, instanceTypes: [big], capacityTypes: {kinds}, gpusMax: {most}}}]\n  prices: {{big: {{onDemand: $8.00/h, spot: $2.50/h}}}}\n"
+    );
+    if kinds.contains("spot") {
+        let (rate, notice) = (dice.of(&["0", "1", "20", "60"]), dice.between(0, 120));
+        let _ = writeln!(text, "  spot: {{interruptions: {{constant: {rate}/h}}, notice: {notice}s}}");
+    }
+}
+
+fn policies(text: &mut String, dice: &mut Dice, services: u64) {
+    text.push_str("  policies:\n");
+    for (policy, pool) in [("plain", false), ("other", true)] {
+        let _ = writeln!(text, "  - name: {policy}\n    services:");
+        for number in 0..services {
+            let most = dice.between(1, 8);
+            let scaler = match dice.below(4) {
+                0 => format!("static: {{replicas: {}}}", dice.between(0, 4)),
+                1 => format!(
+                    "hpa: {{minReplicas: 1, maxReplicas: {most}, metrics: [{{type: Pods, pods: {{metric: {{name: nv_inference_pending_request_count}}, target: {{type: AverageValue, averageValue: '2'}}}}}}]}}"
+                ),
+                2 => format!(
+                    "predictive: {{replicaRate: {}req/s, replicasMin: 1, replicasMax: {most}}}",
+                    dice.between(1, 60)
+                ),
+                _ => format!(
+                    "keda: {{maxReplicaCount: {most}, cooldownPeriod: {}, triggers: [{{type: prometheus, metadata: {{serverAddress: 'http://p', threshold: '{}', query: 'sum(rate(http_requests_total[1m]))'}}}}]}}",
+                    dice.between(10, 300),
+                    dice.between(1, 40)
+                ),
+            };
+            let warm = if pool && dice.once_in(2) { ", warmPool: {size: 1, promote: 2s}" } else { "" };
+            let _ = writeln!(text, "      s{number}: {{{scaler}{warm}}}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_makes_one_world_and_seeds_make_many() {
+        assert_eq!(world(7), world(7));
+        let worlds: std::collections::BTreeSet<String> = (0..200).map(world).collect();
+        assert!(worlds.len() > 190);
+    }
+}
