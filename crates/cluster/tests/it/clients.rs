@@ -23,6 +23,9 @@ struct Client {
 /// (arrival of the client, start, end, outcome) of each request.
 type Fate = (u64, Option<u64>, Option<u64>, &'static str);
 
+/// What a server works on: start, end, and the clients with whether they have left.
+type Batch = (u64, u64, Vec<(Client, bool)>);
+
 /// The service of the loop: nothing but what is needed to say what must happen.
 struct Loop<'a> {
     spec: &'a ServiceSpec,
@@ -30,8 +33,8 @@ struct Loop<'a> {
     batch_max: usize,
     retries: Vec<(u64, Client)>,
     queue: Vec<Client>,
-    /// By server: start, end, and the clients with whether they have left.
-    servers: Vec<Option<(u64, u64, Vec<(Client, bool)>)>>,
+    /// By server, while it works.
+    servers: Vec<Option<Batch>>,
     idle_since: Vec<u64>,
     fates: Vec<Fate>,
 }
