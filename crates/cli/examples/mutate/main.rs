@@ -61,12 +61,11 @@ fn tried(reader: &Reader, length: Duration, seed: u64) -> (Count, Option<Vec<u8>
         count.inputs += 1;
         count.slow += u64::from(took >= SLOW);
         count.longest = count.longest.max(took);
-        match answer {
-            Ok(is_taken) => count.taken += u64::from(is_taken),
-            Err(_) => {
-                count.panics += 1;
-                first.get_or_insert(input);
-            }
+        if let Ok(is_taken) = answer {
+            count.taken += u64::from(is_taken);
+        } else {
+            count.panics += 1;
+            first.get_or_insert(input);
         }
     }
     (count, first)

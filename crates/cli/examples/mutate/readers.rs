@@ -41,6 +41,9 @@ const NASTY: [&str; 28] = [
     "&a *a",
 ];
 
+/// Reads bytes; whether it took them.
+pub type Read = Box<dyn Fn(&[u8]) -> bool>;
+
 /// One reader: whether it takes an input.
 pub struct Reader {
     /// What it reads.
@@ -48,14 +51,14 @@ pub struct Reader {
     /// An input it takes.
     pub good: Vec<u8>,
     /// Reads; true if the input was taken.
-    pub read: Box<dyn Fn(&[u8]) -> bool>,
+    pub read: Read,
 }
 
 /// All readers; files go to `folder`.
 pub fn readers(folder: &Path) -> Vec<Reader> {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let text = |name: &str| std::fs::read(data.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
-    let reader = |name, good, read: Box<dyn Fn(&[u8]) -> bool>| Reader { name, good, read };
+    let reader = |name, good, read: Read| Reader { name, good, read };
     let catalog: String = prices::Catalog::built_in().to_csv().lines().take(40).flat_map(|line| [line, "\n"]).collect();
     let (csv, lines, table) = trace_inputs();
     let pods = |bytes: &[u8]| calibrate::cold_start(&[&String::from_utf8_lossy(bytes)], 1).is_ok();
@@ -123,7 +126,7 @@ fn trace_inputs() -> (Vec<u8>, Vec<u8>, Vec<u8>) {
 }
 
 /// Reads a trace through twice: when it is loaded, and as a run does.
-fn trace_file(path: PathBuf) -> Box<dyn Fn(&[u8]) -> bool> {
+fn trace_file(path: PathBuf) -> Read {
     let key = TraceFile { file: path.display().to_string(), format: TraceFormat::Auto, columns: None, resample: false };
     Box::new(move |bytes| {
         write(&path, bytes);
@@ -155,7 +158,7 @@ fn journal() -> Vec<u8> {
     (header.to_owned() + &line(0, 0) + &line(0, 1) + &line(1, 0)).into_bytes()
 }
 
-fn journal_file(folder: PathBuf) -> Box<dyn Fn(&[u8]) -> bool> {
+fn journal_file(folder: PathBuf) -> Read {
     std::fs::create_dir_all(&folder).expect("a writable folder");
     Box::new(move |bytes| {
         std::fs::write(folder.join(JOURNAL_NAME), bytes).expect("a writable folder");
