@@ -1,4 +1,4 @@
-//! Clients of a language model that do not leave in the order in which they came.
+//! Clients of a language model that leave before their answer is complete, in the order in which they came or not.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -8,6 +8,7 @@ use super::{LlmFlow, Place};
 use crate::flow::clients::Clients;
 use crate::flow::intake::NEVER;
 use crate::flow::llm::engine::{Engine, Instant};
+use crate::flow::meter::Failure;
 
 /// What a client has waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,8 +67,45 @@ impl Impatience {
 }
 
 impl<E: Engine> LlmFlow<E> {
+    /// Attempts whose client gives up now.
+    pub(super) fn time_out(&mut self) {
+        self.lose_patience();
+        while let Some(&(deadline, key, generation)) = self.deadlines.front()
+            && deadline <= self.clock
+        {
+            self.deadlines.pop_front();
+            if self.requests.is_alive(key, generation) {
+                self.abandon(key);
+            }
+        }
+    }
+
+    fn abandon(&mut self, key: u32) {
+        let entry = self.requests.remove(key);
+        let Place::At(slot) = entry.place else {
+            if let Some(hold) = &mut self.hold {
+                hold.remove(entry.tag.priority, key);
+            } else {
+                let place = self.queue.iter().position(|&other| other == key).expect("it waits in the queue");
+                self.queue.remove(place);
+            }
+            self.waiting -= 1;
+            return self.fail(entry, Failure::TimedOut, self.clock, None);
+        };
+        let has_started = self.done_until.is_some_and(|until| until >= self.clock);
+        let job = self.engines[slot].abort(key, Instant { now: self.clock, has_started });
+        let served = (job.start != NEVER).then_some((job.start, slot));
+        let stats = &mut self.seats[slot].stats;
+        *if served.is_some() { &mut stats.failure } else { &mut stats.given_up } += 1;
+        self.count_waiting(slot);
+        self.seats[slot].tokens -= u64::from(entry.prompt);
+        self.set_load(slot, self.seats[slot].load - 1);
+        self.touch(slot);
+        self.fail(entry, Failure::TimedOut, self.clock, served);
+    }
+
     /// Clients that leave now, each by its own patience.
-    pub(super) fn lose_patience(&mut self) {
+    fn lose_patience(&mut self) {
         while let Some((key, has_seen_enough)) =
             self.impatience.as_mut().and_then(|impatience| impatience.pop(self.clock, &self.requests))
         {
