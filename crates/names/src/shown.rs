@@ -8,7 +8,7 @@ pub fn markdown(text: &str) -> String {
         match letter {
             // Inside a word it is no emphasis, and names of columns are full of it.
             '_' if before.is_alphanumeric() && rest.peek().is_some_and(|after| after.is_alphanumeric()) => {
-                out.push('_')
+                out.push('_');
             }
             '<' => out += "&lt;",
             '&' => out += "&amp;",
