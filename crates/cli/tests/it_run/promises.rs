@@ -202,3 +202,13 @@ fn the_first_scale_event_from_a_warm_pool_costs_no_time() {
     // Ten, twenty, five and two seconds of cold start at least.
     assert!(seconds_until_ready("cold") >= 37);
 }
+
+#[test]
+fn random_worlds_hold_and_leave_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = scalelab(folder.path(), &["fuzz", "--worlds", "3", "--seed", "9"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert_eq!(said, "3 worlds from seed 9, 0 in which something does not hold\n");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}

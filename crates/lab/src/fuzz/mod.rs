@@ -113,3 +113,47 @@ fn gpus_are_enough(spec: &SimulationSpec, record: &RunRecord) -> Result<(), Stri
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use scenario::Input;
+
+    use super::*;
+
+    /// A world on machines, and a run of it that holds.
+    fn run_of_a_world() -> (SimulationSpec, RunRecord) {
+        for seed in 0.. {
+            let input = Input::Text { name: "world".to_owned(), text: world(seed) };
+            let spec = traces::read(&[input]).and_then(|documents| documents.load(&[])).expect("worlds are valid").spec;
+            let record = simulate(&spec, 0, 0, seed, EVERYTHING);
+            let has_pods = record.services.iter().flat_map(|service| &service.replicas).any(|one| one.node.is_some());
+            if has_pods && !record.nodes.is_empty() {
+                return (spec, record);
+            }
+        }
+        unreachable!("some world has a pod on a node")
+    }
+
+    /// What is said of the run once it has been tampered with.
+    fn said_of(tamper: impl Fn(&mut SimulationSpec, &mut RunRecord)) -> String {
+        let (mut spec, mut record) = run_of_a_world();
+        assert_eq!(holds_by_itself(&spec, &record), Ok(()));
+        tamper(&mut spec, &mut record);
+        holds_by_itself(&spec, &record).expect_err("it was tampered with")
+    }
+
+    #[test]
+    fn a_request_that_nobody_knows_of_is_noticed() {
+        assert!(said_of(|_, record| record.services[0].requests.arrived += 1).contains("requests arrived"));
+    }
+
+    #[test]
+    fn a_timeline_that_ends_early_is_noticed() {
+        assert!(said_of(|_, record| drop(record.services[0].timeline.pop())).contains("does not cover the run"));
+    }
+
+    #[test]
+    fn a_gpu_given_away_twice_is_noticed() {
+        assert!(said_of(|spec, _| spec.services.iter_mut().for_each(|one| one.pod.gpus = 99)).contains("gives away"));
+    }
+}

@@ -2,7 +2,7 @@
 
 use record::Interval;
 
-use super::frame::{HEIGHT, LABEL_SIZE, LEFT_OF_SHARES, MARGIN_RIGHT, Panel, WIDTH, page};
+use super::frame::{HEIGHT, LABEL_SIZE, LEFT_OF_SHARES, MARGIN_RIGHT, Panel, TICK_SIZE, WIDTH, page};
 use super::scale::{Scale, extent};
 use super::{horizon, palette, replications_of_attainment};
 use crate::drawing::{Anchor, Color, Drawing, Point, Stroke, TextStyle, Weight, at, text_width};
@@ -36,11 +36,21 @@ pub fn cost_vs_slo(report: &RunReport<'_>) -> Drawing {
         panel.x.ticks(8).into_iter().map(|(value, text)| (value, format!("${text}"))).collect();
     panel.x_axis(&mut drawing, &ticks, true);
     let is_nines = matches!(panel.y, Scale::Nines { .. });
-    panel.y_axis(&mut drawing, 7, |share, text| if is_nines { text } else { format!("{} %", tick(share * 100.0)) });
-    if is_nines && report.policies.iter().any(|policy| policy.summary.slo_attainment.mean >= 1.0) {
-        // Where no request missed, no number of nines says it.
+    // Where no request missed, no number of nines says it.
+    let is_perfect = |policy: &PolicyOutcome<'_>| policy.summary.slo_attainment.mean >= 1.0;
+    let has_perfect = is_nines && report.policies.iter().any(is_perfect);
+    if has_perfect {
         panel.y_tick(&mut drawing, panel.top, "100 %");
     }
+    panel.y_axis(&mut drawing, 7, |share, text| {
+        if !is_nines {
+            format!("{} %", tick(share * 100.0))
+        } else if has_perfect && panel.place_y(share) - panel.top < TICK_SIZE {
+            String::new()
+        } else {
+            text
+        }
+    });
     panel.x_title(&mut drawing, &format!("cost in dollars for {}", horizon(report)));
     let scale_note = if is_nines { ", each decade of misses alike" } else { "" };
     panel.y_title(&mut drawing, 34.0, &format!("requests that met the SLO{scale_note}"));
