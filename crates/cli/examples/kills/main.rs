@@ -137,7 +137,7 @@ fn trial(
     let output = desk.path().join(work.output);
     let left = Folder::read(&output);
     match (signal, status.code()) {
-        // All of it was done, by then or because nothing was left to begin; else the journal may be longer than the tables.
+        // All of it was done, by then or because nothing was left to begin.
         (_, Some(0)) => left.is_same_as(&whole.folder).map_err(|what| format!("exit code 0: {what}"))?,
         (Signal::Kill, None) => {
             left.is_of([&whole.folder, &whole.before]).map_err(|what| format!("half-written: {what}"))?
@@ -145,6 +145,9 @@ fn trial(
         // Before the command has set what it does at signals there is nothing to lose.
         (Signal::Interrupt | Signal::Terminate, Some(3) | None) => {}
         (_, code) => return Err(format!("ended with {code:?}")),
+    }
+    if left.is_same_as(&whole.folder).is_ok() {
+        return Ok(is_at_work);
     }
     let again = if output.join("sweep.json").exists() { work.again } else { work.command };
     let status = command(program, &desk.path(), again).status().expect("the program starts");
