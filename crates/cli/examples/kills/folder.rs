@@ -20,7 +20,8 @@ impl Folder {
 
     /// Whether every file is one of the others', temporary ones aside, and all are of the same one if there is a `run.json`; else what is wrong.
     pub fn is_of(&self, others: [&Self; 2]) -> Result<(), String> {
-        let files = || self.0.iter().filter(|(name, _)| !name.ends_with(".tmp") && !name.ends_with(JOURNAL));
+        let is_temporary = |name: &str| Path::new(name).extension().is_some_and(|ending| ending == "tmp");
+        let files = || self.0.iter().filter(|(name, _)| !is_temporary(name) && !name.ends_with(JOURNAL));
         let strange = |other: &Self| {
             files().find(|(name, bytes)| other.0.get(*name) != Some(bytes)).map(|(name, _)| name.clone())
         };

@@ -140,7 +140,7 @@ fn trial(
         // All of it was done, by then or because nothing was left to begin.
         (_, Some(0)) => left.is_same_as(&whole.folder).map_err(|what| format!("exit code 0: {what}"))?,
         (Signal::Kill, None) => {
-            left.is_of([&whole.folder, &whole.before]).map_err(|what| format!("half-written: {what}"))?
+            left.is_of([&whole.folder, &whole.before]).map_err(|what| format!("half-written: {what}"))?;
         }
         // Before the command has set what it does at signals there is nothing to lose.
         (Signal::Interrupt | Signal::Terminate, Some(3) | None) => {}
