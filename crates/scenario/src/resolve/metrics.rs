@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cluster::spec::{GkeSpec, MetricsSpec};
-use exporters::Exporter;
+use exporters::{Exporter, Registry};
 use promql::adapter::Adapter;
 use promql::gke::GkeMetric;
 use promql::{Labels, Query};
@@ -49,7 +49,8 @@ impl Context<'_> {
         let adapter = self.adapter(&of_adapter, file.adapter == AdapterSwitch::None)?;
         let queries = asks.iter().flat_map(|asks| &asks.queries);
         let readers = Readers::new(queries, &adapter, (&of_adapter, gke.values()));
-        let rules = self.recording(&|name| readers.wants_name(name))?;
+        let recording = self.recording(&|name| readers.wants_name(name))?;
+        let rules = recording.groups;
         if asks.iter().any(|asks| !asks.queries.is_empty() || !asks.metrics.is_empty()) {
             self.note_scrape_configs()?;
         }
@@ -75,9 +76,21 @@ impl Context<'_> {
             };
             names.extend(readers.names_behind_rules().filter(|name| !is_neighbours(name)));
             let (queries, names) = (asks.queries.as_slice(), &names);
-            let demands = Demands { queries, names, scrapes: &scrapes, beside: &beside, rules: &rules };
+            let demands = Demands {
+                queries,
+                names,
+                scrapes: &scrapes,
+                beside: &beside,
+                rules: &rules,
+                recorded: &recording.asked,
+            };
             shown.push(self.shown(spec, &one.service, &one.policies, &demands)?);
         }
+        let registries: Vec<&Registry> = shown.iter().map(|shown| &shown.registry).collect();
+        self.turn_to_all();
+        self.hold_rules(file, &recording.asked, &registries)?;
+        let queries = asks.iter().flat_map(|asks| &asks.queries).chain(&recording.asked);
+        self.note_idle_words(file, queries, all.iter().flat_map(|one| &one.policies));
         self.hold_all(file, (&asks, all), (&adapter, &gke), &mut shown)?;
         for (number, ((spec, one), shown)) in views.iter().zip(all.iter_mut()).zip(shown).enumerate() {
             self.turn_to(number);
@@ -140,8 +153,6 @@ impl Context<'_> {
             });
         }
         self.turn_to_all();
-        let queries = asks.iter().flat_map(|asks| &asks.queries);
-        self.note_idle_words(file, queries, all.iter().flat_map(|one| &one.policies));
         let every: Vec<Labels> = shown.iter().flat_map(|shown| shown.series.iter().cloned()).collect();
         let mut answered = Vec::with_capacity(asks.len());
         for (number, asks) in asks.iter().enumerate() {

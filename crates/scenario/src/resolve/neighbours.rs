@@ -77,7 +77,12 @@ impl Context<'_> {
         Ok(())
     }
 
-    fn judge(&mut self, file: &MetricsFile, query: &AskedQuery, finding: Finding) -> Result<(), ScenarioError> {
+    pub(super) fn judge(
+        &mut self,
+        file: &MetricsFile,
+        query: &AskedQuery,
+        finding: Finding,
+    ) -> Result<(), ScenarioError> {
         let is_let_through = match finding.topic {
             Topic::Query => file.on_bad_query == OnBadQueryFile::Fail,
             _ => file.on_unknown == OnUnknownFile::Absent,

@@ -2,18 +2,31 @@
 
 use std::collections::BTreeSet;
 
+use exporters::{Bindings, Finding, Reader, Registry, Severity, check};
 use promql::rules::{self, RuleGroup};
 use units::SimDuration;
 
-use crate::error::ScenarioError;
+use crate::error::{At, ScenarioError};
+use crate::file::MetricsFile;
 use crate::manifest::{RuleGroupFile, RuleOrigin, chart_values, read_groups};
 
 use super::Context;
+use super::queries::AskedQuery;
+use super::registry::names_in;
 use super::targets::{OPERATOR_EVALUATION, SERVER_EVALUATION, evaluation_interval};
+
+/// Groups that are evaluated, and the expressions in them that somebody's answer depends on.
+#[derive(Debug, Default)]
+pub(super) struct Recording {
+    /// Groups on the way to a reader.
+    pub groups: Vec<RuleGroup>,
+    /// Expressions of the rules on that way; others of their groups are evaluated beside them.
+    pub asked: Vec<AskedQuery>,
+}
 
 impl Context<'_> {
     /// The groups on the way to a reader. `is_read` tells whether anything outside the rules selects series of a name.
-    pub(super) fn recording(&mut self, is_read: &dyn Fn(&str) -> bool) -> Result<Vec<RuleGroup>, ScenarioError> {
+    pub(super) fn recording(&mut self, is_read: &dyn Fn(&str) -> bool) -> Result<Recording, ScenarioError> {
         let given = evaluation_interval(&self.monitoring()?)?;
         let mut files: Vec<RuleGroupFile> = Vec::new();
         for document in self.documents {
@@ -26,11 +39,15 @@ impl Context<'_> {
         }
         self.note_alerts(&files);
         let mut groups = Vec::new();
+        let mut read = Vec::new();
         for file in &files {
             check_twins(file, &files)?;
             let group = file.resolve(interval(&file.origin, given));
             match group {
-                Ok(group) => groups.push(group),
+                Ok(group) => {
+                    groups.push(group);
+                    read.push(file);
+                }
                 // A server evaluates more than is known here; that matters only to those who read it.
                 Err(error) if is_legal(file) && !self.is_reached(file, &files, is_read) => {
                     let note = format!("not evaluated, and read by nothing: {error}");
@@ -55,7 +72,32 @@ impl Context<'_> {
                 cycles.join(", ")
             ));
         }
-        Ok(kept)
+        let files = read.into_iter().enumerate().filter(|(index, _)| reached.contains(index)).map(|(_, file)| file);
+        Ok(Recording { groups: kept, asked: asked_by(&files.collect::<Vec<_>>(), is_read) })
+    }
+
+    /// Holds every expression that somebody's answer depends on against what all services show: a selector must find something in one of them.
+    pub(super) fn hold_rules(
+        &mut self,
+        file: &MetricsFile,
+        asked: &[AskedQuery],
+        registries: &[&Registry],
+    ) -> Result<(), ScenarioError> {
+        for query in asked {
+            let findings_in =
+                |registry: &&Registry| check(query.question(file), registry, &mut Bindings::default()).findings;
+            let found: Vec<Vec<Finding>> = registries.iter().map(findings_in).collect();
+            let Some((first, others)) = found.split_first() else { continue };
+            let is_everywhere =
+                |one: &Finding| others.iter().all(|other| other.iter().any(|other| other.offset == one.offset));
+            let is_clean = others.iter().any(|other| other.iter().all(|one| one.severity < Severity::Error));
+            for finding in first {
+                if finding.severity < Severity::Error || (is_everywhere(finding) && !is_clean) {
+                    self.judge(file, query, finding.clone())?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn note_alerts(&mut self, files: &[RuleGroupFile]) {
@@ -77,6 +119,31 @@ impl Context<'_> {
         let is_wanted = |name: &str| is_read(name) || reached.iter().any(|&index| readers[index].wants_name(name));
         file.records().keys().any(|name| is_wanted(name))
     }
+}
+
+/// The expressions of rules whose results somebody reads, directly or by way of other rules.
+fn asked_by(files: &[&RuleGroupFile], is_read: &dyn Fn(&str) -> bool) -> Vec<AskedQuery> {
+    let rules: Vec<_> = files.iter().flat_map(|file| file.config.rules.iter().zip(&file.places)).collect();
+    let mut wanted: BTreeSet<String> = BTreeSet::new();
+    loop {
+        let is_wanted = |record: &str| is_read(record) || wanted.contains(record);
+        let on_the_way = rules.iter().filter(|(rule, _)| is_wanted(&rule.record));
+        let more = names_in(on_the_way.map(|(rule, _)| rule.expression.as_str()));
+        if more == wanted {
+            break;
+        }
+        wanted = more;
+    }
+    let on_the_way = rules.into_iter().filter(|(rule, _)| is_read(&rule.record) || wanted.contains(&rule.record));
+    on_the_way
+        .map(|(rule, (node, path))| AskedQuery {
+            text: rule.expression.clone(),
+            at: Box::new(At { place: node.place.clone(), path: path.clone() }),
+            asker: format!("recording rule {}", rule.record),
+            reader: Reader::Other,
+            is_of_own_pods: false,
+        })
+        .collect()
 }
 
 /// How often a group is evaluated that does not say so itself.

@@ -47,6 +47,8 @@ pub(super) struct Demands<'a> {
     pub beside: &'a [Beside],
     /// Recording rules that are evaluated.
     pub rules: &'a [RuleGroup],
+    /// Their expressions that answers depend on.
+    pub recorded: &'a [AskedQuery],
 }
 
 /// What metrics there are of a service, and who reads them.
@@ -97,6 +99,10 @@ impl Context<'_> {
         let first = self.build(file, (&exporters, demands), &facts)?;
         let mut bindings = Bindings::default();
         let verdicts = asked.iter().map(|query| check(query.question(file), &first.registry, &mut bindings)).collect();
+        for query in demands.recorded {
+            // What labels that only queries know are is told by rules too; the findings are of all services together.
+            check(query.question(file), &first.registry, &mut bindings);
+        }
         let shown = if bindings == Bindings::default() {
             first
         } else {
@@ -385,7 +391,7 @@ fn record(registry: &mut Registry, groups: &[RuleGroup], recorded: &[Labels]) {
 }
 
 /// Names of metrics in queries; what is no query has none.
-fn names_in<'a>(texts: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
+pub(super) fn names_in<'a>(texts: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
     let outlines = texts.filter_map(|text| Outline::of(text).ok());
     outlines.flat_map(|outline| outline.selectors).filter_map(|selector| selector.name).collect()
 }

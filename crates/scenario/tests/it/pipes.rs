@@ -178,6 +178,39 @@ spec:
 }
 
 #[test]
+fn expressions_of_recording_rules_are_held_against_what_is_shown() {
+    let rules = |expression: &str| {
+        format!(
+            "---
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata: {{name: rules, namespace: chat}}
+spec:
+  groups:
+  - name: scaling
+    rules:
+    - record: llm:waiting
+      expr: {expression}
+    - record: llm:waiting:sum
+      expr: sum by (namespace, pod) (llm:waiting)
+    - record: llm:unread
+      expr: node_of_another_program
+"
+        )
+    };
+    let with = |expression: &str| format!("{}{}", hpa("Pods", "llm:waiting:sum"), rules(expression));
+    assert!(load_text(&with("vllm:num_requests_waiting")).is_ok(), "what nobody reads is not held against anything");
+    assert_snapshot!(message(&with("vllm:num_request_waiting")), @r"
+    scenario.yaml:55:13: spec.groups[0].rules[0].expr: no metric vllm:num_request_waiting exists in this scenario; nearest: vllm:num_requests_waiting (vllm), vllm:num_requests_running (vllm), num_requests_waiting (nim)
+      help: if it is your own, say what it shows: metrics.aliases: {vllm:num_request_waiting: queue_length}
+    ");
+    assert_snapshot!(message(&with("'sum by (namespace, pod) (vllm:num_requests_waiting{pod=~\"other-.*\"})'")), @r#"scenario.yaml:55:13: spec.groups[0].rules[0].expr: vllm:num_requests_waiting: pod is such as "llm-dq8mt75z7-pktb9", the query asks for pod=~"other-.*" (at character 26 of the query)"#);
+    let absent = with("vllm:num_request_waiting or vllm:num_requests_waiting")
+        .replace("spec:\n  run:", "spec:\n  metrics: {assumeAbsent: [\"vllm:num_request_waiting\"]}\n  run:");
+    assert!(load_text(&absent).is_ok(), "absent on purpose");
+}
+
+#[test]
 fn recording_rules_of_a_config_map_are_evaluated_and_their_errors_have_the_line_of_the_file() {
     let map = "---
 apiVersion: v1
