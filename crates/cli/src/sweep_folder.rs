@@ -59,13 +59,16 @@ pub fn page(results: &SweepResults, file: &SweepFile) -> Vec<u8> {
     with_report(results, file, report::sweep_html)
 }
 
-/// Writes `results.csv`, `results.parquet`, plots, `report.html` and `sweep.json`.
+/// Writes `results.csv`, `results.parquet`, plots, `report.html` and `sweep.json`. Plots of fewer runs, by a process that was interrupted, go.
 pub fn write(folder: &Path, results: &SweepResults, file: &SweepFile) -> Result<()> {
     let table = table(results);
     let mut files =
         vec![("results.csv".to_owned(), table.to_csv()), ("results.parquet".to_owned(), table.to_parquet())];
     files.extend(with_report(results, file, report::sweep_files));
-    report::write_all(folder, &files).or_environment(&format!("writing {}", folder.display()))?;
+    let writing = format!("writing {}", folder.display());
+    let place = report::ResultFolder::prepare(folder).or_environment(&writing)?;
+    report::write_all(folder, &files).or_environment(&writing)?;
+    place.remove_others(&[], &files).or_environment(&writing)?;
     file.write(folder)
 }
 

@@ -43,11 +43,14 @@ impl Target {
     }
 }
 
-/// An empty file in the folder of `path`, which is created if it is missing. It is gone when dropped.
+/// An empty file in the folder of `path`, which is created if it is missing. It is gone when dropped, and what killed processes had under way in
+/// that folder is gone at once.
 pub(crate) fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
     let Target::File(path) = Target::of(path) else { return NamedTempFile::new() };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
+    // A folder that cannot be listed is no reason not to write into it.
+    let _ = remove_strays(folder);
     temporary_in(folder)
 }
 
@@ -128,9 +131,6 @@ impl ResultFolder {
     /// Removes those of `earlier` that are there and not in `written`, and the plots that are not: they are of an earlier run. Paths are relative to the folder.
     pub fn remove_others(&self, earlier: &[&str], written: &[(String, Vec<u8>)]) -> io::Result<()> {
         let is_written = |name: &str| written.iter().any(|(one, _)| one == name);
-        for name in earlier.iter().filter(|name| !is_written(name)) {
-            remove_if_there(&self.path.join(name))?;
-        }
         let plots = self.path.join("plots");
         for entry in if plots.is_dir() { Some(fs::read_dir(&plots)?) } else { None }.into_iter().flatten() {
             let path = entry?.path();
@@ -140,7 +140,7 @@ impl ResultFolder {
                 remove_if_there(&path)?;
             }
         }
-        Ok(())
+        earlier.iter().filter(|name| !is_written(name)).try_for_each(|name| remove_if_there(&self.path.join(name)))
     }
 }
 

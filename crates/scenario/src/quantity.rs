@@ -220,14 +220,26 @@ impl Amount for Hazard {
     const EXPECTED: &'static str = "an interruption rate with its unit such as `0.02/h`, `0.5/d` or `7.5%/month`";
 
     fn parse(text: &str) -> Option<Self> {
-        let (number, rest) = leading_number(text)?;
-        if let Some(unit) = rest.strip_prefix("%/") {
-            let hours = if unit == "month" { 730.0 } else { time_unit(unit)? / 3_600.0 };
-            return (number < 100.0).then(|| Self(-libm::log1p(-number / 100.0) / hours));
-        }
-        let hours = time_unit(rest.strip_prefix('/')?)? / 3_600.0;
-        Some(Self(number / hours))
+        per_hour(text).filter(|rate| *rate <= HAZARD_MAX).map(Self)
     }
+
+    fn limit(text: &str) -> Option<&'static str> {
+        per_hour(text).filter(|rate| *rate > HAZARD_MAX).map(|_| "at most one a second, `3600/h`")
+    }
+}
+
+/// The highest hazard there is, per hour: no machine lives through a second of more, and a run would draw events without end.
+const HAZARD_MAX: f64 = 3_600.0;
+
+/// A hazard, however high.
+fn per_hour(text: &str) -> Option<f64> {
+    let (number, rest) = leading_number(text)?;
+    if let Some(unit) = rest.strip_prefix("%/") {
+        let hours = if unit == "month" { 730.0 } else { time_unit(unit)? / 3_600.0 };
+        return (number < 100.0).then(|| -libm::log1p(-number / 100.0) / hours);
+    }
+    let hours = time_unit(rest.strip_prefix('/')?)? / 3_600.0;
+    Some(number / hours)
 }
 
 impl Amount for Count {
@@ -369,5 +381,6 @@ mod tests {
         assert!((hazard - 1.067_97e-4).abs() < 1e-9, "{hazard}");
         assert_eq!(Hazard::parse("0.02/h"), Some(Hazard(0.02)));
         assert_eq!(Hazard::parse("0.48/d"), Some(Hazard(0.02)));
+        assert_eq!((Hazard::parse("2/s"), Hazard::limit("2/s")), (None, Some("at most one a second, `3600/h`")));
     }
 }

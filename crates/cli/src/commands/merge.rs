@@ -12,9 +12,10 @@ use crate::sweep_folder::{self, SweepFile};
 pub fn merge(args: &Merge) -> Result<Outcome> {
     let folders: Vec<&Path> = args.folders.iter().map(std::path::PathBuf::as_path).collect();
     let file = SweepFile::read(folders[0])?;
-    let results = sweep::merge(&folders, &args.out).map_err(|error| failure(error, &args.out))?;
+    let merged = sweep::merge(&folders, &args.out).map_err(|error| failure(error, &args.out))?;
     let file = SweepFile { command: std::env::args().collect(), ..file };
-    sweep_folder::write(&args.out, &results, &file)?;
+    sweep_folder::write(&args.out, &merged.results, &file)?;
+    let results = merged.finish().map_err(|error| failure(error, &args.out))?;
     out!("{}", sweep_folder::front(&results, &file));
     eprintln!("{} rows are in {}", results.rows.len(), args.out.join("results.csv").display());
     if results.missing() > 0 {

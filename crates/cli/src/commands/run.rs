@@ -58,8 +58,10 @@ pub fn run(args: &Run) -> Result<Outcome> {
     let file = run_file::describe(&loaded, &results, (seed, workers.jobs(), begun.elapsed()), Some(&folder));
     check_repetition(recorded.as_ref(), &file)?;
     let origin = Origin { file: &file, scenario: args.from.is_none().then_some(&args.scenario) };
-    write(&loaded, &results, origin, (&folder, &prepared))?;
+    write_tables(&loaded, &results, origin, (&folder, &prepared))?;
     saved.map_or(Ok(()), SavedRequests::write)?;
+    // Last: a folder with it holds one whole run.
+    write_all(&folder, &[(RUN_FILE.to_owned(), file.to_json()?.into_bytes())])?;
     print(args, &loaded, &results, (origin, &folder, precision.as_ref()));
     finish(args, &folder)?;
     Ok(if results.is_interrupted { Outcome::Interrupted } else { Outcome::Done })
@@ -145,10 +147,14 @@ fn check_repetition(recorded: Option<&RunFile>, now: &RunFile) -> Result<()> {
     }
 }
 
-/// What a run may leave beside the plots and not every run does.
-const NOT_ALWAYS: [&str; 3] = ["requests.csv", "requests.parquet", "control_variates.csv"];
+/// What it takes to repeat a run; what other commands know a run's folder by.
+const RUN_FILE: &str = "run.json";
 
-fn write(
+/// What a run may leave beside the plots and not every run does.
+const NOT_ALWAYS: [&str; 4] = ["requests.csv", "requests.parquet", "control_variates.csv", RUN_FILE];
+
+/// Everything but the requests and `run.json`. What an earlier run left is taken away first, its `run.json` too.
+fn write_tables(
     loaded: &Loaded,
     results: &Results,
     origin: Origin<'_>,
@@ -156,10 +162,15 @@ fn write(
 ) -> Result<()> {
     let mut files = with_report(loaded, results, origin, report::files);
     files.extend(control_variates(loaded, results).map(|table| ("control_variates.csv".to_owned(), table.to_csv())));
-    files.push(("run.json".to_owned(), origin.file.to_json()?.into_bytes()));
-    // A folder of results holds one run.
-    let removed = if folder.join("run.json").exists() { prepared.remove_others(&NOT_ALWAYS, &files) } else { Ok(()) };
-    removed.and_then(|()| report::write_all(folder, &files)).or_environment(&format!("writing {}", folder.display()))
+    // The second is there where a run was killed while it wrote.
+    if [RUN_FILE, "summary.csv"].iter().any(|name| folder.join(name).exists()) {
+        prepared.remove_others(&NOT_ALWAYS, &files).or_environment(&format!("writing {}", folder.display()))?;
+    }
+    write_all(folder, &files)
+}
+
+fn write_all(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<()> {
+    report::write_all(folder, files).or_environment(&format!("writing {}", folder.display()))
 }
 
 /// What the number of requests, whose mean is known of Poisson traffic, does for the intervals; `None` with too few replications.

@@ -113,6 +113,31 @@ fn two_shards_merged_equal_one_run() {
 }
 
 #[test]
+fn a_merge_that_was_killed_before_its_end_can_be_done_again() {
+    let desk = Desk::new();
+    desk.run("sweep sweep.yaml -o whole --quiet");
+    desk.run("merge whole -o merged");
+    let rows = desk.read("merged/results.csv");
+    // The journal gets its name last.
+    fs::rename(desk.path("merged/journal.jsonl"), desk.path("merged/journal.jsonl.tmp"))
+        .expect("a merge has a journal");
+    let again = desk.run("merge whole -o merged");
+    assert!(again.starts_with("exit code 0\n"), "{again}");
+    assert_eq!(desk.read("merged/results.csv"), rows);
+    assert!(!desk.path("merged/journal.jsonl.tmp").exists());
+}
+
+#[test]
+fn plots_of_a_part_go_when_the_sweep_is_resumed() {
+    let desk = Desk::new();
+    desk.run("sweep sweep.yaml -o out --quiet");
+    fs::write(desk.path("out/plots/curve.png"), "of a part").expect("a writable folder");
+    desk.run("sweep sweep.yaml -o out --resume --quiet");
+    assert!(!desk.path("out/plots/curve.png").exists());
+    assert!(desk.path("out/plots/curve-hpa.png").exists());
+}
+
+#[test]
 fn a_wrong_sweep_is_refused_before_anything_is_written() {
     let changes = [
         ("kind: Sweep", "kind: Swep"),

@@ -128,6 +128,18 @@ fn saved_requests_are_the_same_bytes_with_any_number_of_threads_and_all_of_them(
 }
 
 #[test]
+fn nothing_of_a_run_that_was_killed_while_it_wrote_stays_beside_the_next() {
+    let folder = folder_with(SCENARIO);
+    run(folder.path(), &["--save-requests", "-o", "out"]);
+    // What makes a folder one of a run comes last.
+    std::fs::remove_file(folder.path().join("out/run.json")).expect("a run leaves one");
+    run(folder.path(), &["--policy", "static", "-o", "out"]);
+    let is_there = |name: &str| folder.path().join("out").join(name).exists();
+    assert!(!is_there("requests.csv") && !is_there("plots/timeline-hpa.svg"));
+    assert!(is_there("plots/timeline-static.svg") && is_there("run.json"));
+}
+
+#[test]
 fn explain_tells_each_step_of_a_decision() {
     let folder = folder_with(SCENARIO);
     run(folder.path(), &["-o", "out"]);

@@ -1,7 +1,7 @@
 //! Folders of sweeps back to rows, and several folders to one.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::SweepError;
 use super::journal::{Header, JOURNAL_NAME, Journal, RunKey, SweepRow, key, read_journal};
@@ -104,26 +104,41 @@ pub fn read(directory: &Path) -> Result<SweepResults, SweepError> {
     gather(&[directory]).map(|(header, rows)| SweepResults::new(&header, rows))
 }
 
-/// Merges shards of one sweep into `directory`, which must not hold a sweep yet, and gives its results. A run that several folders have
-/// must be the same in all of them.
-pub fn merge(folders: &[&Path], directory: &Path) -> Result<SweepResults, SweepError> {
+/// Shards put together: the results, and a journal that is not yet in its folder under its name.
+#[derive(Debug)]
+pub struct Merged {
+    /// Of all runs that the shards have.
+    pub results: SweepResults,
+    partial: PathBuf,
+    journal: PathBuf,
+}
+
+impl Merged {
+    /// Gives the journal its name, which makes the folder one of a sweep. To be called when all else that goes there is written: a merge that was
+    /// killed before can be done again.
+    pub fn finish(self) -> Result<SweepResults, SweepError> {
+        std::fs::rename(&self.partial, &self.journal)
+            .map_err(|source| SweepError::Disk { path: self.journal, source })?;
+        Ok(self.results)
+    }
+}
+
+/// Merges shards of one sweep into `directory`, which must not hold a sweep yet. A run that several folders have must be the same in all of them.
+pub fn merge(folders: &[&Path], directory: &Path) -> Result<Merged, SweepError> {
     let path = directory.join(JOURNAL_NAME);
     if path.exists() {
         return Err(SweepError::Exists(directory.to_owned()));
     }
     let (header, rows) = gather(folders)?;
     let results = SweepResults::new(&header, rows);
-    let disk = |source| SweepError::Disk { path: directory.to_owned(), source };
-    std::fs::create_dir_all(directory).map_err(disk)?;
-    // Written aside and renamed: the folder has a whole journal or none.
+    std::fs::create_dir_all(directory).map_err(|source| SweepError::Disk { path: directory.to_owned(), source })?;
     let partial = directory.join(format!("{JOURNAL_NAME}.tmp"));
     let mut journal = Journal::create(&partial, &header)?;
     for row in &results.rows {
         journal.append(row)?;
     }
     journal.sync()?;
-    std::fs::rename(&partial, &path).map_err(disk)?;
-    Ok(results)
+    Ok(Merged { results, partial, journal: path })
 }
 
 fn gather(folders: &[&Path]) -> Result<(Header, Vec<SweepRow>), SweepError> {

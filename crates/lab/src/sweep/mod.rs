@@ -16,7 +16,7 @@ pub use error::SweepError;
 pub use expression::{Expression, ExpressionError};
 pub use file::{AxisFile, MethodFile, OneOrMany, RangeFile, SampleAxisFile, SampleFile, Scalar, SweepFile};
 pub use journal::{JOURNAL_NAME, SweepRow};
-pub use merge::{PointEstimate, SweepResults, merge, read};
+pub use merge::{Merged, PointEstimate, SweepResults, merge, read};
 pub(crate) use run::Slot;
 pub use run::{Estimate, Scenarios, Shard, Simulated, SweepOptions, SweepOutcome, estimate, run};
 pub use table::{Cells, TableColumn};

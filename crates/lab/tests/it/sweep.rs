@@ -203,7 +203,7 @@ fn shards_merged_equal_one_run() {
     let (first, second, merged) = (TempDir::new().unwrap(), TempDir::new().unwrap(), TempDir::new().unwrap());
     let done = sweep_into(first.path(), "1/2", false) + sweep_into(second.path(), "2/2", false);
     assert_eq!(done, 40);
-    let results = merge(&[second.path(), first.path()], merged.path()).unwrap();
+    let results = merge(&[second.path(), first.path()], merged.path()).unwrap().finish().unwrap();
     let (_, expected) = whole();
     assert_eq!(text(&results), text(&expected));
     assert_eq!(text(&read(merged.path()).unwrap()), text(&expected));

@@ -31,6 +31,9 @@ pub struct RecordedPrices {
     period: Option<SimDuration>,
 }
 
+/// The shortest stretch of a history that is repeated: spot prices stand for minutes at least, and a run holds every repetition.
+const PERIOD_MIN: SimDuration = SimDuration::from_secs(60);
+
 impl Context<'_> {
     /// The history a scenario names, read.
     pub(super) fn recorded_prices(
@@ -48,8 +51,8 @@ impl Context<'_> {
             })?,
         };
         let period = file.repeat.map(Time::duration);
-        if period.is_some_and(SimDuration::is_zero) {
-            return Err(self.inconsistent(&format!("{at}.repeat"), "must be longer than zero"));
+        if period.is_some_and(|period| period < PERIOD_MIN) {
+            return Err(self.inconsistent(&format!("{at}.repeat"), "must be at least `1m`"));
         }
         let (history, catalog) = self.price_history(&file.file.0)?;
         self.notes.extend(history.warnings.iter().map(|warning| format!("spot price history: {warning}")));
