@@ -70,9 +70,10 @@ impl RunEngine {
     /// Preempts one. Those before the one that finds no block have taken theirs by then; what that has cost the cache is gone before the
     /// preempted one leaves its blocks there.
     fn make_room_by_preemption(&mut self) {
-        if self.cache.is_some() {
-            let free = self.free_at_shortage();
-            self.cache.as_mut().expect("there is one").settle(free);
+        // Only a cache asks: without one the look at all sequences would be for nothing.
+        let free = self.cache.is_some().then(|| self.free_at_shortage());
+        if let (Some(cache), Some(free)) = (&mut self.cache, free) {
+            cache.settle(free);
         }
         self.preempt();
     }
