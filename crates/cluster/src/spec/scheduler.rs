@@ -14,6 +14,9 @@ pub struct EngineSpec {
     pub chunks_prompts: bool,
     /// Whether a request is admitted when the blocks of its first chunk are free, and not those of its whole prompt; vLLM's older releases.
     pub admits_by_chunk: bool,
+    /// Most tokens of one prompt in a pass, if a prompt may not take all that is left of it; of [`Scheduler::Vllm`] without guesses, where prompts
+    /// may be computed in several passes.
+    pub long_prefill_token_threshold: Option<u32>,
     /// Tokens that are guessed and then checked together, if any are.
     pub speculative: Option<Speculative>,
 }
@@ -55,6 +58,7 @@ impl Default for EngineSpec {
             max_new_tokens: None,
             chunks_prompts: true,
             admits_by_chunk: false,
+            long_prefill_token_threshold: None,
             speculative: None,
         }
     }

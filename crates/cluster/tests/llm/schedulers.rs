@@ -48,6 +48,20 @@ fn sglang_lets_decoding_wait_for_a_prompt_and_vllm_does_not() {
 }
 
 #[test]
+fn a_threshold_lets_a_short_prompt_into_the_passes_of_a_long_one() {
+    let requests = [(0, 20_000, 1), (MILLI, 100, 2), (2 * MILLI, 5_000, 1)];
+    let of = |threshold: Option<u32>| {
+        let mut service = engine(Scheduler::Vllm, 100_000);
+        service.engine.long_prefill_token_threshold = threshold;
+        times(&rows(&service, &requests).0)
+    };
+    // Chunks of 8,192, 8,192 and 3,616 tokens; only the last leaves room, for the other two: 100 and 4,476 tokens, then 524 beside a token.
+    assert_eq!(of(None), [[54.576; 2], [54.576, 65.1], [65.1; 2]]);
+    // 3,000 tokens of the long one in each pass, beside them the short one and 3,000 and 2,000 of the third.
+    assert_eq!(of(Some(3_000)), [[13.0 + 16.1 + 15.0 + 3.0 * 13.0 + 12.0; 2], [29.1, 44.1], [44.1; 2]]);
+}
+
+#[test]
 fn a_cut_prompt_goes_on_before_anybody_decodes() {
     // Chunks of 8,192, 8,192 and 3,616 tokens; the third has room for another prompt.
     let requests = [(0, 1_000, 3), (15 * MILLI, 20_000, 1), (16 * MILLI, 100, 1)];

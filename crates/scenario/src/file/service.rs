@@ -292,6 +292,10 @@ pub struct ContinuousBatchingFile {
     /// the server say, else not. Of scheduler `vllm` only.
     #[serde(default)]
     pub admit_by_chunk: Option<bool>,
+    /// Most tokens of one prompt in a pass, so that a long prompt leaves room for short ones; as `--long-prefill-token-threshold` says, else no limit.
+    /// 0 is no limit. Of scheduler `vllm` only, with chunked prefill and without `speculative`.
+    #[serde(default)]
+    pub long_prefill_token_threshold: Option<u32>,
     /// Speculative decoding: several tokens an iteration.
     #[serde(default)]
     pub speculative: Option<SpeculativeFile>,
@@ -325,6 +329,7 @@ impl ContinuousBatchingFile {
             chunked_prefill: None,
             max_new_tokens: None,
             admit_by_chunk: None,
+            long_prefill_token_threshold: None,
             speculative: None,
             is_short: true,
         }

@@ -34,6 +34,7 @@ impl Context<'_> {
         spec.chunks_prompts = file.chunked_prefill.unwrap_or(spec.chunks_prompts);
         spec.max_new_tokens = file.max_new_tokens;
         spec.admits_by_chunk = file.admit_by_chunk.unwrap_or(spec.admits_by_chunk);
+        self.settle_threshold(file, &mut spec)?;
         self.check_engine(file, &spec, kv_tokens)?;
         if let Some((found, place)) = &found {
             self.note_scheduling(found, place, &spec);
@@ -41,6 +42,7 @@ impl Context<'_> {
         self.note_limits(batched_tokens_max, &spec);
         let drafts = found.as_ref().and_then(|(found, place)| Some((found.drafts.as_ref()?, place.as_str())));
         spec.speculative = self.speculative(file, drafts, (model, &spec.scheduler))?;
+        self.check_threshold_beside_guesses(file, &mut spec)?;
         Ok(spec)
     }
 
@@ -154,6 +156,40 @@ impl Context<'_> {
         Ok(())
     }
 
+    /// How much of a pass one prompt may have: what is written, over the server's flag.
+    fn settle_threshold(&self, file: &ContinuousBatchingFile, spec: &mut EngineSpec) -> Result<(), ScenarioError> {
+        let Some(written) = file.long_prefill_token_threshold else {
+            spec.long_prefill_token_threshold = spec.long_prefill_token_threshold.filter(|_| spec.chunks_prompts);
+            return Ok(());
+        };
+        spec.long_prefill_token_threshold = (written > 0).then_some(written);
+        let reason = match spec.scheduler {
+            _ if written == 0 => return Ok(()),
+            Scheduler::Vllm if spec.chunks_prompts => return Ok(()),
+            Scheduler::Vllm => "is about chunks of prompts, and prompts are computed whole here".to_owned(),
+            _ => format!("is of `vllm`; the scheduler here is {}", spec.scheduler.word()),
+        };
+        Err(self.inconsistent(&format!("{PATH}.longPrefillTokenThreshold"), &reason))
+    }
+
+    /// With guesses a sequence that begins to decode may want more of a pass than its prompt did, and another would have to stand still for it.
+    fn check_threshold_beside_guesses(
+        &mut self,
+        file: &ContinuousBatchingFile,
+        spec: &mut EngineSpec,
+    ) -> Result<(), ScenarioError> {
+        if spec.speculative.is_none() || spec.long_prefill_token_threshold.is_none() {
+            return Ok(());
+        }
+        if file.long_prefill_token_threshold.is_some() {
+            let reason = "and `speculative` together are not modelled";
+            return Err(self.inconsistent(&format!("{PATH}.longPrefillTokenThreshold"), reason));
+        }
+        spec.long_prefill_token_threshold = None;
+        self.note("--long-prefill-token-threshold beside speculative decoding is not modelled: a prompt takes what is left of the pass".to_owned());
+        Ok(())
+    }
+
     /// What the manifest's server does, and where the scenario has it otherwise.
     fn note_scheduling(&mut self, found: &Scheduling, place: &str, spec: &EngineSpec) {
         let own = EngineSpec { max_new_tokens: spec.max_new_tokens, ..found.engine.clone() };
@@ -226,7 +262,11 @@ fn in_words(spec: &EngineSpec) -> String {
     let whole = if spec.chunks_prompts { "" } else { ", prompts whole" };
     let by_chunk = if spec.admits_by_chunk { ", admitted by the first chunk" } else { "" };
     match &spec.scheduler {
-        Scheduler::Vllm | Scheduler::MaxUtilization => format!("decoding and prompts in one pass{whole}{by_chunk}"),
+        Scheduler::Vllm | Scheduler::MaxUtilization => {
+            let part = spec.long_prefill_token_threshold;
+            let part = part.map_or_else(String::new, |most| format!(", {most} tokens of a prompt at most"));
+            format!("decoding and prompts in one pass{whole}{by_chunk}{part}")
+        }
         Scheduler::PrefillFirst(rule) => format!(
             "passes of prompts go before decoding{whole} (maxPrefillTokens {}, conservativeness {}, policy {})",
             rule.prefill_tokens_max,

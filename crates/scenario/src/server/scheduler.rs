@@ -31,8 +31,7 @@ pub(crate) struct Drafts {
 }
 
 /// Flags that change what a pass holds in a way that is not modelled, by engine.
-const VLLM_FLAGS: [(&str, &str); 6] = [
-    ("--long-prefill-token-threshold", "not modelled, a prompt takes what is left of the pass"),
+const VLLM_FLAGS: [(&str, &str); 5] = [
     ("--num-scheduler-steps", "not modelled, whoever waits is looked at before every iteration"),
     ("--scheduler-delay-factor", "not modelled, prompts are not held back"),
     ("--preemption-mode", "not modelled, who is preempted is computed anew"),
@@ -166,7 +165,13 @@ impl Reading<'_> {
         if admits_by_chunk {
             self.said.push("--no-scheduler-reserve-full-isl".to_owned());
         }
-        EngineSpec { chunks_prompts, admits_by_chunk, ..EngineSpec::default() }
+        let threshold = self.value("--long-prefill-token-threshold").filter(|tokens: &u32| *tokens > 0);
+        let long_prefill_token_threshold = threshold.filter(|_| chunks_prompts);
+        if threshold.is_some() && !chunks_prompts {
+            self.notes.push("--long-prefill-token-threshold: not modelled with prompts computed whole".to_owned());
+            self.said.retain(|said| !said.contains("-threshold"));
+        }
+        EngineSpec { chunks_prompts, admits_by_chunk, long_prefill_token_threshold, ..EngineSpec::default() }
     }
 
     fn sglang(&mut self) -> EngineSpec {
@@ -223,7 +228,6 @@ impl Reading<'_> {
 /// Values that change nothing.
 fn is_modelled(flag: &str, value: &str) -> bool {
     match flag {
-        "--long-prefill-token-threshold" => value == "0",
         "--num-scheduler-steps" | "--num-continuous-decode-steps" => value == "1",
         "--preemption-mode" => value == "recompute",
         // One token a page, SGLang's default, shares no less than 16 do.
@@ -274,8 +278,13 @@ mod tests {
     #[test]
     fn what_is_not_modelled_is_said() {
         assert_eq!(read(Engine::Sglang, "{args: [--enable-mixed-chunk, --schedule-policy, random]}").notes.len(), 2);
-        assert_eq!(read(Engine::Vllm, "{args: [--long-prefill-token-threshold, \"512\"]}").notes.len(), 1);
-        assert_eq!(read(Engine::Vllm, "{args: [--long-prefill-token-threshold, \"0\"]}").notes.len(), 0);
+        let threshold = |args: &str| {
+            let found = read(Engine::Vllm, &format!("{{args: [--long-prefill-token-threshold, {args}]}}"));
+            (found.engine.long_prefill_token_threshold, found.notes.len())
+        };
+        assert_eq!(threshold("\"512\""), (Some(512), 0));
+        assert_eq!(threshold("\"0\""), (None, 0));
+        assert_eq!(threshold("\"512\", --no-enable-chunked-prefill"), (None, 1));
         let partial =
             "{args: [--max-long-partial-prefills=2, --max-num-partial-prefills=4, --block-size=32, --enable-lora]}";
         assert_eq!(read(Engine::Vllm, partial).notes.len(), 4);

@@ -60,12 +60,29 @@ fn guesses_are_as_many_as_the_flags_say_and_as_right_as_the_scenario_says() {
         (", speculative: {acceptance: 50%}", "needs `tokens`: no flag of a server says how many are guessed"),
         (", speculative: {tokens: 2, acceptance: [50%, 40%, 30%]}", "acceptance: needs 1 to 2 shares"),
         (", speculative: {tokens: 2, acceptance: 101%}", "acceptance: must be 0% to 100%"),
+        (
+            ", scheduler: noEvict, longPrefillTokenThreshold: 512",
+            "longPrefillTokenThreshold: is of `vllm`; the scheduler here is noEvict",
+        ),
+        (
+            ", chunkedPrefill: false, longPrefillTokenThreshold: 512",
+            "longPrefillTokenThreshold: is about chunks of prompts, and prompts are computed whole here",
+        ),
+        (
+            ", longPrefillTokenThreshold: 512, speculative: {tokens: 2, acceptance: 50%}",
+            "longPrefillTokenThreshold: and `speculative` together are not modelled",
+        ),
         (", scheduler: noEvict, admitByChunk: true", "admitByChunk: is of `vllm`; the scheduler here is noEvict"),
     ] {
         let refused = message(&scenario(keys));
         assert!(refused.contains(reason), "{refused}");
     }
     assert!(engine(", admitByChunk: true").admits_by_chunk);
+    assert_eq!(engine(", longPrefillTokenThreshold: 512").long_prefill_token_threshold, Some(512));
+    assert_eq!(engine(", longPrefillTokenThreshold: 0").long_prefill_token_threshold, None);
+    let flag = "image: \"vllm/vllm-openai:v0.11.0\", args: [--long-prefill-token-threshold, \"512\"]";
+    assert_eq!(beside(flag, "").0.long_prefill_token_threshold, Some(512));
+    assert_eq!(beside(flag, ", longPrefillTokenThreshold: 0").0.long_prefill_token_threshold, None);
 }
 
 #[test]

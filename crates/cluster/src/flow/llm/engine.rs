@@ -5,7 +5,9 @@
 //! new block of KV cache. While blocks are short the youngest sequence is preempted: it loses its cache and goes back to the head of
 //! the waiting queue, to be computed anew, its output included. Unless something was preempted, the oldest waiting requests are then
 //! admitted while there is a place, a rest of the token budget and room in the cache for their whole prompt; of the budget they take
-//! what is left, so at most the youngest sequence is only partly prefilled. The first token is out at the end of the
+//! what is left, so at most the youngest sequence is only partly prefilled; or no more than a threshold (`long_prefill_token_threshold`), so that
+//! several long prompts are under way beside short ones. Those that are, and those that decode, come before whoever waits, and what each of them
+//! wants never grows but of the youngest, which alone was cut to what was left: so there is always a token for everybody who decodes. The first token is out at the end of the
 //! iteration that finishes the prompt, the last one frees the sequence.
 //!
 //! TensorRT-LLM fills its passes in the same way. With `MAX_UTILIZATION` it differs in nothing that is modelled; with `GUARANTEED_NO_EVICT` a
@@ -63,6 +65,8 @@ pub struct Limits {
     pub(super) chunks: bool,
     /// Whether the blocks of a first chunk are enough to be admitted.
     pub(super) by_chunk: bool,
+    /// Most tokens of one prompt in a pass; no limit is `u64::MAX`.
+    pub(super) longest_chunk: u64,
     /// How fast who decodes goes on.
     pub(super) pace: Pace,
 }
@@ -89,6 +93,7 @@ impl Limits {
             max_new_tokens: service.engine.max_new_tokens.map_or(0, u64::from),
             chunks: service.engine.chunks_prompts,
             by_chunk: service.engine.admits_by_chunk,
+            longest_chunk: service.engine.long_prefill_token_threshold.map_or(u64::MAX, u64::from),
             pace,
         }
     }

@@ -271,9 +271,13 @@ fn engine_specs() -> impl Strategy<Value = EngineSpec> {
         1 => Just(Scheduler::MaxUtilization),
         2 => together,
     ];
-    let flags = (prop_oneof![7 => Just(true), 1 => Just(false)], prop_oneof![3 => Just(false), 1 => Just(true)]);
+    let threshold = prop::option::weighted(0.4, 1u32..40);
+    let flags =
+        (prop_oneof![7 => Just(true), 1 => Just(false)], prop_oneof![3 => Just(false), 1 => Just(true)], threshold);
     let parts = (scheduler, prop::option::of(1u32..200), flags, prop::option::weighted(0.4, speculations()));
-    parts.prop_map(|(scheduler, max_new_tokens, (chunks_prompts, by_chunk), speculative)| EngineSpec {
+    parts.prop_map(|(scheduler, max_new_tokens, (chunks_prompts, by_chunk, threshold), speculative)| EngineSpec {
+        long_prefill_token_threshold: threshold
+            .filter(|_| scheduler == Scheduler::Vllm && chunks_prompts && speculative.is_none()),
         admits_by_chunk: by_chunk && scheduler == Scheduler::Vllm,
         scheduler,
         max_new_tokens,

@@ -58,7 +58,7 @@ pub struct RunEngine {
     vacant: Vec<u32>,
     /// Decoding sequences by finishing step; entries of sequences that left early stay until their step.
     finishing: BinaryHeap<Reverse<(u64, u32)>>,
-    /// Between two iterations: none, or the one that is partly prefilled.
+    /// In order of admission. Between two iterations: none, or the one that is partly prefilled; several where a pass takes a part of each.
     prefilling: Vec<Prefill>,
     decoding: u64,
     /// Σ offset of the decoding sequences.
@@ -244,7 +244,7 @@ impl RunEngine {
             if computed < job.prefill() {
                 continue;
             }
-            self.prefilling.swap_remove(place);
+            self.prefilling.remove(place);
             self.stats.output_tokens += 1;
             job.made += 1;
             if let Some(log) = &mut self.latency {
@@ -381,7 +381,9 @@ impl RunEngine {
 
     /// One iteration of the chunks of prompts that are in it, beside `work`.
     fn mixed_run(&mut self, mut work: Work) -> Run {
-        self.prefilling.iter().for_each(|prefill| work.add_chunk(prefill.chunk, prefill.computed - prefill.chunk));
+        for prefill in self.prefilling.iter().filter(|prefill| prefill.chunk > 0) {
+            work.add_chunk(prefill.chunk, prefill.computed - prefill.chunk);
+        }
         self.limits.curve.single(&work, std::mem::take(&mut self.first_delay))
     }
 

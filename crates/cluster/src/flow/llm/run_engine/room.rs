@@ -15,14 +15,16 @@ impl RunEngine {
         let lives = |(_, sequence): &(usize, &Sequence)| sequence.lives;
         let all = self.sequences.iter().enumerate().filter(lives);
         let last = all.map(|(place, sequence)| (rank(&sequence.job, sequence.admission), place)).max();
-        let partial = self.prefilling.last().map(|partial| rank(&partial.job, partial.admission));
+        let partials = self.prefilling.iter().enumerate();
+        let partial = partials.map(|(place, partial)| (rank(&partial.job, partial.admission), place)).max();
         let (mut job, computed) = match last {
-            Some((rank, place)) if partial.is_none_or(|partial| partial < rank) => {
+            Some((rank, place)) if partial.is_none_or(|(partial, _)| partial < rank) => {
                 let (job, computed) = self.leave(place as u32);
                 (Job { last_token: self.clock_ns, ..job }, computed)
             }
             _ => {
-                let partial = self.prefilling.pop().expect("somebody uses the blocks");
+                let (_, place) = partial.expect("somebody uses the blocks");
+                let partial = self.prefilling.remove(place);
                 (partial.job, partial.computed)
             }
         };
@@ -30,48 +32,76 @@ impl RunEngine {
         put_back(&mut self.waiting, job, by_priority);
     }
 
-    /// Tokens of the partly prefilled sequence in the next iteration, if there is one.
-    fn next_chunk(&self) -> u64 {
-        self.prefilling.first().map_or(0, |partial| {
-            (partial.job.prefill() - partial.computed)
-                .min(self.limits.batched_tokens - self.decoding * self.limits.pace.width)
-        })
+    /// What those whose prompts are under way process in the next iteration: (their tokens, the blocks these take).
+    fn plan_chunks(&mut self) -> (u64, u64) {
+        let mut left = self.limits.batched_tokens - self.decoding * self.limits.pace.width;
+        let (before, mut grown) = (left, 0);
+        for partial in &mut self.prefilling {
+            let rest = partial.job.prefill() - partial.computed;
+            partial.chunk = rest.min(left).min(self.limits.longest_chunk);
+            left -= partial.chunk;
+            grown += blocks(partial.computed + partial.chunk) - blocks(partial.computed);
+        }
+        (before - left, grown)
     }
 
     /// Gives the running sequences their blocks for the next iteration, by preemption if it must be. Returns the prompt tokens it
-    /// will process of the partly prefilled one, and whether somebody was preempted: then nobody is admitted.
+    /// will process of those partly prefilled, and whether somebody was preempted: then nobody is admitted.
     pub(super) fn take_blocks(&mut self) -> (u64, bool) {
         let before = self.stats.preemptions;
         loop {
-            let chunk = self.next_chunk();
-            let grown = self
-                .prefilling
-                .first()
-                .map_or(0, |partial| blocks(partial.computed + chunk) - blocks(partial.computed));
+            let (tokens, grown) = self.plan_chunks();
             let needed = self.blocks_needed() + grown;
             if needed <= self.free() {
                 self.blocks_used += needed;
-                self.stats.prefilled_tokens += chunk;
-                if let Some(partial) = self.prefilling.first_mut() {
-                    partial.computed += chunk;
-                    partial.chunk = chunk;
+                self.stats.prefilled_tokens += tokens;
+                for place in 0..self.prefilling.len() {
+                    let partial = &mut self.prefilling[place];
+                    partial.computed += partial.chunk;
                     let (holding, full) = (partial.job.holding, partial.computed / BLOCK_TOKENS);
                     self.share(holding, full);
                 }
-                return (chunk, before != self.stats.preemptions);
+                return (tokens, before != self.stats.preemptions);
             }
             self.make_room_by_preemption();
         }
     }
 
-    /// Preempts one. Whoever decodes comes before the one whose prompt is under way and has taken its block by then, as far as they go; what
-    /// that has cost the cache is gone before the preempted one leaves its blocks there.
+    /// Preempts one. Those before the one that finds no block have taken theirs by then; what that has cost the cache is gone before the
+    /// preempted one leaves its blocks there.
     fn make_room_by_preemption(&mut self) {
-        let free = self.free().saturating_sub(self.blocks_needed());
-        if let Some(cache) = &mut self.cache {
+        // Only a cache asks: without one the look at all sequences would be for nothing.
+        let free = self.cache.is_some().then(|| self.free_at_shortage());
+        if let (Some(cache), Some(free)) = (&mut self.cache, free) {
             cache.settle(free);
         }
         self.preempt();
+    }
+
+    /// Blocks left when the first in the order of admission finds too few.
+    fn free_at_shortage(&self) -> u64 {
+        if self.prefilling.len() < 2 {
+            // Whoever decodes comes before the one whose prompt is under way, and needs one block at a time, as far as they go.
+            return self.free().saturating_sub(self.blocks_needed());
+        }
+        // Where several prompts are under way nobody guesses: who decodes gains one token.
+        let decoding = self.sequences.iter().filter(|sequence| sequence.lives);
+        let of_decoding = decoding.map(|sequence| {
+            let is_full = self.cached_at(sequence, self.step).is_multiple_of(BLOCK_TOKENS);
+            (sequence.admission, u64::from(is_full))
+        });
+        let of_prompts = self
+            .prefilling
+            .iter()
+            .map(|partial| (partial.admission, blocks(partial.computed + partial.chunk) - blocks(partial.computed)));
+        let mut needs: Vec<(u64, u64)> = of_decoding.chain(of_prompts).collect();
+        needs.sort_unstable();
+        let mut free = self.free();
+        for (_, need) in needs {
+            let Some(left) = free.checked_sub(need) else { break };
+            free = left;
+        }
+        free
     }
 
     /// The first `full` blocks of a prompt are computed, or will be in this iteration: others find them from now on.
@@ -105,7 +135,7 @@ impl RunEngine {
                 break;
             }
             let (hit, found, pinned) = self.find(&job);
-            let chunk = (job.prefill() - hit).min(budget);
+            let chunk = (job.prefill() - hit).min(budget).min(self.limits.longest_chunk);
             let needed = blocks(if self.limits.by_chunk { hit + chunk } else { job.prefill() });
             if needed > self.free() + pinned || (!self.limits.chunks && job.prefill() - hit > budget) {
                 break;

@@ -118,7 +118,7 @@ impl StepEngine {
                 assert!(pace.width <= budget, "there is a place in the pass for everybody who decodes");
                 (sequence.gain(pace), pace.width)
             } else {
-                let chunk = sequence.wants().min(budget);
+                let chunk = sequence.wants().min(budget).min(self.limits.longest_chunk);
                 (chunk, chunk)
             };
             let needed = blocks(sequence.computed + tokens) - blocks(sequence.computed);
@@ -172,7 +172,8 @@ impl StepEngine {
                 break;
             }
             let (hit, found, pinned) = self.find(&job);
-            let wanted = if self.limits.by_chunk { hit + (job.prefill() - hit).min(budget) } else { job.prefill() };
+            let scheduled = (job.prefill() - hit).min(budget).min(self.limits.longest_chunk);
+            let wanted = if self.limits.by_chunk { hit + scheduled } else { job.prefill() };
             if blocks(wanted) - pinned > self.free() || !self.limits.chunks && job.prefill() - hit > budget {
                 break;
             }
@@ -181,7 +182,6 @@ impl StepEngine {
             {
                 break;
             }
-            let scheduled = (job.prefill() - hit).min(budget);
             budget -= scheduled;
             started += self.join((hit, found), scheduled, now);
         }
