@@ -1,6 +1,7 @@
 //! From documents to an experiment: names become references, files become traces, defaults are filled.
 
 mod adapter;
+mod annotations;
 mod asked;
 mod availability;
 mod beside;
@@ -208,6 +209,7 @@ impl Context<'_> {
         self.check_triggers(views)?;
         self.check_add_on(&views[0])?;
         self.note_routes();
+        self.note_annotations();
         for (number, (spec, one)) in views.iter().zip(all.iter_mut()).enumerate() {
             self.turn_to(number);
             one.policies = self.policies(spec, &one.service)?;

@@ -1,5 +1,7 @@
 //! Who adds nodes, where the scenario does not say and the folder does.
 
+use names::nearest;
+
 use crate::error::ScenarioError;
 use crate::file::{ClusterAutoscalerFile, ManagerFile, ServiceView};
 use crate::manifest::{Document, Kind};
@@ -18,13 +20,63 @@ const FLAGS: [&str; 5] = [
 ];
 
 /// Others that change what it does, with what is done here.
-const NOT_MODELLED: [(&str, &str); 6] = [
+const NOT_MODELLED: [(&str, &str); 17] = [
     ("expander", "among node groups of the same `weight` the least waste wins, as with `least-waste`"),
     ("salvo-scale-up", "one group grows in a scan"),
     ("parallel-scale-up", "one group grows in a scan"),
     ("scale-down-enabled", "nodes are removed"),
     ("scale-down-delay-after-delete", "nothing is waited for after a removal"),
     ("new-pod-scale-up-delay", "GPU pods wait 30 s, others 2 s"),
+    ("scale-down-delay-after-failure", "nothing is waited for after a removal that failed"),
+    ("scale-down-unready-time", "nodes that are not ready are not removed for it"),
+    ("max-scale-down-parallelism", "all that may go in a scan go"),
+    ("max-empty-bulk-delete", "all that may go in a scan go"),
+    ("skip-nodes-with-local-storage", "local storage of pods is not known"),
+    ("nodes", "groups and their sizes are `nodes.pools`"),
+    ("node-group-auto-discovery", "groups and their sizes are `nodes.pools`"),
+    ("max-nodes-total", "the limit is `nodesMax` of each pool"),
+    ("gpu-total", "the limit is `gpusMax` of each pool"),
+    ("balance-similar-node-groups", "groups are not balanced"),
+    ("expendable-pods-priority-cutoff", "pods of any priority count"),
+];
+
+/// Those that change nothing which is simulated: of logs, of the cloud's interface, of other programs than the service.
+const HARMLESS: [&str; 34] = [
+    "v",
+    "vmodule",
+    "logtostderr",
+    "alsologtostderr",
+    "stderrthreshold",
+    "log-file",
+    "logging-format",
+    "skip-headers",
+    "cloud-provider",
+    "cloud-config",
+    "cluster-name",
+    "namespace",
+    "kubeconfig",
+    "kubernetes",
+    "address",
+    "profiling",
+    "user-agent",
+    "leader-elect",
+    "leader-elect-lease-duration",
+    "leader-elect-renew-deadline",
+    "leader-elect-retry-period",
+    "leader-elect-resource-name",
+    "write-status-configmap",
+    "status-config-map-name",
+    "record-duplicated-events",
+    "emit-per-nodegroup-metrics",
+    "debugging-snapshot-enabled",
+    "max-inactivity",
+    "max-failing-time",
+    "kube-client-qps",
+    "kube-client-burst",
+    "aws-use-static-instance-list",
+    // Pods of the system are no part of the model, and nodes with GPUs go by the use of their GPUs.
+    "skip-nodes-with-system-pods",
+    "scale-down-utilization-threshold",
 ];
 
 impl Context<'_> {
@@ -71,12 +123,21 @@ impl Context<'_> {
             let Some(flag) = item.text().and_then(|text| text.strip_prefix("--")) else { continue };
             let (name, value) = flag.split_once('=').unwrap_or((flag, ""));
             if let Some((_, done)) = NOT_MODELLED.iter().find(|(known, _)| *known == name) {
-                if (name, value) != ("expander", "least-waste") && (name, value) != ("scale-down-enabled", "true") {
+                if (name, value) != ("expander", "least-waste")
+                    && (name, value) != ("scale-down-enabled", "true")
+                    && (name, value) != ("balance-similar-node-groups", "false")
+                {
                     self.note(format!("{}: `--{flag}` is not modelled: {done}", document.label()));
                 }
                 continue;
             }
             if !FLAGS.contains(&name) {
+                if !HARMLESS.contains(&name) {
+                    let known = FLAGS.into_iter().chain(NOT_MODELLED.map(|(known, _)| known)).chain(HARMLESS);
+                    let meant = nearest(name, known).map(|known| format!("; did you mean `--{known}`?"));
+                    let meant = meant.unwrap_or_default();
+                    self.note(format!("{}: {}: `--{name}` is not read{meant}", item.place, document.label()));
+                }
                 continue;
             }
             let wrong = || ScenarioError::Inconsistent {

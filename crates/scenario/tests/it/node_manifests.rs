@@ -185,7 +185,7 @@ fn preferences_and_required_terms_reach_the_model_heaviest_first() {
 
 #[test]
 fn the_autoscaler_of_the_folder_is_the_one_with_its_flags() {
-    let autoscaler = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: cluster-autoscaler}\nspec: {template: {spec: {containers: [{name: ca, image: 'registry.k8s.io/autoscaling/cluster-autoscaler:v1.33.0', command: [./cluster-autoscaler, --scale-down-unneeded-time=3m, --expander=priority]}]}}}\n";
+    let autoscaler = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: cluster-autoscaler}\nspec: {template: {spec: {containers: [{name: ca, image: 'registry.k8s.io/autoscaling/cluster-autoscaler:v1.33.0', command: [./cluster-autoscaler, --v=4, --scale-down-unneeded-time=3m, --expander=priority, --scale-down-uneeded-time=3m]}]}}}\n";
     let pools = "  nodes: {pools: [{name: gpu, instanceTypes: [g5.xlarge], gpuLabel: false}]}\n  policies:";
     let text = folder("", autoscaler).replacen("  policies:", pools, 1).replacen(
         "  service:\n",
@@ -198,11 +198,10 @@ fn the_autoscaler_of_the_folder_is_the_one_with_its_flags() {
     };
     assert_eq!(settings.unneeded_time.as_secs_f64(), 180.0);
     assert!(loaded.spec.fleet.pools[0].rules.lacks_gpu_label);
-    assert!(
-        loaded.notes.iter().any(|note| note.contains("`--expander=priority` is not modelled")),
-        "{:?}",
-        loaded.notes
-    );
+    let said = |words: &str| loaded.notes.iter().any(|note| note.contains(words));
+    assert!(said("`--expander=priority` is not modelled"), "{:?}", loaded.notes);
+    let slip = "`--scale-down-uneeded-time` is not read; did you mean `--scale-down-unneeded-time`?";
+    assert!(said(slip) && !said("--v"), "{:?}", loaded.notes);
     let karpenter = text.replacen("nodes: {pools", "nodes: {manager: karpenter, pools", 1);
     assert!(message(&karpenter).contains("only the Cluster Autoscaler looks at it"));
 }
