@@ -8,12 +8,12 @@
 //! between arrivals (`width` bytes each, 4 unless a gap is longer than four seconds, then 8), the prompt tokens and the output tokens (4
 //! bytes each).
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use tempfile::NamedTempFile;
+use tempfile::TempPath;
 use workload::{TraceChunk, TraceReader};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
@@ -171,7 +171,9 @@ fn open(path: &Path, key: Key) -> Option<(Facts, BufReader<File>)> {
 
 /// Writes a cache while its trace is parsed for the first time. Dropped, it leaves nothing.
 pub struct CacheWriter {
-    output: BufWriter<NamedTempFile>,
+    /// Locked as long as it is open.
+    output: BufWriter<File>,
+    temporary: TempPath,
     path: PathBuf,
     chunk: TraceChunk,
     payload: Vec<u8>,
@@ -179,9 +181,9 @@ pub struct CacheWriter {
 }
 
 impl CacheWriter {
-    /// A writer for the first of `places` that can be written to.
+    /// A writer for the first of `places` that can be written to; `None` too if another process is writing it.
     pub fn create(places: &[PathBuf], has_tokens: bool) -> Option<Self> {
-        places.iter().find_map(|path| {
+        let writer_at = |path: &PathBuf| {
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
             // Only the folder for caches is made; a trace is in a folder that is there.
             std::fs::create_dir_all(folder).ok()?;
@@ -189,16 +191,13 @@ impl CacheWriter {
             if std::fs::metadata(folder).ok()?.permissions().readonly() {
                 return None;
             }
-            let mut builder = tempfile::Builder::new();
-            // As readable as the trace's folder lets it be: others who may read the trace may use its cache.
-            #[cfg(unix)]
-            builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
-            let temporary = builder.suffix(".tmp").tempfile_in(folder).ok()?;
-            let mut output = BufWriter::with_capacity(BUFFER, temporary);
+            let Some((file, temporary)) = under_way(path).ok()? else { return Some(None) };
+            let mut output = BufWriter::with_capacity(BUFFER, file);
             output.write_all(&[0; HEADER_BYTES]).ok()?;
             let (chunk, payload) = (TraceChunk::default(), Vec::new());
-            Some(Self { output, path: path.clone(), chunk, payload, has_tokens })
-        })
+            Some(Some(Self { output, temporary, path: path.clone(), chunk, payload, has_tokens }))
+        };
+        places.iter().find_map(writer_at).flatten()
     }
 
     /// Appends a request.
@@ -255,11 +254,48 @@ impl CacheWriter {
         header[56..].copy_from_slice(&checksum.to_le_bytes());
         self.output.seek(SeekFrom::Start(0))?;
         self.output.write_all(&header)?;
-        let temporary = self.output.into_inner().map_err(io::IntoInnerError::into_error)?;
+        self.output.flush()?;
         // Without waiting for the disk: what a crash leaves of it fails its checksums.
-        temporary.persist(&self.path)?;
+        self.temporary.persist(&self.path)?;
         Ok(Some(CacheFile { path: self.path, key, facts }))
     }
+}
+
+/// The file beside `path` in which it is written, empty and locked. It always has the same name, so that what a killed process left is written over
+/// by the next and none stays; `None` while another process writes it.
+fn under_way(path: &Path) -> io::Result<Option<(File, TempPath)>> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".tmp");
+    let temporary = path.with_file_name(name);
+    let mut options = File::options();
+    // Not cut before it is locked: another process may be writing it. As readable as a trace: others who may read that may use its cache.
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o644);
+    // A link would be followed and a fifo waited for.
+    if std::fs::symlink_metadata(&temporary).is_ok_and(|found| !found.is_file()) {
+        return Ok(None);
+    }
+    let file = options.open(&temporary)?;
+    // Where there are no locks there is no telling; and its writer may have given it its name since it was opened.
+    if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) || !is_named(&file, &temporary) {
+        return Ok(None);
+    }
+    let temporary = TempPath::try_from_path(temporary)?;
+    file.set_len(0)?;
+    Ok(Some((file, temporary)))
+}
+
+/// Whether a path still names an open file.
+fn is_named(file: &File, path: &Path) -> bool {
+    let Ok((open, named)) = file.metadata().and_then(|open| Ok((open, std::fs::metadata(path)?))) else { return false };
+    #[cfg(unix)]
+    return {
+        use std::os::unix::fs::MetadataExt;
+        (open.dev(), open.ino()) == (named.dev(), named.ino())
+    };
+    #[cfg(not(unix))]
+    return open.len() == named.len();
 }
 
 fn checksum(header: &[u8; BLOCK_HEADER_BYTES], payload: &[u8]) -> u64 {
@@ -337,5 +373,29 @@ impl TraceReader for CacheReader {
             std::mem::swap(chunk, &mut self.block.chunk);
         }
         is_more
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_process_left_is_written_over_and_what_another_writes_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, temporary) = (folder.path().join("a.csv.cache"), folder.path().join("a.csv.cache.tmp"));
+        std::fs::write(&temporary, "half of a cache").unwrap();
+        let places = [path.clone(), folder.path().join("elsewhere")];
+        let mut first = CacheWriter::create(&places, false).expect("nobody holds it");
+        assert!(
+            CacheWriter::create(&places, false).is_none(),
+            "one writes it at a time, and nobody goes elsewhere for it"
+        );
+        (0..ROWS_MIN).for_each(|row| first.push(row, None).unwrap());
+        let facts = Facts { rows: ROWS_MIN, last_ns: ROWS_MIN - 1, origin_ns: 0, has_tokens: false };
+        first.finish(Key(7, 0), facts).unwrap().expect("it is long enough");
+        assert!(path.is_file() && !temporary.exists());
+        drop(CacheWriter::create(&places, false).expect("it is free again"));
+        assert!(path.is_file() && !temporary.exists());
     }
 }
