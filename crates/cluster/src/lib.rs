@@ -7,6 +7,7 @@ pub mod fleet;
 pub mod flow;
 mod metrics;
 mod model;
+mod pods;
 pub mod prehistory;
 mod pulse;
 mod requests;

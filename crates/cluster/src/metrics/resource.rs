@@ -54,7 +54,7 @@ impl ResourceSamples {
     }
 
     /// Usage per container over the time between the last two readings.
-    pub(super) fn answer(&self, resource: &str, service: &ServiceSpec, pods: &crate::model::Pods) -> MetricReading {
+    pub(super) fn answer(&self, resource: &str, service: &ServiceSpec, pods: &crate::pods::Pods) -> MetricReading {
         let guesses_cpu = service.usage.cpu.is_none();
         let guesses_memory = service.usage.memory.is_none();
         let usage = |pod: PodId| {

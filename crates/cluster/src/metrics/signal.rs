@@ -9,7 +9,7 @@ use policy::{MetricQuery, Signal, SignalQuery};
 use units::{SimDuration, SimTime};
 
 use crate::flow::{Flow, Load};
-use crate::model::Pods;
+use crate::pods::Pods;
 
 /// Step of the log where the queries have no grid of their own.
 const STEP: SimDuration = SimDuration::from_secs(1);

@@ -18,7 +18,7 @@ use super::{Answer, Asker, MetricsEvent, Pipeline, ScalerStatus, ServiceView, Wo
 use crate::Keep;
 use crate::fleet::{Fleet, FleetEvent, Notice, Out, PodRole};
 use crate::flow::{self, Flow};
-use crate::model::{PodState, Pods, Role};
+use crate::pods::{PodState, Pods, Role};
 use crate::spec::{
     ContainerSpec, FleetSpec, InstanceOffering, KillRule, MetricsSpec, NodeTimings, Outage, OutageSpec, PodSpec,
     Routing, ServiceModel, ServiceSpec, SimulationSpec,

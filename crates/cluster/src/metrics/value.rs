@@ -12,7 +12,7 @@ use super::tenant::{Tenant, process_of};
 use super::usage::Usage;
 use super::world::{PodSeen, ServiceView, World};
 use crate::flow::{Failure, InHand, LatencyLog, Load, Slot};
-use crate::model::PodObject;
+use crate::pods::PodObject;
 use crate::spec::{ServiceModel, SimulationSpec};
 
 /// What a series is about.

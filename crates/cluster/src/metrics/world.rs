@@ -5,7 +5,7 @@ use units::{PodId, SimDuration, SimTime};
 use super::process::{Process, sum};
 use crate::fleet::Fleet;
 use crate::flow::{Flow, ReplicaStats, Slot};
-use crate::model::{PodObject, Pods};
+use crate::pods::{PodObject, Pods};
 
 /// The cluster at one instant.
 pub(crate) struct World<'a> {

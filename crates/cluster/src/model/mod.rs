@@ -24,9 +24,6 @@ use crate::{Keep, Pulse};
 use chains::Chains;
 pub(crate) use event::Event;
 use service::Service;
-pub(crate) use service::{PodObject, Pods};
-#[cfg(test)]
-pub(crate) use service::{PodState, Role};
 use turn::Turn;
 
 /// What a run begins with.

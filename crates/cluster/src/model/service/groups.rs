@@ -2,8 +2,8 @@
 
 use units::{PodId, SimDuration};
 
-use super::pods::PodState;
 use super::{Event, Service, Turn};
+use crate::pods::PodState;
 
 impl Service<'_> {
     /// A worker of the group is going or gone, and its leader is deleted for it (`handleRestartPolicy` in LeaderWorkerSet's

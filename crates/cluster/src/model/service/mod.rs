@@ -10,7 +10,6 @@ mod control;
 mod groups;
 mod occupancy;
 mod ordered;
-mod pods;
 mod prehistory;
 mod progress;
 mod reconcile;
@@ -29,9 +28,9 @@ use super::{Begun, Event};
 use crate::fleet::Notice;
 use crate::flow::{self, Answered, Drained, Flow, Slot, Watched};
 use crate::metrics::ServiceView;
+use crate::pods::{PodState, Pods, Role};
 use crate::spec::{ReplicaOrder, ServicePolicy, ServiceSpec, SimulationSpec};
 use control::Controllers;
-pub(crate) use pods::{PodObject, PodState, Pods, Role};
 use recorder::Recorder;
 use sets::ReplicaSets;
 

@@ -3,7 +3,8 @@
 use record::{KvUse, Occupancy};
 use units::SimTime;
 
-use super::{PodState, Service};
+use super::Service;
+use crate::pods::PodState;
 use crate::spec::ServiceModel;
 
 /// What they hold at one instant.

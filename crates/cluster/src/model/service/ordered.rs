@@ -5,9 +5,9 @@
 
 use units::{PodId, SimTime};
 
-use super::pods::PodState;
 use super::rollout::Running;
 use super::{Service, Turn};
+use crate::pods::PodState;
 use crate::spec::{Portion, ReplicaOrder};
 
 impl Service<'_> {

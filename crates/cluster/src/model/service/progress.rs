@@ -3,10 +3,10 @@
 use record::RolloutStage;
 use units::{PodId, SimTime};
 
-use super::pods::PodState;
-use super::pods::Role;
 use super::rollout::Running;
 use super::{Event, Service, Turn};
+use crate::pods::PodState;
+use crate::pods::Role;
 use crate::spec::RolloutStrategy;
 
 impl Service<'_> {

@@ -2,9 +2,9 @@
 
 use units::{PodId, SimDuration, SimTime};
 
-use super::pods::{Listing, PodState, Role};
 use super::{Event, Service, Turn};
 use crate::fleet::PodRole;
+use crate::pods::{Listing, PodState, Role};
 use crate::spec::Routing;
 
 impl Service<'_> {

@@ -5,8 +5,8 @@
 use record::RolloutLife;
 use units::{PodId, SimDuration, SimTime};
 
-use super::pods::{PodState, Role};
 use super::{Event, Service, Turn};
+use crate::pods::{PodState, Role};
 use crate::spec::{CanaryStep, Leeway, Portion, ReplicaOrder, RolloutSpec, RolloutStrategy};
 
 /// Passes at one instant at most: each but the last changes a size, and sizes move one way.

@@ -2,9 +2,9 @@
 
 use units::{PodId, SimTime};
 
-use super::pods::PodState;
 use super::{Event, Service, Turn};
 use crate::flow;
+use crate::pods::PodState;
 use crate::spec::StopRule;
 
 impl Service<'_> {
