@@ -64,18 +64,17 @@ impl Server {
         Self { container: text("name"), image: text("image"), words, ..Self::default() }
     }
 
-    /// The value after one of these flags: `--flag value` or `--flag=value`.
+    /// The value after the last of these flags, which is the one that counts: `--flag value` or `--flag=value`.
     pub fn flag(&self, flags: &[&str]) -> Option<(&str, String)> {
-        for (index, word) in self.words.iter().enumerate() {
-            let (name, value) = word.split_once('=').map_or((word.as_str(), None), |(name, value)| (name, Some(value)));
-            let spelled = name.replace('_', "-");
-            if !flags.contains(&spelled.as_str()) {
-                continue;
+        (0..self.words.len()).rev().find_map(|index| {
+            let word = self.words[index].as_str();
+            let (name, value) = word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
+            if !flags.contains(&name.replace('_', "-").as_str()) {
+                return None;
             }
             let value = value.or_else(|| self.words.get(index + 1).map(String::as_str))?;
-            return Some((name, value.trim_matches(['"', '\'']).to_owned()));
-        }
-        None
+            Some((name, value.trim_matches(['"', '\'']).to_owned()))
+        })
     }
 
     /// The name the model is served under, and what says so.
@@ -128,7 +127,8 @@ impl Server {
         if let Some((name, from)) = self.model_name() {
             (facts.model_name, facts.model_name_from) = (name, from);
         }
-        let context = self.flag(&["--max-model-len", "--context-length", "--max-total-tokens"]);
+        let flags = ["--max-model-len", "--context-length", "--max-total-tokens"];
+        let context = flags.iter().find_map(|flag| self.flag(&[flag]));
         if let Some(tokens) = context.and_then(|(_, text)| text.parse().ok()) {
             facts.context_tokens = tokens;
         }
@@ -171,6 +171,7 @@ mod tests {
             ("{image: vllm/vllm-openai:v0.11.0, args: [--model, a/b, --served-model-name, chat]}", "chat"),
             ("{image: vllm/vllm-openai:v0.11.0, args: [\"--model=a/b\"]}", "a/b"),
             ("{image: x/vllm:1, command: [sh, -c, \"vllm serve a/b --port 80\"]}", "a/b"),
+            ("{image: x, args: [--served-model-name, old, --port, \"80\", --served_model_name=new]}", "new"),
             ("{image: x, args: [\"--model=$(MODEL)\"], env: [{name: MODEL, value: c}]}", "c"),
         ] {
             assert_eq!(server(container).model_name().map(|found| found.0).as_deref(), Some(name), "{container}");
