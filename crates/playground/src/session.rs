@@ -31,7 +31,7 @@ pub struct Session {
     /// As JSON, for knobs.
     texts: Vec<Value>,
     /// As JSON with `base`: what changes are told from.
-    before: Vec<Value>,
+    before: Value,
     /// What was changed before it was packed.
     base: Overrides,
     /// The scenario as it was last asked for.
@@ -62,7 +62,7 @@ impl Session {
                 let answer = session.scenario(&Vec::new());
                 match answer {
                     Ok(answer) => {
-                        session.before = session.last.as_ref().map_or_else(Vec::new, |last| last.1.documents.clone());
+                        session.before = session.last.as_ref().map_or(Value::Null, |last| last.1.documents.clone());
                         (Some(session), answer)
                     }
                     Err(reason) => (None, refusal(&reason)),
@@ -89,7 +89,7 @@ impl Session {
         let texts = texts.iter().map(|text| serde_json::from_str(text)).collect::<Result<_, _>>();
         let texts = texts.map_err(|_| broken())?;
         let documents = documents.in_folder(Path::new(""));
-        Ok(Self { documents, texts, before: Vec::new(), base, last: None, replications: (0, Vec::new()) })
+        Ok(Self { documents, texts, before: Value::Null, base, last: None, replications: (0, Vec::new()) })
     }
 
     /// The answer to a question in JSON.

@@ -8,9 +8,11 @@ use serde_json::{Map, Value};
 
 /// The changed keys of each document that is in `files`, a YAML document each, headed by `apiVersion`, `kind` and `metadata`; nothing if
 /// nothing is changed. Documents that an operator makes of others are in no file, and follow from those.
-pub fn changes(before: &[Value], after: &[Value], files: &[Value]) -> String {
+pub fn changes(before: &Value, after: &Value, files: &[Value]) -> String {
     let mut text = String::new();
-    for new in after {
+    let listed = |documents: &Value| documents.as_array().cloned().unwrap_or_default();
+    let (before, after) = (listed(before), listed(after));
+    for new in &after {
         let is_same = |old: &&Value| identity(old) == identity(new);
         let Some(old) = before.iter().find(is_same).filter(|_| files.iter().any(|file| is_same(&file))) else {
             continue;
@@ -131,11 +133,12 @@ mod tests {
                 "traffic": {"scale": hold, "seed": 1}, "policies": [{"name": "a", "warmPool": {"size": size}}, {"name": "no", "x": []}]}})
         };
         let hpa = |most: u32| json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "h"}, "spec": {"maxReplicas": most, "minReplicas": 1}});
-        let before = [scenario("100%", 1), hpa(3)];
-        let after = [scenario("120%", 2), hpa(4)];
-        assert_eq!(changes(&before, &before, &before), "");
+        let before = json!([scenario("100%", 1), hpa(3)]);
+        let after = json!([scenario("120%", 2), hpa(4)]);
+        let files = before.as_array().unwrap();
+        assert_eq!(changes(&before, &before, files), "");
         assert_eq!(
-            changes(&before, &after, &before),
+            changes(&before, &after, files),
             "apiVersion: scalelab.dev/v1\nkind: Scenario\nmetadata:\n  name: s\nspec:\n  policies:\n  - name: a\n    warmPool:\n      size: 2\n  - name: \"no\"\n    x: []\n  traffic:\n    scale: 120%\n---\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata:\n  name: h\nspec:\n  maxReplicas: 4\n"
         );
     }

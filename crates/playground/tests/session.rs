@@ -91,7 +91,7 @@ fn merge(document: &mut Value, fragment: &Value) {
     }
 }
 
-/// Sets, one at a time and all at once, against the documents that the YAML was pasted into.
+/// The documents with the YAML merged into them against those with `--set`.
 fn pasted_means_the_same(name: &str, set: &[(&str, &str)]) {
     let base = [("run.duration", "10m")];
     let (loaded, mut session, _) = shipped(name, &base);
@@ -104,7 +104,7 @@ fn pasted_means_the_same(name: &str, set: &[(&str, &str)]) {
     let input = Input::Text { name: "pasted".to_owned(), text };
     let fragments =
         Documents::read(&[input], Arc::new(traces::Disk::default())).unwrap_or_else(|error| panic!("{error}\n{yaml}"));
-    let mut documents = loaded.documents;
+    let mut documents = loaded.documents.as_array().unwrap().clone();
     for fragment in fragments.texts() {
         let fragment: Value = serde_json::from_str(&fragment).unwrap();
         let is_same = |document: &&mut Value| {
