@@ -17,17 +17,22 @@ pub fn changes(before: &Value, after: &Value, files: &[Value]) -> String {
         let Some(old) = before.iter().find(is_same).filter(|_| files.iter().any(|file| is_same(&file))) else {
             continue;
         };
-        let Some(mut fragment) = difference(old, new) else { continue };
-        let Some(keys) = fragment.as_object_mut() else { continue };
-        for key in ["apiVersion", "kind"] {
-            keys.insert(key.to_owned(), new[key].clone());
-        }
-        let metadata = keys.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
+        let Some(Value::Object(mut changed)) = difference(old, new) else { continue };
+        // What says which document it is comes first.
+        let mut metadata = Map::new();
         for key in ["name", "namespace"] {
-            if let Some(value) = new["metadata"].get(key) {
-                metadata[key] = value.clone();
-            }
+            metadata.extend(new["metadata"].get(key).map(|value| (key.to_owned(), value.clone())));
         }
+        if let Some(Value::Object(more)) = changed.remove("metadata") {
+            metadata.extend(more);
+        }
+        let mut fragment = Map::new();
+        for key in ["apiVersion", "kind"] {
+            fragment.insert(key.to_owned(), new[key].clone());
+        }
+        fragment.insert("metadata".to_owned(), Value::Object(metadata));
+        fragment.extend(changed);
+        let fragment = Value::Object(fragment);
         if !text.is_empty() {
             text.push_str("---\n");
         }
@@ -139,7 +144,7 @@ mod tests {
         assert_eq!(changes(&before, &before, files), "");
         assert_eq!(
             changes(&before, &after, files),
-            "apiVersion: scalelab.dev/v1\nkind: Scenario\nmetadata:\n  name: s\nspec:\n  policies:\n  - name: a\n    warmPool:\n      size: 2\n  - name: \"no\"\n    x: []\n  traffic:\n    scale: 120%\n---\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata:\n  name: h\nspec:\n  maxReplicas: 4\n"
+            "apiVersion: scalelab.dev/v1\nkind: Scenario\nmetadata:\n  name: s\nspec:\n  traffic:\n    scale: 120%\n  policies:\n  - name: a\n    warmPool:\n      size: 2\n  - name: \"no\"\n    x: []\n---\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata:\n  name: h\nspec:\n  maxReplicas: 4\n"
         );
     }
 
