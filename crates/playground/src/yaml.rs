@@ -12,7 +12,9 @@ pub fn changes(before: &Value, after: &Value, files: &[Value]) -> String {
     let mut text = String::new();
     let listed = |documents: &Value| documents.as_array().cloned().unwrap_or_default();
     let (before, after) = (listed(before), listed(after));
-    for new in &after {
+    // Values of charts and rules of adapters have neither kind nor name, and no knob.
+    let is_named = |one: &&Value| one["kind"].is_string() && one["metadata"]["name"].is_string();
+    for new in after.iter().filter(is_named) {
         let is_same = |old: &&Value| identity(old) == identity(new);
         let Some(old) = before.iter().find(is_same).filter(|_| files.iter().any(|file| is_same(&file))) else {
             continue;
