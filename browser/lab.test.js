@@ -64,6 +64,7 @@ async function main() {
     await settled(after.digests);
     same(await shown(), after);
     assert.match(await view.locator('#command').textContent(), /--set policies\.hpa\.hpa\.minReplicas=5/);
+    assert.match(await view.locator('#yaml').textContent(), /^apiVersion: scalelab\.dev\/v1\nkind: Scenario\n[^]*\n {2}policies:\n[^]*\n {6}minReplicas: 5\n/);
     await view.waitForFunction(() => document.getElementById('difference').dataset.replications === '2', null, { timeout: 60_000 });
     const expected = (Number(after.row.cost_usd) - Number(before.row.cost_usd)) * 12;
     const told = /([+−]?)\$?([\d,.]+) a day/.exec((await view.locator('#difference').textContent()).replace('+$', '+').replace('−$', '−'));

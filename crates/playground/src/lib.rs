@@ -10,6 +10,7 @@ mod preview;
 mod recorder;
 mod request_trace;
 mod session;
+mod yaml;
 
 pub use answer::refusal;
 pub use knobs::{Knob, knobs};

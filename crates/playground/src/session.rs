@@ -19,6 +19,7 @@ use crate::answer::{NamedColumn, plain, refusal, with_columns};
 use crate::knobs::knobs;
 use crate::preview::{Stretch, preview};
 use crate::recorder::{Contents, MAGIC, VERSION};
+use crate::yaml::changes;
 
 /// Assignments of `--set`.
 type Overrides = Vec<(String, String)>;
@@ -29,6 +30,8 @@ pub struct Session {
     documents: Documents,
     /// As JSON, for knobs.
     texts: Vec<Value>,
+    /// As JSON with `base`: what changes are told from.
+    before: Value,
     /// What was changed before it was packed.
     base: Overrides,
     /// The scenario as it was last asked for.
@@ -58,7 +61,10 @@ impl Session {
             Ok(mut session) => {
                 let answer = session.scenario(&Vec::new());
                 match answer {
-                    Ok(answer) => (Some(session), answer),
+                    Ok(answer) => {
+                        session.before = session.last.as_ref().map_or(Value::Null, |last| last.1.documents.clone());
+                        (Some(session), answer)
+                    }
                     Err(reason) => (None, refusal(&reason)),
                 }
             }
@@ -83,7 +89,7 @@ impl Session {
         let texts = texts.iter().map(|text| serde_json::from_str(text)).collect::<Result<_, _>>();
         let texts = texts.map_err(|_| broken())?;
         let documents = documents.in_folder(Path::new(""));
-        Ok(Self { documents, texts, base, last: None, replications: (0, Vec::new()) })
+        Ok(Self { documents, texts, before: Value::Null, base, last: None, replications: (0, Vec::new()) })
     }
 
     /// The answer to a question in JSON.
@@ -140,6 +146,7 @@ impl Session {
             "policies": policies.collect::<Vec<_>>(),
             "services": services.collect::<Vec<_>>(),
             "knobs": knobs(&self.texts),
+            "yaml": if set.is_empty() { String::new() } else { changes(&self.before, &loaded.documents, &self.texts) },
             "seed": loaded.seed,
             "replications": loaded.replications,
             "durationS": spec.end.since(SimTime::ZERO).as_secs_f64(),

@@ -79,6 +79,63 @@ fn every_knob_of_the_shipped_scenarios_takes_the_value_that_it_shows() {
     }
 }
 
+/// `fragment` over `document`: mappings are merged, everything else is replaced.
+fn merge(document: &mut Value, fragment: &Value) {
+    match (document, fragment) {
+        (Value::Object(keys), Value::Object(parts)) => {
+            for (key, part) in parts {
+                merge(keys.entry(key).or_insert(Value::Null), part);
+            }
+        }
+        (document, part) => *document = part.clone(),
+    }
+}
+
+/// The documents with the YAML merged into them against those with `--set`.
+fn pasted_means_the_same(name: &str, set: &[(&str, &str)]) {
+    let base = [("run.duration", "10m")];
+    let (loaded, mut session, _) = shipped(name, &base);
+    let answer = ask(&mut session, &json!({"ask": "scenario", "set": set}));
+    let yaml = answer["yaml"].as_str().unwrap_or_else(|| panic!("{answer}"));
+    // The scenario's own reader; it wants a Scenario among the documents, and has it where the Scenario is changed.
+    let has_scenario = yaml.contains("kind: Scenario\n");
+    let scenario = "---\napiVersion: scalelab.dev/v1\nkind: Scenario\nmetadata: {name: none}\n";
+    let text = if has_scenario { yaml.to_owned() } else { format!("{yaml}{scenario}") };
+    let input = Input::Text { name: "pasted".to_owned(), text };
+    let fragments =
+        Documents::read(&[input], Arc::new(traces::Disk::default())).unwrap_or_else(|error| panic!("{error}\n{yaml}"));
+    let mut documents = loaded.documents.as_array().unwrap().clone();
+    for fragment in fragments.texts() {
+        let fragment: Value = serde_json::from_str(&fragment).unwrap();
+        let is_same = |document: &&mut Value| {
+            document["kind"] == fragment["kind"] && document["metadata"]["name"] == fragment["metadata"]["name"]
+        };
+        if let Some(document) = documents.iter_mut().find(is_same) {
+            merge(document, &fragment);
+        }
+    }
+    let inputs: Vec<Input> = documents
+        .iter()
+        .map(|document| Input::Text { name: "merged".to_owned(), text: document.to_string() })
+        .collect();
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../scenarios").join(name);
+    let read = Documents::read(&inputs, Arc::new(traces::Disk::default())).unwrap().in_folder(&folder);
+    let pasted = read.load(&[]).unwrap_or_else(|error| panic!("{error}\n{yaml}"));
+    let overrides = base.iter().chain(set).copied().collect::<Vec<_>>();
+    let (told, _) = packed(&[Input::Path(folder)], &overrides);
+    assert_eq!(format!("{:?}", pasted.spec), format!("{:?}", told.spec), "{yaml}");
+}
+
+#[test]
+fn the_yaml_of_settings_means_what_their_set_lines_mean() {
+    let (ours, deployed) =
+        (("policies.hpa.hpa.minReplicas", "5"), ("policies.keda.keda.triggers[0].metadata.threshold", "\"700\""));
+    let (burst, objective) = (("traffic.generator.rate.sum[1].burst.height", "900req/s"), ("slo.objective", "95%"));
+    pasted_means_the_same("triton-day", &[ours, deployed, burst, objective]);
+    pasted_means_the_same("triton-day", &[("coldStart.gpuLoad.uniform.high", "45s")]);
+    pasted_means_the_same("triton-day", &[("HorizontalPodAutoscaler/triton-hpa-corrected.spec.maxReplicas", "7")]);
+}
+
 #[test]
 fn a_preview_begins_where_it_is_asked_for_with_the_replicas_that_were_there() {
     let (_, mut session, _) = shipped("triton-day", &[]);

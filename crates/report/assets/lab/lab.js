@@ -7,7 +7,7 @@ const PIN_COLORS = ['#e69f00', '#009e73', '#cc79a7', '#7a5b00'];
 
 const lab = {
   head: null, knobs: [], set: new Map(), chosen: 0, baseline: [], wanted: [], asked: [],
-  results: new Map(), chains: new Map(), pins: [], pool: null, clerk: null, error: '', turn: 0, plots: [],
+  results: new Map(), chains: new Map(), pins: [], pool: null, clerk: null, yaml: '', error: '', turn: 0, plots: [],
 };
 
 // ---- Results of one policy with certain settings, by fingerprint.
@@ -116,6 +116,7 @@ const assignments = () => lab.knobs.filter((knob) => lab.set.has(knob.path)).map
 
 function turn(knob, value) {
   const text = textOf(knob, value);
+  lab.yaml = null;
   if (text === textOf(knob, knob.amount.value)) lab.set.delete(knob.path); else lab.set.set(knob.path, text);
   mark(knob);
   clearTimeout(lab.timer);
@@ -129,6 +130,7 @@ function mark(knob) {
 // Only the latest question counts: while one is being answered, the next waits and takes the place of those before it.
 async function apply() {
   lab.turn++;
+  lab.yaml = null;
   if (lab.asking) return;
   lab.asking = true;
   let answered = 0, set, head;
@@ -141,6 +143,7 @@ async function apply() {
   lab.error = head.error || '';
   if (!head.error) {
     lab.asked = set;
+    lab.yaml = head.yaml;
     lab.wanted = head.policies.map((policy) => policy.fingerprint);
     // The policy that was touched is the one to look at.
     const touched = lab.wanted.findIndex((print, policy) => print !== lab.baseline[policy]);
@@ -440,6 +443,12 @@ const settings = () => assignments().map(([path, text]) => `--set ${quoted(path 
 
 function showCommand() {
   $('command').textContent = [FACTS.command, ...settings()].join(' \\\n  ');
+  $('yaml').textContent = lab.yaml || (lab.yaml === null ? 'The settings are not read yet, or refused.' : 'Nothing is changed.');
+}
+
+function copyYaml() {
+  if (lab.yaml) copy(lab.yaml);
+  else $('copied').textContent = $('yaml').textContent;
 }
 
 async function copy(text) {
@@ -483,6 +492,7 @@ async function begin() {
   $('pin').onclick = pin;
   $('copy').onclick = () => copy($('command').textContent);
   $('copy-sets').onclick = () => copy(settings().join('\n'));
+  $('copy-yaml').onclick = copyYaml;
   $('search').oninput = search;
   addEventListener('resize', show);
   const known = new Set(lab.knobs.map((knob) => knob.path));
