@@ -207,6 +207,19 @@ fn the_autoscaler_of_the_folder_is_the_one_with_its_flags() {
 }
 
 #[test]
+fn an_annotation_that_is_a_slip_is_told_with_its_line_in_templates_too() {
+    let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: other, annotations: {autoscaling.keda.sh/pausd: \"true\"}}\n---\napiVersion: batch/v1\nkind: Job\nmetadata: {name: night}\nspec: {template: {metadata: {annotations: {karpenter.sh/do-not-disrup: \"true\"}}}}\n";
+    let pools = "  nodes: {pools: [{name: gpu, instanceTypes: [g5.xlarge]}]}\n  policies:";
+    let notes = load_text(&folder("", map).replacen("  policies:", pools, 1)).unwrap().notes;
+    let told = |title: &str, meant: &str| {
+        let is_it = |note: &&String| note.contains(title) && note.contains(meant) && note.starts_with("scenario.yaml:");
+        notes.iter().filter(is_it).count()
+    };
+    assert_eq!(told("ConfigMap/other", "did you mean `autoscaling.keda.sh/paused`?"), 1, "{notes:?}");
+    assert_eq!(told("Job/night", "did you mean `karpenter.sh/do-not-disrupt`?"), 1, "{notes:?}");
+}
+
+#[test]
 fn a_spot_pool_of_aks_carries_its_taint_and_one_of_gke_lets_gpu_pods_in() {
     let pool = |name: &str, capacity: &str| {
         let pools = format!(
