@@ -21,7 +21,7 @@ impl Context<'_> {
         };
         let found = settings(container, engine, None);
         let place = container.place.to_string();
-        found.notes.iter().for_each(|note| self.note(format!("{place}: {note}")));
+        found.notes.iter().for_each(|note| self.note_flag(&place, note));
         self.hold_gpus(&found, pod, &place);
         match &spec.service.model {
             ModelFile::ContinuousBatching(model) => self.hold_batching(&found, model, &place),
