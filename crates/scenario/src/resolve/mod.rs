@@ -41,6 +41,7 @@ mod price_book;
 mod probes;
 mod queries;
 mod rates;
+mod recorded;
 mod recording;
 mod registry;
 mod requests;
