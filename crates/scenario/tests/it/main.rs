@@ -16,6 +16,7 @@ mod nodes;
 mod overrides;
 mod pipes;
 mod presets;
+mod recorded;
 mod rollouts;
 mod routing;
 mod schedulers;
