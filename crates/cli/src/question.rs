@@ -65,7 +65,7 @@ fn range(service: &ServicePolicy) -> Option<(&'static str, u32, u32)> {
             Some(("spec.minReplicaCount", from, scaled_object.replicas_max.unwrap_or(100)))
         }
         ControllerSpec::Static { replicas } => Some(("static.replicas", 1, replicas + replicas.div_ceil(2))),
-        ControllerSpec::Predictive(_) | ControllerSpec::External { .. } => None,
+        ControllerSpec::Recorded(_) | ControllerSpec::Predictive(_) | ControllerSpec::External { .. } => None,
     });
     found.filter(|(_, from, to)| from < to)
 }

@@ -60,7 +60,7 @@ fn needed_by(policy: &ServicePolicy, service: &ServiceSpec, metrics: &MetricsSpe
     let mut memories = SimDuration::ZERO;
     for controller in &policy.controllers {
         match controller {
-            ControllerSpec::Static { .. } | ControllerSpec::Predictive(_) => {}
+            ControllerSpec::Static { .. } | ControllerSpec::Recorded(_) | ControllerSpec::Predictive(_) => {}
             ControllerSpec::External { config, .. } => {
                 queries.extend(config.metrics.iter().map(|(_, query)| query.clone()));
             }

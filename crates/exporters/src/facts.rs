@@ -58,6 +58,8 @@ pub struct Facts {
     pub bound: BTreeMap<(Exporter, String), String>,
     /// Labels that targets of the service have besides the usual ones, taken from its pods.
     pub extra_labels: BTreeMap<String, String>,
+    /// Names of recording rules that nothing reads: they are not evaluated, and a slip of one may have been meant.
+    pub idle_records: BTreeSet<String>,
     /// Name of the autoscaler object.
     pub autoscaler: String,
     /// Time between scrapes.
@@ -96,6 +98,7 @@ impl Facts {
             left_out: BTreeSet::new(),
             bound: BTreeMap::new(),
             extra_labels: BTreeMap::new(),
+            idle_records: BTreeSet::new(),
             autoscaler: service.to_owned(),
             interval: SimDuration::from_secs(15),
         }

@@ -11,6 +11,7 @@ mod metric_selector;
 mod observation;
 mod outcome;
 pub mod predictive;
+pub mod recorded;
 mod signal;
 
 pub use metric_selector::{LabelCondition, LabelTest};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use policy::external::{Deciders, ExternalConfig};
 use policy::hpa::{HpaSpec, ZeroRule};
 pub use policy::predictive::{PredictiveConfig as PredictiveSpec, Role as PredictiveRole};
+use policy::recorded::RecordedPath;
 use units::SimDuration;
 
 /// One named alternative for the whole cluster.
@@ -40,6 +41,8 @@ pub enum ControllerSpec {
         /// The count.
         replicas: u32,
     },
+    /// Writes what was recorded, when it was recorded.
+    Recorded(RecordedPath),
     /// A HorizontalPodAutoscaler.
     Hpa {
         /// As written.

@@ -45,8 +45,8 @@ pub use nodes::{
 };
 pub use outages::{OutageFile, OutagePartFile};
 pub use policies::{
-    ExecFile, HpaChoice, KedaChoice, PausePodsFile, PolicyFile, PoolSharing, PredictiveFile, Reference, StaticFile,
-    WarmPoolFile,
+    ExecFile, HpaChoice, KedaChoice, PausePodsFile, PolicyFile, PoolSharing, PredictiveFile, RecordedFile, Reference,
+    StaticFile, WarmPoolFile,
 };
 pub use prices::{CommitmentFile, EstimateSpot, NodeFeeFile, OneOrMany, PriceFile, PricesFile, SpotHistoryFile};
 pub use rollout::{

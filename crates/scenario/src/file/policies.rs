@@ -13,7 +13,7 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use crate::manifest::{HpaSpecFile, MetadataFile, ScaledObjectSpecFile};
 use crate::quantity::{RequestRate, Share, Time};
 
-use super::ServicePolicyFile;
+use super::{ServicePolicyFile, TimeColumn};
 
 /// One alternative: the controllers that act together.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -24,6 +24,9 @@ pub struct PolicyFile {
     /// A fixed number of replicas.
     #[serde(default, rename = "static")]
     pub fixed: Option<StaticFile>,
+    /// The counts of a recording, at the times they were recorded: what really happened, beside what would have.
+    #[serde(default)]
+    pub recorded: Option<RecordedFile>,
     /// A HorizontalPodAutoscaler: name of the manifest, or its `spec` written here.
     #[serde(default)]
     pub hpa: Option<HpaChoice>,
@@ -86,6 +89,34 @@ pub enum PoolSharing {
 pub struct StaticFile {
     /// The number.
     pub replicas: u32,
+}
+
+/// `recorded`: a CSV or Parquet file of times and replica counts (`spec.replicas`), each holding until the next row. `scalelab import prometheus`
+/// writes one.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct RecordedFile {
+    /// CSV, plain, `.gz` or `.zst`, or Parquet; relative to the scenario's own folder.
+    pub file: String,
+    /// Column of times; the first by default.
+    #[serde(default)]
+    pub time: Option<String>,
+    /// What it holds.
+    #[serde(default)]
+    pub time_unit: TimeColumn,
+    /// Column of counts; the second by default. An empty cell is a gap, in which the count before it holds.
+    #[serde(default)]
+    pub value: Option<String>,
+    /// Where in the recording the run starts.
+    #[serde(default = "no_shift")]
+    pub start_at: Time,
+    /// Only rows with these values, column by column.
+    #[serde(default, rename = "where")]
+    pub filter: BTreeMap<String, String>,
+}
+
+fn no_shift() -> Time {
+    Time(0.0)
 }
 
 /// `exec`: a program that is shown the service at every pass and answers with a number of replicas. It is started for every run, in the folder

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use crate::manifest::MetadataFile;
 
 use super::{
-    ColdStartFile, ExecFile, HpaChoice, KedaChoice, PausePodsFile, PolicyFile, PredictiveFile, RolloutFile,
-    ServiceFile, SloFile, StaticFile, TrafficFile, WarmPoolFile,
+    ColdStartFile, ExecFile, HpaChoice, KedaChoice, PausePodsFile, PolicyFile, PredictiveFile, RecordedFile,
+    RolloutFile, ServiceFile, SloFile, StaticFile, TrafficFile, WarmPoolFile,
 };
 
 /// One service of several.
@@ -34,8 +34,8 @@ pub struct ServiceEntryFile {
     pub model_name: Option<String>,
 }
 
-/// What acts on one service of several in a policy. Without `static`, `hpa`, `keda` and `predictive` that is the autoscaler among the
-/// manifests, or nothing if there is none.
+/// What acts on one service of several in a policy. Without `static`, `recorded`, `hpa`, `keda`, `predictive` and `exec` that is the autoscaler
+/// among the manifests, or nothing if there is none.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct ServicePolicyFile {
@@ -49,6 +49,8 @@ pub struct ServicePolicyFile {
     pub keda: Option<KedaChoice>,
     /// Name and annotations of the ScaledObject whose `spec` is written in place; without it, it is called POLICY-SERVICE.
     pub metadata: Option<MetadataFile>,
+    /// The counts of a recording, at the times they were recorded.
+    pub recorded: Option<RecordedFile>,
     /// A program that decides. It runs only where the command line allows it (`--allow-exec`).
     pub exec: Option<ExecFile>,
     /// A floor from the traffic of past weeks.
@@ -74,6 +76,7 @@ impl PolicyFile {
             metadata: own.metadata,
             predictive: own.predictive,
             exec: own.exec,
+            recorded: own.recorded,
             warm_pool: own.warm_pool,
             pause_pods: own.pause_pods,
             replicas: own.replicas,
@@ -86,7 +89,8 @@ impl PolicyFile {
 
     /// Whether it says what scales the service.
     pub fn names_controllers(&self) -> bool {
-        self.fixed.is_some() || self.hpa.is_some() || self.keda.is_some() || self.predictive.is_some()
+        let is_ours = self.fixed.is_some() || self.recorded.is_some() || self.predictive.is_some();
+        is_ours || self.hpa.is_some() || self.keda.is_some() || self.exec.is_some()
     }
 
     /// The keys that are about one service and stand at the top of the policy.
@@ -95,6 +99,8 @@ impl PolicyFile {
             ("static", self.fixed.is_some()),
             ("hpa", self.hpa.is_some()),
             ("keda", self.keda.is_some()),
+            ("exec", self.exec.is_some()),
+            ("recorded", self.recorded.is_some()),
             ("metadata", self.metadata.is_some()),
             ("predictive", self.predictive.is_some()),
             ("warmPool", self.warm_pool.is_some()),

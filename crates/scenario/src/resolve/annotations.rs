@@ -2,9 +2,11 @@
 
 use names::{distance, nearest};
 
+use crate::manifest::Document;
 use crate::tree::Node;
 
 use super::Context;
+use super::annotation_places::{Stand, belongs};
 
 /// Domains of annotations that move replicas, pods or nodes, with the names under each that somebody reads.
 /// Sources: KEDA 2.21 `scaledobject_types.go`, the HTTP add-on, Karpenter 1.14 `apis/v1/labels.go`, the Cluster Autoscaler's FAQ, Kubernetes'
@@ -80,31 +82,68 @@ const READ: [(&str, &[&str]); 9] = [
 /// Letters by which a domain may differ from one that is read and still be a slip of it.
 const SLIP_OF_A_DOMAIN: usize = 2;
 
+/// Keys that are labels too, of objects that their controllers write.
+const LABELS_TOO: [&str; 3] = ["scaledobject.keda.sh/name", "karpenter.sh/registered", "karpenter.sh/initialized"];
+
+/// Labels by right that people write as annotations: nobody reads them there, and they are no slips of an annotation.
+const LABELS: [&str; 3] = ["karpenter.sh/nodepool", "karpenter.sh/capacity-type", "karpenter.sh/provisioner-name"];
+
 impl Context<'_> {
-    /// Names the annotation that was meant beside each that nobody reads.
+    /// Names the annotation that was meant beside each that nobody reads, and the place beside each that stands where nobody looks.
     pub(super) fn note_annotations(&mut self) {
         let mut slips = Vec::new();
         for document in self.documents {
             let mut found = Vec::new();
-            gather(&document.node, &mut found);
-            slips.extend(found.into_iter().filter_map(|(key, node)| {
-                let meant = meant(key)?;
-                let title = document.title();
-                Some(format!("{}: {title}: nothing reads the annotation `{key}`; did you mean `{meant}`?", node.place))
+            gather(&document.node, Stand::OWN, &mut found);
+            let title = document.title();
+            slips.extend(found.into_iter().filter_map(|Found { key, node, stand }| {
+                Some(format!("{}: {title}: {}", node.place, fault(document, key, stand)?))
             }));
         }
         slips.into_iter().for_each(|slip| self.note(slip));
     }
 }
 
-/// Keys of all annotations in a document, those of pod templates too, with their values.
-fn gather<'n>(node: &'n Node, found: &mut Vec<(&'n str, &'n Node)>) {
-    if let Some(annotations) = node.at(&["metadata", "annotations"]) {
-        found.extend(annotations.entries().iter().map(|entry| (entry.key.as_str(), &entry.value)));
+/// What is wrong with a key where it stands; `None` if it is read there, or is none of ours.
+fn fault(document: &Document, key: &str, stand: Stand) -> Option<String> {
+    let (domain, name) = key.split_once('/')?;
+    let is_read = READ.iter().any(|(read, known)| *read == domain && known.contains(&name));
+    if stand.is_label {
+        let is_told = is_read && !LABELS_TOO.contains(&key);
+        return is_told.then(|| format!("nothing reads `{key}` among labels: it is an annotation"));
     }
+    if LABELS.contains(&key) {
+        return Some(format!(
+            "nothing reads `{key}` among annotations: it is a label of nodes, which `nodeSelector` asks for"
+        ));
+    }
+    if let Some(meant) = meant(key) {
+        return Some(format!("nothing reads the annotation `{key}`; did you mean `{meant}`?"));
+    }
+    let place = if is_read { belongs(document, key, stand) } else { None };
+    place.map(|place| format!("nothing reads the annotation `{key}` here: {place}"))
+}
+
+/// A key of an annotation or label and where it stands.
+struct Found<'n> {
+    key: &'n str,
+    node: &'n Node,
+    stand: Stand,
+}
+
+/// Keys of all annotations and labels in a document, those of pod templates too, with their values.
+fn gather<'n>(node: &'n Node, stand: Stand, found: &mut Vec<Found<'n>>) {
+    for (list, is_label) in [("annotations", false), ("labels", true)] {
+        let entries = node.at(&["metadata", list]).map_or(&[][..], Node::entries);
+        found.extend(entries.iter().map(|entry| {
+            let stand = Stand { is_label, is_own: stand.is_own };
+            Found { key: entry.key.as_str(), node: &entry.value, stand }
+        }));
+    }
+    let inside = Stand { is_own: false, ..stand };
     let below = node.entries().iter().filter(|entry| entry.key != "metadata");
-    below.for_each(|entry| gather(&entry.value, found));
-    node.items().iter().for_each(|item| gather(item, found));
+    below.for_each(|entry| gather(&entry.value, inside, found));
+    node.items().iter().for_each(|item| gather(item, inside, found));
 }
 
 /// What a key is a slip of; `None` if it is read, or is like none that is.

@@ -1,6 +1,7 @@
 //! From documents to an experiment: names become references, files become traces, defaults are filled.
 
 mod adapter;
+mod annotation_places;
 mod annotations;
 mod asked;
 mod availability;
@@ -41,6 +42,7 @@ mod price_book;
 mod probes;
 mod queries;
 mod rates;
+mod recorded;
 mod recording;
 mod registry;
 mod requests;

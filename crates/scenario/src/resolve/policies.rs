@@ -8,7 +8,7 @@ use units::SimDuration;
 
 use crate::data::Program;
 use crate::error::ScenarioError;
-use crate::file::{ExecFile, HpaChoice, PolicyFile, PoolSharing, PredictiveFile, Reference, ServiceView};
+use crate::file::{ExecFile, HpaChoice, PolicyFile, PoolSharing, PredictiveFile, Reference, ServiceView, WarmPoolFile};
 use crate::manifest::{HpaFile, Kind, read};
 use crate::quantity::Time;
 
@@ -16,7 +16,7 @@ use super::Context;
 use super::keda::in_spec;
 
 /// Most replicas of a service. Kubernetes is tested up to 150,000 pods.
-const REPLICAS_MAX: u32 = 150_000;
+pub(super) const REPLICAS_MAX: u32 = 150_000;
 
 impl Context<'_> {
     /// The alternatives as they are about one service.
@@ -88,27 +88,28 @@ impl Context<'_> {
         if let Some(exec) = &file.exec {
             controllers.push(self.exec(exec, &file.name, &format!("{path}.exec"))?);
         }
+        let mut replicas_initial = file.replicas;
+        if let Some(recorded) = &file.recorded {
+            let path = format!("{path}.recorded");
+            let recorded = self.recorded(recorded, (&file.name, &path), spec.run.duration.duration())?;
+            // The recording says what there was at the start, too.
+            replicas_initial = replicas_initial.or(Some(recorded.at(SimDuration::ZERO)));
+            controllers.push(ControllerSpec::Recorded(recorded));
+        }
         if controllers.is_empty() {
-            return Err(
-                self.inconsistent(path, "needs at least one of `static`, `hpa`, `keda`, `predictive` and `exec`")
-            );
+            let reason = "needs at least one of `static`, `recorded`, `hpa`, `keda`, `predictive` and `exec`";
+            return Err(self.inconsistent(path, reason));
         }
         let of_service = ServicePolicy {
             controllers,
-            warm_pool: file.warm_pool.as_ref().map(|pool| WarmPoolSpec {
-                size: pool.size,
-                promote: pool.promote.duration(),
-                demote: pool.demote,
-                on_demand: pool.on_demand,
-                cover_notices: pool.cover_notices,
-            }),
+            warm_pool: file.warm_pool.as_ref().map(warm_pool),
             pause_pods: file.pause_pods.map(|pause| PausePodsSpec {
                 count: pause.count,
                 percent: 0,
                 is_room: false,
                 preemption: pause.preemption.duration(),
             }),
-            replicas_initial: file.replicas,
+            replicas_initial,
         };
         let has_pools_apart = file.pools == PoolSharing::PerService;
         Ok(PolicySpec { name: file.name.clone(), services: vec![of_service], has_pools_apart })
@@ -122,6 +123,11 @@ impl Context<'_> {
         }
         if file.exec.is_some() && (file.hpa.is_some() || file.keda.is_some() || file.fixed.is_some()) {
             let reason = "`exec` beside `hpa`, `keda` or `static`: both would write the replica count";
+            return Err(self.inconsistent(path, reason));
+        }
+        let is_other = file.fixed.is_some() || file.predictive.is_some() || file.exec.is_some();
+        if file.recorded.is_some() && (is_other || file.hpa.is_some() || file.keda.is_some()) {
+            let reason = "`recorded` is the past as it was: beside another that writes the replica count it would be neither; a policy each";
             return Err(self.inconsistent(path, reason));
         }
         Ok(())
@@ -218,5 +224,15 @@ impl Context<'_> {
             replicas_max: file.replicas_max,
             role: if file.direct { PredictiveRole::UpOnly } else { PredictiveRole::Floor },
         })
+    }
+}
+
+fn warm_pool(file: &WarmPoolFile) -> WarmPoolSpec {
+    WarmPoolSpec {
+        size: file.size,
+        promote: file.promote.duration(),
+        demote: file.demote,
+        on_demand: file.on_demand,
+        cover_notices: file.cover_notices,
     }
 }

@@ -201,7 +201,10 @@ fn asked_of(controller: &ControllerSpec) -> Vec<Asked> {
             }
             asked
         }
-        ControllerSpec::Static { .. } | ControllerSpec::Predictive(_) | ControllerSpec::External { .. } => Vec::new(),
+        ControllerSpec::Static { .. }
+        | ControllerSpec::Recorded(_)
+        | ControllerSpec::Predictive(_)
+        | ControllerSpec::External { .. } => Vec::new(),
     }
 }
 

@@ -17,6 +17,7 @@ mod overrides;
 mod pipes;
 mod prefill_decode;
 mod presets;
+mod recorded;
 mod rollouts;
 mod routing;
 mod schedulers;

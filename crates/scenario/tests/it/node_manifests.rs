@@ -219,6 +219,71 @@ fn an_annotation_that_is_a_slip_is_told_with_its_line_in_templates_too() {
     assert_eq!(told("Job/night", "did you mean `karpenter.sh/do-not-disrupt`?"), 1, "{notes:?}");
 }
 
+/// Each annotation where nobody looks for it, and what is said of it.
+#[test]
+fn an_annotation_in_the_wrong_place_is_told_with_the_right_one() {
+    let folder_with = |documents: &str| {
+        let pools = "  nodes: {pools: [{name: gpu, instanceTypes: [g5.xlarge]}]}\n  policies:";
+        load_text(&folder("", documents).replacen("  policies:", pools, 1)).unwrap().notes
+    };
+    let cases = [
+        (
+            "apps/v1",
+            "StatefulSet",
+            "karpenter.sh/do-not-disrupt",
+            "it belongs to the pods, into `spec.template.metadata.annotations`",
+        ),
+        (
+            "batch/v1",
+            "CronJob",
+            "cluster-autoscaler.kubernetes.io/safe-to-evict",
+            "into `spec.jobTemplate.spec.template.metadata",
+        ),
+        (
+            "policy/v1",
+            "PodDisruptionBudget",
+            "controller.kubernetes.io/pod-deletion-cost",
+            "`spec.template.metadata.annotations` of the workload",
+        ),
+        ("apps/v1", "DaemonSet", "autoscaling.keda.sh/paused", "`metadata.annotations` of the ScaledObject"),
+        (
+            "v1",
+            "Service",
+            "httpscaledobject.keda.sh/skip-scaledobject-creation",
+            "`metadata.annotations` of the HTTPScaledObject",
+        ),
+        (
+            "serving.knative.dev/v1",
+            "Configuration",
+            "autoscaling.knative.dev/min-scale",
+            "Knative refuses it outside `spec.template",
+        ),
+        ("apps/v1", "DaemonSet", "autoscaling.knative.dev/min-scale", "only a Service of Knative has it"),
+        ("v1", "ConfigMap", "karpenter.sh/nodepool", "it is a label of nodes, which `nodeSelector` asks for"),
+    ];
+    for (version, kind, key, said) in cases {
+        let document = |owner: &str| {
+            format!(
+                "apiVersion: {version}\nkind: {kind}\nmetadata: {{name: other, {owner}annotations: {{{key}: \"true\"}}}}\nspec: {{selector: {{matchLabels: {{app: other}}}}, template: {{metadata: {{labels: {{app: other}}}}, spec: {{containers: []}}}}}}\n"
+            )
+        };
+        let notes = folder_with(&document(""));
+        let told = |note: &String| {
+            note.starts_with("scenario.yaml:") && note.contains(kind) && note.contains(key) && note.contains(said)
+        };
+        assert_eq!(notes.iter().filter(|note| told(note)).count(), 1, "{kind} {key}: {notes:?}");
+        let made = folder_with(&document("ownerReferences: [{kind: Revision, name: a, controller: true}], "));
+        assert!(kind == "ConfigMap" || !made.iter().any(told), "{kind} {key}: {made:?}");
+    }
+    let labelled = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: other, labels: {karpenter.sh/do-not-disrupt: \"true\", karpenter.sh/nodepool: gpu}}\n";
+    let notes = folder_with(labelled);
+    let among_labels = notes.iter().filter(|note| note.contains("among labels: it is an annotation"));
+    assert_eq!(among_labels.count(), 1, "{notes:?}");
+    let read = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: night}\nspec: {template: {metadata: {annotations: {karpenter.sh/do-not-disrupt: \"true\"}}}}\n";
+    let notes = folder_with(read);
+    assert!(!notes.iter().any(|note| note.contains("nothing reads")), "{notes:?}");
+}
+
 #[test]
 fn a_spot_pool_of_aks_carries_its_taint_and_one_of_gke_lets_gpu_pods_in() {
     let pool = |name: &str, capacity: &str| {

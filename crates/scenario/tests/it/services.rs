@@ -86,6 +86,7 @@ fn counts(spec: &SimulationSpec, policy: usize) -> Vec<(&'static str, u32)> {
         ControllerSpec::Hpa { spec, .. } => ("hpa", spec.replicas_max),
         ControllerSpec::Keda { .. } => ("keda", 0),
         ControllerSpec::Predictive(_) => ("predictive", 0),
+        ControllerSpec::Recorded(path) => ("recorded", path.most()),
         ControllerSpec::External { config, .. } => ("external", config.bounds.1),
     };
     spec.policies[policy].services.iter().flat_map(|service| service.controllers.iter().map(of)).collect()

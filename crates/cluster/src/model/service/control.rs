@@ -5,6 +5,7 @@ use policy::fixed::Fixed;
 use policy::hpa::{HorizontalPodAutoscaler, HpaConfig, HpaSpec};
 use policy::keda::{ExternalAnswer, Keda, Setting};
 use policy::predictive::Predictive;
+use policy::recorded::Recorded;
 use policy::{
     Action, Counts, MetricQuery, Observation, PodView, Provenance, RateHistory, Recommendation, ScalingPolicy, Schedule,
 };
@@ -59,6 +60,10 @@ impl Controllers {
             match controller {
                 ControllerSpec::Static { replicas } => {
                     list.push(Controller::Plain(Box::new(Fixed { replicas: *replicas })));
+                }
+                ControllerSpec::Recorded(path) => {
+                    let recorded = Recorded::new(path.clone(), spec.prehistory.length);
+                    list.push(Controller::Plain(Box::new(recorded)));
                 }
                 ControllerSpec::Predictive(config) => {
                     list.push(Controller::Plain(Box::new(Predictive::new(config.clone()))));
@@ -360,7 +365,10 @@ fn scaler_at_start(policy: &ServicePolicy) -> Option<ScalerStatus> {
             let spec = keda.hpa_spec()?;
             Some(ScalerStatus { min: spec.replicas_min, max: spec.replicas_max, current: 0, desired: 0 })
         }
-        ControllerSpec::Static { .. } | ControllerSpec::Predictive(_) | ControllerSpec::External { .. } => None,
+        ControllerSpec::Static { .. }
+        | ControllerSpec::Recorded(_)
+        | ControllerSpec::Predictive(_)
+        | ControllerSpec::External { .. } => None,
     })
 }
 

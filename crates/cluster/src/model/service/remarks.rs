@@ -120,7 +120,7 @@ fn of_metric(used: &MetricUse) -> Vec<String> {
 /// The most replicas any controller of the policy may want; `None` if none of them has an upper bound.
 pub(super) fn replicas_max(policy: &ServicePolicy) -> Option<u32> {
     let of = |controller: &ControllerSpec| match controller {
-        ControllerSpec::Static { .. } => None,
+        ControllerSpec::Static { .. } | ControllerSpec::Recorded(_) => None,
         ControllerSpec::Hpa { spec, .. } => Some(spec.replicas_max),
         ControllerSpec::Keda { scaled_object, .. } => Some(scaled_object.replicas_max.unwrap_or(100)),
         ControllerSpec::Predictive(predictive) => Some(predictive.replicas_max),
