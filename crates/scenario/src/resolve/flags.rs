@@ -25,7 +25,7 @@ impl Context<'_> {
             let all = values.join(", then ");
             self.note(format!("{place}: {flag} is given {} times ({all}): the last one counts", values.len()));
         }
-        found.notes.iter().for_each(|note| self.note(format!("{place}: {note}")));
+        found.notes.iter().for_each(|note| self.note_flag(&place, note));
         self.hold_gpus(&found, pod, &place);
         match &spec.service.model {
             ModelFile::ContinuousBatching(model) => self.hold_batching(&found, model, &place),

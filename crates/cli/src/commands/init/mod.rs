@@ -7,6 +7,7 @@ mod several;
 mod speed;
 mod starter;
 mod traffic;
+mod triggers;
 
 use std::path::{Path, PathBuf};
 
@@ -56,10 +57,11 @@ pub fn init(args: &Init) -> Result<Outcome> {
 /// The scenario of one service, and what is to be said of its nodes.
 fn one(name: String, found: &Found, traffic: Option<TrafficChoice>) -> Result<(String, Vec<String>)> {
     let mut starter = Starter::new(name, found, traffic);
+    let open = triggers::feed(&mut starter, found);
     let chosen = nodes::choose(&starter, found, None)?;
     starter.nodes = chosen.nodes;
     starter.gpu = chosen.gpu;
-    let notes = chosen.notes.into_iter().chain(starter.preset_note()).collect();
+    let notes = chosen.notes.into_iter().chain(starter.preset_note()).chain(open).collect();
     Ok((starter.text(), notes))
 }
 

@@ -2,12 +2,12 @@
 
 use calibrate::llm::LlmPreset;
 use prices::Gpu;
-use scenario::Candidate;
 use scenario::server::ModelSize;
+use scenario::{Candidate, OpenTrigger};
 
 use super::manifests::Found;
 use super::traffic::{TrafficChoice, TrafficKind};
-use super::{preset, speed};
+use super::{preset, speed, triggers};
 
 /// Longest run a starter proposes: a day is what most daily shapes need.
 const LENGTH_MAX_S: u64 = 86_400;
@@ -65,12 +65,15 @@ impl NodesChoice {
         }
     }
 
-    /// The pool, called by its machine if there are others.
-    fn pool_text(&self, is_one_of_several: bool) -> Option<String> {
+    /// The pool, called by its machine if there are others, and unlike the pools of the manifests.
+    fn pool_text(&self, is_one_of_several: bool, taken: &[String]) -> Option<String> {
         let Self::Pool { instance_type, is_spot, zone, .. } = self else { return None };
         let capacity = if *is_spot { "spot" } else { "on-demand" };
         let name =
             if is_one_of_several { instance_type.replace(['.', '_'], "-").to_lowercase() } else { "gpu".to_owned() };
+        let numbered = (2..=taken.len() + 2).map(|number| format!("{name}-{number}"));
+        let mut names = std::iter::once(name.clone()).chain(numbered);
+        let name = names.find(|name| !taken.contains(name)).unwrap_or(name);
         let zones = zone.as_ref().map_or_else(String::new, |zone| format!("      zones: [{}]\n", quoted(zone)));
         Some(format!(
             "    - name: {name}\n      instanceTypes: [{instance_type}]\n      capacityTypes: [{capacity}]\n{zones}"
@@ -120,6 +123,10 @@ pub struct Starter {
     chosen: Option<Candidate>,
     /// The model that is served and who says so.
     model: Option<(String, &'static str)>,
+    /// Names that a pool of its own may not have.
+    taken: Vec<String>,
+    /// Triggers whose signal is a guess.
+    pub triggers: Vec<OpenTrigger>,
 }
 
 impl Starter {
@@ -146,6 +153,8 @@ impl Starter {
             gpu: None,
             chosen: found.chosen.clone(),
             model,
+            taken: found.pools.clone(),
+            triggers: Vec::new(),
         }
     }
 
@@ -173,14 +182,14 @@ impl Starter {
     }
 
     fn compose(&self, traffic: &str, nodes: &NodesChoice) -> String {
-        let nodes = nodes_text(std::slice::from_ref(nodes));
+        let nodes = nodes_text(std::slice::from_ref(nodes), &self.taken);
         let parts = [traffic, &self.service_text(), &self.slo_text(), COLD_START, &nodes, &self.policies_text()];
         self.head_text() + &parts.map(str::to_owned).join("\n")
     }
 
     /// What stands before the first service of several.
     pub fn head_text(&self) -> String {
-        self.head() + &self.manifests_text()
+        self.head() + &self.manifests_text() + &triggers::text(&self.triggers)
     }
 
     /// One service of several; what is explained with the first is not explained again.
@@ -443,8 +452,8 @@ const COLD_START: &str = "  # GUESS. `scalelab calibrate cold-start --pods … -
 ";
 
 /// What is bought, and at which prices: all of them of one provider and region.
-pub fn nodes_text(nodes: &[NodesChoice]) -> String {
-    let pools: Vec<String> = nodes.iter().filter_map(|choice| choice.pool_text(nodes.len() > 1)).collect();
+pub fn nodes_text(nodes: &[NodesChoice], taken: &[String]) -> String {
+    let pools: Vec<String> = nodes.iter().filter_map(|choice| choice.pool_text(nodes.len() > 1, taken)).collect();
     match nodes.first() {
         Some(NodesChoice::Pool { provider, instance_type, region, .. }) => {
             let region = region.as_ref().map_or_else(String::new, |region| format!(", region: {region}"));
