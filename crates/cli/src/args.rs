@@ -347,15 +347,20 @@ pub struct Sweep {
     /// Change a value of the scenario at every point; may be given several times
     #[arg(long = "set", value_name = "PATH=VALUE")]
     pub set: Vec<String>,
-    /// Folder for journal, tables and plots
-    #[arg(short, long, value_name = "DIR", value_parser = folder())]
-    pub out: PathBuf,
-    /// Only every N-th point, beginning with the I-th: one machine's share
+    /// Folder for journal, tables and plots; with --emit-job the file of the manifests [default there: standard output]
+    #[arg(short, long, value_name = "DIR", value_parser = folder(), required_unless_present = "emit_job")]
+    pub out: Option<PathBuf>,
+    /// Only every N-th point, beginning with the I-th: one machine's share. `job/N` takes the share of a pod of a Kubernetes Indexed Job, from
+    /// its JOB_COMPLETION_INDEX, which counts from 0
     #[arg(long, value_name = "I/N")]
     pub shard: Option<String>,
     /// Go on with what the folder has
     #[arg(long)]
     pub resume: bool,
+    /// Write the Kubernetes manifests that work through the sweep in shards and merge them, instead of running it: image=IMAGE shards=N
+    /// volume=CLAIM and others, see the guide
+    #[arg(long, value_name = "KEY=VALUE", num_args = 1.., conflicts_with_all = ["shard", "resume", "dry_run"])]
+    pub emit_job: Option<Vec<String>>,
     /// Print the plan and how long it will take, and stop
     #[arg(long)]
     pub dry_run: bool,

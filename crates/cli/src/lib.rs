@@ -19,6 +19,7 @@ pub mod failure;
 mod grid;
 pub mod inputs;
 mod interrupt;
+mod job;
 pub mod measured;
 mod moment;
 pub mod programs;

@@ -35,6 +35,10 @@ impl DataFiles for Host {
         self.files.exists(path)
     }
 
+    fn names(&self, folder: &Path) -> Option<Vec<String>> {
+        self.files.names(folder)
+    }
+
     fn text(&self, path: &Path) -> Result<String, ScenarioError> {
         self.files.text(path)
     }

@@ -177,6 +177,16 @@ pub enum ScenarioError {
         /// Why.
         reason: String,
     },
+    /// A trigger measures what lies outside the cluster, and no signal stands for it.
+    #[error("{at}: {reason}")]
+    OpenTrigger {
+        /// The trigger.
+        at: Box<At>,
+        /// What the scenario has to name.
+        trigger: Box<OpenTrigger>,
+        /// What is lacking, with the line that helps.
+        reason: String,
+    },
     /// All pools of the manifests are for machines without accelerators.
     #[error("{at}: {reason}")]
     CpuPools {
@@ -245,6 +255,17 @@ pub enum ScenarioError {
     },
 }
 
+/// A trigger that `metrics.triggers` has to name what feeds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenTrigger {
+    /// Its key there: `SCALEDOBJECT/TRIGGER`.
+    pub key: String,
+    /// Its type.
+    pub kind: String,
+    /// True if its own keys do not say how much a replica takes either.
+    pub lacks_target: bool,
+}
+
 impl ScenarioError {
     /// Where in which file it is, as far as that is known: the file, and the line and column from 1 where there are lines.
     pub fn position(&self) -> (Option<String>, Option<u64>, Option<u64>) {
@@ -259,6 +280,7 @@ impl ScenarioError {
             | Self::WrongValue { at, .. }
             | Self::UnknownName { at, .. }
             | Self::Inconsistent { at, .. }
+            | Self::OpenTrigger { at, .. }
             | Self::CpuPools { at, .. }
             | Self::Query { at, .. }
             | Self::NotModelled { at, .. }

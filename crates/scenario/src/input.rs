@@ -45,6 +45,8 @@ pub struct Documents {
     all: Vec<Document>,
     /// Folder of the file that holds the Scenario.
     folder: PathBuf,
+    /// Where the documents were read, in that order.
+    files: Vec<PathBuf>,
     data: Arc<dyn DataFiles>,
     scenario: usize,
     /// What was measured of real runs. The experiment knows nothing of them.
@@ -76,7 +78,16 @@ impl Documents {
         let [scenario] = scenarios[..] else {
             return Err(ScenarioError::ScenarioCount { found: scenarios.len(), inputs: list(inputs) });
         };
-        Ok(Self { folder: folder_of(&documents[scenario]), all: documents, data, scenario, measured, notes, folded })
+        Ok(Self {
+            folder: folder_of(&documents[scenario]),
+            files: found.texts.iter().filter_map(|source| source.path.clone()).collect(),
+            all: documents,
+            data,
+            scenario,
+            measured,
+            notes,
+            folded,
+        })
     }
 
     /// The same documents, with relative file names starting from `folder`: for documents that were read elsewhere before.
@@ -87,6 +98,11 @@ impl Documents {
     /// Folder of the file that holds the Scenario.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Files the documents were read from; the data files they name are not among them.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
     }
 
     /// Every document as text again, JSON, as it was read: read together they are these documents.

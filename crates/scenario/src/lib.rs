@@ -21,7 +21,7 @@ mod tree;
 
 pub use data::{DataFiles, NoFiles, Program, RateRow, RequestTrace};
 pub use embedded::embedded_default;
-pub use error::{Allowed, At, Place, ScenarioError};
+pub use error::{Allowed, At, OpenTrigger, Place, ScenarioError};
 pub use file::Measured;
 pub use input::{Documents, Input};
 pub use manifest::workload::{Engine, Serving};

@@ -5,6 +5,9 @@
 
 use std::collections::BTreeMap;
 
+/// Names that a line lists before it counts the rest.
+const LISTED: usize = 4;
+
 /// Remarks that are counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Folded {
@@ -14,6 +17,8 @@ pub struct Folded {
     documents: Vec<(String, String)>,
     /// Documents that belong to others.
     children: Vec<String>,
+    /// Names of recording rules that nothing reads, and where they stand.
+    rules: Vec<(String, String)>,
     /// Places where a number or a boolean stands for text.
     texts: Vec<String>,
     /// Files and documents that are no manifests.
@@ -38,6 +43,13 @@ impl Folded {
         self.children.push(manifest);
     }
 
+    /// A recording rule that nothing reads.
+    pub fn rule(&mut self, record: &str, place: String) {
+        if self.rules.iter().all(|(_, known)| *known != place) {
+            self.rules.push((record.to_owned(), place));
+        }
+    }
+
     /// A value read as text.
     pub fn text(&mut self, place: String) {
         self.texts.push(place);
@@ -54,6 +66,7 @@ impl Folded {
     pub fn extend(&mut self, other: Self) {
         self.documents.extend(other.documents);
         self.children.extend(other.children);
+        other.rules.into_iter().for_each(|(record, place)| self.rule(&record, place));
         self.texts.extend(other.texts);
         other.strangers.into_iter().for_each(|name| self.stranger(name));
         other.fields.into_iter().for_each(|(manifest, paths)| self.fields(manifest, &paths));
@@ -88,11 +101,14 @@ impl Folded {
             let (documents, belong) = plural(self.children.len(), "document belongs", "documents belong");
             lines.push(format!("{documents} {belong} to others in the folder, which are read instead"));
         }
+        if !self.rules.is_empty() {
+            let (rules, are) = plural(self.rules.len(), "recording rule is", "recording rules are");
+            let listed = first_few(self.rules.iter().map(|(record, _)| record.as_str()));
+            lines.push(format!("{rules} {are} read by nothing: {listed}"));
+        }
         if !self.strangers.is_empty() {
-            let listed: Vec<&str> = self.strangers.iter().take(4).map(String::as_str).collect();
-            let more = self.strangers.len() - listed.len();
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            lines.push(format!("no manifests, left out: {}{more}", listed.join(", ")));
+            let listed = first_few(self.strangers.iter().map(String::as_str));
+            lines.push(format!("no manifests, left out: {listed}"));
         }
         lines
     }
@@ -103,9 +119,18 @@ impl Folded {
         let documents = self.documents.iter().map(|(_, manifest)| format!("no effect: {manifest}"));
         let children = self.children.iter().map(|manifest| format!("belongs to another document: {manifest}"));
         let texts = self.texts.iter().map(|place| format!("read as text: {place}"));
+        let rules = self.rules.iter().map(|(_, place)| format!("read by nothing: {place}"));
         let strangers = self.strangers.iter().map(|name| format!("no manifest: {name}"));
-        fields.chain(documents).chain(children).chain(texts).chain(strangers).collect()
+        fields.chain(documents).chain(children).chain(rules).chain(texts).chain(strangers).collect()
     }
+}
+
+/// The first four of several, and how many more there are.
+fn first_few<'t>(all: impl ExactSizeIterator<Item = &'t str>) -> String {
+    let more = all.len().saturating_sub(LISTED);
+    let listed: Vec<&str> = all.take(LISTED).collect();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", listed.join(", "))
 }
 
 /// `3 documents` and the verb that goes with it.

@@ -18,6 +18,8 @@ const BYTES_MAX: u64 = 1 << 28;
 pub struct Source {
     /// What messages call it.
     pub name: String,
+    /// Where it was read; a pipe or a built-in text has no place.
+    pub path: Option<PathBuf>,
     /// Its text.
     pub text: String,
     /// Folder that relative file names in it start from.
@@ -44,6 +46,7 @@ pub fn sources(inputs: &[Input], is_plain: bool) -> Result<Sources, ScenarioErro
         match input {
             Input::Text { name, text } => found.texts.push(Source {
                 name: name.clone(),
+                path: None,
                 text: text.clone(),
                 folder: PathBuf::new(),
                 origin: Origin::Named,
@@ -130,7 +133,7 @@ fn source(path: &Path, text: String, origin: Origin) -> Result<Source, ScenarioE
         let action = action.chars().take(60).collect();
         return Err(ScenarioError::Template { place, action, folder: chart.display().to_string() });
     }
-    Ok(Source { name, text, folder, origin })
+    Ok(Source { name, path: Some(path.to_owned()), text, folder, origin })
 }
 
 fn has_extension(path: &Path, extensions: &[&str]) -> bool {

@@ -18,8 +18,8 @@ pub struct Survey {
     pub candidates: Vec<Candidate>,
     /// HorizontalPodAutoscalers and ScaledObjects, those that operators make too.
     pub autoscalers: Vec<Autoscaler>,
-    /// True if there is a NodePool or Provisioner.
-    pub has_pools: bool,
+    /// Names of NodePools and Provisioners.
+    pub pools: Vec<String>,
     /// True if there is a ComputeClass that makes node pools.
     pub has_classes: bool,
     /// Files that documents were found in, in order.
@@ -136,7 +136,7 @@ impl Survey {
                     )
                 })
                 .collect(),
-            has_pools: documents.iter().any(|document| pools.contains(&document.kind)),
+            pools: documents.iter().filter(|one| pools.contains(&one.kind)).map(|one| one.name.clone()).collect(),
             has_classes: documents.iter().any(makes_pools),
             sources,
             scenario,

@@ -19,6 +19,11 @@ pub struct Disk {
 }
 
 impl Disk {
+    /// The files that were read until now, by path.
+    pub fn files(&self) -> Vec<PathBuf> {
+        self.seals.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+
     /// The seal of a file, taken when it is first asked for. Ends the run if the file is another one by now.
     fn sealed(&self, path: &Path) -> Result<Arc<Seal>, ScenarioError> {
         // What it guards is whole at every moment.

@@ -17,7 +17,14 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("check", &["scalelab check my-service --gate 'slo_attainment >= 0.99' --junit gates.xml"]),
     ("validate", &["scalelab validate scenarios/validation/llm-d --markdown validation.md"]),
     ("diff", &["scalelab diff results/before results/after"]),
-    ("sweep", &["scalelab sweep sweep.yaml -o results/sweep", "scalelab sweep sweep.yaml --shard 1/4 -o part-1"]),
+    (
+        "sweep",
+        &[
+            "scalelab sweep sweep.yaml -o results/sweep",
+            "scalelab sweep sweep.yaml --shard 1/4 -o part-1",
+            "scalelab sweep sweep.yaml --emit-job image=ghcr.io/me/scalelab:1 shards=50 volume=results > job.yaml",
+        ],
+    ),
     ("merge", &["scalelab merge part-1 part-2 -o results/sweep"]),
     (
         "optimize",

@@ -20,7 +20,8 @@ mod sweep;
 mod trace;
 mod validate;
 
-pub use data_files::read_text;
+pub use data_files::{read_text, write_bytes};
+pub use sweep::{read_sweep, scenario_files};
 
 use clap::CommandFactory;
 

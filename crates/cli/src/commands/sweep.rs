@@ -21,13 +21,17 @@ use crate::tuning::Tuned;
 
 /// Says what it will take, runs, writes tables and plots.
 pub fn sweep(args: &args::Sweep) -> Result<Outcome> {
-    let (sweep, text) = read(&args.file)?;
-    let shard = args.shard.as_deref().map_or(Ok(Shard::WHOLE), Shard::parse).or_input()?;
-    if !args.resume && !args.dry_run && args.out.join(JOURNAL_NAME).exists() {
-        return Err(sweep_failure(SweepError::Exists(args.out.clone())));
+    if let Some(words) = &args.emit_job {
+        return crate::job::emit(args, words);
     }
-    if !args.dry_run && args.out.join("run.json").exists() {
-        return Err(Failure::input(format!("{}: holds a run; name another folder with -o", args.out.display())));
+    let out = args.out.as_deref().expect("the command line has one unless it has --emit-job");
+    let (sweep, text) = read_sweep(&args.file)?;
+    let shard = args.shard.as_deref().map_or(Ok(Shard::WHOLE), crate::job::shard)?;
+    if !args.resume && !args.dry_run && out.join(JOURNAL_NAME).exists() {
+        return Err(sweep_failure(SweepError::Exists(out.to_owned())));
+    }
+    if !args.dry_run && out.join("run.json").exists() {
+        return Err(Failure::input(format!("{}: holds a run; name another folder with -o", out.display())));
     }
     let tuned = scenario_of(&sweep, args)?;
     let workers = Workers::new(args.jobs).or_environment("starting threads")?;
@@ -52,25 +56,25 @@ pub fn sweep(args: &args::Sweep) -> Result<Outcome> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         command: std::env::args().collect(),
         sweep: text,
-        scenario: scenario_words(&scenario_files(&sweep, args), &args.set, false),
+        scenario: scenario_words(&scenario_files(&sweep, &args.file), &args.set, false),
         objective: lone_objective(&tuned.loaded.spec.services),
         wall_time_s: 0.0,
         jobs: workers.jobs(),
     };
-    if !args.out.join(JOURNAL_NAME).exists() {
+    if !out.join(JOURNAL_NAME).exists() {
         // From the beginning, so that what a killed process leaves can be merged.
-        file.write(&args.out)?;
+        file.write(out)?;
     }
-    let outcome = sweep::run(&workers, &sweep, &scenarios, &args.out, &options).map_err(sweep_failure)?;
+    let outcome = sweep::run(&workers, &sweep, &scenarios, out, &options).map_err(sweep_failure)?;
     bar.finish();
     file.wall_time_s = begun.elapsed().as_secs_f64();
-    let results = sweep::read(&args.out).map_err(sweep_failure)?;
-    sweep_folder::write(&args.out, &results, &file)?;
+    let results = sweep::read(out).map_err(sweep_failure)?;
+    sweep_folder::write(out, &results, &file)?;
     if !args.quiet {
         out!("{}", sweep_folder::front(&results, &file));
-        eprintln!("{} rows are in {}", results.rows.len(), args.out.join("results.csv").display());
+        eprintln!("{} rows are in {}", results.rows.len(), out.join("results.csv").display());
     }
-    finish(&sweep, &outcome, &args.out)
+    finish(&sweep, &outcome, out)
 }
 
 /// The objective of the only service.
@@ -79,7 +83,7 @@ fn lone_objective(services: &[ServiceSpec]) -> Option<f64> {
 }
 
 /// The sweep and its text.
-fn read(path: &Path) -> Result<(Sweep, String)> {
+pub fn read_sweep(path: &Path) -> Result<(Sweep, String)> {
     let text = read_text(path)?;
     let name = if path.as_os_str() == "-" { STANDARD_INPUT.to_owned() } else { path.display().to_string() };
     let document = OtherDocument::parse(&name, &text).or_input()?;
@@ -96,12 +100,13 @@ fn read(path: &Path) -> Result<(Sweep, String)> {
 
 /// The scenario a sweep names; its files are beside the sweep's.
 fn scenario_of(sweep: &Sweep, args: &args::Sweep) -> Result<Tuned> {
-    let files: Vec<Input> = scenario_files(sweep, args).into_iter().map(Input::Path).collect();
+    let files: Vec<Input> = scenario_files(sweep, &args.file).into_iter().map(Input::Path).collect();
     Tuned::new(crate::programs::read(&files, false).or_input()?, inputs::overrides(&args.set)?)
 }
 
-fn scenario_files(sweep: &Sweep, args: &args::Sweep) -> Vec<PathBuf> {
-    let folder = args.file.parent().map(Path::to_owned).unwrap_or_default();
+/// Files and folders of the scenario of a sweep that was read from `file`.
+pub fn scenario_files(sweep: &Sweep, file: &Path) -> Vec<PathBuf> {
+    let folder = file.parent().map(Path::to_owned).unwrap_or_default();
     sweep.scenario.iter().map(|file| tidy(&folder, file)).collect()
 }
 

@@ -6,7 +6,7 @@
 mod process;
 mod wire;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -26,6 +26,11 @@ static IS_ALLOWED: AtomicBool = AtomicBool::new(false);
 /// From now on scenarios may name programs (`--allow-exec`).
 pub fn allow() {
     IS_ALLOWED.store(true, Ordering::Relaxed);
+}
+
+/// Whether scenarios may name programs.
+pub fn are_allowed() -> bool {
+    IS_ALLOWED.load(Ordering::Relaxed)
 }
 
 /// Why a run came to no end: what its program did instead of answering.
@@ -48,9 +53,20 @@ impl From<ProgramFailure> for Failure {
 #[derive(Debug, Default)]
 pub struct Files(Disk);
 
+impl Files {
+    /// The data files that were read until now, by path.
+    pub fn read(&self) -> Vec<PathBuf> {
+        self.0.files()
+    }
+}
+
 impl DataFiles for Files {
     fn exists(&self, path: &Path) -> bool {
         self.0.exists(path)
+    }
+
+    fn names(&self, folder: &Path) -> Option<Vec<String>> {
+        self.0.names(folder)
     }
 
     fn text(&self, path: &Path) -> Result<String, ScenarioError> {
@@ -74,7 +90,7 @@ impl DataFiles for Files {
     }
 
     fn program(&self, program: Program) -> Result<Arc<dyn Deciders>, String> {
-        if IS_ALLOWED.load(Ordering::Relaxed) {
+        if are_allowed() {
             return Ok(Arc::new(Commands::new(program)));
         }
         Err(format!(

@@ -169,3 +169,40 @@ fn a_machine_that_does_not_exist_gets_the_nearest_that_does_and_auto_mode_has_no
         ran.stderr
     );
 }
+
+/// A Deployment with a GPU and this ScaledObject's triggers.
+fn scaled_by(triggers: &str) -> String {
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: chat}}\nspec:\n  selector: {{matchLabels: {{app: chat}}}}\n  template:\n    metadata: {{labels: {{app: chat}}}}\n    \
+         spec: {{containers: [{{name: server, image: vllm/vllm-openai:v0.11.0, resources: {{limits: {{nvidia.com/gpu: 1}}}}}}]}}\n---\napiVersion: \
+         keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {{name: chat}}\nspec:\n  scaleTargetRef: {{name: chat}}\n  triggers:\n{triggers}"
+    )
+}
+
+#[test]
+fn a_trigger_without_a_signal_of_its_own_gets_a_guess_that_says_so() {
+    let lab = Lab::new();
+    let triggers = "  - {type: datadog, name: load, metadata: {query: 'avg:x{*}', queryValue: '5'}}\n  - {type: external, metadata: {scalerAddress: 'x:1'}}\n";
+    lab.write("m.yaml", &scaled_by(triggers));
+    let ran = lab.run("init --manifests m.yaml -o new");
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("m.yaml:17:"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("trigger chat/load (datadog) measures lies outside the cluster"), "{}", ran.stderr);
+    let scenario = lab.read("new/scenario.yaml");
+    let entries = "      \"chat/load\": {signal: requests} # datadog\n      \"chat/1\": {signal: requests, target: 10} # external\n";
+    assert!(scenario.contains(entries), "{scenario}");
+    lab.out("run new --set run.duration=1h --set run.replications=1 -o out --quiet");
+}
+
+#[test]
+fn a_pool_that_was_made_up_has_a_name_of_its_own() {
+    let lab = Lab::new();
+    let pool = "---\napiVersion: karpenter.sh/v1\nkind: NodePool\nmetadata: {name: gpu}\nspec: {template: {spec: {requirements: [{key: karpenter.k8s.aws/instance-family, operator: In, values: [m5]}], nodeClassRef: {group: karpenter.k8s.aws, kind: EC2NodeClass, name: default}}}}\n";
+    let triggers =
+        "  - {type: cron, metadata: {timezone: UTC, start: 0 6 * * *, end: 0 20 * * *, desiredReplicas: '2'}}\n";
+    lab.write("m.yaml", &(scaled_by(triggers) + pool));
+    let ran = lab.run("init --manifests m.yaml -o new");
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(lab.read("new/scenario.yaml").contains("- name: gpu-2\n"), "{}", lab.read("new/scenario.yaml"));
+    lab.out("run new --set run.duration=1h --set run.replications=1 -o out --quiet");
+}

@@ -3,6 +3,7 @@
 mod book;
 mod check;
 mod guide;
+mod job;
 mod search;
 mod support;
 mod sweep;

@@ -22,11 +22,14 @@ pub(super) fn nearest(found: &str, registry: &Registry) -> Vec<Known> {
     let mut ranked: Vec<(usize, Known)> = Vec::new();
     let mut add = |written: &str, name: &str, exporter: Exporter| {
         let Some(rank) = rank(found, written) else { return };
-        let is_offered = registry.named(name).next().is_some();
+        let is_offered = exporter == Exporter::Recorded || registry.named(name).next().is_some();
         ranked.push((rank, Known { name: name.to_owned(), exporter, is_offered }));
     };
     for shown in registry.all() {
         add(&shown.name, &shown.name, shown.exporter);
+    }
+    for record in &registry.facts().idle_records {
+        add(record, record, Exporter::Recorded);
     }
     for (exporter, metric) in catalogue::all() {
         let version = registry.facts().versions.get(&exporter).copied();

@@ -19,7 +19,9 @@ pub enum SweepError {
         problem: String,
     },
     /// `--shard` is not `I/N`.
-    #[error("`{found}` is not a shard; expected `I/N` with 1 <= I <= N, as `2/4`")]
+    #[error(
+        "`{found}` is not a shard; expected `I/N` with 1 <= I <= N, as `2/4`, or `job/N` in a Kubernetes Indexed Job"
+    )]
     Shard {
         /// What was given.
         found: String,

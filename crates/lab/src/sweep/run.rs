@@ -70,6 +70,11 @@ impl Shard {
             .ok_or_else(|| SweepError::Shard { found: text.to_owned() })
     }
 
+    /// The share of a completion index of Kubernetes, which counts from 0; none if it is not below `count`.
+    pub fn of_completion_index(index: usize, count: usize) -> Option<Self> {
+        (index < count).then_some(Self { index: index + 1, count })
+    }
+
     fn has(self, point: usize) -> bool {
         point % self.count == self.index - 1
     }

@@ -151,6 +151,8 @@ impl Context<'_> {
                 }
                 Err(why) => {
                     let silent = adapter.series_behind(&metric.name);
+                    let mut why = why;
+                    why.names.extend(self.idle_records.iter().cloned());
                     let reason = nobody_shows(metric, &silent, series).unwrap_or_else(|| unanswered(metric, &why));
                     let is_assumed = file.assume_absent.contains(&metric.name);
                     if is_assumed || file.on_unknown == OnUnknownFile::Absent {

@@ -34,7 +34,7 @@ const OF_PODS: [&str; 9] = [
 ///
 /// Only kinds whose controllers are known to leave their own annotations alone are judged: KServe, for one, copies those of an
 /// InferenceService to whatever it makes. So are documents that a controller of another kind wrote.
-pub(super) fn belongs(document: &Document, key: &str, stand: &Stand) -> Option<String> {
+pub(super) fn belongs(document: &Document, key: &str, stand: Stand) -> Option<String> {
     if document.owner().is_some() {
         return None;
     }
@@ -52,14 +52,14 @@ pub(super) fn belongs(document: &Document, key: &str, stand: &Stand) -> Option<S
     }
 }
 
-fn is_scaled_by_keda(document: &Document, stand: &Stand) -> bool {
+fn is_scaled_by_keda(document: &Document, stand: Stand) -> bool {
     let is_keda =
         matches!(document.kind, Kind::ScaledObject | Kind::HttpScaledObject) || document.kind_text() == "ScaledJob";
     is_keda && stand.is_own
 }
 
 /// Knative's own webhook refuses them in the Service's metadata; another kind's controller never looks.
-fn knative(document: &Document, stand: &Stand) -> Option<String> {
+fn knative(document: &Document, stand: Stand) -> Option<String> {
     let is_knative = document.kind == Kind::KnativeService || document.group() == "serving.knative.dev";
     if !is_knative {
         return keeps_its_own(document)
@@ -69,7 +69,7 @@ fn knative(document: &Document, stand: &Stand) -> Option<String> {
     is_wrong.then(|| "Knative refuses it outside `spec.template.metadata.annotations`, where it belongs".to_owned())
 }
 
-fn of_pods(document: &Document, stand: &Stand) -> Option<String> {
+fn of_pods(document: &Document, stand: Stand) -> Option<String> {
     if !stand.is_own || matches!(document.kind, Kind::Pod) {
         return None;
     }

@@ -94,10 +94,10 @@ impl Context<'_> {
         let mut slips = Vec::new();
         for document in self.documents {
             let mut found = Vec::new();
-            gather(&document.node, &Stand::OWN, &mut found);
+            gather(&document.node, Stand::OWN, &mut found);
             let title = document.title();
             slips.extend(found.into_iter().filter_map(|Found { key, node, stand }| {
-                Some(format!("{}: {title}: {}", node.place, fault(document, key, &stand)?))
+                Some(format!("{}: {title}: {}", node.place, fault(document, key, stand)?))
             }));
         }
         slips.into_iter().for_each(|slip| self.note(slip));
@@ -105,7 +105,7 @@ impl Context<'_> {
 }
 
 /// What is wrong with a key where it stands; `None` if it is read there, or is none of ours.
-fn fault(document: &Document, key: &str, stand: &Stand) -> Option<String> {
+fn fault(document: &Document, key: &str, stand: Stand) -> Option<String> {
     let (domain, name) = key.split_once('/')?;
     let is_read = READ.iter().any(|(read, known)| *read == domain && known.contains(&name));
     if stand.is_label {
@@ -132,7 +132,7 @@ struct Found<'n> {
 }
 
 /// Keys of all annotations and labels in a document, those of pod templates too, with their values.
-fn gather<'n>(node: &'n Node, stand: &Stand, found: &mut Vec<Found<'n>>) {
+fn gather<'n>(node: &'n Node, stand: Stand, found: &mut Vec<Found<'n>>) {
     for (list, is_label) in [("annotations", false), ("labels", true)] {
         let entries = node.at(&["metadata", list]).map_or(&[][..], Node::entries);
         found.extend(entries.iter().map(|entry| {
@@ -140,10 +140,10 @@ fn gather<'n>(node: &'n Node, stand: &Stand, found: &mut Vec<Found<'n>>) {
             Found { key: entry.key.as_str(), node: &entry.value, stand }
         }));
     }
-    let inside = Stand { is_own: false, ..*stand };
+    let inside = Stand { is_own: false, ..stand };
     let below = node.entries().iter().filter(|entry| entry.key != "metadata");
-    below.for_each(|entry| gather(&entry.value, &inside, found));
-    node.items().iter().for_each(|item| gather(item, &inside, found));
+    below.for_each(|entry| gather(&entry.value, inside, found));
+    node.items().iter().for_each(|item| gather(item, inside, found));
 }
 
 /// What a key is a slip of; `None` if it is read, or is like none that is.

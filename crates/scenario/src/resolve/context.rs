@@ -44,6 +44,8 @@ pub struct Context<'a> {
     pub used: BTreeSet<String>,
     /// What metrics each service has and who reads them, once that is resolved.
     pub metrics: Vec<MetricsView>,
+    /// Names of recording rules that nothing reads.
+    pub idle_records: BTreeSet<String>,
     /// CapacityBuffers that name no workload and are kept for a service.
     pub shared_room: BTreeSet<String>,
     /// The service whose turn it is, where there are several.
@@ -69,6 +71,7 @@ impl<'a> Context<'a> {
             hook_waits: false,
             used: BTreeSet::new(),
             metrics: Vec::new(),
+            idle_records: BTreeSet::new(),
             shared_room: BTreeSet::new(),
             entry: None,
             turns: Turns::default(),

@@ -5,7 +5,7 @@ use cluster::spec::PodSpec;
 use crate::error::ScenarioError;
 use crate::file::{ContinuousBatchingFile, ModelFile, ServiceView};
 use crate::manifest::workload::{engine, gpu_containers};
-use crate::server::{Settings, Stated, settings};
+use crate::server::{Settings, Stated, Words, settings};
 
 use super::Context;
 
@@ -21,7 +21,11 @@ impl Context<'_> {
         };
         let found = settings(container, engine, None);
         let place = container.place.to_string();
-        found.notes.iter().for_each(|note| self.note(format!("{place}: {note}")));
+        for (flag, values) in Words::of(container).repeated() {
+            let all = values.join(", then ");
+            self.note(format!("{place}: {flag} is given {} times ({all}): the last one counts", values.len()));
+        }
+        found.notes.iter().for_each(|note| self.note_flag(&place, note));
         self.hold_gpus(&found, pod, &place);
         match &spec.service.model {
             ModelFile::ContinuousBatching(model) => self.hold_batching(&found, model, &place),

@@ -10,7 +10,7 @@ use crate::tree::Node;
 
 use super::Context;
 use super::requests::lacking;
-use super::triggers::refused_trigger;
+use super::triggers::{open_trigger, refused_trigger};
 
 /// Annotation by which a ScaledObject takes over an HPA that is there already.
 const TRANSFER: &str = "scaledobject.keda.sh/transfer-hpa-ownership";
@@ -46,9 +46,15 @@ impl<'a> Context<'a> {
                 }
                 other => (String::new(), other.to_string()),
             };
-            match document {
+            let error = match document {
                 Some(document) => in_spec(document, &below, reason),
                 None => self.inconsistent(&joined(path, &below), &reason),
+            };
+            match (open_trigger(&object, &violation), error) {
+                (Some(open), ScenarioError::Inconsistent { at, reason }) => {
+                    ScenarioError::OpenTrigger { at, trigger: Box::new(open), reason }
+                }
+                (_, error) => error,
             }
         })?;
         self.check_requests(&object, service, document, path)?;

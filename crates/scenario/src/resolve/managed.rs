@@ -78,7 +78,6 @@ impl Context<'_> {
     }
 
     /// Holds the names against what is shown, by the service itself first: the series must be there and of the kind that the name says.
-    #[allow(clippy::unused_self, reason = "a check of the context like its neighbours")]
     pub(super) fn check_gke(
         &self,
         asked: &[AskedMetric],
@@ -94,7 +93,8 @@ impl Context<'_> {
             let kinds: Vec<Kind> =
                 registries.iter().flat_map(|registry| registry.named(series)).map(|shown| shown.kind).collect();
             let Some(found) = kinds.first() else {
-                let near = names::nearest(series, registries.iter().flat_map(|registry| registry.names()));
+                let shown = registries.iter().flat_map(|registry| registry.names());
+                let near = names::nearest(series, shown.chain(self.idle_records.iter().map(String::as_str)));
                 let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
                 return wrong(format!("{}: nothing in this scenario shows a series {series}{hint}", metric.name));
             };

@@ -6,7 +6,7 @@ use exporters::{Bindings, Finding, Reader, Registry, Severity, check};
 use promql::rules::{self, RuleGroup};
 use units::SimDuration;
 
-use crate::error::{At, ScenarioError};
+use crate::error::{At, Place, ScenarioError};
 use crate::file::MetricsFile;
 use crate::manifest::{RuleGroupFile, RuleOrigin, chart_values, read_groups};
 
@@ -72,8 +72,23 @@ impl Context<'_> {
                 cycles.join(", ")
             ));
         }
-        let files = read.into_iter().enumerate().filter(|(index, _)| reached.contains(index)).map(|(_, file)| file);
-        Ok(Recording { groups: kept, asked: asked_by(&files.collect::<Vec<_>>(), is_read) })
+        let on_the_way = read.into_iter().enumerate().filter(|(index, _)| reached.contains(index));
+        let asked = asked_by(&on_the_way.map(|(_, file)| file).collect::<Vec<_>>(), is_read);
+        self.note_idle(&files, &asked);
+        Ok(Recording { groups: kept, asked })
+    }
+
+    /// Rules that no answer depends on are counted; their names are kept for slips of them.
+    fn note_idle(&mut self, files: &[RuleGroupFile], asked: &[AskedQuery]) {
+        let is_asked = |place: &Place| asked.iter().any(|query| query.at.place == *place);
+        for file in files {
+            for (rule, (node, _)) in file.config.rules.iter().zip(&file.places) {
+                if !is_asked(&node.place) {
+                    self.folded.rule(&rule.record, format!("{}: {}: {}", node.place, file.title, rule.record));
+                    self.idle_records.insert(rule.record.clone());
+                }
+            }
+        }
     }
 
     /// Holds every expression that somebody's answer depends on against what all services show: a selector must find something in one of them.

@@ -87,6 +87,7 @@ impl Context<'_> {
         let (file, asked) = (&spec.metrics, demands.queries);
         let server = self.server_of(service);
         let mut facts = self.facts(file, service, policies, server.as_ref())?;
+        facts.idle_records.clone_from(&self.idle_records);
         facts.stated.extend(super::usage::statements(spec.service.usage.as_ref()));
         let of_rules = demands.rules.iter().flat_map(RuleGroup::rules).map(|rule| rule.query().text());
         let mut names = names_in(asked.iter().map(|query| query.text.as_str()).chain(of_rules));
@@ -202,6 +203,7 @@ impl Context<'_> {
             facts.http_bounds.clone_from(&file.http.buckets);
         }
         facts.finds_prefixes = service.prefix != cluster::spec::PrefixSpec::Off;
+        facts.fetches_prompts = service.called_by.is_some_and(|call| call.transfer.is_some());
         facts.counts_answers = file.http.count == CountFile::Answer;
         facts.dcgm_honor_labels = file.dcgm.honor_labels;
         if let Some(label) = &file.dcgm.hostname {

@@ -6,6 +6,7 @@ use exporters::{Exporter, Facts, Version};
 
 use crate::manifest::workload::with_environment;
 use crate::manifest::{Document, Kind};
+use crate::server::Words;
 use crate::tree::Node;
 
 /// What a document says of the container that serves.
@@ -15,8 +16,8 @@ pub(super) struct Server {
     pub container: String,
     /// Image reference.
     pub image: String,
-    /// Words of command, arguments and environment; none if the document gives none.
-    pub words: Vec<String>,
+    /// Command, arguments and environment.
+    pub words: Words,
     /// Kind of the workload.
     pub kind: String,
     /// Labels of its pods.
@@ -43,59 +44,21 @@ impl Server {
 
     fn of_container(container: &Node) -> Self {
         let text = |key: &str| container.get(key).and_then(Node::text).unwrap_or_default().to_owned();
-        let list = |key: &str| container.get(key).map(Node::items).unwrap_or_default();
-        let environment: Vec<(String, String)> = list("env")
-            .iter()
-            .filter_map(|entry| {
-                let value = entry.get("value").and_then(Node::text)?;
-                Some((entry.get("name").and_then(Node::text)?.to_owned(), value.to_owned()))
-            })
-            .collect();
-        let given = list("command").iter().chain(list("args")).filter_map(Node::text);
-        // A shell's line is words too.
-        let mut words: Vec<String> = given
-            .flat_map(|word| word.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
-            .map(|word| expanded(word.trim_matches(['"', '\'', '\\', ';']), &environment))
-            .filter(|word| !word.is_empty())
-            .collect();
-        if !words.is_empty() || !environment.is_empty() {
-            words.extend(environment.iter().map(|(name, value)| format!("{name}={value}")));
-        }
-        Self { container: text("name"), image: text("image"), words, ..Self::default() }
-    }
-
-    /// The value after the last of these flags, which is the one that counts: `--flag value` or `--flag=value`.
-    pub fn flag(&self, flags: &[&str]) -> Option<(&str, String)> {
-        (0..self.words.len()).rev().find_map(|index| {
-            let word = self.words[index].as_str();
-            let (name, value) = word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
-            if !flags.contains(&name.replace('_', "-").as_str()) {
-                return None;
-            }
-            let value = value.or_else(|| self.words.get(index + 1).map(String::as_str))?;
-            Some((name, value.trim_matches(['"', '\'']).to_owned()))
-        })
+        Self { container: text("name"), image: text("image"), words: Words::of(container), ..Self::default() }
     }
 
     /// The name the model is served under, and what says so.
     pub fn model_name(&self) -> Option<(String, String)> {
         let flags = ["--served-model-name", "--model", "--model-path", "--model-id", "--model-name"];
-        let by_flag = flags.iter().find_map(|flag| {
-            let (written, value) = self.flag(&[flag])?;
-            Some((value, written.to_owned()))
-        });
-        let positional = || {
-            let after = self.words.iter().position(|word| word == "serve")? + 1;
-            let name = self.words.get(after).filter(|word| !word.starts_with('-'))?;
-            Some((name.clone(), "the model of `serve`".to_owned()))
-        };
+        let by_flag = flags.iter().find_map(|flag| self.words.flag(&[flag]).map(|(written, value)| (value, written)));
+        let positional = || Some((self.words.served()?, "the model of `serve`".to_owned()));
         by_flag.or_else(positional).filter(|(name, _)| !name.contains('$') && !name.is_empty())
     }
 
     /// The servers of models that the image or the command names; None if it tells nothing.
     pub fn engines(&self) -> Option<Vec<Exporter>> {
         let image = self.image.to_lowercase();
-        let has = |part: &str| image.contains(part) || self.words.iter().any(|word| word.to_lowercase().contains(part));
+        let has = |part: &str| image.contains(part) || self.words.mentions(part);
         let name = image.rsplit('/').next().unwrap_or_default().to_owned();
         Some(match () {
             () if image.contains("nvcr.io/nim/") => vec![Exporter::Nim, Exporter::Vllm],
@@ -106,7 +69,7 @@ impl Server {
             () if has("text-embeddings-inference") || has("text-embeddings-router") => vec![Exporter::Tei],
             () if has("sglang") => vec![Exporter::Sglang],
             () if has("lmdeploy") => vec![Exporter::Lmdeploy],
-            () if name.contains("vllm") || has("vllm.entrypoints") || self.words.iter().any(|word| word == "vllm") => {
+            () if name.contains("vllm") || has("vllm.entrypoints") || self.words.mentions("vllm serve") => {
                 vec![Exporter::Vllm]
             }
             () if image.contains("ollama/") || name.starts_with("ollama") => Vec::new(),
@@ -123,12 +86,12 @@ impl Server {
         facts.container.clone_from(&self.container);
         facts.image.clone_from(&self.image);
         facts.workload_kind.clone_from(&self.kind);
-        facts.arguments = (!self.words.is_empty()).then(|| self.words.clone());
+        facts.arguments = self.words.all();
         if let Some((name, from)) = self.model_name() {
             (facts.model_name, facts.model_name_from) = (name, from);
         }
         let flags = ["--max-model-len", "--context-length", "--max-total-tokens"];
-        let context = flags.iter().find_map(|flag| self.flag(&[flag]));
+        let context = flags.iter().find_map(|flag| self.words.flag(&[flag]));
         if let Some(tokens) = context.and_then(|(_, text)| text.parse().ok()) {
             facts.context_tokens = tokens;
         }
@@ -146,14 +109,6 @@ impl Server {
 fn has_gpu(container: &Node) -> bool {
     let kinds = ["limits", "requests"].iter().filter_map(|kind| container.at(&["resources", kind]));
     kinds.flat_map(Node::entries).any(|entry| entry.key.contains("gpu") || entry.key.contains("nvidia.com/mig"))
-}
-
-/// `$(NAME)`, `${NAME}` and `$NAME` replaced by what the environment says.
-fn expanded(word: &str, environment: &[(String, String)]) -> String {
-    environment.iter().fold(word.to_owned(), |word, (name, value)| {
-        let forms = [format!("$({name})"), format!("${{{name}}}"), format!("${name}")];
-        forms.iter().fold(word, |word, form| word.replace(form.as_str(), value))
-    })
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! What feeds each KEDA trigger: `metrics.triggers`, and what the folder itself says of pods, ConfigMaps and interceptor routes.
 
-use policy::keda::{Feed, FeedSource, ScaledObject, Trigger};
+use policy::keda::{Feed, FeedSource, ScaledObject, Trigger, Violation};
 use policy::{Signal, keda};
 use units::SimDuration;
 
-use crate::error::{Allowed, ScenarioError};
+use crate::error::{Allowed, OpenTrigger, ScenarioError};
 use crate::file::{ServiceView, TriggerFile};
 use crate::manifest::{Document, HttpScaledObjectFile, InterceptorRouteFile, Kind, read};
 use crate::quantity::Time;
@@ -211,12 +211,29 @@ impl Context<'_> {
     }
 }
 
+/// The trigger that is refused for want of what feeds it, or of the target that its server tells.
+pub(super) fn open_trigger(object: &ScaledObject, violation: &Violation) -> Option<OpenTrigger> {
+    let Violation::Trigger { index, fault, .. } = violation else { return None };
+    let trigger = &object.triggers[*index];
+    let lacks_target = match fault {
+        keda::scaler::Fault::NeedsFeed => false,
+        keda::scaler::Fault::MissingKey { .. } if trigger.kind.starts_with("external") => true,
+        _ => return None,
+    };
+    Some(OpenTrigger { key: key_of(object, *index), kind: trigger.kind.clone(), lacks_target })
+}
+
+/// What `metrics.triggers` calls a trigger.
+fn key_of(object: &ScaledObject, index: usize) -> String {
+    format!("{}/{}", object.name, object.triggers[index].name.clone().unwrap_or_else(|| index.to_string()))
+}
+
 /// A trigger that cannot be used, with what its author can do about it.
 pub(super) fn refused_trigger(object: &ScaledObject, index: usize, fault: &keda::scaler::Fault) -> (String, String) {
     use keda::scaler::Fault;
     let trigger = &object.triggers[index];
     let called = format!("triggers[{index}] ({})", trigger.kind);
-    let key = format!("{}/{}", object.name, trigger.name.clone().unwrap_or_else(|| index.to_string()));
+    let key = key_of(object, index);
     let at = |field: &str| format!("triggers[{index}].{field}");
     match fault {
         Fault::MissingKey { keys } => {

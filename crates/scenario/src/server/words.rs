@@ -1,12 +1,16 @@
 //! The words a container is started with: command and arguments as the shell or the kubelet hands them on.
 
+use std::collections::BTreeMap;
+
 use crate::tree::Node;
 
 /// Command line and environment of a container.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Words {
     line: Vec<String>,
     environment: Vec<(String, String)>,
+    /// Command and arguments as the manifest has them, scripts too.
+    given: String,
     /// A script or a here-document starts the server: its words are not known.
     pub is_script: bool,
 }
@@ -30,6 +34,7 @@ impl Words {
             .filter_map(Node::text)
             .map(|word| kubelet_expanded(word, &environment))
             .collect();
+        let whole = given.join(" ").to_lowercase();
         let (words, is_script) = match given.as_slice() {
             [shell, flag, line, ..] if is_shell(shell) && flag.starts_with('-') && flag.ends_with('c') => {
                 simple_command(line, &environment)
@@ -37,7 +42,37 @@ impl Words {
             [shell, script, ..] if is_shell(shell) && !script.starts_with('-') => (Vec::new(), true),
             _ => (given, false),
         };
-        Self { line: words, environment, is_script }
+        Self { line: words, environment, given: whole, is_script }
+    }
+
+    /// The command line, then the variables as `NAME=value`; `None` if nothing is given, or a script hides it.
+    pub fn all(&self) -> Option<Vec<String>> {
+        let variables = self.environment.iter().map(|(name, value)| format!("{name}={value}"));
+        (!self.is_script && !self.is_empty()).then(|| self.line.iter().cloned().chain(variables).collect())
+    }
+
+    /// Whether this stands anywhere in command and arguments, in a script within them too; small letters.
+    pub fn mentions(&self, part: &str) -> bool {
+        self.given.contains(part)
+    }
+
+    /// Flags that are given more than once with different values, with these in order. Those that may stand several times are none.
+    pub fn repeated(&self) -> Vec<(String, Vec<String>)> {
+        let mut given: BTreeMap<String, (String, Vec<String>)> = BTreeMap::new();
+        for (index, word) in self.line.iter().enumerate() {
+            let (written, value) =
+                word.split_once('=').map_or((word.as_str(), None), |(name, value)| (name, Some(value)));
+            let plain = written.replace('_', "-");
+            let is_flag = plain.starts_with("--") || ALIASES.iter().any(|(short, _)| *short == plain);
+            let next = self.line.get(index + 1).map(String::as_str).filter(|next| !next.starts_with("--"));
+            let Some(value) = value.or(next).filter(|_| is_flag && !SEVERAL.contains(&plain.as_str())) else {
+                continue;
+            };
+            let long = ALIASES.iter().find(|(short, _)| *short == plain).map_or(plain.as_str(), |(_, long)| long);
+            let entry = given.entry(long.to_owned()).or_insert_with(|| (written.to_owned(), Vec::new()));
+            entry.1.push(value.to_owned());
+        }
+        given.into_values().filter(|(_, values)| values.iter().any(|value| *value != values[0])).collect()
     }
 
     /// True if neither words nor variables are given.
@@ -81,6 +116,56 @@ impl Words {
     }
 }
 
+/// Short forms of flags of the servers that are read here.
+const ALIASES: [(&str, &str); 10] = [
+    ("-tp", "--tensor-parallel-size"),
+    ("-pp", "--pipeline-parallel-size"),
+    ("-dp", "--data-parallel-size"),
+    ("--tp", "--tp-size"),
+    ("--pp", "--pp-size"),
+    ("--dp", "--dp-size"),
+    ("-np", "--parallel"),
+    ("-c", "--ctx-size"),
+    ("-b", "--batch-size"),
+    ("-ub", "--ubatch-size"),
+];
+
+/// Flags whose values add up: vLLM's lists, Triton's settings, adapters of llama.cpp.
+const SEVERAL: [&str; 16] = [
+    "--middleware",
+    "--lora-modules",
+    "--prompt-adapters",
+    "--allowed-origins",
+    "--chat-template-kwargs",
+    "--model-repository",
+    "--load-model",
+    "--backend-config",
+    "--metrics-config",
+    "--trace-config",
+    "--cache-config",
+    "--host-policy",
+    "--rate-limit-resource",
+    "--lora",
+    "--override-kv",
+    "--api-key",
+];
+
+/// Words by which the command that starts a server is told from those beside it.
+const SERVERS: [&str; 12] = [
+    "vllm",
+    "sglang",
+    "text-generation-launcher",
+    "text-embeddings-router",
+    "tritonserver",
+    "trtllm-serve",
+    "llama-server",
+    "ollama serve",
+    "lmdeploy",
+    "infinity_emb",
+    "huggingfaceserver",
+    "dynamo.",
+];
+
 fn is_shell(word: &str) -> bool {
     ["sh", "bash", "dash", "ash"].contains(&word.rsplit('/').next().unwrap_or(word))
 }
@@ -123,7 +208,9 @@ fn simple_command(line: &str, environment: &[(String, String)]) -> (Vec<String>,
         commands.flat_map(|line| line.split("&&")).flat_map(|part| part.split(';')).map(str::trim).collect();
     let heads = ["cd", "export", "set", "source", ".", "echo", "mkdir", "pip", "sleep", "ulimit"];
     let is_server = |part: &&&str| part.split_whitespace().next().is_some_and(|head| !heads.contains(&head));
-    let Some(server) = parts.iter().rfind(is_server) else { return (Vec::new(), true) };
+    let is_known = |part: &&&str| is_server(part) && SERVERS.iter().any(|name| part.contains(name));
+    let found = parts.iter().rfind(is_known).or_else(|| parts.iter().rfind(is_server));
+    let Some(server) = found else { return (Vec::new(), true) };
     let exports: Vec<(String, String)> = parts
         .iter()
         .filter_map(|part| {
@@ -207,6 +294,21 @@ mod tests {
             let found = words(container).flag(&["--max-num-seqs"]).map(|(_, value)| value);
             assert_eq!(found.as_deref(), Some("24"), "{container}");
         }
+    }
+
+    #[test]
+    fn a_flag_that_is_given_twice_is_told_unless_it_may_be() {
+        let repeated = |args: &str| words(&format!("{{args: {args}}}")).repeated();
+        let told = |flag: &str, values: [&str; 2]| vec![(flag.to_owned(), values.map(str::to_owned).to_vec())];
+        assert_eq!(repeated("[--max-num-seqs, \"8\", --max_num_seqs=24]"), told("--max-num-seqs", ["8", "24"]));
+        assert_eq!(repeated("[-tp, \"2\", --tensor-parallel-size, \"4\"]"), told("-tp", ["2", "4"]));
+        assert_eq!(repeated("[--port, \"80\", --port=80, --lora, a, --lora, b, --enable-x, --enable-x]"), []);
+    }
+
+    #[test]
+    fn the_server_is_found_among_other_commands() {
+        let line = "vllm serve m --max-num-seqs 4 & \nPID=$!; trap 'kill $PID' TERM; wait $PID";
+        assert_eq!(simple_command(line, &[]).0[..3], ["vllm", "serve", "m"]);
     }
 
     #[test]

@@ -97,3 +97,28 @@ fn variables_come_from_config_maps_and_from_the_pod_as_the_kubelet_fills_them_in
         assert!(text.contains("model_name is \"qwen\""), "{env} {text}");
     }
 }
+
+/// One reader of flags: what counts for how a server serves counts for the labels of its metrics.
+#[test]
+fn a_flag_that_is_given_twice_is_told_and_the_last_one_counts_for_labels_too() {
+    let chat = |start: &str, name: &str| {
+        let scenario =
+            SCENARIO.replacen("    pod:\n      gpus: 1\n", "", 1).replacen("static: {replicas: 2}", "keda: so", 1);
+        format!(
+            "{scenario}---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: chat}}\nspec:\n  template:\n    metadata: {{labels: {{app: chat}}}}\n    spec:\n      \
+             containers:\n      - name: vllm\n        image: vllm/vllm-openai:v0.15.1\n        {start}\n        resources: {{limits: {{nvidia.com/gpu: 1}}}}\n---\napiVersion: \
+             keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {{name: so}}\nspec:\n  scaleTargetRef: {{name: chat}}\n  triggers:\n  - {{type: prometheus, metadata: \
+             {{serverAddress: \"http://p\", query: 'sum(vllm:num_requests_waiting{{model_name=\"{name}\"}})', threshold: \"2\"}}}}\n"
+        )
+    };
+    for start in [
+        "args: [--model, m, --served-model-name, first, --served_model_name=last]",
+        "command: [sh, -c, \"vllm serve m --served-model-name first --served-model-name last & wait $!\"]",
+    ] {
+        let notes = load_text(&chat(start, "last")).unwrap().notes;
+        let told = "--served-model-name is given 2 times (first, then last): the last one counts";
+        let is_told = |note: &String| note.starts_with("scenario.yaml:") && note.ends_with(told);
+        assert_eq!(notes.iter().filter(|note| is_told(note)).count(), 1, "{notes:?}");
+        assert!(message(&chat(start, "first")).contains("model_name is \"last\""));
+    }
+}

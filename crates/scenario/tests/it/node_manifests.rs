@@ -273,7 +273,7 @@ fn an_annotation_in_the_wrong_place_is_told_with_the_right_one() {
         };
         assert_eq!(notes.iter().filter(|note| told(note)).count(), 1, "{kind} {key}: {notes:?}");
         let made = folder_with(&document("ownerReferences: [{kind: Revision, name: a, controller: true}], "));
-        assert!(kind == "ConfigMap" || !made.iter().any(|note| told(note)), "{kind} {key}: {made:?}");
+        assert!(kind == "ConfigMap" || !made.iter().any(told), "{kind} {key}: {made:?}");
     }
     let labelled = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: other, labels: {karpenter.sh/do-not-disrupt: \"true\", karpenter.sh/nodepool: gpu}}\n";
     let notes = folder_with(labelled);

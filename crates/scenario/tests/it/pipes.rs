@@ -173,8 +173,34 @@ spec:
     let groups = &loaded.spec.metrics.rules;
     assert_eq!(groups.iter().map(promql::rules::RuleGroup::name).collect::<Vec<_>>(), ["scaling"]);
     assert_eq!(groups[0].interval_ms(), 15_000);
+    assert_eq!(loaded.counted.last().map(String::as_str), Some("1 recording rule is read by nothing: other"));
     let broken = rule.replace("sum by (namespace, pod) (vllm:num_requests_waiting)", "sum by (namespace (x)");
     assert_snapshot!(message(&format!("{}{broken}", hpa("Pods", "llm:waiting:sum"))), @r##"scenario.yaml:56:13: spec.groups[0].rules[0].expr: cannot parse query "sum by (namespace (x)": unclosed left parenthesis"##);
+}
+
+/// The nearest of a query's, a Pods metric's and a GKE metric's slip of a rule that then nobody reads.
+#[test]
+fn a_slip_of_a_recording_rule_gets_its_name() {
+    let rule = "---
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata: {name: rules, namespace: chat}
+spec: {groups: [{name: scaling, rules: [{record: 'llm:backlog:sum', expr: 'sum by (namespace, pod) (vllm:num_requests_waiting)'}]}]}
+";
+    let asking = |name: &str| message(&format!("{}{rule}", hpa("Pods", name)));
+    assert!(asking("llm:baklog:sum").contains("did you mean `llm:backlog:sum`?"), "{}", asking("llm:baklog:sum"));
+    let gke = asking("prometheus.googleapis.com|llm:baklog:sum|gauge");
+    assert!(gke.contains("did you mean `llm:backlog:sum`?"), "{gke}");
+    let query = "  policies: [{name: keda, keda: {scaleTargetRef: {name: llm}, triggers: [{type: prometheus, metadata: {serverAddress: 'http://p', threshold: '2', query: 'sum(llm:baklog:sum)'}}]}}]\n";
+    let queried = hpa("Pods", "x");
+    let start = queried.find("  policies:").unwrap();
+    let end = start + queried[start..].find("\n---").unwrap() + 1;
+    let queried = format!("{}{query}{}{rule}", &queried[..start], &queried[end..]);
+    let told = message(&queried);
+    assert!(
+        told.contains("no metric llm:baklog:sum exists in this scenario; nearest: llm:backlog:sum (recorded)"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -53,8 +53,8 @@ pub struct Found {
     pub hpas: Vec<String>,
     /// ScaledObjects of the service.
     pub scaled_objects: Vec<String>,
-    /// True if there is a NodePool or Provisioner.
-    pub has_pools: bool,
+    /// Names of NodePools and Provisioners.
+    pub pools: Vec<String>,
     /// True if there is a ComputeClass that makes node pools.
     pub has_classes: bool,
     /// The model that is served, where the user says it.
@@ -87,7 +87,7 @@ impl Found {
         for source in &survey.sources {
             found.copy(source, &args.manifests);
         }
-        found.has_pools = survey.has_pools;
+        found.pools.clone_from(&survey.pools);
         found.has_classes = survey.has_classes;
         let positions = positions(&survey, args)?;
         if positions.len() > 1 {

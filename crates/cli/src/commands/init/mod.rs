@@ -7,6 +7,7 @@ mod several;
 mod speed;
 mod starter;
 mod traffic;
+mod triggers;
 
 use std::path::{Path, PathBuf};
 
@@ -58,13 +59,9 @@ pub fn from_recording(
     if args.manifests.is_empty() {
         service.clone_into(&mut found.service);
     }
-    let mut starter = Starter::new(name, &found, None);
-    let chosen = nodes::choose(&starter, &found, None)?;
-    starter.nodes = chosen.nodes;
-    starter.gpu = chosen.gpu;
-    let preset = starter.preset_note();
-    let loaded = place(&args.out, starter.replaying(recording).text(), &found, files)?;
-    found.notes.iter().chain(&chosen.notes).chain(&preset).for_each(|note| eprintln!("note: {note}"));
+    let (text, notes) = starter_text(Starter::new(name, &found, None).replaying(recording), &found)?;
+    let loaded = place(&args.out, text, &found, files)?;
+    found.notes.iter().chain(&notes).for_each(|note| eprintln!("note: {note}"));
     Ok(ready(args, &loaded))
 }
 
@@ -102,11 +99,16 @@ fn place(out: &Path, text: String, found: &Found, files: &[(String, Content)]) -
 
 /// The scenario of one service, and what is to be said of its nodes.
 fn one(name: String, found: &Found, traffic: Option<TrafficChoice>) -> Result<(String, Vec<String>)> {
-    let mut starter = Starter::new(name, found, traffic);
+    starter_text(Starter::new(name, found, traffic), found)
+}
+
+/// The text with nodes chosen, and what is to be said of it.
+fn starter_text(mut starter: Starter, found: &Found) -> Result<(String, Vec<String>)> {
+    let open = triggers::feed(&mut starter, found);
     let chosen = nodes::choose(&starter, found, None)?;
     starter.nodes = chosen.nodes;
     starter.gpu = chosen.gpu;
-    let notes = chosen.notes.into_iter().chain(starter.preset_note()).collect();
+    let notes = chosen.notes.into_iter().chain(starter.preset_note()).chain(open).collect();
     Ok((starter.text(), notes))
 }
 

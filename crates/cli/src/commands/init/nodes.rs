@@ -62,20 +62,20 @@ pub fn choose(starter: &Starter, found: &Found, provider: Option<&str>) -> Resul
     // Without nodes every remaining mistake is one in the manifests, and theirs is the message that helps.
     let pod = works(&NodesChoice::Serverless).or_input()?.spec.services.swap_remove(0).pod;
     let mut notes = Vec::new();
-    if found.has_pools {
+    if !found.pools.is_empty() {
         match works(&NodesChoice::Manifests) {
             Ok(loaded) => return Ok(on_manifests(starter, &loaded, notes)),
             Err(error @ ScenarioError::CpuPools { .. }) => notes.push(format!("nodes: {error}; a pool was made up")),
             Err(error) => return Err(Failure::input(error)),
         }
     }
-    if found.has_classes && !found.has_pools {
+    if found.has_classes && found.pools.is_empty() {
         match works(&NodesChoice::Manifests) {
             Ok(loaded) => return Ok(on_manifests(starter, &loaded, notes)),
             Err(error) => notes.push(format!("nodes: {error}; a pool was made up")),
         }
     }
-    if !found.has_pools && pod.gpus > 0 && selected(&pod, AUTO_MODE) == Some("auto") {
+    if found.pools.is_empty() && pod.gpus > 0 && selected(&pod, AUTO_MODE) == Some("auto") {
         notes.push(format!(
             "nodes: the pods select `{AUTO_MODE}: auto`, and the built-in pools of EKS Auto Mode launch no GPU: without a NodePool for it they \
              stay pending in a cluster; a pool was made up"

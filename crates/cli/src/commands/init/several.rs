@@ -5,15 +5,22 @@ use std::cmp::Reverse;
 use super::manifests::Found;
 use super::nodes::{self, Chosen};
 use super::starter::{NodesChoice, Starter, nodes_text, quoted};
+use super::triggers;
 use crate::failure::{Failure, Result};
 
 /// The scenario of all that was found, and what is to be said of its nodes.
 pub fn compose(name: &str, all: &[Found]) -> Result<(String, Vec<String>)> {
     let mut starters: Vec<Starter> = all.iter().map(|found| Starter::new(name.to_owned(), found, None)).collect();
-    let (pools, notes) = place(&mut starters, all)?;
+    let mut open = Vec::new();
+    for (starter, found) in starters.iter_mut().zip(all) {
+        open.extend(triggers::feed(starter, found));
+    }
+    let (pools, mut notes) = place(&mut starters, all)?;
     let entries: Vec<String> =
         starters.iter().enumerate().map(|(index, starter)| starter.entry_text(index == 0)).collect();
-    let parts = [format!("  services:\n{}", entries.concat()), nodes_text(&pools), policies_text(all)];
+    let parts = [format!("  services:\n{}", entries.concat()), nodes_text(&pools, &all[0].pools), policies_text(all)];
+    starters[0].triggers = starters.iter().flat_map(|starter| starter.triggers.clone()).collect();
+    notes.extend(open);
     Ok((starters[0].head_text() + &parts.join("\n"), notes))
 }
 

@@ -2,12 +2,12 @@
 
 use calibrate::llm::LlmPreset;
 use prices::Gpu;
-use scenario::Candidate;
 use scenario::server::ModelSize;
+use scenario::{Candidate, OpenTrigger};
 
 use super::manifests::Found;
 use super::traffic::{TrafficChoice, TrafficKind};
-use super::{preset, speed};
+use super::{preset, speed, triggers};
 
 /// Longest run a starter proposes: a day is what most daily shapes need.
 const LENGTH_MAX_S: u64 = 86_400;
@@ -65,12 +65,15 @@ impl NodesChoice {
         }
     }
 
-    /// The pool, called by its machine if there are others.
-    fn pool_text(&self, is_one_of_several: bool) -> Option<String> {
+    /// The pool, called by its machine if there are others, and unlike the pools of the manifests.
+    fn pool_text(&self, is_one_of_several: bool, taken: &[String]) -> Option<String> {
         let Self::Pool { instance_type, is_spot, zone, .. } = self else { return None };
         let capacity = if *is_spot { "spot" } else { "on-demand" };
         let name =
             if is_one_of_several { instance_type.replace(['.', '_'], "-").to_lowercase() } else { "gpu".to_owned() };
+        let numbered = (2..=taken.len() + 2).map(|number| format!("{name}-{number}"));
+        let mut names = std::iter::once(name.clone()).chain(numbered);
+        let name = names.find(|name| !taken.contains(name)).unwrap_or(name);
         let zones = zone.as_ref().map_or_else(String::new, |zone| format!("      zones: [{}]\n", quoted(zone)));
         Some(format!(
             "    - name: {name}\n      instanceTypes: [{instance_type}]\n      capacityTypes: [{capacity}]\n{zones}"
@@ -185,6 +188,10 @@ pub struct Starter {
     model: Option<(String, &'static str)>,
     /// What is replayed, if it is a recording.
     recording: Option<Recording>,
+    /// Names that a pool of its own may not have.
+    taken: Vec<String>,
+    /// Triggers whose signal is a guess.
+    pub triggers: Vec<OpenTrigger>,
 }
 
 impl Starter {
@@ -212,6 +219,8 @@ impl Starter {
             chosen: found.chosen.clone(),
             model,
             recording: None,
+            taken: found.pools.clone(),
+            triggers: Vec::new(),
         }
     }
 
@@ -248,7 +257,7 @@ impl Starter {
     }
 
     fn compose(&self, traffic: &str, nodes: &NodesChoice) -> String {
-        let nodes = nodes_text(std::slice::from_ref(nodes));
+        let nodes = nodes_text(std::slice::from_ref(nodes), &self.taken);
         let parts = [traffic, &self.service_text(), &self.slo_text(), self.cold_start(), &nodes, &self.policies_text()];
         self.head_text() + &parts.map(str::to_owned).join("\n")
     }
@@ -259,7 +268,7 @@ impl Starter {
 
     /// What stands before the first service of several.
     pub fn head_text(&self) -> String {
-        self.head() + &self.manifests_text()
+        self.head() + &self.manifests_text() + &triggers::text(&self.triggers)
     }
 
     /// One service of several; what is explained with the first is not explained again.
@@ -523,8 +532,8 @@ const COLD_START: &str = "  # GUESS. `scalelab calibrate cold-start --pods … -
 ";
 
 /// What is bought, and at which prices: all of them of one provider and region.
-pub fn nodes_text(nodes: &[NodesChoice]) -> String {
-    let pools: Vec<String> = nodes.iter().filter_map(|choice| choice.pool_text(nodes.len() > 1)).collect();
+pub fn nodes_text(nodes: &[NodesChoice], taken: &[String]) -> String {
+    let pools: Vec<String> = nodes.iter().filter_map(|choice| choice.pool_text(nodes.len() > 1, taken)).collect();
     match nodes.first() {
         Some(NodesChoice::Pool { provider, instance_type, region, .. }) => {
             let region = region.as_ref().map_or_else(String::new, |region| format!(", region: {region}"));

@@ -1,0 +1,204 @@
+//! The words of `--emit-job`.
+
+use std::str::FromStr;
+
+use crate::failure::{Failure, Result};
+
+/// Most shards of one Job: the merge names each on its command line, and an object of Kubernetes has 1.5 MiB.
+const SHARDS_MAX: usize = 10_000;
+/// Longest name of a Job: pods add `-INDEX` and the merge adds `-merge`, and a host name has 63 letters.
+const NAME_MAX: usize = 50;
+/// The keys, in the order messages list them.
+const KEYS: &[&str] = &[
+    "image",
+    "shards",
+    "volume",
+    "size",
+    "storageClass",
+    "namespace",
+    "name",
+    "parallelism",
+    "cpu",
+    "memory",
+    "retries",
+    "input",
+];
+
+/// How a sweep is to run on a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Container image with `scalelab` as its entry point.
+    pub image: String,
+    /// Pods' worth of shares.
+    pub shards: usize,
+    /// Name of the PersistentVolumeClaim that results go to.
+    pub volume: Option<String>,
+    /// Size of the claim, which is then written too.
+    pub size: Option<String>,
+    /// Its storage class; the cluster's default if not said.
+    pub storage_class: Option<String>,
+    /// Namespace of everything; that of the `kubectl` context if not said.
+    pub namespace: Option<String>,
+    /// Name of the Job; made of the sweep's if not said.
+    pub name: Option<String>,
+    /// Most pods at once.
+    pub parallelism: usize,
+    /// CPUs of a pod, and threads.
+    pub cpu: usize,
+    /// Memory of a pod.
+    pub memory: String,
+    /// Times a shard is tried again.
+    pub retries: usize,
+    /// The sweep's file as the pods see it, where the volume or the image has it.
+    pub input: Option<String>,
+}
+
+impl Settings {
+    /// Reads words `KEY=VALUE`.
+    pub fn parse(words: &[String]) -> Result<Self> {
+        let mut pairs: Vec<(&str, &str)> = Vec::new();
+        for word in words {
+            let (key, value) = word
+                .split_once('=')
+                .ok_or_else(|| wrong(word, "expected KEY=VALUE (the sweep is named before --emit-job)"))?;
+            if !KEYS.contains(&key) {
+                let near = names::nearest(key, KEYS.iter().copied()).map(|near| format!("; did you mean `{near}`?"));
+                let near = near.unwrap_or_default();
+                return Err(wrong(word, &format!("unknown key `{key}`{near} (one of: {})", KEYS.join(", "))));
+            }
+            if pairs.iter().any(|(other, _)| *other == key) {
+                return Err(wrong(word, "the key is there twice"));
+            }
+            pairs.push((key, value));
+        }
+        let text = |key: &str| pairs.iter().find(|(found, _)| *found == key).map(|(_, value)| *value);
+        let owned = |key: &str, what: &str, is_right: fn(&str) -> bool| match text(key) {
+            Some(value) if !is_right(value) => Err(wrong(&format!("{key}={value}"), &format!("expected {what}"))),
+            found => Ok(found.map(str::to_owned)),
+        };
+        let count = |key: &str, from: usize, to: usize| match text(key) {
+            None => Ok(None),
+            Some(value) => match usize::from_str(value) {
+                Ok(number) if (from..=to).contains(&number) => Ok(Some(number)),
+                _ => Err(wrong(&format!("{key}={value}"), &format!("expected a whole number from {from} to {to}"))),
+            },
+        };
+        let needed =
+            |key: &str, example: &str| Failure::input(format!("--emit-job: {key} is missing, such as {example}"));
+        let shards = count("shards", 1, SHARDS_MAX)?.ok_or_else(|| needed("shards", "shards=50"))?;
+        let settings = Self {
+            image: owned("image", "an image such as ghcr.io/me/scalelab:1", is_image)?
+                .ok_or_else(|| needed("image", "image=ghcr.io/me/scalelab:1"))?,
+            shards,
+            volume: owned("volume", DNS_NAME, is_dns_name)?,
+            size: owned("size", QUANTITY, is_quantity)?,
+            storage_class: owned("storageClass", DNS_NAME, is_dns_name)?,
+            namespace: owned("namespace", DNS_NAME, is_dns_name)?,
+            name: owned("name", "at most 50 of a-z, 0-9 and -, a letter first", is_job_name)?,
+            parallelism: count("parallelism", 1, shards)?.unwrap_or(shards),
+            cpu: count("cpu", 1, 1_024)?.unwrap_or(1),
+            memory: owned("memory", QUANTITY, is_quantity)?.unwrap_or_else(|| "1Gi".to_owned()),
+            retries: count("retries", 0, 100)?.unwrap_or(3),
+            input: owned(
+                "input",
+                "the path of the sweep in the container, such as /scalelab/out/sweep.yaml",
+                |path| path.starts_with('/'),
+            )?,
+        };
+        if settings.volume.is_none() && settings.size.is_none() {
+            return Err(needed(
+                "volume",
+                "volume=CLAIM (a claim that is there) or size=10Gi (one that is written too)",
+            ));
+        }
+        if settings.storage_class.is_some() && settings.size.is_none() {
+            return Err(needed("size", "size=10Gi: storageClass is of a claim that is written"));
+        }
+        Ok(settings)
+    }
+}
+
+fn wrong(word: &str, problem: &str) -> Failure {
+    Failure::input(format!("--emit-job {word}: {problem}"))
+}
+
+const DNS_NAME: &str = "a name of a-z, 0-9 and -, at most 63";
+const QUANTITY: &str = "an amount such as 10Gi";
+
+fn is_dns_name(text: &str) -> bool {
+    let is_inner = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit();
+    (1..=63).contains(&text.len())
+        && text.chars().all(|letter| is_inner(letter) || letter == '-')
+        && text.starts_with(is_inner)
+        && text.ends_with(is_inner)
+}
+
+fn is_job_name(text: &str) -> bool {
+    text.len() <= NAME_MAX && is_dns_name(text) && text.starts_with(|letter: char| letter.is_ascii_lowercase())
+}
+
+fn is_image(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|letter| letter.is_ascii_alphanumeric() || "._-/:@".contains(letter))
+}
+
+/// A quantity of Kubernetes above zero: a number and a suffix.
+fn is_quantity(text: &str) -> bool {
+    let end = text.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(text.len());
+    let (number, suffix) = text.split_at(end);
+    number.parse().is_ok_and(|number: f64| number > 0.0)
+        && ["", "k", "M", "G", "T", "P", "Ki", "Mi", "Gi", "Ti", "Pi"].contains(&suffix)
+}
+
+/// A sweep's name as Kubernetes takes it.
+pub fn job_name(sweep: &str) -> Result<String> {
+    let plain = |letter: char| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' };
+    let mut name: String = sweep.chars().map(plain).collect();
+    name = name.trim_start_matches(|letter: char| !letter.is_ascii_lowercase()).to_owned();
+    name.truncate(NAME_MAX);
+    let name = name.trim_end_matches('-').to_owned();
+    if is_job_name(&name) {
+        return Ok(name);
+    }
+    Err(Failure::input(format!("--emit-job: the sweep's name `{sweep}` makes no name for a Job; say name=NAME")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(words: &str) -> std::result::Result<Settings, String> {
+        let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
+        Settings::parse(&words).map_err(|failure| match failure {
+            Failure::Input(error) | Failure::Environment(error) => error.to_string(),
+        })
+    }
+
+    #[test]
+    fn what_is_left_out_has_defaults() {
+        let settings = parsed("image=me/scalelab:1 shards=50 volume=results").expect("these are enough");
+        assert_eq!((settings.parallelism, settings.cpu, settings.memory.as_str(), settings.retries), (50, 1, "1Gi", 3));
+    }
+
+    #[test]
+    fn slips_are_told_with_what_was_meant() {
+        let told = |words: &str| parsed(words).expect_err(words);
+        assert!(told("imag=x shards=2 volume=v").contains("`imag`; did you mean `image`?"));
+        assert!(told("image=x shard=2").contains("did you mean `shards`?"));
+        assert!(told("image=x shards=2 shards=3").contains("twice"));
+        assert!(told("image=x shards=0 volume=v").contains("from 1 to 10000"));
+        assert!(told("image=x shards=2 volume=v parallelism=3").contains("from 1 to 2"));
+        assert!(told("image=x shards=2 volume=My_Claim").contains("expected a name"));
+        assert!(told("image=x shards=2 size=10GB").contains("expected an amount"));
+        assert!(told("image=x shards=2").contains("volume is missing"));
+        assert!(told("shards=2 volume=v").contains("image is missing"));
+        assert!(told("image=x shards=2 volume=v storageClass=fast").contains("size is missing"));
+        assert!(told("image=x shards=2 volume=v sweep.yaml").contains("expected KEY=VALUE"));
+    }
+
+    #[test]
+    fn names_of_sweeps_become_names_of_jobs() {
+        assert_eq!(job_name("Triton Threshold (v2)").ok().as_deref(), Some("triton-threshold--v2"));
+        assert_eq!(job_name(&format!("12 {}", "x".repeat(80))).ok().map(|name| name.len()), Some(NAME_MAX));
+        assert!(job_name("42").is_err());
+    }
+}
