@@ -232,12 +232,13 @@ impl Starter {
     /// The scenario.
     pub fn text(&self) -> String {
         let traffic = self.recording.as_ref().map_or_else(|| self.traffic_text(), Recording::traffic);
-        self.compose(&traffic, &self.nodes)
+        let recorded = self.recording.as_ref().map(Recording::policy).unwrap_or_default();
+        self.compose(&traffic, &self.nodes, &recorded)
     }
 
     /// The scenario with made-up traffic and other nodes, to see whether it loads.
     pub fn probe(&self, nodes: &NodesChoice) -> String {
-        self.compose("  traffic:\n    generator: {rate: 1req/s}\n", nodes)
+        self.compose("  traffic:\n    generator: {rate: 1req/s}\n", nodes, "")
     }
 
     fn head(&self) -> String {
@@ -256,9 +257,10 @@ impl Starter {
         )
     }
 
-    fn compose(&self, traffic: &str, nodes: &NodesChoice) -> String {
+    fn compose(&self, traffic: &str, nodes: &NodesChoice, recorded: &str) -> String {
         let nodes = nodes_text(std::slice::from_ref(nodes), &self.taken);
-        let parts = [traffic, &self.service_text(), &self.slo_text(), self.cold_start(), &nodes, &self.policies_text()];
+        let parts =
+            [traffic, &self.service_text(), &self.slo_text(), self.cold_start(), &nodes, &self.policies_text(recorded)];
         self.head_text() + &parts.map(str::to_owned).join("\n")
     }
 
@@ -464,9 +466,8 @@ impl Starter {
         format!("  slo: {{{thresholds}}} # GUESS\n")
     }
 
-    fn policies_text(&self) -> String {
+    fn policies_text(&self, recorded: &str) -> String {
         let replicas = self.replicas.max(1);
-        let recorded = self.recording.as_ref().map(Recording::policy).unwrap_or_default();
         let mut text = format!(
             "  # Alternatives to compare, all over the same requests.\n  policies:\n{recorded}  - name: static\n    static: {{replicas: {replicas}}}\n"
         );
