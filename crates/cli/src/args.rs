@@ -2,9 +2,11 @@
 
 mod data;
 mod examples;
+mod live;
 
 pub use data::*;
 pub use examples::parse;
+pub use live::*;
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
@@ -87,6 +89,9 @@ pub enum Command {
     Lab(Lab),
     /// Make a scenario to start from, around your manifests and traffic
     Init(Init),
+    /// Make a scenario of what really was: from a Prometheus
+    #[command(subcommand)]
+    Import(Import),
     /// Run random worlds and look whether what must hold holds
     Fuzz(Fuzz),
     /// Print the JSON schema of a Scenario document

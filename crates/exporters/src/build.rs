@@ -57,7 +57,7 @@ impl Build<'_> {
                 self.histogram(row, |_| Value::Constant(value))
             }
             Figure::Always(value, _) => vec![self.one("", row, Value::Constant(value))],
-            Figure::Found(of, _) if self.facts.finds_prefixes => vec![self.one("", row, signal(of, 1.0, false))],
+            Figure::Found(of, _) if self.facts.finds(of) => vec![self.one("", row, signal(of, 1.0, false))],
             Figure::Found(..) => vec![self.one("", row, Value::Constant(0.0))],
             Figure::Not(_) => Vec::new(),
         }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use units::SimDuration;
 
 use crate::catalogue::{Needs, Statement, default_http_bounds};
+use crate::signal::Signal;
 use crate::target::Exporter;
 use crate::version::Version;
 
@@ -47,6 +48,8 @@ pub struct Facts {
     pub dcgm_honor_labels: bool,
     /// Whether the workload says what prompts share, so that prefix caches find something.
     pub finds_prefixes: bool,
+    /// Prompts are fetched from replicas of another service, which has computed them.
+    pub fetches_prompts: bool,
     /// What the scenario states about metrics.
     pub stated: BTreeSet<Statement>,
     /// Metrics of an engine that are left out because another program shows them under the same name.
@@ -64,6 +67,11 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// Whether the scenario says anything that moves a signal of what prompts need not be computed for.
+    pub fn finds(&self, signal: Signal) -> bool {
+        if signal == Signal::PromptTokensFetched { self.fetches_prompts } else { self.finds_prefixes }
+    }
+
     /// Facts about a service of this name and namespace; the rest as assumed where nothing is said.
     pub fn new(service: &str, namespace: &str) -> Self {
         Self {
@@ -85,6 +93,7 @@ impl Facts {
             hostname_label: "Hostname".to_owned(),
             dcgm_honor_labels: false,
             finds_prefixes: false,
+            fetches_prompts: false,
             stated: BTreeSet::new(),
             left_out: BTreeSet::new(),
             bound: BTreeMap::new(),

@@ -115,7 +115,9 @@ pub enum Signal {
     PrefixHitRate,
     /// Prompt tokens processed that were found in the prefix cache.
     PromptTokensCached,
-    /// Prompt tokens processed that were not.
+    /// Prompt tokens processed that were fetched from another service's replicas, which had computed them.
+    PromptTokensFetched,
+    /// Prompt tokens processed that were neither.
     PromptTokensComputed,
     /// Output tokens made.
     OutputTokens,

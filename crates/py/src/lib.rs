@@ -8,6 +8,7 @@ mod policy;
 mod results;
 mod scenario;
 mod study;
+mod sweep;
 mod table;
 mod value;
 mod watch;
@@ -28,8 +29,12 @@ fn _scalelab(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<table::Table>()?;
     module.add_class::<study::Search>()?;
     module.add_class::<study::Validation>()?;
-    module.add_function(wrap_pyfunction!(study::sweep, module)?)?;
+    module.add_function(wrap_pyfunction!(sweep::sweep, module)?)?;
+    module.add_function(wrap_pyfunction!(sweep::sweep_plan, module)?)?;
+    module.add_function(wrap_pyfunction!(sweep::sweep_part, module)?)?;
+    module.add_function(wrap_pyfunction!(sweep::sweep_merge, module)?)?;
     module.add_function(wrap_pyfunction!(study::optimize, module)?)?;
     module.add_function(wrap_pyfunction!(study::validate, module)?)?;
+    module.add_function(wrap_pyfunction!(scenario::restored, module)?)?;
     module.add_function(wrap_pyfunction!(scenario::load, module)?)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -29,6 +29,9 @@ pub struct Scenario {
     pub(crate) overrides: Vec<(String, String)>,
     pub(crate) loaded: Arc<Loaded>,
 }
+
+/// A scenario taken apart: see [`restored`].
+type Taken = (Vec<String>, PathBuf, Vec<(String, String)>, bool, BTreeMap<String, Py<PyAny>>);
 
 impl Scenario {
     fn resolved(documents: Arc<Documents>, host: Host, overrides: Vec<(String, String)>) -> Result<Self, Failure> {
@@ -73,8 +76,40 @@ pub fn load(py: Python<'_>, paths: Vec<PathBuf>, plain: bool, allow_exec: bool) 
     py.detach(|| Scenario::read(&inputs, plain, host)).map_err(|failure| raised(py, failure))
 }
 
+/// A scenario as `Scenario.__reduce__` takes it apart: documents, the folder their file names start from, changes, and who may be started.
+#[pyfunction]
+pub fn restored(
+    py: Python<'_>,
+    documents: Vec<String>,
+    folder: PathBuf,
+    overrides: Vec<(String, String)>,
+    allows_exec: bool,
+    classes: BTreeMap<String, Py<PyAny>>,
+) -> PyResult<Scenario> {
+    let classes = classes.into_iter().map(|(name, class)| (name, Arc::new(class))).collect();
+    let host = Host { allows_exec, classes, ..Host::default() };
+    let input = |text| Input::Text { name: "(documents of a scenario)".to_owned(), text };
+    let inputs: Vec<Input> = documents.into_iter().map(input).collect();
+    let restore = || -> Result<Scenario, Failure> {
+        let documents = Documents::read_with(&inputs, true, Arc::new(host.clone())).or_input()?.in_folder(&folder);
+        Scenario::resolved(Arc::new(documents), host, overrides)
+    };
+    py.detach(restore).map_err(|failure| raised(py, failure))
+}
+
 #[pymethods]
 impl Scenario {
+    /// What `pickle` writes. Data files stay where they are: whoever reads it must find them at the same path.
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Taken)> {
+        // The built-in scenario has no folder: its file names start from the working directory.
+        let folder = std::path::absolute(Path::new(".").join(self.documents.folder()));
+        let folder = folder.or_environment("finding the scenario's folder");
+        let folder = folder.map_err(|failure| raised(py, failure))?;
+        let classes = self.host.classes.iter().map(|(name, class)| (name.clone(), class.clone_ref(py))).collect();
+        let parts = (self.documents.texts(), folder, self.overrides.clone(), self.host.allows_exec, classes);
+        Ok((py.import("scalelab._scalelab")?.getattr("restored")?, parts))
+    }
+
     /// A scenario from the text of its documents; file names in it start from `folder`.
     #[staticmethod]
     #[pyo3(signature = (text, folder=None, allow_exec=false))]

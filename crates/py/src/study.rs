@@ -1,4 +1,4 @@
-//! Many runs: sweeps, searches, and scenarios held against what was measured.
+//! Many runs: searches, and scenarios held against what was measured.
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
@@ -8,30 +8,27 @@ use cli::failure::{Failure, OrEnvironment};
 use cli::measured::{Options, Prepared, prepare};
 use cli::results::column;
 use cli::searching::{REPLICATIONS_LEAST, conditions, trial_failure, tried, verdict};
-use cli::sweep_folder;
-use cli::sweep_points::{check_points, problem_at, sweep_failure};
 use cli::tuning::{Tuned, ranges};
 use lab::optimize::Search as Question;
-use lab::sweep::{AxisFile, OneOrMany, Scalar, Shard, Sweep, SweepFile, SweepOptions};
 use lab::validate::{to_json, to_text};
 use lab::{Trials, Workers};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::error::{interrupted, raised, scenario_error};
+use crate::error::{interrupted, raised};
 use crate::scenario::Scenario;
 use crate::table::Table;
 use crate::value;
 use crate::watch::watched;
 
 impl Scenario {
-    fn tuned(&self) -> Result<Tuned, Failure> {
+    pub(crate) fn tuned(&self) -> Result<Tuned, Failure> {
         Tuned::new((*self.documents).clone(), self.overrides.clone())
     }
 }
 
 /// Long work with workers, followed by signals and `progress`.
-fn studied<T: Send>(
+pub(crate) fn studied<T: Send>(
     py: Python<'_>,
     jobs: Option<NonZeroUsize>,
     progress: Option<&Bound<'_, PyAny>>,
@@ -47,58 +44,6 @@ fn studied<T: Send>(
         Some(error) => Err(interrupted(py, error, None)),
         None => found.map_err(|failure| raised(py, failure)),
     }
-}
-
-/// Runs a scenario at every combination of the values in `over`, a path and a list of values each. The table has a row for each point, policy
-/// and replication. With `folder` finished runs are kept there, as `scalelab sweep` keeps them, and `resume` goes on with what it has.
-#[pyfunction]
-#[pyo3(signature = (scenario, over, policies=None, replications=None, seed=None, jobs=None, progress=None, folder=None, resume=false))]
-pub fn sweep(
-    py: Python<'_>,
-    scenario: &Scenario,
-    over: &Bound<'_, PyDict>,
-    policies: Option<Vec<String>>,
-    replications: Option<NonZeroU32>,
-    seed: Option<u64>,
-    jobs: Option<NonZeroUsize>,
-    progress: Option<&Bound<'_, PyAny>>,
-    folder: Option<PathBuf>,
-    resume: bool,
-) -> PyResult<Table> {
-    let mut axes = Vec::new();
-    for (path, values) in over {
-        let values = values.try_iter()?.map(|value| value::text(&value?).map(Scalar)).collect::<PyResult<Vec<_>>>()?;
-        axes.push(AxisFile { path: Some(path.extract()?), values: Some(values), ..AxisFile::default() });
-    }
-    let mut loaded = (*scenario.loaded).clone();
-    cli::inputs::choose_policies(&mut loaded, policies.as_deref().unwrap_or_default())
-        .map_err(|failure| raised(py, failure))?;
-    let file = SweepFile {
-        api_version: "scalelab.dev/v1".to_owned(),
-        kind: "Sweep".to_owned(),
-        name: loaded.spec.name.clone(),
-        scenario: OneOrMany::Many(Vec::new()),
-        policies,
-        replications: replications.map_or(loaded.replications, NonZeroU32::get),
-        seed: seed.unwrap_or(loaded.seed),
-        axes,
-        constraints: Vec::new(),
-    };
-    let sweep = Sweep::resolve(&file).map_err(|error| scenario_error(py, &error.to_string(), Default::default()))?;
-    let tuned = scenario.tuned().map_err(|failure| raised(py, failure))?;
-    let table = studied(py, jobs, progress, |workers, note| {
-        check_points(&sweep, &tuned, workers)?;
-        let temporary = tempfile::tempdir().or_environment("making a folder for the runs")?;
-        let folder = folder.as_deref().unwrap_or(temporary.path());
-        let options = SweepOptions { shard: Shard::WHOLE, resume, progress: note };
-        let scenarios = tuned.scenarios_until(workers.stop_flag());
-        let outcome = lab::sweep::run(workers, &sweep, &scenarios, folder, &options).map_err(sweep_failure)?;
-        if let Some((point, problem)) = outcome.failures.first() {
-            return Err(Failure::input(problem_at(*point, &sweep.points[*point].to_overrides(), problem)));
-        }
-        Ok(sweep_folder::table(&lab::sweep::read(folder).map_err(sweep_failure)?))
-    })?;
-    Ok(Table::new("results", table))
 }
 
 /// Finds the settings in the ranges of `over` that make a column small while conditions hold, as `scalelab optimize` does.

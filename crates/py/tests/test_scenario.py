@@ -1,5 +1,7 @@
 """Are scenarios read, changed and refused as the program does?"""
 
+import pickle
+
 import pytest
 
 import scalelab
@@ -70,3 +72,22 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path):
         scalelab.load(tmp_path / "gone")
     assert caught.value.file.endswith("gone")
     assert caught.value.line is None
+
+
+class Three:
+    """Three replicas, always."""
+
+    def decide(self, observation):
+        return 3
+
+
+@pytest.mark.parametrize("policy", [None, Three])
+def test_a_scenario_is_the_same_after_pickle(scenario, policy):
+    scenario = scenario.set("run.duration", "20m")
+    if policy:
+        scenario = scenario.with_policy("three", policy)
+    names = ["static", "three" if policy else "hpa"]
+    there = pickle.loads(pickle.dumps(scenario))
+    assert there.changes == scenario.changes and there.notes == scenario.notes
+    run = {"policies": names, "replications": 1}
+    assert there.run(**run).digests == scenario.run(**run).digests

@@ -22,6 +22,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["units", "names", "policy", "workload", "promql", "exporters", "record", "prices", "calibrate", "cluster"],
     ),
     ("traces", &["names", "workload", "scenario"]),
+    ("live", &["names", "exporters"]),
     ("lab", &["units", "names", "workload", "record", "cluster", "scenario"]),
     ("playground", &["units", "workload", "record", "cluster", "scenario", "lab"]),
     ("playground-wasm", &["playground"]),
@@ -40,6 +41,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "cluster",
             "scenario",
             "traces",
+            "live",
             "lab",
             "playground",
             "report",
@@ -59,6 +61,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("rayon", &["lab"]),
     ("clap", &["cli"]),
     ("plotters", &["report"]),
+    ("ureq", &["live"]),
 ];
 
 const BANNED: &[(&str, &str)] = &[

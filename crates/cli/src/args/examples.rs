@@ -74,6 +74,14 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "import prometheus",
+        &[
+            "scalelab import prometheus --url http://127.0.0.1:9090 --service chat -o yesterday",
+            "scalelab import prometheus --url https://prometheus.example.com --token-file token --since 7d --manifests k8s/ --service chat -o chat-week",
+            "scalelab import prometheus --url http://127.0.0.1:9090 --service chat --requests istio_requests_total --match 'destination_app=\"chat\"' -o yesterday",
+        ],
+    ),
+    (
         "fuzz",
         &[
             "scalelab fuzz --worlds 100",

@@ -6,6 +6,7 @@ mod data_files;
 mod diff;
 mod explain;
 mod fuzz;
+mod import;
 mod init;
 mod lab;
 mod merge;
@@ -46,6 +47,7 @@ pub fn dispatch(cli: Cli) -> Result<Outcome> {
         Command::Calibrate(args) => calibrate::calibrate(&args),
         Command::Lab(args) => lab::lab(&args),
         Command::Init(args) => init::init(&args),
+        Command::Import(args) => import::import(&args),
         Command::Fuzz(args) => fuzz::fuzz(&args),
         Command::Schema { measured } => {
             outln!("{:#}", if measured { scenario::measured_schema() } else { scenario::schema() });

@@ -4,7 +4,7 @@ use units::SimTime;
 use workload::{ArrivalCursor, Distribution, ServiceTimes, Tag, TraceChunk, Traffic};
 
 use super::llm::{TagDraws, TokenCounts};
-use super::reactive::{Answered, Coming, Reactive, Ticket};
+use super::reactive::{Answered, Coming, Handover, Reactive, Ticket};
 
 /// "No such arrival": later than every run.
 pub const NEVER: u64 = u64::MAX;
@@ -149,8 +149,25 @@ impl Intake {
     #[inline]
     pub fn ended(&mut self, ticket: Ticket, at: u64, is_answered: bool) {
         if let Some(reactive) = &mut self.reactive {
-            reactive.ended(ticket, at, is_answered);
+            reactive.ended(ticket, at, is_answered, None);
         }
+    }
+
+    /// The request of a ticket was answered at `at`, and its prompt is kept to be fetched.
+    pub fn handed_over(&mut self, ticket: Ticket, at: u64, handover: Handover) {
+        if let Some(reactive) = &mut self.reactive {
+            reactive.ended(ticket, at, true, Some(handover));
+        }
+    }
+
+    /// Those of a service whose prompts are computed by one and answered by another.
+    pub fn apart(&mut self) -> Option<&mut Reactive> {
+        self.reactive.as_deref_mut()
+    }
+
+    /// Whether what is computed here is kept for others to fetch.
+    pub fn hands_over(&self) -> bool {
+        self.reactive.as_ref().is_some_and(|reactive| reactive.hands_over())
     }
 
     /// A number of a request in the system that is its own in every policy, where requests follow from others.
@@ -184,7 +201,7 @@ impl Intake {
     fn bring_forward(&mut self) {
         let first = self.arrivals[self.head];
         let Some(coming) = self.reactive.as_mut().and_then(|reactive| reactive.next_before(first)) else { return };
-        let Coming { at, service, tokens: (prompt, output), .. } = coming;
+        let Coming { at, service, tokens: (prompt, output), since, .. } = coming;
         if self.head == 0 {
             // The window begins with requests that have long been taken.
             const ROOM: usize = 64;
@@ -208,7 +225,7 @@ impl Intake {
             self.output_tokens[self.head] = output;
         }
         self.read += 1;
-        self.read_before += u64::from(at < self.measure_from);
+        self.read_before += u64::from(since < self.measure_from);
     }
 
     /// Draws what else is to be known of each request.

@@ -46,6 +46,8 @@ struct Chain {
     /// An answer later than this misses the SLO; `u64::MAX` without one.
     slo: u64,
     latency: Histogram,
+    /// The chain is one request to its client, who knows of no other arrival than that of the first.
+    is_one: bool,
 }
 
 impl Chain {
@@ -135,8 +137,22 @@ impl Meter {
     /// judged by the SLO's `end_to_end`.
     pub fn of_chain(mut self, slo: &SloSpec) -> Self {
         let slo = slo.end_to_end.map_or(u64::MAX, units::SimDuration::as_nanos);
-        self.chain = Some(Box::new(Chain { asked: 0, slo, latency: Histogram::new() }));
+        self.chain = Some(Box::new(Chain { asked: 0, slo, latency: Histogram::new(), is_one: false }));
         self
+    }
+
+    /// Its chains are one request each to their clients: everything counts from the arrival of the first. Needs [`Meter::of_chain`].
+    pub fn of_one_request(mut self) -> Self {
+        if let Some(chain) = &mut self.chain {
+            chain.is_one = true;
+        }
+        self
+    }
+
+    /// When the client of a request that arrived here at `arrival` asked.
+    #[inline]
+    fn asked(&self, arrival: u64) -> u64 {
+        self.chain.as_ref().filter(|chain| chain.is_one).map_or(arrival, |chain| chain.asked)
     }
 
     /// The chain of the request that is looked at next began at `asked`.
@@ -261,11 +277,12 @@ impl Meter {
 
     /// One streamed request is answered and its client is still there.
     pub fn answer_streamed(&mut self, answer: &Streamed, replica: PodId) {
-        let Streamed { arrival, start, first_token, end, prompt, tokens } = *answer;
+        let Streamed { arrival: came, start, first_token, end, prompt, tokens } = *answer;
+        let arrival = self.asked(came);
         self.completed_ever += 1;
         self.log_answer(arrival, (first_token, end));
         if arrival < self.measure_from {
-            self.before_start.0 += u64::from(arrival < self.origin);
+            self.before_start.0 += u64::from(came < self.origin);
             return self.count_warm_up(end - arrival);
         }
         self.count_answer(arrival, start, end);
@@ -308,15 +325,16 @@ impl Meter {
     /// The same of a request to a language model, with the tokens of its prompt.
     pub fn fail_prompt(
         &mut self,
-        (arrival, prompt): (u64, Option<u32>),
+        (came, prompt): (u64, Option<u32>),
         failure: Failure,
         at: u64,
         service: Option<(u64, PodId)>,
     ) {
+        let arrival = self.asked(came);
         self.failed_ever += 1;
         self.attempts_failed[failure as usize] += 1;
         if arrival < self.measure_from {
-            self.before_start.1 += u64::from(arrival < self.origin);
+            self.before_start.1 += u64::from(came < self.origin);
             return;
         }
         let outcome = match failure {
@@ -352,7 +370,8 @@ impl Meter {
     }
 
     /// The same of a request to a language model, with the tokens of its prompt.
-    pub fn leave_prompt_in_system(&mut self, (arrival, prompt): (u64, Option<u32>), now: u64) {
+    pub fn leave_prompt_in_system(&mut self, (came, prompt): (u64, Option<u32>), now: u64) {
+        let arrival = self.asked(came);
         if arrival < self.measure_from {
             return;
         }

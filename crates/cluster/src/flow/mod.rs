@@ -31,15 +31,15 @@ pub use intake::Intake;
 pub use latency::{LatencyLog, Watched};
 pub use llm::{LlmFlow, LoadAnswer, LoadTest, TagDraws, TokenCounts, load_test};
 pub use meter::{Failure, Meter, StepLatency, Streamed};
-pub use reactive::Answered;
 use reactive::Reactive;
+pub use reactive::{Answered, Kept};
 pub use routed::RoutedFlow;
 use units::{PodId, SimDuration, SimTime};
 use workload::{Purpose, Stream};
 
 use crate::Keep;
 use crate::prehistory;
-use crate::spec::{KillRule, NoReplicaRule, Patience, Routing, ServiceModel, ServiceSpec, SimulationSpec};
+use crate::spec::{CalledBy, KillRule, NoReplicaRule, Patience, Routing, ServiceModel, ServiceSpec, SimulationSpec};
 
 /// A replica's place in a flow; freed and reused when the replica is gone.
 pub type Slot = usize;
@@ -73,6 +73,8 @@ pub struct ReplicaStats {
     pub hit_tokens: u64,
     /// Of `prompt_tokens`, found in the prefix cache.
     pub cached_tokens: u64,
+    /// Of `prompt_tokens`, fetched from replicas of another service that had computed them.
+    pub fetched_tokens: u64,
 }
 
 impl ReplicaStats {
@@ -173,6 +175,26 @@ pub trait Flow: Send {
     /// Requests of the service that calls this one have been answered: some become arrivals.
     fn take_calls(&mut self, answered: &[Answered]) {
         panic!("this flow cannot take the calls of {} requests", answered.len());
+    }
+
+    /// Moves what was lost with the replicas that kept it to `into`.
+    fn take_lost(&mut self, into: &mut Vec<Kept>) {
+        let _ = into;
+    }
+
+    /// Prompts of some of its requests have been lost with the replicas that kept them.
+    fn lose(&mut self, lost: &[Kept]) {
+        assert!(lost.is_empty(), "this flow fetches nothing");
+    }
+
+    /// Moves what replicas of the service that calls this one need not keep any longer to `into`.
+    fn take_released(&mut self, into: &mut Vec<Kept>) {
+        let _ = into;
+    }
+
+    /// Its replicas need not keep these any longer: they have been fetched, or nobody will.
+    fn release(&mut self, released: &[Kept]) {
+        assert!(released.is_empty(), "this flow keeps nothing");
     }
 
     /// A replica starts to take requests.
@@ -367,13 +389,19 @@ fn sources(served: Served<'_>, keep: Keep) -> (Intake, Meter) {
     }
     let early = prehistory::traffic(spec.prehistory.length, served.service, served.replicas);
     let early_seed = Stream::new(seed, Purpose::Prehistory, 0).next_u64();
+    let is_heard = (spec.is_caller(service), spec.hands_over(service));
     let intake = intake
         .preceded_by(origin, (early.as_ref(), early_seed), service_time, tokens(early_seed))
         .with_early_tags(TagDraws::new(&service.tags, early_seed))
         .measure_from(measure_from.as_nanos())
-        .with_reactive(Reactive::of(service, spec.is_caller(service), seed, (origin, spec.end)));
+        .with_reactive(Reactive::of(service, is_heard, seed, (origin, spec.end)));
     let meter = meter.starting_at(origin);
-    (intake, if service.called_by.is_some() { meter.of_chain(&service.slo) } else { meter })
+    let meter = match service.called_by {
+        None => meter,
+        Some(CalledBy { transfer: None, .. }) => meter.of_chain(&service.slo),
+        Some(CalledBy { transfer: Some(_), .. }) => meter.of_chain(&service.slo).of_one_request(),
+    };
+    (intake, meter)
 }
 
 /// The rules of a service that every implementation needs, in raw nanoseconds.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use units::{PodId, SimDuration, SimTime};
 
-use super::{Answered, Drained, Flow, InHand, LatencyLog, Load, Meter, ReplicaStats, Slot, Watched};
+use super::{Answered, Drained, Flow, InHand, Kept, LatencyLog, Load, Meter, ReplicaStats, Slot, Watched};
 
 /// A flow with its own notion of now, which never goes back.
 pub(super) struct Paced {
@@ -47,6 +47,22 @@ impl Flow for Paced {
 
     fn take_calls(&mut self, answered: &[Answered]) {
         self.flow.take_calls(answered);
+    }
+
+    fn take_lost(&mut self, into: &mut Vec<Kept>) {
+        self.flow.take_lost(into);
+    }
+
+    fn lose(&mut self, lost: &[Kept]) {
+        self.flow.lose(lost);
+    }
+
+    fn take_released(&mut self, into: &mut Vec<Kept>) {
+        self.flow.take_released(into);
+    }
+
+    fn release(&mut self, released: &[Kept]) {
+        self.flow.release(released);
     }
 
     fn add(&mut self, slot: Slot, pod: PodId, now: SimTime) {

@@ -10,6 +10,7 @@ use std::collections::BinaryHeap;
 use units::SimTime;
 use workload::{Conversation, Distribution, LoadDriver, Purpose, Sampler, Sent, Stream, Traffic, Turn};
 
+use super::Slot;
 use crate::spec::{CalledBy, ServiceModel, ServiceSpec};
 
 /// Number of a request while it is in the system.
@@ -24,6 +25,26 @@ pub struct Answered {
     pub asked: u64,
     /// When it was answered.
     pub at: u64,
+    /// What its replica keeps for those who act on it.
+    pub handover: Option<Handover>,
+}
+
+/// A prompt that has been computed where others fetch it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handover {
+    /// Where it is kept.
+    pub kept: Kept,
+    /// Tokens of the request: prompt and answer.
+    pub tokens: (u32, u32),
+}
+
+/// The KV cache of a prompt that a replica of the caller keeps until it has been fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The replica.
+    pub slot: Slot,
+    /// The request there, as its flow knows it.
+    pub request: (u32, u32),
 }
 
 /// A request that is to arrive.
@@ -38,6 +59,8 @@ pub struct Coming {
     pub service: u64,
     /// Its tokens, likewise.
     pub tokens: (u32, u32),
+    /// When its client asked, as far as it knows: it belongs to the part of the run in which that is.
+    pub since: u64,
 }
 
 /// What a request in the system is to those who wait for its end.
@@ -46,6 +69,18 @@ struct Held {
     identity: u64,
     asked: u64,
     role: Role,
+    prompt: Prompt,
+}
+
+/// Where the KV cache of a request's prompt comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Prompt {
+    /// Its replica computes it, or has it.
+    Own,
+    /// Another keeps it.
+    At(Kept),
+    /// The other is gone, and it with that.
+    Lost,
 }
 
 #[derive(Clone, Debug)]
@@ -70,6 +105,10 @@ pub struct Reactive {
     called_by: Option<CalledBy>,
     /// Who answers are told to, if anybody.
     answered: Option<Vec<Answered>>,
+    /// They fetch what has been computed here.
+    hands_over: bool,
+    /// What need not be kept any longer.
+    released: Vec<Kept>,
     service_time: Option<Sampler>,
     tokens: Option<(Sampler, Sampler)>,
     held: Vec<Held>,
@@ -84,10 +123,11 @@ pub struct Reactive {
 }
 
 impl Reactive {
-    /// Of a service some of whose requests follow from others, or whose answers others act on (`is_heard`); `None` of any other.
+    /// Of a service some of whose requests follow from others, or whose answers others act on (`is_heard`) or fetch (`hands_over`); `None`
+    /// of any other.
     pub fn of(
         service: &ServiceSpec,
-        is_heard: bool,
+        (is_heard, hands_over): (bool, bool),
         seed: u64,
         (origin, end): (SimTime, SimTime),
     ) -> Option<Box<Self>> {
@@ -117,6 +157,8 @@ impl Reactive {
             sessions,
             called_by: service.called_by,
             answered: is_heard.then(Vec::new),
+            hands_over,
+            released: Vec::new(),
             service_time: service_time.map(Distribution::sampler),
             tokens: tokens.map(|(prompt, output)| (prompt.sampler(), output.sampler())),
             held: Vec::new(),
@@ -161,7 +203,7 @@ impl Reactive {
             Some(sessions) if at >= self.origin => Role::OfSession(Box::new(sessions.begin(identity, tokens))),
             _ => Role::Plain,
         };
-        self.hold(Held { identity, asked: at, role })
+        self.hold(Held { identity, asked: at, role, prompt: Prompt::Own })
     }
 
     /// When the first request of the chain of one in the system arrived.
@@ -174,13 +216,50 @@ impl Reactive {
         self.held[ticket as usize].identity
     }
 
-    /// A request has ended at `at`.
-    pub fn ended(&mut self, ticket: Ticket, at: u64, is_answered: bool) {
-        let Held { identity, asked, ref mut role } = self.held[ticket as usize];
+    /// Whether what is computed here is kept for others to fetch.
+    pub fn hands_over(&self) -> bool {
+        self.hands_over
+    }
+
+    /// Where the prompt of a request in the system is kept, if elsewhere.
+    pub fn kept(&self, ticket: Ticket) -> Option<Kept> {
+        if let Prompt::At(kept) = self.held[ticket as usize].prompt { Some(kept) } else { None }
+    }
+
+    /// Whether the prompt of a request was lost with who kept it.
+    pub fn is_prompt_lost(&self, ticket: Ticket) -> bool {
+        self.held[ticket as usize].prompt == Prompt::Lost
+    }
+
+    /// The prompt of a request need not be kept elsewhere any longer.
+    pub fn release(&mut self, ticket: Ticket) {
+        let prompt = &mut self.held[ticket as usize].prompt;
+        if let Prompt::At(kept) = std::mem::replace(prompt, Prompt::Own) {
+            self.released.push(kept);
+        }
+    }
+
+    /// Moves what need not be kept any longer to `into`.
+    pub fn take_released(&mut self, into: &mut Vec<Kept>) {
+        into.append(&mut self.released);
+    }
+
+    /// A prompt is lost with its keeper: whose it was.
+    pub fn lose(&mut self, kept: Kept) -> Option<Ticket> {
+        let ticket = self.held.iter().position(|held| held.prompt == Prompt::At(kept))?;
+        self.held[ticket].prompt = Prompt::Lost;
+        Some(ticket as Ticket)
+    }
+
+    /// A request has ended at `at`; answered, it may have something to hand over.
+    pub fn ended(&mut self, ticket: Ticket, at: u64, is_answered: bool, handover: Option<Handover>) {
+        self.release(ticket);
+        let Held { identity, asked, ref mut role, ref mut prompt } = self.held[ticket as usize];
         let role = std::mem::replace(role, Role::Plain);
+        *prompt = Prompt::Own;
         self.vacant.push(ticket);
         if let Some(answered) = self.answered.as_mut().filter(|_| is_answered) {
-            answered.push(Answered { identity, asked, at });
+            answered.push(Answered { identity, asked, at, handover });
         }
         match role {
             Role::Plain => {}
@@ -196,7 +275,8 @@ impl Reactive {
                     let identity = Stream::new(identity, Purpose::Sessions, 0).next_u64();
                     let (service, _) = self.demand(identity);
                     let at = at + next.after_ns;
-                    let held = Held { identity, asked: at, role: Role::OfSession(Box::new(next.turn)) };
+                    let held =
+                        Held { identity, asked: at, role: Role::OfSession(Box::new(next.turn)), prompt: Prompt::Own };
                     self.announce(at, held, (service, next.tokens));
                 }
             }
@@ -213,8 +293,9 @@ impl Reactive {
             }
             for _ in 0..count {
                 let identity = dice.next_u64();
-                let held = Held { identity, asked: answer.asked, role: Role::Plain };
-                let demand = self.demand(identity);
+                let prompt = answer.handover.map_or(Prompt::Own, |handover| Prompt::At(handover.kept));
+                let held = Held { identity, asked: answer.asked, role: Role::Plain, prompt };
+                let demand = answer.handover.map_or_else(|| self.demand(identity), |handover| (0, handover.tokens));
                 self.announce(answer.at, held, demand);
             }
         }
@@ -230,16 +311,17 @@ impl Reactive {
     fn announce_sent(&mut self) {
         for Sent { at_ns, number } in std::mem::take(&mut self.sent) {
             let at = self.origin + at_ns;
-            let held = Held { identity: number, asked: at, role: Role::OfTest(number) };
+            let held = Held { identity: number, asked: at, role: Role::OfTest(number), prompt: Prompt::Own };
             let demand = self.demand(number);
             self.announce(at, held, demand);
         }
     }
 
     fn announce(&mut self, at: u64, held: Held, (service, tokens): (u64, (u32, u32))) {
+        let since = if held.prompt == Prompt::Own { at } else { held.asked };
         let ticket = self.hold(held);
         self.announced += 1;
-        self.later.push(Reverse(Coming { at, order: self.announced, ticket, service, tokens }));
+        self.later.push(Reverse(Coming { at, order: self.announced, ticket, service, tokens, since }));
     }
 
     /// Service time and tokens of a request, from its identity alone.

@@ -50,5 +50,6 @@ pub(super) fn sum(one: ReplicaStats, other: ReplicaStats) -> ReplicaStats {
         admitted_tokens: one.admitted_tokens + other.admitted_tokens,
         hit_tokens: one.hit_tokens + other.hit_tokens,
         cached_tokens: one.cached_tokens + other.cached_tokens,
+        fetched_tokens: one.fetched_tokens + other.fetched_tokens,
     }
 }

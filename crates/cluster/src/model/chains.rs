@@ -16,6 +16,8 @@ pub(super) struct Chain {
     services: Vec<usize>,
     /// Of each of them: the place in `services` of the one that calls it.
     callers: Vec<Option<usize>>,
+    /// Of each of them: it fetches what its caller has computed, which keeps that for so long.
+    fetches: Vec<bool>,
 }
 
 impl Chains {
@@ -34,7 +36,9 @@ impl Chains {
             members.sort_by_key(|service| depth(*service));
             let place = |service: usize| members.iter().position(|other| *other == service);
             let callers = members.iter().map(|member| caller(*member).and_then(place)).collect();
-            chains.push(Chain { services: members, callers });
+            let fetches = |service: &usize| services[*service].called_by.is_some_and(|call| call.transfer.is_some());
+            let fetches = members.iter().map(fetches).collect();
+            chains.push(Chain { services: members, callers, fetches });
         }
         Self(chains)
     }
@@ -58,22 +62,56 @@ impl Chain {
             }
             return;
         }
-        if !self.may_stop_early(services) {
+        let waits_for_another = self.fetches.contains(&true);
+        if !waits_for_another && !self.may_stop_early(services) {
             let stopped = self.step(services, to);
             assert!(stopped.is_empty(), "a pod ran empty that was not about to");
             return;
         }
-        // Instant by instant: nobody may run ahead of where another stops.
+        self.tell_lost(services);
+        // Instant by instant: nobody may run ahead of where another stops, or of what another lets go of.
         loop {
             let due = self.services.iter().map(|service| services[*service].next_due()).min();
             let next = due.map_or(to, |due| due.min(to));
             let stopped = self.step(services, next);
-            let is_over = next == to || !stopped.is_empty();
+            let has_released = self.tell_released(services);
+            let is_over = next == to && !has_released || !stopped.is_empty();
             stopped.into_iter().for_each(&mut drained);
             if is_over {
                 return;
             }
         }
+    }
+
+    /// What callers have computed is gone with their replicas for those who were to fetch it.
+    fn tell_lost(&self, services: &mut [Service<'_>]) {
+        for (caller, service) in self.fetching() {
+            let mut lost = Vec::new();
+            services[caller].take_lost(&mut lost);
+            services[service].lose(&lost);
+            // What those who fetch have given up in the meantime.
+            let mut released = Vec::new();
+            services[service].take_released(&mut released);
+            services[caller].release(&released);
+        }
+    }
+
+    /// Callers need not keep what has been fetched. Whether anything has.
+    fn tell_released(&self, services: &mut [Service<'_>]) -> bool {
+        let mut has_released = false;
+        for (caller, service) in self.fetching() {
+            let mut released = Vec::new();
+            services[service].take_released(&mut released);
+            services[caller].release(&released);
+            has_released |= !released.is_empty();
+        }
+        has_released
+    }
+
+    /// (who computes, who fetches).
+    fn fetching(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        let places = (0..self.services.len()).filter(|place| self.fetches[*place]);
+        places.filter_map(|place| Some((self.services[self.callers[place]?], self.services[place])))
     }
 
     /// Moves all of them on until `to`; pods that run empty on the way.
@@ -103,7 +141,7 @@ mod tests {
 
     fn service(called_by: Option<usize>) -> ServiceSpec {
         let model = ServiceModel::Slots { concurrency: 1, service: Distribution::Constant(1.0) };
-        let called_by = called_by.map(|service| CalledBy { service, share: 1.0, count: 1 });
+        let called_by = called_by.map(|service| CalledBy { service, share: 1.0, count: 1, transfer: None });
         ServiceSpec { called_by, ..ServiceSpec::plain("any", model) }
     }
 

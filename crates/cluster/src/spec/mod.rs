@@ -39,8 +39,8 @@ pub use scheduling::{
     named_labels, node_label, slots, untolerated,
 };
 pub use service::{
-    BatchLatency, CalledBy, ContainerSpec, GroupRestart, KillRule, NoReplicaRule, Patience, PodGroup, PodSpec,
-    ReplicaOrder, RetryDemand, RetrySpec, ServiceModel, ServiceSpec, SloSpec, SoftSpread, StopRule,
+    BatchLatency, CalledBy, ContainerSpec, GroupRestart, KillRule, KvTransfer, NoReplicaRule, Patience, PodGroup,
+    PodSpec, ReplicaOrder, RetryDemand, RetrySpec, ServiceModel, ServiceSpec, SloSpec, SoftSpread, StopRule,
 };
 
 use std::borrow::Cow;
@@ -88,6 +88,13 @@ impl SimulationSpec {
     pub(crate) fn is_caller(&self, service: &ServiceSpec) -> bool {
         let calls = self.services.iter().filter_map(|other| other.called_by);
         calls.into_iter().any(|call| std::ptr::eq(&raw const self.services[call.service], service))
+    }
+
+    /// Whether another service of this run fetches what replicas of this one have computed.
+    pub(crate) fn hands_over(&self, service: &ServiceSpec) -> bool {
+        let calls = self.services.iter().filter_map(|other| other.called_by);
+        let fetches = calls.filter(|call| call.transfer.is_some());
+        fetches.into_iter().any(|call| std::ptr::eq(&raw const self.services[call.service], service))
     }
 
     /// Replicas of service number `service` that are there and ready when policy number `policy` starts.

@@ -124,6 +124,27 @@ pub struct CalledBy {
     pub share: f64,
     /// Requests each of these makes, all at once, at least 1.
     pub count: u32,
+    /// What the caller has computed of the prompt is fetched from the replica that did, and not computed again.
+    pub transfer: Option<KvTransfer>,
+}
+
+/// How the KV cache of a prompt comes from the replica that has computed it to the one that decodes: prefill and decode apart. Source:
+/// specification of the model, section 6.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct KvTransfer {
+    /// Bytes a second in or out of one replica, above 0; what is under way there at once shares them evenly.
+    pub bytes_per_second: f64,
+    /// From the request for it to the first byte.
+    pub latency: SimDuration,
+    /// Bytes per token of the prompt, in all GPUs of a replica together, above 0.
+    pub bytes_per_token: f64,
+}
+
+impl KvTransfer {
+    /// Seconds for a prompt of so many tokens if nothing else is under way.
+    pub fn seconds_alone(&self, tokens: f64) -> f64 {
+        self.latency.as_secs_f64() + tokens * self.bytes_per_token / self.bytes_per_second
+    }
 }
 
 /// In which order the controller of the workload makes and removes replicas.

@@ -27,7 +27,7 @@ fn pair(rate: f64, (share, count): (f64, u32), length: u64) -> SimulationSpec {
     let mut caller = single("caller", 5, 1.0 / 16.0, length);
     caller.services[0].traffic = poisson(rate, length);
     let mut called = single("called", 9, 1.0 / 8.0, length);
-    called.services[0].called_by = Some(CalledBy { service: 0, share, count });
+    called.services[0].called_by = Some(CalledBy { service: 0, share, count, transfer: None });
     together(&[caller, called])
 }
 

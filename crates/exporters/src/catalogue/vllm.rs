@@ -15,7 +15,7 @@ const ANSWERS: Pairs = &[("method", "POST"), ("handler", "{handler}"), ("status"
 const PREFIX: &str =
     "the model has no prefix cache where the scenario does not say what prompts share (traffic.prefix)";
 const DEVICE: &str = "the prefix cache of the model is in GPU memory only";
-const NO_TRANSFER: &str = "prompt tokens are all computed by the engine itself";
+const NO_TRANSFER: &str = "prompt tokens are all computed by the engine itself: no `traffic.from.kvTransfer`";
 const LENGTH: &str = "a request of the model ends when its answer is complete: its finished_reason is stop";
 const SWAP: &str = "requests are never swapped to CPU memory";
 const V0: &str = "only the V0 engine had it";
@@ -58,7 +58,7 @@ pub(super) const METRICS: &[Metric] = &of_statistics([
         .until(0, 12)
         .successor("vllm:prefix_cache_hits_total"),
     counter("vllm:external_prefix_cache_queries_total", V, Always(0.0, DEVICE)),
-    counter("vllm:external_prefix_cache_hits_total", V, Always(0.0, DEVICE)),
+    counter("vllm:external_prefix_cache_hits_total", V, Found(S::PromptTokensFetched, NO_TRANSFER)),
     counter("vllm:mm_cache_queries_total", V, Always(0.0, "requests carry no pictures or sound")),
     counter("vllm:mm_cache_hits_total", V, Always(0.0, "requests carry no pictures or sound")),
     counter("vllm:num_preemptions_total", V, Of(S::Preemptions)),
@@ -67,7 +67,7 @@ pub(super) const METRICS: &[Metric] = &of_statistics([
     counter("vllm:prompt_tokens_by_source_total", V, Of(S::PromptTokens)).rows(&[
         (&[("source", "local_compute")], Of(S::PromptTokensComputed)),
         (&[("source", "local_cache_hit")], Found(S::PromptTokensCached, PREFIX)),
-        (&[("source", "external_kv_transfer")], Always(0.0, NO_TRANSFER)),
+        (&[("source", "external_kv_transfer")], Found(S::PromptTokensFetched, NO_TRANSFER)),
     ]),
     counter("vllm:prompt_tokens_cached_total", V, Found(S::PromptTokensCached, PREFIX)),
     counter("vllm:prompt_tokens_cached_by_source_total", V, Found(S::PromptTokensCached, PREFIX)).rows(&[

@@ -14,9 +14,9 @@ from ._scalelab import (
     __version__,
     load,
     optimize,
-    sweep,
     validate,
 )
+from ._sweep import sweep
 
 __all__ = [
     "Interrupted",

@@ -165,7 +165,40 @@ def sweep(
     folder: str | PathLike[str] | None = None,
     resume: bool = False,
 ) -> Table:
-    """Runs every combination of values; a row for each point, policy and replication. `folder` keeps finished runs."""
+    """A sweep whose runs are all done here."""
+
+def sweep_plan(
+    scenario: Scenario,
+    over: Mapping[str, Iterable[str | float | bool]],
+    policies: Sequence[str] | None = None,
+    replications: int | None = None,
+    seed: int | None = None,
+) -> tuple[int, int, str]:
+    """Points, runs, and what is the same for the same work; slips are found here."""
+
+def sweep_part(
+    scenario: Scenario,
+    over: Mapping[str, Iterable[str | float | bool]],
+    policies: Sequence[str] | None,
+    replications: int | None,
+    seed: int | None,
+    shard: str,
+    folder: str | PathLike[str],
+    earlier: Sequence[str | PathLike[str]],
+) -> int:
+    """The runs of share `I/N` into a new folder, less those of earlier attempts, which are taken over."""
+
+def sweep_merge(parts: Sequence[str | PathLike[str]], folder: str | PathLike[str]) -> tuple[Table, int]:
+    """Shares put together into a folder; the table, and how many runs are missing."""
+
+def restored(
+    documents: Sequence[str],
+    folder: str | PathLike[str],
+    overrides: Sequence[tuple[str, str]],
+    allows_exec: bool,
+    classes: Mapping[str, Callable[[], Policy]],
+) -> Scenario:
+    """A scenario that was pickled."""
 
 def optimize(
     scenario: Scenario,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::quantity::{Amount, Count, RequestRate, Share, Time};
+use crate::quantity::{Amount, Bandwidth, Count, RequestRate, Share, Size, Time};
 
 use super::choice::{DistributionChoice, TextOr};
 use super::load_test::{ClosedLoopFile, SessionsFile, StageFile};
@@ -89,6 +89,26 @@ pub struct FromFile {
     /// How often each of these calls, all at once.
     #[serde(default = "once")]
     pub count: u32,
+    /// Prefill and decode apart: the other service computes the prompt of a request, and replicas of this one fetch what it has computed and make
+    /// the answer. Latency and time to first token then count from the arrival at the other.
+    #[serde(default)]
+    pub kv_transfer: Option<KvTransferFile>,
+}
+
+/// `traffic.from.kvTransfer`: how the KV cache of a prompt comes from the replica that has computed it.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct KvTransferFile {
+    /// What can come into or go out of one replica at once, shared evenly by all that is under way. There is no default: stacks differ a
+    /// hundredfold (50 GB/s is what the network of an H100 carries, 0.36 GB/s what a whole path was seen to do).
+    pub bandwidth: Bandwidth,
+    /// From the request for it to the first byte.
+    #[serde(default = "no_shift")]
+    pub latency: Time,
+    /// Size of the cache of one token in all GPUs of a replica together: 2 x layers x heads of keys and values x width of a head x bytes of a value.
+    /// With a preset it is known.
+    #[serde(default)]
+    pub bytes_per_token: Option<Size>,
 }
 
 impl TrafficFile {

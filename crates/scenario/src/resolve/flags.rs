@@ -29,7 +29,7 @@ impl Context<'_> {
         let told: Vec<String> =
             told.chain(slips(&words, engine).into_iter().map(|slip| format!("{place}: {slip}"))).collect();
         told.into_iter().for_each(|note| self.note(note));
-        found.notes.iter().for_each(|note| self.note(format!("{place}: {note}")));
+        found.notes.iter().for_each(|note| self.note_flag(&place, note));
         self.hold_gpus(&found, pod, &place);
         match &spec.service.model {
             ModelFile::ContinuousBatching(model) => self.hold_batching(&found, model, &place),

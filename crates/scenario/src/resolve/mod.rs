@@ -26,6 +26,7 @@ mod interceptor;
 mod iteration_law;
 mod karpenter_pool;
 mod keda;
+mod kv_transfer;
 mod labels;
 mod left_out;
 mod load_test;
@@ -206,7 +207,16 @@ impl Context<'_> {
             (one.service.traffic, one.service.history, one.before) = (traffic, history, before);
             self.check_redraw(&one.service)?;
             one.service.slo = self.slo(spec)?;
-            self.note_saturation(&one.service, spec.run.duration.duration());
+        }
+        self.kv_transfers(views, all)?;
+        let fetched_from: Vec<usize> = all
+            .iter()
+            .filter_map(|one| one.service.called_by)
+            .filter_map(|call| call.transfer.map(|_| call.service))
+            .collect();
+        for (number, one) in all.iter().enumerate() {
+            self.turn_to(number);
+            self.note_saturation(&one.service, fetched_from.contains(&number), views[number].run.duration.duration());
         }
         self.turn_to_all();
         self.check_triggers(views)?;

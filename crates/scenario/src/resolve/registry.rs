@@ -203,6 +203,7 @@ impl Context<'_> {
             facts.http_bounds.clone_from(&file.http.buckets);
         }
         facts.finds_prefixes = service.prefix != cluster::spec::PrefixSpec::Off;
+        facts.fetches_prompts = service.called_by.is_some_and(|call| call.transfer.is_some());
         facts.counts_answers = file.http.count == CountFile::Answer;
         facts.dcgm_honor_labels = file.dcgm.honor_labels;
         if let Some(label) = &file.dcgm.hostname {

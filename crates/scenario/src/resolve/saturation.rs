@@ -21,19 +21,20 @@ const NEAR_SATURATION: f64 = 0.9;
 
 /// What the requests of a run amount to.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Asked {
+pub(super) struct Asked {
     /// Requests per second in the busiest minute.
     peak: f64,
     /// Requests per second.
     mean: f64,
     /// Prompt tokens of a request.
-    prompt: f64,
+    pub prompt: f64,
     /// Output tokens of a request.
     output: f64,
 }
 
 impl Asked {
-    fn of(service: &ServiceSpec, usual: (f64, f64), length: SimDuration) -> Option<Self> {
+    /// That of a service in the first `length` of its run; `usual` are tokens of requests that come without. `None` without any request.
+    pub fn of(service: &ServiceSpec, usual: (f64, f64), length: SimDuration) -> Option<Self> {
         let mut cursor = ArrivalCursor::new(&service.traffic, service.seed(1), SimTime::ZERO + length);
         let step = STEP.min(length).as_nanos();
         let (mut chunk, mut counts, mut last) = (TraceChunk::default(), Vec::new(), 0);
@@ -64,20 +65,21 @@ impl Asked {
 }
 
 impl Context<'_> {
-    /// Says where the law of a language model does not reach, and what its replicas can serve at most.
-    pub(super) fn note_saturation(&mut self, service: &ServiceSpec, length: SimDuration) {
+    /// Says where the law of a language model does not reach, and what its replicas can serve at most. Where others fetch what is computed here
+    /// the answers are theirs.
+    pub(super) fn note_saturation(&mut self, service: &ServiceSpec, hands_over: bool, length: SimDuration) {
         let ServiceModel::ContinuousBatching { prompt_tokens, output_tokens, batched_tokens_max, law, .. } =
             &service.model
         else {
             return;
         };
-        let usual = (prompt_tokens.mean(), output_tokens.mean());
+        let usual = (prompt_tokens.mean(), if hands_over { 1.0 } else { output_tokens.mean() });
         let follows = service.traffic.follows_answers() || service.called_by.is_some();
         let asked = if follows {
             Asked { prompt: usual.0, output: usual.1, ..Asked::default() }
         } else {
             let Some(asked) = Asked::of(service, usual, length) else { return };
-            asked
+            if hands_over { Asked { output: 1.0, ..asked } } else { asked }
         };
         self.notes.extend(law_notes(law, *batched_tokens_max, asked));
         // How many come is not known before others are answered, and what a cache finds is not computed: no bound holds for either.

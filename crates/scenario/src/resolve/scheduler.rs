@@ -204,7 +204,7 @@ impl Context<'_> {
         } else if own != EngineSpec::default() {
             self.note(format!("{place}: {}: scheduler {}, {}", found.source, spec.scheduler.word(), in_words(spec)));
         }
-        found.notes.iter().for_each(|note| self.note(format!("{place}: {note}")));
+        found.notes.iter().for_each(|note| self.note_flag(place, note));
     }
 
     /// What is turned away, and what room is kept for.

@@ -144,11 +144,15 @@ impl Context<'_> {
     pub(super) fn called_by(&mut self, views: &[ServiceView], spec: &ServiceView) -> Option<CalledBy> {
         let from = spec.traffic.from.as_ref()?;
         let service = views.iter().position(|view| view.name.as_ref() == Some(&from.service))?;
+        if from.kv_transfer.is_some() {
+            // Both services and their requests must be known: see `kv_transfers`.
+            return Some(CalledBy { service, share: from.share.0, count: from.count, transfer: None });
+        }
         self.note(format!(
             "requests come when `{}` has answered: latency here counts from then; `slo.endToEnd` and a remark are about the whole way from the first request of the chain",
             from.service
         ));
-        Some(CalledBy { service, share: from.share.0, count: from.count })
+        Some(CalledBy { service, share: from.share.0, count: from.count, transfer: None })
     }
 
     /// Pools that are copied for each service are of a kind that can be copied.

@@ -27,6 +27,10 @@ pub use words::Words;
 use crate::manifest::workload::Engine;
 use crate::tree::Node;
 
+/// What flags of prefill and decode apart come to without two services.
+pub(crate) const APART: &str = "prefill and decode apart are two `services`, the one that decodes with `traffic.from.kvTransfer`; \
+    here every replica does both";
+
 /// A value and what says so: `--max-num-seqs 24`, `vLLM's default on a GPU of 80 GB`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stated<T> {
@@ -165,7 +169,7 @@ fn vllm(words: &Words, release: Option<(u32, u32, u32)>, gpu: Option<Gpu<'_>>) -
         );
     }
     if let Some((flag, _)) = words.flag(&["--kv-transfer-config"]) {
-        notes.push(format!("{flag}: a transfer of the KV cache between pods is not modelled"));
+        notes.push(format!("{flag}: {APART}"));
     }
     Settings {
         sequences_max: sequences,

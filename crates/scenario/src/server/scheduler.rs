@@ -2,7 +2,7 @@
 
 use cluster::spec::{EngineSpec, PrefillFirst, Scheduler, Tgi};
 
-use super::Words;
+use super::{APART, Words};
 use crate::manifest::workload::Engine;
 use crate::tree::Node;
 
@@ -41,7 +41,7 @@ const VLLM_FLAGS: [(&str, &str); 5] = [
 const SGLANG_FLAGS: [(&str, &str); 4] = [
     ("--num-continuous-decode-steps", "not modelled, whoever waits is looked at before every pass"),
     ("--prefill-max-requests", "not modelled, a pass holds as many prompts as its tokens allow"),
-    ("--disaggregation-mode", "prefill and decode apart are not modelled, every replica does both"),
+    ("--disaggregation-mode", APART),
     ("--page-size", "not modelled, blocks of the KV cache have 16 tokens"),
 ];
 /// The same of switches.

@@ -15,6 +15,7 @@ mod node_manifests;
 mod nodes;
 mod overrides;
 mod pipes;
+mod prefill_decode;
 mod presets;
 mod recorded;
 mod rollouts;

@@ -36,7 +36,7 @@ fn the_counts_of_the_file_are_written_when_they_were() {
 #[test]
 fn gaps_and_an_early_end_are_said() {
     let loaded = loaded("t,replicas\n0,2\n600,\n1200,3\n", "").unwrap();
-    let notes: Vec<String> = loaded.notes.iter().map(|note| note.to_string()).collect();
+    let notes: Vec<String> = loaded.notes.iter().map(ToString::to_string).collect();
     assert!(
         notes.iter().any(|note| note.contains("replicas.csv has no count in 1 of 3 rows; the one before holds")),
         "{notes:?}"

@@ -284,7 +284,7 @@ fn calls_between_services_are_checked() {
     let called =
         |traffic: &str| load_text(&zoo("traffic: {generator: {rate: 20req/s}}", &format!("traffic: {traffic}")));
     let alone = called("{from: {service: chat, share: 30%, count: 2}}").unwrap();
-    let expected = cluster::spec::CalledBy { service: 0, share: 0.3, count: 2 };
+    let expected = cluster::spec::CalledBy { service: 0, share: 0.3, count: 2, transfer: None };
     assert_eq!(alone.spec.services[1].called_by, Some(expected));
     assert!(matches!(&alone.spec.services[1].traffic, workload::Traffic::Merge(own) if own.is_empty()));
     let beside = called("{from: {service: chat}, generator: {rate: 20req/s}}").unwrap();

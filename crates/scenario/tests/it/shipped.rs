@@ -46,6 +46,7 @@ fn every_shipped_scenario_loads() {
             "md8",
             "mm8",
             "model-zoo",
+            "prefill-decode",
             "preset-hour",
             "rag",
             "rollout-hour",

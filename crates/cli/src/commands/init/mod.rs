@@ -15,8 +15,10 @@ use scenario::{Input, Loaded, ScenarioError};
 
 use crate::args::Init;
 use crate::failure::{Failure, OrEnvironment, OrInput, Outcome, Result};
-use manifests::{Content, Found};
+pub use manifests::Content;
+use manifests::Found;
 use starter::Starter;
+pub use starter::{REPLICAS, Recording, TRAFFIC};
 use traffic::TrafficChoice;
 
 /// Writes the folder, whole or not at all.
@@ -35,28 +37,73 @@ pub fn init(args: &Init) -> Result<Outcome> {
         all => several::compose(&name, all)?,
     };
 
-    let staging = staging(&args.out);
-    let file = args.traffic.as_deref().zip(traffic.as_ref().map(|choice| choice.file.as_str()));
-    let written = stage(&staging, &text, found, file);
+    let file = args.traffic.as_deref().zip(traffic);
+    let files: Vec<(String, Content)> =
+        file.into_iter().map(|(path, choice)| (choice.file, Content::File(path.to_owned()))).collect();
+    let loaded = place(&args.out, text, found, &files)?;
+    all.iter().flat_map(|found| &found.notes).chain(&notes).for_each(|note| eprintln!("note: {note}"));
+    Ok(ready(args, &loaded))
+}
+
+/// A scenario that replays a recording of `service`, with the files that it names.
+pub fn from_recording(
+    args: &Init,
+    service: &str,
+    recording: Recording,
+    files: &[(String, Content)],
+) -> Result<Outcome> {
+    let name = args.out.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = name.ok_or_else(|| Failure::input(format!("{}: has no name", args.out.display())))?;
+    // One: manifests come with the name of the workload.
+    let mut found = Found::read(args)?.swap_remove(0);
+    if args.manifests.is_empty() {
+        service.clone_into(&mut found.service);
+    }
+    let (text, notes) = starter_text(Starter::new(name, &found, None).replaying(recording), &found)?;
+    let loaded = place(&args.out, text, &found, files)?;
+    found.notes.iter().chain(&notes).for_each(|note| eprintln!("note: {note}"));
+    Ok(ready(args, &loaded))
+}
+
+/// Says what the scenario's reader would say, and that it is there.
+fn ready(args: &Init, loaded: &Loaded) -> Outcome {
+    crate::inputs::print_notes(loaded, args.reading.verbose);
+    outln!("{} is ready: scalelab run {}", args.out.join("scenario.yaml").display(), args.out.display());
+    Outcome::Done
+}
+
+/// Writes the folder, whole or not at all. What stands there already (parts of an import) goes when all is there.
+fn place(out: &Path, text: String, found: &Found, files: &[(String, Content)]) -> Result<Loaded> {
+    let staging = staging(out);
+    let written = stage(&staging, &text, found, files);
     let placed = written.and_then(|()| {
         // What `scalelab run` will say to it. Manifests are read where the user has them, so that messages name those files.
         let loaded = load(text, found, &staging).or_input()?;
-        std::fs::rename(&staging, &args.out).or_environment(&format!("writing {}", args.out.display()))?;
+        let doing = format!("writing {}", out.display());
+        let aside = staging.with_extension("old");
+        if out.exists() {
+            std::fs::rename(out, &aside).or_environment(&doing)?;
+        }
+        std::fs::rename(&staging, out).or_environment(&doing)?;
+        if aside.exists() {
+            std::fs::remove_dir_all(&aside).or_environment(&format!("removing {}", aside.display()))?;
+        }
         Ok(loaded)
     });
     if placed.is_err() {
         // The error that matters is the first one.
         let _ = std::fs::remove_dir_all(&staging);
     }
-    all.iter().flat_map(|found| &found.notes).chain(&notes).for_each(|note| eprintln!("note: {note}"));
-    crate::inputs::print_notes(&placed?, args.reading.verbose);
-    outln!("{} is ready: scalelab run {}", args.out.join("scenario.yaml").display(), args.out.display());
-    Ok(Outcome::Done)
+    placed
 }
 
 /// The scenario of one service, and what is to be said of its nodes.
 fn one(name: String, found: &Found, traffic: Option<TrafficChoice>) -> Result<(String, Vec<String>)> {
-    let mut starter = Starter::new(name, found, traffic);
+    starter_text(Starter::new(name, found, traffic), found)
+}
+
+/// The text with nodes chosen, and what is to be said of it.
+fn starter_text(mut starter: Starter, found: &Found) -> Result<(String, Vec<String>)> {
     let open = triggers::feed(&mut starter, found);
     let chosen = nodes::choose(&starter, found, None)?;
     starter.nodes = chosen.nodes;
@@ -71,11 +118,11 @@ fn staging(out: &Path) -> PathBuf {
     out.with_file_name(format!(".{name}.{}.tmp", std::process::id()))
 }
 
-fn stage(staging: &Path, text: &str, found: &Found, traffic: Option<(&Path, &str)>) -> Result<()> {
+fn stage(staging: &Path, text: &str, found: &Found, files: &[(String, Content)]) -> Result<()> {
     let doing = || format!("writing {}", staging.display());
     std::fs::create_dir_all(staging).or_environment(&doing())?;
     std::fs::write(staging.join("scenario.yaml"), text).or_environment(&doing())?;
-    for (name, content) in &found.files {
+    for (name, content) in found.files.iter().chain(files) {
         let copy = staging.join(name);
         std::fs::create_dir_all(copy.parent().unwrap_or(staging)).or_environment(&doing())?;
         match content {
@@ -83,11 +130,6 @@ fn stage(staging: &Path, text: &str, found: &Found, traffic: Option<(&Path, &str
             Content::Text(text) => std::fs::write(copy, text),
         }
         .or_environment(&doing())?;
-    }
-    if let Some((path, name)) = traffic {
-        let copy = staging.join(name);
-        std::fs::create_dir_all(copy.parent().unwrap_or(staging)).or_environment(&doing())?;
-        std::fs::copy(path, copy).or_environment(&doing())?;
     }
     Ok(())
 }

@@ -100,6 +100,69 @@ impl Engine {
     }
 }
 
+/// A recording that the scenario replays.
+#[derive(Clone, Debug)]
+pub struct Recording {
+    /// What it is of, in a line.
+    pub title: String,
+    /// Start of the run, in UTC.
+    pub start: String,
+    /// Length of the run, in seconds.
+    pub length_s: i64,
+    /// From the first row to the start of the run, in seconds: history.
+    pub start_at_s: i64,
+    /// Whether there are replica counts.
+    pub has_path: bool,
+    /// Replicas at the start.
+    pub replicas: u32,
+    /// `coldStart`, where it was measured.
+    pub cold_start: Option<String>,
+    /// What a reader has to know.
+    pub notes: Vec<String>,
+}
+
+/// Requests of a recording.
+pub const TRAFFIC: &str = "traffic.csv";
+/// Replica counts of a recording.
+pub const REPLICAS: &str = "replicas.csv";
+
+impl Recording {
+    fn head(&self, name: &str) -> String {
+        let notes: String = self.notes.iter().map(|note| format!("#   {note}\n")).collect();
+        format!(
+            "# Made by `scalelab import prometheus`: {}.\n{notes}# Lines marked GUESS are placeholders: replace them by what you know or have \
+             measured.\napiVersion: scalelab.dev/v1\nkind: Scenario\nmetadata:\n  name: {}\nspec:\n  run:\n    start: \"{}\"\n    timeZone: \
+             UTC\n    duration: {}s\n    seed: 1\n    replications: 3 # intervals need several\n\n",
+            self.title,
+            quoted(name),
+            self.start,
+            self.length_s
+        )
+    }
+
+    fn traffic(&self) -> String {
+        let days = self.start_at_s / 86_400;
+        let history = if days > 0 { format!("    history: {{days: {days}}}\n") } else { String::new() };
+        format!(
+            "  # What was counted, row by row; within a row requests come at random (Poisson).\n  traffic:\n    generator:\n      process: \
+             poisson\n      rate:\n        series: {{file: {TRAFFIC}, timeUnit: timestamp, value: requests_per_s, valueUnit: perSecond, startAt: \
+             {}s}}\n{history}",
+            self.start_at_s
+        )
+    }
+
+    fn policy(&self) -> String {
+        if !self.has_path {
+            return String::new();
+        }
+        format!(
+            "  # What really was: the counts that were wanted, when they were.\n  - name: recorded\n    recorded: {{file: {REPLICAS}, timeUnit: \
+             timestamp, value: wanted, startAt: {}s}}\n",
+            self.start_at_s
+        )
+    }
+}
+
 /// All that goes into the text.
 #[derive(Debug)]
 pub struct Starter {
@@ -123,6 +186,8 @@ pub struct Starter {
     chosen: Option<Candidate>,
     /// The model that is served and who says so.
     model: Option<(String, &'static str)>,
+    /// What is replayed, if it is a recording.
+    recording: Option<Recording>,
     /// Names that a pool of its own may not have.
     taken: Vec<String>,
     /// Triggers whose signal is a guess.
@@ -153,22 +218,33 @@ impl Starter {
             gpu: None,
             chosen: found.chosen.clone(),
             model,
+            recording: None,
             taken: found.pools.clone(),
             triggers: Vec::new(),
         }
     }
 
+    /// The same, replaying a recording.
+    pub fn replaying(self, recording: Recording) -> Self {
+        Self { replicas: u64::from(recording.replicas), recording: Some(recording), ..self }
+    }
+
     /// The scenario.
     pub fn text(&self) -> String {
-        self.compose(&self.traffic_text(), &self.nodes)
+        let traffic = self.recording.as_ref().map_or_else(|| self.traffic_text(), Recording::traffic);
+        let recorded = self.recording.as_ref().map(Recording::policy).unwrap_or_default();
+        self.compose(&traffic, &self.nodes, &recorded)
     }
 
     /// The scenario with made-up traffic and other nodes, to see whether it loads.
     pub fn probe(&self, nodes: &NodesChoice) -> String {
-        self.compose("  traffic:\n    generator: {rate: 1req/s}\n", nodes)
+        self.compose("  traffic:\n    generator: {rate: 1req/s}\n", nodes, "")
     }
 
     fn head(&self) -> String {
+        if let Some(recording) = &self.recording {
+            return recording.head(&self.name);
+        }
         let length = self.traffic.as_ref().map_or(LENGTH_MAX_S, |traffic| traffic.length_s.min(LENGTH_MAX_S));
         format!(
             "# Made by `scalelab init`. Lines marked GUESS are placeholders: replace them by what you know or have measured.\n\
@@ -181,10 +257,15 @@ impl Starter {
         )
     }
 
-    fn compose(&self, traffic: &str, nodes: &NodesChoice) -> String {
+    fn compose(&self, traffic: &str, nodes: &NodesChoice, recorded: &str) -> String {
         let nodes = nodes_text(std::slice::from_ref(nodes), &self.taken);
-        let parts = [traffic, &self.service_text(), &self.slo_text(), COLD_START, &nodes, &self.policies_text()];
+        let parts =
+            [traffic, &self.service_text(), &self.slo_text(), self.cold_start(), &nodes, &self.policies_text(recorded)];
         self.head_text() + &parts.map(str::to_owned).join("\n")
+    }
+
+    fn cold_start(&self) -> &str {
+        self.recording.as_ref().and_then(|recording| recording.cold_start.as_deref()).unwrap_or(COLD_START)
     }
 
     /// What stands before the first service of several.
@@ -385,12 +466,12 @@ impl Starter {
         format!("  slo: {{{thresholds}}} # GUESS\n")
     }
 
-    fn policies_text(&self) -> String {
+    fn policies_text(&self, recorded: &str) -> String {
         let replicas = self.replicas.max(1);
         let mut text = format!(
-            "  # Alternatives to compare, all over the same requests.\n  policies:\n  - name: static\n    static: {{replicas: {replicas}}}\n"
+            "  # Alternatives to compare, all over the same requests.\n  policies:\n{recorded}  - name: static\n    static: {{replicas: {replicas}}}\n"
         );
-        let mut names = vec!["static".to_owned()];
+        let mut names = vec!["static".to_owned(), "recorded".to_owned()];
         let manifests =
             self.hpas.iter().map(|name| ("hpa", name)).chain(self.scaled_objects.iter().map(|name| ("keda", name)));
         for (key, manifest) in manifests {

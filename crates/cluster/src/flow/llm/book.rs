@@ -78,6 +78,19 @@ impl RequestTable {
         self.generations[key as usize] == generation
     }
 
+    /// Keeps `key` in use for what a request that is over has left. Returns its generation: for who knew the request it is gone.
+    pub fn leave(&mut self, key: u32) -> u32 {
+        let generation = &mut self.generations[key as usize];
+        *generation = generation.wrapping_add(2);
+        *generation
+    }
+
+    /// The key of the request in the system whose end is told to `ticket`.
+    pub fn key_of(&self, ticket: Ticket) -> Option<u32> {
+        let is_it = |(entry, generation): (&Entry, &u32)| generation % 2 == 1 && entry.ticket == ticket;
+        self.entries.iter().zip(&self.generations).position(is_it).map(|key| key as u32)
+    }
+
     /// Takes a request out.
     pub fn remove(&mut self, key: u32) -> Entry {
         let index = key as usize;

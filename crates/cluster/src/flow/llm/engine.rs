@@ -23,6 +23,10 @@
 //! With speculative decoding a sequence gains several tokens in an iteration, see [`super::pace`]. They count as many in the pass, and in the budget,
 //! as are checked; in the cache as many as are right: what guesses take for a moment is less than a block.
 //!
+//! Where prefill and decode are apart (vLLM's `KVConnector`), the engine that computes a prompt keeps its blocks until it is told to let go of them;
+//! the one that decodes gives a request its seat and the blocks of its prompt when it is admitted, waits until it is told that they have come, and
+//! then computes the prompt's last token, for the first of the answer. Who is preempted after that is computed anew like anybody else.
+//!
 //! It does not know other replicas, routing or clients.
 
 use std::collections::VecDeque;
@@ -69,6 +73,8 @@ pub struct Limits {
     pub(super) longest_chunk: u64,
     /// How fast who decodes goes on.
     pub(super) pace: Pace,
+    /// What is finished keeps its blocks until others have fetched them.
+    pub(super) keeps_finished: bool,
 }
 
 impl Limits {
@@ -95,6 +101,7 @@ impl Limits {
             by_chunk: service.engine.admits_by_chunk,
             longest_chunk: service.engine.long_prefill_token_threshold.map_or(u64::MAX, u64::from),
             pace,
+            keeps_finished: false,
         }
     }
 
@@ -136,12 +143,16 @@ pub struct Job {
     pub cached: u32,
     /// Smaller is sooner, where the queue is by priority.
     pub priority: i32,
+    /// Its prompt is fetched, and not computed here: it has yet to take its seat in the batch.
+    pub is_remote: bool,
+    /// Tokens of its prompt that were fetched.
+    pub fetched: u32,
 }
 
 impl Job {
-    /// Prompt tokens that a router counts as its backlog: those not found in the cache, until the first token is out.
+    /// Prompt tokens that a router counts as its backlog: those neither found in the cache nor fetched, until the first token is out.
     fn backlog(&self) -> u64 {
-        if self.first_token == NEVER { u64::from(self.prompt.saturating_sub(self.cached)) } else { 0 }
+        if self.first_token == NEVER { u64::from(self.prompt.saturating_sub(self.cached + self.fetched)) } else { 0 }
     }
 
     /// A request that has not been served, brought at `arrival`.
@@ -159,7 +170,14 @@ impl Job {
             holding: NO_HOLDING,
             cached: 0,
             priority: 0,
+            is_remote: false,
+            fetched: 0,
         }
+    }
+
+    /// The same, with a prompt that is fetched from elsewhere but for its last token.
+    pub fn computed_elsewhere(self) -> Self {
+        Self { is_remote: true, fetched: self.prompt - 1, ..self }
     }
 
     /// Notes in `log` that it is finished at `now`.
@@ -200,6 +218,8 @@ pub struct EngineStats {
     pub hit_tokens: u64,
     /// Of the prompt tokens whose first answer token is out, found in the cache.
     pub cached_tokens: u64,
+    /// Of them, fetched from another engine.
+    pub fetched_tokens: u64,
     /// Tokens that were computed before a sequence's next token, what was preempted again included.
     pub prefilled_tokens: u64,
     /// The like that were found in the cache, at every admission.
@@ -233,6 +253,12 @@ pub trait Engine: Send {
     fn first_token(&mut self, key: u32, at: Instant) -> u64;
     /// Starts the next iteration, if none is under way. Returns how many requests were served for the first time.
     fn start(&mut self, now: u64) -> u64;
+    /// Moves the keys of requests whose prompts are to be fetched from now on, in order of admission, to `into`.
+    fn take_fetching(&mut self, into: &mut Vec<u32>);
+    /// The prompt of request `key`, which is in it, has come.
+    fn land(&mut self, key: u32, at: Instant);
+    /// What request `key`, which is finished, has left is kept no longer.
+    fn let_go_of(&mut self, key: u32, at: Instant);
     /// Takes every request out: first the running ones in order of admission, then the waiting ones.
     fn clear(&mut self, now: u64) -> Vec<Job>;
     /// It works no more: what it has stays as it is until it is aborted or taken out. Every iteration that is over by now has been settled.
@@ -275,6 +301,67 @@ pub(super) fn in_hand<'a>(
         backlog_tokens: sum.backlog_tokens + job.backlog(),
         ..sum
     })
+}
+
+/// What a finished request has left for others to fetch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Left {
+    /// Its key.
+    pub key: u32,
+    /// What it shares, as announced.
+    pub holding: u32,
+    /// Blocks of the cache.
+    pub blocks: u64,
+}
+
+/// Requests whose prompts come from elsewhere, from admission to the first iteration.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Fetches {
+    /// Admitted since the flow last asked.
+    pub fresh: Vec<u32>,
+    /// Prompts on their way.
+    pub under_way: Vec<Job>,
+    /// Prompts that have come, in this order.
+    pub landed: VecDeque<Job>,
+}
+
+impl Fetches {
+    /// Seats taken.
+    pub fn len(&self) -> usize {
+        self.under_way.len() + self.landed.len()
+    }
+
+    /// A request is admitted.
+    pub fn admit(&mut self, job: Job) {
+        self.fresh.push(job.key);
+        self.under_way.push(job);
+    }
+
+    /// The prompt of a request has come.
+    pub fn land(&mut self, key: u32) {
+        let place = self.under_way.iter().position(|job| job.key == key).expect("it is fetched");
+        self.landed.push_back(self.under_way.remove(place));
+    }
+
+    /// Takes a request out.
+    pub fn take(&mut self, key: u32) -> Option<Job> {
+        self.fresh.retain(|&other| other != key);
+        if let Some(place) = self.under_way.iter().position(|job| job.key == key) {
+            return Some(self.under_way.remove(place));
+        }
+        take_waiting(&mut self.landed, key)
+    }
+
+    /// Every one of them.
+    pub fn jobs(&self) -> impl Iterator<Item = &Job> {
+        self.under_way.iter().chain(&self.landed)
+    }
+
+    /// Takes all out.
+    pub fn clear(&mut self) -> Vec<Job> {
+        self.fresh.clear();
+        self.under_way.drain(..).chain(self.landed.drain(..)).collect()
+    }
 }
 
 /// Puts a request into a waiting queue: at the end, unless a kill has sent it here and it ranks before some that have not been served

@@ -11,7 +11,7 @@ use super::{LlmFlow, Stage};
 use crate::flow::intake::NEVER;
 use crate::flow::latency::{LatencyLog, Watched};
 use crate::flow::meter::Meter;
-use crate::flow::reactive::Answered;
+use crate::flow::reactive::{Answered, Kept};
 use crate::flow::{Drained, Flow, InHand, Load, ReplicaStats, Slot};
 
 impl<E: Engine> Flow for LlmFlow<E> {
@@ -44,6 +44,24 @@ impl<E: Engine> Flow for LlmFlow<E> {
         self.intake.take_calls(answered);
     }
 
+    fn take_lost(&mut self, into: &mut Vec<Kept>) {
+        into.append(&mut self.lost);
+    }
+
+    fn lose(&mut self, lost: &[Kept]) {
+        self.lose_prompts(lost);
+    }
+
+    fn take_released(&mut self, into: &mut Vec<Kept>) {
+        if let Some(reactive) = self.intake.apart() {
+            reactive.take_released(into);
+        }
+    }
+
+    fn release(&mut self, released: &[Kept]) {
+        self.let_go_of(released);
+    }
+
     fn add(&mut self, slot: Slot, pod: PodId, now: SimTime) {
         self.seat(slot, pod, now);
         self.route_held(slot);
@@ -59,7 +77,7 @@ impl<E: Engine> Flow for LlmFlow<E> {
         self.seats[slot].stage = Stage::Draining;
         self.serving.retain(|&other| other != slot);
         self.loads.set(slot, NEVER);
-        (self.seats[slot].load == 0).then_some(now)
+        (self.seats[slot].load == 0 && !self.keeps(slot)).then_some(now)
     }
 
     fn refuse(&mut self, slot: Slot, now: SimTime) {
@@ -94,6 +112,10 @@ impl<E: Engine> Flow for LlmFlow<E> {
             self.drain(slot, now);
         }
         let jobs = self.engines[slot].clear(self.clock);
+        if let Some(transfers) = &mut self.transfers {
+            jobs.iter().for_each(|job| transfers.cancel(job.key, self.clock));
+        }
+        self.lose_kept(slot);
         self.count_waiting(slot);
         (self.seats[slot].load, self.seats[slot].tokens) = (0, 0);
         self.events.set(slot, NEVER);
@@ -123,6 +145,7 @@ impl<E: Engine> Flow for LlmFlow<E> {
             admitted_tokens: engine.admitted_tokens,
             hit_tokens: engine.hit_tokens,
             cached_tokens: engine.cached_tokens,
+            fetched_tokens: engine.fetched_tokens,
             ..self.seats[slot].stats
         }
     }

@@ -75,13 +75,17 @@ impl<E: Engine> LlmFlow<E> {
         {
             self.deadlines.pop_front();
             if self.requests.is_alive(key, generation) {
-                self.abandon(key);
+                self.abandon(key, Failure::TimedOut);
             }
         }
     }
 
-    fn abandon(&mut self, key: u32) {
+    /// A request is taken out wherever it is, and fails.
+    pub(super) fn abandon(&mut self, key: u32, failure: Failure) {
         let entry = self.requests.remove(key);
+        if let Some(transfers) = &mut self.transfers {
+            transfers.cancel(key, self.clock);
+        }
         let Place::At(slot) = entry.place else {
             if let Some(hold) = &mut self.hold {
                 hold.remove(entry.tag.priority, key);
@@ -90,18 +94,18 @@ impl<E: Engine> LlmFlow<E> {
                 self.queue.remove(place);
             }
             self.waiting -= 1;
-            return self.fail(entry, Failure::TimedOut, self.clock, None);
+            return self.fail(entry, failure, self.clock, None);
         };
         let has_started = self.done_until.is_some_and(|until| until >= self.clock);
         let job = self.engines[slot].abort(key, Instant { now: self.clock, has_started });
         let served = (job.start != NEVER).then_some((job.start, slot));
         let stats = &mut self.seats[slot].stats;
-        *if served.is_some() { &mut stats.failure } else { &mut stats.given_up } += 1;
+        *if served.is_some() || failure == Failure::Lost { &mut stats.failure } else { &mut stats.given_up } += 1;
         self.count_waiting(slot);
         self.seats[slot].tokens -= u64::from(entry.prompt);
         self.set_load(slot, self.seats[slot].load - 1);
         self.touch(slot);
-        self.fail(entry, Failure::TimedOut, self.clock, served);
+        self.fail(entry, failure, self.clock, served);
     }
 
     /// Clients that leave now, each by its own patience.
@@ -110,7 +114,7 @@ impl<E: Engine> LlmFlow<E> {
             self.impatience.as_mut().and_then(|impatience| impatience.pop(self.clock, &self.requests))
         {
             if !(has_seen_enough && self.has_first_token(key)) {
-                self.abandon(key);
+                self.abandon(key, Failure::TimedOut);
             }
         }
     }

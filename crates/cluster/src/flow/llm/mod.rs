@@ -14,6 +14,8 @@ mod face;
 mod gate;
 #[cfg(test)]
 mod gate_tests;
+#[cfg(test)]
+mod handover_tests;
 mod hold;
 mod impatience;
 mod iteration;
@@ -29,6 +31,7 @@ mod tags;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod transfers;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, VecDeque};
@@ -47,10 +50,12 @@ use self::router::Router;
 pub use self::run_engine::RunEngine;
 pub use self::tags::TagDraws;
 pub use self::tokens::TokenCounts;
+use self::transfers::Transfers;
 use super::clients::Clients;
 use super::intake::{Intake, NEVER};
 use super::latency::Watched;
 use super::meter::{Failure, Meter, Streamed};
+use super::reactive::{Handover, Kept};
 use super::tree::WinnerTree;
 use super::{ReplicaStats, Rules, Slot};
 use crate::spec::{FlowControl, PrefixSpec, Routing, ServiceModel, ServiceSpec};
@@ -142,6 +147,12 @@ pub struct LlmFlow<E = RunEngine> {
     /// Requests an engine has just finished.
     done: Vec<Job>,
     watched: Option<Arc<Watched>>,
+    /// Prompts on their way here, where others compute them.
+    transfers: Option<Box<Transfers>>,
+    /// Prompts computed here that others have yet to fetch.
+    kept: Vec<Kept>,
+    /// Of these, gone with their replicas since the last time anybody asked.
+    lost: Vec<Kept>,
 }
 
 impl LlmFlow<RunEngine> {
@@ -162,7 +173,7 @@ impl<E: Engine> LlmFlow<E> {
             routing: service.routing,
             impatience: Impatience::of(&clients),
             clients,
-            limits: Limits::of(service),
+            limits: Limits { keeps_finished: intake.hands_over(), ..Limits::of(service) },
             overhead: overhead.as_nanos(),
             intake,
             meter,
@@ -197,6 +208,9 @@ impl<E: Engine> LlmFlow<E> {
             drained: BTreeSet::new(),
             done: Vec::new(),
             watched: None,
+            transfers: service.called_by.and_then(|call| call.transfer).map(|rules| Box::new(Transfers::new(rules))),
+            kept: Vec::new(),
+            lost: Vec::new(),
         }
     }
 
@@ -214,7 +228,8 @@ impl<E: Engine> LlmFlow<E> {
         let deadline = self.deadline_due();
         let retry = self.retrying.peek().map_or(NEVER, |Reverse(retry)| retry.0);
         let hold = self.hold_due();
-        self.events.first().0.min(arrival).min(deadline).min(retry).min(hold)
+        let landing = self.transfers.as_ref().map_or(NEVER, |transfers| transfers.next());
+        self.events.first().0.min(arrival).min(deadline).min(retry).min(hold).min(landing)
     }
 
     /// When the next client leaves.
@@ -244,6 +259,7 @@ impl<E: Engine> LlmFlow<E> {
             self.done_until = Some(now);
             return;
         }
+        self.land();
         // Retries that fall due were decided on earlier than those this instant may still bring; those come later.
         let mut returning = Vec::new();
         while let Some(Reverse((at, entry))) = self.retrying.peek().copied()
@@ -299,7 +315,7 @@ impl<E: Engine> LlmFlow<E> {
 
     /// A request is finished by the engine now.
     fn book(&mut self, slot: Slot, job: &Job) {
-        let entry = self.requests.remove(job.key);
+        let entry = self.requests.get(job.key);
         let end = self.clock + self.overhead;
         let seat = &mut self.seats[slot];
         seat.tokens -= u64::from(entry.prompt);
@@ -316,6 +332,10 @@ impl<E: Engine> LlmFlow<E> {
         if end - entry.arrival > timeout {
             // Its client leaves while the answer is on its way.
             seat.stats.failure += 1;
+            self.requests.remove(job.key);
+            if self.limits.keeps_finished {
+                self.engines[slot].let_go_of(job.key, Instant { now: self.clock, has_started: false });
+            }
             self.fail(entry, Failure::TimedOut, entry.arrival + timeout, Some((job.start, slot)));
             return;
         }
@@ -332,15 +352,31 @@ impl<E: Engine> LlmFlow<E> {
         let pod = seat.pod;
         self.meter.asked_at(self.intake.asked(entry.ticket));
         self.meter.answer_streamed(&answer, pod);
+        if self.limits.keeps_finished {
+            // Its key stays in use until what it has left is fetched.
+            let kept = Kept { slot, request: (job.key, self.requests.leave(job.key)) };
+            self.kept.push(kept);
+            self.intake.handed_over(entry.ticket, end, Handover { kept, tokens: (entry.prompt, entry.output) });
+            return;
+        }
+        self.requests.remove(job.key);
         self.intake.ended(entry.ticket, end, true);
+    }
+
+    /// Tokens of the answer that is made here.
+    fn answer_of(&self, entry: &Entry) -> u32 {
+        if self.limits.keeps_finished { 1 } else { entry.output }
     }
 
     /// A request, or a retry of one, arrives.
     fn arrive(&mut self, entry: Entry) {
         let is_turned_away = self.serving.is_empty() && self.rules.reject_without_replica
             || self.waiting >= self.rules.queue_limit as u64
-            || !self.limits.can_ever_serve(entry.prompt, entry.output)
+            || !self.limits.can_ever_serve(entry.prompt, self.answer_of(&entry))
             || self.is_shed(entry.tag.priority, entry.prompt);
+        if self.is_prompt_lost(entry.ticket) {
+            return self.fail(entry, Failure::Lost, self.clock, None);
+        }
         if is_turned_away {
             return self.fail(entry, Failure::Rejected, self.clock, None);
         }
@@ -401,7 +437,10 @@ impl<E: Engine> LlmFlow<E> {
         let has_started = self.done_until.is_some_and(|until| until >= self.clock);
         // What the router has held comes to the engine in the order in which it is let go.
         let rank = if self.hold.is_some() { self.clock } else { entry.arrival };
-        let mut job = Job::new(key, (entry.prompt, entry.output), self.clock, rank);
+        let mut job = Job::new(key, (entry.prompt, self.answer_of(&entry)), self.clock, rank);
+        if self.is_kept(entry.ticket) {
+            job = job.computed_elsewhere();
+        }
         if self.limits.has_prefix_cache {
             let mut parts = std::mem::take(&mut self.parts);
             self.parts_of(&entry, &mut parts);
@@ -421,6 +460,7 @@ impl<E: Engine> LlmFlow<E> {
     }
 
     fn set_load(&mut self, slot: Slot, load: u64) {
+        let is_keeping = self.keeps(slot);
         let seat = &mut self.seats[slot];
         seat.load = load;
         match seat.stage {
@@ -428,7 +468,7 @@ impl<E: Engine> LlmFlow<E> {
                 let is_full = self.routing == Routing::CentralQueue && load >= self.limits.sequences as u64;
                 self.loads.set(slot, if is_full { NEVER } else { load });
             }
-            Stage::Draining if load == 0 && !seat.is_halted => {
+            Stage::Draining if load == 0 && !seat.is_halted && !is_keeping => {
                 self.drained.insert(slot);
             }
             Stage::Draining | Stage::Absent => {}
@@ -464,6 +504,7 @@ impl<E: Engine> LlmFlow<E> {
 
     fn start_engine(&mut self, slot: Slot) {
         self.started += self.engines[slot].start(self.clock);
+        self.fetch(slot);
         self.count_waiting(slot);
         self.events.set(slot, self.engines[slot].next());
     }

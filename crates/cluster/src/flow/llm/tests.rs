@@ -19,11 +19,11 @@ use crate::spec::{
     Speculative, Tgi,
 };
 
-const SEED: u64 = 11;
+pub(super) const SEED: u64 = 11;
 
 /// A control event.
 #[derive(Clone, Copy, Debug)]
-enum Act {
+pub(super) enum Act {
     Add(Slot),
     Drain(Slot),
     Remove(Slot),
@@ -33,17 +33,17 @@ enum Act {
 }
 
 #[derive(Clone, Debug)]
-struct Case {
-    service: ServiceSpec,
-    requests: Vec<(u64, u32, u32)>,
-    acts: Vec<(u64, Act)>,
-    end: u64,
+pub(super) struct Case {
+    pub(super) service: ServiceSpec,
+    pub(super) requests: Vec<(u64, u32, u32)>,
+    pub(super) acts: Vec<(u64, Act)>,
+    pub(super) end: u64,
     /// What the first iteration of a replica takes longer.
-    first_delay: u64,
+    pub(super) first_delay: u64,
 }
 
 /// What is seen of a replica at a control event.
-type Sight = (ReplicaStats, (u64, u64), f64, Option<LatencyLog>);
+pub(super) type Sight = (ReplicaStats, (u64, u64), f64, Option<LatencyLog>);
 
 /// Everything a run shows.
 #[derive(Debug, PartialEq)]
@@ -56,11 +56,11 @@ struct Outcome {
     drained: Vec<(Slot, SimTime)>,
 }
 
-fn nanos(nanos: u64) -> SimTime {
+pub(super) fn nanos(nanos: u64) -> SimTime {
     SimTime::from_nanos(nanos)
 }
 
-fn traffic(case: &Case) -> Traffic {
+pub(super) fn traffic(case: &Case) -> Traffic {
     let mut columns = TraceChunk::default();
     for &(arrival, prompt, output) in &case.requests {
         columns.push_with_tokens(arrival, (prompt, output));
@@ -85,7 +85,7 @@ fn intake(case: &Case) -> Intake {
     Intake::new(&traffic(case), SEED, nanos(case.end), None, 1).with_tokens(TokenCounts::new(&one, &one, SEED))
 }
 
-fn sight(flow: &mut dyn Flow, slot: Slot, now: SimTime) -> Sight {
+pub(super) fn sight(flow: &mut dyn Flow, slot: Slot, now: SimTime) -> Sight {
     let log = flow.latency(slot, now).cloned();
     (flow.stats(slot, now), flow.replica_load(slot, now), flow.kv_usage(slot, now), log)
 }
@@ -158,7 +158,7 @@ fn drive(case: &Case, flow: &mut dyn Flow) -> Outcome {
     Outcome { totals, service, rows, looks, removed, drained }
 }
 
-fn pod() -> PodSpec {
+pub(super) fn pod() -> PodSpec {
     PodSpec {
         gpus: 1,
         gpu_resource: "nvidia.com/gpu".into(),
@@ -356,7 +356,7 @@ fn services() -> impl Strategy<Value = ServiceSpec> {
     )
 }
 
-fn cases() -> impl Strategy<Value = Case> {
+pub(super) fn cases() -> impl Strategy<Value = Case> {
     let end = 4_000u64;
     let request = (0..end, 1u32..60, 1u32..90);
     let act = prop_oneof![

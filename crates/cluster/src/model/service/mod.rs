@@ -26,7 +26,7 @@ use units::{PodId, SimDuration, SimTime};
 use super::turn::Turn;
 use super::{Begun, Event};
 use crate::fleet::Notice;
-use crate::flow::{self, Answered, Drained, Flow, Slot, Watched};
+use crate::flow::{self, Answered, Drained, Flow, Kept, Slot, Watched};
 use crate::metrics::ServiceView;
 use crate::pods::{PodState, Pods, Role};
 use crate::spec::{ReplicaOrder, ServicePolicy, ServiceSpec, SimulationSpec};
@@ -143,6 +143,26 @@ impl<'a> Service<'a> {
     /// The service that calls this one has answered requests.
     pub fn take_calls(&mut self, answered: &[Answered]) {
         self.flow.take_calls(answered);
+    }
+
+    /// What those who fetch from this service have lost with its replicas.
+    pub fn take_lost(&mut self, into: &mut Vec<Kept>) {
+        self.flow.take_lost(into);
+    }
+
+    /// What this service was to fetch is lost.
+    pub fn lose(&mut self, lost: &[Kept]) {
+        self.flow.lose(lost);
+    }
+
+    /// What the service that computes for this one need not keep any longer.
+    pub fn take_released(&mut self, into: &mut Vec<Kept>) {
+        self.flow.take_released(into);
+    }
+
+    /// What this service need not keep any longer.
+    pub fn release(&mut self, released: &[Kept]) {
+        self.flow.release(released);
     }
 
     /// Whether a pod that gets no new requests may answer its last on the way: one that is deleted or demoted, or an old one of a rollout.
@@ -368,7 +388,10 @@ impl<'a> Service<'a> {
         self.note_ready(end);
         let mut record = self.recorder.into_record((self.policy, end), replicas, meter.into_totals(arrived));
         record.name.clone_from(&self.spec.name);
-        record.remarks.extend(remarks::of_chain(&record.totals));
+        // Of prompts computed elsewhere all figures are of the whole way.
+        if self.spec.called_by.is_none_or(|call| call.transfer.is_none()) {
+            record.remarks.extend(remarks::of_chain(&record.totals));
+        }
         record
     }
 

@@ -109,11 +109,17 @@ impl RunEngine {
     }
 
     /// Starts the next pass.
-    pub(super) fn start_apart(&mut self) -> u64 {
+    pub(super) fn start_apart(&mut self, now: u64) -> u64 {
         let (started, most) = match self.apart().rule {
             Rule::PrefillFirst { rule, .. } => self.take_prompts_first(&rule),
             Rule::Tgi { rule, .. } => self.take_prompts_together(&rule),
         };
+        if self.nobody_runs() {
+            // Whoever waits does so for others to fetch what takes its room.
+            self.end_busy(now);
+            self.apart().idle();
+            return started;
+        }
         self.is_alone = !self.prefilling.is_empty();
         let run = if self.is_alone {
             self.mixed_run(Work::default())

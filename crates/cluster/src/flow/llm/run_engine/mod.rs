@@ -15,7 +15,9 @@ use std::collections::{BinaryHeap, VecDeque};
 use exporters::HistogramSignal;
 
 use self::apart::Apart;
-use super::engine::{BLOCK_TOKENS, Engine, EngineStats, Instant, Job, Limits, blocks, enqueue, in_hand, take_waiting};
+use super::engine::{
+    BLOCK_TOKENS, Engine, EngineStats, Fetches, Instant, Job, Left, Limits, blocks, enqueue, in_hand, take_waiting,
+};
 use super::iteration::{FRACTION_BITS, Run, Work, in_fractions};
 use super::prefix::{Part, PrefixCache};
 use crate::flow::InHand;
@@ -73,8 +75,8 @@ pub struct RunEngine {
     is_alone: bool,
     /// What prompts share, if anything.
     cache: Option<Box<PrefixCache>>,
-    /// Sequences that have finished, with (admission, what they share, blocks, full ones): they let go of their blocks in order.
-    leaving: Vec<(u64, u32, u64, u64)>,
+    /// Sequences that have finished, with (admission, full blocks): they let go of their blocks in order, or leave them for others.
+    leaving: Vec<(u64, u64, Left)>,
     admissions: u64,
     /// Iterations completed.
     step: u64,
@@ -89,6 +91,10 @@ pub struct RunEngine {
     busy_since: u64,
     stats: EngineStats,
     latency: Option<Box<LatencyLog>>,
+    /// Requests whose prompts come from elsewhere, where there are such.
+    fetches: Fetches,
+    /// What is kept for others to fetch; counted in `blocks_used`.
+    left: Vec<Left>,
 }
 
 impl RunEngine {
@@ -124,8 +130,9 @@ impl RunEngine {
 
     /// The same of a sequence that has finished, as soon as all that finish now are known.
     fn release_finished(&mut self, (admission, job): (u64, &Job), computed: u64) {
-        if self.cache.is_some() {
-            self.leaving.push((admission, job.holding, blocks(computed), computed / BLOCK_TOKENS));
+        if self.cache.is_some() || self.limits.keeps_finished {
+            let left = Left { key: job.key, holding: job.holding, blocks: blocks(computed) };
+            self.leaving.push((admission, computed / BLOCK_TOKENS, left));
         } else {
             self.blocks_used -= blocks(computed);
         }
@@ -137,14 +144,21 @@ impl RunEngine {
             return;
         }
         let free = self.free();
-        let Some(cache) = &mut self.cache else { return };
-        cache.settle(free);
-        self.leaving.sort_unstable();
-        for (_, holding, blocks, full) in self.leaving.drain(..) {
-            cache.extend(holding, full);
-            cache.release(holding, blocks);
-            cache.forget(holding);
-            self.blocks_used -= blocks;
+        self.leaving.sort_unstable_by_key(|(admission, ..)| *admission);
+        if let Some(cache) = &mut self.cache {
+            cache.settle(free);
+            for &(_, full, Left { holding, blocks, .. }) in &self.leaving {
+                cache.extend(holding, full);
+                if !self.limits.keeps_finished {
+                    cache.release(holding, blocks);
+                    cache.forget(holding);
+                    self.blocks_used -= blocks;
+                }
+            }
+        }
+        let left = self.leaving.drain(..).map(|(.., left)| left);
+        if self.limits.keeps_finished {
+            self.left.extend(left);
         }
     }
 
@@ -257,6 +271,7 @@ impl RunEngine {
                 job.first_token = self.clock_ns;
                 self.stats.prompt_tokens += u64::from(job.prompt);
                 self.stats.cached_tokens += u64::from(job.cached);
+                self.stats.fetched_tokens += u64::from(job.fetched);
             }
             if job.made == job.output {
                 self.release_finished((admission, &job), computed);
@@ -318,6 +333,11 @@ impl RunEngine {
         }
     }
 
+    #[inline]
+    fn nobody_runs(&self) -> bool {
+        self.decoding == 0 && self.prefilling.is_empty()
+    }
+
     fn end_busy(&mut self, now: u64) {
         if self.busy_since != NEVER {
             self.stats.busy_ns += now - self.busy_since;
@@ -351,14 +371,14 @@ impl RunEngine {
     }
 
     /// Begins the next run. After a preemption somebody may be admitted one iteration later where what waits shares blocks with what runs,
-    /// goes by priority, needs those of a first chunk only, or was denied those of several tokens; elsewhere the last one preempted heads the
-    /// queue and does not fit before another sequence leaves.
+    /// goes by priority, needs those of a first chunk only, was denied those of several tokens, or has its own already; elsewhere the last one
+    /// preempted heads the queue and does not fit before another sequence leaves.
     fn begin(&mut self, has_preempted: bool) {
         let decoded = self.decoded();
         let run = if self.prefilling.is_empty() {
             let limits = &self.limits;
             let may_fit = limits.by_priority || limits.by_chunk || !limits.pace.is_one();
-            let may_admit = has_preempted && (self.cache.is_some() || may_fit);
+            let may_admit = has_preempted && (self.cache.is_some() || may_fit || !self.fetches.landed.is_empty());
             self.decoding_run(if may_admit { 1 } else { NEVER })
         } else {
             let decodes = self.decoding;
@@ -421,6 +441,8 @@ impl Engine for RunEngine {
             busy_since: NEVER,
             stats: EngineStats::default(),
             latency: None,
+            fetches: Fetches::default(),
+            left: Vec::new(),
         }
     }
 
@@ -463,6 +485,10 @@ impl Engine for RunEngine {
             }
             return job;
         }
+        if let Some(job) = self.fetches.take(key) {
+            self.blocks_used -= blocks(job.prefill());
+            return job;
+        }
         let (mut job, computed) = if let Some(place) = self.prefilling.iter().position(|prefill| prefill.job.key == key)
         {
             let prefill = self.prefilling.remove(place);
@@ -479,7 +505,8 @@ impl Engine for RunEngine {
     fn first_token(&mut self, key: u32, at: Instant) -> u64 {
         self.interrupt(at);
         let decoding = self.sequences.iter().filter(|sequence| sequence.lives).map(|sequence| &sequence.job);
-        let mut jobs = self.waiting.iter().chain(self.prefilling.iter().map(|prefill| &prefill.job)).chain(decoding);
+        let waiting = self.waiting.iter().chain(self.fetches.jobs());
+        let mut jobs = waiting.chain(self.prefilling.iter().map(|prefill| &prefill.job)).chain(decoding);
         jobs.find(|job| job.key == key).map_or(NEVER, |job| job.first_token)
     }
 
@@ -487,7 +514,8 @@ impl Engine for RunEngine {
         if self.run.is_some() || self.is_halted {
             return 0;
         }
-        if self.decoding == 0 && self.prefilling.is_empty() && self.waiting.is_empty() {
+        let is_empty = self.nobody_runs() && self.waiting.is_empty() && self.fetches.landed.is_empty();
+        if is_empty {
             self.end_busy(now);
             if let Some(apart) = &mut self.apart {
                 apart.idle();
@@ -501,13 +529,39 @@ impl Engine for RunEngine {
             (self.clock_ns, self.clock_fraction) = (now, 0);
         }
         if self.apart.is_some() {
-            return self.start_apart();
+            return self.start_apart(now);
         }
         let (chunk, has_preempted) = self.take_blocks();
         let budget = self.limits.batched_tokens - self.decoding * self.limits.pace.width - chunk;
-        let started = if has_preempted { 0 } else { self.admit(budget) };
-        self.begin(has_preempted);
+        let is_shut = has_preempted && !self.nobody_runs();
+        let started = if is_shut { 0 } else { self.admit(budget) };
+        if self.nobody_runs() {
+            self.end_busy(now);
+        } else {
+            self.begin(has_preempted);
+        }
         started
+    }
+
+    fn take_fetching(&mut self, into: &mut Vec<u32>) {
+        into.append(&mut self.fetches.fresh);
+    }
+
+    fn land(&mut self, key: u32, at: Instant) {
+        self.interrupt(at);
+        self.fetches.land(key);
+    }
+
+    fn let_go_of(&mut self, key: u32, at: Instant) {
+        self.interrupt(at);
+        let place = self.left.iter().position(|left| left.key == key).expect("it is kept");
+        let left = self.left.remove(place);
+        self.blocks_used -= left.blocks;
+        self.note_leaving();
+        if let Some(cache) = &mut self.cache {
+            cache.release(left.holding, left.blocks);
+            cache.forget(left.holding);
+        }
     }
 
     fn clear(&mut self, now: u64) -> Vec<Job> {
@@ -526,7 +580,8 @@ impl Engine for RunEngine {
         self.apart = Apart::of(&self.limits);
         self.cache = self.cache.take().map(|_| Box::new(PrefixCache::new(self.limits.blocks)));
         self.finishing.clear();
-        running.into_iter().map(|(_, job)| job).chain(self.waiting.drain(..)).collect()
+        self.left.clear();
+        running.into_iter().map(|(_, job)| job).chain(self.fetches.clear()).chain(self.waiting.drain(..)).collect()
     }
 
     fn halt(&mut self, now: u64) {
@@ -542,11 +597,12 @@ impl Engine for RunEngine {
     fn keys(&self) -> Vec<u32> {
         let decoding = self.sequences.iter().filter(|sequence| sequence.lives).map(|sequence| sequence.job.key);
         let prefilling = self.prefilling.iter().map(|prefill| prefill.job.key);
-        decoding.chain(prefilling).chain(self.waiting.iter().map(|job| job.key)).collect()
+        let waiting = self.waiting.iter().chain(self.fetches.jobs()).map(|job| job.key);
+        decoding.chain(prefilling).chain(waiting).collect()
     }
 
     fn waiting(&self) -> u64 {
-        self.waiting.len() as u64
+        (self.waiting.len() + self.fetches.len()) as u64
     }
 
     fn running(&self) -> u64 {
@@ -563,7 +619,7 @@ impl Engine for RunEngine {
     fn in_hand(&self, now: u64) -> InHand {
         let decoding = self.sequences.iter().filter(|sequence| sequence.lives).map(|sequence| &sequence.job);
         let running = decoding.chain(self.prefilling.iter().map(|prefill| &prefill.job));
-        in_hand(self.waiting.iter(), running, now)
+        in_hand(self.waiting.iter().chain(self.fetches.jobs()), running, now)
     }
 
     fn watch_latency(&mut self, watched: &Watched) {

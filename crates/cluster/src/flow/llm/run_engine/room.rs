@@ -127,12 +127,29 @@ impl RunEngine {
     /// Admits waiting requests. Returns how many start for the first time.
     pub(super) fn admit(&mut self, mut budget: u64) -> u64 {
         let mut started = 0;
+        while budget > 0
+            && let Some(job) = self.fetches.landed.pop_front()
+        {
+            budget -= 1;
+            started += 1;
+            self.join(job);
+        }
         let reserves = self.limits.scheduler.reserves_answers();
         let mut unreserved = if reserves && !self.waiting.is_empty() { self.unreserved() } else { 0 };
         while let Some(&job) = self.waiting.front() {
-            let is_full = self.decoding as usize + self.prefilling.len() >= self.limits.sequences;
-            if is_full || budget == 0 {
+            let seats = self.decoding as usize + self.prefilling.len() + self.fetches.len();
+            if seats >= self.limits.sequences || budget == 0 {
                 break;
+            }
+            if job.is_remote {
+                let needed = blocks(job.prefill());
+                if needed > self.free() || !self.reserve(&job, reserves, &mut unreserved) {
+                    break;
+                }
+                self.waiting.pop_front();
+                self.blocks_used += needed;
+                self.fetches.admit(job);
+                continue;
             }
             let (hit, found, pinned) = self.find(&job);
             let chunk = (job.prefill() - hit).min(budget).min(self.limits.longest_chunk);
@@ -140,14 +157,30 @@ impl RunEngine {
             if needed > self.free() + pinned || (!self.limits.chunks && job.prefill() - hit > budget) {
                 break;
             }
-            if reserves {
-                let Some(left) = unreserved.checked_sub(self.limits.reserved_by(&job)) else { break };
-                unreserved = left;
+            if !self.reserve(&job, reserves, &mut unreserved) {
+                break;
             }
             budget -= chunk;
             started += self.take_first((hit, found), chunk);
         }
         started
+    }
+
+    /// Whether the blocks of the whole answer can be kept, where they are.
+    fn reserve(&self, job: &Job, reserves: bool, unreserved: &mut u64) -> bool {
+        let left = if reserves { unreserved.checked_sub(self.limits.reserved_by(job)) } else { Some(*unreserved) };
+        *unreserved = left.unwrap_or(*unreserved);
+        left.is_some()
+    }
+
+    /// A prompt that has come is done but for its last token, which the next iteration computes. Its blocks are counted.
+    fn join(&mut self, job: Job) {
+        self.stats.prefilled_tokens += 1;
+        self.stats.admitted_tokens += u64::from(job.prompt);
+        let job = Job { start: self.clock_ns, is_remote: false, ..job };
+        let computed = job.prefill();
+        self.prefilling.push(Prefill { job, computed, chunk: 1, admission: self.admissions });
+        self.admissions += 1;
     }
 
     /// The request at the head of the queue, which has found so many tokens in so many blocks, joins the batch with a chunk of its prompt.
@@ -167,12 +200,13 @@ impl RunEngine {
         u64::from(is_new)
     }
 
-    /// Blocks that are kept for nobody's answer.
+    /// Blocks that are kept for nobody's answer, nor left for others.
     pub(super) fn unreserved(&self) -> u64 {
         let decoding = self.sequences.iter().filter(|sequence| sequence.lives).map(|sequence| &sequence.job);
-        let running = decoding.chain(self.prefilling.iter().map(|prefill| &prefill.job));
+        let running = decoding.chain(self.prefilling.iter().map(|prefill| &prefill.job)).chain(self.fetches.jobs());
         let reserved: u64 = running.map(|job| self.limits.reserved_by(job)).sum();
-        (self.limits.total_tokens() / BLOCK_TOKENS).saturating_sub(reserved)
+        let left: u64 = self.left.iter().map(|left| left.blocks).sum();
+        (self.limits.total_tokens() / BLOCK_TOKENS).saturating_sub(reserved + left)
     }
 
     /// Counts what an admitted request has found and what of it is computed first.

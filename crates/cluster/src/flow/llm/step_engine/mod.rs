@@ -8,7 +8,8 @@ use exporters::HistogramSignal;
 
 use self::apart::Apart;
 use super::engine::{
-    BLOCK_TOKENS, Engine, EngineStats, Instant, Job, Limits, blocks, enqueue, in_hand, put_back, take_waiting,
+    BLOCK_TOKENS, Engine, EngineStats, Fetches, Instant, Job, Left, Limits, blocks, enqueue, in_hand, put_back,
+    take_waiting,
 };
 use super::iteration::{FRACTION_BITS, Run, Work, in_fractions};
 use super::pace::Pace;
@@ -63,12 +64,16 @@ pub struct StepEngine {
     apart: Apart,
     cache: Option<PrefixCache>,
     latency: Option<LatencyLog>,
+    fetches: Fetches,
+    left: Vec<Left>,
 }
 
 impl StepEngine {
     fn blocks_used(&self) -> u64 {
         let counted: u64 = self.running.iter().map(Sequence::blocks).sum();
-        counted - self.cache.as_ref().map_or(0, PrefixCache::counted_twice)
+        let left: u64 = self.left.iter().map(|left| left.blocks).sum();
+        let fetched: u64 = self.fetches.jobs().map(|job| blocks(job.prefill())).sum();
+        counted + left + fetched - self.cache.as_ref().map_or(0, PrefixCache::counted_twice)
     }
 
     fn free(&self) -> u64 {
@@ -168,8 +173,16 @@ impl StepEngine {
     fn admit(&mut self, mut budget: u64, now: u64) -> u64 {
         let mut started = 0;
         while let Some(job) = self.waiting.front().copied() {
-            if self.running.len() == self.limits.sequences || budget == 0 {
+            if self.running.len() + self.fetches.len() == self.limits.sequences || budget == 0 {
                 break;
+            }
+            if job.is_remote {
+                if blocks(job.prefill()) > self.free() || !self.can_keep(&job) {
+                    break;
+                }
+                self.waiting.pop_front();
+                self.fetches.admit(job);
+                continue;
             }
             let (hit, found, pinned) = self.find(&job);
             let scheduled = (job.prefill() - hit).min(budget).min(self.limits.longest_chunk);
@@ -177,9 +190,7 @@ impl StepEngine {
             if blocks(wanted) - pinned > self.free() || !self.limits.chunks && job.prefill() - hit > budget {
                 break;
             }
-            if self.limits.scheduler == Scheduler::NoEvict
-                && self.kept() + self.limits.reserved_by(&job) > self.limits.blocks
-            {
+            if !self.can_keep(&job) {
                 break;
             }
             budget -= scheduled;
@@ -188,9 +199,33 @@ impl StepEngine {
         started
     }
 
-    /// Blocks that the running requests may have in the end.
+    /// Blocks that those with a seat may have in the end, and those that are left for others.
     fn kept(&self) -> u64 {
-        self.running.iter().map(|sequence| self.limits.reserved_by(&sequence.job)).sum()
+        let running = self.running.iter().map(|sequence| &sequence.job);
+        let reserved: u64 = running.chain(self.fetches.jobs()).map(|job| self.limits.reserved_by(job)).sum();
+        reserved + self.left.iter().map(|left| left.blocks).sum::<u64>()
+    }
+
+    /// Whether there are blocks for the whole answer beside those of the others, where they are kept.
+    fn can_keep(&self, job: &Job) -> bool {
+        self.limits.scheduler != Scheduler::NoEvict || self.kept() + self.limits.reserved_by(job) <= self.limits.blocks
+    }
+
+    /// Prompts that have come are done but for their last token. Returns what is left of the budget, and how many start now.
+    fn join_landed(&mut self, mut budget: u64, now: u64) -> (u64, u64) {
+        let mut started = 0;
+        while budget > 0
+            && let Some(job) = self.fetches.landed.pop_front()
+        {
+            budget -= 1;
+            started += 1;
+            self.stats.prefilled_tokens += 1;
+            self.stats.admitted_tokens += u64::from(job.prompt);
+            let computed = u64::from(job.prompt) - 1;
+            let job = Job { start: now, is_remote: false, ..job };
+            self.running.push(Sequence { job, computed, scheduled: 1, decodes: false, last: 0, rest: 0 });
+        }
+        (budget, started)
     }
 
     /// The head of the queue runs from now on, so much of its prompt first. Returns 1 if for the first time.
@@ -243,6 +278,7 @@ impl StepEngine {
                     job.first_token = now;
                     self.stats.prompt_tokens += u64::from(job.prompt);
                     self.stats.cached_tokens += u64::from(job.cached);
+                    self.stats.fetched_tokens += u64::from(job.fetched);
                 }
                 if job.made == job.output {
                     job.log_finish(log, now);
@@ -257,9 +293,19 @@ impl StepEngine {
                     cache.settle(free);
                 }
                 cache.extend(sequence.job.holding, sequence.computed / BLOCK_TOKENS);
-                cache.release(sequence.job.holding, sequence.blocks());
-                cache.forget(sequence.job.holding);
+                if !self.limits.keeps_finished {
+                    cache.release(sequence.job.holding, sequence.blocks());
+                    cache.forget(sequence.job.holding);
+                }
             }
+        }
+        if self.limits.keeps_finished {
+            let finished = self.running.iter().filter(|sequence| sequence.job.made == sequence.job.output);
+            let left = |sequence: &Sequence| {
+                let (key, holding) = (sequence.job.key, sequence.job.holding);
+                Left { key, holding, blocks: sequence.blocks() }
+            };
+            self.left.extend(finished.map(left));
         }
         let ran = self.running.len();
         done.extend(self.running.iter().map(|sequence| sequence.job).filter(|job| job.made == job.output));
@@ -285,6 +331,8 @@ impl Engine for StepEngine {
             apart: Apart::of(&limits.scheduler),
             cache: limits.has_prefix_cache.then(|| PrefixCache::new(limits.blocks)),
             latency: None,
+            fetches: Fetches::default(),
+            left: Vec::new(),
         }
     }
 
@@ -313,6 +361,9 @@ impl Engine for StepEngine {
             }
             return job;
         }
+        if let Some(job) = self.fetches.take(key) {
+            return job;
+        }
         let place = self.running.iter().position(|sequence| sequence.job.key == key).expect("it runs");
         let Sequence { mut job, computed, scheduled, .. } = self.running.remove(place);
         self.release(&mut job, computed + scheduled, true);
@@ -321,7 +372,8 @@ impl Engine for StepEngine {
     }
 
     fn first_token(&mut self, key: u32, _at: Instant) -> u64 {
-        let mut jobs = self.waiting.iter().chain(self.running.iter().map(|sequence| &sequence.job));
+        let waiting = self.waiting.iter().chain(self.fetches.jobs());
+        let mut jobs = waiting.chain(self.running.iter().map(|sequence| &sequence.job));
         jobs.find(|job| job.key == key).map_or(NEVER, |job| job.first_token)
     }
 
@@ -329,7 +381,7 @@ impl Engine for StepEngine {
         if self.ends_at.is_some() || self.is_halted {
             return 0;
         }
-        if self.running.is_empty() && self.waiting.is_empty() {
+        if self.running.is_empty() && self.waiting.is_empty() && self.fetches.landed.is_empty() {
             self.stats.busy_ns += self.busy_since.take().map_or(0, |since| now - since);
             self.apart = Apart::of(&self.limits.scheduler);
             return 0;
@@ -341,9 +393,20 @@ impl Engine for StepEngine {
             Scheduler::Tgi(rule) => self.schedule_together(&rule, now),
             Scheduler::Vllm | Scheduler::NoEvict | Scheduler::MaxUtilization => {
                 let (budget, preempted) = self.schedule_running();
-                if preempted { 0 } else { self.admit(budget, now) }
+                if preempted && !self.running.is_empty() {
+                    0
+                } else {
+                    let (budget, landed) = self.join_landed(budget, now);
+                    landed + self.admit(budget, now)
+                }
             }
         };
+        if self.running.is_empty() {
+            // Whoever waits does so for others to fetch what takes its room, or for what it has to fetch.
+            self.stats.busy_ns += self.busy_since.take().map_or(0, |since| now - since);
+            self.apart = Apart::of(&self.limits.scheduler);
+            return started;
+        }
         assert!(self.blocks_used() <= self.limits.blocks, "the cache holds what it is said to hold");
         let mut work = Work::default();
         for sequence in self.running.iter().filter(|sequence| sequence.scheduled > 0) {
@@ -362,12 +425,32 @@ impl Engine for StepEngine {
         started
     }
 
+    fn take_fetching(&mut self, into: &mut Vec<u32>) {
+        into.append(&mut self.fetches.fresh);
+    }
+
+    fn land(&mut self, key: u32, _at: Instant) {
+        self.fetches.land(key);
+    }
+
+    fn let_go_of(&mut self, key: u32, _at: Instant) {
+        let place = self.left.iter().position(|left| left.key == key).expect("it is kept");
+        let left = self.left.remove(place);
+        if let Some(cache) = &mut self.cache {
+            cache.release(left.holding, left.blocks);
+            cache.forget(left.holding);
+        }
+        self.apart.is_full = false;
+    }
+
     fn clear(&mut self, now: u64) -> Vec<Job> {
         self.stats.busy_ns += self.busy_since.take().map_or(0, |since| now - since);
         self.ends_at = None;
         self.apart = Apart::of(&self.limits.scheduler);
         self.cache = self.cache.take().map(|_| PrefixCache::new(self.limits.blocks));
-        self.running.drain(..).map(|sequence| sequence.job).chain(self.waiting.drain(..)).collect()
+        self.left.clear();
+        let running = self.running.drain(..).map(|sequence| sequence.job);
+        running.chain(self.fetches.clear()).chain(self.waiting.drain(..)).collect()
     }
 
     fn halt(&mut self, now: u64) {
@@ -381,11 +464,12 @@ impl Engine for StepEngine {
     }
 
     fn keys(&self) -> Vec<u32> {
-        self.running.iter().map(|sequence| sequence.job.key).chain(self.waiting.iter().map(|job| job.key)).collect()
+        let waiting = self.waiting.iter().chain(self.fetches.jobs()).map(|job| job.key);
+        self.running.iter().map(|sequence| sequence.job.key).chain(waiting).collect()
     }
 
     fn waiting(&self) -> u64 {
-        self.waiting.len() as u64
+        (self.waiting.len() + self.fetches.len()) as u64
     }
 
     fn running(&self) -> u64 {
@@ -397,7 +481,7 @@ impl Engine for StepEngine {
     }
 
     fn in_hand(&self, now: u64) -> InHand {
-        in_hand(self.waiting.iter(), self.running.iter().map(|sequence| &sequence.job), now)
+        in_hand(self.waiting.iter().chain(self.fetches.jobs()), self.running.iter().map(|sequence| &sequence.job), now)
     }
 
     fn watch_latency(&mut self, watched: &Watched) {

@@ -1,0 +1,116 @@
+//! Options of the commands that ask a running cluster.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use scenario::{Amount, Time};
+
+/// `scalelab import`.
+#[derive(Debug, Subcommand)]
+pub enum Import {
+    /// Record a service's past out of a Prometheus: traffic, replicas, cold starts, and a scenario that replays them
+    Prometheus(ImportPrometheus),
+}
+
+/// How to reach a Prometheus.
+#[derive(Debug, Args)]
+pub struct ConnectionArgs {
+    /// Where Prometheus (or Thanos, Mimir, VictoriaMetrics) serves its API, up to and without `/api/v1`
+    #[arg(long, value_name = "URL")]
+    pub url: String,
+    /// File whose content is sent as a bearer token
+    #[arg(long, value_name = "FILE", help_heading = "Connection")]
+    pub token_file: Option<PathBuf>,
+    /// PEM file of the certificates to trust, in place of the public ones
+    #[arg(long, value_name = "FILE", help_heading = "Connection")]
+    pub ca_file: Option<PathBuf>,
+    /// How long one question may take
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = length, help_heading = "Connection")]
+    pub timeout: Duration,
+    /// How often a question is asked again after a failure that may pass
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(0..=20), help_heading = "Connection")]
+    pub retries: u32,
+}
+
+/// Which series are the service's.
+#[derive(Debug, Args)]
+pub struct ServiceArgs {
+    /// Name of the Deployment or StatefulSet [default: the only one there is]
+    #[arg(long, value_name = "NAME")]
+    pub service: Option<String>,
+    /// Its namespace [default: the only one it is in]
+    #[arg(long, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// Which series of requests and latencies are the service's, as PromQL writes it, such as 'route="chat"'; may be given several times
+    /// [default: by the names of its pods]
+    #[arg(long = "match", value_name = "MATCHER", value_parser = matcher)]
+    pub matchers: Vec<String>,
+    /// The counter of requests [default: the first of those of vLLM, Triton, TGI, SGLang and HTTP libraries that is there]
+    #[arg(long, value_name = "METRIC", value_parser = metric)]
+    pub requests: Option<String>,
+}
+
+/// `scalelab import prometheus`.
+#[derive(Debug, Args)]
+pub struct ImportPrometheus {
+    /// Where it is.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    /// Whose past.
+    #[command(flatten)]
+    pub service: ServiceArgs,
+    /// From when on: an instant (2026-03-01T00:00:00Z), or how long before the end
+    #[arg(long, value_name = "TIME", default_value = "24h")]
+    pub since: String,
+    /// Until when: an instant [default: now]
+    #[arg(long, value_name = "INSTANT")]
+    pub until: Option<String>,
+    /// Length of a row
+    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = length)]
+    pub step: Duration,
+    /// How much is asked for at once
+    #[arg(long, value_name = "TIME", default_value = "2h", value_parser = length)]
+    pub chunk: Duration,
+    /// Your manifests, as `init` takes them; without any, the scenario describes a pod itself
+    #[arg(long, value_name = "PATH")]
+    pub manifests: Vec<PathBuf>,
+    /// The model that is served, as for `init`
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+    /// Folder to make. An import that was interrupted goes on there
+    #[arg(short, long, value_name = "SCENARIO", value_parser = super::folder())]
+    pub out: PathBuf,
+    /// How manifests are read.
+    #[command(flatten)]
+    pub reading: super::ReadingArgs,
+}
+
+/// A length of time of a millisecond or more, such as `15s`.
+fn length(text: &str) -> Result<Duration, String> {
+    const LONGEST_S: f64 = 366.0 * 86_400.0;
+    let time = Time::parse(text).map(|time| time.0).filter(|seconds| (1e-3..=LONGEST_S).contains(seconds));
+    time.map(Duration::from_secs_f64).ok_or_else(|| "a time such as 15s, 5m or 2h is needed".to_owned())
+}
+
+/// One matcher of PromQL: a label, how it is compared, a quoted text.
+fn matcher(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let label = text.trim_start_matches(name);
+    let value = ["=~", "!~", "!=", "="].iter().find_map(|operator| label.strip_prefix(operator)).map(str::trim);
+    let is_quoted = |value: &str| value.len() >= 2 && value.starts_with('"') && value.ends_with('"');
+    let is_one = label.len() < text.len() && value.is_some_and(is_quoted);
+    is_one.then(|| text.to_owned()).ok_or_else(|| {
+        "a label, one of = != =~ !~, and a text in double quotes are needed, such as 'route=\"chat\"'".to_owned()
+    })
+}
+
+/// The name of a metric, and nothing else.
+fn metric(text: &str) -> Result<String, String> {
+    let is_name =
+        !text.is_empty() && text.chars().all(|letter| letter.is_ascii_alphanumeric() || "_:".contains(letter));
+    is_name
+        .then(|| text.to_owned())
+        .ok_or_else(|| "the name of a metric is needed, without braces; --match says which of its series".to_owned())
+}

@@ -1,0 +1,103 @@
+//! Answers of the HTTP API, checked.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::error::LiveError;
+
+/// A value and its time, in milliseconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sample {
+    /// When it was scraped, or what time it was evaluated for.
+    pub at_ms: i64,
+    /// The value; may be NaN.
+    pub value: f64,
+}
+
+/// Samples under one set of labels, in order of time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    /// Its labels, the name among them where the answer has one.
+    pub labels: BTreeMap<String, String>,
+    /// Its samples.
+    pub samples: Vec<Sample>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope {
+    status: String,
+    #[serde(default)]
+    data: serde_json::Value,
+    #[serde(default)]
+    error: String,
+    #[serde(default)]
+    error_type: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Data {
+    result_type: String,
+    result: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    metric: BTreeMap<String, String>,
+    #[serde(default)]
+    value: Option<(f64, String)>,
+    #[serde(default)]
+    values: Vec<(f64, String)>,
+}
+
+/// The error that a server of this API put into a body, if that is what it is.
+pub(crate) fn error_in(body: &str) -> Option<String> {
+    let envelope: Envelope = serde_json::from_str(body).ok()?;
+    (envelope.status == "error").then(|| format!("{}: {}", envelope.error_type, envelope.error))
+}
+
+fn data(body: &str) -> Result<serde_json::Value, LiveError> {
+    let no_api = |reason: &str| {
+        let start: String = body.trim_start().chars().take(60).collect();
+        LiveError::input(format!(
+            "what answers is no Prometheus API ({reason}; the answer begins with `{start}`): the URL needs the path under which the API is \
+             served, and a page to log in on wants --token-file"
+        ))
+    };
+    let envelope: Envelope = serde_json::from_str(body).map_err(|error| no_api(&error.to_string()))?;
+    if envelope.status != "success" {
+        return Err(no_api("its status is not `success`"));
+    }
+    Ok(envelope.data)
+}
+
+/// A vector or a matrix.
+pub(crate) fn series(body: &str) -> Result<Vec<Series>, LiveError> {
+    let wrong =
+        |reason: String| LiveError::environment(format!("an answer that is not one of the Prometheus API: {reason}"));
+    let data: Data = serde_json::from_value(data(body)?).map_err(|error| wrong(error.to_string()))?;
+    if !["vector", "matrix"].contains(&data.result_type.as_str()) {
+        return Err(wrong(format!("a {} in place of series", data.result_type)));
+    }
+    let sample = |(at, value): (f64, String)| {
+        let value = match value.as_str() {
+            "+Inf" => f64::INFINITY,
+            "-Inf" => f64::NEG_INFINITY,
+            text => text.parse().map_err(|_| wrong(format!("`{text}` is no value")))?,
+        };
+        Ok(Sample { at_ms: (at * 1e3).round() as i64, value })
+    };
+    let entry = |entry: Entry| {
+        let samples: Result<Vec<Sample>, LiveError> = entry.value.into_iter().chain(entry.values).map(sample).collect();
+        Ok(Series { labels: entry.metric, samples: samples? })
+    };
+    data.result.into_iter().map(entry).collect()
+}
+
+/// A list of words.
+pub(crate) fn words(body: &str) -> Result<Vec<String>, LiveError> {
+    serde_json::from_value(data(body)?)
+        .map_err(|error| LiveError::environment(format!("an answer that is not one of the Prometheus API: {error}")))
+}

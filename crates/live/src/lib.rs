@@ -1,0 +1,31 @@
+//! A running cluster, as its Prometheus shows it.
+//!
+//! [`Prometheus`] asks the HTTP API, with bounds on time, size and repetition; [`import`] makes recordings of a stretch of the past of it:
+//! requests per second, replica counts, latencies, what new pods went through. Nothing is written to the cluster. This crate knows no
+//! scenario: what a recording becomes there is for others to say.
+
+mod answer;
+mod chunks;
+mod client;
+mod error;
+mod families;
+mod grid;
+mod import;
+mod increase;
+mod observed;
+mod path;
+mod pods;
+mod select;
+
+pub use answer::{Sample, Series};
+pub use chunks::{CHUNKS, ChunkStore};
+pub use client::{Connection, Prometheus};
+pub use error::{LiveError, Whose};
+pub use families::{Counts, FAMILIES, Family};
+pub use grid::Grid;
+pub use import::{Imported, Window, Wish, import};
+pub use increase::Requests;
+pub use observed::Observed;
+pub use path::{ReplicaPath, Workload};
+pub use pods::PodStart;
+pub use select::{Matchers, quoted};
