@@ -27,6 +27,10 @@ pub struct Plan<'a> {
     pub set: &'a [String],
     /// Whether scenarios may start programs.
     pub allows_exec: bool,
+    /// Settings of all points together.
+    pub point_settings: usize,
+    /// Rows of the whole sweep.
+    pub rows: usize,
 }
 
 /// All documents, after a few lines on how they are used.
@@ -117,7 +121,7 @@ fn shards(plan: &Plan<'_>) -> Value {
     if plan.allows_exec {
         args.push("--allow-exec".to_owned());
     }
-    let mut pod = pod(plan, "sweep", &args);
+    let mut pod = pod(plan, ("sweep", &settings.shard_memory(plan.point_settings)), &args);
     if let Some(bundle) = plan.bundle {
         let config = json!({"name": format!("{}-input", plan.name), "items": bundle.items()});
         push(&mut pod["volumes"], json!({"name": "input", "configMap": config}));
@@ -151,11 +155,12 @@ fn merge(plan: &Plan<'_>) -> Value {
     let parts = (0..plan.settings.shards).map(|index| part(plan, &index.to_string()));
     let out = ["-o".to_owned(), format!("{OUT}/{}/merged", plan.name)];
     let args: Vec<String> = std::iter::once("merge".to_owned()).chain(parts).chain(out).collect();
+    let pod = pod(plan, ("merge", &plan.settings.merge_memory(plan.rows)), &args);
     json!({
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": metadata(plan, "-merge"),
-        "spec": {"suspend": true, "backoffLimit": 1, "template": template(plan, &pod(plan, "merge", &args))},
+        "spec": {"suspend": true, "backoffLimit": 1, "template": template(plan, &pod)},
     })
 }
 
@@ -169,12 +174,12 @@ fn template(plan: &Plan<'_>, pod: &Value) -> Value {
     json!({"metadata": {"labels": labels}, "spec": pod})
 }
 
-/// A pod of one container that runs `args` and sees the volume.
-fn pod(plan: &Plan<'_>, container: &str, args: &[String]) -> Value {
+/// A pod of one container, with its name and memory, that runs `args` and sees the volume.
+fn pod(plan: &Plan<'_>, (container, memory): (&str, &str), args: &[String]) -> Value {
     let settings = plan.settings;
     let mut requests = Map::new();
     requests.insert("cpu".to_owned(), json!(settings.cpu.to_string()));
-    requests.insert("memory".to_owned(), json!(settings.memory));
+    requests.insert("memory".to_owned(), json!(memory));
     json!({
         "restartPolicy": "Never",
         "automountServiceAccountToken": false,
@@ -192,7 +197,7 @@ fn pod(plan: &Plan<'_>, container: &str, args: &[String]) -> Value {
             "image": settings.image,
             "args": args,
             "env": [{"name": "SCALELAB_CACHE_DIR", "value": "/tmp"}],
-            "resources": {"requests": requests, "limits": {"memory": settings.memory}},
+            "resources": {"requests": requests, "limits": {"memory": memory}},
             "securityContext": {
                 "allowPrivilegeEscalation": false,
                 "readOnlyRootFilesystem": true,

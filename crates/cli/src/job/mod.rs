@@ -48,6 +48,8 @@ pub fn shard(text: &str) -> Result<Shard> {
 /// What a sweep is read from: its points, its scenario, and the files of both.
 struct Read {
     sweep: Sweep,
+    /// How many it runs.
+    policies: usize,
     files: Vec<PathBuf>,
 }
 
@@ -79,6 +81,8 @@ pub fn emit(args: &args::Sweep, words: &[String]) -> Result<Outcome> {
         bundle: bundle.as_ref(),
         set: &args.set,
         allows_exec: programs::are_allowed(),
+        point_settings: points * read.sweep.parameters.len(),
+        rows: points * read.policies * read.sweep.replications as usize,
     });
     write_bytes(args.out.as_deref().unwrap_or(Path::new("-")), text.as_bytes())?;
     if !args.quiet {
@@ -103,7 +107,8 @@ fn read(file: &Path, set: &[String]) -> Result<Read> {
     let workers = Workers::new(None).or_environment("starting threads")?;
     check_points(&sweep, &tuned, &workers)?;
     files.extend(data.read());
-    Ok(Read { sweep, files })
+    let policies = sweep.policies.as_ref().map_or(tuned.loaded.spec.policies.len(), Vec::len);
+    Ok(Read { sweep, policies, files })
 }
 
 /// Lays the bundle out as a pod sees it and reads the sweep there: it must be the same work, and need nothing else.

@@ -8,6 +8,10 @@ use crate::failure::{Failure, Result};
 const SHARDS_MAX: usize = 10_000;
 /// Longest name of a Job: pods add `-INDEX` and the merge adds `-merge`, and a host name has 63 letters.
 const NAME_MAX: usize = 50;
+/// Memory of a process, of a setting of a point in it, of a row that is merged: what docs/scale.md has as measured, and a tenth.
+const BYTES_AT_LEAST: usize = 128 << 20;
+const BYTES_PER_SETTING: usize = 470;
+const BYTES_PER_ROW: usize = 5_200;
 /// The keys, in the order messages list them.
 const KEYS: &[&str] = &[
     "image",
@@ -116,6 +120,25 @@ impl Settings {
         }
         Ok(settings)
     }
+
+    /// Memory of a pod of the shards: each process has all points of the sweep, so many settings in all.
+    pub fn shard_memory(&self, settings: usize) -> String {
+        self.memory_at_least(settings * BYTES_PER_SETTING)
+    }
+
+    /// Memory of the pod that merges so many rows: they are read back whole.
+    pub fn merge_memory(&self, rows: usize) -> String {
+        self.memory_at_least(rows * BYTES_PER_ROW)
+    }
+
+    /// The memory that was said, or what a process with so many bytes of its own needs, if that is more.
+    fn memory_at_least(&self, own: usize) -> String {
+        let needed = BYTES_AT_LEAST + own;
+        if bytes_of(&self.memory).is_some_and(|given| given >= needed as f64) {
+            return self.memory.clone();
+        }
+        format!("{}Mi", needed.div_ceil(1 << 20))
+    }
 }
 
 fn wrong(word: &str, problem: &str) -> Failure {
@@ -141,12 +164,25 @@ fn is_image(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|letter| letter.is_ascii_alphanumeric() || "._-/:@".contains(letter))
 }
 
-/// A quantity of Kubernetes above zero: a number and a suffix.
-fn is_quantity(text: &str) -> bool {
+/// A quantity of Kubernetes above zero, a number and a suffix, in bytes.
+fn bytes_of(text: &str) -> Option<f64> {
     let end = text.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(text.len());
     let (number, suffix) = text.split_at(end);
-    number.parse().is_ok_and(|number: f64| number > 0.0)
-        && ["", "k", "M", "G", "T", "P", "Ki", "Mi", "Gi", "Ti", "Pi"].contains(&suffix)
+    let (prefix, base) = suffix.strip_suffix('i').map_or((suffix, 1e3_f64), |prefix| (prefix, 1_024.0));
+    let power = match (prefix, base > 1e3) {
+        ("", false) => 0,
+        ("k", false) | ("K", true) => 1,
+        ("M", _) => 2,
+        ("G", _) => 3,
+        ("T", _) => 4,
+        ("P", _) => 5,
+        _ => return None,
+    };
+    number.parse().ok().filter(|number: &f64| *number > 0.0).map(|number| number * base.powi(power))
+}
+
+fn is_quantity(text: &str) -> bool {
+    bytes_of(text).is_some()
 }
 
 /// A sweep's name as Kubernetes takes it.
@@ -177,6 +213,19 @@ mod tests {
     fn what_is_left_out_has_defaults() {
         let settings = parsed("image=me/scalelab:1 shards=50 volume=results").expect("these are enough");
         assert_eq!((settings.parallelism, settings.cpu, settings.memory.as_str(), settings.retries), (50, 1, "1Gi", 3));
+    }
+
+    #[test]
+    fn pods_get_the_memory_that_points_and_rows_take() {
+        let settings = parsed("image=x shards=2 volume=v memory=1Gi").expect("these are enough");
+        assert_eq!([1_000, 1_000_000].map(|rows| settings.merge_memory(rows)), ["1Gi", "5088Mi"]);
+        assert_eq!([1_000, 3_000_000].map(|number| settings.shard_memory(number)), ["1Gi", "1473Mi"]);
+        let of = |text: &str| bytes_of(text);
+        assert_eq!(
+            [of("1.5k"), of("2Ki"), of("3Gi"), of("7")],
+            [Some(1.5e3), Some(2048.0), Some(3.0 * 1024f64.powi(3)), Some(7.0)]
+        );
+        assert_eq!([of("1K"), of("1ki"), of("1GB"), of("0"), of("Gi")], [None; 5]);
     }
 
     #[test]

@@ -10,6 +10,8 @@ const RESERVED: [&str; 5] = ["point", "policy", "replication", "seed", "digest"]
 
 /// Most points of a sweep: three seconds to make, and a day to run at ten a second.
 const POINTS_MAX: usize = 1_000_000;
+/// Most settings of a sample, all parameters of all points together: they are in memory before the first run.
+const SETTINGS_MAX: usize = 16 * POINTS_MAX;
 
 /// The parameters of the axes, and all points of their cross product.
 pub(super) fn expand(axes: &[AxisFile], seed: u64) -> Result<(Vec<Parameter>, Vec<Vec<Setting>>), SweepError> {
@@ -156,7 +158,16 @@ fn sampled(sample: &SampleFile, key: &str, seed: u64) -> Result<Vec<Vec<Setting>
     if sample.points == 0 || sample.over.is_empty() {
         return Err(SweepError::at(key, "expected `points` above 0 and at least one parameter in `over`"));
     }
-    within(sample.points.saturating_mul(sample.over.len()), &key)?;
+    within(sample.points, &key)?;
+    let settings = sample.points.saturating_mul(sample.over.len());
+    if settings > SETTINGS_MAX {
+        let problem = format!(
+            "{} points of {} parameters are {settings} settings; {SETTINGS_MAX} at most",
+            sample.points,
+            sample.over.len()
+        );
+        return Err(SweepError::at(key, problem));
+    }
     let dimensions = sample
         .over
         .iter()

@@ -388,3 +388,17 @@ fn a_sweep_of_more_points_than_can_be_held_is_refused_with_their_number() {
         error("  - {path: a, range: {from: 0, to: 1, step: 1e-300}}").contains("makes 18446744073709551615 points")
     );
 }
+
+#[test]
+fn a_sample_is_as_many_points_as_it_says_whatever_their_parameters() {
+    let sample = |points: usize, parameters: usize, last: &str| {
+        let over: String = (1..parameters).map(|number| format!("{{path: a{number}, from: 0, to: 1}}, ")).collect();
+        error(&format!("  - sample: {{method: latinHypercube, points: {points}, over: [{over}{last}]}}"))
+    };
+    let right = "{path: z, from: 0, to: 1}";
+    assert!(sample(1_000_001, 1, right).starts_with("axes[0].sample: makes 1000001 points"));
+    let said = sample(1_000_000, 17, right);
+    assert_eq!(said, "axes[0].sample: 1000000 points of 17 parameters are 17000000 settings; 16000000 at most");
+    // The number is right: what is told is the next mistake.
+    assert!(sample(1_000_000, 2, "{path: z, from: 0, to: many}").starts_with("axes[0].sample.over[1]"));
+}
