@@ -40,22 +40,68 @@ pub fn world(seed: u64) -> String {
         dice.of(&["UTC", "Europe/Berlin", "America/St_Johns"]),
         dice.of(&["2026-03-16T00:00:00", "2026-03-29T01:50:00", "2026-10-25T01:50:00", "2024-02-29T23:55:00"]),
     );
+    let mut made: Vec<Made> = Vec::new();
     for number in 0..services {
-        service(&mut text, &mut dice, (number, services));
+        let one = service(&mut text, &mut dice, (number, services), made.last_mut());
+        made.push(one);
     }
     fleet(&mut text, &mut dice);
+    if dice.once_in(4) {
+        let (of, at, length) = (dice.of(&["prometheus", "adapter", "exporter"]), dice.below(200), dice.between(5, 200));
+        let _ = writeln!(text, "  metrics: {{outages: [{{of: {of}, at: {at}s, for: {length}s}}]}}");
+    }
     policies(&mut text, &mut dice, services);
     text
 }
 
-fn service(text: &mut String, dice: &mut Dice, (number, services): (u64, u64)) {
-    let (model, is_language_model) = model(dice);
-    let most = if is_language_model { 4 } else { 120 } / services.min(3);
-    let traffic = traffic(dice, most.max(1), is_language_model);
-    let routing = dice.of(&["centralQueue", "roundRobin", "random", "leastRequests", "powerOfTwo"]);
+/// What later services have to know of one that is there.
+struct Made {
+    kind: Kind,
+    /// Its clients wait for answers before they ask again.
+    follows: bool,
+    /// Another fetches the prompts that it computes.
+    is_fetched_from: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Slots,
+    Batches,
+    /// A language model, by its scheduler.
+    Model(&'static str),
+}
+
+impl Kind {
+    fn is_model(self) -> bool {
+        matches!(self, Self::Model(_))
+    }
+}
+
+/// How the requests of a service come.
+struct Coming {
+    text: String,
+    follows: bool,
+    has_sessions: bool,
+    /// Their prompts are computed elsewhere.
+    is_fetching: bool,
+}
+
+fn service(text: &mut String, dice: &mut Dice, (number, services): (u64, u64), caller: Option<&mut Made>) -> Made {
+    let (model, kind) = model(dice);
+    let most = if kind.is_model() { 4 } else { 120 } / services.min(3);
+    let called = if dice.once_in(3) { caller } else { None };
+    let coming = match called {
+        Some(caller) => calls(dice, (caller, number - 1), kind),
+        None => traffic(dice, most.max(1), kind.is_model()),
+    };
+    let routing = match kind {
+        _ if coming.has_sessions && dice.once_in(2) => "sessionAffinity",
+        Kind::Model(_) if dice.once_in(4) => dice.of(&["leastKv", "{flowControl: {}}"]),
+        _ => dice.of(&["centralQueue", "roundRobin", "random", "leastRequests", "powerOfTwo"]),
+    };
     let mut keys = format!("model: {model}, routing: {routing}, replicas: {}", dice.between(0, 3));
     let absent = dice.of(&["hold", "reject"]);
-    let kill = dice.of(&["fail", "requeue"]);
+    let kill = if coming.is_fetching { "fail" } else { dice.of(&["fail", "requeue"]) };
     let _ = write!(keys, ", whileNoReplica: {absent}, onKill: {kill}");
     if dice.once_in(3) {
         let _ = write!(keys, ", queueLimit: {}", dice.between(1, 200));
@@ -63,51 +109,84 @@ fn service(text: &mut String, dice: &mut Dice, (number, services): (u64, u64)) {
     if dice.once_in(3) {
         let _ = write!(keys, ", drainDelay: {}ms", dice.between(1, 3_000));
     }
-    if !dice.once_in(3) {
-        let _ = write!(keys, ", client: {{{}}}", client(dice, model.starts_with("{dynamic")));
+    if !dice.once_in(3) && !coming.is_fetching {
+        let _ = write!(keys, ", client: {{{}}}", client(dice, kind == Kind::Batches));
     }
     let (grace, hook) = (dice.between(0, 40), dice.between(0, 8));
     let _ = write!(keys, ", pod: {{name: s{number}, gpus: {}, grace: {grace}s, preStop: {hook}s}}", dice.between(1, 2));
     let cold = [0, 5, 40].map(|_| dice.between(0, 30));
     let _ = writeln!(
         text,
-        "  - name: s{number}\n    traffic: {traffic}\n    service: {{{keys}}}\n    slo: {{{}: {}ms, objective: 95%}}\n    coldStart: {{imagePull: {}s, modelDownload: {{uniform: {{low: 1s, high: {}s}}}}, gpuLoad: {}s}}",
-        if is_language_model { "ttft" } else { "latency" },
+        "  - name: s{number}\n    traffic: {}\n    service: {{{keys}}}\n    slo: {{{}: {}ms, objective: 95%}}\n    coldStart: {{imagePull: {}s, modelDownload: {{uniform: {{low: 1s, high: {}s}}}}, gpuLoad: {}s}}",
+        coming.text,
+        if kind.is_model() { "ttft" } else { "latency" },
         dice.between(20, 2_000),
         cold[0],
         cold[1] + 2,
         cold[2],
     );
+    Made { kind, follows: coming.follows, is_fetched_from: false }
 }
 
-fn model(dice: &mut Dice) -> (String, bool) {
-    match dice.below(4) {
-        0 => (format!("{{slots: {{concurrency: {}, serviceTime: {}}}}}", dice.between(1, 4), time(dice, 60)), false),
+/// Requests that the service before makes of this one; of a model where that can be, prompts that it has computed.
+fn calls(dice: &mut Dice, (caller, number): (&mut Made, u64), kind: Kind) -> Coming {
+    let hands_over = matches!(caller.kind, Kind::Model(scheduler) if scheduler != "tgi") && !caller.follows;
+    let fetches = matches!(kind, Kind::Model(scheduler) if scheduler != "tgi" && scheduler != "prefillFirst");
+    let is_fetching = hands_over && fetches && !caller.is_fetched_from && !dice.once_in(4);
+    caller.is_fetched_from |= is_fetching;
+    let how = if is_fetching {
+        let (speed, latency, size) = (dice.between(1, 400), dice.between(0, 40), dice.between(1, 200));
+        format!("kvTransfer: {{bandwidth: {speed}MB/s, latency: {latency}ms, bytesPerToken: {size}kB}}")
+    } else {
+        format!("share: {}%, count: {}", dice.between(1, 100), dice.between(1, 3))
+    };
+    let prefix = if kind.is_model() && !is_fetching { prefix(dice, false) } else { String::new() };
+    let text = format!("{{from: {{service: s{number}, {how}}}{prefix}}}");
+    Coming { text, follows: false, has_sessions: false, is_fetching }
+}
+
+fn model(dice: &mut Dice) -> (String, Kind) {
+    match dice.below(5) {
+        0 => {
+            let text = format!("{{slots: {{concurrency: {}, serviceTime: {}}}}}", dice.between(1, 4), time(dice, 60));
+            (text, Kind::Slots)
+        }
         1 => {
             let (size, delay) = (dice.between(1, 32), dice.between(0, 20));
             let (base, each) = (dice.between(1, 40), dice.between(0, 5));
-            (
-                format!(
-                    "{{dynamicBatching: {{batchMax: {size}, queueDelay: {delay}ms, latency: {{affine: {{base: {base}ms, perRequest: {each}ms}}}}}}}}"
-                ),
-                false,
-            )
+            let text = format!(
+                "{{dynamicBatching: {{batchMax: {size}, queueDelay: {delay}ms, latency: {{affine: {{base: {base}ms, perRequest: {each}ms}}}}}}}}"
+            );
+            (text, Kind::Batches)
         }
-        2 => (format!("{{slots: {{concurrency: 1, serviceTime: {}}}}}", time(dice, 300)), false),
+        2 => (format!("{{slots: {{concurrency: 1, serviceTime: {}}}}}", time(dice, 300)), Kind::Slots),
         _ => {
             let (sequences, tokens) = (dice.between(1, 64), dice.between(64, 2_048));
-            let scheduler = dice.of(&["vllm", "noEvict", "maxUtilization"]);
-            (
-                format!(
-                    "{{continuousBatching: {{sequencesMax: {sequences}, batchedTokensMax: {tokens}, kvTokens: {}, iterationMin: 9ms, iterationBase: 6ms, perKvToken: 60ns, perPromptToken: 20us, overhead: {}ms, scheduler: {scheduler}, promptTokens: {{gamma: {{mean: {}, cv: 1}}}}, outputTokens: {{exponential: {{mean: {}}}}}}}}}",
-                    dice.between(2_000, 60_000),
-                    dice.between(0, 30),
-                    dice.between(10, 800),
-                    dice.between(5, 150),
-                ),
-                true,
-            )
+            const SCHEDULERS: [&str; 6] = ["vllm", "vllm", "noEvict", "maxUtilization", "prefillFirst", "tgi"];
+            let scheduler = SCHEDULERS[dice.below(6) as usize];
+            let text = format!(
+                "{{continuousBatching: {{sequencesMax: {sequences}, batchedTokensMax: {tokens}, kvTokens: {}, iterationMin: 9ms, iterationBase: 6ms, perKvToken: 60ns, perPromptToken: 20us, overhead: {}ms, scheduler: {scheduler}, promptTokens: {{gamma: {{mean: {}, cv: 1}}}}, outputTokens: {{exponential: {{mean: {}}}}}}}}}",
+                dice.between(2_000, 60_000),
+                dice.between(0, 30),
+                dice.between(10, 800),
+                dice.between(5, 150),
+            );
+            (text, Kind::Model(scheduler))
         }
+    }
+}
+
+/// What prompts of a language model share, if anything, as a key after others.
+fn prefix(dice: &mut Dice, has_sessions: bool) -> String {
+    match dice.below(5) {
+        0 => format!(
+            ", prefix: {{sharedPrefix: {{groups: {}, tokens: {}}}}}",
+            dice.between(1, 50),
+            dice.between(16, 600)
+        ),
+        1 => format!(", prefix: {{hitRatio: {}%}}", dice.between(0, 99)),
+        2 if has_sessions => ", prefix: {sessions: {}}".to_owned(),
+        _ => String::new(),
     }
 }
 
@@ -122,7 +201,7 @@ fn time(dice: &mut Dice, most: u64) -> String {
     }
 }
 
-fn traffic(dice: &mut Dice, most: u64, is_language_model: bool) -> String {
+fn traffic(dice: &mut Dice, most: u64, is_language_model: bool) -> Coming {
     let mean = dice.between(1, most);
     let rate = match dice.below(4) {
         0 => format!("{mean}req/s"),
@@ -132,13 +211,24 @@ fn traffic(dice: &mut Dice, most: u64, is_language_model: bool) -> String {
             "{{product: [{{points: {{every: 24h, at: [{{time: 0h, level: {mean}req/s}}, {{time: 2h, level: 0req/s}}, {{time: 3h, level: {mean}req/s}}]}}}}, {{noise: {{cv: 30%, interval: 1m, seed: 3}}}}]}}"
         ),
     };
-    match dice.below(6) {
-        0 => format!("{{closedLoop: {{concurrency: {}, duration: 3m}}}}", dice.between(1, 20)),
-        1 if is_language_model => format!(
-            "{{generator: {{rate: {rate}}}, sessions: {{turns: 3, thinkTime: {}, newTokens: 40}}}}",
-            time(dice, 9_000)
-        ),
-        _ => format!("{{generator: {{rate: {rate}}}}}"),
+    let kind = dice.below(6);
+    let has_sessions = kind == 1 && is_language_model;
+    let source = match kind {
+        0 => format!("closedLoop: {{concurrency: {}, duration: 3m}}", dice.between(1, 20)),
+        1 if is_language_model => {
+            format!(
+                "generator: {{rate: {rate}}}, sessions: {{turns: 3, thinkTime: {}, newTokens: 40}}",
+                time(dice, 9_000)
+            )
+        }
+        _ => format!("generator: {{rate: {rate}}}"),
+    };
+    let prefix = if is_language_model { prefix(dice, has_sessions) } else { String::new() };
+    Coming {
+        text: format!("{{{source}{prefix}}}"),
+        follows: kind == 0 || has_sessions,
+        has_sessions,
+        is_fetching: false,
     }
 }
 

@@ -80,6 +80,8 @@ impl<E: Engine> Pair<E> {
             let arrived = flow.finish(now);
             let meter = std::mem::replace(flow.meter(), Meter::idle());
             let (totals, _, rows) = meter.into_totals(arrived);
+            let known = totals.completed + totals.failed() + totals.in_system;
+            assert_eq!(totals.arrived, known, "every request of the measured part is known");
             (totals, rows)
         })
     }

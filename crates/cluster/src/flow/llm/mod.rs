@@ -537,6 +537,7 @@ impl<E: Engine> LlmFlow<E> {
         }
         self.lists.forget(entry.list);
         let served = service.map(|(start, slot)| (start, self.seats[slot].pod));
+        self.meter.asked_at(self.intake.asked(entry.ticket));
         self.meter.fail_prompt((entry.first_arrival, Some(entry.prompt)), failure, at, served);
         self.intake.ended(entry.ticket, at, false);
     }
