@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use workload::{Purpose, Stream};
 
+const SCHEDULERS: [&str; 6] = ["vllm", "vllm", "noEvict", "maxUtilization", "prefillFirst", "tgi"];
+
 /// Dice for words and numbers.
 struct Dice(Stream);
 
@@ -162,7 +164,6 @@ fn model(dice: &mut Dice) -> (String, Kind) {
         2 => (format!("{{slots: {{concurrency: 1, serviceTime: {}}}}}", time(dice, 300)), Kind::Slots),
         _ => {
             let (sequences, tokens) = (dice.between(1, 64), dice.between(64, 2_048));
-            const SCHEDULERS: [&str; 6] = ["vllm", "vllm", "noEvict", "maxUtilization", "prefillFirst", "tgi"];
             let scheduler = SCHEDULERS[dice.below(6) as usize];
             let text = format!(
                 "{{continuousBatching: {{sequencesMax: {sequences}, batchedTokensMax: {tokens}, kvTokens: {}, iterationMin: 9ms, iterationBase: 6ms, perKvToken: 60ns, perPromptToken: 20us, overhead: {}ms, scheduler: {scheduler}, promptTokens: {{gamma: {{mean: {}, cv: 1}}}}, outputTokens: {{exponential: {{mean: {}}}}}}}}}",
