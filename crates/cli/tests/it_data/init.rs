@@ -239,8 +239,8 @@ fn a_misspelt_target_a_label_and_a_class_are_told_with_the_nearest() {
     let ran = lab.run("init --manifests m.yaml -o new");
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     for part in [
-        "m.yaml:11:1: ScaledObject/chat scales chta, not chat: it became no policy; did you mean chat?",
-        "m.yaml:9:30: PriorityClass `hgih` is not among the manifests; priority 0 is taken; did you mean `high`?",
+        "m.yaml:10:1: ScaledObject/chat scales chta, not chat: it became no policy; did you mean chat?",
+        "m.yaml:8:31: PriorityClass `hgih` is not among the manifests; priority 0 is taken; did you mean `high`?",
         "taken as met; did you mean `cloud.google.com/gke-accelerator`?",
     ] {
         assert!(ran.stderr.contains(part), "{part}\n{}", ran.stderr);
