@@ -12,7 +12,7 @@ use workload::{RateCurve, RateLog, Traffic};
 const MINUTE: SimDuration = SimDuration::from_secs(60);
 
 /// Of the stretch before time zero, at most.
-const PREHISTORY_MAX: SimDuration = SimDuration::from_secs(300);
+const PREHISTORY_MAX: SimDuration = SimDuration::from_secs(150);
 
 /// Which stretch, and with how many replicas of each service it begins.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -80,6 +80,11 @@ pub(crate) fn three_digits(number: f64) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { grouped(&text) }
 }
 
+/// `1 cold start`, `1,200 cold starts`.
+pub(crate) fn cold_starts(number: u64) -> String {
+    format!("{} cold start{}", count(number), if number == 1 { "" } else { "s" })
+}
+
 /// A whole number with thousands separators.
 pub(crate) fn count(number: u64) -> String {
     grouped(&number.to_string())

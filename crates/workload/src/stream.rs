@@ -55,6 +55,8 @@ pub enum Purpose {
     Patience = 26,
     /// Demands of requests that are sent again.
     Retry = 27,
+    /// What requests that follow from others have in common, and how urgent they are.
+    FollowingTags = 28,
 }
 
 /// One independent random stream: xoshiro256++, seeded from (seed, purpose, entity) by SplitMix64. The same numbers on every platform.

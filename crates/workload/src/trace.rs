@@ -158,6 +158,16 @@ impl TraceChunk {
         self.extend_known_rows(other, 0..other.len(), place);
     }
 
+    /// Puts `count` requests of which nothing is known before the first, as far as anything is known of any.
+    pub fn prepend_unknown(&mut self, count: usize) {
+        if !self.tags.is_empty() {
+            self.tags.splice(0..0, std::iter::repeat_n(Tag::default(), count));
+        }
+        if !self.block_ends.is_empty() {
+            self.block_ends.splice(0..0, std::iter::repeat_n(0, count));
+        }
+    }
+
     /// Forgets what is known of the first `count` requests beside times and tokens.
     pub fn forget_first(&mut self, count: usize) {
         self.tags.drain(..count.min(self.tags.len()));

@@ -142,7 +142,12 @@ impl Intake {
         self.head += 1;
         let Some(reactive) = &mut self.reactive else { return 0 };
         let tokens = self.prompt_tokens.get(head).copied().zip(self.output_tokens.get(head).copied());
-        reactive.admit(self.arrivals[head], tokens.unwrap_or_default())
+        reactive.admit(self.arrivals[head], tokens.unwrap_or_default(), self.known.tag(head))
+    }
+
+    /// What else is known of a request in the system, where requests follow from others.
+    pub fn tag_of(&self, ticket: Ticket) -> Option<Tag> {
+        self.reactive.as_ref().map(|reactive| reactive.tag(ticket))
     }
 
     /// The request of a ticket has ended at `at`, with an answer or without.
@@ -212,6 +217,7 @@ impl Intake {
             if self.tokens.is_some() {
                 self.prompt_tokens.splice(0..0, std::iter::repeat_n(0, ROOM));
                 self.output_tokens.splice(0..0, std::iter::repeat_n(0, ROOM));
+                self.known.prepend_unknown(ROOM);
             }
             self.head = ROOM;
         }
@@ -258,7 +264,7 @@ impl Intake {
         (self.arrivals[head], self.service.get(head).copied().unwrap_or(0))
     }
 
-    /// What else is known of the request in row `row` of the window.
+    /// What else is known of the request in row `row` of the window, if it was read.
     pub fn tag(&self, row: usize) -> Tag {
         self.known.tag(row)
     }

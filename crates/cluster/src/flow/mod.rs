@@ -29,7 +29,7 @@ pub use central::{Batching, CentralFlow, Slots};
 pub use event::EventFlow;
 pub use intake::Intake;
 pub use latency::{LatencyLog, Watched};
-pub use llm::{LlmFlow, LoadAnswer, LoadTest, TagDraws, TokenCounts, load_test};
+pub use llm::{LlmFlow, LoadAnswer, LoadTest, TagDraws, TagLaw, TokenCounts, load_test};
 pub use meter::{Failure, Meter, StepLatency, Streamed};
 use reactive::Reactive;
 pub use reactive::{Answered, Kept};

@@ -8,9 +8,10 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use units::SimTime;
-use workload::{Conversation, Distribution, LoadDriver, Purpose, Sampler, Sent, Stream, Traffic, Turn};
+use workload::{Conversation, Distribution, LoadDriver, Purpose, Sampler, Sent, Stream, Tag, Traffic, Turn};
 
 use super::Slot;
+use super::llm::TagLaw;
 use crate::spec::{CalledBy, ServiceModel, ServiceSpec};
 
 /// Number of a request while it is in the system.
@@ -36,6 +37,8 @@ pub struct Handover {
     pub kept: Kept,
     /// Tokens of the request: prompt and answer.
     pub tokens: (u32, u32),
+    /// What else is known of it.
+    pub tag: Tag,
 }
 
 /// The KV cache of a prompt that a replica of the caller keeps until it has been fetched.
@@ -70,6 +73,7 @@ struct Held {
     asked: u64,
     role: Role,
     prompt: Prompt,
+    tag: Tag,
 }
 
 /// Where the KV cache of a request's prompt comes from.
@@ -111,6 +115,7 @@ pub struct Reactive {
     released: Vec<Kept>,
     service_time: Option<Sampler>,
     tokens: Option<(Sampler, Sampler)>,
+    tags: Option<TagLaw>,
     held: Vec<Held>,
     vacant: Vec<Ticket>,
     later: BinaryHeap<Reverse<Coming>>,
@@ -161,6 +166,7 @@ impl Reactive {
             released: Vec::new(),
             service_time: service_time.map(Distribution::sampler),
             tokens: tokens.map(|(prompt, output)| (prompt.sampler(), output.sampler())),
+            tags: TagLaw::new(&service.tags),
             held: Vec::new(),
             vacant: Vec::new(),
             later: BinaryHeap::new(),
@@ -187,8 +193,9 @@ impl Reactive {
         Some(next)
     }
 
-    /// The next request arrives: one that stood before, or one that was read, which arrives at `at` with `tokens`. Its ticket.
-    pub fn admit(&mut self, at: u64, tokens: (u32, u32)) -> Ticket {
+    /// The next request arrives: one that stood before, or one that was read, which arrives at `at` with `tokens` and of which `tag` is known. Its
+    /// ticket.
+    pub fn admit(&mut self, at: u64, tokens: (u32, u32), mut tag: Tag) -> Ticket {
         if let Some(ticket) = self.standing.pop() {
             return ticket;
         }
@@ -200,10 +207,14 @@ impl Reactive {
             self.read.0 - 1
         };
         let role = match &self.sessions {
-            Some(sessions) if at >= self.origin => Role::OfSession(Box::new(sessions.begin(identity, tokens))),
+            Some(sessions) if at >= self.origin => {
+                // Session numbers begin at 1.
+                tag.session = identity as u32 + 1;
+                Role::OfSession(Box::new(sessions.begin(identity, tokens)))
+            }
             _ => Role::Plain,
         };
-        self.hold(Held { identity, asked: at, role, prompt: Prompt::Own })
+        self.hold(Held { identity, asked: at, role, prompt: Prompt::Own, tag })
     }
 
     /// When the first request of the chain of one in the system arrived.
@@ -214,6 +225,11 @@ impl Reactive {
     /// A number of a request in the system that is its own, the same in every policy.
     pub fn identity(&self, ticket: Ticket) -> u64 {
         self.held[ticket as usize].identity
+    }
+
+    /// What else is known of a request in the system.
+    pub fn tag(&self, ticket: Ticket) -> Tag {
+        self.held[ticket as usize].tag
     }
 
     /// Whether what is computed here is kept for others to fetch.
@@ -254,7 +270,7 @@ impl Reactive {
     /// A request has ended at `at`; answered, it may have something to hand over.
     pub fn ended(&mut self, ticket: Ticket, at: u64, is_answered: bool, handover: Option<Handover>) {
         self.release(ticket);
-        let Held { identity, asked, ref mut role, ref mut prompt } = self.held[ticket as usize];
+        let Held { identity, asked, tag, ref mut role, ref mut prompt } = self.held[ticket as usize];
         let role = std::mem::replace(role, Role::Plain);
         *prompt = Prompt::Own;
         self.vacant.push(ticket);
@@ -275,8 +291,8 @@ impl Reactive {
                     let identity = Stream::new(identity, Purpose::Sessions, 0).next_u64();
                     let (service, _) = self.demand(identity);
                     let at = at + next.after_ns;
-                    let held =
-                        Held { identity, asked: at, role: Role::OfSession(Box::new(next.turn)), prompt: Prompt::Own };
+                    let role = Role::OfSession(Box::new(next.turn));
+                    let held = Held { identity, asked: at, role, prompt: Prompt::Own, tag };
                     self.announce(at, held, (service, next.tokens));
                 }
             }
@@ -294,7 +310,8 @@ impl Reactive {
             for _ in 0..count {
                 let identity = dice.next_u64();
                 let prompt = answer.handover.map_or(Prompt::Own, |handover| Prompt::At(handover.kept));
-                let held = Held { identity, asked: answer.asked, role: Role::Plain, prompt };
+                let tag = answer.handover.map_or_else(|| self.drawn_tag(identity), |handover| handover.tag);
+                let held = Held { identity, asked: answer.asked, role: Role::Plain, prompt, tag };
                 let demand = answer.handover.map_or_else(|| self.demand(identity), |handover| (0, handover.tokens));
                 self.announce(answer.at, held, demand);
             }
@@ -311,7 +328,8 @@ impl Reactive {
     fn announce_sent(&mut self) {
         for Sent { at_ns, number } in std::mem::take(&mut self.sent) {
             let at = self.origin + at_ns;
-            let held = Held { identity: number, asked: at, role: Role::OfTest(number), prompt: Prompt::Own };
+            let tag = self.drawn_tag(number);
+            let held = Held { identity: number, asked: at, role: Role::OfTest(number), prompt: Prompt::Own, tag };
             let demand = self.demand(number);
             self.announce(at, held, demand);
         }
@@ -334,6 +352,12 @@ impl Reactive {
         let mut whole = |law: &Sampler| ((law.sample(&mut dice) + 0.5) as u32).max(1);
         let tokens = self.tokens.as_ref().map_or((1, 1), |(prompt, output)| (whole(prompt), whole(output)));
         (service, tokens)
+    }
+
+    /// What a request is that begins nothing of its own and goes on with nothing, from its identity alone.
+    fn drawn_tag(&self, identity: u64) -> Tag {
+        let draw = |law: &TagLaw| law.draw(&mut Stream::new(self.seed, Purpose::FollowingTags, identity));
+        self.tags.as_ref().map(draw).unwrap_or_default()
     }
 
     fn hold(&mut self, held: Held) -> Ticket {

@@ -54,7 +54,11 @@ class Chain {
   }
 }
 
-// Hours around the worst of the policy as it was, as many as take about PREVIEW_MS; nothing where the whole run takes no longer.
+// A stretch around the worst of the policy as it was, of as many requests as take about PREVIEW_MS; nothing where the whole run takes no longer.
+// Before it come some minutes in which what was changed comes to be. Where even the shortest around the worst has too many requests it is the
+// worst of those that have not.
+const STRETCHES = [[240, 10], [120, 10], [60, 10], [45, 10], [30, 10], [20, 10], [15, 5], [10, 5], [5, 5], [5, 2], [3, 1]];
+
 function stretchOf(policy) {
   const before = resultOf(lab.baseline[policy]);
   if (!before.columns) return { from_s: 0, length_s: 600, replicas: [] };
@@ -63,22 +67,27 @@ function stretchOf(policy) {
   const sum = (values) => values.reduce((all, value) => all + value, 0);
   const weight = sum(misses) > 0 ? misses : arrivals;
   const budget = sum(arrivals) / before.tookMs * PREVIEW_MS;
-  // Some minutes before the worst ones, in which what was changed comes to be.
-  const lead = Math.round(600 / step[0]);
-  for (const minutes of [240, 120, 60, 45, 30, 20, 15, 10, 5]) {
-    const count = Math.max(1, Math.round(minutes * 60 / step[0]));
+  let found = null, fewest = null;
+  for (const [minutes, lead] of STRETCHES) {
+    const [count, ahead] = [minutes, lead].map((length) => Math.max(1, Math.round(length * 60 / step[0])));
     if (count >= start.length) continue;
-    let at = 0, inside = 0, best = -1;
+    let inside = 0, asked = 0, worst = null, affordable = null;
     for (let index = 0; index < start.length; index++) {
-      inside += weight[index] - (index >= count ? weight[index - count] : 0);
-      if (index >= count - 1 && inside > best) { best = inside; at = index - count + 1; }
+      const at = index - count + 1, first = at - ahead;
+      inside += weight[index] - (at > 0 ? weight[at - 1] : 0);
+      asked += arrivals[index] - (first > 0 ? arrivals[first - 1] : 0);
+      if (at < 0) continue;
+      const one = { inside, asked, first: Math.max(0, first), end: at + count };
+      if (!worst || inside > worst.inside) worst = one;
+      if (asked <= budget && (!affordable || inside > affordable.inside)) affordable = one;
     }
-    const first = Math.max(0, at - lead);
-    if (minutes > 5 && sum(arrivals.slice(first, at + count)) > budget) continue;
-    const from = Math.round(start[first]), to = Math.round(start[at] + count * step[0]);
-    return { from_s: from, length_s: to - from, replicas: before.ready.map((values) => values[Math.max(0, first - 1)]) };
+    if (worst.asked <= budget) { found = worst; break; }
+    fewest = affordable && affordable.inside > 0 ? affordable : worst;
   }
-  return null;
+  found ||= fewest;
+  if (!found) return null;
+  const from = Math.round(start[found.first]), to = Math.round(start[found.end - 1] + step[0]);
+  return { from_s: from, length_s: to - from, replicas: before.ready.map((values) => values[Math.max(0, found.first - 1)]) };
 }
 
 function schedule() {

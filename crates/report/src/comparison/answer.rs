@@ -6,7 +6,7 @@ use units::SimTime;
 
 use crate::RunReport;
 use crate::plots::horizon;
-use crate::rounding::{count, dollars, milliseconds, objective, percent, three_digits};
+use crate::rounding::{cold_starts, count, dollars, milliseconds, objective, percent, three_digits};
 
 /// One line of the verdict.
 pub(crate) struct Line {
@@ -256,15 +256,15 @@ impl Words<'_> {
             Fact::AtMaximum { policy, share } => {
                 format!("{} wanted its maximum of replicas for {:.0} % of the time", self.name(*policy), share * 100.0)
             }
-            Fact::Replicas { policy, mean, cold_starts, other } => {
+            Fact::Replicas { policy, mean, cold_starts: starts, other } => {
                 let other =
                     other.map(|(index, mean)| format!("; {} had {} ready", self.name(index), three_digits(mean)));
                 format!(
-                    "{} had {} {} ready in the mean and {} cold starts{}",
+                    "{} had {} {} ready in the mean and {}{}",
                     self.name(*policy),
                     three_digits(*mean),
                     if three_digits(*mean) == "1" { "replica" } else { "replicas" },
-                    count(*cold_starts),
+                    cold_starts(*starts),
                     other.unwrap_or_default()
                 )
             }

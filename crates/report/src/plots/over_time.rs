@@ -9,7 +9,7 @@ use super::frame::{
 use super::scale::{Scale, extent, time_ticks};
 use super::{horizon, palette, simplified};
 use crate::drawing::{Anchor, Color, Drawing, Point, Stroke, TextStyle, at};
-use crate::rounding::{count, dollars, milliseconds, objective, percent};
+use crate::rounding::{cold_starts, dollars, milliseconds, objective, percent};
 use crate::{PolicyOutcome, RunReport};
 
 /// Points per line in a policy's own timeline, two pixels each.
@@ -82,12 +82,12 @@ pub fn timeline(report: &RunReport<'_>, policy: &PolicyOutcome<'_>) -> Drawing {
     let held_against =
         report.objective.map_or("of their service".to_owned(), |share| format!("(objective {})", objective(share)));
     let subtitle = format!(
-        "{}: {} of requests met the SLO {held_against}, {} for {}, {} cold starts. Replication {}{}",
+        "{}: {} of requests met the SLO {held_against}, {} for {}, {}. Replication {}{}",
         report.title(),
         percent(attainment),
         dollars(detail.ledger.total().as_f64()),
         horizon(report),
-        count(detail.scaling().cold_start_ns.len() as u64),
+        cold_starts(detail.scaling().cold_start_ns.len() as u64),
         detail.replication,
         points_note(&steps, &rows),
     );
@@ -151,7 +151,7 @@ fn replicas_panel(drawing: &mut Drawing, stack: &Stack<'_>, rows: &[TimelineRow]
     ];
     let highest = |row: &TimelineRow| f64::from(row.desired.max(states.iter().map(|state| state.0(row)).sum()));
     let largest = extent(rows.iter().map(highest)).map_or(1.0, |range| range.1);
-    let panel = stack.panel(drawing, 1, Scale::from_zero(largest), "Replicas");
+    let panel = stack.panel(drawing, 1, Scale::whole_from_zero(largest), "Replicas");
     let mut entries = Vec::new();
     for (index, (_, name)) in states.iter().enumerate().rev() {
         // Each layer is drawn from the ground up, the outermost first, so that layers meet without gaps.
@@ -179,16 +179,49 @@ fn queue_panel(drawing: &mut Drawing, stack: &Stack<'_>, rows: &[TimelineRow]) {
     legend(drawing, &entries, at(panel.right, panel.top - 9.0));
 }
 
+/// The latency that is drawn: that which the SLO is about.
+struct Judged {
+    /// As a panel's title begins.
+    name: &'static str,
+    p50: fn(&TimelineRow) -> Option<u64>,
+    p99: fn(&TimelineRow) -> Option<u64>,
+    /// What it must be within, milliseconds.
+    threshold: Option<f64>,
+}
+
+impl Judged {
+    /// Time to first token where that is judged and the whole answer is not, whose length is the client's.
+    fn of(report: &RunReport<'_>) -> Self {
+        let millis = |limit: Option<units::SimDuration>| limit.map(units::SimDuration::as_millis_f64);
+        match (report.slo_threshold, report.token_slo.ttft) {
+            (None, Some(ttft)) => Self {
+                name: "Time to first token",
+                p50: |row| row.ttft_p50_ns,
+                p99: |row| row.ttft_p99_ns,
+                threshold: millis(Some(ttft)),
+            },
+            (threshold, _) => Self {
+                name: "Latency",
+                p50: |row| row.latency_p50_ns,
+                p99: |row| row.latency_p99_ns,
+                threshold: millis(threshold),
+            },
+        }
+    }
+}
+
 fn latency_panel(drawing: &mut Drawing, stack: &Stack<'_>, rows: &[TimelineRow]) {
-    let threshold = stack.report.slo_threshold.map(units::SimDuration::as_millis_f64);
-    let seen =
-        rows.iter().flat_map(|row| [row.latency_p50_ns, row.latency_p99_ns]).flatten().map(|nanos| nanos as f64 / 1e6);
-    let panel = stack.panel(drawing, 3, Scale::log_over(seen.chain(threshold)), "Latency (log scale)");
+    let judged = Judged::of(stack.report);
+    let threshold = judged.threshold;
+    let seen = rows.iter().flat_map(|row| [(judged.p50)(row), (judged.p99)(row)]).flatten();
+    let seen = seen.map(|nanos| nanos as f64 / 1e6);
+    let title = format!("{} (log scale)", judged.name);
+    let panel = stack.panel(drawing, 3, Scale::log_over(seen.chain(threshold)), &title);
     let strokes = [Stroke::solid(palette::COMPANION, 1.8), Stroke::solid(palette::MAIN, 1.8)];
     let is_silent = |row: &TimelineRow| row.completions == 0 && row.failures + row.slo_misses > 0;
     filled_steps(drawing, &panel, rows, |row| if is_silent(row) { f64::INFINITY } else { 0.0 }, palette::SILENT);
-    latency_line(drawing, &panel, rows, |row| row.latency_p50_ns, strokes[0]);
-    latency_line(drawing, &panel, rows, |row| row.latency_p99_ns, strokes[1]);
+    latency_line(drawing, &panel, rows, judged.p50, strokes[0]);
+    latency_line(drawing, &panel, rows, judged.p99, strokes[1]);
     let mut entries = vec![
         Entry::new(Swatch::Line(strokes[0]), "p50 of answers"),
         Entry::new(Swatch::Line(strokes[1]), "p99 of answers"),
@@ -241,13 +274,13 @@ pub fn overview(report: &RunReport<'_>) -> Drawing {
 fn overview_lines(drawing: &mut Drawing, stack: &Stack<'_>, series: &[Vec<TimelineRow>]) {
     let every = || series.iter().flatten();
     let most = extent(every().map(|row| f64::from(row.ready))).map_or(1.0, |range| range.1);
-    let ready = stack.panel(drawing, 1, Scale::from_zero(most), "Ready replicas");
-    let threshold = stack.report.slo_threshold.map(units::SimDuration::as_millis_f64);
-    let slowest = every().filter_map(|row| row.latency_p99_ns).map(|nanos| nanos as f64 / 1e6);
-    let latency = stack
-        .report
-        .has_latency()
-        .then(|| stack.panel(drawing, 2, Scale::log_over(slowest.chain(threshold)), "p99 latency (log scale)"));
+    let ready = stack.panel(drawing, 1, Scale::whole_from_zero(most), "Ready replicas");
+    let judged = Judged::of(stack.report);
+    let threshold = judged.threshold;
+    let slowest = every().filter_map(judged.p99).map(|nanos| nanos as f64 / 1e6);
+    let title = format!("{}, p99 (log scale)", judged.name);
+    let has_latency = stack.report.has_latency();
+    let latency = has_latency.then(|| stack.panel(drawing, 2, Scale::log_over(slowest.chain(threshold)), &title));
     let total = extent(every().map(|row| row.cost_so_far.as_f64())).map_or(1.0, |range| range.1);
     let cost =
         stack.report.has_bill().then(|| stack.panel(drawing, stack.last(), Scale::from_zero(total), "Cost so far"));
@@ -256,7 +289,7 @@ fn overview_lines(drawing: &mut Drawing, stack: &Stack<'_>, series: &[Vec<Timeli
         drawing.group(vec![("class", "series".to_owned()), ("data-policy", index.to_string())]);
         drawing.line(steps(&ready, rows, |row| f64::from(row.ready)), stroke);
         if let Some(latency) = &latency {
-            latency_line(drawing, latency, rows, |row| row.latency_p99_ns, Stroke { width: 2.0, ..stroke });
+            latency_line(drawing, latency, rows, judged.p99, Stroke { width: 2.0, ..stroke });
             silent_bars(drawing, latency, rows, (index, stroke));
         }
         if let Some(cost) = &cost {

@@ -7,7 +7,7 @@ use super::frame::{
 use super::palette;
 use super::scale::{Scale, extent};
 use crate::drawing::{Anchor, Color, Drawing, TextStyle, Weight, at, text_width};
-use crate::rounding::count;
+use crate::rounding::cold_starts;
 use crate::{PolicyOutcome, RunReport};
 
 /// Phases of a cold start in order, as in `ReplicaLife`, with their words.
@@ -124,10 +124,9 @@ fn bar(drawing: &mut Drawing, panel: &Panel, row: (usize, &PolicyOutcome<'_>), s
     let name = shortened(policy.name(), LABEL_SIZE, Weight::Regular, panel.left - 56.0);
     drawing.text(at(panel.left - 14.0, middle + 6.0), &name, TextStyle::new(LABEL_SIZE, Color::Ink, Anchor::End));
     let (main, note) = match starts.quantile(0.95) {
-        Some(p95) => (
-            format!("mean {so_far:.0} s"),
-            format!("p95 {p95:.0} s, {} cold starts", count(starts.totals.len() as u64)),
-        ),
+        Some(p95) => {
+            (format!("mean {so_far:.0} s"), format!("p95 {p95:.0} s, {}", cold_starts(starts.totals.len() as u64)))
+        }
         None => ("no cold start".to_owned(), String::new()),
     };
     drawing.text(at(end + 12.0, middle), &main, TextStyle::new(LABEL_SIZE, Color::Ink, Anchor::Start).bold());

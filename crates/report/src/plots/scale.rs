@@ -13,6 +13,10 @@ pub(super) enum Scale {
         low: f64,
         high: f64,
     },
+    /// Linear from zero, with ticks at whole numbers only.
+    Whole {
+        high: f64,
+    },
     /// Both ends above zero.
     Log {
         low: f64,
@@ -36,6 +40,11 @@ impl Scale {
         Self::Linear { low: 0.0, high: largest * 1.06 }
     }
 
+    /// The same for what is counted one by one.
+    pub fn whole_from_zero(largest: f64) -> Self {
+        Self::Whole { high: largest.max(1.0) * 1.06 }
+    }
+
     /// Logarithmic over all positive `values` and rounded outward; 1 to 10 where there are none.
     pub fn log_over(values: impl Iterator<Item = f64>) -> Self {
         let (low, high) = extent(values.filter(|&value| value > 0.0)).unwrap_or((1.0, 10.0));
@@ -46,7 +55,7 @@ impl Scale {
     pub fn holds(self, value: f64) -> bool {
         match self {
             Self::Linear { low, high } | Self::Log { low, high } => (low..=high).contains(&value),
-            Self::Count { high } => value <= high,
+            Self::Whole { high } | Self::Count { high } => value <= high,
             // The last decade stands for all that is nearer to one.
             Self::Nines { miss_high, .. } => 1.0 - value <= miss_high,
         }
@@ -56,6 +65,7 @@ impl Scale {
     pub fn position(self, value: f64) -> f64 {
         let raw = match self {
             Self::Linear { low, high } => (value - low) / (high - low),
+            Self::Whole { high } => value / high,
             Self::Log { low, high } => (value.max(low) / low).log10() / (high / low).log10(),
             Self::Count { high } => symlog(value) / symlog(high),
             Self::Nines { miss_high, miss_low } => {
@@ -68,12 +78,8 @@ impl Scale {
     /// About `wanted` round values with their labels, ascending.
     pub fn ticks(self, wanted: usize) -> Vec<(f64, String)> {
         match self {
-            Self::Linear { low, high } => {
-                let step = round_step((high - low) / wanted as f64);
-                let first = (low / step - 1e-9).ceil() as i64;
-                let last = (high / step + 1e-9).floor() as i64;
-                (first..=last).map(|index| index as f64 * step).map(|value| (value, rounding::tick(value))).collect()
-            }
+            Self::Linear { low, high } => even_ticks((low, high), round_step((high - low) / wanted as f64)),
+            Self::Whole { high } => even_ticks((0.0, high), round_step(high / wanted as f64).max(1.0)),
             Self::Log { low, high } => log_ticks(low, high, wanted),
             Self::Count { high } => {
                 let mut ticks = vec![(0.0, "0".to_owned())];
@@ -86,6 +92,12 @@ impl Scale {
             }
         }
     }
+}
+
+fn even_ticks((low, high): (f64, f64), step: f64) -> Vec<(f64, String)> {
+    let first = (low / step - 1e-9).ceil() as i64;
+    let last = (high / step + 1e-9).floor() as i64;
+    (first..=last).map(|index| index as f64 * step).map(|value| (value, rounding::tick(value))).collect()
 }
 
 fn symlog(value: f64) -> f64 {
@@ -214,6 +226,12 @@ mod tests {
         assert_eq!(labels(Scale::Log { low: 7.0, high: 3000.0 }.ticks(5)), ["10", "100", "1,000"]);
         assert_eq!(labels(Scale::Count { high: 20_000.0 }.ticks(4)), ["0", "1", "100", "10k"]);
         assert_eq!(labels(Scale::Nines { miss_high: 0.2, miss_low: 0.000_8 }.ticks(3)), ["90 %", "99 %", "99.9 %"]);
+    }
+
+    #[test]
+    fn what_is_counted_has_ticks_at_whole_numbers() {
+        assert_eq!(labels(Scale::whole_from_zero(2.0).ticks(5)), ["0", "1", "2"]);
+        assert_eq!(labels(Scale::whole_from_zero(20.0).ticks(5)), ["0", "5", "10", "15", "20"]);
     }
 
     #[test]

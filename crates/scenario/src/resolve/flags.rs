@@ -5,7 +5,7 @@ use cluster::spec::PodSpec;
 use crate::error::ScenarioError;
 use crate::file::{ContinuousBatchingFile, ModelFile, ServiceView};
 use crate::manifest::workload::{engine, gpu_containers};
-use crate::server::{Settings, Stated, Words, settings};
+use crate::server::{Settings, Stated, Words, settings, slips};
 
 use super::Context;
 
@@ -21,10 +21,14 @@ impl Context<'_> {
         };
         let found = settings(container, engine, None);
         let place = container.place.to_string();
-        for (flag, values) in Words::of(container).repeated() {
+        let words = Words::of(container);
+        let told = words.repeated().into_iter().map(|(flag, values)| {
             let all = values.join(", then ");
-            self.note(format!("{place}: {flag} is given {} times ({all}): the last one counts", values.len()));
-        }
+            format!("{place}: {flag} is given {} times ({all}): the last one counts", values.len())
+        });
+        let told: Vec<String> =
+            told.chain(slips(&words, engine).into_iter().map(|slip| format!("{place}: {slip}"))).collect();
+        told.into_iter().for_each(|note| self.note(note));
         found.notes.iter().for_each(|note| self.note_flag(&place, note));
         self.hold_gpus(&found, pod, &place);
         match &spec.service.model {

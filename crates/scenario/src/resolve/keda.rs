@@ -63,7 +63,18 @@ impl<'a> Context<'a> {
             if matches!(warning, Warning::CountsQueue { .. }) && service.routing == Routing::CentralQueue {
                 continue;
             }
-            let note = format!("ScaledObject/{}: {}", object.name, warning_text(&object, &warning));
+            let text = warning_text(&object, &warning);
+            let note = match &warning {
+                Warning::MetadataIgnored { index, key } => {
+                    let below = format!("triggers[{index}].metadata.{key}");
+                    let at = match document {
+                        Some(document) => below_spec(document, &below),
+                        None => self.at(&joined(path, &below)),
+                    };
+                    format!("{}: ScaledObject/{}: {text}", at.place, object.name)
+                }
+                _ => format!("ScaledObject/{}: {text}", object.name),
+            };
             if !self.notes.contains(&note) {
                 self.notes.push(note);
             }
@@ -167,10 +178,16 @@ fn joined(path: &str, below: &str) -> String {
 
 /// A problem somewhere below `spec` of a manifest, at the deepest node that is written.
 pub(super) fn in_spec(document: &Document, below: &str, reason: String) -> ScenarioError {
+    ScenarioError::Inconsistent { at: below_spec(document, below), reason }
+}
+
+/// A place below `spec` of a document; `spec` itself for an empty path.
+#[allow(clippy::unnecessary_box_returns, reason = "errors hold it boxed, to stay small")]
+fn below_spec(document: &Document, below: &str) -> Box<At> {
     let path = if below.is_empty() { "spec".to_owned() } else { format!("spec.{below}") };
     let segments = crate::tree::parse_path(&path).unwrap_or_default();
     let node: &Node = document.node.deepest(&segments);
-    ScenarioError::Inconsistent { at: Box::new(At { place: node.place.clone(), path }), reason }
+    Box::new(At { place: node.place.clone(), path })
 }
 
 fn warning_text(object: &ScaledObject, warning: &Warning) -> String {
@@ -206,11 +223,15 @@ fn warning_text(object: &ScaledObject, warning: &Warning) -> String {
         }
         Warning::Feed { index, remark } => format!("{}: {remark}", called(*index)),
         Warning::MetadataIgnored { index, key } => {
-            let known = policy::keda::scaler::known_keys(&object.triggers[*index].kind).unwrap_or_default();
-            let given = &object.triggers[*index].metadata;
+            let (kind, given) = (&object.triggers[*index].kind, &object.triggers[*index].metadata);
+            let known = policy::keda::scaler::known_keys(kind).unwrap_or_default();
             let absent = known.into_iter().filter(|known| !given.contains_key(*known));
-            let hint = names::nearest(key, absent).map(|near| format!(" (did you mean {near}?)")).unwrap_or_default();
-            format!("ignored: triggers[{index}].metadata.{key}{hint}")
+            match names::nearest(key, absent) {
+                Some(near) => {
+                    format!("no {kind} trigger has a key `{key}`; did you mean `{near}`, which has its default now?")
+                }
+                None => format!("ignored: triggers[{index}].metadata.{key}"),
+            }
         }
     }
 }

@@ -17,6 +17,7 @@ mod daemons;
 mod distribution;
 mod endpoint_picker;
 mod examples;
+mod field_slips;
 mod flags;
 mod fleet;
 mod groups;
@@ -222,6 +223,7 @@ impl Context<'_> {
         self.check_add_on(&views[0])?;
         self.note_routes();
         self.note_annotations();
+        self.note_field_slips();
         for (number, (spec, one)) in views.iter().zip(all.iter_mut()).enumerate() {
             self.turn_to(number);
             one.policies = self.policies(spec, &one.service)?;

@@ -54,7 +54,7 @@ impl Context<'_> {
         let picker = self.picker(self.is_written(path), is_model)?;
         let is_by_picker = picker.is_some();
         if let Some(rules) = picker {
-            self.route_by_picker(service, &rules, false);
+            self.route_by_picker(service, &rules, spec.traffic.sessions.is_some());
         }
         let is_plain = !matches!(service.routing, Routing::Scored(_) | Routing::SessionAffinity);
         if !is_model && (!is_plain || service.router != RouterSpec::default()) {
@@ -67,12 +67,9 @@ impl Context<'_> {
             Routing::Scored(weights) => weights.session_affinity > 0.0,
             _ => false,
         };
-        self.refuse_following(spec, by_session.then_some(path))?;
-        if by_session {
-            return Err(self.inconsistent(
-                path,
-                "affinity of conversations needs some: no request of this traffic is a turn of one",
-            ));
+        if by_session && spec.traffic.sessions.is_none() {
+            let reason = "affinity of conversations needs some (`traffic.sessions`): no request of this traffic is a turn of one";
+            return Err(self.inconsistent(path, reason));
         }
         self.prefix(service, spec, is_model)?;
         self.note_unused_blocks(spec);
@@ -93,6 +90,10 @@ impl Context<'_> {
     fn note_unused_blocks(&mut self, spec: &ServiceView) {
         if matches!(spec.traffic.prefix, Some(PrefixFile::HashIds(_))) {
             return;
+        }
+        if spec.traffic.sessions.is_some() && spec.traffic.prefix.is_none() {
+            let reason = "a turn begins with all of the turn before, and every prompt is computed whole";
+            self.note(format!("traffic.sessions: {reason} (`traffic.prefix: {{sessions: {{}}}}` has the engine's prefix cache find it)"));
         }
         let parts = spec.traffic.sum.iter().flatten().filter_map(|part| part.trace.as_ref());
         let traces: Vec<_> = spec.traffic.trace.iter().chain(parts).collect();
@@ -174,27 +175,6 @@ impl Context<'_> {
         })
     }
 
-    /// Requests that follow from others carry neither prefixes, nor classes, nor conversations.
-    fn refuse_following(&self, spec: &ServiceView, by_session: Option<&str>) -> Result<(), ScenarioError> {
-        let traffic = &spec.traffic;
-        let asked = [
-            (traffic.prefix.is_some(), "spec.traffic.prefix"),
-            (!traffic.classes.is_empty(), "spec.traffic.classes"),
-            (by_session.is_some(), by_session.unwrap_or_default()),
-        ];
-        let sources = [
-            (traffic.sessions.is_some(), "sessions"),
-            (traffic.closed_loop.is_some(), "closedLoop"),
-            (traffic.stages.is_some(), "stages"),
-            (traffic.from.is_some(), "from"),
-        ];
-        let first = |pairs: &[(bool, &'static str)]| pairs.iter().find(|pair| pair.0).map(|pair| pair.1);
-        let asked = asked.iter().find(|pair| pair.0).map(|pair| pair.1);
-        let (Some(path), Some(source)) = (asked, first(&sources)) else { return Ok(()) };
-        let reason = format!("requests of `traffic.{source}` do not carry what it needs");
-        Err(ScenarioError::NotModelled { at: self.at(path), reason })
-    }
-
     fn prefix(&mut self, service: &mut ServiceSpec, spec: &ServiceView, is_model: bool) -> Result<(), ScenarioError> {
         let path = "spec.traffic.prefix";
         let Some(file) = &spec.traffic.prefix else { return Ok(()) };
@@ -215,8 +195,9 @@ impl Context<'_> {
                 }
                 PrefixSpec::Cache { blocks_per_entry: ids.block_tokens / BLOCK_TOKENS }
             }
+            PrefixFile::Sessions(_) if spec.traffic.sessions.is_some() => PrefixSpec::Cache { blocks_per_entry: 0 },
             PrefixFile::Sessions(_) => {
-                let reason = "no request of this traffic is a turn of a conversation";
+                let reason = "no request of this traffic is a turn of a conversation (`traffic.sessions`)";
                 return Err(self.inconsistent(&format!("{path}.sessions"), reason));
             }
             PrefixFile::SharedPrefix(shared) => {

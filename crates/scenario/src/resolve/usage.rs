@@ -120,6 +120,15 @@ impl Context<'_> {
     ) -> Result<(), ScenarioError> {
         for (index, policy) in policies.iter().enumerate() {
             for controller in &policy.services[0].controllers {
+                for (metric, name) in others_of(controller) {
+                    let asked = Asked { resource: name, container: None, is_utilization: false, path: metric };
+                    let (place, name) = (self.asked_at(spec, index, &asked).place, &asked.resource);
+                    self.note_once(format!(
+                        "{place}: {}: the resource metrics of pods are cpu and memory only: `{name}` fails at every pass, and without another \
+                         metric the count never changes (how busy a GPU is, dcgm-exporter shows: DCGM_FI_DEV_GPU_UTIL)",
+                        asked.path
+                    ));
+                }
                 for asked in asked_of(controller) {
                     let missing = missing_request(&asked, service);
                     if let Some(container) = missing {
@@ -206,6 +215,17 @@ fn asked_of(controller: &ControllerSpec) -> Vec<Asked> {
         | ControllerSpec::Predictive(_)
         | ControllerSpec::External { .. } => Vec::new(),
     }
+}
+
+/// Resource metrics that no metrics-server has a figure of, by path and name.
+fn others_of(controller: &ControllerSpec) -> Vec<(String, String)> {
+    let ControllerSpec::Hpa { spec, .. } = controller else { return Vec::new() };
+    let named = spec.metrics.iter().enumerate().filter_map(|(index, metric)| match metric {
+        MetricSpec::Resource { name, .. } | MetricSpec::ContainerResource { name, .. } => Some((index, name)),
+        _ => None,
+    });
+    let others = named.filter(|(_, name)| !matches!(name.as_str(), "cpu" | "memory"));
+    others.map(|(index, name)| (format!("metrics[{index}]"), name.clone())).collect()
 }
 
 fn asked_of_metrics(metrics: &[MetricSpec]) -> Vec<Asked> {

@@ -7,6 +7,7 @@
 mod memory;
 mod model;
 mod scheduler;
+mod slips;
 mod stop;
 mod triton;
 mod words;
@@ -17,6 +18,7 @@ pub use model::ModelSize;
 pub use model::size_in_name;
 pub(crate) use model::{model_names, model_size};
 pub(crate) use scheduler::{Drafts, Scheduling, scheduling};
+pub(crate) use slips::slips;
 pub use stop::Stopping;
 pub(crate) use stop::{in_words, stopping};
 pub use triton::TritonConfig;

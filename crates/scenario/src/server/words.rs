@@ -51,6 +51,21 @@ impl Words {
         (!self.is_script && !self.is_empty()).then(|| self.line.iter().cloned().chain(variables).collect())
     }
 
+    /// The flags of the command line, as written.
+    pub fn flags(&self) -> Vec<&str> {
+        let is_flag = |word: &&str| word.starts_with("--") && word.len() > 2;
+        self.line
+            .iter()
+            .map(|word| word.split_once('=').map_or(word.as_str(), |(name, _)| name))
+            .filter(is_flag)
+            .collect()
+    }
+
+    /// Names of the variables whose values stand in the manifest.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        self.environment.iter().map(|(name, _)| name.as_str())
+    }
+
     /// Whether this stands anywhere in command and arguments, in a script within them too; small letters.
     pub fn mentions(&self, part: &str) -> bool {
         self.given.contains(part)

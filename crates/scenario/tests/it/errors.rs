@@ -83,7 +83,7 @@ fn names_that_refer_to_nothing_are_shown_what_there_is() {
 fn values_that_do_not_go_together_say_why() {
     assert_snapshot!(message(&with("duration: 1h", "duration: 1h\n    warmUp: 2h")), @"scenario.yaml:8:13: spec.run.warmUp: must be shorter than `run.duration`");
     assert_snapshot!(message(&with("gpus: 1", "gpus: 2")), @"scenario.yaml:18:5: spec.nodes: pool `gpu` can never hold the pod: it asks for 2 GPUs, g5.xlarge has 1");
-    assert_snapshot!(message(&with("- name: fixed", "- name: fixed\n    replicas: 1\n  - name: fixed")), @"scenario.yaml:24:5: spec.policies[0]: needs at least one of `static`, `hpa`, `keda`, `predictive` and `exec`");
+    assert_snapshot!(message(&with("- name: fixed", "- name: fixed\n    replicas: 1\n  - name: fixed")), @"scenario.yaml:24:5: spec.policies[0]: needs at least one of `static`, `recorded`, `hpa`, `keda`, `predictive` and `exec`");
     assert_snapshot!(message(&with("rate: 10req/s", "rate: {sum: [10req/s, 50%]}")), @"scenario.yaml:10:19: spec.traffic.generator.rate.sum: adds rates (`req/s`) and factors (`%`); all terms must be alike");
     assert_snapshot!(message(&with("serviceTime: 50ms", "serviceTime: {uniform: {low: 2s, high: 1s}}")), @"scenario.yaml:14:22: spec.service.model.slots.serviceTime: high is 1, below low, which is 2");
     assert_snapshot!(message(&with("duration: 1h", "duration: 1h\n    start: yesterday")), @"scenario.yaml:8:12: spec.run.start: text `yesterday`, expected a local date and time such as `2026-03-16T00:00:00` (the zone is `timeZone`)");

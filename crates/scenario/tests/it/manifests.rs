@@ -90,8 +90,48 @@ fn a_slip_in_a_field_that_counts_is_shown_it() {
         1,
     );
     let loaded = load_text(&deployed("").replacen(DEPLOYMENT, &slip, 1)).unwrap();
-    assert_snapshot!(loaded.notes.join("\n"), @"scenario.yaml: Deployment/web: spec.template.spec.nodeSelectr (line 34) is not known; did you mean `nodeSelector`?");
+    assert_snapshot!(loaded.notes.join("\n"), @r"
+    scenario.yaml: Deployment/web: spec.template.spec.nodeSelectr (line 34) is not known; did you mean `nodeSelector`?
+    scenario.yaml: Deployment/web: spec.template.spec.tolerationz (line 35) is not known; did you mean `tolerations`?
+    ");
     assert!(loaded.details[0].ends_with("spec.template.spec.tolerationz"), "{:?}", loaded.details);
+}
+
+/// Keys of mappings that are read by their paths: each slip with its line, once.
+#[test]
+fn a_slip_is_told_wherever_the_mapping_is_read() {
+    let told = |from: &str, to: &str, meant: &str| {
+        let slip = DEPLOYMENT.replacen(from, to, 1);
+        let notes = load_text(&deployed("").replacen(DEPLOYMENT, &slip, 1)).unwrap().notes;
+        let is_told = |note: &&String| note.contains("(line ") && note.ends_with(&format!("did you mean `{meant}`?"));
+        assert_eq!(notes.iter().filter(is_told).count(), 1, "{to}: {notes:?}");
+    };
+    told("  replicas: 4", "  replica: 4", "replicas");
+    told("  replicas: 4", "  replicas: 4\n  strategy: {rollingUpdate: {maxSurg: 1}}", "maxSurge");
+    told("        image: web:1", "        image: web:1\n        startupProb: {}", "startupProbe");
+    told("        image: web:1", "        image: web:1\n        lifecycl: {}", "lifecycle");
+    let affinity =
+        "      affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecutions: {}}}\n      containers:";
+    told("      containers:", affinity, "requiredDuringSchedulingIgnoredDuringExecution");
+    let scenario = with("static: {replicas: 2}", "hpa: busy");
+    let behavior = "maxReplicas: 5\n  behavior: {scaleUp: {policy: []}}";
+    let notes = load_text(&format!("{scenario}---\n{}", HPA.replacen("maxReplicas: 5", behavior, 1))).unwrap().notes;
+    assert!(
+        notes.iter().any(|note| note.ends_with("scaleUp.policy (line 34) is not known; did you mean `policies`?")),
+        "{notes:?}"
+    );
+}
+
+#[test]
+fn a_resource_metric_that_no_metrics_server_has_is_told() {
+    let scenario = with("static: {replicas: 2}", "hpa: busy");
+    let start = HPA.find("  metrics:").unwrap();
+    let metric = "  metrics:\n  - {type: Resource, resource: {name: nvidia.com/gpu, target: {type: Utilization, averageUtilization: 70}}}\n";
+    let notes = load_text(&format!("{scenario}---\n{}{metric}", &HPA[..start])).unwrap().notes;
+    let told = notes
+        .iter()
+        .filter(|note| note.contains("`nvidia.com/gpu` fails at every pass") && note.starts_with("scenario.yaml:"));
+    assert_eq!(told.count(), 1, "{notes:?}");
 }
 
 #[test]

@@ -86,9 +86,21 @@ fn what_nothing_would_look_at_is_refused() {
     assert_snapshot!(message(&with("    pod:\n", "    routing: leastKv\n    pod:\n")), @"scenario.yaml:15:14: spec.service.routing: needs a service that makes tokens (`service.model.continuousBatching`): only there a router looks at KV caches, conversations and saturation");
     assert_snapshot!(refused("    routing: {rule: centralQueue, flowControl: {}}\n", ""), @"scenario.yaml:14:14: spec.service.routing: `flowControl` holds requests until they may go to a replica; with `centralQueue` replicas pull, so nothing is saturated");
     assert_snapshot!(refused("    routing: {scorers: {queue: 0}}\n", ""), @"scenario.yaml:14:24: spec.service.routing.scorers: weights must be at least 0, and one above 0");
-    assert_snapshot!(refused("    routing: sessionAffinity\n", ""), @"scenario.yaml:14:14: spec.service.routing: affinity of conversations needs some: no request of this traffic is a turn of one");
+    assert_snapshot!(refused("    routing: sessionAffinity\n", ""), @"scenario.yaml:14:14: spec.service.routing: affinity of conversations needs some (`traffic.sessions`): no request of this traffic is a turn of one");
+    assert_snapshot!(refused("", "    prefix: {sessions: {}}\n"), @"scenario.yaml:9:24: spec.traffic.prefix.sessions: no request of this traffic is a turn of a conversation (`traffic.sessions`)");
     assert_snapshot!(refused("", "    prefix: {hashIds: {}}\n"), @"scenario.yaml:9:23: spec.traffic.prefix.hashIds: `hash_ids` come from a trace; this traffic, or a part of it, has none");
     assert_snapshot!(refused("", "    classes: [{share: 20%, priority: 3}]\n"), @"scenario.yaml:9:14: spec.traffic.classes: `priority` needs `service.routing.flowControl` or scorers: no other routing knows it");
     assert_snapshot!(refused("", "    classes: [{share: 20%, enginePriority: 3}]\n"), @"scenario.yaml:9:14: spec.traffic.classes: `enginePriority` needs `service.model.continuousBatching.schedulingPolicy: priority`");
     assert_snapshot!(refused("    routing: leastRequest\n", ""), @"scenario.yaml:14:14: spec.service.routing: unknown choice `leastRequest`; did you mean `leastRequests`? (one of: centralQueue, roundRobin, random, leastRequests, powerOfTwo, leastKv, sessionAffinity)");
+}
+
+#[test]
+fn conversations_are_found_in_caches_and_brought_back_to_them() {
+    let load = |lines: &str, traffic: &str| load_text(&model(lines, traffic)).unwrap();
+    let sessions = "    sessions: {turns: 3, thinkTime: 2s}\n";
+    let found = load("    routing: sessionAffinity\n", &format!("{sessions}    prefix: {{sessions: {{}}}}\n"));
+    assert_eq!(found.spec.services[0].prefix, PrefixSpec::Cache { blocks_per_entry: 0 });
+    assert_eq!(found.spec.services[0].routing, Routing::SessionAffinity);
+    let not_looked_for = load("", sessions).notes.into_iter().filter(|note| note.contains("traffic.sessions"));
+    assert_snapshot!(not_looked_for.collect::<Vec<_>>().join("\n"), @"traffic.sessions: a turn begins with all of the turn before, and every prompt is computed whole (`traffic.prefix: {sessions: {}}` has the engine's prefix cache find it)");
 }

@@ -76,7 +76,7 @@ fn misspelt_keys_are_told_of_and_refused_where_they_are_needed() {
     assert_snapshot!(message(&scenario("", &object("aws-sqs-queue", slip))), @"scenario.yaml:37:26: spec.triggers[0].metadata.queueUrl: triggers[0] (aws-sqs-queue): there is no key `queueUrl`; did you mean `queueURL`?");
     let harmless = SQS.replacen("queueLength", "queueLenght", 1);
     let loaded = load_text(&scenario("", &object("aws-sqs-queue", &harmless))).unwrap();
-    assert_snapshot!(loaded.notes[0], @"ScaledObject/so: ignored: triggers[0].metadata.queueLenght (did you mean queueLength?)");
+    assert_snapshot!(loaded.notes[0], @"scenario.yaml:37:81: ScaledObject/so: no aws-sqs-queue trigger has a key `queueLenght`; did you mean `queueLength`, which has its default now?");
 }
 
 #[test]

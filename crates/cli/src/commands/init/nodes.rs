@@ -102,7 +102,8 @@ pub fn choose(starter: &Starter, found: &Found, provider: Option<&str>) -> Resul
             Err(error) => refusal = Some(error),
         }
     }
-    Err(Failure::input(refused(&pod, refusal)))
+    let place = found.chosen.as_ref().map_or_else(String::new, |chosen| format!("{}: ", chosen.place));
+    Err(Failure::input(format!("{place}{}", refused(&pod, refusal))))
 }
 
 /// On the pools of the manifests; which GPU that is follows from what would be launched first.
@@ -217,6 +218,11 @@ fn is_met(machine: &Machine, key: &str, value: &str) -> bool {
             has == value || (key == "nvidia.com/gpu.product" && products.iter().any(|name| name == value))
         }
         Some(Label::Absent) => false,
+        // What a slice is called is not in the table; it begins with the name of its GPU.
+        Some(Label::Opaque) if key == "nvidia.com/gpu.product" => {
+            let products = machine.gpu.map(|gpu| gpu.products.as_slice()).unwrap_or_default();
+            products.iter().any(|product| value.starts_with(product.as_str()))
+        }
         Some(Label::Opaque) | None => true,
     }
 }

@@ -26,6 +26,8 @@ mod router;
 mod run_engine;
 mod scheduler;
 #[cfg(test)]
+mod session_tests;
+#[cfg(test)]
 mod step_engine;
 mod tags;
 #[cfg(test)]
@@ -48,7 +50,7 @@ pub use self::load_test::{LoadAnswer, LoadTest, load_test};
 use self::prefix::Part;
 use self::router::Router;
 pub use self::run_engine::RunEngine;
-pub use self::tags::TagDraws;
+pub use self::tags::{TagDraws, TagLaw};
 pub use self::tokens::TokenCounts;
 use self::transfers::Transfers;
 use super::clients::Clients;
@@ -275,6 +277,7 @@ impl<E: Engine> LlmFlow<E> {
             let list =
                 if self.blocks_per_entry > 0 { self.lists.keep(self.intake.blocks_of(head)) } else { book::NO_LIST };
             let ticket = self.intake.admit();
+            let tag = self.intake.tag_of(ticket).unwrap_or(tag);
             let number = self.clients.number(&self.intake, ticket, now);
             self.arrive(Entry { tag, list, number, ..Entry::new(now, (prompt, output), ticket) });
         }
@@ -356,7 +359,11 @@ impl<E: Engine> LlmFlow<E> {
             // Its key stays in use until what it has left is fetched.
             let kept = Kept { slot, request: (job.key, self.requests.leave(job.key)) };
             self.kept.push(kept);
-            self.intake.handed_over(entry.ticket, end, Handover { kept, tokens: (entry.prompt, entry.output) });
+            self.intake.handed_over(
+                entry.ticket,
+                end,
+                Handover { kept, tokens: (entry.prompt, entry.output), tag: entry.tag },
+            );
             return;
         }
         self.requests.remove(job.key);

@@ -4,18 +4,17 @@ use workload::{Purpose, Stream, Tag};
 
 use crate::spec::{ClassSpec, GroupSpec, TagSpec};
 
-/// Deals out system prompts and classes to one request after another, so that every policy faces the same ones.
+/// Which system prompts and classes there are.
 #[derive(Clone, Debug)]
-pub struct TagDraws {
-    /// How often each group or one before it is drawn, the tokens of each, and the dice.
-    groups: Option<(Vec<f64>, u32, Stream)>,
-    classes: Option<(Vec<ClassSpec>, Stream)>,
+pub struct TagLaw {
+    /// How often each group or one before it is drawn, and the tokens of each.
+    groups: Option<(Vec<f64>, u32)>,
+    classes: Vec<ClassSpec>,
 }
 
-impl TagDraws {
-    /// Starts at the first request; `None` where there is nothing to draw.
-    pub fn new(spec: &TagSpec, seed: u64) -> Option<Self> {
-        let dice = |entity| Stream::new(seed, Purpose::Tags, entity);
+impl TagLaw {
+    /// `None` where there is nothing to draw.
+    pub fn new(spec: &TagSpec) -> Option<Self> {
         let groups = spec.groups.map(|GroupSpec { count, tokens, zipf }| {
             let mut sum = 0.0;
             let mut upto: Vec<f64> = (1..=count)
@@ -25,31 +24,63 @@ impl TagDraws {
                 })
                 .collect();
             upto.iter_mut().for_each(|share| *share /= sum);
-            (upto, tokens, dice(0))
+            (upto, tokens)
         });
-        let classes = (!spec.classes.is_empty()).then(|| (spec.classes.clone(), dice(1)));
-        (groups.is_some() || classes.is_some()).then_some(Self { groups, classes })
+        let classes = spec.classes.clone();
+        (groups.is_some() || !classes.is_empty()).then_some(Self { groups, classes })
+    }
+
+    fn draw_group(&self, tag: &mut Tag, dice: &mut Stream) {
+        let Some((upto, tokens)) = &self.groups else { return };
+        let drawn = dice.uniform();
+        let place = upto.partition_point(|share| *share <= drawn).min(upto.len() - 1);
+        (tag.group, tag.group_tokens) = (place as u32 + 1, *tokens);
+    }
+
+    fn draw_class(&self, tag: &mut Tag, dice: &mut Stream) {
+        if self.classes.is_empty() {
+            return;
+        }
+        let mut left = dice.uniform();
+        let class = self.classes.iter().find(|class| {
+            left -= class.share;
+            left < 0.0
+        });
+        if let Some(class) = class {
+            (tag.priority, tag.engine_priority) = (class.priority, class.engine_priority);
+        }
+    }
+
+    /// Those of one request, from its own stream.
+    pub fn draw(&self, dice: &mut Stream) -> Tag {
+        let mut tag = Tag::default();
+        self.draw_group(&mut tag, dice);
+        self.draw_class(&mut tag, dice);
+        tag
+    }
+}
+
+/// Deals out system prompts and classes to one request after another, so that every policy faces the same ones.
+#[derive(Clone, Debug)]
+pub struct TagDraws {
+    law: TagLaw,
+    groups: Stream,
+    classes: Stream,
+}
+
+impl TagDraws {
+    /// Starts at the first request; `None` where there is nothing to draw.
+    pub fn new(spec: &TagSpec, seed: u64) -> Option<Self> {
+        let dice = |entity| Stream::new(seed, Purpose::Tags, entity);
+        Some(Self { law: TagLaw::new(spec)?, groups: dice(0), classes: dice(1) })
     }
 
     /// Adds what is drawn to the tags of requests `from..to`, which may have none yet.
     pub fn fill(&mut self, tags: &mut Vec<Tag>, (from, to): (usize, usize)) {
         tags.resize(to, Tag::default());
         for tag in &mut tags[from..] {
-            if let Some((upto, tokens, dice)) = &mut self.groups {
-                let drawn = dice.uniform();
-                let place = upto.partition_point(|share| *share <= drawn).min(upto.len() - 1);
-                (tag.group, tag.group_tokens) = (place as u32 + 1, *tokens);
-            }
-            if let Some((classes, dice)) = &mut self.classes {
-                let mut left = dice.uniform();
-                let class = classes.iter().find(|class| {
-                    left -= class.share;
-                    left < 0.0
-                });
-                if let Some(class) = class {
-                    (tag.priority, tag.engine_priority) = (class.priority, class.engine_priority);
-                }
-            }
+            self.law.draw_group(tag, &mut self.groups);
+            self.law.draw_class(tag, &mut self.classes);
         }
     }
 }

@@ -7,7 +7,7 @@ mod effects;
 mod heat_map;
 mod scatter;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use record::Interval;
 
@@ -199,13 +199,10 @@ pub(super) struct Axis {
 
 impl Axis {
     fn of(report: &SweepReport<'_>, index: usize) -> Self {
-        let mut values: Vec<SweepValue> = Vec::new();
-        for point in report.points {
-            let value = &point.settings[index];
-            if values.iter().all(|known| known.text != value.text) {
-                values.push(value.clone());
-            }
-        }
+        // In order of appearance. A sample has as many values as points: each is looked for in a set and not in a list.
+        let mut seen: BTreeSet<&str> = BTreeSet::new();
+        let all = report.points.iter().map(|point| &point.settings[index]);
+        let mut values: Vec<SweepValue> = all.filter(|value| seen.insert(&value.text)).cloned().collect();
         let is_numeric = values.iter().all(|value| value.number.is_finite());
         if is_numeric {
             values.sort_by(|a, b| a.number.total_cmp(&b.number));
