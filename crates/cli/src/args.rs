@@ -89,7 +89,7 @@ pub enum Command {
     Lab(Lab),
     /// Make a scenario to start from, around your manifests and traffic
     Init(Init),
-    /// Make a scenario of what really was: from a Prometheus
+    /// Make a scenario of what really was: from a Prometheus, or from what kubectl prints
     #[command(subcommand)]
     Import(Import),
     /// Run random worlds and look whether what must hold holds

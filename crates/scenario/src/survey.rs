@@ -72,6 +72,8 @@ pub struct Candidate {
 pub struct Autoscaler {
     /// `Kind/NAME`.
     pub title: String,
+    /// Where it stands: file, line and column.
+    pub place: String,
     /// True for a ScaledObject.
     pub is_keda: bool,
     /// Name.
@@ -105,6 +107,7 @@ impl Survey {
         found.sort_by_cached_key(|workload| Rank::of(workload, is_scaled(workload)));
         let autoscaler = |scaler: &&Document| Autoscaler {
             title: scaler.title(),
+            place: scaler.node.place.to_string(),
             is_keda: scaler.kind != Kind::HorizontalPodAutoscaler,
             name: scaler.name.clone(),
             target: scaled_by(scaler).map(|(_, _, name)| name.to_owned()).unwrap_or_default(),

@@ -82,6 +82,13 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "import kubectl",
+        &[
+            "kubectl get deploy,hpa,pods,events -n ml -o json | scalelab import kubectl - -o my-service",
+            "scalelab import kubectl objects.json pods.json events.json nodes.json --workload chat -o my-service",
+        ],
+    ),
+    (
         "fuzz",
         &[
             "scalelab fuzz --worlds 100",

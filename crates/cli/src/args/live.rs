@@ -8,9 +8,12 @@ use scenario::{Amount, Time};
 
 /// `scalelab import`.
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "one a process")]
 pub enum Import {
     /// Record a service's past out of a Prometheus: traffic, replicas, cold starts, and a scenario that replays them
     Prometheus(ImportPrometheus),
+    /// Make a scenario of what `kubectl get … -o json` prints: objects are manifests, pods and events say how pods started
+    Kubectl(ImportKubectl),
 }
 
 /// How to reach a Prometheus.
@@ -79,6 +82,29 @@ pub struct ImportPrometheus {
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
     /// Folder to make. An import that was interrupted goes on there
+    #[arg(short, long, value_name = "SCENARIO", value_parser = super::folder())]
+    pub out: PathBuf,
+    /// How manifests are read.
+    #[command(flatten)]
+    pub reading: super::ReadingArgs,
+}
+
+/// `scalelab import kubectl`.
+#[derive(Debug, Args)]
+pub struct ImportKubectl {
+    /// Output of `kubectl get deploy,hpa,scaledobject,pdb,nodepool,pods,events,nodes -o json`, in one file or several; `-` is standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The workload that is the service, as for `init`
+    #[arg(long, value_name = "NAME")]
+    pub workload: Option<String>,
+    /// Your traffic, as for `init`
+    #[arg(long, value_name = "FILE")]
+    pub traffic: Option<PathBuf>,
+    /// The model that is served, as for `init`
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+    /// Folder to make; it must not exist yet
     #[arg(short, long, value_name = "SCENARIO", value_parser = super::folder())]
     pub out: PathBuf,
     /// How manifests are read.

@@ -227,3 +227,22 @@ fn a_product_that_no_gpu_has_is_refused_and_not_met_by_a_slice() {
     lab.write("l4.yaml", &selecting("NVIDIA-L4"));
     assert!(lab.out("init --manifests l4.yaml -o four").contains("ready"));
 }
+
+#[test]
+fn a_misspelt_target_a_label_and_a_class_are_told_with_the_nearest() {
+    let lab = Lab::new();
+    let cron = "  - {type: cron, metadata: {timezone: UTC, start: 0 6 * * *, end: 0 20 * * *, desiredReplicas: '2'}}\n";
+    let class = "---\napiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {name: high}\nvalue: 1000\n";
+    let pod = "spec: {priorityClassName: hgih, nodeSelector: {cloud.google.com/gke-acelerator: nvidia-l4}, containers";
+    let text = scaled_by(cron).replacen("scaleTargetRef: {name: chat}", "scaleTargetRef: {name: chta}", 1);
+    lab.write("m.yaml", &(text.replacen("spec: {containers", pod, 1) + class));
+    let ran = lab.run("init --manifests m.yaml -o new");
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    for part in [
+        "m.yaml:10:1: ScaledObject/chat scales chta, not chat: it became no policy; did you mean chat?",
+        "m.yaml:8:31: PriorityClass `hgih` is not among the manifests; priority 0 is taken; did you mean `high`?",
+        "taken as met; did you mean `cloud.google.com/gke-accelerator`?",
+    ] {
+        assert!(ran.stderr.contains(part), "{part}\n{}", ran.stderr);
+    }
+}

@@ -2,6 +2,7 @@
 //! our own for the failures; Debian's Prometheus, started here, for the rest.
 
 mod faults;
+mod kubectl;
 mod prometheus;
 mod round_trip;
 mod support;

@@ -467,10 +467,11 @@ fn limited(
         return Err(ScenarioError::Inconsistent { at: locate(document, "spec.limits"), reason });
     }
     let resource = &offerings[0].gpu_resource;
-    let slip = pool
-        .limits
-        .keys()
-        .find(|key| names::nearest(key, [resource.as_str()]).is_some() && *key != resource && !is_accelerator(key));
+    let slip = pool.limits.keys().find(|key| {
+        // Other accelerators look alike; a letter or two more or less of this one is a slip of it.
+        let is_near = (1..=2).contains(&names::distance(key, resource));
+        is_near || (names::nearest(key, [resource.as_str()]).is_some() && *key != resource && !is_accelerator(key))
+    });
     if let Some(slip) = slip {
         let reason = format!("a limit on `{slip}` limits nothing: no node has any; did you mean `{resource}`?");
         return Err(ScenarioError::Inconsistent { at: locate(document, "spec.limits"), reason });

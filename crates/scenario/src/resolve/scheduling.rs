@@ -28,6 +28,31 @@ const SYSTEM_CLASSES: [(&str, i32); 2] =
 /// Priority of pods nobody gave one, and of pause pods: those of a replica push them out if they are above.
 const PAUSE_PRIORITY: i32 = -10;
 
+/// Labels that clouds, Karpenter and Kubernetes themselves give nodes.
+const WELL_KNOWN: [&str; 15] = [
+    "cloud.google.com/gke-accelerator",
+    "cloud.google.com/gke-spot",
+    "cloud.google.com/gke-nodepool",
+    "cloud.google.com/compute-class",
+    "node.kubernetes.io/instance-type",
+    "topology.kubernetes.io/zone",
+    "topology.kubernetes.io/region",
+    "kubernetes.io/arch",
+    "kubernetes.io/hostname",
+    "karpenter.sh/nodepool",
+    "karpenter.sh/capacity-type",
+    "nvidia.com/gpu.product",
+    "kubernetes.azure.com/scalesetpriority",
+    "kubernetes.azure.com/agentpool",
+    "eks.amazonaws.com/nodegroup",
+];
+
+/// The label that a key nobody gives nodes may be a slip of, as the end of a note.
+fn well_known(key: &str) -> String {
+    let near = WELL_KNOWN.iter().find(|known| (1..=2).contains(&names::distance(key, known)));
+    near.map_or_else(String::new, |known| format!("; did you mean `{known}`?"))
+}
+
 impl Context<'_> {
     /// Puts into `pod` what its template and the documents around it say of scheduling.
     pub(super) fn bind(
@@ -153,8 +178,14 @@ impl Context<'_> {
         } else if let Some((_, value)) = system {
             pod.priority = *value;
         } else if let Some(name) = class {
-            self.notes
-                .push(format!("PriorityClass `{name}` is not among the manifests; priority {} is taken", pod.priority));
+            let place = template.at(&["spec", "priorityClassName"]).map_or(&template.place, |node| &node.place);
+            let classes = self.documents.iter().filter(|one| is_kind(one, "PriorityClass"));
+            let known = classes.map(|one| one.name.as_str()).chain(SYSTEM_CLASSES.iter().map(|(name, _)| *name));
+            let hint = names::nearest(name, known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+            self.notes.push(format!(
+                "{place}: PriorityClass `{name}` is not among the manifests; priority {} is taken{hint}",
+                pod.priority
+            ));
         }
         pod.scheduling.never_preempts = policy.as_deref() == Some("Never") || pod.priority <= PAUSE_PRIORITY;
         Ok(())
@@ -296,18 +327,23 @@ impl Context<'_> {
         };
         let mut notes = Vec::new();
         for (key, value) in pod.node_selector.iter().filter(|(key, _)| !is_silent(key) && is_unknown(key)) {
-            notes.push(format!("nodeSelector `{key}: {value}`: no pool says it has this label; taken as met"));
+            let hint = well_known(key);
+            notes.push(format!("nodeSelector `{key}: {value}`: no pool says it has this label; taken as met{hint}"));
         }
         for rule in pod.scheduling.node_terms.iter().flat_map(|term| &term.labels) {
             if !is_silent(&rule.key) && is_unknown(&rule.key) {
-                notes.push(format!("required node affinity `{rule}`: no pool says it has this label; taken as met"));
+                let hint = well_known(&rule.key);
+                notes.push(format!(
+                    "required node affinity `{rule}`: no pool says it has this label; taken as met{hint}"
+                ));
             }
         }
         for rule in &pod.scheduling.placement {
             let key = &rule.topology_key;
             if key != cluster::spec::HOSTNAME && is_unknown(key) {
+                let hint = well_known(key);
                 notes.push(format!(
-                    "topologyKey `{key}`: no pool says which values nodes have; all are taken as one domain"
+                    "topologyKey `{key}`: no pool says which values nodes have; all are taken as one domain{hint}"
                 ));
             }
         }

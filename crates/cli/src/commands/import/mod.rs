@@ -1,6 +1,7 @@
 //! `scalelab import`: scenarios of what really was.
 
 mod cold_starts;
+mod kubectl;
 mod prometheus;
 mod tables;
 mod when;
@@ -13,6 +14,7 @@ use crate::failure::{Failure, Outcome, Result};
 /// Does what the subcommand says.
 pub fn import(args: &Import) -> Result<Outcome> {
     match args {
+        Import::Kubectl(args) => kubectl::kubectl(args),
         Import::Prometheus(args) => prometheus::prometheus(args),
     }
 }

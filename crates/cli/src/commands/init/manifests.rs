@@ -115,7 +115,7 @@ impl Found {
         ));
         for scaler in &survey.autoscalers {
             if scaler.candidate.is_none_or(|candidate| !positions.contains(&candidate)) {
-                self.notes.push(no_policy(scaler, |target| format!("scales {target}, which is no service")));
+                self.notes.push(no_policy(scaler, survey, |target| format!("scales {target}, which is no service")));
             }
         }
         let mut all: Vec<Self> = Vec::with_capacity(positions.len());
@@ -236,7 +236,7 @@ impl Found {
                 None => scaler.target == self.service,
             };
             if !is_ours {
-                let note = no_policy(scaler, |target| format!("scales {target}, not {}", self.service));
+                let note = no_policy(scaler, survey, |target| format!("scales {target}, not {}", self.service));
                 self.notes.push(note);
             } else if scaler.is_keda {
                 self.scaled_objects.push(scaler.name.clone());
@@ -271,10 +271,15 @@ impl Found {
 }
 
 /// Why an autoscaler of the folder became no policy.
-fn no_policy(scaler: &Autoscaler, what: impl Fn(&str) -> String) -> String {
+fn no_policy(scaler: &Autoscaler, survey: &Survey, what: impl Fn(&str) -> String) -> String {
     let target = if scaler.target.is_empty() { "nothing" } else { &scaler.target };
-    let why = scaler.miss.clone().unwrap_or_else(|| format!("{} {}", scaler.title, what(target)));
-    format!("{why}: it became no policy")
+    if let Some(why) = &scaler.miss {
+        return format!("{why}: it became no policy");
+    }
+    let names = survey.candidates.iter().map(|candidate| candidate.name.as_str());
+    let near = names::nearest(&scaler.target, names).filter(|_| scaler.candidate.is_none());
+    let hint = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+    format!("{}: {} {}: it became no policy{hint}", scaler.place, scaler.title, what(target))
 }
 
 /// What the scenario calls a workload that is not the only one.

@@ -23,6 +23,12 @@ use traffic::TrafficChoice;
 
 /// Writes the folder, whole or not at all.
 pub fn init(args: &Init) -> Result<Outcome> {
+    with_cold_start(args, |_| None)
+}
+
+/// The same, with what `measured` says of the cold starts of a service: `coldStart`, and lines of `nodes.timings`. Of several services
+/// nothing is asked.
+pub fn with_cold_start(args: &Init, measured: impl Fn(&str) -> Option<(String, String)>) -> Result<Outcome> {
     if args.out.exists() {
         let reason = "exists already; `init` never overwrites: name a folder that does not exist";
         return Err(Failure::input(format!("{}: {reason}", args.out.display())));
@@ -33,7 +39,11 @@ pub fn init(args: &Init) -> Result<Outcome> {
     let found = &all[0];
     let traffic = args.traffic.as_deref().map(TrafficChoice::of).transpose()?;
     let (text, notes) = match &all[..] {
-        [found] => one(name, found, traffic.clone())?,
+        [found] => {
+            let mut starter = Starter::new(name, found, traffic.clone());
+            starter.measured = measured(&found.service);
+            starter_text(starter, found)?
+        }
         all => several::compose(&name, all)?,
     };
 
@@ -95,11 +105,6 @@ fn place(out: &Path, text: String, found: &Found, files: &[(String, Content)]) -
         let _ = std::fs::remove_dir_all(&staging);
     }
     placed
-}
-
-/// The scenario of one service, and what is to be said of its nodes.
-fn one(name: String, found: &Found, traffic: Option<TrafficChoice>) -> Result<(String, Vec<String>)> {
-    starter_text(Starter::new(name, found, traffic), found)
 }
 
 /// The text with nodes chosen, and what is to be said of it.

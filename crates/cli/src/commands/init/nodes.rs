@@ -102,7 +102,8 @@ pub fn choose(starter: &Starter, found: &Found, provider: Option<&str>) -> Resul
             Err(error) => refusal = Some(error),
         }
     }
-    Err(Failure::input(refused(&pod, refusal)))
+    let place = found.chosen.as_ref().map_or_else(String::new, |chosen| format!("{}: ", chosen.place));
+    Err(Failure::input(format!("{place}{}", refused(&pod, refusal))))
 }
 
 /// On the pools of the manifests; which GPU that is follows from what would be launched first.

@@ -188,6 +188,8 @@ pub struct Starter {
     model: Option<(String, &'static str)>,
     /// What is replayed, if it is a recording.
     recording: Option<Recording>,
+    /// `coldStart` as it was measured, and lines of `nodes.timings`.
+    pub measured: Option<(String, String)>,
     /// Names that a pool of its own may not have.
     taken: Vec<String>,
     /// Triggers whose signal is a guess.
@@ -219,6 +221,7 @@ impl Starter {
             chosen: found.chosen.clone(),
             model,
             recording: None,
+            measured: None,
             taken: found.pools.clone(),
             triggers: Vec::new(),
         }
@@ -258,14 +261,19 @@ impl Starter {
     }
 
     fn compose(&self, traffic: &str, nodes: &NodesChoice, recorded: &str) -> String {
-        let nodes = nodes_text(std::slice::from_ref(nodes), &self.taken);
+        let text = nodes_text(std::slice::from_ref(nodes), &self.taken);
+        let nodes = match &self.measured {
+            Some((_, timings)) if !timings.is_empty() => with_timings(text, nodes, timings),
+            _ => text,
+        };
         let parts =
             [traffic, &self.service_text(), &self.slo_text(), self.cold_start(), &nodes, &self.policies_text(recorded)];
         self.head_text() + &parts.map(str::to_owned).join("\n")
     }
 
     fn cold_start(&self) -> &str {
-        self.recording.as_ref().and_then(|recording| recording.cold_start.as_deref()).unwrap_or(COLD_START)
+        let recorded = self.recording.as_ref().and_then(|recording| recording.cold_start.as_deref());
+        recorded.or(self.measured.as_ref().map(|(phases, _)| phases.as_str())).unwrap_or(COLD_START)
     }
 
     /// What stands before the first service of several.
@@ -551,6 +559,15 @@ pub fn nodes_text(nodes: &[NodesChoice], taken: &[String]) -> String {
                 .to_owned()
         }
         Some(NodesChoice::Serverless) | None => "  nodes: {manager: {serverless: {price: $1/h}}}\n".to_owned(),
+    }
+}
+
+/// The nodes with what was measured of how they start; where nothing starts, as they are.
+fn with_timings(text: String, nodes: &NodesChoice, timings: &str) -> String {
+    match nodes {
+        NodesChoice::Pool { .. } => text.replacen("  nodes:\n", &format!("  nodes:\n{timings}"), 1),
+        NodesChoice::Manifests => format!("  nodes:\n{timings}{text}"),
+        NodesChoice::Serverless => text,
     }
 }
 
