@@ -102,5 +102,5 @@ fn a_price_nobody_states_is_an_error_and_never_zero() {
     lab.write("alone.yaml", &with("region: us-east-1, g5.xlarge: {onDemand: $1/h}"));
     assert!(lab.refused("run alone.yaml -o out").contains("add `catalog: embedded`"));
     lab.write("missing.yaml", &with("catalog: nowhere.csv"));
-    assert!(lab.refused("run missing.yaml -o out").contains("nowhere.csv: cannot be read"));
+    assert!(lab.refused("run missing.yaml -o out").contains("there is no file `nowhere.csv`"));
 }

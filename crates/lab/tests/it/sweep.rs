@@ -163,7 +163,7 @@ fn a_mistake_in_a_sweep_names_the_key_and_what_is_allowed() {
     insta::assert_snapshot!(error("  - {path: a, values: [1]}\nconstraints: [b > 1]"), @"constraints[0]: column 1: unknown axis `b`; one of: a");
     insta::assert_snapshot!(error("  - {path: a, values: [1]}\nconstraints: [a > 1]"), @"constraints: all 1 points are skipped");
     assert!(error("  - {path: a, valeus: [1]}").contains("valeus"));
-    insta::assert_snapshot!(Shard::parse("3/2").unwrap_err(), @"`3/2` is not a shard; expected `I/N` with 1 <= I <= N, as `2/4`");
+    insta::assert_snapshot!(Shard::parse("3/2").unwrap_err(), @"`3/2` is not a shard; expected `I/N` with 1 <= I <= N, as `2/4`, or `job/N` in a Kubernetes Indexed Job");
 }
 
 #[test]
