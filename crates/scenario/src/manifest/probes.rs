@@ -92,6 +92,7 @@ impl ReadProbes {
             let file = node.read::<ProbeFile>("spec.template.spec.containers[].readinessProbe")?;
             read.probes.more_successes = file.success_threshold.unwrap_or(1).saturating_sub(1);
         }
+        read.notes.extend(unnamed_ports(server));
         read.probes.downloads_first = spec.get("initContainers").map_or(&[][..], Node::items).iter().any(fetches);
         if let Some(volume) = volume_of_weights(spec, server) {
             read.probes.keeps_download = true;
@@ -104,6 +105,29 @@ impl ReadProbes {
         }
         Ok(read)
     }
+}
+
+/// Probes of a port by a name that the container does not give to any: the kubelet finds none, and every probe fails.
+fn unnamed_ports(server: &Node) -> Vec<String> {
+    let ports = server.get("ports").map_or(&[][..], Node::items);
+    let named: Vec<&str> = ports.iter().filter_map(|port| port.get("name")?.text()).collect();
+    let probes = [
+        ("startupProbe", "its container is killed again and again"),
+        ("livenessProbe", "its container is killed again and again"),
+        ("readinessProbe", "such a pod never gets a request"),
+    ];
+    let slip = |(key, fate): (&str, &str)| {
+        let probe = server.get(key)?;
+        let port = ["httpGet", "tcpSocket"].iter().find_map(|how| probe.at(&[how, "port"]))?;
+        let name = port.text().filter(|name| name.parse::<u16>().is_err() && !named.contains(name))?;
+        let near = names::nearest(name, named.iter().copied());
+        let near = near.map_or(String::new(), |near| format!(" (did you mean `{near}`?)"));
+        Some(format!(
+            "{}: {key}: the container has no port `{name}`{near}: in a cluster {fate}; the model takes it to answer",
+            port.place
+        ))
+    };
+    probes.into_iter().filter_map(slip).collect()
 }
 
 fn probe(server: &Node, key: &str) -> Result<Option<Probe>, ScenarioError> {
@@ -176,4 +200,24 @@ fn volume_of_weights<'a>(spec: &'a Node, server: &'a Node) -> Option<&'a str> {
 fn is_within(folder: &str, mount: &str) -> bool {
     let mount = mount.trim_end_matches('/');
     folder.strip_prefix(mount).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::parse_documents;
+
+    #[test]
+    fn a_probe_of_a_port_that_has_another_name_is_told() {
+        let read = |ports: &str| {
+            let container =
+                format!("{{name: a, ports: {ports}, readinessProbe: {{httpGet: {{path: /health, port: htp}}}}}}");
+            let template = format!("{{spec: {{containers: [{container}]}}}}");
+            let node = parse_documents("a.yaml", &template).expect("YAML").remove(0);
+            ReadProbes::read(&node, "nvidia.com/gpu").expect("probes").notes.join("\n")
+        };
+        assert_eq!(read("[{name: htp, containerPort: 8000}]"), "");
+        let told = read("[{name: http, containerPort: 8000}]");
+        assert!(told.contains("readinessProbe: the container has no port `htp` (did you mean `http`?): in a cluster such a pod never gets a request"), "{told}");
+    }
 }

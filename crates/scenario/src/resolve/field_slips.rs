@@ -48,6 +48,9 @@ const ENDPOINT: &str = "authorization basicAuth bearerTokenFile bearerTokenSecre
      honorTimestamps interval limits metricRelabeling metricRelabelings noProxy oauth2 params path port portNumber proxyConnectHeader \
      proxyFromEnvironment proxyUrl relabelings scheme scrapeTimeout targetPort timeout tls tlsConfig trackTimestampsStaleness";
 
+/// Where servers show metrics.
+const METRICS_PATHS: [&str; 2] = ["/metrics", "/v1/metrics"];
+
 /// `spec` of the kinds whose number of replicas and updates stand there.
 const SPECS: [(&str, &str); 3] = [
     (
@@ -92,6 +95,9 @@ fn own_fields(document: &Document, found: &mut Vec<String>) {
 fn gather(node: &Node, path: &mut Vec<Segment>, found: &mut Vec<String>) {
     if let Some((_, fields)) = FIELDS.iter().find(|(end, _)| ends_in(path, end)) {
         check(node, path, fields, found);
+        if *fields == ENDPOINT {
+            found.extend(path_slip(node, path));
+        }
     }
     for entry in node.entries() {
         path.push(Segment::Key(entry.key.clone()));
@@ -103,6 +109,18 @@ fn gather(node: &Node, path: &mut Vec<Segment>, found: &mut Vec<String>) {
         gather(item, path, found);
         path.pop();
     }
+}
+
+/// A path at which nobody shows metrics, a slip away from those at which servers do.
+fn path_slip(endpoint: &Node, path: &[Segment]) -> Option<String> {
+    let (node, asked) = endpoint.get("path").and_then(|node| Some((node, node.text()?)))?;
+    let is_other = asked.trim_end_matches('/').rsplit('/').next() != Some("metrics");
+    let near = nearest(asked, METRICS_PATHS).filter(|_| is_other)?;
+    let place = path_text("", path);
+    Some(format!(
+        "{place}.path (line {}): `{asked}` is where no server shows metrics; did you mean `{near}`?",
+        node.place.line
+    ))
 }
 
 fn ends_in(path: &[Segment], end: &[&str]) -> bool {

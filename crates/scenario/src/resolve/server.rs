@@ -6,7 +6,7 @@ use exporters::{Exporter, Facts, Version};
 
 use crate::manifest::workload::with_environment;
 use crate::manifest::{Document, Kind};
-use crate::server::Words;
+use crate::server::{Words, count};
 use crate::tree::Node;
 
 /// What a document says of the container that serves.
@@ -92,7 +92,7 @@ impl Server {
         }
         let flags = ["--max-model-len", "--context-length", "--max-total-tokens"];
         let context = flags.iter().find_map(|flag| self.words.flag(&[flag]));
-        if let Some(tokens) = context.and_then(|(_, text)| text.parse().ok()) {
+        if let Some(tokens) = context.and_then(|(_, text)| count(&text)) {
             facts.context_tokens = tokens;
         }
         if let Some(version) = Version::of_image(&self.image) {

@@ -114,7 +114,25 @@ fn vllm_release_of(image: &str) -> Option<(u32, u32, u32)> {
 
 fn number(words: &Words, flags: &[&str]) -> Option<Stated<u32>> {
     let (flag, value) = words.flag(flags)?;
-    Some(Stated::written(value.parse().ok()?, format!("{flag} {value}")))
+    Some(Stated::written(count(&value)?, format!("{flag} {value}")))
+}
+
+/// A whole number, as vLLM reads them too: `8k` is 8,000, `8K` 8,192, `25.6k` 25,600; decimals go with the small letters only.
+pub(crate) fn count(text: &str) -> Option<u32> {
+    let Some(unit) = text.chars().last().filter(char::is_ascii_alphabetic) else { return text.parse().ok() };
+    let number = &text[..text.len() - 1];
+    let whole = number.parse::<u32>().ok();
+    let times = |power: u32| whole?.checked_mul(1024_u32.pow(power));
+    match unit {
+        'K' => times(1),
+        'M' => times(2),
+        'k' | 'm' => {
+            let factor = if unit == 'k' { 1e3 } else { 1e6 };
+            let product = number.parse::<f64>().ok()? * factor;
+            (product >= 0.0 && product <= f64::from(u32::MAX)).then_some(product as u32)
+        }
+        _ => None,
+    }
 }
 
 fn variable(words: &Words, name: &str) -> Option<Stated<u32>> {
@@ -298,6 +316,15 @@ mod tests {
     fn a_short_context_bounds_the_tokens_of_an_iteration() {
         let container = "{image: vllm/vllm-openai:v0.11.0, args: [--max-num-seqs, \"2\", --max-model-len, \"512\"]}";
         assert_eq!(read(container, Engine::Vllm, Some(H100)).1, Some(1024));
+    }
+
+    #[test]
+    fn numbers_may_have_the_letters_that_vllm_reads() {
+        let counts = ["8192", "8k", "8K", "25.6k", "1M", "1.5K", "8q", "k", "5000000k"].map(count);
+        let expected = [Some(8192), Some(8000), Some(8192), Some(25_600), Some(1_048_576), None, None, None, None];
+        assert_eq!(counts, expected);
+        let container = "{args: [--max-num-batched-tokens, 16K, --max-num-seqs, 1k]}";
+        assert_eq!(read(container, Engine::Vllm, Some(H100)), (Some(1_000), Some(16_384), None));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use names::distance;
 
-use super::Words;
+use super::{Words, count};
 use crate::manifest::workload::Engine;
 
 /// Flags that take a whole number from 1 on, beside those that are read elsewhere.
@@ -137,14 +137,12 @@ fn slip(word: &str, known: &[&str]) -> Option<String> {
     Some(format!("nothing here reads {word}; did you mean {near}?"))
 }
 
-/// `8192`, and as vLLM takes them `8k`, `1.5K`, `auto` and -1; what stands in for a value that is not known is none of ours.
+/// `8192`, and as vLLM takes them `8k`, `1.5k`, `auto` and -1; what stands in for a value that is not known is none of ours.
 fn is_count(value: &str) -> bool {
     if value.contains('$') || ["auto", "-1"].contains(&value) {
         return true;
     }
-    let digits = value.trim_end_matches(['k', 'K', 'm', 'M', 'g', 'G']);
-    let is_scaled = digits.len() + 1 == value.len() && digits.parse::<f64>().is_ok_and(|number| number > 0.0);
-    is_scaled || value.parse::<u64>().is_ok_and(|number| number > 0)
+    count(value).is_some_and(|number| number > 0)
 }
 
 #[cfg(test)]

@@ -123,6 +123,19 @@ fn a_slip_is_told_wherever_the_mapping_is_read() {
 }
 
 #[test]
+fn a_monitor_that_looks_where_no_server_shows_metrics_is_told() {
+    let told = |path: &str| {
+        let monitor = format!(
+            "---\napiVersion: monitoring.coreos.com/v1\nkind: PodMonitor\nmetadata: {{name: web}}\nspec:\n  selector: {{matchLabels: {{app: web}}}}\n  podMetricsEndpoints: [{{port: http, path: {path}}}]\n"
+        );
+        let notes = load_text(&format!("{}{monitor}", deployed(""))).unwrap().notes;
+        notes.into_iter().find(|note| note.contains("no server shows metrics"))
+    };
+    assert!(told("/metric").is_some_and(|note| note.ends_with("did you mean `/metrics`?")));
+    assert_eq!(["/metrics", "/v2/metrics", "/stats/prometheus"].map(told), [None, None, None]);
+}
+
+#[test]
 fn a_resource_metric_that_no_metrics_server_has_is_told() {
     let scenario = with("static: {replicas: 2}", "hpa: busy");
     let start = HPA.find("  metrics:").unwrap();
