@@ -125,6 +125,8 @@
       }];
       for (const [title, high, middle, limit] of latencies(columns)) {
         const every = all.flatMap((one) => [one[high] || [], one[middle] || []]);
+        // Nobody has more than one token where prompts are computed for others.
+        if (largest(every) === 0) continue;
         list.push({
           title: `${title} (log scale)`, print: time, isLog: true, limit, hasSilence: true,
           low: Math.min(smallest(every), limit ?? Infinity), high: Math.max(largest(every), limit ?? 0),
@@ -148,7 +150,8 @@
         ghost: (_, other) => sums(used.map((use) => other[`use${use}`])).pop(), ghostOf: "sum", of: cluster,
       });
       const bought = NODES.filter(([, key]) => bills.some((one) => largest([one[key]]) > 0));
-      list.push({
+      // Serverless replicas are on none.
+      if (bought.length) list.push({
         title: `Nodes${suffix}`, print: number, high: largest(bills.map((one) => sums(bought.map(([, key]) => one[key])).pop() ?? [])),
         stack: layers(bought.map(([name, , color]) => [name, color]), bought.map(([, key]) => cluster[key])), series: [],
         ghost: (_, other) => sums(bought.map(([, key]) => other[key])).pop(), ghostOf: "sum", of: cluster, marks: bill(policy).interruptions,

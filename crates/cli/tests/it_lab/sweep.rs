@@ -109,7 +109,10 @@ fn two_shards_merged_equal_one_run() {
     let merged = desk.run("merge two one -o merged");
     assert!(merged.starts_with("exit code 0\n"), "{merged}");
     assert_eq!(desk.read("merged/results.csv"), desk.read("whole/results.csv"));
-    assert_snapshot!(desk.run("merge one two -o merged"));
+    // A merge may be done again, as a Job whose pod was lost too late does it; another may not take its place.
+    assert!(desk.run("merge one two -o merged").starts_with("exit code 0\n"));
+    assert_eq!(desk.read("merged/results.csv"), desk.read("whole/results.csv"));
+    assert_snapshot!(desk.run("merge one -o merged"));
 }
 
 #[test]

@@ -123,13 +123,16 @@ impl Merged {
     }
 }
 
-/// Merges shards of one sweep into `directory`, which must not hold a sweep yet. A run that several folders have must be the same in all of them.
+/// Merges shards of one sweep into `directory`, which must not hold a sweep yet, unless it is what comes of them: what was merged may be merged again.
+/// A run that several folders have must be the same in all of them.
 pub fn merge(folders: &[&Path], directory: &Path) -> Result<Merged, SweepError> {
     let path = directory.join(JOURNAL_NAME);
-    if path.exists() {
-        return Err(SweepError::Exists(directory.to_owned()));
-    }
-    let (header, rows) = gather(folders)?;
+    let exists = || SweepError::Exists(directory.to_owned());
+    let (header, rows) = match (path.exists(), gather(folders)) {
+        (true, Ok(gathered)) if !holds(directory, &gathered) => return Err(exists()),
+        (true, Err(_)) => return Err(exists()),
+        (_, gathered) => gathered?,
+    };
     let results = SweepResults::new(&header, rows);
     std::fs::create_dir_all(directory).map_err(|source| SweepError::Disk { path: directory.to_owned(), source })?;
     let partial = directory.join(format!("{JOURNAL_NAME}.tmp"));
@@ -139,6 +142,15 @@ pub fn merge(folders: &[&Path], directory: &Path) -> Result<Merged, SweepError> 
     }
     journal.sync()?;
     Ok(Merged { results, partial, journal: path })
+}
+
+/// Whether the sweep in a folder has exactly these runs.
+fn holds(directory: &Path, (header, rows): &(Header, Vec<SweepRow>)) -> bool {
+    let Ok((held, found)) = read_journal(directory) else { return false };
+    let digests = |rows: &[SweepRow]| -> BTreeMap<RunKey, u64> {
+        rows.iter().map(|row| (key(row), row.summary.digest)).collect()
+    };
+    held.of_this_version() == *header && digests(&found) == digests(rows)
 }
 
 fn gather(folders: &[&Path]) -> Result<(Header, Vec<SweepRow>), SweepError> {
