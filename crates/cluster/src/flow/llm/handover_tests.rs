@@ -311,17 +311,33 @@ fn play<E: Engine>(world: &World) -> Shown {
     Shown { ends, looks, removed, drained }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
-    #[test]
-    fn apart_too_iterations_at_once_leave_what_one_by_one_leave(world in worlds()) {
-        prop_assert_eq!(play::<RunEngine>(&world), play::<StepEngine>(&world));
+/// Runs `test` with room for what two services at once take on the stack where nothing is optimized.
+fn with_room(test: impl FnOnce() + Send + 'static) {
+    let thread = std::thread::Builder::new().stack_size(64 << 20).spawn(test).expect("a thread");
+    if let Err(panic) = thread.join() {
+        std::panic::resume_unwind(panic);
     }
+}
+
+#[test]
+fn apart_too_iterations_at_once_leave_what_one_by_one_leave() {
+    with_room(|| {
+        let mut runner = TestRunner::new(ProptestConfig::with_cases(2_000));
+        let compare = |world: World| {
+            prop_assert_eq!(play::<RunEngine>(&world), play::<StepEngine>(&world));
+            Ok(())
+        };
+        runner.run(&worlds(), compare).unwrap_or_else(|error| panic!("{error}"));
+    });
 }
 
 /// Without these the comparison above would say little.
 #[test]
 fn the_random_worlds_reach_every_corner() {
+    with_room(look_into_every_corner);
+}
+
+fn look_into_every_corner() {
     let mut runner = TestRunner::deterministic();
     let mut sums = [0; 5];
     for _ in 0..600 {
