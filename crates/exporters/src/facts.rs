@@ -69,7 +69,10 @@ pub struct Facts {
 impl Facts {
     /// Whether the scenario says anything that moves a signal of what prompts need not be computed for.
     pub fn finds(&self, signal: Signal) -> bool {
-        if signal == Signal::PromptTokensFetched { self.fetches_prompts } else { self.finds_prefixes }
+        match signal {
+            Signal::TransferQueries | Signal::PromptTokensFetched => self.fetches_prompts,
+            _ => self.finds_prefixes,
+        }
     }
 
     /// Facts about a service of this name and namespace; the rest as assumed where nothing is said.

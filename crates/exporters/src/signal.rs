@@ -115,6 +115,8 @@ pub enum Signal {
     PrefixHitRate,
     /// Prompt tokens processed that were found in the prefix cache.
     PromptTokensCached,
+    /// Prompt tokens processed that were looked for at replicas of another service, which compute them.
+    TransferQueries,
     /// Prompt tokens processed that were fetched from another service's replicas, which had computed them.
     PromptTokensFetched,
     /// Prompt tokens processed that were neither.

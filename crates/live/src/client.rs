@@ -12,7 +12,7 @@ use ureq::http::Uri;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Error};
 
-use crate::answer::{self, Series};
+use crate::answer;
 use crate::error::LiveError;
 
 /// The most an answer may weigh: what a Prometheus gives of its own accord is far below.
@@ -100,11 +100,6 @@ impl Prometheus {
         let parameters = [("match[]", selector), ("start", from.as_str()), ("end", &to)];
         let (body, _) = self.get(&format!("label/{label}/values"), &parameters)?;
         answer::words(&body)
-    }
-
-    /// The series of an expression now.
-    pub fn now(&self, expression: &str) -> Result<Vec<Series>, LiveError> {
-        answer::series(&self.query(expression, None)?)
     }
 
     fn get(&self, path: &str, parameters: &[(&str, &str)]) -> Result<(String, Option<Timestamp>), LiveError> {

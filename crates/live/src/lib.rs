@@ -17,15 +17,13 @@ mod path;
 mod pods;
 mod select;
 
-pub use answer::{Sample, Series};
 pub use chunks::{CHUNKS, ChunkStore};
 pub use client::{Connection, Prometheus};
 pub use error::{LiveError, Whose};
-pub use families::{Counts, FAMILIES, Family};
+pub use families::Counts;
 pub use grid::Grid;
 pub use import::{Imported, Window, Wish, import};
 pub use increase::Requests;
 pub use observed::Observed;
-pub use path::{ReplicaPath, Workload};
+pub use path::ReplicaPath;
 pub use pods::PodStart;
-pub use select::{Matchers, quoted};

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use cli::failure::{Failure, OrEnvironment, OrInput};
 use cli::sweep_folder;
 use cli::sweep_points::{check_points, problem_at, sweep_failure};
+use cli::tuning::Tuned;
+use lab::Workers;
 use lab::sweep::{AxisFile, Merged, OneOrMany, Scalar, Shard, Sweep, SweepFile, SweepOptions};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -74,14 +76,30 @@ pub fn sweep(
         let temporary = tempfile::tempdir().or_environment("making a folder for the runs")?;
         let folder = folder.as_deref().unwrap_or(temporary.path());
         let options = SweepOptions { shard: Shard::WHOLE, resume, progress: note };
-        let scenarios = tuned.scenarios_until(workers.stop_flag());
-        let outcome = lab::sweep::run(workers, &sweep, &scenarios, folder, &options).map_err(sweep_failure)?;
-        if let Some((point, problem)) = outcome.failures.first() {
-            return Err(Failure::input(problem_at(*point, &sweep.points[*point].to_overrides(), problem)));
-        }
-        Ok(sweep_folder::table(&lab::sweep::read(folder).map_err(sweep_failure)?))
+        Ok(done(&sweep, &tuned, workers, folder, &options)?.1)
     })?;
     Ok(Table::new("results", table))
+}
+
+/// Does the runs that `folder` has not; how many were done now, and the table of all it has then.
+fn done(
+    sweep: &Sweep,
+    tuned: &Tuned,
+    workers: &Workers,
+    folder: &Path,
+    options: &SweepOptions<'_>,
+) -> Result<(usize, report::Table), Failure> {
+    let scenarios = tuned.scenarios_until(workers.stop_flag());
+    let outcome = lab::sweep::run(workers, sweep, &scenarios, folder, options).map_err(sweep_failure)?;
+    if let Some((point, problem)) = outcome.failures.first() {
+        return Err(Failure::input(problem_at(*point, &sweep.points[*point].to_overrides(), problem)));
+    }
+    let results = lab::sweep::read(folder).map_err(sweep_failure)?;
+    Ok((outcome.done, sweep_folder::table(&results)))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    report::write_atomically(path, bytes).or_environment(&format!("writing {}", path.display()))
 }
 
 /// How much a sweep is, found good before anything is started: points, runs, and a number that is the same for the same work.
@@ -127,15 +145,9 @@ pub fn sweep_part(
             merged(&earlier, &folder)?.finish().map_err(sweep_failure)?;
         }
         let options = SweepOptions { shard, resume: !earlier.is_empty(), progress: note };
-        let scenarios = tuned.scenarios_until(workers.stop_flag());
-        let outcome = lab::sweep::run(workers, &sweep, &scenarios, &folder, &options).map_err(sweep_failure)?;
-        if let Some((point, problem)) = outcome.failures.first() {
-            return Err(Failure::input(problem_at(*point, &sweep.points[*point].to_overrides(), problem)));
-        }
-        let table = sweep_folder::table(&lab::sweep::read(&folder).map_err(sweep_failure)?);
-        let path = folder.join("results.parquet");
-        report::write_atomically(&path, &table.to_parquet()).or_environment(&format!("writing {}", path.display()))?;
-        Ok(outcome.done)
+        let (runs, table) = done(&sweep, &tuned, workers, &folder, &options)?;
+        write(&folder.join("results.parquet"), &table.to_parquet())?;
+        Ok(runs)
     })
 }
 
@@ -146,8 +158,7 @@ pub fn sweep_merge(py: Python<'_>, parts: Vec<PathBuf>, folder: PathBuf) -> PyRe
         let merged = merged(&parts, &folder)?;
         let table = sweep_folder::table(&merged.results);
         for (name, bytes) in [("results.csv", table.to_csv()), ("results.parquet", table.to_parquet())] {
-            let path = folder.join(name);
-            report::write_atomically(&path, &bytes).or_environment(&format!("writing {}", path.display()))?;
+            write(&folder.join(name), &bytes)?;
         }
         // The journal gets its name last: a merge that was killed is done again.
         let results = merged.finish().map_err(sweep_failure)?;

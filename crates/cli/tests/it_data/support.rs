@@ -1,80 +1,9 @@
-//! Running the program in a folder of its own.
+//! Running the program in a folder of its own, on short scenarios.
 
-use std::path::PathBuf;
-use std::process::Command;
+#[path = "../support/lab.rs"]
+mod lab;
 
-/// What a command did.
-pub struct Ran {
-    /// Exit code.
-    pub code: i32,
-    /// Standard output.
-    pub stdout: String,
-    /// Standard error.
-    pub stderr: String,
-}
-
-/// A folder for one test; gone afterwards.
-pub struct Lab {
-    folder: tempfile::TempDir,
-}
-
-impl Lab {
-    pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().expect("a temporary folder") }
-    }
-
-    /// Runs the program in the folder. `@name` stands for a file of `tests/data_data`.
-    pub fn run(&self, line: &str) -> Ran {
-        let data = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data_data");
-        let arguments = line.split_whitespace().map(|word| match word.strip_prefix('@') {
-            Some(name) => data.join(name).display().to_string(),
-            None => word.to_owned(),
-        });
-        let mut command = Command::new(env!("CARGO_BIN_EXE_scalelab"));
-        command.args(arguments).current_dir(self.folder.path()).env("NO_COLOR", "1");
-        // What another test, or another run of this one, has left in the user's own folder must not be found.
-        command.env_remove("SCALELAB_CACHE_DIR").env("XDG_CACHE_HOME", self.folder.path().join("user-cache"));
-        let output = command.output().expect("the program starts");
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-        Ran { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
-    }
-
-    /// The same, and it must succeed; its output.
-    pub fn out(&self, line: &str) -> String {
-        let ran = self.run(line);
-        assert_eq!(ran.code, 0, "{line}\n{}{}", ran.stdout, ran.stderr);
-        ran.stdout
-    }
-
-    /// The same, and it must be refused as wrong input; the message.
-    pub fn refused(&self, line: &str) -> String {
-        let ran = self.run(line);
-        assert_eq!(ran.code, 2, "{line}\n{}{}", ran.stdout, ran.stderr);
-        ran.stderr
-    }
-
-    /// A file or folder in the folder.
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    pub fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.folder.path().join(name), text).expect("a writable folder");
-    }
-
-    pub fn read(&self, name: &str) -> String {
-        std::fs::read_to_string(self.folder.path().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
-    }
-
-    /// Names in the folder, hidden ones too, sorted.
-    pub fn names(&self) -> Vec<String> {
-        let entries = std::fs::read_dir(self.folder.path()).expect("a readable folder");
-        let mut names: Vec<String> =
-            entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
-        names.sort();
-        names
-    }
-}
+pub use lab::{Lab, Ran};
 
 /// A scenario with `service` that runs for a minute, its `spec` going on with `rest`.
 pub fn scenario(rest: &str) -> String {

@@ -31,14 +31,14 @@ fn one_export_or_several_files_give_manifests_and_measured_cold_starts() {
     lab.write("events.json", &events);
     lab.write("objects.json", &OBJECTS.replace("PODS", ""));
     lab.write("all.json", &OBJECTS.replace("PODS", &(items(&pods) + &items(&events))));
-    lab.done("import kubectl objects.json pods.json events.json -o apart");
-    lab.done("import kubectl all.json -o together");
+    lab.out("import kubectl objects.json pods.json events.json -o apart");
+    lab.out("import kubectl all.json -o together");
     for folder in ["apart", "together"] {
         let scenario = lab.read(&format!("{folder}/scenario.yaml"));
         assert!(scenario.contains("    imagePull: 41.5s # n=1"), "{folder}: {scenario}");
         assert!(scenario.contains("    gpuLoad: 67.5s"), "{folder}: {scenario}");
         assert!(scenario.contains("    hpa: chat"), "{folder}: {scenario}");
-        lab.done(&format!("run {folder} --set run.duration=2m --set run.replications=1 --quiet -o ran"));
+        lab.out(&format!("run {folder} --set run.duration=2m --set run.replications=1 --quiet -o ran"));
     }
     assert!(!lab.path("apart/pods.json").exists(), "what is only measured is no manifest");
 }
@@ -49,12 +49,34 @@ fn what_is_no_export_is_refused_and_nothing_is_left() {
     lab.write("pods.json", &data("pods.json"));
     lab.write("words.json", "NAME READY");
     let refused = |line: &str| {
-        let ran = lab.run(line);
-        assert_eq!((ran.code, lab.path("out").exists()), (2, false), "{}", ran.stderr);
-        ran.stderr
+        let said = lab.refused(line);
+        assert!(!lab.path("out").exists(), "{said}");
+        said
     };
     assert!(refused("import kubectl pods.json -o out").contains("only pods, events and nodes"));
     assert!(
         refused("import kubectl words.json -o out").contains("words.json: not the output of `kubectl get … -o json`")
     );
+}
+
+#[test]
+fn each_of_several_services_has_the_cold_starts_of_its_own_pods() {
+    let lab = Lab::new();
+    let embed =
+        OBJECTS.split_once("items\": [\n").unwrap().1.split_once(",\n{\"apiVersion\": \"autoscaling").unwrap().0;
+    let objects = OBJECTS.replace("PODS", &format!(",\n{}", embed.replace("\"chat\"", "\"embed\"")));
+    lab.write("objects.json", &objects);
+    lab.write("pods.json", &data("pods.json"));
+    lab.write("events.json", &data("events.json"));
+    let said = lab.done("import kubectl objects.json pods.json events.json -o out").stderr;
+    assert!(said.contains("note: no pods of embed in the files: coldStart is a guess"), "{said}");
+    let scenario = lab.read("out/scenario.yaml");
+    let (chat, embed) = scenario.split_once("  - name: embed").expect("two services");
+    assert!(chat.contains("      imagePull: 41.5s # n=1") && chat.contains("# Measured by"), "{scenario}");
+    let embed = embed.split("  nodes:").next().unwrap();
+    assert!(
+        embed.contains("# GUESS. `scalelab calibrate cold-start") && embed.contains("imagePull: {uniform"),
+        "{scenario}"
+    );
+    lab.out("run out --set run.duration=2m --set run.replications=1 --quiet -o ran");
 }

@@ -236,7 +236,7 @@ impl<'w> Source<'_, 'w> {
             S::RejectedAtReplica => 0,
             S::Preemptions => stats.preemptions,
             S::Executions => stats.executions,
-            S::PromptTokens => stats.prompt_tokens,
+            S::PromptTokens | S::TransferQueries => stats.prompt_tokens,
             S::PrefixQueries => stats.admitted_tokens,
             S::PrefixHits => stats.hit_tokens,
             S::PrefixHitRate => return stats.hit_tokens as f64 / stats.admitted_tokens.max(1) as f64,

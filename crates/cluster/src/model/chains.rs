@@ -69,6 +69,8 @@ impl Chain {
             return;
         }
         self.tell_lost(services);
+        // What those who fetch have given up since.
+        self.tell_released(services);
         // Instant by instant: nobody may run ahead of where another stops, or of what another lets go of.
         loop {
             let due = self.services.iter().map(|service| services[*service].next_due()).min();
@@ -89,10 +91,6 @@ impl Chain {
             let mut lost = Vec::new();
             services[caller].take_lost(&mut lost);
             services[service].lose(&lost);
-            // What those who fetch have given up in the meantime.
-            let mut released = Vec::new();
-            services[service].take_released(&mut released);
-            services[caller].release(&released);
         }
     }
 

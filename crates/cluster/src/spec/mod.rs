@@ -84,17 +84,20 @@ impl SimulationSpec {
         }
     }
 
+    /// What other services of this run ask of one.
+    fn calls_of<'a>(&'a self, service: &'a ServiceSpec) -> impl Iterator<Item = CalledBy> + 'a {
+        let calls = self.services.iter().filter_map(|other| other.called_by);
+        calls.filter(move |call| std::ptr::eq(&raw const self.services[call.service], service))
+    }
+
     /// Whether answers of a service of this run bring requests to another.
     pub(crate) fn is_caller(&self, service: &ServiceSpec) -> bool {
-        let calls = self.services.iter().filter_map(|other| other.called_by);
-        calls.into_iter().any(|call| std::ptr::eq(&raw const self.services[call.service], service))
+        self.calls_of(service).next().is_some()
     }
 
     /// Whether another service of this run fetches what replicas of this one have computed.
     pub(crate) fn hands_over(&self, service: &ServiceSpec) -> bool {
-        let calls = self.services.iter().filter_map(|other| other.called_by);
-        let fetches = calls.filter(|call| call.transfer.is_some());
-        fetches.into_iter().any(|call| std::ptr::eq(&raw const self.services[call.service], service))
+        self.calls_of(service).any(|call| call.transfer.is_some())
     }
 
     /// Replicas of service number `service` that are there and ready when policy number `policy` starts.

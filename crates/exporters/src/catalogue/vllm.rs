@@ -57,7 +57,7 @@ pub(super) const METRICS: &[Metric] = &of_statistics([
         .hidden(0, 11)
         .until(0, 12)
         .successor("vllm:prefix_cache_hits_total"),
-    counter("vllm:external_prefix_cache_queries_total", V, Always(0.0, DEVICE)),
+    counter("vllm:external_prefix_cache_queries_total", V, Found(S::TransferQueries, NO_TRANSFER)),
     counter("vllm:external_prefix_cache_hits_total", V, Found(S::PromptTokensFetched, NO_TRANSFER)),
     counter("vllm:mm_cache_queries_total", V, Always(0.0, "requests carry no pictures or sound")),
     counter("vllm:mm_cache_hits_total", V, Always(0.0, "requests carry no pictures or sound")),

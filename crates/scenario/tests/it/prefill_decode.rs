@@ -52,3 +52,15 @@ fn what_makes_no_sense_beside_it_is_refused() {
     assert_snapshot!(decode("      client: {timeout: 60s}\n"), @"scenario.yaml:49:25: spec.services[1].service.client.timeout: beside `traffic.from.kvTransfer`: what clients wait for is both services; with the one that computes prompts it is about its part; it would change the result and is not modelled");
     assert_snapshot!(message(&changed("rate: {sine: {mean: 4req/s, amplitude: 50%, period: 1h, peak: 30m}}}", "rate: 1req/s}\n      sessions: {turns: 3, thinkTime: 5s}")), @"scenario.yaml:46:21: spec.services[1].traffic.from.kvTransfer: clients of `prefill` go on when they have an answer (closedLoop, sessions), and the answer is made here; it would change the result and is not modelled");
 }
+
+#[test]
+fn what_is_fetched_shows_in_the_metrics_of_the_service_that_decodes() {
+    let still = |from: &str, pods: &str| {
+        let of = |name: &str| format!("sum(rate(vllm:external_prefix_cache_{name}_total{{pod=~\"{pods}-.*\"}}[1m]))");
+        let text = changed(from, &format!("{} / {}", of("hits"), of("queries")));
+        let notes = load_text(&text).unwrap().notes;
+        notes.iter().filter(|note| note.contains("never changes: prompt tokens are all computed")).count()
+    };
+    assert_eq!(still("sum(vllm:kv_cache_usage_perc{pod=~\"qwen-decode-.*\"})", "qwen-decode"), 0);
+    assert_eq!(still("sum(vllm:num_requests_running{pod=~\"qwen-prefill-.*\"})", "qwen-prefill"), 2);
+}

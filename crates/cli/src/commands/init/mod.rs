@@ -26,8 +26,7 @@ pub fn init(args: &Init) -> Result<Outcome> {
     with_cold_start(args, |_| None)
 }
 
-/// The same, with what `measured` says of the cold starts of a service: `coldStart`, and lines of `nodes.timings`. Of several services
-/// nothing is asked.
+/// The same, with what `measured` says of the cold starts of a service: `coldStart`, and lines of `nodes.timings`.
 pub fn with_cold_start(args: &Init, measured: impl Fn(&str) -> Option<(String, String)>) -> Result<Outcome> {
     if args.out.exists() {
         let reason = "exists already; `init` never overwrites: name a folder that does not exist";
@@ -44,7 +43,7 @@ pub fn with_cold_start(args: &Init, measured: impl Fn(&str) -> Option<(String, S
             starter.measured = measured(&found.service);
             starter_text(starter, found)?
         }
-        all => several::compose(&name, all)?,
+        all => several::compose(&name, all, &measured)?,
     };
 
     let file = args.traffic.as_deref().zip(traffic);

@@ -4,21 +4,31 @@ use std::cmp::Reverse;
 
 use super::manifests::Found;
 use super::nodes::{self, Chosen};
-use super::starter::{NodesChoice, Starter, nodes_text, quoted};
+use super::starter::{NodesChoice, Starter, nodes_text, quoted, with_timings};
 use super::triggers;
 use crate::failure::{Failure, Result};
 
 /// The scenario of all that was found, and what is to be said of its nodes.
-pub fn compose(name: &str, all: &[Found]) -> Result<(String, Vec<String>)> {
+pub fn compose(
+    name: &str,
+    all: &[Found],
+    measured: &dyn Fn(&str) -> Option<(String, String)>,
+) -> Result<(String, Vec<String>)> {
     let mut starters: Vec<Starter> = all.iter().map(|found| Starter::new(name.to_owned(), found, None)).collect();
     let mut open = Vec::new();
     for (starter, found) in starters.iter_mut().zip(all) {
+        starter.measured = measured(&found.service);
         open.extend(triggers::feed(starter, found));
     }
     let (pools, mut notes) = place(&mut starters, all)?;
-    let entries: Vec<String> =
-        starters.iter().enumerate().map(|(index, starter)| starter.entry_text(index == 0)).collect();
-    let parts = [format!("  services:\n{}", entries.concat()), nodes_text(&pools, &all[0].pools), policies_text(all)];
+    let is_measured = starters.iter().any(|starter| starter.measured.is_some());
+    let entries = starters.iter().enumerate().map(|(index, starter)| starter.entry_text(index == 0, is_measured));
+    let services = format!("  services:\n{}", entries.collect::<String>());
+    // Nodes are those of all.
+    let timings =
+        starters.iter().filter_map(|starter| Some(&starter.measured.as_ref()?.1)).find(|lines| !lines.is_empty());
+    let nodes = with_timings(nodes_text(&pools, &all[0].pools), &pools[0], timings.map_or("", String::as_str));
+    let parts = [services, nodes, policies_text(all)];
     starters[0].triggers = starters.iter().flat_map(|starter| starter.triggers.clone()).collect();
     notes.extend(open);
     Ok((starters[0].head_text() + &parts.join("\n"), notes))

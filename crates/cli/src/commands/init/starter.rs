@@ -261,11 +261,8 @@ impl Starter {
     }
 
     fn compose(&self, traffic: &str, nodes: &NodesChoice, recorded: &str) -> String {
-        let text = nodes_text(std::slice::from_ref(nodes), &self.taken);
-        let nodes = match &self.measured {
-            Some((_, timings)) if !timings.is_empty() => with_timings(text, nodes, timings),
-            _ => text,
-        };
+        let timings = self.measured.as_ref().map_or("", |(_, timings)| timings.as_str());
+        let nodes = with_timings(nodes_text(std::slice::from_ref(nodes), &self.taken), nodes, timings);
         let parts =
             [traffic, &self.service_text(), &self.slo_text(), self.cold_start(), &nodes, &self.policies_text(recorded)];
         self.head_text() + &parts.map(str::to_owned).join("\n")
@@ -281,11 +278,12 @@ impl Starter {
         self.head() + &self.manifests_text() + &triggers::text(&self.triggers)
     }
 
-    /// One service of several; what is explained with the first is not explained again.
-    pub fn entry_text(&self, is_first: bool) -> String {
-        let parts = [self.traffic_text(), self.service_text(), self.slo_text(), COLD_START.to_owned()].concat();
+    /// One service of several; what is explained with the first is not explained again, but where a cold start is from, if some are measured.
+    pub fn entry_text(&self, is_first: bool, says_where_from: bool) -> String {
+        let parts = [self.traffic_text(), self.service_text(), self.slo_text()].concat();
         let lines = parts.lines().filter(|line| is_first || !line.starts_with("  #"));
-        let indented: String = lines.map(|line| format!("  {line}\n")).collect();
+        let start = self.cold_start().lines().filter(|line| is_first || says_where_from || !line.starts_with("  #"));
+        let indented: String = lines.chain(start).map(|line| format!("  {line}\n")).collect();
         format!("  - name: {}\n{indented}", quoted(&self.service))
     }
 
@@ -563,8 +561,9 @@ pub fn nodes_text(nodes: &[NodesChoice], taken: &[String]) -> String {
 }
 
 /// The nodes with what was measured of how they start; where nothing starts, as they are.
-fn with_timings(text: String, nodes: &NodesChoice, timings: &str) -> String {
+pub fn with_timings(text: String, nodes: &NodesChoice, timings: &str) -> String {
     match nodes {
+        _ if timings.is_empty() => text,
         NodesChoice::Pool { .. } => text.replacen("  nodes:\n", &format!("  nodes:\n{timings}"), 1),
         NodesChoice::Manifests => format!("  nodes:\n{timings}{text}"),
         NodesChoice::Serverless => text,

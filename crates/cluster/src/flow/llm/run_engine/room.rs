@@ -1,10 +1,96 @@
-//! Who gets blocks of the KV cache: running sequences, by preemption if it must be, and those that wait.
+//! Blocks of the KV cache: how many are free, who lets go of them, and who gets them: running sequences, by preemption if it must be, and those that
+//! wait.
 
-use super::super::engine::{BLOCK_TOKENS, Job, blocks, put_back};
+use super::super::engine::{BLOCK_TOKENS, Job, Left, blocks, put_back};
 use super::{Prefill, RunEngine, Sequence};
 use crate::flow::intake::NEVER;
 
 impl RunEngine {
+    /// Blocks that hold nothing a sequence in the batch needs.
+    #[inline]
+    pub(super) fn free(&self) -> u64 {
+        let twice = self.cache.as_ref().map_or(0, |cache| cache.counted_twice());
+        self.limits.blocks + twice - self.blocks_used
+    }
+
+    /// A sequence with `computed` tokens in the cache lets go of its blocks, for good or until it is admitted again.
+    pub(super) fn release(&mut self, job: &mut Job, computed: u64, for_good: bool) {
+        self.blocks_used -= blocks(computed);
+        let Some(cache) = &mut self.cache else { return };
+        if for_good {
+            cache.release(job.holding, blocks(computed));
+            cache.forget(job.holding);
+        } else {
+            job.holding = cache.release_for_later(job.holding, (blocks(computed), computed / BLOCK_TOKENS));
+        }
+    }
+
+    /// The same of a sequence that has finished, as soon as all that finish now are known.
+    pub(super) fn release_finished(&mut self, (admission, job): (u64, &Job), computed: u64) {
+        if self.cache.is_some() || self.limits.keeps_finished {
+            let left = Left { key: job.key, holding: job.holding, blocks: blocks(computed) };
+            self.leaving.push((admission, computed / BLOCK_TOKENS, left));
+        } else {
+            self.blocks_used -= blocks(computed);
+        }
+    }
+
+    /// Those that have finished let go of their blocks in order of admission. A conversation leaves its answer in the cache too.
+    pub(super) fn let_go(&mut self) {
+        if self.leaving.is_empty() {
+            return;
+        }
+        let free = self.free();
+        self.leaving.sort_unstable_by_key(|(admission, ..)| *admission);
+        if let Some(cache) = &mut self.cache {
+            cache.settle(free);
+            for &(_, full, Left { holding, blocks, .. }) in &self.leaving {
+                cache.extend(holding, full);
+                if !self.limits.keeps_finished {
+                    cache.release(holding, blocks);
+                    cache.forget(holding);
+                    self.blocks_used -= blocks;
+                }
+            }
+        }
+        let left = self.leaving.drain(..).map(|(.., left)| left);
+        if self.limits.keeps_finished {
+            self.left.extend(left);
+        }
+    }
+
+    /// Blocks taken by `count` iterations of the decoding sequences, the first of them after `step`.
+    pub(super) fn blocks_taken(&self, step: u64, count: u64) -> u64 {
+        if !self.limits.pace.is_one() {
+            return self.blocks_taken_at_pace(step, count);
+        }
+        let whole = count / BLOCK_TOKENS * self.decoding;
+        (step..step + count % BLOCK_TOKENS).map(|step| u64::from(self.phases[Self::phase_at(step)])).sum::<u64>()
+            + whole
+    }
+
+    /// How many iterations can start after the one after the present step before blocks run out, counted to at most `wanted`.
+    pub(super) fn iterations_with_room(&self, wanted: u64) -> u64 {
+        let free = self.free();
+        if !self.limits.pace.is_one() {
+            return self.room_at_pace(wanted, free);
+        }
+        if (wanted / BLOCK_TOKENS + 1) * self.decoding <= free {
+            return wanted;
+        }
+        let mut left = free % self.decoding;
+        let mut count = free / self.decoding * BLOCK_TOKENS;
+        while count < wanted {
+            let needed = u64::from(self.phases[Self::phase_at(self.step + 1 + count)]);
+            if needed > left {
+                return count;
+            }
+            left -= needed;
+            count += 1;
+        }
+        wanted
+    }
+
     /// Preempts the youngest sequence, by priority the least urgent one.
     fn preempt(&mut self) {
         self.stats.preemptions += 1;
