@@ -18,4 +18,4 @@ run *ARGS:
 
 # The benches, with the probe of the least possible cost beside them if it is there.
 bench *ARGS:
-    cargo bench -p benches {{ARGS}}
+    cargo bench -p scalelab-benches {{ARGS}}

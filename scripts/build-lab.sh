@@ -10,7 +10,7 @@ if ! [ -d "$(rustc --print sysroot)/lib/rustlib/$target" ]; then
   rustup target add "$target" || { echo "build-lab: rustup cannot fetch $target here" >&2; exit 3; }
 fi
 # Features of the whole workspace are not those of the module: it is built with what it needs itself.
-CARGO_RESOLVER_FEATURE_UNIFICATION=selected "$cargo" build --quiet --profile lab --target "$target" -p playground-wasm
+CARGO_RESOLVER_FEATURE_UNIFICATION=selected "$cargo" build --quiet --profile lab --target "$target" -p scalelab-playground-wasm
 mkdir -p target/lab
 cp "target/$target/lab/playground_wasm.wasm" target/lab/scalelab-lab.wasm
 echo "target/lab/scalelab-lab.wasm: $(wc -c <target/lab/scalelab-lab.wasm) bytes"

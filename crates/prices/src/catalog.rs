@@ -63,9 +63,8 @@ pub struct Catalog {
 
 static BUILT_IN: LazyLock<Catalog> = LazyLock::new(|| {
     // Of equal dates the later row counts: those of the first file are more exact.
-    let mut catalog = Catalog::from_rows(regions::rows(include_str!("../../../prices/regions.csv")));
-    catalog
-        .merge(Catalog::parse(include_str!("../../../prices/catalog.csv")).expect("a test reads the embedded catalog"));
+    let mut catalog = Catalog::from_rows(regions::rows(include_str!("../data/regions.csv")));
+    catalog.merge(Catalog::parse(include_str!("../data/catalog.csv")).expect("a test reads the embedded catalog"));
     catalog
 });
 

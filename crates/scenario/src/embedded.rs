@@ -4,7 +4,7 @@
 pub fn embedded_default() -> Vec<(&'static str, &'static str)> {
     macro_rules! shipped {
         ($($name:literal),*) => {
-            vec![$(($name, include_str!(concat!("../../../scenarios/triton-day/", $name)))),*]
+            vec![$(($name, include_str!(concat!("../triton-day/", $name)))),*]
         };
     }
     shipped![

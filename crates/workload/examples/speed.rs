@@ -1,4 +1,4 @@
-//! Prints what drawing arrivals and service times costs: `cargo run --release -p workload --example speed`.
+//! Prints what drawing arrivals and service times costs: `cargo run --release -p scalelab-workload --example speed`.
 
 use std::hint::black_box;
 use std::sync::Arc;

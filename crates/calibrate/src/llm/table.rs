@@ -8,7 +8,7 @@ use super::memory::KvType;
 use super::preset::{LlmPreset, Origin, PresetEngine, RealRows};
 use super::shape::model_shape;
 
-const TABLE: &str = include_str!("../../../../presets/llm.csv");
+const TABLE: &str = include_str!("../../presets/llm.csv");
 
 /// Tokens of the passes that the columns are about.
 const KNOTS: [u32; 10] = [1, 8, 32, 64, 128, 256, 512, 1024, 2048, 8192];

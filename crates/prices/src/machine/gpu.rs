@@ -38,7 +38,7 @@ pub struct Gpu {
 }
 
 static GPUS: LazyLock<Vec<Gpu>> = LazyLock::new(|| {
-    Cells::lines(include_str!("../../../../prices/gpus.csv"))
+    Cells::lines(include_str!("../../data/gpus.csv"))
         .map(|mut cells| Gpu {
             name: cells.text(),
             catalog_model: cells.text(),

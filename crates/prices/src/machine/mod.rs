@@ -66,7 +66,7 @@ pub struct Machine {
 }
 
 static MACHINES: LazyLock<Vec<Machine>> =
-    LazyLock::new(|| Cells::lines(include_str!("../../../../prices/machines.csv")).map(read).collect());
+    LazyLock::new(|| Cells::lines(include_str!("../../data/machines.csv")).map(read).collect());
 
 static BY_NAME: LazyLock<BTreeMap<&'static str, &'static Machine>> =
     LazyLock::new(|| machines().iter().map(|machine| (machine.instance_type.as_str(), machine)).collect());
