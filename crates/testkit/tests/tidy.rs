@@ -23,6 +23,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("traces", &["names", "workload", "scenario"]),
     ("live", &["names", "exporters"]),
+    ("storage", &["names"]),
     ("lab", &["units", "names", "workload", "record", "cluster", "scenario"]),
     ("playground", &["units", "workload", "record", "cluster", "scenario", "lab"]),
     ("playground-wasm", &["playground"]),
@@ -42,6 +43,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "scenario",
             "traces",
             "live",
+            "storage",
             "lab",
             "playground",
             "report",
@@ -61,7 +63,9 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("rayon", &["lab"]),
     ("clap", &["cli"]),
     ("plotters", &["report"]),
-    ("ureq", &["live"]),
+    ("ureq", &["live", "storage"]),
+    ("object_store", &["storage"]),
+    ("tokio", &["storage"]),
 ];
 
 const BANNED: &[(&str, &str)] = &[
