@@ -51,7 +51,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     // A workspace of its own: what Python is offered.
     ("py", &["units", "policy", "record", "cluster", "scenario", "traces", "lab", "report", "cli"]),
-    ("testkit", &["units"]),
+    (
+        "testkit",
+        &["prices", "calibrate", "cluster", "workload", "promql", "scenario", "traces", "lab", "report", "cli"],
+    ),
 ];
 
 /// Library crates may not use these: polars is for the leaves, printing and exiting is for the command line.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{Format, ReadingArgs};
+use super::{Format, MakingArgs};
 
 /// `scalelab trace`.
 #[derive(Debug, Subcommand)]
@@ -344,14 +344,7 @@ pub struct Init {
     /// Your traffic: a trace in a known format, or a CSV of times and rates or counts
     #[arg(long, value_name = "FILE")]
     pub traffic: Option<PathBuf>,
-    /// The model that is served, such as Llama-3.1-8B-Instruct: picks the preset of how fast it is on the GPU [default: the one the
-    /// workload's command line names]
-    #[arg(long, value_name = "NAME")]
-    pub model: Option<String>,
-    /// Folder to make; it must not exist yet
-    #[arg(short, long, value_name = "SCENARIO", value_parser = super::folder())]
-    pub out: PathBuf,
-    /// How manifests are read.
+    /// The scenario to make.
     #[command(flatten)]
-    pub reading: ReadingArgs,
+    pub making: MakingArgs,
 }

@@ -85,6 +85,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         "import kubectl",
         &[
             "kubectl get deploy,hpa,pods,events -n ml -o json | scalelab import kubectl - -o my-service",
+            "scalelab import kubectl --run --namespace ml --context prod -o my-service",
             "scalelab import kubectl objects.json pods.json events.json nodes.json --workload chat -o my-service",
         ],
     ),

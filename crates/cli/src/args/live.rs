@@ -78,33 +78,63 @@ pub struct ImportPrometheus {
     /// Your manifests, as `init` takes them; without any, the scenario describes a pod itself
     #[arg(long, value_name = "PATH")]
     pub manifests: Vec<PathBuf>,
-    /// The model that is served, as for `init`
-    #[arg(long, value_name = "NAME")]
-    pub model: Option<String>,
-    /// Folder to make. An import that was interrupted goes on there
-    #[arg(short, long, value_name = "SCENARIO", value_parser = super::folder())]
-    pub out: PathBuf,
-    /// How manifests are read.
+    /// The scenario to make. An import that was interrupted goes on in its folder.
     #[command(flatten)]
-    pub reading: super::ReadingArgs,
+    pub making: MakingArgs,
 }
 
 /// `scalelab import kubectl`.
 #[derive(Debug, Args)]
 pub struct ImportKubectl {
     /// Output of `kubectl get deploy,hpa,scaledobject,pdb,nodepool,pods,events,nodes -o json`, in one file or several; `-` is standard input
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "run", conflicts_with = "run", value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// Run kubectl itself, which must be on PATH: `api-resources` and `get`, nothing that writes
+    #[arg(long)]
+    pub run: bool,
+    /// What kubectl is told.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
     /// The workload that is the service, as for `init`
     #[arg(long, value_name = "NAME")]
     pub workload: Option<String>,
     /// Your traffic, as for `init`
     #[arg(long, value_name = "FILE")]
     pub traffic: Option<PathBuf>,
-    /// The model that is served, as for `init`
+    /// The scenario to make.
+    #[command(flatten)]
+    pub making: MakingArgs,
+}
+
+/// Which cluster kubectl is to look at, and how far.
+#[derive(Debug, Args)]
+pub struct ClusterArgs {
+    /// Namespace to read [default: that of the context]
+    #[arg(short, long, value_name = "NAME", requires = "run", help_heading = "With --run")]
+    pub namespace: Option<String>,
+    /// Context of the kubeconfig [default: the current one]
+    #[arg(long, value_name = "NAME", requires = "run", help_heading = "With --run")]
+    pub context: Option<String>,
+    /// The kubeconfig [default: kubectl's]
+    #[arg(long, value_name = "FILE", requires = "run", help_heading = "With --run")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Resources to read besides, such as `configmaps`, in which variables of containers or the adapter's rules may stand; may be given
+    /// several times
+    #[arg(long, value_name = "RESOURCE", requires = "run", help_heading = "With --run")]
+    pub also: Vec<String>,
+    /// How long one kubectl may take
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = length, help_heading = "With --run")]
+    pub timeout: Duration,
+}
+
+/// What `init` and the imports have in common: the scenario that they make.
+#[derive(Clone, Debug, Args)]
+pub struct MakingArgs {
+    /// The model that is served, such as Llama-3.1-8B-Instruct: picks the preset of how fast it is on the GPU [default: the one the
+    /// workload's command line names]
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
-    /// Folder to make; it must not exist yet
+    /// Folder to make; it must not exist yet, but for an `import prometheus` that was interrupted and goes on there
     #[arg(short, long, value_name = "SCENARIO", value_parser = super::folder())]
     pub out: PathBuf,
     /// How manifests are read.

@@ -80,3 +80,94 @@ fn each_of_several_services_has_the_cold_starts_of_its_own_pods() {
     );
     lab.out("run out --set run.duration=2m --set run.replications=1 --quiet -o ran");
 }
+
+/// A `kubectl` of this script, the only program on PATH; what it is asked is in `calls`.
+#[cfg(unix)]
+fn with_kubectl(script: &str) -> Lab {
+    use std::os::unix::fs::PermissionsExt;
+    let lab = Lab::new();
+    std::fs::create_dir(lab.path("bin")).expect("a writable folder");
+    lab.write("bin/kubectl", &format!("#!/bin/sh\necho \"$@\" >> calls\ncase \"$*\" in\n{script}\nesac\n"));
+    std::fs::set_permissions(lab.path("bin/kubectl"), std::fs::Permissions::from_mode(0o755)).expect("our own file");
+    lab
+}
+
+#[cfg(unix)]
+const LISTS: &str = "\
+api-resources*) printf 'configmaps\\nevents\\nnodes\\npods\\nsecrets\\ndeployments.apps\\nhorizontalpodautoscalers.autoscaling\\n';;
+'get deployments.apps '*) /bin/cat objects.json;;
+'get pods '*) /bin/cat pods.json;;
+'get events '*) /bin/cat events.json;;
+'get nodes '*) echo 'E1129 klog' >&2; echo 'Error from server (Forbidden): nodes is forbidden' >&2; exit 1;;
+*) echo '{\"items\": []}';;";
+
+#[cfg(unix)]
+#[test]
+fn kubectl_is_run_to_read_and_what_it_may_not_read_is_told() {
+    let lab = with_kubectl(LISTS);
+    lab.write("objects.json", &OBJECTS.replace("PODS", ""));
+    lab.write("pods.json", &data("pods.json"));
+    lab.write("events.json", &data("events.json"));
+    let ran = lab.done("import kubectl --run -n ai --context prod --kubeconfig my.conf --also configmaps -o out");
+    assert!(
+        ran.stderr.contains("note: nodes may not be read and are left out: Error from server (Forbidden)"),
+        "{}",
+        ran.stderr
+    );
+    let scenario = lab.read("out/scenario.yaml");
+    assert!(scenario.contains("imagePull: 41.5s # n=1") && scenario.contains("hpa: chat"), "{scenario}");
+    insta::assert_snapshot!(lab.read("calls"), @r"
+    api-resources --verbs=list -o name --namespace=ai --context=prod --kubeconfig=my.conf
+    get deployments.apps -o json --namespace=ai --context=prod --kubeconfig=my.conf
+    get horizontalpodautoscalers.autoscaling -o json --namespace=ai --context=prod --kubeconfig=my.conf
+    get pods -o json --namespace=ai --context=prod --kubeconfig=my.conf
+    get events -o json --namespace=ai --context=prod --kubeconfig=my.conf
+    get nodes -o json --namespace=ai --context=prod --kubeconfig=my.conf
+    get configmaps -o json --namespace=ai --context=prod --kubeconfig=my.conf
+    ");
+    lab.out("run out --set run.duration=2m --set run.replications=1 --quiet -o ran");
+}
+
+#[cfg(unix)]
+#[test]
+fn each_failure_of_kubectl_says_what_to_do_and_leaves_nothing() {
+    let fails = |script: &str, flags: &str| {
+        let lab = with_kubectl(script);
+        let ran = lab.run(&format!("import kubectl --run {flags} -o out"));
+        assert!(!lab.path("out").exists(), "{}", ran.stderr);
+        format!("{}: {}", ran.code, ran.stderr.lines().last().unwrap_or_default())
+    };
+    let missing = {
+        let lab = Lab::new();
+        std::fs::create_dir(lab.path("bin")).expect("a writable folder");
+        lab.refused("import kubectl --run -o out").trim_end().to_owned()
+    };
+    let said = [
+        missing,
+        fails("*) echo 'error: You must be logged in to the server (Unauthorized)' >&2; exit 1;;", ""),
+        fails(
+            "*) echo 'Error in configuration: context was not found for specified context: x' >&2; exit 1;;",
+            "--context x",
+        ),
+        fails(
+            "*) echo 'The connection to the server 10.0.0.1 was refused - did you specify the right host or port?' >&2; exit 1;;",
+            "",
+        ),
+        fails("*) exec /bin/sleep 30;;", "--timeout 300ms"),
+        fails("api-resources*) echo deployments.apps;;\n*) echo 'NAME READY';;", ""),
+        fails("api-resources*) echo deployments.apps;;\n*) echo '{\"items\": []}';;", "--namespace empty"),
+        fails(LISTS, "--also configmap"),
+        fails(LISTS, "--also secrets"),
+    ];
+    insta::assert_snapshot!(said.join("\n"), @r"
+    error: --run: there is no kubectl on PATH: install it, or give files of what `kubectl get … -o json` printed elsewhere
+    2: error: kubectl api-resources: error: You must be logged in to the server (Unauthorized) (--context, --kubeconfig, or log in)
+    2: error: kubectl api-resources: Error in configuration: context was not found for specified context: x (--context, --kubeconfig, or log in)
+    3: error: kubectl api-resources: The connection to the server 10.0.0.1 was refused - did you specify the right host or port?
+    3: error: kubectl api-resources --verbs=list -o name: gave no answer within 300ms: can the cluster be reached from here? --timeout allows more
+    3: error: kubectl get deployments.apps -o json: what it printed is no JSON: expected value at line 1 column 1
+    2: error: namespace empty shows no objects to make a scenario of: --namespace NAME names another
+    2: error: --also configmap: the cluster has no such resource that can be listed (`kubectl api-resources --verbs=list -o name`); did you mean `configmaps`?
+    2: error: --also secrets: Secrets are never read
+    ");
+}

@@ -23,7 +23,7 @@ impl Lab {
         Self { folder: tempfile::tempdir().expect("a temporary folder") }
     }
 
-    /// Runs the program in the folder. `@name` stands for a file of `tests/data_data`.
+    /// Runs the program in the folder. `@name` stands for a file of `tests/data_data`. Where the folder has a `bin`, that is all of PATH.
     pub fn run(&self, line: &str) -> Ran {
         let data = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data_data");
         let arguments = line.split_whitespace().map(|word| match word.strip_prefix('@') {
@@ -37,6 +37,9 @@ impl Lab {
         }
         // What another test, or another run of this one, has left in the user's own folder must not be found.
         command.env_remove("SCALELAB_CACHE_DIR").env("XDG_CACHE_HOME", self.folder.path().join("user-cache"));
+        if self.path("bin").is_dir() {
+            command.env("PATH", self.path("bin"));
+        }
         let output = command.output().expect("the program starts");
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
         Ran { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }

@@ -1,4 +1,4 @@
-//! `scalelab import kubectl`: what `kubectl get … -o json` prints, as a scenario. Objects are manifests, as `init` takes them; pods, events and
+//! `scalelab import kubectl`: what `kubectl get … -o json` prints, into files or when it is run from here, as a scenario. Objects are manifests, as `init` takes them; pods, events and
 //! nodes say how pods started, as `calibrate cold-start` takes them.
 
 use std::collections::BTreeSet;
@@ -30,15 +30,28 @@ struct Export {
 
 /// Reads, splits, writes the folder whole or not at all.
 pub fn kubectl(args: &ImportKubectl) -> Result<Outcome> {
-    if args.out.exists() {
+    if args.making.out.exists() {
         let reason = "exists already; `import` never overwrites: name a folder that does not exist";
-        return Err(Failure::input(format!("{}: {reason}", args.out.display())));
+        return Err(Failure::input(format!("{}: {reason}", args.making.out.display())));
     }
     // Standard input is read once and looked at twice.
     let kept = tempfile::tempdir().or_environment("making a temporary folder")?;
     let mut export = Export::default();
+    if args.run {
+        export.take(super::run_kubectl::items(&args.cluster)?, kept.path())?;
+    }
     for path in &args.files {
         export.read(path, kept.path())?;
+    }
+    if export.manifests.is_empty() && args.run {
+        let whose = args
+            .cluster
+            .namespace
+            .as_ref()
+            .map_or("the context's namespace".to_owned(), |name| format!("namespace {name}"));
+        return Err(Failure::input(format!(
+            "{whose} shows no objects to make a scenario of: --namespace NAME names another"
+        )));
     }
     if export.manifests.is_empty() {
         let reason = "no objects to make a scenario of, only pods, events and nodes: add deployments and what scales them (`kubectl get deploy,hpa -o json`)";
@@ -49,14 +62,32 @@ pub fn kubectl(args: &ImportKubectl) -> Result<Outcome> {
         workload: args.workload.iter().cloned().collect(),
         ignore: export.ignored.iter().cloned().collect(),
         traffic: args.traffic.clone(),
-        model: args.model.clone(),
-        out: args.out.clone(),
-        reading: args.reading,
+        making: args.making.clone(),
     };
     init::with_cold_start(&as_init, |service| export.cold_start(service))
 }
 
 impl Export {
+    /// What a kubectl of our own has printed. Pods, which hold more than a scenario needs, go into no file.
+    fn take(&mut self, items: Vec<Value>, kept: &Path) -> Result<()> {
+        let mut objects = Vec::new();
+        for item in items {
+            match item.get("kind").and_then(Value::as_str) {
+                Some("Pod") => self.pods.push(item),
+                Some("Event" | "Node") => self.others.push(item),
+                _ => objects.push(item),
+            }
+        }
+        if objects.is_empty() {
+            return Ok(());
+        }
+        let file = kept.join("cluster.json");
+        let document = json!({"apiVersion": "v1", "kind": "List", "items": objects});
+        std::fs::write(&file, format!("{document:#}\n")).or_environment("keeping what kubectl printed")?;
+        self.manifests.push(file);
+        Ok(())
+    }
+
     fn read(&mut self, path: &Path, kept: &Path) -> Result<()> {
         let text = read_text(path)?;
         let document: Value = serde_json::from_str(&text)

@@ -3,6 +3,7 @@
 mod cold_starts;
 mod kubectl;
 mod prometheus;
+mod run_kubectl;
 mod tables;
 mod when;
 

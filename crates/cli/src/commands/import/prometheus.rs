@@ -39,15 +39,15 @@ struct Plan {
 
 /// Asks, writes the folder whole or not at all, and says what was found.
 pub fn prometheus(args: &ImportPrometheus) -> Result<Outcome> {
-    let is_begun = args.out.join(CHUNKS).exists();
-    if args.out.exists() && !is_begun {
+    let is_begun = args.making.out.join(CHUNKS).exists();
+    if args.making.out.exists() && !is_begun {
         let reason = "exists already; `import` never overwrites: name a folder that does not exist";
-        return Err(Failure::input(format!("{}: {reason}", args.out.display())));
+        return Err(Failure::input(format!("{}: {reason}", args.making.out.display())));
     }
     let server = server(&args.connection)?;
     let plan = plan(args, &server)?;
     let text = serde_json::to_string(&plan).expect("a plan is text and numbers");
-    let store = ChunkStore::open(&args.out, &text).map_err(failure)?;
+    let store = ChunkStore::open(&args.making.out, &text).map_err(failure)?;
     let grid = Grid { from_ms: plan.from_ms, step_ms: plan.step_ms, rows: plan.rows };
     if store.is_resumed() {
         eprintln!("note: going on with the import from {} to {}", shown(grid.from_ms), shown(grid.to_ms()));
@@ -68,7 +68,7 @@ pub fn prometheus(args: &ImportPrometheus) -> Result<Outcome> {
     bar.finish_and_clear();
     let written = found.map_err(failure).and_then(|found| write(args, &found, grid));
     if written.is_err() {
-        leave(&args.out, &store);
+        leave(&args.making.out, &store);
     }
     written
 }
@@ -111,7 +111,7 @@ fn plan(args: &ImportPrometheus, server: &Prometheus) -> Result<Plan> {
         from_ms: 0,
         rows: 0,
     };
-    let earlier = ChunkStore::plan_in(&args.out).and_then(|text| serde_json::from_str::<Plan>(&text).ok());
+    let earlier = ChunkStore::plan_in(&args.making.out).and_then(|text| serde_json::from_str::<Plan>(&text).ok());
     if let Some(earlier) = earlier {
         let same = Plan { from_ms: earlier.from_ms, rows: earlier.rows, ..plan };
         return Ok(same);
@@ -175,9 +175,7 @@ fn write(args: &ImportPrometheus, found: &Imported, grid: Grid) -> Result<Outcom
         workload: if args.manifests.is_empty() { Vec::new() } else { vec![found.service.clone()] },
         ignore: Vec::new(),
         traffic: None,
-        model: args.model.clone(),
-        out: args.out.clone(),
-        reading: args.reading,
+        making: args.making.clone(),
     };
     notes.iter().for_each(|note| eprintln!("note: {note}"));
     init::from_recording(&as_init, &found.service, recording, &files)

@@ -70,9 +70,9 @@ impl Found {
         let mut found = Self {
             replicas: 1,
             service: "inference".to_owned(),
-            is_plain: args.reading.plain,
+            is_plain: args.making.reading.plain,
             ignored: args.ignore.clone(),
-            model: args.model.clone(),
+            model: args.making.model.clone(),
             ..Self::default()
         };
         if args.manifests.is_empty() {
@@ -91,7 +91,7 @@ impl Found {
         found.has_classes = survey.has_classes;
         let positions = positions(&survey, args)?;
         if positions.len() > 1 {
-            if args.model.is_some() {
+            if args.making.model.is_some() {
                 let reason = "is the model of one service, and there are several: --workload takes one";
                 return Err(Failure::input(format!("--model: {reason}")));
             }

@@ -28,12 +28,12 @@ pub fn init(args: &Init) -> Result<Outcome> {
 
 /// The same, with what `measured` says of the cold starts of a service: `coldStart`, and lines of `nodes.timings`.
 pub fn with_cold_start(args: &Init, measured: impl Fn(&str) -> Option<(String, String)>) -> Result<Outcome> {
-    if args.out.exists() {
+    if args.making.out.exists() {
         let reason = "exists already; `init` never overwrites: name a folder that does not exist";
-        return Err(Failure::input(format!("{}: {reason}", args.out.display())));
+        return Err(Failure::input(format!("{}: {reason}", args.making.out.display())));
     }
-    let name = args.out.file_name().map(|name| name.to_string_lossy().into_owned());
-    let name = name.ok_or_else(|| Failure::input(format!("{}: has no name", args.out.display())))?;
+    let name = args.making.out.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = name.ok_or_else(|| Failure::input(format!("{}: has no name", args.making.out.display())))?;
     let all = Found::read(args)?;
     let found = &all[0];
     let traffic = args.traffic.as_deref().map(TrafficChoice::of).transpose()?;
@@ -49,7 +49,7 @@ pub fn with_cold_start(args: &Init, measured: impl Fn(&str) -> Option<(String, S
     let file = args.traffic.as_deref().zip(traffic);
     let files: Vec<(String, Content)> =
         file.into_iter().map(|(path, choice)| (choice.file, Content::File(path.to_owned()))).collect();
-    let loaded = place(&args.out, text, found, &files)?;
+    let loaded = place(&args.making.out, text, found, &files)?;
     all.iter().flat_map(|found| &found.notes).chain(&notes).for_each(|note| eprintln!("note: {note}"));
     Ok(ready(args, &loaded))
 }
@@ -61,23 +61,23 @@ pub fn from_recording(
     recording: Recording,
     files: &[(String, Content)],
 ) -> Result<Outcome> {
-    let name = args.out.file_name().map(|name| name.to_string_lossy().into_owned());
-    let name = name.ok_or_else(|| Failure::input(format!("{}: has no name", args.out.display())))?;
+    let name = args.making.out.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = name.ok_or_else(|| Failure::input(format!("{}: has no name", args.making.out.display())))?;
     // One: manifests come with the name of the workload.
     let mut found = Found::read(args)?.swap_remove(0);
     if args.manifests.is_empty() {
         service.clone_into(&mut found.service);
     }
     let (text, notes) = starter_text(Starter::new(name, &found, None).replaying(recording), &found)?;
-    let loaded = place(&args.out, text, &found, files)?;
+    let loaded = place(&args.making.out, text, &found, files)?;
     found.notes.iter().chain(&notes).for_each(|note| eprintln!("note: {note}"));
     Ok(ready(args, &loaded))
 }
 
 /// Says what the scenario's reader would say, and that it is there.
 fn ready(args: &Init, loaded: &Loaded) -> Outcome {
-    crate::inputs::print_notes(loaded, args.reading.verbose);
-    outln!("{} is ready: scalelab run {}", args.out.join("scenario.yaml").display(), args.out.display());
+    crate::inputs::print_notes(loaded, args.making.reading.verbose);
+    outln!("{} is ready: scalelab run {}", args.making.out.join("scenario.yaml").display(), args.making.out.display());
     Outcome::Done
 }
 
