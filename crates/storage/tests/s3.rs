@@ -8,7 +8,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use storage::{Address, BucketFolder, StorageError, Whose};
+use storage::{Address, BucketFolder, StorageError, Store as _, Whose};
 
 const BUCKET: &str = "scalelab-storage";
 
