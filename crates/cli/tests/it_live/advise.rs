@@ -176,7 +176,7 @@ fn hold_against(lab: &Lab, shown: &Shown, controller: &str) -> usize {
         let expected = if written.is_empty() { &decision["replicas_before"] } else { written };
         changes += usize::from(!written.is_empty());
         let policy = &advice["services"][0]["policies"][0];
-        if policy["replicas"].to_string() != *expected {
+        if policy["replicas"].as_u64() != expected.parse().ok() {
             wrong.push(format!("{at}: {expected} in place of {policy:#}\n{decision:#?}"));
         }
     }

@@ -21,11 +21,11 @@ pub fn exposition(advices: &[ServiceAdvice], at_ms: i64) -> String {
         + &family(
             "scalelab_advise_timestamp_seconds",
             "The moment that the advice is of.",
-            vec![format!("scalelab_advise_timestamp_seconds {}\n", at_ms as f64 / 1e3)],
+            &[format!("scalelab_advise_timestamp_seconds {}\n", at_ms as f64 / 1e3)],
         )
-        + &family("scalelab_current_replicas", "Replicas that are wanted now (spec.replicas).", wanted)
-        + &family("scalelab_recommended_replicas", "Replicas that the policy would ask for now.", recommended)
-        + &family("scalelab_recommendation_known", "1 where it can be known what the policy would ask for.", known)
+        + &family("scalelab_current_replicas", "Replicas that are wanted now (spec.replicas).", &wanted)
+        + &family("scalelab_recommended_replicas", "Replicas that the policy would ask for now.", &recommended)
+        + &family("scalelab_recommendation_known", "1 where it can be known what the policy would ask for.", &known)
 }
 
 /// The same when nothing could be asked.
@@ -35,10 +35,10 @@ pub fn failed() -> String {
 
 fn up(is_up: bool) -> String {
     let sample = format!("scalelab_advise_up {}\n", u8::from(is_up));
-    family("scalelab_advise_up", "1 if the Prometheus of the cluster answered.", vec![sample])
+    family("scalelab_advise_up", "1 if the Prometheus of the cluster answered.", &[sample])
 }
 
-fn family(name: &str, help: &str, samples: Vec<String>) -> String {
+fn family(name: &str, help: &str, samples: &[String]) -> String {
     if samples.is_empty() {
         return String::new();
     }
