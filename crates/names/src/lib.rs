@@ -5,7 +5,7 @@
 
 mod shown;
 
-pub use shown::markdown;
+pub use shown::{markdown, not_shown};
 
 /// Beginnings shorter than this fit too much to be a hint.
 const BEGINNING_MIN: usize = 3;

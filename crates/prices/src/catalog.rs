@@ -217,12 +217,20 @@ struct Fields<'a> {
     line: u64,
 }
 
+/// What tables and pages repeat must neither act in a terminal nor be computed by a spreadsheet.
+const NAME: &str =
+    "a name: not empty, 200 bytes at most, no control characters, and not beginning with `=`, `+`, `-` or `@`";
+
+fn shown(text: &str) -> Option<String> {
+    names::not_shown(text).is_none().then(|| text.to_owned())
+}
+
 impl Fields<'_> {
     fn row(&self) -> Result<Row, PriceError> {
         let row = Row {
             provider: self.name(0)?,
             region: self.name(1)?,
-            zone: self.text(2).to_owned(),
+            zone: self.optional(2, NAME, shown)?.unwrap_or_default(),
             instance_type: self.name(3)?,
             shape: Shape {
                 gpus: self.value(4, "a whole number of GPUs, 1 or more", |text| {
@@ -253,7 +261,7 @@ impl Fields<'_> {
     }
 
     fn name(&self, column: usize) -> Result<String, PriceError> {
-        self.value(column, "something", |text| (!text.is_empty()).then(|| text.to_owned()))
+        self.value(column, NAME, shown)
     }
 
     fn price(&self, column: usize) -> Result<Option<UsdPerHour>, PriceError> {

@@ -23,6 +23,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("traces", &["names", "workload", "scenario"]),
     ("live", &["units", "names", "policy", "promql", "exporters", "record", "cluster"]),
+    ("storage", &["names"]),
     ("lab", &["units", "names", "workload", "record", "cluster", "scenario"]),
     ("playground", &["units", "workload", "record", "cluster", "scenario", "lab"]),
     ("playground-wasm", &["playground"]),
@@ -42,6 +43,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "scenario",
             "traces",
             "live",
+            "storage",
             "lab",
             "playground",
             "report",
@@ -49,7 +51,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     // A workspace of its own: what Python is offered.
     ("py", &["units", "policy", "record", "cluster", "scenario", "traces", "lab", "report", "cli"]),
-    ("testkit", &["units"]),
+    (
+        "testkit",
+        &["prices", "calibrate", "cluster", "workload", "promql", "scenario", "traces", "lab", "report", "cli"],
+    ),
 ];
 
 /// Library crates may not use these: polars is for the leaves, printing and exiting is for the command line.
@@ -61,7 +66,9 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("rayon", &["lab"]),
     ("clap", &["cli"]),
     ("plotters", &["report"]),
-    ("ureq", &["live"]),
+    ("ureq", &["live", "storage"]),
+    ("object_store", &["storage"]),
+    ("tokio", &["storage"]),
 ];
 
 const BANNED: &[(&str, &str)] = &[

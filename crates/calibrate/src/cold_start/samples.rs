@@ -28,7 +28,20 @@ pub struct Samples {
 }
 
 impl Samples {
-    fn add(&mut self, phase: Phase, observation: Observation) {
+    /// Takes a length in, unless it ends more than a second, the resolution of these clocks, before it begins.
+    fn add(&mut self, object: &str, phase: Phase, observation: Observation) {
+        let (Observation::Exact(length)
+        | Observation::Rounded(length)
+        | Observation::Probed { length, .. }
+        | Observation::LongerThan(length)) = observation;
+        if length < -1.0 {
+            return self.leave(object, phase, "ends before it begins: the clocks that tell of it differ");
+        }
+        let observation = match observation {
+            Observation::LongerThan(length) => Observation::LongerThan(length.max(0.0)),
+            _ if length < 0.0 => Observation::Rounded(0.0),
+            other => other,
+        };
         self.by_phase.entry(phase).or_default().push(observation);
     }
 
@@ -128,7 +141,7 @@ impl<'a> Timeline<'a> {
             .any(|reason| first(self.events, reason).is_some());
         match self.pod.since("PodScheduled") {
             Some(scheduled) if waited_for_node => {
-                samples.add(Phase::Provision, Observation::Rounded(between(created, scheduled)));
+                samples.add(self.name, Phase::Provision, Observation::Rounded(between(created, scheduled)));
             }
             // Scheduled within seconds on a node that was there; a wait without events may have been one for a node or not.
             Some(scheduled) if between(created, scheduled) > 5.0 => {
@@ -136,7 +149,7 @@ impl<'a> Timeline<'a> {
                 samples.leave(self.name, Phase::Provision, reason);
             }
             Some(_) => {}
-            None => samples.add(Phase::Provision, Observation::LongerThan(between(created, self.now))),
+            None => samples.add(self.name, Phase::Provision, Observation::LongerThan(between(created, self.now))),
         }
     }
 
@@ -159,16 +172,16 @@ impl<'a> Timeline<'a> {
         }
         match (pulling, first(self.events, "Pulled")) {
             _ if total > 0.0 => {
-                samples.add(Phase::ImagePull, Observation::Exact(total));
+                samples.add(self.name, Phase::ImagePull, Observation::Exact(total));
                 samples.pull_waits_s.push(waited);
                 samples.pull_sizes.extend(size.filter(|bytes| *bytes > 0).map(|bytes| (bytes, total)));
             }
             (Some((_, from)), Some((_, to))) if pulled.contains(&Pulled::Untimed) => {
-                samples.add(Phase::ImagePull, Observation::Rounded(between(from, to)));
+                samples.add(self.name, Phase::ImagePull, Observation::Rounded(between(from, to)));
             }
             (_, Some(_)) if pulled.contains(&Pulled::Present) => samples.images_present += 1,
             (Some((_, from)), None) if self.started().is_none() => {
-                samples.add(Phase::ImagePull, Observation::LongerThan(between(from, self.now)));
+                samples.add(self.name, Phase::ImagePull, Observation::LongerThan(between(from, self.now)));
             }
             _ if self.pod.since("PodScheduled").is_none() => {}
             _ => samples.leave(self.name, Phase::ImagePull, "has no Pulled event (events are kept for an hour)"),
@@ -189,7 +202,7 @@ impl<'a> Timeline<'a> {
             .collect();
         match spans {
             Some(spans) if spans.is_empty() => {}
-            Some(spans) => samples.add(Phase::ModelDownload, Observation::Rounded(spans.into_iter().sum())),
+            Some(spans) => samples.add(self.name, Phase::ModelDownload, Observation::Rounded(spans.into_iter().sum())),
             None => {
                 samples.leave(self.name, Phase::ModelDownload, "has init containers that restarted or have not ended");
             }
@@ -220,7 +233,7 @@ impl<'a> Timeline<'a> {
             }
             Some(ready) => probed(between(started, ready), probe),
         };
-        samples.add(Phase::Load, observation);
+        samples.add(self.name, Phase::Load, observation);
     }
 
     fn container(&self) -> Option<&'a Container> {
@@ -263,7 +276,7 @@ fn node(
     let Some(launched) = at("Launched") else {
         return samples.leave(&name, Phase::NodeLaunch, "has no Launched event (events are kept for an hour)");
     };
-    samples.add(Phase::NodeLaunch, Observation::Rounded(between(nominated, launched)));
+    samples.add(&name, Phase::NodeLaunch, Observation::Rounded(between(nominated, launched)));
     let of_node = events.get(&("Node", node_name)).map_or(&[][..], Vec::as_slice);
     let ready = first(of_node, "NodeReady").map(|(_, at)| at).or_else(|| {
         let node = objects.nodes.iter().find(|node| node.metadata.name == node_name)?;
@@ -272,10 +285,10 @@ fn node(
     let Some(ready) = ready else {
         return samples.leave(&name, Phase::NodeBoot, "its node is not, or no longer, there");
     };
-    samples.add(Phase::NodeBoot, Observation::Rounded(between(launched, ready)));
+    samples.add(&name, Phase::NodeBoot, Observation::Rounded(between(launched, ready)));
     match at("Initialized") {
         Some(initialized) => {
-            samples.add(Phase::DevicePlugin, Observation::Rounded(between(ready, initialized).max(0.0)));
+            samples.add(&name, Phase::DevicePlugin, Observation::Rounded(between(ready, initialized)));
         }
         None => samples.leave(&name, Phase::DevicePlugin, "has no Initialized event"),
     }

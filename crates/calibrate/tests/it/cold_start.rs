@@ -235,3 +235,12 @@ fn mistakes_are_named() {
             .starts_with("Kubernetes objects: object p: "),
     );
 }
+
+#[test]
+fn a_phase_that_ends_before_it_begins_is_left_out_and_said_so() {
+    let done = json!([{"name": "fetch", "restartCount": 0, "state": {"terminated": {
+        "startedAt": "2026-08-10T09:00:50Z", "finishedAt": "2026-08-10T09:00:10Z"}}}]);
+    let fit = cold_start(&[&one_pod(|pod| pod["status"]["initContainerStatuses"] = done.clone())], 0).unwrap();
+    assert_eq!(fit.phase(Phase::ModelDownload), None);
+    assert_eq!(reasons(&fit, Phase::ModelDownload), ["ends before it begins: the clocks that tell of it differ"]);
+}

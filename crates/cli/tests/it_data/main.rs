@@ -5,7 +5,6 @@ mod folders;
 mod hostile;
 mod init;
 mod money;
-mod mutation;
 mod prices;
 mod support;
 mod trace;

@@ -124,3 +124,12 @@ fn a_trace_line_of_the_wrong_kind_is_named() {
         "SkyPilot trace: gap_seconds is 0; it must be above 0"
     );
 }
+
+#[test]
+fn a_name_that_acts_where_it_is_shown_is_refused() {
+    for (name, column) in [("=1+1", 2), ("\u{1b}[2J", 4)] {
+        let [region, machine] = if column == 2 { [name, "x"] } else { ["us-east-1", name] };
+        let message = catalog_error(&format!("{HEADER}\naws,{region},,{machine},1,T4,16,4,16,1.0,,,2026-01-01,s\n"));
+        assert!(message.starts_with(&format!("line 2, column {column} ")), "{message}");
+    }
+}

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use promql_parser::label::{MatchOp, Matcher as ParsedMatcher};
 use promql_parser::parser::{self, AtModifier, Call, Expr, Offset, SubqueryExpr, VectorSelector};
 
+use super::durations::impossible;
 use super::plan::{
     At, Histogram, HistogramFunction, MapFunction, Node, OverRange, RangeFunction, RangeNode, Relabel, RelabelRule,
     ScalarNode, Selector, Shift, VectorNode,
@@ -83,8 +84,7 @@ const OTHER_FUNCTIONS: &[&str] = &[
 /// Compiles a query text.
 pub(super) fn compile(text: &str) -> Result<Node, QueryError> {
     let compiler = Compiler::new(text);
-    let tree = parser::parse(text).map_err(|reason| compiler.parse_error(&reason))?;
-    compiler.node(&tree)
+    compiler.node(&compiler.tree()?)
 }
 
 /// Carries the text for error messages.
@@ -100,6 +100,14 @@ impl<'a> Compiler<'a> {
 }
 
 impl Compiler<'_> {
+    /// What the parser makes of the text.
+    pub(super) fn tree(&self) -> Result<Expr, QueryError> {
+        if let Some(duration) = impossible(self.text) {
+            return Err(self.parse_error(&format!("`{duration}` is no duration, or too long for one")));
+        }
+        parser::parse(self.text).map_err(|reason| self.parse_error(&reason))
+    }
+
     pub(super) fn parse_error(&self, reason: &str) -> QueryError {
         // The parser names the pattern only.
         let of_pattern = reason.strip_prefix("illegal regex for ").and_then(|pattern| matcher::anchored(pattern).err());

@@ -8,6 +8,7 @@ mod binary;
 mod calendar;
 mod compile;
 mod compile_operators;
+mod durations;
 mod eval;
 mod histogram;
 mod map;

@@ -8,7 +8,7 @@ use promql_parser::label::MatchOp;
 use promql_parser::parser::token::{T_BOTTOMK, T_COUNT_VALUES, T_LAND, T_LOR, T_LUNLESS, T_TOPK};
 use promql_parser::parser::value::ValueType;
 use promql_parser::parser::{
-    self, AggregateExpr, BinaryExpr, Call, Expr, LabelModifier, VectorMatchCardinality, VectorSelector,
+    AggregateExpr, BinaryExpr, Call, Expr, LabelModifier, VectorMatchCardinality, VectorSelector,
 };
 
 use super::QueryError;
@@ -99,7 +99,7 @@ impl Outline {
     /// Of a query text that compiles.
     pub fn of(text: &str) -> Result<Self, QueryError> {
         let compiler = Compiler::new(text);
-        let tree = parser::parse(text).map_err(|reason| compiler.parse_error(&reason))?;
+        let tree = compiler.tree()?;
         let mut walk = Walk { compiler, places: Places::new(text), selectors: Vec::new(), around: Vec::new() };
         for (index, kept) in walk.node(&tree)? {
             walk.selectors[index].kept = Some(kept);

@@ -34,7 +34,7 @@ impl<'a> Places<'a> {
 }
 
 /// Length of the token that begins a text.
-fn token(text: &str) -> usize {
+pub(super) fn token(text: &str) -> usize {
     let first = text.chars().next().unwrap_or(' ');
     match first {
         '"' | '\'' | '`' => quoted(text, first),
