@@ -1,5 +1,6 @@
 //! One module per command.
 
+mod advise;
 mod calibrate;
 mod check;
 mod data_files;
@@ -47,6 +48,7 @@ fn run_here(command: Command) -> Result<Outcome> {
         Command::Optimize(args) => optimize::optimize(&args),
         Command::Sensitivity(args) => sensitivity::sensitivity(&args),
         Command::Explain(args) => explain::explain(&args),
+        Command::Advise(args) => advise::advise(&args),
         Command::Metrics(args) => metrics::metrics(&args),
         Command::Report(args) => report::report(&args),
         Command::Trace(args) => trace::trace(&args),
