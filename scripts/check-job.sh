@@ -14,8 +14,9 @@ mkdir -p "$home"
 sweep=scenarios/sweeps/triton-threshold.yaml
 "$scalelab" sweep "$sweep" --quiet --emit-job image=me/scalelab:1 shards=6 size=10Gi storageClass=fast namespace=lab > "$home/all.yaml"
 "$scalelab" sweep "$sweep" --quiet --emit-job image=me/scalelab:1 shards=6 volume=results input=/scalelab/out/sweep.yaml > "$home/least.yaml"
+"$scalelab" sweep "$sweep" --quiet --emit-job image=me/scalelab:1 shards=6 bucket=s3://lab/sweeps secret=bucket serviceAccount=sweeper > "$home/bucket.yaml"
 for version in 1.29 1.37; do
-  "$home/venv/bin/kubernetes-validate" --strict --quiet -k "$version" "$home/all.yaml" "$home/least.yaml"
+  "$home/venv/bin/kubernetes-validate" --strict --quiet -k "$version" "$home/all.yaml" "$home/least.yaml" "$home/bucket.yaml"
 done
 # The check finds what it is there to find.
 sed 's/backoffLimitPerIndex/backoffLimitPerIdx/' "$home/all.yaml" > "$home/wrong.yaml"

@@ -360,7 +360,7 @@ pub struct Sweep {
     #[arg(long)]
     pub resume: bool,
     /// Write the Kubernetes manifests that work through the sweep in shards and merge them, instead of running it: image=IMAGE shards=N
-    /// volume=CLAIM and others, see the guide
+    /// volume=CLAIM or bucket=ADDRESS, and others, see the guide
     #[arg(long, value_name = "KEY=VALUE", num_args = 1.., conflicts_with_all = ["shard", "resume", "dry_run"])]
     pub emit_job: Option<Vec<String>>,
     /// Print the plan and how long it will take, and stop

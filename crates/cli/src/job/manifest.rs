@@ -55,13 +55,18 @@ fn head(plan: &Plan<'_>) -> String {
          #   kubectl{namespace} create -f THIS-FILE\n{shards_end}\
          # The merge is there and suspended; let it go when the shards are complete:\n\
          #   kubectl{namespace} patch job/{name}-merge --type=merge -p '{{\"spec\":{{\"suspend\":false}}}}'\n{merge_end}\
-         # The whole sweep is then in {name}/merged of the volume. To go on after a failure, or to change these files, delete what is written here and\n\
-         # create it again; finished runs are in the volume and are not done twice:\n\
+         # The whole sweep is then in {whole}. To go on after a failure, or to change these files, delete what is written here and\n\
+         # create it again; finished runs are in the {place} and are not done twice:\n\
          #   kubectl{namespace} delete job/{name} job/{name}-merge{configured}\n",
         version = env!("CARGO_PKG_VERSION"),
         shards = settings.shards,
         shards_end = wait(name),
         merge_end = wait(&format!("{name}-merge")),
+        whole = settings.bucket.as_ref().map_or_else(
+            || format!("{name}/merged of the volume"),
+            |bucket| bucket.join(name).join("merged").to_string()
+        ),
+        place = if settings.bucket.is_some() { "bucket" } else { "volume" },
     )
 }
 
@@ -153,7 +158,7 @@ fn shards(plan: &Plan<'_>) -> Value {
 
 fn merge(plan: &Plan<'_>) -> Value {
     let parts = (0..plan.settings.shards).map(|index| part(plan, &index.to_string()));
-    let out = ["-o".to_owned(), format!("{OUT}/{}/merged", plan.name)];
+    let out = ["-o".to_owned(), place(plan, "merged")];
     let args: Vec<String> = std::iter::once("merge".to_owned()).chain(parts).chain(out).collect();
     let pod = pod(plan, ("merge", &plan.settings.merge_memory(plan.rows)), &args);
     json!({
@@ -166,7 +171,15 @@ fn merge(plan: &Plan<'_>) -> Value {
 
 /// Folder of a shard.
 fn part(plan: &Plan<'_>, index: &str) -> String {
-    format!("{OUT}/{}/part-{index}", plan.name)
+    place(plan, &format!("part-{index}"))
+}
+
+/// A folder of the results, in the volume or the bucket; `name` may have the variables of the kubelet.
+fn place(plan: &Plan<'_>, name: &str) -> String {
+    match &plan.settings.bucket {
+        Some(bucket) => format!("{}/{name}", literal(&bucket.join(plan.name).to_string())),
+        None => format!("{OUT}/{}/{name}", plan.name),
+    }
 }
 
 fn template(plan: &Plan<'_>, pod: &Value) -> Value {
@@ -174,13 +187,13 @@ fn template(plan: &Plan<'_>, pod: &Value) -> Value {
     json!({"metadata": {"labels": labels}, "spec": pod})
 }
 
-/// A pod of one container, with its name and memory, that runs `args` and sees the volume.
+/// A pod of one container, with its name and memory, that runs `args` and sees the volume, or has what opens the bucket.
 fn pod(plan: &Plan<'_>, (container, memory): (&str, &str), args: &[String]) -> Value {
     let settings = plan.settings;
     let mut requests = Map::new();
     requests.insert("cpu".to_owned(), json!(settings.cpu.to_string()));
     requests.insert("memory".to_owned(), json!(memory));
-    json!({
+    let mut pod = json!({
         "restartPolicy": "Never",
         "automountServiceAccountToken": false,
         "terminationGracePeriodSeconds": GRACE_SECONDS,
@@ -205,13 +218,28 @@ fn pod(plan: &Plan<'_>, (container, memory): (&str, &str), args: &[String]) -> V
             },
             // The message of a mistake stands in the status of the pod, where it is looked for first.
             "terminationMessagePolicy": "FallbackToLogsOnError",
-            "volumeMounts": [{"name": "out", "mountPath": OUT}, {"name": "tmp", "mountPath": "/tmp"}],
+            "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
         }],
-        "volumes": [
-            {"name": "out", "persistentVolumeClaim": {"claimName": claim_name(plan)}},
-            {"name": "tmp", "emptyDir": {}},
-        ],
-    })
+        "volumes": [{"name": "tmp", "emptyDir": {}}],
+    });
+    if settings.bucket.is_none() {
+        let claim = json!({"name": "out", "persistentVolumeClaim": {"claimName": claim_name(plan)}});
+        let mount = json!({"name": "out", "mountPath": OUT});
+        put_first(&mut pod["volumes"], claim);
+        put_first(&mut pod["containers"][0]["volumeMounts"], mount);
+    }
+    if let Some(secret) = &settings.secret {
+        // Its keys are names of variables: credentials stand in no manifest.
+        pod["containers"][0]["envFrom"] = json!([{"secretRef": {"name": secret}}]);
+    }
+    if let Some(account) = &settings.service_account {
+        pod["serviceAccountName"] = json!(account);
+    }
+    pod
+}
+
+fn put_first(list: &mut Value, entry: Value) {
+    list.as_array_mut().expect("lists are made as lists").insert(0, entry);
 }
 
 fn push(list: &mut Value, entry: Value) {

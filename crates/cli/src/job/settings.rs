@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use storage::Address;
+
 use crate::failure::{Failure, Result};
 
 /// Most shards of one Job: the merge names each on its command line, and an object of Kubernetes has 1.5 MiB.
@@ -19,6 +21,9 @@ const KEYS: &[&str] = &[
     "volume",
     "size",
     "storageClass",
+    "bucket",
+    "secret",
+    "serviceAccount",
     "namespace",
     "name",
     "parallelism",
@@ -41,6 +46,12 @@ pub struct Settings {
     pub size: Option<String>,
     /// Its storage class; the cluster's default if not said.
     pub storage_class: Option<String>,
+    /// Address of the folder in a bucket that results go to, in place of a claim.
+    pub bucket: Option<Address>,
+    /// Name of the Secret whose keys are variables of the pods: what opens the bucket.
+    pub secret: Option<String>,
+    /// The service account of the pods, where the bucket is opened to that.
+    pub service_account: Option<String>,
     /// Namespace of everything; that of the `kubectl` context if not said.
     pub namespace: Option<String>,
     /// Name of the Job; made of the sweep's if not said.
@@ -97,6 +108,9 @@ impl Settings {
             volume: owned("volume", DNS_NAME, is_dns_name)?,
             size: owned("size", QUANTITY, is_quantity)?,
             storage_class: owned("storageClass", DNS_NAME, is_dns_name)?,
+            bucket: text("bucket").map(Address::parse).transpose()?,
+            secret: owned("secret", DNS_NAME, is_dns_name)?,
+            service_account: owned("serviceAccount", DNS_NAME, is_dns_name)?,
             namespace: owned("namespace", DNS_NAME, is_dns_name)?,
             name: owned("name", "at most 50 of a-z, 0-9 and -, a letter first", is_job_name)?,
             parallelism: count("parallelism", 1, shards)?.unwrap_or(shards),
@@ -109,16 +123,35 @@ impl Settings {
                 |path| path.starts_with('/'),
             )?,
         };
-        if settings.volume.is_none() && settings.size.is_none() {
-            return Err(needed(
-                "volume",
-                "volume=CLAIM (a claim that is there) or size=10Gi (one that is written too)",
-            ));
+        settings.hold(needed)?;
+        Ok(settings)
+    }
+
+    /// Whether it is said where results go, once, and nothing that is of another place.
+    fn hold(&self, needed: impl Fn(&str, &str) -> Failure) -> Result<()> {
+        let has_claim = self.volume.is_some() || self.size.is_some();
+        match &self.bucket {
+            None if !has_claim => {
+                return Err(needed(
+                    "volume",
+                    "volume=CLAIM (a claim that is there), size=10Gi (one that is written too) or bucket=s3://lab/sweeps",
+                ));
+            }
+            Some(bucket) if has_claim => {
+                return Err(wrong(
+                    &format!("bucket={bucket}"),
+                    "results go to it or to a volume (volume, size), not both",
+                ));
+            }
+            None if self.secret.is_some() || self.service_account.is_some() => {
+                return Err(needed("bucket", "bucket=s3://lab/sweeps: secret and serviceAccount open one"));
+            }
+            _ => {}
         }
-        if settings.storage_class.is_some() && settings.size.is_none() {
+        if self.storage_class.is_some() && self.size.is_none() {
             return Err(needed("size", "size=10Gi: storageClass is of a claim that is written"));
         }
-        Ok(settings)
+        Ok(())
     }
 
     /// Memory of a pod of the shards: each process has all points of the sweep, so many settings in all.
@@ -242,6 +275,9 @@ mod tests {
         assert!(told("shards=2 volume=v").contains("image is missing"));
         assert!(told("image=x shards=2 volume=v storageClass=fast").contains("size is missing"));
         assert!(told("image=x shards=2 volume=v sweep.yaml").contains("expected KEY=VALUE"));
+        assert!(told("image=x shards=2 bucket=s3a://lab/x").contains("did you mean `s3://`?"));
+        assert!(told("image=x shards=2 bucket=s3://lab/x size=1Gi").contains("not both"));
+        assert!(told("image=x shards=2 volume=v secret=s3").contains("bucket is missing"));
     }
 
     #[test]

@@ -163,6 +163,32 @@ fn the_job_says_what_kubernetes_needs_to_know_of_a_shard() {
 }
 
 #[test]
+fn with_a_bucket_pods_share_nothing_else_and_no_credentials_are_written() {
+    let desk = Desk::new();
+    let words = "image=me/scalelab:1 shards=2 bucket=s3://lab/$sweeps/ secret=bucket serviceAccount=sweeper";
+    let documents = emitted(&desk, &format!("sweep sweep.yaml --emit-job {words}"));
+    let kinds: Vec<&Value> = documents.iter().map(|document| &document["kind"]).collect();
+    assert_eq!(kinds, ["ConfigMap", "Job", "Job"], "there is no claim");
+    let (shards, merge) = (document(&documents, "busy"), document(&documents, "busy-merge"));
+    for job in [shards, merge] {
+        assert!(pod(job)["volumes"].as_array().expect("a list").iter().all(|volume| volume["name"] != "out"));
+        assert_eq!(pod(job)["containers"][0]["envFrom"], json!([{"secretRef": {"name": "bucket"}}]));
+        assert_eq!(pod(job)["serviceAccountName"], "sweeper");
+    }
+    let args = |job: &Value| pod(job)["containers"][0]["args"].as_array().expect("a list").clone();
+    // The kubelet reads `$$` as `$`.
+    assert!(args(shards).contains(&json!("s3://lab/$$sweeps/busy/part-$(JOB_COMPLETION_INDEX)")), "{:?}", args(shards));
+    let parts = [
+        "merge",
+        "s3://lab/$$sweeps/busy/part-0",
+        "s3://lab/$$sweeps/busy/part-1",
+        "-o",
+        "s3://lab/$$sweeps/busy/merged",
+    ];
+    assert_eq!(args(merge), parts.map(|word| json!(word)));
+}
+
+#[test]
 fn what_no_cluster_could_run_is_refused_and_nothing_written() {
     let desk = spread_out();
     let refused = |args: &str, message: &str| {
