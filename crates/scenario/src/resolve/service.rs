@@ -84,6 +84,7 @@ impl Context<'_> {
             ..ServiceSpec::plain("", model)
         };
         self.route(&mut service, spec)?;
+        self.adapters(&mut service, spec)?;
         self.note_lost_at_stop(&service, stop_source.as_deref());
         Ok(service)
     }
