@@ -1,5 +1,6 @@
 //! One module per command.
 
+mod advise;
 mod calibrate;
 mod check;
 mod data_files;
@@ -40,6 +41,7 @@ pub fn dispatch(cli: Cli) -> Result<Outcome> {
         Command::Optimize(args) => optimize::optimize(&args),
         Command::Sensitivity(args) => sensitivity::sensitivity(&args),
         Command::Explain(args) => explain::explain(&args),
+        Command::Advise(args) => advise::advise(&args),
         Command::Metrics(args) => metrics::metrics(&args),
         Command::Report(args) => report::report(&args),
         Command::Trace(args) => trace::trace(&args),
