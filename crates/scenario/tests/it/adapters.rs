@@ -36,7 +36,7 @@ fn adapters_have_shares_slots_and_times() {
     let keys = ", adapters: {maxActive: 2, maxCpu: 8, size: 32MB, load: {fixed: 1.5ms, bandwidth: 16GB/s}, fetch: {bandwidth: 1GB/s}, \
                 stepOverhead: 3.5%}";
     let (service, notes) = load(&scenario(keys, "", "    adapters: {count: 4, share: 60%, popularity: {zipf: 1}}\n"));
-    let [load_time, fetch] = [3_500, 32_000].map(SimDuration::from_micros);
+    let [load_time, fetch] = [3_500_000, 32_000_000].map(SimDuration::from_nanos);
     let expected = AdapterSpec { max_active: 2, max_kept: 8, load: load_time, fetch, step_overhead: 0.035 };
     assert_eq!(service.engine.adapters, Some(expected));
     // In proportion to 1, 1/2, 1/3, 1/4: together 25/12.
