@@ -72,6 +72,8 @@ pub enum Command {
     Sensitivity(Sensitivity),
     /// Say why a controller did, or did not, scale
     Explain(Explain),
+    /// Say what each policy would ask for now, and why, out of a running cluster's Prometheus; nothing is written to the cluster
+    Advise(Advise),
     /// List the metrics of a scenario: their labels, what they show, and who reads them
     Metrics(Metrics),
     /// Write a run's or a sweep's HTML report anew

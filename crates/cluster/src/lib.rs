@@ -3,6 +3,7 @@
 //!
 //! It does not know YAML, paths, standard output or threads: it takes a [`spec::SimulationSpec`] and leaves a `record::RunRecord`.
 
+pub mod controllers;
 pub mod fleet;
 pub mod flow;
 mod metrics;

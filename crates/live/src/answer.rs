@@ -101,3 +101,9 @@ pub(crate) fn words(body: &str) -> Result<Vec<String>, LiveError> {
     serde_json::from_value(data(body)?)
         .map_err(|error| LiveError::environment(format!("an answer that is not one of the Prometheus API: {error}")))
 }
+
+/// A list of sets of labels.
+pub(crate) fn label_sets(body: &str) -> Result<Vec<BTreeMap<String, String>>, LiveError> {
+    serde_json::from_value(data(body)?)
+        .map_err(|error| LiveError::environment(format!("an answer that is not one of the Prometheus API: {error}")))
+}

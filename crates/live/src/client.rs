@@ -1,5 +1,6 @@
 //! The HTTP side: one question, one answer, within bounds.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::sleep;
@@ -102,6 +103,18 @@ impl Prometheus {
         answer::words(&body)
     }
 
+    /// Labels of the series that match, in a stretch of time.
+    pub fn series(
+        &self,
+        selector: &str,
+        (from_ms, to_ms): (i64, i64),
+    ) -> Result<Vec<BTreeMap<String, String>>, LiveError> {
+        let (from, to) = (seconds(from_ms), seconds(to_ms));
+        let parameters = [("match[]", selector), ("start", from.as_str()), ("end", &to)];
+        let (body, _) = self.get("series", &parameters)?;
+        answer::label_sets(&body)
+    }
+
     fn get(&self, path: &str, parameters: &[(&str, &str)]) -> Result<(String, Option<Timestamp>), LiveError> {
         let mut pause = PAUSE;
         for _ in 0..self.retries {
@@ -177,8 +190,9 @@ impl Prometheus {
             404 => LiveError::input(format!(
                 "{at}: has no Prometheus API (404); the URL needs the path under which it is served, without `/api/v1`"
             )),
-            400 => LiveError::input(format!("{at}: a query is refused{said}")),
-            422 => LiveError::environment(format!("{at}: a query fails there{said}; --chunk asks for less at once")),
+            400 => LiveError::input(format!("{at}: a query is refused{said}")).of_question(),
+            422 => LiveError::environment(format!("{at}: a query fails there{said}; --chunk asks for less at once"))
+                .of_question(),
             429 | 500..=599 => LiveError::passing(format!(
                 "{at}: answers {status}{said}; the server, or what stands before it, is not well"
             )),

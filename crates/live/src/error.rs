@@ -19,17 +19,25 @@ pub struct LiveError {
     pub message: String,
     /// The same question may be answered when it is asked again.
     pub is_passing: bool,
+    /// It is about this question alone: others may be answered.
+    pub is_of_question: bool,
 }
 
 impl LiveError {
     /// A mistake of the user.
     pub fn input(message: impl Into<String>) -> Self {
-        Self { whose: Whose::Input, message: message.into(), is_passing: false }
+        Self { whose: Whose::Input, message: message.into(), is_passing: false, is_of_question: false }
     }
 
     /// A failure of network, server or disk that will not pass by itself.
     pub fn environment(message: impl Into<String>) -> Self {
-        Self { whose: Whose::Environment, message: message.into(), is_passing: false }
+        Self { whose: Whose::Environment, message: message.into(), is_passing: false, is_of_question: false }
+    }
+
+    /// The same failure, of one question alone.
+    #[must_use]
+    pub fn of_question(self) -> Self {
+        Self { is_of_question: true, ..self }
     }
 
     /// The same, which may pass.

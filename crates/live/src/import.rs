@@ -14,6 +14,8 @@ use crate::select::{Matchers, quoted};
 
 /// Asked for before and after the stretch, so that what happens at its ends lies between two scrapes.
 const LEAD_MS: i64 = 300_000;
+/// What is asked for at once of stretches that are not kept.
+const PAST_CHUNK_MS: i64 = 7_200_000;
 /// Prometheus answers a range query with at most 11,000 points a series.
 const POINTS_MAX: i64 = 10_000;
 
@@ -189,6 +191,25 @@ impl Reader<'_> {
         }
         Ok(observed)
     }
+}
+
+/// Requests of one stretch by the counter that is named or the first that is known, asked for at once and kept nowhere.
+pub(crate) fn requests(
+    server: &Prometheus,
+    (matchers, counter): (&Matchers, Option<&str>),
+    grid: Grid,
+) -> Result<Requests, LiveError> {
+    let window = Window { grid, chunk_ms: PAST_CHUNK_MS };
+    let wish = Wish { requests: counter.map(str::to_owned), ..Wish::default() };
+    let names = names(server, window, matchers, &wish)?;
+    let (counters, _) = counters(&names, matchers, &wish).map_err(LiveError::of_question)?;
+    let selector = format!("{{__name__=~{},{}}}", quoted(&counters.join("|")), matchers.of_requests());
+    let mut folding = Folding::new(grid);
+    for (from, to) in chunks(window) {
+        let body = server.query(&format!("{selector}[{}ms]", to - from), Some(to))?;
+        folding.add(&answer::series(&body)?);
+    }
+    Ok(folding.finish(|_| false))
 }
 
 /// Stretches `(from, to]` that cover the window and what is asked for around it.

@@ -1,9 +1,11 @@
 //! A running cluster, as its Prometheus shows it.
 //!
 //! [`Prometheus`] asks the HTTP API, with bounds on time, size and repetition; [`import`] makes recordings of a stretch of the past of it:
-//! requests per second, replica counts, latencies, what new pods went through. Nothing is written to the cluster. This crate knows no
-//! scenario: what a recording becomes there is for others to say.
+//! requests per second, replica counts, latencies, what new pods went through; [`advise`] shows what is so now to the controllers of the
+//! simulator and tells what they want. Nothing is written to the cluster. This crate knows no scenario: what a recording becomes there is for
+//! others to say.
 
+pub mod advise;
 mod answer;
 mod chunks;
 mod client;

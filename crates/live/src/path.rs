@@ -6,7 +6,7 @@ use crate::answer::{Sample, Series};
 use crate::grid::Grid;
 
 /// A count that was not seen for so many usual intervals is not known.
-const STALE: f64 = 2.5;
+pub(crate) const STALE: f64 = 2.5;
 
 /// Kinds of workloads whose replicas are known, and under which names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

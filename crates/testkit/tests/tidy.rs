@@ -22,7 +22,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["units", "names", "policy", "workload", "promql", "exporters", "record", "prices", "calibrate", "cluster"],
     ),
     ("traces", &["names", "workload", "scenario"]),
-    ("live", &["names", "exporters"]),
+    ("live", &["units", "names", "policy", "promql", "exporters", "record", "cluster"]),
     ("storage", &["names"]),
     ("lab", &["units", "names", "workload", "record", "cluster", "scenario"]),
     ("playground", &["units", "workload", "record", "cluster", "scenario", "lab"]),

@@ -40,6 +40,14 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "scalelab explain results/triton-day --policy hpa --watch queue_depth",
         ],
     ),
+    (
+        "advise",
+        &[
+            "scalelab advise my-service --url http://127.0.0.1:9090",
+            "scalelab advise my-service --url http://127.0.0.1:9090 --policy hpa --at 2026-03-01T09:14:00Z --format json",
+            "scalelab advise my-service --url https://prometheus.example.com --token-file token --watch 15s --format prometheus -o advice.prom",
+        ],
+    ),
     ("metrics", &["scalelab metrics scenarios/triton-day --policy keda"]),
     ("report", &["scalelab report results/triton-day"]),
     (

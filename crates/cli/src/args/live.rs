@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use scenario::{Amount, Time};
 
 /// `scalelab import`.
@@ -140,6 +140,61 @@ pub struct MakingArgs {
     /// How manifests are read.
     #[command(flatten)]
     pub reading: super::ReadingArgs,
+}
+
+/// `scalelab advise`.
+#[derive(Debug, Args)]
+pub struct Advise {
+    /// Whose policies.
+    #[command(flatten)]
+    pub scenario: super::ScenarioArgs,
+    /// Where the cluster's Prometheus is.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    /// Only this policy; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub policy: Vec<String>,
+    /// Only this service of the scenario
+    #[arg(long, value_name = "NAME")]
+    pub service: Option<String>,
+    /// Name of the service's Deployment or StatefulSet in the cluster [default: that of the scenario]
+    #[arg(long, value_name = "NAME")]
+    pub workload: Option<String>,
+    /// Its namespace [default: the only one it is in]
+    #[arg(long, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// For policies that look at past days: which series of requests are the service's, as for `import prometheus`
+    #[arg(long = "match", value_name = "MATCHER", value_parser = matcher)]
+    pub matchers: Vec<String>,
+    /// For policies that look at past days: the counter of requests, as for `import prometheus`
+    #[arg(long, value_name = "METRIC", value_parser = metric)]
+    pub requests: Option<String>,
+    /// At an instant of the past (2026-03-01T09:14:00Z) in place of now
+    #[arg(long, value_name = "INSTANT", conflicts_with = "watch")]
+    pub at: Option<String>,
+    /// How far back controllers are shown what was [default: as far as any of them remembers]
+    #[arg(long, value_name = "TIME", value_parser = length)]
+    pub since: Option<Duration>,
+    /// Text for people, JSON, or Prometheus' text format
+    #[arg(long, value_enum, default_value_t = AdviceFormat::Text)]
+    pub format: AdviceFormat,
+    /// Again and again, this often, until it is stopped
+    #[arg(long, value_name = "TIME", value_parser = length)]
+    pub watch: Option<Duration>,
+    /// Write it to this file, whole each time, in place of standard output
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    pub out: PathBuf,
+}
+
+/// How advice is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AdviceFormat {
+    /// A table, and each controller's last pass as `explain` tells it
+    Text,
+    /// One object
+    Json,
+    /// Samples for a scrape or a textfile collector
+    Prometheus,
 }
 
 /// A length of time of a millisecond or more, such as `15s`.

@@ -1,5 +1,6 @@
 //! One module per command.
 
+mod advise;
 mod calibrate;
 mod check;
 mod data_files;
@@ -27,10 +28,17 @@ use clap::CommandFactory;
 
 use crate::args::{Cli, Command};
 use crate::failure::{OrEnvironment, Outcome, Result};
+use crate::places::Places;
 
-/// Runs the command given.
-pub fn dispatch(cli: Cli) -> Result<Outcome> {
-    match cli.command {
+/// Runs the command given, its folders wherever they are.
+pub fn dispatch(mut cli: Cli) -> Result<Outcome> {
+    let places = Places::prepare(&mut cli.command)?;
+    places.finish(run_here(cli.command))
+}
+
+/// Runs a command whose folders are on this machine.
+fn run_here(command: Command) -> Result<Outcome> {
+    match command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
         Command::Validate(args) => validate::validate(&args),
@@ -40,6 +48,7 @@ pub fn dispatch(cli: Cli) -> Result<Outcome> {
         Command::Optimize(args) => optimize::optimize(&args),
         Command::Sensitivity(args) => sensitivity::sensitivity(&args),
         Command::Explain(args) => explain::explain(&args),
+        Command::Advise(args) => advise::advise(&args),
         Command::Metrics(args) => metrics::metrics(&args),
         Command::Report(args) => report::report(&args),
         Command::Trace(args) => trace::trace(&args),

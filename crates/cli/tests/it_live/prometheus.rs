@@ -40,6 +40,8 @@ pub fn with_samples(folder: &Path, openmetrics: &str) -> Option<Running> {
         .arg(format!("--storage.tsdb.path={}", data.display()))
         .arg(format!("--web.listen-address=127.0.0.1:{port}"))
         .arg("--storage.tsdb.retention.time=100y")
+        // Samples of a text have no markers of staleness: what a scrape does not show is gone by the next.
+        .arg("--query.lookback-delta=16s")
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()

@@ -1,10 +1,14 @@
 //! The controller as a policy: a spec, its settings, and what it remembers.
 
+use units::SimTime;
+
 use super::config::HpaConfig;
-use super::defaults::EffectiveSpec;
+use super::defaults::{EffectiveSpec, replicas};
+use super::moment::Moment;
 use super::normalize::count;
-use super::pass::{Memory, ScaleApi, reconcile};
+use super::pass::{Memory, ScaleApi, adopt, reconcile};
 use super::spec::{HpaSpec, MetricSpec};
+use super::stabilize::Wish;
 use crate::{Action, MetricQuery, Observation, Recommendation, ScalingPolicy, Schedule};
 
 /// A HorizontalPodAutoscaler v2 and the part of kube-controller-manager that serves it.
@@ -38,6 +42,13 @@ impl HorizontalPodAutoscaler {
     pub fn with_memory(mut self, memory: Memory) -> Self {
         self.memory = memory;
         self
+    }
+
+    /// The count was changed at `at`, between two rehearsals, by whoever is in charge of a cluster that runs. It counts as this controller's
+    /// own change, which rate policies are held against. `floor` is that of the pass.
+    pub fn saw_change(&mut self, (before, after): (u32, u32), floor: u32, at: SimTime) {
+        let wish = Wish { current: replicas(before), desired: replicas(after) };
+        adopt(&self.spec, &self.config, &mut self.memory, (wish, floor), Moment::from(at));
     }
 
     /// Forgets the logs, as a restart of kube-controller-manager does. Conditions live in the API server and stay.
@@ -85,4 +96,62 @@ fn query(metric: &MetricSpec) -> Option<MetricQuery> {
         MetricSpec::External { name, selector, .. } => MetricQuery::External { name, selector },
         MetricSpec::Unknown { .. } => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hpa::{Behavior, MetricTarget, PolicyKind, Rules, ScalingPolicyRule};
+    use crate::observation::RateHistory;
+    use crate::{Counts, MetricReading};
+    use units::SimDuration;
+
+    struct NoPast;
+
+    impl RateHistory for NoPast {
+        fn rate_at_minute(&self, _: i64) -> Option<f64> {
+            None
+        }
+    }
+
+    #[test]
+    fn a_change_that_was_seen_counts_against_the_rate_as_one_that_was_made() {
+        let minute = SimDuration::from_secs(60);
+        let two_a_minute = ScalingPolicyRule { kind: PolicyKind::Pods, value: 2, period: minute };
+        let scale_up = Some(Rules { policies: Some(vec![two_a_minute]), ..Rules::default() });
+        let spec = HpaSpec {
+            name: "chat".to_owned(),
+            replicas_min: 1,
+            replicas_max: 20,
+            metrics: vec![MetricSpec::External {
+                name: "queue".to_owned(),
+                selector: Vec::new(),
+                target: MetricTarget::AverageValue(1_000),
+            }],
+            behavior: Some(Behavior { scale_up, scale_down: None }),
+        };
+        let at = |seconds: u64, replicas: u32, hpa: &mut HorizontalPodAutoscaler| {
+            let seen = Observation {
+                now: SimTime::from_secs(seconds),
+                counts: Counts { spec: replicas, status: replicas, ready: replicas, ..Counts::default() },
+                floor: 0,
+                pods: &[],
+                metrics: &[Ok(MetricReading::External(vec![15_000]))],
+                provenance: &[],
+                arrivals: 0,
+                completions: 0,
+                queue: 0,
+                in_flight: 0,
+                history: &NoPast,
+            };
+            hpa.decide(&seen).action
+        };
+        let new = || HorizontalPodAutoscaler::new(&spec, HpaConfig::default());
+        let (mut own, mut seen, mut blind) = (new(), new(), new());
+        assert_eq!(at(0, 4, &mut own), Action::Scale(6));
+        seen.saw_change((4, 6), 0, SimTime::ZERO);
+        assert_eq!(at(30, 6, &mut own), Action::Hold, "two a minute are used up");
+        assert_eq!(at(30, 6, &mut seen), Action::Hold);
+        assert_eq!(at(30, 6, &mut blind), Action::Scale(8));
+    }
 }

@@ -91,6 +91,14 @@ struct Decision {
     trail: Trail,
 }
 
+/// A change of the count from outside a pass, remembered as this controller's own: rate policies are counted against it.
+pub fn adopt(spec: &EffectiveSpec, config: &HpaConfig, memory: &mut Memory, (wish, floor): (Wish, u32), now: Moment) {
+    if wish.desired != wish.current {
+        remember_zero(spec, config, &mut memory.conditions, wish, effective_bounds(spec, floor));
+        remember_change(spec, &mut memory.events, wish, now);
+    }
+}
+
 /// The bounds of this pass. A floor set by another policy acts as a higher `minReplicas`, but never above `maxReplicas`.
 fn effective_bounds(spec: &EffectiveSpec, floor: u32) -> Bounds {
     let max = spec.replicas_max;

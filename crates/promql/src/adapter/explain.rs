@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::matchers::{self, Condition};
 use super::resource::{is_cluster_wide, singular};
 use super::rule::CheckedRule;
-use super::{Adapter, CustomKey, Listed, Requirement, matchers};
+use super::template::Fields;
+use super::{Adapter, AdapterError, CustomKey, Listed, Requirement};
 use crate::Outline;
 use crate::labels::Labels;
 
@@ -142,6 +144,44 @@ impl Adapter {
             RuleIndex::External(index) => &self.external[index],
         };
         rule.shown_query(&answer.series, &answer.label, &matchers::text(&matchers::of_selector(selector)))
+    }
+
+    /// The query of an answer as the adapter sends it: of objects in a namespace, by their names (`objects`; none for an external metric),
+    /// under a metric selector.
+    pub fn query_for(
+        &self,
+        answer: &Answer,
+        (namespace, objects): (&str, &[String]),
+        selector: &[Requirement],
+    ) -> Result<String, AdapterError> {
+        let (rule, resource) = match answer.rule {
+            RuleIndex::Custom(index) => (&self.custom[index], self.custom[index].resource_of(&answer.label)),
+            RuleIndex::External(index) => (&self.external[index], None),
+        };
+        let mut conditions = matchers::of_selector(selector);
+        let is_namespaced = resource.as_ref().map_or(rule.is_namespaced, |resource| !is_cluster_wide(resource));
+        if is_namespaced {
+            let missing = || AdapterError::NoLabel { metric: answer.series.clone(), resource: "namespace".to_owned() };
+            conditions.push(Condition::equal(&rule.label_of("namespace").ok_or_else(missing)?, namespace));
+        }
+        if resource.is_some() {
+            conditions.push(Condition::names(&answer.label, objects));
+        }
+        let values = conditions.iter().map(|condition| (condition.label(), condition.values())).collect();
+        let label_matchers = matchers::text(&conditions);
+        let fields = Fields {
+            series: &answer.series,
+            label_matchers: &label_matchers,
+            group_by: &answer.label,
+            values,
+            ..Fields::default()
+        };
+        Ok(rule.query.expand(&fields))
+    }
+
+    /// What the adapter asks at a relist: the `seriesQuery` of each rule, each once.
+    pub fn series_queries(&self) -> BTreeSet<&str> {
+        self.custom.iter().chain(&self.external).map(|rule| rule.series.text()).collect()
     }
 
     /// Series that rules are meant to make this metric of: rules that name their series, no patterns. With each whether the rule takes

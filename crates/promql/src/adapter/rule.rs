@@ -110,7 +110,8 @@ impl CheckedRule {
         labels.iter().filter_map(|(name, _)| self.resource_of(name)).collect()
     }
 
-    fn resource_of(&self, label: &str) -> Option<String> {
+    /// The resource that a label names, singular.
+    pub fn resource_of(&self, label: &str) -> Option<String> {
         if let Some(resource) = self.overrides.get(label) {
             return Some(resource.clone());
         }

@@ -5,12 +5,16 @@ mod kubectl;
 mod prometheus;
 mod run_kubectl;
 mod tables;
-mod when;
+pub mod when;
 
+use jiff::Timestamp;
 use live::{Connection, LiveError, Prometheus, Whose};
 
 use crate::args::{ConnectionArgs, Import};
 use crate::failure::{Failure, Outcome, Result};
+
+/// Clocks further apart are told of.
+const SKEW_MS: i64 = 30_000;
 
 /// Does what the subcommand says.
 pub fn import(args: &Import) -> Result<Outcome> {
@@ -43,4 +47,16 @@ pub fn failure(error: LiveError) -> Failure {
         Whose::Input => Failure::input(error),
         Whose::Environment => Failure::Environment(error.into()),
     }
+}
+
+/// The time of the server, which is that of its samples; a clock that is far from this machine's is told of.
+pub fn now(server: &Prometheus) -> Result<Timestamp> {
+    let here = Timestamp::now();
+    let there = server.clock().map_err(failure)?.unwrap_or(here);
+    let skew = there.as_millisecond() - here.as_millisecond();
+    if skew.abs() > SKEW_MS {
+        let (by, way) = (when::length(skew.abs()), if skew > 0 { "ahead of" } else { "behind" });
+        eprintln!("note: the server's clock is {by} {way} this machine's; times are the server's");
+    }
+    Ok(there)
 }

@@ -5,7 +5,6 @@ use std::ops::Range;
 use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use jiff::Timestamp;
 use live::{CHUNKS, ChunkStore, Counts, Grid, Imported, Prometheus, Window, Wish};
 use serde::{Deserialize, Serialize};
 
@@ -17,8 +16,6 @@ use crate::failure::{Failure, Outcome, Result};
 
 /// The longest run that is proposed; what was before it is history.
 const RUN_MAX_MS: i64 = 86_400_000;
-/// Clocks further apart than this are told of.
-const SKEW_MS: i64 = 30_000;
 
 /// What an import is of: another try goes on only with the same.
 #[derive(Deserialize, PartialEq, Serialize)]
@@ -116,13 +113,7 @@ fn plan(args: &ImportPrometheus, server: &Prometheus) -> Result<Plan> {
         let same = Plan { from_ms: earlier.from_ms, rows: earlier.rows, ..plan };
         return Ok(same);
     }
-    let here = Timestamp::now();
-    let there = server.clock().map_err(failure)?.unwrap_or(here);
-    let skew = there.as_millisecond() - here.as_millisecond();
-    if skew.abs() > SKEW_MS {
-        let (by, way) = (length(skew.abs()), if skew > 0 { "ahead of" } else { "behind" });
-        eprintln!("note: the server's clock is {by} {way} this machine's; times are the server's");
-    }
+    let there = super::now(server)?;
     let grid = when::grid(&args.since, args.until.as_deref(), plan.step_ms, there)?;
     (plan.from_ms, plan.rows) = (grid.from_ms, grid.rows);
     Ok(plan)

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use policy::{Counts, MetricOutcome, Trail};
+use policy::{Counts, Trail};
 use record::{
-    DecisionRow, MetricRow, ReplicaLife, RequestRow, RequestTotals, RolloutLife, ScalingTotals, ServiceRecord,
-    ServiceTotals, StepRow, TimelineRow,
+    DecisionRow, ReplicaLife, RequestRow, RequestTotals, RolloutLife, ScalingTotals, ServiceRecord, ServiceTotals,
+    TimelineRow,
 };
 use units::{Cost, PodId, SimDuration, SimTime};
 
 use crate::Keep;
+use crate::controllers::decision_row;
 use crate::fleet::NodeCounts;
 use crate::flow::{Load, ReplicaStats, StepLatency};
 use crate::spec::{ServicePolicy, SimulationSpec};
@@ -268,43 +269,6 @@ fn fill_served(life: &mut ReplicaLife, served: &BTreeMap<PodId, (u64, u64, u64)>
         life.busy = SimDuration::from_nanos(busy_ns);
         life.completed = completed;
         life.lost = lost;
-    }
-}
-
-fn decision_row(
-    time: SimTime,
-    controller: String,
-    (before, ready): (u32, u32),
-    trail: &Trail,
-    written: Option<(&'static str, u32)>,
-) -> DecisionRow {
-    let asked = trail.proposals.iter().filter(|proposal| proposal.outcome != MetricOutcome::Skipped);
-    let metrics = asked.map(|proposal| MetricRow {
-        metric: proposal.metric.clone(),
-        value: proposal.value,
-        target: proposal.target,
-        ratio: proposal.ratio,
-        replicas: proposal.replicas,
-        outcome: super::remarks::outcome(proposal.outcome),
-        note: proposal.note.clone(),
-        age: proposal.age,
-    });
-    let steps = trail.steps.iter().map(|step| StepRow {
-        name: step.name.to_owned(),
-        before: step.before,
-        after: step.after,
-        note: step.note.clone(),
-    });
-    DecisionRow {
-        time,
-        controller,
-        replicas_before: before,
-        replicas_ready: ready,
-        metrics: metrics.collect(),
-        raw: trail.raw,
-        steps: steps.collect(),
-        reason: trail.reason.to_owned(),
-        written,
     }
 }
 

@@ -2,10 +2,11 @@
 //!
 //! Counting happens while the run goes on, words are made at its end. A remark says what happened and how often; it never judges.
 
-use policy::{MetricOutcome, Trail};
+use policy::Trail;
 use record::{MetricUse, ScalingTotals, ServiceTotals};
 use units::{SimDuration, SimTime};
 
+use crate::controllers::outcome_word;
 use crate::spec::{ControllerSpec, ServicePolicy};
 
 /// A share of the time at `maxReplicas` below this is not worth a remark.
@@ -37,7 +38,7 @@ impl Tally {
     pub(super) fn pass(&mut self, at: SimTime, controller: &str, before: u32, trail: &Trail) {
         self.passes += 1;
         for proposal in &trail.proposals {
-            let outcome = outcome(proposal.outcome);
+            let outcome = outcome_word(proposal.outcome);
             if outcome == record::MetricOutcome::Skipped {
                 continue;
             }
@@ -80,18 +81,6 @@ impl Tally {
         remarks.extend(at_max(policy, scaling, measured));
         remarks.extend(slow_start(policy, scaling));
         (self.metrics, remarks)
-    }
-}
-
-/// The same word in the record.
-pub(super) fn outcome(of: MetricOutcome) -> record::MetricOutcome {
-    match of {
-        MetricOutcome::Read => record::MetricOutcome::Read,
-        MetricOutcome::Empty { as_zero: true } => record::MetricOutcome::EmptyAsZero,
-        MetricOutcome::Empty { as_zero: false } => record::MetricOutcome::Empty,
-        MetricOutcome::NotANumber { .. } => record::MetricOutcome::NotANumber,
-        MetricOutcome::Failed => record::MetricOutcome::Failed,
-        MetricOutcome::Skipped => record::MetricOutcome::Skipped,
     }
 }
 
