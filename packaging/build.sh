@@ -7,7 +7,7 @@ target=${1:?"a target triple, such as x86_64-unknown-linux-musl"}
 bash scripts/build-lab.sh
 SCALELAB_LAB_MODULE=${SCALELAB_LAB_MODULE:-$PWD/target/lab/scalelab-lab.wasm}
 export SCALELAB_LAB_MODULE
-cargo build --locked --profile dist --target "$target" --package scalelab
+cargo build --locked --profile dist --target "$target" --package scalelab --features object-store
 binary=target/$target/dist/scalelab
 
 stage=target/dist/stage-$target

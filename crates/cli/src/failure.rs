@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
+use crate::places::in_words;
+
 /// A command that did its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -49,7 +51,7 @@ impl Failure {
             Self::Input(error) => (2, error),
             Self::Environment(error) => (3, error),
         };
-        eprintln!("error: {}", printable(&format!("{error:#}")));
+        eprintln!("error: {}", printable(&in_words(&format!("{error:#}"))));
         ExitCode::from(code)
     }
 }

@@ -22,6 +22,7 @@ mod interrupt;
 mod job;
 pub mod measured;
 mod moment;
+mod places;
 pub mod programs;
 mod progress;
 mod question;

@@ -8,6 +8,12 @@ use scenario::{Input, Loaded};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{Failure, OrEnvironment, OrInput, Result};
+use crate::places::is_elsewhere;
+
+/// What it takes to repeat a run; what other commands know a run's folder by.
+pub const RUN_FILE: &str = "run.json";
+/// What a run may leave beside the plots and not every run does.
+pub const NOT_ALWAYS: [&str; 4] = ["requests.csv", "requests.parquet", "control_variates.csv", RUN_FILE];
 
 /// Everything a run depends on, and the digests by which a repetition is recognized.
 #[derive(Debug, Serialize, Deserialize)]
@@ -71,7 +77,9 @@ pub fn describe(
         command: std::env::args().collect(),
         documents: loaded.documents.clone(),
         folder: loaded.folder.clone(),
-        folder_from_here: folder.and_then(|folder| from_here(&loaded.folder, folder)),
+        folder_from_here: folder
+            .filter(|folder| !is_elsewhere(folder))
+            .and_then(|folder| from_here(&loaded.folder, folder)),
         policies: results.policies.iter().map(|policy| policy.name().to_owned()).collect(),
         services: services(loaded),
         seed,
@@ -114,7 +122,7 @@ fn digests(results: &Results) -> Vec<RunDigest> {
 impl RunFile {
     /// Reads the run.json at `path`, or in the folder `path`.
     pub fn read(path: &Path) -> Result<Self> {
-        let path = if path.is_dir() { path.join("run.json") } else { path.to_owned() };
+        let path = if path.is_dir() { path.join(RUN_FILE) } else { path.to_owned() };
         let text = std::fs::read_to_string(&path).map_err(|error| {
             Failure::input(format!("{}: {error}; a folder written by `scalelab run` has one", path.display()))
         })?;

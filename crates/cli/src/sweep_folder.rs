@@ -13,6 +13,8 @@ use crate::args::Format;
 use crate::failure::{Failure, OrEnvironment, Result};
 use crate::grid::Grid;
 
+/// Its file that says where it came from.
+pub const SWEEP_FILE: &str = "sweep.json";
 /// Most rows of the front that are printed.
 const FRONT_MAX: usize = 12;
 
@@ -39,7 +41,7 @@ pub struct SweepFile {
 impl SweepFile {
     /// Reads the one in `folder`.
     pub fn read(folder: &Path) -> Result<Self> {
-        let path = folder.join("sweep.json");
+        let path = folder.join(SWEEP_FILE);
         let wrong = |problem: String| Failure::input(format!("{}: {problem}", path.display()));
         let text = std::fs::read_to_string(&path)
             .map_err(|error| wrong(format!("{error}; a folder written by `scalelab sweep` has one")))?;
@@ -49,7 +51,7 @@ impl SweepFile {
     /// Writes it into `folder`.
     pub fn write(&self, folder: &Path) -> Result<()> {
         let json = serde_json::to_string_pretty(self).or_environment("writing sweep.json")?;
-        let path = folder.join("sweep.json");
+        let path = folder.join(SWEEP_FILE);
         report::write_atomically(&path, json.as_bytes()).or_environment(&format!("writing {}", path.display()))
     }
 }

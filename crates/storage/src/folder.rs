@@ -18,7 +18,7 @@ use tokio::runtime::Runtime;
 
 use crate::explain::Doing;
 use crate::http::Connector;
-use crate::{Address, Listing, Object, Service, StorageError};
+use crate::{Address, Listing, Object, Service, StorageError, Store};
 
 /// Bytes that are read or written at once: what is held in memory of an object.
 const PIECE: usize = 16 << 20;
@@ -51,14 +51,14 @@ impl BucketFolder {
         let store = store(address, variables).map_err(|error| Doing::Opening.failed(address, &error))?;
         Ok(Self { address: address.clone(), store, runtime })
     }
+}
 
-    /// Where it is.
-    pub fn address(&self) -> &Address {
+impl Store for BucketFolder {
+    fn address(&self) -> &Address {
         &self.address
     }
 
-    /// What stands in the folder `below` it, or in itself if that is empty. A folder without objects is as good as none.
-    pub fn list(&self, below: &str) -> Result<Listing, StorageError> {
+    fn list(&self, below: &str) -> Result<Listing, StorageError> {
         let folder = if below.is_empty() { self.address.clone() } else { self.address.join(below) };
         let key = key(&folder)?;
         let prefix = (!folder.key.is_empty()).then_some(&key);
@@ -76,8 +76,7 @@ impl BucketFolder {
         Ok(listing)
     }
 
-    /// The object of that name, if there is one.
-    pub fn stat(&self, name: &str) -> Result<Option<Object>, StorageError> {
+    fn stat(&self, name: &str) -> Result<Option<Object>, StorageError> {
         let address = self.address.join(name);
         match self.runtime.block_on(self.store.head(&key(&address)?)) {
             Ok(found) => Ok(Some(described(name.to_owned(), found))),
@@ -87,8 +86,7 @@ impl BucketFolder {
         }
     }
 
-    /// Writes an object into a file, piece by piece. An object that is another one by then is an error.
-    pub fn download(&self, object: &Object, to: &Path) -> Result<(), StorageError> {
+    fn download(&self, object: &Object, to: &Path) -> Result<(), StorageError> {
         let address = self.address.join(&object.name);
         let here = |error: std::io::Error| StorageError::environment(format!("{}: {error}", to.display()));
         let mut file = File::create(to).map_err(here)?;
@@ -115,8 +113,7 @@ impl BucketFolder {
         file.sync_all().map_err(here)
     }
 
-    /// Makes a file an object, or replaces the one there is. It is seen whole or not at all.
-    pub fn upload(&self, from: &Path, name: &str) -> Result<(), StorageError> {
+    fn upload(&self, from: &Path, name: &str) -> Result<(), StorageError> {
         let address = self.address.join(name);
         let here = |error: std::io::Error| StorageError::environment(format!("{}: {error}", from.display()));
         let mut file = File::open(from).map_err(here)?;
@@ -142,8 +139,7 @@ impl BucketFolder {
         self.runtime.block_on(upload.complete()).map(|_| ()).map_err(failed)
     }
 
-    /// Makes an object that must not be there yet: who comes second gets an error with `is_taken`, whatever is in it.
-    pub fn create(&self, name: &str, bytes: &[u8]) -> Result<(), StorageError> {
+    fn create(&self, name: &str, bytes: &[u8]) -> Result<(), StorageError> {
         let address = self.address.join(name);
         let key = key(&address)?;
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
@@ -166,8 +162,7 @@ impl BucketFolder {
         }
     }
 
-    /// Removes an object; one that is not there is gone already.
-    pub fn remove(&self, name: &str) -> Result<(), StorageError> {
+    fn remove(&self, name: &str) -> Result<(), StorageError> {
         let address = self.address.join(name);
         match self.runtime.block_on(self.store.delete(&key(&address)?)) {
             Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
@@ -175,8 +170,7 @@ impl BucketFolder {
         }
     }
 
-    /// Tries whether the folder takes objects and lets go of them: before the work, which would be lost.
-    pub fn probe(&self) -> Result<(), StorageError> {
+    fn probe(&self) -> Result<(), StorageError> {
         let address = self.address.join(PROBE);
         let put = self.runtime.block_on(self.store.put(&key(&address)?, PutPayload::new()));
         put.map_err(|error| Doing::Writing.failed(&self.address, &error))?;

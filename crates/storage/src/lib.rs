@@ -12,18 +12,52 @@ mod explain;
 mod folder;
 #[cfg(feature = "object-store")]
 mod http;
-#[cfg(not(feature = "object-store"))]
-mod without;
 
 pub use address::{Address, Service, is_address};
 pub use error::{StorageError, Whose};
 #[cfg(feature = "object-store")]
 pub use folder::BucketFolder;
-#[cfg(not(feature = "object-store"))]
-pub use without::BucketFolder;
 
-/// Whether this program was built to reach object stores.
-pub const IS_BUILT_IN: bool = cfg!(feature = "object-store");
+use std::fmt::Debug;
+use std::path::Path;
+
+/// A folder that takes and gives whole files. Calls block, and may come from several threads.
+pub trait Store: Debug + Send + Sync {
+    /// Where it is, as messages say it.
+    fn address(&self) -> &Address;
+
+    /// What stands in the folder `below` it, or in itself if that is empty. A folder without objects is as good as none.
+    fn list(&self, below: &str) -> Result<Listing, StorageError>;
+
+    /// The object of that name, if there is one.
+    fn stat(&self, name: &str) -> Result<Option<Object>, StorageError>;
+
+    /// Writes an object into a file. An object that is another one by now is an error.
+    fn download(&self, object: &Object, to: &Path) -> Result<(), StorageError>;
+
+    /// Makes a file an object, or replaces the one there is. It is seen whole or not at all.
+    fn upload(&self, from: &Path, name: &str) -> Result<(), StorageError>;
+
+    /// Makes an object that must not be there yet: who comes second with other bytes gets an error with `is_taken`.
+    fn create(&self, name: &str, bytes: &[u8]) -> Result<(), StorageError>;
+
+    /// Removes an object; one that is not there is gone already.
+    fn remove(&self, name: &str) -> Result<(), StorageError>;
+
+    /// Tries whether the folder takes objects and lets go of them: before the work, which would be lost.
+    fn probe(&self) -> Result<(), StorageError>;
+}
+
+/// The folder at an address, with credentials and places from the environment; nothing is asked yet. The error says what is missing, or how to
+/// build the program that can reach object stores.
+pub fn open(address: &Address) -> Result<Box<dyn Store>, StorageError> {
+    #[cfg(feature = "object-store")]
+    return BucketFolder::open(address).map(|folder| Box::new(folder) as _);
+    #[cfg(not(feature = "object-store"))]
+    Err(StorageError::input(format!(
+        "{address}: this program was built without object stores; build one with them: cargo install --path crates/cli --features object-store"
+    )))
+}
 
 /// An object as a listing shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -58,8 +58,17 @@ impl TraceCache {
     }
 
     /// The choice of this process.
-    pub(crate) fn chosen() -> &'static Self {
+    pub fn chosen() -> &'static Self {
         CHOSEN.get_or_init(Self::default)
+    }
+
+    /// The folder for copies of what has no place of its own on this machine; `None` where none are kept.
+    pub fn folder(&self) -> Option<PathBuf> {
+        match self {
+            Self::Off => None,
+            Self::Folder(folder) => Some(folder.clone()),
+            Self::Beside => user_folder(),
+        }
     }
 
     /// Where a cache of `path` may be, the best place first.

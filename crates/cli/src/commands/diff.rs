@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::args::{Diff, Format};
 use crate::failure::{Outcome, Result};
 use crate::grid::Grid;
+use crate::places::shown;
 use crate::results;
 
 /// Reads both, compares, prints. Differences are news, not failures: the exit code is 0.
@@ -80,8 +81,8 @@ fn sentences(args: &Diff, found: &diff::Diff) -> Vec<String> {
     let count = |verdict: Verdict| found.rows.iter().filter(|row| row.verdict == verdict).count();
     let mut sentences = vec![format!(
         "{} against {}: {} better, {} worse, {} undecided, {} the same in every replication",
-        args.after.display(),
-        args.before.display(),
+        shown(&args.after),
+        shown(&args.before),
         count(Verdict::Better),
         count(Verdict::Worse),
         count(Verdict::Undecided),
@@ -94,7 +95,7 @@ fn sentences(args: &Diff, found: &diff::Diff) -> Vec<String> {
     }
     for (folder, names) in [(&args.before, &found.only_before), (&args.after, &found.only_after)] {
         if !names.is_empty() {
-            sentences.push(format!("only in {}: {}", folder.display(), names.join(", ")));
+            sentences.push(format!("only in {}: {}", shown(folder), names.join(", ")));
         }
     }
     let paired = found.rows.iter().filter(|row| row.is_paired).count();

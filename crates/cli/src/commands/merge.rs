@@ -6,6 +6,7 @@ use lab::sweep::{self, SweepError};
 
 use crate::args::Merge;
 use crate::failure::{Failure, Outcome, Result};
+use crate::places::whereabouts;
 use crate::sweep_folder::{self, SweepFile};
 
 /// Reads the shards' journals, checks that they agree, and writes the whole sweep's folder.
@@ -17,7 +18,7 @@ pub fn merge(args: &Merge) -> Result<Outcome> {
     sweep_folder::write(&args.out, &merged.results, &file)?;
     let results = merged.finish().map_err(|error| failure(error, &args.out))?;
     out!("{}", sweep_folder::front(&results, &file));
-    eprintln!("{} rows are in {}", results.rows.len(), args.out.join("results.csv").display());
+    eprintln!("{} rows {}", results.rows.len(), whereabouts(&args.out.join("results.csv")));
     if results.missing() > 0 {
         eprintln!(
             "{} of {} runs are missing: another shard, or one that was not finished",

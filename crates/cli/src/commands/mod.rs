@@ -28,10 +28,17 @@ use clap::CommandFactory;
 
 use crate::args::{Cli, Command};
 use crate::failure::{OrEnvironment, Outcome, Result};
+use crate::places::Places;
 
-/// Runs the command given.
-pub fn dispatch(cli: Cli) -> Result<Outcome> {
-    match cli.command {
+/// Runs the command given, its folders wherever they are.
+pub fn dispatch(mut cli: Cli) -> Result<Outcome> {
+    let places = Places::prepare(&mut cli.command)?;
+    places.finish(run_here(cli.command))
+}
+
+/// Runs a command whose folders are on this machine.
+fn run_here(command: Command) -> Result<Outcome> {
+    match command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
         Command::Validate(args) => validate::validate(&args),

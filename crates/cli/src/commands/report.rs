@@ -12,6 +12,7 @@ use clap::Parser;
 use super::data_files::write_bytes;
 use crate::args::{Cli, Command, Report, Run};
 use crate::failure::{Failure, OrEnvironment, Outcome, Result};
+use crate::places::shown;
 use crate::progress::Bar;
 use crate::run_file::RunFile;
 use crate::run_report::{Origin, with_report};
@@ -23,7 +24,7 @@ pub fn report(args: &Report) -> Result<Outcome> {
     let out = args.out.clone().unwrap_or_else(|| args.dir.join("report.html"));
     write_bytes(&out, &page)?;
     if out.as_os_str() != "-" {
-        outln!("{}", out.display());
+        outln!("{}", shown(&out));
     }
     Ok(Outcome::Done)
 }

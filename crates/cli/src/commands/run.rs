@@ -18,8 +18,9 @@ use crate::args::{Format, Run};
 use crate::failure::{Failure, OrEnvironment, OrInput, Outcome, Result};
 use crate::inputs;
 use crate::interrupt::raise_on_interrupt;
+use crate::places::{is_elsewhere, whereabouts};
 use crate::progress::Bar;
-use crate::run_file::{self, RunFile};
+use crate::run_file::{self, NOT_ALWAYS, RUN_FILE, RunFile};
 use crate::run_report::{Origin, with_report};
 use crate::saved_requests::SavedRequests;
 use crate::simulation::{Effort, Watch, simulate};
@@ -147,12 +148,6 @@ fn check_repetition(recorded: Option<&RunFile>, now: &RunFile) -> Result<()> {
     }
 }
 
-/// What it takes to repeat a run; what other commands know a run's folder by.
-const RUN_FILE: &str = "run.json";
-
-/// What a run may leave beside the plots and not every run does.
-const NOT_ALWAYS: [&str; 4] = ["requests.csv", "requests.parquet", "control_variates.csv", RUN_FILE];
-
 /// Everything but the requests and `run.json`. What an earlier run left is taken away first, its `run.json` too.
 fn write_tables(
     loaded: &Loaded,
@@ -229,8 +224,10 @@ fn print(
     if results.is_interrupted {
         eprintln!("interrupted: the tables hold the replications that every policy finished");
     }
-    eprintln!("tables, plots and report.html are in {}", folder.display());
-    eprintln!("open {}", page_link(folder));
+    eprintln!("tables, plots and report.html {}", whereabouts(folder));
+    if !is_elsewhere(folder) {
+        eprintln!("open {}", page_link(folder));
+    }
 }
 
 /// What was to be reached, of what, and how near the widest came.

@@ -13,6 +13,7 @@ use crate::args;
 use crate::failure::{Failure, OrEnvironment, OrInput, Outcome, Result};
 use crate::inputs::{self, STANDARD_INPUT};
 use crate::interrupt::raise_on_interrupt;
+use crate::places::whereabouts;
 use crate::progress::Bar;
 use crate::question::scenario_words;
 use crate::sweep_folder::{self, SweepFile};
@@ -72,7 +73,7 @@ pub fn sweep(args: &args::Sweep) -> Result<Outcome> {
     sweep_folder::write(out, &results, &file)?;
     if !args.quiet {
         out!("{}", sweep_folder::front(&results, &file));
-        eprintln!("{} rows are in {}", results.rows.len(), out.join("results.csv").display());
+        eprintln!("{} rows {}", results.rows.len(), whereabouts(&out.join("results.csv")));
     }
     finish(&sweep, &outcome, out)
 }

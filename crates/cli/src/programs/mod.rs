@@ -6,6 +6,8 @@
 mod process;
 mod wire;
 
+use std::borrow::Cow;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,9 +15,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use policy::external::Deciders;
 use scenario::file::{RateSeriesFile, TraceFile};
 use scenario::{DataFiles, Documents, Input, Program, RateRow, RequestTrace, ScenarioError};
+use storage::{Whose, is_address};
 use traces::Disk;
 
 use crate::failure::Failure;
+use crate::places::Fetched;
 
 pub use process::Commands;
 pub use wire::{answer, observation};
@@ -33,7 +37,7 @@ pub fn are_allowed() -> bool {
     IS_ALLOWED.load(Ordering::Relaxed)
 }
 
-/// Why a run came to no end: what its program did instead of answering.
+/// Why a run came to no end: what its program did instead of answering, or that a store of its data did not answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProgramFailure {
     /// In words.
@@ -49,44 +53,63 @@ impl From<ProgramFailure> for Failure {
     }
 }
 
-/// The disk of this machine, and its programs where they are allowed.
+/// The disk of this machine, what buckets have, and programs where they are allowed.
 #[derive(Debug, Default)]
-pub struct Files(Disk);
+pub struct Files {
+    disk: Disk,
+    fetched: Fetched,
+}
 
 impl Files {
-    /// The data files that were read until now, by path.
+    /// The data files of this machine that were read until now, by path.
     pub fn read(&self) -> Vec<PathBuf> {
-        self.0.files()
+        let mut files = self.disk.files();
+        files.retain(|file| !self.fetched.has(file));
+        files
+    }
+
+    /// The file that a path is, brought here if it is in a bucket.
+    fn here<'a>(&self, path: &'a Path) -> Result<Cow<'a, Path>, ScenarioError> {
+        self.fetched.here(path).map_err(|error| match error.whose {
+            Whose::Input => {
+                let path = path.display().to_string();
+                let reason = error.message.strip_prefix(&format!("{path}: ")).unwrap_or(&error.message).to_owned();
+                ScenarioError::Unreadable { path, reason }
+            }
+            // No mistake in a scenario, which is all that could be returned: the same may be read the next time.
+            Whose::Environment => resume_unwind(Box::new(ProgramFailure { message: error.message, is_input: false })),
+        })
     }
 }
 
 impl DataFiles for Files {
     fn exists(&self, path: &Path) -> bool {
-        self.0.exists(path)
+        // Whether there is an object is told when it is read, with the reason if there is none.
+        is_address(path) || self.disk.exists(path)
     }
 
     fn names(&self, folder: &Path) -> Option<Vec<String>> {
-        self.0.names(folder)
+        self.disk.names(folder)
     }
 
     fn text(&self, path: &Path) -> Result<String, ScenarioError> {
-        self.0.text(path)
+        self.disk.text(&self.here(path)?)
     }
 
     fn column(&self, path: &Path, name: &str) -> Result<Vec<f64>, ScenarioError> {
-        self.0.column(path, name)
+        self.disk.column(&self.here(path)?, name)
     }
 
     fn rates(&self, path: &Path, file: &RateSeriesFile) -> Result<Vec<RateRow>, ScenarioError> {
-        self.0.rates(path, file)
+        self.disk.rates(&self.here(path)?, file)
     }
 
     fn requests(&self, path: &Path, trace: &TraceFile, reads_blocks: bool) -> Result<RequestTrace, ScenarioError> {
-        self.0.requests(path, trace, reads_blocks)
+        self.disk.requests(&self.here(path)?, trace, reads_blocks)
     }
 
     fn has_blocks(&self, path: &Path, trace: &TraceFile) -> bool {
-        self.0.has_blocks(path, trace)
+        self.here(path).is_ok_and(|path| self.disk.has_blocks(&path, trace))
     }
 
     fn program(&self, program: Program) -> Result<Arc<dyn Deciders>, String> {

@@ -184,3 +184,22 @@ fn standard_output_is_no_folder() {
         );
     }
 }
+
+#[test]
+#[cfg(not(feature = "object-store"))]
+fn an_address_is_refused_with_the_way_to_a_program_that_takes_it() {
+    let desk = Desk::new();
+    for line in
+        ["run service hpa -o s3://lab/run", "sweep sweep.yaml -o gs://lab/sweep", "merge az://lab/parts -o whole"]
+    {
+        let told = desk.run(line);
+        let way = "build one with them: cargo install --path crates/cli --features object-store";
+        assert!(told.starts_with("exit code 2\n") && told.contains(way), "{told}");
+    }
+    // Where no address is taken, one would become a folder of that name.
+    let told = desk.run("init --manifests hpa -o s3://lab/scenario");
+    assert!(told.starts_with("exit code 2\n") && told.contains("no bucket read or written here"), "{told}");
+    let told = desk.run("run service hpa --set traffic.trace.file=s3://lab/day.csv -o out");
+    assert!(told.starts_with("exit code 2\n"), "{told}");
+    assert!(!desk.path("s3:").exists() && !desk.path("out").exists());
+}

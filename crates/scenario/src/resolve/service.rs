@@ -79,7 +79,7 @@ impl Context<'_> {
             },
             replicas_initial: file.replicas.unwrap_or(replicas),
             order,
-            min_ready: UpdateDefaults::of(self.workload.as_ref()).min_ready,
+            min_ready: UpdateDefaults::of(self.workload.as_ref())?.min_ready,
             pod,
             ..ServiceSpec::plain("", model)
         };
