@@ -18,6 +18,8 @@ use crate::error::LiveError;
 
 /// The most an answer may weigh: what a Prometheus gives of its own accord is far below.
 const BODY_MAX: u64 = 512 << 20;
+/// A longer question is sent as a form, where the API takes one: proxies refuse long addresses.
+const ADDRESS_MAX: usize = 3_000;
 /// The first wait before a question is asked again; each further one is twice as long.
 const PAUSE: Duration = Duration::from_millis(500);
 const PAUSE_MAX: Duration = Duration::from_secs(8);
@@ -133,12 +135,18 @@ impl Prometheus {
     }
 
     fn once(&self, path: &str, parameters: &[(&str, &str)]) -> Result<(String, Option<Timestamp>), LiveError> {
-        let mut request =
-            self.agent.get(format!("{}/api/v1/{path}", self.base)).query_pairs(parameters.iter().copied());
-        if let Some(authorization) = &self.authorization {
-            request = request.header("Authorization", authorization);
-        }
-        let mut response = request.call().map_err(|error| self.unreachable(&error))?;
+        let url = format!("{}/api/v1/{path}", self.base);
+        let length: usize = parameters.iter().map(|(_, value)| value.len()).sum();
+        let authorization = self.authorization.iter().map(|value| ("Authorization", value));
+        let response = if length > ADDRESS_MAX && !path.starts_with("label/") {
+            let request =
+                authorization.fold(self.agent.post(url), |request, (name, value)| request.header(name, value));
+            request.send_form(parameters.iter().copied())
+        } else {
+            let request = self.agent.get(url).query_pairs(parameters.iter().copied());
+            authorization.fold(request, |request, (name, value)| request.header(name, value)).call()
+        };
+        let mut response = response.map_err(|error| self.unreachable(&error))?;
         let date = response.headers().get("date").and_then(|date| date.to_str().ok());
         let date = date.and_then(|date| rfc2822::parse(date).ok()).map(|date| date.timestamp());
         let status = response.status().as_u16();

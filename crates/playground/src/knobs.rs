@@ -63,8 +63,7 @@ pub fn knobs(documents: &[Value]) -> Vec<Knob> {
         }
         found.leaves(&spec["spot"], &Spot { group: "spot", path: "spot", label: "" });
         for (index, pool) in spec["nodes"]["pools"].as_array().into_iter().flatten().enumerate() {
-            let group = format!("nodes · {}", pool["name"].as_str().unwrap_or("pool"));
-            found.leaves(pool, &Spot { group: &group, path: &format!("nodes.pools[{index}]"), label: "" });
+            found.pool(pool, &format!("nodes.pools[{index}]"));
         }
     }
     found.knobs
@@ -189,6 +188,34 @@ impl Found<'_> {
         }
     }
 
+    /// What is written of a pool, and how much of it is kept on demand where it may have both: the one number that trades price for safety.
+    fn pool(&mut self, pool: &Value, path: &str) {
+        let name = pool["name"].as_str().unwrap_or("pool");
+        let group = format!("nodes · {name}");
+        let spot = Spot { group: &group, path, label: "" };
+        let mut rest = pool.clone();
+        if self.has_spot_and_on_demand(pool, name) {
+            for (key, default) in [("onDemandBase", "0"), ("onDemandShare", "0%")] {
+                self.field(pool, key, default, &spot);
+                rest.as_object_mut().and_then(|keys| keys.remove(key));
+            }
+        }
+        self.leaves(&rest, &spot);
+    }
+
+    /// Whether a pool may buy both: by its own `capacityTypes`, or by the requirement of the NodePool that it adds to.
+    fn has_spot_and_on_demand(&self, pool: &Value, name: &str) -> bool {
+        let holds = |values: &Value, kind: &str| values.as_array().into_iter().flatten().any(|value| value == kind);
+        let holds_both = |values: &Value| holds(values, "spot") && holds(values, "on-demand");
+        let of_manifest = |document: &&Value| document["kind"] == "NodePool" && document["metadata"]["name"] == *name;
+        let requirements = self.documents.iter().find(of_manifest);
+        let requirements = requirements.map(|document| &document["spec"]["template"]["spec"]["requirements"]);
+        let requirements = requirements.and_then(Value::as_array).into_iter().flatten();
+        let mut of_capacity = requirements.filter(|one| one["key"] == "karpenter.sh/capacity-type");
+        holds_both(&pool["capacityTypes"])
+            || of_capacity.any(|one| one["operator"] == "In" && holds_both(&one["values"]))
+    }
+
     /// A field that has a default where it is not written.
     fn field(&mut self, of: &Value, key: &str, default: &str, spot: &Spot<'_>) {
         let before = self.knobs.len();
@@ -289,6 +316,30 @@ mod tests {
                 "policies.p.hpa.metrics[0].pods.target.averageValue=1500m",
                 "policies.p.hpa.behavior.scaleUp.stabilizationWindowSeconds=0",
                 "policies.p.hpa.behavior.scaleDown.stabilizationWindowSeconds=60",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_pool_that_buys_spot_and_on_demand_has_their_mix() {
+        let manifest = json!({"kind": "NodePool", "metadata": {"name": "karpenter"}, "spec": {"template": {"spec": {"requirements": [
+            {"key": "karpenter.sh/capacity-type", "operator": "In", "values": ["spot", "on-demand"]}]}}}});
+        let scenario = json!({"kind": "Scenario", "spec": {
+            "policies": [{"name": "p", "static": {"replicas": 4}}],
+            "nodes": {"pools": [
+                {"name": "mixed", "capacityTypes": ["spot", "on-demand"], "gpusMax": 8, "onDemandBase": 2},
+                {"name": "spot", "capacityTypes": ["spot"], "gpusMax": 8},
+                {"name": "karpenter", "zones": ["a"]}]}}});
+        assert_eq!(
+            paths(&[manifest, scenario]),
+            [
+                "policies.p.static.replicas=4",
+                "nodes.pools[0].onDemandBase=2",
+                "nodes.pools[0].onDemandShare=0%",
+                "nodes.pools[0].gpusMax=8",
+                "nodes.pools[1].gpusMax=8",
+                "nodes.pools[2].onDemandBase=0",
+                "nodes.pools[2].onDemandShare=0%",
             ]
         );
     }

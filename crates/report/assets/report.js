@@ -118,7 +118,7 @@
         ],
         ghost: (other) => rate(other.missed, other), ghostOf: "misses",
       }, {
-        title: "Replicas by state", print: number, high: largest(all.flatMap((one) => [sums(STATES.map(([, key]) => one[key]))[3], one.desired])),
+        title: "Replicas by state", print: number, isWhole: true, high: largest(all.flatMap((one) => [sums(STATES.map(([, key]) => one[key]))[3], one.desired])),
         stack: layers(STATES.map(([name, key]) => [name, key]), STATES.map(([, key]) => columns[key])),
         series: [{ label: "wanted", values: columns.desired, color: "ink", width: 1.2, dash: [4, 3] }],
         ghost: (other) => other.ready, ghostOf: "ready",
@@ -152,13 +152,15 @@
       const bought = NODES.filter(([, key]) => bills.some((one) => largest([one[key]]) > 0));
       // Serverless replicas are on none.
       if (bought.length) list.push({
-        title: `Nodes${suffix}`, print: number, high: largest(bills.map((one) => sums(bought.map(([, key]) => one[key])).pop() ?? [])),
+        title: `Nodes${suffix}`, print: number, isWhole: true, high: largest(bills.map((one) => sums(bought.map(([, key]) => one[key])).pop() ?? [])),
         stack: layers(bought.map(([name, , color]) => [name, color]), bought.map(([, key]) => cluster[key])), series: [],
         ghost: (_, other) => sums(bought.map(([, key]) => other[key])).pop(), ghostOf: "sum", of: cluster, marks: bill(policy).interruptions,
       });
       return list;
     };
 
+    // Of what is counted there are no halves.
+    const WHOLE = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 1e4, 2e4, 5e4, 1e5, 1e6, 1e7];
     const incrs = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 14400, 21600, 43200, DAY, 2 * DAY, 7 * DAY];
     const draw = (u, paint) => {
       const { ctx, bbox } = u;
@@ -185,11 +187,11 @@
       const plots = [];
       const span = [state.from ?? xs[0], state.to ?? xs[xs.length - 1]];
       const narrow = width < 520;
-      const axes = (print, isLast, isLog) => [
+      const axes = (print, isLast, isLog, isWhole) => [
         { stroke: colors.muted, grid: { stroke: colors.grid, width: 1 }, ticks: { stroke: colors.grid, width: 1 }, incrs, space: narrow ? 64 : 80, size: isLast ? 30 : 4,
           values: (_, splits) => splits.map((x) => (isLast ? clock(x) : "")), font: "12px system-ui, sans-serif" },
         { stroke: colors.muted, grid: { stroke: colors.grid, width: 1 }, ticks: { show: false }, size: narrow ? 50 : 66, space: isLog ? 22 : 28, font: "12px system-ui, sans-serif",
-          values: (_, splits) => splits.map((y) => (y == null ? "" : print(y))), ...(isLog ? { filter: (_, splits) => splits.map((y) => (Math.abs(Math.log10(y) % 1) < 1e-9 ? y : null)) } : {}) },
+          values: (_, splits) => splits.map((y) => (y == null ? "" : print(y))), ...(isWhole ? { incrs: WHOLE } : {}), ...(isLog ? { filter: (_, splits) => splits.map((y) => (Math.abs(Math.log10(y) % 1) < 1e-9 ? y : null)) } : {}) },
       ];
       const cursor = { drag: { x: true, y: false, setScale: true }, ...(isLive ? { sync: { key: "stack", setSeries: false, scales: ["x", null] } } : { show: false }) };
       const common = (figure) => ({
@@ -290,7 +292,7 @@
         const low = panel.isLog ? 10 ** Math.floor(Math.log10(Math.min(panel.low, 1e6) || 1)) : 0;
         const high = panel.isLog ? Math.max(low * 10, 10 ** Math.ceil(Math.log10(top))) : top;
         const y = panel.isLog ? { distr: 3, log: 10, range: () => [low, high] } : { range: () => [0, high] };
-        plots.push(new uPlot({ ...set, height, scales: { x: { time: false, min: span[0], max: span[1] }, y }, axes: axes(panel.print, isLast, panel.isLog), series }, values, figure));
+        plots.push(new uPlot({ ...set, height, scales: { x: { time: false, min: span[0], max: span[1] }, y }, axes: axes(panel.print, isLast, panel.isLog, panel.isWhole), series }, values, figure));
         if (panel.marks && panel.marks.length > 0) make("p", figure, `▼ a spot node is taken back, or notice of it (${panel.marks.length})`, "note");
       });
       if (isLive) plots.push(ticks(place, xs, { ...options, span, axes: axes(number, true, false), set: common() }));
@@ -431,7 +433,7 @@
       queueMicrotask(() => { options.isBusy = false; });
       const { all, rows, writes } = decisions();
       const one = run();
-      const parts = [`Replication ${one.replication + 1} of those behind the tables; axes are as high as all policies need.`];
+      const parts = [`Replication ${one.replication} of those behind the tables, counted from 0 as in plots and CSVs; axes are as high as all policies need.`];
       parts.push(one.is_condensed ? `Each point covers ${number(one.step / 60)} min: requests and misses are means, latencies the worst step; timeline.csv has every step.` : `A point per ${one.step >= 60 ? `${number(one.step / 60)} min` : `${number(one.step)} s`}.`);
       parts.push("Shaded: too many requests missed the SLO. Drag to zoom, double click for the whole run.");
       if (data.subjects.length > 1 && state.subject === 0) parts.push("Decisions and latencies are those of a service: choose one.");

@@ -103,6 +103,22 @@ fn scaled(text: &str, unit: impl Fn(&str) -> Option<f64>) -> Option<f64> {
     Some(number * unit(rest)?)
 }
 
+impl Time {
+    /// A time as other programs' files have it: numbers with one of these units each, nothing between them.
+    pub fn written_in(units: &[&str], text: &str) -> Option<Self> {
+        let mut rest = text;
+        while !rest.is_empty() {
+            let number = rest.find(|letter: char| !(letter.is_ascii_digit() || letter == '.'))?;
+            let unit = rest[number..].find(|letter: char| letter.is_ascii_digit()).unwrap_or(rest.len() - number);
+            if number == 0 || !units.contains(&&rest[number..number + unit]) {
+                return None;
+            }
+            rest = &rest[number + unit..];
+        }
+        Self::parse(text)
+    }
+}
+
 impl Amount for Time {
     const NAME: &'static str = "Duration";
     const EXPECTED: &'static str = "a duration with its unit such as `15s`, `2m`, `500ms` or `1h30m`";
@@ -352,6 +368,13 @@ mod tests {
         assert_eq!(read("0s"), Some(0));
         assert_eq!(Time::parse("62.7ns").map(Time::nanos), Some(62.7));
         assert_eq!(["15", "s", "", "5x", "-5s", "5s5"].map(read), [None; 6]);
+    }
+
+    #[test]
+    fn a_time_of_another_program_has_its_units_and_no_blanks() {
+        let read = |text: &str| Time::written_in(&["h", "m", "s"], text).map(|time| time.duration().as_secs());
+        assert_eq!(["1h30m", "90s", "1.5h"].map(read), [Some(5_400), Some(90), Some(5_400)]);
+        assert_eq!(["30 s", " 30s", "30s ", "1h 30m", "1d", "30min", "30", "s", ""].map(read), [None; 9]);
     }
 
     #[test]

@@ -13,4 +13,6 @@ pub struct Tag {
     pub priority: i32,
     /// For the engine's queue, if it goes by priority. Smaller is sooner, as vLLM has it.
     pub engine_priority: i32,
+    /// The adapter it is for, from 1; 0: none, the base model itself.
+    pub adapter: u32,
 }

@@ -23,7 +23,8 @@ spec:
       {time: 24m, level: 10req/s}, {time: 26m, level: 0req/s}, {time: 34m, level: 0req/s}, {time: 36m, level: 60req/s}, {time: 40m, level: 60req/s}]}}}
   service:
     model: {slots: {serviceTime: {logNormal: {p50: 100ms, p90: 180ms}}}}
-    pod: {name: chat, gpus: 1}
+    pod: {name: chat, gpus: 1, cpu: \"2\"}
+    usage: guess
     client: {timeout: 60s}
   slo: {latency: 250ms, objective: 90%}
   coldStart: {imagePull: 20s, modelDownload: 0s, gpuLoad: 40s, cudaWarmUp: 0s}
@@ -40,6 +41,11 @@ const HPA: &str = "{name: hpa, replicas: 4, hpa: {minReplicas: 3, maxReplicas: 1
 const KEDA: &str = "{name: keda, replicas: 4, keda: {pollingInterval: 15, cooldownPeriod: 90, minReplicaCount: 0, maxReplicaCount: 14, \
                     triggers: [{type: prometheus, metadata: {serverAddress: \"http://p\", query: sum(nv_gpu_utilization), threshold: \
                     \"0.7\", activationThreshold: \"0.01\"}}]}}";
+
+const CPU: &str = "{name: cpu, replicas: 4, hpa: {minReplicas: 3, maxReplicas: 14, metrics: [{type: Resource, resource: {name: cpu, target: \
+                   {type: Utilization, averageUtilization: 60}}}]}}";
+/// What a pod of the scenario asks for, in cores.
+const CPU_REQUEST: f64 = 2.0;
 
 type Row = BTreeMap<String, String>;
 
@@ -122,9 +128,20 @@ fn shown(lab: &Lab, policy: &str) -> Option<Shown> {
             }
         }
     }
+    let mut counters: BTreeMap<usize, f64> = BTreeMap::new();
     for decision in &decisions {
         let (Some(value), Some(at)) = (value(decision), number(decision, "time_s")) else { continue };
-        if decision["controller"] == "hpa" {
+        if decision["policy"] == "cpu" {
+            // Percent of the request, as the controller saw it, since the second before.
+            for pod in (0..pods.len()).filter(|pod| is_ready(&pods[*pod], at)) {
+                let labels = format!("pod=\"{}\",container=\"engine\"", pod_name(pod));
+                let cores = (value + 0.01) / 100.0 * CPU_REQUEST;
+                let used = counters.entry(pod).or_insert(0.0);
+                say("container_cpu_usage_seconds_total", labels.clone(), *used, at - 1.0);
+                *used += cores;
+                say("container_cpu_usage_seconds_total", labels, *used, at);
+            }
+        } else if decision["controller"] == "hpa" {
             // The average of the pods that serve is what each of them shows.
             for pod in (0..pods.len()).filter(|pod| is_ready(&pods[*pod], at)) {
                 say("nv_gpu_utilization", format!("pod=\"{}\"", pod_name(pod)), value, at);
@@ -234,6 +251,14 @@ fn a_moment_that_nobody_saw_is_refused(lab: &Lab, shown: &Shown) {
     assert!(refused("--at 2025-01-06T00:20:00Z --workload chad").contains("did you mean `chat`?"));
     assert!(refused("--at 2025-01-06T00:20:00Z --policy hpb").contains("did you mean `hpa`?"));
     assert!(refused("--at 2025-01-06T00:20:00Z --service chad").contains("did you mean `chat`?"));
+}
+
+#[test]
+fn an_hpa_on_cpu_is_advised_as_it_decided() {
+    let lab = Lab::new();
+    let Some(shown) = shown(&lab, CPU) else { return };
+    let changes = hold_against(&lab, &shown, "hpa");
+    assert!(changes >= 3, "there is something to follow: {changes}");
 }
 
 #[test]

@@ -209,6 +209,11 @@ fn a_gap_is_told_and_no_folder_is_overwritten() {
     let empty = lab.read("out/traffic.csv").lines().filter(|line| line.ends_with(',')).count();
     assert_eq!(empty, 61, "15 minutes and the rows at their ends are gaps");
 
+    // A question too long for an address is sent as a form.
+    let same = begin.replace("-o out", &format!("--match pod!=\"{}\" -o again", "x".repeat(4_000)));
+    lab.done(&same);
+    assert_eq!(lab.read("again/traffic.csv"), lab.read("out/traffic.csv"));
+
     let refused = lab.refused(&begin);
     assert!(refused.contains("exists already"), "{refused}");
 }

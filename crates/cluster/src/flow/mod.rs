@@ -75,6 +75,8 @@ pub struct ReplicaStats {
     pub cached_tokens: u64,
     /// Of `prompt_tokens`, fetched from replicas of another service that had computed them.
     pub fetched_tokens: u64,
+    /// How often an adapter was made active; language models only.
+    pub adapter_loads: u64,
 }
 
 impl ReplicaStats {

@@ -51,5 +51,6 @@ pub(super) fn sum(one: ReplicaStats, other: ReplicaStats) -> ReplicaStats {
         hit_tokens: one.hit_tokens + other.hit_tokens,
         cached_tokens: one.cached_tokens + other.cached_tokens,
         fetched_tokens: one.fetched_tokens + other.fetched_tokens,
+        adapter_loads: one.adapter_loads + other.adapter_loads,
     }
 }

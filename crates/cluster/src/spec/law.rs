@@ -60,6 +60,31 @@ impl IterationLaw {
         }
     }
 
+    /// The law of iterations that take `factor` times as long.
+    #[must_use]
+    pub fn times(&self, factor: f64) -> Self {
+        let longer = |time: SimDuration| SimDuration::from_nanos((time.as_nanos() as f64 * factor).round() as u64);
+        let pass = match &self.pass {
+            PassTime::Linear { base, ns_per_prompt_token } => {
+                PassTime::Linear { base: longer(*base), ns_per_prompt_token: ns_per_prompt_token * factor }
+            }
+            // Their factors are on the terms for context too.
+            PassTime::Table { points, decode_factor, prefill_factor } => PassTime::Table {
+                points: points.clone(),
+                decode_factor: decode_factor * factor,
+                prefill_factor: prefill_factor * factor,
+            },
+        };
+        let of_terms = if matches!(self.pass, PassTime::Table { .. }) { 1.0 } else { factor };
+        Self {
+            shortest: longer(self.shortest),
+            pass,
+            ns_per_kv_token: self.ns_per_kv_token * of_terms,
+            ns_per_sequence: self.ns_per_sequence * factor,
+            ns_per_prompt_token_context: self.ns_per_prompt_token_context * of_terms,
+        }
+    }
+
     /// Whether K counts decoding sequences only.
     pub fn counts_decodes_only(&self) -> bool {
         matches!(self.pass, PassTime::Table { .. }) || self.ns_per_prompt_token_context > 0.0

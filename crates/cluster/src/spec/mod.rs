@@ -32,7 +32,7 @@ pub use prehistory::{EarlierTraffic, PrehistorySpec};
 pub use probes::{Probe, Probes};
 pub use rollout::{CanaryStep, Leeway, Portion, RolloutSpec, RolloutStrategy};
 pub use routing::{ClassSpec, FlowControl, GroupSpec, PrefixSpec, RouterSpec, Routing, Scorers, TagSpec};
-pub use scheduler::{EngineSpec, PrefillFirst, Scheduler, Speculative, Tgi};
+pub use scheduler::{AdapterSpec, EngineSpec, PrefillFirst, Scheduler, Speculative, Tgi};
 pub use scheduling::{
     HOSTNAME, LabelOperator, LabelRule, NodeLabel, NodeTerm, PODS_PER_NODE, PlacementKind, PlacementRule, PodOverhead,
     PodQuota, PodScheduling, PreferredTerm, Protection, Taint, TaintEffect, Toleration, affinity_misfit, misfit,

@@ -41,6 +41,8 @@ pub struct Scorers {
     pub token_load: f64,
     /// 1 for the replica that had the last turn of the conversation.
     pub session_affinity: f64,
+    /// 1 for a replica that has requests for the adapter, 0.8 for one that has room for one more; of language models with adapters only.
+    pub lora_affinity: f64,
 }
 
 /// What the router knows of replicas, and its hold queue.
@@ -114,6 +116,8 @@ pub struct TagSpec {
     pub groups: Option<GroupSpec>,
     /// Classes of urgency; who is in none has priority 0.
     pub classes: Vec<ClassSpec>,
+    /// Share of the requests that are for the first adapter, the second and so on; the rest is for the base model.
+    pub adapters: Vec<f64>,
 }
 
 /// System prompts.

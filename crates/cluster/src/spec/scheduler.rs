@@ -19,6 +19,23 @@ pub struct EngineSpec {
     pub long_prefill_token_threshold: Option<u32>,
     /// Tokens that are guessed and then checked together, if any are.
     pub speculative: Option<Speculative>,
+    /// Adapters that requests are for, if any; where passes are mixed.
+    pub adapters: Option<AdapterSpec>,
+}
+
+/// Adapters of a model (LoRA), all of one size.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdapterSpec {
+    /// Adapters that a pass may hold requests for: slots of the GPU's memory.
+    pub max_active: u32,
+    /// Adapters kept in the machine's memory, those that are active included.
+    pub max_kept: u32,
+    /// From there into a slot: what the first pass takes longer that needs one.
+    pub load: SimDuration,
+    /// The same of one that has to come into the machine's memory first, on top.
+    pub fetch: SimDuration,
+    /// Share that each adapter of a pass adds to its time.
+    pub step_overhead: f64,
 }
 
 /// Speculative decoding: in an iteration a sequence has its next token computed and, in the same pass, the tokens guessed after it checked; it
@@ -60,6 +77,7 @@ impl Default for EngineSpec {
             admits_by_chunk: false,
             long_prefill_token_threshold: None,
             speculative: None,
+            adapters: None,
         }
     }
 }

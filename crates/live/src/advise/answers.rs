@@ -2,24 +2,32 @@
 
 use std::collections::BTreeMap;
 
-use policy::{LabelCondition, MetricError, MetricQuery, MetricReading, PodSample, PodView};
+use policy::{ContainerUsage, LabelCondition, MetricError, MetricQuery, MetricReading, PodSample, PodUsage, PodView};
 use promql::adapter::{Adapter, Asked};
 use promql::{AnswerType, Labels, Query};
+use units::{PodId, SimDuration};
 
 use super::sight::Sight;
 use crate::answer;
 use crate::client::Prometheus;
 use crate::error::LiveError;
 use crate::grid::Grid;
+use crate::select::Matchers;
 
 /// Prometheus answers a range query with at most 11,000 points a series.
 const POINTS_MAX: usize = 10_000;
+
+/// Noise of a division: 500.0000001 thousandths are 500.
+const ROUNDING: f64 = 1e-6;
+/// What metrics-server says of its readings.
+const WINDOW: SimDuration = SimDuration::from_secs(15);
 
 /// Who is asked, of when, for whom.
 pub(super) struct Asking<'a> {
     pub server: &'a Prometheus,
     pub grid: Grid,
     pub namespace: &'a str,
+    pub matchers: &'a Matchers,
     pub sight: &'a Sight,
     /// prometheus-adapter with the series that the Prometheus has; what is wrong where there is none.
     pub adapter: Result<(Adapter, Vec<Labels>), String>,
@@ -40,9 +48,17 @@ pub(super) struct Answers {
 enum Kind {
     Vector,
     Scalar,
-    Pods { label: String },
-    Object { metric: String, label: String, object: String },
+    Pods {
+        label: String,
+    },
+    Object {
+        metric: String,
+        label: String,
+        object: String,
+    },
     External,
+    /// Usage per pod and container; CPU is in cores, memory in bytes.
+    Resource,
 }
 
 impl Asking<'_> {
@@ -88,7 +104,10 @@ impl Asking<'_> {
                 Ok((Kind::External, text))
             }
             MetricQuery::Resource { name, .. } => {
-                Err(format!("it reads `{name}` of metrics-server, which this command does not ask for"))
+                let usage = usage(name, &self.matchers.of_pods());
+                usage.map(|text| (Kind::Resource, text)).ok_or_else(|| {
+                    format!("it reads `{name}` of metrics-server, for which no series of the kubelet stands")
+                })
             }
             MetricQuery::Signal(signal) => Err(format!(
                 "its trigger asks a service outside Prometheus, for which the simulator's figure `{}` stands; a `query` in \
@@ -139,6 +158,9 @@ impl Answers {
                 .map(|element| thousandths(element.1))
                 .collect::<Result<_, _>>()
                 .map(MetricReading::External),
+            Kind::Resource => Ok(MetricReading::Resource(
+                pods.iter().filter_map(|pod| pod_usage(elements, (pod.pod, &names[pod.pod.index()]), now_ns)).collect(),
+            )),
             Kind::Pods { label } => {
                 let by_name = by_name(elements, label);
                 let sample = |pod: &PodView| {
@@ -154,6 +176,34 @@ impl Answers {
             }
         }
     }
+}
+
+/// What the kubelet's cadvisor shows of what metrics-server tells: CPU between the last two scrapes, memory at the last.
+fn usage(resource: &str, pods: &str) -> Option<String> {
+    // The sandbox of a pod and the pod's own cgroup are no containers.
+    let matchers = format!("{pods},container!=\"\",container!=\"POD\"");
+    let of_containers = match resource {
+        "cpu" => format!("irate(container_cpu_usage_seconds_total{{{matchers}}}[5m])"),
+        "memory" => format!("container_memory_working_set_bytes{{{matchers}}}"),
+        _ => return None,
+    };
+    Some(format!("sum by (pod, container) ({of_containers})"))
+}
+
+/// Usage of one pod; nothing where none of its containers shows any.
+fn pod_usage(elements: &[Element], (pod, name): (PodId, &str), now_ns: i64) -> Option<PodUsage> {
+    let of_pod = elements.iter().filter(|(labels, _)| labels.get("pod").is_some_and(|pod| pod == name));
+    let containers: Vec<ContainerUsage> = of_pod
+        .filter(|(_, value)| value.is_finite())
+        .map(|(labels, value)| ContainerUsage {
+            name: labels.get("container").cloned().unwrap_or_default(),
+            // Quantities are rounded up when they are read in thousandths.
+            usage_m: (value * 1_000.0 - ROUNDING).ceil() as i64,
+        })
+        .collect();
+    let containers_listed = containers.len();
+    let has_any = containers_listed > 0;
+    has_any.then_some(PodUsage { pod, containers, containers_listed, timestamp_ns: now_ns, window: WINDOW })
 }
 
 /// Of several elements for one object the last counts; NaN is 0, as prometheus-adapter has it.

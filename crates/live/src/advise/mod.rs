@@ -104,6 +104,7 @@ pub fn advise(server: &Prometheus, wish: &Wish<'_>) -> Result<Advice, LiveError>
         server,
         grid,
         namespace: namespace.as_deref().unwrap_or(&wish.service.namespace),
+        matchers: &matchers,
         sight: &sight,
         adapter,
         gke: wish.metrics.gke.metrics.keys().cloned().collect(),

@@ -22,6 +22,7 @@ function textOf(knob, value) {
 // From nothing to three times what is written, in steps that one would say.
 function rangeOf(knob) {
   const { value, unit } = knob.amount;
+  if (value === 0 && unit === '%') return { max: 100, step: 1 };
   if (value === 0) return /second|period|interval/i.test(knob.label) ? { max: 600, step: 10 } : { max: 20, step: 1 };
   const isShare = unit === '%' && /objective|share|percentile|amplitude/i.test(knob.path) && value <= 100;
   const max = isShare ? 100 : Math.max(value * 3, Number.isInteger(value) && value < 10 && !unit ? 20 : 0);

@@ -306,11 +306,13 @@ impl Words<'_> {
         }
         let mut open = Vec::new();
         if !certainty.open_objectives.is_empty() {
-            open.push(format!("whether {} meets {}", names(&certainty.open_objectives), self.objectives()));
+            let verb = if certainty.open_objectives.len() == 1 { "meets" } else { "meet" };
+            open.push(format!("whether {} {verb} {}", names(&certainty.open_objectives), self.objectives()));
         }
         if !certainty.open_costs.is_empty() {
             let chosen = self.verdict.chosen.map_or("", |chosen| self.name(chosen));
-            open.push(format!("whether {} costs more than {chosen}", names(&certainty.open_costs)));
+            let verb = if certainty.open_costs.len() == 1 { "costs" } else { "cost" };
+            open.push(format!("whether {} {verb} more than {chosen}", names(&certainty.open_costs)));
         }
         let more = match certainty.replications_needed {
             Some(needed) => format!("; about {needed} would probably tell"),

@@ -64,6 +64,11 @@ fn pair_sentences(pair: &Comparison) -> Vec<String> {
     vec![cost_sentence(pair), slo_sentence(pair)]
 }
 
+/// Whether too few replications leave a pair undecided in both respects.
+fn has_no_interval(pair: &Comparison) -> bool {
+    pair.replications <= 2 && pair.cost_verdict == Verdict::Undecided && pair.slo_verdict == Verdict::Undecided
+}
+
 fn in_each(pair: &Comparison) -> String {
     if pair.replications == 1 {
         "in 1 replication".to_owned()
@@ -176,15 +181,27 @@ const PAIRS_IN_FULL: usize = 3;
 /// `comparison` table and in the report.
 pub fn headline_sentences(report: &RunReport<'_>) -> Vec<String> {
     let is_short = report.comparisons.len() <= PAIRS_IN_FULL;
+    // That no pair is decided for want of an interval is one sentence, not two for each.
+    if is_short && report.comparisons.len() > 1 && report.comparisons.iter().all(has_no_interval) {
+        return vec!["no policy is told from another: an interval takes 3 replications or more".to_owned()];
+    }
     report.comparisons.iter().filter(|_| is_short).flat_map(pair_sentences).collect()
 }
 
-/// Policies some of whose metrics never answered, and what else the runs remarked: of each policy its first replication's words.
+/// Policies some of whose metrics never answered, and what else the runs remarked: of each policy its first replication's words. What is true of
+/// several policies is said once, with their names.
 pub fn remark_sentences(report: &RunReport<'_>) -> Vec<String> {
-    let policies = report.policies.iter();
-    policies
-        .flat_map(|policy| policy.detail.all_remarks().into_iter().map(|remark| format!("{}: {remark}", policy.name())))
-        .collect()
+    let mut told: Vec<(String, Vec<&str>)> = Vec::new();
+    for policy in report.policies {
+        for remark in policy.detail.all_remarks() {
+            match told.iter_mut().find(|(known, _)| *known == remark) {
+                Some((_, names)) if names.last() != Some(&policy.name()) => names.push(policy.name()),
+                Some(_) => {}
+                None => told.push((remark, vec![policy.name()])),
+            }
+        }
+    }
+    told.into_iter().map(|(remark, names)| format!("{}: {remark}", names.join(", "))).collect()
 }
 
 /// What stands beside a policy wherever it is named as the best: which of its metrics never answered; empty if all did.

@@ -145,12 +145,9 @@ fn the_terminal_tells_the_cluster_first_and_then_one_service_at_a_time() {
     hpa-cpu-70: 28 days like this spend 284 % (95 % of them 225 % to 349 %) of the error budget; worst 5 min from 14:15, at 87.5 times the rate allowed
     keda-queue: 28 days like this spend 497 % (95 % of them 394 % to 613 %) of the error budget; worst 5 min from 14:15, at 87.5 times the rate allowed
 
-    hpa-cpu-70: chat: hpa: cpu unread in 2 of 5760 passes, first at 00:00:00: no such metric
-    hpa-cpu-70: embed: hpa: cpu unread in 2 of 5760 passes, first at 00:00:00: no such metric
-    hpa-cpu-70: 1 pod waited for a node
-    keda-queue: chat: hpa: cpu unread in 2 of 5760 passes, first at 00:00:00: no such metric
-    keda-queue: embed: hpa: cpu unread in 2 of 5760 passes, first at 00:00:00: no such metric
-    keda-queue: 1 pod waited for a node
+    hpa-cpu-70, keda-queue: chat: hpa: cpu unread in 2 of 5760 passes, first at 00:00:00: no such metric
+    hpa-cpu-70, keda-queue: embed: hpa: cpu unread in 2 of 5760 passes, first at 00:00:00: no such metric
+    hpa-cpu-70, keda-queue: 1 pod waited for a node
     "##);
 }
 

@@ -38,9 +38,7 @@ fn the_terminal_table_is_aligned_and_plain_where_it_must_be() {
         keda-queue: 28 days like this spend 540 % (95 % of them 428 % to 665 %) of the error budget; worst 5 min from 14:15, at 87.5 times the rate allowed
         predictive+warm-pool: 28 days like this spend 284 % (95 % of them 225 % to 349 %) of the error budget; worst 5 min from 14:15, at 87.5 times the rate allowed
 
-        hpa-cpu-70: hpa: cpu unread in 2 of 5760 passes, first at 00:00:00: no such metric
-        keda-queue: hpa: cpu unread in 2 of 5760 passes, first at 00:00:00: no such metric
-        predictive+warm-pool: hpa: cpu unread in 2 of 5760 passes, first at 00:00:00: no such metric
+        hpa-cpu-70, keda-queue, predictive+warm-pool: hpa: cpu unread in 2 of 5760 passes, first at 00:00:00: no such metric
         "##);
 }
 
@@ -157,6 +155,9 @@ fn one_replication_supports_no_ranking() {
     let sentences = ranking_sentences(&day.report(&policies));
     assert_eq!(sentences[0], "keda-queue against hpa-cpu-70, cost: undecided (1 replication gives no interval)");
     assert!(sentences.iter().all(|sentence| !sentence.contains("cheaper") && !sentence.contains("NaN")));
+    let text = printed(&day, Format::Table, TerminalStyle::PLAIN);
+    assert!(text.contains("no policy is told from another: an interval takes 3 replications or more"), "{text}");
+    assert!(!text.contains(" against "), "one line says it of all pairs: {text}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Nothing here is resolved: names refer to nothing yet, files are not open, defaults are filled only where they do not depend on
 //! anything else.
 
+mod adapters;
 mod choice;
 mod cold_start;
 mod load_test;
@@ -26,6 +27,7 @@ mod usage;
 mod versions;
 mod view;
 
+pub use adapters::{AdapterTimeFile, AdaptersFile, TrafficAdaptersFile};
 pub use choice::{Distribution, DistributionChoice, TextOr};
 pub use cold_start::{
     ArtifactFile, CacheFile, ColdStartFile, LinkFile, PhaseChoice, PhaseFile, RestoreFile, RestorePlace,

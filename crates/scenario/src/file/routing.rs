@@ -117,6 +117,8 @@ pub struct ScorersFile {
     pub token_load: f64,
     /// `session-affinity-scorer`: it had the conversation's last turn.
     pub session_affinity: f64,
+    /// `lora-affinity-scorer`: it has requests for the adapter, or room for one more adapter.
+    pub lora_affinity: f64,
 }
 
 /// `flowControl`: requests are held while the mean over replicas of max(waiting / `queueDepth`, KV usage / `kvUsage`) is at or above
@@ -198,7 +200,7 @@ pub struct SharedPrefixFile {
 }
 
 /// `popularity`.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum PopularityFile {
     /// All equally often.

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::quantity::{Count, Share, Size, Time};
 
+use super::adapters::AdaptersFile;
 use super::{Distribution, RoutingFile, RoutingRule, SchedulerFile, SpeculativeFile, StopFile, UsageChoice};
 
 /// `service`.
@@ -299,6 +300,9 @@ pub struct ContinuousBatchingFile {
     /// Speculative decoding: several tokens an iteration.
     #[serde(default)]
     pub speculative: Option<SpeculativeFile>,
+    /// Adapters of the model (LoRA) that requests are for, as `traffic.adapters` says.
+    #[serde(default)]
+    pub adapters: Option<AdaptersFile>,
     /// True for `model: {preset: NAME}`.
     #[serde(skip)]
     pub is_short: bool,
@@ -331,6 +335,7 @@ impl ContinuousBatchingFile {
             admit_by_chunk: None,
             long_prefill_token_threshold: None,
             speculative: None,
+            adapters: None,
             is_short: true,
         }
     }

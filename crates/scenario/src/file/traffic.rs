@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::quantity::{Amount, Bandwidth, Count, RequestRate, Share, Size, Time};
 
+use super::adapters::TrafficAdaptersFile;
 use super::choice::{DistributionChoice, TextOr};
 use super::load_test::{ClosedLoopFile, SessionsFile, StageFile};
 use super::routing::{ClassFile, PrefixFile};
@@ -74,6 +75,9 @@ pub struct TrafficFile {
     /// Requests by urgency.
     #[serde(default)]
     pub classes: Vec<ClassFile>,
+    /// Requests by the adapter (LoRA) they are for; all are for the base model by default.
+    #[serde(default)]
+    pub adapters: Option<TrafficAdaptersFile>,
 }
 
 /// `traffic.from`: a share of the requests of one service become arrivals at another at the instant they are answered. Latency here counts

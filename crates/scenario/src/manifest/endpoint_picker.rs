@@ -232,6 +232,7 @@ fn scorer<'s>(scorers: &'s mut Scorers, kind: &str) -> Option<&'s mut f64> {
         "active-request-scorer" => &mut scorers.active_request,
         "token-load-scorer" => &mut scorers.token_load,
         "session-affinity-scorer" => &mut scorers.session_affinity,
+        "lora-affinity-scorer" => &mut scorers.lora_affinity,
         _ => return None,
     })
 }
@@ -309,6 +310,7 @@ plugins:
 - type: kv-cache-utilization-scorer
 - {name: prefix, type: prefix-cache-scorer, parameters: {maxPrefixBlocksToMatch: 256, lruCapacityPerServer: 31250}}
 - type: lora-affinity-scorer
+- type: no-hit-lru-scorer
 - type: max-score-picker
 - type: single-profile-handler
 schedulingProfiles:
@@ -318,15 +320,22 @@ schedulingProfiles:
   - {pluginRef: kv-cache-utilization-scorer}
   - {pluginRef: prefix, weight: 3}
   - {pluginRef: lora-affinity-scorer, weight: 1}
+  - {pluginRef: no-hit-lru-scorer, weight: 1}
   - {pluginRef: max-score-picker}
 ";
 
     #[test]
     fn weights_are_those_of_the_profile_and_what_is_not_modelled_is_named() {
         let found = read(LLM_D);
-        let scorers = Scorers { queue: 2.0, kv_cache_utilization: 1.0, prefix_cache: 3.0, ..Scorers::default() };
+        let scorers = Scorers {
+            queue: 2.0,
+            kv_cache_utilization: 1.0,
+            prefix_cache: 3.0,
+            lora_affinity: 1.0,
+            ..Scorers::default()
+        };
         assert_eq!((found.routing, found.flow_control), (Routing::Scored(scorers), None));
-        assert_eq!(found.notes, ["plugin lora-affinity-scorer: not modelled, its weight is left out"]);
+        assert_eq!(found.notes, ["plugin no-hit-lru-scorer: not modelled, its weight is left out"]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use units::SimDuration;
 
 use crate::error::ScenarioError;
-use crate::quantity::{Amount, Time};
+use crate::quantity::Time;
 
 use super::{Document, Kind, MetadataFile, Quantity, TaintFile, read};
 
@@ -228,7 +228,7 @@ impl<'de> Deserialize<'de> for GoDuration {
             return Ok(Self::Never);
         }
         let found = format!("text `{text}`");
-        Time::parse(&text).map(|time| Self::After(time.duration())).ok_or_else(|| {
+        Time::written_in(&["h", "m", "s"], &text).map(|time| Self::After(time.duration())).ok_or_else(|| {
             let expected = "a duration such as `720h` or `Never`";
             serde::de::Error::invalid_value(serde::de::Unexpected::Other(&found), &expected)
         })

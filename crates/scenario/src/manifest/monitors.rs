@@ -7,7 +7,7 @@ use promql::relabel::{Action, RelabelConfig, RelabelRule};
 use units::SimDuration;
 
 use crate::error::{Allowed, ScenarioError};
-use crate::quantity::{Amount, Time};
+use crate::quantity::Time;
 use crate::tree::Node;
 
 use super::label_selector::LabelSelector;
@@ -238,6 +238,11 @@ fn endpoint(node: &Node, family: Family, path: &str) -> Result<MonitorEndpoint, 
         ("relabelings", "metricRelabelings")
     };
     let interval = node.get("interval").or_else(|| node.get("scrape_interval").filter(|_| is_victoria));
+    if is_google(family) && interval.is_none() {
+        let reason =
+            "there is no `interval`, which a monitoring.googleapis.com endpoint must have: Kubernetes refuses it";
+        return Err(ScenarioError::Inconsistent { at: node.locate(path), reason: reason.to_owned() });
+    }
     Ok(MonitorEndpoint {
         port,
         is_port_number: number.is_some(),
@@ -251,6 +256,9 @@ fn endpoint(node: &Node, family: Family, path: &str) -> Result<MonitorEndpoint, 
     })
 }
 
+/// Units of durations in Prometheus' configuration.
+const UNITS: &[&str] = &["w", "d", "h", "m", "s", "ms"];
+
 /// A duration of Prometheus' configuration: above zero.
 pub fn duration(node: &Node, path: &str) -> Result<SimDuration, ScenarioError> {
     let text = node.text().unwrap_or_default();
@@ -259,7 +267,7 @@ pub fn duration(node: &Node, path: &str) -> Result<SimDuration, ScenarioError> {
         found: format!("text `{text}`"),
         expected: "a duration with its unit such as `15s` or `1m30s`".to_owned(),
     };
-    let duration = Time::parse(text).ok_or_else(wrong)?.duration();
+    let duration = Time::written_in(UNITS, text).ok_or_else(wrong)?.duration();
     if duration.is_zero() { Err(wrong()) } else { Ok(duration) }
 }
 

@@ -9,7 +9,7 @@ use cluster::spec::{
 use serde::Deserialize;
 
 use crate::error::ScenarioError;
-use crate::quantity::{Amount, Time};
+use crate::quantity::Time;
 use crate::tree::Node;
 
 use super::deployment::ExpressionSelectorFile;
@@ -368,7 +368,7 @@ pub fn protection(value: &str) -> Option<Protection> {
     if value == "true" {
         return Some(Protection::Always);
     }
-    Time::parse(value).map(|time| Protection::Until(time.duration()))
+    Time::written_in(&["h", "m", "s", "ms", "us", "ns"], value).map(|time| Protection::Until(time.duration()))
 }
 
 fn inconsistent(node: &Node, field: &str, reason: String) -> ScenarioError {

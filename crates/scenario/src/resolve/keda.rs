@@ -71,6 +71,11 @@ impl<'a> Context<'a> {
                         Some(document) => below_spec(document, &below),
                         None => self.at(&joined(path, &below)),
                     };
+                    // KEDA named metrics by it until 2.12, and manifests still have it: nothing that anybody would miss.
+                    if key == "metricName" && text.starts_with("ignored: ") {
+                        self.folded.fields(format!("{}: ScaledObject/{}", at.place, object.name), &[below]);
+                        continue;
+                    }
                     format!("{}: ScaledObject/{}: {text}", at.place, object.name)
                 }
                 _ => format!("ScaledObject/{}: {text}", object.name),

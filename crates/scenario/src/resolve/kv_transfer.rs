@@ -40,6 +40,7 @@ impl Context<'_> {
             }
             self.check_prefill((&all[call.service].service, &name(call.service)))?;
             self.check_decode(&all[number].service)?;
+            self.check_adapters(&all[call.service].service, &name(call.service), &all[number].service)?;
             let presets = (preset_of(&views[call.service]), preset_of(view));
             let transfer = self.kv_transfer(file, presets)?;
             self.note_transfer(
@@ -118,6 +119,20 @@ impl Context<'_> {
             }
             None => Ok(()),
         }
+    }
+
+    /// Requests bring their adapters along: who has any needs them at both.
+    fn check_adapters(&self, prefill: &ServiceSpec, name: &str, decode: &ServiceSpec) -> Result<(), ScenarioError> {
+        let reason = match (prefill.engine.adapters.is_some(), decode.engine.adapters.is_some()) {
+            (true, false) => {
+                format!(
+                    "requests of `{name}` are for adapters: `service.model.continuousBatching.adapters` says how many may be active here"
+                )
+            }
+            (false, true) => format!("no request of `{name}` is for an adapter"),
+            _ => return Ok(()),
+        };
+        Err(self.inconsistent("spec.service.model.continuousBatching", &reason))
     }
 
     fn kv_transfer(

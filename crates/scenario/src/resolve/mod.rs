@@ -1,6 +1,7 @@
 //! From documents to an experiment: names become references, files become traces, defaults are filled.
 
 mod adapter;
+mod adapters;
 mod annotation_places;
 mod annotations;
 mod asked;

@@ -17,7 +17,7 @@ impl Context<'_> {
         spec: &ServiceView,
         service: &ServiceSpec,
     ) -> Result<Vec<RolloutSpec>, ScenarioError> {
-        let defaults = UpdateDefaults::of(self.workload.as_ref());
+        let defaults = UpdateDefaults::of(self.workload.as_ref())?;
         let has_pool = spec.policies.iter().any(|policy| policy.warm_pool.is_some());
         let title = self.workload.as_ref().map(|workload| workload.document.title());
         if let (ReplicaOrder::Ordered, Some(title)) = (service.order, title) {

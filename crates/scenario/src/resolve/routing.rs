@@ -28,6 +28,7 @@ const DEFAULT_PROFILE: Scorers = Scorers {
     active_request: 0.0,
     token_load: 0.0,
     session_affinity: 0.0,
+    lora_affinity: 0.0,
 };
 
 fn rule(rule: RoutingRule) -> Routing {
@@ -80,7 +81,7 @@ impl Context<'_> {
     }
 
     /// Whether the key at the end of a path stands in the scenario.
-    fn is_written(&self, path: &str) -> bool {
+    pub(super) fn is_written(&self, path: &str) -> bool {
         let path = parse_path(&self.place_of(path)).expect("paths in this crate are well-formed");
         let Some((Segment::Key(last), above)) = path.split_last() else { return false };
         self.scenario.deepest(above).get(last).is_some()
@@ -135,6 +136,7 @@ impl Context<'_> {
             active_request: file.active_request,
             token_load: file.token_load,
             session_affinity: file.session_affinity,
+            lora_affinity: file.lora_affinity,
         };
         let all = [
             weights.queue,
@@ -145,6 +147,7 @@ impl Context<'_> {
             weights.active_request,
             weights.token_load,
             weights.session_affinity,
+            weights.lora_affinity,
         ];
         if all.iter().any(|weight| !weight.is_finite() || *weight < 0.0) || all.iter().all(|weight| *weight == 0.0) {
             return Err(self.inconsistent(&format!("{path}.scorers"), "weights must be at least 0, and one above 0"));

@@ -47,7 +47,7 @@ impl Context<'_> {
     }
 
     /// That of the server in the workload's manifest, with the place of its container.
-    fn found_scheduling(&self) -> Option<(Scheduling, String)> {
+    pub(super) fn found_scheduling(&self) -> Option<(Scheduling, String)> {
         let node = &self.workload.as_ref()?.deployment.node;
         let template = node.at(&["spec", "template"]).unwrap_or(node);
         let container = gpu_containers(template).first().copied()?;
@@ -239,7 +239,7 @@ fn scheduling_of_preset(file: &ContinuousBatchingFile) -> Option<(Scheduling, St
     let preset = llm_preset(file.preset.as_ref()?).ok()?;
     let engine = EngineSpec { scheduler: preset.engine.scheduler(), ..EngineSpec::default() };
     let source = format!("{}, of which the preset is", preset.engine.title());
-    Some((Scheduling { engine, source, drafts: None, notes: Vec::new() }, preset_path(file).to_owned()))
+    Some((Scheduling { engine, source, drafts: None, lora: None, notes: Vec::new() }, preset_path(file).to_owned()))
 }
 
 /// Whether it counts with tokens that answers may still have.

@@ -79,11 +79,12 @@ impl Context<'_> {
             },
             replicas_initial: file.replicas.unwrap_or(replicas),
             order,
-            min_ready: UpdateDefaults::of(self.workload.as_ref()).min_ready,
+            min_ready: UpdateDefaults::of(self.workload.as_ref())?.min_ready,
             pod,
             ..ServiceSpec::plain("", model)
         };
         self.route(&mut service, spec)?;
+        self.adapters(&mut service, spec)?;
         self.note_lost_at_stop(&service, stop_source.as_deref());
         Ok(service)
     }

@@ -4,6 +4,7 @@
 //! Flags and defaults are those of the engines' own sources, by release where they changed (vLLM `config/scheduler.py`, SGLang
 //! `server_args.py`, TGI `launcher`, Triton `model_config.proto`). What is not written and has no default that is known stays open.
 
+mod lora;
 mod memory;
 mod model;
 mod scheduler;
@@ -12,6 +13,7 @@ mod stop;
 mod triton;
 mod words;
 
+pub(crate) use lora::LoraFlags;
 pub(crate) use memory::memory_settings;
 pub use memory::{CacheType, MemorySettings};
 pub use model::ModelSize;

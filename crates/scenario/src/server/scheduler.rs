@@ -2,6 +2,7 @@
 
 use cluster::spec::{EngineSpec, PrefillFirst, Scheduler, Tgi};
 
+use super::lora::{LoraFlags, idle_lora_flags, lora_flags};
 use super::{APART, Words};
 use crate::manifest::workload::Engine;
 use crate::tree::Node;
@@ -15,6 +16,8 @@ pub(crate) struct Scheduling {
     pub source: String,
     /// What it says of guessing tokens.
     pub drafts: Option<Drafts>,
+    /// What it says of adapters, where they are modelled.
+    pub lora: Option<LoraFlags>,
     /// What was read and is not modelled.
     pub notes: Vec<String>,
 }
@@ -62,10 +65,15 @@ pub(crate) fn scheduling(container: &Node, engine: Engine) -> Option<Scheduling>
         Engine::TextGenerationInference => reading.text_generation_inference(),
         _ => return None,
     };
-    reading.note_unmodelled();
+    let lora = if engine == Engine::Vllm { lora_flags(&words) } else { None };
+    if engine == Engine::Vllm {
+        reading.notes.extend(idle_lora_flags(&words));
+    } else {
+        reading.note_unmodelled();
+    }
     let said = if reading.said.is_empty() { String::new() } else { format!(" with {}", reading.said.join(", ")) };
     let drafts = reading.drafts(engine);
-    Some(Scheduling { engine: spec, source: format!("{}{said}", engine.title()), drafts, notes: reading.notes })
+    Some(Scheduling { engine: spec, source: format!("{}{said}", engine.title()), drafts, lora, notes: reading.notes })
 }
 
 struct Reading<'a> {
@@ -138,12 +146,12 @@ impl Reading<'_> {
 
     /// Flags that change which adapter an iteration needs.
     fn note_unmodelled(&mut self) {
-        let adapters = ["--enable-lora", "--lora-paths", "--lora-modules", "--lora-adapters"];
+        let adapters = ["--enable-lora", "--lora-paths", "--lora-adapters"];
         let written = adapters
             .into_iter()
             .find(|flag| self.words.switch(flag) == Some(true) || self.words.flag(&[*flag]).is_some());
         if let Some(written) = written {
-            self.notes.push(format!("{written}: adapters are not modelled, all requests are of one model"));
+            self.notes.push(format!("{written}: adapters are modelled for vLLM only, all requests are of one model"));
         }
     }
 
@@ -287,7 +295,7 @@ mod tests {
         assert_eq!(threshold("\"512\", --no-enable-chunked-prefill"), (None, 1));
         let partial =
             "{args: [--max-long-partial-prefills=2, --max-num-partial-prefills=4, --block-size=32, --enable-lora]}";
-        assert_eq!(read(Engine::Vllm, partial).notes.len(), 4);
+        assert_eq!(read(Engine::Vllm, partial).notes.len(), 3);
         assert_eq!(read(Engine::Sglang, "{args: [--disaggregation-mode, prefill, --lora-paths, a, b]}").notes.len(), 2);
     }
 

@@ -109,6 +109,23 @@ impl Words {
         })
     }
 
+    /// All values of a flag that takes several: `--flag a b`, `--flag=a`, as often as it stands.
+    pub fn values(&self, name: &str) -> Vec<&str> {
+        let mut found = Vec::new();
+        let mut is_open = false;
+        for word in &self.line {
+            if word.starts_with('-') {
+                let (plain, value) =
+                    word.split_once('=').map_or((word.as_str(), None), |(plain, value)| (plain, Some(value)));
+                is_open = plain.replace('_', "-") == name;
+                found.extend(value.filter(|_| is_open));
+            } else if is_open {
+                found.push(word.as_str());
+            }
+        }
+        found
+    }
+
     /// The model of `vllm serve MODEL` and of whatever else serves what stands behind the word.
     pub fn served(&self) -> Option<String> {
         let after = self.line.iter().position(|word| word == "serve")? + 1;

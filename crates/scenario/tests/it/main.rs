@@ -1,5 +1,6 @@
 //! Does the user understand? Loading, error messages, overrides, shipped scenarios, traces.
 
+mod adapters;
 mod article;
 mod clients;
 mod edges;

@@ -97,6 +97,21 @@ fn a_slip_in_a_field_that_counts_is_shown_it() {
     assert!(loaded.details[0].ends_with("spec.template.spec.tolerationz"), "{:?}", loaded.details);
 }
 
+/// What Kubernetes would refuse is no default in silence.
+#[test]
+fn an_update_that_cannot_be_read_is_refused() {
+    let wrong = |field: &str| {
+        let manifest = DEPLOYMENT.replacen("  replicas: 4", &format!("  replicas: 4\n  {field}"), 1);
+        message(&deployed("").replacen(DEPLOYMENT, &manifest, 1))
+    };
+    assert_snapshot!(wrong("strategy: {rollingUpdate: {maxSurge: 25 %}}"), @"scenario.yaml:30:40: spec.strategy.rollingUpdate.maxSurge: text `25 %`, expected a number of pods or a whole percentage such as `25%`");
+    let seconds = wrong("minReadySeconds: ten");
+    assert!(
+        seconds.starts_with("scenario.yaml:30:") && seconds.contains("spec.minReadySeconds: text `ten`"),
+        "{seconds}"
+    );
+}
+
 /// Keys of mappings that are read by their paths: each slip with its line, once.
 #[test]
 fn a_slip_is_told_wherever_the_mapping_is_read() {
@@ -202,6 +217,8 @@ fn node_pools_of_each_version_have_their_own_defaults() {
 fn node_pool_mistakes_are_named() {
     assert_snapshot!(message(&deployed(&node_pool("v1", "{consolidationPolicy: WhenUnderutilized}"))), @"scenario.yaml:52:15: spec.disruption: v1 calls `WhenUnderutilized` `WhenEmptyOrUnderutilized`");
     assert_snapshot!(message(&deployed(&node_pool("v1beta1", "{consolidateAfter: 30s}"))), @"scenario.yaml:52:15: spec.disruption: v1beta1 refuses `consolidateAfter` with `WhenUnderutilized`");
+    let spaced = node_pool("v1", "{consolidationPolicy: WhenEmpty, consolidateAfter: 30 s}");
+    assert_snapshot!(message(&deployed(&spaced)), @"scenario.yaml:52:66: spec.disruption.consolidateAfter: text `30 s`, expected a duration such as `720h` or `Never`");
     let unpriced =
         node_pool("v1", "{}").replacen("karpenter.k8s.aws/instance-family", "node.kubernetes.io/instance-type", 1);
     assert_snapshot!(message(&deployed(&unpriced)), @"scenario.yaml:57:9: spec.template.spec.requirements: `node.kubernetes.io/instance-type In [g5]`: no machine of aws is called that");

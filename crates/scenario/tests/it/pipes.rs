@@ -153,6 +153,14 @@ fn names_of_gke_need_the_right_kind_and_assume_a_pod_monitoring() {
 }
 
 #[test]
+fn a_pod_monitoring_without_an_interval_is_refused() {
+    let monitoring = "---\napiVersion: monitoring.googleapis.com/v1\nkind: PodMonitoring\nmetadata: {name: llm, namespace: chat}\n\
+                      spec: {selector: {matchLabels: {app: llm}}, endpoints: [{port: http}]}\n";
+    let gauge = "prometheus.googleapis.com|vllm:num_requests_waiting|gauge";
+    assert_snapshot!(message(&format!("{}{monitoring}", hpa("Pods", gauge))), @"scenario.yaml:50:57: spec.endpoints[0]: there is no `interval`, which a monitoring.googleapis.com endpoint must have: Kubernetes refuses it");
+}
+
+#[test]
 fn recording_rules_that_are_read_are_evaluated_and_known() {
     let rule = "---
 apiVersion: monitoring.coreos.com/v1
@@ -174,6 +182,9 @@ spec:
     assert_eq!(groups.iter().map(promql::rules::RuleGroup::name).collect::<Vec<_>>(), ["scaling"]);
     assert_eq!(groups[0].interval_ms(), 15_000);
     assert_eq!(loaded.counted.last().map(String::as_str), Some("1 recording rule is read by nothing: other"));
+    let spaced = rule.replace("interval: 15s", "interval: 15 s");
+    let refused = message(&format!("{}{spaced}", hpa("Pods", "llm:waiting:sum")));
+    assert!(refused.contains("spec.groups[0].interval: text `15 s`"), "{refused}");
     let broken = rule.replace("sum by (namespace, pod) (vllm:num_requests_waiting)", "sum by (namespace (x)");
     assert_snapshot!(message(&format!("{}{broken}", hpa("Pods", "llm:waiting:sum"))), @r##"scenario.yaml:56:13: spec.groups[0].rules[0].expr: cannot parse query "sum by (namespace (x)": unclosed left parenthesis"##);
 }

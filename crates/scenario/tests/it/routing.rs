@@ -53,8 +53,8 @@ fn what_prompts_share_turns_the_prefix_cache_on() {
 
 /// A ConfigMap with a picker's configuration, of which the prefix scorer weighs 3 and one plugin is not modelled.
 const PICKER: &str = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: epp}\ndata:\n  plugins.yaml: |\n    apiVersion: inference.networking.x-k8s.io/v1alpha1\n    \
-                      kind: EndpointPickerConfig\n    plugins:\n    - type: queue-scorer\n    - type: prefix-cache-scorer\n    - type: lora-affinity-scorer\n    schedulingProfiles:\n    \
-                      - name: default\n      plugins:\n      - {pluginRef: queue-scorer}\n      - {pluginRef: prefix-cache-scorer, weight: 3}\n      - pluginRef: lora-affinity-scorer\n";
+                      kind: EndpointPickerConfig\n    plugins:\n    - type: queue-scorer\n    - type: prefix-cache-scorer\n    - type: lora-affinity-scorer\n    - type: no-hit-lru-scorer\n    schedulingProfiles:\n    \
+                      - name: default\n      plugins:\n      - {pluginRef: queue-scorer}\n      - {pluginRef: prefix-cache-scorer, weight: 3}\n      - pluginRef: lora-affinity-scorer\n      - pluginRef: no-hit-lru-scorer\n";
 
 #[test]
 fn the_picker_of_the_folder_routes_unless_the_scenario_does() {
@@ -68,7 +68,8 @@ fn the_picker_of_the_folder_routes_unless_the_scenario_does() {
     assert_eq!(routing, Routing::Scored(Scorers { queue: 1.0, prefix_cache: 3.0, ..Scorers::default() }));
     for said in [
         "ConfigMap/epp plugins.yaml: routing by the endpoint picker: queue-scorer 1, prefix-cache-scorer 3",
-        "plugin lora-affinity-scorer: not modelled, its weight is left out",
+        "plugin no-hit-lru-scorer: not modelled, its weight is left out",
+        "lora-affinity-scorer: no request of this traffic is for an adapter (`traffic.adapters`)",
         "prefix-cache-scorer: nothing says what prompts share",
     ] {
         assert!(notes.contains(said), "{notes}");

@@ -29,6 +29,7 @@ fn every_shipped_scenario_loads() {
     assert_eq!(
         names,
         [
+            "adapters",
             "bench-day",
             "keda-1000x250-10-to-16",
             "keda-1000x250-16-to-24",

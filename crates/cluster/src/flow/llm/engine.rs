@@ -27,12 +27,17 @@
 //! the one that decodes gives a request its seat and the blocks of its prompt when it is admitted, waits until it is told that they have come, and
 //! then computes the prompt's last token, for the first of the answer. Who is preempted after that is computed anew like anybody else.
 //!
+//! Requests may be for adapters of the model (LoRA). A pass holds those of a few only: who would be one adapter too many is passed over, and stays
+//! where it waits; see [`super::adapters`].
+//!
 //! It does not know other replicas, routing or clients.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use exporters::HistogramSignal;
 
+use super::adapters::AdapterRules;
 use super::iteration::Curve;
 use super::pace::Pace;
 use super::prefix::{NO_HOLDING, Part};
@@ -75,6 +80,8 @@ pub struct Limits {
     pub(super) pace: Pace,
     /// What is finished keeps its blocks until others have fetched them.
     pub(super) keeps_finished: bool,
+    /// Adapters, where requests are for any.
+    pub(super) adapters: Option<Arc<AdapterRules>>,
 }
 
 impl Limits {
@@ -102,6 +109,14 @@ impl Limits {
             longest_chunk: service.engine.long_prefill_token_threshold.map_or(u64::MAX, u64::from),
             pace,
             keeps_finished: false,
+            adapters: service.engine.adapters.as_ref().map(|spec| {
+                let law = law.clone();
+                let curve = move |factor: f64| {
+                    let drafting = (drafting as f64 * factor).round() as u64;
+                    Curve::of(&law.times(factor), largest).with_drafts(pace, drafting)
+                };
+                Arc::new(AdapterRules::new(spec, curve))
+            }),
         }
     }
 
@@ -147,6 +162,8 @@ pub struct Job {
     pub is_remote: bool,
     /// Tokens of its prompt that were fetched.
     pub fetched: u32,
+    /// The adapter it is for; 0: none.
+    pub adapter: u32,
 }
 
 impl Job {
@@ -172,6 +189,7 @@ impl Job {
             priority: 0,
             is_remote: false,
             fetched: 0,
+            adapter: 0,
         }
     }
 
@@ -224,6 +242,8 @@ pub struct EngineStats {
     pub prefilled_tokens: u64,
     /// The like that were found in the cache, at every admission.
     pub found_tokens: u64,
+    /// How often an adapter was made active.
+    pub adapter_loads: u64,
 }
 
 /// The instant of a call.
@@ -267,6 +287,8 @@ pub trait Engine: Send {
     fn slow_first(&mut self, nanos: u64);
     /// Every request in it.
     fn keys(&self) -> Vec<u32>;
+    /// The adapters that requests in it are for, ascending.
+    fn adapters(&self) -> Vec<u32>;
     /// Requests waiting, preempted ones included.
     fn waiting(&self) -> u64;
     /// Sequences in the batch.

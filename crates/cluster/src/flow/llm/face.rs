@@ -146,6 +146,7 @@ impl<E: Engine> Flow for LlmFlow<E> {
             hit_tokens: engine.hit_tokens,
             cached_tokens: engine.cached_tokens,
             fetched_tokens: engine.fetched_tokens,
+            adapter_loads: engine.adapter_loads,
             ..self.seats[slot].stats
         }
     }

@@ -15,8 +15,12 @@ impl<E: Engine> LlmFlow<E> {
             return;
         }
         let at = (now - 1) / router.period * router.period;
+        let sees_adapters = matches!(self.routing, Routing::Scored(weights) if weights.lora_affinity > 0.0);
         for &slot in &self.serving {
             let engine = &self.engines[slot];
+            if sees_adapters {
+                router.see_adapters(slot, engine.adapters());
+            }
             let (waiting, running, kv_usage) = (engine.waiting(), engine.running(), engine.kv_usage(at));
             router.see(slot, View { is_known: true, waiting, running, kv_usage });
         }
@@ -119,6 +123,7 @@ impl<E: Engine> LlmFlow<E> {
         self.parts_of(&entry, &mut parts);
         let seen = (u64::from(entry.prompt) / BLOCK_TOKENS).min(BLOCKS_SEEN);
         let filters = self.flow_control.is_some();
+        let adapters_max = self.limits.adapters.as_ref().map_or(0, |rules| rules.max_active);
         let router = self.router.as_mut().expect("scores are the router's");
         router.candidates.clear();
         let has_room = |slot: &Slot| !filters || !router.is_over(*slot);
@@ -134,6 +139,7 @@ impl<E: Engine> LlmFlow<E> {
                 tokens: seat.tokens,
                 matched: (matched, seen),
                 is_home: home == Some(slot),
+                adapter: router.adapter_at(slot, entry.tag.adapter, adapters_max),
             });
         }
         let best = router.best(weights);
@@ -159,11 +165,12 @@ impl<E: Engine> LlmFlow<E> {
             let mut left = entry.prompt / BLOCK_TOKENS as u32;
             for &block in self.lists.get(entry.list) {
                 let count = self.blocks_per_entry.min(left);
-                parts.push(Part::block(block, count));
+                parts.push(Part::block(block, count).seen_by(entry.tag.adapter));
                 left -= count;
             }
         } else if entry.tag.group > 0 {
-            parts.push(Part::group(entry.tag.group, entry.tag.group_tokens.min(entry.prompt)));
+            let tokens = entry.tag.group_tokens.min(entry.prompt);
+            parts.push(Part::group(entry.tag.group, tokens).seen_by(entry.tag.adapter));
         }
         if entry.tag.session > 0 {
             parts.push(Part::session(entry.tag.session));

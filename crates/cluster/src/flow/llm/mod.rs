@@ -8,6 +8,9 @@
 //! sequence slot; with other routings each request goes to a replica when it arrives and waits in that engine's queue. The overhead outside
 //! the engine comes on top of a request's first token and answer: it is booked when the engine is done with it.
 
+#[cfg(test)]
+mod adapter_tests;
+mod adapters;
 mod book;
 mod engine;
 mod face;
@@ -457,6 +460,7 @@ impl<E: Engine> LlmFlow<E> {
         }
         // The engine's order is the other way round: smaller is sooner.
         job.priority = entry.tag.engine_priority;
+        job.adapter = entry.tag.adapter;
         if let Some(router) = &mut self.router {
             router.settle(entry.tag.session, self.seats[slot].pod);
         }

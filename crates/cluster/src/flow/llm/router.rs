@@ -28,6 +28,28 @@ const WAITING_MAX: u64 = 128;
 /// Blocks of a prompt the prefix scorer looks at.
 pub const BLOCKS_SEEN: u64 = 256;
 
+/// What a replica has of the adapter that a request is for, as it was last seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AdapterThere {
+    /// Others, as many as may be active; or it was not looked at yet.
+    #[default]
+    No,
+    /// Others, and room for one more.
+    HasRoom,
+    /// Requests for it are there.
+    Yes,
+}
+
+impl AdapterThere {
+    fn score(self) -> f64 {
+        match self {
+            Self::No => 0.0,
+            Self::HasRoom => 0.8,
+            Self::Yes => 1.0,
+        }
+    }
+}
+
 /// A replica a request may go to.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Candidate {
@@ -43,6 +65,8 @@ pub struct Candidate {
     pub matched: (u64, u64),
     /// Whether it had the last turn of the conversation.
     pub is_home: bool,
+    /// What it knows of the adapter.
+    pub adapter: AdapterThere,
 }
 
 /// The router's own state.
@@ -53,6 +77,8 @@ pub struct Router {
     /// From the instant after this on it has to look again.
     pub next_look: u64,
     views: Vec<View>,
+    /// Adapters that requests there are for, if it scores that.
+    adapters: Vec<Vec<u32>>,
     /// What it has sent where, if it scores that.
     indices: Vec<PrefixCache>,
     /// Conversations and the replica of their last turn.
@@ -72,6 +98,7 @@ impl Router {
             period: spec.refresh.as_nanos().max(1),
             next_look: 0,
             views: Vec::new(),
+            adapters: Vec::new(),
             indices: Vec::new(),
             homes: BTreeMap::new(),
             saturation: None,
@@ -90,8 +117,10 @@ impl Router {
         if slot >= self.views.len() {
             self.views.resize(slot + 1, View::default());
             self.indices.resize_with(slot + 1, PrefixCache::default);
+            self.adapters.resize(slot + 1, Vec::new());
         }
         self.views[slot] = View::default();
+        self.adapters[slot].clear();
         self.indices[slot] = PrefixCache::new(blocks);
         self.saturation = None;
     }
@@ -105,6 +134,23 @@ impl Router {
     pub fn see(&mut self, slot: Slot, view: View) {
         self.views[slot] = view;
         self.saturation = None;
+    }
+
+    /// Looks at the adapters that requests at a replica are for.
+    pub fn see_adapters(&mut self, slot: Slot, adapters: Vec<u32>) {
+        self.adapters[slot] = adapters;
+    }
+
+    /// What a replica, of which so many may be active, has of an adapter. The base model is none of them.
+    pub fn adapter_at(&self, slot: Slot, adapter: u32, active_max: usize) -> AdapterThere {
+        let there = &self.adapters[slot];
+        if there.contains(&adapter) {
+            AdapterThere::Yes
+        } else if self.views[slot].is_known && there.len() < active_max {
+            AdapterThere::HasRoom
+        } else {
+            AdapterThere::No
+        }
     }
 
     /// Saturation of a replica.
@@ -166,7 +212,8 @@ impl Router {
                 + weights.load_aware * 0.5 * (1.0 - view.waiting.min(WAITING_MAX) as f64 / WAITING_MAX as f64)
                 + weights.active_request * among(active, candidate.active)
                 + weights.token_load * (1.0 - candidate.tokens as f64 / TOKENS_MAX).max(0.0)
-                + weights.session_affinity * f64::from(u8::from(candidate.is_home));
+                + weights.session_affinity * f64::from(u8::from(candidate.is_home))
+                + weights.lora_affinity * candidate.adapter.score();
             if score > highest {
                 highest = score;
                 self.best.clear();

@@ -89,7 +89,7 @@ fn affinity_brings_a_turn_to_what_the_turn_before_has_left() {
 fn a_conversation_keeps_the_system_prompt_it_began_with() {
     let groups = Some(GroupSpec { count: 7, tokens: 32, zipf: 0.0 });
     let stats = served(
-        &ServiceSpec { tags: TagSpec { groups, classes: Vec::new() }, ..service(200, Routing::LeastRequests) },
+        &ServiceSpec { tags: TagSpec { groups, ..TagSpec::default() }, ..service(200, Routing::LeastRequests) },
         1,
     );
     // As without, and each first turn but the first of each group finds the system prompt.

@@ -10,6 +10,8 @@ pub struct TagLaw {
     /// How often each group or one before it is drawn, and the tokens of each.
     groups: Option<(Vec<f64>, u32)>,
     classes: Vec<ClassSpec>,
+    /// How often each adapter or one before it is drawn.
+    adapters: Vec<f64>,
 }
 
 impl TagLaw {
@@ -27,7 +29,14 @@ impl TagLaw {
             (upto, tokens)
         });
         let classes = spec.classes.clone();
-        (groups.is_some() || !classes.is_empty()).then_some(Self { groups, classes })
+        let mut sum = 0.0;
+        let upto = |share: &f64| {
+            sum += share;
+            sum
+        };
+        let adapters: Vec<f64> = spec.adapters.iter().map(upto).collect();
+        let is_any = groups.is_some() || !classes.is_empty() || !adapters.is_empty();
+        is_any.then_some(Self { groups, classes, adapters })
     }
 
     fn draw_group(&self, tag: &mut Tag, dice: &mut Stream) {
@@ -51,11 +60,21 @@ impl TagLaw {
         }
     }
 
+    fn draw_adapter(&self, tag: &mut Tag, dice: &mut Stream) {
+        if self.adapters.is_empty() {
+            return;
+        }
+        let drawn = dice.uniform();
+        let place = self.adapters.partition_point(|share| *share <= drawn);
+        tag.adapter = if place < self.adapters.len() { place as u32 + 1 } else { 0 };
+    }
+
     /// Those of one request, from its own stream.
     pub fn draw(&self, dice: &mut Stream) -> Tag {
         let mut tag = Tag::default();
         self.draw_group(&mut tag, dice);
         self.draw_class(&mut tag, dice);
+        self.draw_adapter(&mut tag, dice);
         tag
     }
 }
@@ -66,13 +85,14 @@ pub struct TagDraws {
     law: TagLaw,
     groups: Stream,
     classes: Stream,
+    adapters: Stream,
 }
 
 impl TagDraws {
     /// Starts at the first request; `None` where there is nothing to draw.
     pub fn new(spec: &TagSpec, seed: u64) -> Option<Self> {
         let dice = |entity| Stream::new(seed, Purpose::Tags, entity);
-        Some(Self { law: TagLaw::new(spec)?, groups: dice(0), classes: dice(1) })
+        Some(Self { law: TagLaw::new(spec)?, groups: dice(0), classes: dice(1), adapters: dice(2) })
     }
 
     /// Adds what is drawn to the tags of requests `from..to`, which may have none yet.
@@ -81,6 +101,7 @@ impl TagDraws {
         for tag in &mut tags[from..] {
             self.law.draw_group(tag, &mut self.groups);
             self.law.draw_class(tag, &mut self.classes);
+            self.law.draw_adapter(tag, &mut self.adapters);
         }
     }
 }
@@ -97,7 +118,7 @@ mod tests {
             ClassSpec { share: 0.3, priority: -1, engine_priority: 1 },
         ];
         let mut tags = Vec::new();
-        TagDraws::new(&TagSpec { groups, classes }, 1)
+        TagDraws::new(&TagSpec { groups, classes, adapters: vec![0.1, 0.25] }, 1)
             .expect("there is something to draw")
             .fill(&mut tags, (0, 60_000));
         let count = |is: fn(&&Tag) -> bool| tags.iter().filter(is).count() as f64 / 60_000.0;
@@ -109,6 +130,9 @@ mod tests {
             (count(|tag| (tag.priority, tag.engine_priority) == (5, -5)), 0.2),
             (count(|tag| (tag.priority, tag.engine_priority) == (-1, 1)), 0.3),
             (count(|tag| (tag.priority, tag.engine_priority) == (0, 0)), 0.5),
+            (count(|tag| tag.adapter == 1), 0.1),
+            (count(|tag| tag.adapter == 2), 0.25),
+            (count(|tag| tag.adapter == 0), 0.65),
         ] {
             assert!((seen - expected).abs() < 0.01, "{seen} for {expected}");
         }

@@ -14,9 +14,9 @@ use super::step_engine::StepEngine;
 use super::{LlmFlow, RunEngine, TokenCounts};
 use crate::flow::{EventFlow, Flow, Intake, LatencyLog, Load, Meter, ReplicaStats, Slot, Watched};
 use crate::spec::{
-    EngineSpec, FlowControl, IterationLaw, KillRule, NoReplicaRule, PassTime, Patience, PodSpec, PrefillFirst,
-    PrefixSpec, RetryDemand, RetrySpec, RouterSpec, Routing, Scheduler, Scorers, ServiceModel, ServiceSpec, SloSpec,
-    Speculative, Tgi,
+    AdapterSpec, EngineSpec, FlowControl, IterationLaw, KillRule, NoReplicaRule, PassTime, Patience, PodSpec,
+    PrefillFirst, PrefixSpec, RetryDemand, RetrySpec, RouterSpec, Routing, Scheduler, Scorers, ServiceModel,
+    ServiceSpec, SloSpec, Speculative, Tgi,
 };
 
 pub(super) const SEED: u64 = 11;
@@ -77,7 +77,7 @@ pub(super) fn traffic(case: &Case) -> Traffic {
 fn tag_of(prompt: u32, output: u32) -> Tag {
     let (group, session) = (prompt % 3, (prompt / 3) % 4);
     let (priority, engine_priority) = (output as i32 % 3 - 1, output as i32 / 3 % 3);
-    Tag { session, group, group_tokens: 16 * group + 5, priority, engine_priority }
+    Tag { session, group, group_tokens: 16 * group + 5, priority, engine_priority, adapter: (prompt + output / 2) % 5 }
 }
 
 fn intake(case: &Case) -> Intake {
@@ -225,6 +225,7 @@ fn scorers() -> impl Strategy<Value = Scorers> {
             active_request: second.1,
             token_load: second.2,
             session_affinity: second.3,
+            lora_affinity: first.1,
         }
     })
 }
@@ -274,15 +275,27 @@ fn engine_specs() -> impl Strategy<Value = EngineSpec> {
     let threshold = prop::option::weighted(0.4, 1u32..40);
     let flags =
         (prop_oneof![7 => Just(true), 1 => Just(false)], prop_oneof![3 => Just(false), 1 => Just(true)], threshold);
-    let parts = (scheduler, prop::option::of(1u32..200), flags, prop::option::weighted(0.4, speculations()));
-    parts.prop_map(|(scheduler, max_new_tokens, (chunks_prompts, by_chunk, threshold), speculative)| EngineSpec {
-        long_prefill_token_threshold: threshold
-            .filter(|_| scheduler == Scheduler::Vllm && chunks_prompts && speculative.is_none()),
-        admits_by_chunk: by_chunk && scheduler == Scheduler::Vllm,
-        scheduler,
-        max_new_tokens,
-        chunks_prompts,
-        speculative,
+    let extras = (prop::option::weighted(0.4, speculations()), prop::option::weighted(0.4, adapters()));
+    let parts = (scheduler, prop::option::of(1u32..200), flags, extras);
+    parts.prop_map(|(scheduler, max_new_tokens, (chunks_prompts, by_chunk, threshold), (speculative, adapters))| {
+        EngineSpec {
+            adapters: adapters.filter(|_| !scheduler.keeps_prompts_apart()),
+            long_prefill_token_threshold: threshold
+                .filter(|_| scheduler == Scheduler::Vllm && chunks_prompts && speculative.is_none()),
+            admits_by_chunk: by_chunk && scheduler == Scheduler::Vllm,
+            scheduler,
+            max_new_tokens,
+            chunks_prompts,
+            speculative,
+        }
+    })
+}
+
+fn adapters() -> impl Strategy<Value = AdapterSpec> {
+    let overhead = prop_oneof![Just(0.0), 0.0..0.5];
+    (1u32..4, 0u32..3, (0u64..60, 0u64..200), overhead).prop_map(|(max_active, more, (load, fetch), step_overhead)| {
+        let [load, fetch] = [load, fetch].map(SimDuration::from_nanos);
+        AdapterSpec { max_active, max_kept: max_active + more, load, fetch, step_overhead }
     })
 }
 
@@ -385,10 +398,10 @@ fn the_random_cases_reach_every_corner() {
     let (mut preemptions, mut drained, mut requeued) = (0, 0, 0);
     let mut totals = RequestTotals::default();
     let mut aborted_in_service = 0;
-    let (mut hits, mut held) = (0, 0);
+    let (mut hits, mut held, mut loads) = (0, 0, 0);
     // By scheduler: answered, computed anew.
     let mut by_scheduler = [(0, 0); 5];
-    for _ in 0..800 {
+    for _ in 0..1_200 {
         let case = cases().new_tree(&mut runner).expect("nothing is filtered").current();
         let outcome = run::<RunEngine>(&case);
         let of_scheduler = &mut by_scheduler[match case.service.engine.scheduler {
@@ -406,6 +419,7 @@ fn the_random_cases_reach_every_corner() {
         let served = |row: &&RequestRow| row.outcome == "timed_out" && row.start.is_some();
         aborted_in_service += outcome.rows.iter().filter(served).count();
         hits += outcome.removed.iter().map(|(stats, _)| stats.hit_tokens).sum::<u64>();
+        loads += outcome.removed.iter().map(|(stats, _)| stats.adapter_loads).sum::<u64>();
         let has_hold = case.service.router.flow_control.is_some();
         held += outcome.looks.iter().filter(|look| has_hold && look.2 > 0).count();
         totals.completed += outcome.totals.completed;
@@ -415,7 +429,7 @@ fn the_random_cases_reach_every_corner() {
         totals.in_system += outcome.totals.in_system;
     }
     println!("{totals:?} {preemptions} {drained} {requeued} {aborted_in_service} {hits} {held}");
-    assert!(hits > 2_000 && held > 100, "{hits} {held}");
+    assert!(hits > 2_000 && held > 100 && loads > 500, "{hits} {held} {loads}");
     for count in [totals.completed, totals.rejected, totals.timed_out, totals.lost, totals.in_system] {
         assert!(count > 200, "{totals:?}");
     }
@@ -440,7 +454,7 @@ fn crowded() -> impl Strategy<Value = Case> {
     (cases(), (ratio, any::<bool>()), 14u64..40, 3u32..10).prop_map(|(mut case, rule, blocks, sequences)| {
         let rule = PrefillFirst { conservativeness: rule.0, longest_prefix_first: rule.1, ..PrefillFirst::default() };
         case.service.engine.scheduler = Scheduler::PrefillFirst(rule);
-        case.service.engine.max_new_tokens = None;
+        (case.service.engine.max_new_tokens, case.service.engine.adapters) = (None, None);
         case.service.engine_by_priority = false;
         case.service.queue_limit = None;
         case.acts.retain(|(at, act)| *at == 0 || matches!(act, Act::Look));
@@ -464,7 +478,7 @@ proptest! {
 #[test]
 fn crowded_replicas_retract() {
     let mut runner = TestRunner::deterministic();
-    let retractions: u64 = (0..200)
+    let retractions: u64 = (0..300)
         .map(|_| {
             let case = crowded().new_tree(&mut runner).expect("nothing is filtered").current();
             let outcome = run::<RunEngine>(&case);

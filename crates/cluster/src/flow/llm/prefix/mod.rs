@@ -47,6 +47,11 @@ impl Part {
         Self::new(2, number, blocks)
     }
 
+    /// The same tokens as seen by an adapter: no other has what they come to.
+    pub fn seen_by(self, adapter: u32) -> Self {
+        Self { key: self.key | u64::from(adapter) << 34, ..self }
+    }
+
     /// What no other request has.
     fn own(number: u32) -> Self {
         Self::new(3, number, u32::MAX)

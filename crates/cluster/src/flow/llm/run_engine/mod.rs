@@ -5,6 +5,7 @@
 //! its `offset`, the computed tokens less the steps of the engine, which never changes while it decodes. Where sequences gain several tokens
 //! an iteration ([`super::pace`]) these are counted in fractions; which of them need a block is then looked up one by one.
 
+mod adapters;
 mod apart;
 mod pace;
 mod room;
@@ -15,6 +16,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use exporters::HistogramSignal;
 
 use self::apart::Apart;
+use super::adapters::{Adapters, adapters_of};
 use super::engine::{
     BLOCK_TOKENS, Engine, EngineStats, Fetches, Instant, Job, Left, Limits, blocks, enqueue, in_hand, take_waiting,
 };
@@ -95,6 +97,8 @@ pub struct RunEngine {
     fetches: Fetches,
     /// What is kept for others to fetch; counted in `blocks_used`.
     left: Vec<Left>,
+    /// Adapters of the batch, where requests are for any.
+    adapters: Option<Box<Adapters>>,
 }
 
 impl RunEngine {
@@ -190,6 +194,7 @@ impl RunEngine {
             }
             if job.made == job.output {
                 self.release_finished((admission, &job), computed);
+                self.leave_adapter(&job);
                 self.finish(job, done);
             } else {
                 self.decode(job, computed, admission);
@@ -230,6 +235,7 @@ impl RunEngine {
         self.decoding -= 1;
         self.offsets -= offset;
         self.phases[Self::phase_of(offset)] -= 1;
+        self.leave_adapter(&job);
         (job, computed)
     }
 
@@ -286,13 +292,15 @@ impl RunEngine {
     }
 
     /// Begins the next run. After a preemption somebody may be admitted one iteration later where what waits shares blocks with what runs,
-    /// goes by priority, needs those of a first chunk only, was denied those of several tokens, or has its own already; elsewhere the last one
-    /// preempted heads the queue and does not fit before another sequence leaves.
+    /// goes by priority, needs those of a first chunk only, was denied those of several tokens, is passed over for its adapter, or has its own
+    /// already; elsewhere the last one preempted heads the queue and does not fit before another sequence leaves.
     fn begin(&mut self, has_preempted: bool) {
+        self.bring_adapters();
         let decoded = self.decoded();
         let run = if self.prefilling.is_empty() {
             let limits = &self.limits;
-            let may_fit = limits.by_priority || limits.by_chunk || !limits.pace.is_one();
+            let may_pass = limits.by_priority || self.adapters.is_some();
+            let may_fit = may_pass || limits.by_chunk || !limits.pace.is_one();
             let may_admit = has_preempted && (self.cache.is_some() || may_fit || !self.fetches.landed.is_empty());
             self.decoding_run(if may_admit { 1 } else { NEVER })
         } else {
@@ -311,7 +319,7 @@ impl RunEngine {
     fn decoding_run(&mut self, most: u64) -> Run {
         let wanted = (self.next_finish() - self.step).min(most);
         let count = 1 + self.iterations_with_room(wanted - 1);
-        self.limits.curve.rising(self.decoded(), self.decoding, count)
+        self.curve().rising(self.decoded(), self.decoding, count)
     }
 
     /// One iteration of the chunks of prompts that are in it, beside `work`.
@@ -319,7 +327,8 @@ impl RunEngine {
         for prefill in self.prefilling.iter().filter(|prefill| prefill.chunk > 0) {
             work.add_chunk(prefill.chunk, prefill.computed - prefill.chunk);
         }
-        self.limits.curve.single(&work, std::mem::take(&mut self.first_delay))
+        let delay = std::mem::take(&mut self.first_delay) + self.adapters.as_ref().map_or(0, |adapters| adapters.delay);
+        self.curve().single(&work, delay)
     }
 
     fn go(&mut self, run: Run) {
@@ -358,6 +367,7 @@ impl Engine for RunEngine {
             latency: None,
             fetches: Fetches::default(),
             left: Vec::new(),
+            adapters: Adapters::of(limits),
         }
     }
 
@@ -386,7 +396,8 @@ impl Engine for RunEngine {
         // Who waits behind others, or for a place, waits for the end of the run in any case.
         let is_first = enqueue(&mut self.waiting, job, self.limits.by_priority);
         let has_place = (self.decoding as usize) < self.limits.sequences;
-        let may_be_taken = is_first || self.apart.as_ref().is_some_and(|apart| apart.counts_the_queue());
+        let may_pass = self.adapters.as_ref().is_some_and(|adapters| adapters.may_run(job.adapter));
+        let may_be_taken = is_first || may_pass || self.apart.as_ref().is_some_and(|apart| apart.counts_the_queue());
         if may_be_taken && has_place && self.run.is_some_and(|run| run.count > 1) {
             self.interrupt(at);
         }
@@ -407,6 +418,7 @@ impl Engine for RunEngine {
         let (mut job, computed) = if let Some(place) = self.prefilling.iter().position(|prefill| prefill.job.key == key)
         {
             let prefill = self.prefilling.remove(place);
+            self.leave_adapter(&prefill.job);
             (prefill.job, prefill.computed)
         } else {
             let place = self.sequences.iter().position(|sequence| sequence.lives && sequence.job.key == key);
@@ -496,6 +508,7 @@ impl Engine for RunEngine {
         self.cache = self.cache.take().map(|_| Box::new(PrefixCache::new(self.limits.blocks)));
         self.finishing.clear();
         self.left.clear();
+        self.adapters = Adapters::of(&self.limits);
         running.into_iter().map(|(_, job)| job).chain(self.fetches.clear()).chain(self.waiting.drain(..)).collect()
     }
 
@@ -514,6 +527,12 @@ impl Engine for RunEngine {
         let prefilling = self.prefilling.iter().map(|prefill| prefill.job.key);
         let waiting = self.waiting.iter().chain(self.fetches.jobs()).map(|job| job.key);
         decoding.chain(prefilling).chain(waiting).collect()
+    }
+
+    fn adapters(&self) -> Vec<u32> {
+        let decoding = self.sequences.iter().filter(|sequence| sequence.lives).map(|sequence| &sequence.job);
+        let running = decoding.chain(self.prefilling.iter().map(|prefill| &prefill.job));
+        adapters_of(running.chain(&self.waiting).chain(self.fetches.jobs()))
     }
 
     fn waiting(&self) -> u64 {

@@ -111,6 +111,7 @@ impl RunEngine {
             _ => {
                 let (_, place) = partial.expect("somebody uses the blocks");
                 let partial = self.prefilling.remove(place);
+                self.leave_adapter(&partial.job);
                 (partial.job, partial.computed)
             }
         };
@@ -213,26 +214,38 @@ impl RunEngine {
     /// Admits waiting requests. Returns how many start for the first time.
     pub(super) fn admit(&mut self, mut budget: u64) -> u64 {
         let mut started = 0;
+        // Who would be one adapter too many is passed over.
+        let mut place = 0;
         while budget > 0
-            && let Some(job) = self.fetches.landed.pop_front()
+            && let Some(&job) = self.fetches.landed.get(place)
         {
+            if !self.may_run(&job) {
+                place += 1;
+                continue;
+            }
+            self.fetches.landed.remove(place);
             budget -= 1;
             started += 1;
             self.join(job);
         }
         let reserves = self.limits.scheduler.reserves_answers();
         let mut unreserved = if reserves && !self.waiting.is_empty() { self.unreserved() } else { 0 };
-        while let Some(&job) = self.waiting.front() {
+        place = 0;
+        while let Some(&job) = self.waiting.get(place) {
             let seats = self.decoding as usize + self.prefilling.len() + self.fetches.len();
             if seats >= self.limits.sequences || budget == 0 {
                 break;
+            }
+            if !self.may_run(&job) {
+                place += 1;
+                continue;
             }
             if job.is_remote {
                 let needed = blocks(job.prefill());
                 if needed > self.free() || !self.reserve(&job, reserves, &mut unreserved) {
                     break;
                 }
-                self.waiting.pop_front();
+                self.waiting.remove(place);
                 self.blocks_used += needed;
                 self.fetches.admit(job);
                 continue;
@@ -247,7 +260,7 @@ impl RunEngine {
                 break;
             }
             budget -= chunk;
-            started += self.take_first((hit, found), chunk);
+            started += self.take(place, (hit, found), chunk);
         }
         started
     }
@@ -264,6 +277,7 @@ impl RunEngine {
         self.stats.prefilled_tokens += 1;
         self.stats.admitted_tokens += u64::from(job.prompt);
         let job = Job { start: self.clock_ns, is_remote: false, ..job };
+        self.join_adapter(&job);
         let computed = job.prefill();
         self.prefilling.push(Prefill { job, computed, chunk: 1, admission: self.admissions });
         self.admissions += 1;
@@ -271,8 +285,14 @@ impl RunEngine {
 
     /// The request at the head of the queue, which has found so many tokens in so many blocks, joins the batch with a chunk of its prompt.
     /// Returns 1 if it starts for the first time.
-    pub(super) fn take_first(&mut self, (hit, found): (u64, u64), chunk: u64) -> u64 {
-        let job = self.waiting.pop_front().expect("it waits");
+    pub(super) fn take_first(&mut self, found: (u64, u64), chunk: u64) -> u64 {
+        self.take(0, found, chunk)
+    }
+
+    /// The same of the request at `place` in the queue.
+    fn take(&mut self, place: usize, (hit, found): (u64, u64), chunk: u64) -> u64 {
+        let job = self.waiting.remove(place).expect("it waits");
+        self.join_adapter(&job);
         if let Some(cache) = &mut self.cache {
             cache.take(job.holding, found);
         }

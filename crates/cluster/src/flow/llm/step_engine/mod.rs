@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use exporters::HistogramSignal;
 
 use self::apart::Apart;
+use super::adapters::{Residence, adapters_of};
 use super::engine::{
     BLOCK_TOKENS, Engine, EngineStats, Fetches, Instant, Job, Left, Limits, blocks, enqueue, in_hand, put_back,
     take_waiting,
@@ -66,6 +67,7 @@ pub struct StepEngine {
     latency: Option<LatencyLog>,
     fetches: Fetches,
     left: Vec<Left>,
+    residence: Residence,
 }
 
 impl StepEngine {
@@ -172,15 +174,20 @@ impl StepEngine {
 
     fn admit(&mut self, mut budget: u64, now: u64) -> u64 {
         let mut started = 0;
-        while let Some(job) = self.waiting.front().copied() {
+        let mut place = 0;
+        while let Some(job) = self.waiting.get(place).copied() {
             if self.running.len() + self.fetches.len() == self.limits.sequences || budget == 0 {
                 break;
+            }
+            if !self.may_run(&job) {
+                place += 1;
+                continue;
             }
             if job.is_remote {
                 if blocks(job.prefill()) > self.free() || !self.can_keep(&job) {
                     break;
                 }
-                self.waiting.pop_front();
+                self.waiting.remove(place);
                 self.fetches.admit(job);
                 continue;
             }
@@ -194,9 +201,16 @@ impl StepEngine {
                 break;
             }
             budget -= scheduled;
-            started += self.join((hit, found), scheduled, now);
+            started += self.join_at(place, (hit, found), scheduled, now);
         }
         started
+    }
+
+    /// As vLLM's check of `max_loras`: whether the batch has the adapter of a request, or room for one more.
+    fn may_run(&self, job: &Job) -> bool {
+        let Some(rules) = &self.limits.adapters else { return true };
+        let batch = adapters_of(self.running.iter().map(|sequence| &sequence.job));
+        job.adapter == 0 || batch.contains(&job.adapter) || batch.len() < rules.max_active
     }
 
     /// Blocks that those with a seat may have in the end, and those that are left for others.
@@ -214,9 +228,15 @@ impl StepEngine {
     /// Prompts that have come are done but for their last token. Returns what is left of the budget, and how many start now.
     fn join_landed(&mut self, mut budget: u64, now: u64) -> (u64, u64) {
         let mut started = 0;
+        let mut place = 0;
         while budget > 0
-            && let Some(job) = self.fetches.landed.pop_front()
+            && let Some(job) = self.fetches.landed.get(place).copied()
         {
+            if !self.may_run(&job) {
+                place += 1;
+                continue;
+            }
+            self.fetches.landed.remove(place);
             budget -= 1;
             started += 1;
             self.stats.prefilled_tokens += 1;
@@ -229,8 +249,13 @@ impl StepEngine {
     }
 
     /// The head of the queue runs from now on, so much of its prompt first. Returns 1 if for the first time.
-    fn join(&mut self, (hit, found): (u64, u64), scheduled: u64, now: u64) -> u64 {
-        let mut job = self.waiting.pop_front().expect("it waits");
+    fn join(&mut self, found: (u64, u64), scheduled: u64, now: u64) -> u64 {
+        self.join_at(0, found, scheduled, now)
+    }
+
+    /// The same of the one at `place`.
+    fn join_at(&mut self, place: usize, (hit, found): (u64, u64), scheduled: u64, now: u64) -> u64 {
+        let mut job = self.waiting.remove(place).expect("it waits");
         let is_new = job.start == NEVER;
         if is_new {
             job.start = now;
@@ -333,6 +358,7 @@ impl Engine for StepEngine {
             latency: None,
             fetches: Fetches::default(),
             left: Vec::new(),
+            residence: Residence::default(),
         }
     }
 
@@ -419,8 +445,17 @@ impl Engine for StepEngine {
                 work.add_chunk(sequence.scheduled, sequence.computed);
             }
         }
-        let delay = if work.prompt > 0 { std::mem::take(&mut self.first_delay) } else { 0 };
-        let duration = self.limits.curve.single(&work, delay).span(1);
+        let mut delay = if work.prompt > 0 { std::mem::take(&mut self.first_delay) } else { 0 };
+        let mut curve = &self.limits.curve;
+        if let Some(rules) = &self.limits.adapters {
+            let batch = adapters_of(self.running.iter().map(|sequence| &sequence.job));
+            assert!(batch.len() <= rules.max_active, "no pass has more adapters than it may");
+            let brought = self.residence.bring(rules, &batch);
+            self.stats.adapter_loads += brought.loads;
+            delay += brought.time;
+            curve = rules.curve(batch.len()).unwrap_or(curve);
+        }
+        let duration = curve.single(&work, delay).span(1);
         self.ends_at = Some(self.clock + u128::from(duration));
         started
     }
@@ -449,6 +484,7 @@ impl Engine for StepEngine {
         self.apart = Apart::of(&self.limits.scheduler);
         self.cache = self.cache.take().map(|_| PrefixCache::new(self.limits.blocks));
         self.left.clear();
+        self.residence = Residence::default();
         let running = self.running.drain(..).map(|sequence| sequence.job);
         running.chain(self.fetches.clear()).chain(self.waiting.drain(..)).collect()
     }
@@ -466,6 +502,11 @@ impl Engine for StepEngine {
     fn keys(&self) -> Vec<u32> {
         let waiting = self.waiting.iter().chain(self.fetches.jobs()).map(|job| job.key);
         self.running.iter().map(|sequence| sequence.job.key).chain(waiting).collect()
+    }
+
+    fn adapters(&self) -> Vec<u32> {
+        let running = self.running.iter().map(|sequence| &sequence.job);
+        adapters_of(running.chain(&self.waiting).chain(self.fetches.jobs()))
     }
 
     fn waiting(&self) -> u64 {
