@@ -77,25 +77,65 @@ fn value(decision: &Row) -> Option<f64> {
     metric.split_once('/')?.0.parse().ok()
 }
 
+/// OpenMetrics, metric by metric.
+#[derive(Default)]
+struct Exposition {
+    lines: BTreeMap<&'static str, String>,
+}
+
+impl Exposition {
+    fn say(&mut self, metric: &'static str, labels: &str, value: f64, at: f64) {
+        let text = self.lines.entry(metric).or_default();
+        writeln!(text, "{metric}{{namespace=\"ml\",{labels}}} {value} {}", START_S as f64 + at)
+            .expect("a String takes it");
+    }
+}
+
+fn is_there(pod: &Row, at: f64) -> bool {
+    number(pod, "created_s").unwrap_or(0.0) <= at && number(pod, "ended_s").is_none_or(|ended| ended > at)
+}
+
+fn is_ready(pod: &Row, at: f64) -> bool {
+    number(pod, "ready_start_s").is_some_and(|ready| ready <= at)
+        && number(pod, "ready_end_s").is_none_or(|end| end > at || end >= LENGTH_S as f64)
+        && is_there(pod, at)
+}
+
+/// The metric of the policy, as its controllers saw it when they passed.
+fn say_metric(decisions: &[Row], pods: &[Row], say: &mut impl FnMut(&'static str, String, f64, f64)) {
+    let mut counters: BTreeMap<usize, f64> = BTreeMap::new();
+    for decision in decisions {
+        let (Some(value), Some(at)) = (value(decision), number(decision, "time_s")) else { continue };
+        if decision["policy"] == "cpu" {
+            // Percent of the request, as the controller saw it, since the second before.
+            for pod in (0..pods.len()).filter(|pod| is_ready(&pods[*pod], at)) {
+                let labels = format!("pod=\"{}\",container=\"engine\"", pod_name(pod));
+                let cores = (value + 0.01) / 100.0 * CPU_REQUEST;
+                let used = counters.entry(pod).or_insert(0.0);
+                say("container_cpu_usage_seconds_total", labels.clone(), *used, at - 1.0);
+                *used += cores;
+                say("container_cpu_usage_seconds_total", labels, *used, at);
+            }
+        } else if decision["controller"] == "hpa" {
+            // The average of the pods that serve is what each of them shows.
+            for pod in (0..pods.len()).filter(|pod| is_ready(&pods[*pod], at)) {
+                say("nv_gpu_utilization", format!("pod=\"{}\"", pod_name(pod)), value, at);
+            }
+        } else {
+            let existing = pods.iter().filter(|pod| is_there(pod, at)).count() as f64;
+            let total = if decision["controller"] == "keda-hpa" { value * existing } else { value };
+            say("nv_gpu_utilization", "pod=\"all\"".to_owned(), total, at.floor());
+        }
+    }
+}
+
 fn shown(lab: &Lab, policy: &str) -> Option<Shown> {
     lab.write("original.yaml", &SCENARIO.replace("POLICY", policy));
     lab.done("run original.yaml -o original --quiet");
     let decisions = table(&lab.read("original/decisions.csv"));
     let pods = table(&lab.read("original/replicas.csv"));
-    let is_there = |pod: &Row, at: f64| {
-        number(pod, "created_s").unwrap_or(0.0) <= at && number(pod, "ended_s").is_none_or(|ended| ended > at)
-    };
-    let is_ready = |pod: &Row, at: f64| {
-        number(pod, "ready_start_s").is_some_and(|ready| ready <= at)
-            && number(pod, "ready_end_s").is_none_or(|end| end > at || end >= LENGTH_S as f64)
-            && is_there(pod, at)
-    };
-    let mut lines: BTreeMap<&str, String> = BTreeMap::new();
-    let mut say = |metric: &'static str, labels: String, value: f64, at: f64| {
-        let text = lines.entry(metric).or_default();
-        writeln!(text, "{metric}{{namespace=\"ml\",{labels}}} {value} {}", START_S as f64 + at)
-            .expect("a String takes it");
-    };
+    let mut exposition = Exposition::default();
+    let mut say = |metric, labels: String, value, at| exposition.say(metric, &labels, value, at);
     for second in 0..LENGTH_S {
         let at = second as f64;
         let of_workload = || "deployment=\"chat\"".to_owned();
@@ -128,31 +168,8 @@ fn shown(lab: &Lab, policy: &str) -> Option<Shown> {
             }
         }
     }
-    let mut counters: BTreeMap<usize, f64> = BTreeMap::new();
-    for decision in &decisions {
-        let (Some(value), Some(at)) = (value(decision), number(decision, "time_s")) else { continue };
-        if decision["policy"] == "cpu" {
-            // Percent of the request, as the controller saw it, since the second before.
-            for pod in (0..pods.len()).filter(|pod| is_ready(&pods[*pod], at)) {
-                let labels = format!("pod=\"{}\",container=\"engine\"", pod_name(pod));
-                let cores = (value + 0.01) / 100.0 * CPU_REQUEST;
-                let used = counters.entry(pod).or_insert(0.0);
-                say("container_cpu_usage_seconds_total", labels.clone(), *used, at - 1.0);
-                *used += cores;
-                say("container_cpu_usage_seconds_total", labels, *used, at);
-            }
-        } else if decision["controller"] == "hpa" {
-            // The average of the pods that serve is what each of them shows.
-            for pod in (0..pods.len()).filter(|pod| is_ready(&pods[*pod], at)) {
-                say("nv_gpu_utilization", format!("pod=\"{}\"", pod_name(pod)), value, at);
-            }
-        } else {
-            let existing = pods.iter().filter(|pod| is_there(pod, at)).count() as f64;
-            let total = if decision["controller"] == "keda-hpa" { value * existing } else { value };
-            say("nv_gpu_utilization", "pod=\"all\"".to_owned(), total, at.floor());
-        }
-    }
-    let text: String = lines.into_values().collect();
+    say_metric(&decisions, &pods, &mut say);
+    let text: String = exposition.lines.into_values().collect();
     let server = with_samples(&lab.path("."), &(text + "# EOF\n"))?;
     Some(Shown { decisions, server })
 }
