@@ -170,7 +170,7 @@ impl Context<'_> {
             load + fetch
         );
         if step_overhead > 0.0 {
-            note += &format!("; each lengthens its passes by {} %", 100.0 * step_overhead);
+            note += &format!("; each lengthens its passes by {} %", (1e5 * step_overhead).round() / 1e3);
         }
         if load.is_zero() && fetch.is_zero() {
             note += " (`continuousBatching.adapters.load` and `fetch` say what it takes)";

@@ -93,11 +93,14 @@ impl Context<'_> {
             ));
         };
         let needed = (asked.peak / most).ceil();
-        let so = if needed > 1.0 {
+        let mut so = if needed > 1.0 {
             format!("fewer than {needed} replicas fall behind")
         } else {
             "one can serve that".to_owned()
         };
+        if service.engine.adapters.is_some() {
+            so += ", not counting what waits for an adapter's slot: it may take many more";
+        }
         self.note(format!(
             "saturation: a replica serves {most:.2} req/s of {prompt} prompt and {output} output tokens at most; the busiest minute has {:.2} \
              req/s: {so}",
