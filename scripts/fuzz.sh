@@ -8,10 +8,11 @@ seconds=${1:?"SECONDS [TARGET…]"}
 shift
 tools=$PWD/target/fuzz-tools
 command -v cargo-fuzz >/dev/null || [ -x "$tools/bin/cargo-fuzz" ] || cargo install --quiet --locked cargo-fuzz@0.13.2 --root "$tools"
-export PATH="$tools/bin:$PATH" RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$PWD/target/fuzz
+export PATH="$tools/bin:$PATH"
+cargo run --quiet --release --example seeds -- fuzz/corpus
+export RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$PWD/target/fuzz
 targets=("$@")
 [ ${#targets[@]} -gt 0 ] || mapfile -t targets < <(cargo fuzz list)
-CARGO_TARGET_DIR=$PWD/target RUSTC_BOOTSTRAP= cargo run --quiet --release --example seeds -- fuzz/corpus
 for target in "${targets[@]}"; do
   cargo fuzz run --sanitizer none "$target" -- -max_total_time="$seconds" -timeout=10 -rss_limit_mb=4096 -max_len=65536 -print_final_stats=1
 done
