@@ -39,6 +39,14 @@ def test_a_sweep_in_a_folder_goes_on_where_it_was(small, tmp_path):
         scalelab.sweep(small, over, policies=["static"], replications=1, folder=tmp_path / "sweep")
 
 
+def test_a_bucket_is_no_folder_of_that_name(small, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for engine in ["local", "ray"]:
+        with pytest.raises(ValueError, match="scalelab sweep SWEEP -o s3://lab/a"):
+            scalelab.sweep(small, {"traffic.scale": ["50%"]}, folder="s3://lab/a", engine=engine)
+    assert not any(tmp_path.iterdir())
+
+
 def test_a_slip_in_a_sweep_is_said_before_the_first_run(small):
     with pytest.raises(scalelab.ScenarioError, match="did you mean"):
         scalelab.sweep(small, {"policies.static.static.replica": [2, 3]})

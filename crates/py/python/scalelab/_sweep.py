@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from os import PathLike
+from os import PathLike, fspath
 
 from . import _scalelab
 
@@ -33,6 +33,10 @@ def sweep(
         near = difflib.get_close_matches(str(engine), ENGINES, 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"engine={engine!r}: no such engine{hint} (one of: {', '.join(ENGINES)})")
+    if folder is not None and "://" in fspath(folder):
+        raise ValueError(
+            f"folder={fspath(folder)!r}: from Python a sweep is kept in a folder; `scalelab sweep SWEEP -o {fspath(folder)}` keeps one in a bucket"
+        )
     # What is walked through twice must not be an iterator.
     over = {path: list(values) for path, values in over.items()}
     question = {"over": over, "policies": policies, "replications": replications, "seed": seed}
