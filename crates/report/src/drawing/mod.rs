@@ -106,6 +106,13 @@ impl TextStyle {
     }
 }
 
+/// Which way the lines over an area go, read from the left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hatch {
+    Rising,
+    Falling,
+}
+
 /// One element of a picture. Groups carry what the HTML page needs to find its way and draw nothing themselves.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Shape {
@@ -117,6 +124,11 @@ pub(crate) enum Shape {
         points: Vec<Point>,
         fill: Color,
         opacity: f64,
+    },
+    /// Thin lines over an area, for eyes that its color does not reach.
+    Hatch {
+        points: Vec<Point>,
+        hatch: Hatch,
     },
     Circle {
         center: Point,
@@ -181,6 +193,10 @@ impl Drawing {
         if points.len() > 2 {
             self.shapes.push(Shape::Area { points, fill, opacity });
         }
+    }
+
+    pub(crate) fn hatch(&mut self, points: Vec<Point>, hatch: Hatch) {
+        self.shapes.push(Shape::Hatch { points, hatch });
     }
 
     /// A filled rectangle between two opposite corners.

@@ -32,7 +32,7 @@ fn plots_name_policies_units_and_the_slo() {
         let alone = timeline(report, &report.policies[0]).to_svg();
         assert_says(
             &alone,
-            &["Traffic (requests/s)", "Replicas", "Latency (log scale)", "Cost so far", "SLO 500 ms", "Tue 3 Mar"],
+            &["Traffic (requests/s)", "Replicas", "Latency (log scale)", "Cost per hour", "SLO 500 ms", "Tue 3 Mar"],
         );
         assert_says(&cost_vs_slo(report).to_svg(), &["cost in dollars for 24 h", "objective 99 %"]);
         assert_says(&latency_cdf(report).to_svg(), &["SLO: 99 % within 500 ms"]);
