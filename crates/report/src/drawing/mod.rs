@@ -209,7 +209,9 @@ impl Drawing {
     }
 
     pub(crate) fn text(&mut self, at: Point, text: &str, style: TextStyle) {
-        self.shapes.push(Shape::Text { at, text: text.to_owned(), style });
+        if !text.is_empty() {
+            self.shapes.push(Shape::Text { at, text: text.to_owned(), style });
+        }
     }
 
     pub(crate) fn group(&mut self, attributes: Vec<(&'static str, String)>) {

@@ -105,8 +105,8 @@ impl Panel {
     }
 }
 
-/// Segments next to each other from zero, each with its figure: inside where it fits, else above where nothing else stands yet. Segments of a thin
-/// bar have none.
+/// Segments next to each other from zero, each with its figure: inside where it fits, else above, where the larger come first and those that find no
+/// room have none. Segments of a thin bar have no figures.
 pub(super) fn stacked(
     drawing: &mut Drawing,
     panel: &Panel,
@@ -115,7 +115,7 @@ pub(super) fn stacked(
     (colors, figure): (&[Color], impl Fn(f64) -> String),
 ) {
     let mut so_far = 0.0;
-    let mut free_from = f64::NEG_INFINITY;
+    let mut narrow: Vec<(f64, f64)> = Vec::new();
     for (part, &color) in parts.iter().zip(colors) {
         let (from, to) = (panel.place_x(so_far), panel.place_x(so_far + part));
         so_far += part;
@@ -123,18 +123,29 @@ pub(super) fn stacked(
             continue;
         }
         bar(drawing, at(from, top), at(to, bottom), color);
+        let (label, middle) = (figure(*part), f64::midpoint(from, to));
+        let half = text_width(&label, TICK_SIZE, Weight::Regular) / 2.0 + 4.0;
         if bottom - top < 24.0 {
             continue;
         }
-        let (label, middle) = (figure(*part), f64::midpoint(from, to));
+        if to - from <= 2.0 * half + 6.0 {
+            narrow.push((*part, middle));
+            continue;
+        }
+        let baseline = f64::midpoint(top, bottom) + TICK_SIZE * 0.36;
+        plate(drawing, [middle - half, baseline - TICK_SIZE, middle + half, baseline + 5.0], color);
+        drawing.text(at(middle, baseline), &label, TextStyle::new(TICK_SIZE, readable_on(color), Anchor::Middle));
+    }
+    narrow.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let mut taken: Vec<(f64, f64)> = Vec::new();
+    for (part, middle) in narrow {
+        let label = figure(part);
         let half = text_width(&label, TICK_SIZE, Weight::Regular) / 2.0 + 4.0;
-        if to - from > 2.0 * half + 6.0 {
-            let baseline = f64::midpoint(top, bottom) + TICK_SIZE * 0.36;
-            plate(drawing, [middle - half, baseline - TICK_SIZE, middle + half, baseline + 5.0], color);
-            drawing.text(at(middle, baseline), &label, TextStyle::new(TICK_SIZE, readable_on(color), Anchor::Middle));
-        } else if middle - half > free_from {
-            drawing.text(at(middle, top - 5.0), &label, TextStyle::new(TICK_SIZE, Color::Muted, Anchor::Middle));
-            free_from = middle + half;
+        let (left, right) = (middle - half, middle + half);
+        if taken.iter().all(|&(from, to)| right <= from || to <= left) {
+            taken.push((left, right));
+            drawing.text(at(middle, top - 8.0), &label, TextStyle::new(TICK_SIZE, Color::Muted, Anchor::Middle));
+            drawing.segment(at(middle, top - 6.0), at(middle, top), Stroke::solid(Color::Muted, 1.0));
         }
     }
 }

@@ -6,7 +6,7 @@ use super::chart::stairs;
 use super::frame::{
     HEIGHT, LABEL_SIZE, LEFT_OF_SHARES, MARGIN_RIGHT, Panel, Place, TICK_SIZE, WIDTH, page, shared_area,
 };
-use super::marker::{marker, shape};
+use super::marker::marker;
 use super::scale::{Scale, extent};
 use super::{horizon, palette, replications_of_attainment};
 use crate::drawing::{Anchor, Color, Drawing, Point, Stroke, TextStyle, Weight, at, text_width};
@@ -156,7 +156,6 @@ fn points(drawing: &mut Drawing, panel: &Panel, report: &RunReport<'_>, mut take
         taken.extend(error_bars(drawing, panel, policy, palette::policy(index)));
         let (cost, share) = (policy.summary.cost_usd.mean, policy.summary.slo_attainment.mean);
         drawing.tip(format!("{}: {}, {} met the SLO", policy.name(), dollars(cost), percent(share)));
-        shape(drawing, center, 11.0, index, Color::Paper);
         marker(drawing, center, 9.0, index);
         drawing.group_end();
         taken.push(around(center));

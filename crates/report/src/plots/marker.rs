@@ -3,7 +3,7 @@
 use super::chart::Value;
 use super::frame::Panel;
 use super::palette::{self, POLICY_COLORS};
-use crate::drawing::{Color, Drawing, Point, Stroke, at};
+use crate::drawing::{Drawing, Point, Stroke, at};
 
 /// Corners of each shape around the middle, in radii; the first is round.
 const SHAPES: [&[(f64, f64)]; POLICY_COLORS] = [
@@ -33,12 +33,7 @@ const APART: f64 = 150.0;
 
 /// The marker of the policy at `index`, `radius` pixels around `center`.
 pub(super) fn marker(drawing: &mut Drawing, center: Point, radius: f64, index: usize) {
-    shape(drawing, center, radius, index, palette::policy(index));
-}
-
-/// The same in another color.
-pub(super) fn shape(drawing: &mut Drawing, center: Point, radius: f64, index: usize, color: Color) {
-    let corners = SHAPES[index % SHAPES.len()];
+    let (corners, color) = (SHAPES[index % SHAPES.len()], palette::policy(index));
     if corners.is_empty() {
         return drawing.circle(center, radius, color);
     }

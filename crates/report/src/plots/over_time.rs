@@ -144,7 +144,7 @@ fn traffic_panel(drawing: &mut Drawing, stack: &Stack<'_>, rows: &[TimelineRow])
 }
 
 /// How many replicas of a row are in one state.
-type StateCount = fn(&TimelineRow) -> u32;
+pub(super) type StateCount = fn(&TimelineRow) -> u32;
 
 fn replicas_panel(drawing: &mut Drawing, stack: &Stack<'_>, rows: &[TimelineRow]) {
     let panel = stack.panel(drawing, 1, stack.shared.replicas, "Replicas");
@@ -217,7 +217,7 @@ fn cost_panel(drawing: &mut Drawing, stack: &Stack<'_>, rows: &[TimelineRow]) {
     let panel = stack.panel(drawing, stack.last(), stack.shared.spending, "Cost per hour");
     spending_line(drawing, &panel, rows);
     let style = TextStyle::new(TICK_SIZE, Color::Ink, Anchor::End);
-    drawing.text(at(panel.right, panel.top - 9.0), &format!("{} at the end", dollars(total)), style);
+    drawing.text(at(panel.right, panel.top - 9.0), &format!("{} in all", dollars(total)), style);
 }
 
 /// Dollars per hour of each row.

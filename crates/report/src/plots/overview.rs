@@ -7,7 +7,7 @@ use super::frame::{
     Entry, HEIGHT, LABEL_SIZE, MARGIN_RIGHT, Panel, Swatch, TICK_SIZE, WIDTH, legend_rows, shortened, sized_page,
 };
 use super::over_time::{
-    filled_steps, is_silent, latency_line, points_note, replicas_by_state, shown, spending_line, steps,
+    StateCount, filled_steps, is_silent, latency_line, points_note, replicas_by_state, shown, spending_line, steps,
 };
 use super::palette;
 use super::scale::{Scale, extent, time_ticks};
@@ -91,9 +91,9 @@ impl<'a> Grid<'a> {
     }
 
     fn entries(&self, series: &[Vec<TimelineRow>]) -> Vec<Entry> {
-        let is_seen = |count: fn(&TimelineRow) -> u32| series.iter().flatten().any(|row| count(row) > 0);
+        let is_seen = |count: StateCount| series.iter().flatten().any(|row| count(row) > 0);
         let mut entries = vec![Entry::new(Swatch::Box(palette::STATES[0]), "ready")];
-        let others: [(fn(&TimelineRow) -> u32, &str); 3] =
+        let others: [(StateCount, &str); 3] =
             [(|row| row.starting, "starting"), (|row| row.standby, "warm standby"), (|row| row.draining, "draining")];
         for (state, (count, name)) in others.into_iter().enumerate() {
             entries.extend(is_seen(count).then(|| Entry::new(Swatch::Box(palette::STATES[state + 1]), name)));
@@ -118,7 +118,15 @@ impl<'a> Grid<'a> {
         let (right, bottom) = (left + self.width - 8.0, top + self.row - 14.0);
         let panel = Panel { left: left + TICKS, right, top, bottom, x: self.x, y };
         let is_last = row == self.report.policies.len();
-        panel.x_axis(drawing, &self.ticks, is_last);
+        let mut ticks = self.ticks.clone();
+        // The last label would run into the first of the next column where both are dates.
+        let has_next = column + 1 < self.columns.len();
+        if let Some(last) =
+            ticks.last_mut().filter(|last| has_next && text_width(&last.1, TICK_SIZE, Weight::Regular) > TICKS)
+        {
+            last.1.clear();
+        }
+        panel.x_axis(drawing, &ticks, is_last);
         let what = if row == 0 { None } else { Some(self.columns[column]) };
         panel.y_axis(drawing, (((bottom - top) / 24.0) as usize).max(1), |value, text| match what {
             Some(Column::Latency) => milliseconds(value),
