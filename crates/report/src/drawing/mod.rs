@@ -1,11 +1,11 @@
-//! A picture as a list of shapes, so that SVG and PNG show the same thing. It knows pixels and colors, no data.
+//! A picture as a list of shapes, of which SVG is made, and of the SVG a PNG. It knows pixels and colors, no data.
 
-mod band;
+mod canvas;
 mod font;
 mod png;
-mod raster;
 mod svg;
 
+pub(crate) use canvas::{Canvas, TENTHS};
 pub(crate) use font::{Weight, text_width};
 pub(crate) use svg::escaped;
 
@@ -166,7 +166,14 @@ impl Drawing {
         }
     }
 
-    pub(crate) fn segment(&mut self, from: Point, to: Point, stroke: Stroke) {
+    /// A straight line. One of a pixel's width that is level or upright lies on whole pixels, so that all of them look alike.
+    pub(crate) fn segment(&mut self, mut from: Point, mut to: Point, stroke: Stroke) {
+        if stroke.width == 1.0 && from.y == to.y {
+            (from.y, to.y) = (from.y.floor() + 0.5, to.y.floor() + 0.5);
+        }
+        if stroke.width == 1.0 && from.x == to.x {
+            (from.x, to.x) = (from.x.floor() + 0.5, to.x.floor() + 0.5);
+        }
         self.line(vec![from, to], stroke);
     }
 
@@ -212,9 +219,8 @@ impl Drawing {
         svg::inline(self)
     }
 
-    /// The picture as a PNG file.
+    /// The picture as a PNG file: the SVG, in the vendored fonts.
     pub fn to_png(&self) -> Vec<u8> {
-        let pixels = raster::pixels(self);
-        png::encode(self.width, &pixels)
+        png::render(&svg::outlined(self), self.width, self.height)
     }
 }

@@ -2,6 +2,7 @@
 
 use record::Interval;
 
+use super::chart::stairs;
 use super::frame::{HEIGHT, LABEL_SIZE, LEFT_OF_SHARES, MARGIN_RIGHT, Panel, TICK_SIZE, WIDTH, page};
 use super::scale::{Scale, extent};
 use super::{horizon, palette, replications_of_attainment};
@@ -118,22 +119,15 @@ fn pareto<'a>(report: &RunReport<'a>) -> Vec<&'a PolicyOutcome<'a>> {
 
 /// Draws the front and says which places it takes.
 fn front(drawing: &mut Drawing, panel: &Panel, report: &RunReport<'_>) -> Vec<Place> {
-    let mut corners: Vec<Point> = Vec::new();
-    for policy in pareto(report) {
-        let point = panel.place(policy.summary.cost_usd.mean, policy.summary.slo_attainment.mean);
-        // Between two policies only the cheaper one's attainment can be had.
-        if let Some(last) = corners.last().copied() {
-            corners.push(at(point.x, last.y));
-        }
-        corners.push(point);
-    }
+    let figures = |policy: &PolicyOutcome<'_>| (policy.summary.cost_usd.mean, policy.summary.slo_attainment.mean);
+    let values = stairs(pareto(report).into_iter().map(figures));
+    let corners: Vec<Point> = values.iter().map(|&(cost, share)| panel.place(cost, share)).collect();
+    panel.line(drawing, values, Stroke::dashed(Color::Muted, 2.0));
     let along = |ends: &[Point]| {
         let (a, b) = (ends[0], ends[1]);
         [a.x.min(b.x) - 2.0, a.y.min(b.y) - 2.0, a.x.max(b.x) + 2.0, a.y.max(b.y) + 2.0]
     };
-    let taken = corners.windows(2).map(along).collect();
-    drawing.line(corners, Stroke::dashed(Color::Muted, 2.0));
-    taken
+    corners.windows(2).map(along).collect()
 }
 
 fn points(drawing: &mut Drawing, panel: &Panel, report: &RunReport<'_>, mut taken: Vec<Place>) {

@@ -1,5 +1,6 @@
 //! The plots of a run, each a [`Drawing`] that becomes SVG and PNG. Titles carry the subject, axes their units.
 
+mod chart;
 mod condense;
 mod cost;
 mod cost_services;
@@ -26,7 +27,7 @@ pub use search::{AxisUnit, SearchAxis, SearchPoint, SearchReport, Standing, sear
 pub use sweep::{SweepPoint, SweepReport, SweepValue, sweep_files, sweep_html};
 pub(crate) use sweep::{front as sweep_front, replications as sweep_replications};
 
-use crate::drawing::{Drawing, Point};
+use crate::drawing::Drawing;
 use crate::{PolicyOutcome, RunReport};
 
 /// Every plot the data allow, as (file name without ending, picture): the overview, comparisons, then one timeline per policy. Those of
@@ -78,22 +79,6 @@ fn told_apart(names: &[&str], index: usize) -> String {
     let name = plain(names[index]);
     let is_taken = names.iter().enumerate().any(|(other, taken)| other != index && plain(taken) == name);
     if is_taken || name.is_empty() { format!("{name}-{index}") } else { name }
-}
-
-/// Drops points that lie within half a pixel of the last one kept; the ends stay.
-fn simplified(points: Vec<Point>) -> Vec<Point> {
-    let mut kept: Vec<Point> = Vec::with_capacity(points.len());
-    let last = points.last().copied();
-    for point in points {
-        let is_far = kept.last().is_none_or(|kept| (kept.x - point.x).abs() >= 0.5 || (kept.y - point.y).abs() >= 0.5);
-        if is_far {
-            kept.push(point);
-        }
-    }
-    if let Some(last) = last.filter(|last| kept.last() != Some(last)) {
-        kept.push(last);
-    }
-    kept
 }
 
 /// `24 h`, `90 min`, `7 d`: the length of the measured part.

@@ -2,13 +2,14 @@
 
 use record::TimelineRow;
 
+use super::chart::Value;
 use super::condense::condensed;
 use super::frame::{
     Entry, HEIGHT, MARGIN_LEFT, MARGIN_RIGHT, Panel, Swatch, TICK_SIZE, WIDTH, legend, legend_rows, page,
 };
 use super::scale::{Scale, extent, time_ticks};
-use super::{horizon, palette, simplified};
-use crate::drawing::{Anchor, Color, Drawing, Point, Stroke, TextStyle, at};
+use super::{horizon, palette};
+use crate::drawing::{Anchor, Color, Drawing, Stroke, TextStyle, at};
 use crate::rounding::{cold_starts, dollars, milliseconds, objective, percent};
 use crate::{PolicyOutcome, RunReport};
 
@@ -162,7 +163,7 @@ fn replicas_panel(drawing: &mut Drawing, stack: &Stack<'_>, rows: &[TimelineRow]
         }
     }
     let desired = Stroke::solid(Color::Ink, 1.6);
-    drawing.line(steps(&panel, rows, |row| f64::from(row.desired)), desired);
+    panel.line(drawing, steps(rows, |row| f64::from(row.desired)), desired);
     entries.push(Entry::new(Swatch::Line(desired), "desired (spec.replicas)"));
     legend(drawing, &entries, at(panel.right, panel.top - 9.0));
 }
@@ -173,7 +174,7 @@ fn queue_panel(drawing: &mut Drawing, stack: &Stack<'_>, rows: &[TimelineRow]) {
         stack.panel(drawing, 2, Scale::Count { high: (highest * 1.3).max(10.0) }, "Queue (requests, log scale)");
     filled_steps(drawing, &panel, rows, |row| row.queue as f64, palette::ALARM);
     let served = Stroke::solid(palette::MAIN, 1.6);
-    drawing.line(steps(&panel, rows, |row| row.in_flight as f64), served);
+    panel.line(drawing, steps(rows, |row| row.in_flight as f64), served);
     let entries =
         [Entry::new(Swatch::Box(palette::ALARM), "waiting"), Entry::new(Swatch::Line(served), "being served")];
     legend(drawing, &entries, at(panel.right, panel.top - 9.0));
@@ -241,8 +242,8 @@ fn latency_panel(drawing: &mut Drawing, stack: &Stack<'_>, rows: &[TimelineRow])
 fn cost_panel(drawing: &mut Drawing, stack: &Stack<'_>, rows: &[TimelineRow]) {
     let total = rows.last().map_or(0.0, |row| row.cost_so_far.as_f64());
     let panel = stack.panel(drawing, stack.last(), Scale::from_zero(total), "Cost so far");
-    let points = rows.iter().map(|row| panel.place((row.start + row.step).as_secs_f64(), row.cost_so_far.as_f64()));
-    drawing.line(simplified(points.collect()), Stroke::solid(palette::MAIN, 2.4));
+    let points = rows.iter().map(|row| ((row.start + row.step).as_secs_f64(), row.cost_so_far.as_f64()));
+    panel.line(drawing, points.collect(), Stroke::solid(palette::MAIN, 2.4));
     let style = TextStyle::new(TICK_SIZE, Color::Ink, Anchor::End);
     drawing.text(at(panel.right, panel.top - 9.0), &format!("{} at the end", dollars(total)), style);
 }
@@ -287,15 +288,15 @@ fn overview_lines(drawing: &mut Drawing, stack: &Stack<'_>, series: &[Vec<Timeli
     for (index, rows) in series.iter().enumerate() {
         let stroke = Stroke { color: palette::policy(index), width: 2.6, dash: palette::policy_dash(index) };
         drawing.group(vec![("class", "series".to_owned()), ("data-policy", index.to_string())]);
-        drawing.line(steps(&ready, rows, |row| f64::from(row.ready)), stroke);
+        ready.line(drawing, steps(rows, |row| f64::from(row.ready)), stroke);
         if let Some(latency) = &latency {
             latency_line(drawing, latency, rows, judged.p99, Stroke { width: 2.0, ..stroke });
             silent_bars(drawing, latency, rows, (index, stroke));
         }
         if let Some(cost) = &cost {
             let end = |row: &TimelineRow| (row.start + row.step).as_secs_f64();
-            let bill = rows.iter().map(|row| cost.place(end(row), row.cost_so_far.as_f64()));
-            drawing.line(simplified(bill.collect()), stroke);
+            let bill = rows.iter().map(|row| (end(row), row.cost_so_far.as_f64()));
+            cost.line(drawing, bill.collect(), stroke);
         }
         drawing.group_end();
     }
@@ -315,17 +316,16 @@ pub(super) fn policy_entries(report: &RunReport<'_>) -> Vec<Entry> {
 }
 
 /// A line that keeps each row's value from the row's start to its end.
-fn steps(panel: &Panel, rows: &[TimelineRow], value: impl Fn(&TimelineRow) -> f64) -> Vec<Point> {
-    let mut points: Vec<Point> = Vec::new();
+fn steps(rows: &[TimelineRow], value: impl Fn(&TimelineRow) -> f64) -> Vec<Value> {
+    let mut points: Vec<Value> = Vec::new();
     for row in rows {
-        let from = panel.place(row.start.as_secs_f64(), value(row));
-        let to = at(panel.place_x((row.start + row.step).as_secs_f64()), from.y);
-        if points.last().is_some_and(|last| last.y == from.y) {
+        let level = value(row);
+        if points.last().is_some_and(|last| last.1 == level) {
             points.pop();
         } else {
-            points.push(from);
+            points.push((row.start.as_secs_f64(), level));
         }
-        points.push(to);
+        points.push(((row.start + row.step).as_secs_f64(), level));
     }
     points
 }
@@ -339,14 +339,9 @@ fn filled_steps(
     fill: Color,
 ) {
     for stretch in rows.chunk_by(|a, b| (value(a) > 0.0) == (value(b) > 0.0)) {
-        let mut points = steps(panel, stretch, &value);
-        let (Some(first), Some(last)) = (points.first().copied(), points.last().copied()) else { continue };
-        if value(&stretch[0]) <= 0.0 {
-            continue;
+        if value(&stretch[0]) > 0.0 {
+            panel.area(drawing, steps(stretch, &value), fill);
         }
-        points.push(at(last.x, panel.bottom));
-        points.push(at(first.x, panel.bottom));
-        drawing.area(points, fill, 1.0);
     }
 }
 
@@ -375,10 +370,10 @@ fn latency_line(
         match value(row) {
             Some(nanos) => {
                 let middle = row.start.as_secs_f64() + row.step.as_secs_f64() / 2.0;
-                points.push(panel.place(middle, nanos as f64 / 1e6));
+                points.push((middle, nanos as f64 / 1e6));
             }
-            None => drawing.line(simplified(std::mem::take(&mut points)), stroke),
+            None => panel.line(drawing, std::mem::take(&mut points), stroke),
         }
     }
-    drawing.line(simplified(points), stroke);
+    panel.line(drawing, points, stroke);
 }

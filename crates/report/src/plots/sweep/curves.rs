@@ -94,16 +94,16 @@ fn series(
     (points, index): (&[&SweepPoint], usize),
     figure: impl Fn(&SweepPoint) -> Interval,
 ) {
-    let place = |point: &SweepPoint, value: f64| panel.place(axis.at(&point.settings[axis.index]), value);
-    drawing.line(points.iter().map(|point| place(point, figure(point).mean)).collect(), stroke(index));
+    let place = |point: &SweepPoint, value: f64| (axis.at(&point.settings[axis.index]), value);
+    panel.line(drawing, points.iter().map(|point| place(point, figure(point).mean)).collect(), stroke(index));
     for point in points {
         let interval = figure(point);
         if interval.low.is_finite() && interval.high.is_finite() {
             let thin = Stroke::solid(palette::policy(index), 1.4);
-            drawing.segment(place(point, interval.low), place(point, interval.high), thin);
+            panel.line(drawing, vec![place(point, interval.low), place(point, interval.high)], thin);
         }
         drawing.tip(report.describe(point));
-        drawing.circle(place(point, interval.mean), 4.5, palette::policy(index));
+        panel.dot(drawing, place(point, interval.mean), 4.5, palette::policy(index));
         drawing.group_end();
     }
 }
