@@ -66,6 +66,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("rayon", &["lab"]),
     ("clap", &["cli"]),
     ("plotters", &["report"]),
+    ("resvg", &["report"]),
     ("ureq", &["live", "storage"]),
     ("object_store", &["storage"]),
     ("tokio", &["storage"]),

@@ -1,15 +1,18 @@
-//! The two vendored fonts, registered once, and how wide text in them is.
+//! The two vendored fonts: how wide text in them is, and its outlines.
 
-use std::sync::Once;
+use std::fmt::Write;
+use std::sync::LazyLock;
 
-use plotters::style::{FontDesc, FontFamily, FontStyle, register_font};
+use ttf_parser::{Face, OutlineBuilder};
 
-/// The family under which plotters knows the fonts.
-const FAMILY: &str = "scalelab";
-/// plotters sizes fonts by ascent plus descent; DejaVu's are 0.928 and 0.236 em.
-const HEIGHT_PER_EM: f64 = 1.164;
+static REGULAR: LazyLock<Face<'static>> =
+    LazyLock::new(|| face(include_bytes!("../../assets/fonts/DejaVuSans.subset.ttf")));
+static BOLD: LazyLock<Face<'static>> =
+    LazyLock::new(|| face(include_bytes!("../../assets/fonts/DejaVuSans-Bold.subset.ttf")));
 
-static REGISTERED: Once = Once::new();
+fn face(bytes: &'static [u8]) -> Face<'static> {
+    Face::parse(bytes, 0).expect("the vendored fonts are valid")
+}
 
 /// Boldness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,33 +21,108 @@ pub(crate) enum Weight {
     Bold,
 }
 
-/// The font at `size` pixels per em. Its pixels come relative to a baseline `size * HEIGHT_PER_EM / 2` below the drawing position.
-pub(super) fn font(size: f64, weight: Weight) -> FontDesc<'static> {
-    REGISTERED.call_once(|| {
-        let fonts: [(FontStyle, &'static [u8]); 2] = [
-            (FontStyle::Normal, include_bytes!("../../assets/fonts/DejaVuSans.subset.ttf")),
-            (FontStyle::Bold, include_bytes!("../../assets/fonts/DejaVuSans-Bold.subset.ttf")),
-        ];
-        for (style, bytes) in fonts {
-            assert!(register_font(FAMILY, style, bytes).is_ok(), "the vendored fonts are valid");
+impl Weight {
+    fn face(self) -> &'static Face<'static> {
+        match self {
+            Self::Regular => &REGULAR,
+            Self::Bold => &BOLD,
         }
-    });
-    let style = match weight {
-        Weight::Regular => FontStyle::Normal,
-        Weight::Bold => FontStyle::Bold,
-    };
-    FontDesc::new(FontFamily::Name(FAMILY), size * HEIGHT_PER_EM, style)
+    }
 }
 
-/// Half the font's height in pixels: how far the baseline is below plotters' drawing position.
-pub(super) fn baseline_shift(size: f64) -> i32 {
-    // plotters adds this to each glyph's (negative) top and truncates; the same truncation keeps the baseline where it belongs.
-    (size * HEIGHT_PER_EM / 2.0) as i32
-}
-
-/// Width of `text` in pixels.
+/// Width of `text` in pixels, at `size` pixels per em.
 pub(crate) fn text_width(text: &str, size: f64, weight: Weight) -> f64 {
-    // Measured large, so that plotters' rounding to whole pixels does not matter.
-    let measured = font(100.0, weight).layout_box(text).expect("the fonts are registered");
-    f64::from(measured.1.0) * size / 100.0
+    let face = weight.face();
+    glyphs(face, text).map(|(_, units)| units).sum::<f64>() * size / f64::from(face.units_per_em())
+}
+
+/// The outlines of `text` as the `d` of an SVG path whose first baseline point is the origin.
+pub(super) fn outlines(text: &str, size: f64, weight: Weight) -> String {
+    let face = weight.face();
+    let mut pen = Pen { scale: size / f64::from(face.units_per_em()), left: 0.0, path: String::new() };
+    for (glyph, units) in glyphs(face, text) {
+        // A space has no outline.
+        face.outline_glyph(glyph, &mut pen);
+        pen.left += units;
+    }
+    pen.path
+}
+
+/// Each character's glyph and how far it moves the pen, in units of the font. What the font has no glyph for is its box, glyph 0.
+fn glyphs<'a>(face: &'a Face<'static>, text: &'a str) -> impl Iterator<Item = (ttf_parser::GlyphId, f64)> + 'a {
+    text.chars().map(|character| {
+        let glyph = face.glyph_index(character).unwrap_or_default();
+        (glyph, f64::from(face.glyph_hor_advance(glyph).unwrap_or(0)))
+    })
+}
+
+/// Writes outlines, which count upward, as SVG, which counts downward.
+struct Pen {
+    scale: f64,
+    /// Where the glyph begins, in units of the font.
+    left: f64,
+    path: String,
+}
+
+impl Pen {
+    fn push(&mut self, command: char, points: &[(f32, f32)]) {
+        self.path.push(command);
+        for (x, y) in points {
+            let (x, y) = ((f64::from(*x) + self.left) * self.scale, -f64::from(*y) * self.scale);
+            let _ = write!(self.path, "{x:.2} {y:.2} ");
+        }
+    }
+}
+
+impl OutlineBuilder for Pen {
+    fn move_to(&mut self, x: f32, y: f32) {
+        self.push('M', &[(x, y)]);
+    }
+
+    fn line_to(&mut self, x: f32, y: f32) {
+        self.push('L', &[(x, y)]);
+    }
+
+    fn quad_to(&mut self, x1: f32, y1: f32, x: f32, y: f32) {
+        self.push('Q', &[(x1, y1), (x, y)]);
+    }
+
+    fn curve_to(&mut self, x1: f32, y1: f32, x2: f32, y2: f32, x: f32, y: f32) {
+        self.push('C', &[(x1, y1), (x2, y2), (x, y)]);
+    }
+
+    fn close(&mut self) {
+        self.path.push('Z');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_as_wide_as_its_glyphs_and_twice_as_wide_at_twice_the_size() {
+        let width = text_width("99.9 %", 10.0, Weight::Regular);
+        // DejaVu Sans: a digit is 0.636 em, point and space 0.318, the percent sign 0.950.
+        assert!((width - (3.0 * 6.36 + 2.0 * 3.18 + 9.50)).abs() < 0.05, "{width}");
+        assert!((text_width("99.9 %", 20.0, Weight::Regular) - 2.0 * width).abs() < 1e-9);
+        assert!(text_width("99.9 %", 10.0, Weight::Bold) > width);
+    }
+
+    #[test]
+    fn outlines_stand_on_the_baseline_and_go_on_to_the_right() {
+        assert_eq!(outlines(" ", 16.0, Weight::Regular), "");
+        let points = |path: &str| {
+            let numbers = path.split(|c: char| c.is_ascii_alphabetic() || c == ' ').filter(|part| !part.is_empty());
+            numbers.map(|part| part.parse::<f64>().unwrap()).collect::<Vec<f64>>()
+        };
+        let one = points(&outlines("H", 100.0, Weight::Regular));
+        let two = points(&outlines("HH", 100.0, Weight::Regular));
+        // Capitals of DejaVu are 0.729 em high.
+        let heights: Vec<f64> = one.iter().skip(1).step_by(2).copied().collect();
+        assert_eq!(heights.iter().copied().fold(0.0, f64::min).round(), -73.0);
+        assert_eq!(heights.iter().copied().fold(-100.0, f64::max), 0.0);
+        let shift = two[one.len()] - one[0];
+        assert!((shift - text_width("H", 100.0, Weight::Regular)).abs() < 0.02, "{shift}");
+    }
 }

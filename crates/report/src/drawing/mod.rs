@@ -1,11 +1,11 @@
-//! A picture as a list of shapes, so that SVG and PNG show the same thing. It knows pixels and colors, no data.
+//! A picture as a list of shapes, of which SVG is made, and of the SVG a PNG. It knows pixels and colors, no data.
 
-mod band;
+mod canvas;
 mod font;
 mod png;
-mod raster;
 mod svg;
 
+pub(crate) use canvas::{Canvas, TENTHS};
 pub(crate) use font::{Weight, text_width};
 pub(crate) use svg::escaped;
 
@@ -106,6 +106,13 @@ impl TextStyle {
     }
 }
 
+/// Which way the lines over an area go, read from the left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hatch {
+    Rising,
+    Falling,
+}
+
 /// One element of a picture. Groups carry what the HTML page needs to find its way and draw nothing themselves.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Shape {
@@ -117,6 +124,11 @@ pub(crate) enum Shape {
         points: Vec<Point>,
         fill: Color,
         opacity: f64,
+    },
+    /// Thin lines over an area, for eyes that its color does not reach.
+    Hatch {
+        points: Vec<Point>,
+        hatch: Hatch,
     },
     Circle {
         center: Point,
@@ -166,7 +178,14 @@ impl Drawing {
         }
     }
 
-    pub(crate) fn segment(&mut self, from: Point, to: Point, stroke: Stroke) {
+    /// A straight line. One of a pixel's width that is level or upright lies on whole pixels, so that all of them look alike.
+    pub(crate) fn segment(&mut self, mut from: Point, mut to: Point, stroke: Stroke) {
+        if stroke.width == 1.0 && from.y == to.y {
+            (from.y, to.y) = (from.y.floor() + 0.5, to.y.floor() + 0.5);
+        }
+        if stroke.width == 1.0 && from.x == to.x {
+            (from.x, to.x) = (from.x.floor() + 0.5, to.x.floor() + 0.5);
+        }
         self.line(vec![from, to], stroke);
     }
 
@@ -174,6 +193,10 @@ impl Drawing {
         if points.len() > 2 {
             self.shapes.push(Shape::Area { points, fill, opacity });
         }
+    }
+
+    pub(crate) fn hatch(&mut self, points: Vec<Point>, hatch: Hatch) {
+        self.shapes.push(Shape::Hatch { points, hatch });
     }
 
     /// A filled rectangle between two opposite corners.
@@ -186,7 +209,9 @@ impl Drawing {
     }
 
     pub(crate) fn text(&mut self, at: Point, text: &str, style: TextStyle) {
-        self.shapes.push(Shape::Text { at, text: text.to_owned(), style });
+        if !text.is_empty() {
+            self.shapes.push(Shape::Text { at, text: text.to_owned(), style });
+        }
     }
 
     pub(crate) fn group(&mut self, attributes: Vec<(&'static str, String)>) {
@@ -212,9 +237,8 @@ impl Drawing {
         svg::inline(self)
     }
 
-    /// The picture as a PNG file.
+    /// The picture as a PNG file: the SVG, in the vendored fonts.
     pub fn to_png(&self) -> Vec<u8> {
-        let pixels = raster::pixels(self);
-        png::encode(self.width, &pixels)
+        png::render(&svg::outlined(self), self.width, self.height)
     }
 }

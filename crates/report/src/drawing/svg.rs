@@ -2,21 +2,40 @@
 
 use std::fmt::Write;
 
-use super::{Anchor, Color, Drawing, Point, Shape, Stroke, TextStyle, Weight};
+use super::font::{outlines, text_width};
+use super::{Anchor, Color, Drawing, Hatch, Point, Shape, Stroke, TextStyle, Weight};
 
 /// Families with the metrics of the vendored font first, so that text fits where PNG puts it.
 const FONTS: &str = "DejaVu Sans, Verdana, sans-serif";
 
+/// How texts are written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Letters {
+    /// As text, which can be searched, copied and read aloud.
+    Text,
+    /// As paths in the vendored fonts, for a renderer that has no fonts.
+    Outlines,
+}
+
 pub(super) fn document(drawing: &Drawing) -> String {
+    sized(drawing, Letters::Text)
+}
+
+/// The same document with outlines in place of texts.
+pub(super) fn outlined(drawing: &Drawing) -> String {
+    sized(drawing, Letters::Outlines)
+}
+
+fn sized(drawing: &Drawing, letters: Letters) -> String {
     let size = format!(" width=\"{}\" height=\"{}\"", drawing.width, drawing.height);
-    element(drawing, &size)
+    element(drawing, &size, letters)
 }
 
 pub(super) fn inline(drawing: &Drawing) -> String {
-    element(drawing, " class=\"plot\"")
+    element(drawing, " class=\"plot\"", Letters::Text)
 }
 
-fn element(drawing: &Drawing, attributes: &str) -> String {
+fn element(drawing: &Drawing, attributes: &str, letters: Letters) -> String {
     let (width, height) = drawing.size();
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\"{attributes} role=\"img\" \
@@ -24,15 +43,21 @@ fn element(drawing: &Drawing, attributes: &str) -> String {
         escaped(&drawing.title),
         fill(Color::Paper)
     );
+    for hatch in [Hatch::Rising, Hatch::Falling] {
+        let is_used = |shape: &Shape| matches!(shape, Shape::Hatch { hatch: used, .. } if *used == hatch);
+        if drawing.shapes.iter().any(is_used) {
+            out.push_str(&pattern(hatch));
+        }
+    }
     for shape in &drawing.shapes {
-        push(&mut out, shape);
+        push(&mut out, shape, letters);
     }
     out.push_str("</svg>\n");
     out
 }
 
 /// Writing into a `String` cannot fail, so results are dropped.
-fn push(out: &mut String, shape: &Shape) {
+fn push(out: &mut String, shape: &Shape, letters: Letters) {
     let _ = match shape {
         Shape::Line { points, stroke } => {
             writeln!(out, "<path d=\"{}\" fill=\"none\"{}/>", path(points), stroke_attributes(*stroke))
@@ -41,8 +66,14 @@ fn push(out: &mut String, shape: &Shape) {
             let opacity = if *opacity < 1.0 { format!(" fill-opacity=\"{opacity}\"") } else { String::new() };
             writeln!(out, "<path d=\"{}Z\"{}{opacity}/>", path(points), fill(*color))
         }
+        Shape::Hatch { points, hatch } => {
+            writeln!(out, "<path d=\"{}Z\" fill=\"url(#{})\"/>", path(points), name(*hatch))
+        }
         Shape::Circle { center, radius, fill: color } => {
             writeln!(out, "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"{radius:.1}\"{}/>", center.x, center.y, fill(*color))
+        }
+        Shape::Text { at, text, style } if letters == Letters::Outlines => {
+            writeln!(out, "{}", outline_element(*at, text, *style))
         }
         Shape::Text { at, text, style } => writeln!(out, "{}", text_element(*at, text, *style)),
         Shape::Group(attributes) => {
@@ -56,6 +87,26 @@ fn push(out: &mut String, shape: &Shape) {
         Shape::Tip(text) => writeln!(out, "<g class=\"tip\"><title>{}</title>", escaped(text)),
         Shape::GroupEnd => writeln!(out, "</g>"),
     };
+}
+
+/// The lines of a hatch. A page with several plots has the same pattern under the same name in each.
+fn pattern(hatch: Hatch) -> String {
+    let angle = match hatch {
+        Hatch::Rising => -45,
+        Hatch::Falling => 45,
+    };
+    format!(
+        "<defs><pattern id=\"{}\" width=\"7\" height=\"7\" patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate({angle})\">\
+         <path d=\"M0,3.5h7\" stroke=\"#ffffff\" stroke-width=\"2\" stroke-opacity=\"0.55\"/></pattern></defs>\n",
+        name(hatch)
+    )
+}
+
+fn name(hatch: Hatch) -> &'static str {
+    match hatch {
+        Hatch::Rising => "hatch-rising",
+        Hatch::Falling => "hatch-falling",
+    }
 }
 
 /// `M` and relative steps in tenths of a pixel: about half the length of absolute coordinates.
@@ -104,6 +155,23 @@ fn text_element(at: Point, text: &str, style: TextStyle) -> String {
         style.size,
         fill(style.color),
         escaped(text)
+    )
+}
+
+fn outline_element(at: Point, text: &str, style: TextStyle) -> String {
+    let back = match style.anchor {
+        Anchor::Start => 0.0,
+        Anchor::Middle => text_width(text, style.size, style.weight) / 2.0,
+        Anchor::End => text_width(text, style.size, style.weight),
+    };
+    let turn = if style.rotated { " rotate(-90)" } else { "" };
+    format!(
+        "<path transform=\"translate({:.1} {:.1}){turn} translate({:.2} 0)\" d=\"{}\"{}/>",
+        at.x,
+        at.y,
+        -back,
+        outlines(text, style.size, style.weight),
+        fill(style.color)
     )
 }
 

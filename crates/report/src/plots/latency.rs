@@ -2,10 +2,9 @@
 
 use record::Histogram;
 
-use super::frame::{HEIGHT, MARGIN_LEFT, MARGIN_RIGHT, Panel, WIDTH, legend_rows, page};
-use super::over_time::policy_entries;
+use super::frame::{HEIGHT, MARGIN_LEFT, MARGIN_RIGHT, Panel, WIDTH, legend_rows, page, policy_entries};
+use super::marker::marked_line;
 use super::scale::{Scale, extent};
-use super::{palette, simplified};
 use crate::RunReport;
 use crate::drawing::{Anchor, Color, Drawing, Stroke, TextStyle, at};
 use crate::rounding::{milliseconds, objective};
@@ -84,33 +83,32 @@ fn curves(drawing: &mut Drawing, report: &RunReport<'_>, panels: [&Panel; 2]) {
     for (index, policy) in report.policies.iter().enumerate() {
         let (histogram, unanswered) = (&policy.summary.latency, policy.summary.unanswered);
         let total = (histogram.count() + unanswered) as f64;
-        let stroke = Stroke { color: palette::policy(index), width: 2.8, dash: palette::policy_dash(index) };
         let (mut rising, mut falling, mut seen) = (Vec::new(), Vec::new(), 0);
         for (nanos, count) in histogram.buckets() {
             let milliseconds = nanos as f64 / 1e6;
             let slower = 1.0 - seen as f64 / total;
             seen += count;
-            rising.push(cdf.place(milliseconds, seen as f64 / total));
+            rising.push((milliseconds, seen as f64 / total));
             if slower >= rarest {
-                falling.push(tail.place(milliseconds, slower));
+                falling.push((milliseconds, slower));
             }
         }
         let never = unanswered as f64 / total.max(1.0);
         if let Some(last) = falling.last().copied() {
             if never >= rarest {
                 // Behind the last answer only those without one are left, for ever.
-                falling.extend([at(last.x, tail.place_y(never)), at(tail.right, tail.place_y(never))]);
+                falling.extend([(last.0, never), (tail.x.ends().1, never)]);
             } else {
                 // The last answer: nobody is slower, so the tail ends at the floor.
-                falling.push(at(last.x, last.y.max(tail.place_y(1.0 / total.max(1.0)))));
+                falling.push((last.0, last.1.min(1.0 / total.max(1.0))));
             }
         }
         if let Some(last) = rising.last().copied() {
-            rising.push(at(cdf.right, last.y));
+            rising.push((cdf.x.ends().1, last.1));
         }
         drawing.group(vec![("class", "series".to_owned()), ("data-policy", index.to_string())]);
-        drawing.line(simplified(rising), stroke);
-        drawing.line(simplified(falling), stroke);
+        marked_line(drawing, cdf, rising, 2.4, index);
+        marked_line(drawing, tail, falling, 2.4, index);
         drawing.group_end();
     }
 }

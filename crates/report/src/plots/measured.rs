@@ -1,7 +1,6 @@
 //! Measured against fitted figures of load tests: a panel for each kind, points on the diagonal where the fit is right.
 
 use super::frame::{HEIGHT, MARGIN_LEFT, MARGIN_RIGHT, Panel, TICK_SIZE, WIDTH, page};
-use super::palette;
 use super::scale::Scale;
 use crate::drawing::{Anchor, Color, Drawing, Stroke, TextStyle, at};
 
@@ -41,18 +40,14 @@ fn draw(drawing: &mut Drawing, panel: &Panel, one: &MeasuredPanel<'_>) {
     panel.heading(drawing, one.title);
     panel.x_title(drawing, "fitted");
     let Scale::Log { low, high } = panel.x else { return };
-    drawing.segment(panel.place(low, low), panel.place(high, high), Stroke::solid(Color::Muted, 1.5));
+    panel.line(drawing, vec![(low, low), (high, high)], Stroke::solid(Color::Muted, 1.5));
     for factor in [1.0 + GOOD, 1.0 / (1.0 + GOOD)] {
         let (from, to) = (low.max(low / factor), high.min(high / factor));
-        drawing.segment(
-            panel.place(from, from * factor),
-            panel.place(to, to * factor),
-            Stroke::dashed(Color::Muted, 1.2),
-        );
+        panel.line(drawing, vec![(from, from * factor), (to, to * factor)], Stroke::dashed(Color::Muted, 1.2));
     }
     for (measured, fitted) in one.pairs {
-        drawing.circle(panel.place(*fitted, *measured), 6.0, palette::MAIN);
-        drawing.circle(panel.place(*fitted, *measured), 2.5, Color::Paper);
+        panel.dot(drawing, (*fitted, *measured), 6.0, Color::Ink);
+        panel.dot(drawing, (*fitted, *measured), 2.5, Color::Paper);
     }
     let words = at(panel.left + 8.0, panel.top + TICK_SIZE + 6.0);
     drawing.text(words, "measured above, dashed: 10 % off", TextStyle::new(TICK_SIZE, Color::Muted, Anchor::Start));

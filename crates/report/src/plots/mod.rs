@@ -1,17 +1,21 @@
 //! The plots of a run, each a [`Drawing`] that becomes SVG and PNG. Titles carry the subject, axes their units.
 
+mod chart;
 mod condense;
 mod cost;
 mod cost_services;
 mod cost_vs_slo;
 mod frame;
 mod latency;
+mod marker;
 mod measured;
 mod over_time;
+mod overview;
 mod palette;
 mod phases;
 mod scale;
 mod search;
+mod shared;
 mod sweep;
 
 pub(crate) use condense::condensed;
@@ -20,13 +24,14 @@ pub use cost_services::cost_by_service;
 pub use cost_vs_slo::cost_vs_slo;
 pub use latency::latency_cdf;
 pub use measured::{MeasuredPanel, measured_vs_fitted};
-pub use over_time::{overview, timeline};
+pub use over_time::timeline;
+pub use overview::overview;
 pub use phases::cold_start_phases;
 pub use search::{AxisUnit, SearchAxis, SearchPoint, SearchReport, Standing, search_front};
 pub use sweep::{SweepPoint, SweepReport, SweepValue, sweep_files, sweep_html};
 pub(crate) use sweep::{front as sweep_front, replications as sweep_replications};
 
-use crate::drawing::{Drawing, Point};
+use crate::drawing::Drawing;
 use crate::{PolicyOutcome, RunReport};
 
 /// Every plot the data allow, as (file name without ending, picture): the overview, comparisons, then one timeline per policy. Those of
@@ -78,22 +83,6 @@ fn told_apart(names: &[&str], index: usize) -> String {
     let name = plain(names[index]);
     let is_taken = names.iter().enumerate().any(|(other, taken)| other != index && plain(taken) == name);
     if is_taken || name.is_empty() { format!("{name}-{index}") } else { name }
-}
-
-/// Drops points that lie within half a pixel of the last one kept; the ends stay.
-fn simplified(points: Vec<Point>) -> Vec<Point> {
-    let mut kept: Vec<Point> = Vec::with_capacity(points.len());
-    let last = points.last().copied();
-    for point in points {
-        let is_far = kept.last().is_none_or(|kept| (kept.x - point.x).abs() >= 0.5 || (kept.y - point.y).abs() >= 0.5);
-        if is_far {
-            kept.push(point);
-        }
-    }
-    if let Some(last) = last.filter(|last| kept.last() != Some(last)) {
-        kept.push(last);
-    }
-    kept
 }
 
 /// `24 h`, `90 min`, `7 d`: the length of the measured part.

@@ -51,6 +51,15 @@ impl Scale {
         Self::Log { low: nice_below(low), high: nice_above(high) }
     }
 
+    /// The values at the beginning and the end of the axis.
+    pub fn ends(self) -> (f64, f64) {
+        match self {
+            Self::Linear { low, high } | Self::Log { low, high } => (low, high),
+            Self::Whole { high } | Self::Count { high } => (0.0, high),
+            Self::Nines { miss_high, miss_low } => (1.0 - miss_high, 1.0 - miss_low),
+        }
+    }
+
     /// Whether `value` lies on the axis, and not beyond its ends.
     pub fn holds(self, value: f64) -> bool {
         match self {

@@ -2,10 +2,11 @@
 
 use record::Interval;
 
+use super::chart::stairs;
 use super::frame::{Entry, HEIGHT, LEFT_OF_SHARES, MARGIN_RIGHT, Panel, Swatch, WIDTH, legend_rows, page};
 use super::palette;
 use super::scale::{Scale, extent};
-use crate::drawing::{Color, Drawing, Point, Stroke, at};
+use crate::drawing::{Color, Drawing, Stroke, at};
 use crate::rounding::{dollars, percent, three_digits, tick};
 
 /// What the numbers of an axis are.
@@ -153,22 +154,23 @@ pub fn search_front(report: &SearchReport<'_>) -> Drawing {
     panel.level(&mut drawing, report.limit.0, report.limit.1, Color::Ink);
     let mut front: Vec<&SearchPoint<'_>> = shown.iter().copied().filter(|point| point.is_front).collect();
     front.sort_by(|a, b| a.objective.mean.total_cmp(&b.objective.mean));
-    drawing.line(steps(&front, &panel), Stroke::dashed(Color::Muted, 2.0));
+    let front_values = front.iter().map(|point| (point.objective.mean, point.measure.mean));
+    panel.line(&mut drawing, stairs(front_values), Stroke::dashed(Color::Muted, 2.0));
     for point in &front {
         bars(&mut drawing, &panel, point, color(point.standing));
     }
     for point in &shown {
-        let center = panel.place(point.objective.mean, point.measure.mean);
         drawing.tip(report.describe(point));
-        drawing.circle(center, if point.is_front { 7.0 } else { 4.5 }, color(point.standing));
+        let center = (point.objective.mean, point.measure.mean);
+        panel.dot(&mut drawing, center, if point.is_front { 7.0 } else { 4.5 }, color(point.standing));
         drawing.group_end();
     }
     if let Some(winner) = report.confirmed.filter(is_finite) {
         bars(&mut drawing, &panel, &winner, Color::Ink);
-        let center = panel.place(winner.objective.mean, winner.measure.mean);
+        let center = (winner.objective.mean, winner.measure.mean);
         drawing.tip(format!("with fresh seeds, {}", report.describe(&winner)));
-        drawing.circle(center, 10.0, Color::Ink);
-        drawing.circle(center, 6.0, palette::policy(2));
+        panel.dot(&mut drawing, center, 10.0, Color::Ink);
+        panel.dot(&mut drawing, center, 6.0, palette::MEETS);
         drawing.group_end();
     }
     drawing
@@ -178,11 +180,14 @@ fn is_finite(point: &SearchPoint<'_>) -> bool {
     point.objective.mean.is_finite() && point.measure.mean.is_finite()
 }
 
+/// Met, and not for certain.
+const MET: Color = Color::Fixed(0x8f, 0xd4, 0xbf);
+
 /// Holds, met, missed.
 fn color(standing: Standing) -> Color {
     match standing {
-        Standing::Holds => palette::policy(2),
-        Standing::Met => palette::policy(3),
+        Standing::Holds => palette::MEETS,
+        Standing::Met => MET,
         Standing::Missed => Color::Fixed(0x99, 0x9f, 0xa6),
     }
 }
@@ -230,27 +235,14 @@ fn scale(values: impl Iterator<Item = f64> + Clone, unit: AxisUnit) -> Scale {
     Scale::Linear { low: if is_near_zero { 0.0 } else { low - pad }, high: high + pad }
 }
 
-/// Between two points of the front only the cheaper one's figure can be had.
-fn steps(front: &[&SearchPoint<'_>], panel: &Panel) -> Vec<Point> {
-    let mut corners: Vec<Point> = Vec::new();
-    for point in front {
-        let place = panel.place(point.objective.mean, point.measure.mean);
-        if let Some(last) = corners.last().copied() {
-            corners.push(at(place.x, last.y));
-        }
-        corners.push(place);
-    }
-    corners
-}
-
 fn bars(drawing: &mut Drawing, panel: &Panel, point: &SearchPoint<'_>, color: Color) {
     let is_known = |interval: Interval| interval.low.is_finite() && interval.high.is_finite();
     let stroke = Stroke::solid(color, 1.8);
     let (objective, measure) = (point.objective, point.measure);
     if is_known(objective) {
-        drawing.segment(panel.place(objective.low, measure.mean), panel.place(objective.high, measure.mean), stroke);
+        panel.line(drawing, vec![(objective.low, measure.mean), (objective.high, measure.mean)], stroke);
     }
     if is_known(measure) {
-        drawing.segment(panel.place(objective.mean, measure.low), panel.place(objective.mean, measure.high), stroke);
+        panel.line(drawing, vec![(objective.mean, measure.low), (objective.mean, measure.high)], stroke);
     }
 }

@@ -3,6 +3,7 @@
 use record::Interval;
 
 use super::super::frame::{Entry, HEIGHT, MARGIN_LEFT, MARGIN_RIGHT, Panel, Swatch, WIDTH, legend_rows, page};
+use super::super::marker::marker;
 use super::super::palette;
 use super::super::scale::{Scale, extent};
 use super::scatter::attainment_scale;
@@ -39,7 +40,7 @@ fn draw(report: &SweepReport<'_>, axis: &Axis, lines: &[Line<'_>], title: &str) 
     let shares: Vec<f64> = shares.flat_map(|share| [share.mean, share.low, share.high]).collect();
     let costs: Vec<f64> = shown.iter().flat_map(|point| [point.cost_usd.mean, point.cost_usd.high]).collect();
     let entries: Vec<Entry> =
-        lines.iter().enumerate().map(|(index, (name, _))| Entry::new(Swatch::Line(stroke(index)), name)).collect();
+        lines.iter().enumerate().map(|(index, (name, _))| Entry::new(Swatch::Policy(index), name)).collect();
     let [upper, lower] = panels(&mut drawing, report, axis, &entries, [&shares, &costs]);
     for (index, (_, points)) in lines.iter().enumerate() {
         series(&mut drawing, (report, &upper, axis), (points, index), |point| point.slo_attainment);
@@ -94,16 +95,17 @@ fn series(
     (points, index): (&[&SweepPoint], usize),
     figure: impl Fn(&SweepPoint) -> Interval,
 ) {
-    let place = |point: &SweepPoint, value: f64| panel.place(axis.at(&point.settings[axis.index]), value);
-    drawing.line(points.iter().map(|point| place(point, figure(point).mean)).collect(), stroke(index));
+    let place = |point: &SweepPoint, value: f64| (axis.at(&point.settings[axis.index]), value);
+    panel.line(drawing, points.iter().map(|point| place(point, figure(point).mean)).collect(), stroke(index));
     for point in points {
         let interval = figure(point);
         if interval.low.is_finite() && interval.high.is_finite() {
             let thin = Stroke::solid(palette::policy(index), 1.4);
-            drawing.segment(place(point, interval.low), place(point, interval.high), thin);
+            panel.line(drawing, vec![place(point, interval.low), place(point, interval.high)], thin);
         }
         drawing.tip(report.describe(point));
-        drawing.circle(place(point, interval.mean), 4.5, palette::policy(index));
+        let (x, y) = place(point, interval.mean);
+        marker(drawing, panel.place(x, y), 5.0, index);
         drawing.group_end();
     }
 }

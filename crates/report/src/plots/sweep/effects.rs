@@ -3,6 +3,7 @@
 use record::Interval;
 
 use super::super::frame::{Panel, page};
+use super::super::marker::marker;
 use super::super::palette;
 use super::curves::panels;
 use super::{Axis, SweepPoint, SweepReport, grouped, is_judged, policy_entries};
@@ -27,8 +28,8 @@ pub(super) fn effect(report: &SweepReport<'_>, axis: &Axis) -> Drawing {
     for (panel, figure) in shown {
         let radius = if points.len() > 400 { 3.0 } else { 4.5 };
         for point in &points {
-            let place = panel.place(axis.at(&point.settings[axis.index]), figure(point).mean);
-            drawing.circle(place, radius, palette::policy(point.policy));
+            let place = (axis.at(&point.settings[axis.index]), figure(point).mean);
+            marker(&mut drawing, panel.place(place.0, place.1), radius, point.policy);
         }
         if has_means {
             means(&mut drawing, report, (panel, axis), figure);
@@ -43,9 +44,9 @@ fn means(drawing: &mut Drawing, report: &SweepReport<'_>, (panel, axis): (&Panel
         let groups = points.chunk_by(|a, b| a.settings[axis.index].text == b.settings[axis.index].text);
         let line = groups.map(|group| {
             let mean = group.iter().map(|point| figure(point).mean).sum::<f64>() / group.len() as f64;
-            panel.place(axis.at(&group[0].settings[axis.index]), mean)
+            (axis.at(&group[0].settings[axis.index]), mean)
         });
-        let line = line.collect();
-        drawing.line(line, Stroke { color: palette::policy(policy), width: 2.6, dash: palette::policy_dash(policy) });
+        let stroke = Stroke { color: palette::policy(policy), width: 2.6, dash: palette::policy_dash(policy) };
+        panel.line(drawing, line.collect(), stroke);
     }
 }

@@ -1,10 +1,11 @@
 //! Every point of a sweep as cost against SLO attainment.
 
+use super::super::chart::stairs;
 use super::super::frame::{HEIGHT, LEFT_OF_SHARES, MARGIN_RIGHT, Panel, WIDTH, legend_rows, page};
-use super::super::palette;
+use super::super::marker::marker;
 use super::super::scale::{Scale, extent};
 use super::{SweepPoint, SweepReport, front, is_judged, policy_entries};
-use crate::drawing::{Color, Drawing, Point, Stroke, at};
+use crate::drawing::{Color, Drawing, Stroke, at};
 use crate::rounding::{objective, tick};
 
 /// All points in the colors of their policies, and the front that no point is beyond.
@@ -36,21 +37,22 @@ pub(super) fn scatter(report: &SweepReport<'_>) -> Drawing {
     if let Some(share) = report.objective {
         panel.level(&mut drawing, share, &format!("objective {}", objective(share)), Color::Ink);
     }
-    drawing.line(corners(&points, &panel), Stroke::dashed(Color::Muted, 2.0));
+    let beaten_by_none = front(&points).into_iter().map(|point| (point.cost_usd.mean, point.slo_attainment.mean));
+    panel.line(&mut drawing, stairs(beaten_by_none), Stroke::dashed(Color::Muted, 2.0));
     // Thousands of points stay a cloud and not a blot.
     let radius = if points.len() > 400 { 3.5 } else { 6.5 };
     for point in &points {
-        let center = panel.place(point.cost_usd.mean, point.slo_attainment.mean);
         drawing.tip(report.describe(point));
-        drawing.circle(center, radius, palette::policy(point.policy));
+        let center = (point.cost_usd.mean, point.slo_attainment.mean);
+        marker(&mut drawing, panel.place(center.0, center.1), radius, point.policy);
         drawing.group_end();
     }
     if let Some(chosen) = report.chosen() {
-        let center = panel.place(chosen.cost_usd.mean, chosen.slo_attainment.mean);
+        let center = (chosen.cost_usd.mean, chosen.slo_attainment.mean);
         drawing.tip(format!("choose {}", report.describe(chosen)));
-        drawing.circle(center, radius + 5.0, Color::Ink);
-        drawing.circle(center, radius + 2.5, Color::Paper);
-        drawing.circle(center, radius, palette::policy(chosen.policy));
+        panel.dot(&mut drawing, center, radius + 5.0, Color::Ink);
+        panel.dot(&mut drawing, center, radius + 2.5, Color::Paper);
+        marker(&mut drawing, panel.place(center.0, center.1), radius - 1.0, chosen.policy);
         drawing.group_end();
     }
     drawing
@@ -76,17 +78,4 @@ pub(super) fn attainment_scale(shares: impl Iterator<Item = f64> + Clone, object
             Scale::Linear { low: (low - pad).max(0.0), high: (high + pad).min(1.0 + pad * 0.4) }
         }
     }
-}
-
-/// The corners of the front: between two of its points only the cheaper one's attainment can be had.
-fn corners(points: &[&SweepPoint], panel: &Panel) -> Vec<Point> {
-    let mut corners: Vec<Point> = Vec::new();
-    for point in front(points) {
-        let place = panel.place(point.cost_usd.mean, point.slo_attainment.mean);
-        if let Some(last) = corners.last().copied() {
-            corners.push(at(place.x, last.y));
-        }
-        corners.push(place);
-    }
-    corners
 }
