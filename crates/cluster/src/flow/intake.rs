@@ -165,6 +165,24 @@ impl Intake {
         }
     }
 
+    /// Whether a request with a prompt of so many tokens is left to the service that answers.
+    #[inline]
+    pub fn goes_on(&self, prompt: u32) -> bool {
+        self.reactive.as_ref().is_some_and(|reactive| reactive.goes_on(prompt))
+    }
+
+    /// The request at the head, which [`Intake::next_arrival`] has shown, is left to the service that answers: it does not count as one that has
+    /// arrived here.
+    pub fn pass_on(&mut self, tokens: (u32, u32)) {
+        let at = self.arrivals[self.head];
+        let ticket = self.admit();
+        self.read -= 1;
+        self.read_before -= u64::from(at < self.measure_from);
+        if let Some(reactive) = &mut self.reactive {
+            reactive.pass_on(ticket, at, tokens);
+        }
+    }
+
     /// Those of a service whose prompts are computed by one and answered by another.
     pub fn apart(&mut self) -> Option<&mut Reactive> {
         self.reactive.as_deref_mut()

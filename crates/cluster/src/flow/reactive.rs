@@ -26,15 +26,15 @@ pub struct Answered {
     pub asked: u64,
     /// When it was answered.
     pub at: u64,
-    /// What its replica keeps for those who act on it.
+    /// What there is for those who answer in place of this service.
     pub handover: Option<Handover>,
 }
 
-/// A prompt that has been computed where others fetch it.
+/// A request that another service answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Handover {
-    /// Where it is kept.
-    pub kept: Kept,
+    /// Where its prompt has been computed and is kept; `None`: nowhere, the other computes it.
+    pub kept: Option<Kept>,
     /// Tokens of the request: prompt and answer.
     pub tokens: (u32, u32),
     /// What else is known of it.
@@ -109,8 +109,8 @@ pub struct Reactive {
     called_by: Option<CalledBy>,
     /// Who answers are told to, if anybody.
     answered: Option<Vec<Answered>>,
-    /// They fetch what has been computed here.
-    hands_over: bool,
+    /// They fetch what has been computed here: prompts of so many tokens at least. Those of fewer go on as they come.
+    hands_over: Option<u32>,
     /// What need not be kept any longer.
     released: Vec<Kept>,
     service_time: Option<Sampler>,
@@ -132,7 +132,7 @@ impl Reactive {
     /// of any other.
     pub fn of(
         service: &ServiceSpec,
-        (is_heard, hands_over): (bool, bool),
+        (is_heard, hands_over): (bool, Option<u32>),
         seed: u64,
         (origin, end): (SimTime, SimTime),
     ) -> Option<Box<Self>> {
@@ -234,7 +234,18 @@ impl Reactive {
 
     /// Whether what is computed here is kept for others to fetch.
     pub fn hands_over(&self) -> bool {
-        self.hands_over
+        self.hands_over.is_some()
+    }
+
+    /// Whether a request with a prompt of so many tokens is left to those who answer.
+    pub fn goes_on(&self, prompt: u32) -> bool {
+        self.hands_over.is_some_and(|from| prompt < from)
+    }
+
+    /// A request that has just arrived, at `at`, is left to those who answer.
+    pub fn pass_on(&mut self, ticket: Ticket, at: u64, tokens: (u32, u32)) {
+        let handover = Handover { kept: None, tokens, tag: self.tag(ticket) };
+        self.ended(ticket, at, true, Some(handover));
     }
 
     /// Where the prompt of a request in the system is kept, if elsewhere.
@@ -301,18 +312,24 @@ impl Reactive {
 
     /// Requests of the service that calls this one have been answered: some of them call.
     pub fn take_calls(&mut self, answered: &[Answered]) {
-        let Some(CalledBy { share, count, .. }) = self.called_by else { return };
+        let Some(CalledBy { share, count, transfer, .. }) = self.called_by else { return };
         for answer in answered {
+            // What the caller hands over is for who answers in its place; of what it has left to that others never hear.
+            let handover = answer.handover.filter(|_| transfer.is_some());
+            if transfer.is_none() && answer.handover.is_some_and(|handover| handover.kept.is_none()) {
+                continue;
+            }
             let mut dice = Stream::new(self.seed, Purpose::Calls, answer.identity);
             if dice.uniform() >= share {
                 continue;
             }
             for _ in 0..count {
                 let identity = dice.next_u64();
-                let prompt = answer.handover.map_or(Prompt::Own, |handover| Prompt::At(handover.kept));
-                let tag = answer.handover.map_or_else(|| self.drawn_tag(identity), |handover| handover.tag);
+                let kept = handover.and_then(|handover| handover.kept);
+                let prompt = kept.map_or(Prompt::Own, Prompt::At);
+                let tag = handover.map_or_else(|| self.drawn_tag(identity), |handover| handover.tag);
                 let held = Held { identity, asked: answer.asked, role: Role::Plain, prompt, tag };
-                let demand = answer.handover.map_or_else(|| self.demand(identity), |handover| (0, handover.tokens));
+                let demand = handover.map_or_else(|| self.demand(identity), |handover| (0, handover.tokens));
                 self.announce(answer.at, held, demand);
             }
         }

@@ -95,9 +95,9 @@ impl SimulationSpec {
         self.calls_of(service).next().is_some()
     }
 
-    /// Whether another service of this run fetches what replicas of this one have computed.
-    pub(crate) fn hands_over(&self, service: &ServiceSpec) -> bool {
-        self.calls_of(service).any(|call| call.transfer.is_some())
+    /// Whether another service of this run fetches what replicas of this one have computed: prompts of how many tokens at least.
+    pub(crate) fn hands_over(&self, service: &ServiceSpec) -> Option<u32> {
+        self.calls_of(service).find_map(|call| call.transfer).map(|transfer| transfer.from_tokens)
     }
 
     /// Replicas of service number `service` that are there and ready when policy number `policy` starts.

@@ -138,6 +138,9 @@ pub struct KvTransfer {
     pub latency: SimDuration,
     /// Bytes per token of the prompt, in all GPUs of a replica together, above 0.
     pub bytes_per_token: f64,
+    /// Prompts with fewer tokens than this are none of it: the service that answers computes them itself, and the caller never sees them.
+    /// 0: there are none such.
+    pub from_tokens: u32,
 }
 
 impl KvTransfer {

@@ -68,9 +68,9 @@ pub use service::{
 pub use services::{ServiceEntryFile, ServicePolicyFile};
 pub use speculative::{AcceptanceFile, SpeculativeFile};
 pub use traffic::{
-    BurstFile, ClipFile, ColumnsFile, FromFile, GeneratorFile, HistoryFile, KvTransferFile, Level, NoiseFile, PartFile,
-    PointFile, PointsFile, ProcessFile, RateSeriesFile, RateTerm, RateTermChoice, SeriesUnit, SineFile, TimeColumn,
-    TraceFile, TraceFormat, TrafficFile, WeeklyFile,
+    BurstFile, ClipFile, ColumnsFile, DeciderFile, FromFile, GeneratorFile, HistoryFile, KvTransferFile, Level,
+    NoiseFile, PartFile, PointFile, PointsFile, ProcessFile, RateSeriesFile, RateTerm, RateTermChoice, SeriesUnit,
+    SineFile, TimeColumn, TraceFile, TraceFormat, TrafficFile, WeeklyFile,
 };
 pub use triggers::{TriggerFile, TriggersFile};
 pub use versions::{HttpAddOnFile, KedaFile, KubernetesFile};

@@ -97,6 +97,19 @@ pub struct FromFile {
     /// the answer. Latency and time to first token then count from the arrival at the other.
     #[serde(default)]
     pub kv_transfer: Option<KvTransferFile>,
+    /// With `kvTransfer`: whose prompts are computed by the other service, and whose by this one. Every prompt is the other's unless said; a
+    /// `prefix-based-pd-decider` of the endpoint picker says it too.
+    #[serde(default)]
+    pub decider: Option<DeciderFile>,
+}
+
+/// `traffic.from.decider`: which prompts are worth another service.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct DeciderFile {
+    /// Prompts with at least so many tokens are computed by the other service, those with fewer by this one. With 0 all of them are
+    /// computed by this one, as llm-d has it.
+    pub non_cached_tokens: u32,
 }
 
 /// `traffic.from.kvTransfer`: how the KV cache of a prompt comes from the replica that has computed it.

@@ -18,10 +18,23 @@ pub(crate) struct PickerRules {
     pub routing: Routing,
     /// Whether and when requests are held.
     pub flow_control: Option<FlowControl>,
+    /// Prompts from how many tokens on are computed apart from where they are answered, where a decider says it: `u32::MAX` for none.
+    pub apart_from: Option<u32>,
     /// What was taken over, in short.
     pub said: Vec<String>,
     /// What was read and is not modelled.
     pub notes: Vec<String>,
+}
+
+/// What a service does that a picker routes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PickerRole {
+    /// All of a request.
+    Whole,
+    /// It computes prompts for another.
+    Prefill,
+    /// It answers what another may have computed.
+    Decode,
 }
 
 /// A plugin that is declared.
@@ -37,16 +50,17 @@ pub(crate) fn holds_picker(node: &Node) -> bool {
     data.iter().any(|entry| entry.value.text().is_some_and(|text| text.contains(PICKER_KIND)))
 }
 
-/// Reads the configuration.
-pub(crate) fn read_picker(node: &Node) -> PickerRules {
+/// Reads the configuration for a service with this part.
+pub(crate) fn read_picker(node: &Node, role: PickerRole) -> PickerRules {
     let plugins: Vec<Plugin<'_>> = items(node, "plugins").iter().filter_map(plugin).collect();
-    let mut reading = Reading { plugins, scorers: Scorers::default(), said: Vec::new(), notes: Vec::new() };
+    let mut reading = Reading { plugins, role, scorers: Scorers::default(), said: Vec::new(), notes: Vec::new() };
     let is_random = reading.profile(node);
+    let apart_from = if role == PickerRole::Decode { reading.decider() } else { None };
     let flow_control = reading.flow_control(node);
     let Reading { scorers, said, notes, .. } = reading;
     // Where nothing scores all are equal, and one of them is drawn.
     let routing = if is_random || scorers == Scorers::default() { Routing::Random } else { Routing::Scored(scorers) };
-    PickerRules { routing, flow_control, said, notes }
+    PickerRules { routing, flow_control, apart_from, said, notes }
 }
 
 fn items<'n>(node: &'n Node, key: &str) -> &'n [Node] {
@@ -60,6 +74,7 @@ fn plugin(node: &Node) -> Option<Plugin<'_>> {
 
 struct Reading<'a> {
     plugins: Vec<Plugin<'a>>,
+    role: PickerRole,
     scorers: Scorers,
     said: Vec<String>,
     notes: Vec<String>,
@@ -72,17 +87,53 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Weighs the plugins of the profile that picks who decodes. Returns whether the pick is at random.
+    /// Who decides whose prompts are computed apart, and what it says.
+    fn decider(&mut self) -> Option<u32> {
+        let handlers = ["disagg-profile-handler", "pd-profile-handler"];
+        let handler = self.plugins.iter().find(|plugin| handlers.contains(&plugin.kind))?.parameters?;
+        let name = handler.text_at(&["deciders", "prefill"]).or_else(|| handler.text_at(&["deciderPluginName"]))?;
+        let Some(decider) = self.plugins.iter().find(|plugin| plugin.name == name) else {
+            self.note(format!("plugin {name} is not declared under `plugins`"));
+            return None;
+        };
+        match decider.kind {
+            "always-disagg-pd-decider" => {
+                self.said.push(name.to_owned());
+                Some(0)
+            }
+            "prefix-based-pd-decider" => {
+                let written = decider.parameters.and_then(|parameters| parameters.text_at(&["nonCachedTokens"]));
+                let Ok(least) = written.unwrap_or("0").parse::<u32>() else {
+                    self.note(format!(
+                        "nonCachedTokens of {name} is no whole number of at least 0: every prompt is computed apart"
+                    ));
+                    return None;
+                };
+                self.said.push(format!("nonCachedTokens {least}"));
+                Some(if least == 0 { u32::MAX } else { least })
+            }
+            kind => {
+                self.note(format!("plugin {kind}: not modelled, every prompt is computed apart"));
+                None
+            }
+        }
+    }
+
+    /// Weighs the plugins of the profile that picks who has this service's part. Returns whether the pick is at random.
     fn profile(&mut self, node: &'a Node) -> bool {
         let profiles = items(node, "schedulingProfiles");
         let named = |name: &str| profiles.iter().find(|profile| profile.text_at(&["name"]) == Some(name));
-        let Some(profile) = named("decode").or_else(|| named("default")).or_else(|| profiles.first()) else {
+        let part = if self.role == PickerRole::Prefill { "prefill" } else { "decode" };
+        let Some(profile) = named(part).or_else(|| named("default")).or_else(|| profiles.first()) else {
             // Without profiles all plugins are in one, each with weight 1.
             let all: Vec<(&str, f64)> = self.plugins.iter().map(|plugin| (plugin.name, 1.0)).collect();
             return self.weigh(&all);
         };
         for other in profiles.iter().filter(|other| !std::ptr::eq(*other, profile)) {
             let name = other.text_at(&["name"]).unwrap_or("without a name");
+            if self.role != PickerRole::Whole && ["prefill", "decode"].contains(&name) {
+                continue;
+            }
             self.note(format!("profile {name}: not modelled, one replica does prefill and decode"));
         }
         let mut weights = Vec::new();
@@ -241,7 +292,8 @@ fn scorer<'s>(scorers: &'s mut Scorers, kind: &str) -> Option<&'s mut f64> {
 fn loss_of(kind: &str) -> Option<&'static str> {
     let is_scorer = scorer(&mut Scorers::default(), kind).is_some();
     // The best score wins, and one profile picks: that is what is modelled. Detectors are looked at beside flow control.
-    let is_usual = ["max-score-picker", "single-profile-handler", "decode-filter", "random-picker"].contains(&kind)
+    let is_usual = ["max-score-picker", "single-profile-handler", "decode-filter", "prefill-filter", "random-picker"]
+        .contains(&kind)
         || kind.ends_with("-detector");
     if is_scorer || is_usual {
         return None;
@@ -301,7 +353,11 @@ mod tests {
     use crate::tree::parse_documents;
 
     fn read(text: &str) -> PickerRules {
-        read_picker(&parse_documents("a.yaml", text).expect("YAML")[0])
+        read_for(PickerRole::Whole, text)
+    }
+
+    fn read_for(role: PickerRole, text: &str) -> PickerRules {
+        read_picker(&parse_documents("a.yaml", text).expect("YAML")[0], role)
     }
 
     const LLM_D: &str = "
@@ -355,6 +411,33 @@ schedulingProfiles:
         );
         assert_eq!(found.routing, Routing::Scored(Scorers { load_aware: 1.0, ..Scorers::default() }));
         assert_eq!(found.notes.len(), 2, "{:?}", found.notes);
+    }
+
+    #[test]
+    fn of_two_services_each_has_its_profile_and_the_one_that_decodes_the_decider() {
+        let text = |handler: &str, decider: &str| {
+            format!(
+                "plugins: [{{type: queue-scorer}}, {{type: load-aware-scorer}}, {{type: prefill-filter}}, {handler}, {{name: decider, {decider}}}]\n\
+                 schedulingProfiles: [{{name: prefill, plugins: [{{pluginRef: prefill-filter}}, {{pluginRef: queue-scorer}}]}}, {{name: decode, plugins: [{{pluginRef: load-aware-scorer}}]}}]"
+            )
+        };
+        let new = "{type: disagg-profile-handler, parameters: {deciders: {prefill: decider}}}";
+        let old = "{type: pd-profile-handler, parameters: {deciderPluginName: decider}}";
+        let least = |tokens: u32| format!("type: prefix-based-pd-decider, parameters: {{nonCachedTokens: {tokens}}}");
+        let prefill = read_for(PickerRole::Prefill, &text(new, &least(16)));
+        assert_eq!(prefill.routing, Routing::Scored(Scorers { queue: 1.0, ..Scorers::default() }));
+        assert_eq!((prefill.apart_from, prefill.notes), (None, Vec::new()));
+        let decode = |handler, decider: &str| {
+            let found = read_for(PickerRole::Decode, &text(handler, decider));
+            assert_eq!(found.routing, Routing::Scored(Scorers { load_aware: 1.0, ..Scorers::default() }));
+            (found.apart_from, found.notes.len())
+        };
+        assert_eq!(decode(new, &least(16)), (Some(16), 0));
+        assert_eq!(decode(old, &least(16)), (Some(16), 0));
+        assert_eq!(decode(new, "type: prefix-based-pd-decider"), (Some(u32::MAX), 0));
+        assert_eq!(decode(new, "type: always-disagg-pd-decider"), (Some(0), 0));
+        assert_eq!(decode(new, "type: my-decider"), (None, 1));
+        assert_eq!(decode("{type: disagg-profile-handler}", &least(16)), (None, 0));
     }
 
     #[test]

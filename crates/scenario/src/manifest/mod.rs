@@ -41,7 +41,7 @@ pub use charts::{ChartValues, chart_values, is_monitoring_values};
 pub use common::{IntOrPercent, MetadataFile, Quantity};
 pub use deployment::{ContainerFile, DeploymentFile, is_accelerator};
 pub use documents::{Document, Gathered, Origin, group_and_version};
-pub(crate) use endpoint_picker::{PICKER_KIND, PickerRules, holds_picker, read_picker};
+pub(crate) use endpoint_picker::{PICKER_KIND, PickerRole, PickerRules, holds_picker, read_picker};
 pub use http_scaled_object::{HttpScaledObjectFile, InterceptorRouteFile, ScalingMetricFile};
 pub use karpenter::{
     KarpenterDisruption, KarpenterPool, NodeClassRef, Operator, Requirement, default_budget, disruption_budget,

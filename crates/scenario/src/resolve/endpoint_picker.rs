@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use cluster::spec::{PrefixSpec, RouterSpec, Routing, Scorers, ServiceSpec};
 
 use crate::error::ScenarioError;
-use crate::manifest::{Document, Kind, LabelSelector, PICKER_KIND, PickerRules, read_picker};
+use crate::manifest::{Document, Kind, LabelSelector, PICKER_KIND, PickerRole, PickerRules, read_picker};
 use crate::tree::{Node, parse_block};
 
 use super::Context;
@@ -13,13 +13,7 @@ use super::Context;
 impl Context<'_> {
     /// The rules of the one picker that routes to the service, if there is one; `is_written`: the scenario has rules of its own.
     pub(super) fn picker(&mut self, is_written: bool, is_model: bool) -> Result<Option<PickerRules>, ScenarioError> {
-        let mut found = Vec::new();
-        for document in self.documents {
-            for (title, node) in configurations(document)? {
-                self.used.insert(document.label());
-                found.push((title, node));
-            }
-        }
+        let found = self.pickers()?;
         let names: Vec<&str> = found.iter().map(|(title, _)| title.as_str()).collect();
         let reason = match found.as_slice() {
             [] => return Ok(None),
@@ -31,7 +25,7 @@ impl Context<'_> {
                 "to which of the services it routes is not known; say so with `service.routing`"
             }
             [(title, node)] => {
-                let (title, rules) = (title.clone(), read_picker(node));
+                let (title, rules) = (title.clone(), read_picker(node, self.picker_role()));
                 let said = if rules.said.is_empty() { String::new() } else { format!(": {}", rules.said.join(", ")) };
                 self.note(format!("{title}: routing by the endpoint picker{said}"));
                 rules.notes.iter().for_each(|note| self.note(format!("{title}: {note}")));
@@ -41,6 +35,41 @@ impl Context<'_> {
         let note = format!("{}: not used: {reason}", names.join(", "));
         self.note(note);
         Ok(None)
+    }
+
+    /// Prompts from how many tokens on are computed apart, as the decider of the picker that routes to the service has it.
+    pub(super) fn picker_decider(&mut self) -> Result<Option<u32>, ScenarioError> {
+        let found = self.pickers()?;
+        let [(_, node)] = found.as_slice() else { return Ok(None) };
+        let counts = !self.is_written("spec.service.routing") && !self.is_in_another_pool() && self.is_in_a_pool();
+        Ok(if counts { read_picker(node, PickerRole::Decode).apart_from } else { None })
+    }
+
+    /// Every picker of the folder.
+    fn pickers(&mut self) -> Result<Vec<(String, Node)>, ScenarioError> {
+        let mut found = Vec::new();
+        for document in self.documents {
+            for (title, node) in configurations(document)? {
+                self.used.insert(document.label());
+                found.push((title, node));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The part that the service has in the requests a picker routes to it.
+    fn picker_role(&self) -> PickerRole {
+        let services = self.scenario.at(&["spec", "services"]).map_or(&[][..], Node::items);
+        let Some(own) = self.entry.as_ref().map(|entry| entry.name.as_str()) else { return PickerRole::Whole };
+        let mut apart = services.iter().filter(|one| one.at(&["traffic", "from", "kvTransfer"]).is_some());
+        let is_own = |one: &&Node| one.text_at(&["name"]) == Some(own);
+        if apart.clone().any(|one| is_own(&one)) {
+            PickerRole::Decode
+        } else if apart.any(|one| one.text_at(&["traffic", "from", "service"]) == Some(own)) {
+            PickerRole::Prefill
+        } else {
+            PickerRole::Whole
+        }
     }
 
     /// Routing and router by the picker. A scorer that has nothing to look at is said.

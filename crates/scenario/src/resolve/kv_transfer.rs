@@ -5,12 +5,12 @@ use cluster::spec::{KillRule, KvTransfer, PrefixSpec, Scheduler, ServiceModel, S
 use units::SimDuration;
 
 use crate::error::ScenarioError;
-use crate::file::{KvTransferFile, ModelFile, ServiceView};
+use crate::file::{FromFile, KvTransferFile, ModelFile, ServiceView};
 use crate::quantity::Time;
 use crate::server::APART;
 use crate::tree::Node;
 
-use super::saturation::Asked;
+use super::saturation::{Asked, Long};
 use super::{Context, Resolved};
 
 const PATH: &str = "spec.traffic.from.kvTransfer";
@@ -20,9 +20,13 @@ impl Context<'_> {
     pub(super) fn kv_transfers(&mut self, views: &[ServiceView], all: &mut [Resolved]) -> Result<(), ScenarioError> {
         let mut sources: Vec<(usize, usize)> = Vec::new();
         for (number, view) in views.iter().enumerate() {
-            let Some(file) = view.traffic.from.as_ref().and_then(|from| from.kv_transfer.as_ref()) else { continue };
-            let Some(call) = all[number].service.called_by else { continue };
+            let Some(from) = &view.traffic.from else { continue };
             self.turn_to(number);
+            let Some(file) = &from.kv_transfer else {
+                self.check_decider(from)?;
+                continue;
+            };
+            let Some(call) = all[number].service.called_by else { continue };
             let name = |number: usize| views[number].name.clone().unwrap_or_default();
             if let Some((other, _)) = sources.iter().find(|(_, source)| *source == call.service) {
                 let reason = format!(
@@ -42,12 +46,11 @@ impl Context<'_> {
             self.check_decode(&all[number].service)?;
             self.check_adapters(&all[call.service].service, &name(call.service), &all[number].service)?;
             let presets = (preset_of(&views[call.service]), preset_of(view));
-            let transfer = self.kv_transfer(file, presets)?;
-            self.note_transfer(
-                &transfer,
-                (&all[call.service].service, &name(call.service)),
-                view.run.duration.duration(),
-            );
+            let mut transfer = self.kv_transfer(file, presets)?;
+            let called = name(call.service);
+            let prefill = (&all[call.service].service, called.as_str());
+            transfer.from_tokens = self.decider(from, prefill)?;
+            self.note_transfer(&transfer, prefill, view.run.duration.duration());
             if let Some(called_by) = &mut all[number].service.called_by {
                 called_by.transfer = Some(transfer);
             }
@@ -159,17 +162,63 @@ impl Context<'_> {
             return Err(self.inconsistent(&format!("{PATH}.bandwidth"), "must be above 0"));
         }
         let latency = Time::duration(file.latency);
-        Ok(KvTransfer { bytes_per_second: file.bandwidth.0, latency, bytes_per_token })
+        Ok(KvTransfer { bytes_per_second: file.bandwidth.0, latency, bytes_per_token, from_tokens: 0 })
+    }
+
+    /// A decider has nothing to decide where one service does it all.
+    fn check_decider(&self, from: &FromFile) -> Result<(), ScenarioError> {
+        if from.decider.is_none() {
+            return Ok(());
+        }
+        let reason =
+            "decides which prompts another service computes: that takes `kvTransfer`, the way of what it has computed";
+        Err(self.inconsistent("spec.traffic.from.decider", reason))
+    }
+
+    /// Prompts of how many tokens at least the other service computes.
+    fn decider(&mut self, from: &FromFile, (prefill, name): (&ServiceSpec, &str)) -> Result<u32, ScenarioError> {
+        let written = from.decider.map(|file| file.non_cached_tokens);
+        let written = written.map(|least| if least == 0 { u32::MAX } else { least });
+        let found = self.picker_decider()?;
+        if written.is_some() && found.is_some() && written != found {
+            self.note("`decider` of the scenario counts, not the endpoint picker's".to_owned());
+        }
+        let least = written.or(found).unwrap_or(0);
+        if least == 0 {
+            return Ok(0);
+        }
+        if prefill.called_by.is_some() {
+            let reason =
+                format!("`{name}` is called by another service: whose prompts it then need not see is not modelled");
+            return Err(ScenarioError::NotModelled { at: self.at("spec.traffic.from"), reason });
+        }
+        if least == u32::MAX {
+            self.note(format!(
+                "nonCachedTokens 0: no prompt is computed by `{name}`, all are here; llm-d's decider with 0 takes none for worth it"
+            ));
+        }
+        if prefill.prefix != PrefixSpec::Off {
+            self.note(format!(
+                "nonCachedTokens {least}: by the length of the prompt, since no cache here holds any; what the cache of `{name}` has does not count"
+            ));
+        }
+        Ok(least)
     }
 
     fn note_transfer(&mut self, transfer: &KvTransfer, (prefill, name): (&ServiceSpec, &str), length: SimDuration) {
         let ServiceModel::ContinuousBatching { prompt_tokens, output_tokens, .. } = &prefill.model else { return };
         let usual = (prompt_tokens.mean(), output_tokens.mean());
-        let prompt = Asked::of(prefill, usual, length).map_or(usual.0, |asked| asked.prompt);
+        let long = Long::of(prompt_tokens, transfer.from_tokens);
+        let asked = Asked::of(prefill, (long.prompt, usual.1), (length, long));
+        let prompt = asked.map_or(long.prompt, |asked| asked.prompt);
+        if prompt <= 0.0 {
+            return;
+        }
+        let of = if long.from == 0 { String::new() } else { format!(" of {} tokens and more", long.from) };
         let (bytes, alone) = (prompt * transfer.bytes_per_token, transfer.seconds_alone(prompt));
         let alone = SimDuration::from_millis((alone * 1e3).round() as u64);
         self.note(format!(
-            "the KV cache of a mean prompt ({prompt:.0} tokens, {:.0} MB) is fetched from `{name}` in {alone} if nothing else is under way, and {:.3} a second into \
+            "the KV cache of a mean prompt{of} ({prompt:.0} tokens, {:.0} MB) is fetched from `{name}` in {alone} if nothing else is under way, and {:.3} a second into \
              or out of one replica at most; latency and time to first token count from the arrival there",
             bytes / 1e6,
             transfer.bytes_per_second / bytes

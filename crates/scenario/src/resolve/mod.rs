@@ -82,6 +82,8 @@ pub use context::Context;
 pub use registry::{MetricUse, MetricsView};
 pub use scale_target::scaled_by;
 
+use std::collections::BTreeMap;
+
 use cluster::spec::{FleetSpec, PolicySpec, PrehistorySpec, ServiceSpec, SimulationSpec, SloSpec};
 use units::{SimDuration, SimTime};
 
@@ -210,14 +212,18 @@ impl Context<'_> {
             one.service.slo = self.slo(spec)?;
         }
         self.kv_transfers(views, all)?;
-        let fetched_from: Vec<usize> = all
+        let fetched_from: BTreeMap<usize, u32> = all
             .iter()
             .filter_map(|one| one.service.called_by)
-            .filter_map(|call| call.transfer.map(|_| call.service))
+            .filter_map(|call| call.transfer.map(|transfer| (call.service, transfer.from_tokens)))
             .collect();
         for (number, one) in all.iter().enumerate() {
             self.turn_to(number);
-            self.note_saturation(&one.service, fetched_from.contains(&number), views[number].run.duration.duration());
+            self.note_saturation(
+                &one.service,
+                fetched_from.get(&number).copied(),
+                views[number].run.duration.duration(),
+            );
         }
         self.turn_to_all();
         self.check_triggers(views)?;

@@ -4,10 +4,12 @@
 use cluster::saturation::saturation;
 use cluster::spec::{IterationLaw, PassTime, PrefixSpec, ServiceModel, ServiceSpec};
 use units::{SimDuration, SimTime};
-use workload::{ArrivalCursor, TraceChunk};
+use workload::{ArrivalCursor, Distribution, Purpose, Stream, TraceChunk};
 
 use super::Context;
 
+/// Prompts that are drawn to know how many are long.
+const DRAWN: u32 = 20_000;
 /// Requests that are looked at, from the start of the run.
 const REQUESTS_MAX: u64 = 1_000_000;
 /// Rates are counted over this long.
@@ -32,32 +34,70 @@ pub(super) struct Asked {
     output: f64,
 }
 
+/// The requests of a service that are not left to another, by their prompts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Long {
+    /// Fewest tokens.
+    pub from: u32,
+    /// Share of such prompts where tokens are drawn.
+    share: f64,
+    /// Their mean tokens, likewise.
+    pub prompt: f64,
+}
+
+impl Long {
+    /// Prompts of `from` tokens and more, where their tokens are drawn from `tokens`.
+    pub fn of(tokens: &Distribution, from: u32) -> Self {
+        if from == 0 {
+            return Self { from, share: 1.0, prompt: tokens.mean() };
+        }
+        let (sampler, mut dice) = (tokens.sampler(), Stream::new(0, Purpose::Demand, 0));
+        let drawn = (0..DRAWN).map(|_| (sampler.sample(&mut dice) + 0.5).floor().max(1.0));
+        let (count, sum) = drawn
+            .filter(|tokens| *tokens >= f64::from(from))
+            .fold((0, 0.0), |(count, sum), tokens| (count + 1, sum + tokens));
+        Self {
+            from,
+            share: f64::from(count) / f64::from(DRAWN),
+            prompt: if count > 0 { sum / f64::from(count) } else { 0.0 },
+        }
+    }
+}
+
 impl Asked {
-    /// That of a service in the first `length` of its run; `usual` are tokens of requests that come without. `None` without any request.
-    pub fn of(service: &ServiceSpec, usual: (f64, f64), length: SimDuration) -> Option<Self> {
+    /// That of a service in the first `length` of its run, as far as its prompts are long; `usual` are tokens of requests that come without.
+    /// `None` without any request.
+    pub fn of(service: &ServiceSpec, usual: (f64, f64), (length, long): (SimDuration, Long)) -> Option<Self> {
         let mut cursor = ArrivalCursor::new(&service.traffic, service.seed(1), SimTime::ZERO + length);
         let step = STEP.min(length).as_nanos();
         let (mut chunk, mut counts, mut last) = (TraceChunk::default(), Vec::new(), 0);
         let (mut requests, mut with_tokens, mut prompts, mut outputs) = (0, 0, 0, 0);
         while requests < REQUESTS_MAX && cursor.fill(&mut chunk) {
-            for &at in &chunk.arrival_ns {
+            let mut taken = 0;
+            for (row, &at) in chunk.arrival_ns.iter().enumerate() {
+                let tokens = chunk.prompt_tokens.get(row).copied();
+                if tokens.is_some_and(|tokens| tokens < long.from) {
+                    continue;
+                }
+                taken += 1;
+                prompts += u64::from(tokens.unwrap_or(0));
+                outputs += u64::from(chunk.output_tokens.get(row).copied().unwrap_or(0));
+                with_tokens += u64::from(tokens.is_some());
                 let place = (at / step) as usize;
                 counts.resize(counts.len().max(place + 1), 0);
                 counts[place] += 1;
                 last = at;
             }
-            requests += chunk.len() as u64;
-            with_tokens += chunk.prompt_tokens.len() as u64;
-            prompts += chunk.prompt_tokens.iter().map(|tokens| u64::from(*tokens)).sum::<u64>();
-            outputs += chunk.output_tokens.iter().map(|tokens| u64::from(*tokens)).sum::<u64>();
+            requests += taken;
             chunk.clear();
         }
         let span = if requests < REQUESTS_MAX { length.as_nanos() } else { last.max(1) };
         let mean_of = |sum: u64, usual: f64| if with_tokens > 0 { sum as f64 / with_tokens as f64 } else { usual };
         let busiest: u64 = counts.iter().copied().max()?;
+        let share = if with_tokens > 0 { 1.0 } else { long.share };
         Some(Self {
-            peak: busiest as f64 / step as f64 * 1e9,
-            mean: requests as f64 / span as f64 * 1e9,
+            peak: share * busiest as f64 / step as f64 * 1e9,
+            mean: share * requests as f64 / span as f64 * 1e9,
             prompt: mean_of(prompts, usual.0),
             output: mean_of(outputs, usual.1),
         })
@@ -66,20 +106,24 @@ impl Asked {
 
 impl Context<'_> {
     /// Says where the law of a language model does not reach, and what its replicas can serve at most. Where others fetch what is computed here
-    /// the answers are theirs.
-    pub(super) fn note_saturation(&mut self, service: &ServiceSpec, hands_over: bool, length: SimDuration) {
+    /// the answers are theirs, and so are prompts of fewer tokens than `hands_over`.
+    pub(super) fn note_saturation(&mut self, service: &ServiceSpec, hands_over: Option<u32>, length: SimDuration) {
         let ServiceModel::ContinuousBatching { prompt_tokens, output_tokens, batched_tokens_max, law, .. } =
             &service.model
         else {
             return;
         };
-        let usual = (prompt_tokens.mean(), if hands_over { 1.0 } else { output_tokens.mean() });
+        let long = Long::of(prompt_tokens, hands_over.unwrap_or(0));
+        let usual = (long.prompt, if hands_over.is_some() { 1.0 } else { output_tokens.mean() });
         let follows = service.traffic.follows_answers() || service.called_by.is_some();
         let asked = if follows {
             Asked { prompt: usual.0, output: usual.1, ..Asked::default() }
         } else {
-            let Some(asked) = Asked::of(service, usual, length) else { return };
-            if hands_over { Asked { output: 1.0, ..asked } } else { asked }
+            let Some(asked) = Asked::of(service, usual, (length, long)) else { return };
+            if asked.peak <= 0.0 {
+                return;
+            }
+            if hands_over.is_some() { Asked { output: 1.0, ..asked } } else { asked }
         };
         self.notes.extend(law_notes(law, *batched_tokens_max, asked));
         // How many come is not known before others are answered, and what a cache finds is not computed: no bound holds for either.

@@ -34,8 +34,9 @@ impl<E: Engine> Pair<E> {
     fn new(services: &[ServiceSpec; 2], traffic: &Traffic, (measure_from, end): (SimTime, SimTime)) -> Self {
         let one = Distribution::Constant(1.0);
         let none = Traffic::Merge(Vec::new());
+        let from = services[1].called_by.and_then(|call| call.transfer).map(|transfer| transfer.from_tokens);
         let flow = |service: &ServiceSpec, traffic: &Traffic, is_heard: bool| {
-            let reactive = Reactive::of(service, (is_heard, is_heard), SEED, (SimTime::ZERO, end));
+            let reactive = Reactive::of(service, (is_heard, from.filter(|_| is_heard)), SEED, (SimTime::ZERO, end));
             let intake = Intake::new(traffic, SEED, end, None, 1)
                 .with_tokens(TokenCounts::new(&one, &one, SEED))
                 .measure_from(measure_from.as_nanos())
@@ -110,8 +111,9 @@ mod by_hand {
     }
 
     /// 5 ms to the first byte, 0.1 ms a token.
-    fn apart(blocks: (u64, u64)) -> [ServiceSpec; 2] {
-        let transfer = KvTransfer { bytes_per_second: 1e9, latency: SimDuration::from_millis(5), bytes_per_token: 1e5 };
+    fn apart(blocks: (u64, u64), from_tokens: u32) -> [ServiceSpec; 2] {
+        let latency = SimDuration::from_millis(5);
+        let transfer = KvTransfer { bytes_per_second: 1e9, latency, bytes_per_token: 1e5, from_tokens };
         let called_by = Some(CalledBy { service: 0, share: 1.0, count: 1, transfer: Some(transfer) });
         [service(blocks.0), ServiceSpec { called_by, ..service(blocks.1) }]
     }
@@ -122,8 +124,13 @@ mod by_hand {
 
     /// One replica of each; requests by (milliseconds, prompt, output).
     fn pair(blocks: (u64, u64), requests: &[(u64, u32, u32)]) -> Pair<RunEngine> {
+        decided_pair(blocks, 0, requests)
+    }
+
+    /// The same where prompts of fewer tokens stay with the second.
+    fn decided_pair(blocks: (u64, u64), from_tokens: u32, requests: &[(u64, u32, u32)]) -> Pair<RunEngine> {
         let requests = requests.iter().map(|&(ms, prompt, output)| (ms * 1_000_000, prompt, output)).collect();
-        let services = apart(blocks);
+        let services = apart(blocks, from_tokens);
         let case = Case { service: services[0].clone(), requests, acts: Vec::new(), end: u64::MAX / 2, first_delay: 0 };
         let mut pair = Pair::new(&services, &traffic(&case), (SimTime::ZERO, at(1_000_000)));
         pair.flows.iter_mut().for_each(|flow| flow.add(0, PodId(0), SimTime::ZERO));
@@ -145,6 +152,29 @@ mod by_hand {
         // 10 ms to compute, 5 + 10 to fetch, 10 to the first token, 10 for each of two more. It counts from the client's request.
         assert_eq!(answers(&rows), [(38, 58)]);
         assert_eq!(rows[0].arrival, at(3));
+    }
+
+    #[test]
+    fn a_short_prompt_is_computed_where_it_is_answered_and_the_first_never_sees_it() {
+        let mut pair = decided_pair((100, 100), 100, &[(3, 99, 3), (3, 100, 3)]);
+        pair.advance(at(1_000), |_, _, _| panic!("nobody drains"));
+        let stats = [0, 1].map(|which: usize| pair.flows[which].stats(0, at(1_000)));
+        let [(prefill, kept), (decode, rows)] = pair.finish(at(1_000));
+        assert_eq!((prefill.arrived, prefill.completed, kept.len()), (1, 1, 1));
+        assert_eq!((decode.arrived, decode.completed), (2, 2));
+        // The short one has its first token after one iteration, the long one waits for the other service, its cache and the iteration under way.
+        assert_eq!(answers(&rows), [(13, 33), (43, 63)]);
+        let computed = stats.map(|stats| stats.prompt_tokens - stats.fetched_tokens);
+        assert_eq!(computed, [100, 99 + 1], "the last token of a fetched prompt is computed");
+    }
+
+    #[test]
+    fn short_prompts_need_no_replica_of_the_first() {
+        let mut pair = decided_pair((100, 100), 100, &[(3, 50, 1), (4, 100, 1)]);
+        pair.flows[0].remove(0, at(2));
+        pair.advance(at(1_000), |_, _, _| panic!("nobody drains"));
+        let [(prefill, _), (decode, _)] = pair.finish(at(1_000));
+        assert_eq!((prefill.in_system, decode.completed), (1, 1));
     }
 
     #[test]
@@ -241,10 +271,10 @@ fn decodes(mut service: ServiceSpec, transfer: KvTransfer) -> ServiceSpec {
 }
 
 fn worlds() -> impl Strategy<Value = World> {
-    let transfer = (0u64..60, 1.0..20.0, 0.2..3.0).prop_map(|(latency, bytes_per_token, rate)| KvTransfer {
-        bytes_per_second: rate * 1e9,
-        latency: SimDuration::from_nanos(latency),
-        bytes_per_token,
+    let from = prop_oneof![3 => Just(0), 2 => 1u32..60, 1 => Just(u32::MAX)];
+    let transfer = (0u64..60, 1.0..20.0, 0.2..3.0, from).prop_map(|(latency, bytes_per_token, rate, from_tokens)| {
+        let latency = SimDuration::from_nanos(latency);
+        KvTransfer { bytes_per_second: rate * 1e9, latency, bytes_per_token, from_tokens }
     });
     (cases(), cases(), transfer).prop_map(|(first, second, transfer)| {
         let mut case = Case { service: computes(first.service), ..first };
@@ -339,13 +369,17 @@ fn the_random_worlds_reach_every_corner() {
 
 fn look_into_every_corner() {
     let mut runner = TestRunner::deterministic();
-    let mut sums = [0; 5];
+    let mut sums = [0; 6];
     for _ in 0..600 {
         let world = worlds().new_tree(&mut runner).expect("nothing is filtered").current();
         let shown = play::<RunEngine>(&world);
-        let [(prefill, _), (decode, _)] = &shown.ends;
+        let [(prefill, _), (decode, rows)] = &shown.ends;
+        let from =
+            world.services[1].called_by.and_then(|call| call.transfer).map_or(0, |transfer| transfer.from_tokens);
+        let is_short = |row: &&RequestRow| row.prompt_tokens.is_some_and(|tokens| u64::from(tokens) < u64::from(from));
+        let stayed = rows.iter().filter(is_short).count() as u64;
         let preempted: u64 = shown.removed.iter().map(|(stats, _)| stats.preemptions).sum();
-        let found = [prefill.completed, decode.completed, decode.lost, shown.drained.len() as u64, preempted];
+        let found = [prefill.completed, decode.completed, decode.lost, shown.drained.len() as u64, preempted, stayed];
         sums.iter_mut().zip(found).for_each(|(sum, found)| *sum += found);
     }
     assert!(sums.iter().all(|sum| *sum > 30), "{sums:?}");

@@ -272,6 +272,10 @@ impl<E: Engine> LlmFlow<E> {
         while self.intake.next_arrival() == now {
             let head = self.intake.head;
             let (prompt, output) = (self.intake.prompt_tokens[head].max(1), self.intake.output_tokens[head].max(1));
+            if self.intake.goes_on(prompt) {
+                self.intake.pass_on((prompt, output));
+                continue;
+            }
             let tag = self.intake.tag(head);
             let list =
                 if self.blocks_per_entry > 0 { self.lists.keep(self.intake.blocks_of(head)) } else { book::NO_LIST };
@@ -362,7 +366,7 @@ impl<E: Engine> LlmFlow<E> {
             self.intake.handed_over(
                 entry.ticket,
                 end,
-                Handover { kept, tokens: (entry.prompt, entry.output), tag: entry.tag },
+                Handover { kept: Some(kept), tokens: (entry.prompt, entry.output), tag: entry.tag },
             );
             return;
         }

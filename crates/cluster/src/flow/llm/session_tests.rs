@@ -51,7 +51,7 @@ fn served(service: &ServiceSpec, replicas: usize) -> ReplicaStats {
     let intake = Intake::new(&service.traffic, SEED, end, None, 1)
         .with_tokens(TokenCounts::new(prompt_tokens, output_tokens, SEED))
         .with_tags(TagDraws::new(&service.tags, SEED))
-        .with_reactive(Reactive::of(service, (false, false), SEED, (SimTime::ZERO, end)));
+        .with_reactive(Reactive::of(service, (false, None), SEED, (SimTime::ZERO, end)));
     let slo = SloSpec { latency: None, ttft: None, tpot: None, end_to_end: None, objective: 0.9 };
     let mut flow = LlmFlow::new(service, SEED, intake, Meter::new(SimTime::ZERO, u64::MAX, &slo, true));
     (0..replicas).for_each(|slot| flow.add(slot, PodId(slot as u32), SimTime::ZERO));

@@ -196,7 +196,12 @@ mod tests {
 
     fn transfers() -> Transfers {
         // Ten bytes a token, one byte a nanosecond, five nanoseconds to the first.
-        Transfers::new(KvTransfer { bytes_per_second: 1e9, latency: SimDuration::from_nanos(5), bytes_per_token: 10.0 })
+        Transfers::new(KvTransfer {
+            bytes_per_second: 1e9,
+            latency: SimDuration::from_nanos(5),
+            bytes_per_token: 10.0,
+            from_tokens: 0,
+        })
     }
 
     /// Every landing until all is over.
