@@ -109,7 +109,7 @@ mod tests {
         static IS_KNOWN: Cell<bool> = const { Cell::new(false) };
     }
 
-    fn known(share: &mut (dyn FnMut() + Send)) {
+    fn known(share: &mut (dyn FnMut() + Send + '_)) {
         IS_KNOWN.set(true);
         share();
         IS_KNOWN.set(false);
