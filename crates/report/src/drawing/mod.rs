@@ -106,6 +106,13 @@ impl TextStyle {
     }
 }
 
+/// Which way the lines over an area go, read from the left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hatch {
+    Rising,
+    Falling,
+}
+
 /// One element of a picture. Groups carry what the HTML page needs to find its way and draw nothing themselves.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Shape {
@@ -117,6 +124,11 @@ pub(crate) enum Shape {
         points: Vec<Point>,
         fill: Color,
         opacity: f64,
+    },
+    /// Thin lines over an area, for eyes that its color does not reach.
+    Hatch {
+        points: Vec<Point>,
+        hatch: Hatch,
     },
     Circle {
         center: Point,
@@ -183,6 +195,10 @@ impl Drawing {
         }
     }
 
+    pub(crate) fn hatch(&mut self, points: Vec<Point>, hatch: Hatch) {
+        self.shapes.push(Shape::Hatch { points, hatch });
+    }
+
     /// A filled rectangle between two opposite corners.
     pub(crate) fn rectangle(&mut self, from: Point, to: Point, fill: Color) {
         self.area(vec![from, at(to.x, from.y), to, at(from.x, to.y)], fill, 1.0);
@@ -193,7 +209,9 @@ impl Drawing {
     }
 
     pub(crate) fn text(&mut self, at: Point, text: &str, style: TextStyle) {
-        self.shapes.push(Shape::Text { at, text: text.to_owned(), style });
+        if !text.is_empty() {
+            self.shapes.push(Shape::Text { at, text: text.to_owned(), style });
+        }
     }
 
     pub(crate) fn group(&mut self, attributes: Vec<(&'static str, String)>) {

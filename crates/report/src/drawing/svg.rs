@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::font::{outlines, text_width};
-use super::{Anchor, Color, Drawing, Point, Shape, Stroke, TextStyle, Weight};
+use super::{Anchor, Color, Drawing, Hatch, Point, Shape, Stroke, TextStyle, Weight};
 
 /// Families with the metrics of the vendored font first, so that text fits where PNG puts it.
 const FONTS: &str = "DejaVu Sans, Verdana, sans-serif";
@@ -43,6 +43,12 @@ fn element(drawing: &Drawing, attributes: &str, letters: Letters) -> String {
         escaped(&drawing.title),
         fill(Color::Paper)
     );
+    for hatch in [Hatch::Rising, Hatch::Falling] {
+        let is_used = |shape: &Shape| matches!(shape, Shape::Hatch { hatch: used, .. } if *used == hatch);
+        if drawing.shapes.iter().any(is_used) {
+            out.push_str(&pattern(hatch));
+        }
+    }
     for shape in &drawing.shapes {
         push(&mut out, shape, letters);
     }
@@ -59,6 +65,9 @@ fn push(out: &mut String, shape: &Shape, letters: Letters) {
         Shape::Area { points, fill: color, opacity } => {
             let opacity = if *opacity < 1.0 { format!(" fill-opacity=\"{opacity}\"") } else { String::new() };
             writeln!(out, "<path d=\"{}Z\"{}{opacity}/>", path(points), fill(*color))
+        }
+        Shape::Hatch { points, hatch } => {
+            writeln!(out, "<path d=\"{}Z\" fill=\"url(#{})\"/>", path(points), name(*hatch))
         }
         Shape::Circle { center, radius, fill: color } => {
             writeln!(out, "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"{radius:.1}\"{}/>", center.x, center.y, fill(*color))
@@ -78,6 +87,26 @@ fn push(out: &mut String, shape: &Shape, letters: Letters) {
         Shape::Tip(text) => writeln!(out, "<g class=\"tip\"><title>{}</title>", escaped(text)),
         Shape::GroupEnd => writeln!(out, "</g>"),
     };
+}
+
+/// The lines of a hatch. A page with several plots has the same pattern under the same name in each.
+fn pattern(hatch: Hatch) -> String {
+    let angle = match hatch {
+        Hatch::Rising => -45,
+        Hatch::Falling => 45,
+    };
+    format!(
+        "<defs><pattern id=\"{}\" width=\"7\" height=\"7\" patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate({angle})\">\
+         <path d=\"M0,3.5h7\" stroke=\"#ffffff\" stroke-width=\"2\" stroke-opacity=\"0.55\"/></pattern></defs>\n",
+        name(hatch)
+    )
+}
+
+fn name(hatch: Hatch) -> &'static str {
+    match hatch {
+        Hatch::Rising => "hatch-rising",
+        Hatch::Falling => "hatch-falling",
+    }
 }
 
 /// `M` and relative steps in tenths of a pixel: about half the length of absolute coordinates.

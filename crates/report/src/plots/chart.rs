@@ -9,6 +9,7 @@ use plotters::element::{BackendCoordOnly, Circle, Drawable, PathElement, PointCo
 use plotters::style::{RGBAColor, ShapeStyle};
 
 use super::frame::Panel;
+use super::palette;
 use super::scale::Scale;
 use crate::drawing::{Canvas, Color, Drawing, Stroke, TENTHS};
 
@@ -55,7 +56,12 @@ impl Panel {
         let (Some(first), Some(last)) = (values.first().copied(), values.last().copied()) else { return };
         let (floor, _) = self.y.ends();
         values.extend([(last.0, floor), (first.0, floor)]);
+        let hatch = palette::hatch(fill);
+        let outline = hatch.map(|_| values.iter().map(|&(x, y)| self.place(x, y)).collect());
         self.draw(drawing, None, &Polygon::new(values, filled(fill, 1.0)));
+        if let (Some(outline), Some(hatch)) = (outline, hatch) {
+            drawing.hatch(outline, hatch);
+        }
     }
 
     /// A round dot of `radius` pixels.

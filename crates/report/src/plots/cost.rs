@@ -1,7 +1,7 @@
 //! What the money was spent on, per policy.
 
 use super::frame::{
-    Entry, HEIGHT, LABEL_SIZE, MARGIN_RIGHT, Panel, Swatch, TICK_SIZE, WIDTH, legend_rows, page, shortened,
+    Entry, HEIGHT, LABEL_SIZE, MARGIN_RIGHT, Panel, Swatch, TICK_SIZE, WIDTH, bar, legend_rows, page, shortened,
 };
 use super::scale::{Scale, extent};
 use super::{horizon, palette, replications};
@@ -38,7 +38,7 @@ pub fn cost_breakdown(report: &RunReport<'_>) -> Drawing {
     let largest = extent(report.policies.iter().flat_map(highest)).map_or(1.0, |range| range.1);
     let panel = dollars_across(&mut drawing, report, (below + 24.0, right - 190.0), largest);
     for (index, (policy, cost)) in report.policies.iter().zip(&costs).enumerate() {
-        bar(&mut drawing, &panel, (index, policy), cost, has_mix);
+        policy_bars(&mut drawing, &panel, (index, policy), cost, has_mix);
     }
     drawing
 }
@@ -65,16 +65,22 @@ pub(super) fn dollars_across(
     panel
 }
 
-fn bar(drawing: &mut Drawing, panel: &Panel, row: (usize, &PolicyOutcome<'_>), cost: &SettledCosts, has_mix: bool) {
+fn policy_bars(
+    drawing: &mut Drawing,
+    panel: &Panel,
+    row: (usize, &PolicyOutcome<'_>),
+    cost: &SettledCosts,
+    has_mix: bool,
+) {
     let (index, policy) = row;
     let slot = (panel.bottom - panel.top) / panel.y_slots();
     let height = (slot * 0.62).min(72.0);
     let top = panel.top + slot * (index as f64 + 0.5) - height / 2.0;
     let thin = if has_mix { height * 0.22 } else { 0.0 };
-    stacked(drawing, panel, &cost.uses.map(units::Usd::as_f64), (top, top + height - thin), &palette::USES);
+    stacked(drawing, panel, &cost.uses.map(units::Usd::as_f64), (top, top + height - thin), (&palette::USES, dollars));
     if has_mix {
         let bounds = (top + height - thin + 2.0, top + height);
-        stacked(drawing, panel, &cost.purchases.map(units::Usd::as_f64), bounds, &palette::PURCHASES);
+        stacked(drawing, panel, &cost.purchases.map(units::Usd::as_f64), bounds, (&palette::PURCHASES, dollars));
     }
     let interval = policy.summary.cost_usd;
     let total = cost.total.as_f64();
@@ -99,23 +105,55 @@ impl Panel {
     }
 }
 
-/// Segments next to each other from zero, with their dollars where they fit.
-pub(super) fn stacked(drawing: &mut Drawing, panel: &Panel, parts: &[f64], bounds: (f64, f64), colors: &[Color]) {
-    let (top, bottom) = bounds;
+/// Segments next to each other from zero, each with its figure: inside where it fits, else above, where the larger come first and those that find no
+/// room have none. Segments of a thin bar have no figures.
+pub(super) fn stacked(
+    drawing: &mut Drawing,
+    panel: &Panel,
+    parts: &[f64],
+    (top, bottom): (f64, f64),
+    (colors, figure): (&[Color], impl Fn(f64) -> String),
+) {
     let mut so_far = 0.0;
+    let mut narrow: Vec<(f64, f64)> = Vec::new();
     for (part, &color) in parts.iter().zip(colors) {
         let (from, to) = (panel.place_x(so_far), panel.place_x(so_far + part));
         so_far += part;
         if to - from < 0.2 {
             continue;
         }
-        drawing.rectangle(at(from, top), at(to, bottom), color);
-        let label = dollars(*part);
-        let has_room = to - from > text_width(&label, TICK_SIZE, Weight::Regular) + 14.0 && bottom - top > 24.0;
-        if has_room {
-            let style = TextStyle::new(TICK_SIZE, readable_on(color), Anchor::Middle);
-            drawing.text(at(f64::midpoint(from, to), bottom - 7.0), &label, style);
+        bar(drawing, at(from, top), at(to, bottom), color);
+        let (label, middle) = (figure(*part), f64::midpoint(from, to));
+        let half = text_width(&label, TICK_SIZE, Weight::Regular) / 2.0 + 4.0;
+        if bottom - top < 24.0 {
+            continue;
         }
+        if to - from <= 2.0 * half + 6.0 {
+            narrow.push((*part, middle));
+            continue;
+        }
+        let baseline = f64::midpoint(top, bottom) + TICK_SIZE * 0.36;
+        plate(drawing, [middle - half, baseline - TICK_SIZE, middle + half, baseline + 5.0], color);
+        drawing.text(at(middle, baseline), &label, TextStyle::new(TICK_SIZE, readable_on(color), Anchor::Middle));
+    }
+    narrow.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let mut taken: Vec<(f64, f64)> = Vec::new();
+    for (part, middle) in narrow {
+        let label = figure(part);
+        let half = text_width(&label, TICK_SIZE, Weight::Regular) / 2.0 + 4.0;
+        let (left, right) = (middle - half, middle + half);
+        if taken.iter().all(|&(from, to)| right <= from || to <= left) {
+            taken.push((left, right));
+            drawing.text(at(middle, top - 8.0), &label, TextStyle::new(TICK_SIZE, Color::Muted, Anchor::Middle));
+            drawing.segment(at(middle, top - 6.0), at(middle, top), Stroke::solid(Color::Muted, 1.0));
+        }
+    }
+}
+
+/// Nothing but the color under a label, where lines would run through it.
+fn plate(drawing: &mut Drawing, [left, top, right, bottom]: [f64; 4], color: Color) {
+    if palette::hatch(color).is_some() {
+        drawing.rectangle(at(left, top), at(right, bottom), color);
     }
 }
 

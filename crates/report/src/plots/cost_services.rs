@@ -13,7 +13,7 @@ pub fn cost_by_service(report: &RunReport<'_>) -> Drawing {
     let subtitle = format!("{}: mean cost of {}, {}", report.title(), horizon(report), replications(report));
     let mut drawing = page("Whose the money was", &subtitle);
     let mut colors: Vec<Color> = (0..report.services.len()).map(palette::policy).collect();
-    colors.push(palette::SHARED);
+    colors.push(palette::NOBODY);
     let names = report.services.iter().map(|one| one.service).chain(["shared: no pod held it"]);
     let entries: Vec<Entry> = names
         .zip(&colors)
@@ -27,7 +27,7 @@ pub fn cost_by_service(report: &RunReport<'_>) -> Drawing {
     let height = (slot * 0.62).min(72.0);
     for (index, policy) in report.policies.iter().enumerate() {
         let top = panel.top + slot * (index as f64 + 0.5) - height / 2.0;
-        stacked(&mut drawing, &panel, &parts(report, index), (top, top + height), &colors);
+        stacked(&mut drawing, &panel, &parts(report, index), (top, top + height), (&colors, dollars));
         let middle = top + height / 2.0 + 6.0;
         let name = shortened(policy.name(), LABEL_SIZE, Weight::Regular, panel.left - 56.0);
         drawing.text(at(panel.left - 14.0, middle), &name, TextStyle::new(LABEL_SIZE, Color::Ink, Anchor::End));

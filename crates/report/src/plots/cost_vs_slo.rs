@@ -3,15 +3,15 @@
 use record::Interval;
 
 use super::chart::stairs;
-use super::frame::{HEIGHT, LABEL_SIZE, LEFT_OF_SHARES, MARGIN_RIGHT, Panel, TICK_SIZE, WIDTH, page};
+use super::frame::{
+    HEIGHT, LABEL_SIZE, LEFT_OF_SHARES, MARGIN_RIGHT, Panel, Place, TICK_SIZE, WIDTH, page, shared_area,
+};
+use super::marker::marker;
 use super::scale::{Scale, extent};
 use super::{horizon, palette, replications_of_attainment};
 use crate::drawing::{Anchor, Color, Drawing, Point, Stroke, TextStyle, Weight, at, text_width};
 use crate::rounding::{dollars, objective, percent, tick};
 use crate::{PolicyOutcome, RunReport};
-
-/// An occupied rectangle of the page: left, top, right, bottom.
-type Place = [f64; 4];
 
 /// Space above the highest share, so that a marker there stays inside.
 const ROOM_ABOVE: f64 = 16.0;
@@ -55,13 +55,16 @@ pub fn cost_vs_slo(report: &RunReport<'_>) -> Drawing {
     panel.x_title(&mut drawing, &format!("cost in dollars for {}", horizon(report)));
     let scale_note = if is_nines { ", each decade of misses alike" } else { "" };
     panel.y_title(&mut drawing, 34.0, &format!("requests that met the SLO{scale_note}"));
+    let mut taken = Vec::new();
     if let Some(share) = report.objective {
         let meets = [panel.left, panel.right].map(|x| at(x, panel.top - ROOM_ABOVE));
         let meets = meets.into_iter().chain([panel.right, panel.left].map(|x| at(x, panel.place_y(share))));
         drawing.area(meets.collect(), palette::MEETS, 0.10);
-        panel.level(&mut drawing, share, &format!("objective {}", objective(share)), Color::Ink);
+        let (line, words) = (panel.place_y(share), format!("objective {}", objective(share)));
+        let label = panel.level_beside(&mut drawing, share, &words, (Color::Ink, &markers(&panel, report)));
+        taken.extend([label, [panel.left, line - 2.0, panel.right, line + 2.0]]);
     }
-    let taken = front(&mut drawing, &panel, report);
+    taken.extend(front(&mut drawing, &panel, report));
     points(&mut drawing, &panel, report, taken);
     drawing
 }
@@ -130,24 +133,32 @@ fn front(drawing: &mut Drawing, panel: &Panel, report: &RunReport<'_>) -> Vec<Pl
     corners.windows(2).map(along).collect()
 }
 
+/// Every policy with its place; one without a request to judge has none.
+fn placed<'r>(panel: &Panel, report: &'r RunReport<'r>) -> Vec<(usize, &'r PolicyOutcome<'r>, Point)> {
+    let place = |policy: &PolicyOutcome<'_>| (policy.summary.cost_usd.mean, policy.summary.slo_attainment.mean);
+    let judged = report.policies.iter().enumerate().filter(|(_, policy)| place(policy).1.is_finite());
+    judged.map(|(index, policy)| (index, policy, panel.place(place(policy).0, place(policy).1))).collect()
+}
+
+/// The places of all markers.
+fn markers(panel: &Panel, report: &RunReport<'_>) -> Vec<Place> {
+    placed(panel, report).into_iter().map(|(_, _, center)| around(center)).collect()
+}
+
+/// The place of a marker.
+fn around(center: Point) -> Place {
+    [center.x - 12.0, center.y - 12.0, center.x + 12.0, center.y + 12.0]
+}
+
 fn points(drawing: &mut Drawing, panel: &Panel, report: &RunReport<'_>, mut taken: Vec<Place>) {
-    // A policy without a request to judge has no place here.
-    let judged =
-        report.policies.iter().enumerate().filter(|(_, policy)| policy.summary.slo_attainment.mean.is_finite());
-    let placed: Vec<(usize, &PolicyOutcome<'_>, Point)> = judged
-        .map(|(index, policy)| {
-            (index, policy, panel.place(policy.summary.cost_usd.mean, policy.summary.slo_attainment.mean))
-        })
-        .collect();
+    let placed = placed(panel, report);
     for &(index, policy, center) in &placed {
-        let color = palette::policy(index);
-        taken.extend(error_bars(drawing, panel, policy, color));
+        taken.extend(error_bars(drawing, panel, policy, palette::policy(index)));
         let (cost, share) = (policy.summary.cost_usd.mean, policy.summary.slo_attainment.mean);
         drawing.tip(format!("{}: {}, {} met the SLO", policy.name(), dollars(cost), percent(share)));
-        drawing.circle(center, 10.0, color);
-        drawing.circle(center, 4.0, Color::Paper);
+        marker(drawing, center, 9.0, index);
         drawing.group_end();
-        taken.push([center.x - 12.0, center.y - 12.0, center.x + 12.0, center.y + 12.0]);
+        taken.push(around(center));
     }
     let chosen = report.verdict.and_then(|verdict| verdict.chosen);
     for (index, policy, center) in placed {
@@ -218,10 +229,4 @@ fn label_place(panel: &Panel, text: &str, center: Point, taken: &[Place]) -> Pla
         }
     }
     best.map_or([center.x, center.y, center.x + width, center.y + height], |(_, place)| place)
-}
-
-fn shared_area(a: &Place, b: &Place) -> f64 {
-    let width = (a[2].min(b[2]) - a[0].max(b[0])).max(0.0);
-    let height = (a[3].min(b[3]) - a[1].max(b[1])).max(0.0);
-    width * height
 }

@@ -1,7 +1,10 @@
 //! The furniture of a plot: page title, panels with axes and grid, legends. Series are drawn by the plots themselves.
 
+use super::marker::marker;
+use super::palette;
 use super::scale::Scale;
 use crate::drawing::{Anchor, Color, Drawing, Point, Stroke, TextStyle, Weight, at, text_width};
+use crate::{PolicyOutcome, RunReport};
 
 /// Size of every plot in pixels: a slide.
 pub(super) const WIDTH: u32 = 1600;
@@ -15,9 +18,24 @@ pub(super) const LEFT_OF_SHARES: f64 = 154.0;
 pub(super) const TICK_SIZE: f64 = 16.0;
 pub(super) const LABEL_SIZE: f64 = 18.0;
 
+/// An occupied rectangle of the page: left, top, right, bottom.
+pub(super) type Place = [f64; 4];
+
+/// Pixels that both have.
+pub(super) fn shared_area(a: &Place, b: &Place) -> f64 {
+    let width = (a[2].min(b[2]) - a[0].max(b[0])).max(0.0);
+    let height = (a[3].min(b[3]) - a[1].max(b[1])).max(0.0);
+    width * height
+}
+
 /// A new page with a title, what the figure is about, and a line of figures below it.
 pub(super) fn page(title: &str, subtitle: &str) -> Drawing {
-    let mut drawing = Drawing::new(WIDTH, HEIGHT, title);
+    sized_page(title, subtitle, HEIGHT)
+}
+
+/// The same of another height.
+pub(super) fn sized_page(title: &str, subtitle: &str, height: u32) -> Drawing {
+    let mut drawing = Drawing::new(WIDTH, height, title);
     let fits = |text: &str, size: f64, weight| shortened(text, size, weight, f64::from(WIDTH) - 40.0 - MARGIN_RIGHT);
     let title = fits(title, 27.0, Weight::Bold);
     let subtitle = fits(subtitle, 18.0, Weight::Regular);
@@ -121,18 +139,31 @@ impl Panel {
 
     /// A dashed level line with its meaning written above it at the right end.
     pub fn level(&self, drawing: &mut Drawing, value: f64, text: &str, color: Color) {
+        self.level_beside(drawing, value, text, (color, &[]));
+    }
+
+    /// The same with the words at the end where they cover least of what is `taken`, and where they stand.
+    pub fn level_beside(
+        &self,
+        drawing: &mut Drawing,
+        value: f64,
+        text: &str,
+        (color, taken): (Color, &[Place]),
+    ) -> Place {
         let y = self.place_y(value);
         drawing.segment(at(self.left, y), at(self.right, y), Stroke::dashed(color, 2.0));
         let below = y - self.top < 22.0;
         let baseline = if below { y + TICK_SIZE + 4.0 } else { y - 6.0 };
         let width = text_width(text, TICK_SIZE, Weight::Regular);
-        let (left, top) = (self.right - width - 8.0, baseline - TICK_SIZE);
-        drawing.area(
-            vec![at(left, top), at(self.right, top), at(self.right, baseline + 4.0), at(left, baseline + 4.0)],
-            Color::Paper,
-            0.75,
-        );
-        drawing.text(at(self.right - 4.0, baseline), text, TextStyle::new(TICK_SIZE, color, Anchor::End));
+        let place = |left: f64| [left, baseline - TICK_SIZE, left + width + 8.0, baseline + 4.0];
+        let covered = |place: &Place| taken.iter().map(|other| shared_area(place, other)).sum::<f64>();
+        let (at_right, at_left) = (place(self.right - width - 8.0), place(self.left));
+        let words = if covered(&at_left) < covered(&at_right) { at_left } else { at_right };
+        let [left, top, right, bottom] = words;
+        let corners = vec![at(left, top), at(right, top), at(right, bottom), at(left, bottom)];
+        drawing.area(corners, Color::Paper, 0.75);
+        drawing.text(at(right - 4.0, baseline), text, TextStyle::new(TICK_SIZE, color, Anchor::End));
+        words
     }
 }
 
@@ -141,6 +172,18 @@ impl Panel {
 pub(super) enum Swatch {
     Box(Color),
     Line(Stroke),
+    /// A policy's line with its marker.
+    Policy(usize),
+    /// A policy's marker alone.
+    Marker(usize),
+}
+
+/// A filled rectangle between two opposite corners, hatched where its color is not the only cue.
+pub(super) fn bar(drawing: &mut Drawing, from: Point, to: Point, color: Color) {
+    drawing.rectangle(from, to, color);
+    if let Some(hatch) = palette::hatch(color) {
+        drawing.hatch(vec![from, at(to.x, from.y), to, at(from.x, to.y)], hatch);
+    }
 }
 
 /// One entry of a legend; with a policy's index it can be clicked in the HTML page.
@@ -159,6 +202,15 @@ impl Entry {
     fn width(&self) -> f64 {
         36.0 + text_width(&self.text, TICK_SIZE, Weight::Regular) + 22.0
     }
+}
+
+/// A legend entry per policy that the HTML page can switch on and off.
+pub(super) fn policy_entries(report: &RunReport<'_>) -> Vec<Entry> {
+    let entry = |(index, policy): (usize, &PolicyOutcome<'_>)| {
+        let name = shortened(policy.name(), TICK_SIZE, Weight::Regular, 420.0);
+        Entry { policy: Some(index), ..Entry::new(Swatch::Policy(index), &name) }
+    };
+    report.policies.iter().enumerate().map(entry).collect()
 }
 
 /// Draws entries in one row that ends at `end`, left to right.
@@ -191,9 +243,15 @@ fn legend_entry(drawing: &mut Drawing, entry: &Entry, start: Point) {
     let middle = start.y - TICK_SIZE * 0.36;
     match entry.swatch {
         Swatch::Box(color) => {
-            drawing.rectangle(at(start.x + 8.0, middle - 7.0), at(start.x + 28.0, middle + 7.0), color);
+            bar(drawing, at(start.x + 8.0, middle - 7.0), at(start.x + 28.0, middle + 7.0), color);
         }
         Swatch::Line(stroke) => drawing.segment(at(start.x, middle), at(start.x + 28.0, middle), stroke),
+        Swatch::Policy(index) => {
+            let stroke = Stroke { color: palette::policy(index), width: 3.0, dash: palette::policy_dash(index) };
+            drawing.segment(at(start.x, middle), at(start.x + 28.0, middle), stroke);
+            marker(drawing, at(start.x + 14.0, middle), 6.0, index);
+        }
+        Swatch::Marker(index) => marker(drawing, at(start.x + 18.0, middle), 7.0, index),
     }
     drawing.text(at(start.x + 36.0, start.y), &entry.text, TextStyle::new(TICK_SIZE, Color::Ink, Anchor::Start));
     if entry.policy.is_some() {

@@ -2,9 +2,8 @@
 
 use record::Histogram;
 
-use super::frame::{HEIGHT, MARGIN_LEFT, MARGIN_RIGHT, Panel, WIDTH, legend_rows, page};
-use super::over_time::policy_entries;
-use super::palette;
+use super::frame::{HEIGHT, MARGIN_LEFT, MARGIN_RIGHT, Panel, WIDTH, legend_rows, page, policy_entries};
+use super::marker::marked_line;
 use super::scale::{Scale, extent};
 use crate::RunReport;
 use crate::drawing::{Anchor, Color, Drawing, Stroke, TextStyle, at};
@@ -84,7 +83,6 @@ fn curves(drawing: &mut Drawing, report: &RunReport<'_>, panels: [&Panel; 2]) {
     for (index, policy) in report.policies.iter().enumerate() {
         let (histogram, unanswered) = (&policy.summary.latency, policy.summary.unanswered);
         let total = (histogram.count() + unanswered) as f64;
-        let stroke = Stroke { color: palette::policy(index), width: 2.8, dash: palette::policy_dash(index) };
         let (mut rising, mut falling, mut seen) = (Vec::new(), Vec::new(), 0);
         for (nanos, count) in histogram.buckets() {
             let milliseconds = nanos as f64 / 1e6;
@@ -109,8 +107,8 @@ fn curves(drawing: &mut Drawing, report: &RunReport<'_>, panels: [&Panel; 2]) {
             rising.push((cdf.x.ends().1, last.1));
         }
         drawing.group(vec![("class", "series".to_owned()), ("data-policy", index.to_string())]);
-        cdf.line(drawing, rising, stroke);
-        tail.line(drawing, falling, stroke);
+        marked_line(drawing, cdf, rising, 2.4, index);
+        marked_line(drawing, tail, falling, 2.4, index);
         drawing.group_end();
     }
 }

@@ -1,7 +1,6 @@
 //! Measured against fitted figures of load tests: a panel for each kind, points on the diagonal where the fit is right.
 
 use super::frame::{HEIGHT, MARGIN_LEFT, MARGIN_RIGHT, Panel, TICK_SIZE, WIDTH, page};
-use super::palette;
 use super::scale::Scale;
 use crate::drawing::{Anchor, Color, Drawing, Stroke, TextStyle, at};
 
@@ -47,7 +46,7 @@ fn draw(drawing: &mut Drawing, panel: &Panel, one: &MeasuredPanel<'_>) {
         panel.line(drawing, vec![(from, from * factor), (to, to * factor)], Stroke::dashed(Color::Muted, 1.2));
     }
     for (measured, fitted) in one.pairs {
-        panel.dot(drawing, (*fitted, *measured), 6.0, palette::MAIN);
+        panel.dot(drawing, (*fitted, *measured), 6.0, Color::Ink);
         panel.dot(drawing, (*fitted, *measured), 2.5, Color::Paper);
     }
     let words = at(panel.left + 8.0, panel.top + TICK_SIZE + 6.0);

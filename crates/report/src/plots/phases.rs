@@ -1,12 +1,12 @@
 //! Where the time of a cold start goes, per policy.
 
-use super::cost::{names_width, readable_on, whisker};
+use super::cost::{names_width, stacked, whisker};
 use super::frame::{
     Entry, HEIGHT, LABEL_SIZE, MARGIN_RIGHT, Panel, Swatch, TICK_SIZE, WIDTH, legend_rows, page, shortened,
 };
 use super::palette;
 use super::scale::{Scale, extent};
-use crate::drawing::{Anchor, Color, Drawing, TextStyle, Weight, at, text_width};
+use crate::drawing::{Anchor, Color, Drawing, TextStyle, Weight, at};
 use crate::rounding::cold_starts;
 use crate::{PolicyOutcome, RunReport};
 
@@ -101,20 +101,8 @@ fn bar(drawing: &mut Drawing, panel: &Panel, row: (usize, &PolicyOutcome<'_>), s
     let height = (slot * 0.6).min(64.0);
     let middle = panel.top + slot * (index as f64 + 0.5);
     let (top, bottom) = (middle - height / 2.0, middle + height / 2.0);
-    let mut so_far = 0.0;
-    for (phase, mean) in starts.phase_means.iter().enumerate() {
-        let (from, to) = (panel.place_x(so_far), panel.place_x(so_far + mean));
-        so_far += mean;
-        if to - from < 0.2 {
-            continue;
-        }
-        drawing.rectangle(at(from, top), at(to, bottom), palette::PHASES[phase]);
-        let label = format!("{mean:.0} s");
-        if to - from > text_width(&label, TICK_SIZE, Weight::Regular) + 12.0 && height > 40.0 {
-            let style = TextStyle::new(TICK_SIZE, readable_on(palette::PHASES[phase]), Anchor::Middle);
-            drawing.text(at(f64::midpoint(from, to), bottom - 7.0), &label, style);
-        }
-    }
+    let so_far: f64 = starts.phase_means.iter().sum();
+    stacked(drawing, panel, &starts.phase_means, (top, bottom), (&palette::PHASES, |mean| format!("{mean:.0} s")));
     let mut end = panel.place_x(so_far);
     if let Some(p95) = starts.quantile(0.95).filter(|&p95| p95 > so_far) {
         let ends = [end, panel.place_x(p95)];

@@ -170,7 +170,7 @@ pub fn search_front(report: &SearchReport<'_>) -> Drawing {
         let center = (winner.objective.mean, winner.measure.mean);
         drawing.tip(format!("with fresh seeds, {}", report.describe(&winner)));
         panel.dot(&mut drawing, center, 10.0, Color::Ink);
-        panel.dot(&mut drawing, center, 6.0, palette::policy(2));
+        panel.dot(&mut drawing, center, 6.0, palette::MEETS);
         drawing.group_end();
     }
     drawing
@@ -180,11 +180,14 @@ fn is_finite(point: &SearchPoint<'_>) -> bool {
     point.objective.mean.is_finite() && point.measure.mean.is_finite()
 }
 
+/// Met, and not for certain.
+const MET: Color = Color::Fixed(0x8f, 0xd4, 0xbf);
+
 /// Holds, met, missed.
 fn color(standing: Standing) -> Color {
     match standing {
-        Standing::Holds => palette::policy(2),
-        Standing::Met => palette::policy(3),
+        Standing::Holds => palette::MEETS,
+        Standing::Met => MET,
         Standing::Missed => Color::Fixed(0x99, 0x9f, 0xa6),
     }
 }

@@ -32,10 +32,44 @@ fn plots_name_policies_units_and_the_slo() {
         let alone = timeline(report, &report.policies[0]).to_svg();
         assert_says(
             &alone,
-            &["Traffic (requests/s)", "Replicas", "Latency (log scale)", "Cost so far", "SLO 500 ms", "Tue 3 Mar"],
+            &["Traffic (requests/s)", "Replicas", "Latency (log scale)", "Cost per hour", "SLO 500 ms", "Tue 3 Mar"],
         );
         assert_says(&cost_vs_slo(report).to_svg(), &["cost in dollars for 24 h", "objective 99 %"]);
         assert_says(&latency_cdf(report).to_svg(), &["SLO: 99 % within 500 ms"]);
+    });
+}
+
+/// The labels of the axes to the left of panels, top to bottom.
+fn heights(svg: &str) -> Vec<&str> {
+    let labels =
+        svg.lines().filter(|line| line.starts_with("<text x=\"94.0\"") && line.contains("text-anchor=\"end\""));
+    labels.collect()
+}
+
+#[test]
+fn the_same_height_means_the_same_under_every_policy() {
+    let mut day = day(&THREE);
+    for row in &mut day.details[1].services[0].timeline {
+        (row.ready, row.desired, row.queue) = (77, 77, 4_000);
+    }
+    with_report(&day, |report| {
+        let svgs: Vec<String> = report.policies.iter().map(|policy| timeline(report, policy).to_svg()).collect();
+        assert!(heights(&svgs[0]).len() > 12, "{:?}", heights(&svgs[0]));
+        assert_eq!(heights(&svgs[0]), heights(&svgs[1]));
+        assert_eq!(heights(&svgs[0]), heights(&svgs[2]));
+    });
+}
+
+#[test]
+fn no_policy_hides_another_in_the_overview() {
+    with_report(&day(&THREE), |report| {
+        let svg = overview(report).to_svg();
+        // A row each: each policy's name stands at a height of its own, and each has the traffic's axis of time.
+        let names = report.policies.iter().map(|policy| format!(">{}</text>", policy.name()));
+        let lines: Vec<&str> = names.map(|name| svg.lines().find(|line| line.ends_with(&name)).unwrap()).collect();
+        let place = |line: &str| line.split("y=\"").nth(1).unwrap().split('"').next().unwrap().parse::<f64>().unwrap();
+        assert!(lines.windows(2).all(|pair| place(pair[1]) - place(pair[0]) > 60.0), "{lines:?}");
+        assert_eq!(svg.matches("data-policy=").count(), 3);
     });
 }
 

@@ -3,6 +3,7 @@
 use record::Interval;
 
 use super::super::frame::{Entry, HEIGHT, MARGIN_LEFT, MARGIN_RIGHT, Panel, Swatch, WIDTH, legend_rows, page};
+use super::super::marker::marker;
 use super::super::palette;
 use super::super::scale::{Scale, extent};
 use super::scatter::attainment_scale;
@@ -39,7 +40,7 @@ fn draw(report: &SweepReport<'_>, axis: &Axis, lines: &[Line<'_>], title: &str) 
     let shares: Vec<f64> = shares.flat_map(|share| [share.mean, share.low, share.high]).collect();
     let costs: Vec<f64> = shown.iter().flat_map(|point| [point.cost_usd.mean, point.cost_usd.high]).collect();
     let entries: Vec<Entry> =
-        lines.iter().enumerate().map(|(index, (name, _))| Entry::new(Swatch::Line(stroke(index)), name)).collect();
+        lines.iter().enumerate().map(|(index, (name, _))| Entry::new(Swatch::Policy(index), name)).collect();
     let [upper, lower] = panels(&mut drawing, report, axis, &entries, [&shares, &costs]);
     for (index, (_, points)) in lines.iter().enumerate() {
         series(&mut drawing, (report, &upper, axis), (points, index), |point| point.slo_attainment);
@@ -103,7 +104,8 @@ fn series(
             panel.line(drawing, vec![place(point, interval.low), place(point, interval.high)], thin);
         }
         drawing.tip(report.describe(point));
-        panel.dot(drawing, place(point, interval.mean), 4.5, palette::policy(index));
+        let (x, y) = place(point, interval.mean);
+        marker(drawing, panel.place(x, y), 5.0, index);
         drawing.group_end();
     }
 }

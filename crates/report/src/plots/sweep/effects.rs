@@ -3,6 +3,7 @@
 use record::Interval;
 
 use super::super::frame::{Panel, page};
+use super::super::marker::marker;
 use super::super::palette;
 use super::curves::panels;
 use super::{Axis, SweepPoint, SweepReport, grouped, is_judged, policy_entries};
@@ -28,7 +29,7 @@ pub(super) fn effect(report: &SweepReport<'_>, axis: &Axis) -> Drawing {
         let radius = if points.len() > 400 { 3.0 } else { 4.5 };
         for point in &points {
             let place = (axis.at(&point.settings[axis.index]), figure(point).mean);
-            panel.dot(&mut drawing, place, radius, palette::policy(point.policy));
+            marker(&mut drawing, panel.place(place.0, place.1), radius, point.policy);
         }
         if has_means {
             means(&mut drawing, report, (panel, axis), figure);

@@ -12,7 +12,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use record::Interval;
 
 use super::frame::{Entry, Swatch};
-use super::palette;
 use super::scale::{Scale, extent};
 use super::search::Standing;
 use crate::drawing::Drawing;
@@ -255,10 +254,10 @@ fn grouped<'a, K: Ord>(
     groups
 }
 
-/// A box per policy, in its color.
+/// The marker of each policy.
 fn policy_entries(report: &SweepReport<'_>) -> Vec<Entry> {
     let policies = report.policies.iter().enumerate();
-    policies.map(|(index, name)| Entry::new(Swatch::Box(palette::policy(index)), name)).collect()
+    policies.map(|(index, name)| Entry::new(Swatch::Marker(index), name)).collect()
 }
 
 /// `3 replications, 95 % intervals`.

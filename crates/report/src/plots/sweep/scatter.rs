@@ -2,7 +2,7 @@
 
 use super::super::chart::stairs;
 use super::super::frame::{HEIGHT, LEFT_OF_SHARES, MARGIN_RIGHT, Panel, WIDTH, legend_rows, page};
-use super::super::palette;
+use super::super::marker::marker;
 use super::super::scale::{Scale, extent};
 use super::{SweepPoint, SweepReport, front, is_judged, policy_entries};
 use crate::drawing::{Color, Drawing, Stroke, at};
@@ -44,7 +44,7 @@ pub(super) fn scatter(report: &SweepReport<'_>) -> Drawing {
     for point in &points {
         drawing.tip(report.describe(point));
         let center = (point.cost_usd.mean, point.slo_attainment.mean);
-        panel.dot(&mut drawing, center, radius, palette::policy(point.policy));
+        marker(&mut drawing, panel.place(center.0, center.1), radius, point.policy);
         drawing.group_end();
     }
     if let Some(chosen) = report.chosen() {
@@ -52,7 +52,7 @@ pub(super) fn scatter(report: &SweepReport<'_>) -> Drawing {
         drawing.tip(format!("choose {}", report.describe(chosen)));
         panel.dot(&mut drawing, center, radius + 5.0, Color::Ink);
         panel.dot(&mut drawing, center, radius + 2.5, Color::Paper);
-        panel.dot(&mut drawing, center, radius, palette::policy(chosen.policy));
+        marker(&mut drawing, panel.place(center.0, center.1), radius - 1.0, chosen.policy);
         drawing.group_end();
     }
     drawing
