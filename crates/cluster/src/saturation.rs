@@ -128,7 +128,7 @@ mod tests {
     use workload::Distribution;
 
     use super::*;
-    use crate::spec::{PassTime, PrefillFirst, Scheduler};
+    use crate::spec::{Overhead, PassTime, PrefillFirst, Scheduler};
 
     fn model(points: &[(u32, f64)], sequences_max: u32) -> ServiceModel {
         ServiceModel::ContinuousBatching {
@@ -139,7 +139,7 @@ mod tests {
                 pass: PassTime::Table { points: points.into(), decode_factor: 1.0, prefill_factor: 1.0 },
                 ..IterationLaw::linear(SimDuration::ZERO, SimDuration::ZERO, [0.0; 2])
             },
-            overhead: SimDuration::ZERO,
+            overhead: Overhead::NONE,
             prompt_tokens: Distribution::Constant(1.0),
             output_tokens: Distribution::Constant(1.0),
         }

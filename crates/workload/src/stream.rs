@@ -57,6 +57,8 @@ pub enum Purpose {
     Retry = 27,
     /// What requests that follow from others have in common, and how urgent they are.
     FollowingTags = 28,
+    /// What requests take outside the engine of a language model.
+    Overhead = 29,
 }
 
 /// One independent random stream: xoshiro256++, seeded from (seed, purpose, entity) by SplitMix64. The same numbers on every platform.

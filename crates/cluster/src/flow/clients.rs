@@ -5,7 +5,7 @@ use workload::{Distribution, Purpose, Sampler, Stream};
 
 use super::intake::{Intake, NEVER};
 use super::reactive::Ticket;
-use crate::spec::{Patience, RetryDemand, RetrySpec, ServiceModel, ServiceSpec};
+use crate::spec::{Overhead, Patience, RetryDemand, RetrySpec, ServiceModel, ServiceSpec};
 
 /// Number of a request of the prehistory, so that those after it have the numbers they have without one.
 const EARLY: u64 = 1 << 63;
@@ -43,6 +43,16 @@ impl Limit {
         }
     }
 
+    fn of_overhead(model: &ServiceModel) -> Self {
+        match model {
+            ServiceModel::ContinuousBatching { overhead: Overhead::Fixed(overhead), .. } => {
+                Self::Fixed(overhead.as_nanos())
+            }
+            ServiceModel::ContinuousBatching { overhead: Overhead::Drawn(law), .. } => Self::Drawn(law.sampler()),
+            ServiceModel::Slots { .. } | ServiceModel::DynamicBatching { .. } => Self::Fixed(0),
+        }
+    }
+
     /// Its length for the client whose dice these are. At least a nanosecond: nobody leaves before the requests of its instant are served.
     fn length(&self, dice: &mut Stream) -> u64 {
         match self {
@@ -57,6 +67,8 @@ pub(super) struct Clients {
     seed: u64,
     answer: Limit,
     service: Limit,
+    /// What their requests take outside the engine.
+    overhead: Limit,
     retries: Option<RetrySpec>,
     /// Of what an attempt asks for that is not the first, if not for the same again: seconds, or tokens of the answer.
     demand: Option<Sampler>,
@@ -78,6 +90,7 @@ impl Clients {
             seed,
             answer: Limit::of(service.client_timeout.as_ref()),
             service: Limit::of(service.client_patience.as_ref()),
+            overhead: Limit::of_overhead(&service.model),
             retries: service.retries.clone(),
             demand: demand.filter(|_| is_redrawn).map(Distribution::sampler),
             dice: Stream::new(seed, Purpose::Client, 0),
@@ -103,7 +116,7 @@ impl Clients {
     /// The number of a request that arrives for the first time, from which all that is drawn for it follows; 0 where nothing is.
     #[inline]
     pub fn number(&mut self, intake: &Intake, ticket: Ticket, at: u64) -> u64 {
-        if !self.differ() && self.demand.is_none() {
+        if !self.differ() && self.demand.is_none() && matches!(self.overhead, Limit::Fixed(_)) {
             return 0;
         }
         if let Some(identity) = intake.identity(ticket) {
@@ -124,6 +137,15 @@ impl Clients {
         let mut dice = Stream::new(self.seed, Purpose::Patience, number);
         let answer = self.answer.length(&mut dice);
         Waits { answer, service: self.service.length(&mut dice) }
+    }
+
+    /// Nanoseconds that a request takes outside the engine.
+    #[inline]
+    pub fn overhead(&self, number: u64) -> u64 {
+        match &self.overhead {
+            Limit::Fixed(overhead) => *overhead,
+            drawn @ Limit::Drawn(_) => drawn.length(&mut Stream::new(self.seed, Purpose::Overhead, number)),
+        }
     }
 
     /// Nanoseconds from the end of attempt number `attempt` to the next one; `None` if there is none.

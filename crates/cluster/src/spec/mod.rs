@@ -39,8 +39,8 @@ pub use scheduling::{
     named_labels, node_label, slots, untolerated,
 };
 pub use service::{
-    BatchLatency, CalledBy, ContainerSpec, GroupRestart, KillRule, KvTransfer, NoReplicaRule, Patience, PodGroup,
-    PodSpec, ReplicaOrder, RetryDemand, RetrySpec, ServiceModel, ServiceSpec, SloSpec, SoftSpread, StopRule,
+    BatchLatency, CalledBy, ContainerSpec, GroupRestart, KillRule, KvTransfer, NoReplicaRule, Overhead, Patience,
+    PodGroup, PodSpec, ReplicaOrder, RetryDemand, RetrySpec, ServiceModel, ServiceSpec, SloSpec, SoftSpread, StopRule,
 };
 
 use std::borrow::Cow;

@@ -196,9 +196,9 @@ pub enum ServiceModel {
         kv_tokens: u64,
         /// How long an iteration takes.
         law: IterationLaw,
-        /// Fixed overhead outside the engine (tokenizing, HTTP), added to every answer and first token; not seen by the engine's own
-        /// metrics.
-        overhead: SimDuration,
+        /// What requests take outside the engine (router, HTTP, tokenizing), added to their first tokens and answers; not seen by the
+        /// engine's own metrics.
+        overhead: Overhead,
         /// Tokens of requests that have none in the trace.
         prompt_tokens: Distribution,
         /// Output tokens of requests that have none in the trace; at least 1 each.
@@ -251,6 +251,28 @@ pub enum StopRule {
 impl StopRule {
     /// It finishes what it has, however long that takes.
     pub const FINISH: Self = Self::Finish { within: None, poll: SimDuration::ZERO };
+}
+
+/// What requests take outside the engine of a language model, however busy it is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Overhead {
+    /// All as long.
+    Fixed(SimDuration),
+    /// Each by a draw of its own, in seconds, the same in all its attempts and under every policy.
+    Drawn(Distribution),
+}
+
+impl Overhead {
+    /// Nothing.
+    pub const NONE: Self = Self::Fixed(SimDuration::ZERO);
+
+    /// What they take on average.
+    pub fn mean(&self) -> SimDuration {
+        match self {
+            Self::Fixed(overhead) => *overhead,
+            Self::Drawn(law) => SimDuration::from_secs_f64(law.mean()),
+        }
+    }
 }
 
 /// How long clients wait for something, counted from the arrival of each of their attempts.

@@ -3,7 +3,7 @@
 use cluster::flow::Flow;
 use cluster::saturation::saturation;
 use cluster::spec::{
-    EngineSpec, IterationLaw, PassTime, PrefillFirst, Scheduler, ServiceModel, ServiceSpec, Speculative,
+    EngineSpec, IterationLaw, Overhead, PassTime, PrefillFirst, Scheduler, ServiceModel, ServiceSpec, Speculative,
 };
 use units::{SimDuration, SimTime};
 use workload::Distribution;
@@ -24,7 +24,7 @@ fn example() -> ServiceModel {
             ns_per_sequence: 0.0,
             ns_per_prompt_token_context: 0.775_23,
         },
-        overhead: SimDuration::ZERO,
+        overhead: Overhead::NONE,
         prompt_tokens: Distribution::Constant(1.0),
         output_tokens: Distribution::Constant(1.0),
     }

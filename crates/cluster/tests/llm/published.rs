@@ -1,7 +1,7 @@
 //! Does a replica on the published curve answer as the measured ones did?
 
 use cluster::flow::Flow;
-use cluster::spec::ServiceModel;
+use cluster::spec::{Overhead, ServiceModel};
 use units::{SimDuration, SimTime};
 
 use crate::support::{close, flow, model, poisson, service};
@@ -12,7 +12,7 @@ fn steady((prompt, output): (f64, f64), rate: f64) -> (f64, f64, f64) {
     let end = SimTime::ZERO + length;
     let mut model = model(prompt, output);
     if let ServiceModel::ContinuousBatching { overhead, .. } = &mut model {
-        *overhead = SimDuration::from_nanos(20_000_000);
+        *overhead = Overhead::Fixed(SimDuration::from_nanos(20_000_000));
     }
     let mut flow = flow(&service(model), &poisson(rate * 4.0, length), 4, end, false);
     assert!(flow.advance(end).is_none());

@@ -1,8 +1,10 @@
 //! Places, time-outs, kills and drains, one by one.
 
 use cluster::flow::Flow;
-use cluster::spec::{KillRule, Patience, Routing, ServiceModel, ServiceSpec};
+use cluster::spec::{KillRule, Overhead, Patience, Routing, ServiceModel, ServiceSpec};
+use record::RequestRow;
 use units::{PodId, SimDuration, SimTime};
+use workload::Distribution;
 
 use crate::support::{close, flow, model, service, trace};
 
@@ -106,7 +108,7 @@ fn the_gateway_holds_requests_until_a_sequence_is_free() {
 }
 
 /// A replica drains while it serves a request of 2 s, and halts.
-fn halted(kill: u64) -> (cluster::flow::Load, Vec<record::RequestRow>) {
+fn halted(kill: u64) -> (cluster::flow::Load, Vec<RequestRow>) {
     let mut flow = flow(&small(8, 100_000), &trace(&[(0, 10, 200), (300_000_000, 10, 20)]), 1, at(10_000), true);
     flow.advance(at(100));
     flow.refuse(0, at(100));
@@ -140,4 +142,30 @@ fn the_first_iteration_with_a_prompt_is_slower_and_only_that() {
     let firsts: Vec<u64> = rows.iter().filter_map(|row| row.first_token).map(SimTime::as_nanos).collect();
     // The second waits for the first iteration too.
     assert_eq!(firsts, [2_009_540_000, 2_019_080_000]);
+}
+
+#[test]
+fn each_request_has_its_own_overhead_wherever_it_is_served() {
+    let mut model = model(1.0, 1.0);
+    let ServiceModel::ContinuousBatching { overhead, .. } = &mut model else { panic!("a language model") };
+    *overhead = Overhead::Drawn(Distribution::Uniform { low: 0.010, high: 0.030 });
+    let requests: Vec<_> = (0..200).map(|number| (number * 1_000_000_000, 10, 5)).collect();
+    // Each is alone, so that passes take as long for all.
+    let overheads = |service: &ServiceSpec, replicas: usize| {
+        let mut flow = flow(service, &trace(&requests), replicas, at(200_000), true);
+        flow.advance(at(200_000));
+        let (_, _, rows) = close(flow, at(200_000));
+        let beyond = |at: Option<SimTime>, row: &RequestRow, passes: u64| {
+            at.expect("it is answered").since(row.arrival).as_nanos() - passes * 9_540_000
+        };
+        let first: Vec<u64> = rows.iter().map(|row| beyond(row.first_token, row, 1)).collect();
+        let last: Vec<u64> = rows.iter().map(|row| beyond(row.end, row, 5)).collect();
+        assert_eq!(first, last, "what delays the first token delays them all");
+        first
+    };
+    let one = overheads(&service(model.clone()), 1);
+    assert!(one.iter().all(|overhead| (10_000_000..30_000_000).contains(overhead)), "{one:?}");
+    assert!(one.iter().any(|overhead| *overhead < 12_000_000) && one.iter().any(|overhead| *overhead > 28_000_000));
+    let random = ServiceSpec { routing: Routing::Random, ..service(model) };
+    assert_eq!(one, overheads(&random, 3), "whatever serves it");
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cluster::flow::{Flow, Intake, LlmFlow, Meter, TokenCounts};
-use cluster::spec::{IterationLaw, KillRule, Patience, PodSpec, Routing, ServiceModel, ServiceSpec, SloSpec};
+use cluster::spec::{IterationLaw, KillRule, Overhead, Patience, PodSpec, Routing, ServiceModel, ServiceSpec, SloSpec};
 use record::{RequestRow, RequestTotals, ServiceTotals};
 use units::{PodId, SimDuration, SimTime};
 use workload::{Distribution, RateCurve, Trace, TraceChunk, Traffic};
@@ -22,7 +22,7 @@ pub fn model(prompt: f64, output: f64) -> ServiceModel {
             SimDuration::from_nanos(6_640_000),
             [62.7, 1e9 / 49_900.0],
         ),
-        overhead: SimDuration::ZERO,
+        overhead: Overhead::NONE,
         prompt_tokens: Distribution::Constant(prompt),
         output_tokens: Distribution::Constant(output),
     }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::quantity::{Count, Share, Size, Time};
 
 use super::adapters::AdaptersFile;
-use super::{Distribution, RoutingFile, RoutingRule, SchedulerFile, SpeculativeFile, StopFile, UsageChoice};
+use super::{Distribution, RoutingFile, RoutingRule, SchedulerFile, SpeculativeFile, StopFile, TextOr, UsageChoice};
 
 /// `service`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -199,6 +199,10 @@ fn no_time() -> Time {
     Time(0.0)
 }
 
+fn no_overhead() -> Distribution<Time> {
+    TextOr::Amount(no_time())
+}
+
 /// Execution time of a batch by its size.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -267,9 +271,9 @@ pub struct ContinuousBatchingFile {
     pub prefill_factor: Option<f64>,
     /// Added per sequence in the batch: work of the host.
     pub per_sequence: Option<Time>,
-    /// Outside the engine: tokenizing, HTTP.
-    #[serde(default = "no_time")]
-    pub overhead: Time,
+    /// Outside the engine: router, HTTP, tokenizing. Of a distribution each request has a draw of its own.
+    #[serde(default = "no_overhead")]
+    pub overhead: Distribution<Time>,
     /// Prompt tokens of requests that have none in the trace.
     #[serde(default = "default_tokens")]
     pub prompt_tokens: Distribution<Count>,
@@ -325,7 +329,7 @@ impl ContinuousBatchingFile {
             decode_factor: None,
             prefill_factor: None,
             per_sequence: None,
-            overhead: no_time(),
+            overhead: no_overhead(),
             prompt_tokens: default_tokens(),
             output_tokens: default_tokens(),
             scheduling_policy: None,

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use cluster::spec::{
-    BatchLatency, ContainerSpec, KillRule, NoReplicaRule, PodScheduling, PodSpec, ReplicaOrder, Scheduler,
+    BatchLatency, ContainerSpec, KillRule, NoReplicaRule, Overhead, PodScheduling, PodSpec, ReplicaOrder, Scheduler,
     ServiceModel, ServiceSpec, SoftSpread, StopRule, Toleration,
 };
 use units::{Bytes, Millicores, SimDuration};
+use workload::Distribution as Drawn;
 
 use crate::error::ScenarioError;
 use crate::file::{
@@ -15,6 +16,7 @@ use crate::file::{
 };
 use crate::manifest::Quantity;
 use crate::manifest::workload::gpu_containers;
+use crate::quantity::Time;
 use crate::server::Words;
 use crate::tree::parse_path;
 
@@ -215,6 +217,14 @@ impl Context<'_> {
         })
     }
 
+    /// What requests take outside the engine.
+    fn overhead(&self, file: &ContinuousBatchingFile, path: &str) -> Result<Overhead, ScenarioError> {
+        Ok(match self.distribution(&file.overhead, &format!("{path}.overhead"))? {
+            Drawn::Constant(seconds) => Overhead::Fixed(Time(seconds).duration()),
+            law => Overhead::Drawn(law),
+        })
+    }
+
     fn continuous_batching(
         &mut self,
         file: &ContinuousBatchingFile,
@@ -236,7 +246,7 @@ impl Context<'_> {
             batched_tokens_max,
             kv_tokens,
             law: self.iteration_law(file)?,
-            overhead: file.overhead.duration(),
+            overhead: self.overhead(file, path)?,
             prompt_tokens: self.distribution(&file.prompt_tokens, &format!("{path}.promptTokens"))?,
             output_tokens: self.distribution(&file.output_tokens, &format!("{path}.outputTokens"))?,
         })

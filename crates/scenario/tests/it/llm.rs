@@ -1,7 +1,9 @@
 //! `continuousBatching`: which keys go together.
 
-use cluster::spec::{PassTime, ServiceModel};
+use cluster::spec::{Overhead, PassTime, ServiceModel};
 use insta::assert_snapshot;
+use units::SimDuration;
+use workload::Distribution;
 
 use crate::support::{load_text, message, with};
 
@@ -35,4 +37,23 @@ fn a_table_rises() {
     assert_snapshot!(message(&scenario("tokenTime: [{tokens: 9, time: 6ms}, {tokens: 9, time: 7ms}]")), @"scenario.yaml:13:129: spec.service.model.continuousBatching.tokenTime[1].tokens: must be more than in the point before");
     assert_snapshot!(message(&scenario("tokenTime: [{tokens: 1, time: 6ms}, {tokens: 9, time: 5ms}]")), @"scenario.yaml:13:138: spec.service.model.continuousBatching.tokenTime[1].time: must not be less than in the point before");
     assert_snapshot!(message(&scenario("tokenTime: [{tokens: 0, time: 6ms}, {tokens: 9, time: 7ms}]")), @"scenario.yaml:13:105: spec.service.model.continuousBatching.tokenTime[0].tokens: must be at least 1: an iteration computes something");
+}
+
+#[test]
+fn overhead_is_a_time_or_a_distribution() {
+    let overhead = |text: &str| match load_text(&scenario(&format!("{TABLE}{text}")))
+        .unwrap()
+        .spec
+        .services
+        .swap_remove(0)
+        .model
+    {
+        ServiceModel::ContinuousBatching { overhead, .. } => overhead,
+        _ => panic!("a language model"),
+    };
+    assert_eq!(overhead(""), Overhead::NONE);
+    assert_eq!(overhead(", overhead: 20ms"), Overhead::Fixed(SimDuration::from_millis(20)));
+    let drawn = Distribution::LogNormal { p50: 0.02, p90: 0.027 };
+    assert_eq!(overhead(", overhead: {logNormal: {p50: 20ms, p90: 27ms}}"), Overhead::Drawn(drawn));
+    assert_snapshot!(message(&scenario(&format!("{TABLE}, overhead: {{uniform: {{low: 3ms, high: 2ms}}}}"))), @"scenario.yaml:13:157: spec.service.model.continuousBatching.overhead: high is 0.002, below low, which is 0.003");
 }

@@ -1,7 +1,7 @@
 //! The simulated engine that tests are repeated on.
 
 use cluster::flow::{LoadAnswer, LoadTest, load_test};
-use cluster::spec::{EngineSpec, IterationLaw as SimulatedLaw, PassTime, Scheduler, ServiceModel};
+use cluster::spec::{EngineSpec, IterationLaw as SimulatedLaw, Overhead, PassTime, Scheduler, ServiceModel};
 use units::{SimDuration, SimTime};
 use workload::{Distribution, Purpose, Stream};
 
@@ -94,7 +94,7 @@ impl Engine {
                 ns_per_sequence: self.law.per_sequence_s * 1e9,
                 ns_per_prompt_token_context: self.law.per_prompt_token_context_s * 1e9,
             },
-            overhead: SimDuration::from_secs_f64(self.overhead_s),
+            overhead: Overhead::Fixed(SimDuration::from_secs_f64(self.overhead_s)),
             prompt_tokens: Distribution::Constant(1.0),
             output_tokens: Distribution::Constant(1.0),
         }

@@ -6,7 +6,7 @@ use workload::{Distribution, Tag, Trace, TraceChunk, Traffic};
 use super::{LlmFlow, TokenCounts};
 use crate::flow::{Flow, Intake, Meter};
 use crate::spec::{
-    AdapterSpec, EngineSpec, IterationLaw, PrefixSpec, Routing, Scorers, ServiceModel, ServiceSpec, SloSpec,
+    AdapterSpec, EngineSpec, IterationLaw, Overhead, PrefixSpec, Routing, Scorers, ServiceModel, ServiceSpec, SloSpec,
 };
 
 /// A request: when it arrives (milliseconds), tokens of its answer, the adapter it is for.
@@ -22,7 +22,7 @@ fn service(adapters: AdapterSpec) -> ServiceSpec {
         batched_tokens_max: 4_096,
         kv_tokens: 160_000,
         law: IterationLaw::linear(millis(10), SimDuration::ZERO, [0.0, 0.0]),
-        overhead: SimDuration::ZERO,
+        overhead: Overhead::NONE,
         prompt_tokens: Distribution::Constant(1.0),
         output_tokens: Distribution::Constant(1.0),
     };

@@ -6,7 +6,7 @@ use workload::{Distribution, Tag, Trace, TraceChunk, Traffic};
 use super::{LlmFlow, TokenCounts};
 use crate::flow::{Flow, Intake, Meter};
 use crate::spec::{
-    FlowControl, IterationLaw, PrefixSpec, RouterSpec, Routing, Scorers, ServiceModel, ServiceSpec, SloSpec,
+    FlowControl, IterationLaw, Overhead, PrefixSpec, RouterSpec, Routing, Scorers, ServiceModel, ServiceSpec, SloSpec,
 };
 
 /// A request: when it arrives (milliseconds), what its prompt and answer have, what else it is.
@@ -19,7 +19,7 @@ fn model(sequences_max: u32) -> ServiceModel {
         batched_tokens_max: 512,
         kv_tokens: 16_000,
         law: IterationLaw::linear(SimDuration::from_millis(10), SimDuration::ZERO, [0.0, 0.0]),
-        overhead: SimDuration::ZERO,
+        overhead: Overhead::NONE,
         prompt_tokens: Distribution::Constant(1.0),
         output_tokens: Distribution::Constant(1.0),
     }

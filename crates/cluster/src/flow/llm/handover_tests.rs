@@ -14,8 +14,8 @@ use super::{LlmFlow, RunEngine, TokenCounts};
 use crate::flow::reactive::Reactive;
 use crate::flow::{Flow, Intake, Kept, Load, Meter, ReplicaStats, Slot};
 use crate::spec::{
-    CalledBy, EngineSpec, IterationLaw, KillRule, KvTransfer, Patience, PrefixSpec, Routing, Scheduler, ServiceModel,
-    ServiceSpec, SloSpec,
+    CalledBy, EngineSpec, IterationLaw, KillRule, KvTransfer, Overhead, Patience, PrefixSpec, Routing, Scheduler,
+    ServiceModel, ServiceSpec, SloSpec,
 };
 
 /// Two services, the second of which decodes what the first has computed.
@@ -98,7 +98,7 @@ mod by_hand {
             batched_tokens_max: 512,
             kv_tokens: 16 * blocks,
             law: IterationLaw::linear(SimDuration::from_millis(10), SimDuration::ZERO, [0.0, 0.0]),
-            overhead: SimDuration::ZERO,
+            overhead: Overhead::NONE,
             prompt_tokens: Distribution::Constant(1.0),
             output_tokens: Distribution::Constant(1.0),
         };

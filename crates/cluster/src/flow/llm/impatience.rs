@@ -121,10 +121,11 @@ impl<E: Engine> LlmFlow<E> {
 
     /// Whether a client has seen its first token.
     fn has_first_token(&mut self, key: u32) -> bool {
-        let Place::At(slot) = self.requests.get(key).place else { return false };
+        let entry = self.requests.get(key);
+        let Place::At(slot) = entry.place else { return false };
         let has_started = self.done_until.is_some_and(|until| until >= self.clock);
         let first_token = self.engines[slot].first_token(key, Instant { now: self.clock, has_started });
         self.touch(slot);
-        first_token != NEVER && first_token + self.overhead <= self.clock
+        first_token != NEVER && first_token + self.clients.overhead(entry.number) <= self.clock
     }
 }

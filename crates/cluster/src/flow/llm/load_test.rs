@@ -37,7 +37,7 @@ pub struct LoadAnswer {
 }
 
 /// Sends every request and waits for all answers, in the order in which they were complete; a request that never fits into the cache has
-/// none.
+/// none. An overhead that is drawn counts with its mean.
 ///
 /// # Panics
 ///
@@ -53,7 +53,7 @@ pub fn load_test(model: &ServiceModel, engine: &EngineSpec, load: &LoadTest<'_>)
         under_way: 0,
         sent: vec![0; load.arrivals.len()],
         returning: VecDeque::new(),
-        overhead: overhead.as_nanos(),
+        overhead: overhead.mean().as_nanos(),
     };
     let mut engine = RunEngine::new(&limits);
     let (mut answered, mut done) = (Vec::with_capacity(load.arrivals.len()), Vec::new());
@@ -135,7 +135,7 @@ mod tests {
     use workload::Distribution;
 
     use super::*;
-    use crate::spec::IterationLaw;
+    use crate::spec::{IterationLaw, Overhead};
 
     fn model() -> ServiceModel {
         ServiceModel::ContinuousBatching {
@@ -143,7 +143,7 @@ mod tests {
             batched_tokens_max: 8_192,
             kv_tokens: 16_000,
             law: IterationLaw::linear(SimDuration::from_millis(1), SimDuration::from_millis(10), [0.0, 0.0]),
-            overhead: SimDuration::from_millis(5),
+            overhead: Overhead::Fixed(SimDuration::from_millis(5)),
             prompt_tokens: Distribution::Constant(1.0),
             output_tokens: Distribution::Constant(1.0),
         }

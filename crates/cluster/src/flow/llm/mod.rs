@@ -64,7 +64,7 @@ use super::meter::{Failure, Meter, Streamed};
 use super::reactive::{Handover, Kept};
 use super::tree::WinnerTree;
 use super::{ReplicaStats, Rules, Slot};
-use crate::spec::{FlowControl, PrefixSpec, Routing, ServiceModel, ServiceSpec};
+use crate::spec::{FlowControl, PrefixSpec, Routing, ServiceSpec};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -108,7 +108,6 @@ pub struct LlmFlow<E = RunEngine> {
     routing: Routing,
     clients: Clients,
     limits: Limits,
-    overhead: u64,
     intake: Intake,
     meter: Meter,
     clock: u64,
@@ -170,9 +169,6 @@ impl LlmFlow<RunEngine> {
 
 impl<E: Engine> LlmFlow<E> {
     fn on_engines(service: &ServiceSpec, seed: u64, intake: Intake, meter: Meter) -> Self {
-        let ServiceModel::ContinuousBatching { overhead, .. } = service.model else {
-            panic!("only a continuousBatching service serves tokens");
-        };
         let clients = Clients::of(service, seed);
         Self {
             rules: Rules::of(service),
@@ -180,7 +176,6 @@ impl<E: Engine> LlmFlow<E> {
             impatience: Impatience::of(&clients),
             clients,
             limits: Limits { keeps_finished: intake.hands_over(), ..Limits::of(service) },
-            overhead: overhead.as_nanos(),
             intake,
             meter,
             clock: 0,
@@ -327,7 +322,8 @@ impl<E: Engine> LlmFlow<E> {
     /// A request is finished by the engine now.
     fn book(&mut self, slot: Slot, job: &Job) {
         let entry = self.requests.get(job.key);
-        let end = self.clock + self.overhead;
+        let overhead = self.clients.overhead(entry.number);
+        let end = self.clock + overhead;
         let seat = &mut self.seats[slot];
         seat.tokens -= u64::from(entry.prompt);
         seat.stats.wait_ns += job.start - entry.arrival;
@@ -337,7 +333,7 @@ impl<E: Engine> LlmFlow<E> {
             let waits = self.clients.waits(entry.number);
             let patient_until = entry.arrival.saturating_add(waits.service);
             // What lies behind has been judged when it was due, and a kill since may have taken the first token away again.
-            let has_seen_enough = patient_until < self.clock || job.first_token + self.overhead <= patient_until;
+            let has_seen_enough = patient_until < self.clock || job.first_token + overhead <= patient_until;
             timeout = if has_seen_enough { waits.answer } else { waits.in_queue() };
         }
         if end - entry.arrival > timeout {
@@ -355,7 +351,7 @@ impl<E: Engine> LlmFlow<E> {
         let answer = Streamed {
             arrival: entry.first_arrival,
             start: job.start,
-            first_token: job.first_token + self.overhead,
+            first_token: job.first_token + overhead,
             end,
             prompt: entry.prompt,
             tokens: job.output,

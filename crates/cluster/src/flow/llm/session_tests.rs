@@ -6,7 +6,9 @@ use workload::{Distribution, SessionLaw, Trace, TraceChunk, Traffic};
 use super::{LlmFlow, TokenCounts};
 use crate::flow::reactive::Reactive;
 use crate::flow::{Flow, Intake, Meter, ReplicaStats, TagDraws};
-use crate::spec::{GroupSpec, IterationLaw, PrefixSpec, Routing, ServiceModel, ServiceSpec, SloSpec, TagSpec};
+use crate::spec::{
+    GroupSpec, IterationLaw, Overhead, PrefixSpec, Routing, ServiceModel, ServiceSpec, SloSpec, TagSpec,
+};
 
 const SEED: u64 = 3;
 
@@ -30,7 +32,7 @@ fn service(conversations: u64, routing: Routing) -> ServiceSpec {
         batched_tokens_max: 4_096,
         kv_tokens: 160_000,
         law: IterationLaw::linear(SimDuration::from_millis(10), SimDuration::ZERO, [0.0, 0.0]),
-        overhead: SimDuration::ZERO,
+        overhead: Overhead::NONE,
         prompt_tokens: Distribution::Constant(64.0),
         output_tokens: Distribution::Constant(16.0),
     };

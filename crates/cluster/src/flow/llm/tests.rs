@@ -14,7 +14,7 @@ use super::step_engine::StepEngine;
 use super::{LlmFlow, RunEngine, TokenCounts};
 use crate::flow::{EventFlow, Flow, Intake, LatencyLog, Load, Meter, ReplicaStats, Slot, Watched};
 use crate::spec::{
-    AdapterSpec, EngineSpec, FlowControl, IterationLaw, KillRule, NoReplicaRule, PassTime, Patience, PodSpec,
+    AdapterSpec, EngineSpec, FlowControl, IterationLaw, KillRule, NoReplicaRule, Overhead, PassTime, Patience, PodSpec,
     PrefillFirst, PrefixSpec, RetryDemand, RetrySpec, RouterSpec, Routing, Scheduler, Scorers, ServiceModel,
     ServiceSpec, SloSpec, Speculative, Tgi,
 };
@@ -200,13 +200,17 @@ fn laws() -> impl Strategy<Value = IterationLaw> {
 
 fn models() -> impl Strategy<Value = ServiceModel> {
     let bounds = (1u32..8, prop_oneof![3 => 1u32..48, 1 => 60u32..160], 3u64..20);
-    (bounds, laws(), 0u64..5).prop_map(|((sequences_max, batched_tokens_max, blocks), law, overhead)| {
+    let overhead = prop_oneof![
+        4 => (0u64..5).prop_map(|nanos| Overhead::Fixed(SimDuration::from_nanos(nanos))),
+        1 => (0u64..3).prop_map(|low| Overhead::Drawn(Distribution::Uniform { low: low as f64 * 1e-9, high: 9e-9 })),
+    ];
+    (bounds, laws(), overhead).prop_map(|((sequences_max, batched_tokens_max, blocks), law, overhead)| {
         ServiceModel::ContinuousBatching {
             sequences_max,
             batched_tokens_max,
             kv_tokens: blocks * 16,
             law,
-            overhead: SimDuration::from_nanos(overhead),
+            overhead,
             prompt_tokens: Distribution::Constant(1.0),
             output_tokens: Distribution::Uniform { low: 1.0, high: 90.0 },
         }
@@ -520,7 +524,7 @@ fn one_by_one() -> impl Strategy<Value = Case> {
             batched_tokens_max: 64,
             kv_tokens: 1_000,
             law: IterationLaw::linear(SimDuration::from_nanos(7), SimDuration::ZERO, [0.0, 0.0]),
-            overhead: SimDuration::ZERO,
+            overhead: Overhead::NONE,
             prompt_tokens: Distribution::Constant(1.0),
             output_tokens: Distribution::Constant(1.0),
         };
