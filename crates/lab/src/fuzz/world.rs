@@ -63,6 +63,10 @@ struct Made {
     follows: bool,
     /// Another fetches the prompts that it computes.
     is_fetched_from: bool,
+    /// Its requests follow from those of another.
+    is_called: bool,
+    /// They are for adapters.
+    has_adapters: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -86,16 +90,33 @@ struct Coming {
     has_sessions: bool,
     /// Their prompts are computed elsewhere.
     is_fetching: bool,
+    /// They follow from those of another service.
+    is_called: bool,
+    /// They are for adapters, as those are that the prompts are of.
+    has_adapters: bool,
 }
 
 fn service(text: &mut String, dice: &mut Dice, (number, services): (u64, u64), caller: Option<&mut Made>) -> Made {
-    let (model, kind) = model(dice);
+    let (mut model, kind) = model(dice);
     let most = if kind.is_model() { 4 } else { 120 } / services.min(3);
     let called = if dice.once_in(3) { caller } else { None };
     let coming = match called {
         Some(caller) => calls(dice, (caller, number - 1), kind),
         None => traffic(dice, most.max(1), kind.is_model()),
     };
+    let has_adapters =
+        if coming.is_fetching { coming.has_adapters } else { kind == Kind::Model("vllm") && dice.once_in(3) };
+    let mut traffic = coming.text;
+    if has_adapters {
+        model = model.replacen("scheduler: vllm", &format!("scheduler: vllm, adapters: {}", adapters(dice)), 1);
+    }
+    if has_adapters && !coming.is_fetching {
+        let (count, share) = (dice.between(1, 12), dice.between(1, 100));
+        traffic.insert_str(
+            traffic.len() - 1,
+            &format!(", adapters: {{count: {count}, share: {share}%, popularity: {{zipf: 1}}}}"),
+        );
+    }
     let routing = match kind {
         _ if coming.has_sessions && dice.once_in(2) => "sessionAffinity",
         Kind::Model(_) if dice.once_in(4) => dice.of(&["leastKv", "{flowControl: {}}"]),
@@ -120,31 +141,48 @@ fn service(text: &mut String, dice: &mut Dice, (number, services): (u64, u64), c
     let _ = writeln!(
         text,
         "  - name: s{number}\n    traffic: {}\n    service: {{{keys}}}\n    slo: {{{}: {}ms, objective: 95%}}\n    coldStart: {{imagePull: {}s, modelDownload: {{uniform: {{low: 1s, high: {}s}}}}, gpuLoad: {}s}}",
-        coming.text,
+        traffic,
         if kind.is_model() { "ttft" } else { "latency" },
         dice.between(20, 2_000),
         cold[0],
         cold[1] + 2,
         cold[2],
     );
-    Made { kind, follows: coming.follows, is_fetched_from: false }
+    Made { kind, follows: coming.follows, is_fetched_from: false, is_called: coming.is_called, has_adapters }
+}
+
+/// How a server has its adapters: few slots, so that they take turns.
+fn adapters(dice: &mut Dice) -> String {
+    let active = dice.between(1, 4);
+    let kept = active + dice.below(6);
+    let (load, fetch, share) = (dice.between(0, 40), dice.between(0, 400), dice.between(0, 8));
+    format!(
+        "{{maxActive: {active}, maxCpu: {kept}, load: {{fixed: {load}ms}}, fetch: {{fixed: {fetch}ms}}, stepOverhead: {share}%}}"
+    )
 }
 
 /// Requests that the service before makes of this one; of a model where that can be, prompts that it has computed.
 fn calls(dice: &mut Dice, (caller, number): (&mut Made, u64), kind: Kind) -> Coming {
     let hands_over = matches!(caller.kind, Kind::Model(scheduler) if scheduler != "tgi") && !caller.follows;
     let fetches = matches!(kind, Kind::Model(scheduler) if scheduler != "tgi" && scheduler != "prefillFirst");
-    let is_fetching = hands_over && fetches && !caller.is_fetched_from && !dice.once_in(4);
+    let fits = !caller.has_adapters || kind == Kind::Model("vllm");
+    let is_fetching = hands_over && fetches && fits && !caller.is_fetched_from && !dice.once_in(4);
     caller.is_fetched_from |= is_fetching;
     let how = if is_fetching {
         let (speed, latency, size) = (dice.between(1, 400), dice.between(0, 40), dice.between(1, 200));
-        format!("kvTransfer: {{bandwidth: {speed}MB/s, latency: {latency}ms, bytesPerToken: {size}kB}}")
+        let decider = if caller.is_called || dice.once_in(2) {
+            String::new()
+        } else {
+            format!(", decider: {{nonCachedTokens: {}}}", dice.between(0, 800))
+        };
+        format!("kvTransfer: {{bandwidth: {speed}MB/s, latency: {latency}ms, bytesPerToken: {size}kB}}{decider}")
     } else {
         format!("share: {}%, count: {}", dice.between(1, 100), dice.between(1, 3))
     };
     let prefix = if kind.is_model() && !is_fetching { prefix(dice, false) } else { String::new() };
     let text = format!("{{from: {{service: s{number}, {how}}}{prefix}}}");
-    Coming { text, follows: false, has_sessions: false, is_fetching }
+    let has_adapters = is_fetching && caller.has_adapters;
+    Coming { text, follows: false, has_sessions: false, is_fetching, is_called: true, has_adapters }
 }
 
 fn model(dice: &mut Dice) -> (String, Kind) {
@@ -230,6 +268,8 @@ fn traffic(dice: &mut Dice, most: u64, is_language_model: bool) -> Coming {
         follows: kind == 0 || has_sessions,
         has_sessions,
         is_fetching: false,
+        is_called: false,
+        has_adapters: false,
     }
 }
 
@@ -303,5 +343,8 @@ mod tests {
         assert_eq!(world(7), world(7));
         let worlds: std::collections::BTreeSet<String> = (0..200).map(world).collect();
         assert!(worlds.len() > 190);
+        for feature in ["kvTransfer", "nonCachedTokens", "maxActive"] {
+            assert!(worlds.iter().any(|world| world.contains(feature)), "{feature}");
+        }
     }
 }

@@ -39,6 +39,13 @@ pub(super) fn lora_flags(words: &Words) -> Option<LoraFlags> {
             None => flags.notes.push(format!("{written} {value}: not understood, the engine's default counts")),
         }
     }
+    if let Some((written, value)) = words.flag(&["--max-lora-rank"]) {
+        flags.said += &format!(", {written} {value}");
+        flags.notes.push(format!(
+            "{written} {value}: what adapters of that rank take is for `continuousBatching.adapters` (`size`, `stepOverhead`) to say, and the memory \
+             that vLLM sets aside for the slots for `kvTokens`"
+        ));
+    }
     let modules = words.values("--lora-modules");
     if !modules.is_empty() {
         flags.modules = u32::try_from(modules.len()).ok();
@@ -56,7 +63,7 @@ pub(super) fn idle_lora_flags(words: &Words) -> Option<String> {
     if words.switch("--enable-lora") == Some(true) {
         return None;
     }
-    let flags = ["--lora-modules", "--max-loras", "--max-cpu-loras"];
+    let flags = ["--lora-modules", "--max-loras", "--max-cpu-loras", "--max-lora-rank"];
     let written: Vec<&str> = flags.into_iter().filter(|flag| words.flag(&[flag]).is_some()).collect();
     (!written.is_empty()).then(|| format!("{}: without --enable-lora vLLM has no adapters", written.join(", ")))
 }
@@ -78,6 +85,8 @@ mod tests {
         let flags = flags.expect("adapters are on");
         assert_eq!((flags.max_active, flags.max_cpu, flags.modules), (Some(4), Some(32), Some(3)));
         assert_eq!(flags.said, "--enable-lora, --max-loras 4, --max_cpu_loras 32, 3 --lora-modules");
+        let ranked = read("--enable-lora, --max-lora-rank=64").expect("on");
+        assert_eq!((ranked.said.as_str(), ranked.notes.len()), ("--enable-lora, --max-lora-rank 64", 1));
         assert_eq!(read("--max-loras=4"), None);
         assert_eq!(read("--enable-lora, --max-loras=many").expect("on").notes.len(), 1);
     }

@@ -33,9 +33,10 @@ const TEI: [&str; 4] =
     ["--max-concurrent-requests", "--max-batch-tokens", "--max-batch-requests", "--max-client-batch-size"];
 
 /// Other flags of the engines, whose slips change an answer.
-const VLLM_MORE: [&str; 15] = [
+const VLLM_MORE: [&str; 16] = [
     "--enable-lora",
     "--max-cpu-loras",
+    "--max-lora-rank",
     "--lora-modules",
     "--gpu-memory-utilization",
     "--served-model-name",

@@ -386,8 +386,10 @@ impl<'a> Service<'a> {
     pub fn into_record(mut self, arrived: u64, end: SimTime, replicas: Vec<record::ReplicaLife>) -> ServiceRecord {
         let meter = std::mem::replace(self.flow.meter(), flow::Meter::idle());
         self.note_ready(end);
+        let of_adapters = self.spec.engine.adapters.as_ref().and_then(|rules| self.recorder.adapters.remark(rules));
         let mut record = self.recorder.into_record((self.policy, end), replicas, meter.into_totals(arrived));
         record.name.clone_from(&self.spec.name);
+        record.remarks.extend(of_adapters);
         // Of prompts computed elsewhere all figures are of the whole way.
         if self.spec.called_by.is_none_or(|call| call.transfer.is_none()) {
             record.remarks.extend(remarks::of_chain(&record.totals));

@@ -16,7 +16,7 @@ use crate::flow::{Load, ReplicaStats, StepLatency};
 use crate::spec::{ServicePolicy, SimulationSpec};
 
 use super::occupancy::Look;
-use super::remarks::{Tally, replicas_max};
+use super::remarks::{AdapterLoads, Tally, replicas_max};
 
 /// Collects totals always, tables when asked to.
 pub(super) struct Recorder {
@@ -39,6 +39,8 @@ pub(super) struct Recorder {
     last_load: Load,
     /// What remarks are made of.
     tally: Tally,
+    /// Likewise, of adapters.
+    pub(super) adapters: AdapterLoads,
     /// The bound of the policy, and since when as many replicas are wanted.
     at_max: (Option<u32>, Option<SimTime>),
     /// ∫ ready dt and ∫ busy dt of the current timeline step.
@@ -63,6 +65,7 @@ impl Recorder {
             ready_since: (SimTime::ZERO, 0),
             last_load: Load::default(),
             tally: Tally::default(),
+            adapters: AdapterLoads::default(),
             at_max: (replicas_max(policy), None),
             step_ready_ns: 0,
             step_busy_ns: 0,
@@ -109,6 +112,9 @@ impl Recorder {
 
     /// A pod has left the flow with these statistics.
     pub(super) fn replica_ended(&mut self, pod: PodId, stats: ReplicaStats, lost: u64) {
+        self.adapters.lives += 1;
+        self.adapters.loads += stats.adapter_loads;
+        self.adapters.answered += stats.success;
         if self.keep.tables {
             let entry = self.served.entry(pod).or_default();
             let (busy_before, completed_before) = self.before.remove(&pod).unwrap_or_default();

@@ -7,7 +7,7 @@ use record::{MetricUse, ScalingTotals, ServiceTotals};
 use units::{SimDuration, SimTime};
 
 use crate::controllers::outcome_word;
-use crate::spec::{ControllerSpec, ServicePolicy};
+use crate::spec::{AdapterSpec, ControllerSpec, ServicePolicy};
 
 /// A share of the time at `maxReplicas` below this is not worth a remark.
 const AT_MAX_SHARE: f64 = 0.01;
@@ -20,6 +20,33 @@ pub(super) fn of_chain(totals: &ServiceTotals) -> Option<String> {
     Some(format!(
         "end to end, from the first request of the chain to the answer here: p50 {p50:.1} ms, p99 {p99:.1} ms"
     ))
+}
+
+/// What replicas have done with adapters of a language model, over their whole lives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct AdapterLoads {
+    /// Replicas.
+    pub lives: u64,
+    /// Adapters brought into a slot.
+    pub loads: u64,
+    /// Requests answered.
+    pub answered: u64,
+}
+
+impl AdapterLoads {
+    /// A remark where adapters push each other out: where one is loaded that would not be with slots for all, for every tenth answer at least.
+    pub(super) fn remark(self, rules: &AdapterSpec) -> Option<String> {
+        let Self { lives, loads, answered } = self;
+        let again = loads.saturating_sub(lives * u64::from(rules.max_active));
+        let takes_time = !(rules.load + rules.fetch).is_zero();
+        (takes_time && again > 0 && again * 10 >= answered).then(|| {
+            let slots = if rules.max_active == 1 { "slot".to_owned() } else { format!("{} slots", rules.max_active) };
+            format!(
+                "adapters push each other out: loaded {loads} times for {answered} answers, {} and more for each, while all of the pass wait; a replica has {slots} (maxActive)",
+                rules.load
+            )
+        })
+    }
 }
 
 /// Counts of a run that remarks are made of.
@@ -138,4 +165,26 @@ fn slow_start(policy: &ServicePolicy, scaling: &ScalingTotals) -> Option<String>
     let median = SimDuration::from_nanos(*starts.get(starts.len() / 2)?);
     (median > to_zero)
         .then(|| format!("half of the cold starts take {median} or more, longer than the cooldown of {to_zero}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn adapters_that_come_back_are_remarked_on_and_those_that_come_once_are_not() {
+        let rules = |load| {
+            let load = SimDuration::from_millis(load);
+            AdapterSpec { max_active: 2, max_kept: 2, load, fetch: SimDuration::ZERO, step_overhead: 0.0 }
+        };
+        let seen = |loads| AdapterLoads { lives: 3, loads, answered: 100 };
+        // Six loads fill the slots of three replicas.
+        assert_eq!(seen(15).remark(&rules(5)), None);
+        assert_eq!(seen(16).remark(&rules(0)), None);
+        assert_eq!(
+            seen(16).remark(&rules(5)).expect("ten come back for a hundred answers"),
+            "adapters push each other out: loaded 16 times for 100 answers, 5ms and more for each, while all of the pass wait; a replica has 2 slots \
+             (maxActive)"
+        );
+    }
 }
