@@ -104,8 +104,10 @@ fn settings(point: &Point) -> String {
 
 /// `11 of 12 judged quantities inside`.
 fn tally(point: &Point) -> String {
-    let (inside, all) = point.inside();
-    format!("{inside} of {all} judged quantities inside")
+    match point.inside() {
+        (_, 0) => "nothing is judged".to_owned(),
+        (inside, all) => format!("{inside} of {all} judged quantities inside"),
+    }
 }
 
 /// Which values fit best, in a sentence; empty if nothing was tried.
@@ -196,13 +198,12 @@ pub fn markdown(validations: &[Validation]) -> String {
     if validations.len() > 1 {
         text += "\n| run | inside | outside |\n| --- | ---: | --- |\n";
         for validation in validations {
-            let (inside, all) = validation.as_it_is.inside();
-            let _ = writeln!(
-                text,
-                "| {} | {inside} of {all} | {} |",
-                cell(&validation.case.name),
-                cell(&outside(validation))
-            );
+            let inside = match validation.as_it_is.inside() {
+                (_, 0) => "not judged".to_owned(),
+                (inside, all) => format!("{inside} of {all}"),
+            };
+            let (name, outside) = (cell(&validation.case.name), cell(&outside(validation)));
+            let _ = writeln!(text, "| {name} | {inside} | {outside} |");
         }
     }
     validations.iter().for_each(|validation| text += &section(validation));
