@@ -74,6 +74,28 @@ async function main() {
     await view.locator('#reset').click();
     await settled(before.digests);
     assert.equal(await view.locator('#pins li').count(), 1);
+
+    // Pins that follow the setting at once, up to the limit.
+    const pinned = async (value, count) => {
+      await view.evaluate((text) => {
+        const input = document.getElementById('knob policies.hpa.hpa.minReplicas');
+        input.value = text;
+        input.dispatchEvent(new Event('input', { bubbles: true }));
+        document.getElementById('pin').click();
+      }, value);
+      await view.waitForFunction((wanted) => document.querySelectorAll('#pins li').length === wanted, count, { timeout: 10_000 });
+    };
+    await pinned('6', 2);
+    await pinned('7', 3);
+    await pinned('8', 4);
+    const eight = run('eight', '--set', 'policies.hpa.hpa.minReplicas=8');
+    await settled(eight.digests);
+    await view.waitForFunction(() => /\$/.test(document.querySelector('#pins li:last-child').textContent), null, { timeout: 60_000 });
+    const figure = /\$([\d,.]+) a day/.exec(await view.locator('#pins li').last().textContent());
+    assert.ok(Math.abs(Number(figure[1].replaceAll(',', '')) - Number(eight.row.cost_usd) * 12) < 0.02, `${figure[0]} of eight replicas`);
+    await view.locator('#pin').click();
+    await view.waitForFunction(() => document.getElementById('state').textContent.startsWith('4 variants are pinned'), null, { timeout: 10_000 });
+    assert.equal(await view.locator('#pins li').count(), 4);
     assert.deepEqual(complaints, []);
     if (process.env.SCREENSHOTS) await view.screenshot({ path: join(process.env.SCREENSHOTS, 'lab.png'), fullPage: true });
     console.log('the lab in Chromium: figures and digests are those of the program, before and after a setting was moved');

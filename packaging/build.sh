@@ -7,6 +7,10 @@ target=${1:?"a target triple, such as x86_64-unknown-linux-musl"}
 bash scripts/build-lab.sh
 SCALELAB_LAB_MODULE=${SCALELAB_LAB_MODULE:-$PWD/target/lab/scalelab-lab.wasm}
 export SCALELAB_LAB_MODULE
+# Relocations of a position-independent program in their short form: five megabytes less.
+case $target in
+  *-linux-*) export RUSTFLAGS="${RUSTFLAGS:-} -Clink-arg=-Wl,-z,pack-relative-relocs" ;;
+esac
 cargo build --locked --profile dist --target "$target" --package scalelab --features object-store
 binary=target/$target/dist/scalelab
 

@@ -25,4 +25,4 @@ mod workers;
 pub use beside::Runs;
 pub use experiment::{Job, simulator};
 pub use trial::{TrialError, Trials};
-pub use workers::{Progress, Workers};
+pub use workers::{Progress, Within, Workers};

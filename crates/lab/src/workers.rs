@@ -26,11 +26,15 @@ impl Drop for RaisedByPanic<'_> {
     }
 }
 
+/// What a thread's share of work is done in: it must call what it is given, once.
+pub type Within = fn(&mut (dyn FnMut() + Send + '_));
+
 /// A pool of worker threads with a stop flag that a signal handler can raise.
 #[derive(Debug)]
 pub struct Workers {
     pool: rayon::ThreadPool,
     stop: Arc<AtomicBool>,
+    within: Option<Within>,
 }
 
 impl Workers {
@@ -38,7 +42,15 @@ impl Workers {
     pub fn new(jobs: Option<NonZeroUsize>) -> Result<Self, rayon::ThreadPoolBuildError> {
         // Zero is rayon's word for "as many as there are cores".
         let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs.map_or(0, NonZeroUsize::get)).build()?;
-        Ok(Self { pool, stop: Arc::default() })
+        Ok(Self { pool, stop: Arc::default(), within: None })
+    }
+
+    /// Whatever a thread does for one [`Self::map`] is done within a call of `within`: a host that has to know its threads greets each of them
+    /// once, and not for every question that a run puts to it.
+    #[must_use]
+    pub fn within(mut self, within: Within) -> Self {
+        self.within = Some(within);
+        self
     }
 
     /// How many threads work.
@@ -68,15 +80,45 @@ impl Workers {
                 scope.spawn(|_| {
                     // A panic ends the whole: the others need not work through what nobody will get.
                     let _broken = RaisedByPanic(&is_broken);
-                    while !self.is_stopped() && !is_broken.load(Ordering::Relaxed) {
-                        let index = next.fetch_add(1, Ordering::Relaxed);
-                        let Some(item) = items.get(index) else { break };
-                        // Each index is handed out once, so the slot is always free.
-                        let _ = slots[index].set(work(item));
+                    let mut share = || {
+                        while !self.is_stopped() && !is_broken.load(Ordering::Relaxed) {
+                            let index = next.fetch_add(1, Ordering::Relaxed);
+                            let Some(item) = items.get(index) else { break };
+                            // Each index is handed out once, so the slot is always free.
+                            let _ = slots[index].set(work(item));
+                        }
+                    };
+                    match self.within {
+                        Some(within) => within(&mut share),
+                        None => share(),
                     }
                 });
             }
         });
         slots.into_iter().map(OnceLock::into_inner).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    thread_local! {
+        static IS_KNOWN: Cell<bool> = const { Cell::new(false) };
+    }
+
+    fn known(share: &mut (dyn FnMut() + Send + '_)) {
+        IS_KNOWN.set(true);
+        share();
+        IS_KNOWN.set(false);
+    }
+
+    #[test]
+    fn every_item_is_done_within_what_the_host_gives() {
+        let workers = Workers::new(NonZeroUsize::new(3)).unwrap().within(known);
+        let found = workers.map(&[(); 50], |()| IS_KNOWN.get());
+        assert_eq!(found, [Some(true); 50]);
     }
 }

@@ -13,6 +13,8 @@ use cli::programs::{Commands, Files, answer, observation};
 use pyo3::prelude::*;
 use pyo3::types::PyInt;
 
+use crate::value::from_json;
+
 /// First word of the command that stands for a class; the second is the policy's name.
 pub const PYTHON: &str = "(python)";
 
@@ -88,8 +90,7 @@ impl Deciders for Class {
     fn start(&self, run: RunIdentity) -> Box<dyn Decider> {
         let made = Python::attach(|py| {
             let decide = self.make.call0(py)?.getattr(py, "decide")?;
-            let loads = py.import("json")?.getattr("loads")?.unbind();
-            Ok(Object { policy: self.policy.clone(), decide, loads, seed: run.seed })
+            Ok(Object { policy: self.policy.clone(), decide, seed: run.seed })
         });
         match made {
             Ok(object) => Box::new(object),
@@ -102,15 +103,14 @@ impl Deciders for Class {
 struct Object {
     policy: String,
     decide: Py<PyAny>,
-    loads: Py<PyAny>,
     seed: u64,
 }
 
 impl Object {
     fn ask(&self, sight: &Sight<'_>) -> PyResult<Wish> {
-        let seen = observation(sight, self.seed).to_string();
+        let seen = observation(sight, self.seed);
         Python::attach(|py| {
-            let said = self.decide.bind(py).call1((self.loads.bind(py).call1((seen,))?,))?;
+            let said = self.decide.bind(py).call1((from_json(py, &seen)?,))?;
             let is_number = said.is_exact_instance_of::<PyInt>();
             if let Some(replicas) = is_number.then(|| said.extract().ok()).flatten() {
                 return Ok(Wish { replicas: Some(replicas), note: String::new() });

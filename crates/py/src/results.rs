@@ -6,6 +6,7 @@ use cli::run_report::{Origin, with_report};
 use pyo3::exceptions::{PyAttributeError, PyKeyError};
 use pyo3::prelude::*;
 use report::{RunReport, TABLES};
+use serde_json::Value;
 
 use crate::table::Table;
 use crate::value;
@@ -60,7 +61,7 @@ impl Results {
     fn verdict(&self, py: Python<'_>) -> Verdict {
         let found = py.detach(|| self.with(report::verdict_json));
         let lines = found["text"].as_array().into_iter().flatten();
-        Verdict { lines: lines.filter_map(|line| line.as_str().map(str::to_owned)).collect(), json: found.to_string() }
+        Verdict { lines: lines.filter_map(|line| line.as_str().map(str::to_owned)).collect(), json: found }
     }
 
     /// The policies that were run.
@@ -101,7 +102,7 @@ impl Results {
 /// The answer of a run.
 #[pyclass(module = "scalelab", frozen)]
 pub struct Verdict {
-    json: String,
+    json: Value,
     lines: Vec<String>,
 }
 

@@ -11,7 +11,6 @@ use cli::failure::{Failure, OrEnvironment, OrInput};
 use cli::simulation::{Effort, Watch, simulate};
 use cli::{inputs, run_file};
 use cluster::Pulse;
-use lab::Workers;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
@@ -19,7 +18,7 @@ use crate::error::{interrupted, raised};
 use crate::policy::{Host, PYTHON};
 use crate::results::Results;
 use crate::value;
-use crate::watch::watched;
+use crate::watch::{watched, workers};
 
 /// An experiment: traffic, machines, prices, manifests and the policies to compare. It never changes; `set` gives another one.
 #[pyclass(module = "scalelab", frozen)]
@@ -232,7 +231,7 @@ impl Scenario {
     ) -> PyResult<Results> {
         let mut loaded = (*self.loaded).clone();
         let chosen = inputs::choose_policies(&mut loaded, &policies.unwrap_or_default());
-        let workers = chosen.and_then(|()| Workers::new(jobs).or_environment("starting threads"));
+        let workers = chosen.and_then(|()| workers(jobs));
         let workers = workers.map_err(|failure| raised(py, failure))?;
         let seed = seed.unwrap_or(loaded.seed);
         let effort =

@@ -4,7 +4,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-use cli::failure::{Failure, OrEnvironment};
+use cli::failure::Failure;
 use cli::measured::{Options, Prepared, prepare};
 use cli::results::column;
 use cli::searching::{REPLICATIONS_LEAST, conditions, trial_failure, tried, verdict};
@@ -14,12 +14,13 @@ use lab::validate::{to_json, to_text};
 use lab::{Trials, Workers};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use serde_json::Value;
 
 use crate::error::{interrupted, raised};
 use crate::scenario::Scenario;
 use crate::table::Table;
 use crate::value;
-use crate::watch::watched;
+use crate::watch::{watched, workers};
 
 impl Scenario {
     pub(crate) fn tuned(&self) -> Result<Tuned, Failure> {
@@ -34,7 +35,7 @@ pub(crate) fn studied<T: Send>(
     progress: Option<&Bound<'_, PyAny>>,
     work: impl FnOnce(&Workers, &(dyn Fn(lab::Progress) + Sync)) -> Result<T, Failure> + Send,
 ) -> PyResult<T> {
-    let workers = Workers::new(jobs).or_environment("starting threads").map_err(|failure| raised(py, failure))?;
+    let workers = workers(jobs).map_err(|failure| raised(py, failure))?;
     let stop: &AtomicBool = &workers.stop_flag();
     let (found, error) = watched(py, stop, progress, |note| {
         let found = traces::Changed::catch(|| work(&workers, note));
@@ -152,7 +153,7 @@ pub fn validate(
         let one = |Prepared { tuned, case }: Prepared| {
             let scenarios = tuned.scenarios_until(workers.stop_flag());
             let found = lab::validate::validate(workers, &scenarios, case, sweep, note).map_err(trial_failure)?;
-            let json = to_json(std::slice::from_ref(&found)).to_string();
+            let json = to_json(std::slice::from_ref(&found));
             Ok(Validation { is_inside: found.is_inside(), text: to_text(&found), json })
         };
         prepared.into_iter().map(one).collect()
@@ -164,7 +165,7 @@ pub fn validate(
 pub struct Validation {
     is_inside: bool,
     text: String,
-    json: String,
+    json: Value,
 }
 
 #[pymethods]

@@ -1,21 +1,29 @@
 //! Long work with Python's lock released, that Ctrl-C ends and a callback follows.
 
 use std::any::Any;
+use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use cli::failure::Failure;
+use cli::failure::{Failure, OrEnvironment};
 use cli::programs::ProgramFailure;
 use cli::tuning::Stopped;
-use lab::Progress;
+use lab::{Progress, Workers};
 use pyo3::prelude::*;
 
 use crate::error;
 
 /// How long Ctrl-C may wait until it is looked for, and the callback until it is called again.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Threads that Python knows as long as they work. Each would be made known, and forgotten, for every question to a policy in Python otherwise,
+/// which takes longer than most answers.
+pub fn workers(jobs: Option<NonZeroUsize>) -> Result<Workers, Failure> {
+    let workers = Workers::new(jobs).or_environment("starting threads")?;
+    Ok(workers.within(|share| Python::attach(|py| py.detach(share))))
+}
 
 /// What the thread that works and the one that looks on share.
 #[derive(Default)]

@@ -2,6 +2,7 @@
 //! our own for the failures; Debian's Prometheus, started here, for the rest.
 
 mod advise;
+mod advise_by_hand;
 mod faults;
 mod kubectl;
 mod prometheus;

@@ -136,19 +136,23 @@ function mark(knob) {
   knob.element.classList.toggle('changed', lab.set.has(knob.path));
 }
 
-// Only the latest question counts: while one is being answered, the next waits and takes the place of those before it.
-async function apply() {
+// Ends when the settings of this moment, or later ones, are answered.
+function apply() {
   lab.turn++;
   lab.yaml = null;
-  if (lab.asking) return;
-  lab.asking = true;
+  clearTimeout(lab.timer);
+  lab.asking ||= answer().finally(() => { lab.asking = null; });
+  return lab.asking;
+}
+
+// Only the latest question counts: while one is being answered, the next waits and takes the place of those before it.
+async function answer() {
   let answered = 0, set, head;
   while (answered !== lab.turn) {
     answered = lab.turn;
     set = assignments();
     ({ head } = await lab.clerk.ask({ ask: 'scenario', set }));
   }
-  lab.asking = false;
   lab.error = head.error || '';
   if (!head.error) {
     lab.asked = set;
@@ -413,13 +417,22 @@ function draw(times, panels, color) {
 
 // ---- Pins, the command, and the start.
 
-function pin() {
-  const set = assignments();
-  if (!set.length || lab.pins.length >= PINS_MAX) { $('copied').textContent = ''; $('state').textContent = set.length ? `${PINS_MAX} variants are pinned; take one away first` : 'nothing is changed'; return; }
+// What is pinned has been answered: the fingerprints are those of its settings, however fast the button follows them.
+async function pin() {
+  if (!assignments().length) { say('nothing is changed'); return; }
+  await apply();
+  const set = lab.asked;
+  if (lab.error || !set.length) { say(lab.error ? 'settings that are refused cannot be pinned' : 'nothing is changed'); return; }
+  if (lab.pins.length >= PINS_MAX) { say(`${PINS_MAX} variants are pinned; take one away first`); return; }
   const name = set.map(([path, text]) => path.split('.').slice(-1)[0] + '=' + text).join(', ');
   const color = PIN_COLORS.find((one) => !lab.pins.some((other) => other.color === one));
   lab.pins.push({ name, color, set, prints: lab.wanted.slice() });
   show();
+}
+
+function say(text) {
+  $('copied').textContent = '';
+  $('state').textContent = text;
 }
 
 function showPins() {
