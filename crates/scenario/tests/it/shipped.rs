@@ -35,6 +35,8 @@ fn every_shipped_scenario_loads() {
             "keda-1000x250-16-to-24",
             "keda-100x1000-16-to-24",
             "keda-300x300-2-to-10",
+            "llama-8b-one-replica-1000x250",
+            "llama-8b-one-replica-300x300",
             "llm-hour",
             "llmd-decode-heavy-autoscaled",
             "llmd-decode-heavy-static",
