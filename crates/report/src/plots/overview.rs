@@ -138,7 +138,7 @@ impl<'a> Grid<'a> {
 
     /// The shared traffic above each column, with the column's name.
     fn traffic(&self, drawing: &mut Drawing, rows: &[TimelineRow]) {
-        self.name(drawing, 0, "traffic (requests/s)");
+        self.name(drawing, 0, "requests/s");
         let rate = |row: &TimelineRow| row.arrivals as f64 / row.step.as_secs_f64();
         let highest = extent(rows.iter().map(rate)).map_or(1.0, |range| range.1);
         for (index, column) in self.columns.iter().enumerate() {
