@@ -113,7 +113,7 @@
       const list = [{
         title: "Traffic and misses, requests/s", print: number, high: largest(all.flatMap((one) => [rate(one.arrivals, one), rate(one.missed, one)])),
         series: [
-          { label: "arrive", values: rate(columns.arrivals, columns), color: "main", width: 1.5 },
+          { label: "arrive", values: rate(columns.arrivals, columns), color: "muted", width: 1.5 },
           { label: "miss the SLO", values: rate(columns.missed, columns), color: "alarm", width: 1, fill: true },
         ],
         ghost: (other) => rate(other.missed, other), ghostOf: "misses",

@@ -78,7 +78,7 @@ impl<'a> Stack<'a> {
     }
 }
 
-/// One policy over time: traffic, replicas by state, queue, latency, cost so far.
+/// One policy over time: traffic, replicas by state, queue, latency, cost per hour.
 pub fn timeline(report: &RunReport<'_>, policy: &PolicyOutcome<'_>) -> Drawing {
     let detail = policy.detail;
     let (steps, totals) = (detail.timeline(), detail.totals());

@@ -91,7 +91,17 @@ impl<'a> Reading<'a> {
     fn decider(&mut self) -> Option<u32> {
         let handlers = ["disagg-profile-handler", "pd-profile-handler"];
         let handler = self.plugins.iter().find(|plugin| handlers.contains(&plugin.kind))?.parameters?;
-        let name = handler.text_at(&["deciders", "prefill"]).or_else(|| handler.text_at(&["deciderPluginName"]))?;
+        let Some(name) = handler.text_at(&["deciders", "prefill"]).or_else(|| handler.text_at(&["deciderPluginName"]))
+        else {
+            // Before there were deciders the handler had a bound of its own, in characters; zero is none.
+            if let Some(bound) = handler.text_at(&["threshold"]).filter(|bound| *bound != "0") {
+                self.note(format!(
+                    "its threshold {bound} counts characters and is not modelled: every prompt is computed apart, unless `traffic.from.decider` \
+                     says from how many tokens on"
+                ));
+            }
+            return None;
+        };
         let Some(decider) = self.plugins.iter().find(|plugin| plugin.name == name) else {
             self.note(format!("plugin {name} is not declared under `plugins`"));
             return None;
@@ -427,7 +437,7 @@ schedulingProfiles:
         let prefill = read_for(PickerRole::Prefill, &text(new, &least(16)));
         assert_eq!(prefill.routing, Routing::Scored(Scorers { queue: 1.0, ..Scorers::default() }));
         assert_eq!((prefill.apart_from, prefill.notes), (None, Vec::new()));
-        let decode = |handler, decider: &str| {
+        let decode = |handler: &str, decider: &str| {
             let found = read_for(PickerRole::Decode, &text(handler, decider));
             assert_eq!(found.routing, Routing::Scored(Scorers { load_aware: 1.0, ..Scorers::default() }));
             (found.apart_from, found.notes.len())
@@ -438,6 +448,9 @@ schedulingProfiles:
         assert_eq!(decode(new, "type: always-disagg-pd-decider"), (Some(0), 0));
         assert_eq!(decode(new, "type: my-decider"), (None, 1));
         assert_eq!(decode("{type: disagg-profile-handler}", &least(16)), (None, 0));
+        let of_old = |threshold: u32| format!("{{type: pd-profile-handler, parameters: {{threshold: {threshold}}}}}");
+        assert_eq!(decode(&of_old(0), &least(16)), (None, 0));
+        assert_eq!(decode(&of_old(500), &least(16)), (None, 1), "characters are no tokens");
     }
 
     #[test]
