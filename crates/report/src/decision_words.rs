@@ -35,7 +35,8 @@ pub fn decision_words(row: &DecisionRow, when: &str) -> String {
 /// What a pass did in one line, and what kept it from doing more or less.
 pub fn decision_outcome(row: &DecisionRow) -> String {
     let asked = row.raw.map(|raw| format!("the metrics ask for {raw}"));
-    let last = row.steps.iter().rev().find(|step| step.before != step.after);
+    // Conditions tell what was done; they do nothing.
+    let last = row.steps.iter().rev().find(|step| step.before != step.after && step.name != "conditions");
     let kept = last.map(|step| format!("{} made it {} ({})", step.name, step.after, step.note));
     let because: Vec<String> = [asked, kept].into_iter().flatten().collect();
     let because = if because.is_empty() { row.reason.clone() } else { because.join(", ") };

@@ -237,7 +237,11 @@ fn ended_in_words(pods: &[ReplicaLife], at: SimTime, clock: Clock) -> String {
     let mut ended: Vec<&ReplicaLife> = pods.iter().filter(lately).collect();
     ended.sort_by_key(|pod| (pod.ended, pod.pod));
     let lines = ended.iter().filter_map(|pod| {
-        let lost = if pod.lost == 0 { String::new() } else { format!(", {} requests lost with it", pod.lost) };
+        let lost = match pod.lost {
+            0 => String::new(),
+            1 => ", one request lost with it".to_owned(),
+            lost => format!(", {lost} requests lost with it"),
+        };
         Some(format!("  {} {} ended ({}){lost}\n", clock.at(pod.ended?), pod.pod, pod.ending))
     });
     let lines: String = lines.collect();

@@ -235,7 +235,9 @@ pub fn budget_sentences(report: &RunReport<'_>) -> Vec<String> {
             } else {
                 format!(" (95 % of them {} to {})", share(bounds.low), share(bounds.high))
             };
-            let worst = budget.detail.as_ref().and_then(BudgetDetail::worst_five_minutes).map(|worst| {
+            // The detail is one replication's, which may have missed nothing.
+            let worst = budget.detail.as_ref().and_then(BudgetDetail::worst_five_minutes);
+            let worst = worst.filter(|worst| worst.slo_misses > 0).map(|worst| {
                 let at = report.start.map_or_else(|| worst.start.to_string(), |start| start.clock(worst.start));
                 format!("; worst 5 min from {at}, {}", rate(worst))
             });
