@@ -9,11 +9,9 @@ use std::sync::Arc;
 use ::policy::external::{Decider, Deciders, RunIdentity, Sight, Wish};
 use ::scenario::file::{RateSeriesFile, TraceFile};
 use ::scenario::{DataFiles, Program, RateRow, RequestTrace, ScenarioError};
-use cli::programs::{Commands, Files, answer, observation};
+use cli::programs::{Commands, Files, Notes, answer, observe};
 use pyo3::prelude::*;
-use pyo3::types::PyInt;
-
-use crate::value::from_json;
+use pyo3::types::{PyDict, PyInt, PyString};
 
 /// First word of the command that stands for a class; the second is the policy's name.
 pub const PYTHON: &str = "(python)";
@@ -90,7 +88,7 @@ impl Deciders for Class {
     fn start(&self, run: RunIdentity) -> Box<dyn Decider> {
         let made = Python::attach(|py| {
             let decide = self.make.call0(py)?.getattr(py, "decide")?;
-            Ok(Object { policy: self.policy.clone(), decide, seed: run.seed })
+            Ok(Object { policy: self.policy.clone(), decide, seed: run.seed, names: Names::new() })
         });
         match made {
             Ok(object) => Box::new(object),
@@ -104,13 +102,77 @@ struct Object {
     policy: String,
     decide: Py<PyAny>,
     seed: u64,
+    names: Names,
+}
+
+/// Names in an observation as Python has them: the same few at every pass.
+type Names = BTreeMap<&'static str, Py<PyString>>;
+
+/// An observation as a dict.
+struct Seen<'a, 'py> {
+    dict: Bound<'py, PyDict>,
+    names: &'a mut Names,
+    /// The first that went wrong: there is no memory left.
+    result: PyResult<()>,
+}
+
+impl<'py> Seen<'_, 'py> {
+    fn put(&mut self, dict: &Bound<'py, PyDict>, name: &'static str, value: impl IntoPyObject<'py>) {
+        let py = dict.py();
+        let name = self.names.entry(name).or_insert_with(|| PyString::intern(py, name).unbind());
+        let put = dict.set_item(name.bind(py), value);
+        self.result = std::mem::replace(&mut self.result, Ok(())).and(put);
+    }
+
+    fn note(&mut self, name: &'static str, value: impl IntoPyObject<'py>) {
+        self.put(&self.dict.clone(), name, value);
+    }
+}
+
+impl Notes for Seen<'_, '_> {
+    fn number(&mut self, name: &'static str, value: f64) {
+        self.note(name, value);
+    }
+
+    fn count(&mut self, name: &'static str, value: u64) {
+        self.note(name, value);
+    }
+
+    fn text(&mut self, name: &'static str, value: &str) {
+        self.note(name, value);
+    }
+
+    fn counts(&mut self, name: &'static str, values: &[(&'static str, u32)]) {
+        let counts = PyDict::new(self.dict.py());
+        for (name, value) in values {
+            self.put(&counts, name, value);
+        }
+        self.note(name, counts);
+    }
+
+    fn metrics(&mut self, names: [&'static str; 2], answers: &mut dyn Iterator<Item = (&str, Result<f64, String>)>) {
+        let py = self.dict.py();
+        let (values, errors) = (PyDict::new(py), PyDict::new(py));
+        for (name, answer) in answers {
+            let put = match answer {
+                Ok(value) => values.set_item(name, value),
+                Err(reason) => values.set_item(name, py.None()).and_then(|()| errors.set_item(name, reason)),
+            };
+            self.result = std::mem::replace(&mut self.result, Ok(())).and(put);
+        }
+        self.note(names[0], values);
+        self.note(names[1], errors);
+    }
 }
 
 impl Object {
-    fn ask(&self, sight: &Sight<'_>) -> PyResult<Wish> {
-        let seen = observation(sight, self.seed);
+    fn ask(&mut self, sight: &Sight<'_>) -> PyResult<Wish> {
+        let Self { policy, decide, seed, names } = self;
         Python::attach(|py| {
-            let said = self.decide.bind(py).call1((from_json(py, &seen)?,))?;
+            let mut seen = Seen { dict: PyDict::new(py), names, result: Ok(()) };
+            observe(sight, *seed, &mut seen);
+            seen.result?;
+            let said = decide.bind(py).call1((seen.dict,))?;
             let is_number = said.is_exact_instance_of::<PyInt>();
             if let Some(replicas) = is_number.then(|| said.extract().ok()).flatten() {
                 return Ok(Wish { replicas: Some(replicas), note: String::new() });
@@ -120,7 +182,7 @@ impl Object {
             let found = text.map_err(|_| "this is neither a number nor a dict".to_owned());
             found.and_then(|text| answer(&text)).map_err(|why| {
                 let said = said.repr().map(|repr| repr.to_string()).unwrap_or_default();
-                let message = format!("policy {}: decide gave {said}: {why}", self.policy);
+                let message = format!("policy {policy}: decide gave {said}: {why}");
                 crate::error::scenario_error(py, &message, (None, None, None))
             })
         })

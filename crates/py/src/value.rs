@@ -48,8 +48,7 @@ pub fn from_json<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyA
         Value::Object(entries) => {
             let dict = PyDict::new(py);
             for (key, value) in entries {
-                // Interned: a policy looks the same few names up at every pass.
-                dict.set_item(PyString::intern(py, key), from_json(py, value)?)?;
+                dict.set_item(key, from_json(py, value)?)?;
             }
             dict.into_any()
         }

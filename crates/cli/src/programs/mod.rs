@@ -22,7 +22,7 @@ use crate::failure::Failure;
 use crate::places::Fetched;
 
 pub use process::Commands;
-pub use wire::{answer, observation};
+pub use wire::{Notes, answer, observe};
 
 /// Whether scenarios may name programs. Who runs strangers' scenarios leaves it as it is.
 static IS_ALLOWED: AtomicBool = AtomicBool::new(false);

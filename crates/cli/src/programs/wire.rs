@@ -4,45 +4,89 @@ use policy::external::{Sight, Wish};
 use policy::{MetricError, MetricReading};
 use serde_json::{Map, Value, json};
 
-/// What is seen, as one object.
-pub fn observation(sight: &Sight<'_>, seed: u64) -> Value {
-    let seen = sight.seen;
-    let counts = seen.counts;
-    let (mut values, mut errors) = (Map::new(), Map::new());
-    for (name, answer) in sight.metrics.iter().zip(seen.metrics) {
-        match single(answer) {
-            Ok(value) => values.insert(name.clone(), json!(value)),
-            Err(reason) => {
-                errors.insert(name.clone(), reason.into());
-                values.insert(name.clone(), Value::Null)
-            }
-        };
-    }
-    let mut object = json!({
-        "time_s": sight.now.as_secs_f64(),
-        // As text: not every reader has whole numbers of 64 bits.
-        "seed": seed.to_string(),
-        "replicas": {
-            "wanted": counts.spec,
-            "existing": counts.status,
-            "ready": counts.ready,
-            "starting": counts.starting,
-            "standby": counts.standby,
-            "standby_starting": counts.standby_starting,
-            "draining": counts.draining,
-        },
-        "floor": seen.floor,
-        "arrivals_per_s": sight.arrival_rate,
-        "arrivals": seen.arrivals,
-        "completions": seen.completions,
-        "queue": seen.queue,
-        "in_flight": seen.in_flight,
-    });
+/// Takes down what is seen, name by name: as JSON for a program, as a dict for Python.
+pub trait Notes {
+    /// A real number.
+    fn number(&mut self, name: &'static str, value: f64);
+    /// A whole number.
+    fn count(&mut self, name: &'static str, value: u64);
+    /// A text.
+    fn text(&mut self, name: &'static str, value: &str);
+    /// Whole numbers under one name.
+    fn counts(&mut self, name: &'static str, values: &[(&'static str, u32)]);
+    /// Answers to the metrics of the scenario under one name, and under another why there are none.
+    fn metrics(&mut self, names: [&'static str; 2], answers: &mut dyn Iterator<Item = (&str, Result<f64, String>)>);
+}
+
+/// Tells `notes` what is seen.
+pub fn observe(sight: &Sight<'_>, seed: u64, notes: &mut impl Notes) {
+    let (seen, counts) = (sight.seen, sight.seen.counts);
+    notes.number("time_s", sight.now.as_secs_f64());
+    // As text: not every reader has whole numbers of 64 bits.
+    notes.text("seed", &seed.to_string());
+    let replicas = [
+        ("wanted", counts.spec),
+        ("existing", counts.status),
+        ("ready", counts.ready),
+        ("starting", counts.starting),
+        ("standby", counts.standby),
+        ("standby_starting", counts.standby_starting),
+        ("draining", counts.draining),
+    ];
+    notes.counts("replicas", &replicas);
+    notes.count("floor", seen.floor.into());
+    notes.number("arrivals_per_s", sight.arrival_rate);
+    notes.count("arrivals", seen.arrivals);
+    notes.count("completions", seen.completions);
+    notes.count("queue", seen.queue);
+    notes.count("in_flight", seen.in_flight);
     if !sight.metrics.is_empty() {
-        object["metrics"] = values.into();
-        object["metric_errors"] = errors.into();
+        let names = sight.metrics.iter().map(String::as_str);
+        notes.metrics(["metrics", "metric_errors"], &mut names.zip(seen.metrics.iter().map(single)));
     }
-    object
+}
+
+/// What is seen, as one object of JSON.
+pub fn observation(sight: &Sight<'_>, seed: u64) -> Value {
+    let mut object = Map::new();
+    observe(sight, seed, &mut object);
+    object.into()
+}
+
+impl Notes for Map<String, Value> {
+    fn number(&mut self, name: &'static str, value: f64) {
+        self.insert(name.to_owned(), json!(value));
+    }
+
+    fn count(&mut self, name: &'static str, value: u64) {
+        self.insert(name.to_owned(), json!(value));
+    }
+
+    fn text(&mut self, name: &'static str, value: &str) {
+        self.insert(name.to_owned(), json!(value));
+    }
+
+    fn counts(&mut self, name: &'static str, values: &[(&'static str, u32)]) {
+        let values: Self = values.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+        self.insert(name.to_owned(), values.into());
+    }
+
+    fn metrics(&mut self, names: [&'static str; 2], answers: &mut dyn Iterator<Item = (&str, Result<f64, String>)>) {
+        let (mut values, mut errors) = (Self::new(), Self::new());
+        for (name, answer) in answers {
+            let value = answer.map_or_else(
+                |reason| {
+                    errors.insert(name.to_owned(), reason.into());
+                    Value::Null
+                },
+                |value| json!(value),
+            );
+            values.insert(name.to_owned(), value);
+        }
+        let [of_values, of_errors] = names;
+        self.insert(of_values.to_owned(), values.into());
+        self.insert(of_errors.to_owned(), errors.into());
+    }
 }
 
 /// The one number of a metric's answer, or why there is none.
