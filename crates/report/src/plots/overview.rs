@@ -49,6 +49,9 @@ struct Grid<'a> {
     ticks: Vec<(f64, String)>,
 }
 
+/// Name of the row above those of the policies.
+const TRAFFIC: &str = "requests/s";
+
 /// All policies over time: the traffic they shared, then a row for each with its replicas, p99 and what it spent per hour.
 pub fn overview(report: &RunReport<'_>) -> Drawing {
     let series: Vec<Vec<TimelineRow>> =
@@ -79,8 +82,9 @@ impl<'a> Grid<'a> {
         let mut columns = vec![Column::Replicas];
         columns.extend(report.has_latency().then_some(Column::Latency));
         columns.extend(report.has_bill().then_some(Column::Cost));
-        let names = report.policies.iter().map(|policy| text_width(policy.name(), LABEL_SIZE, Weight::Bold));
-        let left = 40.0 + names.fold(70.0, f64::max).min(260.0);
+        let names = report.policies.iter().map(|policy| policy.name()).chain([TRAFFIC]);
+        let widths = names.map(|name| text_width(name, LABEL_SIZE, Weight::Bold));
+        let left = 40.0 + widths.fold(0.0, f64::max).min(260.0);
         let width = (f64::from(WIDTH) - MARGIN_RIGHT - left) / columns.len() as f64;
         let first = rows.first().map_or(0.0, |row| row.start.as_secs_f64());
         let last = rows.last().map_or(1.0, |row| (row.start + row.step).as_secs_f64());
@@ -138,7 +142,7 @@ impl<'a> Grid<'a> {
 
     /// The shared traffic above each column, with the column's name.
     fn traffic(&self, drawing: &mut Drawing, rows: &[TimelineRow]) {
-        self.name(drawing, 0, "requests/s");
+        self.name(drawing, 0, TRAFFIC);
         let rate = |row: &TimelineRow| row.arrivals as f64 / row.step.as_secs_f64();
         let highest = extent(rows.iter().map(rate)).map_or(1.0, |range| range.1);
         for (index, column) in self.columns.iter().enumerate() {
