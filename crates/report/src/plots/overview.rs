@@ -82,9 +82,9 @@ impl<'a> Grid<'a> {
         let mut columns = vec![Column::Replicas];
         columns.extend(report.has_latency().then_some(Column::Latency));
         columns.extend(report.has_bill().then_some(Column::Cost));
-        let names = report.policies.iter().map(|policy| policy.name()).chain([TRAFFIC]);
-        let widths = names.map(|name| text_width(name, LABEL_SIZE, Weight::Bold));
-        let left = 40.0 + widths.fold(0.0, f64::max).min(260.0);
+        let width_of = |name: &str| text_width(name, LABEL_SIZE, Weight::Bold);
+        let widths = report.policies.iter().map(|policy| width_of(policy.name()));
+        let left = 40.0 + widths.fold(width_of(TRAFFIC), f64::max).min(260.0);
         let width = (f64::from(WIDTH) - MARGIN_RIGHT - left) / columns.len() as f64;
         let first = rows.first().map_or(0.0, |row| row.start.as_secs_f64());
         let last = rows.last().map_or(1.0, |row| (row.start + row.step).as_secs_f64());
