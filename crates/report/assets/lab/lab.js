@@ -7,7 +7,7 @@ const PIN_COLORS = ['#e69f00', '#009e73', '#cc79a7', '#7a5b00'];
 
 const lab = {
   head: null, knobs: [], set: new Map(), chosen: 0, baseline: [], wanted: [], asked: [],
-  results: new Map(), chains: new Map(), pins: [], pool: null, clerk: null, yaml: '', error: '', turn: 0, plots: [],
+  results: new Map(), chains: new Map(), pins: [], pool: null, clerk: null, yaml: '', error: '', said: '', turn: 0, plots: [],
 };
 
 // ---- Results of one policy with certain settings, by fingerprint.
@@ -140,6 +140,7 @@ function mark(knob) {
 function apply() {
   lab.turn++;
   lab.yaml = null;
+  lab.said = '';
   clearTimeout(lab.timer);
   lab.asking ||= answer().finally(() => { lab.asking = null; });
   return lab.asking;
@@ -296,7 +297,7 @@ async function showDifference() {
   const place = $('difference'), state = $('state'), name = lab.head.policies[policy].name;
   const small = (text) => Object.assign(document.createElement('small'), { textContent: text });
   state.className = lab.error || now.error ? 'note error' : 'note';
-  state.textContent = lab.error || now.error || status(now, print);
+  state.textContent = lab.error || now.error || lab.said || status(now, print);
   if (print === lab.baseline[policy]) {
     place.textContent = lab.set.size ? `Nothing that ${name} feels is changed.` : 'Nothing is changed.';
     return;
@@ -430,9 +431,11 @@ async function pin() {
   show();
 }
 
+// Stands in place of the state until a setting or a pin changes: what is shown next must not wipe it out.
 function say(text) {
   $('copied').textContent = '';
-  $('state').textContent = text;
+  lab.said = text;
+  show();
 }
 
 function showPins() {
@@ -443,7 +446,7 @@ function showPins() {
     const figures = result.head ? `${money(result.head.summary.cost_usd * perDay())} a day, ${share(result.head.intervals.slo_attainment[0])}` : 'not done';
     text.textContent = `${one.name}: ${lab.head.policies[lab.chosen].name} ${figures}`;
     const back = Object.assign(document.createElement('button'), { type: 'button', textContent: 'Back to it', onclick: () => restore(one.set) });
-    const away = Object.assign(document.createElement('button'), { type: 'button', textContent: 'Take away', onclick: () => { lab.pins.splice(index, 1); show(); } });
+    const away = Object.assign(document.createElement('button'), { type: 'button', textContent: 'Take away', onclick: () => { lab.pins.splice(index, 1); lab.said = ''; show(); } });
     item.append(square, text, back, away);
     return item;
   }));
