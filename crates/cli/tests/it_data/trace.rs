@@ -101,7 +101,7 @@ fn adapters_of_a_trace_stay_with_their_requests_in_every_format() {
     let said = "adapters       2, most often `sql` (50.0 % of the requests); 25.0 % are for the base model";
     assert!(shown.contains(said), "{shown}");
     lab.write("bad.jsonl", &line(1_000, ", \"adapter\": [1]"));
-    assert!(lab.refused("trace convert bad.jsonl -").contains("row 1: adapter `[1]` is not a name or a whole number"));
+    insta::assert_snapshot!(lab.refused("trace convert bad.jsonl -"), @"error: bad.jsonl:1: adapter `[1]` is not a name or a whole number");
 }
 
 #[test]
