@@ -2,9 +2,9 @@
 
 use std::io::Cursor;
 
-use polars::prelude::{AnyValue, DataFrame, IntoColumn, Series};
+use polars::prelude::{AnyValue, DataFrame, IntoColumn, PlSmallStr, Series};
 use polars_parquet::read::schema::parquet_to_arrow_schema;
-use polars_parquet::read::{BasicDecompressor, PageReader, column_iter_to_arrays, read_metadata};
+use polars_parquet::read::{BasicDecompressor, PageReader, RowGroupMetadata, column_iter_to_arrays, read_metadata};
 
 /// The columns of a Parquet file, chunk for row group.
 pub fn parquet_frame(bytes: &[u8]) -> DataFrame {
@@ -28,12 +28,12 @@ pub fn parquet_frame(bytes: &[u8]) -> DataFrame {
 /// Row groups of a Parquet file, in rows.
 pub fn group_rows(bytes: &[u8]) -> Vec<usize> {
     let metadata = read_metadata(&mut Cursor::new(bytes)).unwrap();
-    metadata.row_groups.iter().map(|group| group.num_rows()).collect()
+    metadata.row_groups.iter().map(RowGroupMetadata::num_rows).collect()
 }
 
 /// The frame's values as CSV has them, where no text needs quotes.
 pub fn printed(frame: &DataFrame) -> String {
-    let names: Vec<&str> = frame.get_column_names().into_iter().map(|name| name.as_str()).collect();
+    let names: Vec<&str> = frame.get_column_names().into_iter().map(PlSmallStr::as_str).collect();
     let mut text = names.join(",") + "\n";
     let columns: Vec<Series> = frame.columns().iter().map(|column| column.as_materialized_series().rechunk()).collect();
     let mut values: Vec<_> = columns.iter().map(Series::iter).collect();
