@@ -43,7 +43,9 @@ impl LoadIndex {
     pub fn raise_first(&mut self) -> Option<usize> {
         if self.levels.width == 1 {
             // Of the level with the lowest bit to the one above it, if there is one already.
-            while let Some([bits, above]) = self.levels.words.get_mut(self.lowest..).and_then(|words| words.first_chunk_mut()) {
+            while let Some([bits, above]) =
+                self.levels.words.get_mut(self.lowest..).and_then(|words| words.first_chunk_mut())
+            {
                 if *bits == 0 {
                     self.lowest += 1;
                     continue;

@@ -121,7 +121,8 @@ impl<D: Discipline> LeastFlow<D> {
     }
 
     /// Looks at every replica that is due up to and including `bound`.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a step of the one loop that every request goes through twice")]
     fn look(&mut self, bound: u64) {
         loop {
             let (due, slot) = self.dues.first();
@@ -133,7 +134,8 @@ impl<D: Discipline> LeastFlow<D> {
     }
 
     /// A request that has just arrived joins the replica with the fewest.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a step of the one loop that every request goes through twice")]
     fn route(&mut self, (arrival, service): (u64, u64)) {
         let slot = self.loads.raise_first().expect("a replica serves");
         let replica = &mut self.replicas[slot];
@@ -149,6 +151,7 @@ impl<D: Discipline> LeastFlow<D> {
     }
 
     /// A request comes to a replica at `now`, having arrived earlier.
+    #[cold]
     fn join_late(&mut self, request: (u64, u64), now: u64) {
         let slot = self.loads.raise_first().expect("a replica serves");
         let replica = &mut self.replicas[slot];
@@ -174,7 +177,8 @@ impl<D: Discipline> LeastFlow<D> {
     }
 
     /// Plans the next batch of a replica that serves nothing now.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a step of the one loop that every request goes through twice")]
     fn plan(&mut self, slot: Slot) {
         let replica = &mut self.replicas[slot];
         let due = match replica.next(&self.discipline, self.rules.leaves) {
@@ -195,12 +199,14 @@ impl<D: Discipline> LeastFlow<D> {
     }
 
     /// Who waits behind the batch that a replica serves is not whom it was.
+    #[cold]
     fn due_while_serving(&mut self, slot: Slot) {
         self.dues.set(slot, self.replicas[slot].due(self.rules.leaves));
     }
 
     /// What a replica is due for at `due`: an answer, or a client gives up.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a step of the one loop that every request goes through twice")]
     fn turn(&mut self, slot: Slot, due: u64) {
         if self.replicas[slot].answer_due() == due {
             self.answer(slot);
@@ -209,7 +215,8 @@ impl<D: Discipline> LeastFlow<D> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a step of the one loop that every request goes through twice")]
     fn answer(&mut self, slot: Slot) {
         let replica = &mut self.replicas[slot];
         let (len, span) = (replica.batch(), (replica.start, replica.end));
@@ -229,6 +236,7 @@ impl<D: Discipline> LeastFlow<D> {
     }
 
     /// The client of the first request that waits at a replica gives up.
+    #[cold]
     fn give_up(&mut self, slot: Slot, at: u64) {
         let replica = &mut self.replicas[slot];
         let first = replica.batch();

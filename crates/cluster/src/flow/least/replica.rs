@@ -27,7 +27,16 @@ pub struct Replica {
 
 impl Default for Replica {
     fn default() -> Self {
-        Self { start: NEVER, end: NEVER, free: 0, floor: 0, len: 0, is_serving: false, is_open: false, queue: Queue::default() }
+        Self {
+            start: NEVER,
+            end: NEVER,
+            free: 0,
+            floor: 0,
+            len: 0,
+            is_serving: false,
+            is_open: false,
+            queue: Queue::default(),
+        }
     }
 }
 
@@ -97,7 +106,8 @@ impl Replica {
     }
 
     /// What comes next, its server being free from [`Replica::free`] on.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a step of the one loop that every request goes through twice")]
     pub fn next(&self, discipline: &impl Discipline, leaves: u64) -> Next {
         let waiting = self.queue.arrivals();
         let Some(&oldest) = waiting.first() else { return Next::Nothing };
@@ -107,7 +117,10 @@ impl Replica {
         if deadline <= start {
             return Next::GivesUp(deadline.max(self.floor));
         }
-        debug_assert!(waiting.last().is_some_and(|&last| last <= start), "who has arrived has done so by the next start");
+        debug_assert!(
+            waiting.last().is_some_and(|&last| last <= start),
+            "who has arrived has done so by the next start"
+        );
         let len = discipline.take_of(waiting.len().min(discipline.batch_max()), oldest, start);
         Next::Batch { start, end: start + discipline.duration(len, self.queue.service(0)), len }
     }
