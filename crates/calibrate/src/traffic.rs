@@ -159,6 +159,7 @@ fn variation(values: &[f64]) -> f64 {
 
 /// Appends all rows of `other`.
 pub fn append(all: &mut TraceChunk, other: &TraceChunk) {
+    all.extend_known(other, all.len());
     all.arrival_ns.extend_from_slice(&other.arrival_ns);
     all.prompt_tokens.extend_from_slice(&other.prompt_tokens);
     all.output_tokens.extend_from_slice(&other.output_tokens);

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 
 use scenario::file::{RateSeriesFile, TraceFile};
-use scenario::{DataFiles, RateRow, RequestTrace, ScenarioError};
+use scenario::{DataFiles, RateRow, RequestTrace, ScenarioError, TraceDetails};
 use serde::{Deserialize, Serialize};
 
 use crate::request_trace::PackedTrace;
@@ -29,8 +28,8 @@ pub fn asked(path: &Path, options: &str) -> String {
 }
 
 /// What decides how a request trace is read.
-pub fn trace_options(trace: &TraceFile, reads_blocks: bool) -> String {
-    format!("{:?} {:?} {reads_blocks}", trace.format, trace.columns)
+pub fn trace_options(trace: &TraceFile, wanted: TraceDetails) -> String {
+    format!("{:?} {:?} {wanted:?}", trace.format, trace.columns)
 }
 
 /// What decides how a recorded rate is read. Its unit does not: that is made of the rows later.
@@ -69,8 +68,8 @@ impl DataFiles for PackedFiles {
         Self::found(&self.rates, path, &rate_options(file)).cloned()
     }
 
-    fn requests(&self, path: &Path, trace: &TraceFile, reads_blocks: bool) -> Result<RequestTrace, ScenarioError> {
-        let found = Self::found(&self.requests, path, &trace_options(trace, reads_blocks))?;
-        Ok(RequestTrace { source: Arc::new(found.clone()), last_ns: found.last_ns })
+    fn requests(&self, path: &Path, trace: &TraceFile, wanted: TraceDetails) -> Result<RequestTrace, ScenarioError> {
+        let found = Self::found(&self.requests, path, &trace_options(trace, wanted))?;
+        Ok(found.opened())
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use scenario::file::{RateSeriesFile, TraceFile};
-use scenario::{DataFiles, Documents, RateRow, RequestTrace, ScenarioError};
+use scenario::{DataFiles, Documents, RateRow, RequestTrace, ScenarioError, TraceDetails};
 use serde::{Deserialize, Serialize};
 
 use crate::files::{PackedFiles, asked, rate_options, trace_options};
@@ -83,11 +83,11 @@ impl DataFiles for Recorder {
         Ok(rows)
     }
 
-    fn requests(&self, path: &Path, trace: &TraceFile, reads_blocks: bool) -> Result<RequestTrace, ScenarioError> {
-        let found = self.files.requests(path, trace, reads_blocks)?;
-        if let Some(packed) = PackedTrace::pack(found.source.as_ref(), reads_blocks, TRACE_BYTES_MAX) {
+    fn requests(&self, path: &Path, trace: &TraceFile, wanted: TraceDetails) -> Result<RequestTrace, ScenarioError> {
+        let found = self.files.requests(path, trace, wanted)?;
+        if let Some(packed) = PackedTrace::pack(&found, wanted.blocks, TRACE_BYTES_MAX) {
             let keep = |answers: &mut PackedFiles, name| drop(answers.requests.insert(name, packed));
-            self.note(path, &trace_options(trace, reads_blocks), keep);
+            self.note(path, &trace_options(trace, wanted), keep);
         } else {
             let mut too_big = self.too_big.lock().unwrap_or_else(PoisonError::into_inner);
             too_big.get_or_insert((path.display().to_string(), found.source.len()));

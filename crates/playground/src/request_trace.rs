@@ -1,10 +1,11 @@
-//! A request trace in a pack: gaps, tokens and blocks as small numbers, unpacked as it is read.
+//! A request trace in a pack: gaps, tokens, blocks and adapters as small numbers, unpacked as it is read.
 
 use std::fmt;
 use std::sync::Arc;
 
+use scenario::RequestTrace;
 use serde::{Deserialize, Serialize};
-use workload::{TraceChunk, TraceReader, TraceSource};
+use workload::{Tag, TraceChunk, TraceReader, TraceSource};
 
 /// Rows handed out at once.
 const ROWS_PER_CHUNK: usize = 4_096;
@@ -17,13 +18,16 @@ pub struct PackedTrace {
     rows: u64,
     has_tokens: bool,
     has_blocks: bool,
+    /// Names of the adapters that requests are for, if they are for any.
+    adapters: Option<Arc<[String]>>,
     /// Arrival of the last request, in nanoseconds from the start of the trace.
     pub last_ns: u64,
 }
 
 impl PackedTrace {
     /// Packs all of a trace; `None` as soon as it takes more than `bytes_max`.
-    pub fn pack(source: &dyn TraceSource, has_blocks: bool, bytes_max: usize) -> Option<Self> {
+    pub fn pack(trace: &RequestTrace, has_blocks: bool, bytes_max: usize) -> Option<Self> {
+        let RequestTrace { source, adapters, .. } = trace;
         let (mut reader, mut chunk, mut bytes) = (source.open(), TraceChunk::default(), Vec::new());
         let mut last_ns = 0;
         while reader.next_chunk(&mut chunk) {
@@ -37,13 +41,23 @@ impl PackedTrace {
                 if has_blocks {
                     put(&mut bytes, chunk.blocks_of(row));
                 }
+                if adapters.is_some() {
+                    put(&mut bytes, chunk.tag(row).adapter);
+                }
             }
             if bytes.len() > bytes_max {
                 return None;
             }
         }
         let (rows, has_tokens) = (source.len(), source.has_tokens());
-        Some(Self { bytes: bytes.into(), rows, has_tokens, has_blocks, last_ns })
+        let adapters = adapters.clone().map(Arc::from);
+        Some(Self { bytes: bytes.into(), rows, has_tokens, has_blocks, adapters, last_ns })
+    }
+
+    /// As it was when it was packed.
+    pub fn opened(&self) -> RequestTrace {
+        let adapters = self.adapters.as_ref().map(|names| names.to_vec());
+        RequestTrace { source: Arc::new(self.clone()), last_ns: self.last_ns, adapters }
     }
 }
 
@@ -59,11 +73,13 @@ struct Parts {
     rows: u64,
     has_tokens: bool,
     has_blocks: bool,
+    adapters: Option<Vec<String>>,
 }
 
 impl From<PackedTrace> for Parts {
-    fn from(PackedTrace { bytes, rows, has_tokens, has_blocks, .. }: PackedTrace) -> Self {
-        Self { bytes: bytes.to_vec(), rows, has_tokens, has_blocks }
+    fn from(PackedTrace { bytes, rows, has_tokens, has_blocks, adapters, .. }: PackedTrace) -> Self {
+        let adapters = adapters.map(|names| names.to_vec());
+        Self { bytes: bytes.to_vec(), rows, has_tokens, has_blocks, adapters }
     }
 }
 
@@ -71,8 +87,9 @@ impl TryFrom<Parts> for PackedTrace {
     type Error = &'static str;
 
     /// Reads it through to its end.
-    fn try_from(Parts { bytes, rows, has_tokens, has_blocks }: Parts) -> Result<Self, Self::Error> {
-        let trace = Self { bytes: bytes.into(), rows, has_tokens, has_blocks, last_ns: 0 };
+    fn try_from(Parts { bytes, rows, has_tokens, has_blocks, adapters }: Parts) -> Result<Self, Self::Error> {
+        let adapters = adapters.map(Arc::from);
+        let trace = Self { bytes: bytes.into(), rows, has_tokens, has_blocks, adapters, last_ns: 0 };
         let mut cursor = Cursor { trace: trace.clone(), at: 0, rows: 0, last_ns: 0 };
         let mut chunk = TraceChunk::default();
         while cursor.rows < rows {
@@ -130,6 +147,11 @@ impl Cursor {
             if self.trace.has_blocks {
                 chunk.set_blocks_of_last(take::<Vec<u32>>(&mut rest)?);
             }
+            if let Some(names) = &self.trace.adapters {
+                let adapter = take::<u32>(&mut rest)?;
+                (adapter as usize <= names.len()).then_some(())?;
+                chunk.tag_last(Tag { adapter, ..Tag::default() });
+            }
         }
         self.at = bytes.len() - rest.len();
         Some(())
@@ -162,8 +184,11 @@ mod tests {
         for row in 0..10_000_u64 {
             columns.push_with_tokens(row * row, (row as u32, 7));
             columns.set_blocks_of_last((0..(row % 3) as u32).map(|block| block * 300));
+            columns.tag_last(Tag { adapter: (row % 3) as u32, ..Tag::default() });
         }
-        let trace = Trace { columns: Arc::new(columns.clone()) };
+        let source = Arc::new(Trace { columns: Arc::new(columns.clone()) });
+        let adapters = Some(vec!["sql".to_owned(), "chat".to_owned()]);
+        let trace = RequestTrace { source, last_ns: 9_999 * 9_999, adapters };
         let packed = PackedTrace::pack(&trace, true, usize::MAX).unwrap();
         let mut bytes = postcard::to_allocvec(&packed).unwrap();
         let read: PackedTrace = postcard::from_bytes(&bytes).unwrap();
@@ -174,12 +199,16 @@ mod tests {
                 assert_eq!(chunk.arrival_ns[index], columns.arrival_ns[row]);
                 assert_eq!(chunk.prompt_tokens[index], columns.prompt_tokens[row]);
                 assert_eq!(chunk.blocks_of(index), columns.blocks_of(row));
+                assert_eq!(chunk.tag(index), columns.tag(row));
                 row += 1;
             }
         }
         assert_eq!(row, 10_000);
         bytes.pop();
         assert!(postcard::from_bytes::<PackedTrace>(&bytes).is_err());
+        assert_eq!(read.opened().adapters, trace.adapters);
+        let unnamed = Parts { adapters: Some(vec!["sql".to_owned()]), ..packed.clone().into() };
+        assert!(PackedTrace::try_from(unnamed).is_err(), "an adapter that has no name");
         let longer = Parts { rows: 10_001, ..packed.into() };
         assert!(PackedTrace::try_from(longer).is_err());
         assert!(PackedTrace::pack(&trace, false, 100).is_none(), "more than there is room for");

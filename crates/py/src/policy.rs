@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use ::policy::external::{Decider, Deciders, RunIdentity, Sight, Wish};
 use ::scenario::file::{RateSeriesFile, TraceFile};
-use ::scenario::{DataFiles, Program, RateRow, RequestTrace, ScenarioError};
+use ::scenario::{DataFiles, Program, RateRow, RequestTrace, ScenarioError, TraceDetails};
 use cli::programs::{Commands, Files, Notes, answer, observe};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyString};
@@ -51,12 +51,12 @@ impl DataFiles for Host {
         self.files.rates(path, file)
     }
 
-    fn requests(&self, path: &Path, trace: &TraceFile, reads_blocks: bool) -> Result<RequestTrace, ScenarioError> {
-        self.files.requests(path, trace, reads_blocks)
+    fn requests(&self, path: &Path, trace: &TraceFile, wanted: TraceDetails) -> Result<RequestTrace, ScenarioError> {
+        self.files.requests(path, trace, wanted)
     }
 
-    fn has_blocks(&self, path: &Path, trace: &TraceFile) -> bool {
-        self.files.has_blocks(path, trace)
+    fn details(&self, path: &Path, trace: &TraceFile) -> TraceDetails {
+        self.files.details(path, trace)
     }
 
     fn program(&self, program: Program) -> Result<Arc<dyn Deciders>, String> {

@@ -35,12 +35,12 @@ pub trait DataFiles: Debug + Send + Sync {
     /// Times and values of a recorded rate, in order of time; at least two.
     fn rates(&self, path: &Path, file: &RateSeriesFile) -> Result<Vec<RateRow>, ScenarioError>;
 
-    /// A request trace whose every row was found good. With `reads_blocks` its requests carry the numbered blocks of their prompts.
-    fn requests(&self, path: &Path, trace: &TraceFile, reads_blocks: bool) -> Result<RequestTrace, ScenarioError>;
+    /// A request trace whose every row was found good. Its requests carry what is `wanted` of them beside times and tokens.
+    fn requests(&self, path: &Path, trace: &TraceFile, wanted: TraceDetails) -> Result<RequestTrace, ScenarioError>;
 
-    /// Whether the requests of a trace have numbered blocks, as far as its first line tells.
-    fn has_blocks(&self, _path: &Path, _trace: &TraceFile) -> bool {
-        false
+    /// What a trace says of its requests beside times and tokens, as far as its first line tells.
+    fn details(&self, _path: &Path, _trace: &TraceFile) -> TraceDetails {
+        TraceDetails::default()
     }
 
     /// Who runs a program that a policy names. By default nobody does: the error says why not.
@@ -71,6 +71,15 @@ pub struct RateRow {
     pub value: Option<f64>,
 }
 
+/// What a trace may say of a request beside its time and its tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TraceDetails {
+    /// The numbered blocks of its prompt (`hash_ids`). Who wants them needs them in every row.
+    pub blocks: bool,
+    /// The adapter it is for. Who wants it takes a trace without them too.
+    pub adapters: bool,
+}
+
 /// A request trace that has been opened.
 #[derive(Clone, Debug)]
 pub struct RequestTrace {
@@ -78,6 +87,8 @@ pub struct RequestTrace {
     pub source: Arc<dyn TraceSource>,
     /// Arrival of the last one, in nanoseconds from the start of the trace.
     pub last_ns: u64,
+    /// Names of the adapters that its requests are for, that of number 1 first; `None` if they were not wanted or it names none.
+    pub adapters: Option<Vec<String>>,
 }
 
 /// No data files at all: for documents that name none.
@@ -108,7 +119,7 @@ impl DataFiles for NoFiles {
         Self::refuse(path)
     }
 
-    fn requests(&self, path: &Path, _: &TraceFile, _: bool) -> Result<RequestTrace, ScenarioError> {
+    fn requests(&self, path: &Path, _: &TraceFile, _: TraceDetails) -> Result<RequestTrace, ScenarioError> {
         Self::refuse(path)
     }
 }

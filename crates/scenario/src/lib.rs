@@ -19,7 +19,7 @@ mod sources;
 mod survey;
 mod tree;
 
-pub use data::{DataFiles, NoFiles, Program, RateRow, RequestTrace};
+pub use data::{DataFiles, NoFiles, Program, RateRow, RequestTrace, TraceDetails};
 pub use embedded::embedded_default;
 pub use error::{Allowed, At, OpenTrigger, Place, ScenarioError};
 pub use file::Measured;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use workload::{TraceReader, TraceSource};
 
-use scenario::ScenarioError;
 use scenario::file::TraceFile;
+use scenario::{ScenarioError, TraceDetails};
 
 use crate::cache::{CacheFile, CacheWriter, Facts, Key, TraceCache};
+use crate::line::Layout;
 use crate::lines::LinesTrace;
 use crate::parquet::is_parquet;
 use crate::parquet_trace::ParquetTrace;
@@ -44,38 +45,58 @@ impl FileTrace {
         Self::load_sealed(&sealed(path)?, trace, cache)
     }
 
-    /// A sealed file with the blocks of its prompts (`hash_ids`). They are in no cache: the file is parsed anew.
-    pub(crate) fn load_with_blocks(seal: &Arc<Seal>, trace: &TraceFile) -> Result<Self, ScenarioError> {
+    /// The same with the adapters that requests are for, where the file names any. It is then in no cache.
+    pub fn load_with_adapters(path: &Path, trace: &TraceFile, cache: &TraceCache) -> Result<Self, ScenarioError> {
+        let seal = sealed(path)?;
+        // Of JSON lines only all of them tell.
+        let is_json = !is_parquet(path)? && matches!(LinesTrace::of(&seal, trace)?.layout, Layout::Json { .. });
+        let wanted = TraceDetails { adapters: is_json || Self::details(&seal, trace).adapters, blocks: false };
+        if wanted.adapters { Self::load_detailed(&seal, trace, wanted) } else { Self::load_sealed(&seal, trace, cache) }
+    }
+
+    /// A sealed file with more of its requests than times and tokens. It is in no cache: the file is parsed anew.
+    pub(crate) fn load_detailed(
+        seal: &Arc<Seal>,
+        trace: &TraceFile,
+        wanted: TraceDetails,
+    ) -> Result<Self, ScenarioError> {
         let path = seal.path();
         if is_parquet(path)? {
-            let reason = "Parquet traces have no `hash_ids`, which traffic.prefix.hashIds needs".to_owned();
-            return Err(ScenarioError::BadFile { file: path.display().to_string(), reason });
+            if wanted.blocks {
+                let reason = "Parquet traces have no `hash_ids`, which traffic.prefix.hashIds needs".to_owned();
+                return Err(ScenarioError::BadFile { file: path.display().to_string(), reason });
+            }
+            return Self::parquet(seal, trace, wanted);
         }
         let mut lines = LinesTrace::of(seal, trace)?;
-        lines.reads_blocks = true;
+        lines.wanted = wanted;
         let (format_name, has_tokens) = (lines.layout.name(), lines.layout.has_tokens());
         let facts = lines.check(&mut None)?.facts(path, has_tokens)?;
         seal.hold();
         Ok(Self { content: Content::Lines(Arc::new(lines)), facts, format_name })
     }
 
-    /// Whether the first line of a file has blocks of a prompt; not of one that cannot be read.
-    pub(crate) fn has_blocks(seal: &Arc<Seal>, trace: &TraceFile) -> bool {
-        !is_parquet(seal.path()).unwrap_or(true) && LinesTrace::of(seal, trace).is_ok_and(|lines| lines.names_blocks)
+    /// What a file says of requests beside times and tokens, as far as its first line or its columns tell; nothing of one that cannot be read.
+    pub(crate) fn details(seal: &Arc<Seal>, trace: &TraceFile) -> TraceDetails {
+        let found = is_parquet(seal.path()).and_then(|is_parquet| match is_parquet {
+            true => ParquetTrace::details(seal.path(), trace),
+            false => LinesTrace::of(seal, trace).map(|lines| lines.details),
+        });
+        found.unwrap_or_default()
+    }
+
+    fn parquet(seal: &Arc<Seal>, trace: &TraceFile, wanted: TraceDetails) -> Result<Self, ScenarioError> {
+        let (parquet, clock) = ParquetTrace::load(seal, trace, wanted)?;
+        let facts = clock.facts(seal.path(), parquet.has_tokens())?;
+        seal.hold();
+        Ok(Self { format_name: parquet.format_name(), content: Content::Parquet(Arc::new(parquet)), facts })
     }
 
     /// Reads a sealed file through.
     pub(crate) fn load_sealed(seal: &Arc<Seal>, trace: &TraceFile, cache: &TraceCache) -> Result<Self, ScenarioError> {
         let path = seal.path();
         if is_parquet(path)? {
-            let (parquet, clock) = ParquetTrace::load(seal, trace)?;
-            let facts = clock.facts(path, parquet.has_tokens())?;
-            seal.hold();
-            return Ok(Self {
-                format_name: parquet.format_name(),
-                content: Content::Parquet(Arc::new(parquet)),
-                facts,
-            });
+            return Self::parquet(seal, trace, TraceDetails::default());
         }
         let mut lines = LinesTrace::of(seal, trace)?;
         let format_name = lines.layout.name();
@@ -106,6 +127,14 @@ impl FileTrace {
     /// True if its rows come out of a cache and not out of the file itself.
     pub fn is_cached(&self) -> bool {
         matches!(self.content, Content::Cached(..))
+    }
+
+    /// Names of the adapters that its requests are for, that of number 1 first; `None` without any, or if they were not read.
+    pub fn adapters(&self) -> Option<Vec<String>> {
+        match &self.content {
+            Content::Lines(lines) | Content::Cached(_, lines) => lines.adapters.names(),
+            Content::Parquet(parquet) => parquet.adapters.names(),
+        }
     }
 
     /// Arrival of the last request, in nanoseconds from the start of the trace.

@@ -4,6 +4,7 @@
 //! opened again by each reader: as it is if it is Parquet, and what it was parsed to if it is text and a [`TraceCache`] was chosen. A file
 //! whose bytes are others by then ends what is being done, see [`Changed`].
 
+mod adapter;
 mod cache;
 mod column;
 mod file;

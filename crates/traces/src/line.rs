@@ -1,6 +1,9 @@
 //! One line of a trace: formats and their fields.
 
+use std::borrow::Cow;
+
 use names::nearest;
+use scenario::TraceDetails;
 use scenario::file::{ColumnsFile, TimeColumn, TraceFile, TraceFormat};
 
 use crate::text::{listed, shortened};
@@ -28,6 +31,8 @@ pub enum Layout {
         tokens: Option<(usize, usize)>,
         /// Rows without output tokens are failed requests and left out (BurstGPT).
         skips_failures: bool,
+        /// Index of the adapters that requests are for.
+        adapter: Option<usize>,
     },
     /// One JSON object per line; Mooncake counts milliseconds, Qwen-Bailian seconds.
     Json {
@@ -48,6 +53,15 @@ struct JsonBlocks {
     hash_ids: Vec<u32>,
 }
 
+#[derive(serde::Deserialize)]
+struct JsonAdapter {
+    #[serde(default)]
+    adapter: serde_json::Value,
+}
+
+/// Column of the adapters where nothing names another.
+const ADAPTER: &str = "adapter";
+
 impl Layout {
     /// The numbered blocks of the prompt in this line. The error says what is wrong.
     pub fn blocks(&self, line: &[u8]) -> Result<Vec<u32>, String> {
@@ -56,6 +70,37 @@ impl Layout {
                 format!("`hash_ids`, a list of whole numbers, are needed for traffic.prefix.hashIds: {error}")
             }),
             Self::Csv { .. } => Err("only JSON lines have `hash_ids`, which traffic.prefix.hashIds needs".to_owned()),
+        }
+    }
+
+    /// Name of the adapter that the request in this line is for, empty for the base model. The error says what is wrong.
+    pub fn adapter<'line>(&self, line: &'line [u8]) -> Result<Cow<'line, str>, String> {
+        match self {
+            Self::Csv { adapter: None, .. } => Ok(Cow::Borrowed("")),
+            Self::Csv { adapter: Some(column), .. } => {
+                let [name] = fields(line.trim_ascii_end(), [*column])?;
+                let name = str::from_utf8(name.trim_ascii()).map_err(|_| bad("adapter", name, "UTF-8"))?;
+                // Quotes in a quoted cell are written twice.
+                Ok(if name.contains("\"\"") { name.replace("\"\"", "\"").into() } else { name.into() })
+            }
+            Self::Json { .. } => match serde_json::from_slice::<JsonAdapter>(line).map(|row| row.adapter) {
+                Ok(serde_json::Value::Null) => Ok(Cow::Borrowed("")),
+                Ok(serde_json::Value::String(name)) => Ok(name.trim_ascii().to_owned().into()),
+                Ok(serde_json::Value::Number(number)) if !number.is_f64() => Ok(number.to_string().into()),
+                Ok(other) => Err(bad("adapter", other.to_string().as_bytes(), "a name or a whole number")),
+                Err(error) => Err(shortened(&error.to_string())),
+            },
+        }
+    }
+
+    /// What a file with this first line says of requests beside times and tokens, as far as that tells.
+    pub fn details(&self, first_line: &[u8]) -> TraceDetails {
+        TraceDetails {
+            blocks: self.blocks(first_line).is_ok_and(|blocks| !blocks.is_empty()),
+            adapters: match self {
+                Self::Csv { adapter, .. } => adapter.is_some(),
+                Self::Json { .. } => self.adapter(first_line).is_ok_and(|name| !name.is_empty()),
+            },
         }
     }
 
@@ -79,7 +124,7 @@ impl Layout {
                 let tokens = (column("prompt_tokens"), column("output_tokens"));
                 let tokens = if let (Ok(prompt), Ok(output)) = tokens { Some((prompt, output)) } else { None };
                 let arrival = column("arrival_s").or_else(|_| column("arrival"))?;
-                Ok(Self::Csv { arrival, unit: TimeColumn::Seconds, tokens, skips_failures: false })
+                Ok(Self::csv(names, arrival, (TimeColumn::Seconds, tokens)))
             }
             TraceFormat::Auto => Err(format!(
                 "format not recognised from the first line `{}`; name the columns under `columns` with `format: columns`",
@@ -93,6 +138,11 @@ impl Layout {
                 None => Err("`format: columns` needs `columns`".to_owned()),
             },
         }
+    }
+
+    /// A table of no dialect of its own.
+    fn csv(names: &[&str], arrival: usize, (unit, tokens): (TimeColumn, Option<(usize, usize)>)) -> Self {
+        Self::Csv { arrival, unit, tokens, skips_failures: false, adapter: find(names, ADAPTER).ok() }
     }
 
     /// What the format is called.
@@ -133,7 +183,7 @@ impl Layout {
             return Ok(None);
         }
         match self {
-            Self::Csv { arrival, unit, tokens, skips_failures } => {
+            Self::Csv { arrival, unit, tokens, skips_failures, .. } => {
                 let wanted = [*arrival, tokens.map_or(*arrival, |t| t.0), tokens.map_or(*arrival, |t| t.1)];
                 let [time, prompt, output] = fields(line, wanted)?;
                 let at_ns = time_ns(time, *unit).ok_or_else(|| bad("arrival", time, "a time"))?;
@@ -165,13 +215,14 @@ fn json(first_line: &str) -> Layout {
 fn azure(names: &[&str]) -> Result<Layout, String> {
     let tokens = Some((find(names, "ContextTokens")?, find(names, "GeneratedTokens")?));
     let arrival = find(names, "TIMESTAMP")?;
-    Ok(Layout::Csv { arrival, unit: TimeColumn::Timestamp, tokens, skips_failures: false })
+    Ok(Layout::csv(names, arrival, (TimeColumn::Timestamp, tokens)))
 }
 
 fn burst_gpt(names: &[&str]) -> Result<Layout, String> {
     let tokens = Some((find(names, "Request tokens")?, find(names, "Response tokens")?));
     let arrival = find(names, "Timestamp")?;
-    Ok(Layout::Csv { arrival, unit: TimeColumn::Seconds, tokens, skips_failures: true })
+    let adapter = find(names, ADAPTER).ok();
+    Ok(Layout::Csv { arrival, unit: TimeColumn::Seconds, tokens, skips_failures: true, adapter })
 }
 
 fn named(names: &[&str], columns: &ColumnsFile) -> Result<Layout, String> {
@@ -185,6 +236,7 @@ fn named(names: &[&str], columns: &ColumnsFile) -> Result<Layout, String> {
         unit: columns.arrival_unit,
         tokens,
         skips_failures: false,
+        adapter: columns.adapter.as_ref().map(|adapter| find(names, adapter)).transpose()?,
     })
 }
 

@@ -3,16 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use workload::{TraceChunk, TraceReader};
+use workload::{Tag, TraceChunk, TraceReader};
 
-use scenario::ScenarioError;
 use scenario::file::TraceFile;
+use scenario::{ScenarioError, TraceDetails};
 
+use crate::adapter::AdapterNames;
 use crate::cache::CacheWriter;
 use crate::file::{Clock, bad_row};
 use crate::line::Layout;
 use crate::seal::{Seal, Sealed};
-use crate::text::{LineError, Lines};
+use crate::text::{LineError, Lines, shortened};
 use crate::{open_input, unpacked, unreadable};
 
 /// Rows handed out at once: 64 KiB of columns, which stay in the second-level cache.
@@ -27,10 +28,12 @@ pub struct LinesTrace {
     pub layout: Layout,
     /// The file's own time of the start, in nanoseconds; known once the file was read through.
     pub origin_ns: i64,
-    /// Whether the blocks of prompts are read too.
-    pub reads_blocks: bool,
-    /// Whether the first line has some.
-    pub names_blocks: bool,
+    /// What is read of requests beside times and tokens.
+    pub wanted: TraceDetails,
+    /// What there is, as far as the first line tells.
+    pub details: TraceDetails,
+    /// Adapters by name, if they are read; known once the file was read through.
+    pub adapters: Arc<AdapterNames>,
 }
 
 impl LinesTrace {
@@ -42,9 +45,9 @@ impl LinesTrace {
         let first = lines.next().map_err(|error| refused(path, 1, error))?;
         let first = first.ok_or_else(|| bad_file("is empty".to_owned()))?;
         let layout = Layout::of(&String::from_utf8_lossy(first), trace).map_err(bad_file)?;
-        let names_blocks = layout.blocks(first).is_ok_and(|blocks| !blocks.is_empty());
-        let seal = Arc::clone(seal);
-        Ok(Self { path: path.to_owned(), seal, layout, origin_ns: 0, reads_blocks: false, names_blocks })
+        let (wanted, details) = (TraceDetails::default(), layout.details(first));
+        let (path, seal, adapters) = (path.to_owned(), Arc::clone(seal), Arc::default());
+        Ok(Self { path, seal, layout, origin_ns: 0, wanted, details, adapters })
     }
 
     /// Reads the file through: every row must be readable, and none earlier than the one above it. Rows also go to `cache`, which is given
@@ -53,7 +56,7 @@ impl LinesTrace {
         let name = self.path.display().to_string();
         let mut lines = Lines::new(open_input(&self.path)?);
         let mut clock = Clock::new(self.layout.starts_at_first_row());
-        let mut number = 0;
+        let (mut number, mut adapters) = (0, AdapterNames::default());
         while let Some(line) = lines.next().map_err(|error| refused(&self.path, number + 1, error))? {
             number += 1;
             if number == 1 && self.layout.has_header() {
@@ -62,14 +65,19 @@ impl LinesTrace {
             let broken = |reason| bad_row(&name, number, reason);
             let Some(row) = self.layout.row(line).map_err(broken)? else { continue };
             let at_ns = clock.admit(row.at_ns).map_err(broken)?;
-            if self.reads_blocks {
+            if self.wanted.blocks {
                 self.layout.blocks(line).map_err(broken)?;
+            }
+            if self.wanted.adapters {
+                let name = self.layout.adapter(line).map_err(broken)?;
+                adapters.admit(&name).map_err(|reason| broken(format!("adapter `{}` {reason}", shortened(&name))))?;
             }
             if cache.as_mut().is_some_and(|cache| cache.push(at_ns, row.tokens).is_err()) {
                 *cache = None;
             }
         }
         self.origin_ns = clock.origin_ns;
+        self.adapters = Arc::new(adapters);
         Ok(clock)
     }
 
@@ -131,9 +139,17 @@ impl TraceReader for LinesReader {
                 Some((at_ns, Some(tokens))) => chunk.push_with_tokens(at_ns, tokens),
                 Some((at_ns, None)) => chunk.push(at_ns),
             }
-            if self.trace.reads_blocks {
+            if self.trace.wanted.blocks {
                 match self.trace.layout.blocks(&self.lines.buffer) {
                     Ok(blocks) => chunk.set_blocks_of_last(blocks),
+                    Err(reason) => self.file.give_up(reason),
+                }
+            }
+            if self.trace.wanted.adapters {
+                let name = self.trace.layout.adapter(&self.lines.buffer);
+                match name.and_then(|name| Ok(self.trace.adapters.number(&name)?)) {
+                    Ok(0) => {}
+                    Ok(adapter) => chunk.tag_last(Tag { adapter, ..Tag::default() }),
                     Err(reason) => self.file.give_up(reason),
                 }
             }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use scenario::file::{RateSeriesFile, TraceFile};
-use scenario::{DataFiles, Documents, Input, Loaded, RateRow, RequestTrace, ScenarioError};
+use scenario::{DataFiles, Documents, Input, Loaded, RateRow, RequestTrace, ScenarioError, TraceDetails};
 
 use crate::seal::Seal;
 use crate::{FileTrace, TraceCache, unreadable};
@@ -70,18 +70,18 @@ impl DataFiles for Disk {
         self.read(path, || crate::series::rates(path, file))
     }
 
-    fn requests(&self, path: &Path, trace: &TraceFile, reads_blocks: bool) -> Result<RequestTrace, ScenarioError> {
+    fn requests(&self, path: &Path, trace: &TraceFile, wanted: TraceDetails) -> Result<RequestTrace, ScenarioError> {
         let seal = self.sealed(path)?;
-        let file = if reads_blocks {
-            FileTrace::load_with_blocks(&seal, trace)?
+        let file = if wanted.blocks || wanted.adapters {
+            FileTrace::load_detailed(&seal, trace, wanted)?
         } else {
             FileTrace::load_sealed(&seal, trace, TraceCache::chosen())?
         };
-        Ok(RequestTrace { last_ns: file.last_ns(), source: Arc::new(file) })
+        Ok(RequestTrace { last_ns: file.last_ns(), adapters: file.adapters(), source: Arc::new(file) })
     }
 
-    fn has_blocks(&self, path: &Path, trace: &TraceFile) -> bool {
-        self.sealed(path).is_ok_and(|seal| FileTrace::has_blocks(&seal, trace))
+    fn details(&self, path: &Path, trace: &TraceFile) -> TraceDetails {
+        self.sealed(path).map(|seal| FileTrace::details(&seal, trace)).unwrap_or_default()
     }
 }
 

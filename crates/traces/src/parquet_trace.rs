@@ -1,13 +1,15 @@
 //! A request trace in Parquet: the columns of the CSV formats, one row group in memory at a time.
 
 use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 
-use workload::{TraceChunk, TraceReader};
+use workload::{Tag, TraceChunk, TraceReader};
 
-use scenario::ScenarioError;
 use scenario::file::{TimeColumn, TraceFile};
+use scenario::{ScenarioError, TraceDetails};
 
+use crate::adapter::AdapterNames;
 use crate::file::{Clock, bad_row};
 use crate::line::{Layout, time_ns};
 use crate::parquet::{Cells, ParquetInput, Values};
@@ -28,6 +30,9 @@ pub struct ParquetTrace {
     unit: TimeColumn,
     tokens: Option<(usize, usize)>,
     skips_failures: bool,
+    adapter: Option<usize>,
+    /// Adapters by name, if they are read; known once the file was read through.
+    pub adapters: Arc<AdapterNames>,
     /// The file's own time of the start, in nanoseconds; known once the file was read through.
     origin_ns: i64,
 }
@@ -37,6 +42,8 @@ pub struct ParquetTrace {
 struct Group {
     at_ns: Vec<i64>,
     tokens: Option<(Vec<u32>, Vec<u32>)>,
+    /// Names of the adapters that requests are for, if they are read.
+    adapters: Vec<String>,
     /// Row in the group of each request; empty if it is that of the request.
     rows: Vec<usize>,
 }
@@ -45,18 +52,29 @@ struct Group {
 type Complaint = (Option<usize>, String);
 
 impl ParquetTrace {
+    /// What the columns of a file say of requests beside times and tokens.
+    pub fn details(path: &Path, trace: &TraceFile) -> Result<TraceDetails, ScenarioError> {
+        let input = ParquetInput::open(path)?;
+        let layout = Layout::of_columns(&input.names(), trace);
+        let adapters = matches!(layout, Ok(Layout::Csv { adapter: Some(_), .. }));
+        Ok(TraceDetails { adapters, ..TraceDetails::default() })
+    }
+
     /// Reads the file through: every row must be readable, and none earlier than the one above it.
-    pub fn load(seal: &Arc<Seal>, trace: &TraceFile) -> Result<(Self, Clock), ScenarioError> {
+    pub fn load(seal: &Arc<Seal>, trace: &TraceFile, wanted: TraceDetails) -> Result<(Self, Clock), ScenarioError> {
         let path = seal.path();
         let input = ParquetInput::open(path)?;
         let name = path.display().to_string();
         let bad_file = |reason: String| ScenarioError::BadFile { file: name.clone(), reason };
         let layout = Layout::of_columns(&input.names(), trace).map_err(bad_file)?;
-        let Layout::Csv { arrival, unit, tokens, skips_failures } = layout else {
+        let Layout::Csv { arrival, unit, tokens, skips_failures, adapter } = layout else {
             return Err(bad_file("has no columns".to_owned()));
         };
         let unit = if input.holds_instants(arrival) { TimeColumn::Timestamp } else { unit };
-        let mut parquet = Self { input, seal: Arc::clone(seal), arrival, unit, tokens, skips_failures, origin_ns: 0 };
+        let (seal, adapter) = (Arc::clone(seal), adapter.filter(|_| wanted.adapters));
+        let adapters = Arc::default();
+        let mut parquet = Self { input, seal, arrival, unit, tokens, skips_failures, adapter, adapters, origin_ns: 0 };
+        let mut names = AdapterNames::default();
         let mut clock = Clock::new(unit == TimeColumn::Timestamp);
         let mut file = open_file(path).map_err(|error| unreadable(path, &error))?;
         let mut rows_before = 0;
@@ -69,10 +87,15 @@ impl ParquetTrace {
             for (index, at_ns) in group.at_ns.iter().enumerate() {
                 let row = group.rows.get(index).copied().unwrap_or(index);
                 clock.admit(*at_ns).map_err(|reason| complain((Some(row), reason)))?;
+                if let Some(name) = group.adapters.get(index) {
+                    let said = |reason| format!("adapter `{}` {reason}", shortened(name));
+                    names.admit(name).map_err(|reason| complain((Some(row), said(reason))))?;
+                }
             }
             rows_before += rows as u64;
         }
         parquet.origin_ns = clock.origin_ns;
+        parquet.adapters = Arc::new(names);
         Ok((parquet, clock))
     }
 
@@ -112,11 +135,18 @@ impl ParquetTrace {
             found.tokens =
                 Some((counts(&column(prompt)?, "prompt tokens")?, counts(&column(output)?, "output tokens")?));
         }
+        if let Some(adapter) = self.adapter {
+            let cells = self.input.cells(file, group, adapter).map_err(|reason| (None, reason))?;
+            found.adapters = adapter_names(&cells)?;
+        }
         if let (true, Some((prompt, output))) = (self.skips_failures, &mut found.tokens) {
             found.rows = (0..rows).filter(|row| output[*row] > 0).collect();
             found.at_ns = found.rows.iter().map(|row| found.at_ns[*row]).collect();
             *prompt = found.rows.iter().map(|row| prompt[*row]).collect();
             *output = found.rows.iter().map(|row| output[*row]).collect();
+            if !found.adapters.is_empty() {
+                found.adapters = found.rows.iter().map(|row| std::mem::take(&mut found.adapters[*row])).collect();
+            }
         }
         Ok((found, rows))
     }
@@ -184,6 +214,21 @@ fn counts(cells: &Cells, what: &str) -> Result<Vec<u32>, Complaint> {
     (0..cells.len()).map(|row| count(row).ok_or_else(|| bad(row))).collect()
 }
 
+/// A column of adapters: a name or a whole number for each request, nothing for the base model.
+fn adapter_names(cells: &Cells) -> Result<Vec<String>, Complaint> {
+    let name = |row: usize| match &cells.values {
+        Values::Whole(_) | Values::Text(_) => Ok(cells.text(row).trim_ascii().to_owned()),
+        // Whole numbers are doubles where pandas misses a value.
+        Values::Numbers(values) if cells.text(row).is_empty() || values[row].fract() == 0.0 => Ok(cells.text(row)),
+        Values::Numbers(values) if values[row].is_nan() => Ok(String::new()),
+        Values::Numbers(_) | Values::Instants(_) => {
+            let found = shortened(&cells.text(row));
+            Err((Some(row), format!("adapter `{found}` is not a name or a whole number")))
+        }
+    };
+    (0..cells.len()).map(name).collect()
+}
+
 /// Reads a [`ParquetTrace`] forward.
 pub struct ParquetReader {
     trace: ParquetTrace,
@@ -212,10 +257,15 @@ impl TraceReader for ParquetReader {
             self.next_row = 0;
         }
         let rows = self.next_row..self.group.at_ns.len().min(self.next_row + ROWS_PER_CHUNK);
-        for at_ns in &self.group.at_ns[rows.clone()] {
-            match at_ns.checked_sub(self.trace.origin_ns).map(u64::try_from) {
+        for row in rows.clone() {
+            match self.group.at_ns[row].checked_sub(self.trace.origin_ns).map(u64::try_from) {
                 Some(Ok(at_ns)) => chunk.push(at_ns),
                 _ => self.file.give_up("a row before its start"),
+            }
+            match self.group.adapters.get(row).map_or(Ok(0), |name| self.trace.adapters.number(name)) {
+                Ok(0) => {}
+                Ok(adapter) => chunk.tag_last(Tag { adapter, ..Tag::default() }),
+                Err(reason) => self.file.give_up(reason),
             }
         }
         if let Some((prompt, output)) = &self.group.tokens {

@@ -42,6 +42,9 @@ pub struct TraceFile {
     /// Column of output tokens
     #[arg(long, value_name = "COLUMN", requires_all = ["arrival", "prompt_tokens"])]
     pub output_tokens: Option<String>,
+    /// Column of the adapters (LoRA) that requests are for; `adapter` where columns are known
+    #[arg(long, value_name = "COLUMN", requires = "arrival")]
+    pub adapter: Option<String>,
 }
 
 /// What a column of arrivals holds.

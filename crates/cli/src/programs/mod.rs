@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use policy::external::Deciders;
 use scenario::file::{RateSeriesFile, TraceFile};
-use scenario::{DataFiles, Documents, Input, Program, RateRow, RequestTrace, ScenarioError};
+use scenario::{DataFiles, Documents, Input, Program, RateRow, RequestTrace, ScenarioError, TraceDetails};
 use storage::{Whose, is_address};
 use traces::Disk;
 
@@ -104,12 +104,12 @@ impl DataFiles for Files {
         self.disk.rates(&self.here(path)?, file)
     }
 
-    fn requests(&self, path: &Path, trace: &TraceFile, reads_blocks: bool) -> Result<RequestTrace, ScenarioError> {
-        self.disk.requests(&self.here(path)?, trace, reads_blocks)
+    fn requests(&self, path: &Path, trace: &TraceFile, wanted: TraceDetails) -> Result<RequestTrace, ScenarioError> {
+        self.disk.requests(&self.here(path)?, trace, wanted)
     }
 
-    fn has_blocks(&self, path: &Path, trace: &TraceFile) -> bool {
-        self.here(path).is_ok_and(|path| self.disk.has_blocks(&path, trace))
+    fn details(&self, path: &Path, trace: &TraceFile) -> TraceDetails {
+        self.here(path).map(|path| self.disk.details(&path, trace)).unwrap_or_default()
     }
 
     fn program(&self, program: Program) -> Result<Arc<dyn Deciders>, String> {

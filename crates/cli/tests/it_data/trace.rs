@@ -83,6 +83,28 @@ fn a_trace_of_no_known_format_is_read_by_naming_its_columns() {
 }
 
 #[test]
+fn adapters_of_a_trace_stay_with_their_requests_in_every_format() {
+    let lab = Lab::new();
+    let csv = "arrival_s,prompt_tokens,output_tokens,adapter\n1,7,8,sql\n2,9,10,\n3,9,10,\"a,b\"\n4,1,1,sql\n";
+    lab.write("a.csv", csv);
+    lab.out("trace convert a.csv a.parquet");
+    assert_eq!(lab.out("trace convert a.parquet -"), csv);
+    let line =
+        |at: u32, rest: &str| format!("{{\"timestamp\": {at}, \"input_length\": 7, \"output_length\": 8{rest}}}\n");
+    lab.write("a.jsonl", &(line(1_000, "") + &line(2_000, ", \"adapter\": 5") + &line(3_000, ", \"adapter\": null")));
+    let told = "arrival_s,prompt_tokens,output_tokens,adapter\n1,7,8,\n2,7,8,5\n3,7,8,\n";
+    assert_eq!(lab.out("trace convert a.jsonl -"), told);
+    lab.write("odd.csv", "when,lora\n1,x\n2,y\n");
+    assert_eq!(lab.out("trace convert odd.csv - --arrival when --adapter lora"), "arrival_s,adapter\n1,x\n2,y\n");
+    assert!(lab.refused("trace inspect odd.csv --arrival when --adapter lorra").contains("did you mean `lora`?"));
+    let shown = lab.out("trace inspect a.csv");
+    let said = "adapters       2, most often `sql` (50.0 % of the requests); 25.0 % are for the base model";
+    assert!(shown.contains(said), "{shown}");
+    lab.write("bad.jsonl", &line(1_000, ", \"adapter\": [1]"));
+    insta::assert_snapshot!(lab.refused("trace convert bad.jsonl -"), @"error: bad.jsonl:1: adapter `[1]` is not a name or a whole number");
+}
+
+#[test]
 fn mistakes_name_the_option_and_leave_nothing_behind() {
     let lab = Lab::new();
     insta::assert_snapshot!(lab.refused("trace synthesize --rate 5 --duration 10m -o x.csv"), @"error: --rate 5: expected a request rate with its unit such as `12req/s` or `90req/min`");

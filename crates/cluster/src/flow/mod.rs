@@ -43,7 +43,9 @@ use workload::{Purpose, Stream};
 
 use crate::Keep;
 use crate::prehistory;
-use crate::spec::{CalledBy, KillRule, NoReplicaRule, Patience, Routing, ServiceModel, ServiceSpec, SimulationSpec};
+use crate::spec::{
+    CalledBy, KillRule, NoReplicaRule, Patience, Routing, ServiceModel, ServiceSpec, SimulationSpec, TagSpec,
+};
 
 /// A replica's place in a flow; freed and reused when the replica is gone.
 pub type Slot = usize;
@@ -424,7 +426,7 @@ fn sources(served: Served<'_>, keep: Keep) -> (Intake, Meter) {
     let is_heard = (spec.is_caller(service), spec.hands_over(service));
     let intake = intake
         .preceded_by(origin, (early.as_ref(), early_seed), service_time, tokens(early_seed))
-        .with_early_tags(TagDraws::new(&service.tags, early_seed))
+        .with_early_tags(TagDraws::new(&early_tags(service), early_seed))
         .measure_from(measure_from.as_nanos())
         .with_reactive(Reactive::of(service, is_heard, seed, (origin, spec.end)));
     let meter = meter.starting_at(origin);
@@ -434,6 +436,15 @@ fn sources(served: Served<'_>, keep: Keep) -> (Intake, Meter) {
         Some(CalledBy { transfer: Some(_), .. }) => meter.of_chain(&service.slo).of_one_request(),
     };
     (intake, meter)
+}
+
+/// What requests before the start are: those of the run say it, or their trace.
+fn early_tags(service: &ServiceSpec) -> TagSpec {
+    let mut tags = service.tags.clone();
+    if !service.earlier.adapters.is_empty() {
+        tags.adapters.clone_from(&service.earlier.adapters);
+    }
+    tags
 }
 
 /// The rules of a service that every implementation needs, in raw nanoseconds.

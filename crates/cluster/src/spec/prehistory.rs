@@ -27,4 +27,6 @@ pub struct EarlierTraffic {
     pub gaps: Option<Distribution>,
     /// Prompt and output tokens, where those of the run come with its trace.
     pub tokens: Option<(Distribution, Distribution)>,
+    /// Share of the requests for each adapter, likewise; else as [`super::TagSpec`] says.
+    pub adapters: Vec<f64>,
 }

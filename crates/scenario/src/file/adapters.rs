@@ -45,7 +45,7 @@ pub struct AdapterTimeFile {
 }
 
 /// `traffic.adapters`: how many requests are for which adapter of the model.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct TrafficAdaptersFile {
     /// Adapters there are; as many as `--lora-modules` of the server names unless said.
@@ -56,10 +56,13 @@ pub struct TrafficAdaptersFile {
     pub popularity: PopularityFile,
     /// In place of these: the share of the requests that are for the first adapter, for the second and so on; at most 100% together.
     pub shares: Vec<Share>,
+    /// In place of all these: each request is for the adapter that its trace names, in a column `adapter` or the one of `trace.columns.adapter`.
+    pub from_trace: bool,
 }
 
 impl Default for TrafficAdaptersFile {
     fn default() -> Self {
-        Self { count: None, share: Share(1.0), popularity: PopularityFile::Uniform, shares: Vec::new() }
+        let popularity = PopularityFile::Uniform;
+        Self { count: None, share: Share(1.0), popularity, shares: Vec::new(), from_trace: false }
     }
 }

@@ -262,6 +262,9 @@ pub struct ColumnsFile {
     /// Output tokens.
     #[serde(default)]
     pub output_tokens: Option<String>,
+    /// Names of the adapters (LoRA) that requests are for, empty for the base model: for `traffic.adapters.fromTrace`.
+    #[serde(default)]
+    pub adapter: Option<String>,
 }
 
 /// What a column of times holds.

@@ -12,7 +12,7 @@ use super::Context;
 use super::scheduler::PATH;
 
 /// `traffic.adapters`.
-const TRAFFIC: &str = "spec.traffic.adapters";
+pub(super) const TRAFFIC: &str = "spec.traffic.adapters";
 /// More adapters than anybody has.
 const COUNT_MAX: u32 = 100_000;
 /// More slots than any engine has.
@@ -55,11 +55,29 @@ impl Context<'_> {
                           active at once";
             return Err(self.inconsistent(TRAFFIC, reason));
         };
-        service.tags.adapters = self.adapter_shares(asked, found.as_ref().and_then(|(found, _)| found.modules))?;
+        let modules = found.as_ref().and_then(|(found, _)| found.modules);
+        let shares =
+            if asked.from_trace { self.none_beside_trace(asked)? } else { self.adapter_shares(asked, modules)? };
         let spec = self.adapter_spec(&file, found.as_ref(), &service.engine.scheduler)?;
-        self.note_adapters(&spec, &service.tags.adapters);
+        // What a trace names is known when it is read.
+        if !asked.from_trace {
+            let count = shares.iter().filter(|share| **share > 0.0).count();
+            let who = format!("{:.0} % of the requests are for {count}", 100.0 * shares.iter().sum::<f64>());
+            self.note_adapters(&spec, &who);
+        }
+        service.tags.adapters = shares;
         service.engine.adapters = Some(spec);
         self.check_affinity(service, is_fetched)
+    }
+
+    /// The trace says of each request which adapter it is for: nothing is drawn.
+    fn none_beside_trace(&self, file: &TrafficAdaptersFile) -> Result<Vec<f64>, ScenarioError> {
+        let is_alone = *file == TrafficAdaptersFile { from_trace: true, ..TrafficAdaptersFile::default() };
+        if !is_alone {
+            let reason = "only one of `fromTrace`, `shares` and of `count` with `share` and `popularity`";
+            return Err(self.inconsistent(TRAFFIC, reason));
+        }
+        Ok(Vec::new())
     }
 
     fn adapter_shares(&self, file: &TrafficAdaptersFile, modules: Option<u32>) -> Result<Vec<f64>, ScenarioError> {
@@ -160,13 +178,12 @@ impl Context<'_> {
         Ok(fixed + SimDuration::from_secs_f64(size.0 as f64 / bandwidth.0))
     }
 
-    fn note_adapters(&mut self, spec: &AdapterSpec, shares: &[f64]) {
+    /// Says what adapters come to, where `who` says how many there are.
+    pub(super) fn note_adapters(&mut self, spec: &AdapterSpec, who: &str) {
         let AdapterSpec { max_active, max_kept, load, fetch, step_overhead } = *spec;
-        let count = shares.iter().filter(|share| **share > 0.0).count();
         let mut note = format!(
-            "adapters: {:.0} % of the requests are for {count}, of which a pass holds {max_active} at most and a replica keeps {max_kept} in memory; \
+            "adapters: {who}, of which a pass holds {max_active} at most and a replica keeps {max_kept} in memory; \
              to load one takes {load}, {} if it has to be fetched first",
-            100.0 * shares.iter().sum::<f64>(),
             load + fetch
         );
         if step_overhead > 0.0 {

@@ -17,6 +17,7 @@ use crate::notes::Folded;
 use crate::tree::{Node, parse_path};
 
 use super::MetricsView;
+use super::adapters_of_traces::TraceAdapters;
 use super::calendar::changes_in_run;
 use super::turn::{Entry, Turns};
 
@@ -48,6 +49,8 @@ pub struct Context<'a> {
     pub idle_records: BTreeSet<String>,
     /// CapacityBuffers that name no workload and are kept for a service.
     pub shared_room: BTreeSet<String>,
+    /// Adapters by the names that traces give them.
+    pub(super) adapters: TraceAdapters,
     /// The service whose turn it is, where there are several.
     pub entry: Option<Entry>,
     /// What is known of the others.
@@ -73,6 +76,7 @@ impl<'a> Context<'a> {
             metrics: Vec::new(),
             idle_records: BTreeSet::new(),
             shared_room: BTreeSet::new(),
+            adapters: TraceAdapters::default(),
             entry: None,
             turns: Turns::default(),
         }

@@ -2,6 +2,7 @@
 
 mod adapter;
 mod adapters;
+mod adapters_of_traces;
 mod annotation_places;
 mod annotations;
 mod asked;
@@ -208,6 +209,7 @@ impl Context<'_> {
             let Arrivals { traffic, history, before } = self.traffic(spec, start)?;
             one.service.called_by = self.called_by(views, spec);
             (one.service.traffic, one.service.history, one.before) = (traffic, history, before);
+            self.adapters_of_traces(spec, &mut one.service)?;
             self.check_redraw(&one.service)?;
             one.service.slo = self.slo(spec)?;
         }

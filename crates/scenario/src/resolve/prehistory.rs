@@ -83,9 +83,10 @@ impl Context<'_> {
             self.notes.push(reason.to_owned());
         }
         let rate = (rate.peak() > 0.0).then(|| Arc::new(rate));
-        let tokens = head.tokens.filter(|_| rate.is_some());
+        let (tokens, adapters) = (head.tokens.filter(|_| rate.is_some()), head.adapters);
         let is_rate_stated = before.as_ref().is_some_and(|before| before.is_stated);
-        EarlierTraffic { rate, is_rate_stated, gaps: before.and_then(|before| before.gaps), tokens }
+        let gaps = before.and_then(|before| before.gaps);
+        EarlierTraffic { rate, is_rate_stated, gaps, tokens, adapters }
     }
 
     /// Says where the replicas of the start could not have served what the traffic says.
@@ -122,6 +123,8 @@ struct Head {
     rate: f64,
     /// Tokens of its requests, if they come with it.
     tokens: Option<(Distribution, Distribution)>,
+    /// Share of its requests for each adapter, if they come with it.
+    adapters: Vec<f64>,
 }
 
 impl Head {
@@ -138,8 +141,19 @@ impl Head {
         let rate = arrived as f64 / until.since(SimTime::ZERO).as_secs_f64();
         let is_worded = service.traffic.has_tokens() && !read.arrival_ns.is_empty();
         let tokens = is_worded.then(|| (law(&read.prompt_tokens), law(&read.output_tokens)));
-        Self { rate, tokens }
+        Self { rate, tokens, adapters: shares(&read) }
     }
+}
+
+/// The share of the first requests that are for each adapter; none where they are for none.
+fn shares(read: &TraceChunk) -> Vec<f64> {
+    let first = read.len().min(TRACE_REQUESTS);
+    let numbers = || (0..first).map(|row| read.tag(row).adapter as usize);
+    let mut shares = vec![0.0; numbers().max().unwrap_or(0)];
+    for place in numbers().filter_map(|number| number.checked_sub(1)) {
+        shares[place] += 1.0 / first as f64;
+    }
+    shares
 }
 
 /// The first tokens as a distribution.

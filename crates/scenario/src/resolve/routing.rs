@@ -73,7 +73,7 @@ impl Context<'_> {
             return Err(self.inconsistent(path, reason));
         }
         self.prefix(service, spec, is_model)?;
-        self.note_unused_blocks(spec);
+        self.note_unused_details(spec);
         if is_by_picker {
             self.note_idle_scorer(service);
         }
@@ -87,11 +87,11 @@ impl Context<'_> {
         self.scenario.deepest(above).get(last).is_some()
     }
 
-    /// Traces say what their prompts share, and nothing uses it.
-    fn note_unused_blocks(&mut self, spec: &ServiceView) {
-        if matches!(spec.traffic.prefix, Some(PrefixFile::HashIds(_))) {
-            return;
-        }
+    /// Traces say what their prompts share, or which adapters requests are for, and nothing uses it.
+    fn note_unused_details(&mut self, spec: &ServiceView) {
+        let uses_blocks = matches!(spec.traffic.prefix, Some(PrefixFile::HashIds(_)));
+        let adapters = spec.traffic.adapters.as_ref();
+        let uses_adapters = adapters.is_some_and(|adapters| adapters.from_trace);
         if spec.traffic.sessions.is_some() && spec.traffic.prefix.is_none() {
             let reason = "a turn begins with all of the turn before, and every prompt is computed whole";
             self.note(format!("traffic.sessions: {reason} (`traffic.prefix: {{sessions: {{}}}}` has the engine's prefix cache find it)"));
@@ -99,7 +99,19 @@ impl Context<'_> {
         let parts = spec.traffic.sum.iter().flatten().filter_map(|part| part.trace.as_ref());
         let traces: Vec<_> = spec.traffic.trace.iter().chain(parts).collect();
         for trace in traces {
-            if self.data.has_blocks(&self.file(&trace.file), trace) {
+            let said = self.data.details(&self.file(&trace.file), trace);
+            if said.adapters && !uses_adapters {
+                let instead = match adapters {
+                    Some(_) => "they are drawn as `traffic.adapters` says",
+                    None => "every request is for the base model",
+                };
+                self.note(format!(
+                    "{}: `adapter` says which adapter (LoRA) each request is for, and is not used: {instead} (`traffic.adapters: {{fromTrace: true}}` \
+                     uses it)",
+                    trace.file
+                ));
+            }
+            if said.blocks && !uses_blocks {
                 self.note(format!(
                     "{}: `hash_ids` say what prompts share, and are not used: every prompt is computed whole (`traffic.prefix: {{hashIds: \
                      {{}}}}` uses them)",

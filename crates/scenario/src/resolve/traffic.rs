@@ -6,6 +6,7 @@ use jiff::ZonedDateTime;
 use units::SimDuration;
 use workload::{Distribution, RateCurve, RateLog, Traffic};
 
+use crate::data::TraceDetails;
 use crate::error::ScenarioError;
 use crate::file::{
     GeneratorFile, ModelFile, PartFile, PrefixFile, ProcessFile, RateTerm, ServiceView, TraceFile, TrafficFile,
@@ -61,6 +62,7 @@ pub(super) struct Before {
 impl Context<'_> {
     /// Arrivals of the run and the rates before it.
     pub(super) fn traffic(&mut self, spec: &ServiceView, start: &ZonedDateTime) -> Result<Arrivals, ScenarioError> {
+        self.adapters.begin();
         let file = &spec.traffic;
         let calendar = &Calendar::of(start, spec.run.duration.duration());
         let load_test = self.load_test(spec)?;
@@ -122,7 +124,7 @@ impl Context<'_> {
 
     /// The requests of all parts. Its rate is known if that of every part is.
     fn sum(
-        &self,
+        &mut self,
         spec: &ServiceView,
         parts: &[PartFile],
         calendar: &Calendar,
@@ -175,7 +177,7 @@ impl Context<'_> {
 
     /// A trace or a generator, times its factor and that of the whole, with its rate if that is known.
     fn source(
-        &self,
+        &mut self,
         spec: &ServiceView,
         part: &PartFile,
         path: &str,
@@ -191,8 +193,11 @@ impl Context<'_> {
         }
         match (&part.trace, &part.generator) {
             (Some(trace), None) => {
-                let reads_blocks = matches!(spec.traffic.prefix, Some(PrefixFile::HashIds(_)));
-                let traffic = self.replay(part, trace, (path, reads_blocks))?;
+                let wanted = TraceDetails {
+                    blocks: matches!(spec.traffic.prefix, Some(PrefixFile::HashIds(_))),
+                    adapters: spec.traffic.adapters.as_ref().is_some_and(|adapters| adapters.from_trace),
+                };
+                let traffic = self.replay(part, trace, (path, wanted))?;
                 if factors.is_empty() {
                     return Ok((traffic, None));
                 }
@@ -221,27 +226,32 @@ impl Context<'_> {
     }
 
     fn replay(
-        &self,
+        &mut self,
         part: &PartFile,
         trace: &TraceFile,
-        (path, reads_blocks): (&str, bool),
+        (path, wanted): (&str, TraceDetails),
     ) -> Result<Traffic, ScenarioError> {
         if trace.columns.is_some() != (trace.format == crate::file::TraceFormat::Columns) {
             let reason = "`columns` and `format: columns` go together";
             return Err(self.inconsistent(&format!("{path}.trace"), reason));
         }
+        if trace.columns.as_ref().is_some_and(|columns| columns.adapter.is_some()) && !wanted.adapters {
+            let reason = "does nothing without `traffic.adapters: {fromTrace: true}`";
+            return Err(self.inconsistent(&format!("{path}.trace.columns.adapter"), reason));
+        }
         if part.repeat == 0 {
             return Err(self.inconsistent(&format!("{path}.repeat"), "must be at least 1"));
         }
         let file = self.file_of(&trace.file, &format!("{path}.trace.file"))?;
-        let recorded = self.data.requests(&file, trace, reads_blocks)?;
+        let recorded = self.data.requests(&file, trace, wanted)?;
+        let adapters = wanted.adapters.then(|| self.adapters.number(&trace.file, recorded.adapters.as_deref()));
         let clip = part.clip.map(|clip| (clip.from.duration(), clip.to.map(Time::duration)));
         if let Some((from, Some(to))) = clip
             && to <= from
         {
             return Err(self.inconsistent(&format!("{path}.clip.to"), "must be later than `from`"));
         }
-        let window = Window::new(recorded, clip, part.repeat, part.shift.duration());
+        let window = Window::new(recorded, clip, part.repeat, part.shift.duration()).with_adapters(adapters.flatten());
         let (source, copies) = (Arc::new(window), part.scale.0);
         if trace.resample {
             if copies > RESAMPLE_MAX {

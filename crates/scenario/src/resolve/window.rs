@@ -18,6 +18,8 @@ pub struct Window {
     repeat: u32,
     shift_ns: u64,
     rows_per_repetition: u64,
+    /// Numbers of the adapters in the order of those that the trace gives them.
+    adapters: Option<Arc<[u32]>>,
 }
 
 impl Window {
@@ -30,15 +32,21 @@ impl Window {
         shift: SimDuration,
     ) -> Self {
         let from_ns = clip.map_or(0, |clip| clip.0.as_nanos());
-        let RequestTrace { source, last_ns } = trace;
+        let RequestTrace { source, last_ns, .. } = trace;
         let mean_gap_ns = last_ns / source.len().max(1);
         let natural_end_ns = last_ns + mean_gap_ns.max(1);
         let to_ns = clip.and_then(|clip| clip.1).map_or(natural_end_ns, SimDuration::as_nanos);
         let period_ns = to_ns.saturating_sub(from_ns).max(1);
-        let mut window =
-            Self { source, from_ns, to_ns, period_ns, repeat, shift_ns: shift.as_nanos(), rows_per_repetition: 0 };
+        let (shift_ns, rows_per_repetition, adapters) = (shift.as_nanos(), 0, None);
+        let mut window = Self { source, from_ns, to_ns, period_ns, repeat, shift_ns, rows_per_repetition, adapters };
         window.rows_per_repetition = if clip.is_none() { window.source.len() } else { window.count() };
         window
+    }
+
+    /// Gives the adapters of the trace other numbers, those at the place of their own less one.
+    pub fn with_adapters(mut self, adapters: Option<Arc<[u32]>>) -> Self {
+        self.adapters = adapters;
+        self
     }
 
     fn count(&self) -> u64 {
@@ -111,6 +119,12 @@ impl TraceReader for WindowReader {
                 }
                 let moved_ns = at_ns - window.from_ns + offset_ns;
                 chunk.push_row(&self.raw, row, moved_ns);
+                if let Some(numbers) = &window.adapters
+                    && let Some(tag) = chunk.tags.get_mut(chunk.arrival_ns.len() - 1)
+                    && let Some(place) = tag.adapter.checked_sub(1)
+                {
+                    tag.adapter = numbers[place as usize];
+                }
             }
         }
         true

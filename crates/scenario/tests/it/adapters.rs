@@ -1,7 +1,9 @@
 //! Adapters of a language model: how many requests are for which, how many may be active, and what is refused because nobody would look at it.
 
 use cluster::spec::{AdapterSpec, Routing, Scorers, ServiceSpec};
-use units::SimDuration;
+use scenario::{Input, Loaded};
+use units::{SimDuration, SimTime};
+use workload::{ArrivalCursor, TraceChunk};
 
 use crate::support::{load_text, message, with};
 
@@ -95,4 +97,80 @@ fn what_nobody_would_look_at_is_refused() {
         let refused = message(&scenario(keys, "", traffic));
         assert!(refused.contains(reason), "{refused}");
     }
+}
+
+/// A language model with adapters, and this traffic, beside files of these names and contents.
+fn traced(traffic: &str, files: &[(&str, &str)]) -> Result<Loaded, String> {
+    let folder = tempfile::tempdir().unwrap();
+    files.iter().for_each(|(name, content)| std::fs::write(folder.path().join(name), content).unwrap());
+    let text = scenario(", adapters: {maxActive: 2}", "", "");
+    let text = text.replacen("    generator:\n      rate: 10req/s\n", traffic, 1);
+    std::fs::write(folder.path().join("s.yaml"), text).unwrap();
+    let loaded = traces::load(&[Input::Path(folder.path().join("s.yaml"))], &[]);
+    // The files must outlive the test's readers.
+    let folder = folder.keep();
+    loaded.map_err(|error| error.to_string().replace(&folder.display().to_string(), ""))
+}
+
+/// The adapters of all requests, in order.
+fn adapters_of(loaded: &Loaded) -> Vec<u32> {
+    let mut cursor = ArrivalCursor::new(&loaded.spec.services[0].traffic, 1, SimTime::from_secs(3_600));
+    let mut read = TraceChunk::default();
+    while cursor.fill(&mut read) {}
+    (0..read.len()).map(|row| read.tag(row).adapter).collect()
+}
+
+const FIRST: (&str, &str) =
+    ("a.csv", "arrival_s,prompt_tokens,output_tokens,adapter\n0,5,5,sql\n2,5,5,\n4,5,5,chat\n6,5,5,sql\n");
+
+#[test]
+fn a_trace_says_which_adapter_each_request_is_for() {
+    let loaded = traced("    trace: {file: a.csv}\n    adapters: {fromTrace: true}\n", &[FIRST]).unwrap();
+    assert_eq!(adapters_of(&loaded), [1, 0, 2, 1]);
+    let notes = loaded.notes.join("\n");
+    assert!(
+        notes.contains("adapters: the trace says which request is for which of 2, of which a pass holds 2"),
+        "{notes}"
+    );
+    let played = "    trace: {file: a.csv}\n    adapters: {fromTrace: true}\n    clip: {from: 3s}\n    repeat: 2\n    scale: 200%\n";
+    assert_eq!(adapters_of(&traced(played, &[FIRST]).unwrap()), [2, 2, 1, 1, 2, 2, 1, 1]);
+    let named = "    trace: {file: b.csv, format: columns, columns: {arrival: at, adapter: lora}}\n    adapters: {fromTrace: true}\n";
+    assert_eq!(adapters_of(&traced(named, &[("b.csv", "at,lora\n1,9\n2,8\n3,9\n")]).unwrap()), [1, 2, 1]);
+}
+
+#[test]
+fn one_name_is_one_adapter_in_all_parts_of_a_sum() {
+    let json = "{\"timestamp\": 1000, \"input_length\": 5, \"output_length\": 5, \"adapter\": \"chat\"}\n\
+                {\"timestamp\": 3000, \"input_length\": 5, \"output_length\": 5, \"adapter\": 7}\n";
+    let plain = "arrival_s\n5\n";
+    let traffic = "    sum: [{trace: {file: a.csv}}, {trace: {file: b.jsonl}}, {trace: {file: c.csv}}]\n    adapters: {fromTrace: true}\n";
+    let loaded = traced(traffic, &[FIRST, ("b.jsonl", json), ("c.csv", plain)]).unwrap();
+    // sql 1, chat 2, 7 3, in the order of arrival.
+    assert_eq!(adapters_of(&loaded), [1, 2, 0, 3, 2, 0, 1]);
+    let notes = loaded.notes.join("\n");
+    assert!(notes.contains("for which of 3 (those of c.csv are for the base model), of which"), "{notes}");
+}
+
+#[test]
+fn adapters_of_a_trace_that_nobody_uses_are_said_or_refused() {
+    let refused = |traffic: &str| traced(traffic, &[FIRST, ("c.csv", "arrival_s,adapter\n5,\n")]).unwrap_err();
+    let wrong = refused("    trace: {file: a.csv}\n    adapters: {fromTrace: true, count: 3}\n");
+    assert!(wrong.contains("spec.traffic.adapters: only one of `fromTrace`, `shares`"), "{wrong}");
+    for traffic in ["    trace: {file: c.csv}\n", "    generator: {rate: 1req/s}\n"] {
+        let wrong = refused(&format!("{traffic}    adapters: {{fromTrace: true}}\n"));
+        assert!(
+            wrong.contains("spec.traffic.adapters.fromTrace: no request of a trace of this traffic is for"),
+            "{wrong}"
+        );
+    }
+    let columns = "    trace: {file: a.csv, format: columns, columns: {arrival: arrival_s, adapter: adapter}}\n    adapters: {count: 3}\n";
+    let wrong = refused(columns);
+    assert!(
+        wrong.contains("trace.columns.adapter: does nothing without `traffic.adapters: {fromTrace: true}`"),
+        "{wrong}"
+    );
+    let loaded = traced("    trace: {file: a.csv}\n    adapters: {count: 3}\n", &[FIRST]).unwrap();
+    let notes = loaded.notes.join("\n");
+    assert!(notes.contains("is not used: they are drawn as `traffic.adapters` says"), "{notes}");
+    assert!(adapters_of(&loaded).iter().all(|adapter| *adapter == 0), "drawn by the run");
 }

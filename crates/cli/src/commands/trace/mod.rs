@@ -39,7 +39,7 @@ pub fn trace(args: &Trace) -> Result<Outcome> {
             let opened = open(input)?;
             let file = &opened.trace;
             let (mut reader, mut chunk) = (file.open(), TraceChunk::default());
-            let mut written = TraceOutput::create(output, file.has_tokens())?;
+            let mut written = TraceOutput::create(output, file.has_tokens(), file.adapters())?;
             while reader.next_chunk(&mut chunk) {
                 written.push(&chunk)?;
             }
@@ -92,6 +92,7 @@ fn load(input: &TraceFile, path: &Path, cache: &TraceCache) -> Result<FileTrace>
         },
         prompt_tokens: input.prompt_tokens.clone(),
         output_tokens: input.output_tokens.clone(),
+        adapter: input.adapter.clone(),
     });
     let key = TraceKey {
         file: path.display().to_string(),
@@ -99,12 +100,12 @@ fn load(input: &TraceFile, path: &Path, cache: &TraceCache) -> Result<FileTrace>
         columns,
         resample: false,
     };
-    let read = match cache {
-        TraceCache::Off => FileTrace::load_with(path, &key, cache),
+    let cache = match cache {
+        TraceCache::Off => cache,
         // As the command line says.
-        _ => FileTrace::load(path, &key),
+        _ => TraceCache::chosen(),
     };
-    read.map_err(|error| {
+    FileTrace::load_with_adapters(path, &key, cache).map_err(|error| {
         let text = error.to_string();
         // The reader speaks of scenario keys; here the same choice is an option.
         let said = "name the columns under `columns` with `format: columns`";
@@ -153,11 +154,30 @@ fn inspect(input: &TraceFile) -> Result<()> {
             None => line(name, "none"),
         }
     }
+    if let Some(names) = opened.trace.adapters() {
+        line("adapters", &adapters_text(&names, &trace));
+    }
     say(&text)
 }
 
 fn tokens_text(tokens: &Tokens) -> String {
     format!("mean {:.1}, p50 {}, p90 {}, p99 {}, max {}", tokens.mean, tokens.p50, tokens.p90, tokens.p99, tokens.max)
+}
+
+/// How many adapters requests are for, and which the most.
+fn adapters_text(names: &[String], trace: &TraceChunk) -> String {
+    let mut counts = vec![0_usize; names.len() + 1];
+    (0..trace.len()).for_each(|row| counts[trace.tag(row).adapter as usize] += 1);
+    let share = |count: usize| 100.0 * count as f64 / trace.len() as f64;
+    let (base, counts) = counts.split_first().expect("there is one for the base model");
+    let most = (0..names.len()).rev().max_by_key(|place| counts[*place]).expect("a trace with adapters names one");
+    format!(
+        "{}, most often `{}` ({:.1} % of the requests); {:.1} % are for the base model",
+        names.len(),
+        names[most],
+        share(counts[most]),
+        share(*base)
+    )
 }
 
 fn synthesize(args: &Synthesize) -> Result<()> {
@@ -181,7 +201,7 @@ fn synthesize(args: &Synthesize) -> Result<()> {
     if trace.is_empty() {
         return Err(Failure::input("not one request falls into this time; raise --rate or --duration"));
     }
-    let mut written = TraceOutput::create(&args.out, trace.has_tokens())?;
+    let mut written = TraceOutput::create(&args.out, trace.has_tokens(), None)?;
     written.push(&trace)?;
     written.finish()?;
     if args.out != Path::new("-") {

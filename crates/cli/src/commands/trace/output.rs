@@ -17,8 +17,23 @@ const ROWS_PER_GROUP: usize = 1 << 16;
 /// Where a trace goes.
 pub struct TraceOutput {
     what: String,
-    has_tokens: bool,
+    columns: Columns,
     kind: Kind,
+}
+
+/// What it says of requests beside their arrivals.
+struct Columns {
+    has_tokens: bool,
+    /// Names of the adapters that they are for, that of number 1 first.
+    adapters: Option<Vec<String>>,
+}
+
+impl Columns {
+    /// Name of the adapter of a request; empty for the base model, and `None` without such a column.
+    fn adapter(&self, chunk: &TraceChunk, row: usize) -> Option<&str> {
+        let names = self.adapters.as_ref()?;
+        Some((chunk.tag(row).adapter as usize).checked_sub(1).map_or("", |place| &names[place]))
+    }
 }
 
 enum Kind {
@@ -33,8 +48,9 @@ enum Kind {
 }
 
 impl TraceOutput {
-    /// A trace at `path`, which is there only once it is finished; `-` is standard output.
-    pub fn create(path: &Path, has_tokens: bool) -> Result<Self> {
+    /// A trace at `path`, which is there only once it is finished; `-` is standard output. Requests may be for `adapters`.
+    pub fn create(path: &Path, has_tokens: bool, adapters: Option<Vec<String>>) -> Result<Self> {
+        let columns = Columns { has_tokens, adapters };
         let what = format!("writing {}", path.display());
         let ends_in = |ending: &str| path.extension().is_some_and(|found| found == ending);
         if ends_in("zst") || ends_in("jsonl") {
@@ -44,8 +60,8 @@ impl TraceOutput {
         let kind = if path == Path::new("-") {
             Kind::Standard(io::stdout())
         } else if ends_in("parquet") {
-            let columns = table(&TraceChunk::default(), has_tokens);
-            let file = Box::new(ParquetFile::create(path, &columns).or_environment(&what)?);
+            let empty = table(&TraceChunk::default(), &columns);
+            let file = Box::new(ParquetFile::create(path, &empty).or_environment(&what)?);
             Kind::Parquet { file, rows: TraceChunk::default() }
         } else {
             let file = WholeFile::create(path).or_environment(&what)?;
@@ -56,8 +72,10 @@ impl TraceOutput {
                 Kind::Plain(file)
             }
         };
-        let mut output = Self { what, has_tokens, kind };
-        output.text(if has_tokens { "arrival_s,prompt_tokens,output_tokens\n" } else { "arrival_s\n" })?;
+        let mut header = if has_tokens { "arrival_s,prompt_tokens,output_tokens" } else { "arrival_s" }.to_owned();
+        header += if columns.adapters.is_some() { ",adapter\n" } else { "\n" };
+        let mut output = Self { what, columns, kind };
+        output.text(&header)?;
         Ok(output)
     }
 
@@ -72,9 +90,17 @@ impl TraceOutput {
             // Seconds from the start with as many decimals as they need, exact to the nanosecond.
             let seconds = format!("{}.{:09}", at / 1_000_000_000, at % 1_000_000_000);
             text.push_str(seconds.trim_end_matches('0').trim_end_matches('.'));
-            if self.has_tokens {
+            if self.columns.has_tokens {
                 // Writing into a `String` cannot fail.
                 let _ = write!(text, ",{},{}", chunk.prompt_tokens[row], chunk.output_tokens[row]);
+            }
+            if let Some(name) = self.columns.adapter(chunk, row) {
+                text.push(',');
+                if name.contains([',', '"']) {
+                    let _ = write!(text, "\"{}\"", name.replace('"', "\"\""));
+                } else {
+                    text.push_str(name);
+                }
             }
             text.push('\n');
         }
@@ -108,7 +134,7 @@ impl TraceOutput {
 
     fn write_group(&mut self) -> Result<()> {
         let Kind::Parquet { file, rows } = &mut self.kind else { return Ok(()) };
-        file.push(&table(rows, self.has_tokens)).or_environment(&self.what)?;
+        file.push(&table(rows, &self.columns)).or_environment(&self.what)?;
         rows.clear();
         Ok(())
     }
@@ -120,13 +146,19 @@ fn unless_closed(error: io::Error) -> io::Result<()> {
 }
 
 /// The columns of the normal form. A double holds seconds to the nanosecond up to fifty days, and to four of them up to a year.
-fn table(chunk: &TraceChunk, has_tokens: bool) -> Table {
+fn table(chunk: &TraceChunk, columns: &Columns) -> Table {
     let table = Table::default().number("arrival_s", chunk.arrival_ns.iter().map(|at| *at as f64 / 1e9));
-    if !has_tokens {
-        return table;
+    let adapters = |table: Table| match &columns.adapters {
+        Some(_) => table.text("adapter", (0..chunk.len()).filter_map(|row| columns.adapter(chunk, row))),
+        None => table,
+    };
+    if !columns.has_tokens {
+        return adapters(table);
     }
     let counts = |column: &[u32]| -> Vec<u64> { column.iter().map(|tokens| u64::from(*tokens)).collect() };
-    table
-        .count("prompt_tokens", counts(&chunk.prompt_tokens).into_iter())
-        .count("output_tokens", counts(&chunk.output_tokens).into_iter())
+    adapters(
+        table
+            .count("prompt_tokens", counts(&chunk.prompt_tokens).into_iter())
+            .count("output_tokens", counts(&chunk.output_tokens).into_iter()),
+    )
 }
