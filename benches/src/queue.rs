@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cluster::flow::{Batching, CentralFlow, EventFlow, Flow, Intake, Meter, RoutedFlow, Slots};
+use cluster::flow::{Batching, EventFlow, Flow, Intake, Meter, Slots, fastest};
 use cluster::spec::{Routing, ServiceModel, ServiceSpec, SloSpec};
 use units::{PodId, SimDuration, SimTime};
 use workload::{Distribution, RateCurve, Traffic};
@@ -57,23 +57,16 @@ impl Queue {
     pub fn run(&self) -> Outcome {
         let (intake, meter) = self.sources();
         let service = &self.service;
-        let is_central = service.routing == Routing::CentralQueue;
-        match (&service.model, is_central) {
-            (ServiceModel::Slots { .. }, true) => {
-                self.drive(CentralFlow::new(service, Slots::of(service), intake, meter))
-            }
-            (ServiceModel::Slots { .. }, false) => {
-                self.drive(RoutedFlow::new(service, Slots::of(service), SEED, intake, meter))
-            }
-            (_, true) => self.drive(CentralFlow::new(service, Batching::of(service), intake, meter)),
-            (_, false) => self.drive(RoutedFlow::new(service, Batching::of(service), SEED, intake, meter)),
-        }
+        self.drive(match &service.model {
+            ServiceModel::Slots { .. } => fastest(Slots::of(service), service, SEED, (intake, meter)),
+            _ => fastest(Batching::of(service), service, SEED, (intake, meter)),
+        })
     }
 
     /// Runs it event by event.
     pub fn run_by_events(&self) -> Outcome {
         let (intake, meter) = self.sources();
-        self.drive(EventFlow::new(&self.service, SEED, intake, meter))
+        self.drive(Box::new(EventFlow::new(&self.service, SEED, intake, meter)))
     }
 
     fn end(&self) -> SimTime {
@@ -93,7 +86,7 @@ impl Queue {
         (intake, Meter::new(SimTime::ZERO, u64::MAX, &slo, false))
     }
 
-    fn drive(&self, mut flow: impl Flow) -> Outcome {
+    fn drive(&self, mut flow: Box<dyn Flow>) -> Outcome {
         (0..self.replicas).for_each(|slot| flow.add(slot, PodId(slot as u32), SimTime::ZERO));
         let end = self.end();
         let mut now = SimTime::ZERO;

@@ -5,6 +5,7 @@
 
 mod calendar;
 mod comparison;
+mod csv;
 mod decision_words;
 mod drawing;
 mod file;

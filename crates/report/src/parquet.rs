@@ -1,26 +1,77 @@
 //! Parquet written a stretch at a time: memory is that of one row group, whatever the length of the table.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Seek, SeekFrom};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use polars_io::parquet::write::BatchedWriter;
+use polars::error::PolarsResult;
+use polars::frame::chunk_df_for_writing;
+use polars::prelude::{CompatLevel, DataFrame, SchemaExt};
 use polars_parquet::read::{PageReader, read_metadata};
-use polars_parquet::write::CompressedPage;
+use polars_parquet::write::{
+    CompressedPage, CompressionOptions, DynIter, DynStreamingIterator, FileWriter, RowGroupIterator, StatisticsOptions,
+    Version, WriteOptions, fallible_streaming_iterator, get_dtype_encoding,
+};
 use tempfile::NamedTempFile;
 
 use crate::Table;
 use crate::file::{put_into_place, temporary_beside};
-use crate::table::parquet_writer;
 
 /// Buffer of the file, in bytes.
 const BUFFER: usize = 1 << 18;
+
+/// Rows of a group, about, where a whole table is written.
+const GROUP_ROWS: usize = 1 << 18;
+
+/// Snappy, so that every reader opens the file; pages of polars' usual size.
+fn options() -> WriteOptions {
+    WriteOptions {
+        statistics: StatisticsOptions::default(),
+        version: Version::V1,
+        compression: CompressionOptions::Snappy,
+        data_page_size: None,
+    }
+}
+
+/// A whole frame as a file in memory.
+pub(crate) fn frame_to_parquet(frame: &mut DataFrame) -> PolarsResult<Vec<u8>> {
+    let frame = chunk_df_for_writing(frame, GROUP_ROWS)?;
+    let mut writer = RowGroups::new(Vec::new(), &frame)?;
+    writer.push(&frame)?;
+    writer.writer.end(None)?;
+    Ok(writer.writer.into_inner())
+}
+
+/// What takes frames of the same columns, one row group per chunk.
+struct RowGroups<W: Write> {
+    writer: FileWriter<W>,
+}
+
+impl<W: Write> RowGroups<W> {
+    fn new(output: W, columns: &DataFrame) -> PolarsResult<Self> {
+        let schema = columns.schema().to_arrow(CompatLevel::newest());
+        Ok(Self { writer: FileWriter::try_new(output, schema, options())? })
+    }
+
+    fn push(&mut self, frame: &DataFrame) -> PolarsResult<()> {
+        let batches: Vec<_> =
+            frame.iter_chunks(CompatLevel::newest(), false).filter(|batch| !batch.is_empty()).collect();
+        let rows: Vec<u64> = batches.iter().map(|batch| batch.len() as u64).collect();
+        let schema = self.writer.schema().clone();
+        let encodings = schema.iter_values().map(|field| get_dtype_encoding(&field.dtype)).collect();
+        let groups = RowGroupIterator::try_new(batches.into_iter().map(Ok), &schema, options(), encodings)?;
+        for (rows, group) in rows.into_iter().zip(groups) {
+            self.writer.write(rows, group?)?;
+        }
+        Ok(())
+    }
+}
 
 /// A Parquet file that grows by row groups, and has its name only once it is whole: dropped before [`ParquetFile::finish`] it leaves nothing.
 pub struct ParquetFile {
     path: PathBuf,
     temporary: NamedTempFile,
-    writer: BatchedWriter<BufWriter<File>>,
+    writer: RowGroups<BufWriter<File>>,
 }
 
 impl ParquetFile {
@@ -28,13 +79,13 @@ impl ParquetFile {
     pub fn create(path: &Path, columns: &Table) -> io::Result<Self> {
         let temporary = temporary_beside(path)?;
         let output = BufWriter::with_capacity(BUFFER, temporary.reopen()?);
-        let writer = parquet_writer(output).batched(columns.parquet_frame().schema()).map_err(io::Error::other)?;
+        let writer = RowGroups::new(output, &columns.parquet_frame()).map_err(io::Error::other)?;
         Ok(Self { path: path.to_owned(), temporary, writer })
     }
 
     /// Appends the rows of `table` as one row group; it has the columns of the first one.
     pub fn push(&mut self, table: &Table) -> io::Result<()> {
-        self.writer.write_batch(&table.parquet_frame()).map_err(io::Error::other)
+        self.writer.push(&table.parquet_frame()).map_err(io::Error::other)
     }
 
     /// Appends the row groups of another file of the same columns, as they are: nothing is unpacked.
@@ -53,7 +104,11 @@ impl ParquetFile {
                 let pages = pages.map(|page| page.map(with_rows));
                 columns.push(pages.collect::<Result<_, _>>().map_err(io::Error::other)?);
             }
-            self.writer.write_row_group(group.num_rows() as u64, &columns).map_err(io::Error::other)?;
+            let columns = columns
+                .iter()
+                .map(|pages| Ok(DynStreamingIterator::new(fallible_streaming_iterator::convert(pages.iter().map(Ok)))));
+            let rows = group.num_rows() as u64;
+            self.writer.writer.write(rows, DynIter::new(columns)).map_err(io::Error::other)?;
         }
         Ok(())
     }
@@ -65,9 +120,9 @@ impl ParquetFile {
     }
 
     /// Writes the footer: the file is whole, and still without its name.
-    pub(crate) fn close(self) -> io::Result<NamedTempFile> {
+    pub(crate) fn close(mut self) -> io::Result<NamedTempFile> {
         // Ends with a flush of the buffer.
-        self.writer.finish().map_err(io::Error::other)?;
+        self.writer.writer.end(None).map_err(io::Error::other)?;
         Ok(self.temporary)
     }
 }

@@ -7,16 +7,11 @@ use polars::prelude::{
 use polars_arrow::array::StructArray;
 use polars_arrow::datatypes::{ArrowDataType, Field};
 use polars_arrow::ffi::{ArrowArrayStream, export_iterator};
-use polars_io::SerWriter;
-use polars_io::csv::write::CsvWriter;
-use polars_io::parquet::write::{ParquetCompression, ParquetWriter};
 use serde_json::Value;
 use units::Usd;
 
-/// How Parquet is written here: Snappy, so that every reader opens it, on the calling thread, so that bytes never depend on the machine.
-pub(crate) fn parquet_writer<W: std::io::Write>(output: W) -> ParquetWriter<W> {
-    ParquetWriter::new(output).with_compression(ParquetCompression::Snappy).set_parallel(false)
-}
+use crate::csv::print_csv;
+use crate::parquet::frame_to_parquet;
 
 /// Columns of equal length, added from left to right. An absent value is an empty field in CSV and a null in Parquet.
 #[derive(Clone, Debug, Default)]
@@ -67,20 +62,16 @@ impl Table {
 
     /// The table as CSV with a header (RFC 4180 quoting, `\n`, no byte order mark).
     pub fn to_csv(&self) -> Vec<u8> {
-        let mut frame = self.frame(|name, micros| {
+        let frame = self.frame(|name, micros| {
             let printed = micros.iter().map(|cell| cell.map(|micros| Usd::from_micros(micros).to_string()));
             StringChunked::from_iter_options(name.into(), printed).into_column()
         });
-        let mut bytes = Vec::new();
-        CsvWriter::new(&mut bytes).n_threads(1).finish(&mut frame).expect("memory takes every flat column");
-        bytes
+        print_csv(&frame)
     }
 
     /// The table as Parquet, Snappy-compressed so that every reader opens it.
     pub fn to_parquet(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        parquet_writer(&mut bytes).finish(&mut self.parquet_frame()).expect("memory takes every flat column");
-        bytes
+        frame_to_parquet(&mut self.parquet_frame()).expect("memory takes every flat column")
     }
 
     /// The table as a frame for Parquet, money in dollars.

@@ -9,6 +9,7 @@ use polars_arrow::array::{Array, PrimitiveArray, Utf8ViewArray};
 use polars_arrow::bitmap::Bitmap;
 use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, TimeUnit};
 use polars_arrow::types::NativeType;
+use polars_parquet::parquet::compression::Compression;
 use polars_parquet::parquet::page::CompressedPage;
 use polars_parquet::read::schema::parquet_to_arrow_schema;
 use polars_parquet::read::{BasicDecompressor, FileMetadata, PageReader, column_iter_to_arrays, read_metadata};
@@ -133,6 +134,11 @@ impl ParquetInput {
         let (Some(chunk), None) = (chunks.next(), chunks.next()) else {
             return Err(format!("column `{name}` holds lists or structures, not values"));
         };
+        if let codec @ (Compression::Brotli | Compression::Lzo) = chunk.compression() {
+            return Err(format!(
+                "column `{name}` is packed with {codec:?}, which is not read here: write the file with Zstandard, Snappy, gzip or LZ4"
+            ));
+        }
         let range = chunk.byte_range();
         let mut bytes = vec![0; (range.end - range.start) as usize];
         let read = file.seek(SeekFrom::Start(range.start)).and_then(|_| file.read_exact(&mut bytes));

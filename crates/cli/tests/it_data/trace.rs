@@ -222,6 +222,14 @@ fn formats_of_one_trace_give_the_same_run() {
     assert_eq!(plain, parquet);
 }
 
+#[test]
+fn parquet_of_other_writers_is_read_as_it_is_packed_and_brotli_refused() {
+    let lab = Lab::new();
+    assert!(lab.out("trace inspect @lz4.parquet").contains("15.750 s"));
+    let error = lab.refused("trace inspect @brotli.parquet");
+    assert!(error.contains("column `arrival_s` is packed with Brotli, which is not read here: write"), "{error}");
+}
+
 fn parquet(lab: &Lab, name: &str, table: &Table) {
     let mut file = ParquetFile::create(&lab.path(name), table).unwrap();
     file.push(table).unwrap();

@@ -39,8 +39,14 @@ pub trait Discipline: Send {
     fn servers_per_replica(&self) -> usize;
     /// Requests in the queue from which on a free server starts at once.
     fn fill(&self) -> usize;
-    /// The instant from which a free server starts; `queue` begins with the oldest request and is at least `batch_max` long.
-    fn trigger(&self, queue: &[u64]) -> u64;
+    /// The instant from which a free server starts, by the arrivals of the oldest request and of the one that fills a batch (never, if there is
+    /// none).
+    fn trigger_of(&self, oldest: u64, filling: u64) -> u64;
+    /// The same for a `queue` that begins with the oldest request and is at least `batch_max` long.
+    #[inline]
+    fn trigger(&self, queue: &[u64]) -> u64 {
+        self.trigger_of(queue[0], queue[self.fill() - 1])
+    }
     /// How many requests a server that starts at `start` takes.
     fn take(&self, queue: &[u64], start: u64) -> usize;
     /// How many of `arrived` requests, all there are or a full batch, the oldest from `oldest`, it takes.
@@ -76,8 +82,8 @@ impl Discipline for Batching {
     }
 
     #[inline]
-    fn trigger(&self, queue: &[u64]) -> u64 {
-        queue[self.preferred[0] - 1].min(queue[0].saturating_add(self.delay))
+    fn trigger_of(&self, oldest: u64, filling: u64) -> u64 {
+        filling.min(oldest.saturating_add(self.delay))
     }
 
     #[inline]
@@ -124,8 +130,8 @@ impl Discipline for Slots {
     }
 
     #[inline]
-    fn trigger(&self, queue: &[u64]) -> u64 {
-        queue[0]
+    fn trigger_of(&self, oldest: u64, _filling: u64) -> u64 {
+        oldest
     }
 
     #[inline]

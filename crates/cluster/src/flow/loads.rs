@@ -38,6 +38,46 @@ impl LoadIndex {
         self.replace(slot, load);
     }
 
+    /// Gives the least loaded slot one more; `None` if there is no slot.
+    #[inline]
+    pub fn raise_first(&mut self) -> Option<usize> {
+        if self.levels.width == 1 {
+            // Of the level with the lowest bit to the one above it, if there is one already.
+            while let Some([bits, above]) =
+                self.levels.words.get_mut(self.lowest..).and_then(|words| words.first_chunk_mut())
+            {
+                if *bits == 0 {
+                    self.lowest += 1;
+                    continue;
+                }
+                let slot = bits.trailing_zeros() as usize;
+                let bit = *bits & bits.wrapping_neg();
+                *bits ^= bit;
+                *above |= bit;
+                self.loads[slot] += 1;
+                return Some(slot);
+            }
+        }
+        let slot = self.first()?;
+        self.change(slot, 1);
+        Some(slot)
+    }
+
+    /// Takes `by` of its load from a slot that is in the index.
+    #[inline]
+    pub fn lower(&mut self, slot: usize, by: u64) {
+        let before = self.loads[slot];
+        if self.levels.width == 1 && before < LEVELS {
+            let (bit, after) = (1 << slot, before - by);
+            self.levels.words[before as usize] ^= bit;
+            self.levels.words[after as usize] |= bit;
+            self.loads[slot] = after;
+            self.lowest = self.lowest.min(after as usize);
+        } else {
+            self.change(slot, -(by as i64));
+        }
+    }
+
     #[inline]
     fn replace(&mut self, slot: usize, load: u64) {
         let before = std::mem::replace(&mut self.loads[slot], load);

@@ -2,7 +2,8 @@
 //!
 //! Several implementations answer to one trait. [`event::EventFlow`] handles every request event one by one, can express every
 //! service and routing but continuous batching, and is the oracle of the fast ones; [`central::CentralFlow`] and
-//! [`routed::RoutedFlow`] advance whole batches by recursion, from one queue and from one per replica. They agree to the last
+//! [`routed::RoutedFlow`] advance whole batches by recursion, from one queue and from one per replica, and [`least::LeastFlow`] does so
+//! where requests go to whoever has the fewest. They agree to the last
 //! nanosecond, which `tests/it/flows.rs` checks over random scenarios. [`llm::LlmFlow`] serves language models.
 //!
 //! Order at one instant, in every implementation: answers, then arrivals, then time-outs, then starts of service, so that a
@@ -11,8 +12,10 @@
 mod central;
 mod clients;
 mod event;
+mod held;
 mod intake;
 mod latency;
+mod least;
 mod llm;
 mod loads;
 mod local;
@@ -24,16 +27,17 @@ mod tree;
 
 use std::sync::Arc;
 
-use central::Discipline;
-pub use central::{Batching, CentralFlow, Slots};
+use central::CentralFlow;
+pub use central::{Batching, Discipline, Slots};
 pub use event::EventFlow;
 pub use intake::Intake;
 pub use latency::{LatencyLog, Watched};
+use least::LeastFlow;
 pub use llm::{LlmFlow, LoadAnswer, LoadTest, TagDraws, TagLaw, TokenCounts, load_test};
 pub use meter::{Failure, Meter, StepLatency, Streamed};
 use reactive::Reactive;
 pub use reactive::{Answered, Kept};
-pub use routed::RoutedFlow;
+use routed::RoutedFlow;
 use units::{PodId, SimDuration, SimTime};
 use workload::{Purpose, Stream};
 
@@ -100,6 +104,18 @@ impl ReplicaStats {
 #[inline]
 fn share(time: u64, servers: u64) -> u64 {
     if servers == 1 { time } else { time / servers }
+}
+
+/// When something is to be done at a replica. At one instant answers come first, then arrivals, then time-outs and starts.
+#[inline]
+fn answer_due(time: u64) -> u64 {
+    time << 1
+}
+
+/// `u64::MAX` stays what it is: never.
+#[inline]
+fn start_due(time: u64) -> u64 {
+    if time == u64::MAX { u64::MAX } else { time << 1 | 1 }
 }
 
 /// What one replica has in hand at one instant.
@@ -336,8 +352,22 @@ fn build_with<D: Discipline + 'static>(
 ) -> Box<dyn Flow> {
     if sends_to_the_dead(spec, service) || intake.is_reactive() {
         Box::new(EventFlow::new(service, seed, intake, meter))
-    } else if central::is_expressible(service) {
+    } else {
+        fastest(discipline, service, seed, (intake, meter))
+    }
+}
+
+/// The fastest flow for a service none of whose requests follow from others or go to replicas that are gone.
+pub fn fastest<D: Discipline + 'static>(
+    discipline: D,
+    service: &ServiceSpec,
+    seed: u64,
+    (intake, meter): (Intake, Meter),
+) -> Box<dyn Flow> {
+    if central::is_expressible(service) {
         Box::new(CentralFlow::new(service, discipline, intake, meter))
+    } else if least::is_expressible(service) {
+        Box::new(LeastFlow::new(service, discipline, intake, meter))
     } else if routed::is_expressible(service) {
         Box::new(RoutedFlow::new(service, discipline, seed, intake, meter))
     } else {

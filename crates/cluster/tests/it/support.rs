@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use cluster::flow::{Batching, CentralFlow, EventFlow, Flow, Intake, Meter, RoutedFlow, Slots};
-use cluster::spec::{BatchLatency, Patience, Routing, ServiceModel, ServiceSpec, SloSpec};
+use cluster::flow::{Batching, EventFlow, Flow, Intake, Meter, Slots, fastest};
+use cluster::spec::{BatchLatency, Patience, ServiceModel, ServiceSpec, SloSpec};
 use units::{SimDuration, SimTime};
 use workload::{Distribution, Trace, TraceChunk, Traffic};
 
@@ -74,16 +74,9 @@ impl Demand {
 
     pub fn fast_flow(&self, service: &ServiceSpec) -> Box<dyn Flow> {
         let (intake, meter, seed) = (self.intake(service), self.meter(service), self.seed);
-        let is_central = service.routing == Routing::CentralQueue;
-        match (&service.model, is_central) {
-            (ServiceModel::Slots { .. }, true) => {
-                Box::new(CentralFlow::new(service, Slots::of(service), intake, meter))
-            }
-            (ServiceModel::Slots { .. }, false) => {
-                Box::new(RoutedFlow::new(service, Slots::of(service), seed, intake, meter))
-            }
-            (_, true) => Box::new(CentralFlow::new(service, Batching::of(service), intake, meter)),
-            (_, false) => Box::new(RoutedFlow::new(service, Batching::of(service), seed, intake, meter)),
+        match &service.model {
+            ServiceModel::Slots { .. } => fastest(Slots::of(service), service, seed, (intake, meter)),
+            _ => fastest(Batching::of(service), service, seed, (intake, meter)),
         }
     }
 }

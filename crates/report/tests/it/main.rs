@@ -4,6 +4,7 @@ mod fixture;
 mod gallery;
 mod page;
 mod pictures;
+mod reader;
 mod services;
 mod sweep;
 mod tables;

@@ -2,18 +2,15 @@
 
 use std::path::Path;
 
-use polars::prelude::DataFrame;
-use polars_io::SerReader;
-use polars_io::SerWriter;
-use polars_io::parquet::read::ParquetReader;
 use record::{Interval, RequestRow};
 use report::{
-    FinishedPart, RequestsPart, burn_rate_table, comparison_table, decisions_table, error_budget_table, files,
+    FinishedPart, RequestsPart, Table, burn_rate_table, comparison_table, decisions_table, error_budget_table, files,
     ledger_table, replications_table, requests_table, summary_table, timeline_table, write_requests,
 };
-use units::{SimDuration, SimTime};
+use units::{SimDuration, SimTime, Usd};
 
 use crate::fixture::{Day, THREE, day};
+use crate::reader::{group_rows, parquet_frame, printed};
 
 /// The fixed columns of `summary`, in order.
 const SUMMARY: &str = "policy, replications, requests, completed, failed, slo_attainment, slo_attainment_ci_low, \
@@ -136,10 +133,9 @@ fn a_decision_can_be_read_without_a_manual() {
 
 #[test]
 fn parquet_reads_back_what_csv_says() {
-    let frame = |bytes: Vec<u8>| -> DataFrame { ParquetReader::new(std::io::Cursor::new(bytes)).finish().unwrap() };
     with_report(&day(&THREE), |report| {
         let table = timeline_table(report);
-        let read = frame(table.to_parquet());
+        let read = parquet_frame(&table.to_parquet());
         assert_eq!(read.height(), 3 * 1_440);
         let names: Vec<&str> = read.get_column_names().into_iter().map(polars::prelude::PlSmallStr::as_str).collect();
         assert_eq!(names, table.column_names());
@@ -179,10 +175,6 @@ fn part(folder: &Path, policy: &str, rows: &[RequestRow], at_once: usize) -> Fin
     part.finish().unwrap()
 }
 
-fn read_parquet(path: &Path) -> DataFrame {
-    ParquetReader::new(std::fs::File::open(path).unwrap()).finish().unwrap()
-}
-
 #[test]
 fn requests_written_in_parts_read_back_as_one_table_in_the_order_of_policies() {
     let folder = tempfile::tempdir().unwrap();
@@ -190,16 +182,16 @@ fn requests_written_in_parts_read_back_as_one_table_in_the_order_of_policies() {
     let rows = [request_rows(300_001), request_rows(5), request_rows(0), request_rows(140_000)];
     let parts = rows.iter().zip(["a", "b", "none", "d"]).map(|(rows, policy)| part(folder.path(), policy, rows, 4_096));
     write_requests(folder.path(), parts.collect()).unwrap();
-    let read = read_parquet(&folder.path().join("requests.parquet"));
+    let bytes = std::fs::read(folder.path().join("requests.parquet")).unwrap();
+    assert_eq!(group_rows(&bytes), [65_536, 65_536, 65_536, 65_536, 37_857, 5, 65_536, 65_536, 8_928]);
+    let read = parquet_frame(&bytes);
     let whole =
         [(0, "a"), (1, "b"), (3, "d")].map(|(index, policy)| requests_table((policy, None), &rows[index]).to_csv());
     let header = requests_table(("", None), &[]).to_csv();
     let mut expected = header.clone();
     whole.iter().for_each(|csv| expected.extend_from_slice(&csv[header.len()..]));
     assert!(std::fs::read(folder.path().join("requests.csv")).unwrap() == expected, "requests.csv");
-    let mut printed = Vec::new();
-    polars_io::csv::write::CsvWriter::new(&mut printed).finish(&mut read.clone()).unwrap();
-    assert!(printed == expected, "requests.parquet");
+    assert!(printed(&read).into_bytes() == expected, "requests.parquet");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing else is left");
 }
 
@@ -233,6 +225,36 @@ fn a_name_with_commas_and_quotes_stays_one_field() {
         let text = String::from_utf8(summary_table(report).to_csv()).unwrap();
         assert!(text.contains("\n\"hpa, \"\"fast\"\"\",20,"), "{text}");
     });
+}
+
+#[test]
+fn fields_of_csv_are_quoted_where_they_could_be_misread_and_numbers_read_back_as_the_same_bits() {
+    let texts = ["plain", "a,b", "say \"so\"", "two\nlines", "a\rb", " é ", ""];
+    let numbers = [0.1 + 0.2, 1e16, -0.0, 5e-324, f64::NAN, f64::INFINITY, 123_456_789.0];
+    let counts = [0, 1, u64::MAX, 7, 8, 9, 10].map(|count| Some(count).filter(|count| *count != 9));
+    let table = Table::default()
+        .text("text, \"quoted\"", texts.iter())
+        .number("number", numbers.into_iter())
+        .count("count", counts.into_iter())
+        .dollars("usd", [1, -2, 3, 4, 5, 6, 0].into_iter().map(Usd::from_micros));
+    let wanted = "\"text, \"\"quoted\"\"\",number,count,usd\n\
+        plain,0.30000000000000004,0,0.000001\n\
+        \"a,b\",1e+16,1,-0.000002\n\
+        \"say \"\"so\"\"\",-0.0,18446744073709551615,0.000003\n\
+        \"two\nlines\",5e-324,7,0.000004\n\
+        \"a\rb\",,8,0.000005\n \
+        é ,inf,,0.000006\n\
+        ,123456789.0,10,0.000000\n";
+    assert_eq!(String::from_utf8(table.to_csv()).unwrap(), wanted);
+    let one_column = Table::default().text("only", ["", "x"].iter());
+    assert_eq!(one_column.to_csv(), b"only\n\nx\n");
+}
+
+#[test]
+fn a_long_table_is_several_row_groups_and_an_empty_one_none() {
+    let table = |rows: u64| Table::default().count("n", 0..rows);
+    assert_eq!(group_rows(&table(600_000).to_parquet()), [300_000, 300_000]);
+    assert_eq!(group_rows(&table(0).to_parquet()), [0; 0]);
 }
 
 #[test]

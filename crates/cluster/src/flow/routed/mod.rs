@@ -2,9 +2,9 @@
 //!
 //! Once a request is routed its replica's future depends on nothing else, so a replica is looked at only when its next start of service
 //! (or time-out) is due; a winner tree says whose is next. Round robin and random routing look at no replica at all, power of two at the
-//! two drawn; least requests keeps an index of the loads, which answers must reach in time: see [`least`].
+//! two drawn; least requests keeps an index of the loads, which answers must reach in time. Replicas with one server have a flow of their
+//! own for that: [`super::least`].
 
-mod least;
 mod route;
 mod station;
 
@@ -14,13 +14,14 @@ use units::{PodId, SimTime};
 use workload::{Purpose, Stream};
 
 use super::central::Discipline;
+use super::held::Held;
 use super::intake::{Intake, NEVER};
 use super::latency::{LatencyLog, Watched, WholeAnswers};
 use super::loads::LoadIndex;
 use super::local::LocalQueue;
 use super::meter::{Failure, Meter};
 use super::tree::WinnerTree;
-use super::{Drained, Flow, InHand, Load, ReplicaStats, Rules, Slot};
+use super::{Drained, Flow, InHand, Load, ReplicaStats, Rules, Slot, answer_due, start_due};
 use crate::spec::{Routing, ServiceModel, ServiceSpec};
 
 /// Can this flow express `service`? A waiting room shared by all replicas and client retries are left to the event loop.
@@ -67,14 +68,8 @@ struct Watch {
     floor: u64,
     /// Requests waiting at it.
     waiting: u64,
-    /// The next start of service or time-out as far as its queue knows; kept for [`least`] only.
-    start: u64,
     /// Whether `due` has changed since the tree of dues was told.
     is_new: bool,
-    /// Whether it is among those whose start is still to come; for [`least`] only.
-    is_pending: bool,
-    /// If it starts all that wait and is due when they are answered: how many they are; else 0. For [`least`] only.
-    planned: u16,
     /// What its server works on, if it has one; see [`RoutedFlow::work`].
     work: Work,
 }
@@ -82,8 +77,7 @@ struct Watch {
 impl Watch {
     /// A replica that is idle and may start from `now` on.
     fn idle(now: u64) -> Self {
-        let work = Work::idle(now);
-        Self { due: NEVER, floor: now, waiting: 0, start: NEVER, is_new: false, is_pending: false, planned: 0, work }
+        Self { due: NEVER, floor: now, waiting: 0, is_new: false, work: Work::idle(now) }
     }
 }
 
@@ -95,15 +89,6 @@ struct Station {
     stats: ReplicaStats,
     /// Waiting at it and being served by it; kept for routing by least requests only.
     load: u64,
-}
-
-/// When something is to be done at a replica. At one instant answers come first, then arrivals, then time-outs and starts.
-fn answer_due(time: u64) -> u64 {
-    time << 1
-}
-
-fn start_due(time: u64) -> u64 {
-    if time == NEVER { NEVER } else { time << 1 | 1 }
 }
 
 /// One queue per replica.
@@ -128,16 +113,11 @@ pub struct RoutedFlow<D> {
     touched: Vec<Slot>,
     /// Loads of the serving replicas, for routing by least requests.
     loads: LoadIndex,
-    /// Replicas whose next start is still to come; for [`least`] only.
-    pending: Vec<Slot>,
     /// Slots that take requests, ascending.
     serving: Vec<Slot>,
     next_in_turn: usize,
     dice: Stream,
-    /// Requests held because no replica was there.
-    held: LocalQueue,
-    /// When a kill last sent requests there.
-    held_floor: u64,
+    held: Held,
     waiting: u64,
     started: u64,
     /// Draining replicas that are not empty yet, with the instant at which they will be, ascending.
@@ -163,12 +143,10 @@ impl<D: Discipline> RoutedFlow<D> {
             dues: WinnerTree::new(),
             touched: Vec::new(),
             loads: LoadIndex::default(),
-            pending: Vec::new(),
             serving: Vec::new(),
             next_in_turn: 0,
             dice: Stream::new(seed, Purpose::Routing, 0),
-            held: LocalQueue::new(1),
-            held_floor: 0,
+            held: Held::new(),
             waiting: 0,
             started: 0,
             draining: Vec::new(),
@@ -244,17 +222,16 @@ impl<D: Discipline> Flow for RoutedFlow<D> {
         assert!(self.stations[slot].stage == Stage::Absent, "slot {slot} is taken");
         self.stations[slot] = station;
         self.whole.add(slot, now);
-        let Watch { is_new, is_pending, .. } = self.watches[slot];
-        self.watches[slot] = Watch { is_new, is_pending, ..Watch::idle(now) };
+        let Watch { is_new, .. } = self.watches[slot];
+        self.watches[slot] = Watch { is_new, ..Watch::idle(now) };
         self.work_mut(slot).fill(Work::idle(now));
         let place = self.serving.partition_point(|&other| other < slot);
         self.serving.insert(place, slot);
         if self.watches_loads() {
             self.loads.set(slot, Some(0));
         }
-        let held = std::mem::replace(&mut self.held, LocalQueue::new(1));
-        self.waiting -= held.len() as u64;
-        for request in held.iter() {
+        self.waiting -= self.held.len();
+        for request in self.held.take_all() {
             let slot = self.pick(now);
             self.join_late(slot, request, now);
         }
@@ -289,8 +266,7 @@ impl<D: Discipline> Flow for RoutedFlow<D> {
         if self.rules.requeue_killed {
             for request in serving.into_iter().chain(waiting) {
                 if self.serving.is_empty() {
-                    self.held.insert(request.0, request.1);
-                    self.held_floor = now;
+                    self.held.put_back(request, now);
                     self.waiting += 1;
                 } else {
                     let to = self.pick(now);
@@ -325,7 +301,7 @@ impl<D: Discipline> Flow for RoutedFlow<D> {
     }
 
     fn central_queue(&mut self, _now: SimTime) -> u64 {
-        self.held.len() as u64
+        self.held.len()
     }
 
     fn in_hand(&self, slot: Slot, now: SimTime) -> InHand {
@@ -361,9 +337,8 @@ impl<D: Discipline> Flow for RoutedFlow<D> {
     fn finish(&mut self, now: SimTime) -> u64 {
         self.load(now);
         let now = now.as_nanos();
-        for queue in self.queues.iter().chain([&self.held]) {
-            queue.iter().for_each(|(arrival, _)| self.meter.leave_in_system(arrival, now));
-        }
+        let waiting = self.queues.iter().flat_map(LocalQueue::iter).chain(self.held.iter());
+        waiting.for_each(|(arrival, _)| self.meter.leave_in_system(arrival, now));
         for slot in 0..self.watches.len() {
             for server in 0..self.work(slot).len() {
                 let len = self.work(slot)[server].len as usize;

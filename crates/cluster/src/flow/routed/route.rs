@@ -35,8 +35,7 @@ impl<D: Discipline> RoutedFlow<D> {
             self.intake.ensure(1);
         }
         self.look(start_due(to));
-        self.start_pending(to);
-        self.expire_held(to);
+        self.waiting -= self.held.expire(to, self.rules.leaves, &mut self.meter);
     }
 
     /// Arrivals up to `to` while no replica serves.
@@ -45,7 +44,7 @@ impl<D: Discipline> RoutedFlow<D> {
             if self.rules.reject_without_replica {
                 self.meter.fail(arrival, Failure::Rejected, arrival);
             } else {
-                self.held.push(arrival, service);
+                self.held.push((arrival, service));
                 self.waiting += 1;
             }
         }
@@ -150,11 +149,7 @@ impl<D: Discipline> RoutedFlow<D> {
         self.look(answer_due(now));
         while let Some((arrival, service)) = self.next_arrival(now.min(to)) {
             let slot = self.least_loaded();
-            if self.projects() {
-                self.join_projected(slot, arrival, service);
-            } else {
-                self.join(slot, arrival, service);
-            }
+            self.join(slot, arrival, service);
         }
     }
 

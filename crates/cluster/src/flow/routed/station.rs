@@ -48,12 +48,8 @@ impl<D: Discipline> RoutedFlow<D> {
             if due > bound || due == NEVER {
                 return;
             }
-            if self.watches[slot].planned > 0 {
-                self.serve_planned(slot);
-            } else {
-                self.advance_station(slot, bound);
-                self.tell(slot);
-            }
+            self.advance_station(slot, bound);
+            self.tell(slot);
         }
     }
 
@@ -71,9 +67,6 @@ impl<D: Discipline> RoutedFlow<D> {
     /// Tells the tree when a replica is due.
     #[inline]
     pub(super) fn tell(&mut self, slot: Slot) {
-        if self.projects() {
-            return self.project(slot);
-        }
         let due = self.next_due(slot);
         let watch = &mut self.watches[slot];
         watch.due = due;
@@ -84,9 +77,6 @@ impl<D: Discipline> RoutedFlow<D> {
     /// Notes when a replica is due.
     #[inline]
     pub(super) fn schedule(&mut self, slot: Slot) {
-        if self.projects() {
-            return self.project(slot);
-        }
         let due = self.next_due(slot);
         let watch = &mut self.watches[slot];
         watch.due = due;
@@ -241,19 +231,6 @@ impl<D: Discipline> RoutedFlow<D> {
                 self.uncount(slot, server);
                 self.report(slot, server);
             }
-        }
-    }
-
-    pub(super) fn expire_held(&mut self, to: u64) {
-        while !self.held.is_empty() {
-            let oldest = self.held.window()[0];
-            let deadline = oldest.saturating_add(self.rules.leaves);
-            if deadline > to {
-                return;
-            }
-            self.held.take(1);
-            self.waiting -= 1;
-            self.meter.fail(oldest, Failure::TimedOut, deadline.max(self.held_floor));
         }
     }
 
