@@ -78,9 +78,12 @@ impl FileTrace {
 
     /// What a file says of requests beside times and tokens, as far as its first line or its columns tell; nothing of one that cannot be read.
     pub(crate) fn details(seal: &Arc<Seal>, trace: &TraceFile) -> TraceDetails {
-        let found = is_parquet(seal.path()).and_then(|is_parquet| match is_parquet {
-            true => ParquetTrace::details(seal.path(), trace),
-            false => LinesTrace::of(seal, trace).map(|lines| lines.details),
+        let found = is_parquet(seal.path()).and_then(|is_parquet| {
+            if is_parquet {
+                ParquetTrace::details(seal.path(), trace)
+            } else {
+                LinesTrace::of(seal, trace).map(|lines| lines.details)
+            }
         });
         found.unwrap_or_default()
     }
