@@ -22,7 +22,8 @@ pub use fit::{
 pub use presets::{ColdStartPreset, PresetPhase, preset, presets};
 pub use service::{
     BatchRun, BatchingFit, Beside, Checked, CheckedRun, Choice, Coefficient, FittedRun, Given, HeldOut, LlmFit,
-    LlmFormat, LlmRun, RunLoad, RunTokens, Settings, Statistic, Told, batching, check, fit as fit_llm, genai_perf,
-    guidellm, inference_perf, llm_format, llm_runs, prediction, repeated, table, triton_perf_analyzer, vllm_bench,
+    LlmFormat, LlmRun, OverheadSpread, RunLoad, RunTokens, Settings, Statistic, Told, batching, check, fit as fit_llm,
+    genai_perf, guidellm, inference_perf, llm_format, llm_runs, prediction, repeated, table, triton_perf_analyzer,
+    vllm_bench,
 };
 pub use spot::{Clustering, SpotFit, SpotHistory, ZonePrices, ZoneSteps, spot};

@@ -292,6 +292,8 @@ fn replica(row: &Row) -> Option<ReplicaLife> {
         cost: Usd::ZERO,
         completed: row.count("completed"),
         lost: row.count("lost"),
+        // Nothing that is made of a saved table shows it.
+        adapter_loads: None,
         ending: word(row.text("ending")),
     })
 }

@@ -60,6 +60,8 @@ pub struct ReplicaLife {
     pub completed: u64,
     /// Requests lost with it.
     pub lost: u64,
+    /// How often it brought an adapter into a slot of its GPU's memory; of language models with adapters.
+    pub adapter_loads: Option<u64>,
     /// `scale_in`, `spot_reclaim`, `consolidation`, `preempted`, `cancelled`, …; `running` if it outlived the run.
     pub ending: &'static str,
 }

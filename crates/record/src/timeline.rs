@@ -53,6 +53,8 @@ pub struct TimelineRow {
     pub queue_replicas: u64,
     /// Share of the KV cache in use at the end of the step, mean over ready replicas; of language models.
     pub kv_usage: Option<f64>,
+    /// Adapters brought into slots of GPUs during the step; of language models with adapters.
+    pub adapter_loads: Option<u64>,
     /// Median time to first token of the answers of this step in nanoseconds; of language models, if there were any.
     pub ttft_p50_ns: Option<u64>,
     /// 99th percentile of the same.
@@ -93,6 +95,7 @@ impl TimelineRow {
             queue_replicas: sum(|row| row.queue_replicas),
             // Caches of several models have no common size.
             kv_usage: None,
+            adapter_loads: services.iter().filter_map(|row| row.adapter_loads).reduce(|one, other| one + other),
             ttft_p50_ns: None,
             ttft_p99_ns: None,
             tpot_p50_ns: None,

@@ -66,6 +66,8 @@ pub struct LlmRun {
     pub output: RunTokens,
     /// Tokens of each request, where the file lists them.
     pub tokens: Vec<(u32, u32)>,
+    /// Time to first token of each of these in seconds, likewise.
+    pub ttfts_s: Vec<f64>,
     /// What the three latencies below are.
     pub statistic: Statistic,
     /// Time to first token in seconds.
@@ -106,6 +108,7 @@ impl LlmRun {
         if replicas > 1 {
             // One request in so many came to this replica.
             self.tokens = self.tokens.into_iter().step_by(replicas as usize).collect();
+            self.ttfts_s = self.ttfts_s.into_iter().step_by(replicas as usize).collect();
         }
         self
     }

@@ -105,6 +105,36 @@ fn adapters_of_a_trace_stay_with_their_requests_in_every_format() {
 }
 
 #[test]
+fn tables_count_how_often_the_adapters_of_a_trace_are_loaded() {
+    let lab = Lab::new();
+    // So far apart that each is served alone: with one slot every change of adapter is a load.
+    lab.write(
+        "a.csv",
+        "arrival_s,prompt_tokens,output_tokens,adapter\n5,9,9,x\n15,9,9,x\n25,9,9,y\n35,9,9,\n45,9,9,x\n",
+    );
+    let spec = |traffic: &str, adapters: &str| {
+        scenario(&format!(
+            "  traffic: {{trace: {{file: a.csv}}{traffic}}}\n  service: {{pod: {{gpus: 1}}, model: {{continuousBatching: {{sequencesMax: 8, \
+             batchedTokensMax: 512, kvTokens: 4096, iterationMin: 9ms, iterationBase: 6ms, perKvToken: 62ns, perPromptToken: 20us{adapters}}}}}}}\n  \
+             nodes: {{manager: {{serverless: {{price: $1/h}}}}}}\n"
+        ))
+    };
+    let column = |file: &str| {
+        let text = lab.read(file);
+        let mut lines = text.lines().map(|line| line.split(',').map(str::to_owned).collect::<Vec<_>>());
+        let place = lines.next().unwrap().iter().position(|name| name == "adapter_loads")?;
+        Some(lines.map(|cells| cells[place].parse::<u64>().unwrap()).collect::<Vec<_>>())
+    };
+    lab.write("with.yaml", &spec(", adapters: {fromTrace: true}", ", adapters: {maxActive: 1}"));
+    lab.out("run with.yaml -o out --quiet --set spec.run.timelineStep=10s");
+    assert_eq!(column("out/timeline.csv"), Some(vec![1, 0, 1, 0, 1, 0]));
+    assert_eq!(column("out/replicas.csv"), Some(vec![3]));
+    lab.write("without.yaml", &spec("", ""));
+    lab.out("run without.yaml -o out --quiet");
+    assert_eq!((column("out/timeline.csv"), column("out/replicas.csv")), (None, None));
+}
+
+#[test]
 fn mistakes_name_the_option_and_leave_nothing_behind() {
     let lab = Lab::new();
     insta::assert_snapshot!(lab.refused("trace synthesize --rate 5 --duration 10m -o x.csv"), @"error: --rate 5: expected a request rate with its unit such as `12req/s` or `90req/min`");

@@ -243,6 +243,7 @@ impl Fleet {
                 cost,
                 completed: 0,
                 lost: 0,
+                adapter_loads: None,
                 ending: pod.ending,
             }
         });

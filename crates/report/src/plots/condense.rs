@@ -30,6 +30,7 @@ fn merged(rows: &[TimelineRow]) -> TimelineRow {
         gpu_utilization: busy.iter().map(|(share, seconds)| share * seconds).sum::<f64>() / weight,
         latency_p50_ns: rows.iter().filter_map(|row| row.latency_p50_ns).max(),
         latency_p99_ns: rows.iter().filter_map(|row| row.latency_p99_ns).max(),
+        adapter_loads: rows.iter().filter_map(|row| row.adapter_loads).reduce(|one, other| one + other),
         ttft_p50_ns: rows.iter().filter_map(|row| row.ttft_p50_ns).max(),
         ttft_p99_ns: rows.iter().filter_map(|row| row.ttft_p99_ns).max(),
         tpot_p50_ns: rows.iter().filter_map(|row| row.tpot_p50_ns).max(),

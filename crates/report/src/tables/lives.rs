@@ -40,14 +40,19 @@ pub fn replicas_table(report: &RunReport<'_>) -> Table {
         .number("cold_start_s", each().map(|life| life.ready.map(|ready| ready.since(life.created).as_secs_f64())));
     let has_groups = each().any(|life| life.phases.iter().any(|span| span.phase == GROUP));
     let named = REPLICA_PHASES.into_iter().filter(|phase| has_groups || *phase != GROUP);
-    phases(table, &named.collect::<Vec<_>>(), || each().map(|life| life.phases.as_slice()))
+    let table = phases(table, &named.collect::<Vec<_>>(), || each().map(|life| life.phases.as_slice()))
         .number("busy_s", each().map(|life| life.busy.as_secs_f64()))
         .dollars("cost_usd", each().map(|life| life.cost))
         .count("completed", each().map(|life| life.completed))
         .count("lost", each().map(|life| life.lost))
         .count("restarts", each().map(|life| u64::from(life.restarts)))
         .text("waited_for", each().map(waited_for))
-        .text("ending", each().map(|life| life.ending))
+        .text("ending", each().map(|life| life.ending));
+    // Where no service has adapters it is no column.
+    if each().all(|life| life.adapter_loads.is_none()) {
+        return table;
+    }
+    table.count("adapter_loads", each().map(|life| life.adapter_loads))
 }
 
 /// The nodes of all its pods, the first pod's first.

@@ -47,14 +47,20 @@ pub fn timeline_table(report: &RunReport<'_>) -> Table {
             .count("queue_gateway", each().map(|row| row.queue_gateway))
             .count("queue_replicas", each().map(|row| row.queue_replicas))
             .number("kv_usage", each().map(|row| row.kv_usage));
-    if each().all(|row| row.ttft_p99_ns.is_none()) {
+    let table = if each().all(|row| row.ttft_p99_ns.is_none()) {
+        table
+    } else {
+        table
+            .number("ttft_ms_p50", each().map(|row| row.ttft_p50_ns.map(milliseconds)))
+            .number("ttft_ms_p99", each().map(|row| row.ttft_p99_ns.map(milliseconds)))
+            .number("tpot_ms_p50", each().map(|row| row.tpot_p50_ns.map(milliseconds)))
+            .number("tpot_ms_p99", each().map(|row| row.tpot_p99_ns.map(milliseconds)))
+    };
+    // Where no service has adapters it is no column.
+    if each().all(|row| row.adapter_loads.is_none()) {
         return table;
     }
-    table
-        .number("ttft_ms_p50", each().map(|row| row.ttft_p50_ns.map(milliseconds)))
-        .number("ttft_ms_p99", each().map(|row| row.ttft_p99_ns.map(milliseconds)))
-        .number("tpot_ms_p50", each().map(|row| row.tpot_p50_ns.map(milliseconds)))
-        .number("tpot_ms_p99", each().map(|row| row.tpot_p99_ns.map(milliseconds)))
+    table.count("adapter_loads", each().map(|row| row.adapter_loads))
 }
 
 /// One row per request of one policy, or of one service of it where there are several. `time_s` is the arrival.

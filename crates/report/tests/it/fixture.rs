@@ -404,6 +404,7 @@ fn lives(record: &mut RunRecord, behavior: Behavior, noise: &mut Noise) {
             cost: Usd::from_micros(100_000),
             completed: 20_000,
             lost: 0,
+            adapter_loads: None,
             ending: "scale_in",
         });
     }

@@ -106,6 +106,17 @@ impl Engine {
         let engine = EngineSpec { scheduler: self.scheduler, ..EngineSpec::default() };
         Shown::of(&load_test(&self.model(), &engine, &load), test.statistic)
     }
+
+    /// Seconds to the first token of requests with these tokens, sent one at a time, without what is outside the engine. A request that never fits
+    /// into the cache has none.
+    pub fn first_tokens_alone_s(&self, tokens: &[(u32, u32)]) -> Vec<f64> {
+        let arrivals = vec![SimTime::ZERO; tokens.len()];
+        let load = LoadTest { arrivals: &arrivals, tokens, concurrency: Some(1) };
+        let spec = EngineSpec { scheduler: self.scheduler, ..EngineSpec::default() };
+        let inside = Self { overhead_s: 0.0, ..self.clone() };
+        let answers = load_test(&inside.model(), &spec, &load);
+        answers.iter().map(|one| (one.first_token_ns - one.sent_ns) as f64 * 1e-9).collect()
+    }
 }
 
 /// A load test, ready to be repeated: the same requests in every trial.

@@ -5,6 +5,7 @@ mod engine;
 mod least_squares;
 mod outcome;
 mod report;
+mod spread;
 mod start;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ mod unknown;
 
 pub use engine::Settings;
 pub use outcome::{Coefficient, FittedRun, HeldOut, LlmFit};
+pub use spread::OverheadSpread;
 
 use super::checks::{Beside, Checked, CheckedRun, check};
 use super::run::LlmRun;

@@ -4,6 +4,7 @@ use super::super::checks::CheckedRun;
 use super::super::run::RunLoad;
 use super::engine::{Engine, Shown};
 use super::least_squares::Solution;
+use super::spread::OverheadSpread;
 use super::{Fitting, Given, errors};
 
 /// A coefficient that was fitted.
@@ -60,6 +61,8 @@ pub struct LlmFit {
     pub notes: Vec<String>,
     /// Mean prompt and output tokens of the runs.
     pub tokens: (f64, f64),
+    /// How much `overhead` varies from request to request, where runs tell it.
+    pub overhead_spread: Option<OverheadSpread>,
     /// The engine.
     pub(super) engine: Engine,
     pub(super) given: super::Settings,
@@ -106,11 +109,18 @@ pub(super) fn outcome(
         checks,
         notes,
         tokens: (mean(|one| one.run.prompt.mean), mean(|one| one.run.output.mean)),
+        overhead_spread: None,
         engine,
         given: given.settings,
         held_max: (most(CheckedRun::sequences), most(CheckedRun::kv_tokens)),
         engine_title: super::start::engine_title(given),
     };
+    if fit.coefficients.iter().any(|one| one.name == "overhead" && one.value > 0.0) {
+        match OverheadSpread::of(&fit.engine, problem.runs) {
+            Ok(spread) => fit.overhead_spread = Some(spread),
+            Err(reason) => fit.notes.push(format!("overhead is one time for all requests: {reason}")),
+        }
+    }
     fit.notes.extend(edges);
     fit.notes.extend(fit.misses());
     fit

@@ -6,7 +6,8 @@ use cluster::spec::Scheduler;
 
 use super::RUNS_TO_CHECK;
 use super::outcome::{Coefficient, FittedRun, LlmFit, summary};
-use crate::yaml::{significant, time};
+use super::spread::OverheadSpread;
+use crate::yaml::{distribution, significant, time};
 
 const KINDS: [&str; 3] = ["TTFT", "TPOT", "throughput"];
 
@@ -21,6 +22,9 @@ impl LlmFit {
         self.notes.iter().for_each(|note| line_of(&mut text, &format!("note: {note}")));
         text.push_str("\ncoefficients, 95 %\n");
         self.coefficients.iter().for_each(|one| line_of(&mut text, &format!("  {}", in_words(one))));
+        if let Some(spread) = &self.overhead_spread {
+            line_of(&mut text, &format!("  {}", spread.in_words()));
+        }
         text.push('\n');
         text.push_str(&self.table());
         line_of(&mut text, &self.quality("error of the fit", false));
@@ -172,7 +176,19 @@ impl LlmFit {
             key("iterationMin", &time(engine.floor_s), "the least loaded runs");
         }
         if engine.overhead_s > 0.0 {
-            key("overhead", &time(engine.overhead_s), &remark("overhead"));
+            match &self.overhead_spread {
+                Some(OverheadSpread { law, moments_s, .. }) => {
+                    let said = format!(
+                        "of {} requests sent one at a time, {} in the mean; all runs together say {} {}",
+                        law.complete,
+                        time(moments_s.0),
+                        time(engine.overhead_s),
+                        remark("overhead")
+                    );
+                    key("overhead", &distribution(&law.distribution), &said);
+                }
+                None => key("overhead", &time(engine.overhead_s), &remark("overhead")),
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! Are the coefficients found that load tests were made with?
 
 use cluster::spec::Scheduler;
+use workload::{Distribution, Purpose, Stream};
 
 use super::engine::{Engine, Test};
 use super::*;
@@ -17,6 +18,7 @@ fn shown(engine: &Engine, (prompt, output): (f64, f64), load: RunLoad) -> LlmRun
         prompt: RunTokens::constant(prompt),
         output: RunTokens::constant(output),
         tokens: Vec::new(),
+        ttfts_s: Vec::new(),
         statistic: Statistic::Mean,
         ttft_s: None,
         tpot_s: None,
@@ -134,4 +136,35 @@ fn a_load_is_never_written_as_a_capacity() {
     assert!(alone.contains("# ASSUMED: four times what the busiest run held"), "{alone}");
     let beside = fit(runs(), &Given { like: Some(&preset), ..Given::default() }).unwrap().yaml();
     assert!(beside.contains("kvTokens: 444272 # worked out from memory and weights"), "{beside}");
+}
+
+#[test]
+fn the_spread_of_the_overhead_is_found_in_requests_sent_one_at_a_time() {
+    let preset = llm_preset("llama-3.1-8b-h100-vllm").unwrap();
+    let mut truth = Engine::of_preset(&preset, &Settings::default());
+    let law = Distribution::LogNormal { p50: 0.018, p90: 0.03 };
+    let (mut lengths, mut dice) = (Stream::new(7, Purpose::Demand, 0), Stream::new(7, Purpose::Demand, 1));
+    (truth.prefill_factor, truth.overhead_s) = (1.2, law.mean());
+    let mut single = shown(&truth, (512.0, 16.0), RunLoad::Concurrency(1));
+    single.tokens = (0..500).map(|_| (256 + (512.0 * lengths.uniform()) as u32, 16)).collect();
+    let passes = truth.first_tokens_alone_s(&single.tokens);
+    single.ttfts_s = passes.iter().map(|passes| passes + law.sample(&mut dice)).collect();
+    single.ttft_s = Some(single.ttfts_s.iter().sum::<f64>() / 500.0);
+    single.completed = Some(500.0);
+    let long = shown(&truth, (8192.0, 64.0), RunLoad::Concurrency(1));
+    let given = Given { preset: Some(&preset), ..Given::default() };
+    let found = fit(vec![single.clone(), long.clone()], &given).unwrap();
+    let spread = found.overhead_spread.clone().unwrap_or_else(|| panic!("{}", found.report()));
+    // 500 draws with a standard deviation of the logarithm of 0.4: three standard errors are 5.4 % of p50 and 9 % of p90.
+    let (p50, p90) = (spread.law.distribution.p50(), spread.law.distribution.p90());
+    assert!((p50 / 0.018 - 1.0).abs() < 0.06 && (p90 / 0.03 - 1.0).abs() < 0.1, "{}", found.report());
+    // Of such a sample a gamma is as good.
+    let pasted = format!("overhead: {} # of 500 requests", crate::yaml::distribution(&spread.law.distribution));
+    assert!(found.yaml().contains(&pasted), "{}", found.yaml());
+    // Of the means alone nobody can tell it, and that is said.
+    single.ttfts_s.clear();
+    let found = fit(vec![single, long], &given).unwrap();
+    let said = "overhead is one time for all requests: its spread takes at least 30 requests sent one at a time";
+    assert!(found.overhead_spread.is_none() && found.report().contains(said), "{}", found.report());
+    assert!(found.yaml().contains("overhead: 1") && !found.yaml().contains("overhead: {"), "{}", found.yaml());
 }

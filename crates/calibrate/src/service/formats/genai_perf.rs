@@ -59,6 +59,7 @@ pub fn genai_perf(name: &str, text: &str) -> Result<LlmRun, CalibrateError> {
         prompt: tokens("input_sequence_length")?,
         output: tokens("output_sequence_length")?,
         tokens: Vec::new(),
+        ttfts_s: Vec::new(),
         statistic: Statistic::Mean,
         ttft_s: Some(needed(seconds("time_to_first_token")?, "time_to_first_token")?),
         tpot_s: Some(needed(seconds("inter_token_latency")?, "inter_token_latency")?),

@@ -60,6 +60,7 @@ fn benchmark(name: String, document: &Document) -> Result<Option<LlmRun>, Calibr
         prompt: tokens("prompt_token_count")?,
         output: tokens("output_token_count")?,
         tokens: Vec::new(),
+        ttfts_s: Vec::new(),
         statistic: Statistic::Mean,
         ttft_s: Some(document.number(&path("time_to_first_token_ms", "mean"))? / 1e3),
         tpot_s: Some(document.number(&path("inter_token_latency_ms", "mean"))? / 1e3),

@@ -40,6 +40,7 @@ pub fn inference_perf(name: &str, text: &str) -> Result<LlmRun, CalibrateError> 
         prompt: tokens("prompt_len")?,
         output: tokens("output_len")?,
         tokens: Vec::new(),
+        ttfts_s: Vec::new(),
         statistic: Statistic::Mean,
         ttft_s: Some(needed(ttft_s, "time_to_first_token")?),
         tpot_s: Some(needed(tpot_s, "time_per_output_token")?),

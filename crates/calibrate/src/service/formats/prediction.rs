@@ -54,6 +54,7 @@ pub fn prediction(name: &str, text: &str, told: &Told) -> Result<LlmRun, Calibra
         prompt: RunTokens::constant(prompt),
         output: RunTokens::constant(output),
         tokens: Vec::new(),
+        ttfts_s: Vec::new(),
         statistic: Statistic::Mean,
         ttft_s: Some(millis("ttft")?.ok_or_else(|| missing("mean_ttft_ms", "milliseconds"))?),
         tpot_s: Some(tpot_s.ok_or_else(|| missing("mean_tpot_ms", "milliseconds"))?),

@@ -187,6 +187,7 @@ impl Row<'_> {
             prompt: RunTokens::constant(prompt),
             output: RunTokens::constant(output),
             tokens: Vec::new(),
+            ttfts_s: Vec::new(),
             statistic,
             ttft_s: ttft.map(|found| found.0),
             tpot_s: tpot.map(|found| found.0),

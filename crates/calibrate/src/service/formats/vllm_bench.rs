@@ -46,6 +46,7 @@ pub fn vllm_bench(name: &str, text: &str) -> Result<LlmRun, CalibrateError> {
         failed_share: 1.0 - completed / planned,
         ttft_thirds_s: detail.ttft_thirds_s,
         tokens: detail.tokens,
+        ttfts_s: detail.ttfts_s,
         is_simulated: false,
         model: document.text("/model_id").map(str::to_owned),
     })
@@ -65,6 +66,7 @@ impl Document {
 #[derive(Default)]
 struct Detail {
     tokens: Vec<(u32, u32)>,
+    ttfts_s: Vec<f64>,
     e2e_s: Option<f64>,
     ttft_thirds_s: Option<(f64, f64)>,
 }
@@ -92,6 +94,7 @@ impl Detail {
             tokens: answered.iter().map(|index| (inputs[*index].max(1.0) as u32, outputs[*index] as u32)).collect(),
             e2e_s: (!whole.is_empty()).then(|| mean(&whole)),
             ttft_thirds_s: (third >= 5).then(|| (mean(&first[..third]), mean(&first[first.len() - third..]))),
+            ttfts_s: first,
         }
     }
 }

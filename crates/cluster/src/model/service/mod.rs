@@ -387,7 +387,9 @@ impl<'a> Service<'a> {
         let meter = std::mem::replace(self.flow.meter(), flow::Meter::idle());
         self.note_ready(end);
         let of_adapters = self.spec.engine.adapters.as_ref().and_then(|rules| self.recorder.adapters.remark(rules));
-        let mut record = self.recorder.into_record((self.policy, end), replicas, meter.into_totals(arrived));
+        let has_adapters = self.spec.engine.adapters.is_some();
+        let mut record =
+            self.recorder.into_record((self.policy, end, has_adapters), replicas, meter.into_totals(arrived));
         record.name.clone_from(&self.spec.name);
         record.remarks.extend(of_adapters);
         // Of prompts computed elsewhere all figures are of the whole way.

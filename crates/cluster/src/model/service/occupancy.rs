@@ -20,6 +20,8 @@ pub(super) struct Look {
     served: (u64, u64),
     /// Their KV caches, of a language model.
     kv: Option<KvUse>,
+    /// Adapters that the replicas there are have brought into slots so far, of a language model with adapters.
+    pub adapter_loads: Option<u64>,
 }
 
 impl Look {
@@ -50,10 +52,14 @@ impl Service<'_> {
     pub(super) fn look(&mut self, now: SimTime) -> Look {
         let is_language_model = matches!(self.spec.model, ServiceModel::ContinuousBatching { .. });
         let mut look = Look { gateway: self.flow.central_queue(now), ..Look::default() };
+        look.adapter_loads = self.spec.engine.adapters.map(|_| 0);
         let mut kv = KvUse::default();
         for (pod, slot) in self.pods.in_flow() {
             let (waiting, served) = self.flow.replica_load(slot, now);
             look.replicas += waiting;
+            if let Some(loads) = &mut look.adapter_loads {
+                *loads += self.flow.stats(slot, now).adapter_loads;
+            }
             if self.pods.state(pod) != PodState::Ready {
                 continue;
             }

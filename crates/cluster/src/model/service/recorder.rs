@@ -26,10 +26,10 @@ pub(super) struct Recorder {
     scaling: ScalingTotals,
     timeline: Vec<TimelineRow>,
     decisions: Vec<DecisionRow>,
-    /// Final statistics of pods that have served: (busy, completed, lost).
-    served: BTreeMap<PodId, (u64, u64, u64)>,
-    /// What those that were there before the run had done by then: (busy, completed).
-    before: BTreeMap<PodId, (u64, u64)>,
+    /// Final statistics of pods that have served.
+    served: BTreeMap<PodId, Done>,
+    /// What those that were there before the run had done by then.
+    before: BTreeMap<PodId, Done>,
     /// Time zero of the run on the clock of the agenda.
     origin: SimTime,
     measure_from: SimTime,
@@ -37,6 +37,8 @@ pub(super) struct Recorder {
     remarks: Vec<String>,
     ready_since: (SimTime, u32),
     last_load: Load,
+    /// Adapters that replicas, of all that there were, had loaded when the step began.
+    last_adapter_loads: u64,
     /// What remarks are made of.
     tally: Tally,
     /// Likewise, of adapters.
@@ -64,6 +66,7 @@ impl Recorder {
             remarks: Vec::new(),
             ready_since: (SimTime::ZERO, 0),
             last_load: Load::default(),
+            last_adapter_loads: 0,
             tally: Tally::default(),
             adapters: AdapterLoads::default(),
             at_max: (replicas_max(policy), None),
@@ -117,10 +120,11 @@ impl Recorder {
         self.adapters.answered += stats.success;
         if self.keep.tables {
             let entry = self.served.entry(pod).or_default();
-            let (busy_before, completed_before) = self.before.remove(&pod).unwrap_or_default();
-            entry.0 += stats.busy_ns - busy_before;
-            entry.1 += stats.success - completed_before;
-            entry.2 += lost;
+            let before = self.before.remove(&pod).unwrap_or_default();
+            entry.busy_ns += stats.busy_ns - before.busy_ns;
+            entry.completed += stats.success - before.completed;
+            entry.adapter_loads += stats.adapter_loads - before.adapter_loads;
+            entry.lost += lost;
         }
     }
 
@@ -159,6 +163,8 @@ impl Recorder {
         let busy_ns = std::mem::take(&mut self.step_busy_ns);
         let last = std::mem::replace(&mut self.last_load, load);
         let since = std::mem::replace(&mut self.step_since, now);
+        let adapter_loads = look.adapter_loads.map(|loads| loads + self.adapters.loads);
+        let loads_before = std::mem::replace(&mut self.last_adapter_loads, adapter_loads.unwrap_or(0));
         if !self.keep.tables {
             return;
         }
@@ -188,6 +194,7 @@ impl Recorder {
             queue_gateway: look.gateway,
             queue_replicas: look.replicas,
             kv_usage: look.kv_mean(),
+            adapter_loads: adapter_loads.map(|loads| loads - loads_before),
             ttft_p50_ns: latency.ttft_ns[0],
             ttft_p99_ns: latency.ttft_ns[1],
             tpot_p50_ns: latency.tpot_ns[0],
@@ -200,7 +207,9 @@ impl Recorder {
         self.reset(self.origin);
         (self.step_ready_ns, self.step_busy_ns) = (0, 0);
         self.last_load = load;
-        self.before = replicas.map(|(pod, stats)| (pod, (stats.busy_ns, stats.success))).collect();
+        self.before = replicas.map(|(pod, stats)| (pod, Done::of(&stats))).collect();
+        self.last_adapter_loads =
+            self.adapters.loads + self.before.values().map(|done| done.adapter_loads).sum::<u64>();
     }
 
     /// A new version is everywhere, or will not be.
@@ -227,10 +236,10 @@ impl Recorder {
         self.at_max.1 = self.at_max.1.map(|_| now);
     }
 
-    /// The record of the service, save for its name. `replicas` are its pods as the fleet saw them.
+    /// The record of the service, save for its name. `replicas` are its pods as the fleet saw them; they may have adapters.
     pub(super) fn into_record(
         mut self,
-        (policy, end): (&ServicePolicy, SimTime),
+        (policy, end, has_adapters): (&ServicePolicy, SimTime, bool),
         mut replicas: Vec<ReplicaLife>,
         (requests, totals, request_rows): (RequestTotals, ServiceTotals, Vec<RequestRow>),
     ) -> ServiceRecord {
@@ -239,7 +248,13 @@ impl Recorder {
         }
         let measured = end - self.measure_from;
         let (metrics, told) = self.tally.finish(policy, &self.scaling, measured);
-        replicas.iter_mut().for_each(|life| fill_served(life, &self.served));
+        for life in &mut replicas {
+            let done = self.served.get(&life.pod).copied();
+            life.adapter_loads = has_adapters.then(|| done.unwrap_or_default().adapter_loads);
+            if let Some(Done { busy_ns, completed, lost, .. }) = done {
+                (life.busy, life.completed, life.lost) = (SimDuration::from_nanos(busy_ns), completed, lost);
+            }
+        }
         ServiceRecord {
             name: String::new(),
             requests,
@@ -270,11 +285,19 @@ fn note(path: &mut Vec<(SimTime, u32)>, time: SimTime, count: u32) {
     }
 }
 
-fn fill_served(life: &mut ReplicaLife, served: &BTreeMap<PodId, (u64, u64, u64)>) {
-    if let Some(&(busy_ns, completed, lost)) = served.get(&life.pod) {
-        life.busy = SimDuration::from_nanos(busy_ns);
-        life.completed = completed;
-        life.lost = lost;
+/// What a replica has done.
+#[derive(Clone, Copy, Default)]
+struct Done {
+    busy_ns: u64,
+    completed: u64,
+    lost: u64,
+    adapter_loads: u64,
+}
+
+impl Done {
+    /// What these statistics say; whom it lost is known when it ends.
+    fn of(stats: &ReplicaStats) -> Self {
+        Self { busy_ns: stats.busy_ns, completed: stats.success, lost: 0, adapter_loads: stats.adapter_loads }
     }
 }
 
