@@ -1,8 +1,10 @@
 //! `scalelab lab`: a scenario and the engine in one page.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use flate2::read::GzDecoder;
 use playground::{PackError, Recorder};
 use report::LabPage;
 use scenario::Documents;
@@ -14,7 +16,7 @@ use crate::failure::{Failure, OrInput, Outcome, Result};
 use crate::inputs;
 use crate::question::scenario_words;
 
-/// The module this program was built with; empty if it was built without.
+/// The module this program was built with, as it is or packed by gzip (five megabytes less); empty if it was built without.
 const BUILT_IN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/lab.wasm"));
 
 /// Name of the module beside the program.
@@ -65,7 +67,7 @@ pub fn lab(args: &Lab) -> Result<Outcome> {
 fn module(given: Option<&Path>) -> Result<Vec<u8>> {
     let path = match given {
         Some(path) => path.to_owned(),
-        None if !BUILT_IN.is_empty() => return Ok(BUILT_IN.to_vec()),
+        None if !BUILT_IN.is_empty() => return Ok(unpacked(BUILT_IN)),
         None => beside().ok_or_else(|| {
             Failure::input(format!(
                 "this program was built without the lab's engine: build it with `scripts/build-lab.sh` of the repository, then give it as `--module target/lab/{FILE}` or put it beside the program"
@@ -92,4 +94,14 @@ fn beside() -> Option<PathBuf> {
 fn command(args: &Lab) -> String {
     let scenario = &args.scenario;
     format!("scalelab run {}", scenario_words(&scenario.scenario, &scenario.set, scenario.reading.plain))
+}
+
+/// The module as it runs.
+fn unpacked(built_in: &[u8]) -> Vec<u8> {
+    if !built_in.starts_with(&[0x1f, 0x8b]) {
+        return built_in.to_vec();
+    }
+    let mut module = Vec::new();
+    GzDecoder::new(built_in).read_to_end(&mut module).expect("what the build packed can be unpacked");
+    module
 }
