@@ -4,14 +4,12 @@
 //! it and when it answers, and never in between: its next batch is planned, and planned anew by whoever joins it before it starts. What is planned
 //! and what is being served are one record, which the clock alone turns from the one into the other.
 
-mod line;
 mod queue;
 mod replica;
 
 use std::sync::Arc;
 
-use line::Line;
-use replica::Replica;
+use replica::{Next, Replica};
 use units::{PodId, SimTime};
 
 use super::central::Discipline;
@@ -55,10 +53,8 @@ pub struct LeastFlow<D> {
     replicas: Vec<Replica>,
     stats: Vec<ReplicaStats>,
     stations: Vec<Station>,
-    /// When each replica answers next, or a client gives up there, but for those in the line.
+    /// When each replica answers next, or a client gives up there.
     dues: WinnerTree,
-    /// Replicas that were idle, by when they answer. One of which that is no longer true stays, and is passed over.
-    line: Line,
     /// Loads of the serving replicas.
     loads: LoadIndex,
     /// How many serve.
@@ -87,7 +83,6 @@ impl<D: Discipline> LeastFlow<D> {
             stats: Vec::new(),
             stations: Vec::new(),
             dues: WinnerTree::new(),
-            line: Line::new(),
             loads: LoadIndex::default(),
             serving: 0,
             held: Held::new(),
@@ -130,18 +125,11 @@ impl<D: Discipline> LeastFlow<D> {
     #[expect(clippy::inline_always, reason = "a step of the one loop that every request goes through twice")]
     fn look(&mut self, bound: u64) {
         loop {
-            let (ahead, (due, slot)) = (self.line.first(), self.dues.first());
-            if ahead.min(due) > bound {
+            let (due, slot) = self.dues.first();
+            if due > bound {
                 return;
             }
-            if ahead > due {
-                self.turn(slot, due);
-                continue;
-            }
-            let slot = self.line.pop();
-            if self.replicas[slot].stands_in_line(ahead) {
-                self.answer_in_line(slot);
-            }
+            self.turn(slot, due);
         }
     }
 
@@ -157,8 +145,6 @@ impl<D: Discipline> LeastFlow<D> {
             if replica.queue.len() == replica.batch() + 1 {
                 self.hasten(slot, arrival);
             }
-        } else if replica.queue.len() == 1 {
-            self.plan_of_idle(slot);
         } else {
             self.plan(slot);
         }
@@ -194,27 +180,27 @@ impl<D: Discipline> LeastFlow<D> {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "a step of the one loop that every request goes through twice")]
     fn plan(&mut self, slot: Slot) {
-        let due = self.replicas[slot].plan(&self.discipline, self.rules.leaves);
-        self.replicas[slot].is_in_line = false;
-        self.dues.set(slot, due);
-    }
-
-    /// The same of one that was idle, and of which the tree of dues knows nothing.
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "a step of the one loop that every request goes through twice")]
-    fn plan_of_idle(&mut self, slot: Slot) {
         let replica = &mut self.replicas[slot];
-        let due = replica.plan(&self.discipline, self.rules.leaves);
-        replica.is_in_line = replica.batch() > 0 && self.line.try_push(due, slot);
-        if !replica.is_in_line {
-            self.dues.set(slot, due);
-        }
+        let due = match replica.next(&self.discipline, self.rules.leaves) {
+            Next::Nothing => {
+                replica.forget();
+                NEVER
+            }
+            Next::GivesUp(at) => {
+                replica.forget();
+                start_due(at)
+            }
+            Next::Batch { start, end, len } => {
+                replica.begin(start, end, len);
+                replica.due(self.rules.leaves)
+            }
+        };
+        self.dues.set(slot, due);
     }
 
     /// Who waits behind the batch that a replica serves is not whom it was.
     #[cold]
     fn due_while_serving(&mut self, slot: Slot) {
-        self.replicas[slot].is_in_line = false;
         self.dues.set(slot, self.replicas[slot].due(self.rules.leaves));
     }
 
@@ -224,7 +210,6 @@ impl<D: Discipline> LeastFlow<D> {
     fn turn(&mut self, slot: Slot, due: u64) {
         if self.replicas[slot].answer_due() == due {
             self.answer(slot);
-            self.plan(slot);
         } else {
             self.give_up(slot, due >> 1);
         }
@@ -247,18 +232,7 @@ impl<D: Discipline> LeastFlow<D> {
         if replica.is_serving {
             self.loads.lower(slot, len as u64);
         }
-    }
-
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "a step of the one loop that every request goes through twice")]
-    fn answer_in_line(&mut self, slot: Slot) {
-        self.answer(slot);
-        let replica = &mut self.replicas[slot];
-        if replica.queue.len() > 0 {
-            self.plan(slot);
-        } else {
-            replica.forget();
-        }
+        self.plan(slot);
     }
 
     /// The client of the first request that waits at a replica gives up.

@@ -22,8 +22,6 @@ pub struct Replica {
     pub is_serving: bool,
     /// Its batch was planned after the starts of the present instant, for requests that came late: others may join it still.
     pub is_open: bool,
-    /// When it is due is known to the line, not to the tree.
-    pub is_in_line: bool,
     pub queue: Queue,
 }
 
@@ -37,7 +35,6 @@ impl Default for Replica {
             len: 0,
             is_serving: false,
             is_open: false,
-            is_in_line: false,
             queue: Queue::default(),
         }
     }
@@ -45,7 +42,7 @@ impl Default for Replica {
 
 /// What happens next at a replica that serves nothing, if nobody joins it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
+pub enum Next {
     /// Nobody waits.
     Nothing,
     /// The client of the oldest request gives up.
@@ -80,15 +77,9 @@ impl Replica {
         self.start < arrival
     }
 
-    /// Whether the line is right about its being due at `due`.
-    #[inline]
-    pub fn stands_in_line(&self, due: u64) -> bool {
-        self.is_in_line && self.answer_due() == due
-    }
-
     /// It has this batch.
     #[inline]
-    fn begin(&mut self, start: u64, end: u64, len: usize) {
+    pub fn begin(&mut self, start: u64, end: u64, len: usize) {
         (self.start, self.end, self.len) = (start, end, len as u32);
     }
 
@@ -96,7 +87,6 @@ impl Replica {
     #[inline]
     pub fn forget(&mut self) {
         self.begin(NEVER, NEVER, 0);
-        self.is_in_line = false;
     }
 
     /// When its batch is answered. One that takes no time is after those have joined that arrive as it starts.
@@ -115,30 +105,10 @@ impl Replica {
         }
     }
 
-    /// Plans what it serves next, serving nothing now. When it is due.
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "a step of the one loop that every request goes through twice")]
-    pub fn plan(&mut self, discipline: &impl Discipline, leaves: u64) -> u64 {
-        match self.next(discipline, leaves) {
-            Next::Nothing => {
-                self.forget();
-                NEVER
-            }
-            Next::GivesUp(at) => {
-                self.forget();
-                start_due(at)
-            }
-            Next::Batch { start, end, len } => {
-                self.begin(start, end, len);
-                self.due(leaves)
-            }
-        }
-    }
-
     /// What comes next, its server being free from [`Replica::free`] on.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "a step of the one loop that every request goes through twice")]
-    fn next(&self, discipline: &impl Discipline, leaves: u64) -> Next {
+    pub fn next(&self, discipline: &impl Discipline, leaves: u64) -> Next {
         let waiting = self.queue.arrivals();
         let Some(&oldest) = waiting.first() else { return Next::Nothing };
         let filling = waiting.get(discipline.fill() - 1).copied().unwrap_or(NEVER);
