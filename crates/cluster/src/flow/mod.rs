@@ -1,8 +1,8 @@
 //! The request flow: arrivals, queues, batches, answers. Everything that happens between two control events.
 //!
 //! Several implementations answer to one trait. [`event::EventFlow`] handles every request event one by one, can express every
-//! service and routing but continuous batching, and is the oracle of the fast ones; [`central::CentralFlow`] and
-//! [`routed::RoutedFlow`] advance whole batches by recursion, from one queue and from one per replica, and [`least::LeastFlow`] does so
+//! service and routing but continuous batching, and is the oracle of the fast ones; `CentralFlow` and
+//! `RoutedFlow` advance whole batches by recursion, from one queue and from one per replica, and `LeastFlow` does so
 //! where requests go to whoever has the fewest. They agree to the last
 //! nanosecond, which `tests/it/flows.rs` checks over random scenarios. [`llm::LlmFlow`] serves language models.
 //!
