@@ -212,5 +212,29 @@ mod tests {
                 prop_assert_eq!(index.first(), expected);
             }
         }
+
+        #[test]
+        fn raising_the_first_and_lowering_any_equals_setting_them(
+            slots in prop_oneof![Just(40usize), Just(200)],
+            start in prop_oneof![0u64..4, 250u64..260],
+            steps in prop::collection::vec(prop::option::of((0usize..200, 1u64..9)), 1..400),
+        ) {
+            let mut index = LoadIndex::default();
+            let mut loads = vec![start; slots];
+            (0..slots).for_each(|slot| index.set(slot, Some(start)));
+            for step in steps {
+                if let Some((slot, by)) = step {
+                    let slot = slot % slots;
+                    let by = by.min(loads[slot]);
+                    index.lower(slot, by);
+                    loads[slot] -= by;
+                } else {
+                    let first = (0..slots).min_by_key(|&slot| loads[slot]);
+                    prop_assert_eq!(index.raise_first(), first);
+                    loads[first.expect("there are slots")] += 1;
+                }
+                prop_assert_eq!(index.first(), (0..slots).min_by_key(|&slot| loads[slot]));
+            }
+        }
     }
 }

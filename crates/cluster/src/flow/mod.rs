@@ -11,6 +11,7 @@
 
 mod central;
 mod clients;
+mod draining;
 mod event;
 mod held;
 mod intake;

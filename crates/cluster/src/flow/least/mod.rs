@@ -13,6 +13,7 @@ use replica::{Next, Replica};
 use units::{PodId, SimTime};
 
 use super::central::Discipline;
+use super::draining::Draining;
 use super::held::Held;
 use super::intake::Intake;
 use super::latency::{LatencyLog, Watched, WholeAnswers};
@@ -66,8 +67,7 @@ pub struct LeastFlow<D> {
     now: u64,
     /// Replicas that requests have joined late since then.
     open: Vec<Slot>,
-    /// Draining replicas that are not empty yet, with the instant at which they will be, ascending.
-    draining: Vec<(u64, Slot)>,
+    draining: Draining,
     whole: WholeAnswers,
 }
 
@@ -89,7 +89,7 @@ impl<D: Discipline> LeastFlow<D> {
             ended: 0,
             now: 0,
             open: Vec::new(),
-            draining: Vec::new(),
+            draining: Draining::default(),
             whole: WholeAnswers::default(),
         }
     }
@@ -284,11 +284,8 @@ impl<D: Discipline> LeastFlow<D> {
 impl<D: Discipline> Flow for LeastFlow<D> {
     fn advance(&mut self, to: SimTime) -> Option<Drained> {
         let to = to.as_nanos();
-        let first = self.draining.first().copied().filter(|&(empty_at, _)| empty_at <= to);
-        self.process(first.map_or(to, |(empty_at, _)| empty_at));
-        let (empty_at, slot) = first?;
-        self.draining.remove(0);
-        Some(Drained { slot, at: SimTime::from_nanos(empty_at) })
+        self.process(self.draining.limit(to));
+        self.draining.take(to)
     }
 
     fn add(&mut self, slot: Slot, pod: PodId, now: SimTime) {
@@ -319,8 +316,7 @@ impl<D: Discipline> Flow for LeastFlow<D> {
         if empty_at == now.as_nanos() && replica.queue.len() == 0 {
             return Some(now);
         }
-        let place = self.draining.partition_point(|&other| other < (empty_at, slot));
-        self.draining.insert(place, (empty_at, slot));
+        self.draining.push(slot, empty_at);
         None
     }
 
@@ -328,7 +324,7 @@ impl<D: Discipline> Flow for LeastFlow<D> {
         let now = now.as_nanos();
         self.leave_serving(slot);
         self.stations[slot].is_present = false;
-        self.draining.retain(|&(_, other)| other != slot);
+        self.draining.forget(slot);
         let serving = self.take_back(slot, now);
         let waiting: Vec<(u64, u64)> = self.replicas[slot].queue.iter().skip(serving.len()).collect();
         self.replicas[slot].restart(now);

@@ -14,6 +14,7 @@ use units::{PodId, SimTime};
 use workload::{Purpose, Stream};
 
 use super::central::Discipline;
+use super::draining::Draining;
 use super::held::Held;
 use super::intake::{Intake, NEVER};
 use super::latency::{LatencyLog, Watched, WholeAnswers};
@@ -120,8 +121,7 @@ pub struct RoutedFlow<D> {
     held: Held,
     waiting: u64,
     started: u64,
-    /// Draining replicas that are not empty yet, with the instant at which they will be, ascending.
-    draining: Vec<(u64, Slot)>,
+    draining: Draining,
     whole: WholeAnswers,
 }
 
@@ -149,7 +149,7 @@ impl<D: Discipline> RoutedFlow<D> {
             held: Held::new(),
             waiting: 0,
             started: 0,
-            draining: Vec::new(),
+            draining: Draining::default(),
             whole: WholeAnswers::default(),
         }
     }
@@ -197,11 +197,8 @@ impl<D: Discipline> RoutedFlow<D> {
 impl<D: Discipline> Flow for RoutedFlow<D> {
     fn advance(&mut self, to: SimTime) -> Option<Drained> {
         let to = to.as_nanos();
-        let first = self.draining.first().copied().filter(|&(empty_at, _)| empty_at <= to);
-        self.process(first.map_or(to, |(empty_at, _)| empty_at));
-        let (empty_at, slot) = first?;
-        self.draining.remove(0);
-        Some(Drained { slot, at: SimTime::from_nanos(empty_at) })
+        self.process(self.draining.limit(to));
+        self.draining.take(to)
     }
 
     fn add(&mut self, slot: Slot, pod: PodId, now: SimTime) {
@@ -245,8 +242,7 @@ impl<D: Discipline> Flow for RoutedFlow<D> {
         if self.watches[slot].waiting == 0 && empty_at == now {
             return Some(SimTime::from_nanos(now));
         }
-        let place = self.draining.partition_point(|&other| other < (empty_at, slot));
-        self.draining.insert(place, (empty_at, slot));
+        self.draining.push(slot, empty_at);
         None
     }
 
@@ -254,7 +250,7 @@ impl<D: Discipline> Flow for RoutedFlow<D> {
         let now = now.as_nanos();
         self.settle_station(slot, now);
         self.leave_serving(slot, Stage::Absent);
-        self.draining.retain(|&(_, other)| other != slot);
+        self.draining.forget(slot);
         let waiting: Vec<(u64, u64)> = self.queues[slot].iter().collect();
         self.waiting -= waiting.len() as u64;
         let serving = self.take_back(slot, now);
