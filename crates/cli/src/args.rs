@@ -99,8 +99,11 @@ pub enum Command {
     /// Print the JSON schema of a Scenario document
     Schema {
         /// Of a Measured document instead
-        #[arg(long)]
+        #[arg(long, conflicts_with = "advice")]
         measured: bool,
+        /// Of what `advise --format json` prints instead
+        #[arg(long)]
+        advice: bool,
     },
     /// Print a completion script
     Completions {

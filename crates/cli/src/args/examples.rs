@@ -106,7 +106,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("lab", &["scalelab lab scenarios/triton-day -o lab.html"]),
-    ("schema", &["scalelab schema > scenario.schema.json"]),
+    ("schema", &["scalelab schema > scenario.schema.json", "scalelab schema --advice > advice.schema.json"]),
     ("completions", &["scalelab completions bash > ~/.local/share/bash-completion/completions/scalelab"]),
     ("man", &["scalelab man | man -l -"]),
 ];

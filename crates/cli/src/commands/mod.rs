@@ -58,8 +58,13 @@ fn run_here(command: Command) -> Result<Outcome> {
         Command::Init(args) => init::init(&args),
         Command::Import(args) => import::import(&args),
         Command::Fuzz(args) => fuzz::fuzz(&args),
-        Command::Schema { measured } => {
-            outln!("{:#}", if measured { scenario::measured_schema() } else { scenario::schema() });
+        Command::Schema { measured, advice } => {
+            let schema = match (measured, advice) {
+                (true, _) => scenario::measured_schema(),
+                (_, true) => advise::schema(),
+                _ => scenario::schema(),
+            };
+            outln!("{schema:#}");
             Ok(Outcome::Done)
         }
         Command::Completions { shell } => {

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use crate::prometheus::with_samples;
 use crate::support::Lab;
 
@@ -159,4 +161,70 @@ fn a_watch_writes_again_and_says_when_the_server_is_gone() {
     drop(server);
     let last = wait_for("word of the failure", &|text| text.contains("scalelab_advise_up 0\n"));
     assert!(!last.contains("recommended"), "what is old is not repeated: {last}");
+}
+
+/// Where a value is not as its schema says; every key must be one of the schema's, so that none is forgotten there.
+fn misfit(value: &Value, schema: &Value, root: &Value) -> Option<String> {
+    if let Some(reference) = schema["$ref"].as_str() {
+        return misfit(value, root.pointer(reference.trim_start_matches('#')).expect("it is defined"), root);
+    }
+    if let Some(choices) = schema["anyOf"].as_array() {
+        let all = choices.iter().map(|choice| misfit(value, choice, root));
+        return all.reduce(Option::and).flatten();
+    }
+    let word = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_u64() => "integer",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    let is_word = |allowed: &Value| allowed == word || allowed == "number" && word == "integer";
+    if !schema["type"].as_array().map_or_else(|| is_word(&schema["type"]), |allowed| allowed.iter().any(is_word)) {
+        return Some(format!("{value} is no {}", schema["type"]));
+    }
+    if let Some(allowed) = schema["enum"].as_array()
+        && !allowed.contains(value)
+    {
+        return Some(format!("{value} is none of {allowed:?}"));
+    }
+    match value {
+        Value::Array(items) => items.iter().find_map(|item| misfit(item, &schema["items"], root)),
+        Value::Object(fields) => {
+            let needed = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            let missing = needed.filter(|key| !fields.contains_key(*key)).map(|key| format!("{key} is missing")).next();
+            let of_schema = |(key, field): (&String, &Value)| match schema["properties"].get(key) {
+                Some(schema) => misfit(field, schema, root).map(|misfit| format!("{key}: {misfit}")),
+                None => Some(format!("{key} is not in the schema")),
+            };
+            missing.or_else(|| fields.iter().find_map(of_schema))
+        }
+        _ => None,
+    }
+}
+
+#[test]
+fn json_is_as_its_schema_says() {
+    let lab = Lab::new();
+    // One that answers, with a floor, a metric and its steps; one without a metric to read; one that is unknown; one without controllers.
+    let hpa = "hpa: {minReplicas: 1, maxReplicas: 14, metrics: [{type: Pods, pods: {metric: {name: nv_gpu_utilization}, target: {type: \
+               AverageValue, averageValue: 500m}}}]}";
+    let policies = format!(
+        "{{name: hpa, {hpa}}}\n  - {{name: warm, {hpa}, warmPool: {{size: 2}}}}\n  - {{name: five, static: {{replicas: 5}}}}\n  - {{name: queue, keda: {{triggers: \
+         [{{type: rabbitmq, metadata: {{queueName: q, mode: QueueLength, value: \"5\", host: h}}}}]}}}}\n  - {{name: forecast, predictive: {{replicaRate: 10req/s}}}}"
+    );
+    lab.write("small.yaml", &SCENARIO.replace("POLICY", &policies));
+    let span = (MONDAY_S, MONDAY_S + 1_200);
+    let used =
+        samples("nv_gpu_utilization", "pod=\"chat-0\"", span, |since_s| if since_s > 600 { 0.8 } else { f64::NAN });
+    let text = three_replicas(span) + &three_pods(span) + &used + "# EOF\n";
+    let Some(server) = with_samples(&lab.path("."), &text) else { return };
+    let schema: Value = serde_json::from_str(&lab.out("schema --advice")).expect("a schema");
+    for at in ["00:05:00", "00:19:00"] {
+        let said = lab.out(&format!("advise small.yaml --url {} --format json --at 2025-01-06T{at}Z", server.url));
+        let advice: Value = serde_json::from_str(&said).expect("JSON");
+        assert_eq!(misfit(&advice, &schema, &schema), None, "{said}");
+    }
 }

@@ -15,6 +15,7 @@ use super::write_bytes;
 use crate::args::{AdviceFormat, Advise};
 use crate::failure::{Failure, Outcome, Result};
 use crate::inputs;
+pub use json::schema;
 
 /// What is advised of one service.
 pub struct ServiceAdvice {
@@ -61,7 +62,7 @@ pub fn advise(args: &Advise) -> Result<Outcome> {
 fn shown(advices: &[ServiceAdvice], at_ms: i64, format: AdviceFormat) -> String {
     match format {
         AdviceFormat::Text => text::text(advices, at_ms),
-        AdviceFormat::Json => format!("{:#}\n", json::json(advices, at_ms)),
+        AdviceFormat::Json => json::json(advices, at_ms),
         AdviceFormat::Prometheus => exposition::exposition(advices, at_ms),
     }
 }
