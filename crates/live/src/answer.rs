@@ -34,6 +34,8 @@ struct Envelope {
     error: String,
     #[serde(default)]
     error_type: String,
+    #[serde(default)]
+    warnings: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -58,6 +60,15 @@ pub(crate) fn error_in(body: &str) -> Option<String> {
     (envelope.status == "error").then(|| format!("{}: {}", envelope.error_type, envelope.error))
 }
 
+/// What the server warns of beside an answer: Thanos, Mimir and the like answer in part when a store of theirs is away.
+pub(crate) fn warnings(body: &str) -> Vec<String> {
+    // Few have any, and some are large.
+    if !body.contains("\"warnings\"") {
+        return Vec::new();
+    }
+    serde_json::from_str::<Envelope>(body).map(|envelope| envelope.warnings).unwrap_or_default()
+}
+
 fn data(body: &str) -> Result<serde_json::Value, LiveError> {
     let no_api = |reason: &str| {
         let start: String = body.trim_start().chars().take(60).collect();
@@ -75,8 +86,11 @@ fn data(body: &str) -> Result<serde_json::Value, LiveError> {
 
 /// A vector or a matrix.
 pub(crate) fn series(body: &str) -> Result<Vec<Series>, LiveError> {
-    let wrong =
-        |reason: String| LiveError::environment(format!("an answer that is not one of the Prometheus API: {reason}"));
+    let wrong = |reason: String| {
+        LiveError::environment(format!(
+            "an answer that is not one of the Prometheus API ({reason}): is --url a Prometheus' address?"
+        ))
+    };
     let data: Data = serde_json::from_value(data(body)?).map_err(|error| wrong(error.to_string()))?;
     if !["vector", "matrix"].contains(&data.result_type.as_str()) {
         return Err(wrong(format!("a {} in place of series", data.result_type)));

@@ -1,6 +1,7 @@
 //! The HTTP side: one question, one answer, within bounds.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::sleep;
@@ -46,6 +47,7 @@ pub struct Prometheus {
     authorization: Option<String>,
     retries: u32,
     timeout: Duration,
+    warnings: RefCell<BTreeSet<String>>,
 }
 
 impl Prometheus {
@@ -63,12 +65,24 @@ impl Prometheus {
             config = config.tls_config(TlsConfig::builder().root_certs(roots).build());
         }
         let agent = config.build().into();
-        Ok(Self { agent, base, authorization, retries: connection.retries, timeout: connection.timeout })
+        Ok(Self {
+            agent,
+            base,
+            authorization,
+            retries: connection.retries,
+            timeout: connection.timeout,
+            warnings: RefCell::default(),
+        })
     }
 
     /// Where it is, as messages say it.
     pub fn url(&self) -> &str {
         &self.base
+    }
+
+    /// What it has warned of since it was last asked for its warnings: answers that may lack something.
+    pub fn take_warnings(&self) -> BTreeSet<String> {
+        self.warnings.take()
     }
 
     /// The server's clock, to the second; `None` if it does not tell.
@@ -154,7 +168,9 @@ impl Prometheus {
         if status != 200 {
             return Err(self.refused(status, &body.unwrap_or_default()));
         }
-        Ok((body.map_err(|error| self.unreachable(&error))?, date))
+        let body = body.map_err(|error| self.unreachable(&error))?;
+        self.warnings.borrow_mut().extend(answer::warnings(&body));
+        Ok((body, date))
     }
 
     fn unreachable(&self, error: &Error) -> LiveError {

@@ -1,5 +1,7 @@
 //! A stretch of a service's past, out of a Prometheus.
 
+use std::collections::BTreeSet;
+
 use crate::answer::{self, Series};
 use crate::chunks::ChunkStore;
 use crate::client::Prometheus;
@@ -11,6 +13,7 @@ use crate::observed::{self, Observed};
 use crate::path::{Counting, ReplicaPath, Workload};
 use crate::pods::{MOMENTS, PodStart, Starting};
 use crate::select::{Matchers, quoted};
+use crate::twins;
 
 /// Asked for before and after the stretch, so that what happens at its ends lies between two scrapes.
 const LEAD_MS: i64 = 300_000;
@@ -58,6 +61,8 @@ pub struct Imported {
     pub pods: Vec<PodStart>,
     /// Latencies and GPU use, on rows of their own.
     pub observed: (Grid, Observed),
+    /// What the server warned of: answers that may lack something.
+    pub warnings: BTreeSet<String>,
 }
 
 /// What is asked, once it is known of whom.
@@ -85,7 +90,7 @@ pub fn import(
     let of_workload = subject.workload.map_or(0, |_| 1 + MOMENTS.len());
     let total = chunks.len() * (1 + of_workload) + questions.len();
     let Subject { matchers, workload } = subject;
-    let mut reader = Reader { server, window, store, chunks, progress, done: 0, total };
+    let mut reader = Reader { server, window, store, chunks, progress, done: 0, total, warnings: BTreeSet::new() };
 
     let path = workload.map(|workload| reader.path(workload, &matchers)).transpose()?;
     let pods = if workload.is_some() { reader.pods(&matchers)? } else { Vec::new() };
@@ -95,8 +100,10 @@ pub fn import(
     };
     let requests = reader.requests(&counters.0, &matchers)?.finish(no_replica);
     let observed = reader.observed(&questions, observed_grid)?;
+    let mut warnings = reader.warnings;
+    warnings.extend(server.take_warnings());
     let Matchers { service, namespace, .. } = matchers;
-    Ok(Imported { service, namespace, counters, requests, path, pods, observed: (observed_grid, observed) })
+    Ok(Imported { service, namespace, counters, requests, path, pods, observed: (observed_grid, observed), warnings })
 }
 
 /// Asks and keeps count.
@@ -108,6 +115,8 @@ struct Reader<'a> {
     progress: &'a mut dyn FnMut(usize, usize),
     done: usize,
     total: usize,
+    /// Those of kept answers too.
+    warnings: BTreeSet<String>,
 }
 
 impl Reader<'_> {
@@ -116,7 +125,11 @@ impl Reader<'_> {
         name: &str,
         question: impl FnOnce() -> Result<String, LiveError>,
     ) -> Result<Vec<Series>, LiveError> {
-        let series = answer::series(&self.store.get(name, question)?)?;
+        // An answer that is none is not kept: it would be found again by the next try.
+        let checked = || question().and_then(|body| answer::series(&body).map(|_| body));
+        let body = self.store.get(name, checked)?;
+        self.warnings.extend(answer::warnings(&body));
+        let series = answer::series(&body)?;
         self.done += 1;
         (self.progress)(self.done, self.total);
         Ok(series)
@@ -127,11 +140,11 @@ impl Reader<'_> {
         &mut self,
         name: &str,
         expression: impl Fn(&str) -> String,
-        mut take: impl FnMut(&[Series]),
+        mut take: impl FnMut(&[Series]) -> Result<(), LiveError>,
     ) -> Result<(), LiveError> {
         for (number, (from, to)) in self.chunks.clone().into_iter().enumerate() {
             let (expression, server) = (expression(&format!("{}ms", to - from)), self.server);
-            take(&self.ask(&format!("{name}-{number:05}"), || server.query(&expression, Some(to)))?);
+            take(&self.ask(&format!("{name}-{number:05}"), || server.query(&expression, Some(to)))?)?;
         }
         Ok(())
     }
@@ -142,15 +155,18 @@ impl Reader<'_> {
         let mut counts: [Counting; 3] = Default::default();
         let range = |length: &str| format!("{selector}[{length}]");
         self.each_chunk("replicas", range, |found| {
+            twins::refuse_namesakes(found)?;
             for (metric, counting) in metrics.iter().zip(&mut counts) {
                 let of = |series: &&Series| series.labels.get("__name__").is_some_and(|name| name == metric);
                 counting.add(&found.iter().filter(of).cloned().collect::<Vec<_>>());
             }
+            Ok(())
         })?;
         let [wanted, existing, ready] = counts.map(|counting| counting.rows(self.window.grid));
         if wanted.iter().all(Option::is_none) {
-            let reason = format!("{} of {} has no value in this time", metrics[0], matchers.service);
-            return Err(LiveError::input(format!("{}: {reason}", self.server.url())));
+            let reason = format!("{} of {} has no number in this time", metrics[0], matchers.service);
+            let advice = "--since and --until say another, in which kube-state-metrics was scraped";
+            return Err(LiveError::input(format!("{}: {reason}; {advice}", self.server.url())));
         }
         Ok(ReplicaPath { wanted, existing, ready })
     }
@@ -160,7 +176,10 @@ impl Reader<'_> {
         for (moment, metric) in MOMENTS.iter().enumerate() {
             let pods = matchers.of_pods();
             let earliest = |length: &str| format!("max by (pod) (min_over_time({metric}{{{pods}}}[{length}]))");
-            self.each_chunk(&format!("pods-{moment}"), earliest, |found| starting.add(moment, found))?;
+            self.each_chunk(&format!("pods-{moment}"), earliest, |found| {
+                starting.add(moment, found);
+                Ok(())
+            })?;
         }
         Ok(starting.finish(span(self.window)))
     }
@@ -168,7 +187,7 @@ impl Reader<'_> {
     fn requests(&mut self, counters: &[String], matchers: &Matchers) -> Result<Folding, LiveError> {
         let mut folding = Folding::new(self.window.grid);
         let selector = format!("{{__name__=~{},{}}}", quoted(&counters.join("|")), matchers.of_requests());
-        self.each_chunk("requests", |length| format!("{selector}[{length}]"), |found| folding.add(found))?;
+        self.each_chunk("requests", |length| format!("{selector}[{length}]"), |found| folding.add_checked(found))?;
         Ok(folding)
     }
 
@@ -207,7 +226,7 @@ pub(crate) fn requests(
     let mut folding = Folding::new(grid);
     for (from, to) in chunks(window) {
         let body = server.query(&format!("{selector}[{}ms]", to - from), Some(to))?;
-        folding.add(&answer::series(&body)?);
+        folding.add_checked(&answer::series(&body)?).map_err(LiveError::of_question)?;
     }
     Ok(folding.finish(|_| false))
 }

@@ -7,7 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::answer::{Sample, Series};
+use crate::error::LiveError;
 use crate::grid::Grid;
+use crate::twins;
 
 /// Scrapes further apart than so many usual intervals leave a gap.
 const GAP: f64 = 2.5;
@@ -60,8 +62,22 @@ impl Folding {
         }
     }
 
+    /// The same, of series that can be counters of requests; others are refused.
+    pub(crate) fn add_checked(&mut self, chunk: &[Series]) -> Result<(), LiveError> {
+        let is_negative = |series: &&Series| series.samples.iter().any(|sample| sample.value < 0.0);
+        if let Some(series) = chunk.iter().find(is_negative) {
+            let name = series.labels.get("__name__").map_or("what stands for requests", String::as_str);
+            return Err(LiveError::input(format!(
+                "{name} is below zero at times, so it counts no requests: --requests names a counter that does"
+            )));
+        }
+        twins::refuse_twins(chunk)?;
+        self.add(chunk);
+        Ok(())
+    }
+
     /// The samples of the next chunk; those that were seen already are passed over.
-    pub(crate) fn add(&mut self, chunk: &[Series]) {
+    fn add(&mut self, chunk: &[Series]) {
         let scrapes: BTreeSet<i64> = chunk.iter().flat_map(|one| &one.samples).map(|sample| sample.at_ms).collect();
         if self.done.interval_ms == 0 {
             self.done.interval_ms = usual_interval(chunk).unwrap_or(0);

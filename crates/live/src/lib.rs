@@ -18,6 +18,7 @@ mod observed;
 mod path;
 mod pods;
 mod select;
+mod twins;
 
 pub use chunks::{CHUNKS, ChunkStore};
 pub use client::{Connection, Prometheus};

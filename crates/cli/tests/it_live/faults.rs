@@ -165,3 +165,77 @@ fn an_import_that_was_interrupted_goes_on_where_it_was() {
         "without kube-state-metrics nothing says how many replicas there were"
     );
 }
+
+/// Labels, and the value at a time in seconds.
+type Counter = (&'static str, fn(i64) -> f64);
+
+/// What an import says of these counters.
+fn of_counters(counters: Vec<Counter>) -> String {
+    let url = serve(move |request| {
+        let line = request.lines().next().unwrap_or_default();
+        let Some((_, after)) = line.split_once("&time=") else { return Some(steady(request)) };
+        let end = after.split(['.', ' ']).next().and_then(|text| text.parse::<i64>().ok()).expect("a time");
+        let series = counters.iter().map(|(labels, value)| {
+            let times = (end - 1_200..=end).filter(|at| at % 15 == 3);
+            let values: Vec<String> = times.map(|at| format!("[{at},\"{}\"]", value(at))).collect();
+            format!(r#"{{"metric":{{"__name__":"http_requests_total",{labels}}},"values":[{}]}}"#, values.join(","))
+        });
+        let series: Vec<String> = series.collect();
+        let data = format!(r#"{{"resultType":"matrix","result":[{}]}}"#, series.join(","));
+        Some(response("200 OK", &format!(r#"{{"status":"success","data":{data}}}"#)))
+    });
+    let lab = Lab::new();
+    let ran = lab.run(&format!(
+        "import prometheus --url {url} --service chat --since 1h --until 2025-01-06T02:00:00Z --chunk 20m -o out"
+    ));
+    assert!(!lab.path("out/scenario.yaml").exists(), "{}", ran.stderr);
+    format!("{}: {}", ran.code, ran.stderr.lines().last().unwrap_or_default())
+}
+
+#[test]
+fn counters_that_are_none_and_counters_that_are_one_are_refused() {
+    let grows = |at: i64| (at * 7) as f64;
+    let said = [
+        of_counters(vec![(r#""pod":"chat-0""#, |at| 40.0 - (at % 100) as f64)]),
+        of_counters(vec![(r#""pod":"chat-0","job":"pods""#, grows), (r#""pod":"chat-0","job":"services""#, grows)]),
+        of_counters(vec![(r#""pod":"chat-0""#, |_| 9.0)]),
+        of_counters(vec![(r#""pod":"chat-0""#, |_| f64::NAN)]),
+    ];
+    insta::assert_snapshot!(said.join("\n"), @r#"
+    2: error: http_requests_total is below zero at times, so it counts no requests: --requests names a counter that does
+    2: error: http_requests_total of chat-0 is there twice, job="pods" and job="services", as if two monitors scraped one server, or two Prometheus answered together: requests would count twice; --match 'job="pods"' beside --match 'pod=~"NAME-.*"' takes one of them
+    2: error: chat: http_requests_total counts no request in this time, so there is nothing to replay; --since and --until say another, --requests another counter
+    2: error: chat: http_requests_total counts no request in this time, so there is nothing to replay; --since and --until say another, --requests another counter
+    "#);
+}
+
+#[test]
+fn an_answer_that_is_none_is_not_kept_for_the_next_try() {
+    let lab = Lab::new();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counts = Arc::clone(&asked);
+    let url = serve(move |request| {
+        let is_chunk = request.lines().next().unwrap_or_default().contains("&time=");
+        let number = if is_chunk { counts.fetch_add(1, Ordering::SeqCst) } else { 0 };
+        Some(match number {
+            // Thanos and Mimir answer in part, and say so.
+            1 => {
+                let body = steady(request);
+                let body = body.split_once("\r\n\r\n").expect("a body").1;
+                response("200 OK", &body.replacen('{', r#"{"warnings":["store a is down"],"#, 1))
+            }
+            2 => response("200 OK", "<html>Log in</html>"),
+            _ => steady(request),
+        })
+    });
+    let command = format!(
+        "import prometheus --url {url} --service chat --since 1h --until 2025-01-06T02:00:00Z --chunk 20m --retries 0 -o out"
+    );
+    let first = lab.run(&command);
+    assert!(first.code == 2 && first.stderr.contains("no Prometheus API"), "{}: {}", first.code, first.stderr);
+    let second = lab.done(&command);
+    assert!(second.stderr.contains("25200 requests between"), "{}", second.stderr);
+    let warned = "the server warns that its answers may lack something: store a is down";
+    assert!(second.stderr.contains(&format!("note: {warned}")), "{}", second.stderr);
+    assert!(lab.read("out/scenario.yaml").contains(warned));
+}

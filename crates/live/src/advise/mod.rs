@@ -89,7 +89,11 @@ pub fn advise(server: &Prometheus, wish: &Wish<'_>) -> Result<Advice, LiveError>
     let sight = sight::sight(server, (workload, &matchers), grid, start_ms)?;
     let last = rows - 1;
     let Some(wanted) = sight.counts.wanted[last] else {
-        let reason = format!("{} of {} was not scraped lately at that moment", workload.metrics()[0], matchers.service);
+        let reason = format!(
+            "{} of {} was not scraped lately at that moment, or is no number; --at asks of another",
+            workload.metrics()[0],
+            matchers.service
+        );
         return Err(LiveError::input(format!("{}: {reason}", server.url())));
     };
     let namespace = matchers.namespace.clone();

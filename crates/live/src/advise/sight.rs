@@ -11,6 +11,7 @@ use crate::error::LiveError;
 use crate::grid::Grid;
 use crate::path::{Counting, ReplicaPath, STALE, Workload};
 use crate::select::{Matchers, quoted};
+use crate::twins;
 
 /// Asked for before the first moment, so that what held there is known.
 const LEAD_MS: i64 = 300_000;
@@ -46,7 +47,9 @@ pub(super) fn sight(
     let (metrics, label) = (workload.metrics(), workload.kind().1);
     let selector = format!("{{__name__=~{},{}}}", quoted(&metrics.join("|")), matchers.of_workload(label));
     let mut counts: [Counting; 3] = Default::default();
-    for found in raw(server, &selector, grid)? {
+    let of_workload = raw(server, &selector, grid)?;
+    twins::refuse_namesakes(&of_workload)?;
+    for found in of_workload {
         let name = found.labels.get("__name__").cloned().unwrap_or_default();
         if let Some(place) = metrics.iter().position(|metric| *metric == name) {
             counts[place].add(&[found]);

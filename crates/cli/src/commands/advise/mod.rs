@@ -122,5 +122,7 @@ fn once(loaded: &Loaded, services: &[usize], args: &Advise, server: &Prometheus)
         let advice = live::advise::advise(server, &wish).map_err(failure)?;
         Ok(ServiceAdvice { service: service.name.clone(), workload: workload.clone(), advice })
     };
-    Ok((at_ms, services.iter().map(of).collect::<Result<_>>()?))
+    let advices = services.iter().map(of).collect::<Result<_>>()?;
+    server.take_warnings().iter().for_each(|warning| eprintln!("note: {}", import::warned(warning)));
+    Ok((at_ms, advices))
 }

@@ -49,6 +49,13 @@ pub fn failure(error: LiveError) -> Failure {
     }
 }
 
+/// A warning of the server in words.
+pub fn warned(warning: &str) -> String {
+    // A stranger's text stays on its line, in files too.
+    let line: String = warning.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    format!("the server warns that its answers may lack something: {line}")
+}
+
 /// The time of the server, which is that of its samples; a clock that is far from this machine's is told of.
 pub fn now(server: &Prometheus) -> Result<Timestamp> {
     let here = Timestamp::now();

@@ -78,7 +78,7 @@ fn leave(out: &Path, store: &ChunkStore) {
         let _ = std::fs::remove_dir(out);
     } else {
         eprintln!(
-            "note: what was answered is kept in {}; the same command goes on from there",
+            "note: what was answered is kept in {}; the same command goes on from there (delete the folder to begin anew)",
             out.join(CHUNKS).display()
         );
     }
@@ -127,10 +127,17 @@ fn known(found: &Imported, rows: usize) -> Result<Range<usize>> {
     let has_rows = found.requests.rows.len() == rows;
     let first = (0..rows).find(|row| has_rows && is_known(row));
     let last = (0..rows).rev().find(|row| has_rows && is_known(row));
-    first.zip(last).filter(|(first, last)| first < last).map(|(first, last)| first..last + 1).ok_or_else(|| {
+    let ends = first.zip(last).filter(|(first, last)| first < last).map(|(first, last)| first..last + 1);
+    let rows = ends.ok_or_else(|| {
         let reason = "there are no two rows of which requests and replicas are known: the counters have too few samples in this time";
         Failure::input(format!("{}: {reason}", found.service))
-    })
+    })?;
+    if found.requests.rows[rows.clone()].iter().flatten().all(|count| *count <= 0.0) {
+        let counters = found.counters.0.join(" + ");
+        let reason = "counts no request in this time, so there is nothing to replay; --since and --until say another, --requests another counter";
+        return Err(Failure::input(format!("{}: {counters} {reason}", found.service)));
+    }
+    Ok(rows)
 }
 
 fn write(args: &ImportPrometheus, found: &Imported, grid: Grid) -> Result<Outcome> {
@@ -189,6 +196,7 @@ fn notes(found: &Imported, grid: Grid, rows: &Range<usize>) -> Vec<String> {
     if *counts == Some(Counts::Answers) {
         notes.push("the counter counts answers: requests came as much earlier as an answer takes, and those without one are missing".to_owned());
     }
+    notes.extend(found.warnings.iter().map(|warning| super::warned(warning)));
     let left = (rows.start, grid.rows - rows.end);
     if left.0 + left.1 > 2 {
         let ends = |count: usize| length(count as i64 * grid.step_ms);
