@@ -193,7 +193,7 @@ fn a_gap_is_told_and_no_folder_is_overwritten() {
     let lab = Lab::new();
     let sample = |at: i64| {
         let (time, pod) = (START_S + at, pod_name(1));
-        format!("nv_inference_request_success{{pod=\"{pod}\"}} {} {time}\n", 1_000 + at * 7)
+        format!("nv_inference_request_success{{pod=\"{pod}\"}} {} {time}\n", 10_000 + at * 7)
     };
     let spec = |at: i64| format!("kube_deployment_spec_replicas{{deployment=\"chat\"}} 2 {}\n", START_S + at);
     let scrapes = || (-300..7_500_i64).step_by(15);
