@@ -24,10 +24,11 @@ const fn family(title: &'static str, names: &'static [&'static str], counts: Cou
     Family { title, names, counts }
 }
 
-/// Looked for in this order: what comes in before what is answered, the server before its front.
+/// Looked for in this order: what comes in before what is answered, the server before its front. vLLM's comes first, because its pods show a
+/// `http_requests_total` too, in which answers count whatever was asked.
 pub const FAMILIES: [Family; 10] = [
-    family("the service's own front", &["http_requests_total"], Counts::Arrivals),
     family("vLLM", &["vllm:request_success_total"], Counts::Answers),
+    family("the service's own front", &["http_requests_total"], Counts::Arrivals),
     family("Triton", &["nv_inference_request_success", "nv_inference_request_failure"], Counts::Answers),
     family("TGI", &["tgi_request_duration_count"], Counts::Answers),
     family("TEI", &["te_request_duration_count"], Counts::Answers),

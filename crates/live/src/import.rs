@@ -13,6 +13,7 @@ use crate::observed::{self, Observed};
 use crate::path::{Counting, ReplicaPath, Workload};
 use crate::pods::{MOMENTS, PodStart, Starting};
 use crate::select::{Matchers, quoted};
+use crate::served::{self, Alike, Histogram, Served, Server, Sizes};
 use crate::twins;
 
 /// Asked for before and after the stretch, so that what happens at its ends lies between two scrapes.
@@ -61,6 +62,8 @@ pub struct Imported {
     pub pods: Vec<PodStart>,
     /// Latencies and GPU use, on rows of their own.
     pub observed: (Grid, Observed),
+    /// What the model server tells of how its replicas serve.
+    pub served: Served,
     /// What the server warned of: answers that may lack something.
     pub warnings: BTreeSet<String>,
 }
@@ -88,8 +91,9 @@ pub fn import(
     let has = |name: &str| names.iter().any(|one| one == name);
     let questions = observed::questions(&subject.matchers, observed_grid.step_ms, has);
     let of_workload = subject.workload.map_or(0, |_| 1 + MOMENTS.len());
-    let total = chunks.len() * (1 + of_workload) + questions.len();
     let Subject { matchers, workload } = subject;
+    let shown = shown(server, window, &matchers)?;
+    let total = chunks.len() * (1 + of_workload + shown.questions()) + questions.len();
     let mut reader = Reader { server, window, store, chunks, progress, done: 0, total, warnings: BTreeSet::new() };
 
     let path = workload.map(|workload| reader.path(workload, &matchers)).transpose()?;
@@ -100,10 +104,21 @@ pub fn import(
     };
     let requests = reader.requests(&counters.0, &matchers)?.finish(no_replica);
     let observed = reader.observed(&questions, observed_grid)?;
+    let served = reader.served(shown, &matchers)?;
     let mut warnings = reader.warnings;
     warnings.extend(server.take_warnings());
     let Matchers { service, namespace, .. } = matchers;
-    Ok(Imported { service, namespace, counters, requests, path, pods, observed: (observed_grid, observed), warnings })
+    Ok(Imported {
+        service,
+        namespace,
+        counters,
+        requests,
+        path,
+        pods,
+        observed: (observed_grid, observed),
+        served,
+        warnings,
+    })
 }
 
 /// Asks and keeps count.
@@ -189,6 +204,84 @@ impl Reader<'_> {
         let selector = format!("{{__name__=~{},{}}}", quoted(&counters.join("|")), matchers.of_requests());
         self.each_chunk("requests", |length| format!("{selector}[{length}]"), |found| folding.add_checked(found))?;
         Ok(folding)
+    }
+
+    /// A number that is told in each chunk, put together by `join`.
+    fn number(
+        &mut self,
+        name: &str,
+        expression: impl Fn(&str) -> String,
+        join: fn(f64, f64) -> f64,
+    ) -> Result<Option<f64>, LiveError> {
+        let mut told: Option<f64> = None;
+        self.each_chunk(name, expression, |found| {
+            let values = found.iter().flat_map(|series| &series.samples).map(|sample| sample.value);
+            for value in values.filter(|value| value.is_finite()) {
+                told = Some(told.map_or(value, |before| join(before, value)));
+            }
+            Ok(())
+        })?;
+        Ok(told)
+    }
+
+    fn sizes(&mut self, column: &str, metric: Option<&'static str>, series: &str) -> Result<Option<Sizes>, LiveError> {
+        let Some(metric) = metric else { return Ok(None) };
+        let mut histogram = Histogram::default();
+        let of = |length: &str| {
+            let buckets = format!("sum by (le) (increase({metric}_bucket{{{series}}}[{length}]))");
+            format!("{buckets} or sum(increase({metric}_sum{{{series}}}[{length}]))")
+        };
+        self.each_chunk(column, of, |found| {
+            histogram.add(found);
+            Ok(())
+        })?;
+        Ok(histogram.finish(metric))
+    }
+
+    fn served(&mut self, shown: Shown, matchers: &Matchers) -> Result<Served, LiveError> {
+        let Some(server) = shown.server else { return Ok(Served::default()) };
+        let series = &shown.series;
+        let mut served = Served { server: Some(server), models: shown.models, ..Served::default() };
+        served.prompt = self.sizes("prompt-tokens", shown.sizes[0], series)?;
+        served.output = self.sizes("output-tokens", shown.sizes[1], series)?;
+        for (most, metric) in served.most.iter_mut().zip(shown.loads) {
+            let Some(metric) = metric else { continue };
+            let of = |length: &str| format!("max(max_over_time({metric}{{{series}}}[{length}]))");
+            *most = self.number(&metric.replace(':', "-"), of, f64::max)?;
+        }
+        if let Some([hits, queries]) = shown.prefix {
+            let of =
+                |metric: &'static str| move |length: &str| format!("sum(increase({metric}{{{series}}}[{length}]))");
+            let hits = self.number("prefix-hits", of(hits), |one, other| one + other)?;
+            let queries = self.number("prefix-queries", of(queries), |one, other| one + other)?;
+            served.prefix_share = hits.zip(queries).filter(|(_, queries)| *queries > 0.0).map(|(hits, all)| hits / all);
+        }
+        if let Some(metric) = shown.cache {
+            let mut caches = Alike::default();
+            self.each_chunk(
+                "cache",
+                |length| format!("last_over_time({metric}{{{series}}}[{length}])"),
+                |found| {
+                    served::caches(metric, found).into_iter().for_each(|tokens| caches.add(tokens));
+                    Ok(())
+                },
+            )?;
+            served.kv_tokens = caches.finish().map(|tokens| (tokens, metric));
+        }
+        let mut gpus = Alike::default();
+        let of = |label: &str, length: &str| {
+            format!("last_over_time(DCGM_FI_DEV_GPU_UTIL{{{}}}[{length}])", matchers.pods_by(label))
+        };
+        self.each_chunk(
+            "gpus",
+            |length| format!("{} or {}", of("exported_pod", length), of("pod", length)),
+            |found| {
+                served::gpus(found).into_iter().for_each(|one| gpus.add(one));
+                Ok(())
+            },
+        )?;
+        served.gpus = gpus.finish();
+        Ok(served)
     }
 
     fn observed(&mut self, questions: &[observed::Question], grid: Grid) -> Result<Observed, LiveError> {
@@ -298,6 +391,54 @@ fn names(server: &Prometheus, window: Window, matchers: &Matchers, wish: &Wish) 
     let all: Vec<String> = counters.chain(buckets).chain(wish.requests.clone()).collect();
     let selector = format!("{{__name__=~{},{}}}", quoted(&all.join("|")), matchers.of_requests());
     server.label_values("__name__", &selector, span(window))
+}
+
+/// Which of the metrics that tell how replicas serve are there.
+#[derive(Default)]
+struct Shown {
+    server: Option<Server>,
+    /// What is between the braces for their series.
+    series: String,
+    models: Vec<String>,
+    sizes: [Option<&'static str>; 2],
+    loads: [Option<&'static str>; 2],
+    prefix: Option<[&'static str; 2]>,
+    cache: Option<&'static str>,
+}
+
+impl Shown {
+    /// How much is asked in each chunk.
+    fn questions(&self) -> usize {
+        let of_server = self.server.map_or(0, |_| 1);
+        let single = self.sizes.iter().chain(&self.loads).chain([&self.cache]).flatten().count();
+        of_server + single + self.prefix.map_or(0, |both| both.len())
+    }
+}
+
+/// What the model server shows: under the user's own matchers, or where those are a gateway's, by the pods.
+fn shown(server: &Prometheus, window: Window, matchers: &Matchers) -> Result<Shown, LiveError> {
+    let counters = FAMILIES.iter().flat_map(|family| family.names).map(|name| (*name).to_owned());
+    let all: Vec<String> = counters.chain(served::names()).collect();
+    let all = quoted(&all.join("|"));
+    let mut ways = vec![matchers.of_requests(), matchers.of_pods()];
+    ways.dedup();
+    for series in ways {
+        let names = server.label_values("__name__", &format!("{{__name__=~{all},{series}}}"), span(window))?;
+        let Some(of) = Server::of(&names) else { continue };
+        let has = |name: &&&str| names.iter().any(|one| one == **name || one.strip_suffix("_bucket") == Some(**name));
+        let first = |of: &'static [&'static str]| of.iter().find(has).copied();
+        let every = format!("{{__name__=~{},{series}}}", quoted(&format!("{}.*", of.prefix())));
+        return Ok(Shown {
+            server: Some(of),
+            models: server.label_values("model_name", &every, span(window))?,
+            sizes: served::SIZES.map(first),
+            loads: served::LOADS.map(first),
+            prefix: served::PREFIXES_FOUND.into_iter().find(|both| both.iter().all(|name| has(&name))),
+            cache: [served::CACHE, served::CACHE_TOKENS].into_iter().find(|name| has(&name)),
+            series,
+        });
+    }
+    Ok(Shown::default())
 }
 
 /// The counters of requests.

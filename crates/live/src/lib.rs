@@ -18,6 +18,7 @@ mod observed;
 mod path;
 mod pods;
 mod select;
+mod served;
 mod twins;
 
 pub use chunks::{CHUNKS, ChunkStore};
@@ -30,3 +31,4 @@ pub use increase::Requests;
 pub use observed::Observed;
 pub use path::ReplicaPath;
 pub use pods::PodStart;
+pub use served::{Served, Server, Sizes};

@@ -142,6 +142,11 @@ fn an_import_that_was_interrupted_goes_on_where_it_was() {
     let second = lab.done(&command);
     assert!(second.stderr.contains("going on with the import from 2025-01-06T00:00:00Z"), "{}", second.stderr);
     assert!(second.stderr.contains("50400 requests between"), "{}", second.stderr);
+    assert!(
+        second
+            .stderr
+            .contains("note: service.model: no metric of a model server that is known is there: `slots` is a GUESS")
+    );
     let mut answered: Vec<String> = asked
         .lock()
         .expect("whole")

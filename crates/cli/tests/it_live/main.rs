@@ -7,4 +7,5 @@ mod faults;
 mod kubectl;
 mod prometheus;
 mod round_trip;
+mod served;
 mod support;

@@ -4,6 +4,7 @@ mod cold_starts;
 mod kubectl;
 mod prometheus;
 mod run_kubectl;
+mod serving;
 mod tables;
 pub mod when;
 
@@ -51,9 +52,12 @@ pub fn failure(error: LiveError) -> Failure {
 
 /// A warning of the server in words.
 pub fn warned(warning: &str) -> String {
-    // A stranger's text stays on its line, in files too.
-    let line: String = warning.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
-    format!("the server warns that its answers may lack something: {line}")
+    format!("the server warns that its answers may lack something: {}", one_line(warning))
+}
+
+/// A stranger's text, which stays on its line of a file or terminal.
+fn one_line(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 
 /// The time of the server, which is that of its samples; a clock that is far from this machine's is told of.

@@ -9,7 +9,7 @@ use live::{CHUNKS, ChunkStore, Counts, Grid, Imported, Prometheus, Window, Wish}
 use serde::{Deserialize, Serialize};
 
 use super::when::{self, length, shown};
-use super::{cold_starts, failure, server, tables};
+use super::{cold_starts, failure, server, serving, tables};
 use crate::args::{ImportPrometheus, Init};
 use crate::commands::init::{self, Content, Recording};
 use crate::failure::{Failure, Outcome, Result};
@@ -155,6 +155,7 @@ fn write(args: &ImportPrometheus, found: &Imported, grid: Grid) -> Result<Outcom
         has_path: found.path.is_some(),
         replicas: rows.clone().find_map(wanted).unwrap_or(1),
         cold_start,
+        serving: serving::serving(found),
         notes: notes.clone(),
     };
     let mut files = vec![(init::TRAFFIC, tables::traffic(found, grid, rows.clone()))];

@@ -3,6 +3,7 @@
 mod manifests;
 mod nodes;
 mod preset;
+mod recording;
 mod several;
 mod speed;
 mod starter;
@@ -17,8 +18,8 @@ use crate::args::Init;
 use crate::failure::{Failure, OrEnvironment, OrInput, Outcome, Result};
 pub use manifests::Content;
 use manifests::Found;
+pub use recording::{REPLICAS, Recording, Serving, TRAFFIC};
 use starter::Starter;
-pub use starter::{REPLICAS, Recording, TRAFFIC};
 use traffic::TrafficChoice;
 
 /// Writes the folder, whole or not at all.
@@ -68,10 +69,30 @@ pub fn from_recording(
     if args.manifests.is_empty() {
         service.clone_into(&mut found.service);
     }
-    let (text, notes) = starter_text(Starter::new(name, &found, None).replaying(recording), &found)?;
+    let (text, notes) = replaying(&name, &found, recording)?;
     let loaded = place(&args.making.out, text, &found, files)?;
     found.notes.iter().chain(&notes).for_each(|note| eprintln!("note: {note}"));
     Ok(ready(args, &loaded))
+}
+
+/// The text of a recording. The GPUs that pods really had are asked for where the price catalog has a machine with them.
+fn replaying(name: &str, found: &Found, mut recording: Recording) -> Result<(String, Vec<String>)> {
+    let starter = |recording: Recording| Starter::new(name.to_owned(), found, None).replaying(recording);
+    let Some((product, count)) = recording.serving.as_ref().and_then(|serving| serving.gpus.clone()) else {
+        return starter_text(starter(recording), found);
+    };
+    let as_seen = starter_text(starter(recording.clone()), found);
+    if as_seen.is_ok() {
+        return as_seen;
+    }
+    if let Some(serving) = &mut recording.serving {
+        serving.gpus = None;
+    }
+    let (text, mut notes) = starter_text(starter(recording), found)?;
+    notes.push(format!(
+        "nodes: by dcgm-exporter a pod had {count} x {product}, with which the price catalog has no machine: name yours under nodes.instanceTypes"
+    ));
+    Ok((text, notes))
 }
 
 /// Says what the scenario's reader would say, and that it is there.
@@ -112,7 +133,8 @@ fn starter_text(mut starter: Starter, found: &Found) -> Result<(String, Vec<Stri
     let chosen = nodes::choose(&starter, found, None)?;
     starter.nodes = chosen.nodes;
     starter.gpu = chosen.gpu;
-    let notes = chosen.notes.into_iter().chain(starter.preset_note()).chain(open).collect();
+    let notes =
+        chosen.notes.into_iter().chain(starter.preset_note()).chain(starter.serving_note()).chain(open).collect();
     Ok((starter.text(), notes))
 }
 

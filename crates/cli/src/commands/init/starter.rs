@@ -6,6 +6,7 @@ use scenario::server::ModelSize;
 use scenario::{Candidate, OpenTrigger};
 
 use super::manifests::Found;
+use super::recording::{Recording, Serving};
 use super::traffic::{TrafficChoice, TrafficKind};
 use super::{preset, speed, triggers};
 
@@ -91,75 +92,12 @@ enum Engine {
 
 impl Engine {
     /// How the server that was recognised works through requests; one at a time where none was.
-    fn of(found: &Found) -> Self {
-        match found.chosen.as_ref().and_then(|chosen| chosen.engine).map(scenario::Engine::serving) {
+    fn of(server: Option<scenario::Engine>) -> Self {
+        match server.map(scenario::Engine::serving) {
             Some(scenario::Serving::Tokens) => Self::Tokens,
             Some(scenario::Serving::Batches) => Self::Batches,
             None => Self::Slots,
         }
-    }
-}
-
-/// A recording that the scenario replays.
-#[derive(Clone, Debug)]
-pub struct Recording {
-    /// What it is of, in a line.
-    pub title: String,
-    /// Start of the run, in UTC.
-    pub start: String,
-    /// Length of the run, in seconds.
-    pub length_s: i64,
-    /// From the first row to the start of the run, in seconds: history.
-    pub start_at_s: i64,
-    /// Whether there are replica counts.
-    pub has_path: bool,
-    /// Replicas at the start.
-    pub replicas: u32,
-    /// `coldStart`, where it was measured.
-    pub cold_start: Option<String>,
-    /// What a reader has to know.
-    pub notes: Vec<String>,
-}
-
-/// Requests of a recording.
-pub const TRAFFIC: &str = "traffic.csv";
-/// Replica counts of a recording.
-pub const REPLICAS: &str = "replicas.csv";
-
-impl Recording {
-    fn head(&self, name: &str) -> String {
-        let notes: String = self.notes.iter().map(|note| format!("#   {note}\n")).collect();
-        format!(
-            "# Made by `scalelab import prometheus`: {}.\n{notes}# Lines marked GUESS are placeholders: replace them by what you know or have \
-             measured.\napiVersion: scalelab.dev/v1\nkind: Scenario\nmetadata:\n  name: {}\nspec:\n  run:\n    start: \"{}\"\n    timeZone: \
-             UTC\n    duration: {}s\n    seed: 1\n    replications: 3 # intervals need several\n\n",
-            self.title,
-            quoted(name),
-            self.start,
-            self.length_s
-        )
-    }
-
-    fn traffic(&self) -> String {
-        let days = self.start_at_s / 86_400;
-        let history = if days > 0 { format!("    history: {{days: {days}}}\n") } else { String::new() };
-        format!(
-            "  # What was counted, row by row; within a row requests come at random (Poisson).\n  traffic:\n    generator:\n      process: \
-             poisson\n      rate:\n        series: {{file: {TRAFFIC}, timeUnit: timestamp, value: requests_per_s, valueUnit: perSecond, startAt: \
-             {}s}}\n{history}",
-            self.start_at_s
-        )
-    }
-
-    fn policy(&self) -> String {
-        if !self.has_path {
-            return String::new();
-        }
-        format!(
-            "  # What really was: the counts that were wanted, when they were.\n  - name: recorded\n    recorded: {{file: {REPLICAS}, timeUnit: \
-             timestamp, value: wanted, startAt: {}s}}\n",
-            self.start_at_s
-        )
     }
 }
 
@@ -201,7 +139,11 @@ impl Starter {
     pub fn new(name: String, found: &Found, traffic: Option<TrafficChoice>) -> Self {
         let has_tokens =
             traffic.as_ref().is_some_and(|traffic| traffic.kind == TrafficKind::Trace { has_tokens: true });
-        let engine = if has_tokens || found.model.is_some() { Engine::Tokens } else { Engine::of(found) };
+        let engine = if has_tokens || found.model.is_some() {
+            Engine::Tokens
+        } else {
+            Engine::of(found.chosen.as_ref().and_then(|chosen| chosen.engine))
+        };
         let by_manifest =
             || found.chosen.as_ref().and_then(Candidate::model_name).map(|name| (name, "of the manifest"));
         let model = found.model.clone().map(|name| (name, "by --model")).or_else(by_manifest);
@@ -229,7 +171,53 @@ impl Starter {
 
     /// The same, replaying a recording.
     pub fn replaying(self, recording: Recording) -> Self {
-        Self { replicas: u64::from(recording.replicas), recording: Some(recording), ..self }
+        let told = recording.serving.as_ref();
+        // The manifest, and --model, know better than the metrics.
+        let is_known = self.server().is_some() || self.model.is_some();
+        let engine = if is_known { self.engine } else { Engine::of(told.map(|serving| serving.engine)) };
+        let by_metrics = || Some((told?.model.clone()?, "by the label model_name of its metrics"));
+        let model = self.model.or_else(by_metrics);
+        Self { replicas: u64::from(recording.replicas), engine, model, recording: Some(recording), ..self }
+    }
+
+    /// What the metrics of a recording tell of how a replica serves.
+    fn serving(&self) -> Option<&Serving> {
+        self.recording.as_ref()?.serving.as_ref()
+    }
+
+    /// What `service.model` is made of in a recording: what was measured, what is a guess, and what to put in its place.
+    pub fn serving_note(&self) -> Option<String> {
+        self.recording.as_ref()?;
+        let server = self.server().map_or("a server of language models", scenario::Engine::title);
+        let source = match self.serving() {
+            Some(serving) if self.chosen.as_ref().and_then(|chosen| chosen.engine).is_none() => {
+                format!("{server}, by its metrics ({}…)", serving.prefix)
+            }
+            _ => server.to_owned(),
+        };
+        Some(match (self.engine, self.serving()) {
+            (Engine::Slots, _) => "service.model: no metric of a model server that is known is there: `slots` is a GUESS. State concurrency and \
+                                   serviceTime, or `continuousBatching` or `dynamicBatching` where requests share a pass"
+                .to_owned(),
+            (Engine::Batches, _) => format!(
+                "service.model: {source}: `dynamicBatching` is a GUESS. State batchMax, queueDelay and latency (`scalelab calibrate service`)"
+            ),
+            (Engine::Tokens, Some(serving)) => {
+                let told: Vec<&str> = serving.told.iter().map(|(name, ..)| *name).collect();
+                let measured = if told.is_empty() { "nothing of it".to_owned() } else { told.join(", ") };
+                let guessed = match self.preset() {
+                    Some(_) => "the preset's times of a pass; sequencesMax and batchedTokensMax, by flags that nobody told".to_owned(),
+                    None => serving.guessed(&self.tokens_text()).join(", "),
+                };
+                format!(
+                    "service.model: {source}: `continuousBatching`. Measured: {measured}. GUESS: {guessed}. `scalelab calibrate service` fits times \
+                     to load tests, --model NAME takes a preset, --manifests reads the server's flags"
+                )
+            }
+            (Engine::Tokens, None) => format!(
+                "service.model: {source}: `continuousBatching` is a GUESS, as no metric of the server is there: promptTokens and outputTokens too"
+            ),
+        })
     }
 
     /// The scenario.
@@ -333,13 +321,13 @@ impl Starter {
         let who = match &self.workload {
             Some(name) => format!("    workload: {}\n", quoted(name)),
             None if self.has_workload => String::new(),
-            None => format!(
-                "    pod: # stands for a workload manifest; put yours into this folder and take this out\n      name: {}\n      gpus: 1\n",
-                quoted(&self.service)
-            ),
+            None => self.pod_text(),
         };
         let model = match self.engine {
-            Engine::Tokens => self.as_told(self.tokens_text()),
+            Engine::Tokens => {
+                let text = self.as_told(self.tokens_text());
+                self.serving().map_or(text.clone(), |serving| serving.as_told(&text))
+            }
             Engine::Batches => self.batches_text(),
             Engine::Slots => SLOTS.to_owned(),
         };
@@ -347,6 +335,24 @@ impl Starter {
         let stop = stop.map(|(rule, source)| format!("    onTerminate: {rule} # {source}\n")).unwrap_or_default();
         format!(
             "  service:\n{who}{model}    routing: leastRequests\n    whileNoReplica: hold # or reject\n    client: {{timeout: 60s}}\n{stop}"
+        )
+    }
+
+    /// A pod where there is no manifest of one.
+    fn pod_text(&self) -> String {
+        let gpus = self.serving().and_then(|serving| serving.gpus.as_ref());
+        let gpus = gpus.map_or_else(
+            || "      gpus: 1 # GUESS\n".to_owned(),
+            |(product, count)| {
+                format!(
+                    "      gpus: {count} # by dcgm-exporter\n      nodeSelector: {{nvidia.com/gpu.product: {}}} # by dcgm-exporter\n",
+                    quoted(product)
+                )
+            },
+        );
+        format!(
+            "    pod: # stands for a workload manifest; put yours into this folder and take this out\n      name: {}\n{gpus}",
+            quoted(&self.service)
         )
     }
 
@@ -398,8 +404,10 @@ impl Starter {
         ))
     }
 
+    /// The server by its manifest, else by its metrics.
     fn server(&self) -> Option<scenario::Engine> {
-        self.chosen.as_ref().and_then(|chosen| chosen.engine)
+        let by_manifest = self.chosen.as_ref().and_then(|chosen| chosen.engine);
+        by_manifest.or(self.serving().map(|serving| serving.engine))
     }
 
     /// What a machine must have room for, in words.
