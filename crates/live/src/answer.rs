@@ -15,6 +15,16 @@ pub struct Sample {
     pub value: f64,
 }
 
+impl Sample {
+    /// The value as a time in seconds since 1970; `None` if it is none.
+    pub fn time_s(&self) -> Option<f64> {
+        (0.0..TIME_MAX_S).contains(&self.value).then_some(self.value)
+    }
+}
+
+/// The year 9999 in seconds since 1970: what is later is no time of a sample.
+const TIME_MAX_S: f64 = 253_402_300_800.0;
+
 /// Samples under one set of labels, in order of time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
@@ -101,6 +111,9 @@ pub(crate) fn series(body: &str) -> Result<Vec<Series>, LiveError> {
             "-Inf" => f64::NEG_INFINITY,
             text => text.parse().map_err(|_| wrong(format!("`{text}` is no value")))?,
         };
+        if !(0.0..TIME_MAX_S).contains(&at) {
+            return Err(wrong(format!("{at:e} is no time")));
+        }
         Ok(Sample { at_ms: (at * 1e3).round() as i64, value })
     };
     let entry = |entry: Entry| {
@@ -120,4 +133,21 @@ pub(crate) fn words(body: &str) -> Result<Vec<String>, LiveError> {
 pub(crate) fn label_sets(body: &str) -> Result<Vec<BTreeMap<String, String>>, LiveError> {
     serde_json::from_value(data(body)?)
         .map_err(|error| LiveError::environment(format!("an answer that is not one of the Prometheus API: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_may_be_no_numbers_and_times_may_not() {
+        let of = |at: &str, value: &str| {
+            let data = format!(r#"{{"resultType":"vector","result":[{{"metric":{{}},"value":[{at},"{value}"]}}]}}"#);
+            series(&format!(r#"{{"status":"success","data":{data}}}"#))
+        };
+        let value = |text: &str| of("1.5", text).unwrap()[0].samples[0].value;
+        assert!(value("NaN").is_nan() && value("+Inf") == f64::INFINITY && value("-Inf") == f64::NEG_INFINITY);
+        assert!(of("1.5", "many").unwrap_err().message.contains("`many` is no value"));
+        assert!(of("1e300", "1").unwrap_err().message.contains("is no time"));
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::answer::Series;
+use crate::answer::{Sample, Series};
 
 /// Moments of a pod, in seconds since 1970: the metric of each, in the order of [`PodStart`]'s fields.
 pub(crate) const MOMENTS: [&str; 4] = [
@@ -53,10 +53,11 @@ impl Starting {
     /// Values of one moment: the earliest of each series in a stretch.
     pub(crate) fn add(&mut self, moment: usize, found: &[Series]) {
         for series in found {
-            let (Some(pod), Some(sample)) = (series.labels.get("pod"), series.samples.first()) else { continue };
+            let moment_s = series.samples.first().and_then(Sample::time_s);
+            let (Some(pod), Some(at)) = (series.labels.get("pod"), moment_s) else { continue };
             let one =
                 self.pods.entry(pod.clone()).or_insert_with(|| PodStart { pod: pod.clone(), ..PodStart::default() });
-            let at = sample.value as i64;
+            let at = at as i64;
             let earliest = |known: Option<i64>| Some(known.map_or(at, |known| known.min(at)));
             match moment {
                 0 => one.created_s = earliest(one.created_s),

@@ -82,9 +82,11 @@ fn identity<'a>(series: &'a Series, but_for: &[&str]) -> Vec<(&'a str, &'a str)>
 /// The labels that tell two series apart, as matchers.
 fn differing(one: &Series, other: &Series) -> (String, String) {
     let of = |of: &Series, than: &Series| {
-        let labels = of.labels.iter().filter(|(name, value)| than.labels.get(*name) != Some(value));
-        let matchers: Vec<String> = labels.map(|(name, value)| format!("{name}={}", quoted(value))).collect();
-        if matchers.is_empty() { "no such label".to_owned() } else { matchers.join(",") }
+        let own = of.labels.iter().filter(|(name, value)| than.labels.get(*name) != Some(value));
+        // What is not there matches nothing.
+        let absent = than.labels.keys().filter(|name| !of.labels.contains_key(*name));
+        let own = own.map(|(name, value)| format!("{name}={}", quoted(value)));
+        own.chain(absent.map(|name| format!("{name}=\"\""))).collect::<Vec<_>>().join(",")
     };
     (of(one, other), of(other, one))
 }
@@ -129,6 +131,9 @@ mod tests {
         let engine = counter(&[("pod", "a"), ("job", "x"), ("engine", "1")], 7_000, count);
         let refused = refuse_twins(&[one.clone(), twin]).unwrap_err().to_string();
         assert!(refused.contains("of a is there twice, job=\"x\" and job=\"y\","), "{refused}");
+        let replica = counter(&[("pod", "a"), ("job", "x"), ("replica", "b")], 7_000, count);
+        let refused = refuse_twins(&[one.clone(), replica]).unwrap_err().to_string();
+        assert!(refused.contains("twice, replica=\"\" and replica=\"b\","), "{refused}");
         assert!(refuse_twins(&[one.clone(), other]).is_ok(), "another container behind another monitor");
         assert!(refuse_twins(&[one, engine]).is_ok(), "another engine in the pod");
         assert!(refuse_twins(&[gateway("u"), gateway("v")]).is_ok(), "two gateways that share the load evenly");

@@ -89,6 +89,24 @@ fn pods_of_a_statefulset_are_found_and_counted() {
 }
 
 #[test]
+fn a_workload_of_two_clusters_and_counts_that_are_no_numbers_are_refused() {
+    let span = (MONDAY_S, MONDAY_S + 1_200);
+    let of_cluster = |name: &str, replicas: f64| {
+        samples("kube_statefulset_replicas", &format!("statefulset=\"chat\",cluster=\"{name}\""), span, |_| replicas)
+    };
+    let said = |text: String| {
+        let lab = Lab::new();
+        lab.write("small.yaml", &SCENARIO.replace("POLICY", "{name: five, static: {replicas: 5}}"));
+        let server = with_samples(&lab.path("."), &(text + "# EOF\n"))?;
+        Some(lab.refused(&format!("advise small.yaml --url {} --at 2025-01-06T00:19:00Z -o advice.txt", server.url)))
+    };
+    let Some(clusters) = said(of_cluster("a", 3.0) + &of_cluster("b", 7.0)) else { return };
+    assert!(clusters.contains("with cluster=\"a\" and with cluster=\"b\""), "{clusters}");
+    let none = said(of_cluster("a", f64::NAN)).unwrap_or_default();
+    assert!(none.contains("was not scraped lately at that moment, or is no number; --at asks of another"), "{none}");
+}
+
+#[test]
 fn a_forecast_looks_at_the_requests_of_last_week() {
     let lab = Lab::new();
     let forecast = "{name: forecast, predictive: {replicaRate: 10req/s, daysAgo: [7], lookahead: 10m}}";

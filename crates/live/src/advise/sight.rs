@@ -99,7 +99,8 @@ impl Scrapes {
             let Some(metric) = FACTS.iter().position(|fact| *fact == label("__name__")) else { continue };
             let word = label(if metric == 0 { "phase" } else { "condition" });
             let scrapes = by_instance.entry(label("instance")).or_default();
-            for sample in &one.samples {
+            // Conditions are 0 or 1, the rest are moments: what is neither was not seen.
+            for sample in one.samples.iter().filter(|sample| sample.time_s().is_some()) {
                 let fact = Fact { metric, pod: label("pod"), word: word.clone(), value: sample.value };
                 scrapes.entry(sample.at_ms).or_default().push(fact);
             }
@@ -278,5 +279,20 @@ mod tests {
         );
         let late = scrapes.rows(Grid { from_ms: 70_000, step_ms: 10_000, rows: 1 }, 0, &names);
         assert_eq!(late, [None], "what was last seen three scrapes ago is not known");
+    }
+
+    #[test]
+    fn moments_that_are_none_were_not_seen() {
+        let nowhere = [(20, f64::NAN), (20, f64::INFINITY), (20, f64::NEG_INFINITY)];
+        let created = nowhere.map(|sample| series("kube_pod_created", "a", ("", ""), &[sample]));
+        let phase = series("kube_pod_status_phase", "a", ("phase", "Running"), &[(20, 1.0)]);
+        let scrapes = Scrapes::of(created.into_iter().chain([phase]).collect());
+        let names = scrapes.names();
+        let rows = scrapes.rows(Grid { from_ms: 20_000, step_ms: 10_000, rows: 1 }, 0, &names);
+        let pods = rows[0].as_ref().expect("it was scraped");
+        assert_eq!(
+            (pods[0].phase, pods[0].started_ns, pods[0].ready_transition_ns),
+            (PodPhase::Running, None, 20_000_000_000)
+        );
     }
 }

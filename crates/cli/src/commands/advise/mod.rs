@@ -4,6 +4,8 @@ mod exposition;
 mod json;
 mod text;
 
+use std::collections::BTreeSet;
+
 use cluster::spec::ServicePolicy;
 use jiff::Timestamp;
 use live::Prometheus;
@@ -33,15 +35,19 @@ pub fn advise(args: &Advise) -> Result<Outcome> {
     inputs::choose_policies(&mut loaded, &args.policy)?;
     let services = services(&loaded, args)?;
     let server = import::server(&args.connection)?;
+    if !loaded.notes.is_empty() {
+        eprintln!("note: what comes next is of the scenario as `run` takes it; advice looks at the cluster's own past");
+    }
     inputs::print_notes(&loaded, args.scenario.reading.verbose);
+    let mut said = Said::default();
     let Some(pause) = args.watch else {
-        let (at_ms, advices) = once(&loaded, &services, args, &server)?;
+        let (at_ms, advices) = once(&loaded, &services, args, (&server, &mut said))?;
         write_bytes(&args.out, shown(&advices, at_ms, args.format).as_bytes())?;
         return Ok(Outcome::Done);
     };
     let mut has_answered = false;
     loop {
-        match once(&loaded, &services, args, &server) {
+        match once(&loaded, &services, args, (&server, &mut said)) {
             Ok((at_ms, advices)) => {
                 has_answered = true;
                 write_bytes(&args.out, shown(&advices, at_ms, args.format).as_bytes())?;
@@ -56,6 +62,28 @@ pub fn advise(args: &Advise) -> Result<Outcome> {
             }
         }
         std::thread::sleep(pause);
+    }
+}
+
+/// What was said already, and is not said again each time.
+#[derive(Default)]
+struct Said {
+    notes: BTreeSet<String>,
+    has_skew: bool,
+}
+
+impl Said {
+    fn note(&mut self, note: &str) {
+        if self.notes.insert(note.to_owned()) {
+            eprintln!("note: {note}");
+        }
+    }
+
+    /// How far clocks are apart changes by the second.
+    fn skew(&mut self, note: &str) {
+        if !std::mem::replace(&mut self.has_skew, true) {
+            eprintln!("note: {note}");
+        }
     }
 }
 
@@ -87,8 +115,14 @@ fn services(loaded: &Loaded, args: &Advise) -> Result<Vec<usize>> {
 }
 
 /// The moment and the advice on each service.
-fn once(loaded: &Loaded, services: &[usize], args: &Advise, server: &Prometheus) -> Result<(i64, Vec<ServiceAdvice>)> {
-    let now = import::now(server)?;
+fn once(
+    loaded: &Loaded,
+    services: &[usize],
+    args: &Advise,
+    (server, said): (&Prometheus, &mut Said),
+) -> Result<(i64, Vec<ServiceAdvice>)> {
+    let (now, skew) = import::clock(server)?;
+    skew.iter().for_each(|note| said.skew(note));
     let at_ms = match &args.at {
         // KEDA asks for whole seconds.
         None => now.as_second() * 1_000,
@@ -123,6 +157,6 @@ fn once(loaded: &Loaded, services: &[usize], args: &Advise, server: &Prometheus)
         Ok(ServiceAdvice { service: service.name.clone(), workload: workload.clone(), advice })
     };
     let advices = services.iter().map(of).collect::<Result<_>>()?;
-    server.take_warnings().iter().for_each(|warning| eprintln!("note: {}", import::warned(warning)));
+    server.take_warnings().iter().for_each(|warning| said.note(&import::warned(warning)));
     Ok((at_ms, advices))
 }

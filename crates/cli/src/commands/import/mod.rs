@@ -62,12 +62,17 @@ fn one_line(text: &str) -> String {
 
 /// The time of the server, which is that of its samples; a clock that is far from this machine's is told of.
 pub fn now(server: &Prometheus) -> Result<Timestamp> {
+    let (there, skew) = clock(server)?;
+    skew.iter().for_each(|note| eprintln!("note: {note}"));
+    Ok(there)
+}
+
+/// The same, and what is to be told of it.
+pub fn clock(server: &Prometheus) -> Result<(Timestamp, Option<String>)> {
     let here = Timestamp::now();
     let there = server.clock().map_err(failure)?.unwrap_or(here);
     let skew = there.as_millisecond() - here.as_millisecond();
-    if skew.abs() > SKEW_MS {
-        let (by, way) = (when::length(skew.abs()), if skew > 0 { "ahead of" } else { "behind" });
-        eprintln!("note: the server's clock is {by} {way} this machine's; times are the server's");
-    }
-    Ok(there)
+    let (by, way) = (when::length(skew.abs()), if skew > 0 { "ahead of" } else { "behind" });
+    let note = format!("the server's clock is {by} {way} this machine's; times are the server's");
+    Ok((there, (skew.abs() > SKEW_MS).then_some(note)))
 }
