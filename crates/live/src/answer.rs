@@ -67,7 +67,17 @@ struct Entry {
 /// The error that a server of this API put into a body, if that is what it is.
 pub(crate) fn error_in(body: &str) -> Option<String> {
     let envelope: Envelope = serde_json::from_str(body).ok()?;
-    (envelope.status == "error").then(|| format!("{}: {}", envelope.error_type, envelope.error))
+    (envelope.status == "error").then(|| one_line(&format!("{}: {}", envelope.error_type, envelope.error)))
+}
+
+/// How a body begins, for a message.
+pub(crate) fn beginning(body: &str) -> String {
+    one_line(&body.trim_start().chars().take(60).collect::<String>())
+}
+
+/// A stranger's text, which stays on its line.
+fn one_line(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 
 /// What the server warns of beside an answer: Thanos, Mimir and the like answer in part when a store of theirs is away.
@@ -81,27 +91,33 @@ pub(crate) fn warnings(body: &str) -> Vec<String> {
 
 fn data(body: &str) -> Result<serde_json::Value, LiveError> {
     let no_api = |reason: &str| {
-        let start: String = body.trim_start().chars().take(60).collect();
+        let start = beginning(body);
         LiveError::input(format!(
             "what answers is no Prometheus API ({reason}; the answer begins with `{start}`): the URL needs the path under which the API is \
              served, and a page to log in on wants --token-file"
         ))
     };
     let envelope: Envelope = serde_json::from_str(body).map_err(|error| no_api(&error.to_string()))?;
+    if let Some(error) = error_in(body) {
+        let reason = format!("a query fails there: {error}; --chunk asks for less at once");
+        return Err(LiveError::environment(reason).of_question());
+    }
     if envelope.status != "success" {
         return Err(no_api("its status is not `success`"));
     }
     Ok(envelope.data)
 }
 
+/// An answer of the API that has another shape than the question.
+pub(crate) fn wrong(reason: impl std::fmt::Display) -> LiveError {
+    LiveError::environment(format!(
+        "an answer that is not one of the Prometheus API ({reason}): is --url a Prometheus' address?"
+    ))
+}
+
 /// A vector or a matrix.
 pub(crate) fn series(body: &str) -> Result<Vec<Series>, LiveError> {
-    let wrong = |reason: String| {
-        LiveError::environment(format!(
-            "an answer that is not one of the Prometheus API ({reason}): is --url a Prometheus' address?"
-        ))
-    };
-    let data: Data = serde_json::from_value(data(body)?).map_err(|error| wrong(error.to_string()))?;
+    let data: Data = serde_json::from_value(data(body)?).map_err(wrong)?;
     if !["vector", "matrix"].contains(&data.result_type.as_str()) {
         return Err(wrong(format!("a {} in place of series", data.result_type)));
     }
@@ -125,14 +141,12 @@ pub(crate) fn series(body: &str) -> Result<Vec<Series>, LiveError> {
 
 /// A list of words.
 pub(crate) fn words(body: &str) -> Result<Vec<String>, LiveError> {
-    serde_json::from_value(data(body)?)
-        .map_err(|error| LiveError::environment(format!("an answer that is not one of the Prometheus API: {error}")))
+    serde_json::from_value(data(body)?).map_err(wrong)
 }
 
 /// A list of sets of labels.
 pub(crate) fn label_sets(body: &str) -> Result<Vec<BTreeMap<String, String>>, LiveError> {
-    serde_json::from_value(data(body)?)
-        .map_err(|error| LiveError::environment(format!("an answer that is not one of the Prometheus API: {error}")))
+    serde_json::from_value(data(body)?).map_err(wrong)
 }
 
 #[cfg(test)]

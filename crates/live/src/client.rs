@@ -195,6 +195,14 @@ impl Prometheus {
             Error::Io(io) if io.to_string().contains("certificate") => LiveError::environment(format!(
                 "{at}: {io}; --ca-file names the certificates to trust where they are not public ones"
             )),
+            Error::Io(io) if io.to_string().contains("corrupt message") => {
+                LiveError::input(format!("{at}: speaks no TLS there: is it http, and not https?"))
+            }
+            Error::Io(io) if io.to_string().contains("lookup address") => {
+                LiveError::passing(format!("{at}: no host of that name is known ({io}); check --url"))
+            }
+            Error::Io(io) if io.kind() == std::io::ErrorKind::InvalidData => answer::wrong(io),
+            Error::Decompress(..) => answer::wrong(error),
             other => LiveError::passing(format!(
                 "{at}: {other}; is it running, and is it reachable from here (kubectl port-forward)?"
             )),
@@ -214,13 +222,20 @@ impl Prometheus {
             404 => LiveError::input(format!(
                 "{at}: has no Prometheus API (404); the URL needs the path under which it is served, without `/api/v1`"
             )),
+            400 if said.is_empty() => LiveError::input(format!(
+                "{at}: answers 400 (`{}`): is it the API's address, and is it https?",
+                answer::beginning(body)
+            )),
             400 => LiveError::input(format!("{at}: a query is refused{said}")).of_question(),
             422 => LiveError::environment(format!("{at}: a query fails there{said}; --chunk asks for less at once"))
                 .of_question(),
-            429 | 500..=599 => LiveError::passing(format!(
+            429 => LiveError::passing(format!(
+                "{at}: answers 429{said}; it is asked too much: --chunk asks for less at once, or try again later"
+            )),
+            500..=599 => LiveError::passing(format!(
                 "{at}: answers {status}{said}; the server, or what stands before it, is not well"
             )),
-            _ => LiveError::input(format!("{at}: answers {status}{said}")),
+            _ => LiveError::input(format!("{at}: answers {status}{said}: is it the address of a Prometheus' API?")),
         }
     }
 }
@@ -243,8 +258,13 @@ fn base(url: &str) -> Result<String, LiveError> {
             "--url: a password has no place in an address, which messages and files repeat; --token-file takes a token",
         ));
     }
-    if uri.query().is_some() {
-        return Err(wrong("ends before the `?`"));
+    if uri.query().is_some() || url.contains('#') {
+        return Err(wrong("ends before the `?` or `#`"));
+    }
+    if authority.port().is_none()
+        && authority.as_str().rsplit_once("]").map_or(authority.as_str(), |(_, port)| port).contains(':')
+    {
+        return Err(wrong("needs a port of 1 to 65535"));
     }
     let base = url.trim_end_matches('/');
     Ok(base.strip_suffix("/api/v1").unwrap_or(base).to_owned())

@@ -31,7 +31,13 @@ fn each_failure_says_what_to_do_and_leaves_nothing() {
         always("422 Unprocessable Entity", r#"{"status":"error","errorType":"execution","error":"too many samples"}"#),
         fails(&serve(|_| None), ""),
         fails(&serve(|_| Some("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{\"status\":".to_owned())), ""),
+        always("429 Too Many Requests", ""),
+        always("400 Bad Request", "Client sent an HTTP request to an HTTPS server.\n"),
+        always("200 OK", r#"{"status":"error","errorType":"timeout","error":"query timed\nout"}"#),
+        always("200 OK", r#"{"status":"success","data":null}"#),
         fails("http://127.0.0.1:1", ""),
+        fails("http://127.0.0.1:99999", ""),
+        fails("http://127.0.0.1:9090/#/graph", ""),
         fails("localhost:9090", ""),
         fails("http://me:secret@127.0.0.1:9090", ""),
         fails("http://127.0.0.1:9090", "--token-file missing"),
@@ -45,7 +51,13 @@ fn each_failure_says_what_to_do_and_leaves_nothing() {
     3: error: URL: a query fails there: execution: too many samples; --chunk asks for less at once
     3: error: URL: no whole answer within 700ms; --timeout allows more, --chunk asks for less at once (asked 2 times)
     3: error: URL: io: Peer disconnected; is it running, and is it reachable from here (kubectl port-forward)? (asked 2 times)
+    3: error: URL: answers 429; it is asked too much: --chunk asks for less at once, or try again later (asked 2 times)
+    2: error: URL: answers 400 (`Client sent an HTTP request to an HTTPS server. `): is it the API's address, and is it https?
+    3: error: a query fails there: timeout: query timed out; --chunk asks for less at once
+    3: error: an answer that is not one of the Prometheus API (invalid type: null, expected a sequence): is --url a Prometheus' address?
     3: error: URL: io: Connection refused (os error 111); is it running, and is it reachable from here (kubectl port-forward)? (asked 2 times)
+    2: error: --url: needs a port of 1 to 65535, as in http://127.0.0.1:9090 or https://HOST/PATH
+    2: error: --url: ends before the `?` or `#`, as in http://127.0.0.1:9090 or https://HOST/PATH
     2: error: --url: needs `http` or `https`, as in http://127.0.0.1:9090 or https://HOST/PATH
     2: error: --url: a password has no place in an address, which messages and files repeat; --token-file takes a token
     2: error: --token-file missing: No such file or directory (os error 2)
