@@ -262,7 +262,7 @@ fn base(url: &str) -> Result<String, LiveError> {
         return Err(wrong("ends before the `?` or `#`"));
     }
     if authority.port().is_none()
-        && authority.as_str().rsplit_once("]").map_or(authority.as_str(), |(_, port)| port).contains(':')
+        && authority.as_str().rsplit_once(']').map_or(authority.as_str(), |(_, port)| port).contains(':')
     {
         return Err(wrong("needs a port of 1 to 65535"));
     }
