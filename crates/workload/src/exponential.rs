@@ -1,10 +1,13 @@
 //! Standard exponential numbers, a block at a time.
 //!
 //! Eight xoshiro256++ generators run side by side and the logarithm is a division and a polynomial without branches, so that the compiler
-//! can work on several numbers at once. Nothing but IEEE additions, multiplications and divisions is used: the same bits on every platform.
+//! can work on several numbers at once: on as many as the widest vectors of the processor hold, which is found out as the program runs. Nothing but
+//! IEEE additions, multiplications and divisions is used: the same bits on every platform and for every width.
 
 use std::array;
 use std::f64::consts::{FRAC_1_SQRT_2, LN_2};
+
+use fearless_simd::{Level, Simd, dispatch};
 
 use crate::Stream;
 
@@ -29,20 +32,32 @@ impl ExponentialBlocks {
         Self { state: array::from_fn(|_| array::from_fn(|_| stream.next_u64())) }
     }
 
-    /// Overwrites `block` with the next numbers, each in [0, 36.1]. About 3 ns a number.
+    /// Overwrites `block` with the next numbers, each in [0, 36.1]. About 0.7 ns a number with vectors of eight, 2 with four, 3 with two.
     pub fn fill(&mut self, block: &mut [f64; BLOCK]) {
-        // A local copy, so that the state can live in registers.
-        let mut state = self.state;
-        let (groups, _) = block.as_chunks_mut::<LANES>();
-        for group in groups {
-            *group = minus_logs_of_uniforms(next_lanes(&mut state));
-        }
-        self.state = state;
+        dispatch!(Level::new(), simd => simd.vectorize(
+            // What is compiled once per width of vectors must be part of this call.
+            #[inline(always)]
+            || fill_by_lanes(&mut self.state, block)
+        ));
     }
 }
 
+/// Fills `block` eight numbers at a time.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "it must be compiled for the vectors of its caller")]
+fn fill_by_lanes(state: &mut [[u64; LANES]; 4], block: &mut [f64; BLOCK]) {
+    // A local copy, so that the state can live in registers.
+    let mut local = *state;
+    let (groups, _) = block.as_chunks_mut::<LANES>();
+    for group in groups {
+        *group = minus_logs_of_uniforms(next_lanes(&mut local));
+    }
+    *state = local;
+}
+
 /// One step of xoshiro256++ in every lane.
-#[inline]
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "it must be compiled for the vectors of its caller")]
 fn next_lanes(state: &mut [[u64; LANES]; 4]) -> [u64; LANES] {
     let [a, b, c, d] = state;
     let result = array::from_fn(|lane| a[lane].wrapping_add(d[lane]).rotate_left(23).wrapping_add(a[lane]));
@@ -65,7 +80,8 @@ fn next_lanes(state: &mut [[u64; LANES]; 4]) -> [u64; LANES] {
 ///
 /// Every step is one of the whole group: whatever the order in which a compiler inlines and unrolls (a release's is another than a test's), it
 /// finds the numbers side by side.
-#[inline]
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "it must be compiled for the vectors of its caller")]
 fn minus_logs_of_uniforms<const N: usize>(bits: [u64; N]) -> [f64; N] {
     let uniforms = bits.map(|bits| 2.0 - f64::from_bits((bits >> 12) | 1.0_f64.to_bits()));
     // Moves the seam between exponents from 1 to sqrt(1/2), so that the exponent is that of the nearest power of two.
@@ -135,6 +151,18 @@ mod tests {
             let correlation = products.sum::<f64>() / (centred.len() - lag) as f64;
             // Variance 1: the standard error of a sample correlation is 1 / sqrt(n); four of them.
             assert!(correlation.abs() < 4.0 / (centred.len() as f64).sqrt(), "lag {lag}: {correlation}");
+        }
+    }
+
+    #[test]
+    fn the_widest_vectors_give_the_same_bits_as_the_narrowest() {
+        let mut widest = ExponentialBlocks::new(Stream::new(9, Purpose::Arrivals, 0));
+        let mut narrowest = widest.clone();
+        let (mut found, mut expected) = ([0.0; BLOCK], [0.0; BLOCK]);
+        for _ in 0..100 {
+            widest.fill(&mut found);
+            fill_by_lanes(&mut narrowest.state, &mut expected);
+            assert_eq!(found.map(f64::to_bits), expected.map(f64::to_bits));
         }
     }
 
