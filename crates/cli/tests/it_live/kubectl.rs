@@ -53,7 +53,18 @@ fn what_is_no_export_is_refused_and_nothing_is_left() {
         assert!(!lab.path("out").exists(), "{said}");
         said
     };
-    assert!(refused("import kubectl pods.json -o out").contains("only pods, events and nodes"));
+    assert!(refused("import kubectl pods.json -o out").contains("no objects to make a scenario of, but for pods"));
+    lab.write("none.json", r#"{"apiVersion": "v1", "kind": "List", "items": null}"#);
+    assert!(refused("import kubectl none.json -o out").contains("no objects to make a scenario of"));
+    lab.write(
+        "status.json",
+        r#"{"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "Unauthorized", "code": 401}"#,
+    );
+    let status = refused("import kubectl status.json -o out");
+    assert!(
+        status.contains("status.json: is what an API server answers when it refuses")
+            && status.contains("(Unauthorized)")
+    );
     assert!(
         refused("import kubectl words.json -o out").contains("words.json: not the output of `kubectl get … -o json`")
     );

@@ -54,7 +54,7 @@ pub fn kubectl(args: &ImportKubectl) -> Result<Outcome> {
         )));
     }
     if export.manifests.is_empty() {
-        let reason = "no objects to make a scenario of, only pods, events and nodes: add deployments and what scales them (`kubectl get deploy,hpa -o json`)";
+        let reason = "no objects to make a scenario of, but for pods, events and nodes: add deployments and what scales them (`kubectl get deploy,hpa -o json`)";
         return Err(Failure::input(reason));
     }
     let as_init = Init {
@@ -92,9 +92,15 @@ impl Export {
         let text = read_text(path)?;
         let document: Value = serde_json::from_str(&text)
             .map_err(|error| wrong(path, format!("not the output of `kubectl get … -o json`: {error}")))?;
-        let items = match document.get("items").and_then(Value::as_array) {
-            Some(items) => items.clone(),
-            None => vec![document],
+        if document.get("kind").and_then(Value::as_str) == Some("Status") {
+            let said = document.get("message").and_then(Value::as_str).unwrap_or("it does not say why");
+            let reason = "is what an API server answers when it refuses, and holds no objects";
+            return Err(wrong(path, format!("{reason} ({}); ask kubectl again", super::one_line(said))));
+        }
+        let items = match document.get("items") {
+            Some(Value::Array(items)) => items.clone(),
+            Some(Value::Null) => Vec::new(),
+            _ => vec![document],
         };
         let mut has_manifests = false;
         let mut measured = BTreeSet::new();
