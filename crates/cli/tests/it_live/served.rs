@@ -90,4 +90,25 @@ fn a_vllm_server_is_continuous_batching_with_what_its_metrics_tell() {
     ");
     assert!(scenario.contains("slo: {ttft: 1s, tpot: 50ms, objective: 95%} # GUESS"), "{scenario}");
     lab.done("run out --set run.duration=1m --set run.replications=1 --quiet -o ran");
+    flags_of_a_manifest_are_known(&lab, &command);
+}
+
+/// What the manifest tells is no guess, and the machine has the GPU that was seen all the same.
+fn flags_of_a_manifest_are_known(lab: &Lab, command: &str) {
+    std::fs::create_dir(lab.path("manifests")).expect("a writable folder");
+    lab.write(
+        "manifests/chat.yaml",
+        "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: chat, namespace: ml}\nspec:\n  replicas: 1\n  selector: {matchLabels: {app: chat}}\n  \
+         template:\n    metadata: {labels: {app: chat}}\n    spec:\n      containers:\n      - name: engine\n        image: vllm/vllm-openai:v0.11.0\n        \
+         args: [--model, meta-llama/Llama-3.1-8B-Instruct, --max-num-seqs, \"320\", --tensor-parallel-size, \"2\"]\n        \
+         resources: {limits: {nvidia.com/gpu: 2}}\n",
+    );
+    let said = lab.done(&command.replace("-o out", "--manifests manifests -o told")).stderr;
+    assert!(said.contains("x L4, ") && said.contains("with the GPU that dcgm-exporter shows"), "{said}");
+    assert!(said.contains("service.model: vLLM: `continuousBatching`. Measured: kvTokens, promptTokens, outputTokens. GUESS: iteration"), "{said}");
+    let scenario = lab.read("told/scenario.yaml");
+    assert!(
+        scenario.contains("sequencesMax: 320 # --max-num-seqs 320") && scenario.contains("kvTokens: 40000 # vllm:"),
+        "{scenario}"
+    );
 }

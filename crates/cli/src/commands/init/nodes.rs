@@ -84,7 +84,9 @@ pub fn choose(starter: &Starter, found: &Found, provider: Option<&str>) -> Resul
     let sign = sign(found);
     let mut refusal = None;
     let provider = provider.or(sign.as_ref().map(|sign| sign.1));
-    for offer in offers(&pod, provider, &|gpu| starter.lacks_speed(gpu, pod.replica_gpus())) {
+    let seen = starter.seen_gpu();
+    let is_other = |gpu: &Gpu| seen.is_some_and(|product| !gpu.products.iter().any(|name| name == product));
+    for offer in offers(&pod, provider, (&is_other, &|gpu| starter.lacks_speed(gpu, pod.replica_gpus()))) {
         let choice = NodesChoice::Pool {
             provider: offer.machine.provider.clone(),
             instance_type: offer.machine.instance_type.clone(),
@@ -94,8 +96,14 @@ pub fn choose(starter: &Starter, found: &Found, provider: Option<&str>) -> Resul
         };
         match works(&choice) {
             Ok(_) => {
-                notes.push(reason(&offer, (&pod, starter.held()), sign.as_ref()));
                 let gpu = offer.machine.gpu.map(|gpu| (gpu, pod.replica_gpus()));
+                let is_seen = seen.is_some() && gpu.is_some_and(|(gpu, _)| !is_other(gpu));
+                notes.push(reason(&offer, (&pod, starter.held()), (sign.as_ref(), is_seen)));
+                if let (Some(product), false) = (seen, is_seen) {
+                    notes.push(format!(
+                        "nodes: by dcgm-exporter the pods had {product}, with which the catalog has no machine for them"
+                    ));
+                }
                 notes.extend(slowness(starter, gpu));
                 return Ok(Chosen { nodes: choice, gpu, notes });
             }
@@ -145,6 +153,9 @@ fn slowness(starter: &Starter, gpu: Option<(&Gpu, u32)>) -> Vec<String> {
     slow.into_iter().collect()
 }
 
+/// What may be said of a GPU.
+type IsGpu<'a> = dyn Fn(&Gpu) -> bool + 'a;
+
 /// A machine at a price.
 struct Offer {
     machine: &'static Machine,
@@ -153,10 +164,10 @@ struct Offer {
     region: Option<String>,
 }
 
-/// Machines that may hold the pod, in the order they are tried: of the cloud the manifests speak of, whole GPUs before slices, GPUs whose
+/// Machines that may hold the pod, in the order they are tried: with the GPU that was seen, of the cloud the manifests speak of, whole GPUs before slices, GPUs whose
 /// speed is known and that hold the model before others, amd64 before arm64, for which most images are not built, on demand before spot,
 /// the cheapest first.
-fn offers(pod: &PodSpec, sign: Option<&str>, lacks_speed: &dyn Fn(&Gpu) -> bool) -> Vec<Offer> {
+fn offers(pod: &PodSpec, sign: Option<&str>, (is_other, lacks_speed): (&IsGpu<'_>, &IsGpu<'_>)) -> Vec<Offer> {
     let catalog = Catalog::built_in();
     let region = region(pod);
     let mut offers = Vec::new();
@@ -186,6 +197,7 @@ fn offers(pod: &PodSpec, sign: Option<&str>, lacks_speed: &dyn Fn(&Gpu) -> bool)
     offers.sort_by_key(|offer| {
         let rank = PROVIDERS.iter().position(|name| *name == offer.machine.provider);
         (
+            offer.machine.gpu.is_none_or(is_other),
             strange(offer),
             offer.machine.is_slice(),
             offer.machine.gpu.is_none_or(lacks_speed),
@@ -264,7 +276,7 @@ fn sign(found: &Found) -> Option<(&'static str, &'static str)> {
 }
 
 /// What was taken and why.
-fn reason(offer: &Offer, (pod, held): (&PodSpec, &str), sign: Option<&(&str, &str)>) -> String {
+fn reason(offer: &Offer, (pod, held): (&PodSpec, &str), (sign, is_seen): (Option<&(&str, &str)>, bool)) -> String {
     let machine = offer.machine;
     let gpu = machine.gpu.map_or_else(String::new, |gpu| format!("{} x {}, ", machine.gpus, gpu.name));
     let region = offer.region.as_deref().or_else(|| default_region(&machine.provider)).unwrap_or_default();
@@ -279,6 +291,7 @@ fn reason(offer: &Offer, (pod, held): (&PodSpec, &str), sign: Option<&(&str, &st
         .collect();
     let why = match (decisive.is_empty(), sign) {
         (false, _) => format!("the cheapest that holds {held} and has {}", decisive.join(", ")),
+        (true, _) if is_seen => format!("the cheapest that holds {held} with the GPU that dcgm-exporter shows"),
         (true, Some((word, provider))) => {
             format!("the cheapest of {provider} that holds {held}, since the manifests speak of `{word}`")
         }

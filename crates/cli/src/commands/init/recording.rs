@@ -49,11 +49,17 @@ impl Serving {
         seen.chain(lines).chain(missing.map(line)).collect()
     }
 
-    /// Keys of this text that nobody told.
-    pub fn guessed(&self, text: &str) -> Vec<String> {
+    /// Keys that were measured, in words.
+    pub fn measured(&self) -> String {
+        let told: Vec<&str> = self.told.iter().map(|(name, ..)| *name).collect();
+        if told.is_empty() { "nothing of it".to_owned() } else { told.join(", ") }
+    }
+
+    /// Keys of the guess that neither the metrics nor the flags (which made the second text of the first) told.
+    pub fn guessed(&self, (guess, with_flags): (&str, &str)) -> Vec<String> {
         let key = |line: &str| line.strip_prefix("        ")?.split_once(':').map(|(key, _)| key.to_owned());
-        let keys = text.lines().filter_map(key).filter(|key| !key.starts_with(' '));
-        keys.filter(|key| !self.told.iter().any(|(name, ..)| key == name)).collect()
+        let same = guess.lines().filter(|line| with_flags.lines().any(|other| other == *line));
+        same.filter_map(key).filter(|key| !self.told.iter().any(|(name, ..)| key == name)).collect()
     }
 }
 

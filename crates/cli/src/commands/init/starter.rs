@@ -185,6 +185,11 @@ impl Starter {
         self.recording.as_ref()?.serving.as_ref()
     }
 
+    /// Value of `nvidia.com/gpu.product` that the pods of a recording really had.
+    pub fn seen_gpu(&self) -> Option<&str> {
+        self.serving()?.gpus.as_ref().map(|(product, _)| product.as_str())
+    }
+
     /// What `service.model` is made of in a recording: what was measured, what is a guess, and what to put in its place.
     pub fn serving_note(&self) -> Option<String> {
         self.recording.as_ref()?;
@@ -203,15 +208,16 @@ impl Starter {
                 "service.model: {source}: `dynamicBatching` is a GUESS. State batchMax, queueDelay and latency (`scalelab calibrate service`)"
             ),
             (Engine::Tokens, Some(serving)) => {
-                let told: Vec<&str> = serving.told.iter().map(|(name, ..)| *name).collect();
-                let measured = if told.is_empty() { "nothing of it".to_owned() } else { told.join(", ") };
                 let guessed = match self.preset() {
-                    Some(_) => "the preset's times of a pass; sequencesMax and batchedTokensMax, by flags that nobody told".to_owned(),
-                    None => serving.guessed(&self.tokens_text()).join(", "),
+                    Some(_) => "the preset's times of a pass; sequencesMax and batchedTokensMax where no flag tells them".to_owned(),
+                    None => serving.guessed((&self.tokens_text(), &self.as_told(self.tokens_text()))).join(", "),
                 };
                 format!(
-                    "service.model: {source}: `continuousBatching`. Measured: {measured}. GUESS: {guessed}. `scalelab calibrate service` fits times \
-                     to load tests, --model NAME takes a preset, --manifests reads the server's flags"
+                    "service.model: {source}: `continuousBatching`. Measured: {}. GUESS: {guessed}. `scalelab calibrate service` fits times to load \
+                     tests{}{}",
+                    serving.measured(),
+                    if self.preset().is_some() { "" } else { ", --model NAME takes a preset" },
+                    if self.has_workload { "" } else { ", --manifests reads the server's flags" }
                 )
             }
             (Engine::Tokens, None) => format!(
