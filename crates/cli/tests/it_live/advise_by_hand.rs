@@ -122,6 +122,14 @@ fn a_forecast_looks_at_the_requests_of_last_week() {
     let said = lab.out(&format!("advise small.yaml --url {} --at 2025-01-06T00:15:00Z", server.url));
     // 40 a second in the half hour around 00:25, with a fifth more, at 10 a replica: 4.8, so five.
     assert_eq!(row(&said, "forecast"), ["forecast", "5", "+2"], "{said}");
+    // Of a second day nothing is known: it is told, and the first counts alone.
+    lab.write("small.yaml", &SCENARIO.replace("POLICY", &forecast.replace("[7]", "[7, 14]")));
+    let said = lab.out(&format!("advise small.yaml --url {} --at 2025-01-06T00:15:00Z", server.url));
+    assert_eq!(row(&said, "forecast"), ["forecast", "5", "+2"], "{said}");
+    assert!(
+        said.contains("note: its past is not known of a day, and the others count alone: 14 days ago: no counter"),
+        "{said}"
+    );
     let said = lab.refused(&format!("advise small.yaml --url {} --at 2025-01-05T20:15:00Z", server.url));
     assert!(said.contains("at that moment"), "{said}");
 }
