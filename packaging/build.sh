@@ -9,10 +9,12 @@ bash scripts/build-lab.sh
 mkdir -p target/dist
 gzip -9 -n < "${SCALELAB_LAB_MODULE:-target/lab/scalelab-lab.wasm}" > target/dist/lab.wasm.gz
 export SCALELAB_LAB_MODULE=$PWD/target/dist/lab.wasm.gz
+# Panics name places in sources, not the folders of the machine that built them: the same program wherever it is built.
+flags="--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=registry --remap-path-prefix=$PWD=scalelab"
 case $target in
   *-linux-*)
     # Relocations of a position-independent program in their short form: five megabytes less.
-    flags="-Clink-arg=-Wl,-z,pack-relative-relocs"
+    flags="$flags -Clink-arg=-Wl,-z,pack-relative-relocs"
     # lld, which rustup's toolchains carry, keeps one of functions with the same machine code. Rust promises no function an address of its
     # own, so none may be told from another by it, and all may be folded.
     lld=$(rustc --print sysroot)/lib/rustlib/$(rustc -vV | sed -n 's/^host: //p')/bin/gcc-ld
@@ -20,9 +22,9 @@ case $target in
       flags="$flags -Clink-arg=-B$lld -Clink-arg=-fuse-ld=lld -Clink-arg=-Wl,--icf=all"
     else
       echo "build: this toolchain has no lld ($lld): equal functions are kept, the program is larger" >&2
-    fi
-    export RUSTFLAGS="${RUSTFLAGS:-} $flags" ;;
+    fi ;;
 esac
+export RUSTFLAGS="${RUSTFLAGS:-} $flags"
 cargo build --locked --profile dist --target "$target" --package scalelab --features object-store
 binary=target/$target/dist/scalelab
 
