@@ -88,11 +88,16 @@ pub fn import(
     let counters = counters(&names, &subject.matchers, wish)?;
     let chunks = chunks(window);
     let observed_grid = observed::grid(window.grid);
-    let has = |name: &str| names.iter().any(|one| one == name);
-    let questions = observed::questions(&subject.matchers, observed_grid.step_ms, has);
+    let shown = shown(server, window, &subject.matchers)?;
+    let of_requests = subject.matchers.of_requests();
+    // Where a gateway counts requests, its pods' server knows its latencies better.
+    let series_of = |name: &str| {
+        let of_server = shown.names.iter().any(|one| one == name).then_some(shown.series.as_str());
+        of_server.or(names.iter().any(|one| one == name).then_some(of_requests.as_str()))
+    };
+    let questions = observed::questions(&subject.matchers, observed_grid.step_ms, series_of);
     let of_workload = subject.workload.map_or(0, |_| 1 + MOMENTS.len());
     let Subject { matchers, workload } = subject;
-    let shown = shown(server, window, &matchers)?;
     let total = chunks.len() * (1 + of_workload + shown.questions()) + questions.len();
     let mut reader = Reader { server, window, store, chunks, progress, done: 0, total, warnings: BTreeSet::new() };
 
@@ -224,8 +229,21 @@ impl Reader<'_> {
         Ok(told)
     }
 
-    fn sizes(&mut self, column: &str, metric: Option<&'static str>, series: &str) -> Result<Option<Sizes>, LiveError> {
-        let Some(metric) = metric else { return Ok(None) };
+    /// Out of a histogram, or its mean alone out of counters of tokens and of requests.
+    fn sizes(
+        &mut self,
+        column: &str,
+        (histogram, means): (Option<&'static str>, Option<[&'static str; 2]>),
+        series: &str,
+    ) -> Result<Option<Sizes>, LiveError> {
+        let Some(metric) = histogram else {
+            let Some([tokens, requests]) = means else { return Ok(None) };
+            let of =
+                |metric: &'static str| move |length: &str| format!("sum(increase({metric}{{{series}}}[{length}]))");
+            let sum = self.number(&format!("{column}-sum"), of(tokens), |one, other| one + other)?;
+            let count = self.number(&format!("{column}-count"), of(requests), |one, other| one + other)?;
+            return Ok(sum.zip(count).and_then(|(sum, count)| Sizes::of_mean([tokens, requests], (sum, count))));
+        };
         let mut histogram = Histogram::default();
         let of = |length: &str| {
             let buckets = format!("sum by (le) (increase({metric}_bucket{{{series}}}[{length}]))");
@@ -242,8 +260,8 @@ impl Reader<'_> {
         let Some(server) = shown.server else { return Ok(Served::default()) };
         let series = &shown.series;
         let mut served = Served { server: Some(server), models: shown.models, ..Served::default() };
-        served.prompt = self.sizes("prompt-tokens", shown.sizes[0], series)?;
-        served.output = self.sizes("output-tokens", shown.sizes[1], series)?;
+        served.prompt = self.sizes("prompt-tokens", (shown.sizes[0], shown.means[0]), series)?;
+        served.output = self.sizes("output-tokens", (shown.sizes[1], shown.means[1]), series)?;
         for (most, metric) in served.most.iter_mut().zip(shown.loads) {
             let Some(metric) = metric else { continue };
             let of = |length: &str| format!("max(max_over_time({metric}{{{series}}}[{length}]))");
@@ -397,6 +415,8 @@ fn names(server: &Prometheus, window: Window, matchers: &Matchers, wish: &Wish) 
 #[derive(Default)]
 struct Shown {
     server: Option<Server>,
+    /// All of them.
+    names: Vec<String>,
     /// What is between the braces for their series.
     series: String,
     models: Vec<String>,
@@ -404,6 +424,8 @@ struct Shown {
     loads: [Option<&'static str>; 2],
     prefix: Option<[&'static str; 2]>,
     cache: Option<&'static str>,
+    /// Counters of tokens and of requests, where no histogram tells sizes.
+    means: [Option<[&'static str; 2]>; 2],
 }
 
 impl Shown {
@@ -411,14 +433,17 @@ impl Shown {
     fn questions(&self) -> usize {
         let of_server = self.server.map_or(0, |_| 1);
         let single = self.sizes.iter().chain(&self.loads).chain([&self.cache]).flatten().count();
-        of_server + single + self.prefix.map_or(0, |both| both.len())
+        let by_counters =
+            self.sizes.iter().zip(&self.means).filter(|(sizes, means)| sizes.is_none() && means.is_some());
+        of_server + single + self.prefix.map_or(0, |both| both.len()) + 2 * by_counters.count()
     }
 }
 
 /// What the model server shows: under the user's own matchers, or where those are a gateway's, by the pods.
 fn shown(server: &Prometheus, window: Window, matchers: &Matchers) -> Result<Shown, LiveError> {
     let counters = FAMILIES.iter().flat_map(|family| family.names).map(|name| (*name).to_owned());
-    let all: Vec<String> = counters.chain(served::names()).collect();
+    let buckets = LATENCIES.iter().flat_map(|(_, names)| *names).map(|name| format!("{name}_bucket"));
+    let all: Vec<String> = counters.chain(buckets).chain(served::names()).collect();
     let all = quoted(&all.join("|"));
     let mut ways = vec![matchers.of_requests(), matchers.of_pods()];
     ways.dedup();
@@ -435,6 +460,8 @@ fn shown(server: &Prometheus, window: Window, matchers: &Matchers) -> Result<Sho
             loads: served::LOADS.map(first),
             prefix: served::PREFIXES_FOUND.into_iter().find(|both| both.iter().all(|name| has(&name))),
             cache: [served::CACHE, served::CACHE_TOKENS].into_iter().find(|name| has(&name)),
+            means: served::MEANS.map(|of| of.iter().find(|both| both.iter().all(|name| has(&name))).copied()),
+            names,
             series,
         });
     }

@@ -32,13 +32,17 @@ pub(crate) fn grid(of: Grid) -> Grid {
     Grid { from_ms: of.from_ms, step_ms, rows: (of.to_ms() - of.from_ms).div_euclid(step_ms) as usize }
 }
 
-/// Questions for what is there: `has` says of a metric's name whether the service shows it.
-pub(crate) fn questions(matchers: &Matchers, window_ms: i64, has: impl Fn(&str) -> bool) -> Vec<Question> {
+/// Questions for what is there: `series_of` says of a metric's name what is between the braces for the service's series, if it shows any.
+pub(crate) fn questions<'a>(
+    matchers: &Matchers,
+    window_ms: i64,
+    series_of: impl Fn(&str) -> Option<&'a str>,
+) -> Vec<Question> {
     let window = format!("{window_ms}ms");
     let mut questions = Vec::new();
     for (column, names) in LATENCIES {
-        let Some(name) = names.iter().find(|name| has(&format!("{name}_bucket"))) else { continue };
-        let selector = matchers.of_requests();
+        let shown = names.iter().find_map(|name| Some((name, series_of(&format!("{name}_bucket"))?)));
+        let Some((name, selector)) = shown else { continue };
         for (quantile, share) in QUANTILES {
             let expression =
                 format!("histogram_quantile({share}, sum by (le) (rate({name}_bucket{{{selector}}}[{window}])))");

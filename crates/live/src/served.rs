@@ -45,6 +45,17 @@ pub(crate) const SIZES: [&[&str]; 2] = [
     &["vllm:request_prompt_tokens", "tgi_request_input_length"],
     &["vllm:request_generation_tokens", "tgi_request_generated_tokens"],
 ];
+/// Counters of tokens and of requests that have their mean, where there is no histogram.
+pub(crate) const MEANS: [&[[&str; 2]]; 2] = [
+    &[
+        ["vllm:prompt_tokens_total", "vllm:request_success_total"],
+        ["sglang:prompt_tokens_total", "sglang:num_requests_total"],
+    ],
+    &[
+        ["vllm:generation_tokens_total", "vllm:request_success_total"],
+        ["sglang:generation_tokens_total", "sglang:num_requests_total"],
+    ],
+];
 /// Requests in a replica's batch, and those that wait for it.
 pub(crate) const LOADS: [&[&str]; 2] = [
     &["vllm:num_requests_running", "sglang:num_running_reqs", "tgi_batch_current_size"],
@@ -69,11 +80,17 @@ pub struct Sizes {
     pub requests: f64,
     /// Their mean.
     pub mean: f64,
-    /// Bounds of the buckets and the share of requests at or below each, in order.
+    /// Bounds of the buckets and the share of requests at or below each, in order; none where only the mean is known.
     pub shares: Vec<(f64, f64)>,
 }
 
 impl Sizes {
+    /// Sizes of which only tokens and requests were counted.
+    pub(crate) fn of_mean([tokens, requests]: [&str; 2], (sum, count): (f64, f64)) -> Option<Self> {
+        let metric = format!("{tokens} by {requests}");
+        (sum > 0.0 && count >= 1.0).then(|| Self { metric, requests: count, mean: sum / count, shares: Vec::new() })
+    }
+
     /// The standard deviation of the lognormal with this mean that comes nearest to the buckets, and by how large a share of the requests it is
     /// off at the worst bound. 0 is a constant.
     pub fn lognormal(&self) -> (f64, f64) {
@@ -120,7 +137,8 @@ pub struct Served {
 pub(crate) fn names() -> impl Iterator<Item = String> {
     let buckets = SIZES.iter().copied().flatten().map(|name| format!("{name}_bucket"));
     let others = LOADS.iter().copied().flatten().chain(PREFIXES_FOUND.iter().flatten()).chain([&CACHE, &CACHE_TOKENS]);
-    buckets.chain(others.map(|name| (*name).to_owned()))
+    let counters = MEANS.iter().copied().flatten().flatten();
+    buckets.chain(others.chain(counters).map(|name| (*name).to_owned()))
 }
 
 /// Puts one histogram together, stretch by stretch.

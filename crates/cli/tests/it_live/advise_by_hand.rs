@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::prometheus::with_samples;
-use crate::support::Lab;
+use crate::support::{Lab, serve};
 
 /// 2025-01-06T00:00:00Z.
 const MONDAY_S: i64 = 1_736_121_600;
@@ -122,6 +122,14 @@ fn a_forecast_looks_at_the_requests_of_last_week() {
     let said = lab.out(&format!("advise small.yaml --url {} --at 2025-01-06T00:15:00Z", server.url));
     // 40 a second in the half hour around 00:25, with a fifth more, at 10 a replica: 4.8, so five.
     assert_eq!(row(&said, "forecast"), ["forecast", "5", "+2"], "{said}");
+    // Of a second day nothing is known: it is told, and the first counts alone.
+    lab.write("small.yaml", &SCENARIO.replace("POLICY", &forecast.replace("[7]", "[7, 14]")));
+    let said = lab.out(&format!("advise small.yaml --url {} --at 2025-01-06T00:15:00Z", server.url));
+    assert_eq!(row(&said, "forecast"), ["forecast", "5", "+2"], "{said}");
+    assert!(
+        said.contains("note: its past is not known of a day, and the others count alone: 14 days ago: no counter"),
+        "{said}"
+    );
     let said = lab.refused(&format!("advise small.yaml --url {} --at 2025-01-05T20:15:00Z", server.url));
     assert!(said.contains("at that moment"), "{said}");
 }
@@ -179,6 +187,45 @@ fn a_watch_writes_again_and_says_when_the_server_is_gone() {
     drop(server);
     let last = wait_for("word of the failure", &|text| text.contains("scalelab_advise_up 0\n"));
     assert!(!last.contains("recommended"), "what is old is not repeated: {last}");
+}
+
+/// Three replicas of a StatefulSet, by a server whose clock stands at midnight and who warns of each answer.
+fn in_the_past(request: &str) -> String {
+    let line = request.lines().next().unwrap_or_default();
+    let data = if line.contains("/label/statefulset/") {
+        r#"["chat"]"#.to_owned()
+    } else if line.contains("/label/") {
+        "[]".to_owned()
+    } else {
+        let values: Vec<String> = (1..=20).rev().map(|row| format!("[{},\"3\"]", MONDAY_S - row * 15)).collect();
+        let labels = r#"{"__name__":"kube_statefulset_replicas","statefulset":"chat"}"#;
+        format!(r#"{{"resultType":"matrix","result":[{{"metric":{labels},"values":[{}]}}]}}"#, values.join(","))
+    };
+    let body = format!(r#"{{"status":"success","warnings":["store a is down"],"data":{data}}}"#);
+    let head = "Date: Mon, 06 Jan 2025 00:00:00 GMT\r\nConnection: close";
+    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n{head}\r\n\r\n{body}", body.len())
+}
+
+#[test]
+fn a_watch_says_once_what_is_so_each_time() {
+    let lab = Lab::new();
+    lab.write("small.yaml", &SCENARIO.replace("POLICY", "{name: five, static: {replicas: 5}}"));
+    let url = serve(|request| Some(in_the_past(request)));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_scalelab"));
+    command.args(["advise", "small.yaml", "--url", &url, "--watch", "50ms", "--retries", "0"]);
+    let errors = std::fs::File::create(lab.path("errors")).expect("a writable folder");
+    let out = std::fs::File::create(lab.path("out")).expect("a writable folder");
+    command.current_dir(lab.path(".")).stdout(out).stderr(errors);
+    let watching = Watching(command.spawn().expect("the program starts"));
+    let begun = Instant::now();
+    while lab.read("out").matches("chat at 2025-01-06T00:00:00Z").count() < 3 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{}{}", lab.read("out"), lab.read("errors"));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    drop(watching);
+    let said = lab.read("errors");
+    assert_eq!(said.matches("behind this machine's; times are the server's").count(), 1, "{said}");
+    assert_eq!(said.matches("may lack something: store a is down").count(), 1, "{said}");
 }
 
 /// Where a value is not as its schema says; every key must be one of the schema's, so that none is forgotten there.

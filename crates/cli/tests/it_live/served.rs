@@ -112,3 +112,35 @@ fn flags_of_a_manifest_are_known(lab: &Lab, command: &str) {
         "{scenario}"
     );
 }
+
+#[test]
+fn an_sglang_server_behind_a_gateway_has_the_means_of_its_counters_and_its_own_latencies() {
+    let lab = Lab::new();
+    let of = "model_name=\"a/model-of-ours\"";
+    let text = [
+        samples("istio_requests_total", "destination_app=\"chat\"", 0.0, Some(60.0)),
+        samples("sglang:num_requests_total", of, 0.0, Some(30.0)),
+        samples("sglang:prompt_tokens_total", of, 0.0, Some(30.0 * 500.0)),
+        samples("sglang:generation_tokens_total", of, 0.0, Some(30.0 * 200.0)),
+        samples("sglang:max_total_num_tokens", of, 380_000.0, None),
+        histogram("sglang:time_to_first_token_seconds", of, 0.15, &[("0.1", 0.0), ("0.2", 1.0)]),
+        samples("kube_statefulset_replicas", "statefulset=\"chat\"", 1.0, None),
+        "# EOF\n".to_owned(),
+    ];
+    let Some(server) = with_samples(&lab.path("."), &text.concat()) else { return };
+    let command =
+        "--requests istio_requests_total --match destination_app=\"chat\" --since 1h --until 2025-01-06T01:00:00Z";
+    let said = lab.done(&format!("import prometheus --url {} {command} -o out", server.url)).stderr;
+    assert!(said.contains("14400 requests between") && said.contains("SGLang, by its metrics (sglang:…)"), "{said}");
+    let scenario = lab.read("out/scenario.yaml");
+    for line in [
+        "kvTokens: 380000 # sglang:max_total_num_tokens",
+        "promptTokens: {logNormal: {mean: 500, std: 455}} # sglang:prompt_tokens_total by sglang:num_requests_total: ",
+        "outputTokens: {logNormal: {mean: 200, std: 228}} # sglang:generation_tokens_total by sglang:num_requests_total: ",
+        "scheduler: prefillFirst # SGLang's",
+        "# Seen: p50 of time to first token 150 ms in the middle of the rows",
+    ] {
+        assert!(scenario.contains(line), "{line}: {scenario}");
+    }
+    lab.done("run out --set run.duration=1m --set run.replications=1 --quiet -o ran");
+}

@@ -125,7 +125,14 @@ pub fn advise(server: &Prometheus, wish: &Wish<'_>) -> Result<Advice, LiveError>
         }
         let replay = Replay { service: wish.service, policy, grid, start_ms, sight: &sight, answers: &known };
         policies.push(match past {
-            Ok(past) => replay.advice(name, &past),
+            Ok(past) => {
+                let mut advice = replay.advice(name, &past);
+                let missing = past.missing.iter();
+                advice.notes.extend(
+                    missing.map(|day| format!("its past is not known of a day, and the others count alone: {day}")),
+                );
+                advice
+            }
             Err(why) => PolicyAdvice {
                 policy: (*name).to_owned(),
                 replicas: Err(why),
@@ -175,7 +182,7 @@ fn found(server: &Prometheus, wish: &Wish<'_>, grid: Grid) -> Result<(Workload, 
     Err(LiveError::input(format!("{}: {reason}{near} (--workload names it there)", wish.workload)))
 }
 
-/// What policies that look at past days are shown; or why that is not known.
+/// What policies that look at past days are shown; or why nothing of it is known.
 fn past(
     server: &Prometheus,
     (wish, matchers): (&Wish<'_>, &Matchers),
@@ -185,11 +192,10 @@ fn past(
     let mut past = Past::default();
     for controller in &policy.controllers {
         let ControllerSpec::Predictive(config) = controller else { continue };
-        match past.add(server, (matchers, wish.requests.1), config, (start_ms, grid.from_ms, wish.at_ms)) {
-            Ok(()) => {}
-            Err(error) if error.is_of_question => return Ok(Err(format!("its past is not known: {}", error.message))),
-            Err(error) => return Err(error),
-        }
+        past.add(server, (matchers, wish.requests.1), config, (start_ms, grid.from_ms, wish.at_ms))?;
+    }
+    if !past.missing.is_empty() && past.is_empty() {
+        return Ok(Err(format!("its past is not known: {}", past.missing.join("; "))));
     }
     Ok(Ok(past))
 }

@@ -18,6 +18,8 @@ const DAY_MS: i64 = 86_400_000;
 #[derive(Default)]
 pub(super) struct Past {
     rates: BTreeMap<i64, f64>,
+    /// Days of which nothing is known, and why.
+    pub missing: Vec<String>,
 }
 
 impl RateHistory for Past {
@@ -27,7 +29,13 @@ impl RateHistory for Past {
 }
 
 impl Past {
-    /// What forecasts between `from_ms` and `at_ms` look at. The clock begins at `start_ms`, a whole minute.
+    /// Whether nothing is known of any day.
+    pub fn is_empty(&self) -> bool {
+        self.rates.is_empty()
+    }
+
+    /// What forecasts between `from_ms` and `at_ms` look at. The clock begins at `start_ms`, a whole minute. A day of which nothing is known is
+    /// missing: a forecast makes do with the others.
     pub fn add(
         &mut self,
         server: &Prometheus,
@@ -43,12 +51,20 @@ impl Past {
             let last = (at_ms + ahead - back + half - start_ms).div_euclid(MINUTE_MS) + 1;
             let rows = usize::try_from(last - first).unwrap_or(0);
             let grid = Grid { from_ms: start_ms + first * MINUTE_MS, step_ms: MINUTE_MS, rows };
-            let requests = import::requests(server, (matchers, counter), grid)?;
-            for (row, count) in requests.rows.iter().enumerate() {
-                if let Some(count) = count {
-                    self.rates.insert(first + row as i64, count / 60.0);
+            let requests = match import::requests(server, (matchers, counter), grid) {
+                Ok(requests) => requests,
+                Err(error) if error.is_of_question => {
+                    self.missing.push(format!("{days} days ago: {}", error.message));
+                    continue;
                 }
+                Err(error) => return Err(error),
+            };
+            let known = requests.rows.iter().enumerate().filter_map(|(row, count)| Some((row, (*count)?)));
+            let rates: Vec<(i64, f64)> = known.map(|(row, count)| (first + row as i64, count / 60.0)).collect();
+            if rates.is_empty() {
+                self.missing.push(format!("{days} days ago: the counter has too few samples around that time"));
             }
+            self.rates.extend(rates);
         }
         Ok(())
     }

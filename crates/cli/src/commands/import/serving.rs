@@ -4,6 +4,9 @@ use live::{Imported, Observed, Server, Sizes};
 
 use crate::commands::init::Serving;
 
+/// Standard deviation by mean where only the mean is known: those of the guess for servers of language models, p90 by p50 of 2.7 and 3.2.
+const PROMPT_SPREAD: f64 = 0.91;
+const OUTPUT_SPREAD: f64 = 1.14;
 /// Columns of what was observed that say how it served, and what they are.
 const SEEN: [(&str, &str); 3] =
     [("ttft_s_p50", "time to first token"), ("itl_s_p50", "time between tokens"), ("latency_s_p50", "whole answer")];
@@ -16,8 +19,10 @@ pub fn serving(found: &Imported) -> Option<Serving> {
     if let Some((tokens, metric)) = served.kv_tokens {
         told.push(("kvTokens", tokens.to_string(), metric.to_owned()));
     }
-    let sizes = [("promptTokens", &served.prompt), ("outputTokens", &served.output)];
-    told.extend(sizes.into_iter().filter_map(|(key, sizes)| sizes.as_ref().map(|sizes| law(key, sizes))));
+    let sizes = [("promptTokens", &served.prompt, PROMPT_SPREAD), ("outputTokens", &served.output, OUTPUT_SPREAD)];
+    told.extend(
+        sizes.into_iter().filter_map(|(key, sizes, spread)| sizes.as_ref().map(|sizes| law(key, sizes, spread))),
+    );
     match server {
         Server::Sglang => told.push(("scheduler", "prefillFirst".to_owned(), "SGLang's".to_owned())),
         Server::TextGenerationInference => told.push(("scheduler", "tgi".to_owned(), "TGI's".to_owned())),
@@ -47,10 +52,14 @@ fn engine(server: Server) -> scenario::Engine {
 }
 
 /// The mean is counted exactly, and load follows from it; the spread is that of the lognormal that is nearest to the buckets.
-fn law(key: &'static str, sizes: &Sizes) -> (&'static str, String, String) {
+fn law(key: &'static str, sizes: &Sizes, spread: f64) -> (&'static str, String, String) {
     let mean = sizes.mean.max(1.0);
-    let (deviation, off) = sizes.lognormal();
     let counted = format!("{}: {:.0} requests, mean {:.1}", sizes.metric, sizes.requests, sizes.mean);
+    if sizes.shares.is_empty() {
+        let value = format!("{{logNormal: {{mean: {mean:.0}, std: {:.0}}}}}", mean * spread);
+        return (key, value, format!("{counted}; GUESS: how they spread, which no histogram tells"));
+    }
+    let (deviation, off) = sizes.lognormal();
     if deviation < 0.5 {
         return (
             key,
