@@ -273,6 +273,7 @@ impl ContainerFile {
             name: self.name.clone(),
             cpu: self.request("cpu").map(|cpu| Millicores(u64::try_from(cpu.0).unwrap_or(0))),
             memory: self.request("memory").map(|memory| Bytes(memory.units())),
+            is_sidecar: false,
         }
     }
 

@@ -40,7 +40,7 @@ impl BesideContainers {
             let name = node.text_at(&["name"]).unwrap_or_default().to_owned();
             let container = ContainerFile::asking(name, resources).resolve();
             if node.text_at(&["restartPolicy"]) == Some("Always") {
-                found.sidecars.push(container);
+                found.sidecars.push(ContainerSpec { is_sidecar: true, ..container });
             } else {
                 found.inits.push((container, found.sidecars.len()));
             }
