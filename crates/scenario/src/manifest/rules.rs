@@ -52,7 +52,8 @@ const DEPLOYMENT: [Rule; 10] = [
     ("spec.template.metadata.creationTimestamp", Ignored),
 ];
 
-const POD: [Rule; 32] = [
+const POD: [Rule; 33] = [
+    ("spec.template.spec.resources", Elsewhere),
     ("spec.template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution", Elsewhere),
     ("spec.template.spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution", Elsewhere),
     ("spec.template.spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution", Elsewhere),
@@ -81,7 +82,7 @@ const POD: [Rule; 32] = [
     ("spec.template.spec.imagePullSecrets", Ignored),
     ("spec.template.spec.restartPolicy", Ignored),
     ("spec.template.spec.dnsPolicy", Ignored),
-    ("spec.template.spec.hostNetwork", Ignored),
+    ("spec.template.spec.hostNetwork", Elsewhere),
     ("spec.template.spec.hostIPC", Ignored),
     ("spec.template.spec.securityContext", Ignored),
     ("spec.template.spec.schedulerName", Ignored),
