@@ -31,7 +31,7 @@ def test_a_policy_may_answer_with_a_number_of_numpy(small, said):
             return said
 
     found = small.with_policy("four", Four, replicas=3).run(policies="four", replications=1)
-    assert polars.DataFrame(found.timeline)["replicas_ready"].max() == 4
+    assert polars.DataFrame(found.timeline)["ready"].max() == 4
 
 
 @pytest.mark.parametrize("call", [
