@@ -130,11 +130,11 @@ const HTTP_SCALED_OBJECT: [Rule; 1] = [("spec.tlsConfig", Ignored)];
 
 const BUDGET: [Rule; 1] = [("spec.unhealthyPodEvictionPolicy", Ignored)];
 
-const NODE_POOL: [Rule; 2] = [("spec.template.spec.startupTaints", Ignored), ("spec.template.spec.kubelet", Ignored)];
+const NODE_POOL: [Rule; 2] = [("spec.template.spec.startupTaints", Ignored), ("spec.template.spec.kubelet", Elsewhere)];
 
 const PROVISIONER: [Rule; 4] = [
     ("spec.startupTaints", Ignored),
-    ("spec.kubeletConfiguration", Ignored),
+    ("spec.kubeletConfiguration", Elsewhere),
     ("spec.provider", Ignored),
     ("spec.providerRef", Ignored),
 ];
@@ -151,7 +151,7 @@ const POD_MORE: [Rule; 11] = [
     ("spec.template.spec.subdomain", Ignored),
     ("spec.template.spec.setHostnameAsFQDN", Ignored),
     ("spec.template.spec.os", Ignored),
-    ("spec.template.spec.readinessGates", Ignored),
+    ("spec.template.spec.readinessGates", Elsewhere),
     ("spec.template.spec.overhead", Elsewhere),
     ("spec.template.spec.ephemeralContainers", Ignored),
 ];

@@ -79,8 +79,21 @@ impl Context<'_> {
         pod.scheduling.overhead.bytes += while_it_starts.bytes;
         self.prioritise(pod, template)?;
         self.annotate(pod, template, manager);
+        self.note_gates(template);
         pod.scheduling.quotas = self.quotas(pod, namespace)?;
         Ok(())
+    }
+
+    /// Conditions that somebody outside sets, such as a load balancer that has taken the pod in.
+    fn note_gates(&mut self, template: &Node) {
+        let gates = template.at(&["spec", "readinessGates"]).map_or(&[][..], Node::items);
+        let names: Vec<&str> = gates.iter().filter_map(|gate| gate.text_at(&["conditionType"])).collect();
+        if !names.is_empty() {
+            self.note(format!(
+                "readinessGates ({}): pods are ready later than modelled, when whoever sets the condition has done so; `service.endpointDelay` stands for it",
+                names.join(", ")
+            ));
+        }
     }
 
     /// Requests that a LimitRange of the namespace gives containers without.

@@ -198,6 +198,15 @@ fn pod_with(fields: &str) -> cluster::spec::PodSpec {
 }
 
 #[test]
+fn a_gate_that_somebody_else_opens_is_said() {
+    let loaded =
+        load_text(&with_pod("      readinessGates: [{conditionType: target-health.elbv2.k8s.aws/tg}]\n")).unwrap();
+    let said =
+        |note: &&String| note.starts_with("readinessGates (target-health.elbv2.k8s.aws/tg): pods are ready later");
+    assert_eq!(loaded.notes.iter().filter(said).count(), 1, "{:?}", loaded.notes);
+}
+
+#[test]
 fn sidecars_count_beside_the_containers() {
     let pod = pod_with(
         "      initContainers:\n      - {name: mesh, restartPolicy: Always, resources: {requests: {cpu: 500m, memory: 1Gi}}}\n",
