@@ -27,6 +27,8 @@ pub fn raised(py: Python<'_>, failure: Failure) -> PyErr {
     match failure {
         Failure::Input(error) => {
             let position = error.downcast_ref::<scenario::ScenarioError>().map(scenario::ScenarioError::position);
+            // A value that was set stands in no file.
+            let position = position.filter(|(file, ..)| file.as_ref().is_none_or(|name| !name.starts_with("--set ")));
             scenario_error(py, &format!("{error:#}"), position.unwrap_or_default())
         }
         Failure::Environment(error) => RunError::new_err(format!("{error:#}")),

@@ -3,6 +3,7 @@
 //! What a command of the program does, the library of the command line does here too; this crate only turns Python's values into its
 //! arguments, and what it finds into Python's values. Nothing is computed here.
 
+mod arguments;
 mod error;
 mod policy;
 mod results;

@@ -11,7 +11,9 @@ use ::scenario::file::{RateSeriesFile, TraceFile};
 use ::scenario::{DataFiles, Program, RateRow, RequestTrace, ScenarioError, TraceDetails};
 use cli::programs::{Commands, Files, Notes, answer, observe};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyInt, PyString};
+use pyo3::types::{PyBool, PyDict, PyString};
+
+use crate::value;
 
 /// First word of the command that stands for a class; the second is the policy's name.
 pub const PYTHON: &str = "(python)";
@@ -173,13 +175,16 @@ impl Object {
             observe(sight, *seed, &mut seen);
             seen.result?;
             let said = decide.bind(py).call1((seen.dict,))?;
-            let is_number = said.is_exact_instance_of::<PyInt>();
-            if let Some(replicas) = is_number.then(|| said.extract().ok()).flatten() {
+            // NumPy's whole numbers are some too.
+            let may_be_number = !said.is_instance_of::<PyBool>();
+            if let Some(replicas) = may_be_number.then(|| said.extract().ok()).flatten() {
                 return Ok(Wish { replicas: Some(replicas), note: String::new() });
             }
             // The rules of an answer are those of a program's.
-            let text = py.import("json")?.call_method1("dumps", (&said,)).and_then(|text| text.extract::<String>());
-            let found = text.map_err(|_| "this is neither a number nor a dict".to_owned());
+            let found = match said.extract::<f64>() {
+                Ok(number) if !number.is_finite() => Err(format!("{number} is no number of replicas")),
+                _ => value::json(&said).map_err(|_| "this is neither a number nor a dict".to_owned()),
+            };
             found.and_then(|text| answer(&text)).map_err(|why| {
                 let said = said.repr().map(|repr| repr.to_string()).unwrap_or_default();
                 let message = format!("policy {policy}: decide gave {said}: {why}");

@@ -14,6 +14,7 @@ use cluster::Pulse;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
+use crate::arguments::{Whole, Words};
 use crate::error::{interrupted, raised};
 use crate::policy::{Host, PYTHON};
 use crate::results::Results;
@@ -223,19 +224,19 @@ impl Scenario {
     fn run(
         &self,
         py: Python<'_>,
-        policies: Option<Vec<String>>,
-        replications: Option<NonZeroU32>,
-        seed: Option<u64>,
-        jobs: Option<NonZeroUsize>,
+        policies: Option<Words>,
+        replications: Option<Whole<NonZeroU32>>,
+        seed: Option<Whole<u64>>,
+        jobs: Option<Whole<NonZeroUsize>>,
         progress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Results> {
         let mut loaded = (*self.loaded).clone();
-        let chosen = inputs::choose_policies(&mut loaded, &policies.unwrap_or_default());
-        let workers = chosen.and_then(|()| workers(jobs));
+        let chosen = inputs::choose_policies(&mut loaded, &Words::or_none(policies));
+        let workers = chosen.and_then(|()| workers(Whole::if_given(jobs)));
         let workers = workers.map_err(|failure| raised(py, failure))?;
-        let seed = seed.unwrap_or(loaded.seed);
-        let effort =
-            Effort { seed, replications: replications.map_or(loaded.replications, NonZeroU32::get), precision: None };
+        let seed = Whole::if_given(seed).unwrap_or(loaded.seed);
+        let replications = Whole::if_given(replications).map_or(loaded.replications, NonZeroU32::get);
+        let effort = Effort { seed, replications, precision: None };
         let begun = Instant::now();
         let (found, error) = watched(py, &workers.stop_flag(), progress, |note| {
             let watch = Watch { progress: note, pulse: &Pulse::default(), saved: None, stops_within_runs: true };

@@ -12,10 +12,12 @@ use cli::tuning::{Tuned, ranges};
 use lab::optimize::Search as Question;
 use lab::validate::{to_json, to_text};
 use lab::{Trials, Workers};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde_json::Value;
 
+use crate::arguments::{Whole, Words};
 use crate::error::{interrupted, raised};
 use crate::scenario::Scenario;
 use crate::table::Table;
@@ -31,11 +33,11 @@ impl Scenario {
 /// Long work with workers, followed by signals and `progress`.
 pub(crate) fn studied<T: Send>(
     py: Python<'_>,
-    jobs: Option<NonZeroUsize>,
+    jobs: Option<Whole<NonZeroUsize>>,
     progress: Option<&Bound<'_, PyAny>>,
     work: impl FnOnce(&Workers, &(dyn Fn(lab::Progress) + Sync)) -> Result<T, Failure> + Send,
 ) -> PyResult<T> {
-    let workers = workers(jobs).map_err(|failure| raised(py, failure))?;
+    let workers = workers(Whole::if_given(jobs)).map_err(|failure| raised(py, failure))?;
     let stop: &AtomicBool = &workers.stop_flag();
     let (found, error) = watched(py, stop, progress, |note| {
         let found = traces::Changed::catch(|| work(&workers, note));
@@ -54,20 +56,20 @@ pub fn optimize(
     py: Python<'_>,
     scenario: &Scenario,
     over: &Bound<'_, PyDict>,
-    subject_to: Option<Vec<String>>,
+    subject_to: Option<Words>,
     minimize: &str,
     policy: Option<&str>,
     runs: usize,
-    replications: Option<NonZeroU32>,
-    seed: Option<u64>,
-    jobs: Option<NonZeroUsize>,
+    replications: Option<Whole<NonZeroU32>>,
+    seed: Option<Whole<u64>>,
+    jobs: Option<Whole<NonZeroUsize>>,
     progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Search> {
     let mut texts = Vec::new();
     for (path, range) in over {
         texts.push(format!("{}={}", path.extract::<String>()?, value::text(&range)?));
     }
-    let given = subject_to.unwrap_or_default();
+    let (given, seed) = (Words::or_none(subject_to), Whole::if_given(seed));
     studied(py, jobs, progress, |workers, note| {
         if runs == 0 {
             return Err(Failure::input("runs 0: a search needs at least one run"));
@@ -81,7 +83,7 @@ pub fn optimize(
         let scenarios = tuned.scenarios_until(workers.stop_flag());
         let seed = seed.unwrap_or(tuned.loaded.seed);
         let trials = Trials { workers, scenarios: &scenarios, policy: Some(&policy), seed, progress: note };
-        let replications = tuned.replications(replications, REPLICATIONS_LEAST);
+        let replications = tuned.replications(Whole::if_given(replications), REPLICATIONS_LEAST);
         let question = Question { minimize, subject_to, over, runs_max: runs, replications };
         let found = lab::optimize::optimize(&question, &trials);
         if found.tried.is_empty() {
@@ -141,12 +143,16 @@ impl Search {
 pub fn validate(
     py: Python<'_>,
     folders: Vec<PathBuf>,
-    replications: Option<NonZeroU32>,
+    replications: Option<Whole<NonZeroU32>>,
     sweep: bool,
-    seed: Option<u64>,
-    jobs: Option<NonZeroUsize>,
+    seed: Option<Whole<u64>>,
+    jobs: Option<Whole<NonZeroUsize>>,
     progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Vec<Validation>> {
+    if folders.is_empty() {
+        return Err(PyTypeError::new_err("validate() needs at least one folder"));
+    }
+    let (replications, seed) = (Whole::if_given(replications), Whole::if_given(seed));
     let options = Options { replications, seed, ..Options::default() };
     studied(py, jobs, progress, |workers, note| {
         let prepared: Vec<Prepared> = folders.iter().map(|path| prepare(path, &options)).collect::<Result<_, _>>()?;

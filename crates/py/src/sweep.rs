@@ -12,6 +12,7 @@ use lab::sweep::{AxisFile, Merged, OneOrMany, Scalar, Shard, Sweep, SweepFile, S
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::arguments::{Whole, Words};
 use crate::error::{raised, scenario_error};
 use crate::scenario::Scenario;
 use crate::study::studied;
@@ -26,7 +27,17 @@ struct Question<'a, 'py> {
     seed: Option<u64>,
 }
 
-impl Question<'_, '_> {
+impl<'a, 'py> Question<'a, 'py> {
+    fn new(
+        over: &'a Bound<'py, PyDict>,
+        policies: Option<Words>,
+        replications: Option<Whole<NonZeroU32>>,
+        seed: Option<Whole<u64>>,
+    ) -> Self {
+        let (replications, seed) = (Whole::if_given(replications), Whole::if_given(seed));
+        Self { over, policies: Words::if_given(policies), replications, seed }
+    }
+
     /// Every combination of the values, as points of a sweep.
     fn sweep(self, py: Python<'_>, scenario: &Scenario) -> PyResult<Sweep> {
         let mut axes = Vec::new();
@@ -61,15 +72,15 @@ pub fn sweep(
     py: Python<'_>,
     scenario: &Scenario,
     over: &Bound<'_, PyDict>,
-    policies: Option<Vec<String>>,
-    replications: Option<NonZeroU32>,
-    seed: Option<u64>,
-    jobs: Option<NonZeroUsize>,
+    policies: Option<Words>,
+    replications: Option<Whole<NonZeroU32>>,
+    seed: Option<Whole<u64>>,
+    jobs: Option<Whole<NonZeroUsize>>,
     progress: Option<&Bound<'_, PyAny>>,
     folder: Option<PathBuf>,
     resume: bool,
 ) -> PyResult<Table> {
-    let sweep = Question { over, policies, replications, seed }.sweep(py, scenario)?;
+    let sweep = Question::new(over, policies, replications, seed).sweep(py, scenario)?;
     let tuned = scenario.tuned().map_err(|failure| raised(py, failure))?;
     let table = studied(py, jobs, progress, |workers, note| {
         check_points(&sweep, &tuned, workers)?;
@@ -109,11 +120,11 @@ pub fn sweep_plan(
     py: Python<'_>,
     scenario: &Scenario,
     over: &Bound<'_, PyDict>,
-    policies: Option<Vec<String>>,
-    replications: Option<NonZeroU32>,
-    seed: Option<u64>,
+    policies: Option<Words>,
+    replications: Option<Whole<NonZeroU32>>,
+    seed: Option<Whole<u64>>,
 ) -> PyResult<(usize, usize, String)> {
-    let sweep = Question { over, policies, replications, seed }.sweep(py, scenario)?;
+    let sweep = Question::new(over, policies, replications, seed).sweep(py, scenario)?;
     let tuned = scenario.tuned().map_err(|failure| raised(py, failure))?;
     let all = || scenario.loaded.spec.policies.iter().map(|policy| policy.name.clone()).collect();
     let policies: Vec<String> = sweep.policies.clone().unwrap_or_else(all);
@@ -130,16 +141,16 @@ pub fn sweep_part(
     py: Python<'_>,
     scenario: &Scenario,
     over: &Bound<'_, PyDict>,
-    policies: Option<Vec<String>>,
-    replications: Option<NonZeroU32>,
-    seed: Option<u64>,
+    policies: Option<Words>,
+    replications: Option<Whole<NonZeroU32>>,
+    seed: Option<Whole<u64>>,
     shard: &str,
     folder: PathBuf,
     earlier: Vec<PathBuf>,
 ) -> PyResult<usize> {
-    let sweep = Question { over, policies, replications, seed }.sweep(py, scenario)?;
+    let sweep = Question::new(over, policies, replications, seed).sweep(py, scenario)?;
     let tuned = scenario.tuned().map_err(|failure| raised(py, failure))?;
-    studied(py, NonZeroUsize::new(1), None, |workers, note| {
+    studied(py, Whole::one(), None, |workers, note| {
         let shard = Shard::parse(shard).or_input()?;
         if !earlier.is_empty() {
             merged(&earlier, &folder)?.finish().map_err(sweep_failure)?;

@@ -79,6 +79,7 @@ fn spec(arrivals: &[u64], targets: Vec<Target>) -> SimulationSpec {
         name: name.into(),
         cpu: Some(Millicores(cpu)),
         memory: Some(Bytes(1 << 30)),
+        is_sidecar: false,
     };
     let pod = PodSpec { containers: vec![container("vllm", 4_000), container("proxy", 100)], ..PodSpec::plain() };
     SimulationSpec {

@@ -68,7 +68,7 @@ impl PodSpec {
         Self {
             gpus: 1,
             gpu_resource: "nvidia.com/gpu".into(),
-            containers: vec![ContainerSpec { name: "server".into(), cpu: None, memory: None }],
+            containers: vec![ContainerSpec { name: "server".into(), cpu: None, memory: None, is_sidecar: false }],
             grace: SimDuration::from_secs(30),
             pre_stop: SimDuration::ZERO,
             probe_period: SimDuration::ZERO,

@@ -414,7 +414,7 @@ impl PodSpec {
         let memory = self.bytes().max(pod.bytes()) - overhead.bytes;
         let name = self.containers.first().map_or_else(String::new, |container| container.name.clone());
         let (cpu, memory) = ((cpu > 0).then_some(Millicores(cpu)), (memory > 0).then_some(Bytes(memory)));
-        pod.containers = vec![ContainerSpec { name, cpu, memory }];
+        pod.containers = vec![ContainerSpec { name, cpu, memory, is_sidecar: false }];
         pod
     }
 }
@@ -449,6 +449,8 @@ pub struct ContainerSpec {
     pub cpu: Option<Millicores>,
     /// Memory request; `None` if not set.
     pub memory: Option<Bytes>,
+    /// An init container that stays (`restartPolicy: Always`): its requests count as any other's, but not everybody looks at it.
+    pub is_sidecar: bool,
 }
 
 /// What latency is judged by: an answer meets the SLO if it is within every threshold given.

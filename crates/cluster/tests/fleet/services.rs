@@ -23,8 +23,12 @@ pub fn class(name: &str, gpus: u32) -> PodClass {
 }
 
 fn with_cpu(mut class: PodClass, millicores: u64) -> PodClass {
-    class.pod.containers =
-        vec![ContainerSpec { name: "server".into(), cpu: Some(Millicores(millicores)), memory: None }];
+    class.pod.containers = vec![ContainerSpec {
+        name: "server".into(),
+        cpu: Some(Millicores(millicores)),
+        memory: None,
+        is_sidecar: false,
+    }];
     class
 }
 

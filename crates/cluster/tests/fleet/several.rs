@@ -76,7 +76,7 @@ fn classes(kinds: &[Kind], world: &World) -> Vec<PodClass> {
         class.cold_start = world.cold_start.clone();
         class.pod.priority = priority * 10;
         let cpu = Some(Millicores(cpu * 1_000)).filter(|_| cpu > 0);
-        class.pod.containers = vec![ContainerSpec { name: "server".into(), cpu, memory: None }];
+        class.pod.containers = vec![ContainerSpec { name: "server".into(), cpu, memory: None, is_sidecar: false }];
         class.pod.scheduling.never_preempts = rules & 1 == 1;
         if rules & 2 == 2 {
             class.budgets = vec![PodDisruptionBudget::AvailableMin(1)];

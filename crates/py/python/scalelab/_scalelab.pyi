@@ -61,7 +61,7 @@ class Scenario:
 
     def run(
         self,
-        policies: Sequence[str] | None = None,
+        policies: str | Sequence[str] | None = None,
         replications: int | None = None,
         seed: int | None = None,
         jobs: int | None = None,
@@ -157,7 +157,7 @@ class Table:
 def sweep(
     scenario: Scenario,
     over: Mapping[str, Iterable[str | float | bool]],
-    policies: Sequence[str] | None = None,
+    policies: str | Sequence[str] | None = None,
     replications: int | None = None,
     seed: int | None = None,
     jobs: int | None = None,
@@ -170,7 +170,7 @@ def sweep(
 def sweep_plan(
     scenario: Scenario,
     over: Mapping[str, Iterable[str | float | bool]],
-    policies: Sequence[str] | None = None,
+    policies: str | Sequence[str] | None = None,
     replications: int | None = None,
     seed: int | None = None,
 ) -> tuple[int, int, str]:
@@ -179,7 +179,7 @@ def sweep_plan(
 def sweep_part(
     scenario: Scenario,
     over: Mapping[str, Iterable[str | float | bool]],
-    policies: Sequence[str] | None,
+    policies: str | Sequence[str] | None,
     replications: int | None,
     seed: int | None,
     shard: str,
@@ -203,7 +203,7 @@ def restored(
 def optimize(
     scenario: Scenario,
     over: Mapping[str, str],
-    subject_to: Sequence[str] | None = None,
+    subject_to: str | Sequence[str] | None = None,
     minimize: str = "cost_usd",
     policy: str | None = None,
     runs: int = 100,

@@ -12,7 +12,7 @@ ENGINES = ("local", "ray")
 def sweep(
     scenario: _scalelab.Scenario,
     over: Mapping[str, Iterable[str | float | bool]],
-    policies: Sequence[str] | None = None,
+    policies: str | Sequence[str] | None = None,
     replications: int | None = None,
     seed: int | None = None,
     jobs: int | None = None,

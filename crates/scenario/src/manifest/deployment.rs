@@ -263,11 +263,17 @@ impl ContainerFile {
         self.resources.requests.get(resource).or_else(|| self.resources.limits.get(resource)).copied()
     }
 
-    fn resolve(&self) -> ContainerSpec {
+    /// A container of which only the resources are known.
+    pub(super) fn asking(name: String, resources: ResourcesFile) -> Self {
+        Self { name, image: String::new(), resources, readiness_probe: None, lifecycle: None }
+    }
+
+    pub(super) fn resolve(&self) -> ContainerSpec {
         ContainerSpec {
             name: self.name.clone(),
             cpu: self.request("cpu").map(|cpu| Millicores(u64::try_from(cpu.0).unwrap_or(0))),
             memory: self.request("memory").map(|memory| Bytes(memory.units())),
+            is_sidecar: false,
         }
     }
 

@@ -52,7 +52,8 @@ const DEPLOYMENT: [Rule; 10] = [
     ("spec.template.metadata.creationTimestamp", Ignored),
 ];
 
-const POD: [Rule; 32] = [
+const POD: [Rule; 33] = [
+    ("spec.template.spec.resources", Elsewhere),
     ("spec.template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution", Elsewhere),
     ("spec.template.spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution", Elsewhere),
     ("spec.template.spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution", Elsewhere),
@@ -81,7 +82,7 @@ const POD: [Rule; 32] = [
     ("spec.template.spec.imagePullSecrets", Ignored),
     ("spec.template.spec.restartPolicy", Ignored),
     ("spec.template.spec.dnsPolicy", Ignored),
-    ("spec.template.spec.hostNetwork", Ignored),
+    ("spec.template.spec.hostNetwork", Elsewhere),
     ("spec.template.spec.hostIPC", Ignored),
     ("spec.template.spec.securityContext", Ignored),
     ("spec.template.spec.schedulerName", Ignored),
@@ -129,11 +130,11 @@ const HTTP_SCALED_OBJECT: [Rule; 1] = [("spec.tlsConfig", Ignored)];
 
 const BUDGET: [Rule; 1] = [("spec.unhealthyPodEvictionPolicy", Ignored)];
 
-const NODE_POOL: [Rule; 2] = [("spec.template.spec.startupTaints", Ignored), ("spec.template.spec.kubelet", Ignored)];
+const NODE_POOL: [Rule; 2] = [("spec.template.spec.startupTaints", Ignored), ("spec.template.spec.kubelet", Elsewhere)];
 
 const PROVISIONER: [Rule; 4] = [
     ("spec.startupTaints", Ignored),
-    ("spec.kubeletConfiguration", Ignored),
+    ("spec.kubeletConfiguration", Elsewhere),
     ("spec.provider", Ignored),
     ("spec.providerRef", Ignored),
 ];
@@ -150,7 +151,7 @@ const POD_MORE: [Rule; 11] = [
     ("spec.template.spec.subdomain", Ignored),
     ("spec.template.spec.setHostnameAsFQDN", Ignored),
     ("spec.template.spec.os", Ignored),
-    ("spec.template.spec.readinessGates", Ignored),
+    ("spec.template.spec.readinessGates", Elsewhere),
     ("spec.template.spec.overhead", Elsewhere),
     ("spec.template.spec.ephemeralContainers", Ignored),
 ];

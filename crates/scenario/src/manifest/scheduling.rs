@@ -169,6 +169,7 @@ impl Required {
         let own = Own { labels: &labels, namespace };
         required.read_affinity(spec, &own)?;
         required.read_spread(spec, &own)?;
+        required.read_host_ports(spec);
         if let Some(node) = spec.get("tolerations") {
             for (file, item) in
                 node.read::<Vec<TolerationFile>>(&format!("{POD}.tolerations"))?.iter().zip(node.items())
@@ -214,6 +215,19 @@ impl Required {
             }
         }
         Ok(())
+    }
+
+    /// A node has each of its ports once, so that no two pods that want one of them run there. On the node's own network every port of
+    /// the pod is one.
+    fn read_host_ports(&mut self, spec: &Node) {
+        let of_host = spec.text_at(&["hostNetwork"]) == Some("true");
+        let containers = spec.get("containers").map_or(&[][..], Node::items);
+        let mut ports = containers.iter().flat_map(|one| one.get("ports").map_or(&[][..], Node::items));
+        let is_wanted = |port: &Node| of_host || port.text_at(&["hostPort"]).is_some_and(|number| number != "0");
+        let rule = PlacementRule { topology_key: "kubernetes.io/hostname".to_owned(), kind: PlacementKind::Apart };
+        if ports.any(is_wanted) && !self.placement.contains(&rule) {
+            self.placement.push(rule);
+        }
     }
 
     fn read_preferred(&mut self, spec: &Node) -> Result<(), ScenarioError> {

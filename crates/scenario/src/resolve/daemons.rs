@@ -121,6 +121,7 @@ fn container(node: &Node) -> ContainerSpec {
         name: node.text_at(&["name"]).unwrap_or_default().to_owned(),
         cpu: quantity("cpu").map(|cpu| Millicores(u64::try_from(cpu.0).unwrap_or(0))),
         memory: quantity("memory").map(|memory| Bytes(memory.units())),
+        is_sidecar: false,
     }
 }
 

@@ -99,7 +99,7 @@ impl Context<'_> {
         };
         let cloud = self.cloud(market, &pool).map_err(mistake)?;
         check_values(&pool, &cloud).map_err(mistake)?;
-        let universe = self.universe(market, &cloud);
+        let universe = self.with_kubelet((document, &pool, &cloud), self.universe(market, &cloud))?;
         let mut found = match wish(&pool, &cloud, universe, market.askers) {
             Ok(found) => found,
             Err(Unmet::Mistake(reason)) => return Err(mistake(reason)),
@@ -294,7 +294,16 @@ impl Context<'_> {
             spot_price: addition.and_then(|file| file.spot_price).map(|price| price.0),
             ..wanted(pool, found, cloud, found.region.as_deref())
         };
-        self.offerings(market, &wanted)
+        let mut offerings = self.offerings(market, &wanted)?;
+        for offering in &mut offerings {
+            let machine = found.machines.iter().find(|machine| machine.instance_type == offering.instance_type);
+            let is_written = market.spec.nodes.instance_types.contains_key(&offering.instance_type);
+            if let Some(machine) = machine.filter(|_| !is_written) {
+                offering.cpu = Millicores(machine.cpu_milli);
+                offering.memory = Bytes(machine.allocatable_mib << 20);
+            }
+        }
+        Ok(offerings)
     }
 
     /// A budget whose schedule Karpenter cannot read permits nothing, and only its log says so.

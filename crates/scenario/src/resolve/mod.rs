@@ -28,6 +28,7 @@ mod interceptor;
 mod iteration_law;
 mod karpenter_pool;
 mod keda;
+mod kubelet;
 mod kv_transfer;
 mod labels;
 mod left_out;

@@ -4,7 +4,9 @@ use cluster::spec::ServiceSpec;
 
 /// The first container of the service, or the one named, that does not request `resource`; `None` if all that count do.
 pub(super) fn lacking(service: &ServiceSpec, resource: &str, container: Option<&str>) -> Option<String> {
-    let containers = service.pod.containers.iter().filter(|found| container.is_none_or(|name| found.name == name));
+    // `spec.containers` is what the webhook walks through; the HPA looks at sidecars too.
+    let containers = service.pod.containers.iter().filter(|found| !found.is_sidecar);
+    let containers = containers.filter(|found| container.is_none_or(|name| found.name == name));
     let mut lacking = containers.filter(|found| match resource {
         "cpu" => found.cpu.is_none(),
         "memory" => found.memory.is_none(),

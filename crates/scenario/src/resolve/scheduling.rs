@@ -8,8 +8,8 @@ use units::{Bytes, Millicores};
 use crate::error::ScenarioError;
 use crate::file::ManagerFile;
 use crate::manifest::{
-    DeviceRequestFile, Document, LimitRangeFile, PriorityClassFile, Quantity, Required, ResourceQuotaFile,
-    is_accelerator, is_kind, protection, read_loosely,
+    BesideContainers, DeviceRequestFile, Document, LimitRangeFile, PriorityClassFile, Quantity, Required,
+    ResourceQuotaFile, is_accelerator, is_kind, protection, read_loosely,
 };
 use crate::tree::Node;
 
@@ -67,18 +67,37 @@ impl Context<'_> {
         pod.scheduling.preferred = required.preferred;
         pod.scheduling.placement = required.placement;
         pod.scheduling.tolerations = required.tolerations;
-        self.fill_requests(pod, namespace)?;
+        let mut beside = BesideContainers::read(template)?;
+        pod.containers.append(&mut beside.sidecars.clone());
+        let inits = beside.inits.iter_mut().map(|(container, _)| container);
+        self.fill_requests(pod.containers.iter_mut().chain(inits).collect(), namespace)?;
+        let while_it_starts = beside.settle(&mut pod.containers)?;
         self.claim_devices(pod, template)?;
         pod.scheduling.extended = other_resources(template);
         self.run_in_class(pod, template)?;
+        pod.scheduling.overhead.millicores += while_it_starts.millicores;
+        pod.scheduling.overhead.bytes += while_it_starts.bytes;
         self.prioritise(pod, template)?;
         self.annotate(pod, template, manager);
+        self.note_gates(template);
         pod.scheduling.quotas = self.quotas(pod, namespace)?;
         Ok(())
     }
 
+    /// Conditions that somebody outside sets, such as a load balancer that has taken the pod in.
+    fn note_gates(&mut self, template: &Node) {
+        let gates = template.at(&["spec", "readinessGates"]).map_or(&[][..], Node::items);
+        let names: Vec<&str> = gates.iter().filter_map(|gate| gate.text_at(&["conditionType"])).collect();
+        if !names.is_empty() {
+            self.note(format!(
+                "readinessGates ({}): pods are ready later than modelled, when whoever sets the condition has done so; `service.endpointDelay` stands for it",
+                names.join(", ")
+            ));
+        }
+    }
+
     /// Requests that a LimitRange of the namespace gives containers without.
-    fn fill_requests(&mut self, pod: &mut PodSpec, namespace: &str) -> Result<(), ScenarioError> {
+    fn fill_requests(&mut self, mut containers: Vec<&mut ContainerSpec>, namespace: &str) -> Result<(), ScenarioError> {
         let documents: Vec<&Document> = self.documents.iter().filter(|one| is_kind(one, "LimitRange")).collect();
         for document in documents {
             let file: LimitRangeFile = read_loosely(document)?;
@@ -89,7 +108,7 @@ impl Context<'_> {
                 let given = |resource: &str| {
                     limit.default_request.get(resource).or_else(|| limit.default.get(resource)).copied()
                 };
-                for container in &mut pod.containers {
+                for container in &mut containers {
                     fill(container, given("cpu"), given("memory"));
                 }
             }

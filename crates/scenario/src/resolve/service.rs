@@ -138,6 +138,7 @@ impl Context<'_> {
             name: pod.name.clone(),
             cpu: cpu.transpose()?.map(|cpu| Millicores(u64::try_from(cpu.0).unwrap_or(0))),
             memory: pod.memory.map(|memory| Bytes(memory.0)),
+            is_sidecar: false,
         };
         Ok(PodSpec {
             gpus: pod.gpus,

@@ -238,3 +238,37 @@ fn a_weight_that_the_api_server_refuses_is_refused() {
     load_text(&weighted(100)).unwrap();
     assert_snapshot!(message(&weighted(101)), @"scenario.yaml:27:11: spec.weight: `101` is above 100; the API server refuses it");
 }
+
+/// Allocatable CPU in thousandths and memory in MiB of a g5.xlarge below a node class with this text.
+fn on_class(class: &str) -> (u64, u64) {
+    let class =
+        format!("---\napiVersion: karpenter.k8s.aws/v1\nkind: EC2NodeClass\nmetadata: {{name: gpus}}\nspec:\n{class}");
+    let loaded = load_text(&(pooled(&[ON_DEMAND, G5_XLARGE]) + &class)).unwrap();
+    let offering = &loaded.spec.fleet.pools[0].offerings[0];
+    (offering.cpu.0, offering.memory.0 >> 20)
+}
+
+const G5_XLARGE: &str = "key: node.kubernetes.io/instance-type, operator: In, values: [g5.xlarge]";
+
+#[test]
+fn what_the_kubelets_of_a_node_class_keep_is_not_there_for_pods() {
+    // By default 11 MiB for each of 58 pods and 255, 100 for evictions, and 80m.
+    assert_eq!(on_class("  amiFamily: AL2023\n"), (3_920, 14_162));
+    let system = "  kubelet: {systemReserved: {cpu: \"1\", memory: 2Gi}}\n";
+    assert_eq!(on_class(system), (2_920, 14_162 - 2_048));
+    let kube = "  kubelet: {kubeReserved: {cpu: 500m, memory: 1Gi}}\n";
+    assert_eq!(on_class(kube), (3_500, 14_162 + 11 * 58 + 255 - 1_024));
+    // 5 % of 15155 MiB; of two signals the larger.
+    let evictions = "  kubelet: {evictionHard: {memory.available: 5%}, evictionSoft: {memory.available: 500Mi}}\n";
+    assert_eq!(on_class(evictions), (3_920, 14_162 + 100 - 757));
+    assert_eq!(on_class("  kubelet: {maxPods: 20}\n"), (3_920, 14_162), "AL2023 keeps memory by addresses");
+    let bottlerocket = "  amiSelectorTerms: [{alias: bottlerocket@latest}]\n  kubelet: {maxPods: 20}\n";
+    assert_eq!(on_class(bottlerocket), (3_920, 14_162 + 11 * 38));
+}
+
+#[test]
+fn an_amount_that_a_kubelet_cannot_read_is_refused() {
+    let class = "---\napiVersion: karpenter.k8s.aws/v1\nkind: EC2NodeClass\nmetadata: {name: gpus}\nspec:\n  kubelet: {systemReserved: {memory: 2 Gi}}\n";
+    let told = message(&(pooled(&[ON_DEMAND, G5_XLARGE]) + class));
+    assert!(told.contains("systemReserved[\"memory\"]: `2 Gi` is no quantity"), "{told}");
+}

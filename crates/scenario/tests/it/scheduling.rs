@@ -191,3 +191,73 @@ fn a_quota_on_limits_is_named_as_one_that_does_not_count() {
     assert_snapshot!(notes[0], @"ResourceQuota/q: limits.cpu counts the limits of pods, which are not kept here; taken as not there");
     assert_eq!(notes.len(), 1, "{notes:?}");
 }
+
+/// The pod of a template with these fields below `spec`.
+fn pod_with(fields: &str) -> cluster::spec::PodSpec {
+    load_text(&with_pod(fields)).unwrap().spec.services[0].pod.clone()
+}
+
+#[test]
+fn a_gate_that_somebody_else_opens_is_said() {
+    let loaded =
+        load_text(&with_pod("      readinessGates: [{conditionType: target-health.elbv2.k8s.aws/tg}]\n")).unwrap();
+    let said =
+        |note: &&String| note.starts_with("readinessGates (target-health.elbv2.k8s.aws/tg): pods are ready later");
+    assert_eq!(loaded.notes.iter().filter(said).count(), 1, "{:?}", loaded.notes);
+}
+
+#[test]
+fn sidecars_count_beside_the_containers() {
+    let pod = pod_with(
+        "      initContainers:\n      - {name: mesh, restartPolicy: Always, resources: {requests: {cpu: 500m, memory: 1Gi}}}\n",
+    );
+    assert_eq!(pod.millicores(), 2_500);
+    assert_eq!(pod.containers.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["main", "mesh"]);
+}
+
+#[test]
+fn an_init_container_counts_as_far_as_it_asks_for_more_than_what_runs_later() {
+    let init = |before: &str, after: &str| {
+        pod_with(&format!(
+            "      initContainers:\n{before}      - {{name: fetch, resources: {{requests: {{cpu: 3, memory: 4Gi}}}}}}\n{after}"
+        ))
+    };
+    let sidecar = "      - {name: mesh, restartPolicy: Always, resources: {requests: {cpu: 500m}}}\n";
+    assert_eq!(init("", "").millicores(), 3_000);
+    assert_eq!(init("", "").containers.len(), 1, "it is gone when the pod runs");
+    assert_eq!(init("", "").bytes(), 4 << 30);
+    assert_eq!(init(sidecar, "").millicores(), 3_500, "it runs beside the sidecars before it");
+    assert_eq!(init("", sidecar).millicores(), 3_000);
+}
+
+#[test]
+fn resources_of_the_pod_as_a_whole_take_the_place_of_the_sum() {
+    assert_eq!(pod_with("      resources: {requests: {cpu: 3, memory: 2Gi}}\n").millicores(), 3_000);
+    let only_limits = pod_with("      resources: {limits: {cpu: 3, memory: 2Gi}}\n");
+    assert_eq!(only_limits.millicores(), 2_000, "a container says what it asks for");
+    assert_eq!(only_limits.bytes(), 2 << 30, "no container does");
+    let refused = |fields: &str, said: &str| {
+        let told = message(&with_pod(fields));
+        assert!(told.contains(said), "{told}");
+    };
+    refused(
+        "      resources: {requests: {cpu: 1}}\n",
+        "resources.requests.cpu: is less cpu than its containers ask for together",
+    );
+    refused(
+        "      resources: {limits: {nvidia.com/gpu: 1}}\n",
+        "`nvidia.com/gpu` belongs to the resources of a container",
+    );
+}
+
+#[test]
+fn pods_that_want_a_port_of_the_node_stand_on_nodes_of_their_own() {
+    let apart = |pod: &str, container: &str| {
+        let loaded = load_text(&deployment("", pod, container)).unwrap();
+        loaded.spec.services[0].pod.scheduling.placement.iter().any(|rule| rule.kind == PlacementKind::Apart)
+    };
+    assert!(apart("", "        ports: [{containerPort: 80, hostPort: 8080}]\n"));
+    assert!(apart("      hostNetwork: true\n", "        ports: [{containerPort: 80}]\n"));
+    assert!(!apart("", "        ports: [{containerPort: 80}]\n"));
+    assert!(!apart("      hostNetwork: true\n", ""));
+}

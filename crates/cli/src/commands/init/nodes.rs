@@ -291,6 +291,9 @@ fn reason(offer: &Offer, (pod, held): (&PodSpec, &str), (sign, is_seen): (Option
         .collect();
     let why = match (decisive.is_empty(), sign) {
         (false, _) => format!("the cheapest that holds {held} and has {}", decisive.join(", ")),
+        (true, _) if !pod.scheduling.node_terms.is_empty() => {
+            format!("the cheapest that holds {held} and meets its required node affinity")
+        }
         (true, _) if is_seen => format!("the cheapest that holds {held} with the GPU that dcgm-exporter shows"),
         (true, Some((word, provider))) => {
             format!("the cheapest of {provider} that holds {held}, since the manifests speak of `{word}`")
