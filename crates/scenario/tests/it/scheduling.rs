@@ -216,6 +216,19 @@ fn sidecars_count_beside_the_containers() {
 }
 
 #[test]
+fn the_webhook_of_keda_asks_for_no_request_of_a_sidecar_and_the_hpa_does() {
+    let scaled = |pod: &str| {
+        let object = "---\napiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {name: so, namespace: shop}\nspec:\n  scaleTargetRef: {name: web}\n  minReplicaCount: 1\n  triggers:\n  - {type: cpu, metricType: Utilization, metadata: {value: \"70\"}}\n";
+        let scenario = with_pod(pod).replacen("static: {replicas: 2}", "keda: so", 1);
+        load_text(&(scenario.replacen("  service:\n", "  service:\n    usage: guess\n", 1) + object))
+    };
+    let loaded = scaled("      initContainers: [{name: mesh, restartPolicy: Always}]\n").unwrap();
+    let said = |note: &&String| note.starts_with("fixed: missing request for cpu in container mesh: the metric fails");
+    assert_eq!(loaded.notes.iter().filter(said).count(), 1, "{:?}", loaded.notes);
+    assert!(!scaled("").unwrap().notes.iter().any(|note| note.contains("missing request")));
+}
+
+#[test]
 fn an_init_container_counts_as_far_as_it_asks_for_more_than_what_runs_later() {
     let init = |before: &str, after: &str| {
         pod_with(&format!(
