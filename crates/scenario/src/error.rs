@@ -264,6 +264,8 @@ pub struct OpenTrigger {
     pub kind: String,
     /// True if its own keys do not say how much a replica takes either.
     pub lacks_target: bool,
+    /// Where that is what it measures, in words.
+    pub measured_at: &'static str,
 }
 
 impl ScenarioError {

@@ -220,7 +220,8 @@ pub(super) fn open_trigger(object: &ScaledObject, violation: &Violation) -> Opti
         keda::scaler::Fault::MissingKey { .. } if trigger.kind.starts_with("external") => true,
         _ => return None,
     };
-    Some(OpenTrigger { key: key_of(object, *index), kind: trigger.kind.clone(), lacks_target })
+    let (key, measured_at) = (key_of(object, *index), measured_at(&trigger.kind));
+    Some(OpenTrigger { key, kind: trigger.kind.clone(), lacks_target, measured_at })
 }
 
 /// What `metrics.triggers` calls a trigger.
@@ -253,7 +254,8 @@ pub(super) fn refused_trigger(object: &ScaledObject, index: usize, fault: &keda:
         Fault::NeedsFeed => {
             let hint =
                 format!("metrics.triggers: {{\"{key}\": {{signal: requests}}}} (or another signal, constant, promql)");
-            let what = "what it measures lies outside the cluster; say which simulated signal stands for it";
+            let where_it_is = measured_at(&trigger.kind);
+            let what = format!("what it measures {where_it_is}; say which simulated signal stands for it");
             (at("type"), format!("{called}: {what}: {hint}"))
         }
         Fault::UnknownType => {
@@ -281,4 +283,14 @@ fn target_hint(trigger: &Trigger, key: &str) -> String {
         "; where its server gives the target, say both which simulated signal stands for it and the target of a replica: metrics.triggers: \
          {{\"{key}\": {{signal: requests, target: 10}}}}"
     )
+}
+
+/// Where that is what a trigger of this type measures, in words: whoever uses it must say what stands for it.
+fn measured_at(kind: &str) -> &'static str {
+    // Pods and objects of the cluster, of which those of the services are simulated.
+    if kind.starts_with("kubernetes-") {
+        "is in the cluster, but beside what is simulated"
+    } else {
+        "lies outside the cluster"
+    }
 }

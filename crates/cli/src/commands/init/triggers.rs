@@ -1,4 +1,4 @@
-//! KEDA triggers that measure what lies outside the cluster: only their user knows what of the simulated service that is. Without a word for
+//! KEDA triggers that measure what is not simulated: only their user knows what of the simulated service that is. Without a word for
 //! it nothing runs, so the starter has a guess in its place, and says so.
 
 use std::path::Path;
@@ -24,9 +24,10 @@ pub fn feed(starter: &mut Starter, found: &Found) -> Vec<String> {
         }
         let place = &at.place;
         notes.push(format!(
-            "{place}: what trigger {} ({}) measures lies outside the cluster: `{}` under metrics.triggers is a guess",
+            "{place}: what trigger {} ({}) measures {}: `{}` under metrics.triggers is a guess",
             trigger.key,
             trigger.kind,
+            trigger.measured_at,
             guess(&trigger)
         ));
         starter.triggers.push(*trigger);
@@ -52,7 +53,7 @@ pub fn text(triggers: &[OpenTrigger]) -> String {
         format!("      {key}: {} # {}\n", guess(trigger), trigger.kind)
     });
     format!(
-        "  # GUESS: what these triggers measure lies outside the cluster. Put what stands for it: `signal:` requests, held, assigned, running,\n  \
+        "  # GUESS: what these triggers measure is not simulated. Put what stands for it: `signal:` requests, held, assigned, running,\n  \
          # waiting, arrivalRate, finishRate or oldest (with `perRequest`, `every`, `delay`); `constant: N`; or `promql: \"…\"` over simulated series.\n  \
          metrics:\n    triggers:\n{}\n",
         entries.collect::<String>()
