@@ -24,6 +24,28 @@ enum Test {
     DoesNotExist,
 }
 
+impl Condition {
+    fn of_query(text: &str) -> Option<Self> {
+        let one = |value: &str| vec![value.trim().to_owned()];
+        let (key, test) = if let Some((words, values)) = text.strip_suffix(')').and_then(|text| text.split_once('(')) {
+            let values = values.split(',').map(|value| value.trim().to_owned()).collect();
+            match words.split_whitespace().collect::<Vec<_>>()[..] {
+                [key, "in"] => (key, Test::In(values)),
+                [key, "notin"] => (key, Test::NotIn(values)),
+                _ => return None,
+            }
+        } else if let Some((key, value)) = text.split_once("!=") {
+            (key, Test::NotIn(one(value)))
+        } else if let Some((key, value)) = text.split_once("==").or_else(|| text.split_once('=')) {
+            (key, Test::In(one(value)))
+        } else {
+            text.strip_prefix('!').map_or((text, Test::Exists), |key| (key, Test::DoesNotExist))
+        };
+        let key = key.trim();
+        (!key.is_empty() && !key.contains([' ', '(', ')'])).then(|| Self { key: key.to_owned(), test })
+    }
+}
+
 impl LabelSelector {
     /// A selector with `matchLabels` and `matchExpressions`. An operator that there is not selects nothing, as the API refuses it.
     pub fn read(node: &Node) -> Self {
@@ -41,6 +63,21 @@ impl LabelSelector {
             selector.conditions.push(Condition { key: text("key").to_owned(), test });
         }
         selector
+    }
+
+    /// The form of a query: `app=web,tier!=db,zone in (a, b),!canary`. `None` if it is none.
+    pub fn of_query(text: &str) -> Option<Self> {
+        let mut depth = 0_usize;
+        let requirements = text.split(|letter| {
+            match letter {
+                '(' => depth += 1,
+                ')' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            letter == ',' && depth == 0
+        });
+        let conditions = requirements.map(str::trim).filter(|one| !one.is_empty()).map(Condition::of_query);
+        Some(Self { conditions: conditions.collect::<Option<_>>()? })
     }
 
     /// The plain form of a Service: labels that must be equal.
@@ -107,6 +144,23 @@ mod tests {
     fn selects(selector: &str, labels: &[(&str, &str)]) -> bool {
         let labels = labels.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect();
         LabelSelector::read(&parse_value("test", selector).unwrap()).selects(&labels)
+    }
+
+    #[test]
+    fn a_query_has_the_forms_that_kubectl_takes() {
+        let selects = |query: &str| {
+            let labels = [("app", "llm"), ("tier", "prod")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+            LabelSelector::of_query(query).map(|selector| selector.selects(&labels.into()))
+        };
+        for query in ["app=llm", "app == llm, tier", "app in (a, llm),tier!=test", "!zone,tier notin (a,b)", ""] {
+            assert_eq!(selects(query), Some(true), "{query}");
+        }
+        for query in ["app=a", "app=llm,tier in (test)", "!app", "zone", "tier notin (prod)"] {
+            assert_eq!(selects(query), Some(false), "{query}");
+        }
+        for query in ["app within (a)", "app in a", "=llm", "app in (a"] {
+            assert_eq!(selects(query), None, "{query}");
+        }
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! What feeds each KEDA trigger: `metrics.triggers`, and what the folder itself says of pods, ConfigMaps and interceptor routes.
 
+use std::collections::BTreeMap;
+
 use policy::keda::{Feed, FeedSource, ScaledObject, Trigger, Violation};
 use policy::{Signal, keda};
 use units::SimDuration;
 
 use crate::error::{Allowed, OpenTrigger, ScenarioError};
 use crate::file::{ServiceView, TriggerFile};
-use crate::manifest::{Document, HttpScaledObjectFile, InterceptorRouteFile, Kind, read};
+use crate::manifest::{Document, HttpScaledObjectFile, InterceptorRouteFile, Kind, LabelSelector, read};
 use crate::quantity::Time;
 use crate::tree::Node;
 
@@ -175,8 +177,8 @@ impl Context<'_> {
                 Ok(value.map(|value| Feed::of(FeedSource::Constant(value))).into_iter().collect())
             }
             "kubernetes-workload" => {
-                let meets = text("podSelector").is_some_and(|selector| self.selects_our_pods(selector));
-                Ok(meets.then(|| Feed::of(FeedSource::Signal(Signal::Pods))).into_iter().collect())
+                let source = text("podSelector").and_then(|selector| self.pods_selected(selector));
+                Ok(source.map(Feed::of).into_iter().collect())
             }
             _ => Ok(Vec::new()),
         }
@@ -189,25 +191,36 @@ impl Context<'_> {
         self.documents.iter().find(is_it)
     }
 
-    /// Whether a label selector (`app=web,tier!=db`) meets the pods of some template in the folder; set expressions meet none.
-    fn selects_our_pods(&self, selector: &str) -> bool {
-        let own = self.workload.iter().map(|workload| &workload.deployment.node);
-        let all = self.documents.iter().map(|document| &document.node);
-        // What stands for the count is that of the service's own pods.
-        let nodes: Vec<&Node> = if self.has_several() { own.collect() } else { all.collect() };
-        let labels: Vec<&Node> =
-            nodes.into_iter().filter_map(|node| node.at(&["spec", "template", "metadata", "labels"])).collect();
-        let meets = |labels: &Node, requirement: &str| {
-            let value = |key: &str| labels.get(key.trim()).and_then(Node::text);
-            if let Some((key, wanted)) = requirement.split_once("!=") {
-                value(key) != Some(wanted.trim())
-            } else if let Some((key, wanted)) = requirement.split_once('=') {
-                value(key) == Some(wanted.trim_start_matches('=').trim())
-            } else {
-                value(requirement).is_some()
-            }
+    /// What a label selector counts: the service's pods, or those of other workloads of the folder, as many as they have replicas. `None` where it
+    /// meets both, neither, or pods whose number nobody has written: somebody else scales them, or they are of jobs.
+    fn pods_selected(&self, selector: &str) -> Option<FeedSource> {
+        let selector = LabelSelector::of_query(selector)?;
+        let meets = |node: &Node| {
+            let labels = node.at(&["spec", "template", "metadata", "labels"])?;
+            Some(selector.selects(&labels.read::<BTreeMap<String, String>>("labels").ok()?))
         };
-        labels.iter().any(|labels| selector.split(',').all(|requirement| meets(labels, requirement.trim())))
+        let own = self.workload.as_ref();
+        let is_own_met = own.is_some_and(|own| meets(&own.deployment.node) == Some(true));
+        let is_own = |document: &&Document| own.is_some_and(|own| own.document.label() == document.label());
+        let others = self.documents.iter().filter(|document| !is_own(document) && meets(&document.node) == Some(true));
+        // Other services come and go by themselves.
+        let others: Vec<&Document> = others.filter(|_| !self.has_several()).collect();
+        if others.is_empty() {
+            return is_own_met.then_some(FeedSource::Signal(Signal::Pods));
+        }
+        let counts = others.iter().map(|other| self.replicas_written(other)).collect::<Option<Vec<u32>>>()?;
+        (!is_own_met).then(|| FeedSource::Constant(counts.into_iter().map(f64::from).sum()))
+    }
+
+    /// Replicas of a workload that nothing in the folder scales.
+    fn replicas_written(&self, document: &Document) -> Option<u32> {
+        let is_counted = matches!(document.node.text_at(&["kind"]), Some("Deployment" | "StatefulSet" | "ReplicaSet"));
+        let is_scaled = self
+            .documents
+            .iter()
+            .any(|scaler| scaler.node.text_at(&["spec", "scaleTargetRef", "name"]) == Some(document.name.as_str()));
+        let replicas = document.node.text_at(&["spec", "replicas"]).map_or(Some(1), |text| text.parse().ok());
+        replicas.filter(|_| is_counted && !is_scaled)
     }
 }
 

@@ -62,6 +62,31 @@ fn the_scenario_says_what_feeds_a_trigger() {
 }
 
 #[test]
+fn a_trigger_that_counts_pods_counts_those_that_its_selector_meets() {
+    let workload = |name: &str, replicas: u32, resources: &str| {
+        format!(
+            "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}}}\nspec:\n  replicas: {replicas}\n  template:\n    metadata: \
+             {{labels: {{app: {name}}}}}\n    spec:\n      containers:\n      - {{name: main, image: x, resources: {{limits: {{{resources}}}}}}}\n"
+        )
+    };
+    let fed = |selector: &str, more: &str| {
+        let object = object("kubernetes-workload", &format!("{{podSelector: '{selector}', value: '2'}}"));
+        let scenario =
+            scenario("", &object).replacen("    pod:\n      gpus: 1\n", "    workload: Deployment/inference\n", 1);
+        let text = scenario + &workload("inference", 2, "nvidia.com/gpu: 1") + &workload("batch", 8, "cpu: 1") + more;
+        load_text(&text).map(|loaded| match &loaded.spec.policies[0].services[0].controllers[0] {
+            ControllerSpec::Keda { scaled_object, .. } => scaled_object.triggers[0].feeds[0].source.clone(),
+            other => panic!("no ScaledObject: {other:?}"),
+        })
+    };
+    assert_eq!(fed("app in (inference, gone)", "").unwrap(), FeedSource::Signal(Signal::Pods));
+    assert_eq!(fed("app notin (inference),app", "").unwrap(), FeedSource::Constant(8.0), "pods of another workload");
+    assert!(fed("app in (inference, batch)", "").is_err(), "of both: a sum that the model has not");
+    let scaler = "---\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: b}\nspec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: batch}, maxReplicas: 9}\n";
+    assert!(fed("app=batch", scaler).is_err(), "somebody else scales them");
+}
+
+#[test]
 fn a_trigger_without_a_signal_is_refused_with_the_key_that_would_help() {
     let watch = "{expression: e, awsRegion: r, targetMetricValue: \"150\"}";
     assert_snapshot!(message(&scenario("", &object("aws-cloudwatch", watch))), @r#"scenario.yaml:36:11: spec.triggers[0].type: triggers[0] (aws-cloudwatch): what it measures lies outside the cluster; say which simulated signal stands for it: metrics.triggers: {"so/0": {signal: requests}} (or another signal, constant, promql)"#);
